@@ -1,0 +1,33 @@
+"""Softmax attention as it is written down: the n x n matrix is formed and held. Vaswani et al. 2017, section 3.2."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from dctbench.attention.layer import AttentionLayer
+
+
+class FullAttention(AttentionLayer):
+    """softmax(q k^T / sqrt(head_dim)) v with the matrix in memory: exact, and quadratic in time and memory.
+
+    Padded keys get no weight, so padding never changes a real token. A sequence without any real token
+    attends to nothing: its attended values are zero.
+    """
+
+    exact = True
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
+        scores = q @ k.transpose(-2, -1) / math.sqrt(self.head_dim)  # (batch, heads, seq_len, seq_len)
+        if key_padding_mask is None:
+            return torch.softmax(scores, dim=-1) @ v
+        real = key_padding_mask[:, None, None, :]  # (batch, 1, 1, seq_len)
+        weights = torch.softmax(scores.masked_fill(~real, torch.finfo(scores.dtype).min), dim=-1)
+        return weights.masked_fill(~real, 0.0) @ v
+
+    def attend_flops(self, batch: int = 1) -> int:
+        """Two n x n x d products: 4 b n^2 d. Softmax is not counted (flops.convention)."""
+        return 4 * batch * self.seq_len**2 * self.dim

@@ -1,0 +1,132 @@
+"""What every attention layer shares: four projections, heads, the padding mask, and a stated cost.
+
+A method that mixes positions as softmax attention does (q, k, v -> out at full length) defines `attend` and is
+done; one that works on a shorter sequence or another domain (the DCT family, FNet) overrides `forward`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from dctbench.errors import UnsupportedError, UsageError
+from dctbench.model import kept_coefficients
+
+
+class AttentionLayer(nn.Module):
+    """Multi-head self-attention with `q_proj`, `k_proj`, `v_proj`, `out_proj`, each `nn.Linear(dim, dim)` with bias.
+
+    Args:
+        seq_len: length n the layer is built for; inputs must have it.
+        dim: model width d.
+        heads: number of heads h; must divide `dim`.
+        dtype: of parameters and inputs; torch's default when None.
+        device: where parameters live; "meta" builds the layer without memory, for counting FLOPs.
+
+    Raises:
+        UsageError: (a ValueError) for sizes that make no layer.
+    """
+
+    exact: ClassVar[bool] = False
+    """Whether the method computes softmax attention itself; its error is then a check, not a metric."""
+
+    def __init__(
+        self,
+        *,
+        seq_len: int,
+        dim: int,
+        heads: int,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        if seq_len < 1 or dim < 1 or heads < 1:
+            raise UsageError(f"seq_len, dim and heads must be at least 1; got {seq_len}, {dim} and {heads}")
+        if dim % heads:
+            raise UsageError(f"heads must divide dim; {heads} does not divide {dim}")
+        self.seq_len = seq_len
+        self.dim = dim
+        self.heads = heads
+        self.head_dim = dim // heads
+        self.q_proj = nn.Linear(dim, dim, dtype=dtype, device=device)
+        self.k_proj = nn.Linear(dim, dim, dtype=dtype, device=device)
+        self.v_proj = nn.Linear(dim, dim, dtype=dtype, device=device)
+        self.out_proj = nn.Linear(dim, dim, dtype=dtype, device=device)
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """Attend.
+
+        Args:
+            x: (batch, seq_len, dim).
+            key_padding_mask: bool (batch, seq_len), True = real token; None means that all are real.
+
+        Returns:
+            (batch, seq_len, dim). Rows of padded positions hold no promise.
+
+        Raises:
+            UsageError: for an input or mask of another shape or type.
+        """
+        self.check(x, key_padding_mask)
+        q = self.split_heads(self.q_proj(x))  # (batch, heads, seq_len, head_dim)
+        k = self.split_heads(self.k_proj(x))
+        v = self.split_heads(self.v_proj(x))
+        return self.out_proj(self.join_heads(self.attend(q, k, v, key_padding_mask)))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """The method itself, q, k, v (batch, heads, seq_len, head_dim) -> the same shape (scope `attention`).
+
+        Raises:
+            UnsupportedError: for a method that has no such form, since it does not work on projected heads.
+        """
+        raise UnsupportedError(f"{type(self).__name__} has no q, k, v form: it needs the layer's input")
+
+    def flops(self, batch: int = 1) -> int:
+        """FLOPs of one forward call from the method's formula (multiply-add = 2), projections included."""
+        return self.projection_flops(batch) + self.attend_flops(batch)
+
+    def attend_flops(self, batch: int = 1) -> int:
+        """FLOPs of `attend` alone, by formula."""
+        raise UnsupportedError(f"{type(self).__name__} has no q, k, v form to count")
+
+    def projection_flops(self, batch: int = 1) -> int:
+        """Four (dim x dim) projections at full length: 8 b n d^2."""
+        return 8 * batch * self.seq_len * self.dim**2
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(batch, length, dim) -> (batch, heads, length, head_dim), a view."""
+        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+
+    def join_heads(self, x: Tensor) -> Tensor:
+        """(batch, heads, length, head_dim) -> (batch, length, dim)."""
+        return x.transpose(1, 2).flatten(2)
+
+    def check(self, x: Tensor, key_padding_mask: Tensor | None) -> None:
+        """Refuse an input the layer was not built for, rather than mix sequences or broadcast silently."""
+        if x.ndim != 3 or x.shape[1] != self.seq_len or x.shape[2] != self.dim:
+            raise UsageError(f"expected an input (batch, {self.seq_len}, {self.dim}); got {tuple(x.shape)}")
+        if key_padding_mask is None:
+            return
+        if key_padding_mask.dtype != torch.bool or key_padding_mask.shape != x.shape[:2]:
+            raise UsageError(
+                f"expected a bool key_padding_mask {tuple(x.shape[:2])}, True = real token; "
+                f"got {key_padding_mask.dtype} {tuple(key_padding_mask.shape)}"
+            )
+
+    def extra_repr(self) -> str:
+        """What `print(layer)` adds."""
+        return f"seq_len={self.seq_len}, dim={self.dim}, heads={self.heads}"
+
+
+def checked_n_kept(name: str, seq_len: int, ratio: float | None) -> int:
+    """n_kept for a method that needs a ratio.
+
+    Raises:
+        UsageError: when `ratio` is missing, not a number, or below 1.
+    """
+    if ratio is None:
+        raise UsageError(f"{name} needs a ratio: n / n_kept, at least 1")
+    if not ratio >= 1 or ratio == float("inf"):
+        raise UsageError(f"{name}: ratio must be a number of at least 1 (n / n_kept); got {ratio}")
+    return kept_coefficients(seq_len, ratio)

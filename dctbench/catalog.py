@@ -1,0 +1,153 @@
+"""What there is to measure and to measure with, by name, without importing any of it.
+
+The command line lists, completes and validates names from here in milliseconds; whoever needs the thing itself
+calls `load`. A new method, metric or device is one line in its table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dctbench.errors import UsageError
+
+
+def load_target(target: str) -> Any:
+    """The object that `package.module:Name` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """One attention: where it lives (`target`, module:Class), what it is, and what it can do."""
+
+    name: str
+    target: str
+    summary: str
+    source: str
+    uses_ratio: bool = False
+    exact: bool = False
+    scopes: tuple[str, ...] = ("attention", "layer", "encoder")
+    ratio_means: str = ""
+
+    def load(self) -> Any:
+        """The layer class. Imports torch."""
+        return load_target(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure of a case: its unit (SI) and what exactly it says."""
+
+    name: str
+    unit: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One kind of device: where its module lives and what it is."""
+
+    name: str
+    target: str
+    summary: str
+
+    def load(self) -> Any:
+        """The device's module. Imports torch."""
+        return importlib.import_module(self.target)
+
+
+_ATTENTION = "dctbench.attention"
+
+IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    entry.name: entry
+    for entry in (
+        Implementation(
+            "full", f"{_ATTENTION}.full:FullAttention", "softmax attention, n x n matrix held",
+            "Vaswani et al. 2017", exact=True,
+        ),
+        Implementation(
+            "sdpa", f"{_ATTENTION}.sdpa:SDPAttention", "exact attention by torch's fused kernels; the reference",
+            "torch.nn.functional", exact=True,
+        ),
+        Implementation(
+            "dct-x", f"{_ATTENTION}.dct_x:DctXAttention",
+            "attention among the lowest DCT-II coefficients of the input: frequencies, not positions",
+            "Scribano et al. 2022", uses_ratio=True, scopes=("layer", "encoder"), ratio_means="coefficients kept",
+        ),
+        Implementation(
+            "pool", f"{_ATTENTION}.pool:PooledAttention", "control: attention among window averages",
+            "control", uses_ratio=True, scopes=("layer", "encoder"), ratio_means="windows",
+        ),
+        Implementation(
+            "none", f"{_ATTENTION}.none:NoAttention", "control: no attention, value and output projections only",
+            "control",
+        ),
+    )
+}  # fmt: skip
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("latency", "s", "wall time of one call"),
+        Metric("memory.tensor", "B", "exact peak of tensor bytes during the call above what was live before it"),
+        Metric("memory.state", "B", "parameters and buffers that the method keeps"),
+        Metric("flops", "FLOP", "counted on the meta device, multiply-add = 2"),
+        Metric("error.noise", "1", "relative error against exact float64 attention, i.i.d. input"),
+        Metric("error.smooth", "1", "the same on a smooth input, AR(1) with rho = 0.95"),
+        Metric("setup", "s", "construction of the layer: tables, plans, parameters"),
+        Metric("first_call", "s", "the first call, before any warm-up"),
+    )
+}
+
+DEVICES: Mapping[str, Device] = {
+    device.name: device for device in (Device("cpu", "dctbench.devices.cpu", "the processor, through torch"),)
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that `word` was probably meant to be."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is not in a table: what was wrong, the nearest spelling, what there is."""
+    names = sorted(known)
+    guess = nearest(word, names)
+    return UsageError(
+        f"unknown {kind} {word!r}" + (f"; did you mean {guess!r}?" if guess else ""),
+        hint=f"known: {', '.join(names)}" if names else None,
+    )
+
+
+def implementation(name: str) -> Implementation:
+    """The entry named `name`.
+
+    Raises:
+        UsageError: when there is none, with the nearest name.
+    """
+    try:
+        return IMPLEMENTATIONS[name]
+    except KeyError:
+        raise unknown("implementation", name, IMPLEMENTATIONS) from None
+
+
+def select(kind: str, words: Sequence[str], known: Iterable[str]) -> list[str]:
+    """The names that a list of words and globs selects, each once, in the order given.
+
+    Raises:
+        UsageError: for a word that names nothing and a glob that matches nothing.
+    """
+    names = list(known)
+    chosen: dict[str, None] = {}
+    for word in words:
+        found = fnmatch.filter(names, word) if any(c in word for c in "*?[") else [n for n in names if n == word]
+        if not found:
+            raise unknown(kind, word, names)
+        chosen.update(dict.fromkeys(found))
+    return list(chosen)

@@ -1,0 +1,201 @@
+"""The nouns of dctbench, as frozen dataclasses: what is measured, what came out, and which run it belongs to.
+
+Only the standard library is imported here, so that every room, the torch-free command line included, speaks
+the same words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
+STATUSES: tuple[Status, ...] = ("ok", "oom", "timeout", "unsupported", "error", "skipped")
+FAILED: frozenset[Status] = frozenset({"timeout", "error"})
+"""The statuses that make a sweep exit 4: oom, unsupported and skipped are results, not failures."""
+
+DTYPE_ALIASES = {
+    "fp32": "float32", "float": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64",
+}  # fmt: skip
+DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+
+JSON = dict[str, Any]
+
+
+def canonical_json(value: object) -> str:
+    """One text for one value: sorted keys, no spaces, no NaN; what identities and checksums are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: object, length: int = 16) -> str:
+    """The first `length` hexadecimal digits of the SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
+
+
+def kept_coefficients(seq_len: int, ratio: float) -> int:
+    """How many of `seq_len` coefficients a compression ratio keeps: ceil(n / ratio - 1e-9), at least one.
+
+    The small constant keeps a ratio such as 1024 / 341 (a float that is meant to divide) from keeping one more.
+    """
+    return max(1, math.ceil(seq_len / ratio - 1e-9))
+
+
+def tidy_number(value: float) -> float | int:
+    """8.0 -> 8: one spelling for one number, so that `--ratio 8` and `--ratio 8.0` name the same case."""
+    return int(value) if float(value).is_integer() else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to measure: a method at a shape, on a device, in a mode.
+
+    `ratio` is n / n_kept (>= 1), or None for a method that has no such knob. `threads` is None unless asked for,
+    so that FLOPs and memory compare across machines. `task` names the task of an accuracy case, else None.
+    """
+
+    implementation: str
+    seq_len: int
+    ratio: float | int | None = None
+    batch: int = 1
+    heads: int = 8
+    head_dim: int = 64
+    dtype: str = "float32"
+    device: str = "cpu"
+    scope: str = "layer"
+    mode: str = "forward"
+    engine: str = "eager"
+    threads: int | None = None
+    task: str | None = None
+
+    @property
+    def dim(self) -> int:
+        """Model width: heads x head_dim."""
+        return self.heads * self.head_dim
+
+    @property
+    def n_kept(self) -> int | None:
+        """Coefficients (positions, landmarks, features) kept, or None without a ratio."""
+        return None if self.ratio is None else kept_coefficients(self.seq_len, self.ratio)
+
+    @property
+    def id(self) -> str:
+        """Identity: a hash of the canonical JSON, without what is derived from it (n_kept)."""
+        return digest(asdict(self))
+
+    @property
+    def name(self) -> str:
+        """The method as a row is headed: `dct-x r=8`, `sdpa`."""
+        return self.implementation if self.ratio is None else f"{self.implementation} r={self.ratio:g}"
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Everything but the method and its ratio: cases of equal shape may be compared with each other."""
+        return (self.scope, self.seq_len, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode,
+                self.engine, self.threads, self.task)  # fmt: skip
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """The case without its length: the curve it belongs to."""
+        return (self.implementation, self.ratio, self.scope, self.batch, self.heads, self.head_dim, self.dtype,
+                self.device, self.mode, self.engine, self.threads, self.task)  # fmt: skip
+
+    def to_json(self) -> JSON:
+        """The case as the public document spells it, `n_kept` included."""
+        keys = ("implementation", "scope", "seq_len", "ratio", "n_kept", "batch", "heads", "head_dim", "dtype",
+                "device", "mode", "engine", "threads", "task")  # fmt: skip
+        return {key: getattr(self, key) for key in keys}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Case:
+        """The inverse of `to_json`; keys that are not of a case (n_kept, or a later version's) are left out."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Raw samples of one metric in its SI unit, in the order they were taken; statistics are derived, never stored."""
+
+    metric: str
+    unit: str
+    samples: tuple[float, ...]
+
+    def to_json(self) -> JSON:
+        """A plain dict."""
+        return {"metric": self.metric, "unit": self.unit, "samples": list(self.samples)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measurement:
+        """The inverse of `to_json`."""
+        return cls(data["metric"], data["unit"], tuple(data["samples"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a measurement was taken. `fingerprint` hashes the stable subset: latency compares only inside one."""
+
+    facts: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def host(self) -> str:
+        """Host name."""
+        return str(self.facts.get("host", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one case gave in one round (one process). A case that failed is a result too, with its message.
+
+    `details` holds what ran: kernel, transform plan, FLOP convention, stop reason, actual threads.
+    """
+
+    case: Case
+    round: int
+    status: Status
+    measurements: tuple[Measurement, ...] = ()
+    message: str | None = None
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    host: str = ""
+
+    def measurement(self, metric: str) -> Measurement | None:
+        """The samples of `metric`, or None where it was not measured."""
+        return next((m for m in self.measurements if m.metric == metric), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a sweep measures: axes (lists of values), settings of the measuring, and rules of the gate."""
+
+    name: str
+    axes: Mapping[str, Sequence[Any]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One sweep: its plan is stored before its first case, so that any run can be resumed.
+
+    `started_at` is UTC in ISO 8601; `settings` what must be equal for two runs' latencies to be compared.
+    """
+
+    id: str
+    label: str | None
+    suite: str
+    argv: tuple[str, ...]
+    started_at: str
+    dctbench_version: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def short_id(self) -> str:
+        """The first eight digits, as people type it."""
+        return self.id[:8]

@@ -1,0 +1,1 @@
+"""The shipped suites: what a sweep measures, one TOML file each."""
