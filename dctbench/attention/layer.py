@@ -32,6 +32,10 @@ class AttentionLayer(nn.Module):
     exact: ClassVar[bool] = False
     """Whether the method computes softmax attention itself; its error is then a check, not a metric."""
 
+    padding_leak: str = ""
+    """How the *padded length* still reaches real tokens, in one sentence; empty where the same tokens, padded to any
+    length, give the same output. What stands in padded positions reaches a real token in no method."""
+
     def __init__(
         self,
         *,
