@@ -81,6 +81,59 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             "Scribano et al. 2022", uses_ratio=True, scopes=("layer", "encoder"), ratio_means="coefficients kept",
         ),
         Implementation(
+            "sdpa-flash", f"{_ATTENTION}.sdpa_kernels:FlashAttention", "exact attention, torch's flash kernel or none",
+            "Dao 2023", exact=True,
+        ),
+        Implementation(
+            "sdpa-efficient", f"{_ATTENTION}.sdpa_kernels:EfficientAttention",
+            "exact attention, torch's memory-efficient kernel or none", "Rabe and Staats 2021", exact=True,
+        ),
+        Implementation(
+            "sdpa-math", f"{_ATTENTION}.sdpa_kernels:MathAttention",
+            "exact attention, torch's composite of matrix products", "torch.nn.functional", exact=True,
+        ),
+        Implementation(
+            "sdpa-cudnn", f"{_ATTENTION}.sdpa_kernels:CudnnAttention", "exact attention, cuDNN's kernel or none",
+            "torch.nn.functional", exact=True,
+        ),
+        Implementation(
+            "window", f"{_ATTENTION}.window:WindowAttention", "softmax attention to the 128 tokens on either side",
+            "Beltagy et al. 2020",
+        ),
+        Implementation(
+            "linformer", f"{_ATTENTION}.linformer:LinformerAttention",
+            "keys and values shortened by learned projections", "Wang et al. 2020", uses_ratio=True,
+            ratio_means="projected length k",
+        ),
+        Implementation(
+            "nystromformer", f"{_ATTENTION}.nystromformer:NystromAttention",
+            "softmax attention through landmarks and a pseudo-inverse", "Xiong et al. 2021", uses_ratio=True,
+            ratio_means="landmarks",
+        ),
+        Implementation(
+            "performer", f"{_ATTENTION}.performer:PerformerAttention",
+            "the softmax kernel by positive orthogonal random features (FAVOR+)", "Choromanski et al. 2021",
+            uses_ratio=True, ratio_means="random features",
+        ),
+        Implementation(
+            "linear", f"{_ATTENTION}.linear:LinearAttention",
+            "the kernel elu + 1 with its normaliser: another kernel than softmax", "Katharopoulos et al. 2020",
+        ),
+        Implementation(
+            "reformer", f"{_ATTENTION}.reformer:ReformerAttention",
+            "attention among tokens that hash alike, 4 rounds; queries and keys are one", "Kitaev et al. 2020",
+            scopes=("layer", "encoder"),
+        ),
+        Implementation(
+            "fnet", f"{_ATTENTION}.fnet:FNetMixing", "Fourier mixing without parameters: no attention, no projections",
+            "Lee-Thorp et al. 2021", scopes=("layer", "encoder"),
+        ),
+        Implementation(
+            "delta-net", f"{_ATTENTION}.delta_net:DeltaNet",
+            "linear attention by the delta rule, in chunks; causal, unlike the others", "Yang et al. 2024",
+            scopes=("layer", "encoder"),
+        ),
+        Implementation(
             "pool", f"{_ATTENTION}.pool:PooledAttention", "control: attention among window averages",
             "control", uses_ratio=True, scopes=("layer", "encoder"), ratio_means="windows",
         ),
