@@ -76,7 +76,8 @@ class AttentionLayer(nn.Module):
         q = self.split_heads(self.q_proj(x))  # (batch, heads, seq_len, head_dim)
         k = self.split_heads(self.k_proj(x))
         v = self.split_heads(self.v_proj(x))
-        return self.out_proj(self.join_heads(self.attend(q, k, v, key_padding_mask)))
+        out: Tensor = self.out_proj(self.join_heads(self.attend(q, k, v, key_padding_mask)))
+        return out
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """The method itself, q, k, v (batch, heads, seq_len, head_dim) -> the same shape (scope `attention`).
@@ -100,7 +101,8 @@ class AttentionLayer(nn.Module):
 
     def split_heads(self, x: Tensor) -> Tensor:
         """(batch, length, dim) -> (batch, heads, length, head_dim), a view."""
-        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+        return heads
 
     def join_heads(self, x: Tensor) -> Tensor:
         """(batch, heads, length, head_dim) -> (batch, length, dim)."""

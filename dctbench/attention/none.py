@@ -25,7 +25,8 @@ class NoAttention(AttentionLayer):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """x (batch, seq_len, dim) -> the same shape; the mask has nothing to hide, since no token sees another."""
         self.check(x, key_padding_mask)
-        return self.out_proj(self.v_proj(x))
+        out: Tensor = self.out_proj(self.v_proj(x))
+        return out
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """The values as they are."""

@@ -1,15 +1,22 @@
-"""Exact attention through torch's fused kernels, the reference that a method has to beat."""
+"""Exact attention through torch's fused kernels, the reference that a method has to beat.
+
+`scaled_dot_product_attention` is one function with several kernels behind it. `sdpa` lets torch choose;
+`dctbench.attention.sdpa_kernels` insists on one.
+"""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend
 from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench.attention.layer import AttentionLayer
+from dctbench.errors import UnsupportedError
 
 
 class SDPAttention(AttentionLayer):
-    """`scaled_dot_product_attention`, with whichever kernel torch chooses on this device.
+    """`scaled_dot_product_attention`, with whichever kernel torch chooses on this device; `kernel` says which.
 
     Padded keys get no weight, so padding never changes a real token.
     """
@@ -18,9 +25,54 @@ class SDPAttention(AttentionLayer):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
-        mask = None if key_padding_mask is None else key_padding_mask[:, None, None, :]
-        return scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return scaled_dot_product_attention(q, k, v, attn_mask=key_mask(key_padding_mask))
+
+    def kernel(
+        self,
+        device: torch.device | str,
+        dtype: torch.dtype,
+        *,
+        batch: int = 1,
+        padded: bool = False,
+        backward: bool = False,
+    ) -> str:
+        """The kernel that a call of this layer runs: "flash", "efficient", "math", "cudnn" or "overrideable".
+
+        torch itself is asked, with tensors laid out as the layer lays them out, and nothing is computed.
+
+        Args:
+            device: where the call is made.
+            dtype: of q, k and v.
+            batch: sequences in the call.
+            padded: whether the call has a mask.
+            backward: whether gradients are wanted.
+
+        Raises:
+            UnsupportedError: on the meta device, where no kernel runs.
+        """
+        if torch.device(device).type == "meta":
+            raise UnsupportedError("no kernel runs on the meta device")
+        rows = torch.empty(batch, self.seq_len, self.dim, dtype=dtype, device=device, requires_grad=backward)
+        mask = torch.ones(batch, self.seq_len, dtype=torch.bool, device=device) if padded else None
+        heads = self.split_heads(rows)
+        return self.choice(heads, heads, heads, key_mask(mask))
+
+    def choice(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> str:
+        """The kernel that `scaled_dot_product_attention` runs for these tensors under the settings in force."""
+        # The very function that scaled_dot_product_attention dispatches on; it has no public name.
+        return KERNELS[torch._fused_sdp_choice(q, k, v, mask)]
 
     def attend_flops(self, batch: int = 1) -> int:
         """Two n x n x d products, though the matrix is never held: 4 b n^2 d."""
         return 4 * batch * self.seq_len**2 * self.dim
+
+
+def key_mask(key_padding_mask: Tensor | None) -> Tensor | None:
+    """(batch, seq_len) -> (batch, 1, 1, seq_len), the form in which torch broadcasts it over queries."""
+    return None if key_padding_mask is None else key_padding_mask[:, None, None, :]
+
+
+KERNELS = {
+    int(backend.value): name.removesuffix("_ATTENTION").lower() for name, backend in SDPBackend.__members__.items()
+}
+"""torch's number for each kernel -> its name."""

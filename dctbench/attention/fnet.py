@@ -1,0 +1,63 @@
+"""FNet: tokens mixed by a Fourier transform, without parameters. Lee-Thorp et al. 2021 (arXiv 2105.03824)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dctbench.attention.layer import AttentionLayer
+
+
+class FNetMixing(AttentionLayer):
+    """y = Re(F_seq(F_hidden(x))), the unnormalised discrete Fourier transform along both axes (section 3.2).
+
+    The sublayer has no parameters: none of the four projections is held, `heads` means nothing to it, and weights
+    shared with other methods have nowhere to go. Outputs are some sqrt(n d) times larger than inputs; the paper
+    leaves that to the LayerNorm that follows. Half precision is transformed in float32, since torch has no such
+    transform on every device.
+
+    The paper has no mask. Here padded tokens are zero before the transform, so that what stands in them reaches no
+    real token.
+    """
+
+    padding_leak = "every frequency of the transform depends on the padded length"
+
+    q_proj: nn.Linear | None  # type: ignore[assignment]
+    k_proj: nn.Linear | None  # type: ignore[assignment]
+    v_proj: nn.Linear | None  # type: ignore[assignment]
+    out_proj: nn.Linear | None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        *,
+        seq_len: int,
+        dim: int,
+        heads: int,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
+        self.q_proj = self.k_proj = self.v_proj = self.out_proj = None
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """x (batch, seq_len, dim) -> the same shape."""
+        self.check(x, key_padding_mask)
+        if key_padding_mask is not None:
+            x = x.masked_fill(~key_padding_mask[..., None], 0.0)
+        precise = x.to(torch.promote_types(x.dtype, torch.float32))
+        half = torch.fft.fft(torch.fft.rfft(precise, dim=2), dim=1).real  # (batch, seq_len, dim // 2 + 1)
+        # A real input's spectrum is Hermitian, F[-a, -b] = conj F[a, b]: the other columns are known.
+        other = half[:, :, 1 : (self.dim + 1) // 2].flip(2)
+        other = torch.cat([other[:, :1], other[:, 1:].flip(1)], dim=1)
+        return torch.cat([half, other], dim=2).to(x.dtype)
+
+    def flops(self, batch: int = 1) -> int:
+        """2.5 n d log2 d for the real transforms, 5 n (d // 2 + 1) log2 n for the complex ones, each b times.
+
+        torch's own counter counts no transform; the usual estimate is 5 n log2 n for a complex transform of length
+        n, and half of it for a real one.
+        """
+        n, d = self.seq_len, self.dim
+        return round(batch * n * (2.5 * d * math.log2(d) + 5 * (d // 2 + 1) * math.log2(n)))

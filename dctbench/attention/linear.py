@@ -1,0 +1,47 @@
+"""Linear attention: a kernel whose features can be summed first. Katharopoulos et al. 2020 (arXiv 2006.16236)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import elu
+
+from dctbench.attention.layer import AttentionLayer
+
+
+class LinearAttention(AttentionLayer):
+    """phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), phi(x) = elu(x) + 1 (section 3.2, equations 5 and 7).
+
+    It replaces the softmax kernel by another one and does not approximate it. Not causal. Padded keys have no
+    features, so padding never changes a real token.
+    """
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
+        phi_q, phi_k = elu(q) + 1, elu(k) + 1
+        if key_padding_mask is not None:
+            padded = ~key_padding_mask[:, None, :, None]
+            phi_k, v = phi_k.masked_fill(padded, 0.0), v.masked_fill(padded, 0.0)
+        return normalised_product(phi_q, phi_k, v)
+
+    def attend_flops(self, batch: int = 1) -> int:
+        """Two products with the head_dim x head_dim state and the normaliser: 4 b n d head_dim + 2 b n d."""
+        return 2 * batch * self.seq_len * self.dim * (2 * self.head_dim + 1)
+
+
+def normalised_product(phi_q: Tensor, phi_k: Tensor, v: Tensor) -> Tensor:
+    """Attention by features: phi_q (phi_k^T v), each row divided by phi_q . sum phi_k; no n x n matrix.
+
+    Args:
+        phi_q, phi_k: non-negative features (batch, heads, seq_len, features).
+        v: (batch, heads, seq_len, head_dim).
+
+    Returns:
+        (batch, heads, seq_len, head_dim); zero where a query meets no key at all.
+    """
+    dtype = v.dtype
+    if dtype == torch.float16:  # its largest number is 65,504, which sums over a long sequence pass
+        phi_q, phi_k, v = phi_q.float(), phi_k.float(), v.float()
+    summed = phi_q @ (phi_k.transpose(-2, -1) @ v)
+    normaliser = phi_q @ phi_k.sum(-2)[..., None]  # (batch, heads, seq_len, 1)
+    return (summed / normaliser.masked_fill(normaliser == 0, 1.0)).to(dtype)

@@ -1,0 +1,98 @@
+"""Nystromformer: softmax attention through landmarks. Xiong et al. 2021 (arXiv 2102.03902), section 3."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from dctbench.attention.layer import AttentionLayer, checked_n_kept
+from dctbench.attention.segments import segment_means, segment_table
+
+PINV_ITERATIONS = 6
+"""As in the paper's experiments (section 3.2)."""
+
+
+class NystromAttention(AttentionLayer):
+    """softmax(q k~^T) softmax(q~ k~^T)^+ softmax(q~ k^T) v: landmarks q~, k~ are means over n_kept segments.
+
+    The pseudo-inverse is the paper's iteration (equation 14), six times, from Z_0 = A^T / (|A|_1 |A|_inf). Each
+    sample and head has its own norms: the authors' code takes the largest of the batch, and one sample then changes
+    another's output. The paper's optional skip connection (a depthwise convolution of v) is left out, as in
+    DCT-Former's comparison, and so is a special case for n_kept = seq_len: the formula holds there too.
+
+    `ratio` sets the number of landmarks. Where it does not divide the length, segments differ by one position, each
+    padded to the longest and masked. With a mask, means run over real tokens; a segment without any is no landmark,
+    its row and column of A are zero, and zero they remain in the pseudo-inverse.
+    """
+
+    padding_leak = "landmarks are segments of the padded length, and their number follows it"
+
+    segments: Tensor
+
+    def __init__(
+        self,
+        *,
+        seq_len: int,
+        dim: int,
+        heads: int,
+        ratio: float | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
+        self.n_kept = checked_n_kept("nystromformer", seq_len, ratio)
+        self.register_buffer("segments", segment_table(seq_len, self.n_kept, device), persistent=False)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
+        real = None if key_padding_mask is None else key_padding_mask[:, None]  # (batch, 1, seq_len)
+        landmark_q, occupied = segment_means(q, self.segments, real)  # (batch, heads, n_kept, head_dim)
+        landmark_k, _ = segment_means(k, self.segments, real)
+        inverse = self.pseudo_inverse(self.landmark_attention(landmark_q, landmark_k, occupied))
+
+        # From right to left: three thin products, and no n x n_kept matrix is ever held.
+        keys = None if real is None else real[:, :, None]  # (batch, 1, 1, seq_len)
+        landmarks = None if occupied is None else occupied[:, :, None]  # (batch, 1, 1, n_kept)
+        gathered = scaled_dot_product_attention(landmark_q, k, v, attn_mask=keys)  # (batch, heads, n_kept, head_dim)
+        weighed = (inverse @ gathered.to(inverse.dtype)).to(v.dtype)
+        return scaled_dot_product_attention(q, landmark_k, weighed, attn_mask=landmarks)
+
+    def landmark_attention(self, q: Tensor, k: Tensor, occupied: Tensor | None) -> Tensor:
+        """A = softmax(q~ k~^T / sqrt(head_dim)), (batch, heads, n_kept, n_kept), in float32 at least.
+
+        Half precision would not survive the iteration, which squares its residual.
+        """
+        precision = torch.promote_types(q.dtype, torch.float32)
+        scores = q.to(precision) @ k.to(precision).transpose(-2, -1) / math.sqrt(self.head_dim)
+        if occupied is None:
+            return torch.softmax(scores, dim=-1)
+        pairs = occupied[..., None] & occupied[..., None, :]  # (batch, 1, n_kept, n_kept)
+        scores = scores.masked_fill(~pairs, torch.finfo(precision).min)
+        return torch.softmax(scores, dim=-1).masked_fill(~pairs, 0.0)
+
+    def pseudo_inverse(self, a: Tensor) -> Tensor:
+        """A^+ by equation 14: Z <- Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4."""
+        identity = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
+        z = a.transpose(-2, -1) / self.norm_product(a)
+        for _ in range(PINV_ITERATIONS):
+            az = a @ z
+            z = 0.25 * z @ (13 * identity - az @ (15 * identity - az @ (7 * identity - az)))
+        return z
+
+    def norm_product(self, a: Tensor) -> Tensor:
+        """|A|_1 |A|_inf of each sample and head, (batch, heads, 1, 1); A has no negative entries."""
+        largest_column = a.sum(-2).amax(-1)
+        largest_row = a.sum(-1).amax(-1)
+        # A sequence of padding has A = 0, whose pseudo-inverse is 0.
+        return (largest_column * largest_row).clamp(min=torch.finfo(a.dtype).tiny)[..., None, None]
+
+    def attend_flops(self, batch: int = 1) -> int:
+        """8 b n m d for the products along the sequence, 4 b m^2 d among landmarks, 48 b h m^3 for the iteration.
+
+        The paper's order, (K1 Z)(K3 V), would cost 2 b h n m^2 in place of 2 b m^2 d.
+        """
+        n, m, d = self.seq_len, self.n_kept, self.dim
+        return batch * (8 * n * m * d + 4 * m**2 * d + 8 * PINV_ITERATIONS * self.heads * m**3)

@@ -1,0 +1,85 @@
+"""Performer: the softmax kernel by positive random features, FAVOR+. Choromanski et al. 2021 (arXiv 2009.14794)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dctbench.attention.layer import AttentionLayer, checked_n_kept
+from dctbench.attention.linear import normalised_product
+
+
+class PerformerAttention(AttentionLayer):
+    """exp(q . k) = E[phi(q) . phi(k)], phi(x) = exp(w x - |x|^2 / 2) over orthogonal Gaussian w (Lemma 1, section 2.4).
+
+    Queries and keys are scaled by head_dim^(-1/4) first, so that the kernel is softmax attention's. `ratio` sets the
+    number of features: n_kept = m. The w are drawn once from a generator seeded with `seed`, shared by all heads,
+    and stored with the state; the paper's redrawing during training is not done. Not causal.
+
+    Stabilised exactly: for each feature the largest exponent among real keys moves to the queries' side, then each
+    query drops its own largest. Both cancel in the quotient, and no normaliser falls below one, so that the small
+    constant which the authors' code adds to every feature is not needed. Padded keys have no features, so padding
+    never changes a real token, but see `padding_leak`.
+    """
+
+    padding_leak = "the number of random features follows the padded length"
+
+    omega: Tensor
+
+    def __init__(
+        self,
+        *,
+        seq_len: int,
+        dim: int,
+        heads: int,
+        ratio: float | None = None,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
+        self.n_kept = checked_n_kept("performer", seq_len, ratio)
+        omega = orthogonal_gaussian(self.n_kept, self.head_dim, seed)
+        self.register_buffer("omega", omega.to(self.q_proj.weight))  # (n_kept, head_dim)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
+        query_exponents, key_exponents = self.exponents(q), self.exponents(k)  # (batch, heads, seq_len, n_kept)
+        if key_padding_mask is not None:
+            padded = ~key_padding_mask[:, None, :, None]
+            key_exponents = key_exponents.masked_fill(padded, -torch.inf)
+            v = v.masked_fill(padded, 0.0)
+        # Without a real key the largest exponent is -inf, and -inf - (-inf) is NaN.
+        lowest = torch.finfo(key_exponents.dtype).min
+        largest = key_exponents.detach().amax(-2, keepdim=True).clamp(min=lowest)
+        phi_k = torch.exp(key_exponents - largest)
+        query_exponents = query_exponents + largest
+        phi_q = torch.exp(query_exponents - query_exponents.detach().amax(-1, keepdim=True))
+        return normalised_product(phi_q.to(v.dtype), phi_k.to(v.dtype), v)
+
+    def exponents(self, x: Tensor) -> Tensor:
+        """w x - |x|^2 / 2 for each feature w, x being scaled; in float32 at least, since they are exponentiated."""
+        x = x.to(torch.promote_types(x.dtype, torch.float32)) * self.head_dim**-0.25
+        return x @ self.omega.to(x.dtype).T - x.square().sum(-1, keepdim=True) / 2
+
+    def attend_flops(self, batch: int = 1) -> int:
+        """Features of q and k, two products with the m x head_dim state: 8 b n m d; the normaliser: 2 b h n m."""
+        return batch * self.seq_len * self.n_kept * (8 * self.dim + 2 * self.heads)
+
+
+def orthogonal_gaussian(count: int, dim: int, seed: int) -> Tensor:
+    """`count` vectors (count, dim) of float64, each N(0, I), orthogonal within every `dim` of them (section 2.4).
+
+    A Haar-distributed orthogonal block (QR of a Gaussian matrix) gives the directions; the norms are drawn apart,
+    as those of independent Gaussian vectors.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    blocks = -(-count // dim)
+    # Explicitly on the CPU, so that one seed gives the same features on every device, "meta" included.
+    gaussian = torch.randn(2, blocks, dim, dim, generator=generator, dtype=torch.float64, device="cpu")
+    directions, upper = torch.linalg.qr(gaussian[0])
+    # QR leaves the signs of R's diagonal to the library; making them positive makes Q Haar distributed.
+    directions = directions * upper.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
+    norms = gaussian[1].norm(dim=-1, keepdim=True)  # (blocks, dim, 1)
+    vectors: Tensor = directions.transpose(-2, -1) * norms
+    return vectors.flatten(0, 1)[:count]

@@ -1,0 +1,150 @@
+"""Reformer: attention among tokens that hash alike. Kitaev et al. 2020 (arXiv 2001.04451), section 2 and appendix A."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, pad
+
+from dctbench.attention.layer import AttentionLayer
+from dctbench.errors import UsageError
+
+SELF_PENALTY = 1e5
+"""Taken from a token's score with itself, so that it attends there only when it meets nothing else (appendix A)."""
+
+
+class ReformerAttention(AttentionLayer):
+    """Softmax attention of a token among those that share its hash bucket, in any of several rounds of hashing.
+
+    Queries and keys share one projection (`q_proj`; there is no `k_proj`), k = q / |q|, and so the method has no
+    q, k, v form. A round hashes q by argmax [q R; -q R] with a random Gaussian R (head_dim x buckets / 2), sorts
+    tokens by bucket, then by position, and cuts the sorted sequence into chunks of `chunk` tokens, twice the average
+    bucket; a token attends to those of its bucket in its own chunk and the one before. Rounds are joined by their
+    log-sum-exp, a pair met in several rounds counting once (the N of appendix A): the result is softmax over the
+    union of what the rounds allow. A token attends to itself only where it meets no other.
+
+    The paper's decoder is causal and this layer, like the others here, is not. The R are drawn once from a generator
+    seeded with `seed`, shared by all heads, and stored with the state, so that a call can be repeated.
+
+    Padded tokens lie in a bucket of their own behind all others.
+    """
+
+    padding_leak = "the number of hash buckets follows the padded length"
+
+    k_proj: nn.Linear | None  # type: ignore[assignment]
+    rotations: Tensor
+
+    def __init__(
+        self,
+        *,
+        seq_len: int,
+        dim: int,
+        heads: int,
+        rounds: int = 4,
+        chunk: int = 64,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
+        if rounds < 1 or chunk < 1:
+            raise UsageError(f"reformer: rounds and chunk must be at least 1; got {rounds} and {chunk}")
+        self.k_proj = None
+        self.rounds = rounds
+        self.chunk = min(chunk, seq_len)
+        self.chunks = -(-seq_len // self.chunk)  # and half as many as buckets
+        generator = torch.Generator().manual_seed(seed)
+        rotations = torch.randn(
+            rounds, self.head_dim, self.chunks, generator=generator, dtype=torch.float64, device="cpu"
+        )
+        self.register_buffer("rotations", rotations.to(self.q_proj.weight))
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """x (batch, seq_len, dim) -> the same shape."""
+        self.check(x, key_padding_mask)
+        q = self.split_heads(self.q_proj(x))  # (batch, heads, seq_len, head_dim)
+        v = self.split_heads(self.v_proj(x))
+        bucket = self.hash(q, key_padding_mask)  # (batch, heads, rounds, length), length = chunks * chunk
+        order = bucket.argsort(dim=-1, stable=True)  # the position that each place of the sorted sequence holds
+        place = order.argsort(dim=-1)
+        outputs, log_weights = self.attend_in_chunks(q, v, bucket, order, place)
+
+        outputs = outputs.take_along_dim(place[..., None], dim=3)  # (batch, heads, rounds, length, head_dim)
+        log_weights = log_weights.take_along_dim(place, dim=3)[..., None]
+        joined = (torch.softmax(log_weights, dim=2).to(x.dtype) * outputs).sum(2)[:, :, : self.seq_len]
+        out: Tensor = self.out_proj(self.join_heads(joined))
+        return out
+
+    def hash(self, q: Tensor, key_padding_mask: Tensor | None) -> Tensor:
+        """Bucket of each position in each round; one more bucket holds padding and what fills the last chunk."""
+        rotated = torch.einsum("bhnd,rdk->bhrnk", q.detach(), self.rotations)
+        bucket = torch.cat([rotated, -rotated], dim=-1).argmax(-1)  # (batch, heads, rounds, seq_len)
+        none = 2 * self.chunks
+        if key_padding_mask is not None:
+            bucket = bucket.masked_fill(~key_padding_mask[:, None, None], none)
+        return pad(bucket, (0, self.chunks * self.chunk - self.seq_len), value=none)
+
+    def attend_in_chunks(
+        self, q: Tensor, v: Tensor, bucket: Tensor, order: Tensor, place: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Every round's outputs (batch, heads, rounds, length, head_dim) and log-sum-exps (.., length), as sorted."""
+        precision = torch.promote_types(q.dtype, torch.float32)
+        k = normalize(q.to(precision), dim=-1).to(q.dtype)
+        queries, keys, values = (self.sorted_chunks(x, order) for x in (q, k, v))
+        scores = (queries @ with_previous(keys).transpose(-2, -1)).to(precision) / math.sqrt(self.head_dim)
+        # (batch, heads, rounds, chunks, chunk, 2 chunk)
+
+        rounds_met = self.rounds_met(bucket, order, place)
+        position = order.unflatten(-1, (self.chunks, self.chunk))[..., None]
+        itself = position == with_previous(position, filling=-1).transpose(-2, -1)
+        met_here = self.same_bucket(bucket, order)
+        scores = scores - rounds_met.clamp(min=1).to(precision).log() - SELF_PENALTY * itself
+        scores = scores.masked_fill(~met_here, -torch.inf)  # every token meets itself, so no row is empty
+        outputs = torch.softmax(scores, dim=-1).to(v.dtype) @ with_previous(values)
+        return outputs.flatten(3, 4), torch.logsumexp(scores, dim=-1).flatten(3, 4)
+
+    def rounds_met(self, bucket: Tensor, order: Tensor, place: Tensor) -> Tensor:
+        """In how many rounds a query and a key of a chunk pair meet, (batch, heads, rounds, chunks, chunk, 2 chunk)."""
+        count = torch.zeros((), dtype=torch.uint8, device=bucket.device)
+        for r in range(self.rounds):
+            same = self.same_bucket(bucket[:, :, r : r + 1], order)
+            chunk = self.sorted_chunks((place[:, :, r] // self.chunk)[..., None], order)
+            apart = chunk - with_previous(chunk).transpose(-2, -1)
+            count = count + (same & (apart >= 0) & (apart <= 1))
+        return count
+
+    def same_bucket(self, bucket: Tensor, order: Tensor) -> Tensor:
+        """Whether a query and a key of a chunk pair share a bucket, each round sorted by its own `order`."""
+        bucket = bucket.expand_as(order).take_along_dim(order, dim=-1)
+        bucket = bucket.unflatten(-1, (self.chunks, self.chunk))[..., None]
+        return bucket == with_previous(bucket, filling=-1).transpose(-2, -1)
+
+    def sorted_chunks(self, x: Tensor, order: Tensor) -> Tensor:
+        """(batch, heads, seq_len or length, width) -> (batch, heads, rounds, chunks, chunk, width), sorted."""
+        x = pad(x, (0, 0, 0, order.shape[-1] - x.shape[2]))[:, :, None]
+        chunks: Tensor = x.take_along_dim(order[..., None], dim=3).unflatten(3, (self.chunks, self.chunk))
+        return chunks
+
+    def projection_flops(self, batch: int = 1) -> int:
+        """Three projections: 6 b n d^2."""
+        return 6 * batch * self.seq_len * self.dim**2
+
+    def flops(self, batch: int = 1) -> int:
+        """Per round, 2 b n d chunks to hash and 8 b N chunk d to attend (N = chunks chunk); projections 6 b n d^2.
+
+        Hashing into n / chunk * 2 buckets is quadratic in n with a small constant, as the paper states the method.
+        """
+        hashing = 2 * self.seq_len * self.dim * self.chunks
+        attending = 8 * self.chunks * self.chunk**2 * self.dim
+        return self.projection_flops(batch) + batch * self.rounds * (hashing + attending)
+
+
+def with_previous(x: Tensor, filling: float = 0) -> Tensor:
+    """(.., chunks, chunk, width) -> (.., chunks, 2 chunk, width): the chunk before, then the chunk itself.
+
+    Before the first chunk there is nothing: `filling`.
+    """
+    before = pad(x[..., :-1, :, :], (0, 0, 0, 0, 1, 0), value=filling)
+    return torch.cat([before, x], dim=-2)
