@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,26 +18,50 @@ from dctbench.errors import UsageError
 
 
 def load_target(target: str) -> Any:
-    """The object that `package.module:Name` names."""
+    """The object that `package.module:Name` names.
+
+    Raises:
+        UsageError: when it cannot be imported, with the reason in one sentence.
+    """
     module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:
+        raise UsageError(
+            f"{target}: importing {module} failed: {type(error).__name__}: {error}",
+            hint="the module is looked for on PYTHONPATH and among installed packages, not in the current folder",
+        ) from error
+    try:
+        return getattr(found, attribute)
+    except AttributeError:
+        raise UsageError(f"{target}: {module} has no {attribute!r}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """One attention: where it lives (`target`, module:Class), what it is, and what it can do."""
+    """One attention: where it lives (`target`, module:Class), what it is, and what it can do.
+
+    `uses_ratio` is None where only the class itself can tell, and it has not been imported. `among_frequencies` marks
+    a softmax over coefficients instead of positions: no approximation of softmax attention, so that its error says
+    nothing about accuracy after training.
+    """
 
     name: str
     target: str
     summary: str
     source: str
-    uses_ratio: bool = False
+    uses_ratio: bool | None = False
     exact: bool = False
     scopes: tuple[str, ...] = ("attention", "layer", "encoder")
     ratio_means: str = ""
+    among_frequencies: bool = False
 
     def load(self) -> Any:
-        """The layer class. Imports torch."""
+        """The layer class. Imports torch.
+
+        Raises:
+            UsageError: for a user's own target that cannot be imported.
+        """
         return load_target(self.target)
 
 
@@ -78,7 +103,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "dct-x", f"{_ATTENTION}.dct_x:DctXAttention",
             "attention among the lowest DCT-II coefficients of the input: frequencies, not positions",
-            "Scribano et al. 2022", uses_ratio=True, scopes=("layer", "encoder"), ratio_means="coefficients kept",
+            "Scribano et al. 2022", uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"), ratio_means="coefficients kept",
         ),
         Implementation(
             "sdpa-flash", f"{_ATTENTION}.sdpa_kernels:FlashAttention", "exact attention, torch's flash kernel or none",
@@ -178,16 +203,36 @@ def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
     )
 
 
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
 def implementation(name: str) -> Implementation:
-    """The entry named `name`.
+    """The entry named `name`; `package.module:Class` names a layer of the user's own.
 
     Raises:
         UsageError: when there is none, with the nearest name.
     """
+    if _TARGET.fullmatch(name):
+        return Implementation(name, name, "your own", "--impl", uses_ratio=None, scopes=("layer",))
     try:
         return IMPLEMENTATIONS[name]
     except KeyError:
         raise unknown("implementation", name, IMPLEMENTATIONS) from None
+
+
+def select_implementations(words: Sequence[str]) -> list[str]:
+    """The implementations that words, globs and `module:Class` targets select, each once, in the order given.
+
+    Raises:
+        UsageError: for a word that names nothing and a glob that matches nothing.
+    """
+    chosen: dict[str, None] = {}
+    for word in words:
+        if _TARGET.fullmatch(word):
+            chosen[word] = None
+        else:
+            chosen.update(dict.fromkeys(select("implementation", [word], IMPLEMENTATIONS)))
+    return list(chosen)
 
 
 def select(kind: str, words: Sequence[str], known: Iterable[str]) -> list[str]:

@@ -1,1 +1,54 @@
 """Where a case runs: in a child process of this machine, or elsewhere. The seam is `submit`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from dctbench.model import Case, Environment, Measurement, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What only an implementation's own code knows, asked in a process that may import torch.
+
+    `uses_ratio` by implementation; `flops` of one call by case, None where a method states no formula.
+    """
+
+    uses_ratio: Mapping[str, bool]
+    flops: Mapping[Case, int | None]
+
+
+class Runner(Protocol):
+    """Runs cases somewhere. Every failure of a case is a Result; a future raises only when the runner is broken."""
+
+    environment: Environment
+
+    def submit(self, case: Case, round: int) -> Future[Result]:
+        """Queue one case; a device runs one at a time."""
+
+    def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
+        """Ask the implementations about themselves."""
+
+    def __enter__(self) -> Self:
+        """Ready to submit."""
+
+    def __exit__(self, *exc: object) -> None:
+        """End whatever still runs, its process group included."""
+
+
+def result_from_answer(case: Case, round: int, answer: Mapping[str, Any], environment: Environment) -> Result:
+    """A worker's answer as a Result of this environment."""
+    return Result(
+        case=case,
+        round=round,
+        status=answer["status"],
+        measurements=tuple(Measurement.from_json(item) for item in answer.get("measurements", ())),
+        message=answer.get("message"),
+        warnings=tuple(answer.get("warnings", ())),
+        details=answer.get("details", {}),
+        fingerprint=environment.fingerprint,
+        host=environment.host,
+    )

@@ -1,0 +1,173 @@
+"""The sweep grammar, and axes turned into deduplicated cases.
+
+    512                one value (8k is 8192 on an integer axis)
+    512..8192          doubling, both ends measured even where doubling does not reach the upper one
+    512..8192:x1.5     multiplying
+    512..8192:+512     adding
+    512..2048,6000     commas join
+
+Every numeric axis goes through `parse_axis`, so that a flag and a suite file accept exactly the same words.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from dctbench.errors import UsageError
+from dctbench.model import Case, tidy_number
+
+MAX_VALUES = 100_000
+MAX_VALUE = 2**24
+_DIGITS = 16  # longer literals are mistakes, and int() of thousands of digits raises on its own
+_INTEGER = re.compile(r"[0-9]+k?", re.ASCII | re.IGNORECASE)
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One numeric axis: the flag that sets it and the values it accepts (`minimum` to 2^24)."""
+
+    flag: str
+    minimum: int = 1
+    integer: bool = True
+
+    def accepts(self) -> str:
+        """What an error says is accepted."""
+        number = "integers such as 512 or 8k" if self.integer else "numbers such as 4 or 2.5"
+        return (
+            f"{number} from {self.minimum} to {MAX_VALUE}, ranges such as 512..8192 (doubling), "
+            "512..8192:x1.5 or 512..8192:+512, joined by commas"
+        )
+
+
+SEQ_LEN = Axis("--seq")
+RATIO = Axis("--ratio", integer=False)
+BATCH = Axis("--batch")
+HEADS = Axis("--heads")
+HEAD_DIM = Axis("--head-dim")
+THREADS = Axis("--threads")
+
+
+def parse_axis(text: str, axis: Axis) -> list[float | int]:
+    """The sorted, distinct values that `text` names.
+
+    Raises:
+        UsageError: for anything that is not of the grammar, out of bounds, or more than 100,000 values; the message
+            names the flag, the value and what is accepted.
+    """
+
+    def refuse(what: str, problem: str) -> UsageError:
+        shown = what if len(what) <= 60 else what[:57] + "..."
+        return UsageError(f"{axis.flag} {shown!r}: {problem}", hint=f"{axis.flag} accepts {axis.accepts()}")
+
+    values: set[float | int] = set()
+    if not text.strip():
+        raise refuse(text, "no value given")
+    for part in text.split(","):
+        item = part.strip()
+        if not item:
+            raise refuse(text, "an empty value between commas")
+        try:
+            values.update(_expand(item, axis, MAX_VALUES - len(values)))
+        except _BadItem as bad:
+            raise refuse(item, str(bad)) from None
+        if len(values) > MAX_VALUES:
+            raise refuse(text, f"more than {MAX_VALUES:,} values")
+    return sorted(values)
+
+
+class _BadItem(Exception):
+    """What is wrong with one comma-separated item."""
+
+
+def _expand(item: str, axis: Axis, room: int) -> Iterable[float | int]:
+    span, colon, step = item.partition(":")
+    low_text, dots, high_text = span.partition("..")
+    if not dots:
+        if colon:
+            raise _BadItem("a step needs a range, low..high:step")
+        return [_bounded(span, axis)]
+    if not low_text.strip() or not high_text.strip():
+        raise _BadItem("a range needs both ends, low..high")
+    low, high = _bounded(low_text, axis), _bounded(high_text, axis)
+    if high < low:
+        raise _BadItem("the range runs downwards; write the lower end first")
+    if colon and not step:
+        raise _BadItem("a step is missing after the colon; write :x2 to multiply or :+512 to add")
+    return _steps(low, high, step or "x2", axis, room)
+
+
+def _steps(low: float, high: float, step: str, axis: Axis, room: int) -> set[float | int]:
+    kind, amount = step[0].lower(), step[1:]
+    if kind == "x":
+        factor = _literal(amount, integer=False)
+        if factor <= 1:
+            raise _BadItem("a multiplying step must be greater than 1")
+        count = math.log(high / low) / math.log(factor)
+        series: Iterator[float] = (low * factor**i for i in range(1, int(min(count, MAX_VALUES)) + 2))
+    elif kind == "+":
+        increment = _literal(amount, integer=axis.integer)
+        if increment <= 0:
+            raise _BadItem("an adding step must be greater than 0")
+        count = (high - low) / increment
+        series = (low + increment * i for i in range(1, int(min(count, MAX_VALUES)) + 2))
+    else:
+        raise _BadItem("a step multiplies (:x1.5) or adds (:+512)")
+    if count > min(room, MAX_VALUES):
+        raise _BadItem(f"more than {MAX_VALUES:,} values")
+    inner = (round(value) if axis.integer else tidy_number(round(value, 6)) for value in series)
+    return {low, high, *(value for value in inner if low < value < high)}
+
+
+def _bounded(text: str, axis: Axis) -> float | int:
+    value = _literal(text.strip(), axis.integer)
+    if not axis.minimum <= value <= MAX_VALUE:
+        raise _BadItem(f"{text.strip()} is outside {axis.minimum} to {MAX_VALUE}")
+    return value
+
+
+def _literal(text: str, integer: bool) -> float | int:
+    pattern = _INTEGER if integer else _DECIMAL
+    if len(text) > _DIGITS or not pattern.fullmatch(text):
+        raise _BadItem(f"{text!r} is not {'an integer' if integer else 'a number'}" if text else "a number is missing")
+    if not integer:
+        return tidy_number(float(text))
+    return int(text[:-1]) * 1024 if text[-1] in "kK" else int(text)
+
+
+def expand_cases(
+    axes: Mapping[str, Sequence[Any]], uses_ratio: Callable[[str], bool], scopes: Sequence[str] = ("layer",)
+) -> list[Case]:
+    """Every combination of the axes, each case once.
+
+    An axis that an implementation ignores becomes None, so that sdpa is measured once and not once per ratio.
+
+    Args:
+        axes: values per axis: impl, seq, ratio, batch, heads, head_dim, dtype, device, threads.
+        uses_ratio: whether the implementation of that name has a compression ratio.
+        scopes: what of a model is measured.
+
+    Raises:
+        UsageError: for an implementation that needs a ratio when there is none, and for more than 100,000 cases.
+    """
+    cases: dict[Case, None] = {}
+    names = ("scope", "device", "dtype", "threads", "batch", "heads", "head_dim", "seq_len")
+    keys = ("device", "dtype", "threads", "batch", "heads", "head_dim", "seq")
+    for implementation in axes["impl"]:
+        ratios: Sequence[Any] = (None,)
+        if uses_ratio(implementation):
+            ratios = axes.get("ratio") or ()
+            if not ratios:
+                raise UsageError(f"{implementation} needs a compression ratio", hint="add --ratio, such as --ratio 4,8")
+        for values in product(scopes, *(axes[key] for key in keys)):
+            shape = dict(zip(names, values, strict=True))
+            for ratio in ratios:
+                cases[Case(implementation=implementation, ratio=ratio, **shape)] = None
+            if len(cases) > MAX_VALUES:
+                raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
+    return list(cases)

@@ -1,0 +1,78 @@
+"""FLOPs of a call, counted on the meta device and never zero.
+
+On the CPU torch's counter sees neither the fused attention kernels nor any FFT, so a naive count makes exactly the
+methods under comparison look free. On meta, attention decomposes into the products it is made of; for FFTs a
+formula is registered here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from dctbench.errors import DctbenchError
+
+CONVENTION = "multiply-add = 2; a real FFT of length n = 2.5 n log2 n, a complex one 5 n log2 n; element-wise free"
+
+
+class UncountableError(DctbenchError):
+    """The method does not run on the meta device, or its count came out as zero."""
+
+
+def count(call: Callable[[], object]) -> int:
+    """FLOPs of `call`, which must work on meta tensors.
+
+    Raises:
+        UncountableError: for a call that fails on meta, and for a count of zero: a method that is free does not exist.
+    """
+    counter = FlopCounterMode(display=False, custom_mapping=FFT_FORMULAS)
+    try:
+        with counter, torch.no_grad():
+            call()
+    except UncountableError:
+        raise
+    except Exception as error:
+        raise UncountableError(f"the method does not run on the meta device: {_first_line(error)}") from error
+    total = int(counter.get_total_flops())
+    if total <= 0:
+        raise UncountableError("no operation that the counter knows was called, so the count would be zero")
+    return total
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]
+
+
+def _transform_flops(shape: torch.Size, dims: list[int], real: bool) -> int:
+    """All transforms over `dims` of a tensor of `shape`, as a product of one-dimensional ones."""
+    size = math.prod(shape)
+    length = math.prod(shape[dim] for dim in dims)
+    return round((2.5 if real else 5.0) * size * math.log2(max(length, 2)))
+
+
+def _real_to_complex(shape: torch.Size, dim: list[int], *_: Any, **__: Any) -> int:
+    return _transform_flops(shape, dim, real=True)
+
+
+def _complex_to_real(
+    shape: torch.Size, dim: list[int], normalization: int, last_dim_size: int, *_: Any, **__: Any
+) -> int:
+    whole = torch.Size([*shape])
+    sizes = list(whole)
+    sizes[dim[-1]] = last_dim_size
+    return _transform_flops(torch.Size(sizes), dim, real=True)
+
+
+def _complex_to_complex(shape: torch.Size, dim: list[int], *_: Any, **__: Any) -> int:
+    return _transform_flops(shape, dim, real=False)
+
+
+FFT_FORMULAS: dict[Any, Any] = {
+    torch.ops.aten._fft_r2c: _real_to_complex,
+    torch.ops.aten._fft_c2r: _complex_to_real,
+    torch.ops.aten._fft_c2c: _complex_to_complex,
+}

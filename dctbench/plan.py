@@ -1,0 +1,65 @@
+"""Suite -> plan: which cases a run will measure, in which order, and how long that should take."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dctbench import catalog, grid
+from dctbench.analysis import default_reference
+from dctbench.estimate import Estimate, estimate
+from dctbench.model import Case, Result, Suite
+from dctbench.runners import Facts, Runner
+
+ORDER_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cases in the order of the first round, the reference that rows are compared with, and the estimate."""
+
+    cases: tuple[Case, ...]
+    reference: str | None
+    estimate: Estimate
+
+    @property
+    def seconds(self) -> float:
+        """Predicted duration of the whole plan."""
+        return self.estimate.total(self.cases, rounds=1)
+
+
+def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
+    """The plan of a suite.
+
+    Args:
+        suite: what to measure.
+        runner: asked what only the implementations' own code knows.
+        stored: earlier results of this machine, for the estimate.
+
+    Raises:
+        UsageError: for implementations that cannot be loaded and axes that give no case.
+    """
+    entries = {name: catalog.implementation(name) for name in suite.axes["impl"]}
+    own = [name for name, entry in entries.items() if entry.uses_ratio is None]
+    facts = runner.describe(own, ()) if own else Facts({}, {})
+    uses_ratio = {name: bool(entry.uses_ratio) for name, entry in entries.items()} | dict(facts.uses_ratio)
+    return plan_cases(grid.expand_cases(suite.axes, uses_ratio.__getitem__), runner, stored)
+
+
+def plan_cases(cases: Iterable[Case], runner: Runner, stored: Iterable[Result] = ()) -> Plan:
+    """The plan for cases that are known already."""
+    reference = default_reference(cases := list(cases))
+    order = tuple(ordered(cases, reference, ORDER_SEED))
+    return Plan(order, reference, estimate(order, runner.describe((), order).flops, stored))
+
+
+def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Case]:
+    """The order of a first round: by length, so that the first that does not fit spares the longer ones.
+
+    Within a length methods are shuffled, so that none is always measured on a machine just heated by the same other.
+    The reference leads its length, because every row beside it is read as a ratio to it.
+    """
+    shuffled = sorted(cases, key=lambda case: case.id)
+    random.Random(seed).shuffle(shuffled)
+    return sorted(shuffled, key=lambda case: (case.seq_len, case.implementation != reference))

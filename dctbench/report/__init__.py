@@ -1,0 +1,1 @@
+"""Stored results turned into what people and programs read: one module per format."""

@@ -1,0 +1,76 @@
+"""A result as the cells of a table's row: the same words in the terminal, in Markdown and on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dctbench import analysis, catalog, units
+from dctbench.analysis import Summary, Winner
+
+MARKS = {Winner.FASTER: "▲", Winner.SLOWER: "▼", Winner.TIE: "="}
+APPROXIMATE_NOTE = (
+    "* attends among frequencies, not positions: not an approximation of softmax attention, so its error says "
+    "nothing about accuracy after training"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The texts of one row; `failure` stands in the place of the figures when there are none."""
+
+    case: str
+    seq_len: str
+    latency: str
+    speedup: str
+    memory: str
+    error: str
+    failure: str | None = None
+
+
+def row(summary: Summary, reference: Summary | None) -> Row:
+    """The row of one case beside the reference of its shape."""
+    case = summary.case
+    failure = None if summary.latency else failure_words(summary)
+    return Row(
+        case=case.name,
+        seq_len=str(case.seq_len),
+        latency=latency_words(summary),
+        speedup=speedup_words(summary, reference),
+        memory="-" if summary.memory is None else units.size(summary.memory),
+        error=error_words(summary),
+        failure=failure,
+    )
+
+
+def latency_words(summary: Summary) -> str:
+    """`171 µs ±1%`: the median and half of its 95% interval."""
+    if summary.latency is None:
+        return "-"
+    return f"{units.seconds(summary.latency.value)} ±{units.percent(summary.latency.relative_half_width)}"
+
+
+def speedup_words(summary: Summary, reference: Summary | None) -> str:
+    """`▲ 3.20x` faster, `▼ 0.74x` slower, `= 1.05x` no clear difference; `1.00x` for the reference itself."""
+    if reference is not None and summary.case == reference.case and summary.latency:
+        return units.ratio(1.0)
+    speedup = analysis.compare(summary, reference)
+    return "-" if speedup is None else f"{MARKS[speedup.winner]} {units.ratio(speedup.ratio)}"
+
+
+def error_words(summary: Summary) -> str:
+    """The relative error on the smooth input, starred for methods that do not approximate softmax attention."""
+    error = summary.values.get("error.smooth")
+    if error is None:
+        return "-"
+    return units.relative_error(error) + (" *" if among_frequencies(summary) else "")
+
+
+def among_frequencies(summary: Summary) -> bool:
+    """Whether the method's softmax runs over DCT coefficients."""
+    return catalog.implementation(summary.case.implementation).among_frequencies
+
+
+def failure_words(summary: Summary) -> str:
+    """`OOM (needs about 1.0 TiB of 131 GiB)`, `error: SIGSEGV`."""
+    name = "OOM" if summary.status == "oom" else summary.status
+    return f"{name} ({summary.message})" if summary.message else name

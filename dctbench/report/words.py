@@ -1,0 +1,92 @@
+"""The sentences that a reader takes away, made from the analysis: one wording for terminal, Markdown and page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dctbench import analysis, units
+from dctbench.analysis import Payoff, PayoffRange, Standing, Summary, Winner
+from dctbench.model import Status
+
+
+def fastest(standing: Standing) -> str:
+    """Who is fastest at one shape, and by how much against the reference."""
+    first = standing.ranked[0]
+    assert first.latency is not None
+    took = units.seconds(first.latency.value)
+    reference = standing.reference
+    if len(standing.ranked) == 1:
+        return f"only {first.case.name} was measured, {took}"
+    if len(standing.leaders) > 1:
+        names = ", ".join(s.case.name for s in standing.leaders)
+        return f"no clear winner among {names}, about {took}"
+    if reference is None:
+        return f"{first.case.name} is fastest, {took}"
+    if first is reference:
+        second = standing.ranked[1]
+        speedup = analysis.compare(second, reference)
+        behind = f"; {second.case.name} is next at {units.ratio(speedup.ratio)}" if speedup else ""
+        return f"keep {first.case.name}: fastest, {took}{behind}"
+    speedup = analysis.compare(first, reference)
+    gain = f", {units.ratio(speedup.ratio)} as fast as {reference.case.name}" if speedup else ""
+    return f"{first.case.name} is fastest, {took}{gain}"
+
+
+def against_reference(method: Summary, reference: Summary) -> str | None:
+    """`dct-x r=8 is 0.70x as fast as sdpa: keep sdpa`; None when they cannot be compared."""
+    speedup = analysis.compare(method, reference)
+    if speedup is None:
+        return None
+    verdict = {
+        Winner.FASTER: "faster",
+        Winner.SLOWER: f"slower: keep {reference.case.name}",
+        Winner.TIE: "no clear difference",
+    }[speedup.winner]
+    return f"{method.case.name} is {units.ratio(speedup.ratio)} as fast as {reference.case.name}: {verdict}"
+
+
+def payoff(found: PayoffRange, reference: str) -> str:
+    """From which of the measured lengths a method is faster than the reference."""
+    name = found.case.name
+    if found.kind is Payoff.UNKNOWN:
+        return f"{name} and {reference} were not measured at a common length"
+    lengths = [length for length, _ in found.points]
+    low, high = units.ratio(found.points[0][1].ratio), units.ratio(found.points[-1][1].ratio)
+    span = f"n = {lengths[0]}" if len(lengths) == 1 else f"n = {lengths[0]} to {lengths[-1]}"
+    figures = f"({low})" if len(lengths) == 1 else f"({low} to {high})"
+    if found.kind is Payoff.ALWAYS:
+        return f"{name} is faster than {reference} at every measured length, {span} {figures}"
+    if found.kind is Payoff.NEVER:
+        return f"{name} is not clearly faster than {reference} at any measured length, {span} {figures}"
+    if found.kind is Payoff.FROM and found.bracket:
+        before, first = found.bracket
+        return f"{name} is faster than {reference} from n = {first} on (not yet at {before}), measured to {lengths[-1]}"
+    wins = ", ".join(str(n) for n, speedup in found.points if speedup.winner is Winner.FASTER)
+    return f"{name} is faster than {reference} at some lengths only: n = {wins}"
+
+
+def coverage(summaries: Sequence[Summary], planned: int) -> str:
+    """`205 of 209 measured, 4 out of memory`."""
+    words: dict[Status, str] = {"oom": "out of memory", "timeout": "timed out", "unsupported": "unsupported", "error": "failed",
+             "skipped": "skipped"}  # fmt: skip
+    statuses = Counter(summary.status for summary in summaries)
+    parts = [f"{statuses['ok']} of {planned} measured"]
+    parts += [f"{statuses[status]} {word}" for status, word in words.items() if statuses[status]]
+    missing = planned - len(summaries)
+    if missing > 0:
+        parts.append(f"{missing} not run yet")
+    return ", ".join(parts)
+
+
+def trust(summaries: Iterable[Summary]) -> str:
+    """How well the medians are known."""
+    widths = [s.latency.relative_half_width for s in summaries if s.latency]
+    if not widths:
+        return "nothing was timed"
+    noisy = sum(width > 0.1 for width in widths)
+    text = (
+        f"medians of one process per case, half of them known to ±{units.percent(sorted(widths)[len(widths) // 2])} "
+        f"or better within it; differences under {round(100 * (analysis.SINGLE_ROUND_BAND - 1))}% are not called"
+    )
+    return text + (f"; {noisy} of {len(widths)} spread over ±10%" if noisy else "")

@@ -1,0 +1,105 @@
+"""Numbers in, numbers out: the few robust statistics that every figure of dctbench rests on.
+
+Plain Python on purpose: the command line needs them before anything heavy is imported, and a case has tens or
+hundreds of samples, not millions.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with the ends of its 95% confidence interval, all in the value's unit."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half the interval as a share of the value (0.02 reads ±2%)."""
+        return (self.high - self.low) / 2 / self.value if self.value else math.inf
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` lies in the interval, ends included."""
+        return self.low <= value <= self.high
+
+
+def quantile(samples: Sequence[float], q: float) -> float:
+    """The q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7).
+
+    Raises:
+        ValueError: for no samples or q outside [0, 1].
+    """
+    if not samples or not 0 <= q <= 1:
+        raise ValueError(f"a quantile needs samples and 0 <= q <= 1; got {len(samples)} samples and q = {q}")
+    ordered = sorted(samples)
+    position = q * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def median_absolute_deviation(samples: Sequence[float]) -> float:
+    """The median distance from the median, unscaled."""
+    middle = statistics.median(samples)
+    return statistics.median(abs(sample - middle) for sample in samples)
+
+
+def outliers(samples: Sequence[float], threshold: float = 5.0) -> int:
+    """How many samples lie further than `threshold` scaled MADs above the median: flagged, never dropped."""
+    spread = 1.4826 * median_absolute_deviation(samples)
+    middle = statistics.median(samples)
+    return sum(sample - middle > threshold * spread for sample in samples) if spread else 0
+
+
+@lru_cache(maxsize=4096)
+def median_ranks(count: int, confidence: float = 0.95) -> tuple[int, int]:
+    """Zero-based ranks of the two order statistics that bound the median with at least `confidence`.
+
+    The number of samples below the median is Binomial(count, 1/2), whatever their distribution: the interval
+    assumes nothing but independence (Conover, Practical Nonparametric Statistics, section 3.2). Under six samples
+    no pair of ranks reaches 95%, and the widest pair there is stands in.
+    """
+    tail = (1 - confidence) / 2
+    log_half = -count * math.log(2)
+    cumulative, rank = 0.0, 0
+    for k in range(count // 2 + 1):
+        cumulative += math.exp(
+            math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) + log_half
+        )  # P(exactly k samples lie below the median)
+        if cumulative > tail:
+            break
+        rank = k + 1
+    low = max(rank - 1, 0)
+    return low, count - 1 - low
+
+
+def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The median with its distribution-free interval from order statistics.
+
+    Raises:
+        ValueError: for no samples.
+    """
+    if not samples:
+        raise ValueError("a median needs at least one sample")
+    ordered = sorted(samples)
+    low, high = median_ranks(len(ordered), confidence)
+    return Interval(statistics.median(ordered), ordered[low], ordered[high])
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """exp of the mean log.
+
+    Raises:
+        ValueError: for no values, or one that is not positive.
+    """
+    if not values or min(values) <= 0:
+        raise ValueError("a geometric mean needs positive values")
+    return math.exp(math.fsum(math.log(value) for value in values) / len(values))

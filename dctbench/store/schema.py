@@ -1,0 +1,85 @@
+"""The tables and their numbered migrations. A released migration is never edited; a change is a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Float, ForeignKeyConstraint, Integer, LargeBinary, MetaData, String, Table, Text
+
+APPLICATION_ID = 0x64637462  # "dctb": tells our SQLite files from everybody else's
+
+metadata = MetaData()
+
+migrations = Table(
+    "dctbench_migrations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(200), nullable=False),
+    Column("applied_at", String(40), nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("label", Text),
+    Column("suite", Text, nullable=False),
+    Column("argv", Text, nullable=False),
+    Column("started_at", String(40), nullable=False, index=True),
+    Column("dctbench_version", String(40), nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+# The plan: what the run set out to measure, in the order of its first round.
+cases = Table(
+    "cases",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("case_id", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("record", Text, nullable=False),
+    ForeignKeyConstraint(["run_id"], ["runs.id"]),
+)
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("host", String(255), primary_key=True),
+    Column("facts", Text, nullable=False),
+    ForeignKeyConstraint(["run_id"], ["runs.id"]),
+)
+
+# One row per (run, case, round). `metrics` names each metric, its unit and how many of `samples` (float64, little
+# endian, metric after metric) are its own: samples as numbers in JSON would be four times as large and slow.
+results = Table(
+    "results",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("case_id", String(64), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("status", String(20), nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("samples", LargeBinary, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("stored_at", Float, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    ForeignKeyConstraint(["run_id"], ["runs.id"]),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from the schema before it; a new store is made whole at once, with every step recorded as applied."""
+
+    number: int
+    name: str
+    statements: Sequence[str] = ()
+
+
+MIGRATIONS: Sequence[Migration] = (Migration(1, "first schema"),)
+NEWEST = MIGRATIONS[-1].number

@@ -1,0 +1,120 @@
+"""The child process: measures the one case it is handed and answers on a pipe of its own.
+
+Nothing an implementation does here can harm the sweep: what it prints goes elsewhere, its crash, exit or hang ends
+this process only, and the parent turns each of them into a stored result. The child never stores anything itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import inspect
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from dctbench import catalog
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
+from dctbench.model import Case
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(argv: list[str]) -> None:
+    """Answer one request that comes over the socket whose number is `argv[0]`; `argv[1]` is the parent's id."""
+    _die_with_parent(int(argv[1]))
+    _volunteer_for_the_oom_killer()
+    faulthandler.enable()
+    with socket.socket(fileno=int(argv[0])) as channel:
+        channel.set_inheritable(False)
+        with channel.makefile("rw", encoding="utf-8", newline="\n") as pipe:
+            answer = respond(json.loads(pipe.readline()))
+            pipe.write(json.dumps(answer) + "\n")
+            pipe.flush()
+            # An implementation may have left threads or exit handlers behind; nothing waits for them.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
+
+def respond(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request: `{"measure": ...}` or `{"describe": ...}`."""
+    if "describe" in request:
+        return describe(**request["describe"])
+    return measure(**request["measure"])
+
+
+def measure(case: dict[str, Any], sampling: dict[str, Any], scratch: str | None) -> dict[str, Any]:
+    """One case's status, measurements, warnings and details as plain JSON; every failure is an answer too."""
+    from dctbench.measure import NotEnoughMemoryError, measure_case
+    from dctbench.metrics.latency import Sampling
+
+    subject = Case.from_json(case)
+    device = catalog.DEVICES[subject.device.partition(":")[0]].load()
+    try:
+        return measure_case(subject, device, sampling=Sampling(**sampling), scratch=scratch)
+    except NotEnoughMemoryError as error:
+        return {"status": "oom", "message": error.message, "details": {"estimated_bytes": error.needed}}
+    except (UnsupportedError, UnavailableError) as error:
+        return {"status": "unsupported", "message": error.message}
+    except DctbenchError as error:
+        return {"status": "error", "message": error.message}
+    except BaseException as error:  # SystemExit included: an implementation may call sys.exit
+        asked = device.out_of_memory(error)
+        if asked is not None:
+            return {"status": "oom", "message": asked}
+        return {
+            "status": "error",
+            "message": describe_error(error),
+            "details": {"traceback": traceback.format_exc()},
+        }
+
+
+def describe_error(error: BaseException) -> str:
+    """One sentence: what was raised and, for an error of the implementation, where."""
+    if isinstance(error, SystemExit):
+        return f"the implementation called sys.exit({error.code!r})"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())[:500]
+    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def describe(implementations: list[str], cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """What only the code itself knows: whether each implementation uses a ratio, and each case's FLOPs by formula.
+
+    FLOPs are None for a method that states no formula and for a shape that it refuses.
+    """
+    from dctbench.measure import stated_flops
+
+    known = {}
+    for name in implementations:
+        layer_class = catalog.implementation(name).load()
+        named = "ratio" in inspect.signature(layer_class).parameters
+        known[name] = {"uses_ratio": bool(getattr(layer_class, "uses_ratio", named))}
+    return {"implementations": known, "flops": [stated_flops(Case.from_json(case)) for case in cases]}
+
+
+def _die_with_parent(parent: int) -> None:
+    """A killed runner must not leave a case running and holding its device; the kernel sees to it on Linux."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """If memory runs out it is this process's doing: let the kernel end it, and not its parent or a neighbour."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
