@@ -5,11 +5,14 @@ To add a method: write one module here with an `AttentionLayer`, and its one lin
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import nn
 
 from dctbench import catalog
 from dctbench.attention.layer import AttentionLayer
+from dctbench.errors import UsageError
 
 __all__ = ["AttentionLayer", "build"]
 
@@ -46,6 +49,12 @@ def build(
     entry = catalog.implementation(name)
     if entry.uses_ratio:
         options["ratio"] = ratio
-    layer = entry.load()(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device, **options)
+    layer_class = entry.load()
+    arguments = {"seq_len": seq_len, "dim": dim, "heads": heads, "dtype": dtype, "device": device, **options}
+    try:
+        inspect.signature(layer_class).bind(**arguments)
+    except TypeError as mismatch:
+        raise UsageError(f"{name}: {mismatch}") from None
+    layer = layer_class(**arguments)
     assert isinstance(layer, nn.Module)
     return layer

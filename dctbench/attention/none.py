@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from dctbench.attention.layer import AttentionLayer
@@ -18,8 +19,16 @@ class NoAttention(AttentionLayer):
     q_proj: nn.Linear | None  # type: ignore[assignment]
     k_proj: nn.Linear | None  # type: ignore[assignment]
 
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        *,
+        seq_len: int,
+        dim: int,
+        heads: int,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
         self.q_proj = self.k_proj = None
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:

@@ -1,0 +1,113 @@
+"""The exact methods equal softmax attention, and a kernel asked for by name is the kernel that runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
+
+from dctbench.attention import build
+from dctbench.attention.sdpa import SDPAttention
+from dctbench.attention.sdpa_kernels import FlashAttention, MathAttention
+from dctbench.errors import UnavailableError, UnsupportedError
+from tests.attention import goldens
+from tests.attention.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
+
+ON_CPU = ("full", "sdpa", "sdpa-flash", "sdpa-math")
+"""The exact methods that run here."""
+
+
+def scaled_softmax(q: Array, k: Array, v: Array, real: Array) -> Array:
+    scores = q @ k.T / np.sqrt(q.shape[1])
+    return softmax(np.where(real[None, :], scores, -np.inf)) @ v
+
+
+@pytest.mark.parametrize("name", ON_CPU)
+@pytest.mark.parametrize("golden", goldens.load("full"), ids=lambda golden: golden.name)
+def test_equals_the_golden_data(name: str, golden: goldens.Golden) -> None:
+    meta = golden.meta
+    layer = build(name, seq_len=meta["seq"], dim=meta["dim"], heads=meta["heads"])
+    golden.load_projections(layer)
+    with torch.no_grad():
+        y = layer(golden.x, golden.mask)
+    assert (y - golden.y).abs().max() <= 5e-6
+
+
+@pytest.mark.parametrize("name", ON_CPU)
+@given(shape=shapes())
+@drawn
+def test_equals_its_definition(name: str, shape: Shape) -> None:
+    layer = build(name, **shape.sizes, dtype=torch.float64)
+    y = layer(shape.x(), shape.mask())
+    assert_real_rows_close(y, attended(layer, shape.x(), shape.mask(), scaled_softmax), shape.mask())
+
+
+@pytest.mark.parametrize("name", ON_CPU)
+def test_a_sequence_of_padding_attends_to_nothing(name: str) -> None:
+    layer = build(name, seq_len=6, dim=8, heads=2)
+    q = torch.randn(2, 2, 6, 4)
+    mask = torch.tensor([[True] * 6, [False] * 6])
+    assert torch.equal(layer.attend(q, q, q, mask)[1], torch.zeros(2, 6, 4))
+
+
+def kernels_seen(call: object) -> set[str]:
+    """The attention kernels that the profiler saw, by torch's own operator names."""
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        call()  # type: ignore[operator]
+    names = {event.key.removeprefix("aten::") for event in seen.key_averages()}
+    return {
+        kernel
+        for kernel, operator in {
+            "flash": "_scaled_dot_product_flash_attention_for_cpu",
+            "math": "_scaled_dot_product_attention_math",
+        }.items()
+        if operator in names
+    }
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", ["sdpa", "sdpa-flash", "sdpa-math"])
+def test_the_kernel_it_names_is_the_kernel_the_profiler_sees(name: str, dtype: torch.dtype, padded: bool) -> None:
+    layer = build(name, seq_len=16, dim=16, heads=2, dtype=dtype)
+    x = torch.randn(2, 16, 16, dtype=dtype)
+    mask = torch.arange(16).expand(2, 16) < 11 if padded else None
+    assert isinstance(layer, SDPAttention)
+    said = layer.kernel("cpu", dtype, batch=2, padded=padded, backward=True)
+    assert kernels_seen(lambda: layer(x, mask)) == {said}
+
+
+def test_torchs_choice_follows_its_settings_and_so_does_the_answer() -> None:
+    layer = SDPAttention(seq_len=16, dim=16, heads=2)
+    with sdpa_kernel(SDPBackend.MATH):
+        assert layer.kernel("cpu", torch.float32) == "math"
+        assert kernels_seen(lambda: layer(torch.randn(1, 16, 16))) == {"math"}
+    assert layer.kernel("cpu", torch.float32) == "flash"
+
+
+@pytest.mark.parametrize("name", ["sdpa-efficient", "sdpa-cudnn"])
+def test_a_kernel_that_does_not_run_here_says_so_when_built(name: str) -> None:
+    kernel = name.removeprefix("sdpa-")
+    with pytest.raises(UnavailableError, match=f"^unavailable: torch has no {kernel} kernel on cpu for bfloat16: "):
+        build(name, seq_len=16, dim=16, heads=2, dtype=torch.bfloat16, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["sdpa-efficient", "sdpa-cudnn"])
+def test_a_kernel_that_does_not_run_here_says_so_when_called(name: str) -> None:
+    layer = build(name, seq_len=16, dim=16, heads=2, device="meta").to_empty(device="cpu")
+    with pytest.raises(UnavailableError, match="with a padding mask"):
+        layer(torch.randn(1, 16, 16), torch.ones(1, 16, dtype=torch.bool))
+
+
+def test_a_forced_kernel_leaves_torchs_settings_as_they_were() -> None:
+    MathAttention(seq_len=4, dim=4, heads=1)(torch.randn(1, 4, 4))
+    assert SDPAttention(seq_len=4, dim=4, heads=1).kernel("cpu", torch.float32) == "flash"
+
+
+def test_no_kernel_is_named_where_none_runs() -> None:
+    for layer_class in (SDPAttention, FlashAttention):
+        with pytest.raises(UnsupportedError, match="meta"):
+            layer_class(seq_len=4, dim=4, heads=1, device="meta").kernel("meta", torch.float32)

@@ -1,0 +1,91 @@
+"""Nystromformer against the golden data and Xiong et al. 2021, section 3."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from dctbench.attention import build
+from dctbench.attention.nystromformer import NystromAttention
+from tests.attention import goldens
+from tests.attention.definitions import (
+    Array,
+    Head,
+    Shape,
+    array,
+    assert_real_rows_close,
+    attended,
+    drawn,
+    shapes,
+    softmax,
+)
+
+
+class BatchWideScaling(NystromAttention):
+    """As the authors' code scales: by the largest norms of the whole batch, all heads together."""
+
+    def norm_product(self, a: Tensor) -> Tensor:
+        return a.sum(-2).max() * a.sum(-1).max()
+
+
+@pytest.mark.parametrize("golden", goldens.load("nystrom"), ids=lambda golden: golden.name)
+def test_equals_the_golden_data_with_the_authors_scaling(golden: goldens.Golden) -> None:
+    meta = golden.meta
+    layer = BatchWideScaling(
+        seq_len=meta["seq"], dim=meta["dim"], heads=meta["heads"], ratio=meta["seq"] / meta["landmarks"]
+    )
+    golden.load_projections(layer)
+    with torch.no_grad():
+        assert (layer(golden.x, golden.mask) - golden.y).abs().max() <= 5e-6
+
+
+def nystrom(landmarks: int) -> Head:
+    """Softmax matrices between all tokens and landmarks, with the iterated pseudo-inverse of the middle one.
+
+    Landmarks are means over segments of the sequence; one without a real token is simply not there.
+    """
+
+    def head(q: Array, k: Array, v: Array, real: Array) -> Array:
+        n, width = q.shape
+        members = [[j for j in range(n) if j * landmarks // n == s and real[j]] for s in range(landmarks)]
+        members = [segment for segment in members if segment]
+        if not members:
+            return np.zeros_like(q)
+        q_mean = np.stack([q[segment].mean(0) for segment in members])
+        k_mean = np.stack([k[segment].mean(0) for segment in members])
+        left = softmax(q @ k_mean.T / np.sqrt(width))
+        middle = softmax(q_mean @ k_mean.T / np.sqrt(width))
+        right = softmax(np.where(real[None, :], q_mean @ k.T / np.sqrt(width), -np.inf))
+        z = middle.T / (np.abs(middle).sum(0).max() * np.abs(middle).sum(1).max())
+        eye = np.eye(len(members))
+        for _ in range(6):
+            az = middle @ z
+            z = z @ (13 * eye - az @ (15 * eye - az @ (7 * eye - az))) / 4
+        out: Array = left @ z @ right @ v
+        return out
+
+    return head
+
+
+@given(shape=shapes())
+@drawn
+def test_equals_its_definition(shape: Shape) -> None:
+    layer = NystromAttention(**shape.sizes, ratio=shape.ratio, dtype=torch.float64)
+    expected = attended(layer, shape.x(), shape.mask(), nystrom(layer.n_kept))
+    assert_real_rows_close(layer(shape.x(), shape.mask()), expected, shape.mask(), atol=1e-9)
+
+
+def test_the_iteration_approaches_the_pseudo_inverse() -> None:
+    layer = NystromAttention(seq_len=32, dim=16, heads=2, ratio=4, dtype=torch.float64)
+    a = torch.softmax(3 * torch.eye(8, dtype=torch.float64) + 0.1 * torch.rand(2, 2, 8, 8, dtype=torch.float64), -1)
+    np.testing.assert_allclose(array(layer.pseudo_inverse(a)), np.linalg.pinv(array(a)), atol=1e-9)
+
+
+def test_a_sample_does_not_depend_on_its_batch() -> None:
+    layer = build("nystromformer", seq_len=32, dim=16, heads=2, ratio=4, dtype=torch.float64)
+    x = torch.randn(3, 32, 16, dtype=torch.float64) * torch.tensor([1.0, 10.0, 0.1])[:, None, None]
+    alone = torch.cat([layer(x[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(layer(x), alone, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,94 @@
+"""Performer against Choromanski et al. 2021: the quadratic form of its features, and what the features estimate."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+
+from dctbench.attention import build
+from dctbench.attention.performer import PerformerAttention
+from tests.attention.definitions import (
+    Array,
+    Head,
+    Shape,
+    array,
+    assert_real_rows_close,
+    attended,
+    drawn,
+    shapes,
+    softmax,
+)
+
+
+def favor(omega: Array) -> Head:
+    """Positive features (Lemma 1) with their 1/sqrt(m), unstabilised; weights written out as an n x n matrix."""
+
+    def phi(x: Array) -> Array:
+        scaled = x / x.shape[1] ** 0.25
+        exponents = scaled @ omega.T - (scaled**2).sum(1, keepdims=True) / 2
+        features: Array = np.exp(exponents) / np.sqrt(len(omega))
+        return features
+
+    def head(q: Array, k: Array, v: Array, real: Array) -> Array:
+        weights = phi(q) @ phi(k).T * real[None, :]
+        total = weights.sum(1, keepdims=True)
+        out: Array = weights @ v / np.where(total == 0, 1.0, total)
+        return out
+
+    return head
+
+
+@given(shape=shapes())
+@drawn
+def test_equals_its_definition(shape: Shape) -> None:
+    layer = PerformerAttention(**shape.sizes, ratio=shape.ratio, dtype=torch.float64)
+    expected = attended(layer, shape.x(2.0), shape.mask(), favor(array(layer.omega)))
+    assert_real_rows_close(layer(shape.x(2.0), shape.mask()), expected, shape.mask(), atol=1e-9)
+
+
+def test_many_features_approach_the_softmax_kernel() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 1, 1, 2048, 8, generator=generator, dtype=torch.float64)
+    q, k, v = q / 2, k / 2, v + 1 + k  # an output that is not an average of noise
+    exact = softmax(array(q)[0, 0] @ array(k)[0, 0].T / np.sqrt(8)) @ array(v)[0, 0]
+    errors = []
+    for ratio in (128, 1):  # 16 features, 2048 features
+        layer = PerformerAttention(seq_len=2048, dim=8, heads=1, ratio=ratio, dtype=torch.float64)
+        errors.append(np.linalg.norm(array(layer.attend(q, k, v))[0, 0] - exact) / np.linalg.norm(exact))
+    assert errors[1] < 0.1
+    assert errors[1] < errors[0] / 5
+
+
+def test_features_are_orthogonal_in_blocks_with_gaussian_norms() -> None:
+    layer = PerformerAttention(seq_len=4096, dim=32, heads=2, ratio=1, dtype=torch.float64)
+    omega = array(layer.omega)  # 256 blocks of 16
+    gram = omega[:16] @ omega[:16].T
+    np.testing.assert_allclose(gram - np.diag(np.diag(gram)), 0, atol=1e-12)
+    squares = (omega**2).sum(1)  # chi-squared with 16 degrees of freedom: mean 16, variance 32
+    assert abs(squares.mean() - 16) < 0.5
+    assert abs(squares.var() - 32) < 4
+    assert abs(omega.mean()) < 0.01  # no direction is favoured: the signs of QR are made uniform
+    assert abs(np.trace(omega.reshape(256, 16, 16).mean(0))) < 2
+
+
+def test_scores_of_any_size_stay_finite_and_normalised() -> None:
+    layer = PerformerAttention(seq_len=64, dim=8, heads=1, ratio=2)
+    q = 200 * torch.randn(1, 1, 64, 8, generator=torch.Generator().manual_seed(0))
+    out = layer.attend(q, -q, torch.ones_like(q))
+    torch.testing.assert_close(out, torch.ones_like(q))
+
+
+def test_the_seed_is_the_features_and_they_travel_with_the_state() -> None:
+    sizes = {"seq_len": 20, "dim": 8, "heads": 2, "ratio": 2}
+    first, same, other = (PerformerAttention(**sizes, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first.omega, same.omega)
+    assert not torch.equal(first.omega, other.omega)
+    other.load_state_dict(first.state_dict())
+    x = torch.randn(1, 20, 8)
+    assert torch.equal(first(x), other(x))
+
+
+def test_options_reach_it_through_build() -> None:
+    layer = build("performer", seq_len=20, dim=8, heads=2, ratio=2, seed=1)
+    assert torch.equal(layer.omega, PerformerAttention(seq_len=20, dim=8, heads=2, ratio=2, seed=1).omega)
