@@ -24,7 +24,6 @@ from dctbench.errors import StoreError, UsageError
 from dctbench.model import Case, Environment, Result, Run, canonical_json
 from dctbench.store import records, schema
 
-DEFAULT_STORE = ".dctbench/results.sqlite"
 MAX_LABEL = 200
 _BUSY_SECONDS = 60.0
 
@@ -204,6 +203,23 @@ def open_store(location: str, *, create: bool = False) -> Store:
     if found < schema.NEWEST:
         _migrate(engine, found, location)
     return Store(engine, location)
+
+
+def results_of_machine(location: str, fingerprint: str) -> list[Result]:
+    """The results of the latest run taken in that environment; none where there is no such run, or no store yet."""
+    if not Path(location).exists():
+        return []
+    query = (
+        sa.select(schema.environments.c.run_id)
+        .join(schema.runs, schema.runs.c.id == schema.environments.c.run_id)
+        .where(schema.environments.c.fingerprint == fingerprint)
+        .order_by(schema.runs.c.started_at.desc())
+        .limit(1)
+    )
+    with open_store(location) as store:
+        with store._reading() as connection:
+            run_id = connection.execute(query).scalar()
+        return store.results(run_id) if run_id else []
 
 
 def _create(path: Path) -> None:

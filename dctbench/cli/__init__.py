@@ -1,0 +1,23 @@
+"""The commands: each module parses, calls one function, prints. This one names them without importing them."""
+
+from __future__ import annotations
+
+import click
+
+from dctbench.cli.commands import CONTEXT, Group, version_option
+
+_COMMANDS = {
+    "run": ("Measure", "Measure attentions over a sweep and store every result."),
+    "report": ("Decide", "Make one self-contained HTML page from stored results."),
+    "list": ("Look up", "List implementations, suites, devices, metrics, runs or cases."),
+}
+_EXAMPLES = (
+    "dctbench run --seq 512..8192 --impl sdpa,dct-x --ratio 4,8",
+    "dctbench report",
+)
+
+
+@click.command(cls=Group, lazy=_COMMANDS, examples=_EXAMPLES, context_settings=CONTEXT, no_args_is_help=True)
+@version_option
+def cli() -> None:
+    """Decide which attention to ship: at this length, on this device, within this budget."""

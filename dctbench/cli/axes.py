@@ -1,0 +1,56 @@
+"""The axis flags of a sweep, and a suite with those that were given in place of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from dctbench import suite as suites
+from dctbench.cli.commands import Flag, Function
+from dctbench.grid import parse_axis
+from dctbench.model import Suite
+
+WHAT, SHAPE, HOW = "What to measure", "Shapes", "How to measure"
+_NUMBERS = "such as 512, 8k, 512..8192, 512..8192:x1.5 or 512..8192:+512, joined by commas"
+
+
+def axis_options(function: Function) -> Function:
+    """--suite and one flag per axis."""
+    options = [
+        click.option("--suite", cls=Flag, section=WHAT, default="quick", show_default=True, metavar="NAME|FILE",
+                     help="A shipped suite or a TOML file; the flags below override it."),
+        click.option("--impl", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     help="Implementations, with commas or globs ('dct*'), or package.module:Class for your own."),
+        click.option("--seq", cls=Flag, section=SHAPE, metavar="VALUES", help=f"Sequence lengths, {_NUMBERS}."),
+        click.option("--ratio", cls=Flag, section=SHAPE, metavar="VALUES",
+                     help="Compression ratios n / n_kept, at least 1, written the same way."),
+        click.option("--batch", cls=Flag, section=SHAPE, metavar="VALUES", help="Batch sizes."),
+        click.option("--heads", cls=Flag, section=SHAPE, metavar="VALUES", help="Numbers of heads."),
+        click.option("--head-dim", cls=Flag, section=SHAPE, metavar="VALUES", help="Widths of a head."),
+        click.option("--dtype", cls=Flag, section=SHAPE, multiple=True, metavar="NAMES",
+                     help="float32, bfloat16, float16 or float64 (fp32, bf16, fp16, fp64)."),
+        click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES", help="See list devices."),
+        click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
+                     help="Threads torch may use; its own choice when not given."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def suite_from_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> Suite:
+    """The suite that the flags of `axis_options` describe.
+
+    Raises:
+        UsageError: for every wrong value, naming its flag.
+    """
+    axes: dict[str, list[Any]] = {}
+    for key, axis in suites.NUMERIC_AXES.items():
+        if flags[key] is not None:
+            axes[key] = list(parse_axis(flags[key], axis))
+    for key in suites.WORD_AXES:
+        if flags[key]:
+            axes[key] = suites.words(key, flags[key])
+    return suites.override(suites.load(flags["suite"]), axes, settings)

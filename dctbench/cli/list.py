@@ -1,0 +1,119 @@
+"""`dctbench list`: what there is to measure, and what has been measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from dctbench import catalog, errors
+from dctbench.cli.commands import CONTEXT, Command, format_option, store_option, version_option
+from dctbench.cli.output import print_records
+
+Record = dict[str, Any]
+
+
+@click.command(
+    "list",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench list impls", "dctbench list cases latest --format json"),
+)
+@click.argument("what", metavar="impls|suites|devices|metrics|runs|cases")
+@click.argument("run", required=False, metavar="[RUN]")
+@store_option
+@format_option
+@version_option
+def command(what: str, run: str | None, store: str, output_format: str) -> int:
+    """List implementations, suites, devices, metrics, stored runs, or the cases of a run (by default the latest)."""
+    if what not in KINDS:
+        raise catalog.unknown("list", what, KINDS)
+    if run is not None and what != "cases":
+        raise errors.UsageError(f"list {what} takes no run", hint="only `dctbench list cases RUN` does")
+    records = KINDS[what](store, run)
+    if output_format in ("table", "md"):  # wide columns that only a program reads
+        records = [{key: value for key, value in record.items() if key != "scopes"} for record in records]
+    if records or output_format != "table":
+        print_records(records, output_format)
+    else:
+        click.echo(f"no {what} yet", err=True)
+    return errors.EXIT_OK
+
+
+def _impls(store: str, run: str | None) -> list[Record]:
+    return [
+        {
+            "name": entry.name,
+            "kind": "exact" if entry.exact else "control" if entry.source == "control" else "approximate",
+            "ratio": entry.ratio_means if entry.uses_ratio else None,
+            "scopes": " ".join(entry.scopes),
+            "source": entry.source,
+            "summary": entry.summary,
+        }
+        for entry in catalog.IMPLEMENTATIONS.values()
+    ]
+
+
+def _suites(store: str, run: str | None) -> list[Record]:
+    from dctbench import suite
+
+    return [{"name": name, "summary": suite.load(name).description} for name in suite.shipped()]
+
+
+def _devices(store: str, run: str | None) -> list[Record]:
+    from dctbench import environment
+
+    described = {"cpu": f"{environment.cpu_model()}, {environment.usable_cores()} usable cores"}
+    return [
+        {"name": entry.name, "here": described.get(entry.name), "summary": entry.summary}
+        for entry in catalog.DEVICES.values()
+    ]
+
+
+def _metrics(store: str, run: str | None) -> list[Record]:
+    return [{"name": m.name, "unit": m.unit, "summary": m.summary} for m in catalog.METRICS.values()]
+
+
+def _runs(store: str, run: str | None) -> list[Record]:
+    from dctbench.store import open_store
+
+    with open_store(store) as opened:
+        return [
+            {
+                "run": state.run.short_id,
+                "started": state.run.started_at[:19].replace("T", " "),
+                "suite": state.run.suite,
+                "results": f"{state.stored} of {state.planned}",
+                "failed": state.failed,
+                "label": state.run.label,
+            }
+            for state in opened.runs()
+        ]
+
+
+def _cases(store: str, run: str | None) -> list[Record]:
+    from dctbench.store import open_store
+
+    with open_store(store) as opened:
+        state = opened.find_run(run or "latest")
+        status = {result.case.id: result for result in opened.results(state.run.id)}
+        return [
+            {
+                "case": case.id,
+                **{key: value for key, value in case.to_json().items() if key not in ("task",)},
+                "status": status[case.id].status if case.id in status else "not run yet",
+                "message": status[case.id].message if case.id in status else None,
+            }
+            for case in opened.plan(state.run.id)[0]
+        ]
+
+
+KINDS: dict[str, Callable[[str, str | None], list[Record]]] = {
+    "impls": _impls,
+    "suites": _suites,
+    "devices": _devices,
+    "metrics": _metrics,
+    "runs": _runs,
+    "cases": _cases,
+}

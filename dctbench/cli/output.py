@@ -1,0 +1,108 @@
+"""What goes to standard output: a run in the form asked for, or plain records such as those of `list`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dctbench import analysis
+from dctbench.cli.layout import Layout
+from dctbench.model import Run
+from dctbench.report import rows, words
+from dctbench.report.csv import csv_text, harmless
+from dctbench.report.document import document, dumps
+from dctbench.report.markdown import escape, markdown
+from dctbench.store import Store
+
+_GAP = "  "
+
+
+def print_run(store: Store, run: Run, output_format: str, layout: Layout, *, rows_shown: bool) -> None:
+    """A stored run on standard output; `rows_shown` leaves out the table that has just scrolled by."""
+    results = store.results(run.id)
+    environments = store.environments(run.id)
+    summaries = analysis.summarise(results)
+    planned = len(store.plan(run.id)[0])
+    as_markdown = markdown(run, list(environments.values()), summaries, planned)
+    if output_format == "json":
+        click.echo(dumps(document(run, environments, results)), nl=False)
+    elif output_format == "csv":
+        click.echo(csv_text(run, summaries), nl=False)
+    elif output_format == "md":
+        click.echo(as_markdown, nl=False)
+    else:
+        _print_table(summaries, layout, planned, rows_shown)
+    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if step_summary:
+        with Path(step_summary).open("a", encoding="utf-8") as file:
+            file.write(as_markdown)
+
+
+def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned: int, rows_shown: bool) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    references = analysis.references(summaries, layout.reference) if layout.reference else {}
+    if not rows_shown:
+        console.print(layout.head(), soft_wrap=True)
+        for summary in summaries:
+            console.print(layout.line(rows.row(summary, references.get(summary.case.shape))), soft_wrap=True)
+    for line in ending(summaries, layout.reference, planned):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int) -> list[str]:
+    """What the reader takes away: who is fastest, from where the DCT pays, what went wrong, what to do next."""
+    lines = [""]
+    for standing in analysis.standings(summaries, reference):
+        lines.append(f"n = {standing.seq_len}: {words.fastest(standing)}")
+    if reference:
+        found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
+        lines += ["", *(words.payoff(p, reference) for p in found)] if found else []
+    notes = [rows.APPROXIMATE_NOTE] if any(rows.among_frequencies(s) for s in summaries) else []
+    warnings = dict.fromkeys(f"{s.case.name}: {text}" for s in summaries for text in s.warnings)
+    return [*lines, "", *notes, *warnings, words.coverage(summaries, planned), words.trust(summaries),
+            "next: dctbench report"]  # fmt: skip
+
+
+def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
+    """Records with the same keys as a table, JSON, CSV or Markdown."""
+    click.echo(records_text(records, output_format), nl=False)
+
+
+def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:
+    """The text that `print_records` prints."""
+    if output_format == "json":
+        return dumps(list(records))
+    titles = list(records[0]) if records else []
+    cells = [["" if record[title] is None else str(record[title]) for title in titles] for record in records]
+    if output_format == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([titles, *([harmless(cell) for cell in row] for row in cells)])
+        return out.getvalue()
+    if output_format == "md":
+        lines = [titles, ["---"] * len(titles), *([escape(cell) for cell in row] for row in cells)]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return _aligned(titles, cells)
+
+
+def _aligned(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their texts; the last one is wrapped to the terminal."""
+    widths = [max(len(row[i]) for row in [titles, *cells]) for i in range(len(titles))]
+    indent = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+    room = max(30, shutil.get_terminal_size((100, 24)).columns - indent - 1)
+    lines = []
+    for row in [titles, *cells]:
+        head = _GAP.join([cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)] + [""])
+        last = textwrap.wrap(row[-1], room) or [""]
+        lines.append((head + last[0]).rstrip())
+        lines += [" " * indent + more for more in last[1:]]
+    return "".join(f"{line}\n" for line in lines)

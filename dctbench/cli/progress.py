@@ -1,0 +1,175 @@
+"""How a sweep shows itself while it runs: a live table on a terminal, plain lines elsewhere, both on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, Self
+
+import click
+
+from dctbench import units
+from dctbench.analysis import Summary, summarise
+from dctbench.cli.layout import Layout
+from dctbench.estimate import Estimate
+from dctbench.model import Case
+from dctbench.report.rows import row
+from dctbench.sweep import CaseFinished, CaseStarted, Event, Started, StillRunning
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+STYLES = ("auto", "live", "plain", "none")
+
+
+class Progress(Protocol):
+    """A listener that lives for one sweep."""
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave the terminal as it was."""
+
+
+def make_progress(style: str, header: str, layout: Layout, estimate: Estimate) -> Progress:
+    """The progress of that style; `auto` is live on a terminal and plain anywhere else, CI included."""
+    if style == "auto":
+        import os
+
+        style = "live" if sys.stderr.isatty() and not os.environ.get("CI") else "plain"
+    if style == "none":
+        return Silent()
+    if style == "live" and sys.stderr.isatty():
+        return Live(header, layout, estimate)
+    return Plain(header, layout, estimate)
+
+
+class Silent:
+    """Nothing at all."""
+
+    def __call__(self, event: Event) -> None:
+        """Show nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return
+
+
+class _Rows:
+    """What both visible styles keep: references by shape, statuses, and how much of the estimate is left."""
+
+    def __init__(self, header: str, layout: Layout, estimate: Estimate) -> None:
+        self.header = header
+        self.layout = layout
+        self.estimate = estimate
+        self.references: dict[tuple[object, ...], Summary] = {}
+        self.statuses: Counter[str] = Counter()
+        self.left: dict[Case, float] = dict(estimate.seconds)
+        self.predicted = 0.0
+        self.spent = 0.0
+        self.case_began = monotonic()
+
+    def finish(self, event: CaseFinished) -> Summary:
+        """Take a result in; returns its summary."""
+        summary = summarise([event.result])[0]
+        case = summary.case
+        if case.implementation == self.layout.reference:
+            self.references[case.shape] = summary
+        self.statuses[summary.status] += 1
+        predicted = self.left.pop(case, 0.0)
+        if summary.status == "ok":  # what failed or was left out says nothing of the pace
+            self.predicted += predicted
+            self.spent += monotonic() - self.case_began
+        return summary
+
+    def eta(self) -> str:
+        """What is left of the estimate, at the pace shown so far."""
+        pace = self.spent / self.predicted if self.predicted else 1.0
+        return units.duration(sum(self.left.values()) * pace)
+
+    def failures(self) -> str:
+        """`1 oom  0 errors`, naming only what occurred beside errors."""
+        rare = [f"{self.statuses[s]} {s}" for s in ("oom", "timeout", "unsupported", "skipped") if self.statuses[s]]
+        return "  ".join([*rare, f"{self.statuses['error']} errors"])
+
+    def line(self, summary: Summary) -> Text:
+        """The row of the table."""
+        return self.layout.line(row(summary, self.references.get(summary.case.shape)))
+
+
+class Plain(_Rows):
+    """One line per case and a sign of life every half minute, without cursor codes."""
+
+    def __enter__(self) -> Self:
+        click.echo(self.header, err=True)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return
+
+    def __call__(self, event: Event) -> None:
+        """Print an event."""
+        if isinstance(event, Started) and event.done:
+            click.echo(f"resuming, {event.done} of {event.total} done", err=True)
+        elif isinstance(event, CaseStarted):
+            self.case_began = monotonic()
+        elif isinstance(event, StillRunning):
+            took = units.duration(event.seconds)
+            click.echo(f"still running {event.case.name} n={event.case.seq_len} after {took}", err=True)
+        elif isinstance(event, CaseFinished):
+            text = self.line(self.finish(event)).plain
+            width = len(str(event.total))
+            click.echo(f"[{event.done:{width}}/{event.total}] {text.strip()}", err=True)
+
+
+class Live(_Rows):
+    """Finished rows scroll and stay; only the last line is live.
+
+    It is redrawn between cases only: a refresh thread would take its time slices out of the timed region.
+    """
+
+    def __init__(self, header: str, layout: Layout, estimate: Estimate) -> None:
+        super().__init__(header, layout, estimate)
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self.console = Console(stderr=True, highlight=False)
+        self.live = RichLive(console=self.console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self.console.print(self.header, markup=False)
+        self.console.print(self.layout.head())
+        self.live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        if isinstance(event, Started) and event.done:
+            self.console.print(f"resuming, {event.done} of {event.total} done", markup=False)
+        elif isinstance(event, CaseStarted):
+            self.case_began = monotonic()
+            self._draw(event.done, event.total, event.case)
+        elif isinstance(event, CaseFinished):
+            self.console.print(self.line(self.finish(event)), soft_wrap=True)
+            self._draw(event.done, event.total, None)
+
+    def _draw(self, done: int, total: int, case: Case | None) -> None:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        counts = f"{done}/{total}  ETA {self.eta()}  {self.failures()}"
+        running = f"  {case.name} n={case.seq_len}" if case else ""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row(ProgressBar(total=total, completed=done, width=20), Text(counts + running, no_wrap=True))
+        self.live.update(grid, refresh=True)
