@@ -28,7 +28,7 @@ class NystromAttention(AttentionLayer):
     its row and column of A are zero, and zero they remain in the pseudo-inverse.
     """
 
-    padding_leak = "landmarks are segments of the padded length, and their number follows it"
+    padding_leak = "segments divide the padded length: the same ones only where the ratio divides both lengths"
 
     segments: Tensor
 

@@ -17,7 +17,7 @@ class PooledAttention(AttentionLayer):
     only and a window without any is hidden as a key, so what stands in padded positions never changes a real token.
     """
 
-    padding_leak = "windows are stretches of the padded length, and their number follows it"
+    padding_leak = "windows divide the padded length: the same ones only where the ratio divides both lengths"
 
     segments: Tensor
     window: Tensor
