@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -44,23 +46,30 @@ class PerformerAttention(AttentionLayer):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
-        query_exponents, key_exponents = self.exponents(q), self.exponents(k)  # (batch, heads, seq_len, n_kept)
+        phi_k = self.exponents(k)  # (batch, heads, seq_len, n_kept)
+        phi_k -= self.half_squares(k)
         if key_padding_mask is not None:
             padded = ~key_padding_mask[:, None, :, None]
-            key_exponents = key_exponents.masked_fill(padded, -torch.inf)
+            phi_k.masked_fill_(padded, -torch.inf)
             v = v.masked_fill(padded, 0.0)
         # Without a real key the largest exponent is -inf, and -inf - (-inf) is NaN.
-        lowest = torch.finfo(key_exponents.dtype).min
-        largest = key_exponents.detach().amax(-2, keepdim=True).clamp(min=lowest)
-        phi_k = torch.exp(key_exponents - largest)
-        query_exponents = query_exponents + largest
-        phi_q = torch.exp(query_exponents - query_exponents.detach().amax(-1, keepdim=True))
+        largest = phi_k.detach().amax(-2, keepdim=True).clamp(min=torch.finfo(phi_k.dtype).min)
+        phi_k.sub_(largest).exp_()
+
+        phi_q = self.exponents(q)  # a query's own half square cancels like its largest exponent
+        phi_q += largest
+        phi_q.sub_(phi_q.detach().amax(-1, keepdim=True)).exp_()
         return normalised_product(phi_q.to(v.dtype), phi_k.to(v.dtype), v)
 
     def exponents(self, x: Tensor) -> Tensor:
-        """w x - |x|^2 / 2 for each feature w, x being scaled; in float32 at least, since they are exponentiated."""
+        """w x for each feature w, x being scaled; a new tensor, in float32 at least, since it is exponentiated."""
         x = x.to(torch.promote_types(x.dtype, torch.float32)) * self.head_dim**-0.25
-        return x @ self.omega.to(x.dtype).T - x.square().sum(-1, keepdim=True) / 2
+        return x @ self.omega.to(x.dtype).T
+
+    def half_squares(self, x: Tensor) -> Tensor:
+        """|x|^2 / 2 of each scaled row, (batch, heads, seq_len, 1)."""
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        return x.square().sum(-1, keepdim=True) / (2 * math.sqrt(self.head_dim))
 
     def attend_flops(self, batch: int = 1) -> int:
         """Features of q and k, two products with the m x head_dim state: 8 b n m d; the normaliser: 2 b h n m."""

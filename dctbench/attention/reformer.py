@@ -49,8 +49,8 @@ class ReformerAttention(AttentionLayer):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
-        if rounds < 1 or chunk < 1:
-            raise UsageError(f"reformer: rounds and chunk must be at least 1; got {rounds} and {chunk}")
+        if not 1 <= rounds <= 255 or chunk < 1:
+            raise UsageError(f"reformer: rounds must be 1 to 255 and chunk at least 1; got {rounds} and {chunk}")
         self.k_proj = None
         self.rounds = rounds
         self.chunk = min(chunk, seq_len)
@@ -69,11 +69,11 @@ class ReformerAttention(AttentionLayer):
         bucket = self.hash(q, key_padding_mask)  # (batch, heads, rounds, length), length = chunks * chunk
         order = bucket.argsort(dim=-1, stable=True)  # the position that each place of the sorted sequence holds
         place = order.argsort(dim=-1)
-        outputs, log_weights = self.attend_in_chunks(q, v, bucket, order, place)
+        outputs, log_weights = self.attend_in_chunks(q, v, order, self.visibility(bucket, order, place))
 
-        outputs = outputs.take_along_dim(place[..., None], dim=3)  # (batch, heads, rounds, length, head_dim)
-        log_weights = log_weights.take_along_dim(place, dim=3)[..., None]
-        joined = (torch.softmax(log_weights, dim=2).to(x.dtype) * outputs).sum(2)[:, :, : self.seq_len]
+        outputs = rows_at(place, outputs)  # (batch, heads, rounds, length, head_dim), in order of position again
+        round_weights = torch.softmax(log_weights.gather(3, place), dim=2)[..., None].to(x.dtype)
+        joined = (round_weights * outputs).sum(2)[:, :, : self.seq_len]
         out: Tensor = self.out_proj(self.join_heads(joined))
         return out
 
@@ -86,45 +86,49 @@ class ReformerAttention(AttentionLayer):
             bucket = bucket.masked_fill(~key_padding_mask[:, None, None], none)
         return pad(bucket, (0, self.chunks * self.chunk - self.seq_len), value=none)
 
-    def attend_in_chunks(
-        self, q: Tensor, v: Tensor, bucket: Tensor, order: Tensor, place: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def attend_in_chunks(self, q: Tensor, v: Tensor, order: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
         """Every round's outputs (batch, heads, rounds, length, head_dim) and log-sum-exps (.., length), as sorted."""
-        precision = torch.promote_types(q.dtype, torch.float32)
+        precision = visibility.dtype
         k = normalize(q.to(precision), dim=-1).to(q.dtype)
         queries, keys, values = (self.sorted_chunks(x, order) for x in (q, k, v))
-        scores = (queries @ with_previous(keys).transpose(-2, -1)).to(precision) / math.sqrt(self.head_dim)
-        # (batch, heads, rounds, chunks, chunk, 2 chunk)
-
-        rounds_met = self.rounds_met(bucket, order, place)
-        position = order.unflatten(-1, (self.chunks, self.chunk))[..., None]
-        itself = position == with_previous(position, filling=-1).transpose(-2, -1)
-        met_here = self.same_bucket(bucket, order)
-        scores = scores - rounds_met.clamp(min=1).to(precision).log() - SELF_PENALTY * itself
-        scores = scores.masked_fill(~met_here, -torch.inf)  # every token meets itself, so no row is empty
+        scores = (queries / math.sqrt(self.head_dim)) @ with_previous(keys).transpose(-2, -1)
+        scores = scores.to(precision) + visibility  # (batch, heads, rounds, chunks, chunk, 2 chunk)
         outputs = torch.softmax(scores, dim=-1).to(v.dtype) @ with_previous(values)
         return outputs.flatten(3, 4), torch.logsumexp(scores, dim=-1).flatten(3, 4)
 
-    def rounds_met(self, bucket: Tensor, order: Tensor, place: Tensor) -> Tensor:
-        """In how many rounds a query and a key of a chunk pair meet, (batch, heads, rounds, chunks, chunk, 2 chunk)."""
-        count = torch.zeros((), dtype=torch.uint8, device=bucket.device)
-        for r in range(self.rounds):
-            same = self.same_bucket(bucket[:, :, r : r + 1], order)
-            chunk = self.sorted_chunks((place[:, :, r] // self.chunk)[..., None], order)
-            apart = chunk - with_previous(chunk).transpose(-2, -1)
-            count = count + (same & (apart >= 0) & (apart <= 1))
-        return count
+    def visibility(self, bucket: Tensor, order: Tensor, place: Tensor) -> Tensor:
+        """What is added to a score: -log of the rounds in which the pair meets, -inf where it does not in this one.
 
-    def same_bucket(self, bucket: Tensor, order: Tensor) -> Tensor:
-        """Whether a query and a key of a chunk pair share a bucket, each round sorted by its own `order`."""
-        bucket = bucket.expand_as(order).take_along_dim(order, dim=-1)
-        bucket = bucket.unflatten(-1, (self.chunks, self.chunk))[..., None]
-        return bucket == with_previous(bucket, filling=-1).transpose(-2, -1)
+        (batch, heads, rounds, chunks, chunk, 2 chunk), float32 at least. No row is empty: a token meets itself.
+        """
+        # Two tokens meet in a round if they share its bucket, and the key its chunk or the one before. In one number:
+        code = bucket * (self.chunks + 1) + place // self.chunk  # (batch, heads, rounds, length)
+        if 2 * (self.chunks + 1) ** 2 < 2**31:  # comparing pairs costs what it reads
+            code = code.int()
+        precision = torch.promote_types(self.rotations.dtype, torch.float32)
+        meetings = torch.zeros((), dtype=torch.uint8, device=bucket.device)
+        for r in range(self.rounds):
+            meetings = meetings + self.meet(code[:, :, r : r + 1].expand_as(order), order)
+        position = self.in_chunks(order.int()[..., None])
+        itself = position == with_previous(position, filling=-1).transpose(-2, -1)
+        visibility = meetings.clamp_(min=1).to(precision).log_().neg_()
+        visibility -= SELF_PENALTY * itself
+        return visibility.masked_fill_(~self.meet(code, order), -torch.inf)
+
+    def meet(self, code: Tensor, order: Tensor) -> Tensor:
+        """Whether a query and a key of a chunk pair meet, by the codes of one round, sorted by the order of another."""
+        queries = self.in_chunks(code.gather(-1, order)[..., None])
+        keys = with_previous(queries, filling=-2).transpose(-2, -1)
+        return (queries == keys) | (queries == keys + 1)
 
     def sorted_chunks(self, x: Tensor, order: Tensor) -> Tensor:
-        """(batch, heads, seq_len or length, width) -> (batch, heads, rounds, chunks, chunk, width), sorted."""
-        x = pad(x, (0, 0, 0, order.shape[-1] - x.shape[2]))[:, :, None]
-        chunks: Tensor = x.take_along_dim(order[..., None], dim=3).unflatten(3, (self.chunks, self.chunk))
+        """(batch, heads, seq_len, width) -> (batch, heads, rounds, chunks, chunk, width), sorted."""
+        x = pad(x, (0, 0, 0, order.shape[-1] - self.seq_len))[:, :, None]
+        return self.in_chunks(rows_at(order, x))
+
+    def in_chunks(self, x: Tensor) -> Tensor:
+        """(.., length, width) -> (.., chunks, chunk, width)."""
+        chunks: Tensor = x.unflatten(-2, (self.chunks, self.chunk))
         return chunks
 
     def projection_flops(self, batch: int = 1) -> int:
@@ -148,3 +152,9 @@ def with_previous(x: Tensor, filling: float = 0) -> Tensor:
     """
     before = pad(x[..., :-1, :, :], (0, 0, 0, 0, 1, 0), value=filling)
     return torch.cat([before, x], dim=-2)
+
+
+def rows_at(index: Tensor, x: Tensor) -> Tensor:
+    """x (.., length, width), expanded to index (.., length), with its rows in the order of the index."""
+    shape = (*index.shape, x.shape[-1])
+    return x.expand(shape).gather(-2, index[..., None].expand(shape))

@@ -78,5 +78,5 @@ def test_it_holds_no_key_projection_and_has_no_qkv_form() -> None:
 
 
 def test_no_rounds_are_refused() -> None:
-    with pytest.raises(UsageError, match="rounds and chunk"):
+    with pytest.raises(UsageError, match="rounds must be 1 to 255"):
         build("reformer", seq_len=8, dim=4, heads=1, rounds=0)
