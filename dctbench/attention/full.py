@@ -15,6 +15,9 @@ class FullAttention(AttentionLayer):
 
     Padded keys get no weight, so padding never changes a real token. A sequence without any real token
     attends to nothing: its attended values are zero.
+
+    That is so eagerly. Under `torch.compile`, Inductor recognises these products where there is no mask and puts the
+    flash kernel in their place, which holds no matrix.
     """
 
     exact = True

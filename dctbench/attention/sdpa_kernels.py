@@ -22,7 +22,8 @@ class OneKernelAttention(SDPAttention):
     """`scaled_dot_product_attention` held to `backend`.
 
     Whether that kernel runs depends on device, dtype, shape and mask. It is asked for when the layer is built (an
-    unmasked forward call, batch 1; not on the meta device, where nothing runs) and again at every call.
+    unmasked forward call, batch 1; not on the meta device, where nothing runs) and again at every call. `torch.compile`
+    leaves the call as it is, with a break in the graph: compiled, `sdpa-math` would become the flash kernel.
 
     Raises:
         UnavailableError: "unavailable: ..." with torch's reasons.
@@ -49,9 +50,14 @@ class OneKernelAttention(SDPAttention):
         mask = key_mask(key_padding_mask)
         if q.device.type == "meta":
             return scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        # A compiler cannot trace the question; torch then refuses by itself, in its own words.
-        if not torch.compiler.is_compiling():
-            self.choice(q, k, v, mask)
+        out: Tensor = self.run(q, k, v, mask)
+        return out
+
+    # Out of a compiler's reach: Inductor recognises the math kernel's products and puts the flash kernel there.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def run(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """`scaled_dot_product_attention` by the one kernel, once torch has said that it will run."""
+        self.choice(q, k, v, mask)
         with sdpa_kernel(self.backend):
             return scaled_dot_product_attention(q, k, v, attn_mask=mask)
 

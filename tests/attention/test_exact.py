@@ -107,6 +107,22 @@ def test_a_forced_kernel_leaves_torchs_settings_as_they_were() -> None:
     assert SDPAttention(seq_len=4, dim=4, heads=1).kernel("cpu", torch.float32) == "flash"
 
 
+@pytest.mark.parametrize("name", ["sdpa-flash", "sdpa-math"])
+def test_a_compiler_never_sees_the_call_of_a_forced_kernel(name: str) -> None:
+    called: list[str] = []
+
+    def recording(graph: torch.fx.GraphModule, _: object) -> object:
+        called.extend(str(node.target) for node in graph.graph.nodes)
+        return graph.forward
+
+    torch.compiler.reset()
+    layer = build(name, seq_len=16, dim=16, heads=2)
+    x = torch.randn(1, 16, 16)
+    torch.testing.assert_close(torch.compile(layer, backend=recording)(x), layer(x))
+    assert any("linear" in target for target in called)
+    assert not any("scaled_dot_product" in target for target in called)
+
+
 def test_no_kernel_is_named_where_none_runs() -> None:
     for layer_class in (SDPAttention, FlashAttention):
         with pytest.raises(UnsupportedError, match="meta"):
