@@ -10,7 +10,7 @@ from dctbench.attention.layer import AttentionLayer
 
 
 class LinearAttention(AttentionLayer):
-    """phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), phi(x) = elu(x) + 1 (section 3.2, equations 5 and 7).
+    """phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), phi(x) = elu(x) + 1 (section 3.2).
 
     It replaces the softmax kernel by another one and does not approximate it. Not causal. Padded keys have no
     features, so padding never changes a real token.

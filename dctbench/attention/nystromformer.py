@@ -12,13 +12,13 @@ from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.attention.segments import segment_means, segment_table
 
 PINV_ITERATIONS = 6
-"""As in the paper's experiments (section 3.2)."""
+"""As the paper's authors iterate."""
 
 
 class NystromAttention(AttentionLayer):
     """softmax(q k~^T) softmax(q~ k~^T)^+ softmax(q~ k^T) v: landmarks q~, k~ are means over n_kept segments.
 
-    The pseudo-inverse is the paper's iteration (equation 14), six times, from Z_0 = A^T / (|A|_1 |A|_inf). Each
+    The pseudo-inverse is the paper's iteration, six times, from Z_0 = A^T / (|A|_1 |A|_inf). Each
     sample and head has its own norms: the authors' code takes the largest of the batch, and one sample then changes
     another's output. The paper's optional skip connection (a depthwise convolution of v) is left out, as in
     DCT-Former's comparison, and so is a special case for n_kept = seq_len: the formula holds there too.
@@ -74,7 +74,7 @@ class NystromAttention(AttentionLayer):
         return torch.softmax(scores, dim=-1).masked_fill(~pairs, 0.0)
 
     def pseudo_inverse(self, a: Tensor) -> Tensor:
-        """A^+ by equation 14: Z <- Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4."""
+        """A^+ by the paper's third-order iteration, Z <- Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4."""
         identity = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
         z = a.transpose(-2, -1) / self.norm_product(a)
         for _ in range(PINV_ITERATIONS):

@@ -12,9 +12,13 @@ from dctbench.attention.delta_net import DeltaNet, inverse_of_unit_lower
 from tests.attention.definitions import Array, Shape, array, assert_real_rows_close, drawn, projected, shapes
 
 
+def silu(x: Array) -> Array:
+    out: Array = x / (1 + np.exp(-x))
+    return out
+
+
 def unit_silu(x: Array) -> Array:
-    activated = x / (1 + np.exp(-x))
-    out: Array = activated / np.maximum(np.linalg.norm(activated, axis=-1, keepdims=True), 1e-12)
+    out: Array = silu(x) / np.maximum(np.linalg.norm(silu(x), axis=-1, keepdims=True), 1e-12)
     return out
 
 
@@ -35,7 +39,7 @@ def test_equals_its_recurrence(shape: Shape) -> None:
             memory = np.zeros((width, width))
             for t in range(shape.seq_len):
                 key = unit_silu(k[b, t, part])
-                memory = memory + beta[b, t, h] * np.outer(v[b, t, part] - memory @ key, key)
+                memory = memory + beta[b, t, h] * np.outer(silu(v[b, t, part]) - memory @ key, key)
                 read = memory @ unit_silu(q[b, t, part])
                 out[b, t, part] = read / np.sqrt((read**2).mean() + 1e-5) * array(layer.norm.weight)
     assert_real_rows_close(layer(x, mask), projected(layer, "out_proj", out), mask, atol=1e-9)

@@ -1,4 +1,4 @@
-"""Linear attention against its quadratic form, Katharopoulos et al. 2020, equation 2 with phi = elu + 1."""
+"""Linear attention against its quadratic form, Katharopoulos et al. 2020, with phi = elu + 1."""
 
 from __future__ import annotations
 
