@@ -106,6 +106,26 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             "Scribano et al. 2022", uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"), ratio_means="coefficients kept",
         ),
         Implementation(
+            "dct-qkv", f"{_ATTENTION}.dct_qkv:DctQkvAttention",
+            "attention among the lowest DCT-II coefficients of q, k, v: frequencies, not positions",
+            "Scribano et al. 2022", uses_ratio=True, among_frequencies=True, ratio_means="coefficients kept",
+        ),
+        Implementation(
+            "dct-ideal", f"{_ATTENTION}.dct_ideal:DctIdealAttention",
+            "full attention between two DCT low-passes: a bound for quality, slower than sdpa",
+            "Scribano et al. 2022", uses_ratio=True, ratio_means="coefficients kept",
+        ),
+        Implementation(
+            "dct-resample", f"{_ATTENTION}.dct_resample:DctResampleAttention",
+            "attention among positions resampled through the DCT; exact at ratio 1",
+            "after He et al. 2023", uses_ratio=True, ratio_means="positions after resampling",
+        ),
+        Implementation(
+            "dct-kv", f"{_ATTENTION}.dct_kv:DctKvAttention",
+            "full-length queries over keys and values resampled through the DCT; exact at ratio 1",
+            "after He et al. 2023", uses_ratio=True, ratio_means="keys and values after resampling",
+        ),
+        Implementation(
             "sdpa-flash", f"{_ATTENTION}.sdpa_kernels:FlashAttention", "exact attention, torch's flash kernel or none",
             "Dao 2023", exact=True,
         ),
