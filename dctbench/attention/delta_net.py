@@ -16,9 +16,9 @@ class DeltaNet(AttentionLayer):
     """S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T, o_t = S_t q_t: the delta rule, a head_dim^2 memory a head.
 
     **Causal**: a token sees itself and earlier ones only, unlike every other method here; there is no second pass
-    from the end. As in the paper, q, k and v pass a SiLU, q and k are L2 normalised, beta_t = sigmoid(W_b x_t) for each head, and
-    the output is RMS normalised in each head before the output projection. The paper's optional short convolutions
-    are left out.
+    from the end. As in the paper, q, k and v pass a SiLU, q and k are L2 normalised, beta_t = sigmoid(W_b x_t) for each
+    head, and the output is RMS normalised in each head before the output projection. The paper's optional short
+    convolutions are left out.
 
     Computed in chunks of `CHUNK` positions (section 3): within one, the corrections v_t - S_{t-1} k_t of all
     positions solve a triangular system (the UT transform), so that only the chunks follow one another. Half precision
