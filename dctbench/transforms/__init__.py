@@ -1,8 +1,30 @@
-"""The truncated DCT and the choice among its algorithms."""
+"""The truncated DCT: one interface, three algorithms, and the planner that chooses among them.
+
+    transform = make_dct(8192, 1024, columns=512)
+    z = transform(x)            # (batch, 8192, 512) -> (batch, 1024, 512)
+    x = transform.inverse(z)    # and back, low-passed
+"""  # fmt: skip
 
 from __future__ import annotations
 
 from dctbench.transforms.basis import BasisDct
+from dctbench.transforms.block import BlockGemmDct, BlockSlotsDct
 from dctbench.transforms.dct import TruncatedDct
+from dctbench.transforms.planner import CostModel, Plan, default_cost_model, make_dct, plan_dct
+from dctbench.transforms.resample import Resampler
+from dctbench.transforms.rfft import RfftDct, real_fft_flops
 
-__all__ = ["BasisDct", "TruncatedDct"]
+__all__ = [
+    "BasisDct",
+    "BlockGemmDct",
+    "BlockSlotsDct",
+    "CostModel",
+    "Plan",
+    "Resampler",
+    "RfftDct",
+    "TruncatedDct",
+    "default_cost_model",
+    "make_dct",
+    "plan_dct",
+    "real_fft_flops",
+]

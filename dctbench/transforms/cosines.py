@@ -1,7 +1,7 @@
-"""Cosines whose argument is a ratio of integers, exact to the last digit of float64 at any length.
+"""Cosines whose argument is a ratio of integers, exact to the last digits of float64 at any length.
 
-The DCT's angles pi k (2j + 1) / 2n grow with k n, and a float cannot hold them modulo 2 pi: at n = 65,536 a
-naive table is wrong in the fifth digit. The integer k (2j + 1) modulo 4n is exact, so it is reduced first.
+The DCT's angles pi k (2j + 1) / 2n grow as k n, and a float cannot hold them modulo 2 pi: at n = 65,536 a
+naive float32 table is wrong in its first digit. The integer k (2j + 1) modulo 4n is exact, so it is reduced first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def cos_sin(numerator: Tensor, denominator: int) -> tuple[Tensor, Tensor]:
-    """cos and sin of pi * numerator / denominator in float64, for an int64 `numerator` of any shape and size."""
+    """cos and sin of pi * numerator / denominator in float64; `numerator` int64, of any shape and size."""
     angle = numerator.remainder(2 * denominator).double() * (math.pi / denominator)
     return angle.cos(), angle.sin()
 

@@ -1,15 +1,15 @@
-"""What every algorithm for the truncated DCT shares: shapes, gradients, tables that follow the module.
+"""What every algorithm for the truncated DCT shares: shapes, gradients, and tables that follow the module.
 
-D is the orthonormal DCT-II of length n and D_m its first m rows: D_m[k, j] = c_k cos(pi k (2j + 1) / 2n).
-Every algorithm computes the same two linear maps, X -> D_m X and its adjoint Z -> D_m^T Z (which is the inverse DCT
-of zero-padded coefficients), so each is the other's gradient and one autograd rule serves all.
+D is the orthonormal DCT-II of length n and D_m its first m rows, D_m[k, j] = c_k cos(pi k (2j + 1) / 2n).
+Every algorithm computes the same two linear maps, x -> D_m x and its adjoint z -> D_m^T z (the inverse DCT of
+coefficients padded with zeros). Each is the other's gradient, so one autograd rule serves all algorithms.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,21 +20,21 @@ from dctbench.errors import UsageError
 class TruncatedDct(nn.Module):
     """The first `n_kept` coefficients of the orthonormal DCT-II along dimension -2, and the inverse of those.
 
-    Tables are buffers that no state_dict holds: they follow from the shape. They are rebuilt, not rounded, when the
-    module changes its dtype, so that `layer.double()` computes with float64 tables.
+    Tables are buffers that no state_dict holds, since they follow from the shape. When the module changes its
+    dtype they are rebuilt, not rounded: after `.double()` the tables have float64 accuracy.
 
     Args:
         seq_len: n.
         n_kept: m, 1 <= m <= n.
         dtype: of the tables and of what is transformed; torch's default when None.
-        device: where the tables live; "meta" for counting FLOPs.
+        device: where the tables live; "meta" serves to count FLOPs.
 
     Raises:
         UsageError: for sizes that make no transform.
     """
 
     algorithm: ClassVar[str]
-    """The name in a plan."""
+    """The first word of its plans."""
 
     def __init__(
         self,
@@ -46,96 +46,114 @@ class TruncatedDct(nn.Module):
     ) -> None:
         super().__init__()
         if not 1 <= n_kept <= seq_len:
-            raise UsageError(
-                f"a DCT of length {seq_len} keeps 1 to {seq_len} coefficients; got n_kept = {n_kept}"
-            )
+            raise UsageError(f"a DCT of length {seq_len} keeps 1 to {seq_len} coefficients, not {n_kept}")
         self.seq_len = seq_len
         self.n_kept = n_kept
-        # One empty tensor that every `.to(...)` moves along: it says what dtype and device the tables must have.
-        self.register_buffer("_like", torch.empty(0, dtype=dtype, device=device), persistent=False)
+        # An empty tensor that every `.to(...)` moves along: the dtype and device that the tables must have.
+        self.register_buffer("like", torch.empty(0, dtype=dtype, device=device), persistent=False)
+        self._build()
 
-    _like: Tensor
+    like: Tensor
 
     def forward(self, x: Tensor, *, ordered: bool = True) -> Tensor:
         """D_m x: (..., seq_len, columns) -> (..., n_kept, columns).
 
-        `ordered=False` allows the rows in the algorithm's own order, which saves a gather: k = 0 is row 0 in any
-        order, `inverse(..., ordered=False)` expects the same one, and attention does not care about it.
+        `ordered=False` allows rows in the algorithm's own order, which saves a gather. Row 0 is the DC coefficient
+        in any order, `inverse(..., ordered=False)` expects the same one, and attention is indifferent to it.
+
+        Raises:
+            UsageError: when dimension -2 is not `seq_len`.
         """
-        self._check(x, self.seq_len)
+        _check_length(x, self.seq_len)
         return _apply_linear(self._dct, self._idct, x, ordered)
 
     def inverse(self, z: Tensor, *, ordered: bool = True) -> Tensor:
-        """D_m^T z: (..., n_kept, columns) -> (..., seq_len, columns), the inverse DCT of z padded with zeros."""
-        self._check(z, self.n_kept)
+        """D_m^T z: (..., n_kept, columns) -> (..., seq_len, columns), the inverse DCT of zero-padded z.
+
+        Raises:
+            UsageError: when dimension -2 is not `n_kept`.
+        """
+        _check_length(z, self.n_kept)
         return _apply_linear(self._idct, self._dct, z, ordered)
 
     @abstractmethod
     def flops(self, columns: int) -> int:
-        """FLOPs of `forward`, and of `inverse`, for this many columns over all batches (multiply-add = 2)."""
+        """FLOPs of `forward`, and of `inverse`, on `columns` columns over all batches (multiply-add = 2)."""
+
+    @property
+    def plan(self) -> str:
+        """The algorithm and its parameters, as `transform=` takes them to force it."""
+        return self.algorithm
 
     @property
     def table_bytes(self) -> int:
-        """Bytes of the tables; those of a view count once."""
-        storages = {
-            t.untyped_storage().data_ptr() or id(t): t.untyped_storage().nbytes() for t in self.buffers()
-        }
-        return sum(storages.values())
+        """Bytes of the tables."""
+        return sum(table.nbytes for table in self.buffers())
 
     @abstractmethod
-    def _build(self) -> None:
-        """Set the tables, with dtype and device of `self._like`."""
+    def _tables(self) -> Mapping[str, Tensor]:
+        """The tables by attribute name, in float64 (or already in the dtype of `self.like`)."""
 
     @abstractmethod
     def _dct(self, x: Tensor, ordered: bool) -> Tensor:
-        """D_m x for x (batch, seq_len, columns), without gradients of its own under eager autograd."""
+        """D_m x for x (batch, seq_len, columns)."""
 
     @abstractmethod
     def _idct(self, z: Tensor, ordered: bool) -> Tensor:
         """D_m^T z for z (batch, n_kept, columns)."""
 
-    def _table(self, values: Tensor) -> Tensor:
-        """A float64 table in the module's dtype, on its device."""
-        return values.to(self._like).contiguous()
+    def _build(self) -> None:
+        for name, table in self._tables().items():
+            dtype = self.like.dtype if table.is_floating_point() else table.dtype
+            held = table.to(device=self.like.device, dtype=dtype).contiguous()
+            self.register_buffer(name, held, persistent=False)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TruncatedDct:
-        before = self._like
-        super()._apply(fn, recurse)
-        if self._like.dtype != before.dtype or (before.is_meta and not self._like.is_meta):
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        before = self.like
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.like.dtype != before.dtype or before.is_meta:
             self._build()
         return self
 
-    def _check(self, x: Tensor, length: int) -> None:
-        if x.ndim < 2 or x.shape[-2] != length:
-            raise UsageError(f"expected (..., {length}, columns); got {tuple(x.shape)}")
-
     def extra_repr(self) -> str:
         """What `print` adds."""
-        return f"seq_len={self.seq_len}, n_kept={self.n_kept}"
+        return f"seq_len={self.seq_len}, n_kept={self.n_kept}, plan={self.plan}"
 
 
 Kernel = Callable[[Tensor, bool], Tensor]
+"""A linear map on (batch, rows, columns), and whether rows must be in natural order."""
 
 
-class _Linear(torch.autograd.Function):
-    """A linear map whose gradient is its adjoint: nothing is saved, and no stage is differentiated by itself."""
+class _LinearMap(torch.autograd.Function):
+    """A linear map whose gradient is its adjoint: no stage saves anything or is differentiated by itself."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, apply: Kernel, adjoint: Kernel, ordered: bool) -> Tensor:
-        ctx.apply, ctx.adjoint, ctx.ordered = apply, adjoint, ordered
-        return apply(x, ordered)
+    def forward(ctx: Any, x: Tensor, kernel: Kernel, adjoint: Kernel, ordered: bool) -> Tensor:
+        ctx.kernel, ctx.adjoint, ctx.ordered = kernel, adjoint, ordered
+        return kernel(x, ordered)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        # Through the Function again, so that second derivatives exist.
-        return _Linear.apply(gradients[0], ctx.adjoint, ctx.apply, ctx.ordered), None, None, None
+        # Through `apply` again, so that second derivatives exist.
+        return _differentiable(gradients[0], ctx.adjoint, ctx.kernel, ctx.ordered), None, None, None
 
 
-def _apply_linear(apply: Kernel, adjoint: Kernel, x: Tensor, ordered: bool) -> Tensor:
-    """`apply(x)` over the leading dimensions of x as one batch, differentiable."""
+def _differentiable(x: Tensor, kernel: Kernel, adjoint: Kernel, ordered: bool) -> Tensor:
+    y: Tensor = _LinearMap.apply(x, kernel, adjoint, ordered)  # type: ignore[no-untyped-call]
+    return y
+
+
+def _apply_linear(kernel: Kernel, adjoint: Kernel, x: Tensor, ordered: bool) -> Tensor:
+    """`kernel` over the leading dimensions of x as one batch; under autograd its gradient is `adjoint`.
+
+    A compiler differentiates and fuses the stages itself, so it gets them plain.
+    """
     batched = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
-    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad):
-        y = apply(batched, ordered)
-    else:
-        y = _Linear.apply(batched, apply, adjoint, ordered)
+    plain = torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad)
+    y = kernel(batched, ordered) if plain else _differentiable(batched, kernel, adjoint, ordered)
     return y if x.ndim == 3 else y.reshape(*x.shape[:-2], *y.shape[-2:])
+
+
+def _check_length(x: Tensor, length: int) -> None:
+    if x.ndim < 2 or x.shape[-2] != length:
+        raise UsageError(f"expected an input (..., {length}, columns); got {tuple(x.shape)}")

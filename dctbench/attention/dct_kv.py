@@ -1,0 +1,48 @@
+"""Full-length queries over band-limited keys and values: only what is attended to is shortened by a DCT.
+
+    z = sqrt(m/n) IDCT_m(D_m X),    q = projection of X,    k, v = projections of z,    out = softmax(q k^T / sqrt(head_dim)) v W_o + b_o
+
+The resampling of dct-resample (He et al., ACL 2023, arXiv 2305.15099) where Linformer has a learned projection. The
+softmax runs over resampled positions, so this approximates softmax attention on smooth input and at ratio 1 equals it;
+nothing is low-passed on the way out.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dctbench.attention.dct_layer import ResampledAttention, masked
+from dctbench.transforms import Resampler
+
+
+class DctKvAttention(ResampledAttention):
+    """Every position attends to `n_kept` resampled ones.
+
+    Padded rows of x are set to zero before keys and values are resampled. Padding leaks: zeros are resampled along
+    with tokens, and the length of the transform is the padded one, unless `true_lengths`.
+    """
+
+    method = "dct-kv"
+
+    def mix(self, x: Tensor, *, mask: Tensor | None, transform: Resampler) -> Tensor:
+        """x (batch, length, dim) -> the same shape."""
+        z = transform(masked(x, mask))  # (batch, n_kept, dim)
+        out: Tensor = self.out_proj(self.attend_among(self.q_proj(x), self.k_proj(z), self.v_proj(z)))
+        return out
+
+    def mix_heads(self, q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, transform: Resampler) -> Tensor:
+        """q, k, v (batch, length, dim) -> the same shape.
+
+        Here the mask multiplies k and v; in the layer it multiplies x, so that padded tokens keep the biases.
+        """
+        return self.attend_among(q, transform(masked(k, mask)), transform(masked(v, mask)))
+
+    def attend_flops(self, batch: int = 1) -> int:
+        """Two resamplings and 4 b n m d."""
+        products = 4 * batch * self.seq_len * self.n_kept * self.dim
+        return 2 * self.transform.flops(batch * self.dim) + products
+
+    def flops(self, batch: int = 1) -> int:
+        """One resampling; q and output projected at length n, k and v at n_kept; 4 b n m d."""
+        n, m, d = self.seq_len, self.n_kept, self.dim
+        return self.transform.flops(batch * d) + batch * (4 * (n + m) * d**2 + 4 * n * m * d)

@@ -1,0 +1,222 @@
+"""Block compression, then one or two small matrix products: the truncated DCT as GEMMs, without its basis.
+
+Write j = j1 L + j2 with blocks of length L. With t = 2 j1 + 1 - n1 and u = 2 j2 + 1 - L the DCT's angle splits:
+
+    pi k (2j + 1) / 2n  =  pi k / 2  +  a_k(t)  +  b_k(u),     a_k = pi k t / 2 n1,  b_k = pi k u / 2n
+
+1. *Compress*: over one block, cos b_k and sin b_k (all k < m) live in p ~ L / ratio + 10 dimensions, spanned by even
+   and odd prolate sequences E and O (`slepian`). y = [E | O]^T x per block is all that is needed of x, and a GEMM.
+2. *Across blocks*, per k: cos a_k or sin a_k over t, times (cos b_k^T E | sin b_k^T O). Either as one (m x n1 p)
+   matrix (`BlockGemmDct`: any n, small m), or in two steps (`BlockSlotsDct`: L must divide n), because a_k has only
+   2 n1 distinct functions of t.
+
+The adjoint is the same stages transposed. Nothing published seems to do this for the truncated DCT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from dctbench.transforms.basis import long_product
+from dctbench.transforms.cosines import cos_sin, row_scale
+from dctbench.transforms.dct import TruncatedDct
+from dctbench.transforms.slepian import TOLERANCE, block_basis, block_waves
+
+
+class _BlockDct(TruncatedDct):
+    """What both forms share: blocks of length `block`, and how a block is compressed."""
+
+    algorithm = "block"
+    across: ClassVar[str]
+
+    def __init__(
+        self,
+        seq_len: int,
+        n_kept: int,
+        *,
+        block: int,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.block = block
+        self.blocks = seq_len // block
+        super().__init__(seq_len, n_kept, dtype=dtype, device=device)
+
+    def _compression(self, length: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """E (length, p_even), O (length, p_odd), and what D_m needs of them: c_k cos b_k^T E, c_k sin b_k^T O."""
+        tolerance = TOLERANCE.get(self.like.dtype, TOLERANCE[torch.float32])
+        even, odd = block_basis(self.seq_len, self.n_kept, length, tolerance)
+        cosines, sines = block_waves(self.seq_len, self.n_kept, length)
+        scale = row_scale(self.seq_len, self.n_kept)[:, None]
+        return even, odd, scale * (cosines @ even), scale * (sines @ odd)  # the last two: (n_kept, p)
+
+    @property
+    def plan(self) -> str:
+        """`block:length:slots` or `block:length:gemm`."""
+        return f"{self.algorithm}:{self.block}:{self.across}"
+
+
+class BlockSlotsDct(_BlockDct):
+    """Compression, then cos / sin of a_k over the blocks, then per slot the k that share that function.
+
+    k = n1 c + r has a_k(t) = pi g t + (-1)^c pi kappa t / 2 n1, with kappa = r for even c and n1 - r for odd c, and
+    g = ceil(c / 2). pi g t only flips signs, and k and kappa have the same parity, so that per kappa the even parts
+    of y need one function of t (cos for even kappa, else sin) and the odd parts the other one. For kappa = 0 the
+    odd one vanishes and for kappa = n1 the even one, so both share slot 0 = n1 mod n1: n1 slots of
+    w = ceil(m / n1) coefficients. FLOPs per column: 2 n p + 2 n1^2 p + 2 n1 w p.
+
+    Args:
+        seq_len: n.
+        n_kept: m.
+        block: L; must divide n.
+        dtype: of the tables and of what is transformed; torch's default when None.
+        device: where the tables live.
+    """
+
+    across = "slots"
+    compress: Tensor  # (block, p): [E | O]
+    across_even: Tensor  # (n1, n1): by slot, its function of t for the even parts
+    across_odd: Tensor  # (n1, n1)
+    combine: Tensor  # (n1, w, p): by slot, the coefficients of its k
+    slot_of_row: Tensor  # (n_kept,): where in slot order coefficient k lies
+
+    def flops(self, columns: int) -> int:
+        """2 n p + 2 n1^2 p + 2 n1 w p per column."""
+        p = self.compress.shape[1]
+        return 2 * p * (self.seq_len + self.blocks**2 + self.combine.shape[0] * self.combine.shape[1]) * columns
+
+    @property
+    def _full(self) -> bool:
+        """Whether every slot holds w coefficients, so that slot order has no gaps."""
+        return self.n_kept % self.blocks == 0
+
+    def _tables(self) -> Mapping[str, Tensor]:
+        even, odd, of_even, of_odd = self._compression(self.block)
+        self.p_even = even.shape[1]
+        n1 = self.blocks
+        k = torch.arange(self.n_kept)
+        c, r = k // n1, k % n1
+        kappa = torch.where(c % 2 == 0, r, n1 - r)
+
+        t = 2 * torch.arange(n1) + 1 - n1
+        slot = torch.arange(n1)[:, None]
+        is_odd = slot % 2 == 1
+        cosines, sines = cos_sin(slot * t, 2 * n1)  # (n1, n1)
+        across_even = torch.where(is_odd, sines, cosines)
+        across_odd = torch.where(is_odd, cosines, sines)
+        last_cosine, last_sine = cos_sin(n1 * t, 2 * n1)
+        across_odd[0] = last_cosine if n1 % 2 else last_sine  # kappa = n1
+
+        # cos(pi k/2 + a + b) is (-1)^(k/2) [cos a cos b - sin a sin b] for even k and
+        # -(-1)^((k-1)/2) [sin a cos b + cos a sin b] for odd k; sin a is odd in the sign of kappa.
+        quarter = torch.where(k // 2 % 2 == 0, 1, -1)
+        turns = torch.where((c + 1) // 2 * (n1 - 1) % 2 == 0, 1, -1)  # pi g t, with t of n1 - 1's parity
+        mirrored = torch.where(c % 2 == 0, 1, -1)
+        k_odd = k % 2 == 1
+        of_even = of_even * (quarter * turns * torch.where(k_odd, -mirrored, 1) * (kappa < n1))[:, None]
+        of_odd = of_odd * (quarter * turns * torch.where(k_odd, -1, -mirrored) * (kappa > 0))[:, None]
+
+        width = -(-self.n_kept // n1)
+        slot_of_row = kappa % n1 * width + c
+        combine = of_even.new_zeros(n1 * width, even.shape[1] + odd.shape[1])
+        combine[slot_of_row] = torch.cat([of_even, of_odd], 1)
+        return {
+            "compress": torch.cat([even, odd], 1),
+            "across_even": across_even,
+            "across_odd": across_odd,
+            "combine": combine.view(n1, width, -1),
+            "slot_of_row": slot_of_row,
+        }
+
+    def _across(self, y: Tensor, even: Tensor, odd: Tensor) -> Tensor:
+        """Apply `even` and `odd` (n1, n1) over the blocks of y (batch, n1, p, columns) to its two halves."""
+        batch, n1, p, columns = y.shape
+        y = y.view(batch, n1, p * columns)
+        split = self.p_even * columns
+        t = torch.empty_like(y)
+        torch.bmm(even.expand(batch, -1, -1), y[..., :split], out=t[..., :split])
+        torch.bmm(odd.expand(batch, -1, -1), y[..., split:], out=t[..., split:])
+        return t.view(batch, n1, p, columns)
+
+    def _dct(self, x: Tensor, ordered: bool) -> Tensor:
+        batch, _, columns = x.shape
+        n1, width, p = self.combine.shape
+        blocks = x.reshape(batch * n1, self.block, columns)
+        y = torch.bmm(self.compress.t().expand(batch * n1, -1, -1), blocks).view(batch, n1, p, columns)
+        y = self._across(y, self.across_even, self.across_odd)
+        combine = self.combine if batch == 1 else self.combine.repeat(batch, 1, 1)
+        z = torch.bmm(combine, y.view(batch * n1, p, columns)).view(batch, n1 * width, columns)
+        return z if self._full and not ordered else z.index_select(1, self.slot_of_row)
+
+    def _idct(self, z: Tensor, ordered: bool) -> Tensor:
+        batch, _, columns = z.shape
+        n1, width, p = self.combine.shape
+        if not self._full or ordered:
+            z = z.new_zeros(batch, n1 * width, columns).index_copy(1, self.slot_of_row, z)
+        combine = self.combine.transpose(1, 2)
+        combine = combine if batch == 1 else combine.repeat(batch, 1, 1)
+        y = torch.bmm(combine, z.reshape(batch * n1, width, columns)).view(batch, n1, p, columns)
+        y = self._across(y, self.across_even.t(), self.across_odd.t())
+        x = torch.bmm(self.compress.expand(batch * n1, -1, -1), y.view(batch * n1, p, columns))
+        return x.view(batch, self.seq_len, columns)
+
+
+class BlockGemmDct(_BlockDct):
+    """Compression, then one (n_kept x n1 p) matrix: any length, and no slots. Best where n_kept is small.
+
+    What equal blocks leave of n is a shorter last block with a basis of its own. FLOPs per column: 2 n p for the
+    compression (its own p for the last block) and 2 m times the compressed length.
+    """
+
+    across = "gemm"
+    compress: Tensor  # (block, p)
+    compress_tail: Tensor  # (n mod block, p_tail)
+    combine: Tensor  # (n_kept, n1 p + p_tail)
+
+    def flops(self, columns: int) -> int:
+        """2 n p + 2 m n1 p per column, the tail's own ranks included."""
+        compression = self.blocks * self.compress.numel() + self.compress_tail.numel()
+        return 2 * (compression + self.combine.numel()) * columns
+
+    def _tables(self) -> Mapping[str, Tensor]:
+        body = self.blocks * self.block
+        starts = torch.arange(self.blocks) * self.block
+        compress, combine = self._segment(self.block, starts)
+        tail = self.seq_len - body
+        compress_tail, combine_tail = (
+            self._segment(tail, torch.tensor([body]))
+            if tail
+            else (compress.new_zeros(0, 0), combine.new_zeros(self.n_kept, 0))
+        )
+        return {
+            "compress": compress,
+            "compress_tail": compress_tail,
+            "combine": torch.cat([combine, combine_tail], 1),
+        }
+
+    def _segment(self, length: int, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """[E | O] (length, p) and the columns of `combine` (n_kept, len(starts) p) for blocks of one length."""
+        even, odd, of_even, of_odd = self._compression(length)
+        # 2j + 1 = (2 start + length) + u: the angle is the middle's, plus b_k.
+        cosines, sines = cos_sin(torch.arange(self.n_kept)[:, None] * (2 * starts + length), 2 * self.seq_len)
+        parts = [cosines[:, :, None] * of_even[:, None], -sines[:, :, None] * of_odd[:, None]]
+        return torch.cat([even, odd], 1), torch.cat(parts, 2).flatten(1)
+
+    def _dct(self, x: Tensor, ordered: bool) -> Tensor:
+        body = self.blocks * self.block
+        y = self.compress.t() @ x[:, :body].unflatten(1, (self.blocks, self.block))  # (batch, n1, p, columns)
+        y = y.flatten(1, 2)
+        if body < self.seq_len:
+            y = torch.cat([y, self.compress_tail.t() @ x[:, body:]], 1)
+        return long_product(self.combine, y)
+
+    def _idct(self, z: Tensor, ordered: bool) -> Tensor:
+        body = self.blocks * self.block
+        y = long_product(self.combine.t(), z)  # (batch, n1 p + p_tail, columns)
+        split = self.blocks * self.compress.shape[1]
+        x = (self.compress @ y[:, :split].unflatten(1, (self.blocks, -1))).flatten(1, 2)
+        return x if body == self.seq_len else torch.cat([x, self.compress_tail @ y[:, split:]], 1)

@@ -1,0 +1,207 @@
+"""Which algorithm transforms a shape: the one that a small cost model finds cheapest, the same one every time.
+
+The model is five rates of a machine and the arithmetic of each algorithm, so the choice depends on values alone: the
+same code gives the same FLOPs and the same bytes everywhere, unless other rates are passed in. Nothing is timed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from dctbench.errors import UsageError
+from dctbench.transforms.basis import BasisDct
+from dctbench.transforms.block import BlockGemmDct, BlockSlotsDct
+from dctbench.transforms.dct import TruncatedDct
+from dctbench.transforms.rfft import RfftDct, real_fft_flops
+from dctbench.transforms.slepian import TOLERANCE, expected_rank
+
+MAX_TABLE_BYTES = 64 * 2**20
+"""No plan with larger tables is chosen; one may be forced."""
+
+_BLOCKS = (16, 32, 64, 128, 256, 512)
+"""Lengths of blocks to consider where none has to divide the sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """What a plan's time depends on. Defaults: CPU, float32, measured on two Zen 5 cores (AVX-512).
+
+    Attributes:
+        call: seconds that any operation takes at least.
+        gemm: FLOP/s of a large matrix product.
+        small_gemm: FLOP/s of a batch of small ones.
+        fft: FLOP/s of real FFTs, counted as 2.5 n log2 n each.
+        bandwidth: B/s of what is read and written.
+    """
+
+    call: float = 3.5e-6
+    gemm: float = 200e9
+    small_gemm: float = 170e9
+    fft: float = 19e9
+    bandwidth: float = 38e9
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An algorithm and, for a block transform, the block's length and what follows compression: slots or one gemm."""
+
+    algorithm: str
+    block: int | None = None
+    across: str | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.algorithm, self.block, self.across) if part is not None)
+
+
+def plan_dct(
+    seq_len: int,
+    n_kept: int,
+    columns: int,
+    *,
+    transform: str = "auto",
+    dtype: torch.dtype = torch.float32,
+    device_type: str = "cpu",
+    cost_model: CostModel | None = None,
+) -> Plan:
+    """The cheapest plan for one forward and one inverse transform of `columns` columns.
+
+    Args:
+        seq_len: n.
+        n_kept: m.
+        columns: how many columns one call transforms (model width).
+        transform: "auto", or what the plan must begin with: "basis", "rfft", "block", "block:128",
+            "block:128:slots". Only "auto" heeds `MAX_TABLE_BYTES`.
+        dtype: of the data.
+        device_type: "cpu", "cuda", ...; "meta" plans as "cpu" does.
+        cost_model: the machine's rates; the defaults for this device and dtype when None.
+
+    Raises:
+        UsageError: for a transform that does not exist at this shape.
+    """
+    model = cost_model or default_cost_model(device_type, dtype)
+    shape = _Shape(seq_len, n_kept, columns, dtype.itemsize, TOLERANCE.get(dtype, TOLERANCE[torch.float32]))
+    wanted = [] if transform == "auto" else transform.split(":")
+    plans = [plan for plan in _candidates(seq_len) if str(plan).split(":")[: len(wanted)] == wanted]
+    if not plans:
+        raise UsageError(
+            f"there is no transform {transform!r} for a sequence of {seq_len}",
+            hint="auto, basis, rfft, block, or block:L with L dividing the length, as block:64",
+        )
+    if not wanted:
+        plans = [plan for plan in plans if shape.table_bytes(plan) <= MAX_TABLE_BYTES]
+    return min(plans, key=lambda plan: (shape.seconds(plan, model), str(plan)))
+
+
+def make_dct(
+    seq_len: int,
+    n_kept: int,
+    columns: int,
+    *,
+    transform: str = "auto",
+    cost_model: CostModel | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> TruncatedDct:
+    """The transform that `plan_dct` chooses, built; `plan_of` tells which it is.
+
+    Raises:
+        UsageError: for sizes or a `transform` that make none.
+    """
+    dtype = dtype or torch.get_default_dtype()
+    device_type = torch.device(device or "cpu").type
+    plan = plan_dct(
+        seq_len,
+        n_kept,
+        columns,
+        transform=transform,
+        dtype=dtype,
+        device_type=device_type,
+        cost_model=cost_model,
+    )
+    if plan.algorithm == "basis":
+        return BasisDct(seq_len, n_kept, dtype=dtype, device=device)
+    if plan.algorithm == "rfft":
+        return RfftDct(seq_len, n_kept, dtype=dtype, device=device)
+    assert plan.block is not None
+    blocks = BlockSlotsDct if plan.across == "slots" else BlockGemmDct
+    return blocks(seq_len, n_kept, block=plan.block, dtype=dtype, device=device)
+
+
+def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
+    """The rates that ship: CPU measured (two Zen 5 cores, AVX-512), others from data sheets."""
+    half = dtype.itemsize == 2
+    if device_type in ("cuda", "xpu"):
+        return CostModel(
+            call=6e-6, gemm=4e14 if half else 3e13, small_gemm=1e14 if half else 1.5e13, fft=2e12, bandwidth=2e12
+        )
+    if half:
+        return CostModel(gemm=700e9, small_gemm=300e9)
+    if dtype == torch.float64:
+        return CostModel(gemm=100e9, small_gemm=85e9, fft=10e9)
+    return CostModel()
+
+
+def _candidates(seq_len: int) -> Iterator[Plan]:
+    yield Plan("basis")
+    yield Plan("rfft")
+    for block in range(8, min(512, seq_len // 2) + 1):
+        if seq_len % block == 0:
+            yield Plan("block", block, "slots")
+    for block in [b for b in _BLOCKS if b <= seq_len] or [seq_len]:
+        yield Plan("block", block, "gemm")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The arithmetic of each plan at one shape."""
+
+    n: int
+    m: int
+    columns: int
+    itemsize: int
+    tolerance: float
+
+    def rank(self, block: int) -> int:
+        return expected_rank(block, self.n / self.m, self.tolerance)
+
+    def table_bytes(self, plan: Plan) -> int:
+        """Bytes of the tables, nearly: ranks are expected ones."""
+        if plan.block is None:
+            numbers = self.n * self.m if plan.algorithm == "basis" else self.n + 2
+        elif plan.across == "gemm":
+            numbers = -(-self.n // plan.block) * self.rank(plan.block) * self.m
+        else:
+            n1 = self.n // plan.block
+            numbers = 2 * n1**2 + n1 * -(-self.m // n1) * self.rank(plan.block)
+        return numbers * self.itemsize
+
+    def seconds(self, plan: Plan, model: CostModel) -> float:
+        """Expected time of one transform."""
+        n, m, columns = self.n, self.m, self.columns
+        numbers = (n + m) * columns  # read and written, tables and intermediates included
+        if plan.algorithm == "basis":
+            numbers += n * m
+            busy = model.call + 2 * n * m * columns / model.gemm
+        elif plan.algorithm == "rfft":
+            numbers *= 4
+            busy = 12 * model.call * max(1, columns // 128) + real_fft_flops(n) * columns / model.fft
+        else:
+            assert plan.block is not None
+            p = self.rank(plan.block)
+            if plan.across == "gemm":
+                n1 = -(-n // plan.block)
+                numbers += 2 * n1 * p * columns + m * n1 * p
+                tail = 4 if n % plan.block else 0
+                busy = (2 + tail) * model.call + 2 * n1 * p * m * columns / model.gemm
+                busy += 2 * n * p * columns / model.small_gemm
+            else:
+                n1 = n // plan.block
+                width = -(-m // n1)
+                gather = 0 if m % n1 == 0 else 2
+                numbers += (4 * n1 * p + gather * m) * columns
+                busy = (5 + gather) * model.call
+                busy += 2 * p * (n + n1**2 + n1 * width) * columns / model.small_gemm
+        return busy + numbers * self.itemsize / model.bandwidth

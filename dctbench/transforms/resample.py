@@ -1,0 +1,87 @@
+"""Resampling a sequence to fewer positions through its DCT: band-limited, and constants stay what they are.
+
+down = sqrt(m/n) D_m(m)^T D_m(n) takes n positions to m; up = sqrt(n/m) D_m(n)^T D_m(m) takes them back. up is the
+adjoint of down times n / m, down after up is the identity on m positions, and for m = n both are the identity.
+(The Fourier Transformer, He et al., ACL 2023, arXiv 2305.15099, shortens sequences so.)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dctbench.transforms.planner import CostModel, make_dct
+
+
+class Resampler(nn.Module):
+    """n positions <-> m = n_kept positions, along dimension -2.
+
+    Args:
+        seq_len: n.
+        n_kept: m.
+        columns: how many columns one call transforms, for the planner.
+        transform: as `plan_dct` takes it, for both transforms.
+        cost_model: the machine's rates; the defaults when None.
+        dtype: of the data; torch's default when None.
+        device: where the tables live.
+
+    Raises:
+        UsageError: for sizes or a `transform` that make no transform.
+    """
+
+    def __init__(
+        self,
+        seq_len: int,
+        n_kept: int,
+        columns: int,
+        *,
+        transform: str = "auto",
+        cost_model: CostModel | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        self.seq_len = seq_len
+        self.n_kept = n_kept
+        self.long = make_dct(
+            seq_len, n_kept, columns, transform=transform, cost_model=cost_model, dtype=dtype, device=device
+        )
+        # A forced block that suits n need not divide m, so only the algorithm is handed on.
+        self.short = make_dct(
+            n_kept,
+            n_kept,
+            columns,
+            transform=transform.partition(":")[0],
+            cost_model=cost_model,
+            dtype=dtype,
+            device=device,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Down: (..., seq_len, columns) -> (..., n_kept, columns)."""
+        return self.short.inverse(self.long(x) * math.sqrt(self.n_kept / self.seq_len))
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Up: (..., n_kept, columns) -> (..., seq_len, columns)."""
+        return self.long.inverse(self.short(z) * math.sqrt(self.seq_len / self.n_kept))
+
+    def flops(self, columns: int) -> int:
+        """FLOPs of either direction on `columns` columns over all batches."""
+        return self.long.flops(columns) + self.short.flops(columns)
+
+    @property
+    def like(self) -> Tensor:
+        """An empty tensor with the dtype and device of the tables."""
+        return self.long.like
+
+    @property
+    def plan(self) -> str:
+        """Both plans, the long transform's first."""
+        return f"{self.long.plan} + {self.short.plan}"
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the tables of both."""
+        return self.long.table_bytes + self.short.table_bytes
