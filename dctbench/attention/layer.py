@@ -33,8 +33,11 @@ class AttentionLayer(nn.Module):
     """Whether the method computes softmax attention itself; its error is then a check, not a metric."""
 
     padding_leak: str = ""
-    """How the *padded length* still reaches real tokens, in one sentence; empty where the same tokens, padded to any
-    length, give the same output. What stands in padded positions reaches a real token in no method."""
+    """How the *padded length* reaches real tokens, in one sentence; empty where the same tokens, padded to any length,
+    give the same output."""
+
+    padded_content_leak: str = ""
+    """How *what stands in padded positions* reaches real tokens, in one sentence; empty where it never does."""
 
     def __init__(
         self,
@@ -88,7 +91,7 @@ class AttentionLayer(nn.Module):
         raise UnsupportedError(f"{type(self).__name__} has no q, k, v form: it needs the layer's input")
 
     def flops(self, batch: int = 1) -> int:
-        """FLOPs of one forward call from the method's formula (multiply-add = 2), projections included."""
+        """FLOPs of one forward call without a mask, by the method's formula (multiply-add = 2), projections included."""
         return self.projection_flops(batch) + self.attend_flops(batch)
 
     def attend_flops(self, batch: int = 1) -> int:
