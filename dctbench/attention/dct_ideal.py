@@ -23,6 +23,7 @@ class DctIdealAttention(FrequencyAttention):
     """
 
     method = "dct-ideal"
+    padded_content_leak = "padded queries attend, and the low-pass mixes positions; true_lengths=True leaves them out"
 
     def mix(self, x: Tensor, *, mask: Tensor | None, transform: TruncatedDct) -> Tensor:
         """x (batch, length, dim) -> the same shape."""

@@ -75,7 +75,7 @@ class DctAttention(AttentionLayer, Generic[T]):
         self.requested = transform
         self.true_lengths = true_lengths
         if true_lengths:
-            self.padding_leak = ""
+            self.padding_leak = self.padded_content_leak = ""
         self.cost_model = cost_model
         weight = self.q_proj.weight
         self.transform: T = self.make_transform(seq_len, self.n_kept, transform, weight.dtype, weight.device)

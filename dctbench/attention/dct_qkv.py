@@ -24,6 +24,7 @@ class DctQkvAttention(FrequencyAttention):
     """
 
     method = "dct-qkv"
+    padded_content_leak = "queries are not masked, and their DCT mixes positions; true_lengths=True leaves padding out"
 
     def mix(self, x: Tensor, *, mask: Tensor | None, transform: TruncatedDct) -> Tensor:
         """x (batch, length, dim) -> the same shape."""
