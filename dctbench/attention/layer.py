@@ -91,7 +91,7 @@ class AttentionLayer(nn.Module):
         raise UnsupportedError(f"{type(self).__name__} has no q, k, v form: it needs the layer's input")
 
     def flops(self, batch: int = 1) -> int:
-        """FLOPs of one forward call without a mask, by the method's formula (multiply-add = 2), projections included."""
+        """FLOPs of one forward call without a mask, by the method's formula; projections included, multiply-add = 2."""
         return self.projection_flops(batch) + self.attend_flops(batch)
 
     def attend_flops(self, batch: int = 1) -> int:

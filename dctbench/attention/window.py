@@ -14,8 +14,8 @@ class WindowAttention(AttentionLayer):
     """Softmax attention of position i over the positions j with |i - j| <= half_width; linear in the length.
 
     Computed in blocks: `half_width` queries at a time against the 3 half_width keys that one of them may see, so
-    that every product is a dense one. In plain torch: FlexAttention would skip less than a block and has to be
-    compiled. The mask among them is held, three bytes a position and unit of half_width at least.
+    that every product is a dense one. Their mask is held, for all heads at once. FlexAttention is not used: it must be
+    compiled, and not every device has it.
 
     Not causal. Padded keys get no weight, so padding never changes a real token.
     """
