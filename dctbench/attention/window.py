@@ -64,8 +64,7 @@ class WindowAttention(AttentionLayer):
         key = torch.arange(self.block + 2 * self.half_width, device=real.device)
         near = (query - key).abs() <= self.half_width
         present = self.stretches(pad(real, self.margins())).flatten(0, 1)[:, None, None]
-        # Each position sees itself, padded ones too: a row without any key would have no softmax.
-        return (near & present) | (query == key)
+        return near & present  # a row without any key is a padded one; torch gives it zeros
 
     def margins(self) -> tuple[int, int]:
         """How many positions to add before and after the sequence, for the first and last blocks' keys."""

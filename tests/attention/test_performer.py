@@ -56,8 +56,8 @@ def test_many_features_approach_the_softmax_kernel() -> None:
     for ratio in (128, 1):  # 16 features, 2048 features
         layer = PerformerAttention(seq_len=2048, dim=8, heads=1, ratio=ratio, dtype=torch.float64)
         errors.append(np.linalg.norm(array(layer.attend(q, k, v))[0, 0] - exact) / np.linalg.norm(exact))
-    assert errors[1] < 0.1
-    assert errors[1] < errors[0] / 5
+    assert errors[1] < 0.03
+    assert errors[1] < errors[0] / 4
 
 
 def test_features_are_orthogonal_in_blocks_with_gaussian_norms() -> None:
