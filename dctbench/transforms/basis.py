@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from dctbench.transforms.cosines import dct_rows
+from dctbench.transforms.cosines import Array, dct_basis
 from dctbench.transforms.dct import TruncatedDct
-
-_ROWS_AT_ONCE = 256
-"""Rows computed in float64 at a time, so that building never holds a second table."""
 
 _TERMS_AT_ONCE = 512
 """Terms that one product sums."""
@@ -26,13 +25,11 @@ class BasisDct(TruncatedDct):
         """2 n m per column."""
         return 2 * self.seq_len * self.n_kept * columns
 
-    def _tables(self) -> Mapping[str, Tensor]:
-        basis = self.like.new_empty(self.n_kept, self.seq_len)
-        if not basis.is_meta:
-            for first in range(0, self.n_kept, _ROWS_AT_ONCE):
-                last = min(first + _ROWS_AT_ONCE, self.n_kept)
-                basis[first:last] = dct_rows(self.seq_len, first, last)
-        return {"basis": basis}
+    def _tables(self) -> Mapping[str, Array]:
+        precision = np.float64 if self.like.dtype == torch.float64 else np.float32
+        if self.like.is_meta:
+            return {"basis": np.zeros((self.n_kept, self.seq_len), precision)}
+        return {"basis": dct_basis(self.seq_len, self.n_kept, precision)}
 
     def _dct(self, x: Tensor, ordered: bool) -> Tensor:
         return long_product(self.basis, x)  # (batch, n_kept, columns)

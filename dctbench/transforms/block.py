@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dctbench.transforms.basis import long_product
-from dctbench.transforms.cosines import cos_sin, row_scale
+from dctbench.transforms.cosines import Array, cos_sin, row_scale
 from dctbench.transforms.dct import TruncatedDct
 from dctbench.transforms.slepian import TOLERANCE, block_basis, block_waves
 
@@ -46,7 +47,7 @@ class _BlockDct(TruncatedDct):
         self.blocks = seq_len // block
         super().__init__(seq_len, n_kept, dtype=dtype, device=device)
 
-    def _compression(self, length: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _compression(self, length: int) -> tuple[Array, Array, Array, Array]:
         """E (length, p_even), O (length, p_odd), and what D_m needs of them: c_k cos b_k^T E, c_k sin b_k^T O."""
         tolerance = TOLERANCE.get(self.like.dtype, TOLERANCE[torch.float32])
         even, odd = block_basis(self.seq_len, self.n_kept, length, tolerance)
@@ -94,41 +95,38 @@ class BlockSlotsDct(_BlockDct):
         """Whether every slot holds w coefficients, so that slot order has no gaps."""
         return self.n_kept % self.blocks == 0
 
-    def _tables(self) -> Mapping[str, Tensor]:
+    def _tables(self) -> Mapping[str, Array]:
         even, odd, of_even, of_odd = self._compression(self.block)
         self.p_even = even.shape[1]
         n1 = self.blocks
-        k = torch.arange(self.n_kept)
+        k = np.arange(self.n_kept)
         c, r = k // n1, k % n1
-        kappa = torch.where(c % 2 == 0, r, n1 - r)
+        kappa = np.where(c % 2 == 0, r, n1 - r)
 
-        t = 2 * torch.arange(n1) + 1 - n1
-        slot = torch.arange(n1)[:, None]
-        is_odd = slot % 2 == 1
+        t = 2 * np.arange(n1) + 1 - n1
+        slot = np.arange(n1)[:, None]
         cosines, sines = cos_sin(slot * t, 2 * n1)  # (n1, n1)
-        across_even = torch.where(is_odd, sines, cosines)
-        across_odd = torch.where(is_odd, cosines, sines)
-        last_cosine, last_sine = cos_sin(n1 * t, 2 * n1)
-        across_odd[0] = last_cosine if n1 % 2 else last_sine  # kappa = n1
+        across_even = np.where(slot % 2 == 0, cosines, sines)
+        across_odd = np.where(slot % 2 == 0, sines, cosines)
+        across_odd[0] = cos_sin(n1 * t, 2 * n1)[1 - n1 % 2]  # kappa = n1: cos for odd n1, sin for even
 
         # cos(pi k/2 + a + b) is (-1)^(k/2) [cos a cos b - sin a sin b] for even k and
         # -(-1)^((k-1)/2) [sin a cos b + cos a sin b] for odd k; sin a is odd in the sign of kappa.
-        quarter = torch.where(k // 2 % 2 == 0, 1, -1)
-        turns = torch.where((c + 1) // 2 * (n1 - 1) % 2 == 0, 1, -1)  # pi g t, with t of n1 - 1's parity
-        mirrored = torch.where(c % 2 == 0, 1, -1)
-        k_odd = k % 2 == 1
-        of_even = of_even * (quarter * turns * torch.where(k_odd, -mirrored, 1) * (kappa < n1))[:, None]
-        of_odd = of_odd * (quarter * turns * torch.where(k_odd, -1, -mirrored) * (kappa > 0))[:, None]
+        quarter = 1 - 2 * (k // 2 % 2)
+        turns = 1 - 2 * ((c + 1) // 2 * (n1 - 1) % 2)  # cos(pi g t), with t of n1 - 1's parity
+        mirrored = 1 - 2 * (c % 2)
+        sign_even = quarter * turns * np.where(k % 2 == 0, 1, -mirrored) * (kappa < n1)
+        sign_odd = quarter * turns * np.where(k % 2 == 0, -mirrored, -1) * (kappa > 0)
 
         width = -(-self.n_kept // n1)
         slot_of_row = kappa % n1 * width + c
-        combine = of_even.new_zeros(n1 * width, even.shape[1] + odd.shape[1])
-        combine[slot_of_row] = torch.cat([of_even, of_odd], 1)
+        combine = np.zeros((n1 * width, even.shape[1] + odd.shape[1]))
+        combine[slot_of_row] = np.hstack([sign_even[:, None] * of_even, sign_odd[:, None] * of_odd])
         return {
-            "compress": torch.cat([even, odd], 1),
+            "compress": np.hstack([even, odd]),
             "across_even": across_even,
             "across_odd": across_odd,
-            "combine": combine.view(n1, width, -1),
+            "combine": combine.reshape(n1, width, -1),
             "slot_of_row": slot_of_row,
         }
 
@@ -182,29 +180,26 @@ class BlockGemmDct(_BlockDct):
         compression = self.blocks * self.compress.numel() + self.compress_tail.numel()
         return 2 * (compression + self.combine.numel()) * columns
 
-    def _tables(self) -> Mapping[str, Tensor]:
+    def _tables(self) -> Mapping[str, Array]:
         body = self.blocks * self.block
-        starts = torch.arange(self.blocks) * self.block
-        compress, combine = self._segment(self.block, starts)
         tail = self.seq_len - body
-        compress_tail, combine_tail = (
-            self._segment(tail, torch.tensor([body]))
-            if tail
-            else (compress.new_zeros(0, 0), combine.new_zeros(self.n_kept, 0))
-        )
+        compress, combine = self._segment(self.block, np.arange(self.blocks) * self.block)
+        if not tail:
+            return {"compress": compress, "compress_tail": np.zeros((0, 0)), "combine": combine}
+        compress_tail, combine_tail = self._segment(tail, np.array([body]))
         return {
             "compress": compress,
             "compress_tail": compress_tail,
-            "combine": torch.cat([combine, combine_tail], 1),
+            "combine": np.hstack([combine, combine_tail]),
         }
 
-    def _segment(self, length: int, starts: Tensor) -> tuple[Tensor, Tensor]:
+    def _segment(self, length: int, starts: Array) -> tuple[Array, Array]:
         """[E | O] (length, p) and the columns of `combine` (n_kept, len(starts) p) for blocks of one length."""
         even, odd, of_even, of_odd = self._compression(length)
-        # 2j + 1 = (2 start + length) + u: the angle is the middle's, plus b_k.
-        cosines, sines = cos_sin(torch.arange(self.n_kept)[:, None] * (2 * starts + length), 2 * self.seq_len)
+        # 2j + 1 = (2 start + length) + u: the angle is that of the block's middle, plus b_k.
+        cosines, sines = cos_sin(np.arange(self.n_kept)[:, None] * (2 * starts + length), 2 * self.seq_len)
         parts = [cosines[:, :, None] * of_even[:, None], -sines[:, :, None] * of_odd[:, None]]
-        return torch.cat([even, odd], 1), torch.cat(parts, 2).flatten(1)
+        return np.hstack([even, odd]), np.concatenate(parts, axis=2).reshape(self.n_kept, -1)
 
     def _dct(self, x: Tensor, ordered: bool) -> Tensor:
         body = self.blocks * self.block

@@ -1,32 +1,49 @@
 """Cosines whose argument is a ratio of integers, exact to the last digits of float64 at any length.
 
-The DCT's angles pi k (2j + 1) / 2n grow as k n, and a float cannot hold them modulo 2 pi: at n = 65,536 a
-naive float32 table is wrong in its first digit. The integer k (2j + 1) modulo 4n is exact, so it is reduced first.
+The DCT's angles pi k (2j + 1) / 2n grow as k n, and a float cannot hold them modulo 2 pi: at n = 65,536 a naive
+float32 table is wrong in its first digit. The integer k (2j + 1) modulo 4n is exact, so it is reduced first.
+
+Tables are computed in NumPy: they are float64 numbers on the host whatever torch's default dtype, default device or
+mode (fake tensors, meta, inference) is when a layer is built.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-
-def cos_sin(numerator: Tensor, denominator: int) -> tuple[Tensor, Tensor]:
-    """cos and sin of pi * numerator / denominator in float64; `numerator` int64, of any shape and size."""
-    angle = numerator.remainder(2 * denominator).double() * (math.pi / denominator)
-    return angle.cos(), angle.sin()
+Array = NDArray[Any]
 
 
-def row_scale(seq_len: int, n_kept: int) -> Tensor:
+def cos_sin(numerator: Array, denominator: int) -> tuple[Array, Array]:
+    """cos and sin of pi * numerator / denominator in float64; `numerator` integer, of any shape and size."""
+    angle = numerator % (2 * denominator) * (math.pi / denominator)
+    return np.cos(angle), np.sin(angle)
+
+
+def row_scale(seq_len: int, n_kept: int) -> Array:
     """c_k of the orthonormal DCT-II, (n_kept,) float64: sqrt(1/n) for k = 0, else sqrt(2/n)."""
-    scale = torch.full((n_kept,), math.sqrt(2 / seq_len), dtype=torch.float64)
+    scale = np.full(n_kept, math.sqrt(2 / seq_len))
     scale[0] = math.sqrt(1 / seq_len)
     return scale
 
 
-def dct_rows(seq_len: int, first: int, last: int) -> Tensor:
-    """Rows first..last-1 of the orthonormal DCT-II matrix, (last - first, seq_len) float64."""
-    k = torch.arange(first, last)[:, None]  # (rows, 1)
-    cosines, _ = cos_sin(k * (2 * torch.arange(seq_len) + 1), 2 * seq_len)
-    return cosines * row_scale(seq_len, last)[first:, None]
+def dct_basis(seq_len: int, n_kept: int, dtype: type[np.floating[Any]]) -> Array:
+    """The first rows of the orthonormal DCT-II matrix, (n_kept, seq_len).
+
+    All its cosines are among 4n of one period, so they are looked up; and each row is even or odd about its middle.
+    """
+    period, _ = cos_sin(np.arange(4 * seq_len), 2 * seq_len)
+    period *= math.sqrt(2 / seq_len)
+    held = period.astype(dtype)
+    basis = np.empty((n_kept, seq_len), dtype)
+    half = (seq_len + 1) // 2
+    odd_numbers = 2 * np.arange(half) + 1
+    for k, row in enumerate(basis):
+        row[:half] = held[k * odd_numbers % (4 * seq_len)]
+        row[half:] = row[: seq_len - half][::-1] * (1 - 2 * (k % 2))
+    basis[0] = math.sqrt(1 / seq_len)
+    return basis

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dctbench.errors import UsageError
+from dctbench.transforms.cosines import Array
 
 
 class TruncatedDct(nn.Module):
@@ -91,8 +92,8 @@ class TruncatedDct(nn.Module):
         return sum(table.nbytes for table in self.buffers())
 
     @abstractmethod
-    def _tables(self) -> Mapping[str, Tensor]:
-        """The tables by attribute name, in float64 (or already in the dtype of `self.like`)."""
+    def _tables(self) -> Mapping[str, Array]:
+        """The tables by attribute name: integers, or floats of at least the precision of `self.like`."""
 
     @abstractmethod
     def _dct(self, x: Tensor, ordered: bool) -> Tensor:
@@ -104,9 +105,8 @@ class TruncatedDct(nn.Module):
 
     def _build(self) -> None:
         for name, table in self._tables().items():
-            dtype = self.like.dtype if table.is_floating_point() else table.dtype
-            held = table.to(device=self.like.device, dtype=dtype).contiguous()
-            self.register_buffer(name, held, persistent=False)
+            dtype = torch.int64 if table.dtype.kind == "i" else self.like.dtype
+            self.register_buffer(name, torch.tensor(table, dtype=dtype, device=self.like.device), persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         before = self.like

@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dctbench.transforms.cosines import cos_sin
+from dctbench.transforms.cosines import Array, cos_sin, row_scale
 from dctbench.transforms.dct import TruncatedDct
 
 _COLUMNS_AT_ONCE = 128
@@ -37,11 +38,10 @@ class RfftDct(TruncatedDct):
         """2.5 n log2 n per column; the rotation's few operations per sample belong to no product."""
         return real_fft_flops(self.seq_len) * columns
 
-    def _tables(self) -> Mapping[str, Tensor]:
-        bins = torch.arange(self.seq_len // 2 + 1)
+    def _tables(self) -> Mapping[str, Array]:
+        bins = np.arange(self.seq_len // 2 + 1)
         cosines, sines = cos_sin(bins, 2 * self.seq_len)
-        scale = torch.full_like(cosines, math.sqrt(2 / self.seq_len))
-        scale[0] = math.sqrt(1 / self.seq_len)
+        scale = row_scale(self.seq_len, len(bins))
         return {"cosine": (cosines * scale)[:, None], "sine": (sines * scale)[:, None]}
 
     def _dct(self, x: Tensor, ordered: bool) -> Tensor:

@@ -12,38 +12,38 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from dctbench.transforms.cosines import cos_sin
+from dctbench.transforms.cosines import Array, cos_sin
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-7, torch.bfloat16: 1e-3, torch.float16: 1e-4}
 """What a block may lose of a unit cosine, per dtype: below the rounding of its products."""
 
 
-def prolate(length: int, bandwidth: float) -> tuple[Tensor, Tensor]:
+def prolate(length: int, bandwidth: float) -> tuple[Array, Array]:
     """The discrete prolate spheroidal sequences, most concentrated first, in float64.
 
     Returns:
         The even ones (length, ceil(length / 2)) and the odd ones (length, floor(length / 2)).
     """
-    t = torch.arange(length, dtype=torch.float64)
+    t = np.arange(length)
     diagonal = ((length - 1 - 2 * t) / 2) ** 2 * math.cos(2 * math.pi * bandwidth)
     beside = t[1:] * (length - t[1:]) / 2
-    commuting = torch.diag(diagonal) + torch.diag(beside, 1) + torch.diag(beside, -1)
-    sequences = torch.linalg.eigh(commuting).eigenvectors.flip(1)  # (length, length)
+    commuting = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+    sequences = np.linalg.eigh(commuting).eigenvectors[:, ::-1]  # (length, length)
     even, odd = sequences[:, 0::2], sequences[:, 1::2]
     # Exact parity, where eigh leaves 1e-14.
-    return (even + even.flip(0)) / 2, (odd - odd.flip(0)) / 2
+    return (even + even[::-1]) / 2, (odd - odd[::-1]) / 2
 
 
-def block_waves(seq_len: int, n_kept: int, length: int) -> tuple[Tensor, Tensor]:
+def block_waves(seq_len: int, n_kept: int, length: int) -> tuple[Array, Array]:
     """cos b_k and sin b_k over one block, b_k = pi k u / 2n with u = 2 j + 1 - length; (n_kept, length) each."""
-    u = 2 * torch.arange(length) + 1 - length
-    return cos_sin(torch.arange(n_kept)[:, None] * u, 2 * seq_len)
+    u = 2 * np.arange(length) + 1 - length
+    return cos_sin(np.arange(n_kept)[:, None] * u, 2 * seq_len)
 
 
-def block_basis(seq_len: int, n_kept: int, length: int, tolerance: float) -> tuple[Tensor, Tensor]:
+def block_basis(seq_len: int, n_kept: int, length: int, tolerance: float) -> tuple[Array, Array]:
     """The least prolate bases that hold cos b_k and sin b_k for every k < n_kept up to `tolerance`.
 
     A coefficient of the DCT is then off by at most 2 sqrt(2) tolerance ||x||.
@@ -57,9 +57,12 @@ def block_basis(seq_len: int, n_kept: int, length: int, tolerance: float) -> tup
     return _least(even, cosines, limit), _least(odd, sines, limit)
 
 
-def _least(basis: Tensor, waves: Tensor, limit: float) -> Tensor:
+def _least(basis: Array, waves: Array, limit: float) -> Array:
     """The first columns of `basis` that leave of no row of `waves` more than `limit`."""
-    lost = (waves @ basis).square().flip(1).cumsum(1).flip(1).amax(0).sqrt()  # by column p: what p columns lose
+    parts = np.square(waves @ basis)[:, ::-1].cumsum(axis=1)[
+        :, ::-1
+    ]  # column p: what the first p columns lose, squared
+    lost = np.sqrt(parts.max(axis=0))
     return basis[:, : int((lost > limit).sum())]
 
 
