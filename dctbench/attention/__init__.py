@@ -45,6 +45,7 @@ def build(
 
     Raises:
         UsageError: (a ValueError) for an unknown name, and for sizes or options the method refuses.
+        UnavailableError: for a kernel of torch that does not run here.
     """
     entry = catalog.implementation(name)
     if entry.uses_ratio:

@@ -28,7 +28,8 @@ class ReformerAttention(AttentionLayer):
     The paper's decoder is causal and this layer, like the others here, is not. The R are drawn once from a generator
     seeded with `seed`, shared by all heads, and stored with the state, so that a call can be repeated.
 
-    Padded tokens lie in a bucket of their own behind all others.
+    Padded tokens lie in a bucket of their own behind all others. In half precision a token near the border of a bucket
+    may fall on its other side, which changes what it sees: a few tokens differ much, not all of them a little.
     """
 
     padding_leak = "the number of hash buckets follows the padded length"
