@@ -103,7 +103,8 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "dct-x", f"{_ATTENTION}.dct_x:DctXAttention",
             "attention among the lowest DCT-II coefficients of the input: frequencies, not positions",
-            "Scribano et al. 2022", uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"), ratio_means="coefficients kept",
+            "Scribano et al. 2022", uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"),
+            ratio_means="coefficients kept",
         ),
         Implementation(
             "dct-qkv", f"{_ATTENTION}.dct_qkv:DctQkvAttention",

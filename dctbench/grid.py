@@ -62,8 +62,7 @@ def parse_axis(text: str, axis: Axis) -> list[float | int]:
     """
 
     def refuse(what: str, problem: str) -> UsageError:
-        shown = what if len(what) <= 60 else what[:57] + "..."
-        return UsageError(f"{axis.flag} {shown!r}: {problem}", hint=f"{axis.flag} accepts {axis.accepts()}")
+        return UsageError(f"{axis.flag} {_shortened(what)!r}: {problem}", hint=f"{axis.flag} accepts {axis.accepts()}")
 
     values: set[float | int] = set()
     if not text.strip():
@@ -124,6 +123,10 @@ def _steps(low: float, high: float, step: str, axis: Axis, room: int) -> set[flo
     return {low, high, *(value for value in inner if low < value < high)}
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def _bounded(text: str, axis: Axis) -> float | int:
     value = _literal(text.strip(), axis.integer)
     if not axis.minimum <= value <= MAX_VALUE:
@@ -134,7 +137,8 @@ def _bounded(text: str, axis: Axis) -> float | int:
 def _literal(text: str, integer: bool) -> float | int:
     pattern = _INTEGER if integer else _DECIMAL
     if len(text) > _DIGITS or not pattern.fullmatch(text):
-        raise _BadItem(f"{text!r} is not {'an integer' if integer else 'a number'}" if text else "a number is missing")
+        kind = "an integer" if integer else "a number"
+        raise _BadItem(f"{_shortened(text)!r} is not {kind}" if text else "a number is missing")
     if not integer:
         return tidy_number(float(text))
     return int(text[:-1]) * 1024 if text[-1] in "kK" else int(text)

@@ -45,7 +45,10 @@ def main(argv: list[str]) -> None:
 def respond(request: dict[str, Any]) -> dict[str, Any]:
     """The answer to a request: `{"measure": ...}` or `{"describe": ...}`."""
     if "describe" in request:
-        return describe(**request["describe"])
+        try:
+            return describe(**request["describe"])
+        except DctbenchError as error:
+            return {"status": "error", "message": error.message, "hint": error.hint}
     return measure(**request["measure"])
 
 

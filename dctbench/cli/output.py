@@ -9,7 +9,7 @@ import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,9 @@ from dctbench.report import rows, words
 from dctbench.report.csv import csv_text, harmless
 from dctbench.report.document import document, dumps
 from dctbench.report.markdown import escape, markdown
-from dctbench.store import Store
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 _GAP = "  "
 

@@ -20,8 +20,6 @@ from dctbench.sweep import CaseFinished, CaseStarted, Event, Started, StillRunni
 if TYPE_CHECKING:
     from rich.text import Text
 
-STYLES = ("auto", "live", "plain", "none")
-
 
 class Progress(Protocol):
     """A listener that lives for one sweep."""

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import signal
-import sys
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from dctbench import __version__, errors, units
-from dctbench.cli import axes, output
+from dctbench import errors
+from dctbench.cli import axes
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
-from dctbench.cli.layout import Layout
-from dctbench.cli.progress import STYLES, Live, make_progress
-from dctbench.model import Result, Run
-from dctbench.plan import Plan, make_plan, plan_cases
-from dctbench.report.document import dumps, plan_document
-from dctbench.runners.local import LocalRunner, LocalSettings
-from dctbench.store import Store, clean_label, open_store, results_of_machine
 from dctbench.suite import duration
-from dctbench.sweep import run_sweep
 
+PROGRESS = ("auto", "live", "plain", "none")
 _STORED, _SHOWN = "What is stored", "What is shown"
-_UNFINISHED = "latest unfinished"
 
 
 @click.command(
@@ -46,9 +32,9 @@ _UNFINISHED = "latest unfinished"
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
 @click.option("--dry-run", cls=Flag, section=axes.HOW, is_flag=True, help="Print the plan and an estimate, no more.")
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run, for list and report.")
-@click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value=_UNFINISHED,
+@click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
               help="Go on with an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
-@click.option("--progress", cls=Flag, section=_SHOWN, type=click.Choice(STYLES), default="auto", show_default=True,
+@click.option("--progress", cls=Flag, section=_SHOWN, type=click.Choice(PROGRESS), default="auto", show_default=True,
               help="How progress is shown, on standard error.")  # fmt: skip
 @click.option("-q", "--quiet", cls=Flag, section=_SHOWN, is_flag=True, help="The same as --progress none.")
 @store_option
@@ -60,119 +46,15 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
     Without flags the suite `quick` runs: a first look that takes a minute or two.
     """
+    from dctbench.cli import sweeping  # SQLAlchemy comes with it, and help must answer at once
+
     if flags["resume"] is not None:
         _refuse_axes(ctx)
-        return _resume(flags)
+        return sweeping.resume(flags)
     settings: dict[str, Any] = {"prune": not flags["no_prune"]}
     if flags["case_timeout"] is not None:
         settings["case_timeout"] = duration(flags["case_timeout"], "--case-timeout")
-    suite = axes.suite_from_flags(flags, settings)
-    with _runner(suite.settings) as runner:
-        plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
-        if flags["dry_run"]:
-            return _print_plan(plan, flags["output_format"])
-        run = Run(
-            id=uuid.uuid4().hex[:16],
-            label=clean_label(flags["label"] or "") or None,
-            suite=suite.name,
-            argv=tuple(sys.argv[1:]),
-            started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
-            dctbench_version=__version__,
-            settings=suite.settings,
-        )
-        with open_store(flags["store"], create=True) as store:
-            store.add_run(run, plan.cases, rounds=1)
-            return _measure(run, plan, runner, store, (), flags)
-
-
-def _resume(flags: Mapping[str, Any]) -> int:
-    """Go on where a run stopped: its plan and settings are in the store."""
-    with open_store(flags["store"]) as store:
-        reference = flags["resume"]
-        if reference == _UNFINISHED:
-            open_runs = [state for state in store.runs() if not state.complete]
-            if not open_runs:
-                raise errors.UsageError(
-                    "every stored run is complete: nothing to resume", hint="see dctbench list runs"
-                )
-            run = open_runs[-1].run
-        else:
-            run = store.find_run(reference).run
-        if run.dctbench_version != __version__:
-            raise errors.CannotJudgeError(
-                f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
-                hint="start a new run: results of two versions in one would not be comparable",
-            )
-        with _runner(run.settings) as runner:
-            here, there = runner.environment.fingerprint, store.environments(run.id)
-            if there and here not in there:
-                raise errors.CannotJudgeError(
-                    f"run {run.short_id} was begun in another environment ({next(iter(there))}, here {here})",
-                    hint="start a new run here, or resume on the machine and versions it was begun with",
-                )
-            cases, _ = store.plan(run.id)
-            stored = store.results(run.id)
-            return _measure(run, plan_cases(cases, runner, stored), runner, store, stored, flags)
-
-
-def _measure(
-    run: Run, plan: Plan, runner: LocalRunner, store: Store, stored: list[Result] | tuple[()], flags: Mapping[str, Any]
-) -> int:
-    style = "none" if flags["quiet"] else flags["progress"]
-    layout = Layout(plan.cases, plan.reference)
-    header = f"dctbench run   {_headline(plan, runner)}   {store.name}"
-    progress = make_progress(style, header, layout, plan.estimate)
-    try:
-        with _terminated_like_interrupted(), progress:
-            outcome = run_sweep(
-                run, plan.cases, runner, store, progress, stored=stored, prune=run.settings.get("prune", True)
-            )
-    except KeyboardInterrupt:
-        done = len(store.results(run.id))
-        click.echo(f"interrupted: {done} of {len(plan.cases)} results are stored in {store.name}", err=True)
-        place = "" if flags["store"] == ".dctbench/results.sqlite" else f" --store {flags['store']}"
-        click.echo(f"  go on with: dctbench run --resume {run.short_id}{place}", err=True)
-        return errors.EXIT_INTERRUPTED
-    shown = isinstance(progress, Live) and sys.stdout.isatty()
-    output.print_run(store, run, flags["output_format"], layout, rows_shown=shown)
-    return errors.EXIT_CASES_FAILED if outcome.failed else errors.EXIT_OK
-
-
-def _runner(settings: Mapping[str, Any]) -> LocalRunner:
-    return LocalRunner(LocalSettings(case_timeout=settings["case_timeout"], env=settings["env"]))
-
-
-def _headline(plan: Plan, runner: LocalRunner) -> str:
-    facts = runner.environment.facts
-    dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
-    rough = "" if plan.estimate.measured else " (rough, nothing stored here yet)"
-    count = f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}"
-    took = units.duration(plan.seconds)
-    return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{rough}"
-
-
-def _print_plan(plan: Plan, output_format: str) -> int:
-    figures = {"seconds": round(plan.seconds, 3), "rates_measured_here": plan.estimate.measured}
-    if output_format == "json":
-        click.echo(dumps(plan_document(plan.cases, figures)), nl=False)
-        return errors.EXIT_OK
-    rows = [
-        {
-            "case": case.name,
-            "n": case.seq_len,
-            "n_kept": case.n_kept,
-            "batch": case.batch,
-            "heads": f"{case.heads} x {case.head_dim}",
-            "dtype": case.dtype,
-            "device": case.device,
-            "estimate": units.duration(plan.estimate.seconds[case]),
-        }
-        for case in plan.cases
-    ]
-    output.print_records(rows, output_format)
-    rough = "measured here before" if plan.estimate.measured else "rough: nothing was measured here before"
-    click.echo(f"{len(plan.cases)} cases, about {units.duration(plan.seconds)} ({rough})", err=True)
-    return errors.EXIT_OK
+    return sweeping.start(axes.suite_from_flags(flags, settings), flags)
 
 
 def _refuse_axes(ctx: click.Context) -> None:
@@ -184,18 +66,3 @@ def _refuse_axes(ctx: click.Context) -> None:
                 f"--{name.replace('_', '-')} cannot be combined with --resume: a resumed run keeps its own plan",
                 hint="leave it out, or start a new run without --resume",
             )
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """A terminated or hung-up run ends as an interrupted one does: children gone, the way on printed."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -61,15 +61,20 @@ def payoff(found: PayoffRange, reference: str) -> str:
         return f"{name} is not clearly faster than {reference} at any measured length, {span} {figures}"
     if found.kind is Payoff.FROM and found.bracket:
         before, first = found.bracket
-        return f"{name} is faster than {reference} from n = {first} on (not yet at {before}), measured to {lengths[-1]}"
+        return f"{name} is faster than {reference} from n = {first} to {lengths[-1]}, not yet at {before}"
     wins = ", ".join(str(n) for n, speedup in found.points if speedup.winner is Winner.FASTER)
     return f"{name} is faster than {reference} at some lengths only: n = {wins}"
 
 
 def coverage(summaries: Sequence[Summary], planned: int) -> str:
     """`205 of 209 measured, 4 out of memory`."""
-    words: dict[Status, str] = {"oom": "out of memory", "timeout": "timed out", "unsupported": "unsupported", "error": "failed",
-             "skipped": "skipped"}  # fmt: skip
+    words: dict[Status, str] = {
+        "oom": "out of memory",
+        "timeout": "timed out",
+        "unsupported": "unsupported",
+        "error": "failed",
+        "skipped": "skipped",
+    }
     statuses = Counter(summary.status for summary in summaries)
     parts = [f"{statuses['ok']} of {planned} measured"]
     parts += [f"{statuses[status]} {word}" for status, word in words.items() if statuses[status]]

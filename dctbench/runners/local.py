@@ -25,6 +25,7 @@ from dctbench.runners import Facts, result_from_answer
 DESCRIBE_TIMEOUT = 120.0
 _MAX_ANSWER = 256 << 20  # bytes; a million samples are 20 MB
 _OUTPUT_TAIL = 2000
+_ENDING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class LocalRunner:
         request = {"describe": {"implementations": names, "cases": [case.to_json() for case in cases]}}
         answer = self._thread.submit(self._ask, request, DESCRIBE_TIMEOUT).result()
         if "implementations" not in answer:
-            raise UsageError(f"cannot load {', '.join(names)}: {answer.get('message', 'no answer')}")
+            raise UsageError(f"cannot load {', '.join(names)}: {answer['message']}", hint=answer.get("hint"))
         return Facts(
             {name: facts["uses_ratio"] for name, facts in answer["implementations"].items()},
             dict(zip(cases, answer["flops"], strict=True)),
@@ -126,6 +127,8 @@ class LocalRunner:
                 if self._closing.is_set():  # closed between the check above and the start
                     _kill_group(child)
                 line = _converse(ours, child, request, timeout)
+                if line == b"":  # it is ending: its own exit code says why, so let it
+                    _await_end(child)
             finally:
                 _kill_group(child)
                 child.wait()
@@ -168,6 +171,13 @@ def _converse(
             elif ending in ready:  # and nothing left to read: a grandchild may still hold the pipe open
                 return b""
     return bytes(received)
+
+
+def _await_end(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(timeout=_ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        return
 
 
 class _Ending:

@@ -64,7 +64,8 @@ class Store:
         ]
         with self._writing() as connection:
             connection.execute(insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
-            connection.execute(insert(schema.cases).on_conflict_do_nothing(), rows)
+            if rows:
+                connection.execute(insert(schema.cases).on_conflict_do_nothing(), rows)
 
     def add_environment(self, run_id: str, environment: Environment) -> None:
         """Store where results of a run were taken; the first word on a (run, fingerprint, host) stays."""
@@ -290,10 +291,15 @@ def _engine(path: Path) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # sqlite3 would commit before every CREATE and ALTER: BEGIN is ours, below
         # A rollback journal and a full sync survive power loss; WAL has had a corruption bug with two connections.
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 

@@ -1,0 +1,149 @@
+"""What `dctbench run` does once its flags are understood: start or resume a run, show it, end it well."""
+
+from __future__ import annotations
+
+import datetime
+import signal
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from dctbench import __version__, errors, units
+from dctbench.cli import output
+from dctbench.cli.layout import Layout
+from dctbench.cli.progress import Live, make_progress
+from dctbench.model import Result, Run, Suite
+from dctbench.plan import Plan, make_plan, plan_cases
+from dctbench.report.document import dumps, plan_document
+from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.store import Store, clean_label, open_store, results_of_machine
+from dctbench.sweep import run_sweep
+
+
+def start(suite: Suite, flags: Mapping[str, Any]) -> int:
+    """Plan a suite and, unless it is a dry run, measure it as a new run; returns the exit code."""
+    with _runner(suite.settings) as runner:
+        plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
+        if flags["dry_run"]:
+            return _print_plan(plan, flags["output_format"])
+        run = Run(
+            id=uuid.uuid4().hex[:16],
+            label=clean_label(flags["label"] or "") or None,
+            suite=suite.name,
+            argv=tuple(sys.argv[1:]),
+            started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+            dctbench_version=__version__,
+            settings=suite.settings,
+        )
+        with open_store(flags["store"], create=True) as store:
+            store.add_run(run, plan.cases, rounds=1)
+            return _measure(run, plan, runner, store, (), flags)
+
+
+def resume(flags: Mapping[str, Any]) -> int:
+    """Go on where a run stopped, with the plan and settings that are in the store; returns the exit code."""
+    with open_store(flags["store"]) as store:
+        reference = flags["resume"]
+        if not reference:
+            open_runs = [state for state in store.runs() if not state.complete]
+            if not open_runs:
+                raise errors.UsageError(
+                    "every stored run is complete: nothing to resume", hint="see dctbench list runs"
+                )
+            run = open_runs[-1].run
+        else:
+            run = store.find_run(reference).run
+        if run.dctbench_version != __version__:
+            raise errors.CannotJudgeError(
+                f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
+                hint="start a new run: results of two versions in one would not be comparable",
+            )
+        with _runner(run.settings) as runner:
+            here, there = runner.environment.fingerprint, store.environments(run.id)
+            if there and here not in there:
+                raise errors.CannotJudgeError(
+                    f"run {run.short_id} was begun in another environment ({next(iter(there))}, here {here})",
+                    hint="start a new run here, or resume on the machine and versions it was begun with",
+                )
+            cases, _ = store.plan(run.id)
+            stored = store.results(run.id)
+            return _measure(run, plan_cases(cases, runner, stored), runner, store, stored, flags)
+
+
+def _measure(
+    run: Run, plan: Plan, runner: LocalRunner, store: Store, stored: list[Result] | tuple[()], flags: Mapping[str, Any]
+) -> int:
+    style = "none" if flags["quiet"] else flags["progress"]
+    layout = Layout(plan.cases, plan.reference)
+    header = f"dctbench run   {_headline(plan, runner)}   {store.name}"
+    progress = make_progress(style, header, layout, plan.estimate)
+    try:
+        with _terminated_like_interrupted(), progress:
+            outcome = run_sweep(
+                run, plan.cases, runner, store, progress, stored=stored, prune=run.settings.get("prune", True)
+            )
+    except KeyboardInterrupt:
+        done = len(store.results(run.id))
+        click.echo(f"interrupted: {done} of {len(plan.cases)} results are stored in {store.name}", err=True)
+        place = "" if flags["store"] == ".dctbench/results.sqlite" else f" --store {flags['store']}"
+        click.echo(f"  go on with: dctbench run --resume {run.short_id}{place}", err=True)
+        return errors.EXIT_INTERRUPTED
+    shown = isinstance(progress, Live) and sys.stdout.isatty()
+    output.print_run(store, run, flags["output_format"], layout, rows_shown=shown)
+    return errors.EXIT_CASES_FAILED if outcome.failed else errors.EXIT_OK
+
+
+def _runner(settings: Mapping[str, Any]) -> LocalRunner:
+    return LocalRunner(LocalSettings(case_timeout=settings["case_timeout"], env=settings["env"]))
+
+
+def _headline(plan: Plan, runner: LocalRunner) -> str:
+    facts = runner.environment.facts
+    dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
+    rough = "" if plan.estimate.measured else " (rough, nothing stored here yet)"
+    count = f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}"
+    took = units.duration(plan.seconds)
+    return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{rough}"
+
+
+def _print_plan(plan: Plan, output_format: str) -> int:
+    figures = {"seconds": round(plan.seconds, 3), "rates_measured_here": plan.estimate.measured}
+    if output_format == "json":
+        click.echo(dumps(plan_document(plan.cases, figures)), nl=False)
+        return errors.EXIT_OK
+    rows = [
+        {
+            "case": case.name,
+            "n": case.seq_len,
+            "n_kept": case.n_kept,
+            "batch": case.batch,
+            "heads": f"{case.heads} x {case.head_dim}",
+            "dtype": case.dtype,
+            "device": case.device,
+            "estimate": units.duration(plan.estimate.seconds[case]),
+        }
+        for case in plan.cases
+    ]
+    output.print_records(rows, output_format)
+    rough = "measured here before" if plan.estimate.measured else "rough: nothing was measured here before"
+    click.echo(f"{len(plan.cases)} cases, about {units.duration(plan.seconds)} ({rough})", err=True)
+    return errors.EXIT_OK
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """A terminated or hung-up run ends as an interrupted one does: children gone, the way on printed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,189 @@
+"""Stored results -> one HTML file that needs nothing else: no network, no second file.
+
+Everything that must be right without JavaScript (verdicts, table, provenance) is rendered here; the page's script
+only draws the figures that `figures` has made.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from dctbench import analysis, units
+from dctbench.analysis import Summary
+from dctbench.model import Environment, Result, Run
+from dctbench.report import figures, rows, words
+
+
+def html(
+    run: Run,
+    environments: Mapping[str, Environment],
+    results: Sequence[Result],
+    planned: int,
+    *,
+    title: str | None = None,
+    reference: str | None = None,
+) -> str:
+    """The page of one run.
+
+    Args:
+        run: whose results they are.
+        environments: by fingerprint.
+        results: of the run, in the order of its plan.
+        planned: how many cases the run set out to measure.
+        title: heading of the page; the run's label or id when None.
+        reference: implementation that ratios are taken against; sdpa, else full, when None.
+    """
+    summaries = analysis.summarise(results)
+    reference = reference or analysis.default_reference(summary.case for summary in summaries)
+    data = {"figures": {"latency": figures.latency(summaries, reference)}}
+    scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
+    page: str = _template().render(
+        title=title or run.label or f"run {run.short_id}",
+        run=run,
+        machine=_machine(environments),
+        shape=_shape(summaries),
+        reference=reference,
+        cards=_cards(summaries, reference, planned),
+        rows=_rows(summaries, reference),
+        note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
+        environments=environments,
+        command=_command(run),
+        style=page_source("style.css"),
+        scripts=scripts,
+        script_hashes=[_source_hash(text) for text in scripts.values()],
+        data=embedded_json(data),
+    )
+    return page
+
+
+def embedded_json(value: Any) -> str:
+    """JSON that may stand inside a script element: no character of it can end the element or start another."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def page_source(name: str) -> str:
+    """A style or script of the page."""
+    return (files("dctbench.reports") / name).read_text(encoding="utf-8")
+
+
+@cache
+def plotly_source() -> str:
+    """plotly.js as the installed plotly package ships it."""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment as Templates
+    from jinja2 import FunctionLoader, StrictUndefined
+
+    templates = Templates(
+        loader=FunctionLoader(page_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html.j2")
+
+
+def _source_hash(text: str) -> str:
+    """What the content security policy allows: this very script and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _machine(environments: Mapping[str, Environment]) -> str:
+    parts = dict.fromkeys(
+        f"{e.facts['cpu']}, {e.facts['cores_usable']} cores, torch {e.facts['torch']}" for e in environments.values()
+    )
+    return "; ".join(parts)
+
+
+def _shape(summaries: Sequence[Summary]) -> str:
+    cases = [summary.case for summary in summaries]
+    facts = (
+        ("device", {c.device for c in cases}),
+        ("dtype", {c.dtype for c in cases}),
+        ("batch", {c.batch for c in cases}),
+        ("heads", {f"{c.heads} of {c.head_dim}" for c in cases}),
+        ("scope", {c.scope for c in cases}),
+        ("mode", {c.mode for c in cases}),
+    )
+    return " · ".join(f"{name} {', '.join(sorted(map(str, values)))}" for name, values in facts)
+
+
+def _cards(summaries: Sequence[Summary], reference: str | None, planned: int) -> list[dict[str, Any]]:
+    """The verdicts: a question, its answer in a sentence, and what it rests on."""
+    standings = analysis.standings(summaries, reference)
+    cards = []
+    if standings:
+        longest = standings[-1]
+        cards.append(
+            {
+                "question": "Which is fastest?",
+                "answer": f"At n = {longest.seq_len}, {words.fastest(longest)}.",
+                "details": [f"n = {s.seq_len}: {words.fastest(s)}" for s in standings[:-1]],
+            }
+        )
+    if reference:
+        found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
+        if found:
+            sentences = [words.payoff(p, reference) for p in found]
+            cards.append({"question": "From which length does the DCT pay?", "answer": f"{sentences[0]}.",
+                          "details": sentences[1:]})  # fmt: skip
+    if standings:
+        cards.append(_cost_card(standings[-1]))
+    cards.append(
+        {
+            "question": "Is it all there, and can I trust it?",
+            "answer": f"{words.coverage(summaries, planned)}.",
+            "details": [words.trust(summaries)],
+        }
+    )
+    return cards
+
+
+def _cost_card(standing: analysis.Standing) -> dict[str, Any]:
+    details = []
+    for summary in standing.ranked:
+        memory = "memory not measured" if summary.memory is None else units.size(summary.memory)
+        details.append(f"{summary.case.name}: {memory}, relative error {rows.error_words(summary)}")
+    leanest = min(standing.ranked, key=lambda s: s.memory if s.memory is not None else float("inf"))
+    answer = f"At n = {standing.seq_len}, {leanest.case.name} needs the least memory"
+    if leanest.memory is not None:
+        answer += f", {units.size(leanest.memory)}"
+        reference = standing.reference
+        if reference is not None and reference.memory and reference is not leanest:
+            answer += f" against {units.size(reference.memory)} for {reference.case.name}"
+    return {"question": "What does it need, and what do I give up?", "answer": f"{answer}.", "details": details}
+
+
+def _rows(summaries: Sequence[Summary], reference: str | None) -> list[dict[str, Any]]:
+    found = analysis.references(summaries, reference) if reference else {}
+    return [
+        {
+            "cells": rows.row(summary, found.get(summary.case.shape)),
+            "p95": "-" if summary.p95 is None else units.seconds(summary.p95),
+            "flops": units.count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
+            "noise": units.relative_error(summary.values["error.noise"]) if "error.noise" in summary.values else "-",
+            "samples": len(summary.samples),
+            "stop": summary.details.get("stop_reason", ""),
+            "warnings": summary.warnings,
+            "ok": summary.latency is not None,
+        }
+        for summary in summaries
+    ]
+
+
+def _command(run: Run) -> str:
+    import shlex
+
+    return shlex.join(["dctbench", *run.argv])

@@ -1,0 +1,54 @@
+"""How each method looks, the same in every figure: hue, dash and marker by method, lightness by ratio.
+
+The hues are told apart with any colour vision, and dash and marker say the same again in black and white.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dctbench.model import Case
+
+_HUES = (0.58, 0.08, 0.44, 0.92, 0.14, 0.75, 0.33, 0.02, 0.52, 0.84)  # turns of the colour circle, neighbours far apart
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon")
+_NEUTRAL = "#7d8590"
+_LIGHTNESS = (0.38, 0.68)  # readable on white and on near-black alike
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One line's look."""
+
+    color: str
+    dash: str
+    symbol: str
+    width: float
+
+
+def looks(cases: Sequence[Case], reference: str | None) -> dict[str, Look]:
+    """The look of each `case.name`; the reference is the thick neutral line."""
+    methods = [name for name in dict.fromkeys(case.implementation for case in cases) if name != reference]
+    found = {}
+    for case in cases:
+        if case.implementation == reference:
+            found[case.name] = Look(_NEUTRAL, "solid", "circle", 4.0)
+            continue
+        index = methods.index(case.implementation)
+        ratios = sorted({c.ratio for c in cases if c.implementation == case.implementation and c.ratio is not None})
+        share = ratios.index(case.ratio) / max(1, len(ratios) - 1) if case.ratio is not None else 0.3
+        lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
+        found[case.name] = Look(
+            color=_hex(_HUES[index % len(_HUES)], lightness),
+            dash=_DASHES[index // len(_HUES) % len(_DASHES)],
+            symbol=_SYMBOLS[index % len(_SYMBOLS)],
+            width=2.0,
+        )
+    return found
+
+
+def _hex(hue: float, lightness: float) -> str:
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.75)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

@@ -1,0 +1,49 @@
+// Draws the figures that Python has made; every number is in them already.
+"use strict";
+(function () {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const narrow = window.matchMedia("(max-width: 40rem)");
+
+  function color(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  function axis(given) {
+    return Object.assign({ gridcolor: color("--line"), zeroline: false, automargin: true }, given);
+  }
+
+  function draw(element) {
+    const figure = data.figures[element.dataset.figure];
+    const layout = Object.assign({}, figure.layout, {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: color("--ink"), family: "system-ui, sans-serif", size: 13 },
+      margin: { l: 60, r: 16, t: 12, b: 48 },
+      legend: narrow.matches ? { orientation: "h", y: -0.22 } : { x: 1.02, y: 1 },
+      xaxis: axis(figure.layout.xaxis),
+      yaxis: axis(figure.layout.yaxis),
+    });
+    const options = { displayModeBar: false, showSendToCloud: false, responsive: true };
+    window.Plotly.react(element, figure.data, layout, options).then(function () {
+      const svg = element.querySelector("svg");
+      svg.setAttribute("role", "img");
+      svg.setAttribute("aria-label", document.getElementById("h-" + element.id).textContent);
+    });
+  }
+
+  const elements = Array.from(document.querySelectorAll("[data-figure]"));
+  const seen = new IntersectionObserver(function (entries) {
+    entries.filter((entry) => entry.isIntersecting).forEach(function (entry) {
+      seen.unobserve(entry.target);
+      draw(entry.target);
+    });
+  });
+  elements.forEach((element) => seen.observe(element));
+  function redraw() {
+    elements.filter((element) => element.querySelector("svg")).forEach(draw);
+  }
+  dark.addEventListener("change", redraw);
+  narrow.addEventListener("change", redraw);
+  window.addEventListener("beforeprint", () => elements.forEach(draw));
+})();

@@ -1,0 +1,81 @@
+"""The report in a real browser, opened from disk: drawn, silent on the network and the console, wide and narrow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from dctbench.report.html import html
+from tests.made import ENVIRONMENT, RUN, result
+
+RESULTS = [
+    *(result("sdpa", n, n * 1e-6) for n in (512, 1024, 2048)),
+    *(result("dct-x", n, n * 1e-6 / 3, ratio=r) for n in (512, 1024, 2048) for r in (4, 8)),
+    result("full", 2048, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
+]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(html(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, RESULTS, len(RESULTS)), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture
+def browser(request: pytest.FixtureRequest) -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", *getattr(request, "param", ())):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield made
+    made.quit()
+
+
+def drawn(browser: webdriver.Chrome) -> bool:
+    return bool(browser.find_elements(By.CSS_SELECTOR, "#latency svg .scatterlayer .trace"))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_chart_is_drawn_and_nothing_overflows(browser: webdriver.Chrome, page: str, width: int) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    )
+    browser.get(page)
+    browser.execute_script("document.getElementById('latency').scrollIntoView()")
+    WebDriverWait(browser, 30).until(drawn)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#latency .scatterlayer .trace")) == 4
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.get_log("browser") == []
+    requested = [
+        entry["message"] for entry in browser.get_log("performance") if "requestWillBeSent" in entry["message"]
+    ]
+    assert not [message for message in requested if '"url":"http' in message]
+
+
+@pytest.mark.parametrize("browser", [("--blink-settings=scriptEnabled=false",)], indirect=True)
+def test_without_scripts_the_verdict_and_the_table_are_there(browser: webdriver.Chrome, page: str) -> None:
+    browser.get(page)
+    text = browser.find_element(By.TAG_NAME, "body").text
+    assert "At n = 2048, no clear winner among dct-x r=4, dct-x r=8" in text
+    assert "OOM (needs about 1.00 TiB of 131 GiB (estimate))" in text
+    assert "The chart needs JavaScript" in text
+
+
+def test_the_policy_of_the_page_stops_foreign_scripts(browser: webdriver.Chrome, page: str, tmp_path: Path) -> None:
+    browser.get(page)
+    browser.execute_script(
+        "const s = document.createElement('script'); s.textContent = 'window.intruder = 1'; document.body.append(s)"
+    )
+    assert browser.execute_script("return window.intruder === undefined")

@@ -1,0 +1,78 @@
+"""What all tests share: the real command in a folder of its own, and CI's rule that nothing may be skipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
+settings.load_profile("dctbench")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail when a test was skipped, but for those marked gpu")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    forbidden = item.config.getoption("--no-skips") and item.get_closest_marker("gpu") is None
+    if report.skipped and forbidden and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Standard output as one JSON document."""
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Done]
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    """An environment without anything of ours, with one thread per process: the tests run beside each other."""
+    left_out = ("DCTBENCH_STORE", "CI", "GITHUB_STEP_SUMMARY", "FORCE_COLOR", "NO_COLOR", "PYTHONPATH")
+    return {k: v for k, v in os.environ.items() if k not in left_out} | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+
+
+@pytest.fixture
+def cli(tmp_path: Path, environ: dict[str, str]) -> Cli:
+    """Runs the real command in a folder of its own."""
+
+    def run(*arguments: str, timeout: float = 300, **variables: str) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-m", "dctbench", *arguments],
+            cwd=tmp_path,
+            env=environ | variables,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+TINY = ("--seq", "64,128", "--heads", "2", "--head-dim", "8")
+"""A sweep whose cases take milliseconds."""

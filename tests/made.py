@@ -1,0 +1,50 @@
+"""Results made by hand, for tests of what happens after measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dctbench.model import Case, Environment, Measurement, Result, Run, Status
+
+FACTS = {
+    "host": "bench-1", "cpu": "Test CPU", "cores_usable": 2, "torch": "2.13.0", "python": "3.11.7", "gpu": None,
+}  # fmt: skip
+ENVIRONMENT = Environment(FACTS, "f" * 16)
+RUN = Run(
+    id="0123456789abcdef",
+    label=None,
+    suite="quick",
+    argv=("run", "--seq", "512"),
+    started_at="2026-01-02T03:04:05.000000+00:00",
+    dctbench_version="0.1.0",
+    settings={"case_timeout": 120.0, "env": {}},
+)
+
+
+def result(
+    implementation: str = "sdpa",
+    seq_len: int = 512,
+    seconds: Sequence[float] | float | None = 1e-3,
+    *,
+    ratio: float | None = None,
+    status: Status = "ok",
+    message: str | None = None,
+    round: int = 1,
+    values: dict[str, tuple[str, float]] | None = None,
+    **case: Any,
+) -> Result:
+    """A result with those latencies (one float stands for 20 equal samples); `values` as name -> (unit, value)."""
+    samples = () if seconds is None else (seconds,) * 20 if isinstance(seconds, float) else tuple(seconds)
+    measurements = [Measurement("latency", "s", samples)] if samples else []
+    measurements += [Measurement(name, unit, (value,)) for name, (unit, value) in (values or {}).items()]
+    return Result(
+        case=Case(implementation, seq_len, ratio, **case),
+        round=round,
+        status=status,
+        measurements=tuple(measurements),
+        message=message,
+        details={"stop_reason": "precise"} if samples else {},
+        fingerprint=ENVIRONMENT.fingerprint,
+        host=ENVIRONMENT.host,
+    )

@@ -1,0 +1,106 @@
+"""Documents, Markdown, CSV and sentences from results made by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench import analysis
+from dctbench.report import rows, words
+from dctbench.report.csv import csv_text, harmless
+from dctbench.report.document import document
+from dctbench.report.markdown import escape, markdown
+from tests.made import ENVIRONMENT, RUN, result
+
+RESULTS = [
+    result("sdpa", 512, 2e-3, values={"memory.tensor": ("B", 1 << 20), "memory.state": ("B", 1 << 20),
+                                      "error.smooth": ("1", 3e-7)}),
+    result("dct-x", 512, 4e-3, ratio=8, values={"error.smooth": ("1", 4.3)}),
+    result("pool", 512, 1e-3, ratio=4),
+    result("full", 512, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
+]  # fmt: skip
+SUMMARIES = analysis.summarise(RESULTS)
+
+
+def test_the_document_derives_statistics_and_keeps_every_sample() -> None:
+    made = document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*RESULTS, result("sdpa", 512, 3e-3, round=2)])
+    assert json.loads(json.dumps(made)) == made
+    first, *_, last = made["results"]
+    assert [r["samples"] for r in first["rounds"]] == [20, 20]
+    assert len(first["metrics"]["latency"]["samples"]) == 40
+    assert first["metrics"]["latency"]["value"] == pytest.approx(2.5e-3)
+    assert last["status"] == "oom"
+    assert last["metrics"] == {}
+    assert made["environments"] == {ENVIRONMENT.fingerprint: dict(ENVIRONMENT.facts)}
+
+
+def test_a_row_says_faster_slower_or_nothing_and_stars_what_is_no_approximation() -> None:
+    reference = SUMMARIES[0]
+    texts = [rows.row(summary, reference) for summary in SUMMARIES]
+    assert [row.speedup for row in texts] == ["1.00x", "▼ 0.50x", "▲ 2.00x", "-"]
+    assert [row.error for row in texts] == ["3e-07", "4.30 *", "-", "-"]
+    assert texts[0].memory == "2.00 MiB"
+    assert texts[3].failure == "OOM (needs about 1.00 TiB of 131 GiB (estimate))"
+
+
+def test_losing_and_tied_wordings_never_read_as_a_win() -> None:
+    def told(seconds: float) -> str:
+        method, reference = analysis.summarise([result("dct-x", 64, seconds, ratio=8), result("sdpa", 64, 0.74)])
+        return str(words.against_reference(method, reference))
+
+    assert told(1.0) == "dct-x r=8 is 0.74x as fast as sdpa: slower: keep sdpa"
+    assert told(0.74) == "dct-x r=8 is 1.00x as fast as sdpa: no clear difference"
+    assert told(0.37) == "dct-x r=8 is 2.00x as fast as sdpa: faster"
+
+
+def test_the_fastest_is_told_with_its_margin_or_as_a_tie() -> None:
+    def told(*results: object) -> str:
+        [standing] = analysis.standings(analysis.summarise(results), "sdpa")  # type: ignore[arg-type]
+        return words.fastest(standing)
+
+    slow, fast = result("sdpa", 64, 4e-3), result("dct-x", 64, 1e-3, ratio=8)
+    assert told(slow, fast) == "dct-x r=8 is fastest, 1.00 ms, 4.00x as fast as sdpa"
+    assert told(result("sdpa", 64, 1e-3), result("dct-x", 64, 4e-3, ratio=8)) == (
+        "keep sdpa: fastest, 1.00 ms; dct-x r=8 is next at 0.25x"
+    )
+    assert told(result("sdpa", 64, 1.0e-3), result("dct-x", 64, 1.1e-3, ratio=8)).startswith(
+        "no clear winner among sdpa"
+    )
+    assert told(slow) == "only sdpa was measured, 4.00 ms"
+
+
+def test_coverage_counts_what_failed_and_what_is_missing() -> None:
+    assert words.coverage(SUMMARIES, 6) == "3 of 6 measured, 1 out of memory, 2 not run yet"
+
+
+def test_markdown_shows_verdict_table_and_provenance() -> None:
+    text = markdown(RUN, [ENVIRONMENT], SUMMARIES, 4)
+    assert "- n = 512: pool r=4 is fastest" in text
+    assert "| dct-x r=8 | 512 | 4.00 ms ±0% | ▼ 0.50x | - | 4.30 \\* |" in text
+    assert "Test CPU, torch 2.13.0" in text
+
+
+@given(st.text(max_size=50))
+def test_escaped_text_stays_in_its_cell(text: str) -> None:
+    assert not re.search(r"(?<!\\)[|<`\n]", escape(text).replace("\\\\", ""))
+
+
+def test_csv_gives_a_failed_case_one_row_without_figures() -> None:
+    records = list(csv.DictReader(io.StringIO(csv_text(RUN, SUMMARIES))))
+    [failed] = [record for record in records if record["status"] == "oom"]
+    assert (failed["metric"], failed["value"]) == ("", "")
+    assert {record["metric"] for record in records if record["implementation"] == "sdpa"} == {
+        "latency", "memory.tensor", "memory.state", "error.smooth",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
+def test_no_cell_runs_as_a_formula(cell: str) -> None:
+    assert harmless(cell) == f"'{cell}"
+    assert harmless(-1.5) == -1.5

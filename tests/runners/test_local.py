@@ -1,0 +1,163 @@
+"""Whatever an implementation does, the runner answers with a result and the next case is unaffected."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dctbench.errors import UsageError
+from dctbench.model import Case, Result
+from dctbench.runners.local import LocalRunner, LocalSettings
+
+QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
+    with make_runner(monkeypatch, timeout=60) as made:
+        yield made
+
+
+def make_runner(monkeypatch: pytest.MonkeyPatch, timeout: float) -> LocalRunner:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return LocalRunner(LocalSettings(case_timeout=timeout, sampling=QUICK))
+
+
+def measured(runner: LocalRunner, implementation: str) -> Result:
+    return runner.submit(Case(implementation, 16, heads=2, head_dim=8), 1).result(timeout=120)
+
+
+def test_a_case_comes_back_with_every_metric_and_what_ran(runner: LocalRunner) -> None:
+    result = measured(runner, "sdpa")
+    assert (result.status, result.message, result.warnings) == ("ok", None, ())
+    assert {m.metric for m in result.measurements} == {
+        "setup", "first_call", "latency", "memory.tensor", "memory.state", "flops", "error.noise", "error.smooth",
+    }  # fmt: skip
+    latency = result.measurement("latency")
+    assert latency is not None
+    assert len(latency.samples) >= 3
+    assert min(latency.samples) > 0
+    flops = result.measurement("flops")
+    assert flops is not None
+    assert flops.samples == (8 * 16 * 16**2 + 4 * 16**2 * 16,)
+    assert result.details["flops.analytic"] == flops.samples[0]
+    assert result.details["threads"] == 1
+    assert result.fingerprint == runner.environment.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("Raises", "error", "KeyError: 'weights' (hostile.py:"),
+        ("Exits", "error", "called sys.exit(3)"),
+        ("Vanishes", "error", "ended without a result (exit code 0)"),
+        ("Segfaults", "error", "SIGSEGV"),
+        ("KillsItself", "error", "SIGKILL (probably out of memory)"),
+        ("ForksAndDies", "error", "ended without a result (exit code 7)"),
+        ("GivesNaN", "error", "NaN"),
+        ("WrongShape", "error", "shape (1, 15, 16), expected (1, 16, 16)"),
+        ("NoTensor", "error", "is a list, not a tensor"),
+        ("CachesItsOutput", "error", "does not depend on its input"),
+        ("RunsOutOfMemory", "oom", "one tensor of 1,152,921,504,606,846,976 bytes"),
+        ("WrongConstructor", "error", "WrongConstructor does not accept seq_len"),
+        ("NotAModule", "error", "is not a torch.nn.Module"),
+        ("Absent", "error", "has no 'Absent'"),
+    ],
+)
+def test_every_misbehaviour_is_a_result_that_names_it(runner: LocalRunner, name: str, status: str, words: str) -> None:
+    result = measured(runner, f"hostile:{name}")
+    assert result.status == status
+    assert words in str(result.message)
+    assert result.measurements == ()
+
+
+def test_a_segfault_keeps_the_lines_that_say_where(runner: LocalRunner) -> None:
+    assert "in forward" in measured(runner, "hostile:Segfaults").details["output"]
+
+
+def test_what_an_implementation_prints_never_reaches_the_answer(runner: LocalRunner) -> None:
+    assert measured(runner, "hostile:Prints").status == "ok"
+
+
+def test_the_next_case_is_unaffected(runner: LocalRunner) -> None:
+    assert [measured(runner, name).status for name in ("hostile:Segfaults", "none")] == ["error", "ok"]
+
+
+def test_a_method_without_shared_projections_says_that_it_has_no_error(runner: LocalRunner) -> None:
+    result = measured(runner, "hostile:Good")
+    assert result.status == "ok"
+    assert result.measurement("error.noise") is not None
+    fnet = measured(runner, "fnet")
+    assert fnet.measurement("error.noise") is None
+    assert "share weights" in fnet.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["HangsInC", "LeavesAChild"])
+def test_a_hang_ends_at_the_timeout_with_its_whole_group(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with make_runner(monkeypatch, timeout=6) as runner:
+        future = runner.submit(Case(f"hostile:{name}", 16, heads=2, head_dim=8), 1)
+        group = wait_for_child(runner)
+        result = future.result(timeout=60)
+        assert (result.status, result.message) == ("timeout", "timeout after 6 s")
+        assert_gone(group)
+
+
+def test_leaving_the_runner_ends_what_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with make_runner(monkeypatch, timeout=600) as runner:
+        runner.submit(Case("hostile:HangsInC", 16, heads=2, head_dim=8), 1)
+        group = wait_for_child(runner)
+    assert_gone(group)
+
+
+def test_implementations_are_described_without_importing_torch_here(runner: LocalRunner) -> None:
+    case = Case("dct-x", 64, 4, heads=2, head_dim=8)
+    facts = runner.describe(["hostile:Good", "sdpa"], [case, Case("hostile:Good", 64)])
+    assert facts.uses_ratio == {"hostile:Good": True, "sdpa": False, "dct-x": True}
+    assert facts.flops[case] is not None
+    assert facts.flops[Case("hostile:Good", 64)] is None
+
+
+def test_an_implementation_that_cannot_be_loaded_is_refused_when_planning(runner: LocalRunner) -> None:
+    with pytest.raises(UsageError, match="importing nowhere_at_all failed"):
+        runner.describe(["nowhere_at_all:Layer"], [])
+
+
+def test_the_current_folder_is_not_searched_for_modules(
+    runner: LocalRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('hostile json')")
+    monkeypatch.chdir(tmp_path)
+    assert measured(runner, "none").status == "ok"
+
+
+def wait_for_child(runner: LocalRunner) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        child = runner._child
+        if child is not None and psutil.pid_exists(child.pid):
+            return child.pid
+        time.sleep(0.01)
+    raise AssertionError("no child was started")
+
+
+def assert_gone(group: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        alive = [p.pid for p in psutil.process_iter() if group_of(p.pid) == group and p.status() != "zombie"]
+        if not alive:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"processes of group {group} are still there: {alive}")
+
+
+def group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None

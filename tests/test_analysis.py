@@ -1,0 +1,131 @@
+"""What the results say: a tie is a tie, nothing is extrapolated, a failure is never a speed-up."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench import analysis
+from dctbench.analysis import Payoff, Winner
+from tests.made import result
+
+LATENCY = st.floats(1e-6, 10)
+
+
+def speedup(method_seconds: float, reference_seconds: float) -> analysis.Speedup | None:
+    reference, method = analysis.summarise([result("sdpa", seconds=reference_seconds),
+                                            result("dct-x", seconds=method_seconds, ratio=8)])  # fmt: skip
+    return analysis.compare(method, reference)
+
+
+def test_a_summary_keeps_samples_in_order_round_after_round() -> None:
+    [summary] = analysis.summarise([result(seconds=[3.0, 4.0], round=2), result(seconds=[1.0, 2.0], round=1)])
+    assert summary.samples == (1.0, 2.0, 3.0, 4.0)
+    assert summary.latency is not None
+    assert summary.latency.value == np.median([1, 2, 3, 4])
+
+
+def test_memory_is_what_a_call_needs_plus_what_the_method_keeps_or_unknown() -> None:
+    both = {"memory.tensor": ("B", 10.0), "memory.state": ("B", 5.0)}
+    [known] = analysis.summarise([result(values=both)])
+    [unknown] = analysis.summarise([result(values={"memory.tensor": ("B", 10.0)})])
+    assert known.memory == 15.0
+    assert unknown.memory is None
+
+
+@given(LATENCY, LATENCY)
+def test_faster_and_slower_are_what_the_ratio_says_and_close_calls_are_ties(method: float, reference: float) -> None:
+    found = speedup(method, reference)
+    assert found is not None
+    assert found.ratio == pytest.approx(reference / method)
+    log = abs(math.log(found.ratio))
+    if log < math.log(1.25) - 1e-9:
+        assert found.winner is Winner.TIE
+    elif log > math.log(1.25) + 1e-9:
+        assert found.winner is (Winner.FASTER if reference > method else Winner.SLOWER)
+
+
+def test_074x_never_reads_as_a_win() -> None:
+    found = speedup(1.0, 0.74)
+    assert found is not None
+    assert found.winner is Winner.SLOWER
+
+
+def test_a_reference_without_a_latency_gives_no_speedup() -> None:
+    failed, method = analysis.summarise(
+        [result("sdpa", seconds=None, status="oom"), result("dct-x", seconds=1e-3, ratio=8)]
+    )
+    assert analysis.compare(method, failed) is None
+    assert analysis.compare(failed, method) is None
+    assert analysis.compare(method, None) is None
+
+
+def test_cases_of_different_shapes_are_not_compared() -> None:
+    reference, method = analysis.summarise([result("sdpa", batch=1), result("dct-x", ratio=8, batch=2)])
+    assert analysis.compare(method, reference) is None
+
+
+def test_standings_rank_each_length_and_leave_out_failures_and_the_control_without_attention() -> None:
+    summaries = analysis.summarise(
+        [
+            result("sdpa", 1024, 4.0),
+            result("dct-x", 1024, 1.0, ratio=8),
+            result("dct-x", 1024, 1.1, ratio=4),
+            result("none", 1024, 0.1),
+            result("full", 1024, None, status="oom"),
+            result("sdpa", 512, 1.0),
+        ]
+    )
+    short, long = analysis.standings(summaries, "sdpa")
+    assert [s.case.name for s in long.ranked] == ["dct-x r=8", "dct-x r=4", "sdpa"]
+    assert [s.case.name for s in long.leaders] == ["dct-x r=8", "dct-x r=4"]
+    assert (short.seq_len, long.seq_len) == (512, 1024)
+    assert long.reference is not None
+
+
+@pytest.mark.parametrize(
+    ("ratios", "kind", "bracket"),
+    [
+        ({512: 2.0, 1024: 3.0}, Payoff.ALWAYS, None),
+        ({512: 0.5, 1024: 1.1}, Payoff.NEVER, None),
+        ({512: 0.5, 1024: 1.0, 2048: 2.0, 4096: 4.0}, Payoff.FROM, (1024, 2048)),
+        ({512: 2.0, 1024: 0.5, 2048: 2.0}, Payoff.MIXED, None),
+        ({512: 2.0, 1024: 0.5}, Payoff.MIXED, None),
+        ({512: None}, Payoff.UNKNOWN, None),
+        ({512: None, 1024: 2.0, 2048: None}, Payoff.ALWAYS, None),
+    ],
+)
+def test_payoff_names_the_bracket_and_claims_nothing_outside(
+    ratios: dict[int, float | None], kind: Payoff, bracket: tuple[int, int] | None
+) -> None:
+    results = []
+    for n, ratio in ratios.items():
+        results.append(result("sdpa", n, 1.0))
+        results.append(result("dct-x", n, None if ratio is None else 1 / ratio, ratio=8,
+                              status="ok" if ratio else "oom"))  # fmt: skip
+    [found] = analysis.payoffs(analysis.summarise(results), "sdpa")
+    assert (found.kind, found.bracket) == (kind, bracket)
+    assert [n for n, _ in found.points] == [n for n, ratio in ratios.items() if ratio]
+
+
+@given(st.dictionaries(st.sampled_from([2**k for k in range(4, 16)]), LATENCY, min_size=1))
+def test_a_bracket_lies_between_two_measured_neighbours(latencies: dict[int, float]) -> None:
+    results = [r for n, t in latencies.items() for r in (result("sdpa", n, 1e-2), result("dct-x", n, t, ratio=8))]
+    [found] = analysis.payoffs(analysis.summarise(results), "sdpa")
+    if found.bracket:
+        lengths = sorted(latencies)
+        assert lengths.index(found.bracket[1]) - lengths.index(found.bracket[0]) == 1
+        wins = {n: s.winner is Winner.FASTER for n, s in found.points}
+        assert not wins[found.bracket[0]]
+        assert wins[found.bracket[1]]
+
+
+def test_the_default_reference_is_sdpa_then_full_then_none() -> None:
+    cases = [result(name).case for name in ("full", "sdpa", "pool")]
+    assert analysis.default_reference(cases) == "sdpa"
+    assert analysis.default_reference([cases[0], cases[2]]) == "full"
+    assert analysis.default_reference([cases[2]]) is None

@@ -1,0 +1,104 @@
+"""Suite files: the shipped ones, and every mistake as one sentence with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench import suite
+from dctbench.errors import UsageError
+
+GOOD = """\
+name = "mine"
+
+[axes]
+impl = ["sdpa", "dct*"]
+seq = ["512..1024", 3000]
+ratio = 8
+
+[settings]
+case_timeout = "2m"
+
+[settings.env]
+MALLOC_TRIM_THRESHOLD_ = "1"
+"""
+
+
+def test_a_suite_file_gives_axes_with_defaults_and_settings() -> None:
+    made = suite.parse(GOOD, "mine.toml")
+    assert made.axes["seq"] == [512, 1024, 3000]
+    assert {"sdpa", "dct-x"} <= set(made.axes["impl"])
+    assert made.axes["heads"] == (8,)
+    assert made.settings == {"case_timeout": 120.0, "env": {"MALLOC_TRIM_THRESHOLD_": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("ratio = 8", "ratoi = 8", 6, "did you mean 'ratio'"),
+        ("ratio = 8", "ratio = 0", 6, "outside 1"),
+        ("ratio = 8", "ratio = true", 6, "numbers and ranges only"),
+        ('"sdpa"', '"spda"', 4, "unknown implementation 'spda'; did you mean 'sdpa'"),
+        ("3000", "-1", 5, "'-1' is not an integer"),
+        ('case_timeout = "2m"', 'case_timeout = "soon"', 9, "not a time"),
+        ('MALLOC_TRIM_THRESHOLD_ = "1"', "MALLOC_TRIM_THRESHOLD_ = 1", 11, "table of texts"),
+        ("[settings.env]", "[settings.evn]", 11, "did you mean 'env'"),
+        ('name = "mine"', "name = 3", 1, "must be a text"),
+    ],
+)
+def test_a_mistake_names_file_line_key_and_remedy(old: str, new: str, line: int, words: str) -> None:
+    assert old in GOOD
+    with pytest.raises(UsageError) as refused:
+        suite.parse(GOOD.replace(old, new), "mine.toml")
+    text = f"{refused.value.message} {refused.value.hint}"
+    assert f"mine.toml, line {line}:" in refused.value.message
+    assert words in text
+
+
+def test_a_duplicate_key_and_broken_toml_are_told_with_their_line() -> None:
+    for text in (GOOD.replace("ratio = 8", "ratio = 8\nratio = 4"), GOOD.replace("[settings]", "[settings")):
+        with pytest.raises(UsageError, match="line"):
+            suite.parse(text, "mine.toml")
+
+
+def test_a_suite_without_lengths_is_refused() -> None:
+    with pytest.raises(UsageError, match="no 'seq'"):
+        suite.parse('[axes]\nimpl = "sdpa"\n', "mine.toml")
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_suite_or_a_usage_error(text: str) -> None:
+    try:
+        suite.parse(text, "any.toml")
+    except UsageError as refused:
+        if "\n" in refused.message:
+            raise AssertionError("more than one line") from refused
+
+
+@pytest.mark.parametrize("name", suite.shipped())
+def test_every_shipped_suite_loads_and_says_what_it_is_for(name: str) -> None:
+    loaded = suite.load(name)
+    assert loaded.name == name
+    assert loaded.description
+
+
+def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'quick'"):
+        suite.load("qiuck")
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(UsageError, match=str(path)):
+            suite.load(f"{path}/" if path == tmp_path else str(path))
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("500ms", 0.5), ("2m", 120), ("1.5h", 5400)])
+def test_durations(text: str, seconds: float) -> None:
+    assert suite.duration(text, "--case-timeout") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1s", "1d", "s", "1e3", "٣s"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--case-timeout"):
+        suite.duration(text, "--case-timeout")
