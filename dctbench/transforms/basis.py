@@ -42,9 +42,9 @@ def long_product(matrix: Tensor, x: Tensor) -> Tensor:
     """matrix (rows, length) @ x (batch, length, columns), summed over pieces of the length.
 
     For few columns a GEMM adds up term after term, and its float32 error grows with the length (2e-5 at 65,536);
-    a sum of sums does not.
+    a sum of sums does not. Shorter dtypes are summed in float32 inside a product, and would lose that between two.
     """
-    if matrix.shape[1] <= _TERMS_AT_ONCE:
+    if matrix.shape[1] <= _TERMS_AT_ONCE or matrix.dtype.itemsize < 4:
         return matrix @ x
     total: Tensor | None = None
     for piece, part in zip(matrix.split(_TERMS_AT_ONCE, dim=1), x.split(_TERMS_AT_ONCE, dim=1), strict=True):

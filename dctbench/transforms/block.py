@@ -135,6 +135,10 @@ class BlockSlotsDct(_BlockDct):
         batch, n1, p, columns = y.shape
         y = y.view(batch, n1, p * columns)
         split = self.p_even * columns
+        even, odd = even.to(y.dtype), odd.to(y.dtype)  # autocast may have changed y's, and leaves `out=` alone
+        if torch.compiler.is_compiling():  # `out=` has no gradient, and a compiler fuses the copy away
+            parts = even @ y[..., :split], odd @ y[..., split:]
+            return torch.cat(parts, -1).view(batch, n1, p, columns)
         t = torch.empty_like(y)
         torch.bmm(even.expand(batch, -1, -1), y[..., :split], out=t[..., :split])
         torch.bmm(odd.expand(batch, -1, -1), y[..., split:], out=t[..., split:])

@@ -66,7 +66,7 @@ class TruncatedDct(nn.Module):
             UsageError: when dimension -2 is not `seq_len`.
         """
         _check_length(x, self.seq_len)
-        return _apply_linear(self._dct, self._idct, x, ordered)
+        return self._transform(x, False, ordered)
 
     def inverse(self, z: Tensor, *, ordered: bool = True) -> Tensor:
         """D_m^T z: (..., n_kept, columns) -> (..., seq_len, columns), the inverse DCT of zero-padded z.
@@ -75,7 +75,7 @@ class TruncatedDct(nn.Module):
             UsageError: when dimension -2 is not `n_kept`.
         """
         _check_length(z, self.n_kept)
-        return _apply_linear(self._idct, self._dct, z, ordered)
+        return self._transform(z, True, ordered)
 
     @abstractmethod
     def flops(self, columns: int) -> int:
@@ -103,6 +103,21 @@ class TruncatedDct(nn.Module):
     def _idct(self, z: Tensor, ordered: bool) -> Tensor:
         """D_m^T z for z (batch, n_kept, columns)."""
 
+    def compute(self, x: Tensor, inverse: bool, ordered: bool) -> Tensor:
+        """The plain kernel on (batch, rows, columns), in the dtype of the tables (autocast may have changed x's)."""
+        x = x.to(self.like.dtype)
+        return self._idct(x, ordered) if inverse else self._dct(x, ordered)
+
+    def _transform(self, x: Tensor, inverse: bool, ordered: bool) -> Tensor:
+        """`compute` over the leading dimensions of x as one batch, differentiable.
+
+        A compiler differentiates and fuses the stages itself, so it gets them plain.
+        """
+        batched = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
+        plain = torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad)
+        y = self.compute(batched, inverse, ordered) if plain else _differentiable(batched, self, inverse, ordered)
+        return y if x.ndim == 3 else y.reshape(*x.shape[:-2], *y.shape[-2:])
+
     def _build(self) -> None:
         for name, table in self._tables().items():
             dtype = torch.int64 if table.dtype.kind == "i" else self.like.dtype
@@ -120,38 +135,23 @@ class TruncatedDct(nn.Module):
         return f"seq_len={self.seq_len}, n_kept={self.n_kept}, plan={self.plan}"
 
 
-Kernel = Callable[[Tensor, bool], Tensor]
-"""A linear map on (batch, rows, columns), and whether rows must be in natural order."""
-
-
 class _LinearMap(torch.autograd.Function):
-    """A linear map whose gradient is its adjoint: no stage saves anything or is differentiated by itself."""
+    """A transform, whose gradient is its adjoint: no stage saves anything or is differentiated by itself."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Kernel, adjoint: Kernel, ordered: bool) -> Tensor:
-        ctx.kernel, ctx.adjoint, ctx.ordered = kernel, adjoint, ordered
-        return kernel(x, ordered)
+    def forward(ctx: Any, x: Tensor, transform: TruncatedDct, inverse: bool, ordered: bool) -> Tensor:
+        ctx.transform, ctx.inverse, ctx.ordered = transform, inverse, ordered
+        return transform.compute(x, inverse, ordered)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        # Through `apply` again, so that second derivatives exist.
-        return _differentiable(gradients[0], ctx.adjoint, ctx.kernel, ctx.ordered), None, None, None
+        # As a transform again, so that second derivatives exist.
+        return _differentiable(gradients[0], ctx.transform, not ctx.inverse, ctx.ordered), None, None, None
 
 
-def _differentiable(x: Tensor, kernel: Kernel, adjoint: Kernel, ordered: bool) -> Tensor:
-    y: Tensor = _LinearMap.apply(x, kernel, adjoint, ordered)  # type: ignore[no-untyped-call]
+def _differentiable(x: Tensor, transform: TruncatedDct, inverse: bool, ordered: bool) -> Tensor:
+    y: Tensor = _LinearMap.apply(x, transform, inverse, ordered)  # type: ignore[no-untyped-call]
     return y
-
-
-def _apply_linear(kernel: Kernel, adjoint: Kernel, x: Tensor, ordered: bool) -> Tensor:
-    """`kernel` over the leading dimensions of x as one batch; under autograd its gradient is `adjoint`.
-
-    A compiler differentiates and fuses the stages itself, so it gets them plain.
-    """
-    batched = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
-    plain = torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad)
-    y = kernel(batched, ordered) if plain else _differentiable(batched, kernel, adjoint, ordered)
-    return y if x.ndim == 3 else y.reshape(*x.shape[:-2], *y.shape[-2:])
 
 
 def _check_length(x: Tensor, length: int) -> None:

@@ -6,7 +6,7 @@ same code gives the same FLOPs and the same bytes everywhere, unless other rates
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,11 +84,11 @@ def plan_dct(
     model = cost_model or default_cost_model(device_type, dtype)
     shape = _Shape(seq_len, n_kept, columns, dtype.itemsize, TOLERANCE.get(dtype, TOLERANCE[torch.float32]))
     wanted = [] if transform == "auto" else transform.split(":")
-    plans = [plan for plan in _candidates(seq_len) if str(plan).split(":")[: len(wanted)] == wanted]
+    plans = list(_candidates(seq_len, wanted))
     if not plans:
         raise UsageError(
             f"there is no transform {transform!r} for a sequence of {seq_len}",
-            hint="auto, basis, rfft, block, or block:L with L dividing the length, as block:64",
+            hint="auto, basis, rfft, block, block:L with a length L, block:L:gemm, or block:L:slots where L divides",
         )
     if not wanted:
         plans = [plan for plan in plans if shape.table_bytes(plan) <= MAX_TABLE_BYTES]
@@ -144,14 +144,18 @@ def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
     return CostModel()
 
 
-def _candidates(seq_len: int) -> Iterator[Plan]:
-    yield Plan("basis")
-    yield Plan("rfft")
-    for block in range(8, min(512, seq_len // 2) + 1):
-        if seq_len % block == 0:
-            yield Plan("block", block, "slots")
-    for block in [b for b in _BLOCKS if b <= seq_len] or [seq_len]:
-        yield Plan("block", block, "gemm")
+def _candidates(seq_len: int, wanted: Sequence[str]) -> Iterator[Plan]:
+    """Every plan whose name begins with the words `wanted`; a block of any length if the words name one."""
+    named = [int(word) for word in wanted[1:2] if word.isdecimal()]
+    divisors = named or range(8, min(512, seq_len // 2) + 1)
+    lengths = named or [block for block in _BLOCKS if block <= seq_len] or [seq_len]
+    plans = [
+        Plan("basis"),
+        Plan("rfft"),
+        *(Plan("block", block, "slots") for block in divisors if 0 < block <= seq_len and seq_len % block == 0),
+        *(Plan("block", block, "gemm") for block in lengths if 0 < block <= seq_len),
+    ]
+    return (plan for plan in plans if str(plan).split(":")[: len(wanted)] == list(wanted))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,98 @@
+"""The planner: the same choice every time, tables within bounds, and a choice that can be read and forced."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dctbench.errors import UsageError
+from dctbench.transforms import CostModel, make_dct, plan_dct
+from dctbench.transforms.planner import MAX_TABLE_BYTES
+from dctbench.transforms.slepian import block_basis, expected_rank
+
+MIB = 2**20
+
+
+@given(seq_len=st.integers(1, 70_000), ratio=st.floats(1, 64), columns=st.sampled_from([1, 64, 512]))
+@settings(max_examples=100, deadline=None)
+def test_the_choice_is_the_same_every_time_and_its_name_forces_it(seq_len: int, ratio: float, columns: int) -> None:
+    n_kept = max(1, int(seq_len / ratio))
+    plan = plan_dct(seq_len, n_kept, columns)
+    assert plan_dct(seq_len, n_kept, columns) == plan
+    assert plan_dct(seq_len, n_kept, columns, transform=str(plan)) == plan
+
+
+@pytest.mark.parametrize(
+    ("seq_len", "n_kept", "algorithm"),
+    [(64, 16, "basis"), (1024, 128, "block"), (8192, 1024, "block"), (4093, 512, "block"), (16_384, 16_384, "rfft")],
+)
+def test_each_algorithm_is_chosen_where_it_won(seq_len: int, n_kept: int, algorithm: str) -> None:
+    transform = make_dct(seq_len, n_kept, 512)
+    assert transform.algorithm == algorithm
+    assert transform.plan == str(plan_dct(seq_len, n_kept, 512))
+
+
+def test_other_rates_change_the_choice() -> None:
+    assert plan_dct(8192, 1024, 512, cost_model=CostModel(fft=1e15, bandwidth=1e12)).algorithm == "rfft"
+    assert plan_dct(8192, 1024, 512, cost_model=CostModel(gemm=1e18, bandwidth=1e13)).algorithm == "basis"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("device_type", ["cpu", "cuda", "meta"])
+def test_every_dtype_and_device_has_a_plan(dtype: torch.dtype, device_type: str) -> None:
+    assert str(plan_dct(4096, 512, 512, dtype=dtype, device_type=device_type))
+
+
+def test_a_meta_layer_plans_as_the_cpu_does() -> None:
+    assert plan_dct(4096, 512, 512, device_type="meta") == plan_dct(4096, 512, 512)
+
+
+@pytest.mark.parametrize(
+    ("seq_len", "n_kept", "most"),
+    [
+        (8192, 1024, MIB // 2),
+        (8192, 256, MIB // 4),
+        (32_768, 4096, 2 * MIB),
+        (65_536, 8192, 4 * MIB),
+        (65_521, 8190, MAX_TABLE_BYTES),  # a prime
+        (16_384, 16_384, MAX_TABLE_BYTES),
+        (1, 1, 1024),
+    ],
+)
+def test_tables_are_small(seq_len: int, n_kept: int, most: int) -> None:
+    transform = make_dct(seq_len, n_kept, 512)
+    assert transform.table_bytes <= most
+    assert transform.table_bytes == sum(table.nbytes for table in transform.buffers())
+
+
+def test_a_basis_beyond_the_bound_is_made_only_when_forced() -> None:
+    free = CostModel(gemm=1e18, bandwidth=1e15)  # a machine on which the basis would always win
+    assert plan_dct(4096, 4096, 512, cost_model=free).algorithm == "basis"  # 64 MiB
+    assert plan_dct(8192, 8192, 512, cost_model=free).algorithm != "basis"  # 256 MiB
+    assert str(plan_dct(8192, 8192, 512, transform="basis")) == "basis"
+    assert make_dct(4096, 1024, 512, transform="basis").table_bytes == 4096 * 1024 * 4
+
+
+@pytest.mark.parametrize("wrong", ["fft", "block:100:slots", "block:2000", "block:0", "block:64:basis", "Basis", ""])
+def test_a_transform_that_does_not_exist_is_a_mistake_of_use(wrong: str) -> None:
+    with pytest.raises(UsageError, match="no transform"):
+        plan_dct(1024, 128, 512, transform=wrong)
+
+
+@pytest.mark.parametrize("seq_len", [1, 2, 7, 97, 1024])
+@pytest.mark.parametrize("transform", ["basis", "rfft", "block"])
+def test_every_algorithm_can_be_forced_at_any_length(seq_len: int, transform: str) -> None:
+    made = make_dct(seq_len, max(1, seq_len // 3), 8, transform=transform)
+    assert made.algorithm == transform
+    assert made(torch.ones(1, seq_len, 1))[0, 0, 0].item() == pytest.approx(seq_len**0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-7, 1e-12])
+@pytest.mark.parametrize("ratio", [1, 2, 8, 32])
+@pytest.mark.parametrize("length", [8, 64, 256])
+def test_planned_ranks_are_near_the_built_ones(length: int, ratio: int, tolerance: float) -> None:
+    even, odd = block_basis(16 * length, max(1, 16 * length // ratio), length, tolerance)
+    rank = even.shape[1] + odd.shape[1]
+    assert rank - 1 <= expected_rank(length, ratio, tolerance) <= rank + 8
