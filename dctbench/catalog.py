@@ -201,6 +201,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("error.smooth", "1", "the same on a smooth input, AR(1) with rho = 0.95"),
         Metric("setup", "s", "construction of the layer: tables, plans, parameters"),
         Metric("first_call", "s", "the first call, before any warm-up"),
+        Metric("compile", "s", "the call that compiles, with engine compile"),
     )
 }
 

@@ -144,31 +144,28 @@ def _literal(text: str, integer: bool) -> float | int:
     return int(text[:-1]) * 1024 if text[-1] in "kK" else int(text)
 
 
-def expand_cases(
-    axes: Mapping[str, Sequence[Any]], uses_ratio: Callable[[str], bool], scopes: Sequence[str] = ("layer",)
-) -> list[Case]:
+def expand_cases(axes: Mapping[str, Sequence[Any]], uses_ratio: Callable[[str], bool]) -> list[Case]:
     """Every combination of the axes, each case once.
 
     An axis that an implementation ignores becomes None, so that sdpa is measured once and not once per ratio.
 
     Args:
-        axes: values per axis: impl, seq, ratio, batch, heads, head_dim, dtype, device, threads.
+        axes: values per axis: impl, seq, ratio, batch, heads, head_dim, dtype, device, threads, scope, mode, engine.
         uses_ratio: whether the implementation of that name has a compression ratio.
-        scopes: what of a model is measured.
 
     Raises:
         UsageError: for an implementation that needs a ratio when there is none, and for more than 100,000 cases.
     """
     cases: dict[Case, None] = {}
-    names = ("scope", "device", "dtype", "threads", "batch", "heads", "head_dim", "seq_len")
-    keys = ("device", "dtype", "threads", "batch", "heads", "head_dim", "seq")
+    names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "seq_len")
+    keys = (*names[:-1], "seq")
     for implementation in axes["impl"]:
         ratios: Sequence[Any] = (None,)
         if uses_ratio(implementation):
             ratios = axes.get("ratio") or ()
             if not ratios:
                 raise UsageError(f"{implementation} needs a compression ratio", hint="add --ratio, such as --ratio 4,8")
-        for values in product(scopes, *(axes[key] for key in keys)):
+        for values in product(*(axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
             for ratio in ratios:
                 cases[Case(implementation=implementation, ratio=ratio, **shape)] = None

@@ -6,23 +6,22 @@ of those fails the case keeps what was measured, and a warning says what is miss
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dctbench import catalog, units
+from dctbench.attention.sdpa import SDPAttention
 from dctbench.devices import DeviceModule
 from dctbench.errors import DctbenchError, UnsupportedError, UsageError
 from dctbench.metrics import error, flops, inputs, latency, memory
 from dctbench.model import JSON, Case
+from dctbench.subject import SEED, Subject, make_arguments, make_module, meta_arguments, meta_call, place
 
 _clock = perf_counter
-SEED = 0
 
 
 class WrongOutputError(DctbenchError):
@@ -56,65 +55,35 @@ def measure_case(case: Case, device: DeviceModule, *, sampling: latency.Sampling
     """
     if case.threads:
         torch.set_num_threads(case.threads)
-    dtype = getattr(torch, case.dtype)
     collected = _Collected()
-    with torch.inference_mode():
-        _refuse_what_cannot_fit(case, device)
-        layer_class, options = layer_class_and_options(case)
+    _refuse_what_cannot_fit(case, device)
+    catalog.implementation(case.implementation).load()  # so that an import is no part of the construction
+    with _gradients(case):
         start = _clock()
-        layer = construct(layer_class, options, dtype, case.device).eval()
+        module = make_module(case)
         device.synchronize(case.device)
         collected.add("setup", _clock() - start)
-        collected.add("memory.state", memory.state_bytes(layer))
-        shared = inputs.weights(case.dim, dtype, SEED)
-        comparable = inputs.share_weights(layer, shared)
-        rotating = [inputs.noise(case, dtype, SEED, i).to(case.device) for i in range(inputs.ROTATION)]
-
-        start = _clock()
-        first = layer(rotating[0])
-        device.synchronize(case.device)
-        collected.add("first_call", _clock() - start)
-        _check_output(case, first, dtype)
-        expected = [layer(x).clone() for x in rotating[:2]]
-        if torch.equal(expected[0], expected[1]):
-            raise WrongOutputError("two different inputs gave the same output: it does not depend on its input")
-
-        samples = latency.measure(
-            lambda number: layer(rotating[number % inputs.ROTATION]),
-            lambda: device.synchronize(case.device),
-            sampling,
-        )
+        collected.add("memory.state", memory.state_bytes(module))
+        subject = place(case, module)
+        expected = _first_calls(case, device, subject, collected)
+        samples = latency.measure(subject.prepare, subject.call, lambda: device.synchronize(case.device), sampling)
         collected.add("latency", *samples.seconds)
-        for x, before in zip(rotating, expected, strict=False):
-            _check_repeatable(case, layer(x), before)
-
+        for number, before in enumerate(expected):
+            _check_repeatable(case, subject.output(number), before)
         with collected.attempt("memory.tensor"):
-            collected.add("memory.tensor", memory.peak_tensor_bytes(lambda: layer(rotating[0])))
-        with collected.attempt("flops"):
-            collected.add("flops", counted_flops(case))
-        if comparable:
-            for name, make in (("noise", inputs.noise), ("smooth", inputs.smooth)):
-                with collected.attempt(f"error.{name}"):
-                    x = make(case, dtype, SEED)
-                    collected.add(f"error.{name}", _error(case, layer, x, shared, name, scratch))
-        else:
-            collected.warnings.append(
-                "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"
-            )
+            prepared = subject.prepare(0)
+            collected.add("memory.tensor", memory.peak_tensor_bytes(lambda: subject.call(prepared)))
+    with collected.attempt("flops"):
+        collected.add("flops", flops.count(meta_call(case)))
+    _errors(case, subject, scratch, collected)
     collected.details.update(
         threads=torch.get_num_threads(),
         calls_per_sample=samples.calls_per_sample,
         warmup_calls=samples.warmup_calls,
         stop_reason=samples.stop_reason,
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
+        **_what_ran(case, module),
     )
-    collected.details["flops.convention"] = flops.CONVENTION
-    stated = stated_flops(case)
-    if stated is not None:
-        collected.details["flops.analytic"] = stated
-    plan = getattr(layer, "plan", None)
-    if plan is not None:
-        collected.details["plan"] = str(plan)
     return collected.to_json()
 
 
@@ -150,52 +119,36 @@ class _Collected:
         }
 
 
-def layer_class_and_options(case: Case) -> tuple[type[nn.Module], dict[str, Any]]:
-    """The class to build, and the arguments that every layer is promised: seq_len, dim, heads and, if used, ratio."""
-    entry = catalog.implementation(case.implementation)
-    layer_class = entry.load()
-    options: dict[str, Any] = {"seq_len": case.seq_len, "dim": case.dim, "heads": case.heads}
-    if case.ratio is not None:
-        options["ratio"] = case.ratio
-    return layer_class, options
-
-
-def construct(layer_class: type[nn.Module], options: dict[str, Any], dtype: torch.dtype, device: str) -> nn.Module:
-    """Build a layer; `dtype` and `device` are given to a constructor that takes them and applied to one that does not.
-
-    Raises:
-        UsageError: for a class whose constructor does not accept the promised arguments, or that is no nn.Module.
-    """
-    takes = inspect.signature(layer_class).parameters
-    direct = ("dtype" in takes and "device" in takes) or any(p.kind is p.VAR_KEYWORD for p in takes.values())
-    placed: dict[str, Any] = {"dtype": dtype, "device": device} if direct else {}
-    try:
-        inspect.signature(layer_class).bind(**options, **placed)
-    except TypeError as mismatch:
-        raise UsageError(f"{layer_class.__name__} does not accept {', '.join(options)}: {mismatch}") from None
-    layer = layer_class(**options, **placed)
-    if not isinstance(layer, nn.Module):
-        raise UsageError(f"{layer_class.__name__} is not a torch.nn.Module")
-    return layer if direct else layer.to(device=device, dtype=dtype)
-
-
-def counted_flops(case: Case) -> int:
-    """FLOPs of one forward call, counted on meta: of the method and shape, whatever the device."""
-    layer_class, options = layer_class_and_options(case)
-    dtype = getattr(torch, case.dtype)
-    layer = construct(layer_class, options, dtype, "meta").eval()
-    x = torch.empty(case.batch, case.seq_len, case.dim, dtype=dtype, device="meta")
-    return flops.count(lambda: layer(x))
-
-
 def stated_flops(case: Case) -> int | None:
-    """FLOPs by the method's own formula, or None where it states none or refuses the shape."""
+    """FLOPs of one forward call by the method's own formula; None where it states none, or refuses the shape."""
     try:
-        layer_class, options = layer_class_and_options(case)
-        stated = getattr(construct(layer_class, options, torch.float32, "meta"), "flops", None)
+        stated = getattr(make_module(case, "meta"), "flops", None)
         return None if stated is None else int(stated(case.batch))
     except Exception:  # an estimate must not stop a plan; measuring the case will say what is wrong with it
         return None
+
+
+def _gradients(case: Case) -> AbstractContextManager[object]:
+    return torch.inference_mode() if case.mode == "forward" else torch.enable_grad()
+
+
+def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> list[Tensor]:
+    """The first call, timed apart, and the outputs of two inputs that later ones are checked against."""
+    if case.engine == "compile":
+        start = _clock()
+        subject.call(subject.prepare(0))
+        device.synchronize(case.device)
+        collected.add("compile", _clock() - start)
+    prepared = subject.prepare(0)
+    start = _clock()
+    subject.call(prepared)
+    device.synchronize(case.device)
+    collected.add("first_call", _clock() - start)
+    _check_output(case, subject.output(0))
+    expected = [subject.output(number).clone() for number in range(2)]
+    if torch.equal(expected[0], expected[1]):
+        raise WrongOutputError("two different inputs gave the same output: it does not depend on its input")
+    return expected
 
 
 def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
@@ -207,10 +160,9 @@ def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
         return
 
     def make() -> Callable[[], object]:
-        layer_class, options = layer_class_and_options(case)
-        layer = construct(layer_class, options, dtype, case.device)
-        x = torch.empty(case.batch, case.seq_len, case.dim, dtype=dtype, device=case.device)
-        return lambda: layer(x)
+        module = make_module(case)
+        arguments = tuple(torch.empty(a.shape, dtype=a.dtype, device=case.device) for a in meta_arguments(case))
+        return lambda: module(*arguments)
 
     try:
         needed = memory.predicted_tensor_bytes(make)
@@ -222,14 +174,16 @@ def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
         raise NotEnoughMemoryError(needed, available)
 
 
-def _check_output(case: Case, output: object, dtype: torch.dtype) -> None:
-    expected = (case.batch, case.seq_len, case.dim)
+def _check_output(case: Case, output: object) -> None:
+    expected: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
+    if case.scope == "attention":
+        expected = (case.batch, case.heads, case.seq_len, case.head_dim)
     if not isinstance(output, Tensor):
         raise WrongOutputError(f"the output is a {type(output).__name__}, not a tensor")
     if tuple(output.shape) != expected:
         raise WrongOutputError(f"the output has shape {tuple(output.shape)}, expected {expected}")
-    if output.dtype != dtype:
-        raise WrongOutputError(f"the output is {output.dtype}, expected {dtype}")
+    if output.dtype != getattr(torch, case.dtype):
+        raise WrongOutputError(f"the output is {output.dtype}, expected torch.{case.dtype}")
     if not torch.isfinite(output).all():
         raise WrongOutputError("the output holds NaN or infinite values")
 
@@ -242,13 +196,52 @@ def _check_repeatable(case: Case, output: Tensor, before: Tensor) -> None:
         raise WrongOutputError(f"after timing, the same input gave another output (relative difference {change:.2g})")
 
 
-def _error(case: Case, layer: nn.Module, x: Tensor, shared: inputs.Weights, name: str, scratch: str | None) -> float:
+def _errors(case: Case, subject: Subject, scratch: str | None, collected: _Collected) -> None:
+    """error.noise and error.smooth, where the output can be compared with exact attention's."""
+    if case.scope == "encoder":
+        return  # an error of the attention, seen through norms and feed-forward layers, would mean nothing
+    if not subject.comparable:
+        collected.warnings.append(
+            "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"
+        )
+        return
+    for name, draw in (("noise", inputs.noise), ("smooth", inputs.smooth)):
+        with collected.attempt(f"error.{name}"), torch.inference_mode():
+            collected.add(f"error.{name}", _error(case, subject, name, draw, scratch))
+
+
+def _error(case: Case, subject: Subject, name: str, draw: Callable[..., Tensor], scratch: str | None) -> float:
     rows = error.compared_rows(case.seq_len)
-    key = (case.batch, case.seq_len, case.heads, case.head_dim, case.dtype, SEED, name)
-    exact = error.cached_exact(x, shared, case.heads, rows, key, scratch)
-    output = layer(x.to(case.device)).cpu()
-    value = error.relative_error(output if rows is None else output[:, rows], exact)
-    claims_exact = getattr(layer, "exact", False) is True
+    arguments = make_arguments(case, draw)
+    shared = inputs.weights(case.dim, getattr(torch, case.dtype), SEED)
+
+    def compute() -> Tensor:
+        if case.scope == "attention":
+            q, k, v = arguments
+            return error.exact_attention(q, k, v, rows)
+        return error.exact_layer(arguments[0], shared, case.heads, rows)
+
+    key = (case.scope, case.batch, case.seq_len, case.heads, case.head_dim, case.dtype, SEED, name)
+    exact = error.cached(compute, key, scratch)
+    output = subject.module(*arguments).cpu()
+    value = error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
+    claims_exact = catalog.implementation(case.implementation).exact
     if claims_exact and error.beyond_tolerance(value, case.dtype):
         raise WrongOutputError(f"an exact method differs from exact attention by {value:.2g} on the {name} input")
     return value
+
+
+def _what_ran(case: Case, module: torch.nn.Module) -> JSON:
+    """The kernel, the transform and the conventions behind the figures."""
+    found: JSON = {"flops.convention": flops.CONVENTION}
+    stated = stated_flops(case) if case.mode == "forward" else None
+    if stated is not None:
+        found["flops.analytic"] = stated
+    for part in module.modules():
+        if isinstance(part, SDPAttention):
+            dtype = getattr(torch, case.dtype)
+            found["kernel"] = part.kernel(case.device, dtype, batch=case.batch, backward=case.mode != "forward")
+        plan = getattr(part, "plan", None)
+        if plan is not None:
+            found["plan"] = str(plan)
+    return found

@@ -22,10 +22,18 @@ NUMERIC_AXES = {
     "head_dim": grid.HEAD_DIM,
     "threads": grid.THREADS,
 }
-WORD_AXES = ("impl", "dtype", "device")
+WORD_AXES = {
+    "impl": None,
+    "dtype": tuple(DTYPE_BYTES),
+    "device": None,
+    "scope": ("attention", "layer", "encoder"),
+    "mode": ("forward", "backward", "train"),
+    "engine": ("eager", "compile"),
+}
+"""Axes of names, with their values where these are fixed; the others are looked up in the catalog."""
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
-    "ratio": (),
+    "ratio": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
 }  # fmt: skip
 DEFAULT_SETTINGS: Mapping[str, Any] = {"case_timeout": 120.0, "env": {}}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|min|h)?", re.ASCII)
@@ -98,7 +106,7 @@ def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: Mapping[
 
 
 def words(flag: str, values: Sequence[str]) -> list[str]:
-    """The checked values of a word axis: implementations (globs, or module:Class), dtypes or devices.
+    """The checked values of a word axis: implementations (globs, or module:Class), dtypes, devices, scopes ...
 
     Raises:
         UsageError: for an unknown name, with the nearest.
@@ -106,11 +114,13 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
     flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
     if not flat:
         raise UsageError(f"--{flag}: no value given", hint=f"see `dctbench list` for the {flag} names")
-    if flag == "dtype":
-        return catalog.select("dtype", [DTYPE_ALIASES.get(word, word) for word in flat], DTYPE_BYTES)
+    if flag == "impl":
+        return catalog.select_implementations(flat)
     if flag == "device":
         return catalog.select("device", flat, catalog.DEVICES)
-    return catalog.select_implementations(flat)
+    fixed = WORD_AXES[flag]
+    assert fixed is not None
+    return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
 
 
 def duration(text: str, flag: str) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import inspect
 import json
 import os
 import signal
@@ -92,13 +91,10 @@ def describe(implementations: list[str], cases: list[dict[str, Any]]) -> dict[st
 
     FLOPs are None for a method that states no formula and for a shape that it refuses.
     """
+    from dctbench.attention import uses_ratio
     from dctbench.measure import stated_flops
 
-    known = {}
-    for name in implementations:
-        layer_class = catalog.implementation(name).load()
-        named = "ratio" in inspect.signature(layer_class).parameters
-        known[name] = {"uses_ratio": bool(getattr(layer_class, "uses_ratio", named))}
+    known = {name: {"uses_ratio": uses_ratio(name)} for name in implementations}
     return {"implementations": known, "flops": [stated_flops(Case.from_json(case)) for case in cases]}
 
 

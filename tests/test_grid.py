@@ -112,7 +112,8 @@ def test_a_range_holds_both_ends_and_nothing_outside(low: int, high: int, step: 
         assert all(gap == int(step[1:]) for gap in gaps[:-1])
 
 
-SHAPE = {"batch": [1], "heads": [2], "head_dim": [8], "dtype": ["float32"], "device": ["cpu"], "threads": [None]}
+SHAPE = {"batch": [1], "heads": [2], "head_dim": [8], "dtype": ["float32"], "device": ["cpu"], "threads": [None],
+         "scope": ["layer"], "mode": ["forward"], "engine": ["eager"]}  # fmt: skip
 
 
 def test_a_method_without_a_ratio_is_measured_once_per_length() -> None:

@@ -14,7 +14,7 @@ from dctbench import catalog
 from dctbench.attention.layer import AttentionLayer
 from dctbench.errors import UsageError
 
-__all__ = ["AttentionLayer", "build"]
+__all__ = ["AttentionLayer", "build", "uses_ratio"]
 
 
 def build(
@@ -47,15 +47,34 @@ def build(
         UsageError: (a ValueError) for an unknown name, and for sizes or options the method refuses.
         UnavailableError: for a kernel of torch that does not run here.
     """
-    entry = catalog.implementation(name)
-    if entry.uses_ratio:
-        options["ratio"] = ratio
-    layer_class = entry.load()
-    arguments = {"seq_len": seq_len, "dim": dim, "heads": heads, "dtype": dtype, "device": device, **options}
+    layer_class = catalog.implementation(name).load()
+    accepts = inspect.signature(layer_class)
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepts.parameters.values())
+    arguments = {"seq_len": seq_len, "dim": dim, "heads": heads, **options}
+    if uses_ratio(name):
+        arguments["ratio"] = ratio
+    # A user's own class need not take these two: it is moved afterwards.
+    placed = anything or {"dtype", "device"} <= set(accepts.parameters)
+    if placed:
+        arguments.update(dtype=dtype, device=device)
     try:
-        inspect.signature(layer_class).bind(**arguments)
+        accepts.bind(**arguments)
     except TypeError as mismatch:
-        raise UsageError(f"{name}: {mismatch}") from None
+        raise UsageError(f"{name} does not accept {', '.join(arguments)}: {mismatch}") from None
     layer = layer_class(**arguments)
-    assert isinstance(layer, nn.Module)
-    return layer
+    if not isinstance(layer, nn.Module):
+        raise UsageError(f"{name} is not a torch.nn.Module")
+    return layer if placed else layer.to(device=device, dtype=dtype)
+
+
+def uses_ratio(name: str) -> bool:
+    """Whether the implementation of that name has a compression ratio; a user's own class is asked itself.
+
+    Raises:
+        UsageError: for an unknown name, and a class that cannot be imported.
+    """
+    entry = catalog.implementation(name)
+    if entry.uses_ratio is not None:
+        return entry.uses_ratio
+    layer_class = entry.load()
+    return bool(getattr(layer_class, "uses_ratio", "ratio" in inspect.signature(layer_class).parameters))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dctbench.model import Case
+from dctbench.report.labels import Labels
 from dctbench.report.rows import MARKS, Row
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ class Layout:
     def __init__(self, cases: Iterable[Case], reference: str | None, width: int | None = None) -> None:
         cases = list(cases)
         self.reference = reference
+        self.labels = Labels(cases)
         against = f"vs {reference}" if reference else "ratio"
-        names = max((len(case.name) for case in cases), default=4)
+        names = max((len(self.labels.curve(case)) for case in cases), default=4)
         lengths = max((len(str(case.seq_len)) for case in cases), default=1)
         self.widths = {
             "case": max(4, names),

@@ -19,6 +19,7 @@ from dctbench.model import Run
 from dctbench.report import rows, words
 from dctbench.report.csv import csv_text, harmless
 from dctbench.report.document import document, dumps
+from dctbench.report.labels import Labels
 from dctbench.report.markdown import escape, markdown
 
 if TYPE_CHECKING:
@@ -56,21 +57,23 @@ def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned:
     if not rows_shown:
         console.print(layout.head(), soft_wrap=True)
         for summary in summaries:
-            console.print(layout.line(rows.row(summary, references.get(summary.case.shape))), soft_wrap=True)
-    for line in ending(summaries, layout.reference, planned):
+            console.print(
+                layout.line(rows.row(summary, references.get(summary.case.shape), layout.labels)), soft_wrap=True
+            )
+    for line in ending(summaries, layout.reference, planned, layout.labels):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int) -> list[str]:
+def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels) -> list[str]:
     """What the reader takes away: who is fastest, from where the DCT pays, what went wrong, what to do next."""
     lines = [""]
     for standing in analysis.standings(summaries, reference):
-        lines.append(f"n = {standing.seq_len}: {words.fastest(standing)}")
+        lines.append(f"{labels.place(standing.ranked[0].case)}: {words.fastest(standing)}")
     if reference:
         found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
-        lines += ["", *(words.payoff(p, reference) for p in found)] if found else []
+        lines += ["", *(words.payoff(p, reference, labels) for p in found)] if found else []
     notes = [rows.APPROXIMATE_NOTE] if any(rows.among_frequencies(s) for s in summaries) else []
-    warnings = dict.fromkeys(f"{s.case.name}: {text}" for s in summaries for text in s.warnings)
+    warnings = dict.fromkeys(f"{labels.curve(s.case)}: {text}" for s in summaries for text in s.warnings)
     return [*lines, "", *notes, *warnings, words.coverage(summaries, planned), words.trust(summaries),
             "next: dctbench report"]  # fmt: skip
 

@@ -97,9 +97,12 @@ class _Rows:
         rare = [f"{self.statuses[s]} {s}" for s in ("oom", "timeout", "unsupported", "skipped") if self.statuses[s]]
         return "  ".join([*rare, f"{self.statuses['error']} errors"])
 
+    def _name(self, case: Case) -> str:
+        return f"{self.layout.labels.curve(case)} n={case.seq_len}"
+
     def line(self, summary: Summary) -> Text:
         """The row of the table."""
-        return self.layout.line(row(summary, self.references.get(summary.case.shape)))
+        return self.layout.line(row(summary, self.references.get(summary.case.shape), self.layout.labels))
 
 
 class Plain(_Rows):
@@ -120,7 +123,7 @@ class Plain(_Rows):
             self.case_began = monotonic()
         elif isinstance(event, StillRunning):
             took = units.duration(event.seconds)
-            click.echo(f"still running {event.case.name} n={event.case.seq_len} after {took}", err=True)
+            click.echo(f"still running {self._name(event.case)} after {took}", err=True)
         elif isinstance(event, CaseFinished):
             text = self.line(self.finish(event)).plain
             width = len(str(event.total))
@@ -167,7 +170,7 @@ class Live(_Rows):
         from rich.text import Text
 
         counts = f"{done}/{total}  ETA {self.eta()}  {self.failures()}"
-        running = f"  {case.name} n={case.seq_len}" if case else ""
+        running = f"  {self._name(case)}" if case else ""
         grid = Table.grid(padding=(0, 2))
         grid.add_row(ProgressBar(total=total, completed=done, width=20), Text(counts + running, no_wrap=True))
         self.live.update(grid, refresh=True)

@@ -8,6 +8,8 @@ sweep is compared with the same one.
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,31 +41,34 @@ def compared_rows(seq_len: int) -> Tensor | None:
     return torch.linspace(0, seq_len - 1, QUERY_ROWS, dtype=torch.float64).round().long()
 
 
-def exact_attention(x: Tensor, weights: Weights, heads: int, rows: Tensor | None) -> Tensor:
+def exact_attention(q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None) -> Tensor:
+    """Exact attention in float64: q, k, v (batch, heads, seq_len, head_dim) -> the same, or only the given rows."""
+    q, k, v = (x.to("cpu", torch.float64) for x in (q, k, v))
+    return scaled_dot_product_attention(q if rows is None else q[:, :, rows], k, v)
+
+
+def exact_layer(x: Tensor, weights: Weights, heads: int, rows: Tensor | None) -> Tensor:
     """The exact layer in float64: x (batch, seq_len, dim) -> (batch, len(rows) or seq_len, dim)."""
     x = x.to("cpu", torch.float64)
     w = {name: tensor.to("cpu", torch.float64) for name, tensor in weights.items()}
-    queries = x if rows is None else x[:, rows]
 
-    def project(name: str, source: Tensor) -> Tensor:
-        projected = linear(source, w[f"{name}.weight"], w[f"{name}.bias"])
-        return projected.view(*projected.shape[:2], heads, -1).transpose(1, 2)  # (batch, heads, length, head_dim)
+    def project(name: str) -> Tensor:
+        projected = linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
+        return projected.view(*x.shape[:2], heads, -1).transpose(1, 2)  # (batch, heads, seq_len, head_dim)
 
-    attended = scaled_dot_product_attention(project("q_proj", queries), project("k_proj", x), project("v_proj", x))
+    attended = exact_attention(project("q_proj"), project("k_proj"), project("v_proj"), rows)
     return linear(attended.transpose(1, 2).flatten(2), w["out_proj.weight"], w["out_proj.bias"])
 
 
-def cached_exact(
-    x: Tensor, weights: Weights, heads: int, rows: Tensor | None, key: object, folder: str | None
-) -> Tensor:
-    """`exact_attention`, kept in `folder` under `key` (shape, dtype, seed, input) for the other cases of a sweep."""
+def cached(compute: Callable[[], Tensor], key: object, folder: str | None) -> Tensor:
+    """What `compute` gives, kept in `folder` under `key` (scope, shape, dtype, seed, input) for the whole sweep."""
     if folder is None:
-        return exact_attention(x, weights, heads, rows)
+        return compute()
     path = Path(folder) / f"exact-{digest(key)}.npy"
     if path.exists():
         return torch.from_numpy(np.load(path, allow_pickle=False))
-    exact = exact_attention(x, weights, heads, rows)
-    partial = path.with_name(f"{path.stem}.{id(exact)}.npy")
+    exact = compute()
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.npy")
     np.save(partial, exact.numpy(), allow_pickle=False)
     partial.replace(path)
     return exact

@@ -31,7 +31,7 @@ def count(call: Callable[[], object]) -> int:
     """
     counter = FlopCounterMode(display=False, custom_mapping=FFT_FORMULAS)
     try:
-        with counter, torch.no_grad():
+        with counter:
             call()
     except UncountableError:
         raise

@@ -51,15 +51,24 @@ def share_weights(layer: nn.Module, shared: Weights) -> bool:
     return {"v_proj.weight", "out_proj.weight"} <= set(matching)
 
 
+def seed_parameters(module: nn.Module, seed: int) -> None:
+    """Redraw every matrix of a model by its name, so that what surrounds the attention is the same for every method."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if parameter.ndim == 2 and ".attention." not in name:
+                drawn = torch.randn(parameter.shape, generator=generator(seed, "parameter", name, *parameter.shape))
+                parameter.copy_(drawn / math.sqrt(parameter.shape[1]))
+
+
 def noise(case: Case, dtype: torch.dtype, seed: int, number: int = 0) -> Tensor:
     """I.i.d. N(0, 1): (batch, seq_len, dim)."""
     source = generator(seed, "noise", number, case.batch, case.seq_len, case.dim)
     return torch.randn(case.batch, case.seq_len, case.dim, generator=source).to(dtype)
 
 
-def smooth(case: Case, dtype: torch.dtype, seed: int) -> Tensor:
+def smooth(case: Case, dtype: torch.dtype, seed: int, number: int = 0) -> Tensor:
     """Stationary AR(1) along the sequence with unit variance and rho = 0.95: (batch, seq_len, dim)."""
-    source = generator(seed, "smooth", case.batch, case.seq_len, case.dim)
+    source = generator(seed, "smooth", number, case.batch, case.seq_len, case.dim)
     steps = torch.randn(case.seq_len, case.batch, case.dim, generator=source)
     steps[1:] *= math.sqrt(1 - SMOOTH_RHO**2)
     for previous, current in pairwise(steps):  # rows are views: this fills in place

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 from dctbench.stats import median_interval
 
@@ -21,8 +22,8 @@ class Sampling:
     """When to stop.
 
     Seconds throughout: `warmup_least` and `warmup_most` bound the warm-up, `sample_least` is the least duration of
-    one sample (shorter calls are repeated inside it), `budget` the time after which a case with enough samples ends.
-    `precision` is the relative half width of the median's 95% interval that is good enough.
+    one sample (shorter calls are repeated inside it, `calls_most` times at most), `budget` the time after which a
+    case with enough samples ends. `precision` is the relative half width of the median's 95% interval that is enough.
     """
 
     warmup_least: float = 0.2
@@ -30,6 +31,7 @@ class Sampling:
     warmup_calls: int = 3
     steadiness: float = 0.02
     sample_least: float = 1e-3
+    calls_most: int = 1000
     samples_least: int = 20
     samples_most: int = 1000
     precision: float = 0.025
@@ -46,11 +48,18 @@ class Samples:
     stop_reason: str
 
 
-def measure(call: Callable[[int], object], synchronize: Callable[[], None], sampling: Sampling) -> Samples:
-    """Samples of `call`, which is given the running number of the call so that it can rotate its inputs."""
-    timer = _Timer(call, synchronize)
+def measure(
+    prepare: Callable[[int], Any],
+    call: Callable[[Any], object],
+    synchronize: Callable[[], None],
+    sampling: Sampling,
+) -> Samples:
+    """Samples of `call(prepare(number))`, of which only `call` is timed; calls are numbered through."""
+    timer = _Timer(prepare, call, synchronize)
     per_call = _warm_up(timer, sampling)
-    inner = max(1, round(sampling.sample_least / per_call + 0.5)) if per_call < sampling.sample_least else 1
+    inner = 1
+    if per_call < sampling.sample_least:
+        inner = min(sampling.calls_most, max(1, round(sampling.sample_least / per_call + 0.5)))
     warmup_calls = timer.calls
     seconds: list[float] = []
     spent = 0.0
@@ -74,18 +83,22 @@ def measure(call: Callable[[int], object], synchronize: Callable[[], None], samp
 class _Timer:
     """Times blocks of calls, numbering the calls through."""
 
-    def __init__(self, call: Callable[[int], object], synchronize: Callable[[], None]) -> None:
+    def __init__(
+        self, prepare: Callable[[int], Any], call: Callable[[Any], object], synchronize: Callable[[], None]
+    ) -> None:
+        self.prepare = prepare
         self.call = call
         self.synchronize = synchronize
         self.calls = 0
 
     def time(self, calls: int) -> float:
         """Seconds that `calls` calls take together."""
-        call, synchronize, number = self.call, self.synchronize, self.calls
+        call, synchronize = self.call, self.synchronize
+        prepared = [self.prepare(number) for number in range(self.calls, self.calls + calls)]
         synchronize()
         start = _clock()
-        for i in range(number, number + calls):
-            call(i)
+        for one in prepared:
+            call(one)
         synchronize()
         took = _clock() - start
         self.calls += calls

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dctbench.analysis import Summary, summarise
-from dctbench.model import JSON, Case, Environment, Result, Run
+from dctbench.model import JSON, Case, Environment, Measurement, Result, Run
 
 SCHEMA_VERSION = 1
 
@@ -44,6 +44,53 @@ def entry(summary: Summary) -> JSON:
         "details": dict(summary.details),
         "metrics": _metrics(summary),
     }
+
+
+def from_document(data: Mapping[str, Any]) -> tuple[Run, dict[str, Environment], list[Result]]:
+    """The run, environments and results of a document that `document` made, samples split back into their rounds."""
+    about = data["run"]
+    run = Run(
+        id=about["id"],
+        label=about["label"],
+        suite=about["suite"],
+        argv=tuple(about["argv"]),
+        started_at=about["started_at"],
+        dctbench_version=about["dctbench_version"],
+        settings=about["settings"],
+    )
+    environments = {key: Environment(facts, key) for key, facts in data["environments"].items()}
+    return run, environments, [result for one in data["results"] for result in _results_of_entry(one)]
+
+
+def _results_of_entry(one: Mapping[str, Any]) -> list[Result]:
+    """One result per round; metrics other than latency belong to the first."""
+    results = []
+    samples = one["metrics"].get("latency", {}).get("samples", [])
+    start = 0
+    for index, taken in enumerate(one["rounds"]):
+        own = samples[start : start + taken["samples"]]
+        start += taken["samples"]
+        measurements = [Measurement("latency", "s", tuple(own))] if own else []
+        if index == 0:
+            measurements += [
+                Measurement(name, figure["unit"], (figure["value"],))
+                for name, figure in one["metrics"].items()
+                if name != "latency"
+            ]
+        results.append(
+            Result(
+                case=Case.from_json(one["case"]),
+                round=taken["round"],
+                status=taken["status"],
+                measurements=tuple(measurements),
+                message=one["message"] if taken["status"] == one["status"] else None,
+                warnings=tuple(one["warnings"]) if index == 0 else (),
+                details=one["details"] if index == 0 else {"stop_reason": taken["stop_reason"]},
+                fingerprint=one["fingerprint"],
+                host=one["host"],
+            )
+        )
+    return results
 
 
 def plan_document(cases: Sequence[Case], estimate: Mapping[str, Any]) -> JSON:

@@ -11,22 +11,23 @@ from typing import Any
 
 from dctbench import units
 from dctbench.analysis import Summary
+from dctbench.report.labels import Labels
 from dctbench.report.palette import Look, looks
 
 Figure = dict[str, Any]
 _HOVER = "%{fullData.name}<br>n = %{x}<br>%{customdata}<extra></extra>"
 
 
-def latency(summaries: Sequence[Summary], reference: str | None) -> Figure:
+def latency(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> Figure:
     """Median latency against n with 95% intervals, both axes logarithmic, one line per method and ratio.
 
     A case without a latency leaves a gap in its line: never a zero, never a straight line across it.
     """
     rows: dict[str, list[Summary]] = {}
     for summary in summaries:
-        rows.setdefault(summary.case.name, []).append(summary)
+        rows.setdefault(labels.curve(summary.case), []).append(summary)
     styles = looks([members[0].case for members in rows.values()], reference)
-    traces = [_trace(name, members, styles[name]) for name, members in rows.items()]
+    traces = [_trace(name, members, styles[members[0].case]) for name, members in rows.items()]
     lengths = sorted({summary.case.seq_len for summary in summaries})
     seconds = [end for s in summaries if s.latency for end in (s.latency.low, s.latency.high)]
     return {

@@ -18,6 +18,7 @@ from dctbench import analysis, units
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Result, Run
 from dctbench.report import figures, rows, words
+from dctbench.report.labels import Labels
 
 
 def html(
@@ -41,7 +42,8 @@ def html(
     """
     summaries = analysis.summarise(results)
     reference = reference or analysis.default_reference(summary.case for summary in summaries)
-    data = {"figures": {"latency": figures.latency(summaries, reference)}}
+    labels = Labels(summary.case for summary in summaries)
+    data = {"figures": {"latency": figures.latency(summaries, reference, labels)}}
     scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
     page: str = _template().render(
         title=title or run.label or f"run {run.short_id}",
@@ -49,8 +51,8 @@ def html(
         machine=_machine(environments),
         shape=_shape(summaries),
         reference=reference,
-        cards=_cards(summaries, reference, planned),
-        rows=_rows(summaries, reference),
+        cards=_cards(summaries, reference, planned, labels),
+        rows=_rows(summaries, reference, labels),
         note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
         environments=environments,
         command=_command(run),
@@ -120,7 +122,7 @@ def _shape(summaries: Sequence[Summary]) -> str:
     return " · ".join(f"{name} {', '.join(sorted(map(str, values)))}" for name, values in facts)
 
 
-def _cards(summaries: Sequence[Summary], reference: str | None, planned: int) -> list[dict[str, Any]]:
+def _cards(summaries: Sequence[Summary], reference: str | None, planned: int, labels: Labels) -> list[dict[str, Any]]:
     """The verdicts: a question, its answer in a sentence, and what it rests on."""
     standings = analysis.standings(summaries, reference)
     cards = []
@@ -129,18 +131,18 @@ def _cards(summaries: Sequence[Summary], reference: str | None, planned: int) ->
         cards.append(
             {
                 "question": "Which is fastest?",
-                "answer": f"At n = {longest.seq_len}, {words.fastest(longest)}.",
-                "details": [f"n = {s.seq_len}: {words.fastest(s)}" for s in standings[:-1]],
+                "answer": f"At {labels.place(longest.ranked[0].case)}, {words.fastest(longest)}.",
+                "details": [f"{labels.place(s.ranked[0].case)}: {words.fastest(s)}" for s in standings[:-1]],
             }
         )
     if reference:
         found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
         if found:
-            sentences = [words.payoff(p, reference) for p in found]
+            sentences = [words.payoff(p, reference, labels) for p in found]
             cards.append({"question": "From which length does the DCT pay?", "answer": f"{sentences[0]}.",
                           "details": sentences[1:]})  # fmt: skip
     if standings:
-        cards.append(_cost_card(standings[-1]))
+        cards.append(_cost_card(standings[-1], labels))
     cards.append(
         {
             "question": "Is it all there, and can I trust it?",
@@ -151,13 +153,13 @@ def _cards(summaries: Sequence[Summary], reference: str | None, planned: int) ->
     return cards
 
 
-def _cost_card(standing: analysis.Standing) -> dict[str, Any]:
+def _cost_card(standing: analysis.Standing, labels: Labels) -> dict[str, Any]:
     details = []
     for summary in standing.ranked:
         memory = "memory not measured" if summary.memory is None else units.size(summary.memory)
         details.append(f"{summary.case.name}: {memory}, relative error {rows.error_words(summary)}")
     leanest = min(standing.ranked, key=lambda s: s.memory if s.memory is not None else float("inf"))
-    answer = f"At n = {standing.seq_len}, {leanest.case.name} needs the least memory"
+    answer = f"At {labels.place(leanest.case)}, {leanest.case.name} needs the least memory"
     if leanest.memory is not None:
         answer += f", {units.size(leanest.memory)}"
         reference = standing.reference
@@ -166,11 +168,11 @@ def _cost_card(standing: analysis.Standing) -> dict[str, Any]:
     return {"question": "What does it need, and what do I give up?", "answer": f"{answer}.", "details": details}
 
 
-def _rows(summaries: Sequence[Summary], reference: str | None) -> list[dict[str, Any]]:
+def _rows(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
     found = analysis.references(summaries, reference) if reference else {}
     return [
         {
-            "cells": rows.row(summary, found.get(summary.case.shape)),
+            "cells": rows.row(summary, found.get(summary.case.shape), labels),
             "p95": "-" if summary.p95 is None else units.seconds(summary.p95),
             "flops": units.count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
             "noise": units.relative_error(summary.values["error.noise"]) if "error.noise" in summary.values else "-",

@@ -9,6 +9,7 @@ from dctbench import analysis
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
 from dctbench.report import rows, words
+from dctbench.report.labels import Labels
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
@@ -21,10 +22,11 @@ def escape(text: str) -> str:
 def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary], planned: int) -> str:
     """The whole text."""
     reference = analysis.default_reference(summary.case for summary in summaries)
+    labels = Labels(summary.case for summary in summaries)
     lines = [f"### dctbench {escape(run.label or run.short_id)}", ""]
     for standing in analysis.standings(summaries, reference):
-        lines.append(f"- n = {standing.seq_len}: {escape(words.fastest(standing))}")
-    lines += ["", *table(summaries, reference), ""]
+        lines.append(f"- {escape(labels.place(standing.ranked[0].case))}: {escape(words.fastest(standing))}")
+    lines += ["", *table(summaries, reference, labels), ""]
     if any(rows.among_frequencies(summary) for summary in summaries):
         lines += [escape(rows.APPROXIMATE_NOTE), ""]
     machines = "; ".join(f"{e.facts['cpu']}, torch {e.facts['torch']}" for e in environments)
@@ -32,13 +34,13 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
     return "\n".join(lines) + "\n"
 
 
-def table(summaries: Sequence[Summary], reference: str | None) -> list[str]:
+def table(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> list[str]:
     """The results as the lines of a Markdown table."""
     found = analysis.references(summaries, reference) if reference else {}
     against = f"vs {reference}" if reference else "ratio"
     lines = [f"| case | n | p50 ±CI | {against} | memory | error |", "|---|--:|--:|--:|--:|--:|"]
     for summary in summaries:
-        row = rows.row(summary, found.get(summary.case.shape))
+        row = rows.row(summary, found.get(summary.case.shape), labels)
         cells = (row.case, row.seq_len, row.failure or row.latency, row.speedup, row.memory, row.error)
         lines.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
     return lines

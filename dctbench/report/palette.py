@@ -28,19 +28,19 @@ class Look:
     width: float
 
 
-def looks(cases: Sequence[Case], reference: str | None) -> dict[str, Look]:
-    """The look of each `case.name`; the reference is the thick neutral line."""
+def looks(cases: Sequence[Case], reference: str | None) -> dict[Case, Look]:
+    """The look of each case, one per curve; the reference is the thick neutral line."""
     methods = [name for name in dict.fromkeys(case.implementation for case in cases) if name != reference]
     found = {}
     for case in cases:
         if case.implementation == reference:
-            found[case.name] = Look(_NEUTRAL, "solid", "circle", 4.0)
+            found[case] = Look(_NEUTRAL, "solid", "circle", 4.0)
             continue
         index = methods.index(case.implementation)
         ratios = sorted({c.ratio for c in cases if c.implementation == case.implementation and c.ratio is not None})
         share = ratios.index(case.ratio) / max(1, len(ratios) - 1) if case.ratio is not None else 0.3
         lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
-        found[case.name] = Look(
+        found[case] = Look(
             color=_hex(_HUES[index % len(_HUES)], lightness),
             dash=_DASHES[index // len(_HUES) % len(_DASHES)],
             symbol=_SYMBOLS[index % len(_SYMBOLS)],

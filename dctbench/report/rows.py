@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dctbench import analysis, catalog, units
 from dctbench.analysis import Summary, Winner
+from dctbench.report.labels import Labels
 
 MARKS = {Winner.FASTER: "▲", Winner.SLOWER: "▼", Winner.TIE: "="}
 APPROXIMATE_NOTE = (
@@ -27,12 +28,12 @@ class Row:
     failure: str | None = None
 
 
-def row(summary: Summary, reference: Summary | None) -> Row:
-    """The row of one case beside the reference of its shape."""
+def row(summary: Summary, reference: Summary | None, labels: Labels) -> Row:
+    """The row of one case beside the reference of its shape, named among the cases of `labels`."""
     case = summary.case
     failure = None if summary.latency else failure_words(summary)
     return Row(
-        case=case.name,
+        case=labels.curve(case),
         seq_len=str(case.seq_len),
         latency=latency_words(summary),
         speedup=speedup_words(summary, reference),

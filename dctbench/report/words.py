@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dctbench import analysis, units
 from dctbench.analysis import Payoff, PayoffRange, Standing, Summary, Winner
 from dctbench.model import Status
+from dctbench.report.labels import Labels
 
 
 def fastest(standing: Standing) -> str:
@@ -46,9 +47,9 @@ def against_reference(method: Summary, reference: Summary) -> str | None:
     return f"{method.case.name} is {units.ratio(speedup.ratio)} as fast as {reference.case.name}: {verdict}"
 
 
-def payoff(found: PayoffRange, reference: str) -> str:
+def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
     """From which of the measured lengths a method is faster than the reference."""
-    name = found.case.name
+    name = labels.curve(found.case)
     if found.kind is Payoff.UNKNOWN:
         return f"{name} and {reference} were not measured at a common length"
     lengths = [length for length, _ in found.points]

@@ -35,17 +35,27 @@ def test_exact_attention_is_the_papers_in_float64() -> None:
     x = inputs.noise(CASE, torch.float32, seed=3)
     w = {name: tensor.double().numpy() for name, tensor in shared.items()}
     expected = exact_in_numpy(x.double().numpy(), w, CASE.heads)
-    assert np.abs(error.exact_attention(x, shared, CASE.heads, None).numpy() - expected).max() < 1e-12
+    assert np.abs(error.exact_layer(x, shared, CASE.heads, None).numpy() - expected).max() < 1e-12
     rows = torch.tensor([0, 50, 95])
-    assert np.abs(error.exact_attention(x, shared, CASE.heads, rows).numpy() - expected[:, rows.numpy()]).max() < 1e-12
+    assert np.abs(error.exact_layer(x, shared, CASE.heads, rows).numpy() - expected[:, rows.numpy()]).max() < 1e-12
+
+
+def test_exact_heads_are_those_of_the_exact_layer() -> None:
+    rng = np.random.default_rng(0)
+    q, k, v = (torch.from_numpy(rng.normal(size=(2, 3, 40, 8))) for _ in range(3))
+    logits = q.numpy() @ k.numpy().swapaxes(-1, -2) / np.sqrt(8)
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    expected = weights / weights.sum(-1, keepdims=True) @ v.numpy()
+    rows = torch.tensor([1, 39])
+    assert np.abs(error.exact_attention(q, k, v, None).numpy() - expected).max() < 1e-12
+    assert np.abs(error.exact_attention(q, k, v, rows).numpy() - expected[:, :, rows.numpy()]).max() < 1e-12
 
 
 def test_the_cache_gives_the_same_answer_and_keys_keep_inputs_apart(tmp_path: Path) -> None:
-    shared = inputs.weights(CASE.dim, torch.float32, seed=0)
     noise, smooth = inputs.noise(CASE, torch.float32, 0), inputs.smooth(CASE, torch.float32, 0)
-    first = error.cached_exact(noise, shared, 2, None, "noise", str(tmp_path))
-    again = error.cached_exact(smooth, shared, 2, None, "noise", str(tmp_path))
-    other = error.cached_exact(smooth, shared, 2, None, "smooth", str(tmp_path))
+    first = error.cached(noise.double, "noise", str(tmp_path))
+    again = error.cached(smooth.double, "noise", str(tmp_path))
+    other = error.cached(smooth.double, "smooth", str(tmp_path))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from dctbench.metrics import latency
-from dctbench.metrics.latency import Sampling, measure
+from dctbench.metrics.latency import Samples, Sampling
 
 
 class Clock:
@@ -37,6 +37,14 @@ def work(clock: Clock, cost: Callable[[int], float]) -> Callable[[int], None]:
 
 def nothing() -> None:
     return
+
+
+def number_itself(number: int) -> int:
+    return number
+
+
+def measure(call: Callable[[int], None], synchronize: Callable[[], None], sampling: Sampling) -> Samples:
+    return latency.measure(number_itself, call, synchronize, sampling)
 
 
 def test_a_steady_call_stops_when_its_median_is_precise(clock: Clock) -> None:
@@ -94,5 +102,14 @@ def test_every_sample_waits_for_the_device_before_and_after(clock: Clock) -> Non
 
 def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
-    samples = measure(lambda i: sum(range(20_000)), nothing, Sampling(warmup_least=0.01, budget=0.05))
+    samples = measure(lambda i: [*range(20_000)].clear(), nothing, Sampling(warmup_least=0.01, budget=0.05))
     assert min(samples.seconds) > 0
+
+
+def test_what_prepares_a_call_is_not_timed(clock: Clock) -> None:
+    def prepare(number: int) -> int:
+        clock.now += 1.0
+        return number
+
+    samples = latency.measure(prepare, work(clock, lambda i: 0.01), nothing, Sampling())
+    assert samples.seconds == pytest.approx([0.01] * 20)

@@ -13,6 +13,7 @@ from dctbench import analysis
 from dctbench.model import Case
 from dctbench.report import figures
 from dctbench.report.html import embedded_json, html, plotly_source
+from dctbench.report.labels import Labels
 from dctbench.report.palette import looks
 from tests.made import ENVIRONMENT, RUN, result
 
@@ -62,7 +63,7 @@ def test_data_cannot_end_its_element() -> None:
 
 
 def test_plotly_accepts_the_figure_and_a_failed_case_breaks_its_line() -> None:
-    figure = figures.latency(analysis.summarise(RESULTS), "sdpa")
+    figure = figures.latency(analysis.summarise(RESULTS), "sdpa", Labels([]))
     go.Figure(figure)
     by_name = {trace["name"]: trace for trace in figure["data"]}
     assert by_name["dct-x r=8"]["x"] == [512, 1024, 2048]
@@ -76,4 +77,4 @@ def test_no_two_lines_look_alike() -> None:
     cases = [Case("sdpa", 8), *(Case(name, 8, r) for name in ("dct-x", "pool", "linformer") for r in (2, 4, 8, 16))]
     found = looks(cases, "sdpa")
     assert len({(look.color, look.dash, look.symbol) for look in found.values()}) == len(cases)
-    assert len({found[f"{name} r=4"].symbol for name in ("dct-x", "pool", "linformer")}) == 3
+    assert len({found[Case(name, 8, 4)].symbol for name in ("dct-x", "pool", "linformer")}) == 3

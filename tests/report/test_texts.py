@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
+from dctbench.model import Case
 from dctbench.report import rows, words
 from dctbench.report.csv import csv_text, harmless
-from dctbench.report.document import document
+from dctbench.report.document import document, from_document
+from dctbench.report.labels import Labels
 from dctbench.report.markdown import escape, markdown
 from tests.made import ENVIRONMENT, RUN, result
 
@@ -26,6 +28,7 @@ RESULTS = [
     result("full", 512, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
 ]  # fmt: skip
 SUMMARIES = analysis.summarise(RESULTS)
+LABELS = Labels(summary.case for summary in SUMMARIES)
 
 
 def test_the_document_derives_statistics_and_keeps_every_sample() -> None:
@@ -40,9 +43,16 @@ def test_the_document_derives_statistics_and_keeps_every_sample() -> None:
     assert made["environments"] == {ENVIRONMENT.fingerprint: dict(ENVIRONMENT.facts)}
 
 
+def test_a_document_read_back_gives_the_same_document() -> None:
+    results = [result("sdpa", 512, 2e-3, values={"flops": ("FLOP", 1e9)}), result("sdpa", 512, [3e-3, 4e-3], round=2)]
+    made = document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*results, *RESULTS[1:]])
+    run, environments, read = from_document(json.loads(json.dumps(made)))
+    assert document(run, environments, read) == made
+
+
 def test_a_row_says_faster_slower_or_nothing_and_stars_what_is_no_approximation() -> None:
     reference = SUMMARIES[0]
-    texts = [rows.row(summary, reference) for summary in SUMMARIES]
+    texts = [rows.row(summary, reference, LABELS) for summary in SUMMARIES]
     assert [row.speedup for row in texts] == ["1.00x", "▼ 0.50x", "▲ 2.00x", "-"]
     assert [row.error for row in texts] == ["3e-07", "4.30 *", "-", "-"]
     assert texts[0].memory == "2.00 MiB"
@@ -84,6 +94,14 @@ def test_markdown_shows_verdict_table_and_provenance() -> None:
     assert "- n = 512: pool r=4 is fastest" in text
     assert "| dct-x r=8 | 512 | 4.00 ms ±0% | ▼ 0.50x | - | 4.30 \\* |" in text
     assert "Test CPU, torch 2.13.0" in text
+
+
+def test_labels_say_what_differs_and_only_that() -> None:
+    alike = Labels([Case("sdpa", 512), Case("dct-x", 1024, 8)])
+    assert (alike.curve(Case("dct-x", 1024, 8)), alike.place(Case("sdpa", 512))) == ("dct-x r=8", "n = 512")
+    mixed = Labels([Case("sdpa", 512), Case("sdpa", 512, mode="train", batch=4, threads=1)])
+    assert mixed.curve(Case("sdpa", 512)) == "sdpa forward, batch 1, threads default"
+    assert mixed.place(Case("sdpa", 512, mode="train", batch=4, threads=1)) == "n = 512, train, batch 4, threads 1"
 
 
 @given(st.text(max_size=50))

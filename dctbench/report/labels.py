@@ -1,0 +1,35 @@
+"""What tells the cases of one sweep apart, so that no two rows, lines or sentences carry the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dctbench.model import Case
+
+_WORDS = {"device": "", "dtype": "", "scope": "", "mode": "", "engine": "", "batch": "batch ", "heads": "heads ",
+          "head_dim": "head dim ", "threads": "threads ", "task": ""}  # fmt: skip
+
+
+class Labels:
+    """Names for a set of cases: only what differs among them is said beside method, ratio and length."""
+
+    def __init__(self, cases: Iterable[Case]) -> None:
+        seen: dict[str, set[object]] = {field: set() for field in _WORDS}
+        for case in cases:
+            for field, values in seen.items():
+                values.add(getattr(case, field))
+        self.varying = tuple(field for field, values in seen.items() if len(values) > 1)
+
+    def curve(self, case: Case) -> str:
+        """A case without its length: `dct-x r=8`, `dct-x r=8 train, batch 4`."""
+        shape = self._shape(case)
+        return f"{case.name} {shape}" if shape else case.name
+
+    def place(self, case: Case) -> str:
+        """A shape: `n = 512`, `n = 512, train, batch 4`."""
+        shape = self._shape(case)
+        return f"n = {case.seq_len}, {shape}" if shape else f"n = {case.seq_len}"
+
+    def _shape(self, case: Case) -> str:
+        values = ((field, getattr(case, field)) for field in self.varying)
+        return ", ".join(f"{_WORDS[field]}{'default' if value is None else value}" for field, value in values)

@@ -1,0 +1,162 @@
+"""What is timed: a case's module with its weights and rotating inputs, and one step of its mode.
+
+A step is split in two, so that only the second half is timed: `prepare` readies what a call needs (for `backward`,
+the forward pass before it), `call` is the call itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dctbench.attention.encoder import VOCABULARY
+from dctbench.attention.scopes import build_scope
+from dctbench.errors import UnsupportedError
+from dctbench.metrics import inputs
+from dctbench.model import Case
+
+MODES = ("forward", "backward", "train")
+ENGINES = ("eager", "compile")
+SEED = 0
+
+Arguments = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A module, ready to be called with any of `arguments` in turn.
+
+    `comparable` says whether it holds the shared weights, so that its output may be compared with exact attention's.
+    """
+
+    case: Case
+    module: nn.Module
+    arguments: Sequence[Arguments]
+    comparable: bool
+
+    def prepare(self, number: int) -> Any:
+        """Whatever call `number` needs, made before its time starts."""
+        chosen = self.arguments[number % len(self.arguments)]
+        if self.case.mode != "backward":
+            return chosen
+        output = self.module(*chosen)
+        return output, torch.ones_like(output)
+
+    def call(self, prepared: Any) -> Tensor | None:
+        """The timed call: forward, backward alone, or both. Gradients of the call before are dropped, not added to."""
+        if self.case.mode == "forward":
+            output: Tensor = self.module(*prepared)
+            return output
+        self.module.zero_grad(set_to_none=True)
+        if self.case.mode == "train":
+            output = self.module(*prepared)
+            output.backward(torch.ones_like(output))
+            return output
+        output, gradient = prepared
+        output.backward(gradient)
+        return None
+
+    def output(self, number: int) -> Tensor:
+        """The forward pass on input `number`, for checks."""
+        with torch.no_grad():
+            result: Tensor = self.module(*self.arguments[number])
+        return result
+
+
+def make_module(case: Case, device: str | None = None) -> nn.Module:
+    """The module of a case's scope, on its device or on another such as "meta".
+
+    Raises:
+        UsageError, UnsupportedError, UnavailableError: from the implementation.
+    """
+    if case.mode not in MODES or case.engine not in ENGINES:
+        raise UnsupportedError(f"no mode {case.mode!r} with engine {case.engine!r}")
+    module = build_scope(
+        case.scope,
+        case.implementation,
+        seq_len=case.seq_len,
+        dim=case.dim,
+        heads=case.heads,
+        ratio=case.ratio,
+        dtype=getattr(torch, case.dtype),
+        device=device or case.device,
+    )
+    return module.train() if case.mode == "train" else module.eval()
+
+
+def place(case: Case, module: nn.Module) -> Subject:
+    """The module with the shared weights, its engine, and the rotating inputs on its device."""
+    dtype = getattr(torch, case.dtype)
+    shared = inputs.weights(case.dim, dtype, SEED)
+    comparable = case.scope == "attention"
+    if case.scope == "layer":
+        comparable = inputs.share_weights(module, shared)
+    elif case.scope == "encoder":
+        inputs.seed_parameters(module, SEED)
+        for block in module.get_submodule("blocks").children():
+            inputs.share_weights(block.get_submodule("attention"), shared)
+    rotating = [make_arguments(case, inputs.noise, number) for number in range(inputs.ROTATION)]
+    if case.mode != "forward":
+        rotating = [tuple(_wants_gradient(t) for t in arguments) for arguments in rotating]
+    running = torch.compile(module) if case.engine == "compile" else module
+    assert isinstance(running, nn.Module)
+    return Subject(case, running, rotating, comparable)
+
+
+def make_arguments(case: Case, draw: Callable[..., Tensor], number: int = 0) -> Arguments:
+    """The arguments of one call: the layer's input, the attention's q, k, v, or the encoder's tokens.
+
+    Args:
+        case: whose shapes they have.
+        draw: `inputs.noise` or `inputs.smooth`.
+        number: which of the rotating inputs.
+    """
+    dtype = getattr(torch, case.dtype)
+    if case.scope == "encoder":
+        source = inputs.generator(SEED, "tokens", number, case.batch, case.seq_len)
+        tokens = torch.randint(0, VOCABULARY, (case.batch, case.seq_len), generator=source)
+        return (tokens.to(case.device),)
+    if case.scope == "layer":
+        return (draw(case, dtype, SEED, number).to(case.device),)
+    drawn = (draw(case, dtype, SEED, 3 * number + i) for i in range(3))
+    return tuple(x.view(*x.shape[:2], case.heads, case.head_dim).transpose(1, 2).to(case.device) for x in drawn)
+
+
+def meta_call(case: Case) -> Callable[[], object]:
+    """One step on the meta device, for counting: no memory, no values."""
+    module = make_module(case, "meta")
+    wanted = case.mode != "forward"
+    shapes = [(a.shape, a.dtype) for a in meta_arguments(case)]
+    arguments = tuple(
+        torch.empty(shape, dtype=dtype, device="meta", requires_grad=wanted and dtype.is_floating_point)
+        for shape, dtype in shapes
+    )
+    subject = Subject(case, module, [arguments], comparable=False)
+    with torch.set_grad_enabled(case.mode != "forward"):
+        prepared = subject.prepare(0)
+
+    def call() -> object:
+        with torch.set_grad_enabled(case.mode != "forward"):
+            return subject.call(prepared)
+
+    return call
+
+
+def meta_arguments(case: Case) -> Arguments:
+    """Tensors of the right shapes and types without values."""
+    dtype = getattr(torch, case.dtype)
+    shape: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
+    if case.scope == "encoder":
+        return (torch.empty(shape[:2], dtype=torch.long, device="meta"),)
+    if case.scope == "layer":
+        return (torch.empty(shape, dtype=dtype, device="meta"),)
+    shape = (case.batch, case.heads, case.seq_len, case.head_dim)
+    return tuple(torch.empty(shape, dtype=dtype, device="meta") for _ in range(3))
+
+
+def _wants_gradient(tensor: Tensor) -> Tensor:
+    return tensor.requires_grad_() if tensor.is_floating_point() else tensor
