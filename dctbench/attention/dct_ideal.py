@@ -5,7 +5,7 @@
 (Scribano et al. 2022, arXiv 2203.01178, the bound that their cheaper forms are held against.) An upper bound for
 quality, slower than full attention. With the low-pass P = D_m^T D_m the result is P A (P v), so that no n x n matrix is
 held: two low-passes around any kernel for exact attention.
-"""  # fmt: skip
+"""
 
 from __future__ import annotations
 

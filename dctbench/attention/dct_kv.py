@@ -1,11 +1,13 @@
 """Full-length queries over band-limited keys and values: only what is attended to is shortened by a DCT.
 
-    z = sqrt(m/n) IDCT_m(D_m X),    q = projection of X,    k, v = projections of z,    out = softmax(q k^T / sqrt(head_dim)) v W_o + b_o
+    z = sqrt(m/n) IDCT_m(D_m X)
+    q = projection of X;  k, v = projections of z
+    out = softmax(q k^T / sqrt(head_dim)) v W_o + b_o
 
 The resampling of dct-resample (He et al., ACL 2023, arXiv 2305.15099) where Linformer has a learned projection. The
 softmax runs over resampled positions, so this approximates softmax attention on smooth input and at ratio 1 equals it;
 nothing is low-passed on the way out.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

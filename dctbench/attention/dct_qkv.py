@@ -6,7 +6,7 @@
 an approximation of softmax attention, and at ratio 1 it does not become it.
 
 Projections commute with the DCT, so that the layer is dct-x with the biases of q, k and v on the DC coefficient only.
-"""  # fmt: skip
+"""
 
 from __future__ import annotations
 

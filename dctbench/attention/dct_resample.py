@@ -1,11 +1,13 @@
 """Attention among band-limited positions: shorten the sequence by a DCT, attend there, and bring the result back.
 
-    z = sqrt(m/n) IDCT_m(D_m X),    Y = softmax attention among the m rows of z,    out = sqrt(n/m) IDCT_n(DCT_m(Y)) W_o + b_o
+    z = sqrt(m/n) IDCT_m(D_m X)
+    Y = softmax attention among the m rows of z
+    out = sqrt(n/m) IDCT_n(DCT_m(Y)) W_o + b_o
 
 (The idea of the Fourier Transformer, He et al., ACL 2023, arXiv 2305.15099.) Unlike DCT-Former's forms, which attend
 among frequencies at the same cost, the softmax runs over positions, resampled ones: this approximates softmax attention
 on smooth input, and at ratio 1 it equals it.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 (Scribano et al. 2022, arXiv 2203.01178.) The softmax runs over n_kept coefficients, not over positions: this is not
 an approximation of softmax attention, and at ratio 1 it does not become it. Its case rests on accuracy after training.
-"""  # fmt: skip
+"""
 
 from __future__ import annotations
 

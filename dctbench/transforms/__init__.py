@@ -1,9 +1,9 @@
 """The truncated DCT: one interface, three algorithms, and the planner that chooses among them.
 
-    transform = make_dct(8192, 1024, columns=512)
-    z = transform(x)            # (batch, 8192, 512) -> (batch, 1024, 512)
-    x = transform.inverse(z)    # and back, low-passed
-"""  # fmt: skip
+transform = make_dct(8192, 1024, columns=512)
+z = transform(x)            # (batch, 8192, 512) -> (batch, 1024, 512)
+x = transform.inverse(z)    # and back, low-passed
+"""
 
 from __future__ import annotations
 
