@@ -103,3 +103,74 @@ def geometric_mean(values: Sequence[float]) -> float:
     if not values or min(values) <= 0:
         raise ValueError("a geometric mean needs positive values")
     return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+
+
+def log_mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The median of positive values, with Student's t interval on their logarithms.
+
+    For values that each come from a process of its own: medians of rounds, or ratios paired by round. Two values
+    already give an interval, though a wide one; what one process cannot show about others no formula adds.
+
+    Raises:
+        ValueError: for fewer than two values, or one that is not positive.
+    """
+    if len(values) < 2 or min(values) <= 0:
+        raise ValueError("an interval between processes needs at least two positive values")
+    logs = [math.log(value) for value in values]
+    half = student_t_quantile(len(logs) - 1, confidence) * statistics.stdev(logs) / math.sqrt(len(logs))
+    mean = math.fsum(logs) / len(logs)
+    middle = statistics.median(values)
+    # The interval is the mean's; with few, skewed values the median may lie outside, and then widens it.
+    return Interval(middle, min(middle, math.exp(mean - half)), max(middle, math.exp(mean + half)))
+
+
+@lru_cache(maxsize=256)
+def student_t_quantile(degrees: int, confidence: float = 0.95) -> float:
+    """The t with P(|T| <= t) = confidence for that many degrees of freedom, found by bisection.
+
+    Raises:
+        ValueError: for less than one degree of freedom.
+    """
+    if degrees < 1:
+        raise ValueError("Student's t needs at least one degree of freedom")
+    low, high = 0.0, math.pi / 2
+    for _ in range(80):
+        angle = (low + high) / 2
+        low, high = (angle, high) if _t_central_probability(angle, degrees) < confidence else (low, angle)
+    return math.tan(low) * math.sqrt(degrees)
+
+
+def _t_central_probability(angle: float, degrees: int) -> float:
+    """P(|T| <= sqrt(degrees) tan(angle)): the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = degrees % 2
+    if degrees == 1:
+        return 2 * angle / math.pi
+    term = cosine if odd else 1.0
+    total = term
+    for k in range(3 if odd else 2, degrees - 1, 2):
+        term *= cosine * cosine * (k - 1) / k
+        total += term
+    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+
+
+def quantile_upper_bound(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:
+    """The smallest sample that is an upper bound of the q-quantile with that confidence; None where there is none.
+
+    The number of samples below the quantile is Binomial(count, q), whatever their distribution. For p99 it takes
+    299 samples before even the largest is a 95% bound.
+    """
+    ordered = sorted(samples)
+    count = len(ordered)
+    cumulative = 0.0
+    for rank in range(count):
+        cumulative += math.exp(
+            math.lgamma(count + 1)
+            - math.lgamma(rank + 1)
+            - math.lgamma(count - rank + 1)
+            + rank * math.log(q)
+            + (count - rank) * math.log1p(-q)
+        )
+        if cumulative >= confidence:
+            return ordered[rank]
+    return None

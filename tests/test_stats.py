@@ -60,3 +60,33 @@ def test_geometric_mean_is_scipys(values: list[float]) -> None:
 def test_nonsense_raises(call: object) -> None:
     with pytest.raises(ValueError, match="needs"):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 14, 29, 100, 101])
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.999])
+def test_students_t_is_scipys(degrees: int, confidence: float) -> None:
+    expected = scipy_stats.t.ppf((1 + confidence) / 2, degrees)
+    assert stats.student_t_quantile(degrees, confidence) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=2, max_size=12))
+def test_the_interval_between_processes_is_the_textbook_one_on_logs(values: list[float]) -> None:
+    found = stats.log_mean_interval(values)
+    logs = np.log(values)
+    half = scipy_stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    assert found.value == pytest.approx(np.median(values))
+    assert found.low == pytest.approx(min(found.value, np.exp(logs.mean() - half)), rel=1e-6)
+    assert found.high == pytest.approx(max(found.value, np.exp(logs.mean() + half)), rel=1e-6)
+
+
+def test_a_bound_on_p99_takes_299_samples() -> None:
+    assert stats.quantile_upper_bound(range(298), 0.99) is None
+    assert stats.quantile_upper_bound(range(299), 0.99) == 298
+    assert stats.quantile_upper_bound(range(2000), 0.99) == scipy_stats.binom.ppf(0.95, 2000, 0.99)
+
+
+@pytest.mark.parametrize("call", [lambda: stats.log_mean_interval([1.0]), lambda: stats.student_t_quantile(0),
+                                  lambda: stats.log_mean_interval([1.0, 0.0])])  # fmt: skip
+def test_intervals_of_nothing_raise(call: object) -> None:
+    with pytest.raises(ValueError, match="at least"):
+        call()  # type: ignore[operator]
