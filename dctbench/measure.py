@@ -36,7 +36,9 @@ class NotEnoughMemoryError(DctbenchError):
         self.needed = needed
 
 
-def measure_case(case: Case, device: DeviceModule, *, sampling: latency.Sampling, scratch: str | None) -> JSON:
+def measure_case(
+    case: Case, device: DeviceModule, *, sampling: latency.Sampling, scratch: str | None, timing_only: bool = False
+) -> JSON:
     """Measure one case in this process.
 
     Args:
@@ -44,6 +46,7 @@ def measure_case(case: Case, device: DeviceModule, *, sampling: latency.Sampling
         device: the module of its device's kind.
         sampling: when to stop taking latency samples.
         scratch: a folder shared by the cases of one sweep, for exact outputs; None computes them anew.
+        timing_only: leave out the untimed passes, whose figures do not differ between processes.
 
     Returns:
         status, measurements, warnings and details, as plain JSON.
@@ -55,6 +58,7 @@ def measure_case(case: Case, device: DeviceModule, *, sampling: latency.Sampling
     """
     if case.threads:
         torch.set_num_threads(case.threads)
+    torch.manual_seed(SEED)  # parameters of a method's own are the same in every process
     collected = _Collected()
     _refuse_what_cannot_fit(case, device)
     catalog.implementation(case.implementation).load()  # so that an import is no part of the construction
@@ -70,12 +74,14 @@ def measure_case(case: Case, device: DeviceModule, *, sampling: latency.Sampling
         collected.add("latency", *samples.seconds)
         for number, before in enumerate(expected):
             _check_repeatable(case, subject.output(number), before)
-        with collected.attempt("memory.tensor"):
-            prepared = subject.prepare(0)
-            collected.add("memory.tensor", memory.peak_tensor_bytes(lambda: subject.call(prepared)))
-    with collected.attempt("flops"):
-        collected.add("flops", flops.count(meta_call(case)))
-    _errors(case, subject, scratch, collected)
+        if not timing_only:
+            with collected.attempt("memory.tensor"):
+                prepared = subject.prepare(0)
+                collected.add("memory.tensor", memory.peak_tensor_bytes(lambda: subject.call(prepared)))
+    if not timing_only:
+        with collected.attempt("flops"):
+            collected.add("flops", flops.count(meta_call(case)))
+        _errors(case, subject, scratch, collected)
     collected.details.update(
         threads=torch.get_num_threads(),
         calls_per_sample=samples.calls_per_sample,

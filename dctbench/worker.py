@@ -15,7 +15,7 @@ import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dctbench import catalog
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
@@ -26,10 +26,15 @@ _PR_SET_PDEATHSIG = 1
 
 def main(argv: list[str]) -> None:
     """Answer one request that comes over the socket whose number is `argv[0]`; `argv[1]` is the parent's id."""
-    _die_with_parent(int(argv[1]))
+    die_with_parent(int(argv[1]))
+    serve(int(argv[0]))
+
+
+def serve(descriptor: int) -> NoReturn:
+    """Read one request from the socket of that number, answer it, and end this process."""
     _volunteer_for_the_oom_killer()
     faulthandler.enable()
-    with socket.socket(fileno=int(argv[0])) as channel:
+    with socket.socket(fileno=descriptor) as channel:
         channel.set_inheritable(False)
         with channel.makefile("rw", encoding="utf-8", newline="\n") as pipe:
             answer = respond(json.loads(pipe.readline()))
@@ -51,7 +56,9 @@ def respond(request: dict[str, Any]) -> dict[str, Any]:
     return measure(**request["measure"])
 
 
-def measure(case: dict[str, Any], sampling: dict[str, Any], scratch: str | None) -> dict[str, Any]:
+def measure(
+    case: dict[str, Any], sampling: dict[str, Any], scratch: str | None, timing_only: bool = False
+) -> dict[str, Any]:
     """One case's status, measurements, warnings and details as plain JSON; every failure is an answer too."""
     from dctbench.measure import NotEnoughMemoryError, measure_case
     from dctbench.metrics.latency import Sampling
@@ -59,7 +66,7 @@ def measure(case: dict[str, Any], sampling: dict[str, Any], scratch: str | None)
     subject = Case.from_json(case)
     device = catalog.DEVICES[subject.device.partition(":")[0]].load()
     try:
-        return measure_case(subject, device, sampling=Sampling(**sampling), scratch=scratch)
+        return measure_case(subject, device, sampling=Sampling(**sampling), scratch=scratch, timing_only=timing_only)
     except NotEnoughMemoryError as error:
         return {"status": "oom", "message": error.message, "details": {"estimated_bytes": error.needed}}
     except (UnsupportedError, UnavailableError) as error:
@@ -98,7 +105,7 @@ def describe(implementations: list[str], cases: list[dict[str, Any]]) -> dict[st
     return {"implementations": known, "flops": [stated_flops(Case.from_json(case)) for case in cases]}
 
 
-def _die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """A killed runner must not leave a case running and holding its device; the kernel sees to it on Linux."""
     if sys.platform != "linux":
         return

@@ -1,59 +1,70 @@
-"""Cases on this machine: one fresh child process each, which nothing it does can outlive."""
+"""Cases on this machine: one child process each, which nothing it does can outlive."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import selectors
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
 
 from dctbench import environment
 from dctbench.errors import DctbenchError, UsageError
 from dctbench.model import Case, Result
 from dctbench.runners import Facts, result_from_answer
+from dctbench.runners.children import Child, Fresh, Launcher, Zygote, ZygoteError, kill_group
 
+Isolation = Literal["auto", "zygote", "fresh"]
 DESCRIBE_TIMEOUT = 120.0
 _MAX_ANSWER = 256 << 20  # bytes; a million samples are 20 MB
 _OUTPUT_TAIL = 2000
-_ENDING_SECONDS = 5.0
+_LOCK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """`case_timeout` in seconds, from start to answer; `env` set on top of this process's environment for every
-    child; `sampling` overrides of the latency metric's settings.
+    """How children are run.
+
+    `case_timeout` in seconds, from start to answer; `env` set on top of this process's environment for every child;
+    `sampling` overrides of the latency metric's settings; `isolation` how a case gets its process (`auto`: forked on
+    Linux for the CPU, fresh elsewhere).
     """
 
     case_timeout: float = 120.0
-    env: Mapping[str, str] | None = None
-    sampling: Mapping[str, Any] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    isolation: Isolation = "auto"
 
 
 class LocalRunner:
-    """Runs one case at a time, in the order submitted. Use it as a context manager: leaving it ends its children."""
+    """Runs one case at a time, in the order submitted. Use it as a context manager: leaving it ends its children.
 
-    def __init__(self, settings: LocalSettings) -> None:
+    Args:
+        settings: how.
+        on_wait: told, in a sentence, when a device is busy with another run's case.
+    """
+
+    def __init__(self, settings: LocalSettings, on_wait: Callable[[str], None] = lambda text: None) -> None:
         self.settings = settings
-        self.variables = {
-            **os.environ,
-            "PYTHONFAULTHANDLER": "1",
-            "KINETO_LOG_LEVEL": "99",
-            **(settings.env or {}),
-        }
+        self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.environment = environment.collect(self.variables)
+        self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
         self._scratch = tempfile.TemporaryDirectory(prefix="dctbench-", ignore_cleanup_errors=True)
-        self._child: subprocess.Popen[bytes] | None = None
+        self._zygote: Zygote | None = None
+        self._zygote_round: int | None = None
+        self._zygotes_work = sys.platform == "linux"
+        self._child: Child | None = None
         self._closing = threading.Event()
 
     def __enter__(self) -> Self:
@@ -63,22 +74,29 @@ class LocalRunner:
         self._closing.set()
         child = self._child
         if child is not None:
-            _kill_group(child)
+            kill_group(child.pid)
         self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._zygote is not None:
+            self._zygote.close()
         self._scratch.cleanup()
 
     def submit(self, case: Case, round: int) -> Future[Result]:
-        """Measure `case` in a process of its own; whatever becomes of that process, the future holds a Result."""
+        """Measure `case` in a process of its own; whatever becomes of that process, the future holds a Result.
+
+        In the first round everything is measured, in later ones only what differs between processes: the latency.
+        """
         request = {
             "measure": {
                 "case": case.to_json(),
-                "sampling": dict(self.settings.sampling or {}),
+                "sampling": dict(self.settings.sampling),
                 "scratch": self._scratch.name,
+                "timing_only": round > 1,
             }
         }
 
         def run() -> Result:
-            answer = self._ask(request, self.settings.case_timeout)
+            with self._device(case.device):
+                answer = self._ask(request, self.settings.case_timeout, self._launcher(case.device, round))
             return result_from_answer(case, round, answer, self.environment)
 
         return self._thread.submit(run)
@@ -91,7 +109,11 @@ class LocalRunner:
         """
         names = list(dict.fromkeys([*implementations, *(case.implementation for case in cases)]))
         request = {"describe": {"implementations": names, "cases": [case.to_json() for case in cases]}}
-        answer = self._thread.submit(self._ask, request, DESCRIBE_TIMEOUT).result()
+
+        def run() -> dict[str, Any]:
+            return self._ask(request, DESCRIBE_TIMEOUT, self._launcher("cpu", 1))
+
+        answer = self._thread.submit(run).result()
         if "implementations" not in answer:
             raise UsageError(f"cannot load {', '.join(names)}: {answer['message']}", hint=answer.get("hint"))
         return Facts(
@@ -99,62 +121,110 @@ class LocalRunner:
             dict(zip(cases, answer["flops"], strict=True)),
         )
 
-    def _ask(self, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """Hand `request` to a fresh child and wait for its answer, its end, or the timeout."""
+    def _launcher(self, device: str, round: int) -> Launcher:
+        """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
+        wanted = self.settings.isolation == "zygote" or (self.settings.isolation == "auto" and device == "cpu")
+        if not wanted or not self._zygotes_work:
+            return Fresh(self.variables)
+        if self._zygote is not None and self._zygote_round == round:
+            return self._zygote
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+        try:
+            self._zygote, self._zygote_round = Zygote(self.variables), round
+        except ZygoteError:
+            self._zygotes_work = False
+            return Fresh(self.variables)
+        return self._zygote
+
+    def _ask(self, request: Mapping[str, Any], timeout: float, launcher: Launcher) -> dict[str, Any]:
+        """Hand `request` to a child and wait for its answer, its end, or the timeout."""
         if self._closing.is_set():
             raise DctbenchError("the runner is closed")
-        ours, theirs = socket.socketpair()
-        with tempfile.TemporaryFile() as output, ours:
-            with theirs:
-                command = [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "dctbench.worker",
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                ]
-                self._child = child = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[theirs.fileno()],
-                    env=self.variables,
-                    start_new_session=True,
-                )
+        with tempfile.TemporaryFile() as output:
+            try:
+                self._child = child = launcher.start(output)
+            except ZygoteError as gone:
+                self._forget_zygote()
+                return {"status": "error", "message": gone.message}
             try:
                 if self._closing.is_set():  # closed between the check above and the start
-                    _kill_group(child)
-                line = _converse(ours, child, request, timeout)
-                if line == b"":  # it is ending: its own exit code says why, so let it
-                    _await_end(child)
+                    kill_group(child.pid)
+                line = _converse(child, request, timeout)
+                if line is None:
+                    return {"status": "timeout", "message": f"timeout after {timeout:g} s"}
+                answer = _parse(line) or _obituary(child.wait(), output)
+            except ZygoteError as gone:
+                self._forget_zygote()
+                answer = {"status": "error", "message": f"{gone.message} while the case ran"}
             finally:
-                _kill_group(child)
-                child.wait()
+                child.close()
                 self._child = None
-            if line is None:
-                return {"status": "timeout", "message": f"timeout after {timeout:g} s"}
-            return _parse(line) or _obituary(child.returncode, output)
+        answer.setdefault("details", {})["isolation"] = launcher.name
+        return answer
+
+    def _forget_zygote(self) -> None:
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+
+    @contextmanager
+    def _device(self, device: str) -> Iterator[None]:
+        """The device for this case alone: other runs on this machine wait their turn."""
+        path = Path(tempfile.gettempdir()) / f"dctbench-{device.replace(':', '-')}.lock"
+        with _open_lock(path) as file:
+            told = False
+            while not _locked(file):
+                if not told:
+                    self._on_wait(
+                        f"waiting for {device}: {file.read().strip() or 'another process'} is measuring on it"
+                    )
+                    told = True
+                if self._closing.wait(_LOCK_SECONDS):
+                    raise DctbenchError("the runner is closed")
+            if file.writable():
+                file.seek(0)
+                file.truncate()
+                file.write(f"process {os.getpid()}")
+                file.flush()
+            yield  # closing the file gives the lock back
 
 
-def _converse(
-    channel: socket.socket, child: subprocess.Popen[bytes], request: Mapping[str, Any], timeout: float
-) -> bytes | None:
-    """The child's answer; what there was of it when it ended without one; None when time ran out.
+def _open_lock(path: Path) -> IO[str]:
+    """The lock file, shared by all users of this machine."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except PermissionError:  # another user's, and protected: reading is enough to lock
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return os.fdopen(descriptor, "r", encoding="utf-8")
+    return os.fdopen(descriptor, "r+", encoding="utf-8")
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _converse(child: Child, request: Mapping[str, Any], timeout: float) -> bytes | None:
+    """The child's answer; b"" when it ended without one; None when time ran out.
 
     The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
     being measured.
     """
     deadline = monotonic() + timeout
     received = bytearray()
-    with selectors.DefaultSelector() as selector, _Ending(child) as ending:
+    channel = child.channel
+    with selectors.DefaultSelector() as selector:
         try:
             channel.sendall(json.dumps(request).encode() + b"\n")
         except OSError:  # it ended before it read; what it left behind says why
             return b""
         selector.register(channel, selectors.EVENT_READ)
-        selector.register(ending, selectors.EVENT_READ)
+        selector.register(child.ending, selectors.EVENT_READ)
         while not received.endswith(b"\n"):
             remaining = deadline - monotonic()
             ready = {key.fileobj for key, _ in selector.select(remaining)} if remaining > 0 else set()
@@ -168,43 +238,9 @@ def _converse(
                 received += chunk
                 if not chunk or len(received) > _MAX_ANSWER:
                     return b""
-            elif ending in ready:  # and nothing left to read: a grandchild may still hold the pipe open
+            else:  # it ended, and nothing is left to read: a grandchild may still hold the channel open
                 return b""
     return bytes(received)
-
-
-def _await_end(child: subprocess.Popen[bytes]) -> None:
-    try:
-        child.wait(timeout=_ENDING_SECONDS)
-    except subprocess.TimeoutExpired:
-        return
-
-
-class _Ending:
-    """Something a selector can wait on that becomes readable when the child ends."""
-
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        if hasattr(os, "pidfd_open"):
-            self._fd = os.pidfd_open(child.pid)
-            self._thread = None
-            return
-        self._fd, write = os.pipe()
-
-        def wait() -> None:
-            child.wait()
-            os.close(write)
-
-        self._thread = threading.Thread(target=wait, daemon=True)
-        self._thread.start()
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        os.close(self._fd)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
@@ -213,14 +249,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """End the child and everything it started; its group is its own since it leads a session."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
 
 
 def _obituary(code: int, output: IO[bytes]) -> dict[str, Any]:

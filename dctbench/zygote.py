@@ -1,0 +1,77 @@
+"""A process that has imported torch once and forks one child per case: milliseconds where an import takes a second.
+
+Forking is safe because nothing has run here: no torch operation, hence no thread pool that a child would inherit as
+locks without threads. That is checked, not hoped: with a second thread the zygote says so and ends, and cases get
+fresh processes instead. A zygote serves one round: its children share one memory layout, which is one sample.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import socket
+import sys
+from pathlib import Path
+
+from dctbench import worker
+
+_MESSAGE = 64
+
+
+def main(argv: list[str]) -> None:
+    """Serve forks over the socket whose number is `argv[0]` until it closes; `argv[1]` is the parent's id.
+
+    For each message that brings two descriptors, the child's channel and the file for its output, the answers are
+    two lines: `pid N` at once, `exit CODE` when the child has ended (negative: by that signal).
+    """
+    worker.die_with_parent(int(argv[1]))
+    with socket.socket(fileno=int(argv[0])) as control:
+        control.set_inheritable(False)
+        _preload()
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        if threads != 1:
+            control.sendall(f"threads {threads}\n".encode())
+            return
+        control.sendall(b"ready 1\n")
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, 2)
+            if not data:
+                return
+            child = os.fork()
+            if child == 0:
+                _become_worker(control, *descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            control.sendall(f"pid {child}\n".encode())
+            _, status = os.waitpid(child, 0)
+            control.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def _preload() -> None:
+    """Import what every case needs; importing must not compute anything."""
+    import dctbench.measure  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page of these modules
+
+
+def _become_worker(control: socket.socket, channel: int, output: int) -> None:
+    """In the child: a session of its own, its output in its own file, and then a worker like any other."""
+    try:
+        zygote = os.getppid()
+        os.setsid()
+        control.close()
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        os.set_inheritable(channel, False)
+        worker.die_with_parent(zygote)
+        random.seed()
+        worker.serve(channel)
+    finally:  # whatever happens, this process never goes on as a second zygote
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
