@@ -135,7 +135,7 @@ class BlockSlotsDct(_BlockDct):
         batch, n1, p, columns = y.shape
         y = y.view(batch, n1, p * columns)
         split = self.p_even * columns
-        even, odd = even.to(y.dtype), odd.to(y.dtype)  # autocast may have changed y's, and leaves `out=` alone
+        even, odd = even.to(y.dtype), odd.to(y.dtype)  # autocast changes y's in the forward, and leaves `out=` alone
         if torch.compiler.is_compiling():  # `out=` has no gradient, and a compiler fuses the copy away
             parts = even @ y[..., :split], odd @ y[..., split:]
             return torch.cat(parts, -1).view(batch, n1, p, columns)
@@ -161,10 +161,18 @@ class BlockSlotsDct(_BlockDct):
             z = z.new_zeros(batch, n1 * width, columns).index_copy(1, self.slot_of_row, z)
         combine = self.combine.transpose(1, 2)
         combine = combine if batch == 1 else combine.repeat(batch, 1, 1)
-        y = torch.bmm(combine, z.reshape(batch * n1, width, columns)).view(batch, n1, p, columns)
-        y = self._across(y, self.across_even.t(), self.across_odd.t())
-        x = torch.bmm(self.compress.expand(batch * n1, -1, -1), y.view(batch * n1, p, columns))
-        return x.view(batch, self.seq_len, columns)
+        z = z.reshape(batch * n1, width, columns)
+        compress = self.compress.expand(batch * n1, -1, -1)
+        if torch.compiler.is_compiling():
+            y = self._across((combine @ z).view(batch, n1, p, columns), self.across_even.t(), self.across_odd.t())
+            return (compress @ y.view(batch * n1, p, columns)).view(batch, self.seq_len, columns)
+        x = z.new_empty(batch, self.seq_len, columns)
+        # p <= block, so the output's memory can hold the first stage: dead before the last one writes there.
+        y = x.view(-1)[: batch * n1 * p * columns].view(batch * n1, p, columns)
+        torch.bmm(combine, z, out=y)
+        y = self._across(y.view(batch, n1, p, columns), self.across_even.t(), self.across_odd.t())
+        torch.bmm(compress, y.view(batch * n1, p, columns), out=x.view(batch * n1, self.block, columns))
+        return x
 
 
 class BlockGemmDct(_BlockDct):
