@@ -119,9 +119,10 @@ class TruncatedDct(nn.Module):
         return y if x.ndim == 3 else y.reshape(*x.shape[:-2], *y.shape[-2:])
 
     def _build(self) -> None:
-        for name, table in self._tables().items():
-            dtype = torch.int64 if table.dtype.kind == "i" else self.like.dtype
-            self.register_buffer(name, torch.tensor(table, dtype=dtype, device=self.like.device), persistent=False)
+        with torch.inference_mode(False):  # tables met first in inference serve training later
+            for name, table in self._tables().items():
+                dtype = torch.int64 if table.dtype.kind == "i" else self.like.dtype
+                self.register_buffer(name, torch.tensor(table, dtype=dtype, device=self.like.device), persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         before = self.like

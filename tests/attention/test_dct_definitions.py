@@ -247,6 +247,18 @@ def test_few_transforms_of_other_lengths_are_kept_and_none_in_the_state(name: st
     assert set(layer.state_dict()) == keys
 
 
+@every
+@pytest.mark.parametrize("transform", ["basis", "block", "rfft"])
+def test_a_transform_met_in_inference_serves_training(name: str, transform: str) -> None:
+    layer = made(name, 40, true_lengths=True, transform=transform)
+    x, mask = rows(2, 40), some_mask(2, 40)
+    with torch.inference_mode():
+        expected = layer(x, mask)
+    y = layer(x.requires_grad_(), mask)
+    y.sum().backward()
+    torch.testing.assert_close(y.detach(), expected.clone())
+
+
 # The layer as a module
 
 
