@@ -72,9 +72,11 @@ class FreshChild:
 
     @property
     def ending(self) -> int:
+        """Readable when it has ended."""
         return self._ending.descriptor
 
     def wait(self) -> int:
+        """Its exit code."""
         try:
             return self._process.wait(timeout=_ENDING_SECONDS)
         except subprocess.TimeoutExpired:
@@ -82,6 +84,7 @@ class FreshChild:
             return self._process.wait()
 
     def close(self) -> None:
+        """End it and its group."""
         kill_group(self.pid)
         self._process.wait()
         self._ending.close()
@@ -180,9 +183,11 @@ class ForkedChild:
 
     @property
     def ending(self) -> int:
+        """Readable when it has ended."""
         return self._zygote.fileno()
 
     def wait(self) -> int:
+        """Its exit code, which the zygote tells."""
         if self._code is None:
             timer = threading.Timer(_ENDING_SECONDS, kill_group, [self.pid])
             timer.start()
@@ -193,6 +198,7 @@ class ForkedChild:
         return self._code
 
     def close(self) -> None:
+        """End it and its group."""
         kill_group(self.pid)
         try:
             self.wait()
@@ -217,6 +223,7 @@ class _Ending:
         threading.Thread(target=wait, daemon=True).start()
 
     def close(self) -> None:
+        """Let go of the descriptor."""
         os.close(self.descriptor)
 
 

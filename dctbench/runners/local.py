@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -120,6 +120,22 @@ class LocalRunner:
             {name: facts["uses_ratio"] for name, facts in answer["implementations"].items()},
             dict(zip(cases, answer["flops"], strict=True)),
         )
+
+    def ask(self, question: str, timeout: float, holding: str | None = None, **arguments: Any) -> dict[str, Any]:
+        """A worker's answer to what is not a case, such as `inspect`, from a fresh process.
+
+        Args:
+            question: the kind of request.
+            timeout: seconds until it is given up.
+            holding: the device that no other run may use meanwhile, for a question that measures something.
+            arguments: of the question.
+        """
+
+        def run() -> dict[str, Any]:
+            with self._device(holding) if holding else nullcontext():
+                return self._ask({question: arguments}, timeout, Fresh(self.variables))
+
+        return self._thread.submit(run).result()
 
     def _launcher(self, device: str, round: int) -> Launcher:
         """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
