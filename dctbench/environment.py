@@ -11,20 +11,29 @@ import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from dctbench import host
+from dctbench.host import cpu_model, memory_limit, read_text, usable_cores
 from dctbench.model import Environment, digest
 
-STABLE = ("system", "machine", "cpu", "cores_physical", "cores_logical", "cores_usable", "memory_bytes", "gpu",
-          "torch", "python", "allocator", "thread_env")  # fmt: skip
-"""The facts in the fingerprint: latency is compared only where all of them are equal."""
+__all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_state", "memory_limit",
+           "package_version", "read_text", "usable_cores"]  # fmt: skip
 
-_ALLOCATOR_VARIABLES = ("LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_",
+STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
+          "cores_usable", "gpu", "torch", "python", "libc", "allocator", "thread_env")  # fmt: skip
+"""The facts in the fingerprint, beside the memory in GiB: latency is compared only where all of them are equal.
+
+Left out is what changes by itself or says nothing about speed: load, clocks, kernel release, host name. So is the
+governor, which a laptop changes with its plug: it is stored, and `doctor` warns of it.
+"""
+
+ALLOCATOR_VARIABLES = ("LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_",
                         "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "PYTORCH_ALLOC_CONF")  # fmt: skip
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "KMP_AFFINITY",
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "KMP_AFFINITY",
                      "GOMP_CPU_AFFINITY", "ATEN_CPU_CAPABILITY")  # fmt: skip
 
 
@@ -37,28 +46,60 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
     import psutil
 
     variables = os.environ if variables is None else variables
+    cores = host.affinity()
     facts: dict[str, Any] = {
         "host": socket.gethostname(),
         "system": platform.system(),
         "release": platform.release(),
         "machine": platform.machine(),
+        "virtualisation": host.virtualisation(),
+        "container": host.container(),
         "cpu": cpu_model(),
+        "cpu_id": host.cpu_id(),
+        "cpu_flags": host.cpu_flags(),
+        "caches": host.cache_sizes(),
         "cores_physical": psutil.cpu_count(logical=False),
         "cores_logical": psutil.cpu_count(logical=True),
         "cores_usable": usable_cores(),
+        "affinity": None if cores is None else core_ranges(cores),
+        "cpu_quota": host.cpu_quota(),
+        "numa_nodes": host.numa_nodes(),
         "memory_bytes": memory_limit() or psutil.virtual_memory().total,
-        "governor": read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "governor": host.governor(),
+        "boost": host.boost(),
+        "clocksource": host.clocksource(),
+        "huge_pages": host.huge_pages(),
         "load_average": list(os.getloadavg()),
         "gpu": None,
         "python": platform.python_version(),
+        "libc": host.libc(),
         "torch": package_version("torch"),
         "numpy": package_version("numpy"),
-        "allocator": {name: variables[name] for name in _ALLOCATOR_VARIABLES if name in variables},
-        "thread_env": {name: variables[name] for name in _THREAD_VARIABLES if name in variables},
+        "allocator": {name: variables[name] for name in ALLOCATOR_VARIABLES if name in variables},
+        "thread_env": {name: variables[name] for name in THREAD_VARIABLES if name in variables},
         "executable": Path(sys.executable).name,
         "git": git_state(),
     }
-    return Environment(facts, digest({key: facts[key] for key in STABLE}))
+    return Environment(facts, fingerprint(facts))
+
+
+def fingerprint(facts: Mapping[str, Any]) -> str:
+    """The identity of a machine with its software, from the facts of `collect`.
+
+    Memory counts in GiB, since a kernel update moves the total by a few MiB.
+    """
+    return digest({**{key: facts[key] for key in STABLE}, "memory_gib": round(facts["memory_bytes"] / 2**30)})
+
+
+def core_ranges(cores: Sequence[int]) -> str:
+    """Ascending numbers of cores as the kernel writes them: 0-3,8."""
+    ranges: list[list[int]] = []
+    for core in cores:
+        if ranges and core == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [core]
+        else:
+            ranges.append([core])
+    return ",".join("-".join(map(str, ends)) for ends in ranges)
 
 
 def package_version(name: str) -> str | None:
@@ -67,29 +108,6 @@ def package_version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def cpu_model() -> str:
-    """The processor's own name for itself."""
-    for line in (read_text("/proc/cpuinfo") or "").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Cores this process may run on, by affinity and by the container's CPU quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = (read_text("/sys/fs/cgroup/cpu.max") or "").partition(" ")
-    if quota.isdigit() and period.isdigit() and int(period):
-        cores = min(cores, max(1, round(int(quota) / int(period))))
-    return cores
-
-
-def memory_limit() -> int | None:
-    """The container's memory limit in bytes, or None where there is none."""
-    text = read_text("/sys/fs/cgroup/memory.max") or ""
-    return int(text) if text.isdigit() else None
 
 
 def git_state() -> dict[str, Any] | None:
@@ -106,11 +124,3 @@ def git_state() -> dict[str, Any] | None:
     if commit is None:
         return None
     return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
-
-
-def read_text(path: str) -> str | None:
-    """A small system file's text without its last newline, or None where it cannot be read."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,13 +48,16 @@ def serve(descriptor: int) -> NoReturn:
 
 
 def respond(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a request: `{"measure": ...}` or `{"describe": ...}`."""
-    if "describe" in request:
-        try:
-            return describe(**request["describe"])
-        except DctbenchError as error:
-            return {"status": "error", "message": error.message, "hint": error.hint}
-    return measure(**request["measure"])
+    """The answer to a request: `{"measure": ...}`, `{"describe": ...}`, `{"inspect": {}}` or `{"calibrate": ...}`."""
+    if "measure" in request:
+        return measure(**request["measure"])
+    [(kind, arguments)] = request.items()
+    questions: dict[str, Callable[..., dict[str, Any]]]
+    questions = {"describe": describe, "inspect": inspect, "calibrate": calibrate}
+    try:
+        return questions[kind](**arguments)
+    except DctbenchError as error:
+        return {"status": "error", "message": error.message, "hint": error.hint}
 
 
 def measure(
@@ -103,6 +107,21 @@ def describe(implementations: list[str], cases: list[dict[str, Any]]) -> dict[st
 
     known = {name: {"uses_ratio": uses_ratio(name)} for name in implementations}
     return {"implementations": known, "flops": [stated_flops(Case.from_json(case)) for case in cases]}
+
+
+def inspect() -> dict[str, Any]:
+    """What only torch knows about itself: its build, its threads, its attention kernels, its GPUs."""
+    from dctbench.inspection import torch_facts
+
+    return {"torch": torch_facts()}
+
+
+def calibrate(device: str) -> dict[str, Any]:
+    """The ceilings of a device of this machine and the planner's rates on it, measured now."""
+    from dctbench.metrics import ceilings
+
+    module = catalog.DEVICES[device.partition(":")[0]].load()
+    return {"calibration": ceilings.calibrate(device, lambda: module.synchronize(device)).to_json()}
 
 
 def die_with_parent(parent: int) -> None:

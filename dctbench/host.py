@@ -1,0 +1,181 @@
+"""What the operating system tells about the machine: processor, caches, container limits, what is underneath.
+
+Each function answers None (or nothing) where the system does not say: a figure that is not known is never made up.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16",
+         "amx_int8", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
+"""The processor's flags that decide how fast its matrix products are."""
+
+_CPU = "/sys/devices/system/cpu"
+_CGROUPS = Path("/sys/fs/cgroup")
+_UNLIMITED = 1 << 60  # the first version of cgroups writes "no limit" as a number near 2^63
+_SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_HYPERVISORS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
+
+
+def read_text(path: str | Path) -> str | None:
+    """A small system file's text without its last newline, or None where it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def cpu_model() -> str:
+    """The processor's own name for itself."""
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+def cpu_id() -> str | None:
+    """Vendor, family, model and stepping: what tells processors apart where a virtual machine shortens their names."""
+    facts = _cpuinfo()
+    words = [facts.get(key, "?") for key in ("vendor_id", "cpu family", "model", "stepping")]
+    return None if set(words) == {"?"} else " ".join(words)
+
+
+def cpu_flags() -> list[str]:
+    """Those of `FLAGS` that this processor has."""
+    facts = _cpuinfo()
+    present = set((facts.get("flags") or facts.get("Features") or "").split())
+    return [flag for flag in FLAGS if flag in present]
+
+
+def cache_sizes() -> dict[str, int]:
+    """Bytes of each data cache that the first core uses: L1d, L2, L3."""
+    found = {}
+    for index in sorted(Path(f"{_CPU}/cpu0/cache").glob("index*")):
+        level, kind, size = (read_text(index / name) or "" for name in ("level", "type", "size"))
+        if kind in ("Data", "Unified") and size[:-1].isdigit() and size[-1:] in _SIZES:
+            found[f"L{level}{'d' if kind == 'Data' else ''}"] = int(size[:-1]) * _SIZES[size[-1]]
+    return found
+
+
+def governor() -> str | None:
+    """The policy that sets the first core's clock."""
+    return read_text(f"{_CPU}/cpu0/cpufreq/scaling_governor")
+
+
+def boost() -> bool | None:
+    """Whether clocks above the nominal one are allowed."""
+    for path, on in ((f"{_CPU}/cpufreq/boost", "1"), (f"{_CPU}/intel_pstate/no_turbo", "0")):
+        text = read_text(path)
+        if text is not None:
+            return text == on
+    return None
+
+
+def numa_nodes() -> int:
+    """Memory nodes; 1 where all memory is equally far."""
+    return max(1, len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))))
+
+
+def clocksource() -> str | None:
+    """What the kernel keeps time with."""
+    return read_text("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+def huge_pages() -> str | None:
+    """The policy for transparent huge pages: always, madvise or never."""
+    chosen = re.search(r"\[(\w+)\]", read_text("/sys/kernel/mm/transparent_hugepage/enabled") or "")
+    return chosen[1] if chosen else None
+
+
+def libc() -> str | None:
+    """Name and version of the C library, whose allocator torch's CPU tensors come from."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, ValueError):
+        return " ".join(platform.libc_ver()).strip() or None
+
+
+def virtualisation() -> str | None:
+    """The hypervisor underneath (`unknown` when only its presence is known), or None on bare metal."""
+    if "hypervisor" not in (_cpuinfo().get("flags") or "").split():
+        return None
+    clocks = read_text("/sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
+    told = next((name for word, name in _HYPERVISORS.items() if word in clocks), None)
+    return told or read_text("/sys/class/dmi/id/sys_vendor") or "unknown"
+
+
+def container() -> str | None:
+    """The kind of container around this process, or None where none shows."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return "kubernetes"
+    if Path("/.dockerenv").exists():
+        return "docker"
+    if Path("/run/.containerenv").exists():
+        return "podman"
+    return os.environ.get("container") or None  # noqa: SIM112  (systemd and podman write it so)
+
+
+def affinity() -> list[int] | None:
+    """The logical cores that this process may run on."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, by affinity and by the container's CPU quota."""
+    cores = len(affinity() or ()) or os.cpu_count() or 1
+    quota = cpu_quota()
+    return cores if quota is None else min(cores, max(1, round(quota)))
+
+
+def cpu_quota() -> float | None:
+    """Cores' worth of time that the container may use, or None where there is no limit."""
+    limits = []
+    for text in _cgroup("cpu", "cpu.max"):
+        limit, _, period = text.partition(" ")
+        if limit.isdigit() and period.isdigit() and int(period):
+            limits.append(int(limit) / int(period))
+    for limit, period in zip(_cgroup("cpu", "cpu.cfs_quota_us"), _cgroup("cpu", "cpu.cfs_period_us"), strict=False):
+        if limit.isdigit() and period.isdigit() and int(period):
+            limits.append(int(limit) / int(period))
+    return min(limits, default=None)
+
+
+def cpu_throttled() -> tuple[int, int] | None:
+    """How many periods the CPU quota has stopped this container, of how many; None where there is no quota."""
+    for text in _cgroup("cpu", "cpu.stat"):
+        counts = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
+        if int(counts.get("nr_periods", 0)):
+            return int(counts["nr_throttled"]), int(counts["nr_periods"])
+    return None
+
+
+def memory_limit() -> int | None:
+    """The container's memory limit in bytes, or None where there is none."""
+    texts = [*_cgroup("memory", "memory.max"), *_cgroup("memory", "memory.limit_in_bytes")]
+    limits = [int(text) for text in texts if text.isdigit() and int(text) < _UNLIMITED]
+    return min(limits, default=None)
+
+
+def _cgroup(controller: str, name: str) -> Iterator[str]:
+    """The texts of a control file in this process's group and in every group around it, in either version's place."""
+    for line in (read_text("/proc/self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        root = _CGROUPS / controllers if controllers else _CGROUPS
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):
+            text = read_text(folder / name)
+            if text is not None:
+                yield text
+            if folder == root:
+                break
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor's lines."""
+    first = (read_text("/proc/cpuinfo") or "").partition("\n\n")[0]
+    lines = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines}

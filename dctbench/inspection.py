@@ -1,0 +1,91 @@
+"""What only a process with torch can tell about it: its build, its threads, its attention kernels, its GPUs.
+
+The command line never imports torch, so that `doctor` asks a worker for this.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from dctbench.attention import build
+from dctbench.attention.sdpa import SDPAttention
+from dctbench.errors import UnavailableError
+from dctbench.model import JSON
+
+KERNELS = ("sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def torch_facts() -> JSON:
+    """Version, build and state of torch in this process, as plain JSON."""
+    info = torch.__config__.parallel_info()
+    return {
+        "version": torch.__version__,
+        "git": torch.version.git_version,
+        "cuda": torch.version.cuda,
+        "hip": torch.version.hip,
+        "debug": torch.version.debug,
+        "blas": _setting("BLAS_INFO"),
+        "mkl": torch.backends.mkl.is_available(),
+        "onednn": torch.backends.mkldnn.is_available(),
+        "openmp": torch.backends.openmp.is_available(),
+        "parallel_backend": next(
+            (line.partition(":")[2].strip() for line in info.splitlines() if "parallel backend" in line), "unknown"
+        ),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "interop_threads": torch.get_num_interop_threads(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "gpus": _gpus(),
+        "kernels": {device: attention_kernels(device) for device in ["cpu", *(f"cuda:{i}" for i in _visible())]},
+    }
+
+
+def attention_kernels(device: str) -> dict[str, Any]:
+    """By dtype, the kernel that `scaled_dot_product_attention` chooses there and those that run when insisted on.
+
+    Asked of the layers at length 1024 with 8 heads of 64; torch decides by shape, so another shape may get another.
+    """
+    found: dict[str, Any] = {}
+    for name in DTYPES:
+        dtype = getattr(torch, name)
+        shape: dict[str, Any] = {"seq_len": 1024, "dim": 512, "heads": 8, "dtype": dtype, "device": device}
+        available = []
+        for kernel in KERNELS:
+            try:
+                build(kernel, **shape)
+            except UnavailableError:
+                continue
+            available.append(kernel.removeprefix("sdpa-"))
+        layer = build("sdpa", **shape)
+        assert isinstance(layer, SDPAttention)
+        found[name] = {"chosen": layer.kernel(device, dtype), "available": available}
+    return found
+
+
+def _visible() -> range:
+    """The GPUs that torch can use; this process only asks, and ends afterwards."""
+    return range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+
+
+def _gpus() -> list[JSON]:
+    found = []
+    for index in _visible():
+        properties = torch.cuda.get_device_properties(index)
+        found.append(
+            {
+                "name": properties.name,
+                "capability": f"{properties.major}.{properties.minor}",
+                "memory_bytes": properties.total_memory,
+                "built_for": f"sm_{properties.major}{properties.minor}" in torch.cuda.get_arch_list(),
+            }
+        )
+    return found
+
+
+def _setting(name: str) -> str | None:
+    """One of the build settings that torch lists in a line of text."""
+    _, found, rest = torch.__config__.show().partition(f"{name}=")
+    return rest.split(",")[0].strip() if found else None
