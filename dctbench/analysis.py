@@ -6,13 +6,14 @@ reference is never a speed-up of infinity.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from dctbench.model import Case, Result, Status
-from dctbench.stats import Interval, median_interval, quantile
+from dctbench.stats import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
 
 REFERENCE = "sdpa"
 SINGLE_ROUND_BAND = 1.25
@@ -30,7 +31,11 @@ class Winner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One case over its rounds: `latency` the median in seconds with its 95% interval, `values` the other metrics."""
+    """One case over its rounds.
+
+    `latency` is the median of the rounds' medians in seconds with the interval between processes; of a single round,
+    the median with its interval within that process. `values` are the other metrics, from the first round.
+    """
 
     case: Case
     status: Status
@@ -41,6 +46,7 @@ class Summary:
     units: Mapping[str, str]
     warnings: tuple[str, ...]
     rounds: tuple[Result, ...]
+    medians: Mapping[int, float]
 
     @property
     def memory(self) -> float | None:
@@ -54,6 +60,15 @@ class Summary:
         return quantile(self.samples, 0.95) if len(self.samples) >= 20 else None
 
     @property
+    def p99(self) -> Interval | None:
+        """The 99th percentile in seconds, `high` its 95% upper bound; None under 299 samples, which bound nothing."""
+        bound = quantile_upper_bound(self.samples, 0.99)
+        if bound is None:
+            return None
+        value = quantile(self.samples, 0.99)
+        return Interval(value, value, bound)
+
+    @property
     def details(self) -> Mapping[str, Any]:
         """What ran, by the first round."""
         return self.rounds[0].details
@@ -61,9 +76,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Speedup:
-    """How many times faster than the reference of the same shape: t_reference / t_method, above 1 is faster."""
+    """How many times faster than the reference of the same shape: t_reference / t_method, above 1 is faster.
+
+    `low` and `high` bound the ratio, paired by round; None where a single round leaves them unknown.
+    """
 
     ratio: float
+    low: float | None
+    high: float | None
     winner: Winner
 
 
@@ -102,29 +122,52 @@ def _summary(case: Case, rounds: Sequence[Result]) -> Summary:
                 samples.extend(measurement.samples)
             else:
                 values.setdefault(measurement.metric, measurement.samples[0])
+    medians = {
+        result.round: statistics.median(taken.samples)
+        for result in rounds
+        if result.status == "ok" and (taken := result.measurement("latency"))
+    }
     return Summary(
         case=case,
         status=worst.status,
         message=worst.message,
-        latency=median_interval(samples) if samples else None,
+        latency=_latency(list(medians.values()), samples),
         samples=tuple(samples),
         values=values,
         units=units,
         warnings=tuple(dict.fromkeys(text for result in rounds for text in result.warnings)),
         rounds=tuple(rounds),
+        medians=medians,
     )
 
 
+def _latency(medians: Sequence[float], samples: Sequence[float]) -> Interval | None:
+    if len(medians) >= 2:
+        return log_mean_interval(medians)
+    return median_interval(samples) if samples else None
+
+
 def compare(method: Summary, reference: Summary | None) -> Speedup | None:
-    """The speed-up of a method over a reference, or None where either has no latency or they are not comparable."""
+    """The speed-up of a method over a reference, or None where either has no latency or they are not comparable.
+
+    One interval on the ratios paired by round: two separate intervals that overlap would prove nothing. The interval
+    decides; a ratio whose interval holds 1 is a tie.
+    """
     if reference is None or method.latency is None or reference.latency is None:
         return None
     if method.case.shape != reference.case.shape:
         return None
+    common = sorted(method.medians.keys() & reference.medians.keys())
+    ratios = [reference.medians[number] / method.medians[number] for number in common]
+    if len(ratios) >= 2:
+        paired = log_mean_interval(ratios)
+        return Speedup(paired.value, paired.low, paired.high, _winner(paired.low, paired.high))
     ratio = reference.latency.value / method.latency.value
-    if 1 / SINGLE_ROUND_BAND < ratio < SINGLE_ROUND_BAND:
-        return Speedup(ratio, Winner.TIE)
-    return Speedup(ratio, Winner.FASTER if ratio > 1 else Winner.SLOWER)
+    return Speedup(ratio, None, None, _winner(ratio / SINGLE_ROUND_BAND, ratio * SINGLE_ROUND_BAND))
+
+
+def _winner(low: float, high: float) -> Winner:
+    return Winner.FASTER if low > 1 else Winner.SLOWER if high < 1 else Winner.TIE
 
 
 def references(summaries: Iterable[Summary], name: str = REFERENCE) -> dict[tuple[object, ...], Summary]:

@@ -13,20 +13,36 @@ from dctbench.model import Case, Result, Suite
 from dctbench.runners import Facts, Runner
 
 ORDER_SEED = 0
+SAMPLES_PER_CASE = 20
+SAMPLES_PER_PROCESS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cases in the order of the first round, the reference that rows are compared with, and the estimate."""
+    """The cases in the order of the first round, how many rounds, what rows are compared with, and the estimate."""
 
     cases: tuple[Case, ...]
+    rounds: int
     reference: str | None
     estimate: Estimate
 
     @property
     def seconds(self) -> float:
         """Predicted duration of the whole plan."""
-        return self.estimate.total(self.cases, rounds=1)
+        return self.estimate.total(self.cases, self.rounds)
+
+    def orders(self) -> list[tuple[Case, ...]]:
+        """The cases of each round in the order in which they are measured.
+
+        The first by length (`ordered`), later ones shuffled altogether, so that no method is confounded with the
+        moment it ran.
+        """
+        later = []
+        for number in range(2, self.rounds + 1):
+            shuffled = sorted(self.cases, key=lambda case: case.id)
+            random.Random(ORDER_SEED + number).shuffle(shuffled)
+            later.append(tuple(shuffled))
+        return [self.cases, *later]
 
 
 def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
@@ -44,14 +60,20 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     own = [name for name, entry in entries.items() if entry.uses_ratio is None]
     facts = runner.describe(own, ()) if own else Facts({}, {})
     uses_ratio = {name: bool(entry.uses_ratio) for name, entry in entries.items()} | dict(facts.uses_ratio)
-    return plan_cases(grid.expand_cases(suite.axes, uses_ratio.__getitem__), runner, stored)
+    cases = grid.expand_cases(suite.axes, uses_ratio.__getitem__)
+    return plan_cases(cases, suite.settings["rounds"], runner, stored)
 
 
-def plan_cases(cases: Iterable[Case], runner: Runner, stored: Iterable[Result] = ()) -> Plan:
+def plan_cases(cases: Iterable[Case], rounds: int, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
     """The plan for cases that are known already."""
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
-    return Plan(order, reference, estimate(order, runner.describe((), order).flops, stored))
+    return Plan(order, rounds, reference, estimate(order, runner.describe((), order).flops, stored))
+
+
+def samples_per_round(rounds: int) -> int:
+    """The least samples of one process: 20 per case over its rounds together, and three in each."""
+    return max(SAMPLES_PER_PROCESS, -(-SAMPLES_PER_CASE // rounds))
 
 
 def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Case]:

@@ -35,7 +35,8 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
     "ratio": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
 }  # fmt: skip
-DEFAULT_SETTINGS: Mapping[str, Any] = {"case_timeout": 120.0, "env": {}}
+DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
+MAX_ROUNDS = 1000
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 MAX_SUITE_BYTES = 1 << 20
@@ -196,6 +197,10 @@ class _Reader:
                     yield key, duration(str(value), key)
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
+            elif key == "rounds":
+                if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_ROUNDS:
+                    raise self.error(table, key, f"must be a whole number from 1 to {MAX_ROUNDS}")
+                yield key, value
             elif key == "env":
                 if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
                     raise self.error(table, key, "must be a table of texts")

@@ -33,6 +33,7 @@ class CaseStarted:
     """A case is handed to the runner."""
 
     case: Case
+    round: int
     done: int
     total: int
 
@@ -74,7 +75,7 @@ class Outcome:
 
 def run_sweep(
     run: Run,
-    cases: Sequence[Case],
+    plan: Sequence[Sequence[Case]],
     runner: Runner,
     store: Store,
     listener: Listener,
@@ -82,40 +83,37 @@ def run_sweep(
     stored: Sequence[Result] = (),
     prune: bool = True,
 ) -> Outcome:
-    """Measure every case that has no result yet, in the order given, and store each result at once.
+    """Measure every case in every round that has no result yet, and store each result at once.
 
     Args:
         run: already in the store, with its plan.
-        cases: the whole plan.
+        plan: the cases of each round, in the order in which they are measured.
         runner: where cases run.
         store: where results go.
         listener: told of every event, in this thread.
         stored: results that the run has already, when it is resumed.
         prune: after an out-of-memory or a timeout, leave out the longer lengths of the same row; they are stored as
-            skipped, with the reason.
+            skipped, with the reason. A case that failed is not tried again in later rounds either.
     """
     outcome = Outcome(Counter(result.status for result in stored))
-    have = {result.case.id for result in stored}
-    limits: dict[tuple[object, ...], Result] = {}
+    history = _History(prune)
     for result in stored:
-        _note_limit(limits, result)
-    done, total = len(have), len(cases)
+        history.note(result)
+    have = {(result.case, result.round) for result in stored}
+    done, total = len(have), sum(map(len, plan))
     listener(Started(run, done, total))
     store.add_environment(run.id, runner.environment)
-    for case in cases:
-        if case.id in have:
-            continue
-        listener(CaseStarted(case, done, total))
-        limit = limits.get(case.row)
-        if prune and limit is not None and case.seq_len > limit.case.seq_len:
-            result = _skipped(case, limit)
-        else:
-            result = _wait(runner.submit(case, 1), case, listener, done, total)
-        store.add_result(run.id, result)
-        done += 1
-        outcome.statuses[result.status] += 1
-        _note_limit(limits, result)
-        listener(CaseFinished(result, done, total))
+    for number, cases in enumerate(plan, 1):
+        for case in cases:
+            if (case, number) in have:
+                continue
+            listener(CaseStarted(case, number, done, total))
+            result = history.foregone(case, number) or _wait(runner.submit(case, number), case, listener, done, total)
+            store.add_result(run.id, result)
+            done += 1
+            outcome.statuses[result.status] += 1
+            history.note(result)
+            listener(CaseFinished(result, done, total))
     return outcome
 
 
@@ -129,18 +127,35 @@ def _wait(future: Future[Result], case: Case, listener: Listener, done: int, tot
             listener(StillRunning(case, waited, done, total))
 
 
-def _note_limit(limits: dict[tuple[object, ...], Result], result: Result) -> None:
-    known = limits.get(result.case.row)
-    if result.status in ("oom", "timeout") and (known is None or result.case.seq_len < known.case.seq_len):
-        limits[result.case.row] = result
+class _History:
+    """What has failed so far, and what that makes it pointless to try."""
+
+    def __init__(self, prune: bool) -> None:
+        self.prune = prune
+        self.failed: dict[Case, Result] = {}
+        self.limits: dict[tuple[object, ...], Result] = {}
+
+    def note(self, result: Result) -> None:
+        """Remember a result that was measured and failed."""
+        if result.status in ("ok", "skipped"):
+            return
+        self.failed.setdefault(result.case, result)
+        known = self.limits.get(result.case.row)
+        if result.status in ("oom", "timeout") and (known is None or result.case.seq_len < known.case.seq_len):
+            self.limits[result.case.row] = result
+
+    def foregone(self, case: Case, round: int) -> Result | None:
+        """The result of a case that need not run: it failed in an earlier round, or a shorter one did not fit."""
+        failed = self.failed.get(case)
+        if failed is not None:
+            return _skipped(case, round, failed, f"{failed.status} already in round {failed.round}")
+        limit = self.limits.get(case.row)
+        if self.prune and limit is not None and case.seq_len > limit.case.seq_len:
+            return _skipped(case, round, limit, f"{limit.status} already at n = {limit.case.seq_len} ({limit.message})")
+        return None
 
 
-def _skipped(case: Case, limit: Result) -> Result:
+def _skipped(case: Case, round: int, cause: Result, message: str) -> Result:
     return Result(
-        case=case,
-        round=limit.round,
-        status="skipped",
-        message=f"{limit.status} already at n = {limit.case.seq_len} ({limit.message})",
-        fingerprint=limit.fingerprint,
-        host=limit.host,
+        case=case, round=round, status="skipped", message=message, fingerprint=cause.fingerprint, host=cause.host
     )

@@ -74,5 +74,5 @@ def cli(tmp_path: Path, environ: dict[str, str]) -> Cli:
     return run
 
 
-TINY = ("--seq", "64,128", "--heads", "2", "--head-dim", "8")
+TINY = ("--seq", "64,128", "--heads", "2", "--head-dim", "8", "--rounds", "2")
 """A sweep whose cases take milliseconds."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.analysis import Payoff, Winner
@@ -27,6 +28,65 @@ def test_a_summary_keeps_samples_in_order_round_after_round() -> None:
     assert summary.samples == (1.0, 2.0, 3.0, 4.0)
     assert summary.latency is not None
     assert summary.latency.value == np.median([1, 2, 3, 4])
+
+
+def test_the_latency_of_several_rounds_is_the_median_of_their_medians() -> None:
+    rounds = [[1.0, 1.0, 9.0], [3.0, 3.0, 3.0], [2.0, 2.0, 2.0]]
+    [summary] = analysis.summarise([result(seconds=s, round=i) for i, s in enumerate(rounds, 1)])
+    assert summary.medians == {1: 1.0, 2: 3.0, 3: 2.0}
+    assert summary.latency is not None
+    assert summary.latency.value == 2.0
+    logs = np.log([1.0, 2.0, 3.0])
+    half = scipy_stats.t.ppf(0.975, 2) * logs.std(ddof=1) / np.sqrt(3)
+    assert summary.latency.high == pytest.approx(np.exp(logs.mean() + half))
+
+
+def test_a_comparison_pairs_rounds_so_that_drift_common_to_both_cancels() -> None:
+    drift = [1.0, 3.0, 0.5, 2.0]
+    results = [
+        r
+        for i, factor in enumerate(drift, 1)
+        for r in (result("sdpa", seconds=factor, round=i), result("dct-x", seconds=factor / 1.1, round=i, ratio=8))
+    ]
+    reference, method = analysis.summarise(results)
+    found = analysis.compare(method, reference)
+    assert found is not None
+    assert (found.ratio, found.low, found.high) == pytest.approx((1.1, 1.1, 1.1))
+    assert found.winner is Winner.FASTER
+    assert method.latency is not None
+    assert method.latency.holds(reference.medians[1])
+
+
+def test_an_interval_that_holds_one_is_a_tie_however_large_the_ratio() -> None:
+    pairs = [(1.0, 4.0), (1.0, 1.1), (1.2, 1.0)]
+    results = [
+        r
+        for i, (mine, theirs) in enumerate(pairs, 1)
+        for r in (result("sdpa", seconds=theirs, round=i), result("dct-x", seconds=mine, round=i, ratio=8))
+    ]
+    reference, method = analysis.summarise(results)
+    found = analysis.compare(method, reference)
+    assert found is not None
+    assert found.low is not None
+    assert found.low < 1 < found.ratio
+    assert found.winner is Winner.TIE
+
+
+def test_p99_is_silent_until_it_can_be_bounded() -> None:
+    [few] = analysis.summarise([result(seconds=[float(i + 1) for i in range(298)])])
+    [enough] = analysis.summarise([result(seconds=[float(i + 1) for i in range(299)])])
+    assert few.p99 is None
+    assert enough.p99 is not None
+    assert enough.p99.high == 299.0
+    assert enough.p99.value == pytest.approx(np.quantile(np.arange(1, 300), 0.99))
+
+
+def test_a_case_that_failed_once_has_failed_and_keeps_what_it_had() -> None:
+    [summary] = analysis.summarise(
+        [result(seconds=1.0, round=1), result(seconds=None, round=2, status="error", message="SIGKILL")]
+    )
+    assert (summary.status, summary.message) == ("error", "SIGKILL")
+    assert summary.medians == {1: 1.0}
 
 
 def test_memory_is_what_a_call_needs_plus_what_the_method_keeps_or_unknown() -> None:

@@ -32,7 +32,7 @@ def test_a_suite_file_gives_axes_with_defaults_and_settings() -> None:
     assert made.axes["seq"] == [512, 1024, 3000]
     assert {"sdpa", "dct-x"} <= set(made.axes["impl"])
     assert made.axes["heads"] == (8,)
-    assert made.settings == {"case_timeout": 120.0, "env": {"MALLOC_TRIM_THRESHOLD_": "1"}}
+    assert made.settings == {"rounds": 5, "case_timeout": 120.0, "env": {"MALLOC_TRIM_THRESHOLD_": "1"}}
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import click
 from dctbench import units
 from dctbench.analysis import Summary, summarise
 from dctbench.cli.layout import Layout
-from dctbench.estimate import Estimate
 from dctbench.model import Case
+from dctbench.plan import Plan
 from dctbench.report.rows import row
 from dctbench.sweep import CaseFinished, CaseStarted, Event, Started, StillRunning
 
@@ -34,7 +34,7 @@ class Progress(Protocol):
         """Leave the terminal as it was."""
 
 
-def make_progress(style: str, header: str, layout: Layout, estimate: Estimate) -> Progress:
+def make_progress(style: str, header: str, layout: Layout, plan: Plan) -> Progress:
     """The progress of that style; `auto` is live on a terminal and plain anywhere else, CI included."""
     if style == "auto":
         import os
@@ -43,8 +43,8 @@ def make_progress(style: str, header: str, layout: Layout, estimate: Estimate) -
     if style == "none":
         return Silent()
     if style == "live" and sys.stderr.isatty():
-        return Live(header, layout, estimate)
-    return Plain(header, layout, estimate)
+        return Live(header, layout, plan)
+    return Plain(header, layout, plan)
 
 
 class Silent:
@@ -63,13 +63,13 @@ class Silent:
 class _Rows:
     """What both visible styles keep: references by shape, statuses, and how much of the estimate is left."""
 
-    def __init__(self, header: str, layout: Layout, estimate: Estimate) -> None:
+    def __init__(self, header: str, layout: Layout, plan: Plan) -> None:
         self.header = header
         self.layout = layout
-        self.estimate = estimate
+        self.seconds = plan.estimate.seconds
         self.references: dict[tuple[object, ...], Summary] = {}
         self.statuses: Counter[str] = Counter()
-        self.left: dict[Case, float] = dict(estimate.seconds)
+        self.left = Counter(dict.fromkeys(plan.cases, plan.rounds))
         self.predicted = 0.0
         self.spent = 0.0
         self.case_began = monotonic()
@@ -81,16 +81,16 @@ class _Rows:
         if case.implementation == self.layout.reference:
             self.references[case.shape] = summary
         self.statuses[summary.status] += 1
-        predicted = self.left.pop(case, 0.0)
+        self.left[case] -= 1
         if summary.status == "ok":  # what failed or was left out says nothing of the pace
-            self.predicted += predicted
+            self.predicted += self.seconds[case]
             self.spent += monotonic() - self.case_began
         return summary
 
     def eta(self) -> str:
         """What is left of the estimate, at the pace shown so far."""
         pace = self.spent / self.predicted if self.predicted else 1.0
-        return units.duration(sum(self.left.values()) * pace)
+        return units.duration(pace * sum(rounds * self.seconds[case] for case, rounds in self.left.items()))
 
     def failures(self) -> str:
         """`1 oom  0 errors`, naming only what occurred beside errors."""
@@ -127,7 +127,8 @@ class Plain(_Rows):
         elif isinstance(event, CaseFinished):
             text = self.line(self.finish(event)).plain
             width = len(str(event.total))
-            click.echo(f"[{event.done:{width}}/{event.total}] {text.strip()}", err=True)
+            number = f"round {event.result.round}  " if event.result.round > 1 else ""
+            click.echo(f"[{event.done:{width}}/{event.total}] {number}{text.strip()}", err=True)
 
 
 class Live(_Rows):
@@ -136,8 +137,8 @@ class Live(_Rows):
     It is redrawn between cases only: a refresh thread would take its time slices out of the timed region.
     """
 
-    def __init__(self, header: str, layout: Layout, estimate: Estimate) -> None:
-        super().__init__(header, layout, estimate)
+    def __init__(self, header: str, layout: Layout, plan: Plan) -> None:
+        super().__init__(header, layout, plan)
         from rich.console import Console
         from rich.live import Live as RichLive
 
@@ -159,17 +160,19 @@ class Live(_Rows):
             self.console.print(f"resuming, {event.done} of {event.total} done", markup=False)
         elif isinstance(event, CaseStarted):
             self.case_began = monotonic()
-            self._draw(event.done, event.total, event.case)
+            self._draw(event.done, event.total, event.case, event.round)
         elif isinstance(event, CaseFinished):
-            self.console.print(self.line(self.finish(event)), soft_wrap=True)
-            self._draw(event.done, event.total, None)
+            line = self.line(self.finish(event))
+            if event.result.round == 1:  # later rounds refine what is on the screen; the table at the end has it
+                self.console.print(line, soft_wrap=True)
+            self._draw(event.done, event.total, None, event.result.round)
 
-    def _draw(self, done: int, total: int, case: Case | None) -> None:
+    def _draw(self, done: int, total: int, case: Case | None, number: int) -> None:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        counts = f"{done}/{total}  ETA {self.eta()}  {self.failures()}"
+        counts = f"round {number}  {done}/{total}  ETA {self.eta()}  {self.failures()}"
         running = f"  {self._name(case)}" if case else ""
         grid = Table.grid(padding=(0, 2))
         grid.add_row(ProgressBar(total=total, completed=done, width=20), Text(counts + running, no_wrap=True))

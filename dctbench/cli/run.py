@@ -26,6 +26,23 @@ _STORED, _SHOWN = "What is stored", "What is shown"
 )
 @axes.axis_options
 @click.option(
+    "--rounds",
+    cls=Flag,
+    section=axes.HOW,
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Processes per case; the suite's when not given (quick: 3).",
+)
+@click.option(
+    "--isolation",
+    cls=Flag,
+    section=axes.HOW,
+    type=click.Choice(("auto", "zygote", "fresh")),
+    default="auto",
+    show_default=True,
+    help="How a case gets its process: forked from one that has imported torch, or fresh.",
+)
+@click.option(
     "--case-timeout", cls=Flag, section=axes.HOW, metavar="TIME", help="End a case after this long: 120s, 2m."
 )
 @click.option("--no-prune", cls=Flag, section=axes.HOW, is_flag=True,
@@ -51,7 +68,9 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     if flags["resume"] is not None:
         _refuse_axes(ctx)
         return sweeping.resume(flags)
-    settings: dict[str, Any] = {"prune": not flags["no_prune"]}
+    settings: dict[str, Any] = {"prune": not flags["no_prune"], "isolation": flags["isolation"]}
+    if flags["rounds"] is not None:
+        settings["rounds"] = flags["rounds"]
     if flags["case_timeout"] is not None:
         settings["case_timeout"] = duration(flags["case_timeout"], "--case-timeout")
     return sweeping.start(axes.suite_from_flags(flags, settings), flags)

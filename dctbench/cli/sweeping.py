@@ -17,7 +17,7 @@ from dctbench.cli import output
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
 from dctbench.model import Result, Run, Suite
-from dctbench.plan import Plan, make_plan, plan_cases
+from dctbench.plan import Plan, make_plan, plan_cases, samples_per_round
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.store import Store, clean_label, open_store, results_of_machine
@@ -40,7 +40,7 @@ def start(suite: Suite, flags: Mapping[str, Any]) -> int:
             settings=suite.settings,
         )
         with open_store(flags["store"], create=True) as store:
-            store.add_run(run, plan.cases, rounds=1)
+            store.add_run(run, plan.cases, plan.rounds)
             return _measure(run, plan, runner, store, (), flags)
 
 
@@ -69,9 +69,9 @@ def resume(flags: Mapping[str, Any]) -> int:
                     f"run {run.short_id} was begun in another environment ({next(iter(there))}, here {here})",
                     hint="start a new run here, or resume on the machine and versions it was begun with",
                 )
-            cases, _ = store.plan(run.id)
+            cases, rounds = store.plan(run.id)
             stored = store.results(run.id)
-            return _measure(run, plan_cases(cases, runner, stored), runner, store, stored, flags)
+            return _measure(run, plan_cases(cases, rounds, runner, stored), runner, store, stored, flags)
 
 
 def _measure(
@@ -80,34 +80,43 @@ def _measure(
     style = "none" if flags["quiet"] else flags["progress"]
     layout = Layout(plan.cases, plan.reference)
     header = f"dctbench run   {_headline(plan, runner)}   {store.name}"
-    progress = make_progress(style, header, layout, plan.estimate)
+    progress = make_progress(style, header, layout, plan)
     try:
         with _terminated_like_interrupted(), progress:
             outcome = run_sweep(
-                run, plan.cases, runner, store, progress, stored=stored, prune=run.settings.get("prune", True)
+                run, plan.orders(), runner, store, progress, stored=stored, prune=run.settings.get("prune", True)
             )
     except KeyboardInterrupt:
         done = len(store.results(run.id))
-        click.echo(f"interrupted: {done} of {len(plan.cases)} results are stored in {store.name}", err=True)
+        total = len(plan.cases) * plan.rounds
+        click.echo(f"interrupted: {done} of {total} results are stored in {store.name}", err=True)
         place = "" if flags["store"] == ".dctbench/results.sqlite" else f" --store {flags['store']}"
         click.echo(f"  go on with: dctbench run --resume {run.short_id}{place}", err=True)
         return errors.EXIT_INTERRUPTED
-    shown = isinstance(progress, Live) and sys.stdout.isatty()
+    shown = isinstance(progress, Live) and sys.stdout.isatty() and plan.rounds == 1
     output.print_run(store, run, flags["output_format"], layout, rows_shown=shown)
     return errors.EXIT_CASES_FAILED if outcome.failed else errors.EXIT_OK
 
 
 def _runner(settings: Mapping[str, Any]) -> LocalRunner:
-    return LocalRunner(LocalSettings(case_timeout=settings["case_timeout"], env=settings["env"]))
+    sampling = {"samples_least": samples_per_round(settings["rounds"])}
+    return LocalRunner(
+        LocalSettings(settings["case_timeout"], settings["env"], sampling, settings["isolation"]),
+        on_wait=lambda text: click.echo(text, err=True),
+    )
 
 
 def _headline(plan: Plan, runner: LocalRunner) -> str:
     facts = runner.environment.facts
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
     rough = "" if plan.estimate.measured else " (rough, nothing stored here yet)"
-    count = f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}"
+    count = f"{_counted(len(plan.cases), 'case')} x {_counted(plan.rounds, 'round')}"
     took = units.duration(plan.seconds)
     return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{rough}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_plan(plan: Plan, output_format: str) -> int:
@@ -130,7 +139,10 @@ def _print_plan(plan: Plan, output_format: str) -> int:
     ]
     output.print_records(rows, output_format)
     rough = "measured here before" if plan.estimate.measured else "rough: nothing was measured here before"
-    click.echo(f"{len(plan.cases)} cases, about {units.duration(plan.seconds)} ({rough})", err=True)
+    click.echo(
+        f"{len(plan.cases)} cases x {_counted(plan.rounds, 'round')}, about {units.duration(plan.seconds)} ({rough})",
+        err=True,
+    )
     return errors.EXIT_OK
 
 

@@ -121,8 +121,8 @@ def _metrics(summary: Summary) -> JSON:
             "value": summary.latency.value,
             "low": summary.latency.low,
             "high": summary.latency.high,
-            "p99": None,
-            "p99_high": None,
+            "p99": summary.p99.value if summary.p99 else None,
+            "p99_high": summary.p99.high if summary.p99 else None,
             "samples": list(summary.samples),
         }
     for metric, value in summary.values.items():

@@ -10,6 +10,9 @@ from dctbench.analysis import Payoff, PayoffRange, Standing, Summary, Winner
 from dctbench.model import Status
 from dctbench.report.labels import Labels
 
+WIDE = 0.10
+"""An interval of more than this share of its median is worth a warning."""
+
 
 def fastest(standing: Standing) -> str:
     """Who is fastest at one shape, and by how much against the reference."""
@@ -27,11 +30,19 @@ def fastest(standing: Standing) -> str:
     if first is reference:
         second = standing.ranked[1]
         speedup = analysis.compare(second, reference)
-        behind = f"; {second.case.name} is next at {units.ratio(speedup.ratio)}" if speedup else ""
+        behind = f"; {second.case.name} is next at {speedup_with_interval(speedup)}" if speedup else ""
         return f"keep {first.case.name}: fastest, {took}{behind}"
     speedup = analysis.compare(first, reference)
-    gain = f", {units.ratio(speedup.ratio)} as fast as {reference.case.name}" if speedup else ""
+    gain = f", {speedup_with_interval(speedup)} as fast as {reference.case.name}" if speedup else ""
     return f"{first.case.name} is fastest, {took}{gain}"
+
+
+def speedup_with_interval(speedup: analysis.Speedup) -> str:
+    """`0.70x (0.66-0.74)`; the ratio alone where a single round leaves the interval unknown."""
+    if speedup.low is None or speedup.high is None:
+        return units.ratio(speedup.ratio)
+    low, high = (units.ratio(end).removesuffix("x") for end in (speedup.low, speedup.high))
+    return f"{units.ratio(speedup.ratio)} ({low}-{high})"
 
 
 def against_reference(method: Summary, reference: Summary) -> str | None:
@@ -44,7 +55,7 @@ def against_reference(method: Summary, reference: Summary) -> str | None:
         Winner.SLOWER: f"slower: keep {reference.case.name}",
         Winner.TIE: "no clear difference",
     }[speedup.winner]
-    return f"{method.case.name} is {units.ratio(speedup.ratio)} as fast as {reference.case.name}: {verdict}"
+    return f"{method.case.name} is {speedup_with_interval(speedup)} as fast as {reference.case.name}: {verdict}"
 
 
 def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
@@ -86,13 +97,19 @@ def coverage(summaries: Sequence[Summary], planned: int) -> str:
 
 
 def trust(summaries: Iterable[Summary]) -> str:
-    """How well the medians are known."""
-    widths = [s.latency.relative_half_width for s in summaries if s.latency]
+    """How well the medians are known, and what that rests on."""
+    timed = [s for s in summaries if s.latency]
+    widths = sorted(s.latency.relative_half_width for s in timed if s.latency)
     if not widths:
         return "nothing was timed"
-    noisy = sum(width > 0.1 for width in widths)
-    text = (
-        f"medians of one process per case, half of them known to ±{units.percent(sorted(widths)[len(widths) // 2])} "
-        f"or better within it; differences under {round(100 * (analysis.SINGLE_ROUND_BAND - 1))}% are not called"
-    )
-    return text + (f"; {noisy} of {len(widths)} spread over ±10%" if noisy else "")
+    rounds = min(len(summary.medians) for summary in timed)
+    half = f"half of them known to ±{units.percent(widths[len(widths) // 2])} or better"
+    wide = sum(width > WIDE for width in widths)
+    spread = f"; {wide} of {len(widths)} are wider than ±{units.percent(WIDE)}" if wide else ""
+    if rounds < 2:
+        band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
+        return (
+            f"medians of one process per case, {half} within it; what differs between processes is not known from one "
+            f"round, so differences under {band}% are not called{spread}"
+        )
+    return f"medians over {rounds} processes per case, {half}{spread}"

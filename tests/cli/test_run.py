@@ -22,14 +22,14 @@ SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "2,4", *TINY)
 def test_a_sweep_is_measured_stored_and_told_on_the_right_streams(cli: Cli, tmp_path: Path) -> None:
     done = cli(*SWEEP, "--label", "first")
     assert done.code == 0, done.err
-    assert "[6/6]" in done.err
+    assert "[12/12] round 2" in done.err
     assert "\x1b" not in done.err + done.out
     for words in ("dct-x r=4", "vs sdpa", "n = 128:", "6 of 6 measured", "next: dctbench report", "frequencies"):
         assert words in done.out
     assert "[" not in done.out
     assert (tmp_path / ".dctbench" / ".gitignore").read_text() == "*\n"
     [run] = cli("list", "runs", "--format", "json").json()
-    assert (run["label"], run["results"], run["failed"]) == ("first", "6 of 6", 0)
+    assert (run["label"], run["results"], run["failed"]) == ("first", "12 of 12", 0)
 
 
 def test_with_json_standard_output_is_the_promised_document_and_nothing_else(cli: Cli) -> None:
@@ -51,6 +51,7 @@ def test_with_json_standard_output_is_the_promised_document_and_nothing_else(cli
         latency = one["metrics"]["latency"]
         assert latency["unit"] == "s"
         assert latency["low"] <= latency["value"] <= latency["high"]
+        assert [r["round"] for r in one["rounds"]] == [1, 2]
         assert sum(r["samples"] for r in one["rounds"]) == len(latency["samples"]) >= 20
         assert latency["p99"] is None
         for metric, unit in (("memory.tensor", "B"), ("memory.state", "B"), ("flops", "FLOP"), ("error.noise", "1"),
@@ -79,7 +80,7 @@ def test_a_dry_run_prints_the_plan_with_an_estimate_and_measures_nothing(cli: Cl
     done = cli(*SWEEP, "--dry-run")
     assert done.code == 0
     assert "dct-x r=2" in done.out
-    assert "6 cases, about" in done.err
+    assert "6 cases x 2 rounds, about" in done.err
     plan = cli(*SWEEP, "--dry-run", "--format", "json").json()
     assert len(plan["cases"]) == 6
     assert plan["estimate"]["seconds"] > 0
@@ -134,13 +135,13 @@ def test_a_failing_case_is_stored_and_told_and_the_sweep_goes_on_to_exit_4(cli: 
     assert done.out.count("error (SIGSEGV)") == 2
     assert "2 of 4 measured, 2 failed" in done.out
     [run] = cli("list", "runs", "--format", "json").json()
-    assert (run["results"], run["failed"]) == ("4 of 4", 2)
+    assert (run["results"], run["failed"]) == ("8 of 8", 2)
     messages = [case["message"] for case in cli("list", "cases", "--format", "json").json()]
     assert messages.count("SIGSEGV") == 2
 
 
 def test_out_of_memory_is_a_result_and_longer_lengths_are_skipped_with_the_reason(cli: Cli) -> None:
-    done = cli("run", "--impl", "full", "--seq", "256k..1024k", "--heads", "8", "--format", "json")
+    done = cli("run", "--impl", "full", "--seq", "256k..1024k", "--heads", "8", "--rounds", "1", "--format", "json")
     assert done.code == 0, done.err
     first, *rest = done.json()["results"]
     assert first["status"] == "oom"
@@ -177,13 +178,26 @@ def test_the_step_summary_of_a_ci_job_gets_the_markdown(cli: Cli, tmp_path: Path
 def test_an_interrupted_run_keeps_what_it_has_and_says_how_to_go_on(
     cli: Cli, tmp_path: Path, environ: dict[str, str], number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "dctbench", "run", "--impl", "sdpa,none", "--seq", "64..512", "--heads", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "dctbench",
+        "run",
+        "--impl",
+        "sdpa,none",
+        "--seq",
+        "64..512",
+        "--heads",
+        "2",
+        "--rounds",
+        "2",
+    ]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("[2/8]"):
+        if line.startswith("[ 2/16]"):
             break
     time.sleep(0.3)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -197,17 +211,17 @@ def test_an_interrupted_run_keeps_what_it_has_and_says_how_to_go_on(
 
     [run] = cli("list", "runs", "--format", "json").json()
     kept = int(run["results"].split()[0])
-    assert 2 <= kept < 8
+    assert 2 <= kept < 16
     resumed = cli("run", "--resume")
     assert resumed.code == 0, resumed.err
-    assert f"resuming, {kept} of 8 done" in resumed.err
+    assert f"resuming, {kept} of 16 done" in resumed.err
     assert "8 of 8 measured" in resumed.out
     [run] = cli("list", "runs", "--format", "json").json()
-    assert run["results"] == "8 of 8"
+    assert run["results"] == "16 of 16"
 
 
 def test_resuming_when_nothing_is_open_or_elsewhere_is_refused(cli: Cli) -> None:
-    cli("run", "--impl", "none", "--seq", "64", "-q")
+    cli("run", "--impl", "none", "--seq", "64", "--rounds", "1", "-q")
     assert cli("run", "--resume").code == 2
     elsewhere = cli("run", "--resume", "latest", OMP_NUM_THREADS="2")
     assert elsewhere.code == 3
