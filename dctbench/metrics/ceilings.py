@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dctbench.calibration import Calibration
 from dctbench.host import cache_sizes
-from dctbench.transforms import CostModel, real_fft_flops
+from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 GEMM_SIZES = (512, 1024, 2048, 4096, 8192)
@@ -102,8 +102,10 @@ def copy_ceiling(
 def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> CostModel:
     """The planner's rates, from the operations that the transforms are made of at shapes they have.
 
-    The products are those of a block transform of 4096 x 512 numbers (blocks of 128, about 26 terms each), the FFT is
-    the one of `RfftDct`. Each rate is what is left when the time of an idle call, `call`, is taken off.
+    `call` is a fifth of a tiny block transform, which is five operations. The products are those of a block transform
+    of 4096 x 512 numbers (blocks of 128, about 26 terms each), the FFT is the one of `RfftDct`; their rates are what
+    is left when `call` is taken off. `bandwidth` is that of a copy into new memory, as every stage needs it, so that
+    the allocator's page faults are in it.
     """
 
     def draw(*shape: int, like: torch.dtype = dtype) -> Tensor:
@@ -112,8 +114,8 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
     def typical(operation: Callable[[], object]) -> float:
         return statistics.median(_samples(operation, synchronize, RATE_SECONDS))
 
-    tiny, vector = draw(1, 8, 8), draw(1, 8, 8)
-    call = typical(lambda: torch.bmm(tiny, vector))
+    smallest, rows = BlockSlotsDct(16, 8, block=8, dtype=dtype, device=device), draw(1, 16, 8)
+    call = typical(lambda: smallest(rows, ordered=False)) / 5
 
     def rate(work: float, operation: Callable[[], object]) -> float:
         took = typical(operation)
@@ -123,13 +125,12 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
     combine, compressed = draw(1, 512, 832), draw(1, 832, 512)
     columns = draw(1, 4096, 128, like=dtype if dtype.itemsize > 2 else torch.float32)  # as the transform converts
     source = draw(4096, 1024)
-    target = torch.empty_like(source)
     return CostModel(
         call=call,
         gemm=rate(2 * 512 * 832 * 512, lambda: torch.bmm(combine, compressed)),
         small_gemm=rate(2 * 32 * 26 * 128 * 512, lambda: torch.bmm(compress, blocks)),
         fft=rate(real_fft_flops(4096) * 128, lambda: torch.fft.rfft(columns, dim=1)),
-        bandwidth=rate(2 * source.nbytes, lambda: target.copy_(source)),
+        bandwidth=rate(2 * source.nbytes, source.clone),
     )
 
 

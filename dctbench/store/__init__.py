@@ -20,6 +20,7 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from dctbench.calibration import Calibration
 from dctbench.errors import StoreError, UsageError
 from dctbench.model import Case, Environment, Result, Run, canonical_json
 from dctbench.store import records, schema
@@ -172,6 +173,34 @@ class Store:
             rows = connection.execute(query).mappings().all()
         return {row["fingerprint"]: Environment(json.loads(row["facts"]), row["fingerprint"]) for row in rows}
 
+    def add_calibration(self, fingerprint: str, calibration: Calibration) -> None:
+        """Store what a device can do at most, in place of what was stored for that fingerprint and device before."""
+        row = records.row_of_calibration(fingerprint, calibration)
+        statement = insert(schema.calibrations).values(row)
+        keys = [schema.calibrations.c.fingerprint, schema.calibrations.c.device]
+        with self._writing() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
+
+    def calibration(self, fingerprint: str, device: str = "cpu") -> Calibration | None:
+        """What a device was measured to do at most in that environment, or None where nobody measured it.
+
+        Raises:
+            StoreError: when the record is not what was written.
+        """
+        table = schema.calibrations
+        query = sa.select(table).where(table.c.fingerprint == fingerprint, table.c.device == device)
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else records.calibration_of_row(row)
+
+    def calibrations(self, fingerprint: str) -> dict[str, Calibration]:
+        """The calibrations of every device in that environment, by device."""
+        table = schema.calibrations
+        query = sa.select(table).where(table.c.fingerprint == fingerprint).order_by(table.c.device)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return {row["device"]: records.calibration_of_row(row) for row in rows}
+
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         with _translated(self.name), self._engine.begin() as connection:
@@ -202,7 +231,7 @@ def open_store(location: str, *, create: bool = False) -> Store:
     found = _schema_number(path)
     engine = _engine(path)
     if found < schema.NEWEST:
-        _migrate(engine, found, location)
+        _migrate(engine, location)
     return Store(engine, location)
 
 
@@ -243,14 +272,18 @@ def _create(path: Path) -> None:
                 return
 
 
-def _migrate(engine: sa.Engine, found: int, name: str) -> None:
+def _migrate(engine: sa.Engine, name: str) -> None:
     """Bring an older store up to date: all of the missing steps, or none of them."""
-    missing = [migration for migration in schema.MIGRATIONS if migration.number > found]
     with _translated(name), engine.begin() as connection:
+        # Writing first takes the lock: of two processes that found an old store, the second finds nothing missing.
+        connection.execute(sa.update(schema.migrations).values(number=schema.migrations.c.number))
+        found = connection.execute(sa.select(sa.func.max(schema.migrations.c.number))).scalar_one()
+        missing = [migration for migration in schema.MIGRATIONS if migration.number > found]
         for migration in missing:
             for statement in migration.statements:
                 connection.exec_driver_sql(statement)
-        _record(connection, missing)
+        if missing:
+            _record(connection, missing)
 
 
 def _record(connection: sa.Connection, applied: Sequence[schema.Migration]) -> None:

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
+from dctbench.calibration import Calibration
 from dctbench.errors import StoreError
 from dctbench.model import Case, Measurement, Result, Run, canonical_json
 
@@ -101,6 +102,27 @@ def run_of_row(row: Mapping[str, Any]) -> Run:
         dctbench_version=row["dctbench_version"],
         settings=json.loads(row["settings"]),
     )
+
+
+def row_of_calibration(fingerprint: str, calibration: Calibration) -> Row:
+    """The row of `calibrations` for one device."""
+    record = canonical_json(calibration.to_json())
+    row = {"fingerprint": fingerprint, "device": calibration.device, "record": record}
+    return {**row, "sha256": _seal(row)}
+
+
+def calibration_of_row(row: Mapping[str, Any]) -> Calibration:
+    """The inverse of `row_of_calibration`.
+
+    Raises:
+        StoreError: when the row is not what was written.
+    """
+    if _seal({key: row[key] for key in ("fingerprint", "device", "record")}) != row["sha256"]:
+        raise StoreError(
+            f"the calibration of {row['device']} in {row['fingerprint']} is damaged",
+            hint="measure it again: dctbench doctor --calibrate",
+        )
+    return Calibration.from_json(json.loads(row["record"]))
 
 
 def _seal(row: Mapping[str, Any]) -> str:

@@ -71,6 +71,16 @@ results = Table(
     ForeignKeyConstraint(["run_id"], ["runs.id"]),
 )
 
+# What a machine can do at most, by fingerprint and device; `record` is a Calibration. Measured again, it is replaced.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("device", String(64), primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -81,5 +91,15 @@ class Migration:
     statements: Sequence[str] = ()
 
 
-MIGRATIONS: Sequence[Migration] = (Migration(1, "first schema"),)
+MIGRATIONS: Sequence[Migration] = (
+    Migration(1, "first schema"),
+    Migration(
+        2,
+        "calibrations by fingerprint",
+        (
+            "CREATE TABLE calibrations (fingerprint VARCHAR(64) NOT NULL, device VARCHAR(64) NOT NULL, "
+            "record TEXT NOT NULL, sha256 VARCHAR(64) NOT NULL, PRIMARY KEY (fingerprint, device))",
+        ),
+    ),
+)
 NEWEST = MIGRATIONS[-1].number
