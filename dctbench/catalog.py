@@ -195,10 +195,13 @@ METRICS: Mapping[str, Metric] = {
     for metric in (
         Metric("latency", "s", "wall time of one call"),
         Metric("memory.tensor", "B", "exact peak of tensor bytes during the call above what was live before it"),
+        Metric("memory.process", "B", "what the system says the process grew by in a call (CUDA: all it holds)"),
         Metric("memory.state", "B", "parameters and buffers that the method keeps"),
         Metric("flops", "FLOP", "counted on the meta device, multiply-add = 2"),
         Metric("error.noise", "1", "relative error against exact float64 attention, i.i.d. input"),
         Metric("error.smooth", "1", "the same on a smooth input, AR(1) with rho = 0.95"),
+        Metric("kernel_time", "s", "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
+        Metric("energy", "J", "energy of one call above what the idle device uses"),
         Metric("setup", "s", "construction of the layer: tables, plans, parameters"),
         Metric("first_call", "s", "the first call, before any warm-up"),
         Metric("compile", "s", "the call that compiles, with engine compile"),
@@ -206,7 +209,12 @@ METRICS: Mapping[str, Metric] = {
 }
 
 DEVICES: Mapping[str, Device] = {
-    device.name: device for device in (Device("cpu", "dctbench.devices.cpu", "the processor, through torch"),)
+    device.name: device
+    for device in (
+        Device("cpu", "dctbench.devices.cpu", "the processor, through torch"),
+        Device("cuda", "dctbench.devices.cuda", "an NVIDIA GPU, through torch and NVML: cuda:0, cuda:1"),
+        Device("mps", "dctbench.devices.mps", "the GPU of Apple silicon, through torch"),
+    )
 }
 
 

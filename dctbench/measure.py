@@ -1,13 +1,14 @@
 """One case from construction to its measurements: the order in which a worker asks each metric its question.
 
-Timing comes first and alone; memory, FLOPs and error are taken in separate, untimed passes afterwards. When one
-of those fails the case keeps what was measured, and a warning says what is missing and why.
+Timing comes first and alone; memory, FLOPs, error and energy are taken in separate passes afterwards. When one of
+those fails the case keeps what was measured, and a warning says what is missing and why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 import torch
@@ -15,17 +16,20 @@ from torch import Tensor
 
 from dctbench import catalog, units
 from dctbench.attention.sdpa import SDPAttention
-from dctbench.devices import DeviceModule
-from dctbench.errors import DctbenchError, UnsupportedError, UsageError
-from dctbench.metrics import error, flops, inputs, latency, memory
+from dctbench.devices import Cache, DeviceModule
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError
+from dctbench.metrics import energy, error, flops, inputs, latency, memory
+from dctbench.metrics.output import (
+    WrongOutputError,
+    check_depends_on_input,
+    check_form,
+    check_same,
+    check_written,
+)
 from dctbench.model import JSON, Case
 from dctbench.subject import SEED, Subject, make_arguments, make_module, meta_arguments, meta_call, place
 
 _clock = perf_counter
-
-
-class WrongOutputError(DctbenchError):
-    """The implementation's output has a wrong shape, type or values: its latency means nothing."""
 
 
 class NotEnoughMemoryError(DctbenchError):
@@ -37,7 +41,13 @@ class NotEnoughMemoryError(DctbenchError):
 
 
 def measure_case(
-    case: Case, device: DeviceModule, *, sampling: latency.Sampling, scratch: str | None, timing_only: bool = False
+    case: Case,
+    device: DeviceModule,
+    *,
+    sampling: latency.Sampling,
+    scratch: str | None,
+    cache: Cache | None = None,
+    timing_only: bool = False,
 ) -> JSON:
     """Measure one case in this process.
 
@@ -46,16 +56,23 @@ def measure_case(
         device: the module of its device's kind.
         sampling: when to stop taking latency samples.
         scratch: a folder shared by the cases of one sweep, for exact outputs; None computes them anew.
-        timing_only: leave out the untimed passes, whose figures do not differ between processes.
+        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        timing_only: leave out the passes whose figures do not differ between processes.
 
     Returns:
         status, measurements, warnings and details, as plain JSON.
 
     Raises:
         NotEnoughMemoryError: before trying what cannot fit.
-        WrongOutputError: for an output of a wrong shape or type, with NaN, or that changes from call to call.
+        WrongOutputError: for an output of a wrong shape or type, with NaN, unwritten, or that changes between calls.
         UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
     """
+    device.use(case.device)
+    # Made before the implementation is imported, so that nothing it does reaches the clock.
+    cache = cache or device.CACHE
+    stopwatch = device.stopwatch(case.device, cache)
+    if cache == "cold":  # between two calls of one sample there would be no sweep
+        sampling = replace(sampling, calls_most=1)
     if case.threads:
         torch.set_num_threads(case.threads)
     torch.manual_seed(SEED)  # parameters of a method's own are the same in every process
@@ -70,27 +87,62 @@ def measure_case(
         collected.add("memory.state", memory.state_bytes(module))
         subject = place(case, module)
         expected = _first_calls(case, device, subject, collected)
-        samples = latency.measure(subject.prepare, subject.call, lambda: device.synchronize(case.device), sampling)
+        watch = device.watch(case.device)
+        timer = latency.Timer(subject.prepare, subject.call, stopwatch)
+        samples = latency.measure(timer, sampling, watch.disturbed)
+        seen = watch.conditions()
         collected.add("latency", *samples.seconds)
-        for number, before in enumerate(expected):
-            _check_repeatable(case, subject.output(number), before)
+        collected.warnings += [f"latency: {text}" for text in (*latency.warnings(samples), *seen.warnings)]
+        collected.details.update(seen.details)
+        _check_again(case, subject, module, expected, timer.output(samples.calls_per_sample), collected)
         if not timing_only:
-            with collected.attempt("memory.tensor"):
-                prepared = subject.prepare(0)
-                collected.add("memory.tensor", memory.peak_tensor_bytes(lambda: subject.call(prepared)))
+            _other_passes(case, device, subject, collected)
     if not timing_only:
         with collected.attempt("flops"):
             collected.add("flops", flops.count(meta_call(case)))
         _errors(case, subject, scratch, collected)
+    swept = f", {units.size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
     collected.details.update(
         threads=torch.get_num_threads(),
+        cache=f"{cache}{swept}",
         calls_per_sample=samples.calls_per_sample,
         warmup_calls=samples.warmup_calls,
         stop_reason=samples.stop_reason,
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
         **_what_ran(case, module),
+        **device.describe(case.device),
     )
+    if samples.retaken:
+        collected.details["retaken"] = list(samples.retaken)
+    if samples.noisy:
+        collected.details["noisy"] = samples.noisy
     return collected.to_json()
+
+
+def _other_passes(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> None:
+    """Memory, the kernels' own time, and energy: each in calls of its own."""
+    with collected.attempt("memory.tensor"):
+        prepared = subject.prepare(0)
+        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: subject.call(prepared)))
+    with collected.attempt("memory.process"):
+        again = subject.prepare(0)
+        collected.add("memory.process", device.process_bytes(case.device, lambda: subject.call(again)))
+
+    def step(number: int) -> object:
+        if case.mode == "backward":
+            raise UnsupportedError("a backward pass cannot be repeated without its forward pass")
+        return subject.call(subject.prepare(number))
+
+    with collected.attempt("kernel_time"):
+        kernels = device.kernel_seconds(case.device, lambda: step(0))
+        if kernels is not None:
+            collected.add("kernel_time", kernels[0])
+            collected.details["kernels"] = kernels[1]
+    with collected.attempt("energy"):
+        counter = device.energy_counter(case.device)
+        used = energy.measure(step, lambda: device.synchronize(case.device), counter)
+        collected.add("energy", used.joules)
+        collected.details["energy"] = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
 
 
 class _Collected:
@@ -107,11 +159,16 @@ class _Collected:
 
     @contextmanager
     def attempt(self, metric: str) -> Iterator[None]:
-        """A pass after the timed one: its failure leaves this metric absent, with a warning, and the rest whole."""
+        """A pass after the timed one: its failure leaves this metric absent, with a warning, and the rest whole.
+
+        What this machine cannot tell at all is no reason to warn; the reason stands among the details.
+        """
         try:
             yield
         except WrongOutputError:
             raise
+        except (UnsupportedError, UnavailableError) as reason:
+            self.details[f"{metric}.absent"] = reason.message
         except Exception as failure:
             text = failure.message if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: {failure}"
             self.warnings.append(f"{metric}: not measured ({' '.join(text.split())[:300]})")
@@ -140,7 +197,7 @@ def _gradients(case: Case) -> AbstractContextManager[object]:
 
 def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> list[Tensor]:
     """The first call, timed apart, and the outputs of two inputs that later ones are checked against."""
-    if case.engine == "compile":
+    if case.engine != "eager":
         start = _clock()
         subject.call(subject.prepare(0))
         device.synchronize(case.device)
@@ -150,20 +207,40 @@ def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: 
     subject.call(prepared)
     device.synchronize(case.device)
     collected.add("first_call", _clock() - start)
-    _check_output(case, subject.output(0))
+    check_form(case, subject.output(0))
     expected = [subject.output(number).clone() for number in range(2)]
-    if torch.equal(expected[0], expected[1]):
-        raise WrongOutputError("two different inputs gave the same output: it does not depend on its input")
+    check_depends_on_input(*expected)
     return expected
 
 
-def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
-    """Estimate the need of a case that might hold n x n matrices beyond the device's memory; the others just run."""
-    dtype = getattr(torch, case.dtype)
-    available = device.memory_bytes(case.device)
-    quadratic = 4 * case.batch * case.heads * case.seq_len**2 * dtype.itemsize
-    if quadratic < available // 4:
-        return
+def _check_again(
+    case: Case,
+    subject: Subject,
+    module: torch.nn.Module,
+    expected: list[Tensor],
+    timed: tuple[int, object],
+    collected: _Collected,
+) -> None:
+    """After timing: the output of a timed call, those from before the timing again, and whether they were written."""
+    number, output = timed
+    number %= len(subject.arguments)
+    if case.mode != "backward":
+        # Kept apart first: an engine may hand out one buffer again and again.
+        kept = check_form(case, output).detach().clone()
+        before = expected[number] if number < len(expected) else subject.output(number)
+        check_same(case, kept, before, "in a timed call")
+    for again, earlier in enumerate(expected):
+        check_same(case, subject.output(again), earlier, "after timing")
+    with collected.attempt("the check for unwritten outputs"), torch.no_grad():
+        check_written(lambda: module(*subject.arguments[0]))
+
+
+def estimated_bytes(case: Case) -> int | None:
+    """What a call of the case would need, by shapes alone; None for code that fake tensors cannot run.
+
+    Raises:
+        UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
+    """
 
     def make() -> Callable[[], object]:
         module = make_module(case)
@@ -171,35 +248,29 @@ def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
         return lambda: module(*arguments)
 
     try:
-        needed = memory.predicted_tensor_bytes(make)
+        parts = make_module(case, "meta").modules()
+        kernels = {_kernel(case, part) for part in parts if isinstance(part, SDPAttention)}
+        return memory.predicted_tensor_bytes(make, math_attention="math" in kernels)
     except (UnsupportedError, UsageError):
         raise
-    except Exception:  # no estimate for code that fake tensors cannot run: let it try
+    except Exception:
+        return None
+
+
+def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
+    """Estimate the need of a case that might hold n x n matrices beyond the device's memory; the others just run."""
+    available = device.memory_bytes(case.device)
+    quadratic = 4 * case.batch * case.heads * case.seq_len**2 * getattr(torch, case.dtype).itemsize
+    if quadratic < available // 4:
         return
-    if needed > available:
+    needed = estimated_bytes(case)
+    if needed is not None and needed > available:
         raise NotEnoughMemoryError(needed, available)
 
 
-def _check_output(case: Case, output: object) -> None:
-    expected: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
-    if case.scope == "attention":
-        expected = (case.batch, case.heads, case.seq_len, case.head_dim)
-    if not isinstance(output, Tensor):
-        raise WrongOutputError(f"the output is a {type(output).__name__}, not a tensor")
-    if tuple(output.shape) != expected:
-        raise WrongOutputError(f"the output has shape {tuple(output.shape)}, expected {expected}")
-    if output.dtype != getattr(torch, case.dtype):
-        raise WrongOutputError(f"the output is {output.dtype}, expected torch.{case.dtype}")
-    if not torch.isfinite(output).all():
-        raise WrongOutputError("the output holds NaN or infinite values")
-
-
-def _check_repeatable(case: Case, output: Tensor, before: Tensor) -> None:
-    if not torch.isfinite(output).all():
-        raise WrongOutputError("after timing, the output holds NaN or infinite values")
-    change = error.relative_error(output, before)
-    if error.beyond_tolerance(change, case.dtype):
-        raise WrongOutputError(f"after timing, the same input gave another output (relative difference {change:.2g})")
+def _kernel(case: Case, part: SDPAttention) -> str:
+    dtype = getattr(torch, case.dtype)
+    return part.kernel(case.device, dtype, batch=case.batch, backward=case.mode != "forward")
 
 
 def _errors(case: Case, subject: Subject, scratch: str | None, collected: _Collected) -> None:
@@ -240,13 +311,14 @@ def _error(case: Case, subject: Subject, name: str, draw: Callable[..., Tensor],
 def _what_ran(case: Case, module: torch.nn.Module) -> JSON:
     """The kernel, the transform and the conventions behind the figures."""
     found: JSON = {"flops.convention": flops.CONVENTION}
+    if catalog.implementation(case.implementation).exact:
+        found["tolerance"] = error.TOLERANCE[case.dtype]
     stated = stated_flops(case) if case.mode == "forward" else None
     if stated is not None:
         found["flops.analytic"] = stated
     for part in module.modules():
         if isinstance(part, SDPAttention):
-            dtype = getattr(torch, case.dtype)
-            found["kernel"] = part.kernel(case.device, dtype, batch=case.batch, backward=case.mode != "forward")
+            found["kernel"] = _kernel(case, part)
         plan = getattr(part, "plan", None)
         if plan is not None:
             found["plan"] = str(plan)

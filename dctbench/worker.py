@@ -6,6 +6,7 @@ this process only, and the parent turns each of them into a stored result. The c
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dctbench import catalog
+from dctbench.devices import Cache
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
 from dctbench.model import Case
 
@@ -61,31 +63,49 @@ def respond(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(
-    case: dict[str, Any], sampling: dict[str, Any], scratch: str | None, timing_only: bool = False
+    case: dict[str, Any],
+    sampling: dict[str, Any],
+    scratch: str | None,
+    cache: Cache | None = None,
+    timing_only: bool = False,
 ) -> dict[str, Any]:
-    """One case's status, measurements, warnings and details as plain JSON; every failure is an answer too."""
-    from dctbench.measure import NotEnoughMemoryError, measure_case
+    """One case's status, measurements, warnings and details as plain JSON; every failure is an answer too.
+
+    A device that is not there makes its cases `skipped`: in a run over several devices the others go on.
+    """
+    from dctbench.measure import NotEnoughMemoryError, estimated_bytes, measure_case
     from dctbench.metrics.latency import Sampling
 
     subject = Case.from_json(case)
     device = catalog.DEVICES[subject.device.partition(":")[0]].load()
+    absent = device.unavailable(subject.device)
+    if absent is not None:
+        return {"status": "skipped", "message": absent}
+    wanted = Sampling(**{**device.SAMPLING, **sampling})
     try:
-        return measure_case(subject, device, sampling=Sampling(**sampling), scratch=scratch, timing_only=timing_only)
+        return measure_case(subject, device, sampling=wanted, scratch=scratch, cache=cache, timing_only=timing_only)
     except NotEnoughMemoryError as error:
         return {"status": "oom", "message": error.message, "details": {"estimated_bytes": error.needed}}
     except (UnsupportedError, UnavailableError) as error:
         return {"status": "unsupported", "message": error.message}
-    except DctbenchError as error:
-        return {"status": "error", "message": error.message}
     except BaseException as error:  # SystemExit included: an implementation may call sys.exit
-        asked = device.out_of_memory(error)
-        if asked is not None:
-            return {"status": "oom", "message": asked}
-        return {
-            "status": "error",
-            "message": describe_error(error),
-            "details": {"traceback": traceback.format_exc()},
-        }
+        return _failure(error, device.out_of_memory(error), lambda: estimated_bytes(subject))
+
+
+def _failure(error: BaseException, asked: str | None, estimate: Callable[[], int | None]) -> dict[str, Any]:
+    """The answer for what went wrong while measuring; `asked` says that memory ran out."""
+    if asked is not None:
+        needed = None
+        with contextlib.suppress(Exception):
+            needed = estimate()
+        return {"status": "oom", "message": asked, "details": {} if needed is None else {"estimated_bytes": needed}}
+    if isinstance(error, DctbenchError):
+        return {"status": "error", "message": error.message}
+    return {
+        "status": "error",
+        "message": describe_error(error),
+        "details": {"traceback": traceback.format_exc()},
+    }
 
 
 def describe_error(error: BaseException) -> str:

@@ -2,17 +2,127 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import psutil
+import torch
 
-from dctbench.environment import memory_limit, read_text
+from dctbench import host, neighbours
+from dctbench.devices import Cache, Conditions, EnergyCounter, Stopwatch
+from dctbench.devices.rapl import Rapl
+from dctbench.errors import UnsupportedError
+from dctbench.host import memory_limit, read_text
+from dctbench.metrics import memory
 
+SAMPLING: Mapping[str, float] = {}
+CACHE: Cache = "warm"
+RESOLVED = 8 << 20
+"""Bytes: a growth of the resident set below this is lost among pages that were there before."""
+UNKNOWN_CACHE = 64 << 20
+_PAGES = Path("/proc/self")
 _ASKED = re.compile(r"tried to allocate (\d+) bytes")
+_SIZE = re.compile(r"(\d+)([KMG]?)")
+# Bound before any implementation is imported, so that none can put its own clock in place of this one.
+_clock = perf_counter
+
+
+def unavailable(name: str) -> str | None:
+    """There is always a processor."""
+    return None
+
+
+def use(name: str) -> None:
+    """Nothing to choose."""
 
 
 def synchronize(name: str) -> None:
     """Nothing to wait for: torch's CPU calls return when they are done."""
+
+
+def stopwatch(name: str, cache: Cache) -> Stopwatch:
+    """The wall clock around a call; `cold` first writes a buffer twice as large as the last-level caches together."""
+    clock = _clock
+    if cache == "warm":
+
+        def seconds(run: Callable[[], object]) -> float:
+            start = clock()
+            run()
+            return clock() - start
+
+        return seconds
+
+    buffer = torch.zeros(swept_bytes(name) // 8, dtype=torch.int64)
+    sweep = buffer.add_
+
+    def cold_seconds(run: Callable[[], object]) -> float:
+        sweep(1)  # by all threads, so that each core's own caches are emptied too
+        start = clock()
+        run()
+        return clock() - start
+
+    return cold_seconds
+
+
+def swept_bytes(name: str) -> int:
+    """Twice the last-level caches of all cores."""
+    return 2 * (last_level_cache_bytes() or UNKNOWN_CACHE)
+
+
+def last_level_cache_bytes(cpus: Path = Path("/sys/devices/system/cpu")) -> int | None:
+    """The last-level caches of the machine, each shared one counted once, or None where the system does not say."""
+    levels: dict[int, dict[str, int]] = {}
+    for index in cpus.glob("cpu[0-9]*/cache/index[0-9]*"):
+        level, shared = read_text(str(index / "level")), read_text(str(index / "shared_cpu_list"))
+        size = _SIZE.fullmatch(read_text(str(index / "size")) or "")
+        if level and shared and size and read_text(str(index / "type")) != "Instruction":
+            levels.setdefault(int(level), {})[shared] = int(size[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[size[2]]
+    return sum(levels[max(levels)].values()) if levels else None
+
+
+class Watch:
+    """Other processes, time that a hypervisor took, and the frequency governor."""
+
+    def __init__(self) -> None:
+        self._neighbours = neighbours.Neighbours()
+
+    def disturbed(self) -> str | None:
+        """Samples beside a neighbour are kept: it will most likely be there for the next try too."""
+        return None
+
+    def conditions(self) -> Conditions:
+        """Warnings about neighbours and governor; what the neighbours used."""
+        usage = self._neighbours.usage()
+        warnings = []
+        if usage is not None and usage.cores >= neighbours.NOTICED_CORES:
+            names = ", ".join(neighbours.busiest())
+            warnings.append(
+                f"other processes used {usage.cores:.1f} of {usage.of_cores} cores while this was timed"
+                f"{f', now mostly {names}' if names else ''}: stop them, or read the figures as too slow"
+            )
+        if usage is not None and usage.stolen >= neighbours.NOTICED_STOLEN:
+            warnings.append(
+                f"the hypervisor gave {usage.stolen:.0%} of the processor time to other machines: "
+                "measure on a dedicated host, or judge by ratios only"
+            )
+        governor = host.governor()
+        if governor not in (None, "performance"):
+            warnings.append(
+                f"the frequency governor is {governor!r}, so that the clock follows the load: "
+                "`cpupower frequency-set -g performance` makes figures steadier"
+            )
+        details = {} if usage is None else {"others_cores": round(usage.cores, 2), "stolen": round(usage.stolen, 3)}
+        return Conditions(tuple(warnings), details)
+
+
+def watch(name: str) -> Watch:
+    """Watches the machine from now on."""
+    return Watch()
 
 
 def memory_bytes(name: str) -> int:
@@ -25,6 +135,58 @@ def memory_bytes(name: str) -> int:
     return int(min(free, limit - int(used)))
 
 
+def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
+    """The running sum of the allocator's events, exact to the byte."""
+    return memory.peak_tensor_bytes(call)
+
+
+def process_bytes(name: str, call: Callable[[], object]) -> int:
+    """How far the resident set grew at most during `call`, by the kernel's high-water mark (Linux).
+
+    Memory that the allocator kept from earlier calls is given back first: it would hide what this call needs.
+
+    Raises:
+        UnsupportedError: elsewhere, and for a growth under 8 MiB, which page accounting does not resolve.
+    """
+    if sys.platform != "linux":
+        raise UnsupportedError("the high-water mark of a process can be reset on Linux only")
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+    try:
+        (_PAGES / "clear_refs").write_text("5", encoding="ascii")  # proc(5): resets VmHWM to VmRSS
+    except OSError as error:
+        raise UnsupportedError(f"/proc/self/clear_refs cannot be written: {error.strerror}") from None
+    before = _status_bytes("VmHWM")
+    result = call()
+    grown = _status_bytes("VmHWM") - before
+    del result
+    if grown < RESOLVED:
+        raise UnsupportedError(f"grew by less than {RESOLVED >> 20} MiB, which the page accounting does not resolve")
+    return grown
+
+
+def _status_bytes(key: str) -> int:
+    for line in (_PAGES / "status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) << 10
+    raise UnsupportedError(f"/proc/self/status has no {key}")
+
+
+def energy_counter(name: str) -> EnergyCounter:
+    """RAPL, which counts the whole package, other processes included.
+
+    Raises:
+        UnavailableError: without readable counters.
+    """
+    return Rapl.find()
+
+
+def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
+    """A call on the processor is its own kernels."""
+    return None
+
+
 def out_of_memory(error: BaseException) -> str | None:
     """torch raises a plain RuntimeError when the allocator fails; its text is all there is to tell it by."""
     if isinstance(error, MemoryError):
@@ -33,3 +195,8 @@ def out_of_memory(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or asked):
         return f"out of memory: one tensor of {int(asked[1]):,} bytes" if asked else "out of memory"
     return None
+
+
+def describe(name: str) -> dict[str, Any]:
+    """The instruction set that torch's kernels use here."""
+    return {"cpu_capability": torch.backends.cpu.get_cpu_capability()}

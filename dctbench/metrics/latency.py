@@ -1,7 +1,7 @@
 """How long one call takes: warm-up to steadiness, then samples until their median is known well enough.
 
-The clock is bound when this module is imported, before any implementation is, so that code under test cannot
-replace it.
+The device gives the stopwatch, so that nothing here knows what a second is measured with. It is made before any
+implementation is imported: code under test cannot replace it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
-from dctbench.stats import median_interval
+from dctbench.devices import Stopwatch
+from dctbench.errors import DctbenchError
+from dctbench.stats import median_interval, quantile
 
-_clock = perf_counter
+_EVERY_CHECK_UNTIL = 20
+_SETTLED_CHECKS = 8
+
+
+class ImplausibleError(DctbenchError):
+    """A time that no call can have taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,8 @@ class Sampling:
     Seconds throughout: `warmup_least` and `warmup_most` bound the warm-up, `sample_least` is the least duration of
     one sample (shorter calls are repeated inside it, `calls_most` times at most), `budget` the time after which a
     case with enough samples ends. `precision` is the relative half width of the median's 95% interval that is enough.
+    Noise has settled when the relative interquartile range has stayed within `settled` of itself over eight checks:
+    what more samples would say is then known. A disturbed sample is taken again `retakes` times at most.
     """
 
     warmup_least: float = 0.2
@@ -35,77 +43,157 @@ class Sampling:
     samples_least: int = 20
     samples_most: int = 1000
     precision: float = 0.025
+    settled: float = 0.05
     budget: float = 2.0
+    retakes: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Seconds per call in the order taken, and why sampling stopped: `precise`, `budget` or `count`."""
+    """Seconds per call in the order taken, and why sampling stopped: `precise`, `settled`, `budget` or `count`.
+
+    `retaken` holds the samples that were taken again, which enter no statistic; `noisy` why that did not help.
+    """
 
     seconds: tuple[float, ...]
     calls_per_sample: int
     warmup_calls: int
     stop_reason: str
+    retaken: tuple[float, ...] = ()
+    noisy: str | None = None
 
 
-def measure(
-    prepare: Callable[[int], Any],
-    call: Callable[[Any], object],
-    synchronize: Callable[[], None],
-    sampling: Sampling,
-) -> Samples:
-    """Samples of `call(prepare(number))`, of which only `call` is timed; calls are numbered through."""
-    timer = _Timer(prepare, call, synchronize)
+class Timer:
+    """Times blocks of `call(prepare(number))`, of which only `call` is timed; calls are numbered through."""
+
+    def __init__(self, prepare: Callable[[int], Any], call: Callable[[Any], object], stopwatch: Stopwatch) -> None:
+        self._prepare = prepare
+        self._call = call
+        self._stopwatch = stopwatch
+        self.calls = 0
+
+    def time(self, calls: int) -> float:
+        """Seconds that `calls` calls take together.
+
+        Raises:
+            ImplausibleError: for none.
+        """
+        call, prepared = self._call, self._ready(calls)
+
+        def run() -> None:
+            for one in prepared:
+                call(one)
+
+        seconds = self._stopwatch(run)
+        if seconds <= 0:
+            raise ImplausibleError(f"implausible: {calls} call(s) in {seconds:g} s")
+        return seconds
+
+    def output(self, calls: int) -> tuple[int, object]:
+        """The number of the last call of one more block, timed as every other, and what that call returned.
+
+        Timed blocks drop what calls return, as users' loops do; this one keeps it, and the code under test cannot
+        tell that it is the one.
+        """
+        call, prepared = self._call, self._ready(calls)
+        kept: list[object] = [None]
+
+        def run() -> None:
+            for one in prepared:
+                kept[0] = call(one)
+
+        self._stopwatch(run)
+        return self.calls - 1, kept[0]
+
+    def _ready(self, calls: int) -> list[Any]:
+        numbers = range(self.calls, self.calls + calls)
+        self.calls += calls
+        return [self._prepare(number) for number in numbers]
+
+
+def measure(timer: Timer, sampling: Sampling, disturbed: Callable[[], str | None] = lambda: None) -> Samples:
+    """Warm up, then take samples.
+
+    Args:
+        timer: of the call.
+        sampling: when to stop.
+        disturbed: asked after each sample whether to take it again.
+    """
     per_call = _warm_up(timer, sampling)
     inner = 1
     if per_call < sampling.sample_least:
-        inner = min(sampling.calls_most, max(1, round(sampling.sample_least / per_call + 0.5)))
+        inner = max(1, min(sampling.calls_most, round(sampling.sample_least / per_call + 0.5)))
     warmup_calls = timer.calls
     seconds: list[float] = []
-    spent = 0.0
+    retaken: list[float] = []
+    spreads: list[float] = []
+    noisy: str | None = None
+    spent, tries = 0.0, 0
     reason = "count"
     while len(seconds) < sampling.samples_most:
         took = timer.time(inner)
         spent += took
+        trouble = None if noisy else disturbed()
+        if trouble and tries < sampling.retakes:
+            tries += 1
+            retaken.append(took / inner)
+            continue
+        if trouble:
+            noisy = f"{trouble}, after {tries} retakes too"
+        tries = 0
         seconds.append(took / inner)
         if len(seconds) < sampling.samples_least:
             continue
         if spent >= sampling.budget:
             reason = "budget"
             break
-        # A check costs a sort: every fifth sample is soon enough.
-        if len(seconds) % 5 == 0 and median_interval(seconds).relative_half_width <= sampling.precision:
+        # A check costs a sort: once there are many samples, every fifth is soon enough.
+        if len(seconds) > _EVERY_CHECK_UNTIL and len(seconds) % 5:
+            continue
+        if median_interval(seconds).relative_half_width <= sampling.precision:
             reason = "precise"
             break
-    return Samples(tuple(seconds), inner, warmup_calls, reason)
+        spreads.append(spread(seconds))
+        if _settled(spreads, sampling.settled):
+            reason = "settled"
+            break
+    return Samples(tuple(seconds), inner, warmup_calls, reason, tuple(retaken), noisy)
 
 
-class _Timer:
-    """Times blocks of calls, numbering the calls through."""
-
-    def __init__(
-        self, prepare: Callable[[int], Any], call: Callable[[Any], object], synchronize: Callable[[], None]
-    ) -> None:
-        self.prepare = prepare
-        self.call = call
-        self.synchronize = synchronize
-        self.calls = 0
-
-    def time(self, calls: int) -> float:
-        """Seconds that `calls` calls take together."""
-        call, synchronize = self.call, self.synchronize
-        prepared = [self.prepare(number) for number in range(self.calls, self.calls + calls)]
-        synchronize()
-        start = _clock()
-        for one in prepared:
-            call(one)
-        synchronize()
-        took = _clock() - start
-        self.calls += calls
-        return took
+def spread(seconds: tuple[float, ...] | list[float]) -> float:
+    """The interquartile range as a share of the median."""
+    return (quantile(seconds, 0.75) - quantile(seconds, 0.25)) / statistics.median(seconds)
 
 
-def _warm_up(timer: _Timer, sampling: Sampling) -> float:
+def drift(seconds: tuple[float, ...] | list[float]) -> float:
+    """How much slower the last third was than the first, by medians; 0.1 reads 10% slower. 0 under 12 samples."""
+    third = len(seconds) // 3
+    return statistics.median(seconds[-third:]) / statistics.median(seconds[:third]) - 1 if third >= 4 else 0.0
+
+
+def warnings(samples: Samples) -> list[str]:
+    """What a reader of the figures should know about them, each with what to do about it."""
+    said = []
+    wide, moved = spread(samples.seconds), drift(samples.seconds)
+    if len(samples.seconds) >= 5 and wide > 0.1:
+        remedy = "do not compare below that" if wide > 0.25 else "take more rounds"
+        said.append(f"the samples' interquartile range is {wide:.0%} of the median: quieten the machine, or {remedy}")
+    if abs(moved) > max(0.05, wide):
+        said.append(
+            f"the last third of the samples was {abs(moved):.0%} {'slower' if moved > 0 else 'faster'} than the first: "
+            "the machine was heating, or its load changing; let it come to rest and measure again"
+        )
+    if samples.noisy:
+        said.append(f"noisy: {samples.noisy}; free or cool the device and measure again")
+    return said
+
+
+def _settled(spreads: list[float], within: float) -> bool:
+    last = spreads[-_SETTLED_CHECKS:]
+    return len(last) == _SETTLED_CHECKS and max(last) - min(last) <= within * statistics.fmean(last)
+
+
+def _warm_up(timer: Timer, sampling: Sampling) -> float:
     """Call until two successive windows' medians agree within `steadiness`; returns seconds per call."""
     seconds: list[float] = []
     total = 0.0

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.profiler import profile
+from torch.nn.functional import scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
@@ -40,17 +43,44 @@ def peak_tensor_bytes(call: Callable[[], object]) -> int:
     return int(peak)
 
 
-def predicted_tensor_bytes(make: Callable[[], Callable[[], object]]) -> int:
+def predicted_tensor_bytes(make: Callable[[], Callable[[], object]], math_attention: bool = False) -> int:
     """What the call that `make` returns would need at most, without allocating it: an estimate.
 
     Both run on fake tensors, which have shapes and no memory. Scratch inside a kernel is not seen.
+
+    Args:
+        make: makes the call; on fake tensors too.
+        math_attention: the real device would run torch's composite attention kernel, whose n x n matrices fake
+            tensors do not show; it is taken apart for them.
     """
-    with FakeTensorMode(), torch.inference_mode(), _LiveStorages() as storages:
+    attention = _MathAttention() if math_attention else nullcontext()
+    with FakeTensorMode(), torch.inference_mode(), attention, _LiveStorages() as storages:
         call = make()
         before = storages.live
         storages.peak = before
         call()
     return int(storages.peak - before)
+
+
+class _MathAttention(TorchFunctionMode):
+    """Attention as the products that torch's composite kernel is made of."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is scaled_dot_product_attention:
+            return _composite(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _composite(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, attn_mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    scale = q.shape[-1] ** -0.25  # ATen scales both factors, each in a tensor of its own
+    q, k = q * scale, k * scale
+    logits = q @ k.transpose(-1, -2)
+    if attn_mask is not None:
+        logits = logits + attn_mask
+    weights = torch.softmax(logits, dim=-1)
+    return weights @ v
 
 
 class _LiveStorages(TorchDispatchMode):

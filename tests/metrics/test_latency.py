@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 
 import pytest
 
+from dctbench.devices import Stopwatch, cpu
 from dctbench.metrics import latency
-from dctbench.metrics.latency import Samples, Sampling
+from dctbench.metrics.latency import ImplausibleError, Samples, Sampling, Timer
 
 
 class Clock:
@@ -17,70 +19,86 @@ class Clock:
     def __init__(self) -> None:
         self.now = 0.0
 
-    def __call__(self) -> float:
-        return self.now
+    def stopwatch(self, run: Callable[[], object]) -> float:
+        before = self.now
+        run()
+        return self.now - before
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(latency, "_clock", made)
-    return made
+def clock() -> Clock:
+    return Clock()
 
 
-def work(clock: Clock, cost: Callable[[int], float]) -> Callable[[int], None]:
-    def call(number: int) -> None:
+def work(clock: Clock, cost: Callable[[int], float]) -> Callable[[int], int]:
+    def call(number: int) -> int:
         clock.now += cost(number)
+        return number
 
     return call
-
-
-def nothing() -> None:
-    return
 
 
 def number_itself(number: int) -> int:
     return number
 
 
-def measure(call: Callable[[int], None], synchronize: Callable[[], None], sampling: Sampling) -> Samples:
-    return latency.measure(number_itself, call, synchronize, sampling)
+def measure(clock: Clock, cost: Callable[[int], float], **sampling: float) -> Samples:
+    return latency.measure(Timer(number_itself, work(clock, cost), clock.stopwatch), Sampling(**sampling))
 
 
 def test_a_steady_call_stops_when_its_median_is_precise(clock: Clock) -> None:
-    samples = measure(work(clock, lambda i: 0.01), nothing, Sampling())
+    samples = measure(clock, lambda i: 0.01)
     assert samples.stop_reason == "precise"
-    assert len(samples.seconds) == 20
+    assert len(samples.seconds) == Sampling().samples_least
     assert samples.calls_per_sample == 1
-    assert samples.seconds == pytest.approx([0.01] * 20)
+    assert samples.seconds == pytest.approx([0.01] * len(samples.seconds))
+    assert (samples.retaken, samples.noisy) == ((), None)
 
 
 def test_a_short_call_is_repeated_inside_a_sample_and_reported_per_call(clock: Clock) -> None:
-    samples = measure(work(clock, lambda i: 1e-5), nothing, Sampling())
+    samples = measure(clock, lambda i: 1e-5)
     assert samples.calls_per_sample >= 100
     assert samples.seconds == pytest.approx([1e-5] * len(samples.seconds))
 
 
-def test_a_slow_noisy_call_ends_with_its_budget_but_never_under_twenty_samples(clock: Clock) -> None:
-    samples = measure(work(clock, lambda i: 0.5 + 0.4 * (i % 7)), nothing, Sampling(budget=2.0))
+def test_a_call_is_never_repeated_where_that_would_spoil_it(clock: Clock) -> None:
+    assert measure(clock, lambda i: 1e-5, calls_most=1).calls_per_sample == 1
+
+
+def test_a_slow_noisy_call_ends_with_its_budget_but_never_under_the_least_samples(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 0.5 + 0.4 * (i % 7), budget=2.0, samples_least=20)
     assert (samples.stop_reason, len(samples.seconds)) == ("budget", 20)
 
 
 def test_a_wild_fast_call_ends_at_the_most_samples(clock: Clock) -> None:
-    samples = measure(work(clock, lambda i: 2e-3 * (1 + i % 2)), nothing, Sampling(samples_most=50, budget=1e9))
+    samples = measure(clock, lambda i: 2e-3 * (1 + i % 2), samples_most=50, budget=1e9, settled=-1)
     assert (samples.stop_reason, len(samples.seconds)) == ("count", 50)
 
 
+def test_noise_that_stays_as_it_is_has_settled(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 2e-3 * (1 + 0.2 * (i % 5)), budget=1e9)
+    assert samples.stop_reason == "settled"
+    assert len(samples.seconds) < 200
+
+
+def test_noise_that_still_grows_has_not_settled(clock: Clock) -> None:
+    draw = random.Random(0).random
+    samples = measure(clock, lambda i: 5e-3 * (1 + i / 10 * draw()), budget=1e9, samples_most=60)
+    assert samples.stop_reason == "count"
+
+
 def test_warm_up_goes_on_until_two_windows_agree(clock: Clock) -> None:
-    slow_start = work(clock, lambda i: 0.05 - 0.0033 * i if i < 12 else 0.01)
-    samples = measure(slow_start, nothing, Sampling())
+    samples = measure(clock, lambda i: 0.05 - 0.0033 * i if i < 12 else 0.01)
     assert samples.warmup_calls > 12
     assert max(samples.seconds) == pytest.approx(0.01)
 
 
 def test_warm_up_ends_at_its_most_for_a_call_that_never_settles(clock: Clock) -> None:
-    samples = measure(work(clock, lambda i: 0.02 * (1 + i)), nothing, Sampling(budget=0.1))
-    assert samples.warmup_calls < 20
+    assert measure(clock, lambda i: 0.02 * (1 + i), budget=0.1).warmup_calls < 20
+
+
+def test_warm_up_makes_at_least_three_calls_however_long_they_take(clock: Clock) -> None:
+    assert measure(clock, lambda i: 100.0).warmup_calls == 3
 
 
 def test_calls_are_numbered_through_so_that_inputs_rotate(clock: Clock) -> None:
@@ -90,20 +108,21 @@ def test_calls_are_numbered_through_so_that_inputs_rotate(clock: Clock) -> None:
         seen.append(number)
         clock.now += 0.01
 
-    measure(call, nothing, Sampling())
+    latency.measure(Timer(number_itself, call, clock.stopwatch), Sampling())
     assert seen == list(range(len(seen)))
 
 
-def test_every_sample_waits_for_the_device_before_and_after(clock: Clock) -> None:
-    waits: list[float] = []
-    samples = measure(work(clock, lambda i: 0.01), lambda: waits.append(clock.now), Sampling())
-    assert len(waits) == 2 * (samples.warmup_calls + len(samples.seconds))
+def test_the_output_of_one_more_block_is_kept_with_its_number(clock: Clock) -> None:
+    timed: list[float] = []
 
+    def stopwatch(run: Callable[[], object]) -> float:
+        timed.append(clock.stopwatch(run))
+        return timed[-1]
 
-def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
-    samples = measure(lambda i: [*range(20_000)].clear(), nothing, Sampling(warmup_least=0.01, budget=0.05))
-    assert min(samples.seconds) > 0
+    timer = Timer(number_itself, work(clock, lambda i: 0.01), stopwatch)
+    timer.time(3)
+    assert timer.output(2) == (4, 4)
+    assert timed == pytest.approx([0.03, 0.02])
 
 
 def test_what_prepares_a_call_is_not_timed(clock: Clock) -> None:
@@ -111,5 +130,51 @@ def test_what_prepares_a_call_is_not_timed(clock: Clock) -> None:
         clock.now += 1.0
         return number
 
-    samples = latency.measure(prepare, work(clock, lambda i: 0.01), nothing, Sampling())
-    assert samples.seconds == pytest.approx([0.01] * 20)
+    samples = latency.measure(Timer(prepare, work(clock, lambda i: 0.01), clock.stopwatch), Sampling())
+    assert samples.seconds == pytest.approx([0.01] * len(samples.seconds))
+
+
+def test_a_call_that_takes_no_time_is_refused(clock: Clock) -> None:
+    with pytest.raises(ImplausibleError, match="implausible"):
+        measure(clock, lambda i: 0.0)
+
+
+def test_a_disturbed_sample_is_taken_again_and_stored_apart(clock: Clock) -> None:
+    answers = iter([None, "slow clock", "slow clock"])
+    timer = Timer(number_itself, work(clock, lambda i: 0.01), clock.stopwatch)
+    samples = latency.measure(timer, Sampling(samples_least=5), lambda: next(answers, None))
+    assert samples.retaken == pytest.approx((0.01, 0.01))
+    assert (len(samples.seconds), samples.noisy) == (5, None)
+
+
+def test_after_three_retakes_the_sample_stays_and_the_result_is_noisy(clock: Clock) -> None:
+    timer = Timer(number_itself, work(clock, lambda i: 0.01), clock.stopwatch)
+    samples = latency.measure(timer, Sampling(samples_least=5), lambda: "slow clock")
+    assert len(samples.retaken) == 3
+    assert len(samples.seconds) == 5
+    assert samples.noisy == "slow clock, after 3 retakes too"
+    assert any(text.startswith("noisy: slow clock") for text in latency.warnings(samples))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        ([1.0, 1.01] * 10, []),
+        ([1.0, 1.15] * 10, ["range is 14% of the median: quieten the machine, or take more rounds"]),
+        ([1.0, 2.0] * 10, ["range is 67% of the median: quieten the machine, or do not compare below that"]),
+        ([1.0 + 0.01 * i for i in range(12)], ["8% slower than the first"]),
+        ([1.2] * 6 + [1.0] * 18, ["17% faster than the first"]),
+    ],
+)
+def test_spread_and_drift_are_said_with_a_remedy(seconds: list[float], words: list[str]) -> None:
+    said = latency.warnings(Samples(tuple(seconds), 1, 3, "precise"))
+    assert len(said) == len(words)
+    assert all(word in text for word, text in zip(words, said, strict=True))
+
+
+@pytest.mark.parametrize("cache", ["warm", "cold"])
+def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatch, cache: str) -> None:
+    stopwatch: Stopwatch = cpu.stopwatch("cpu", cache)  # type: ignore[arg-type]
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(cpu, "_clock", lambda: 0.0)
+    assert stopwatch(lambda: [*range(20_000)].clear()) > 0

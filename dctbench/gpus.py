@@ -1,0 +1,225 @@
+"""The NVIDIA GPUs of this machine as NVML tells them, and whether a device that was asked for is there at all.
+
+Torch-free on purpose: the parent process plans, checks and describes GPUs without ever touching CUDA, since a
+context there would hold memory on the device under test and make forked children useless.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+from dctbench.errors import UnavailableError, UsageError
+
+_MILLI = 1e-3
+_HINT = "`dctbench list devices` shows what there is; `--device cpu` works everywhere"
+THROTTLING = {
+    0x004: "power cap",
+    0x008: "hardware slowdown",
+    0x020: "thermal (driver)",
+    0x040: "thermal (hardware)",
+    0x080: "power brake",
+}
+"""NVML's bits for clocks held down by power or heat (nvml.h, nvmlClocksEventReasons); idling is not one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """What does not change while the machine runs. `clock_mhz` is the SM clock that the GPU means to run at."""
+
+    name: str
+    uuid: str
+    memory_bytes: int
+    driver: str
+    clock_mhz: int | None
+    power_cap_watts: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What changes from moment to moment; None where the GPU does not tell."""
+
+    clock_mhz: int | None
+    power_watts: float | None
+    temperature_c: int | None
+    throttling: tuple[str, ...]
+
+
+class Gauge:
+    """One GPU's meters, by its NVML handle."""
+
+    def __init__(self, nvml: Any, handle: Any) -> None:
+        self._nvml = nvml
+        self._handle = handle
+
+    def facts(self) -> Gpu:
+        """Name, memory, driver, default clock and power cap."""
+        nvml, handle = self._nvml, self._handle
+        clock = self._ask(nvml.nvmlDeviceGetDefaultApplicationsClock, nvml.NVML_CLOCK_SM)
+        if not clock:
+            clock = self._ask(nvml.nvmlDeviceGetMaxClockInfo, nvml.NVML_CLOCK_SM)
+        cap = self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit)
+        return Gpu(
+            name=_text(nvml.nvmlDeviceGetName(handle)),
+            uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+            memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
+            driver=_text(nvml.nvmlSystemGetDriverVersion()),
+            clock_mhz=clock,
+            power_cap_watts=None if cap is None else cap * _MILLI,
+        )
+
+    def reading(self) -> Reading:
+        """SM clock, power, temperature and what holds the clock down, now."""
+        nvml = self._nvml
+        power = self._ask(nvml.nvmlDeviceGetPowerUsage)
+        reasons = self._ask(nvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
+        return Reading(
+            clock_mhz=self.clock_mhz(),
+            power_watts=None if power is None else power * _MILLI,
+            temperature_c=self._ask(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+            throttling=tuple(name for bit, name in THROTTLING.items() if reasons & bit),
+        )
+
+    def clock_mhz(self) -> int | None:
+        """The SM clock now."""
+        clock = self._ask(self._nvml.nvmlDeviceGetClockInfo, self._nvml.NVML_CLOCK_SM)
+        return None if clock is None else int(clock)
+
+    def joules(self) -> float | None:
+        """Energy used since the driver was loaded; None for GPUs before Volta."""
+        used = self._ask(self._nvml.nvmlDeviceGetTotalEnergyConsumption)
+        return None if used is None else used * _MILLI
+
+    def processes(self) -> dict[int, int | None] | None:
+        """Bytes held by each process that computes on the GPU, by process id; None where NVML may not tell."""
+        found = self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses)
+        return None if found is None else {process.pid: process.usedGpuMemory for process in found}
+
+    def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        """The answer, or None where this GPU or this user gets none: every meter is optional."""
+        try:
+            return question(self._handle, *arguments)
+        except self._nvml.NVMLError:
+            return None
+
+
+def gauge(uuid: str) -> Gauge:
+    """The meters of the GPU with that UUID.
+
+    Raises:
+        UnavailableError: without NVML, or for a GPU that NVML does not know.
+    """
+    nvml = load()
+    try:
+        return Gauge(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"))
+    except nvml.NVMLError as error:
+        raise UnavailableError(f"NVML does not know GPU {uuid}: {error}") from None
+
+
+def visible(variables: Mapping[str, str] | None = None) -> list[Gauge]:
+    """The GPUs that a process with these environment variables sees, as CUDA numbers them there.
+
+    The order is NVML's, by bus, which is CUDA's own only under CUDA_DEVICE_ORDER=PCI_BUS_ID: set it for children.
+
+    Raises:
+        UnavailableError: without NVML, with the reason.
+    """
+    nvml = load()
+    gauges = [Gauge(nvml, nvml.nvmlDeviceGetHandleByIndex(i)) for i in range(nvml.nvmlDeviceGetCount())]
+    chosen = (os.environ if variables is None else variables).get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return gauges
+    names = [_text(nvml.nvmlDeviceGetUUID(gauge._handle)) for gauge in gauges]
+    found: list[Gauge] = []
+    for word in (word.strip() for word in chosen.split(",")):
+        matching = [int(word)] if word.isdigit() else [i for i, name in enumerate(names) if word and word in name]
+        if not matching or matching[0] >= len(gauges):
+            break  # as CUDA does: the first word that names no GPU ends the list
+        found.append(gauges[matching[0]])
+    return found
+
+
+def facts(variables: Mapping[str, str] | None = None) -> list[dict[str, Any]] | None:
+    """The stable facts of every visible GPU, for the environment; None where there is none."""
+    try:
+        return [asdict(gauge.facts()) for gauge in visible(variables)] or None
+    except UnavailableError:
+        return None
+
+
+def unavailable(device: str, variables: Mapping[str, str] | None = None) -> str | None:
+    """Why `device` (`cpu`, `cuda:1`, `mps`) cannot be used on this machine, in one sentence; None when it can.
+
+    Says what can be known without torch; a worker may still find that its torch has no such device.
+    """
+    kind = device.partition(":")[0]
+    if kind == "mps":
+        apple = sys.platform == "darwin" and platform.machine() == "arm64"
+        return None if apple else f"{device}: Metal needs a Mac with Apple silicon"
+    if kind != "cuda":
+        return None
+    try:
+        count = len(visible(variables))
+    except UnavailableError as error:
+        return f"{device}: {error.message}"
+    if parse_index(device) >= count:
+        return f"{device}: there {'is 1 GPU' if count == 1 else f'are {count} GPUs'} visible here"
+    try:
+        build = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return None
+    return f"{device}: this torch ({build}) was built without CUDA" if build.endswith("+cpu") else None
+
+
+def require(devices: Iterable[str], variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The devices that are absent, with the reason; for the plan of a run that names several.
+
+    Raises:
+        UnavailableError: when none of them is there.
+    """
+    asked = list(dict.fromkeys(devices))
+    absent = {device: reason for device in asked if (reason := unavailable(device, variables)) is not None}
+    if asked and len(absent) == len(asked):
+        raise UnavailableError("; ".join(absent.values()), hint=_HINT)
+    return absent
+
+
+@functools.cache
+def load() -> Any:
+    """NVML, started once per process.
+
+    Raises:
+        UnavailableError: without the driver, or without its library.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        raise UnavailableError("the package nvidia-ml-py is not installed") from None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        missing = isinstance(error, pynvml.NVMLError_LibraryNotFound | pynvml.NVMLError_DriverNotLoaded)
+        raise UnavailableError("no NVIDIA driver on this machine" if missing else f"NVML: {error}") from None
+    return pynvml
+
+
+def parse_index(device: str) -> int:
+    """The number in `cuda:1`; 0 for a name without one.
+
+    Raises:
+        UsageError: for what is no number.
+    """
+    index = device.partition(":")[2] or "0"
+    if not index.isascii() or not index.isdigit():
+        raise UsageError(f"device {device!r}: {index!r} is not a number", hint="devices are named cpu, cuda:0, mps")
+    return int(index)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

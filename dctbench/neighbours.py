@@ -1,0 +1,94 @@
+"""What other processes do to this machine while something is timed: how much they use, and which they are.
+
+A figure taken beside a spinning neighbour is a figure of two programs. Nothing here can prevent that; it is seen,
+said with a remedy, and stored.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import psutil
+
+SHORTEST = 0.1
+"""Seconds: the kernel counts processor time in ticks of 10 ms, so that a shorter window says nothing."""
+NOTICED_CORES = 0.25
+NOTICED_STOLEN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Over `seconds`: processor time of everyone else in cores, and the share of time that a hypervisor took."""
+
+    seconds: float
+    cores: float
+    stolen: float
+    of_cores: int
+
+    @property
+    def noticeable(self) -> bool:
+        """Whether it is enough to move a figure."""
+        return self.cores >= NOTICED_CORES or self.stolen >= NOTICED_STOLEN
+
+
+class Neighbours:
+    """Counts from its making on what other processes use of the cores that this process may run on."""
+
+    def __init__(self) -> None:
+        self._before = _Counters.read()
+
+    def usage(self) -> Usage | None:
+        """What they used so far, or None after less than SHORTEST seconds."""
+        before, now = self._before, _Counters.read()
+        seconds = now.wall - before.wall
+        if seconds < SHORTEST:
+            return None
+        others = (now.busy - before.busy) - (now.own - before.own)
+        stolen = (now.stolen - before.stolen) / (seconds * now.cores)
+        return Usage(seconds, max(0.0, others / seconds), max(0.0, stolen), now.cores)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    wall: float
+    busy: float
+    stolen: float
+    own: float
+    cores: int
+
+    @classmethod
+    def read(cls) -> _Counters:
+        usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+        times = [cpu for number, cpu in enumerate(psutil.cpu_times(percpu=True)) if usable is None or number in usable]
+        parts = ("user", "nice", "system", "irq", "softirq")
+        return cls(
+            wall=time.monotonic(),
+            busy=sum(getattr(cpu, part, 0.0) for cpu in times for part in parts),
+            stolen=sum(getattr(cpu, "steal", 0.0) for cpu in times),
+            own=time.process_time(),
+            cores=len(times),
+        )
+
+
+def busiest(seconds: float = 0.1, count: int = 2) -> list[str]:
+    """The other processes that use the most processor time over the next `seconds`, as `name (pid 1234, 98%)`."""
+    before = {process.pid: used for process, used in _used_by_others()}
+    time.sleep(seconds)
+    shares = [
+        ((used - before[process.pid]) / seconds, process)
+        for process, used in _used_by_others()
+        if process.pid in before
+    ]
+    top = sorted(shares, key=lambda pair: pair[0], reverse=True)[:count]
+    return [f"{process.info['name']} (pid {process.pid}, {share:.0%})" for share, process in top if share >= 0.05]
+
+
+def _used_by_others() -> list[tuple[psutil.Process, float]]:
+    found = []
+    for process in psutil.process_iter(["name", "cpu_times"]):
+        times = process.info["cpu_times"]
+        if times is not None and process.pid != os.getpid():
+            found.append((process, times.user + times.system))
+    return found
