@@ -6,6 +6,7 @@ rough defaults, and the estimate says so.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,55 +15,112 @@ from dctbench.model import Case, Result
 
 DEFAULT_RATE = 5e10
 """FLOP/s of an unmeasured method on an unmeasured machine: a laptop's core or two, in float32."""
-PROCESS_SECONDS = 2.0
-"""A child's start, torch's import included, and its untimed passes' own overhead."""
-WARMUP_SECONDS = 0.4
-SAMPLES = 20
-MOST_SAMPLING_SECONDS = 2.0
-UNTIMED_CALLS = 12
-"""First call, output checks, memory, errors: calls beside the timed ones; exact float64 outputs count as four."""
+MODE_WORK = {"forward": 1.0, "backward": 2.0, "train": 3.0}
+"""Work of a mode relative to a forward pass: each product has two in its backward pass."""
+ZYGOTE_SECONDS = 2.5
+PROCESS_SECONDS = {True: 0.15, False: 2.0}  # forked; started afresh
+WARMUP_SECONDS = 0.3
+CHECKING_CALLS = 10
+"""First call and output checks of every process."""
+UNTIMED_CALLS = 6
+"""Calls of the first round's untimed passes: memory, errors on two inputs, and a share of the exact outputs."""
+SAMPLING_CALLS = 30
+"""Samples after which a median is usually known well enough, where the budget allows that many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a process of a sweep spends its time: forked or fresh, at least so many samples, at most so many seconds."""
+
+    forked: bool = True
+    samples_least: int = 20
+    budget: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds per case, and whether the rates behind them were measured on this machine."""
+    """Predicted seconds of one call by case, and whether the rates behind them were measured on this machine."""
 
-    seconds: Mapping[Case, float]
+    calls: Mapping[Case, float]
     measured: bool
+    pace: Pace
+
+    def overhead(self, case: Case, round: int) -> float:
+        """Seconds of one process outside sampling: start, warm-up, checks and, in round 1, the untimed passes."""
+        call = self.calls[case]
+        untimed = CHECKING_CALLS + (UNTIMED_CALLS if round == 1 else 0)
+        return PROCESS_SECONDS[self.pace.forked] + max(WARMUP_SECONDS, 3 * call) + untimed * call
+
+    def sampling(self, case: Case) -> float:
+        """Seconds of sampling in one process."""
+        call = self.calls[case]
+        return max(self.pace.samples_least * call, min(self.pace.budget, SAMPLING_CALLS * max(call, 1e-3)))
+
+    def seconds(self, case: Case, round: int) -> float:
+        """Seconds of one process."""
+        return self.overhead(case, round) + self.sampling(case)
 
     def total(self, cases: Iterable[Case], rounds: int) -> float:
-        """Seconds for all of the cases."""
-        return rounds * sum(self.seconds[case] for case in cases)
+        """Seconds for all of the cases in all of their rounds."""
+        starts = rounds * ZYGOTE_SECONDS if self.pace.forked else 0.0
+        return starts + sum(self.seconds(case, number) for case in cases for number in range(1, rounds + 1))
 
 
-def estimate(cases: Sequence[Case], flops: Mapping[Case, int | None], stored: Iterable[Result] = ()) -> Estimate:
-    """Predicted seconds per case.
+def estimate(
+    cases: Sequence[Case],
+    flops: Mapping[Case, int | None],
+    stored: Iterable[Result] = (),
+    pace: Pace = Pace(),
+) -> Estimate:
+    """Predicted seconds of one call of each case.
 
     Args:
         cases: what will be measured.
-        flops: FLOPs of one call, None where the method states no formula (then exact attention's stand in).
-        stored: results of this machine, whose achieved rates are used by implementation.
+        flops: FLOPs of one forward call, None where the method states no formula (then exact attention's stand in).
+        stored: results of this machine: their own latencies are used where the case is the same, else the rate of
+            the same method at the nearest length.
+        pace: how processes spend their time.
     """
-    rates = achieved_rates(stored)
-    typical = statistics.median(rates.values()) if rates else DEFAULT_RATE
-    seconds = {}
-    for case in cases:
-        work = flops.get(case) or exact_flops(case)
-        call = work / rates.get((case.implementation, case.device), typical)
-        timed = max(SAMPLES * call, min(MOST_SAMPLING_SECONDS, 100 * call))
-        seconds[case] = PROCESS_SECONDS + max(WARMUP_SECONDS, 3 * call) + timed + UNTIMED_CALLS * call
-    return Estimate(seconds, measured=bool(rates))
+    known = _Known(stored)
+    calls = {case: known.seconds(case, flops.get(case) or exact_flops(case)) for case in cases}
+    return Estimate(calls, known.any, pace)
 
 
-def achieved_rates(results: Iterable[Result]) -> dict[tuple[str, str], float]:
-    """Median FLOP/s by implementation and device over the results that have both a latency and a count."""
-    seen: dict[tuple[str, str], list[float]] = {}
-    for result in results:
-        latency, flops = result.measurement("latency"), result.measurement("flops")
-        if latency and flops:
-            rate = flops.samples[0] / statistics.median(latency.samples)
-            seen.setdefault((result.case.implementation, result.case.device), []).append(rate)
-    return {key: statistics.median(values) for key, values in seen.items()}
+class _Known:
+    """What stored results say about the speed of methods here."""
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self.latencies: dict[Case, float] = {}
+        self.rates: dict[tuple[object, ...], list[tuple[float, float]]] = {}
+        for result in results:
+            latency, counted = result.measurement("latency"), result.measurement("flops")
+            if not latency:
+                continue
+            case, seconds = result.case, statistics.median(latency.samples)
+            self.latencies[case] = seconds
+            if counted:
+                point = (math.log(case.seq_len), counted.samples[0] / seconds)
+                self.rates.setdefault(self._kind(case), []).append(point)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.latencies)
+
+    def seconds(self, case: Case, flops: float) -> float:
+        if case in self.latencies:
+            return self.latencies[case]
+        points = self.rates.get(self._kind(case))
+        if points:
+            length = math.log(case.seq_len)
+            rate = min(points, key=lambda point: abs(point[0] - length))[1]
+        elif self.rates:
+            rate = statistics.median(rate for points in self.rates.values() for _, rate in points)
+        else:
+            rate = DEFAULT_RATE
+        return flops * MODE_WORK[case.mode] / rate
+
+    def _kind(self, case: Case) -> tuple[object, ...]:
+        return (case.implementation, case.device, case.dtype, case.engine, case.threads)
 
 
 def exact_flops(case: Case) -> int:

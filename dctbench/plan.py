@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from dctbench import catalog, grid
 from dctbench.analysis import default_reference
-from dctbench.estimate import Estimate, estimate
+from dctbench.estimate import Estimate, Pace, estimate
 from dctbench.model import Case, Result, Suite
 from dctbench.runners import Facts, Runner
 
 ORDER_SEED = 0
 SAMPLES_PER_CASE = 20
 SAMPLES_PER_PROCESS = 3
+SAMPLING_SECONDS = 2.0
+LEAST_SAMPLING_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,22 @@ class Plan:
     def seconds(self) -> float:
         """Predicted duration of the whole plan."""
         return self.estimate.total(self.cases, self.rounds)
+
+    def sampling_budgets(self, total: float) -> dict[str, float]:
+        """Seconds of sampling per process for each case id, so that the plan takes about `total` seconds.
+
+        What processes cost beside sampling is set aside first; the rest goes to the cases by their predicted cost.
+        The least number of samples is taken all the same, so a budget can be too small to be kept.
+        """
+        sampling = {case: self.estimate.sampling(case) for case in self.cases}
+        rest = max(0.0, total - (self.seconds - self.rounds * sum(sampling.values())))
+        return {case.id: rest * cost / sum(sampling.values()) / self.rounds for case, cost in sampling.items()}
+
+    @property
+    def least_seconds(self) -> float:
+        """What the plan takes with the least number of samples everywhere: no budget can be smaller."""
+        least = replace(self.estimate, pace=replace(self.estimate.pace, budget=0.0))
+        return least.total(self.cases, self.rounds)
 
     def orders(self) -> list[tuple[Case, ...]]:
         """The cases of each round in the order in which they are measured.
@@ -61,19 +80,28 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     facts = runner.describe(own, ()) if own else Facts({}, {})
     uses_ratio = {name: bool(entry.uses_ratio) for name, entry in entries.items()} | dict(facts.uses_ratio)
     cases = grid.expand_cases(suite.axes, uses_ratio.__getitem__)
-    return plan_cases(cases, suite.settings["rounds"], runner, stored)
+    return plan_cases(cases, suite.settings, runner, stored)
 
 
-def plan_cases(cases: Iterable[Case], rounds: int, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
-    """The plan for cases that are known already."""
+def plan_cases(
+    cases: Iterable[Case], settings: Mapping[str, Any], runner: Runner, stored: Iterable[Result] = ()
+) -> Plan:
+    """The plan for cases that are known already; `settings` are the run's."""
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
-    return Plan(order, rounds, reference, estimate(order, runner.describe((), order).flops, stored))
+    rounds = settings["rounds"]
+    pace = Pace(settings["isolation"] != "fresh", samples_per_round(rounds), sampling_seconds(rounds))
+    return Plan(order, rounds, reference, estimate(order, runner.describe((), order).flops, stored, pace))
 
 
 def samples_per_round(rounds: int) -> int:
     """The least samples of one process: 20 per case over its rounds together, and three in each."""
     return max(SAMPLES_PER_PROCESS, -(-SAMPLES_PER_CASE // rounds))
+
+
+def sampling_seconds(rounds: int) -> float:
+    """Seconds of sampling after which a process with enough samples ends."""
+    return max(LEAST_SAMPLING_SECONDS, SAMPLING_SECONDS / rounds)
 
 
 def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Case]:

@@ -8,7 +8,9 @@ from dctbench.cli.commands import CONTEXT, Group, version_option
 
 _COMMANDS = {
     "run": ("Measure", "Measure attentions over a sweep and store every result."),
+    "noise": ("Measure", "Measure the same code against itself: how noisy is this machine?"),
     "report": ("Decide", "Make one self-contained HTML page from stored results."),
+    "doctor": ("Look up", "Check this machine, and measure its ceilings."),
     "list": ("Look up", "List implementations, suites, devices, metrics, runs or cases."),
 }
 _EXAMPLES = (

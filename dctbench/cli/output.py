@@ -23,6 +23,8 @@ from dctbench.report.labels import Labels
 from dctbench.report.markdown import escape, markdown
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from dctbench.store import Store
 
 _GAP = "  "
@@ -53,15 +55,21 @@ def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned:
     from rich.console import Console
 
     console = Console(highlight=False)
-    references = analysis.references(summaries, layout.reference) if layout.reference else {}
-    if not rows_shown:
-        console.print(layout.head(), soft_wrap=True)
-        for summary in summaries:
-            console.print(
-                layout.line(rows.row(summary, references.get(summary.case.shape), layout.labels)), soft_wrap=True
-            )
-    for line in ending(summaries, layout.reference, planned, layout.labels):
+    for line in table_lines(summaries, layout, planned, rows_shown=rows_shown):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def table_lines(
+    summaries: Sequence[analysis.Summary], layout: Layout, planned: int, *, rows_shown: bool
+) -> list[Text | str]:
+    """The results table, unless its rows have just been shown, and what to take away from it."""
+    lines: list[Text | str] = []
+    if not rows_shown:
+        references = analysis.references(summaries, layout.reference) if layout.reference else {}
+        lines.append(layout.head())
+        for summary in summaries:
+            lines.append(layout.line(rows.row(summary, references.get(summary.case.shape), layout.labels)))
+    return [*lines, *ending(summaries, layout.reference, planned, layout.labels)]
 
 
 def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels) -> list[str]:

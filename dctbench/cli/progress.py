@@ -66,7 +66,7 @@ class _Rows:
     def __init__(self, header: str, layout: Layout, plan: Plan) -> None:
         self.header = header
         self.layout = layout
-        self.seconds = plan.estimate.seconds
+        self.plan = plan
         self.references: dict[tuple[object, ...], Summary] = {}
         self.statuses: Counter[str] = Counter()
         self.left = Counter(dict.fromkeys(plan.cases, plan.rounds))
@@ -83,14 +83,20 @@ class _Rows:
         self.statuses[summary.status] += 1
         self.left[case] -= 1
         if summary.status == "ok":  # what failed or was left out says nothing of the pace
-            self.predicted += self.seconds[case]
+            self.predicted += self.plan.estimate.seconds(case, event.result.round)
             self.spent += monotonic() - self.case_began
         return summary
 
     def eta(self) -> str:
         """What is left of the estimate, at the pace shown so far."""
         pace = self.spent / self.predicted if self.predicted else 1.0
-        return units.duration(pace * sum(rounds * self.seconds[case] for case, rounds in self.left.items()))
+        rounds = self.plan.rounds
+        seconds = (
+            self.plan.estimate.seconds(case, number)
+            for case, left in self.left.items()
+            for number in range(rounds - left + 1, rounds + 1)
+        )
+        return units.duration(pace * sum(seconds))
 
     def failures(self) -> str:
         """`1 oom  0 errors`, naming only what occurred beside errors."""

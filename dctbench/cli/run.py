@@ -45,6 +45,8 @@ _STORED, _SHOWN = "What is stored", "What is shown"
 @click.option(
     "--case-timeout", cls=Flag, section=axes.HOW, metavar="TIME", help="End a case after this long: 120s, 2m."
 )
+@click.option("--budget", cls=Flag, section=axes.HOW, metavar="TIME",
+              help="Take about this long altogether: 5m. Sampling time is split by predicted cost.")  # fmt: skip
 @click.option("--no-prune", cls=Flag, section=axes.HOW, is_flag=True,
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
 @click.option("--dry-run", cls=Flag, section=axes.HOW, is_flag=True, help="Print the plan and an estimate, no more.")
@@ -71,6 +73,8 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     settings: dict[str, Any] = {"prune": not flags["no_prune"], "isolation": flags["isolation"]}
     if flags["rounds"] is not None:
         settings["rounds"] = flags["rounds"]
+    if flags["budget"] is not None:
+        settings["budget"] = duration(flags["budget"], "--budget")
     if flags["case_timeout"] is not None:
         settings["case_timeout"] = duration(flags["case_timeout"], "--case-timeout")
     return sweeping.start(axes.suite_from_flags(flags, settings), flags)

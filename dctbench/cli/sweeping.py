@@ -6,7 +6,7 @@ import datetime
 import signal
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,19 +17,25 @@ from dctbench.cli import output
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
 from dctbench.model import Result, Run, Suite
-from dctbench.plan import Plan, make_plan, plan_cases, samples_per_round
+from dctbench.plan import Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.store import Store, clean_label, open_store, results_of_machine
 from dctbench.sweep import run_sweep
 
+Present = Callable[[Store, Run], None]
 
-def start(suite: Suite, flags: Mapping[str, Any]) -> int:
-    """Plan a suite and, unless it is a dry run, measure it as a new run; returns the exit code."""
+
+def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None) -> int:
+    """Plan a suite and, unless it is a dry run, measure it as a new run; returns the exit code.
+
+    `present` prints what was measured, in place of the results themselves.
+    """
     with _runner(suite.settings) as runner:
         plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
         if flags["dry_run"]:
             return _print_plan(plan, flags["output_format"])
+        _check_budget(plan, suite.settings.get("budget"))
         run = Run(
             id=uuid.uuid4().hex[:16],
             label=clean_label(flags["label"] or "") or None,
@@ -41,7 +47,7 @@ def start(suite: Suite, flags: Mapping[str, Any]) -> int:
         )
         with open_store(flags["store"], create=True) as store:
             store.add_run(run, plan.cases, plan.rounds)
-            return _measure(run, plan, runner, store, (), flags)
+            return _measure(run, plan, runner, store, (), flags, present)
 
 
 def resume(flags: Mapping[str, Any]) -> int:
@@ -69,14 +75,22 @@ def resume(flags: Mapping[str, Any]) -> int:
                     f"run {run.short_id} was begun in another environment ({next(iter(there))}, here {here})",
                     hint="start a new run here, or resume on the machine and versions it was begun with",
                 )
-            cases, rounds = store.plan(run.id)
+            cases, _ = store.plan(run.id)
             stored = store.results(run.id)
-            return _measure(run, plan_cases(cases, rounds, runner, stored), runner, store, stored, flags)
+            return _measure(run, plan_cases(cases, run.settings, runner, stored), runner, store, stored, flags)
 
 
 def _measure(
-    run: Run, plan: Plan, runner: LocalRunner, store: Store, stored: list[Result] | tuple[()], flags: Mapping[str, Any]
+    run: Run,
+    plan: Plan,
+    runner: LocalRunner,
+    store: Store,
+    stored: Sequence[Result],
+    flags: Mapping[str, Any],
+    present: Present | None = None,
 ) -> int:
+    if run.settings.get("budget") is not None:
+        runner.sampling_budgets = plan.sampling_budgets(run.settings["budget"])
     style = "none" if flags["quiet"] else flags["progress"]
     layout = Layout(plan.cases, plan.reference)
     header = f"dctbench run   {_headline(plan, runner)}   {store.name}"
@@ -94,12 +108,16 @@ def _measure(
         click.echo(f"  go on with: dctbench run --resume {run.short_id}{place}", err=True)
         return errors.EXIT_INTERRUPTED
     shown = isinstance(progress, Live) and sys.stdout.isatty() and plan.rounds == 1
-    output.print_run(store, run, flags["output_format"], layout, rows_shown=shown)
+    if present is not None:
+        present(store, run)
+    else:
+        output.print_run(store, run, flags["output_format"], layout, rows_shown=shown)
     return errors.EXIT_CASES_FAILED if outcome.failed else errors.EXIT_OK
 
 
 def _runner(settings: Mapping[str, Any]) -> LocalRunner:
-    sampling = {"samples_least": samples_per_round(settings["rounds"])}
+    rounds = settings["rounds"]
+    sampling = {"samples_least": samples_per_round(rounds), "budget": sampling_seconds(rounds)}
     return LocalRunner(
         LocalSettings(settings["case_timeout"], settings["env"], sampling, settings["isolation"]),
         on_wait=lambda text: click.echo(text, err=True),
@@ -113,6 +131,12 @@ def _headline(plan: Plan, runner: LocalRunner) -> str:
     count = f"{_counted(len(plan.cases), 'case')} x {_counted(plan.rounds, 'round')}"
     took = units.duration(plan.seconds)
     return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{rough}"
+
+
+def _check_budget(plan: Plan, budget: float | None) -> None:
+    if budget is not None and budget < plan.least_seconds:
+        least = units.duration(plan.least_seconds)
+        click.echo(f"--budget {units.duration(budget)} cannot be kept: the least samples take about {least}", err=True)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -133,7 +157,7 @@ def _print_plan(plan: Plan, output_format: str) -> int:
             "heads": f"{case.heads} x {case.head_dim}",
             "dtype": case.dtype,
             "device": case.device,
-            "estimate": units.duration(plan.estimate.seconds[case]),
+            "estimate": units.duration(sum(plan.estimate.seconds(case, n) for n in range(1, plan.rounds + 1))),
         }
         for case in plan.cases
     ]

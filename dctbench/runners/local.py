@@ -58,6 +58,7 @@ class LocalRunner:
         self.settings = settings
         self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.environment = environment.collect(self.variables)
+        self.sampling_budgets: Mapping[str, float] = {}  # seconds per process, by case id, where a run has a budget
         self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
         self._scratch = tempfile.TemporaryDirectory(prefix="dctbench-", ignore_cleanup_errors=True)
@@ -85,10 +86,13 @@ class LocalRunner:
 
         In the first round everything is measured, in later ones only what differs between processes: the latency.
         """
+        sampling = dict(self.settings.sampling)
+        if case.id in self.sampling_budgets:
+            sampling["budget"] = self.sampling_budgets[case.id]
         request = {
             "measure": {
                 "case": case.to_json(),
-                "sampling": dict(self.settings.sampling),
+                "sampling": sampling,
                 "scratch": self._scratch.name,
                 "timing_only": round > 1,
             }

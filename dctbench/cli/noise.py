@@ -1,0 +1,86 @@
+"""`dctbench noise`: how noisy is this machine, and what tolerance follows for a gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dctbench import errors, suite, units
+from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.run import PROGRESS
+
+if TYPE_CHECKING:
+    from dctbench.model import Run
+    from dctbench.noise import Noise
+    from dctbench.store import Store
+
+_HOW = "How to measure"
+
+
+@click.command(
+    "noise",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench noise", "dctbench noise --rounds 30 --format json"),
+)
+@click.option("--rounds", cls=Flag, section=_HOW, type=click.IntRange(5, 1000), metavar="N", help="Processes per case.")
+@click.option("--progress", cls=Flag, section=_HOW, type=click.Choice(PROGRESS), default="auto", show_default=True,
+              help="How progress is shown, on standard error.")  # fmt: skip
+@store_option
+@format_option
+@version_option
+def command(rounds: int | None, **flags: Any) -> int:
+    """Measure the same code against itself (A/A): how far do two runs of nothing new differ on this machine?"""
+    from dctbench.cli import sweeping
+
+    settings = {"prune": True, "isolation": "auto", **({"rounds": rounds} if rounds else {})}
+    chosen = suite.override(suite.load("noise"), {}, settings)
+    shown = {**flags, "label": "noise", "dry_run": False, "quiet": False}
+    return sweeping.start(chosen, shown, present=lambda store, run: _present(store, run, flags["output_format"]))
+
+
+def _present(store: Store, run: Run, output_format: str) -> None:
+    from dctbench import analysis
+    from dctbench.noise import noise
+
+    found = noise(analysis.summarise(store.results(run.id)), analysis.REFERENCE)
+    if found is None:
+        raise errors.CannotJudgeError("too few cases were measured to tell the noise", hint="see dctbench list cases")
+    _print(found, output_format)
+
+
+def _print(found: Noise, output_format: str) -> None:
+    from dctbench.cli.output import print_records
+    from dctbench.report.document import dumps
+
+    records = [
+        {
+            "case": one.case.name,
+            "n": one.case.seq_len,
+            "processes": one.processes,
+            "raw": one.raw,
+            "vs sdpa": one.relative,
+        }
+        for one in found.cases
+    ]
+    if output_format == "json":
+        figures = {"raw": found.raw, "relative": found.relative, "quiet": found.quiet, "tolerance": found.tolerance}
+        click.echo(dumps({"cases": records, **figures}), nl=False)
+        return
+    texts = [
+        {
+            **record,
+            "raw": units.percent(one.raw),
+            "vs sdpa": None if one.relative is None else units.percent(one.relative),
+        }
+        for record, one in zip(records, found.cases, strict=True)
+    ]
+    print_records(texts, output_format)
+    if output_format == "table":
+        kind = "quiet" if found.quiet else "shared or busy"
+        click.echo(
+            f"\n95% of processes differ from the next by less than {units.percent(found.raw)} raw, "
+            f"{units.percent(found.relative)} as ratio to sdpa.\n"
+            f"This looks like a {kind} machine: judge latency with a tolerance of {units.percent(found.tolerance)}."
+        )
