@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from dctbench import host
+from dctbench import gpus, host
 from dctbench.host import cpu_model, memory_limit, read_text, usable_cores
 from dctbench.model import Environment, digest
 
@@ -24,7 +24,8 @@ __all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_
            "package_version", "read_text", "usable_cores"]  # fmt: skip
 
 STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
-          "cores_usable", "gpu", "torch", "python", "libc", "allocator", "thread_env")  # fmt: skip
+          "cores_usable", "torch", "python", "libc", "allocator", "thread_env")  # fmt: skip
+STABLE_OF_GPU = ("name", "memory_bytes", "driver", "power_cap_watts")
 """The facts in the fingerprint, beside the memory in GiB: latency is compared only where all of them are equal.
 
 Left out is what changes by itself or says nothing about speed: load, clocks, kernel release, host name. So is the
@@ -70,7 +71,7 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
         "clocksource": host.clocksource(),
         "huge_pages": host.huge_pages(),
         "load_average": list(os.getloadavg()),
-        "gpu": None,
+        "gpu": gpus.facts(variables),
         "python": platform.python_version(),
         "libc": host.libc(),
         "torch": package_version("torch"),
@@ -86,9 +87,15 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
 def fingerprint(facts: Mapping[str, Any]) -> str:
     """The identity of a machine with its software, from the facts of `collect`.
 
-    Memory counts in GiB, since a kernel update moves the total by a few MiB.
+    Memory counts in GiB, since a kernel update moves the total by a few MiB; of GPUs the kind counts, not the board.
     """
-    return digest({**{key: facts[key] for key in STABLE}, "memory_gib": round(facts["memory_bytes"] / 2**30)})
+    return digest(
+        {
+            **{key: facts[key] for key in STABLE},
+            "memory_gib": round(facts["memory_bytes"] / 2**30),
+            "gpu": [{key: gpu[key] for key in STABLE_OF_GPU} for gpu in facts["gpu"] or ()],
+        }
+    )
 
 
 def core_ranges(cores: Sequence[int]) -> str:

@@ -20,7 +20,7 @@ from dctbench.metrics import inputs
 from dctbench.model import Case
 
 MODES = ("forward", "backward", "train")
-ENGINES = ("eager", "compile")
+ENGINES = ("eager", "compile", "cudagraph")
 SEED = 0
 
 Arguments = tuple[Tensor, ...]
@@ -75,6 +75,8 @@ def make_module(case: Case, device: str | None = None) -> nn.Module:
     """
     if case.mode not in MODES or case.engine not in ENGINES:
         raise UnsupportedError(f"no mode {case.mode!r} with engine {case.engine!r}")
+    if case.engine == "cudagraph" and not (case.device.startswith("cuda") and case.mode == "forward"):
+        raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
     module = build_scope(
         case.scope,
         case.implementation,
@@ -102,9 +104,68 @@ def place(case: Case, module: nn.Module) -> Subject:
     rotating = [make_arguments(case, inputs.noise, number) for number in range(inputs.ROTATION)]
     if case.mode != "forward":
         rotating = [tuple(_wants_gradient(t) for t in arguments) for arguments in rotating]
-    running = torch.compile(module) if case.engine == "compile" else module
-    assert isinstance(running, nn.Module)
-    return Subject(case, running, rotating, comparable)
+    return Subject(case, _running(case, module), rotating, comparable)
+
+
+def _running(case: Case, module: nn.Module) -> nn.Module:
+    """The module as its engine runs it."""
+    if case.engine == "cudagraph":
+        return Graphed(module)
+    if case.engine == "compile":
+        compiled = torch.compile(module)
+        assert isinstance(compiled, nn.Module)
+        return compiled
+    return module
+
+
+class Graphed(nn.Module):
+    """A module whose kernels are recorded at its first call and then launched together, as one CUDA graph.
+
+    A graph reads its inputs from where it was recorded: the copy there is part of a call. Its output is overwritten
+    by the next one.
+    """
+
+    WARM_UP = 3
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: Arguments = ()
+        self._output: Tensor | None = None
+
+    def forward(self, *arguments: Tensor) -> Tensor:
+        """What the module gives for `arguments`, in a buffer that every call shares.
+
+        Raises:
+            UnsupportedError: for a module that waits for the GPU in between, so that it cannot be recorded.
+        """
+        if self._graph is None:
+            self._record(arguments)
+        assert self._graph is not None
+        assert self._output is not None
+        for own, given in zip(self._inputs, arguments, strict=True):
+            own.copy_(given)
+        self._graph.replay()
+        return self._output
+
+    def _record(self, arguments: Arguments) -> None:
+        """As torch's notes on CUDA graphs prescribe: warm up on a stream of its own, then record."""
+        self._inputs = tuple(argument.clone() for argument in arguments)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(self.WARM_UP):
+                self.module(*self._inputs)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                self._output = self.module(*self._inputs)
+        except RuntimeError as error:
+            text = str(error).splitlines()[0]
+            raise UnsupportedError(f"cannot be recorded as a CUDA graph: {text}") from None
+        self._graph = graph
 
 
 def make_arguments(case: Case, draw: Callable[..., Tensor], number: int = 0) -> Arguments:

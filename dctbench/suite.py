@@ -28,7 +28,7 @@ WORD_AXES = {
     "device": None,
     "scope": ("attention", "layer", "encoder"),
     "mode": ("forward", "backward", "train"),
-    "engine": ("eager", "compile"),
+    "engine": ("eager", "compile", "cudagraph"),
 }
 """Axes of names, with their values where these are fixed; the others are looked up in the catalog."""
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
@@ -118,10 +118,25 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
     if flag == "impl":
         return catalog.select_implementations(flat)
     if flag == "device":
-        return catalog.select("device", flat, catalog.DEVICES)
+        return _devices(flat)
     fixed = WORD_AXES[flag]
     assert fixed is not None
     return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
+
+
+def _devices(flat: Sequence[str]) -> list[str]:
+    """The devices that the words name, in one spelling each: `cuda` is `cuda:0`; `cpu` and `mps` have no number."""
+    chosen: dict[str, None] = {}
+    for word in flat:
+        name, colon, index = word.partition(":")
+        for kind in catalog.select("device", [name], catalog.DEVICES):
+            if colon and (kind != "cuda" or not index.isascii() or not index.isdigit()):
+                raise UsageError(
+                    f"device {word!r}: only GPUs are numbered, as in cuda:0",
+                    hint=f"known: {', '.join(sorted(catalog.DEVICES))}",
+                )
+            chosen[f"cuda:{int(index or 0)}" if kind == "cuda" else kind] = None
+    return list(chosen)
 
 
 def duration(text: str, flag: str) -> float:

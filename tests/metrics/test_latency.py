@@ -177,4 +177,4 @@ def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatc
     stopwatch: Stopwatch = cpu.stopwatch("cpu", cache)  # type: ignore[arg-type]
     monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
     monkeypatch.setattr(cpu, "_clock", lambda: 0.0)
-    assert stopwatch(lambda: [*range(20_000)].clear()) > 0
+    assert stopwatch([*range(20_000)].copy) > 0
