@@ -12,6 +12,7 @@ import importlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from dctbench.errors import UsageError
@@ -233,6 +234,7 @@ def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
     )
 
 
+_FOREIGN_SCOPES = ("layer", "encoder")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -242,12 +244,38 @@ def implementation(name: str) -> Implementation:
     Raises:
         UsageError: when there is none, with the nearest name.
     """
-    if _TARGET.fullmatch(name):
-        return Implementation(name, name, "your own", "--impl", uses_ratio=None, scopes=("layer",))
-    try:
+    if name in IMPLEMENTATIONS:
         return IMPLEMENTATIONS[name]
-    except KeyError:
-        raise unknown("implementation", name, IMPLEMENTATIONS) from None
+    if _TARGET.fullmatch(name):
+        return Implementation(name, name, "your own", "--impl", uses_ratio=None, scopes=_FOREIGN_SCOPES)
+    known = implementations()
+    if name not in known:
+        raise unknown("implementation", name, known)
+    return known[name]
+
+
+def implementations() -> Mapping[str, Implementation]:
+    """Everything there is: the table above, and what installed packages add through entry points.
+
+    An entry point of group `dctbench.attention` names an implementation and the module:Class that is its layer; it is
+    not imported here.
+
+    Raises:
+        UsageError: when two of them bear one name; the message names both.
+    """
+    found = dict(IMPLEMENTATIONS)
+    for point in metadata.entry_points(group="dctbench.attention"):
+        package = point.dist.name if point.dist else point.value
+        if point.name in found:
+            raise UsageError(
+                f"two implementations are called {point.name!r}: {found[point.name].target} and {point.value} "
+                f"of {package}",
+                hint=f"uninstall or rename one of them; {package} declares its name in its entry points",
+            )
+        found[point.name] = Implementation(
+            point.name, point.value, f"from {package}", package, uses_ratio=None, scopes=_FOREIGN_SCOPES
+        )
+    return found
 
 
 def select_implementations(words: Sequence[str]) -> list[str]:
@@ -261,7 +289,8 @@ def select_implementations(words: Sequence[str]) -> list[str]:
         if _TARGET.fullmatch(word):
             chosen[word] = None
         else:
-            chosen.update(dict.fromkeys(select("implementation", [word], IMPLEMENTATIONS)))
+            known = [word] if word in IMPLEMENTATIONS else implementations()
+            chosen.update(dict.fromkeys(select("implementation", [word], known)))
     return list(chosen)
 
 

@@ -57,3 +57,37 @@ def test_a_class_that_cannot_be_loaded_is_one_sentence(
     with pytest.raises(UsageError, match=words):
         catalog.load_target(f"{name}:Layer")
     sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package that offers an attention through an entry point."""
+    (tmp_path / "their_attention.py").write_text(
+        "from torch import nn\n"
+        "class Layer(nn.Module):\n"
+        "    def __init__(self, *, seq_len, dim, heads, ratio=None):\n"
+        "        super().__init__()\n"
+        "        self.v_proj, self.out_proj = nn.Linear(dim, dim), nn.Linear(dim, dim)\n"
+        "    def forward(self, x, key_padding_mask=None):\n"
+        "        return self.out_proj(self.v_proj(x))\n"
+    )
+    info = tmp_path / "their_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dctbench.attention]\ntheirs = their_attention:Layer\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_an_installed_package_adds_its_attention_under_its_own_name(package: Path) -> None:
+    assert catalog.select_implementations(["their*", "sdpa"]) == ["theirs", "sdpa"]
+    entry = catalog.implementation("theirs")
+    assert (entry.target, entry.source, entry.uses_ratio) == ("their_attention:Layer", "their-package", None)
+    assert "their_attention" not in sys.modules
+
+
+def test_two_implementations_of_one_name_are_an_error_that_names_both(package: Path) -> None:
+    points = package / "their_package-1.0.dist-info" / "entry_points.txt"
+    points.write_text("[dctbench.attention]\nsdpa = their_attention:Layer\n")
+    with pytest.raises(UsageError, match=r"dctbench\.attention\.sdpa:SDPAttention and their_attention:Layer"):
+        catalog.implementations()

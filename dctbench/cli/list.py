@@ -51,7 +51,7 @@ def _impls(store: str, run: str | None) -> list[Record]:
             "source": entry.source,
             "summary": entry.summary,
         }
-        for entry in catalog.IMPLEMENTATIONS.values()
+        for entry in catalog.implementations().values()
     ]
 
 

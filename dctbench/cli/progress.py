@@ -106,6 +106,10 @@ class _Rows:
     def _name(self, case: Case) -> str:
         return f"{self.layout.labels.curve(case)} n={case.seq_len}"
 
+    def _brief(self, summary: Summary) -> str:
+        shown = row(summary, None, self.layout.labels)
+        return shown.failure or shown.latency
+
     def line(self, summary: Summary) -> Text:
         """The row of the table."""
         return self.layout.line(row(summary, self.references.get(summary.case.shape), self.layout.labels))
@@ -131,10 +135,11 @@ class Plain(_Rows):
             took = units.duration(event.seconds)
             click.echo(f"still running {self._name(event.case)} after {took}", err=True)
         elif isinstance(event, CaseFinished):
-            text = self.line(self.finish(event)).plain
-            width = len(str(event.total))
-            number = f"round {event.result.round}  " if event.result.round > 1 else ""
-            click.echo(f"[{event.done:{width}}/{event.total}] {number}{text.strip()}", err=True)
+            summary = self.finish(event)
+            text = self.line(summary).plain.strip()
+            if event.result.round > 1:  # what later rounds do not measure again, they do not show
+                text = f"round {event.result.round}  {self._name(summary.case)}  {self._brief(summary)}"
+            click.echo(f"[{event.done:{len(str(event.total))}}/{event.total}] {text}", err=True)
 
 
 class Live(_Rows):
