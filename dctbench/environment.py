@@ -25,12 +25,13 @@ __all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_
 
 STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
           "cores_usable", "torch", "python", "libc", "allocator", "thread_env")  # fmt: skip
-STABLE_OF_GPU = ("name", "memory_bytes", "driver", "power_cap_watts")
 """The facts in the fingerprint, beside the memory in GiB: latency is compared only where all of them are equal.
 
 Left out is what changes by itself or says nothing about speed: load, clocks, kernel release, host name. So is the
 governor, which a laptop changes with its plug: it is stored, and `doctor` warns of it.
 """
+STABLE_OF_GPU = ("name", "memory_bytes", "driver", "power_cap_watts")
+"""The same of each GPU."""
 
 ALLOCATOR_VARIABLES = ("LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_",
                         "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "PYTORCH_ALLOC_CONF")  # fmt: skip

@@ -1,1 +1,73 @@
-"""Is this machine fit to measure on, and can dctbench work here: checks that each end in a remedy."""
+"""Is this machine fit to measure on, and can dctbench work here: checks that each end in a remedy.
+
+Nothing here imports torch; what only torch knows is asked of a worker.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from dctbench.doctor import ceilings, gpu, machine, place, torch_build
+from dctbench.doctor.finding import Finding, State
+from dctbench.runners.local import LocalRunner
+from dctbench.store import open_store
+
+__all__ = ["Finding", "State", "exit_code", "groups"]
+
+INSPECT_TIMEOUT = 120.0
+
+
+def groups(
+    runner: LocalRunner, location: str, *, calibrate: bool, announce: Callable[[str], None]
+) -> Iterator[tuple[str, list[Finding]]]:
+    """Every group of checks, its title and its findings, each as soon as it is known.
+
+    Args:
+        runner: whose workers and environment are looked at.
+        location: of the store.
+        calibrate: measure the ceilings now and store them, instead of looking them up.
+        announce: told, in a few words, what is going on when it takes long.
+
+    Raises:
+        StoreError: when ceilings cannot be stored.
+        CalibrationError: when they cannot be measured.
+    """
+    facts = runner.environment.facts
+    yield "Machine", machine.findings(facts)
+    answer = runner.ask("inspect", INSPECT_TIMEOUT)
+    yield "torch", torch_build.findings(answer, facts)
+    torch = answer.get("torch", {})
+    yield "GPU", gpu.findings(torch)
+    kept = [place.disk(location), place.store(location)]
+    yield "Results", [*kept, place.terminal(sys.stdout, os.environ)]
+    if not torch or exit_code(kept):
+        return
+    devices = ["cpu", *(f"cuda:{number}" for number in range(len(torch["gpus"])))]
+    yield "Ceilings", _ceilings(runner, location, devices, calibrate, announce)
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """0, or that of the first failure."""
+    return next((finding.exit_code for finding in findings if finding.state == "failure"), 0)
+
+
+def _ceilings(
+    runner: LocalRunner, location: str, devices: Sequence[str], calibrate: bool, announce: Callable[[str], None]
+) -> list[Finding]:
+    fingerprint = runner.environment.fingerprint
+    if not calibrate:
+        if not Path(location).exists():
+            return [ceilings.ceilings(device, None) for device in devices]
+        with open_store(location) as store:
+            return [ceilings.ceilings(device, store.calibration(fingerprint, device)) for device in devices]
+    found = []
+    with open_store(location, create=True) as store:
+        for device in devices:
+            announce(f"measuring the ceilings of {device}, about half a minute ...")
+            measured = ceilings.calibrate(runner, device)
+            store.add_calibration(fingerprint, measured)
+            found += [ceilings.ceilings(device, measured), *ceilings.rates(measured)]
+    return found

@@ -19,7 +19,7 @@ class Finding:
         check: what was looked at, in a word or two.
         state: `ok`; `warning` when figures may suffer; `failure` when dctbench cannot measure or store here.
         found: what is so, in a sentence without a full stop.
-        remedy: what to do about it; None where nothing has to be done.
+        remedy: what to do about it, or what could be done; None for nothing.
         exit_code: what the command ends with for a failure.
         values: figures behind the sentence, for programs.
     """
@@ -37,9 +37,9 @@ class Finding:
         return told if self.values is None else {**told, "values": dict(self.values)}
 
 
-def ok(check: str, found: str, values: Mapping[str, Any] | None = None) -> Finding:
-    """Nothing to do."""
-    return Finding(check, "ok", found, values=values)
+def ok(check: str, found: str, values: Mapping[str, Any] | None = None, advice: str | None = None) -> Finding:
+    """Nothing has to be done; `advice` is what could be."""
+    return Finding(check, "ok", found, advice, values=values)
 
 
 def warning(check: str, found: str, remedy: str, values: Mapping[str, Any] | None = None) -> Finding:

@@ -191,7 +191,7 @@ class Store:
         query = sa.select(table).where(table.c.fingerprint == fingerprint, table.c.device == device)
         with self._reading() as connection:
             row = connection.execute(query).mappings().first()
-        return None if row is None else records.calibration_of_row(row)
+        return None if row is None else records.calibration_of_row(dict(row))
 
     def calibrations(self, fingerprint: str) -> dict[str, Calibration]:
         """The calibrations of every device in that environment, by device."""
@@ -199,7 +199,7 @@ class Store:
         query = sa.select(table).where(table.c.fingerprint == fingerprint).order_by(table.c.device)
         with self._reading() as connection:
             rows = connection.execute(query).mappings().all()
-        return {row["device"]: records.calibration_of_row(row) for row in rows}
+        return {row["device"]: records.calibration_of_row(dict(row)) for row in rows}
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

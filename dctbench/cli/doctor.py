@@ -1,0 +1,102 @@
+"""`dctbench doctor`: is this machine fit to measure on, and what to do where it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
+
+if TYPE_CHECKING:
+    from dctbench.doctor import Finding
+
+_STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
+_GAP = "  "
+
+
+@click.command(
+    "doctor",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench doctor", "dctbench doctor --calibrate"),
+)
+@click.option("--calibrate", cls=Flag, is_flag=True,
+              help="Measure what this machine can do at most (products per dtype, a copy) and the rates that "
+                   "transforms are planned by, and store both for this environment. About half a minute.")  # fmt: skip
+@store_option
+@format_option
+@version_option
+def command(calibrate: bool, store: str, output_format: str) -> int:
+    """Check this machine: clock, load, limits, torch, GPU, store. Each line is ok, a warning or a failure.
+
+    Ends with 0 unless a line is a failure: 5 when results cannot be stored, 6 when torch or a GPU cannot be used,
+    3 when time cannot be measured.
+    """
+    from dctbench import doctor
+    from dctbench.cli.output import print_records
+    from dctbench.runners.local import LocalRunner, LocalSettings
+
+    found: list[Finding] = []
+    with LocalRunner(LocalSettings(), on_wait=_announce) as runner:
+        if output_format == "table":
+            facts = runner.environment.facts
+            _print(f"dctbench doctor{_GAP}{facts['cpu']}, fingerprint {runner.environment.fingerprint}")
+        for title, findings in doctor.groups(runner, store, calibrate=calibrate, announce=_announce):
+            if output_format == "table":
+                _print_group(title, findings)
+            found += findings
+    if output_format == "table":
+        _print_summary(found)
+    elif output_format == "json":
+        print_records([finding.to_json() for finding in found], output_format)
+    else:
+        keys = ("check", "state", "found", "remedy")
+        print_records([{key: getattr(finding, key) for key in keys} for finding in found], output_format)
+    return doctor.exit_code(found)
+
+
+def _announce(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _print_group(title: str, findings: list[Finding]) -> None:
+    """A title and a line per finding, its remedy below it, wrapped to the terminal."""
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size((100, 24)).columns
+    indent = " " * (len(_GAP) + len("warning") + len(_GAP) + _CHECK_WIDTH + len(_GAP))
+    room = max(24, width - len(indent) - 1)
+    _print("")
+    _print(title, style="bold")
+    for finding in findings:
+        lines = textwrap.wrap(finding.found, room, break_on_hyphens=False)
+        head = f"{_GAP}{finding.state:<7}{_GAP}{finding.check:<{_CHECK_WIDTH}}{_GAP}"
+        _print(head + lines[0], style=_STYLES[finding.state], until=len(_GAP) + 7)
+        for line in lines[1:]:
+            _print(indent + line)
+        arrow = "-> "
+        remedy = textwrap.wrap(finding.remedy or "", room - len(arrow), break_on_hyphens=False)
+        for number, line in enumerate(remedy):
+            _print(indent + (arrow if number == 0 else " " * len(arrow)) + line, style="cyan")
+
+
+_CHECK_WIDTH = len("stolen time")
+
+
+def _print_summary(found: list[Finding]) -> None:
+    counts = {state: sum(finding.state == state for finding in found) for state in _STYLES}
+    plural = {state: "" if state == "ok" or counts[state] == 1 else "s" for state in counts}
+    _print("")
+    _print(", ".join(f"{number} {state}{plural[state]}" for state, number in counts.items()))
+
+
+def _print(text: str, style: str = "", until: int | None = None) -> None:
+    """A line, or its first `until` characters, in a style; whether there is colour rich decides."""
+    from rich.console import Console
+    from rich.text import Text
+
+    styled = Text(text)
+    styled.stylize(style, 0, until)
+    Console(highlight=False).print(styled, soft_wrap=True)

@@ -1,0 +1,77 @@
+"""The machine's own ceilings and the planner's rates: taken by a worker, looked up, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dctbench import units
+from dctbench.calibration import Calibration
+from dctbench.doctor.finding import Finding, ok, warning
+from dctbench.errors import DctbenchError
+from dctbench.runners.local import LocalRunner
+
+TIMEOUT = 300.0
+UNSTEADY = 0.1
+"""A ceiling is doubted when its three best samples lie further apart."""
+REMEDY = "dctbench doctor --calibrate"
+
+
+class CalibrationError(DctbenchError):
+    """A worker could not measure the ceilings (exit 3: what depends on them cannot be judged)."""
+
+    exit_code = 3
+
+
+def calibrate(runner: LocalRunner, device: str) -> Calibration:
+    """Measure a device's ceilings and the planner's rates now, in a process of their own.
+
+    Raises:
+        CalibrationError: when the worker could not.
+    """
+    answer = runner.ask("calibrate", TIMEOUT, holding=device, device=device)
+    if "calibration" not in answer:
+        raise CalibrationError(f"the ceilings of {device} could not be measured: {answer.get('message')}")
+    return Calibration.from_json(answer["calibration"])
+
+
+def ceilings(device: str, found: Calibration | None) -> Finding:
+    """What the device can do at most, or that nobody measured it in this environment."""
+    check = "ceilings"
+    if found is None:
+        return warning(
+            check,
+            f"{device}: not measured in this environment, so there are no shares of the roofline and no check for "
+            "implausible results, and transforms are planned by shipped rates",
+            f"{REMEDY} (half a minute)",
+        )
+    rates = ", ".join(f"{dtype} {units.count(rate, 'FLOP/s')}" for dtype, rate in found.gemm.items())
+    threads = f"{found.threads} thread{'s' if found.threads != 1 else ''}"
+    text = f"{device} with {threads}: {rates}; copy {units.count(found.bandwidth, 'B/s')} ({found.measured_at[:10]})"
+    doubtful = [name for name, spread in found.spread.items() if spread > UNSTEADY]
+    if doubtful:
+        return warning(
+            check,
+            f"{text}; unsteady: {', '.join(doubtful)}",
+            f"they may be too low: {REMEDY} at a quiet moment",
+            found.to_json(),
+        )
+    slow = [
+        dtype for dtype in ("bfloat16", "float16") if found.gemm.get(dtype, 1e99) < found.gemm.get("float32", 0) / 2
+    ]
+    if slow:
+        text += f"; {' and '.join(slow)} products are slower than float32 ones here"
+    return ok(check, text, found.to_json())
+
+
+def rates(found: Calibration) -> list[Finding]:
+    """What the transform planner works with, a line per dtype."""
+    return [ok("planner", f"{found.device}, {dtype}: {_rates(model)}") for dtype, model in found.cost_models.items()]
+
+
+def _rates(model: Mapping[str, float]) -> str:
+    flops = {
+        name: units.count(model[key], "FLOP/s")
+        for name, key in (("products", "gemm"), ("small ones", "small_gemm"), ("FFTs", "fft"))
+    }
+    told = ", ".join(f"{name} {rate}" for name, rate in flops.items())
+    return f"{units.seconds(model['call'])} a call, {told}, memory {units.count(model['bandwidth'], 'B/s')}"

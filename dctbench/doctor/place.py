@@ -1,0 +1,106 @@
+"""Where results go and how they are seen: the disk, the store, the terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from dctbench import units
+from dctbench.doctor.finding import Finding, failure, ok, warning
+from dctbench.errors import StoreError
+from dctbench.host import read_text
+from dctbench.store import open_store
+
+STORE_FAILS = StoreError.exit_code
+LITTLE_SPACE = 1 << 30
+NO_SPACE = 16 << 20
+NARROW = 80
+REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "beegfs", "afs")
+
+
+def disk(location: str) -> Finding:
+    """Room where the store is or will be, and whether SQLite's locks work there."""
+    folder = _nearest_folder(location)
+    free = shutil.disk_usage(folder).free
+    kind = file_system(folder, read_text("/proc/mounts") or "")
+    found = f"{units.size(free)} free at {folder}" + (f" ({kind})" if kind else "")
+    if free < NO_SPACE:
+        return failure("disk", found, "free some space, or name another store with --store", STORE_FAILS)
+    if free < LITTLE_SPACE:
+        return warning("disk", found, "free some space: 10,000 results take about 50 MiB, a report 7 MiB")
+    if kind in REMOTE:
+        return warning("disk", found, "a network file system may lose SQLite's locks: --store on a local disk")
+    return ok("disk", found)
+
+
+def store(location: str) -> Finding:
+    """Whether results can be read and written there; nothing is created."""
+    path = Path(location)
+    try:
+        if not path.exists():
+            with tempfile.TemporaryFile(dir=_nearest_folder(location)):
+                return ok("store", f"{location}: none yet, the first run makes it; SQLite {sqlite3.sqlite_version}")
+        if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+            return failure(
+                "store",
+                f"{location} cannot be written",
+                "name another with --store, or change its permissions",
+                STORE_FAILS,
+            )
+        with open_store(location) as opened:
+            runs = opened.runs()
+    except StoreError as error:
+        return failure("store", error.message, error.hint or "name another with --store", STORE_FAILS)
+    except OSError as error:
+        return failure("store", f"{location}: {error.strerror}", "name another with --store", STORE_FAILS)
+    unfinished = sum(not state.complete for state in runs)
+    about = f"{len(runs)} run{'s' if len(runs) != 1 else ''}" + (f", {unfinished} unfinished" if unfinished else "")
+    size = units.size(path.stat().st_size)
+    return ok("store", f"{location}: {about}, {size}; rollback journal, SQLite {sqlite3.sqlite_version}")
+
+
+def file_system(folder: Path, mounts: str) -> str | None:
+    """The kind of file system under a folder, from the text of /proc/mounts."""
+    best, kind = "", None
+    for line in mounts.splitlines():
+        words = line.split()
+        if len(words) < 3:
+            continue
+        point = words[1].replace("\\040", " ")
+        inside = point == "/" or str(folder) == point or str(folder).startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, words[2]
+    return kind
+
+
+def terminal(stream: IO[str], variables: Mapping[str, str]) -> Finding:
+    """How tables and marks will look."""
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower()
+    unicode = encoding.replace("-", "") == "utf8"
+    if variables.get("NO_COLOR"):
+        colour = "no colour (NO_COLOR)"
+    elif variables.get("FORCE_COLOR"):
+        colour = "colour (FORCE_COLOR)"
+    else:
+        colour = "colour" if stream.isatty() and variables.get("TERM") != "dumb" else "no colour"
+    columns = shutil.get_terminal_size((100, 24)).columns
+    where = f"{columns} columns" if stream.isatty() else "none, output goes to a file or pipe: plain lines"
+    found = f"{where}, {colour}, {encoding}"
+    if not unicode:
+        return warning("terminal", found, "marks such as ▲ and µ need UTF-8: export LC_ALL=C.UTF-8, or PYTHONUTF8=1")
+    if stream.isatty() and columns < NARROW:
+        return warning("terminal", found, f"widen it to {NARROW} columns: `run` drops columns that do not fit")
+    return ok("terminal", found)
+
+
+def _nearest_folder(location: str) -> Path:
+    """The store's folder, or the first one above it that exists."""
+    folder = Path(location).absolute().parent
+    while not folder.is_dir():
+        folder = folder.parent
+    return folder

@@ -1,0 +1,103 @@
+"""The torch that cases run with: its build, its threads, its attention kernels. A worker is asked; none is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dctbench.doctor.finding import Finding, failure, ok, warning
+
+UNAVAILABLE = 6
+KERNELS = ("flash", "efficient", "cudnn", "math")
+_CAPABILITIES = {"avx512f": "AVX512", "avx2": "AVX2"}
+
+
+def findings(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Finding]:
+    """Every check of torch.
+
+    Args:
+        answer: a worker's to `inspect`.
+        facts: of the environment.
+    """
+    if "torch" not in answer:
+        output = answer.get("details", {}).get("output", "")
+        last = output.splitlines()[-1] if output else answer.get("message", "no answer")
+        return [
+            failure("torch", f"a worker cannot use it: {last}", "reinstall it: pip install --force-reinstall torch",
+                    UNAVAILABLE)
+        ]  # fmt: skip
+    torch = answer["torch"]
+    return [
+        build(torch, facts["cpu_flags"]),
+        threads(torch["threads"], facts),
+        *(kernels(device, found) for device, found in torch["kernels"].items()),
+    ]
+
+
+def build(torch: Mapping[str, Any], flags: list[str]) -> Finding:
+    """Version and libraries, and whether it uses the processor's vectors."""
+    libraries = [
+        name
+        for name, there in (
+            ("MKL", torch["mkl"]),
+            ("oneDNN", torch["onednn"]),
+            (f"CUDA {torch['cuda']}", torch["cuda"]),
+            (f"ROCm {torch['hip']}", torch["hip"]),
+        )
+        if there
+    ]
+    capability = torch["cpu_capability"]
+    threading = f"threads by {torch['parallel_backend']}"
+    found = ", ".join([torch["version"], *libraries, threading, f"{capability} kernels"])
+    if torch["debug"]:
+        return warning("torch", f"{found}; a debug build", "install a release build: this one is slow by design")
+    expected = next((name for flag, name in _CAPABILITIES.items() if flag in flags), capability)
+    if capability in ("AVX2", "DEFAULT") and expected != capability:
+        return warning(
+            "torch",
+            f"{found}, though the processor has {expected}",
+            "unset ATEN_CPU_CAPABILITY, if it is set; figures stand for slower machines",
+        )
+    return ok("torch", found)
+
+
+def threads(number: int, facts: Mapping[str, Any]) -> Finding:
+    """Whether torch starts as many threads as there are cores for."""
+    usable, physical = facts["cores_usable"], facts["cores_physical"] or facts["cores_usable"]
+    asked = facts["thread_env"].get("OMP_NUM_THREADS")
+    why = f"OMP_NUM_THREADS={asked}" if asked else "torch's own choice"
+    found = f"{number} in torch ({why}), {usable} usable core{'s' if usable != 1 else ''}"
+    if number > usable:
+        return warning(
+            "threads",
+            f"{found}: threads wait for each other's turns",
+            f"OMP_NUM_THREADS={usable}, or --threads {usable}",
+        )
+    if number > physical:
+        return warning(
+            "threads",
+            f"{found}, {physical} of them physical: two threads share a core's arithmetic",
+            f"OMP_NUM_THREADS={physical}, or --threads {physical}",
+        )
+    if asked and number < usable:
+        return ok("threads", f"{found}: the others stay idle, as asked")
+    return ok("threads", found)
+
+
+def kernels(device: str, found: Mapping[str, Mapping[str, Any]]) -> Finding:
+    """Which kernel of `scaled_dot_product_attention` runs by itself, and which can be insisted on."""
+    chosen: dict[str, list[str]] = {}
+    for dtype, kernel in found.items():
+        chosen.setdefault(kernel["chosen"], []).append(dtype)
+    available = [name for name in KERNELS if any(name in kernel["available"] for kernel in found.values())]
+    told = ", ".join(
+        kernel if len(chosen) == 1 else f"{kernel} for {' and '.join(dtypes)}" for kernel, dtypes in chosen.items()
+    )
+    absent = [name for name in KERNELS if name not in available]
+    text = f"{device}: sdpa runs {told}; of sdpa-* there are {', '.join(available)}"
+    text += f", not {' or '.join(absent)}" if absent else ""
+    if set(chosen) == {"math"}:
+        return warning(
+            "attention", text, "no fused kernel: exact attention is slower here than torch can be; try another build"
+        )
+    return ok("attention", text)

@@ -1,0 +1,71 @@
+"""What the doctor says of the disk, the store, the terminal and the ceilings."""
+
+from __future__ import annotations
+
+import io
+from collections import namedtuple
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dctbench.doctor import ceilings, place
+from dctbench.store import open_store
+from tests.store.test_calibrations import CALIBRATION
+
+MOUNTS = "/dev/a / ext4 rw 0 0\nhost:/x /mnt/my\\040data nfs4 rw 0 0\nnone /mnt tmpfs rw 0 0\n"
+
+
+def test_the_file_system_is_that_of_the_innermost_mount() -> None:
+    kinds = [place.file_system(Path(p), MOUNTS) for p in ("/home/x", "/mnt", "/mnt/my data/s", "/mnt2")]
+    assert kinds == ["ext4", "tmpfs", "nfs4", "ext4"]
+    assert place.file_system(Path("/x"), "") is None
+
+
+@pytest.mark.parametrize(("free", "state", "code"), [(1 << 40, "ok", 0), (1 << 28, "warning", 0), (0, "failure", 5)])
+def test_a_full_disk_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str, code: int
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("usage", "total used free")(1, 1, free))
+    found = place.disk(str(tmp_path / "not" / "there" / "s.sqlite"))
+    assert (found.state, found.exit_code) == (state, code)
+    assert str(tmp_path) in found.found
+
+
+def test_a_store_is_told_with_its_runs_and_one_that_is_not_there_is_no_failure(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    assert "none yet" in place.store(str(path)).found
+    assert list(tmp_path.iterdir()) == []
+    open_store(str(path), create=True)
+    assert "0 runs" in place.store(str(path)).found
+
+
+def test_a_file_that_is_no_store_is_a_failure_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    path.write_text("not a database " * 99)
+    found = place.store(str(path))
+    assert (found.state, found.exit_code) == ("failure", 5)
+    assert found.remedy
+
+
+def test_the_terminal_is_told_and_marks_need_utf8() -> None:
+    plain = place.terminal(io.TextIOWrapper(io.BytesIO(), encoding="ascii"), {})
+    assert plain.state == "warning"
+    assert "UTF-8" in str(plain.remedy)
+    good = place.terminal(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), {"FORCE_COLOR": "1"})
+    assert good.state == "ok"
+    assert "colour (FORCE_COLOR)" in good.found
+
+
+def test_ceilings_are_told_doubted_or_missed() -> None:
+    assert ceilings.ceilings("cpu", None).state == "warning"
+    told = ceilings.ceilings("cpu", CALIBRATION)
+    assert told.state == "ok"
+    assert "float32 200 GFLOP/s" in told.found
+    assert told.to_json()["values"] == CALIBRATION.to_json()
+    doubted = ceilings.ceilings("cpu", replace(CALIBRATION, spread={"copy": 0.5}))
+    assert doubted.state == "warning"
+    assert "unsteady: copy" in doubted.found
+    slow = ceilings.ceilings("cpu", replace(CALIBRATION, gemm={"float32": 2e11, "float16": 2e9}))
+    assert "float16 products are slower" in slow.found
+    assert "1.00 µs a call" in ceilings.rates(CALIBRATION)[0].found

@@ -1,0 +1,68 @@
+"""What is read from the system's files, for files made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dctbench import host
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Texts by path, in place of the system's."""
+    texts: dict[str, str] = {}
+    monkeypatch.setattr(host, "read_text", lambda path: texts.get(str(path)))
+    monkeypatch.setattr(host, "affinity", lambda: list(range(8)))
+    return texts
+
+
+def test_limits_of_the_second_version_are_the_tightest_of_all_groups_around(files: dict[str, str]) -> None:
+    files["/proc/self/cgroup"] = "0::/slice/service"
+    files["/sys/fs/cgroup/slice/service/cpu.max"] = "max 100000"
+    files["/sys/fs/cgroup/slice/cpu.max"] = "250000 100000"
+    files["/sys/fs/cgroup/slice/memory.max"] = str(8 << 30)
+    files["/sys/fs/cgroup/slice/service/memory.max"] = "max"
+    files["/sys/fs/cgroup/slice/cpu.stat"] = "usage_usec 7\nnr_periods 100\nnr_throttled 5"
+    assert (host.cpu_quota(), host.usable_cores(), host.memory_limit()) == (2.5, 2, 8 << 30)
+    assert host.cpu_throttled() == (5, 100)
+
+
+def test_limits_of_the_first_version_are_read_from_each_controllers_place(files: dict[str, str]) -> None:
+    files["/proc/self/cgroup"] = "4:memory:/box\n2:cpu,cpuacct:/box\n0::/"
+    files["/sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us"] = "300000"
+    files["/sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us"] = "100000"
+    files["/sys/fs/cgroup/memory/box/memory.limit_in_bytes"] = str(4 << 30)
+    files["/sys/fs/cgroup/memory/memory.limit_in_bytes"] = "9223372036854771712"
+    assert (host.cpu_quota(), host.usable_cores(), host.memory_limit()) == (3.0, 3, 4 << 30)
+
+
+def test_no_limits_are_none(files: dict[str, str]) -> None:
+    files["/proc/self/cgroup"] = "2:cpu:/\n0::/"
+    files["/sys/fs/cgroup/cpu/cpu.cfs_quota_us"] = "-1"
+    files["/sys/fs/cgroup/cpu/cpu.cfs_period_us"] = "100000"
+    assert (host.cpu_quota(), host.usable_cores(), host.memory_limit()) == (None, 8, None)
+    assert host.cpu_throttled() is None
+
+
+def test_a_processor_is_told_apart_by_more_than_its_name(files: dict[str, str]) -> None:
+    files["/proc/cpuinfo"] = (
+        "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n"
+        "stepping\t: 1\nflags\t\t: fpu avx2 avx512f hypervisor\n\nprocessor\t: 1\nmodel name\t: Another\n"
+    )
+    assert host.cpu_model() == "AMD EPYC"
+    assert host.cpu_id() == "AuthenticAMD 26 2 1"
+    assert host.cpu_flags() == ["avx2", "avx512f"]
+    assert host.virtualisation() == "unknown"
+    files["/sys/devices/system/clocksource/clocksource0/available_clocksource"] = "tsc kvm-clock"
+    assert host.virtualisation() == "KVM"
+
+
+def test_what_the_system_does_not_tell_is_not_made_up(files: dict[str, str]) -> None:
+    assert (host.cpu_id(), host.cpu_flags(), host.virtualisation(), host.governor()) == (None, [], None, None)
+    assert (host.boost(), host.huge_pages(), host.clocksource()) == (None, None, None)
+    assert host.cpu_model()
+    files["/sys/devices/system/cpu/intel_pstate/no_turbo"] = "1"
+    files["/sys/kernel/mm/transparent_hugepage/enabled"] = "always [madvise] never"
+    assert (host.boost(), host.huge_pages()) == (False, "madvise")
