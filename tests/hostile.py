@@ -123,3 +123,39 @@ class WrongConstructor(nn.Module):
 class NotAModule:
     def __init__(self, *, seq_len: int, dim: int, heads: int) -> None:
         self.dim = dim
+
+
+class LeavesRowsUnwritten(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        out = torch.empty_like(x)
+        out[:, :-1] = super().forward(x)[:, :-1]
+        return out
+
+
+class TiresAfterAWhile(Good):
+    """Right at first; once it has been called a few times it gives back what it gave then."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.calls = 0
+        self.kept: Tensor | None = None
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        if self.kept is None or self.calls < 8:
+            self.kept = super().forward(x)
+        return self.kept
+
+
+class StopsTheClock(Good):
+    """Puts a clock that stands still in the place of every one that it can find."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        from dctbench import measure
+        from dctbench.devices import cpu
+        from dctbench.metrics import latency
+
+        for place, name in ((cpu, "_clock"), (measure, "_clock"), (latency, "perf_counter"), (time, "perf_counter"),
+                            (time, "monotonic"), (time, "time"), (time, "process_time")):  # fmt: skip
+            setattr(place, name, lambda: 0.0)

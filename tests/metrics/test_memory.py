@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from dctbench.attention import build
+from dctbench.measure import estimated_bytes
 from dctbench.metrics.memory import peak_tensor_bytes, predicted_tensor_bytes, state_bytes
+from dctbench.model import Case
 
 MIB = 1 << 20
 
@@ -72,6 +74,27 @@ def test_the_estimate_for_what_does_not_fit_agrees_with_what_does(name: str) -> 
     predicted = predicted_tensor_bytes(make)  # type: ignore[arg-type]
     scratch = 256 << 10  # what kernels allocate for themselves, which an estimate by shapes cannot see
     assert predicted <= measured < predicted + scratch
+
+
+def test_the_composite_kernels_matrices_are_in_the_estimate_and_a_fused_kernel_has_none() -> None:
+    n, dim, heads = 512, 64, 4
+    matrix = heads * n * n * 4
+
+    def make() -> object:
+        layer = build("sdpa-math", seq_len=n, dim=dim, heads=heads)
+        x = torch.empty(1, n, dim)
+        return lambda: layer(x)
+
+    with torch.inference_mode():
+        layer = build("sdpa-math", seq_len=n, dim=dim, heads=heads)
+        x = torch.randn(1, n, dim)
+        measured = peak_tensor_bytes(lambda: layer(x))
+    predicted = predicted_tensor_bytes(make, math_attention=True)  # type: ignore[arg-type]
+    assert 2 * matrix < predicted <= measured
+    assert measured < 1.2 * predicted
+    with torch.inference_mode():  # asked in the mode of the call
+        assert 2 * matrix < (estimated_bytes(Case("sdpa-math", n, heads=heads, head_dim=dim // heads)) or 0)
+        assert (estimated_bytes(Case("sdpa", n, heads=heads, head_dim=dim // heads)) or 0) < matrix
 
 
 def test_full_attention_holds_its_matrices_by_arithmetic() -> None:
