@@ -30,7 +30,7 @@ class Layout:
         self.widths = {
             "case": max(4, names),
             "seq_len": max(1, lengths),
-            "latency": len("999.9 ms ±10%"),
+            "latency": len("78.9 ms ±>100%"),
             "speedup": max(len("▲ 99.9x"), len(against)),
             "memory": len("1023 MiB"),
             "error": len("4e-07 *"),

@@ -81,9 +81,8 @@ def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned
         found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
         lines += ["", *(words.payoff(p, reference, labels) for p in found)] if found else []
     notes = [rows.APPROXIMATE_NOTE] if any(rows.among_frequencies(s) for s in summaries) else []
-    warnings = dict.fromkeys(f"{labels.curve(s.case)}: {text}" for s in summaries for text in s.warnings)
-    return [*lines, "", *notes, *warnings, words.coverage(summaries, planned), words.trust(summaries),
-            "next: dctbench report"]  # fmt: skip
+    closing = [words.coverage(summaries, planned), words.trust(summaries), "next: dctbench report"]
+    return [*lines, "", *notes, *words.warnings(summaries, labels), *closing]
 
 
 def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:

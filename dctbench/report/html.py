@@ -53,6 +53,7 @@ def html(
         reference=reference,
         cards=_cards(summaries, reference, planned, labels),
         rows=_rows(summaries, reference, labels),
+        warnings=words.warnings(summaries, labels),
         note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
         environments=environments,
         command=_command(run),
@@ -178,7 +179,7 @@ def _rows(summaries: Sequence[Summary], reference: str | None, labels: Labels) -
             "noise": units.relative_error(summary.values["error.noise"]) if "error.noise" in summary.values else "-",
             "samples": len(summary.samples),
             "stop": summary.details.get("stop_reason", ""),
-            "warnings": summary.warnings,
+            "warnings": len(summary.warnings),
             "ok": summary.latency is not None,
         }
         for summary in summaries

@@ -47,7 +47,8 @@ def latency_words(summary: Summary) -> str:
     """`171 µs ±1%`: the median and half of its 95% interval."""
     if summary.latency is None:
         return "-"
-    return f"{units.seconds(summary.latency.value)} ±{units.percent(summary.latency.relative_half_width)}"
+    width = summary.latency.relative_half_width
+    return f"{units.seconds(summary.latency.value)} ±{units.percent(width) if width < 1 else '>100%'}"
 
 
 def speedup_words(summary: Summary, reference: Summary | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -10,31 +11,56 @@ from dctbench.analysis import Payoff, PayoffRange, Standing, Summary, Winner
 from dctbench.model import Status
 from dctbench.report.labels import Labels
 
+CLOSE = 1.25
+"""Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
 WIDE = 0.10
 """An interval of more than this share of its median is worth a warning."""
 
 
 def fastest(standing: Standing) -> str:
-    """Who is fastest at one shape, and by how much against the reference."""
+    """Who is fastest at one shape, and by how much against the reference; ties and what noise hides are said."""
     first = standing.ranked[0]
     assert first.latency is not None
     took = units.seconds(first.latency.value)
     reference = standing.reference
     if len(standing.ranked) == 1:
         return f"only {first.case.name} was measured, {took}"
-    if len(standing.leaders) > 1:
-        names = ", ".join(s.case.name for s in standing.leaders)
-        return f"no clear winner among {names}, about {took}"
+    close = [s for s in standing.leaders if s.latency and s.latency.value < CLOSE * first.latency.value]
+    unruly = [s.case.name for s in standing.leaders if s not in close]
+    hidden = f"; {' and '.join(unruly)} {'is' if len(unruly) == 1 else 'are'} too noisy to rule out" if unruly else ""
+    if len(close) > 1:
+        names = ", ".join(s.case.name for s in close)
+        return f"no clear winner among {names}, about {took}{hidden}"
     if reference is None:
-        return f"{first.case.name} is fastest, {took}"
+        return f"{first.case.name} is fastest, {took}{hidden}"
     if first is reference:
         second = standing.ranked[1]
         speedup = analysis.compare(second, reference)
-        behind = f"; {second.case.name} is next at {speedup_with_interval(speedup)}" if speedup else ""
-        return f"keep {first.case.name}: fastest, {took}{behind}"
+        behind = f"; {second.case.name} is next at {speedup_with_interval(speedup)}" if speedup and not hidden else ""
+        return f"keep {first.case.name}: fastest, {took}{behind}{hidden}"
     speedup = analysis.compare(first, reference)
     gain = f", {speedup_with_interval(speedup)} as fast as {reference.case.name}" if speedup else ""
-    return f"{first.case.name} is fastest, {took}{gain}"
+    return f"{first.case.name} is fastest, {took}{gain}{hidden}"
+
+
+def warnings(summaries: Iterable[Summary], labels: Labels) -> list[str]:
+    """Each kind of warning once, with how many cases it met and one of them as the example."""
+    met: dict[str, list[tuple[str, str]]] = {}
+    for summary in summaries:
+        where = f"{labels.curve(summary.case)} n={summary.case.seq_len}"
+        for kind, text in {_kind(text): text for text in summary.warnings}.items():
+            met.setdefault(kind, []).append((where, text))
+    lines = []
+    for found in met.values():
+        where, text = found[0]
+        others = f" (and {len(found) - 1} more case{'s' if len(found) > 2 else ''} like this)" if len(found) > 1 else ""
+        lines.append(f"{where}: {text}{others}")
+    return lines
+
+
+def _kind(warning: str) -> str:
+    """A warning without its figures and names: what it has in common with others of its kind."""
+    return re.sub(r"[\d.,%]+|, now mostly .*?:|faster|slower|or take more .*|or do not .*", "#", warning)
 
 
 def speedup_with_interval(speedup: analysis.Speedup) -> str:

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.model import Case
+from dctbench.model import Case, Result
 from dctbench.report import rows, words
 from dctbench.report.csv import csv_text, harmless
 from dctbench.report.document import document, from_document
@@ -83,6 +84,33 @@ def test_the_fastest_is_told_with_its_margin_or_as_a_tie() -> None:
         "no clear winner among sdpa"
     )
     assert told(slow) == "only sdpa was measured, 4.00 ms"
+
+
+def test_a_case_too_noisy_to_rule_out_is_no_tie_with_one_far_faster() -> None:
+    noisy = [4e-3, 40e-3, 0.5e-3]
+    results = [
+        one
+        for number in (1, 2, 3)
+        for one in (
+            result("sdpa", 64, 9e-3, round=number),
+            result("pool", 64, 1e-3, ratio=4, round=number),
+            result("dct-x", 64, noisy[number - 1], ratio=4, round=number),
+        )
+    ]
+    [standing] = analysis.standings(analysis.summarise(results), "sdpa")
+    assert words.fastest(standing) == (
+        "pool r=4 is fastest, 1.00 ms, 9.00x (9.00-9.00) as fast as sdpa; dct-x r=4 is too noisy to rule out"
+    )
+
+
+def test_a_kind_of_warning_is_told_once_with_its_number() -> None:
+    def warned(n: int, *texts: str) -> Result:
+        return replace(result("sdpa", n), warnings=texts)
+
+    texts = [f"the interquartile range is {n}% of the median: take more rounds" for n in (11, 12, 30)]
+    summaries = analysis.summarise([warned(n, text) for n, text in zip((64, 128, 256), texts, strict=True)])
+    told = words.warnings([*summaries, *analysis.summarise([warned(512, "flops: not measured (why)")])], LABELS)
+    assert told == [f"sdpa n=64: {texts[0]} (and 2 more cases like this)", "sdpa n=512: flops: not measured (why)"]
 
 
 def test_coverage_counts_what_failed_and_what_is_missing() -> None:
