@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?=
 TORCH := $(shell grep '^torch==' constraints.txt)
+# Machines with a GPU often have no network: an interpreter named with PYTHON= is taken as it is.
+GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(VENV)/bin/python,$(PYTHON))
+GPU_RESULTS ?= build/gpu
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow gpu lint clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -16,6 +19,15 @@ test: $(VENV)/.test-installed
 
 test-slow: $(VENV)/.test-installed
 	$(VENV)/bin/python -m pytest -m slow $(PYTEST_FLAGS)
+
+# Installs nothing. The exit code is that of the first step that fails; results measured before it are in the store.
+gpu: export PYTHONPATH := $(CURDIR)
+gpu:
+	@$(GPU_PYTHON) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "make gpu: torch finds no CUDA device")'
+	mkdir -p $(GPU_RESULTS)
+	$(GPU_PYTHON) -m pytest -m gpu -p no:cacheprovider $(PYTEST_FLAGS)
+	$(GPU_PYTHON) -m dctbench run --suite suites/gpu.toml --label gpu --progress plain \
+		--store $(GPU_RESULTS)/results.sqlite --format json > $(GPU_RESULTS)/results.json
 
 lint: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff check .
