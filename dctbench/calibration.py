@@ -24,7 +24,8 @@ class Calibration:
         bandwidth: B/s of a copy between buffers larger than the last-level cache, bytes read and bytes written.
         cache_bytes: the size of the last-level cache; less traffic than that says nothing about the memory.
         cost_models: the fields of `dctbench.transforms.CostModel`, by dtype.
-        spread: by ceiling (`gemm float32`, `copy`), how far its three best samples lie apart, as a share.
+        spread: by ceiling (`gemm float32`, `copy`) and for the shortest call that the planner counts with
+            (`planner float32`), how far the two best rounds lie apart, as a share.
         measured_at: UTC in ISO 8601.
     """
 

@@ -12,7 +12,7 @@ from dctbench.runners.local import LocalRunner
 
 TIMEOUT = 300.0
 UNSTEADY = 0.1
-"""A ceiling is doubted when its three best samples lie further apart."""
+"""A ceiling is doubted when its two best rounds lie further apart."""
 REMEDY = "dctbench doctor --calibrate"
 
 

@@ -1,15 +1,15 @@
 """What this machine can do at most: matrix products per dtype, a copy, and the rates that the transform planner uses.
 
-A ceiling is the best of many samples, not their median: a neighbour's load makes a machine look slower than it is, and
-nothing makes it look faster. The rates of the planner are medians, since they stand for what usually happens.
+Everything is measured in several rounds, seconds apart, and the best round counts: a neighbour's burst makes a machine
+look slower than it is, and nothing makes it look faster. Where the two best rounds differ, the figure is doubtful.
 """
 
 from __future__ import annotations
 
 import datetime
 import statistics
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
 from time import perf_counter
 
 import torch
@@ -21,12 +21,13 @@ from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 GEMM_SIZES = (512, 1024, 2048, 4096, 8192)
-GEMM_SECONDS = 1.0
-"""Per dtype and size, at most."""
+ROUNDS = 4
+GEMM_SECONDS = 0.25
+"""Per dtype, size and round."""
 SLOWEST_PRODUCT = 0.25
 """Seconds: a size whose product takes longer is not tried, on a machine that has no fast product of that dtype."""
-COPY_SECONDS = 1.0
-RATE_SECONDS = 0.15
+COPY_SECONDS = 0.25
+RATE_SECONDS = 0.03
 LEAST_SAMPLE = 2e-3
 """Seconds that one sample lasts; shorter calls are repeated within it."""
 LEAST_BUFFER = 256 << 20
@@ -44,59 +45,60 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
         synchronize: waits until everything queued on the device is done.
     """
     cache = last_level_cache(device)
-    spread: dict[str, float] = {}
-    gemm: dict[str, float] = {}
-    cost_models: dict[str, dict[str, float]] = {}
+    ceilings: dict[str, list[float]] = {}
+    rates: dict[str, list[CostModel]] = {}
     with torch.inference_mode():
-        for name in DTYPES:
-            dtype = getattr(torch, name)
-            try:
-                gemm[name], spread[f"gemm {name}"] = gemm_ceiling(dtype, device, synchronize)
-                cost_models[name] = asdict(cost_model(dtype, device, synchronize))
-            except RuntimeError:  # no such product on this device, as float64 on mps
-                gemm.pop(name, None)
-        bandwidth, spread["copy"] = copy_ceiling(device, synchronize, cache)
+        for _ in range(ROUNDS):
+            for name in DTYPES:
+                dtype = getattr(torch, name)
+                try:
+                    rate = gemm_ceiling(dtype, device, synchronize)
+                    model = cost_model(dtype, device, synchronize)
+                except RuntimeError:  # there is no such product on this device, as float64 on mps
+                    continue
+                ceilings.setdefault(name, []).append(rate)
+                rates.setdefault(name, []).append(model)
+            ceilings.setdefault("copy", []).append(copy_ceiling(device, synchronize, cache))
+    bandwidths = ceilings.pop("copy")
     return Calibration(
         device=device,
         threads=torch.get_num_threads(),
-        gemm=gemm,
-        bandwidth=bandwidth,
+        gemm={name: max(found) for name, found in ceilings.items()},
+        bandwidth=max(bandwidths),
         cache_bytes=cache,
-        cost_models=cost_models,
-        spread=spread,
+        cost_models={name: asdict(best_of(models)) for name, models in rates.items()},
+        spread={
+            **{f"gemm {name}": spread(found) for name, found in ceilings.items()},
+            "copy": spread(bandwidths),
+            **{f"planner {name}": spread([1 / model.call for model in models]) for name, models in rates.items()},
+        },
         measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 
 
-def gemm_ceiling(
-    dtype: torch.dtype, device: str, synchronize: Synchronize, seconds: float = GEMM_SECONDS
-) -> tuple[float, float]:
-    """FLOP/s of the fastest square product, and how far its three best samples lie apart (a share).
+def gemm_ceiling(dtype: torch.dtype, device: str, synchronize: Synchronize) -> float:
+    """FLOP/s of the fastest square product.
 
     Sizes double while each is faster than the last one, and while a product is short enough.
     """
-    best, spread = 0.0, 0.0
+    best = 0.0
     for size in GEMM_SIZES:
         a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         out = torch.empty_like(a)
-        samples = _samples(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), synchronize, seconds)  # type: ignore[misc]
+        samples = _samples(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), synchronize, GEMM_SECONDS)  # type: ignore[misc]
         rate = 2 * size**3 / min(samples)
-        if rate > best:
-            best, spread = rate, _spread(samples)
+        best = max(best, rate)
         if rate < 0.9 * best or min(samples) * 8 > SLOWEST_PRODUCT:
             break
-    return best, spread
+    return best
 
 
-def copy_ceiling(
-    device: str, synchronize: Synchronize, cache: int | None, seconds: float = COPY_SECONDS
-) -> tuple[float, float]:
-    """B/s, read and written, of a copy between two buffers of at least eight times the cache; and its spread."""
+def copy_ceiling(device: str, synchronize: Synchronize, cache: int | None) -> float:
+    """B/s, read and written, of a copy between two buffers of at least eight times the cache."""
     size = min(max(LEAST_BUFFER, 8 * (cache or 0)), MOST_BUFFER)
     source = torch.zeros(size // 4, device=device).normal_()
     target = torch.zeros_like(source)
-    samples = _samples(lambda: target.copy_(source), synchronize, seconds)
-    return 2 * source.nbytes / min(samples), _spread(samples)
+    return 2 * source.nbytes / min(_samples(lambda: target.copy_(source), synchronize, COPY_SECONDS))
 
 
 def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> CostModel:
@@ -134,6 +136,22 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
     )
 
 
+def best_of(models: Sequence[CostModel]) -> CostModel:
+    """The shortest call and the highest of each rate."""
+    return CostModel(
+        **{
+            rate.name: (min if rate.name == "call" else max)(getattr(model, rate.name) for model in models)
+            for rate in fields(CostModel)
+        }
+    )
+
+
+def spread(found: Sequence[float]) -> float:
+    """How far the two best lie apart, as a share."""
+    best = sorted(found, reverse=True)[:2]
+    return best[0] / best[-1] - 1
+
+
 def last_level_cache(device: str) -> int | None:
     """Bytes of the last cache before the memory, or None where that is not told."""
     kind = torch.device(device).type
@@ -164,8 +182,3 @@ def _samples(operation: Callable[[], object], synchronize: Synchronize, seconds:
         spent += took
         samples.append(took / calls)
     return samples
-
-
-def _spread(samples: list[float]) -> float:
-    best = sorted(samples)[:3]
-    return best[-1] / best[0] - 1

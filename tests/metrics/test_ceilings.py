@@ -32,7 +32,7 @@ def test_a_calibration_has_a_ceiling_and_rates_for_every_dtype(monkeypatch: pyte
     monkeypatch.setattr(ceilings, "COPY_SECONDS", 1e-4)
     found = ceilings.calibrate("cpu", nothing)
     assert set(found.gemm) == set(found.cost_models) == {"float32", "bfloat16"}
-    assert set(found.spread) == {"gemm float32", "gemm bfloat16", "copy"}
+    assert set(found.spread) == {"gemm float32", "gemm bfloat16", "copy", "planner float32", "planner bfloat16"}
     assert found.threads == torch.get_num_threads()
     numbers = [*found.gemm.values(), found.bandwidth, *(x for m in found.cost_models.values() for x in m.values())]
     assert all(math.isfinite(number) and number > 0 for number in numbers)
@@ -45,7 +45,14 @@ def test_the_rates_are_a_cost_model_that_the_planner_takes() -> None:
     assert str(plan_dct(1024, 128, 512, cost_model=model))
 
 
-def test_a_ceiling_is_the_best_sample_and_every_call_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_round_counts_and_a_ceiling_seen_once_is_doubtful() -> None:
+    quiet, disturbed = CostModel(call=1, gemm=8, fft=1), CostModel(call=2, gemm=4, fft=2)
+    assert ceilings.best_of([disturbed, quiet]) == CostModel(call=1, gemm=8, fft=2)
+    assert ceilings.spread([3.0, 9.0, 6.0]) == pytest.approx(0.5)
+    assert ceilings.spread([3.0]) == 0
+
+
+def test_samples_are_seconds_per_call_after_the_first_two(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     took = iter([1.0, 4.0, 2.0, 3.0, 9.0])
     calls = 0
@@ -61,4 +68,3 @@ def test_a_ceiling_is_the_best_sample_and_every_call_counts(monkeypatch: pytest.
     monkeypatch.setattr(ceilings, "_clock", clock)
     assert ceilings._samples(operation, nothing, 0.0) == [2.0, 3.0, 9.0]
     assert calls == 5
-    assert ceilings._spread([3.0, 2.0, 9.0, 2.2]) == pytest.approx(0.5)
