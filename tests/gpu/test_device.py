@@ -109,13 +109,12 @@ def test_the_peak_is_of_what_lives_at_once_and_the_result_counts() -> None:
     assert cuda.peak_tensor_bytes(DEVICE, call) == 40 * MIB
 
 
-def test_process_memory_holds_the_context_or_is_absent_with_the_reason(matrix: Tensor) -> None:
+def test_process_memory_holds_the_tensors_where_nvml_sees_the_process(matrix: Tensor) -> None:
     try:
         held = cuda.process_bytes(DEVICE, lambda: torch.mm(matrix, matrix))
     except UnsupportedError as reason:
-        assert "NVML" in reason.message
-    else:
-        assert held >= matrix.untyped_storage().nbytes()
+        pytest.skip(reason.message)
+    assert held >= matrix.untyped_storage().nbytes()
 
 
 def test_free_memory_shrinks_by_what_is_allocated() -> None:
