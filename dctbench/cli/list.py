@@ -93,17 +93,19 @@ def _runs(store: str, run: str | None) -> list[Record]:
 
 
 def _cases(store: str, run: str | None) -> list[Record]:
+    from dctbench.analysis import summarise
     from dctbench.store import open_store
 
     with open_store(store) as opened:
         state = opened.find_run(run or "latest")
-        status = {result.case.id: result for result in opened.results(state.run.id)}
+        found = {summary.case: summary for summary in summarise(opened.results(state.run.id))}
         return [
             {
                 "case": case.id,
                 **{key: value for key, value in case.to_json().items() if key not in ("task",)},
-                "status": status[case.id].status if case.id in status else "not run yet",
-                "message": status[case.id].message if case.id in status else None,
+                "rounds": len(found[case].rounds) if case in found else 0,
+                "status": found[case].status if case in found else "not run yet",
+                "message": found[case].message if case in found else None,
             }
             for case in opened.plan(state.run.id)[0]
         ]
