@@ -94,8 +94,10 @@ def measure_case(
         collected.add("latency", *samples.seconds)
         collected.warnings += [f"latency: {text}" for text in (*latency.warnings(samples), *seen.warnings)]
         collected.details.update(seen.details)
-        _check_again(case, subject, module, expected, timer.output(samples.calls_per_sample), collected)
+        _check_again(case, subject, expected, timer.output(samples.calls_per_sample))
         if not timing_only:
+            with collected.attempt("unwritten outputs"):
+                check_written(lambda: module(*subject.arguments[0]).detach())
             _other_passes(case, device, subject, collected)
     if not timing_only:
         with collected.attempt("flops"):
@@ -213,15 +215,8 @@ def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: 
     return expected
 
 
-def _check_again(
-    case: Case,
-    subject: Subject,
-    module: torch.nn.Module,
-    expected: list[Tensor],
-    timed: tuple[int, object],
-    collected: _Collected,
-) -> None:
-    """After timing: the output of a timed call, those from before the timing again, and whether they were written."""
+def _check_again(case: Case, subject: Subject, expected: list[Tensor], timed: tuple[int, object]) -> None:
+    """After timing: the output of a timed call, and those of before the timing once more."""
     number, output = timed
     number %= len(subject.arguments)
     if case.mode != "backward":
@@ -231,8 +226,6 @@ def _check_again(
         check_same(case, kept, before, "in a timed call")
     for again, earlier in enumerate(expected):
         check_same(case, subject.output(again), earlier, "after timing")
-    with collected.attempt("the check for unwritten outputs"), torch.no_grad():
-        check_written(lambda: module(*subject.arguments[0]))
 
 
 def estimated_bytes(case: Case) -> int | None:

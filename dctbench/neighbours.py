@@ -85,6 +85,16 @@ def busiest(seconds: float = 0.1, count: int = 2) -> list[str]:
     return [f"{process.info['name']} (pid {process.pid}, {share:.0%})" for share, process in top if share >= 0.05]
 
 
+def running(count: int = 2) -> list[str]:
+    """The other processes that are on a core at this moment, longest-running first, as `name (pid 1234)`: no wait."""
+    found = []
+    for process in psutil.process_iter(["name", "status", "cpu_times"]):
+        times = process.info["cpu_times"]
+        if process.info["status"] == psutil.STATUS_RUNNING and times is not None and process.pid != os.getpid():
+            found.append((times.user + times.system, f"{process.info['name']} (pid {process.pid})"))
+    return [name for _, name in sorted(found, reverse=True)[:count]]
+
+
 def _used_by_others() -> list[tuple[psutil.Process, float]]:
     found = []
     for process in psutil.process_iter(["name", "cpu_times"]):

@@ -100,10 +100,10 @@ class Watch:
         usage = self._neighbours.usage()
         warnings = []
         if usage is not None and usage.cores >= neighbours.NOTICED_CORES:
-            names = ", ".join(neighbours.busiest())
+            names = " and ".join(neighbours.running())  # a share of each would take a wait
             warnings.append(
                 f"other processes used {usage.cores:.1f} of {usage.of_cores} cores while this was timed"
-                f"{f', now mostly {names}' if names else ''}: stop them, or read the figures as too slow"
+                f"{f', such as {names}' if names else ''}: stop them, or read the figures as too slow"
             )
         if usage is not None and usage.stolen >= neighbours.NOTICED_STOLEN:
             warnings.append(

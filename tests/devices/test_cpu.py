@@ -47,11 +47,12 @@ def test_a_spinning_neighbour_is_noticed_and_named() -> None:
         while time.monotonic() < deadline and not any("other processes used" in text for text in said):
             time.sleep(0.5)
             said = watch.conditions().warnings
-        named = False
-        while time.monotonic() < deadline and not named:
-            named = any(f"pid {neighbour.pid}," in text for text in neighbours.busiest(0.5, count=10))
+        named = seen = False
+        while time.monotonic() < deadline and not (named and seen):
+            named = named or any(f"(pid {neighbour.pid}," in text for text in neighbours.busiest(0.5, count=10))
+            seen = seen or any(f"(pid {neighbour.pid})" in text for text in neighbours.running(count=50))
         assert any("other processes used" in text and "stop them" in text for text in said)
-        assert named
+        assert (named, seen) == (True, True)
 
 
 def test_ones_own_work_is_no_neighbour() -> None:
