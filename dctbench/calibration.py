@@ -26,6 +26,7 @@ class Calibration:
         cost_models: the fields of `dctbench.transforms.CostModel`, by dtype.
         spread: by ceiling (`gemm float32`, `copy`) and for the shortest call that the planner counts with
             (`planner float32`), how far the two best rounds lie apart, as a share.
+        others: cores' worth of time that other processes used meanwhile.
         measured_at: UTC in ISO 8601.
     """
 
@@ -36,6 +37,7 @@ class Calibration:
     cache_bytes: int | None
     cost_models: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     spread: Mapping[str, float] = field(default_factory=dict)
+    others: float = 0.0
     measured_at: str = ""
 
     def compute_ceiling(self, dtype: str) -> float | None:

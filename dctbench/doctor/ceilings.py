@@ -8,6 +8,7 @@ from dctbench import units
 from dctbench.calibration import Calibration
 from dctbench.doctor.finding import Finding, ok, warning
 from dctbench.errors import DctbenchError
+from dctbench.neighbours import NOTICED_CORES
 from dctbench.runners.local import LocalRunner
 
 TIMEOUT = 300.0
@@ -47,14 +48,12 @@ def ceilings(device: str, found: Calibration | None) -> Finding:
     rates = ", ".join(f"{dtype} {units.count(rate, 'FLOP/s')}" for dtype, rate in found.gemm.items())
     threads = f"{found.threads} thread{'s' if found.threads != 1 else ''}"
     text = f"{device} with {threads}: {rates}; copy {units.count(found.bandwidth, 'B/s')} ({found.measured_at[:10]})"
-    doubtful = [name for name, spread in found.spread.items() if spread > UNSTEADY]
-    if doubtful:
-        return warning(
-            check,
-            f"{text}; unsteady: {', '.join(doubtful)}",
-            f"they may be too low: {REMEDY} at a quiet moment",
-            found.to_json(),
-        )
+    doubts = [f"{name} unsteady" for name, spread in found.spread.items() if spread > UNSTEADY]
+    if found.others >= NOTICED_CORES:
+        doubts.insert(0, f"others used {found.others:.1f} cores meanwhile")
+    if doubts:
+        remedy = f"they may be too low: {REMEDY} at a quiet moment"
+        return warning(check, f"{text}; {', '.join(doubts)}", remedy, found.to_json())
     slow = [
         dtype for dtype in ("bfloat16", "float16") if found.gemm.get(dtype, 1e99) < found.gemm.get("float32", 0) / 2
     ]

@@ -7,7 +7,6 @@ look slower than it is, and nothing makes it look faster. Where the two best rou
 from __future__ import annotations
 
 import datetime
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from time import perf_counter
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from dctbench.calibration import Calibration
 from dctbench.host import cache_sizes
+from dctbench.neighbours import Neighbours
 from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -45,6 +45,7 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
         synchronize: waits until everything queued on the device is done.
     """
     cache = last_level_cache(device)
+    watched = Neighbours()
     ceilings: dict[str, list[float]] = {}
     rates: dict[str, list[CostModel]] = {}
     with torch.inference_mode():
@@ -60,6 +61,7 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
                 rates.setdefault(name, []).append(model)
             ceilings.setdefault("copy", []).append(copy_ceiling(device, synchronize, cache))
     bandwidths = ceilings.pop("copy")
+    usage = watched.usage()
     return Calibration(
         device=device,
         threads=torch.get_num_threads(),
@@ -72,6 +74,7 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
             "copy": spread(bandwidths),
             **{f"planner {name}": spread([1 / model.call for model in models]) for name, models in rates.items()},
         },
+        others=usage.cores if usage else 0.0,
         measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 
@@ -104,24 +107,24 @@ def copy_ceiling(device: str, synchronize: Synchronize, cache: int | None) -> fl
 def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> CostModel:
     """The planner's rates, from the operations that the transforms are made of at shapes they have.
 
-    `call` is a fifth of a tiny block transform, which is five operations. The products are those of a block transform
-    of 4096 x 512 numbers (blocks of 128, about 26 terms each), the FFT is the one of `RfftDct`; their rates are what
-    is left when `call` is taken off. `bandwidth` is that of a copy into new memory, as every stage needs it, so that
-    the allocator's page faults are in it.
+    `call` is a fifth of a tiny block transform, which is five operations, at its quickest. The products are those of
+    a block transform of 4096 x 512 numbers (blocks of 128, about 26 terms each), the FFT is the one of `RfftDct`;
+    their rates are what is left when `call` is taken off. `bandwidth` is that of a copy into new memory, as every
+    stage needs it, so that the allocator's page faults are in it.
     """
 
     def draw(*shape: int, like: torch.dtype = dtype) -> Tensor:
         return torch.randn(*shape, device=device).to(like)
 
-    def typical(operation: Callable[[], object]) -> float:
-        return statistics.median(_samples(operation, synchronize, RATE_SECONDS))
+    def least(operation: Callable[[], object], calls: int | None = None) -> float:
+        return min(_samples(operation, synchronize, RATE_SECONDS, calls))
 
     smallest, rows = BlockSlotsDct(16, 8, block=8, dtype=dtype, device=device), draw(1, 16, 8)
-    call = typical(lambda: smallest(rows, ordered=False)) / 5
+    call = least(lambda: smallest(rows, ordered=False), calls=1) / 5
 
     def rate(work: float, operation: Callable[[], object]) -> float:
-        took = typical(operation)
-        return work / max(took - call, took / 10)
+        took = least(operation)
+        return work / max(took - call, took / 2)
 
     compress, blocks = draw(32, 26, 128), draw(32, 128, 512)
     combine, compressed = draw(1, 512, 832), draw(1, 832, 512)
@@ -162,15 +165,17 @@ def last_level_cache(device: str) -> int | None:
     return None
 
 
-def _samples(operation: Callable[[], object], synchronize: Synchronize, seconds: float) -> list[float]:
-    """Seconds per call, after two calls to warm up; at least three samples."""
+def _samples(
+    operation: Callable[[], object], synchronize: Synchronize, seconds: float, calls: int | None = None
+) -> list[float]:
+    """Seconds per call, after two calls to warm up; at least three samples, of `calls` or of LEAST_SAMPLE each."""
     operation()
     synchronize()
     start = _clock()
     operation()
     synchronize()
     first = max(_clock() - start, 1e-7)
-    calls = max(1, round(LEAST_SAMPLE / first + 0.5))
+    calls = calls or max(1, round(LEAST_SAMPLE / first + 0.5))
     samples: list[float] = []
     spent = 0.0
     while len(samples) < 3 or spent < seconds:

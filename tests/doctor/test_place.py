@@ -65,7 +65,10 @@ def test_ceilings_are_told_doubted_or_missed() -> None:
     assert told.to_json()["values"] == CALIBRATION.to_json()
     doubted = ceilings.ceilings("cpu", replace(CALIBRATION, spread={"copy": 0.5}))
     assert doubted.state == "warning"
-    assert "unsteady: copy" in doubted.found
+    assert "copy unsteady" in doubted.found
+    disturbed = ceilings.ceilings("cpu", replace(CALIBRATION, others=1.2))
+    assert disturbed.state == "warning"
+    assert "others used 1.2 cores" in disturbed.found
     slow = ceilings.ceilings("cpu", replace(CALIBRATION, gemm={"float32": 2e11, "float16": 2e9}))
     assert "float16 products are slower" in slow.found
     assert "1.00 µs a call" in ceilings.rates(CALIBRATION)[0].found

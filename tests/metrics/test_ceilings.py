@@ -68,3 +68,5 @@ def test_samples_are_seconds_per_call_after_the_first_two(monkeypatch: pytest.Mo
     monkeypatch.setattr(ceilings, "_clock", clock)
     assert ceilings._samples(operation, nothing, 0.0) == [2.0, 3.0, 9.0]
     assert calls == 5
+    took = iter([1e-9, 1e-9, 5.0, 6.0, 7.0])
+    assert ceilings._samples(operation, nothing, 0.0, 1) == [5.0, 6.0, 7.0]
