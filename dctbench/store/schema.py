@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Float, ForeignKeyConstraint, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from dctbench.store import records
 
 APPLICATION_ID = 0x64637462  # "dctb": tells our SQLite files from everybody else's
 
@@ -41,6 +56,7 @@ cases = Table(
     Column("position", Integer, nullable=False),
     Column("rounds", Integer, nullable=False),
     Column("record", Text, nullable=False),
+    Column("sha256", String(64), nullable=False, server_default=""),
     ForeignKeyConstraint(["run_id"], ["runs.id"]),
 )
 
@@ -51,6 +67,7 @@ environments = Table(
     Column("fingerprint", String(64), primary_key=True),
     Column("host", String(255), primary_key=True),
     Column("facts", Text, nullable=False),
+    Column("sha256", String(64), nullable=False, server_default=""),
     ForeignKeyConstraint(["run_id"], ["runs.id"]),
 )
 
@@ -69,6 +86,7 @@ results = Table(
     Column("stored_at", Float, nullable=False),
     Column("sha256", String(64), nullable=False),
     ForeignKeyConstraint(["run_id"], ["runs.id"]),
+    Index("results_by_status", "run_id", "status"),  # how far every run is, without reading its samples
 )
 
 # What a machine can do at most, by fingerprint and device; `record` is a Calibration. Measured again, it is replaced.
@@ -84,11 +102,28 @@ calibrations = Table(
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step from the schema before it; a new store is made whole at once, with every step recorded as applied."""
+    """One step from the schema before it; a new store is made whole at once, with every step recorded as applied.
+
+    `statements` are in the SQL that SQLite and PostgreSQL share; then `fill` computes what SQL cannot.
+    """
 
     number: int
     name: str
     statements: Sequence[str] = ()
+    fill: Callable[[Connection], None] | None = None
+
+
+def _seal_plans_and_environments(connection: Connection) -> None:
+    for table, keys, value in (
+        ("cases", ("run_id", "case_id"), ("position", "rounds", "record")),
+        ("environments", ("run_id", "fingerprint", "host"), ("facts",)),
+    ):
+        columns = (*keys, *value)
+        rows = connection.execute(text(f"SELECT {', '.join(columns)} FROM {table}")).mappings().all()
+        sealed = [{**{key: row[key] for key in keys}, "sha256": records.seal(dict(row))} for row in rows]
+        if sealed:
+            where = " AND ".join(f"{key} = :{key}" for key in keys)
+            connection.execute(text(f"UPDATE {table} SET sha256 = :sha256 WHERE {where}"), sealed)
 
 
 MIGRATIONS: Sequence[Migration] = (
@@ -100,6 +135,16 @@ MIGRATIONS: Sequence[Migration] = (
             "CREATE TABLE calibrations (fingerprint VARCHAR(64) NOT NULL, device VARCHAR(64) NOT NULL, "
             "record TEXT NOT NULL, sha256 VARCHAR(64) NOT NULL, PRIMARY KEY (fingerprint, device))",
         ),
+    ),
+    Migration(
+        3,
+        "plans and environments are sealed; results are counted by status",
+        (
+            "ALTER TABLE cases ADD COLUMN sha256 VARCHAR(64) NOT NULL DEFAULT ''",
+            "ALTER TABLE environments ADD COLUMN sha256 VARCHAR(64) NOT NULL DEFAULT ''",
+            "CREATE INDEX results_by_status ON results (run_id, status)",
+        ),
+        _seal_plans_and_environments,
     ),
 )
 NEWEST = MIGRATIONS[-1].number

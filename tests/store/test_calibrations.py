@@ -15,7 +15,8 @@ from dctbench.errors import StoreError
 from dctbench.store import open_store, schema
 from tests.made import ENVIRONMENT, RUN, result
 
-FIRST_SCHEMA = Path(__file__).parent / "fixtures" / "schema-1.sqlite"
+FIXTURES = Path(__file__).parent / "fixtures"
+OLD_SCHEMAS = (1, 2)
 CALIBRATION = Calibration(
     device="cpu",
     threads=2,
@@ -28,9 +29,9 @@ CALIBRATION = Calibration(
 )
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    return Path(shutil.copy(FIRST_SCHEMA, tmp_path / "old.sqlite"))
+@pytest.fixture(params=OLD_SCHEMAS)
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return Path(shutil.copy(FIXTURES / f"schema-{request.param}.sqlite", tmp_path / "old.sqlite"))
 
 
 def test_a_calibration_comes_back_by_fingerprint_and_device(tmp_path: Path) -> None:
@@ -66,16 +67,20 @@ def test_a_damaged_calibration_is_not_believed(tmp_path: Path) -> None:
         store.calibration("here")
 
 
-def test_a_store_of_the_first_schema_is_upgraded_and_readable(old: Path) -> None:
+def test_a_store_of_every_old_schema_is_upgraded_and_readable(old: Path) -> None:
     with open_store(str(old)) as store:
         assert [state.run for state in store.runs()] == [RUN]
         [first, second] = store.results(RUN.id)
         assert first == result("sdpa", 512, 1e-3)
         assert second == result("dct-x", 512, 5e-4, ratio=4, values={"flops": ("FLOP", 1e9)})
         assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
-        assert store.calibration(ENVIRONMENT.fingerprint) is None
+        assert store.calibration(ENVIRONMENT.fingerprint) in (None, CALIBRATION)  # the first schema had none
         store.add_calibration(ENVIRONMENT.fingerprint, CALIBRATION)
         assert store.calibration(ENVIRONMENT.fingerprint) == CALIBRATION
+
+
+def test_every_schema_before_the_newest_has_a_fixture() -> None:
+    assert tuple(migration.number for migration in schema.MIGRATIONS[:-1]) == OLD_SCHEMAS
 
 
 def test_an_upgraded_store_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:

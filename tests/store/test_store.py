@@ -80,8 +80,8 @@ def test_the_same_result_twice_is_stored_once_and_the_first_stays(path: Path) ->
 
 
 def test_the_files_are_durable_by_setting(path: Path) -> None:
-    with begun(path, result()) as store, store._engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    with begun(path, result()) as store, store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 3  # EXTRA
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
     assert {p.name for p in path.parent.iterdir()} == {path.name}
 

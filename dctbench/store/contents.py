@@ -1,0 +1,250 @@
+"""What a store holds and how it is asked: runs, their plans, environments, results, calibrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from dctbench.calibration import Calibration
+from dctbench.errors import UsageError
+from dctbench.model import FAILED, Case, Environment, Result, Run, Status
+from dctbench.store import records, schema
+from dctbench.store.engines import batches, insert, transaction
+from dctbench.store.failures import DamagedError, remedy, translated
+
+MAX_LABEL = 200
+RETRIED: frozenset[Status] = FAILED | {"skipped"}
+"""The statuses that a run which tries its failures again may replace: the failures, and what they kept from running."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run and how far it got: `stored` of `planned` (case, round) pairs, and how many failed."""
+
+    run: Run
+    planned: int
+    stored: int
+    failed: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was planned has a result."""
+        return self.stored >= self.planned
+
+
+class Store:
+    """Runs, their plans, environments and results. Make one with `open_store`; use it as a context manager.
+
+    Every method raises StoreError when the file or the server fails.
+    """
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.engine.dispose()
+
+    def add_run(self, run: Run, plan: Sequence[Case], rounds: int) -> None:
+        """Store a run and its plan, before its first case is measured."""
+        rows = [records.row_of_case(run.id, case, i, rounds) for i, case in enumerate(plan)]
+        with self.writing() as connection:
+            connection.execute(self.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
+            if rows:
+                connection.execute(self.insert(schema.cases).on_conflict_do_nothing(), rows)
+
+    def add_environment(self, run_id: str, environment: Environment) -> None:
+        """Store where results of a run were taken; the first word on a (run, fingerprint, host) stays."""
+        row = records.row_of_environment(run_id, environment)
+        with self.writing() as connection:
+            connection.execute(self.insert(schema.environments).on_conflict_do_nothing(), row)
+
+    def add_result(self, run_id: str, result: Result, *, retried: bool = False) -> bool:
+        """Store one result and commit.
+
+        Args:
+            run_id: a run that is stored.
+            result: of a case of its plan.
+            retried: take the place of an earlier result that failed, or was left out because another had.
+
+        Returns:
+            False when that (run, case, round) is there already, which keeps the first.
+        """
+        return self.add_results(run_id, [result], retried=retried) == 1
+
+    def add_results(self, run_id: str, results: Sequence[Result], *, retried: bool = False) -> int:
+        """Store many results, some hundreds to a commit; how many were new. Arguments as of `add_result`."""
+        table = schema.results
+        statement = self.insert(table)
+        if retried:
+            statement = statement.on_conflict_do_update(
+                index_elements=list(table.primary_key),
+                set_={column.name: statement.excluded[column.name] for column in table.columns},
+                where=table.c.status.in_(sorted(RETRIED)),
+            )
+        else:
+            statement = statement.on_conflict_do_nothing()
+        returning = statement.returning(table.c.round)
+        stored = 0
+        for some in batches([records.row_of_result(run_id, result) for result in results]):
+            with self.writing() as connection:
+                stored += len(connection.execute(returning, some).all())
+        return stored
+
+    def runs(self) -> list[RunState]:
+        """Every run, the oldest first."""
+        return self._states(sa.true())
+
+    def state(self, run_id: str) -> RunState:
+        """One run and how far it got; `run_id` is a stored run's whole id."""
+        return self._states(schema.runs.c.id == run_id)[0]
+
+    def _states(self, chosen: sa.ColumnElement[bool]) -> list[RunState]:
+        runs, cases, results = schema.runs, schema.cases, schema.results
+        planned = sa.select(sa.func.sum(cases.c.rounds)).where(cases.c.run_id == runs.c.id).scalar_subquery()
+        stored = sa.select(sa.func.count()).where(results.c.run_id == runs.c.id)
+        failed = stored.where(results.c.status.in_(sorted(FAILED))).scalar_subquery()
+        query = (
+            sa.select(runs, planned.label("planned"), stored.scalar_subquery().label("stored"), failed.label("failed"))
+            .where(chosen)
+            .order_by(runs.c.started_at, runs.c.id)
+        )
+        rows = self._all(query)
+        return [RunState(records.run_of_row(r), r["planned"] or 0, r["stored"] or 0, r["failed"] or 0) for r in rows]
+
+    def find_run(self, reference: str = "latest") -> RunState:
+        """The run that `reference` names: an id or a unique start of it, latest, latest~N, or a label (its newest run).
+
+        Raises:
+            UsageError: when it names none, or several ids start so.
+        """
+        table = schema.runs
+        query = sa.select(table.c.id, table.c.label).order_by(table.c.started_at, table.c.id)
+        known = [(row["id"], row["label"]) for row in self._all(query)]
+        if not known:
+            raise UsageError(f"the store {self.name} holds no runs", hint="measure something: dctbench run")
+        return self.state(self._run_id(known, reference))
+
+    def _run_id(self, known: Sequence[tuple[str, str | None]], reference: str) -> str:
+        word, tilde, back = reference.partition("~")
+        if word == "latest" and (not tilde or (back.isascii() and back.isdigit())):
+            steps = int(back[:9]) if tilde else 0
+            if steps >= len(known):
+                raise UsageError(f"no run {reference!r}: the store holds {len(known)}", hint="see dctbench list runs")
+            return known[-1 - steps][0]
+        starting = [id for id, _ in known if id.startswith(reference)] if len(reference) >= 4 else []
+        if len(starting) == 1:
+            return starting[0]
+        labelled = [id for id, label in known if label == reference]
+        if labelled:
+            return labelled[-1]
+        if starting:
+            raise UsageError(f"{len(starting)} runs start with {reference!r}", hint="give more digits of the id")
+        raise UsageError(f"no run {reference!r} in {self.name}", hint="see dctbench list runs")
+
+    def plan(self, run_id: str) -> tuple[list[Case], int]:
+        """What a run set out to measure, in order, and in how many rounds.
+
+        Raises:
+            DamagedError: when a record is not what was written.
+        """
+        table = schema.cases
+        rows = self._all(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.position, table.c.case_id))
+        return [records.case_of_row(row) for row in rows], max((row["rounds"] for row in rows), default=1)
+
+    def results(self, run_id: str) -> list[Result]:
+        """Every result of a run, in the order of its plan, round after round.
+
+        Raises:
+            DamagedError: when a record is not what was written.
+        """
+        places = {case.id: (i, case) for i, case in enumerate(self.plan(run_id)[0])}
+        found = []
+        for row in self._all(sa.select(schema.results).where(schema.results.c.run_id == run_id)):
+            records.verify("results", row)
+            if row["case_id"] not in places:
+                raise DamagedError(
+                    f"the plan of run {run_id} lacks case {row['case_id']}, of which there are results",
+                    hint=remedy("damaged"),
+                )
+            place, case = places[row["case_id"]]
+            found.append((place, row["round"], records.result_of_row(row, case)))
+        return [result for *_, result in sorted(found, key=lambda item: item[:2])]
+
+    def environments(self, run_id: str) -> dict[str, Environment]:
+        """The environments of a run by fingerprint.
+
+        Raises:
+            DamagedError: when a record is not what was written.
+        """
+        rows = self._all(sa.select(schema.environments).where(schema.environments.c.run_id == run_id))
+        return {row["fingerprint"]: records.environment_of_row(row) for row in rows}
+
+    def add_calibration(self, fingerprint: str, calibration: Calibration) -> None:
+        """Store what a device can do at most, in place of what was stored for that fingerprint and device before."""
+        row = records.row_of_calibration(fingerprint, calibration)
+        statement = self.insert(schema.calibrations).values(row)
+        keys = list(schema.calibrations.primary_key)
+        with self.writing() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
+
+    def calibration(self, fingerprint: str, device: str = "cpu") -> Calibration | None:
+        """What a device was measured to do at most in that environment, or None where nobody measured it.
+
+        Raises:
+            DamagedError: when the record is not what was written.
+        """
+        table = schema.calibrations
+        rows = self._all(sa.select(table).where(table.c.fingerprint == fingerprint, table.c.device == device))
+        return records.calibration_of_row(rows[0]) if rows else None
+
+    def calibrations(self, fingerprint: str) -> dict[str, Calibration]:
+        """The calibrations of every device in that environment, by device.
+
+        Raises:
+            DamagedError: when a record is not what was written.
+        """
+        table = schema.calibrations
+        rows = self._all(sa.select(table).where(table.c.fingerprint == fingerprint).order_by(table.c.device))
+        return {row["device"]: records.calibration_of_row(row) for row in rows}
+
+    def latest_run_of(self, fingerprint: str) -> str | None:
+        """The id of the latest run taken in that environment."""
+        query = (
+            sa.select(schema.environments.c.run_id)
+            .join(schema.runs, schema.runs.c.id == schema.environments.c.run_id)
+            .where(schema.environments.c.fingerprint == fingerprint)
+            .order_by(schema.runs.c.started_at.desc())
+            .limit(1)
+        )
+        rows = self._all(query)
+        return rows[0]["run_id"] if rows else None
+
+    @property
+    def insert(self) -> Callable[[sa.Table], Any]:
+        """An insert in this database's dialect, which can say what happens on a conflict."""
+        return lambda table: insert(self.engine, table)
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction; committed and durable when this has been left without an error."""
+        with translated(self.name), transaction(self.engine) as connection:
+            yield connection
+
+    def _all(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
+        with translated(self.name), transaction(self.engine) as connection:
+            found = connection.execute(query)
+            keys = list(found.keys())
+            return [dict(zip(keys, row, strict=True)) for row in found.all()]
+
+
+def clean_label(label: str) -> str:
+    """A label without control characters, at most 200 characters: it goes to terminals and pages."""
+    return "".join(char for char in label if char.isprintable())[:MAX_LABEL].strip()

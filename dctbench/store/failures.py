@@ -1,0 +1,105 @@
+"""Every failure of a file or a database as one sentence with a remedy."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from dctbench import units
+from dctbench.errors import StoreError
+from dctbench.store.location import is_url, masked
+
+_ELSEWHERE = "name another with --store"
+_WHOLE = "everything stored so far is whole: go on with dctbench run --resume when there is room"
+_SALVAGE = (
+    "it is left as it is. Keep what is whole in a new store: `dctbench store merge DAMAGED --into NEW`, "
+    "or `sqlite3 DAMAGED .recover | sqlite3 NEW`"
+)
+_REMEDIES = {
+    "disk is full": _WHOLE,
+    "no space left": _WHOLE,
+    "quota exceeded": _WHOLE,
+    "disk i/o": "the disk refused; everything stored so far is whole",
+    "readonly": f"the file or its folder cannot be written; {_ELSEWHERE}",
+    "read-only": f"the file or its folder cannot be written; {_ELSEWHERE}",
+    "unable to open": f"the file or its folder cannot be opened; {_ELSEWHERE}",
+    "not a directory": f"a part of its path is a file; {_ELSEWHERE}",
+    "not a database": _SALVAGE,
+    "malformed": _SALVAGE,
+    "damaged": _SALVAGE,
+    "locked": "another process holds it; try again when that is done",
+    "authentication failed": "check user and password; a password may stand in ~/.pgpass instead of the URL",
+    "no password supplied": "put the password into ~/.pgpass, PGPASSWORD or the URL",
+    "does not exist": "make the database first: createdb NAME",
+    "permission denied": "the role may not do that: let it own the database, or its schema",
+}
+_REFUSED = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf", "invalid")
+_FULL = ("disk is full", "no space left")
+_CUT = {"57P01", "57P02", "57P03", "53300"}  # shutting down, crashed, starting, too many connections
+
+
+class UnreachableError(StoreError):
+    """A server that does not answer: results can wait for it in a local store."""
+
+
+class MissingError(StoreError):
+    """There is no store yet."""
+
+
+class DamagedError(StoreError):
+    """What is stored is not what was written."""
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn failures of the store of that (masked) name into a StoreError.
+
+    Raises:
+        UnreachableError: when a server is down or a connection is cut.
+        DamagedError: when the file is not a whole database.
+        StoreError: for every other failure.
+    """
+    try:
+        yield
+    except (sqlite3.Error, sa.exc.DBAPIError) as error:
+        cause = getattr(error, "orig", None) or error
+        text = " ".join(masked(str(cause)).split())[:300]
+        raise _kind(error, text)(_sentence(name, text), hint=remedy(text)) from error
+    except OSError as error:
+        text = error.strerror or str(error)
+        raise StoreError(_sentence(name, text), hint=remedy(text)) from error
+
+
+def remedy(text: str) -> str:
+    """What to do about a failure that is described so."""
+    text = text.lower()
+    return next((hint for words, hint in _REMEDIES.items() if words in text), _ELSEWHERE)
+
+
+def _sentence(name: str, text: str) -> str:
+    """The failure with its store and, where that is the matter, the free bytes."""
+    if any(words in text.lower() for words in _FULL) and not is_url(name):
+        text = f"the disk is full ({_free(Path(name))} free)"
+    return f"store {name}: {text}"
+
+
+def _free(path: Path) -> str:
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    return units.size(shutil.disk_usage(folder).free)
+
+
+def _kind(error: Exception, text: str) -> type[StoreError]:
+    if "malformed" in text or "not a database" in text:
+        return DamagedError
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    if isinstance(error, sqlite3.Error) or isinstance(getattr(error, "orig", None), sqlite3.Error):
+        return StoreError
+    if state is not None:
+        return UnreachableError if state.startswith("08") or state in _CUT else StoreError
+    cut = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+    return UnreachableError if cut and not any(words in text.lower() for words in _REFUSED) else StoreError
