@@ -12,6 +12,9 @@ from typing import Any, Self
 
 from dctbench.model import JSON
 
+DISTURBING_CORES = 0.5
+"""Others that used more than this while the machine was calibrated have spoilt it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -50,6 +53,13 @@ class Calibration:
             return None
         rates = [self.gemm[name] for name in (dtype, *_WIDER.get(dtype, ())) if name in self.gemm]
         return max(rates)
+
+    def rates(self, dtype: str) -> Mapping[str, float] | None:
+        """The planner's rates for a dtype; None where there are none, or none to be trusted.
+
+        Rates taken beside a busy neighbour are worse than the shipped ones: a call may seem a thousand times longer.
+        """
+        return None if self.others >= DISTURBING_CORES else self.cost_models.get(dtype)
 
     def to_json(self) -> JSON:
         """A plain dict."""

@@ -69,6 +69,14 @@ def test_a_dtype_without_fast_products_has_the_ceiling_of_float32() -> None:
     assert MACHINE.compute_ceiling("float32") == 1e11
 
 
+def test_rates_taken_beside_busy_neighbours_are_not_planned_with() -> None:
+    rates = {"call": 5e-6}
+    quiet = replace(MACHINE, cost_models={"float32": rates}, others=0.1)
+    assert quiet.rates("float32") == rates
+    assert quiet.rates("float64") is None
+    assert replace(quiet, others=1.2).rates("float32") is None
+
+
 @pytest.mark.parametrize("given", [{"device": "cuda:0"}, {"threads": 1}, {"dtype": "float64"}], ids=str)
 def test_what_was_not_calibrated_has_no_roofline(given: dict[str, Any]) -> None:
     assert roofline(case(**given), 1.0, 1e9, 0, MACHINE) is None

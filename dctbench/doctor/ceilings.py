@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dctbench import units
-from dctbench.calibration import Calibration
+from dctbench.calibration import DISTURBING_CORES, Calibration
 from dctbench.doctor.finding import Finding, ok, warning
 from dctbench.errors import DctbenchError
-from dctbench.neighbours import NOTICED_CORES
 from dctbench.runners.local import LocalRunner
 
 TIMEOUT = 300.0
@@ -49,7 +48,7 @@ def ceilings(device: str, found: Calibration | None) -> Finding:
     threads = f"{found.threads} thread{'s' if found.threads != 1 else ''}"
     text = f"{device} with {threads}: {rates}; copy {units.count(found.bandwidth, 'B/s')} ({found.measured_at[:10]})"
     doubts = [f"{name} unsteady" for name, spread in found.spread.items() if spread > UNSTEADY]
-    if found.others >= NOTICED_CORES:
+    if found.others >= DISTURBING_CORES:
         doubts.insert(0, f"others used {found.others:.1f} cores meanwhile")
     if doubts:
         remedy = f"they may be too low: {REMEDY} at a quiet moment"
