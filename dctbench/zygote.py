@@ -50,12 +50,11 @@ def main(argv: list[str]) -> None:
 
 def _preload() -> None:
     """Import what every case needs; importing must not compute anything."""
-    # The first operation on meta imports these two, and sympy with them, which would cost every child a second.
-
     import dctbench.measure  # noqa: F401
 
     for entry in catalog.IMPLEMENTATIONS.values():
         entry.load()
+    catalog.DEVICES["cpu"].load()
     gc.collect()
     gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page of these modules
 
