@@ -85,7 +85,7 @@ def busiest(seconds: float = 0.1, count: int = 2) -> list[str]:
     return [f"{process.info['name']} (pid {process.pid}, {share:.0%})" for share, process in top if share >= 0.05]
 
 
-def running(count: int = 2) -> list[str]:
+def running(count: int = 1) -> list[str]:
     """The other processes that are on a core at this moment, longest-running first, as `name (pid 1234)`: no wait."""
     found = []
     for process in psutil.process_iter(["name", "status", "cpu_times"]):
