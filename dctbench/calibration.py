@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from dctbench.model import JSON
 
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+"""What is calibrated, in the order in which it is told."""
 DISTURBING_CORES = 0.5
 """Others that used more than this while the machine was calibrated have spoilt it."""
 

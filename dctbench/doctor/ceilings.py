@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dctbench import units
-from dctbench.calibration import DISTURBING_CORES, Calibration
+from dctbench.calibration import DISTURBING_CORES, DTYPES, Calibration
 from dctbench.doctor.finding import Finding, ok, warning
 from dctbench.errors import DctbenchError
 from dctbench.runners.local import LocalRunner
@@ -44,10 +44,10 @@ def ceilings(device: str, found: Calibration | None) -> Finding:
             "implausible results, and transforms are planned by shipped rates",
             f"{REMEDY} (half a minute)",
         )
-    rates = ", ".join(f"{dtype} {units.count(rate, 'FLOP/s')}" for dtype, rate in found.gemm.items())
+    rates = ", ".join(f"{dtype} {units.count(found.gemm[dtype], 'FLOP/s')}" for dtype in DTYPES if dtype in found.gemm)
     threads = f"{found.threads} thread{'s' if found.threads != 1 else ''}"
     text = f"{device} with {threads}: {rates}; copy {units.count(found.bandwidth, 'B/s')} ({found.measured_at[:10]})"
-    doubts = [f"{name} unsteady" for name, spread in found.spread.items() if spread > UNSTEADY]
+    doubts = [f"{name} unsteady" for name, spread in sorted(found.spread.items()) if spread > UNSTEADY]
     if found.others >= DISTURBING_CORES:
         doubts.insert(0, f"others used {found.others:.1f} cores meanwhile")
     if doubts:

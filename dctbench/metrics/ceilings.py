@@ -15,12 +15,11 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from dctbench.calibration import Calibration
+from dctbench.calibration import DTYPES, Calibration
 from dctbench.host import cache_sizes
 from dctbench.neighbours import Neighbours
 from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
 
-DTYPES = ("float32", "bfloat16", "float16", "float64")
 GEMM_SIZES = (512, 1024, 2048, 4096, 8192)
 ROUNDS = 4
 GEMM_SECONDS = 0.25
