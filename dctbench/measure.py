@@ -26,8 +26,9 @@ from dctbench.metrics.output import (
     check_same,
     check_written,
 )
+from dctbench.metrics.split import split
 from dctbench.model import JSON, Case
-from dctbench.subject import SEED, Subject, make_arguments, make_module, meta_arguments, meta_call, place
+from dctbench.subject import SEED, Rates, Subject, make_arguments, make_module, meta_arguments, meta_call, place
 
 _clock = perf_counter
 
@@ -47,6 +48,7 @@ def measure_case(
     sampling: latency.Sampling,
     scratch: str | None,
     cache: Cache | None = None,
+    rates: Rates | None = None,
     timing_only: bool = False,
 ) -> JSON:
     """Measure one case in this process.
@@ -57,6 +59,7 @@ def measure_case(
         sampling: when to stop taking latency samples.
         scratch: a folder shared by the cases of one sweep, for exact outputs; None computes them anew.
         cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        rates: this machine's rates for the transform planner; shipped ones when None.
         timing_only: leave out the passes whose figures do not differ between processes.
 
     Returns:
@@ -81,7 +84,7 @@ def measure_case(
     catalog.implementation(case.implementation).load()  # so that an import is no part of the construction
     with _gradients(case):
         start = _clock()
-        module = make_module(case)
+        module = make_module(case, rates=rates)
         device.synchronize(case.device)
         collected.add("setup", _clock() - start)
         collected.add("memory.state", memory.state_bytes(module))
@@ -101,7 +104,7 @@ def measure_case(
             _other_passes(case, device, subject, collected)
     if not timing_only:
         with collected.attempt("flops"):
-            collected.add("flops", flops.count(meta_call(case)))
+            collected.add("flops", flops.count(meta_call(case, rates)))
         _errors(case, subject, scratch, collected)
     swept = f", {units.size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
     collected.details.update(
@@ -111,7 +114,7 @@ def measure_case(
         warmup_calls=samples.warmup_calls,
         stop_reason=samples.stop_reason,
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
-        **_what_ran(case, module),
+        **_what_ran(case, module, rates),
         **device.describe(case.device),
     )
     if samples.retaken:
@@ -140,6 +143,11 @@ def _other_passes(case: Case, device: DeviceModule, subject: Subject, collected:
         if kernels is not None:
             collected.add("kernel_time", kernels[0])
             collected.details["kernels"] = kernels[1]
+    if case.mode == "forward" and case.engine == "eager":
+        with collected.attempt("split"):
+            parts = split(subject.module, lambda: step(0), case.device)
+            if parts is not None:
+                collected.details["split"] = parts.to_json()
     with collected.attempt("energy"):
         counter = device.energy_counter(case.device)
         used = energy.measure(step, lambda: device.synchronize(case.device), counter)
@@ -184,10 +192,10 @@ class _Collected:
         }
 
 
-def stated_flops(case: Case) -> int | None:
+def stated_flops(case: Case, rates: Rates | None = None) -> int | None:
     """FLOPs of one forward call by the method's own formula; None where it states none, or refuses the shape."""
     try:
-        stated = getattr(make_module(case, "meta"), "flops", None)
+        stated = getattr(make_module(case, "meta", rates), "flops", None)
         return None if stated is None else int(stated(case.batch))
     except Exception:  # an estimate must not stop a plan; measuring the case will say what is wrong with it
         return None
@@ -301,12 +309,12 @@ def _error(case: Case, subject: Subject, name: str, draw: Callable[..., Tensor],
     return value
 
 
-def _what_ran(case: Case, module: torch.nn.Module) -> JSON:
+def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> JSON:
     """The kernel, the transform and the conventions behind the figures."""
     found: JSON = {"flops.convention": flops.CONVENTION}
     if catalog.implementation(case.implementation).exact:
         found["tolerance"] = error.TOLERANCE[case.dtype]
-    stated = stated_flops(case) if case.mode == "forward" else None
+    stated = stated_flops(case, rates) if case.mode == "forward" else None
     if stated is not None:
         found["flops.analytic"] = stated
     for part in module.modules():

@@ -7,11 +7,12 @@ max(F / compute ceiling, B / bandwidth ceiling) seconds. Both ceilings are measu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import statistics
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from dctbench.calibration import Calibration
-from dctbench.model import DTYPE_BYTES, Case
+from dctbench.model import DTYPE_BYTES, Case, Result
 
 MARGIN = 2.0
 """How many times faster than the ceilings a result must be to be called impossible.
@@ -65,6 +66,24 @@ def bytes_at_least(case: Case, state_bytes: float = 0.0) -> int:
     gradients = 0 if case.scope == "encoder" else read  # tokens have none
     backward = written + read + gradients + state_bytes
     return round({"forward": forward, "backward": backward, "train": forward + backward}[case.mode])
+
+
+def under_the_roof(result: Result, machine: Calibration | None) -> Result:
+    """The result with where it stands among its details, or refused as an error when no call can be so fast.
+
+    In rounds that do not count FLOPs the method's own formula stands in; without either nothing is said.
+    """
+    latency, counted = result.measurement("latency"), result.measurement("flops")
+    flops = counted.samples[0] if counted else result.details.get("flops.analytic")
+    if machine is None or latency is None or not flops or result.case.device != machine.device:
+        return result
+    impossible = faster_than_possible(result.case, min(latency.samples), flops, machine)
+    if impossible:
+        return replace(result, status="error", message=impossible, measurements=())
+    state = result.measurement("memory.state")
+    median = statistics.median(latency.samples)
+    found = roofline(result.case, median, flops, state.samples[0] if state else 0.0, machine)
+    return result if found is None else replace(result, details={**result.details, "roofline": asdict(found)})
 
 
 def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machine: Calibration) -> Roofline | None:

@@ -6,24 +6,28 @@ the forward pass before it), `call` is the call itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dctbench import catalog
 from dctbench.attention.encoder import VOCABULARY
 from dctbench.attention.scopes import build_scope
 from dctbench.errors import UnsupportedError
 from dctbench.metrics import inputs
 from dctbench.model import Case
+from dctbench.transforms import CostModel
 
 MODES = ("forward", "backward", "train")
 ENGINES = ("eager", "compile", "cudagraph")
 SEED = 0
 
 Arguments = tuple[Tensor, ...]
+Rates = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,14 @@ class Subject:
         return result
 
 
-def make_module(case: Case, device: str | None = None) -> nn.Module:
+def make_module(case: Case, device: str | None = None, rates: Rates | None = None) -> nn.Module:
     """The module of a case's scope, on its device or on another such as "meta".
+
+    Args:
+        case: what to build.
+        device: where; the case's own when None.
+        rates: this machine's rates for the transform planner (`CostModel`), for methods that transform; shipped ones
+            when None. What is counted on meta must be planned with the same rates as what runs.
 
     Raises:
         UsageError, UnsupportedError, UnavailableError: from the implementation.
@@ -77,6 +87,10 @@ def make_module(case: Case, device: str | None = None) -> nn.Module:
         raise UnsupportedError(f"no mode {case.mode!r} with engine {case.engine!r}")
     if case.engine == "cudagraph" and not (case.device.startswith("cuda") and case.mode == "forward"):
         raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
+    options: dict[str, object] = {}
+    layer_class = catalog.implementation(case.implementation).load()
+    if rates is not None and "cost_model" in inspect.signature(layer_class).parameters:
+        options["cost_model"] = CostModel(**rates)
     module = build_scope(
         case.scope,
         case.implementation,
@@ -86,6 +100,7 @@ def make_module(case: Case, device: str | None = None) -> nn.Module:
         ratio=case.ratio,
         dtype=getattr(torch, case.dtype),
         device=device or case.device,
+        **options,
     )
     return module.train() if case.mode == "train" else module.eval()
 
@@ -187,9 +202,9 @@ def make_arguments(case: Case, draw: Callable[..., Tensor], number: int = 0) -> 
     return tuple(x.view(*x.shape[:2], case.heads, case.head_dim).transpose(1, 2).to(case.device) for x in drawn)
 
 
-def meta_call(case: Case) -> Callable[[], object]:
+def meta_call(case: Case, rates: Rates | None = None) -> Callable[[], object]:
     """One step on the meta device, for counting: no memory, no values."""
-    module = make_module(case, "meta")
+    module = make_module(case, "meta", rates)
     wanted = case.mode != "forward"
     shapes = [(a.shape, a.dtype) for a in meta_arguments(case)]
     arguments = tuple(

@@ -7,12 +7,15 @@ running.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from dctbench.calibration import Calibration
 from dctbench.model import FAILED, Case, Result, Run, Status
+from dctbench.roofline import under_the_roof
 from dctbench.runners import Runner
 from dctbench.store import Store
 
@@ -81,6 +84,7 @@ def run_sweep(
     listener: Listener,
     *,
     stored: Sequence[Result] = (),
+    calibrations: Mapping[str, Calibration] = MappingProxyType({}),
     prune: bool = True,
 ) -> Outcome:
     """Measure every case in every round that has no result yet, and store each result at once.
@@ -92,6 +96,7 @@ def run_sweep(
         store: where results go.
         listener: told of every event, in this thread.
         stored: results that the run has already, when it is resumed.
+        calibrations: by device, this machine's ceilings: a result that is faster than they allow is refused.
         prune: after an out-of-memory or a timeout, leave out the longer lengths of the same row; they are stored as
             skipped, with the reason. A case that failed is not tried again in later rounds either.
     """
@@ -108,7 +113,12 @@ def run_sweep(
             if (case, number) in have:
                 continue
             listener(CaseStarted(case, number, done, total))
-            result = history.foregone(case, number) or _wait(runner.submit(case, number), case, listener, done, total)
+            foregone = history.foregone(case, number)
+            if foregone is not None:
+                result = foregone
+            else:
+                measured = _wait(runner.submit(case, number), case, listener, done, total)
+                result = under_the_roof(measured, calibrations.get(case.device))
             store.add_result(run.id, result)
             done += 1
             outcome.statuses[result.status] += 1

@@ -67,6 +67,7 @@ def measure(
     sampling: dict[str, Any],
     scratch: str | None,
     cache: Cache | None = None,
+    rates: dict[str, float] | None = None,
     timing_only: bool = False,
 ) -> dict[str, Any]:
     """One case's status, measurements, warnings and details as plain JSON; every failure is an answer too.
@@ -83,7 +84,9 @@ def measure(
         return {"status": "skipped", "message": absent}
     wanted = Sampling(**{**device.SAMPLING, **sampling})
     try:
-        return measure_case(subject, device, sampling=wanted, scratch=scratch, cache=cache, timing_only=timing_only)
+        return measure_case(
+            subject, device, sampling=wanted, scratch=scratch, cache=cache, rates=rates, timing_only=timing_only
+        )
     except NotEnoughMemoryError as error:
         return {"status": "oom", "message": error.message, "details": {"estimated_bytes": error.needed}}
     except (UnsupportedError, UnavailableError) as error:

@@ -34,7 +34,7 @@ def command(rounds: int | None, **flags: Any) -> int:
     """Measure the same code against itself (A/A): how far do two runs of nothing new differ on this machine?"""
     from dctbench.cli import sweeping
 
-    settings = {"prune": True, "isolation": "auto", **({"rounds": rounds} if rounds else {})}
+    settings = {"prune": True, "isolation": "auto", "cache": None, **({"rounds": rounds} if rounds else {})}
     chosen = suite.override(suite.load("noise"), {}, settings)
     shown = {**flags, "label": "noise", "dry_run": False, "quiet": False}
     return sweeping.start(chosen, shown, present=lambda store, run: _present(store, run, flags["output_format"]))
@@ -51,6 +51,7 @@ def _present(store: Store, run: Run, output_format: str) -> None:
 
 
 def _print(found: Noise, output_format: str) -> None:
+    from dctbench.cli.files import print_document
     from dctbench.cli.output import print_records
     from dctbench.report.document import dumps
 
@@ -66,7 +67,7 @@ def _print(found: Noise, output_format: str) -> None:
     ]
     if output_format == "json":
         figures = {"raw": found.raw, "relative": found.relative, "quiet": found.quiet, "tolerance": found.tolerance}
-        click.echo(dumps({"cases": records, **figures}), nl=False)
+        print_document(dumps({"cases": records, **figures}))
         return
     texts = [
         {

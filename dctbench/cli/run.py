@@ -34,6 +34,13 @@ _STORED, _SHOWN = "What is stored", "What is shown"
     help="Processes per case; the suite's when not given (quick: 3).",
 )
 @click.option(
+    "--cache",
+    cls=Flag,
+    section=axes.HOW,
+    type=click.Choice(("warm", "cold")),
+    help="What the last-level cache holds when a call begins; what is usual on the device when not given.",
+)
+@click.option(
     "--isolation",
     cls=Flag,
     section=axes.HOW,
@@ -70,7 +77,11 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     if flags["resume"] is not None:
         _refuse_axes(ctx)
         return sweeping.resume(flags)
-    settings: dict[str, Any] = {"prune": not flags["no_prune"], "isolation": flags["isolation"]}
+    settings: dict[str, Any] = {
+        "prune": not flags["no_prune"],
+        "isolation": flags["isolation"],
+        "cache": flags["cache"],
+    }
     if flags["rounds"] is not None:
         settings["rounds"] = flags["rounds"]
     if flags["budget"] is not None:

@@ -14,6 +14,7 @@ import click
 
 from dctbench import __version__, errors, units
 from dctbench.cli import output
+from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
 from dctbench.model import Result, Run, Suite
@@ -89,6 +90,12 @@ def _measure(
     flags: Mapping[str, Any],
     present: Present | None = None,
 ) -> int:
+    calibrations = {
+        device: found
+        for device in {case.device for case in plan.cases}
+        if (found := store.calibration(runner.environment.fingerprint, device)) is not None
+    }
+    runner.calibrations = calibrations
     if run.settings.get("budget") is not None:
         runner.sampling_budgets = plan.sampling_budgets(run.settings["budget"])
     style = "none" if flags["quiet"] else flags["progress"]
@@ -98,7 +105,14 @@ def _measure(
     try:
         with _terminated_like_interrupted(), progress:
             outcome = run_sweep(
-                run, plan.orders(), runner, store, progress, stored=stored, prune=run.settings.get("prune", True)
+                run,
+                plan.orders(),
+                runner,
+                store,
+                progress,
+                stored=stored,
+                calibrations=calibrations,
+                prune=run.settings.get("prune", True),
             )
     except KeyboardInterrupt:
         done = len(store.results(run.id))
@@ -119,7 +133,9 @@ def _runner(settings: Mapping[str, Any]) -> LocalRunner:
     rounds = settings["rounds"]
     sampling = {"samples_least": samples_per_round(rounds), "budget": sampling_seconds(rounds)}
     return LocalRunner(
-        LocalSettings(settings["case_timeout"], settings["env"], sampling, settings["isolation"]),
+        LocalSettings(
+            settings["case_timeout"], settings["env"], sampling, settings["isolation"], settings.get("cache")
+        ),
         on_wait=lambda text: click.echo(text, err=True),
     )
 
@@ -146,7 +162,7 @@ def _counted(number: int, noun: str) -> str:
 def _print_plan(plan: Plan, output_format: str) -> int:
     figures = {"seconds": round(plan.seconds, 3), "rates_measured_here": plan.estimate.measured}
     if output_format == "json":
-        click.echo(dumps(plan_document(plan.cases, figures)), nl=False)
+        print_document(dumps(plan_document(plan.cases, figures)))
         return errors.EXIT_OK
     rows = [
         {

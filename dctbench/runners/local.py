@@ -19,6 +19,7 @@ from time import monotonic
 from typing import IO, Any, Literal, Self
 
 from dctbench import environment
+from dctbench.calibration import Calibration
 from dctbench.errors import DctbenchError, UsageError
 from dctbench.model import Case, Result
 from dctbench.runners import Facts, result_from_answer
@@ -37,13 +38,15 @@ class LocalSettings:
 
     `case_timeout` in seconds, from start to answer; `env` set on top of this process's environment for every child;
     `sampling` overrides of the latency metric's settings; `isolation` how a case gets its process (`auto`: forked on
-    Linux for the CPU, fresh elsewhere).
+    Linux for the CPU, fresh elsewhere); `cache` what the last-level cache holds when a timed call begins, `warm` or
+    `cold`, None for what is usual on the device.
     """
 
     case_timeout: float = 120.0
     env: Mapping[str, str] = field(default_factory=dict)
     sampling: Mapping[str, Any] = field(default_factory=dict)
     isolation: Isolation = "auto"
+    cache: str | None = None
 
 
 class LocalRunner:
@@ -59,6 +62,7 @@ class LocalRunner:
         self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.environment = environment.collect(self.variables)
         self.sampling_budgets: Mapping[str, float] = {}  # seconds per process, by case id, where a run has a budget
+        self.calibrations: Mapping[str, Calibration] = {}  # by device, where this machine has been calibrated
         self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
         self._scratch = tempfile.TemporaryDirectory(prefix="dctbench-", ignore_cleanup_errors=True)
@@ -94,6 +98,8 @@ class LocalRunner:
                 "case": case.to_json(),
                 "sampling": sampling,
                 "scratch": self._scratch.name,
+                "cache": self.settings.cache,
+                "rates": self._rates(case),
                 "timing_only": round > 1,
             }
         }
@@ -140,6 +146,11 @@ class LocalRunner:
                 return self._ask({question: arguments}, timeout, Fresh(self.variables))
 
         return self._thread.submit(run).result()
+
+    def _rates(self, case: Case) -> Mapping[str, float] | None:
+        """The planner's rates on this machine, so that the same machine always plans the same transforms."""
+        calibration = self.calibrations.get(case.device)
+        return None if calibration is None else calibration.rates(case.dtype)
 
     def _launcher(self, device: str, round: int) -> Launcher:
         """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
