@@ -9,7 +9,15 @@ import pytest
 
 from dctbench.calibration import Calibration
 from dctbench.model import Case
-from dctbench.roofline import MARGIN, bytes_at_least, faster_than_possible, fastest_possible, roofline
+from dctbench.roofline import (
+    MARGIN,
+    bytes_at_least,
+    faster_than_possible,
+    fastest_possible,
+    roofline,
+    under_the_roof,
+)
+from tests.made import result
 
 MACHINE = Calibration("cpu", 2, {"float32": 1e11, "bfloat16": 4e11, "float16": 1e9}, 1e10, 1 << 20)
 
@@ -100,3 +108,24 @@ def test_more_threads_than_calibrated_with_are_allowed_for() -> None:
 def test_what_fits_the_cache_need_not_come_from_memory() -> None:
     assert fastest_possible(case(), 1.0, MACHINE) == (2 * ROW - (1 << 20)) / 1e10
     assert fastest_possible(case(), 1.0, replace(MACHINE, cache_bytes=1 << 30)) == 1.0 / 4e11
+
+
+def test_a_result_gets_its_place_under_the_roof_or_is_refused() -> None:
+    figures = {"flops": ("FLOP", 1e10), "memory.state": ("B", 4096.0)}
+    slow = result("sdpa", 1024, 0.2, values=figures)
+    placed = under_the_roof(slow, MACHINE)
+    assert placed.details["roofline"]["share"] == pytest.approx(0.5)
+    assert placed.details["roofline"]["bound"] == "compute"
+    assert placed.measurements == slow.measurements
+    cheat = under_the_roof(result("sdpa", 1024, 1e-6, values=figures), MACHINE)
+    assert (cheat.status, cheat.measurements) == ("error", ())
+    assert str(cheat.message).startswith("implausible: 1e-06 s")
+    assert under_the_roof(slow, None) is slow
+    elsewhere = result("sdpa", 1024, 1e-6, values=figures, device="cuda:0")
+    assert under_the_roof(elsewhere, MACHINE) is elsewhere
+
+
+def test_later_rounds_are_held_against_the_methods_own_formula() -> None:
+    later = replace(result("sdpa", 1024, 1e-6, round=2), details={"flops.analytic": 10**10})
+    assert under_the_roof(later, MACHINE).status == "error"
+    assert under_the_roof(replace(later, details={}), MACHINE).status == "ok"
