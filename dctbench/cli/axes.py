@@ -36,7 +36,7 @@ def axis_options(function: Function) -> Function:
         click.option("--mode", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="forward, backward or train (both)."),
         click.option("--engine", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
-                     help="eager or compile (torch.compile)."),
+                     help="eager, compile (torch.compile) or cudagraph (CUDA only)."),
         click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES", help="See list devices."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
                      help="Threads torch may use; its own choice when not given."),

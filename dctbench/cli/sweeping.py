@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from dctbench import __version__, errors, units
+from dctbench import __version__, errors, gpus, units
 from dctbench.cli import output
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
@@ -33,6 +33,7 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
     `present` prints what was measured, in place of the results themselves.
     """
     with _runner(suite.settings) as runner:
+        gpus.require(suite.axes["device"], runner.variables)
         plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
         if flags["dry_run"]:
             return _print_plan(plan, flags["output_format"])

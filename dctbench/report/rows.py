@@ -47,8 +47,12 @@ def latency_words(summary: Summary) -> str:
     """`171 µs ±1%`: the median and half of its 95% interval."""
     if summary.latency is None:
         return "-"
-    width = summary.latency.relative_half_width
-    return f"{units.seconds(summary.latency.value)} ±{units.percent(width) if width < 1 else '>100%'}"
+    return f"{units.seconds(summary.latency.value)} {width_words(summary.latency.relative_half_width)}"
+
+
+def width_words(relative_half_width: float) -> str:
+    """`±2%`; an interval wider than its value itself says no more than that."""
+    return f"±{units.percent(relative_half_width)}" if relative_half_width < 1 else "±>100%"
 
 
 def speedup_words(summary: Summary, reference: Summary | None) -> str:

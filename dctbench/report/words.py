@@ -10,6 +10,7 @@ from dctbench import analysis, units
 from dctbench.analysis import Payoff, PayoffRange, Standing, Summary, Winner
 from dctbench.model import Status
 from dctbench.report.labels import Labels
+from dctbench.report.rows import width_words
 
 CLOSE = 1.25
 """Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
@@ -129,7 +130,7 @@ def trust(summaries: Iterable[Summary]) -> str:
     if not widths:
         return "nothing was timed"
     rounds = min(len(summary.medians) for summary in timed)
-    half = f"half of them known to ±{units.percent(widths[len(widths) // 2])} or better"
+    half = f"half of them known to {width_words(widths[len(widths) // 2])} or better"
     wide = sum(width > WIDE for width in widths)
     spread = f"; {wide} of {len(widths)} are wider than ±{units.percent(WIDE)}" if wide else ""
     if rounds < 2:

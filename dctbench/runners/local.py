@@ -60,6 +60,7 @@ class LocalRunner:
     def __init__(self, settings: LocalSettings, on_wait: Callable[[str], None] = lambda text: None) -> None:
         self.settings = settings
         self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
+        self.variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts GPUs
         self.environment = environment.collect(self.variables)
         self.sampling_budgets: Mapping[str, float] = {}  # seconds per process, by case id, where a run has a budget
         self.calibrations: Mapping[str, Calibration] = {}  # by device, where this machine has been calibrated

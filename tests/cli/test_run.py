@@ -161,6 +161,21 @@ def test_a_store_that_is_not_ours_exits_5_and_is_left_alone(cli: Cli, tmp_path: 
     assert (tmp_path / "notes.txt").read_text() == "my notes"
 
 
+def test_a_device_that_is_not_there_exits_6_with_the_reason_and_stores_nothing(cli: Cli, tmp_path: Path) -> None:
+    done = cli("run", "--device", "cuda:7", *TINY)
+    assert done.code == 6
+    assert done.err.startswith("dctbench: cuda:7: ")
+    assert "list devices" in done.err
+    assert not (tmp_path / ".dctbench").exists()
+
+
+def test_beside_a_device_that_is_there_an_absent_one_is_skipped_with_the_reason(cli: Cli) -> None:
+    done = cli("run", "--device", "cpu,cuda:7", "--impl", "none", *TINY, "--format", "json")
+    assert done.code == 0, done.err
+    statuses = {(one["case"]["device"], one["status"]) for one in done.json()["results"]}
+    assert statuses == {("cpu", "ok"), ("cuda:7", "skipped")}
+
+
 def test_a_label_is_text_whatever_it_holds(cli: Cli) -> None:
     done = cli("run", "--impl", "none", "--seq", "64", "--label", "[/oops] \x1b[31m <b>&")
     assert done.code == 0, done.err
