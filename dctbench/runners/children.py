@@ -28,6 +28,8 @@ class Child(Protocol):
 
     channel: socket.socket
     pid: int
+    importer: int
+    """The process that imported torch for it: itself, or its zygote."""
 
     @property
     def ending(self) -> int:
@@ -67,7 +69,7 @@ class FreshChild:
         self.channel, theirs = socket.socketpair()
         with theirs:
             self._process = _spawn("dctbench.worker", theirs, output, variables)
-        self.pid = self._process.pid
+        self.pid = self.importer = self._process.pid
         self._ending = _Ending(self._process)
 
     @property
@@ -118,6 +120,7 @@ class Zygote:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = _spawn("dctbench.zygote", theirs, subprocess.DEVNULL, variables)
+        self.pid = self._process.pid
         self._received = b""
         self._control.settimeout(_START_SECONDS)
         word, number = self.read()
@@ -178,6 +181,7 @@ class ForkedChild:
     def __init__(self, zygote: Zygote, channel: socket.socket, pid: int) -> None:
         self.channel = channel
         self.pid = pid
+        self.importer = zygote.pid
         self._zygote = zygote
         self._code: int | None = None
 

@@ -176,10 +176,12 @@ class LocalRunner:
             raise DctbenchError("the runner is closed")
         with tempfile.TemporaryFile() as output:
             try:
-                self._child = child = launcher.start(output)
-            except ZygoteError as gone:
+                child = launcher.start(output)
+            except ZygoteError:  # it died between two cases; nothing of this one has run yet
                 self._forget_zygote()
-                return {"status": "error", "message": gone.message}
+                launcher = Fresh(self.variables)
+                child = launcher.start(output)
+            self._child = child
             try:
                 if self._closing.is_set():  # closed between the check above and the start
                     kill_group(child.pid)
@@ -193,7 +195,7 @@ class LocalRunner:
             finally:
                 child.close()
                 self._child = None
-        answer.setdefault("details", {})["isolation"] = launcher.name
+        answer.setdefault("details", {}).update(isolation=launcher.name, torch_imported_by=child.importer)
         return answer
 
     def _forget_zygote(self) -> None:

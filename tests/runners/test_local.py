@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +86,49 @@ def test_a_segfault_keeps_the_lines_that_say_where(runner: LocalRunner) -> None:
 
 def test_what_an_implementation_prints_never_reaches_the_answer(runner: LocalRunner) -> None:
     assert measured(runner, "hostile:Prints").status == "ok"
+
+
+def test_torch_is_imported_once_a_round_however_many_cases_there_are(runner: LocalRunner) -> None:
+    def importers(round: int) -> set[int]:
+        names = ("none", "sdpa", "hostile:Segfaults", "none")
+        cases = [Case(name, 16 + i, heads=2, head_dim=8) for i, name in enumerate(names)]
+        done = [runner.submit(case, round).result(timeout=120) for case in cases]
+        assert {one.details["isolation"] for one in done} == {"zygote"}
+        return {one.details["torch_imported_by"] for one in done}
+
+    first, second = importers(1), importers(2)
+    assert len(first) == len(second) == 1
+    assert first != second
+
+
+def test_fresh_processes_import_torch_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with LocalRunner(LocalSettings(sampling=QUICK, isolation="fresh")) as runner:
+        done = [measured(runner, "none") for _ in range(2)]
+    assert [(one.status, one.details["isolation"]) for one in done] == [("ok", "fresh")] * 2
+    assert len({one.details["torch_imported_by"] for one in done}) == 2
+
+
+def test_a_zygote_that_dies_between_cases_costs_nothing(runner: LocalRunner) -> None:
+    assert measured(runner, "none").status == "ok"
+    assert runner._zygote is not None
+    os.kill(runner._zygote.pid, signal.SIGKILL)
+    after = [measured(runner, "none") for _ in range(2)]
+    assert [(one.status, one.details["isolation"]) for one in after] == [("ok", "fresh"), ("ok", "zygote")]
+
+
+def test_a_case_waits_while_another_run_measures_on_its_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    told: list[str] = []
+    lock = (tmp_path / "dctbench-cpu.lock").open("w+")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.write("process 4711")
+    lock.flush()
+    settings = LocalSettings(sampling=QUICK)
+    with LocalRunner(settings, on_wait=lambda text: (told.append(text), fcntl.flock(lock, fcntl.LOCK_UN))) as waiting:  # type: ignore[func-returns-value]
+        assert measured(waiting, "none").status == "ok"
+    assert told == ["waiting for cpu: process 4711 is measuring on it"]
+    lock.close()
 
 
 def test_the_next_case_is_unaffected(runner: LocalRunner) -> None:
