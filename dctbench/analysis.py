@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from dctbench import catalog
 from dctbench.model import Case, Result, Status
 from dctbench.stats import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
 
@@ -147,6 +148,21 @@ def _latency(medians: Sequence[float], samples: Sequence[float]) -> Interval | N
     return median_interval(samples) if samples else None
 
 
+def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summary]:
+    """The summaries as readers look for them: by length; there the reference first, then by method and ratio.
+
+    Within a sweep methods run in a shuffled order, which is for measuring and not for reading.
+    """
+    known = {name: position for position, name in enumerate(catalog.IMPLEMENTATIONS)}
+
+    def place(summary: Summary) -> tuple[object, ...]:
+        case = summary.case
+        method = (case.implementation != reference, known.get(case.implementation, len(known)), case.implementation)
+        return (case.seq_len, *map(str, case.shape), *method, case.ratio or 0.0)
+
+    return sorted(summaries, key=place)
+
+
 def compare(method: Summary, reference: Summary | None) -> Speedup | None:
     """The speed-up of a method over a reference, or None where either has no latency or they are not comparable.
 
@@ -181,17 +197,16 @@ def default_reference(cases: Iterable[Case]) -> str | None:
     return next((name for name in (REFERENCE, "full") if name in present), None)
 
 
-def standings(
-    summaries: Sequence[Summary], reference: str | None, controls: Iterable[str] = ("none",)
-) -> list[Standing]:
+def standings(summaries: Sequence[Summary], reference: str | None) -> list[Standing]:
     """Who is fastest at each shape, in order of length.
+
+    Controls are left out: they are there to be compared with, and nobody ships them.
 
     Args:
         summaries: of any shapes.
         reference: name of the implementation that ratios are taken against.
-        controls: implementations that do no attention and so cannot win; they are left out.
     """
-    left_out = set(controls)
+    left_out = {name for name, entry in catalog.IMPLEMENTATIONS.items() if entry.source == "control"}
     found = references(summaries, reference) if reference else {}
     by_shape: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:

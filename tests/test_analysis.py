@@ -189,3 +189,22 @@ def test_the_default_reference_is_sdpa_then_full_then_none() -> None:
     assert analysis.default_reference(cases) == "sdpa"
     assert analysis.default_reference([cases[0], cases[2]]) == "full"
     assert analysis.default_reference([cases[2]]) is None
+
+
+def test_readers_find_the_reference_first_at_each_length_then_methods_and_ratios_in_order() -> None:
+    shuffled = [
+        result("none", 64), result("dct-x", 64, ratio=8), result("mine:Layer", 64), result("sdpa", 128),
+        result("dct-x", 64, ratio=2.5), result("full", 64), result("sdpa", 64),
+    ]  # fmt: skip
+    order = [(s.case.name, s.case.seq_len) for s in analysis.arranged(analysis.summarise(shuffled), "sdpa")]
+    assert order == [
+        ("sdpa", 64), ("full", 64), ("dct-x r=2.5", 64), ("dct-x r=8", 64), ("none", 64), ("mine:Layer", 64),
+        ("sdpa", 128),
+    ]  # fmt: skip
+
+
+def test_a_control_never_wins() -> None:
+    [standing] = analysis.standings(
+        analysis.summarise([result("sdpa", 64, 4.0), result("pool", 64, 1.0, ratio=4), result("none", 64, 0.5)]), "sdpa"
+    )
+    assert [s.case.implementation for s in standing.ranked] == ["sdpa"]

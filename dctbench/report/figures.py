@@ -38,7 +38,7 @@ def latency(summaries: Sequence[Summary], reference: str | None, labels: Labels)
                 "title": {"text": "sequence length n"},
                 **_ticks(lengths, [str(n) for n in lengths]),
             },
-            "yaxis": {"type": "log", "title": {"text": "latency, median"}, **_second_ticks(seconds)},
+            "yaxis": {"type": "log", "title": {"text": "latency, median", "standoff": 14}, **_second_ticks(seconds)},
         },
     }
 

@@ -40,8 +40,9 @@ def html(
         title: heading of the page; the run's label or id when None.
         reference: implementation that ratios are taken against; sdpa, else full, when None.
     """
-    summaries = analysis.summarise(results)
-    reference = reference or analysis.default_reference(summary.case for summary in summaries)
+    measured = analysis.summarise(results)
+    reference = reference or analysis.default_reference(summary.case for summary in measured)
+    summaries = analysis.arranged(measured, reference)
     labels = Labels(summary.case for summary in summaries)
     data = {"figures": {"latency": figures.latency(summaries, reference, labels)}}
     scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
