@@ -20,7 +20,7 @@
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: color("--ink"), family: "system-ui, sans-serif", size: 13 },
       margin: { l: 60, r: 16, t: 12, b: 48 },
-      legend: narrow.matches ? { orientation: "h", y: -0.22 } : { x: 1.02, y: 1 },
+      legend: narrow.matches ? { orientation: "h", y: -0.3 } : { x: 1.02, y: 1 },
       xaxis: axis(figure.layout.xaxis),
       yaxis: axis(figure.layout.yaxis),
     });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,6 +175,48 @@ def test_beside_a_device_that_is_there_an_absent_one_is_skipped_with_the_reason(
     assert done.code == 0, done.err
     statuses = {(one["case"]["device"], one["status"]) for one in done.json()["results"]}
     assert statuses == {("cpu", "ok"), ("cuda:7", "skipped")}
+
+
+def test_scopes_and_modes_are_axes_and_what_a_method_has_not_is_said(cli: Cli) -> None:
+    shape = ("--seq", "32", "--heads", "2", "--head-dim", "8", "--ratio", "2", "--rounds", "1")
+    axes = ("--scope", "attention,layer,encoder", "--mode", "forward,backward,train")
+    done = cli("run", "--impl", "sdpa,dct-x", *shape, *axes, "--format", "json")
+    assert done.code == 0, done.err
+    found = {
+        (one["case"]["implementation"], one["case"]["scope"], one["case"]["mode"]): one
+        for one in done.json()["results"]
+    }
+    assert len(found) == 18
+    for (name, scope, _), one in found.items():
+        expected = "unsupported" if (name, scope) == ("dct-x", "attention") else "ok"
+        assert (one["status"], one["message"] is None) == (expected, expected == "ok")
+    flops = {
+        mode: found["sdpa", "layer", mode]["metrics"]["flops"]["value"] for mode in ("forward", "backward", "train")
+    }
+    assert flops["train"] == flops["forward"] + flops["backward"]
+    assert flops["backward"] == pytest.approx(2 * flops["forward"], rel=0.3)
+    assert "error.noise" not in found["sdpa", "encoder", "forward"]["metrics"]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile on a CPU needs g++")
+def test_a_compiled_case_tells_its_compilation_apart(cli: Cli) -> None:
+    shape = ("--seq", "32", "--heads", "2", "--head-dim", "8", "--rounds", "1")
+    done = cli("run", "--impl", "full", *shape, "--engine", "compile", "--format", "json")
+    [one] = done.json()["results"]
+    assert one["status"] == "ok", one["message"]
+    assert one["metrics"]["compile"]["value"] > one["metrics"]["first_call"]["value"] > 0
+
+
+def test_a_suites_own_environment_reaches_the_cases_and_the_fingerprint(cli: Cli, tmp_path: Path) -> None:
+    axes = '[axes]\nimpl = "none"\nseq = 64\n[settings]\nrounds = 1\n'
+    suite = axes + '[settings.env]\nMALLOC_TRIM_THRESHOLD_ = "4294967296"\n'
+    (tmp_path / "own.toml").write_text(suite)
+    raised = cli("run", "--suite", "own.toml", "--format", "json").json()
+    usual = cli("run", "--impl", "none", "--seq", "64", "--rounds", "1", "--format", "json").json()
+    [(fingerprint, environment)] = raised["environments"].items()
+    assert environment["allocator"] == {"MALLOC_TRIM_THRESHOLD_": "4294967296"}
+    assert raised["run"]["settings"]["env"] == {"MALLOC_TRIM_THRESHOLD_": "4294967296"}
+    assert fingerprint not in usual["environments"]
 
 
 def test_a_label_is_text_whatever_it_holds(cli: Cli) -> None:
