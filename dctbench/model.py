@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
@@ -24,6 +24,8 @@ DTYPE_ALIASES = {
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 JSON = dict[str, Any]
+SCHEMA_VERSION = 1
+"""Of the own JSON document; a reader refuses a higher one."""
 
 
 def canonical_json(value: object) -> str:
@@ -84,7 +86,7 @@ class Case:
     @property
     def id(self) -> str:
         """Identity: a hash of the canonical JSON, without what is derived from it (n_kept)."""
-        return digest(asdict(self))
+        return digest({name: getattr(self, name) for name in self.__slots__})
 
     @property
     def name(self) -> str:

@@ -160,8 +160,13 @@ def quantile_upper_bound(samples: Sequence[float], q: float, confidence: float =
     The number of samples below the quantile is Binomial(count, q), whatever their distribution. For p99 it takes
     299 samples before even the largest is a 95% bound.
     """
-    ordered = sorted(samples)
-    count = len(ordered)
+    rank = upper_rank(len(samples), q, confidence)
+    return None if rank is None else sorted(samples)[rank]
+
+
+@lru_cache(maxsize=4096)
+def upper_rank(count: int, q: float, confidence: float) -> int | None:
+    """Zero-based rank of the order statistic that bounds the q-quantile from above, or None where none does."""
     cumulative = 0.0
     for rank in range(count):
         cumulative += math.exp(
@@ -172,5 +177,5 @@ def quantile_upper_bound(samples: Sequence[float], q: float, confidence: float =
             + (count - rank) * math.log1p(-q)
         )
         if cumulative >= confidence:
-            return ordered[rank]
+            return rank
     return None

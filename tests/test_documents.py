@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 from dctbench import analysis
 from dctbench.cli.layout import Layout
 from dctbench.cli.output import table_lines
+from dctbench.imports import read_file
 from dctbench.model import Case
-from dctbench.report.document import from_document
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- begin: (?P<file>\S+) -->\n(?P<body>.*?)<!-- end: (?P=file) -->", re.DOTALL)
@@ -20,7 +19,7 @@ BLOCK = re.compile(r"<!-- begin: (?P<file>\S+) -->\n(?P<body>.*?)<!-- end: (?P=f
 
 def rendered(path: Path) -> str:
     """What `dctbench run` prints at its end for the results of a file."""
-    _, _, results = from_document(json.loads(path.read_text(encoding="utf-8")))
+    _, _, results = read_file(str(path))
     cases: list[Case] = list(dict.fromkeys(result.case for result in results))
     layout = Layout(cases, analysis.default_reference(cases), width=100)
     lines = table_lines(analysis.summarise(results), layout, len(cases), rows_shown=False)

@@ -10,6 +10,8 @@ _COMMANDS = {
     "run": ("Measure", "Measure attentions over a sweep and store every result."),
     "noise": ("Measure", "Measure the same code against itself: how noisy is this machine?"),
     "report": ("Decide", "Make one self-contained HTML page from stored results."),
+    "export": ("Pass on", "Write a run for other tools: JSON, CSV, Parquet, LaTeX, Bencher ..."),
+    "import": ("Pass on", "Store the run of a result file."),
     "doctor": ("Look up", "Check this machine, and measure its ceilings."),
     "list": ("Look up", "List implementations, suites, devices, metrics, runs or cases."),
 }

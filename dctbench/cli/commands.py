@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import keyword
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import click
 
 from dctbench import __version__, errors
 from dctbench.catalog import nearest
+from dctbench.cli.streams import discard_output, make_writable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "md")
@@ -73,9 +76,17 @@ class Group(click.Group):
             return None
         import importlib
 
-        command = importlib.import_module(f"dctbench.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"dctbench.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is asked for, with the defaults of the current folder's pyproject.toml."""
+        from dctbench.cli.configuration import defaults
+
+        ctx.default_map = defaults({name: partial(self.get_command, ctx, name) for name in self.lazy})
+        return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -134,6 +145,7 @@ def echo_error(message: str, hint: str | None) -> None:
 
 def run_and_exit(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every way it can end becomes one of the documented exit codes."""
+    make_writable()
     try:
         code = group.main(args=arguments, prog_name="dctbench", standalone_mode=False)
         sys.stdout.flush()
@@ -147,9 +159,15 @@ def run_and_exit(group: click.Group, arguments: Sequence[str] | None = None) -> 
     except (KeyboardInterrupt, click.Abort):
         sys.exit(errors.EXIT_INTERRUPTED)
     except BrokenPipeError:  # `| head -1`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         sys.exit(errors.EXIT_OK)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            discard_output()
+            echo_error(
+                "the output could not be written: no space left on device", "free some space, or write elsewhere"
+            )
+            sys.exit(errors.UsageError.exit_code)
         traceback.print_exc()
         echo_error("this is a bug in dctbench, not in what you asked for", "please report it with the lines above")
         sys.exit(errors.EXIT_BUG)

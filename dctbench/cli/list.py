@@ -93,22 +93,20 @@ def _runs(store: str, run: str | None) -> list[Record]:
 
 
 def _cases(store: str, run: str | None) -> list[Record]:
-    from dctbench.analysis import summarise
-    from dctbench.store import open_store
+    from dctbench.references import resolve
 
-    with open_store(store) as opened:
-        state = opened.find_run(run or "latest")
-        found = {summary.case: summary for summary in summarise(opened.results(state.run.id))}
-        return [
-            {
-                "case": case.id,
-                **{key: value for key, value in case.to_json().items() if key not in ("task",)},
-                "rounds": len(found[case].rounds) if case in found else 0,
-                "status": found[case].status if case in found else "not run yet",
-                "message": found[case].message if case in found else None,
-            }
-            for case in opened.plan(state.run.id)[0]
-        ]
+    recorded = resolve(store, run or "latest")
+    found = {summary.case: summary for summary in recorded.summaries}
+    return [
+        {
+            "case": case.id,
+            **{key: value for key, value in case.to_json().items() if key not in ("task",)},
+            "rounds": len(found[case].rounds) if case in found else 0,
+            "status": found[case].status if case in found else "not run yet",
+            "message": found[case].message if case in found else None,
+        }
+        for case in recorded.plan
+    ]
 
 
 KINDS: dict[str, Callable[[str, str | None], list[Record]]] = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dctbench import analysis
+from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.model import Run
 from dctbench.report import rows, words
@@ -34,15 +35,15 @@ def print_run(store: Store, run: Run, output_format: str, layout: Layout, *, row
     """A stored run on standard output; `rows_shown` leaves out the table that has just scrolled by."""
     results = store.results(run.id)
     environments = store.environments(run.id)
-    summaries = analysis.summarise(results)
+    summaries = analysis.arranged(analysis.summarise(results), layout.reference)
     planned = len(store.plan(run.id)[0])
     as_markdown = markdown(run, list(environments.values()), summaries, planned)
     if output_format == "json":
-        click.echo(dumps(document(run, environments, results)), nl=False)
+        print_document(dumps(document(run, environments, results)))
     elif output_format == "csv":
-        click.echo(csv_text(run, summaries), nl=False)
+        print_document(csv_text(run, summaries))
     elif output_format == "md":
-        click.echo(as_markdown, nl=False)
+        print_document(as_markdown)
     else:
         _print_table(summaries, layout, planned, rows_shown)
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -87,7 +88,11 @@ def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned
 
 def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
     """Records with the same keys as a table, JSON, CSV or Markdown."""
-    click.echo(records_text(records, output_format), nl=False)
+    text = records_text(records, output_format)
+    if output_format == "table":
+        click.echo(text, nl=False)
+    else:
+        print_document(text)
 
 
 def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:

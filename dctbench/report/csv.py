@@ -6,27 +6,18 @@ import csv
 import io
 from collections.abc import Sequence
 
+from dctbench import longtable
 from dctbench.analysis import Summary
 from dctbench.model import Run
-from dctbench.report.document import entry
-
-_CASE = ("implementation", "scope", "seq_len", "ratio", "n_kept", "batch", "heads", "head_dim", "dtype", "device",
-         "mode", "engine", "threads", "task")  # fmt: skip
-HEADER = ("run_id", "case_id", *_CASE, "status", "message", "metric", "unit", "value", "low", "high", "count")
 
 
 def csv_text(run: Run, summaries: Sequence[Summary]) -> str:
     """The whole table; a case without any metric has one row with its status."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(HEADER)
-    for summary in summaries:
-        one = entry(summary)
-        head = [run.id, one["case_id"], *(one["case"][key] for key in _CASE), one["status"], one["message"]]
-        for metric, figure in one["metrics"].items() or [(None, {})]:
-            count = len(figure["samples"]) if "samples" in figure else 1 if figure else None
-            tail = [metric, figure.get("unit"), figure.get("value"), figure.get("low"), figure.get("high"), count]
-            writer.writerow([harmless(cell) for cell in [*head, *tail]])
+    writer.writerow(longtable.COLUMNS)
+    for row in longtable.rows(run, summaries):
+        writer.writerow([harmless(cell) for cell in row])
     return out.getvalue()
 
 

@@ -10,6 +10,7 @@ from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
 from dctbench.report import rows, words
 from dctbench.report.labels import Labels
+from dctbench.report.paper import paper_tables
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
@@ -29,9 +30,26 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
     lines += ["", *table(summaries, reference, labels), ""]
     if any(rows.among_frequencies(summary) for summary in summaries):
         lines += [escape(rows.APPROXIMATE_NOTE), ""]
-    machines = "; ".join(f"{e.facts['cpu']}, torch {e.facts['torch']}" for e in environments)
-    lines.append(f"{escape(words.coverage(summaries, planned))}. {escape(machines)}. Run `{run.id}`, {run.started_at}.")
+    lines.append(f"{escape(words.coverage(summaries, planned))}. {_provenance(run, environments)}")
     return "\n".join(lines) + "\n"
+
+
+def paper_markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary]) -> str:
+    """The table of the papers: rows methods, columns lengths; the fastest of a length and its ties are bold."""
+    lines = [f"### Median latency by sequence length: {escape(run.label or run.short_id)}"]
+    for found in paper_tables(summaries):
+        lines += ["", f"{escape(found.shape)}", ""] if found.shape else [""]
+        lines.append("| " + " | ".join(["method", *(f"n = {length}" for length in found.lengths)]) + " |")
+        lines.append("|---|" + "--:|" * len(found.lengths))
+        for name, cells in found.methods:
+            texts = [f"**{escape(cell.text)}**" if cell.best else escape(cell.text) for cell in cells]
+            lines.append("| " + " | ".join([escape(name), *texts]) + " |")
+    return "\n".join([*lines, "", _provenance(run, environments)]) + "\n"
+
+
+def _provenance(run: Run, environments: Sequence[Environment]) -> str:
+    machines = "; ".join(f"{e.facts['cpu']}, torch {e.facts['torch']}" for e in environments)
+    return f"{escape(machines)}. Run `{run.id}`, {escape(run.started_at)}."
 
 
 def table(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> list[str]:

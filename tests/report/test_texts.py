@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
+from dctbench.imports import parse
 from dctbench.model import Case, Result
 from dctbench.report import rows, words
 from dctbench.report.csv import csv_text, harmless
-from dctbench.report.document import document, from_document
+from dctbench.report.document import document, dumps
 from dctbench.report.labels import Labels
 from dctbench.report.markdown import escape, markdown
 from tests.made import ENVIRONMENT, RUN, result
@@ -25,7 +26,7 @@ RESULTS = [
     result("sdpa", 512, 2e-3, values={"memory.tensor": ("B", 1 << 20), "memory.state": ("B", 1 << 20),
                                       "error.smooth": ("1", 3e-7)}),
     result("dct-x", 512, 4e-3, ratio=8, values={"error.smooth": ("1", 4.3)}),
-    result("pool", 512, 1e-3, ratio=4),
+    result("linformer", 512, 1e-3, ratio=4),
     result("full", 512, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
 ]  # fmt: skip
 SUMMARIES = analysis.summarise(RESULTS)
@@ -47,7 +48,7 @@ def test_the_document_derives_statistics_and_keeps_every_sample() -> None:
 def test_a_document_read_back_gives_the_same_document() -> None:
     results = [result("sdpa", 512, 2e-3, values={"flops": ("FLOP", 1e9)}), result("sdpa", 512, [3e-3, 4e-3], round=2)]
     made = document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*results, *RESULTS[1:]])
-    run, environments, read = from_document(json.loads(json.dumps(made)))
+    run, environments, read = parse(dumps(made).encode(), "made.json")
     assert document(run, environments, read) == made
 
 
@@ -93,13 +94,13 @@ def test_a_case_too_noisy_to_rule_out_is_no_tie_with_one_far_faster() -> None:
         for number in (1, 2, 3)
         for one in (
             result("sdpa", 64, 9e-3, round=number),
-            result("pool", 64, 1e-3, ratio=4, round=number),
+            result("linformer", 64, 1e-3, ratio=4, round=number),
             result("dct-x", 64, noisy[number - 1], ratio=4, round=number),
         )
     ]
     [standing] = analysis.standings(analysis.summarise(results), "sdpa")
     assert words.fastest(standing) == (
-        "pool r=4 is fastest, 1.00 ms, 9.00x (9.00-9.00) as fast as sdpa; dct-x r=4 is too noisy to rule out"
+        "linformer r=4 is fastest, 1.00 ms, 9.00x (9.00-9.00) as fast as sdpa; dct-x r=4 is too noisy to rule out"
     )
 
 
@@ -119,7 +120,7 @@ def test_coverage_counts_what_failed_and_what_is_missing() -> None:
 
 def test_markdown_shows_verdict_table_and_provenance() -> None:
     text = markdown(RUN, [ENVIRONMENT], SUMMARIES, 4)
-    assert "- n = 512: pool r=4 is fastest" in text
+    assert "- n = 512: linformer r=4 is fastest" in text
     assert "| dct-x r=8 | 512 | 4.00 ms ±0% | ▼ 0.50x | - | 4.30 \\* |" in text
     assert "Test CPU, torch 2.13.0" in text
 

@@ -1,0 +1,52 @@
+"""Standard output and error that take whatever we print: in any locale, closed, full, or with nobody reading on."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+import unicodedata
+
+_ASCII = {"▲": "^", "▼": "v", "±": "+-", "µ": "u", "×": "x", "·": "-", "–": "-", "→": "->", "…": "...", "²": "^2"}
+_HANDLER = "dctbench.readable"
+
+
+def make_writable() -> None:
+    """Prepare both streams; called once, before anything is printed or opened."""
+    _fill_closed_descriptors()
+    codecs.register_error(_HANDLER, _readable)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it lives as long as we do
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_HANDLER)
+
+
+def discard_output() -> None:
+    """Let whatever is still to be written go nowhere, so that the end of the process does not fail on it again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+
+
+def _fill_closed_descriptors() -> None:
+    """After `>&-` the next file opened would become standard output, and a stray print would go into the store."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for characters that a locale cannot show: the signs we use by look-alikes, accents left out."""
+    assert isinstance(error, UnicodeEncodeError)
+    texts = (_ASCII.get(char) or _plain(char) for char in error.object[error.start : error.end])
+    return "".join(texts), error.end
+
+
+def _plain(char: str) -> str:
+    return unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode("ascii") or "?"

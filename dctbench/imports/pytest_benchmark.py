@@ -1,0 +1,141 @@
+"""Files of `pytest --benchmark-json`: benchmarks that say which attention they measured become results.
+
+How a benchmark is mapped: its `extra_info` and, under that, its `params` are read for the fields of a case by their
+own names. `implementation` and `seq_len` must be there (`impl`, `seq` and `n` are understood); `ratio`, `batch`,
+`heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` may be. `stats.data`, seconds
+per call, becomes the samples of one round. The machine is what `machine_info` says, its fingerprint a hash of that, so
+that such results are never mistaken for ones that dctbench took. The run's id is a hash of what was read, so that one
+file is one run however often it is imported. A benchmark without samples or without those names is refused rather
+than guessed at.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dctbench.imports.limits import MAX_CASES, MAX_SAMPLES, Bad, Free, Name, Seconds, Text, Whole, check_free, converted
+from dctbench.imports.own import case_of
+from dctbench.model import Environment, Measurement, Result, Run, digest, tidy_number
+from dctbench.texts import harmless
+
+SUITE = "pytest-benchmark"
+_SPELLINGS = {"impl": "implementation", "seq": "seq_len", "n": "seq_len"}
+
+
+class _Stats(Struct):
+    data: Annotated[list[Seconds], Meta(min_length=1, max_length=MAX_SAMPLES)] | None = None
+
+
+class _Benchmark(Struct):
+    name: Text
+    stats: _Stats
+    params: Free | None = None
+    extra_info: Free = {}
+
+
+class _File(Struct):
+    benchmarks: Annotated[list[_Benchmark], Meta(max_length=MAX_CASES)]
+    datetime: Annotated[str, Meta(max_length=40)]
+    machine_info: Free = {}
+    version: Annotated[str, Meta(max_length=40)] = "?"
+
+
+class _Fields(Struct, omit_defaults=True):
+    """The fields of a case; those that are not given take the defaults of a case."""
+
+    implementation: Name
+    seq_len: Whole
+    ratio: Annotated[float, Meta(ge=1, le=2**24)] | None = None
+    batch: Whole = 1
+    heads: Whole = 8
+    head_dim: Whole = 64
+    dtype: Name = "float32"
+    device: Name = "cpu"
+    scope: Name = "layer"
+    mode: Name = "forward"
+    engine: Name = "eager"
+    threads: Whole | None = None
+    task: Name | None = None
+
+
+def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
+    """The run, its one environment and its results, as the module says.
+
+    Raises:
+        Bad, msgspec.MsgspecError: when the file is not valid, or holds a benchmark that cannot be mapped.
+    """
+    file = msgspec.json.decode(data, type=_File)
+    environment = _environment(file.machine_info)
+    results: dict[str, Result] = {}
+    for index, benchmark in enumerate(file.benchmarks):
+        result = _result(benchmark, f"benchmarks[{index}]", environment)
+        if result.case.id in results:
+            raise Bad(f"benchmarks[{index}] ({harmless(benchmark.name)}): the same case as an earlier one")
+        results[result.case.id] = result
+    started_at = _started_at(file.datetime)
+    run = Run(
+        id=digest([SUITE, started_at, environment.fingerprint,
+                   [[key, result.measurements[0].samples] for key, result in results.items()]]),
+        label=None,
+        suite=SUITE,
+        argv=(),
+        started_at=started_at,
+        dctbench_version=f"none ({SUITE} {harmless(file.version)})",
+    )  # fmt: skip
+    return run, {environment.fingerprint: environment}, list(results.values())
+
+
+def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Result:
+    name = harmless(benchmark.name)
+    said: dict[str, Any] = {}
+    for key, table in (("params", benchmark.params or {}), ("extra_info", benchmark.extra_info)):
+        check_free(table, f"{place}.{key}")
+        said |= {_SPELLINGS.get(field, field): value for field, value in table.items()}
+    for required in ("implementation", "seq_len"):
+        if required not in said:
+            raise Bad(f"{place} ({name}): neither params nor extra_info says its {required}")
+    fields = msgspec.to_builtins(converted(said, _Fields, place))
+    if "ratio" in fields:
+        fields["ratio"] = tidy_number(fields["ratio"])
+    if not benchmark.stats.data:
+        raise Bad(f"{place} ({name}): stats.data is missing; write the file with --benchmark-json")
+    return Result(
+        case=case_of(fields, place),
+        round=1,
+        status="ok",
+        measurements=(Measurement("latency", "s", tuple(benchmark.stats.data)),),
+        details={"benchmark": name},
+        fingerprint=environment.fingerprint,
+        host=environment.host,
+    )
+
+
+def _environment(machine: dict[str, Any]) -> Environment:
+    """The facts that other environments have too, as far as pytest-benchmark knows them."""
+    check_free(machine, "machine_info")
+    cpu = machine.get("cpu")
+    brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
+    count = cpu.get("count") if isinstance(cpu, dict) else None
+    facts = {
+        "host": harmless(str(machine.get("node") or ""))[:255],
+        "cpu": harmless(str(brand or machine.get("processor") or machine.get("machine") or "unknown")),
+        "cores_usable": count if isinstance(count, int) and not isinstance(count, bool) else None,
+        "python": harmless(str(machine.get("python_version") or "unknown")),
+        "torch": None,
+        "gpu": None,
+    }
+    return Environment(facts, digest(["pytest-benchmark", facts]))
+
+
+def _started_at(text: str) -> str:
+    """The file's time in UTC; one without a zone is taken as UTC."""
+    try:
+        when = datetime.datetime.fromisoformat(text)
+        utc = when.replace(tzinfo=datetime.UTC) if when.tzinfo is None else when.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        raise Bad(f"datetime: {harmless(text)!r} is not a time in ISO 8601") from None
+    return utc.isoformat(timespec="microseconds")

@@ -1,0 +1,58 @@
+"""Results as one table, a row per case and metric: the same columns in CSV, in Parquet and in a DataFrame.
+
+Everything is in SI units. A case without any figure has one row with its status, its metric empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from dctbench.analysis import Summary
+from dctbench.model import Run
+
+Kind = Literal["text", "word", "instant", "integer", "number"]
+"""What a column holds: any text, one of a few words, a time in UTC (ISO 8601), a whole number, a number."""
+CASE_COLUMNS: Mapping[str, Kind] = {
+    "run_id": "text", "label": "text", "started_at": "instant", "host": "text", "fingerprint": "text",
+    "case_id": "text", "implementation": "word", "scope": "word", "seq_len": "integer", "ratio": "number",
+    "n_kept": "integer", "batch": "integer", "heads": "integer", "head_dim": "integer", "dtype": "word",
+    "device": "word", "mode": "word", "engine": "word", "threads": "integer", "task": "word", "status": "word",
+    "message": "text", "rounds": "integer",
+}  # fmt: skip
+"""What is equal in all rows of a case, with the kind of its values."""
+METRIC_COLUMNS: Mapping[str, Kind] = {
+    "metric": "word", "unit": "word", "value": "number", "low": "number", "high": "number", "p99": "number",
+    "p99_high": "number", "count": "integer",
+}  # fmt: skip
+COLUMNS: Mapping[str, Kind] = {**CASE_COLUMNS, **METRIC_COLUMNS}
+
+
+def case_values(run: Run, summary: Summary) -> list[Any]:
+    """The values of CASE_COLUMNS for a case; None where there is none."""
+    first = summary.rounds[0]
+    case = summary.case
+    return [run.id, run.label, run.started_at, first.host, first.fingerprint, case.id, case.implementation, case.scope,
+            case.seq_len, case.ratio, case.n_kept, case.batch, case.heads, case.head_dim, case.dtype, case.device,
+            case.mode, case.engine, case.threads, case.task, summary.status, summary.message,
+            len(summary.rounds)]  # fmt: skip
+
+
+def metric_rows(summary: Summary) -> Iterator[list[Any]]:
+    """The values of METRIC_COLUMNS, metric after metric: latency with its interval and tail, the others as they are."""
+    if summary.latency:
+        latency, tail = summary.latency, summary.p99
+        yield ["latency", "s", latency.value, latency.low, latency.high, tail.value if tail else None,
+               tail.high if tail else None, len(summary.samples)]  # fmt: skip
+    for metric, value in summary.values.items():
+        yield [metric, summary.units[metric], value, None, None, None, None, 1]
+    if not summary.latency and not summary.values:
+        yield [None] * len(METRIC_COLUMNS)
+
+
+def rows(run: Run, summaries: Sequence[Summary]) -> Iterator[list[Any]]:
+    """The values of COLUMNS, row after row."""
+    for summary in summaries:
+        head = case_values(run, summary)
+        for tail in metric_rows(summary):
+            yield head + tail

@@ -1,0 +1,70 @@
+"""What a reference to a run names: something in the store, or an exported file that stands in its place.
+
+An id or a unique start of one, latest, latest~1, a label, a baseline's name, or a file, tried in this order. Whoever
+shows results takes a `Recorded` and need not know where it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dctbench.analysis import Summary, summarise
+from dctbench.errors import StoreError, UsageError
+from dctbench.model import Case, Environment, Result, Run
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run with what is recorded of it: environments by fingerprint, results in plan order, the planned cases."""
+
+    run: Run
+    environments: Mapping[str, Environment]
+    results: Sequence[Result]
+    plan: Sequence[Case]
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """One per case that has a result."""
+        return summarise(self.results)
+
+
+def resolve(store: str, reference: str = "latest") -> Recorded:
+    """The run that `reference` names, from the store at that location or from a file.
+
+    Raises:
+        UsageError: when it names neither, or the file is not valid.
+        StoreError: when it is no file, and the store is missing or cannot be read.
+    """
+    from dctbench.store import open_store
+
+    try:
+        with open_store(store) as opened:
+            run = opened.find_run(reference).run
+            return Recorded(run, opened.environments(run.id), opened.results(run.id), opened.plan(run.id)[0])
+    except (UsageError, StoreError):
+        if not _means_a_file(reference):
+            raise
+    return from_file(reference)
+
+
+def from_file(path: str) -> Recorded:
+    """The run of an exported file.
+
+    Raises:
+        UsageError: when it cannot be read or is not valid.
+    """
+    from dctbench.imports import read_file
+
+    run, environments, results = read_file(path)
+    return Recorded(run, environments, results, list(dict.fromkeys(result.case for result in results)))
+
+
+def _means_a_file(reference: str) -> bool:
+    """Whether there is such a file, or somebody plainly thought so."""
+    try:
+        return "/" in reference or reference.endswith(".json") or Path(reference).exists()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte
+        return False
