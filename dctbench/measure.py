@@ -217,14 +217,13 @@ def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: 
     subject.call(prepared)
     device.synchronize(case.device)
     collected.add("first_call", _clock() - start)
-    check_form(case, subject.output(0))
-    expected = [subject.output(number).clone() for number in range(2)]
+    expected = [check_form(case, subject.output(number)).clone() for number in range(2)]
     check_depends_on_input(*expected)
     return expected
 
 
 def _check_again(case: Case, subject: Subject, expected: list[Tensor], timed: tuple[int, object]) -> None:
-    """After timing: the output of a timed call, and those of before the timing once more."""
+    """After timing: the output of a timed call, and the first of those from before the timing once more."""
     number, output = timed
     number %= len(subject.arguments)
     if case.mode != "backward":
@@ -232,8 +231,7 @@ def _check_again(case: Case, subject: Subject, expected: list[Tensor], timed: tu
         kept = check_form(case, output).detach().clone()
         before = expected[number] if number < len(expected) else subject.output(number)
         check_same(case, kept, before, "in a timed call")
-    for again, earlier in enumerate(expected):
-        check_same(case, subject.output(again), earlier, "after timing")
+    check_same(case, subject.output(0), expected[0], "after timing")
 
 
 def estimated_bytes(case: Case) -> int | None:
