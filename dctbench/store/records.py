@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from dctbench.model import JSON, Case, Environment, Measurement, Result, Run, ca
 from dctbench.store.failures import DamagedError, remedy
 
 Row = dict[str, Any]
+_quoted = json.encoder.encode_basestring_ascii  # what json.dumps does with a text
 
 SEALED: Mapping[str, tuple[str, ...]] = {
     "runs": ("id", "label", "suite", "argv", "started_at", "dctbench_version", "settings"),
@@ -64,15 +65,11 @@ def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
     """The inverse of `row_of_result`, for a row whose seal was verified."""
     record: JSON = json.loads(row["record"])
     samples = _unpack(row["samples"])
-    measurements, start = [], 0
-    for metric, unit, count in _metrics(row["metrics"]):
-        measurements.append(Measurement(metric, unit, samples[start : start + count]))
-        start += count
     return Result(
         case=case,
         round=row["round"],
         status=row["status"],
-        measurements=tuple(measurements),
+        measurements=tuple([Measurement(name, unit, samples[a:b]) for name, unit, a, b in _metrics(row["metrics"])]),
         message=record["message"],
         warnings=tuple(record["warnings"]),
         details=record["details"],
@@ -182,32 +179,27 @@ def verify(table: str, row: Mapping[str, Any], hint: str | None = None) -> None:
 def damaged(table: str, row: Mapping[str, Any]) -> str | None:
     """What is damaged, in words, or None where a row of that table is what was written."""
     try:
-        if seal({key: row[key] for key in SEALED[table]}) == row["sha256"]:
+        if seal(row, SEALED[table]) == row["sha256"]:
             return None
     except (TypeError, ValueError):  # a column that holds another type than was written
         pass
     return f"{_NAMES[table].format_map(row)} is damaged"
 
 
-def seal(row: Mapping[str, Any]) -> str:
-    """The SHA-256 of columns with their names and lengths, in the order given."""
-    sealed = hashlib.sha256()
-    for key, value in row.items():
-        data = _ENCODERS.get(type(value), _other)(value)
-        sealed.update(b"%s:%d:%s" % (key.encode(), len(data), data))
-    return sealed.hexdigest()
-
-
-def _other(value: object) -> bytes:
-    return bytes(value) if isinstance(value, memoryview) else json.dumps(value).encode()
-
-
-_ENCODERS: Mapping[type, Any] = {
-    str: lambda value: json.encoder.encode_basestring_ascii(value).encode(),
-    int: lambda value: b"%d" % value,
-    bytes: lambda value: value,
-}
-"""What `_other` would give, without its detour, for the types of nearly all columns."""
+def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:
+    """The SHA-256 of columns (by default all) with their names and lengths, in the order given."""
+    sealed = []
+    for key in row if columns is None else columns:
+        value = row[key]
+        kind = type(value)
+        if kind is str:
+            data = _quoted(value).encode()
+        elif kind is int:
+            data = b"%d" % value
+        else:
+            data = bytes(value) if isinstance(value, bytes | memoryview) else json.dumps(value).encode()
+        sealed.append(b"%s:%d:%s" % (key.encode(), len(data), data))
+    return hashlib.sha256(b"".join(sealed)).hexdigest()
 
 
 def _pack(samples: Sequence[float]) -> bytes:
@@ -225,8 +217,13 @@ def _unpack(data: bytes) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _metrics(text: str) -> tuple[tuple[str, str, int], ...]:
-    return tuple((metric, unit, count) for metric, unit, count in json.loads(text))
+def _metrics(text: str) -> tuple[tuple[str, str, int, int], ...]:
+    """Name and unit of each metric, and from where to where of the samples are its own."""
+    found, start = [], 0
+    for metric, unit, count in json.loads(text):
+        found.append((metric, unit, start, start + count))
+        start += count
+    return tuple(found)
 
 
 @lru_cache(maxsize=65536)

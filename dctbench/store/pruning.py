@@ -1,0 +1,62 @@
+"""Which runs a store may forget, and forgetting them: the only way in which dctbench removes what it has stored."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from dctbench.store import schema
+from dctbench.store.contents import RunState, Store
+from dctbench.store.failures import translated
+
+
+def removable(
+    states: Sequence[RunState],
+    *,
+    keep: int | None,
+    older_than: float | None,
+    unfinished: bool,
+    now: datetime.datetime | None = None,
+) -> list[RunState]:
+    """The runs that are beyond the latest `keep` and older than `older_than` seconds, the oldest first.
+
+    Args:
+        states: every run, the oldest first.
+        keep: how many of the latest stay; None for any number.
+        older_than: seconds since the start; None for any age.
+        unfinished: whether runs that can still be resumed, or are being measured right now, may go too.
+        now: the present.
+    """
+    present = now or datetime.datetime.now(datetime.UTC)
+    beyond = states if keep is None else states[: max(0, len(states) - keep)]
+    return [
+        state
+        for state in beyond
+        if (state.complete or unfinished)
+        and (
+            older_than is None
+            or (present - datetime.datetime.fromisoformat(state.run.started_at)).total_seconds() > older_than
+        )
+    ]
+
+
+def remove(store: Store, run_ids: Sequence[str]) -> None:
+    """Delete runs with everything that belongs to them, one transaction each, and give the space back.
+
+    Raises:
+        StoreError: when the store cannot be written; what was deleted until then is gone, the rest untouched.
+    """
+    for run_id in run_ids:
+        with store.writing() as connection:
+            for table in (schema.results, schema.cases, schema.environments):
+                connection.execute(sa.delete(table).where(table.c.run_id == run_id))
+            connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
+    if store.engine.dialect.name == "sqlite" and run_ids:
+        with translated(store.name):
+            raw = store.engine.raw_connection()  # VACUUM is not allowed inside a transaction
+            try:
+                raw.cursor().execute("VACUUM")
+            finally:
+                raw.close()
