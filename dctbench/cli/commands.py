@@ -7,6 +7,7 @@ import keyword
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,11 +16,13 @@ import click
 from dctbench import __version__, errors
 from dctbench.catalog import nearest
 from dctbench.cli.streams import discard_output, make_writable
+from dctbench.texts import harmless
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "md")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EVERYWHERE = "Everywhere"
+_LONGEST = 2000
 
 
 class Flag(click.Option):
@@ -137,10 +140,19 @@ def version_option(function: Function) -> Function:
 
 
 def echo_error(message: str, hint: str | None) -> None:
-    """One sentence and a remedy, on standard error."""
-    click.echo(f"dctbench: {message}", err=True)
-    if hint:
-        click.echo(f"  {hint}", err=True)
+    """One sentence and a remedy, on standard error; whatever was typed is shown without control codes, and shortened.
+
+    That nobody can read them (standard error is full, or closed) changes nothing about how the command ends.
+    """
+    with suppress(OSError):
+        click.echo(f"dctbench: {_one_line(message)}", err=True)
+        if hint:
+            click.echo(f"  {_one_line(hint)}", err=True)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(harmless(text).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
 
 
 def run_and_exit(group: click.Group, arguments: Sequence[str] | None = None) -> None:

@@ -76,7 +76,7 @@ def _table() -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{FILE} is not TOML: {error}".splitlines()[0], hint="its [tool.dctbench] is read") from None
+        raise UsageError(f"{FILE} is not TOML: {error}".splitlines()[0], hint="its [tool.dctbench] gives flags their defaults") from None
     table = tools.get("dctbench") if isinstance(tools, dict) else None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"{FILE}: tool.dctbench must be a table", hint="write [tool.dctbench]")
@@ -129,5 +129,5 @@ def _unknown(key: str, where: str, known: list[str]) -> UsageError:
 def _bad(key: str, problem: str) -> UsageError:
     shortened = problem if len(problem) <= 200 else problem[:197] + "..."
     return UsageError(
-        f"{FILE}: {key} in [tool.dctbench] {' '.join(shortened.split())}", hint="see --help of the command"
+        f"{FILE}, [tool.dctbench]: {key} {' '.join(shortened.split())}", hint="see --help of the command"
     )
