@@ -104,7 +104,9 @@ def measure_case(
             _other_passes(case, device, subject, collected)
     if not timing_only:
         with collected.attempt("flops"):
-            collected.add("flops", flops.count(meta_call(case, rates)))
+            counted = flops.count(meta_call(case, rates))
+            collected.add("flops", counted.flops)
+            collected.details["flops.uncounted"] = list(counted.uncounted)
         _errors(case, subject, scratch, collected)
     swept = f", {units.size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
     collected.details.update(

@@ -8,10 +8,12 @@ formula is registered here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from dctbench.errors import DctbenchError
@@ -23,24 +25,48 @@ class UncountableError(DctbenchError):
     """The method does not run on the meta device, or its count came out as zero."""
 
 
-def count(call: Callable[[], object]) -> int:
+@dataclass(frozen=True, slots=True)
+class Count:
+    """FLOPs of a call, and the operations that computed something but have no formula, by name: they count nothing."""
+
+    flops: int
+    uncounted: tuple[str, ...]
+
+
+def count(call: Callable[[], object]) -> Count:
     """FLOPs of `call`, which must work on meta tensors.
 
     Raises:
         UncountableError: for a call that fails on meta, and for a count of zero: a method that is free does not exist.
     """
     counter = FlopCounterMode(display=False, custom_mapping=FFT_FORMULAS)
+    seen = _Operations()
     try:
-        with counter:
+        with seen, counter:
             call()
-    except UncountableError:
-        raise
     except Exception as error:
         raise UncountableError(f"the method does not run on the meta device: {_first_line(error)}") from error
     total = int(counter.get_total_flops())
     if total <= 0:
         raise UncountableError("no operation that the counter knows was called, so the count would be zero")
-    return total
+    return Count(total, tuple(sorted(name for name, known in seen.names(counter.flop_registry) if not known)))
+
+
+class _Operations(TorchDispatchMode):
+    """Notes every operation that makes new values; views and empty tensors compute nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: set[Any] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not func.is_view and func.overloadpacket not in _NO_WORK:
+            self.seen.add(func.overloadpacket)
+        return func(*args, **(kwargs or {}))
+
+    def names(self, registry: Mapping[Any, Any]) -> Iterator[tuple[str, bool]]:
+        """The name of each operation, and whether the registry has a formula for it."""
+        return ((str(packet).removeprefix("aten."), packet in registry) for packet in self.seen)
 
 
 def _first_line(error: BaseException) -> str:
@@ -75,4 +101,9 @@ FFT_FORMULAS: dict[Any, Any] = {
     torch.ops.aten._fft_r2c: _real_to_complex,
     torch.ops.aten._fft_c2r: _complex_to_real,
     torch.ops.aten._fft_c2c: _complex_to_complex,
+}
+
+_NO_WORK = {
+    getattr(torch.ops.aten, name)
+    for name in ("empty", "empty_like", "empty_strided", "new_empty", "detach", "_unsafe_view", "resize_", "set_")
 }

@@ -16,12 +16,12 @@ def meta(*shape: int) -> torch.Tensor:
 
 
 def test_a_product_counts_two_per_multiply_add() -> None:
-    assert count(lambda: meta(3, 5) @ meta(5, 7)) == 2 * 3 * 5 * 7
+    assert count(lambda: meta(3, 5) @ meta(5, 7)).flops == 2 * 3 * 5 * 7
 
 
 def test_fused_attention_is_not_free() -> None:
     q = meta(2, 8, 128, 64)
-    assert count(lambda: scaled_dot_product_attention(q, q, q)) == 2 * (2 * 8 * 128 * 128 * 64) * 2
+    assert count(lambda: scaled_dot_product_attention(q, q, q)).flops == 2 * (2 * 8 * 128 * 128 * 64) * 2
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_fused_attention_is_not_free() -> None:
     ids=["rfft", "irfft", "fft", "rfft2"],
 )  # fmt: skip
 def test_transforms_are_counted_by_the_stated_formula(call: object, flops: float) -> None:
-    assert count(call) == pytest.approx(flops, rel=0.05)  # type: ignore[arg-type]
+    assert count(call).flops == pytest.approx(flops, rel=0.05)  # type: ignore[arg-type]
 
 
 def test_nothing_counted_and_nothing_runnable_both_raise() -> None:
@@ -45,3 +45,10 @@ def test_nothing_counted_and_nothing_runnable_both_raise() -> None:
         count(lambda: meta(4) + 1)
     with pytest.raises(UncountableError, match="does not run on the meta device"):
         count(lambda: meta(4).sum().item())
+
+
+def test_operations_without_a_formula_are_named_and_views_are_not() -> None:
+    found = count(lambda: torch.softmax((meta(4, 8) @ meta(8, 4)).t().view(4, 4) + 1, dim=-1).contiguous())
+    assert {"add", "_softmax"} <= set(found.uncounted)
+    assert not {"mm", "t", "view", "transpose"} & set(found.uncounted)
+    assert count(lambda: torch.fft.rfft(meta(4, 8))).uncounted == ()
