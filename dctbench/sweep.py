@@ -86,6 +86,7 @@ def run_sweep(
     stored: Sequence[Result] = (),
     calibrations: Mapping[str, Calibration] = MappingProxyType({}),
     prune: bool = True,
+    retried: bool = False,
 ) -> Outcome:
     """Measure every case in every round that has no result yet, and store each result at once.
 
@@ -99,6 +100,7 @@ def run_sweep(
         calibrations: by device, this machine's ceilings: a result that is faster than they allow is refused.
         prune: after an out-of-memory or a timeout, leave out the longer lengths of the same row; they are stored as
             skipped, with the reason. A case that failed is not tried again in later rounds either.
+        retried: failures that are in the store but not among `stored` are tried again, and replaced.
     """
     outcome = Outcome(Counter(result.status for result in stored))
     history = _History(prune)
@@ -119,7 +121,7 @@ def run_sweep(
             else:
                 measured = _wait(runner.submit(case, number), case, listener, done, total)
                 result = under_the_roof(measured, calibrations.get(case.device))
-            store.add_result(run.id, result)
+            store.add_result(run.id, result, retried=retried)
             done += 1
             outcome.statuses[result.status] += 1
             history.note(result)

@@ -60,6 +60,8 @@ _STORED, _SHOWN = "What is stored", "What is shown"
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run, for list and report.")
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
               help="Go on with an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
+@click.option("--retry-failed", cls=Flag, section=_STORED, is_flag=True,
+              help="With --resume: try errors and timeouts again, too.")  # fmt: skip
 @click.option("--progress", cls=Flag, section=_SHOWN, type=click.Choice(PROGRESS), default="auto", show_default=True,
               help="How progress is shown, on standard error.")  # fmt: skip
 @click.option("-q", "--quiet", cls=Flag, section=_SHOWN, is_flag=True, help="The same as --progress none.")
@@ -77,6 +79,8 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     if flags["resume"] is not None:
         _refuse_axes(ctx)
         return sweeping.resume(flags)
+    if flags["retry_failed"]:
+        raise errors.UsageError("--retry-failed is for a run that is resumed", hint="add --resume, or --resume RUN")
     settings: dict[str, Any] = {
         "prune": not flags["no_prune"],
         "isolation": flags["isolation"],
@@ -92,7 +96,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
 
 def _refuse_axes(ctx: click.Context) -> None:
-    allowed = {"resume", "store", "output_format", "progress", "quiet"}
+    allowed = {"resume", "retry_failed", "store", "output_format", "progress", "quiet"}
     for name in ctx.params:
         given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if given and name not in allowed:

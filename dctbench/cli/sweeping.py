@@ -21,10 +21,11 @@ from dctbench.model import Result, Run, Suite
 from dctbench.plan import Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
-from dctbench.store import Store, clean_label, open_store, results_of_machine
+from dctbench.store import RETRIED, Store, clean_label, masked, open_for_run, results_of_machine
 from dctbench.sweep import run_sweep
 
 Present = Callable[[Store, Run], None]
+_DEFAULT_STORE = ".dctbench/results.sqlite"
 
 
 def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None) -> int:
@@ -42,29 +43,20 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
             id=uuid.uuid4().hex[:16],
             label=clean_label(flags["label"] or "") or None,
             suite=suite.name,
-            argv=tuple(sys.argv[1:]),
+            argv=tuple(map(masked, sys.argv[1:])),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__,
             settings=suite.settings,
         )
-        with open_store(flags["store"], create=True) as store:
+        with open_for_run(flags["store"], _say, create=True) as store:
             store.add_run(run, plan.cases, plan.rounds)
             return _measure(run, plan, runner, store, (), flags, present)
 
 
 def resume(flags: Mapping[str, Any]) -> int:
     """Go on where a run stopped, with the plan and settings that are in the store; returns the exit code."""
-    with open_store(flags["store"]) as store:
-        reference = flags["resume"]
-        if not reference:
-            open_runs = [state for state in store.runs() if not state.complete]
-            if not open_runs:
-                raise errors.UsageError(
-                    "every stored run is complete: nothing to resume", hint="see dctbench list runs"
-                )
-            run = open_runs[-1].run
-        else:
-            run = store.find_run(reference).run
+    with open_for_run(flags["store"], _say) as store:
+        run = _run_to_resume(store, flags["resume"], flags["retry_failed"])
         if run.dctbench_version != __version__:
             raise errors.CannotJudgeError(
                 f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
@@ -78,8 +70,21 @@ def resume(flags: Mapping[str, Any]) -> int:
                     hint="start a new run here, or resume on the machine and versions it was begun with",
                 )
             cases, _ = store.plan(run.id)
-            stored = store.results(run.id)
-            return _measure(run, plan_cases(cases, run.settings, runner, stored), runner, store, stored, flags)
+            stored = store.continue_run(run)
+            plan = plan_cases(cases, run.settings, runner, stored)
+            if flags["retry_failed"]:
+                stored = [result for result in stored if result.status not in RETRIED]
+            return _measure(run, plan, runner, store, stored, flags)
+
+
+def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
+    """The run that is named or, by default, the latest that has something left to do."""
+    if reference:
+        return store.find_run(reference).run
+    unfinished = [state for state in store.runs() if not state.complete or (retry_failed and state.failed)]
+    if not unfinished:
+        raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
+    return unfinished[-1].run
 
 
 def _measure(
@@ -114,12 +119,12 @@ def _measure(
                 stored=stored,
                 calibrations=calibrations,
                 prune=run.settings.get("prune", True),
+                retried=flags.get("retry_failed", False),
             )
     except KeyboardInterrupt:
-        done = len(store.results(run.id))
-        total = len(plan.cases) * plan.rounds
-        click.echo(f"interrupted: {done} of {total} results are stored in {store.name}", err=True)
-        place = "" if flags["store"] == ".dctbench/results.sqlite" else f" --store {flags['store']}"
+        state = store.state(run.id)
+        click.echo(f"interrupted: {state.stored} of {state.planned} results are stored in {store.name}", err=True)
+        place = "" if store.name == _DEFAULT_STORE else f" --store {store.name}"
         click.echo(f"  go on with: dctbench run --resume {run.short_id}{place}", err=True)
         return errors.EXIT_INTERRUPTED
     shown = isinstance(progress, Live) and sys.stdout.isatty() and plan.rounds == 1
@@ -137,8 +142,12 @@ def _runner(settings: Mapping[str, Any]) -> LocalRunner:
         LocalSettings(
             settings["case_timeout"], settings["env"], sampling, settings["isolation"], settings.get("cache")
         ),
-        on_wait=lambda text: click.echo(text, err=True),
+        on_wait=_say,
     )
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _headline(plan: Plan, runner: LocalRunner) -> str:

@@ -61,6 +61,10 @@ class Store:
             if rows:
                 connection.execute(self.insert(schema.cases).on_conflict_do_nothing(), rows)
 
+    def continue_run(self, run: Run) -> list[Result]:
+        """The results that a stored run has already, when it is resumed in this store."""
+        return self.results(run.id)
+
     def add_environment(self, run_id: str, environment: Environment) -> None:
         """Store where results of a run were taken; the first word on a (run, fingerprint, host) stays."""
         row = records.row_of_environment(run_id, environment)
