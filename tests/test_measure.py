@@ -91,7 +91,8 @@ def test_later_rounds_take_the_latency_and_what_belongs_to_the_process() -> None
 def test_the_state_of_the_cache_is_stored_and_a_cold_call_is_a_sample_of_its_own(cache: Any, stored: str) -> None:
     answer = worker.measure(CASE.to_json(), QUICK, None, cache=cache, timing_only=True)
     assert answer["details"]["cache"].startswith(stored)
-    assert (answer["details"]["calls_per_sample"] == 1) is (cache == "cold")
+    if cache == "cold":  # warm, it depends on how long a call takes today
+        assert answer["details"]["calls_per_sample"] == 1
 
 
 def test_a_device_that_cannot_empty_its_cache_makes_a_cold_case_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
