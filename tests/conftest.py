@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.postgresql import Server, running
 
 settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
 settings.load_profile("dctbench")
@@ -76,3 +79,12 @@ def cli(tmp_path: Path, environ: dict[str, str]) -> Cli:
 
 TINY = ("--seq", "64,128", "--heads", "2", "--head-dim", "8", "--rounds", "2")
 """A sweep whose cases take milliseconds."""
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """One PostgreSQL server for all tests of a process, in a folder that its unprivileged user can reach."""
+    with tempfile.TemporaryDirectory(prefix="dctbench-postgresql-") as folder:
+        Path(folder).chmod(0o755)
+        with running(Path(folder)) as server:
+            yield server

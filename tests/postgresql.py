@@ -1,0 +1,121 @@
+"""A real PostgreSQL server on loopback, for tests: started, stopped, cut and frozen as a server may be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PASSWORD = "s3cret/pass:word"  # what must never be seen
+_QUOTED = "s3cret%2Fpass%3Aword"
+
+
+def programs() -> Path:
+    """The folder of initdb and pg_ctl; skips where PostgreSQL is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    plain = shutil.which("initdb")
+    if plain is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    return Path(plain).resolve().parent
+
+
+class Server:
+    """A server with one database `bench`, reached over TCP with a password."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs, self.folder = programs(), folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._run(str(self.programs / "initdb"), "-D", str(folder / "data"), "-A", "scram-sha-256", "-U", "bench",
+                  "--pwfile", str(self._password_file()), "--no-sync", "-E", "UTF8", "--locale", "C")  # fmt: skip
+        self.start()
+        self.query("CREATE DATABASE bench", database="postgres")
+
+    @property
+    def url(self) -> str:
+        """With its password."""
+        return self.url_of("bench")
+
+    def url_of(self, database: str) -> str:
+        """The URL of another database."""
+        return f"postgresql+psycopg://bench:{_QUOTED}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def shown(self) -> str:
+        """As it may be shown."""
+        return f"postgresql+psycopg://bench:***@127.0.0.1:{self.port}/bench"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        self._run(str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), "-l", str(self.folder / "log"),
+                  "-o", options, "-w", "-t", "60", "start")  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop it at once, cutting every connection."""
+        self._run(str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def freeze(self) -> None:
+        """Stop answering without closing anything."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def query(self, sql: str, database: str = "bench") -> list[tuple[object, ...]]:
+        """Rows of a statement, in a transaction of its own."""
+        import psycopg
+
+        with psycopg.connect(host="127.0.0.1", port=self.port, user="bench", password=PASSWORD, dbname=database,
+                             autocommit=True) as connection:  # fmt: skip
+            cursor = connection.execute(sql)  # type: ignore[call-overload]
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def _pids(self) -> list[int]:
+        import psutil
+
+        leader = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        process = psutil.Process(leader)
+        return [leader, *(child.pid for child in process.children(recursive=True))]
+
+    def _password_file(self) -> Path:
+        path = self.folder / "password"
+        path.write_text(PASSWORD + "\n")
+        path.chmod(0o644)
+        return path
+
+    def _run(self, *command: str) -> None:
+        # initdb refuses root; the package's own user may do it.
+        prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if prefix:
+            shutil.chown(self.folder, "postgres")
+        log = self.folder / "setup.log"
+        with log.open("ab") as output:  # not a pipe: the server would hold it open
+            done = subprocess.run([*prefix, *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                                  cwd=self.folder, timeout=120, check=False)  # fmt: skip
+        assert done.returncode == 0, log.read_text()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """A server in an empty folder that its user can reach, ended with everything it started."""
+    server = Server(folder)
+    try:
+        yield server
+    finally:
+        if (folder / "data" / "postmaster.pid").exists():
+            server.thaw()
+            server.stop()

@@ -1,0 +1,205 @@
+"""The same store on a real PostgreSQL server: same behaviour, its failures in a sentence, its password nowhere."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dctbench.errors import StoreError, UsageError
+from dctbench.store import UnreachableError, engines, masked, open_store, results_of_machine, schema
+from dctbench.store.checking import about, damages
+from dctbench.store.merging import merge
+from dctbench.store.pruning import remove
+from tests.made import ENVIRONMENT, RUN, result
+from tests.postgresql import PASSWORD, Server
+from tests.store.test_calibrations import CALIBRATION
+
+RESULTS = [
+    result("sdpa", 512, 1e-3),
+    result("dct-x", 512, [1e-3, 2e-3], ratio=4, values={"flops": ("FLOP", 1e9)}),
+    result("full", 512, None, status="error", message="nul \x00, \ud800 half a pair and \x1b[31m"),
+]
+
+
+@pytest.fixture
+def url(postgresql: Server) -> Iterator[str]:
+    name = f"t{uuid.uuid4().hex}"
+    postgresql.query(f"CREATE DATABASE {name}")
+    yield postgresql.url_of(name)
+    postgresql.query(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def fill(location: str) -> None:
+    with open_store(location, create=True) as store:
+        store.add_run(RUN, [one.case for one in RESULTS], rounds=1)
+        store.add_environment(RUN.id, ENVIRONMENT)
+        assert store.add_results(RUN.id, RESULTS) == 3
+        store.add_calibration("here", CALIBRATION)
+
+
+def test_what_goes_in_comes_out_once(url: str) -> None:
+    fill(url)
+    with open_store(url) as store:
+        assert store.results(RUN.id) == RESULTS
+        assert not store.add_result(RUN.id, result("sdpa", 512, 2e-3))
+        assert store.results(RUN.id) == RESULTS
+        [state] = store.runs()
+        assert (state.run, state.planned, state.stored, state.failed) == (RUN, 3, 3, 1)
+        assert store.find_run("latest") == store.find_run(RUN.id[:8]) == state
+        assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+        store.add_calibration("here", CALIBRATION)
+        assert store.calibration("here") == CALIBRATION
+        assert damages(store) == []
+        assert about(store).results == 3
+    assert results_of_machine(url, ENVIRONMENT.fingerprint) == RESULTS
+
+
+def test_a_failure_is_replaced_when_tried_again_and_a_measurement_never(url: str) -> None:
+    fill(url)
+    again = result("full", 512, 5e-3)
+    with open_store(url) as store:
+        assert store.add_result(RUN.id, again, retried=True)
+        assert not store.add_result(RUN.id, result("full", 512, 6e-3), retried=True)
+        assert store.results(RUN.id) == [*RESULTS[:2], again]
+
+
+def test_merging_there_and_back_changes_nothing_the_second_time(url: str, tmp_path: Path) -> None:
+    local, back = str(tmp_path / "local.sqlite"), str(tmp_path / "back.sqlite")
+    fill(local)
+    with open_store(url, create=True) as server, open_store(local) as source, open_store(back, create=True) as copy:
+        first, second = merge([source], server), merge([source], server)
+        assert (first.results, second.results, second.seen) == (3, 0, 3)
+        merge([server], copy)
+        assert copy.results(RUN.id) == server.results(RUN.id) == RESULTS
+        assert copy.calibration("here") == CALIBRATION
+
+
+def test_a_changed_record_is_found_and_named(postgresql: Server, url: str) -> None:
+    fill(url)
+    postgresql.query("UPDATE results SET record = record || ' ' WHERE status = 'error'", url.rpartition("/")[2])
+    with open_store(url) as store:
+        [damage] = damages(store)
+    assert RESULTS[2].case.id in damage
+
+
+def test_pruning_removes_a_run_with_all_of_it(url: str) -> None:
+    fill(url)
+    with open_store(url) as store:
+        remove(store, [RUN.id])
+        assert store.runs() == []
+        assert about(store).results == 0
+
+
+def test_processes_that_open_an_empty_database_at_once_make_one_store(url: str) -> None:
+    failures: list[Exception] = []
+
+    def begin() -> None:
+        try:
+            open_store(url, create=True)
+        except StoreError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    fill(url)
+
+
+def test_an_older_store_is_brought_up_to_date_and_a_newer_one_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(url)
+    extra = schema.Migration(schema.NEWEST + 1, "add a note", ("ALTER TABLE runs ADD COLUMN note TEXT",))
+    with monkeypatch.context() as newer:
+        newer.setattr(schema, "NEWEST", schema.NEWEST + 1)
+        newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, extra))
+        with open_store(url) as store:
+            assert store.results(RUN.id) == RESULTS
+    with pytest.raises(StoreError, match="newer dctbench"):
+        open_store(url)
+
+
+def test_a_database_of_another_program_is_refused_and_left_alone(postgresql: Server, url: str) -> None:
+    name = url.rpartition("/")[2]
+    postgresql.query("CREATE TABLE runs (theirs int)", name)
+    with pytest.raises(StoreError, match="table 'runs' of another program"):
+        open_store(url, create=True)
+    assert postgresql.query("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'", name) == [
+        (1,)
+    ]
+
+
+def test_reading_makes_no_tables(url: str) -> None:
+    assert results_of_machine(url, "f") == []
+    with pytest.raises(StoreError, match="there is no store in"):
+        open_store(url)
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "unreachable"),
+    [
+        (lambda url: re.sub(r"bench:[^@]*@", "bench:wrong-s3cret@", url), "authentication failed", False),
+        (lambda url: url.replace("/t", "/absent"), "does not exist", False),
+        (lambda url: re.sub(r":\d+/", ":1/", url), "Connection refused", True),
+    ],
+)
+def test_what_keeps_a_server_from_being_used_is_one_sentence_without_its_password(
+    url: str, change: object, words: str, unreachable: bool
+) -> None:
+    with pytest.raises(StoreError) as error:
+        open_store(change(url), create=True)  # type: ignore[operator]
+    assert words in error.value.message
+    assert isinstance(error.value, UnreachableError) == unreachable
+    assert error.value.hint
+    assert "\n" not in error.value.message
+    assert "cret" not in error.value.message + error.value.hint
+
+
+def test_a_server_that_stops_answering_is_given_up(
+    postgresql: Server, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(url)
+    monkeypatch.setattr(engines, "ANSWER_SECONDS", 1.0)
+    with open_store(url) as store:
+        connected = store.engine.connect()  # so that it is the question that waits, not the connecting
+        store.engine.connect = lambda: connected  # type: ignore[method-assign]
+        postgresql.freeze()
+        try:
+            with pytest.raises(UnreachableError):
+                store.runs()
+        finally:
+            postgresql.thaw()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg://u:***@h/d"),
+        ("--store=postgresql://u:p@ss:w/rd@h:5/d", "--store=postgresql://u:***@h:5/d"),
+        ("postgresql://u@h/d?password=p&sslmode=require", "postgresql://u@h/d?password=***&sslmode=require"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("results.sqlite", "results.sqlite"),
+        ("mysql://:p@h/d", "mysql://:***@h/d"),
+    ],
+)
+def test_passwords_are_masked(text: str, shown: str) -> None:
+    assert masked(text) == shown
+    assert masked(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "location",
+    [f"mysql://u:{PASSWORD}@h/d", f"postgresql://u:{PASSWORD}@x@h/d", f"://u:{PASSWORD}@h", "postgresql://h:x/d"],
+)
+def test_other_urls_are_refused_without_their_password(location: str) -> None:
+    with pytest.raises(UsageError) as error:
+        open_store(location, create=True)
+    assert "cret" not in f"{error.value} {error.value.hint}"
