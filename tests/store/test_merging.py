@@ -1,0 +1,149 @@
+"""Merging: the order does not matter, twice is once, conflicts are refused, and damage stays behind by name."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dctbench.errors import StoreError
+from dctbench.model import Result
+from dctbench.store import open_store
+from dctbench.store.merging import Merged, merge
+from tests.made import ENVIRONMENT, RUN, result
+
+CASES = [result("sdpa", n).case for n in (64, 128)]
+PARTS = st.lists(
+    st.builds(
+        lambda case, round, status, second: result(
+            "sdpa", case.seq_len, second if status == "ok" else None, status=status, round=round
+        ),
+        st.sampled_from(CASES), st.integers(1, 2), st.sampled_from(["ok", "error", "timeout", "skipped"]),
+        st.sampled_from([1.0, 2.0]),
+    ),
+    max_size=4, unique_by=lambda one: (one.case, one.round),
+)  # fmt: skip
+
+
+def part(path: Path, results: Sequence[Result], second: int = 5) -> str:
+    """A store with one start of the run and some of its results."""
+    with open_store(str(path), create=True) as store:
+        started = f"2026-01-02T03:04:{second:02d}.000000+00:00"
+        store.add_run(replace(RUN, started_at=started, argv=("run", str(second))), CASES, rounds=2)
+        store.add_environment(RUN.id, ENVIRONMENT)
+        store.add_results(RUN.id, results)
+    return str(path)
+
+
+def merged(into: Path, *sources: str) -> Merged:
+    with open_store(str(into), create=True) as target:
+        opened = [open_store(source) for source in sources]
+        return merge(opened, target)
+
+
+def contents(path: Path) -> object:
+    with open_store(str(path)) as store:
+        return store.runs(), store.plan(RUN.id), store.results(RUN.id), store.environments(RUN.id)
+
+
+@given(parts=st.lists(PARTS, min_size=2, max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+def test_in_any_order_and_any_number_of_times_the_same_comes_out(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[list[Result]]
+) -> None:
+    folder = tmp_path_factory.mktemp("merge")
+    stores = [part(folder / f"{i}.sqlite", results, second=i) for i, results in enumerate(parts)]
+    outcomes = []
+    for number, order in enumerate(itertools.permutations(stores)):
+        into = folder / f"into-{number}.sqlite"
+        merged(into, *order)
+        assert merged(into, *order, order[0]).results == 0
+        outcomes.append(contents(into))
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+def test_every_result_of_every_part_is_there_and_the_earliest_start_stays(tmp_path: Path) -> None:
+    late = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)], second=9)
+    early = part(tmp_path / "b.sqlite", [result("sdpa", 128, 1.0)], second=1)
+    done = merged(tmp_path / "all.sqlite", late, early)
+    assert (done.runs, done.seen, done.results, done.damaged) == (2, 2, 2, [])
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        [state] = store.runs()
+        assert (state.run.argv, state.stored) == (("run", "1"), 2)
+        assert state.run.started_at.startswith("2026-01-02T03:04:01")
+
+
+def test_a_measurement_wins_over_a_failure_and_that_over_what_was_left_out(tmp_path: Path) -> None:
+    one = [result("sdpa", 64, None, status="timeout"), result("sdpa", 128, None, status="skipped")]
+    two = [result("sdpa", 64, 1.0), result("sdpa", 128, None, status="error", message="SIGSEGV")]
+    merged(tmp_path / "all.sqlite", part(tmp_path / "a.sqlite", one), part(tmp_path / "b.sqlite", two))
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        assert store.results(RUN.id) == two
+
+
+def test_a_store_merged_into_itself_stays_as_it_is(tmp_path: Path) -> None:
+    path = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)])
+    assert merged(Path(path), path).results == 0
+
+
+def test_two_runs_of_one_id_that_differ_are_refused_by_name_and_nothing_is_written(tmp_path: Path) -> None:
+    one = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)])
+    with open_store(str(tmp_path / "b.sqlite"), create=True) as store:
+        store.add_run(replace(RUN, label="another", settings={"rounds": 9}), CASES, rounds=2)
+    with pytest.raises(StoreError, match=rf"run {RUN.id} of .*b.sqlite is not the run .*label and settings"):
+        merged(tmp_path / "all.sqlite", one, str(tmp_path / "b.sqlite"))
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        assert store.runs() == []
+
+
+@pytest.mark.parametrize("table", ["results", "cases", "environments", "runs"])
+def test_what_is_damaged_is_named_and_left_out_and_all_else_is_kept(tmp_path: Path, table: str) -> None:
+    path = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0), result("sdpa", 128, 1.0)])
+    other = replace(RUN, id="fedcba9876543210")
+    with open_store(path) as store:
+        store.add_run(other, CASES, rounds=1)
+        store.add_result(other.id, result("sdpa", 64, 1.0))
+    column = {"results": "record", "cases": "record", "environments": "facts", "runs": "suite"}[table]
+    key = "id" if table == "runs" else "run_id"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = {column} || ' ' WHERE rowid IN "
+                           f"(SELECT min(rowid) FROM {table} WHERE {key} = ?)", (RUN.id,))  # fmt: skip
+    connection.close()
+    done = merged(tmp_path / "all.sqlite", path)
+    assert len(done.damaged) == 1
+    assert RUN.id in done.damaged[0]
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        counts = {state.run.id: state.stored for state in store.runs()}
+        expected = {"results": 1, "cases": 1, "environments": 2, "runs": None}[table]
+        assert counts == {other.id: 1} | ({} if expected is None else {RUN.id: expected})
+
+
+def test_pages_that_cannot_be_read_cost_their_run_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = part(tmp_path / "a.sqlite", [result("sdpa", n, [1.0] * 2000) for n in (64, 128)])
+    with open_store(path) as store:
+        for number in range(5):
+            other = replace(RUN, id=f"{number:016x}")
+            store.add_run(other, CASES, rounds=1)
+            store.add_results(other.id, [result("sdpa", n, [float(number)] * 2000) for n in (64, 128)])
+    whole = Path(path).read_bytes()
+    size = int.from_bytes(whole[16:18], "big")
+    kept = 0
+    for page in range(len(whole) // size // 2, len(whole) // size, 7):
+        (tmp_path / "b.sqlite").write_bytes(whole[: page * size] + b"\xa5" * size + whole[(page + 1) * size :])
+        try:
+            done = merged(tmp_path / f"{page}.sqlite", str(tmp_path / "b.sqlite"))
+        except StoreError:
+            continue  # the page held what every run needs
+        with open_store(str(tmp_path / f"{page}.sqlite")) as store:
+            stored = sum(state.stored for state in store.runs())
+            for state in store.runs():
+                store.results(state.run.id)
+        assert stored == 12 or done.damaged
+        kept = max(kept, stored)
+    assert kept >= 8
