@@ -76,7 +76,9 @@ def _table() -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{FILE} is not TOML: {error}".splitlines()[0], hint="its [tool.dctbench] gives flags their defaults") from None
+        problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
+        hint = "its [tool.dctbench] gives flags their defaults"
+        raise UsageError(f"{FILE} is not TOML: {problem}", hint=hint) from None
     table = tools.get("dctbench") if isinstance(tools, dict) else None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"{FILE}: tool.dctbench must be a table", hint="write [tool.dctbench]")
@@ -128,6 +130,4 @@ def _unknown(key: str, where: str, known: list[str]) -> UsageError:
 
 def _bad(key: str, problem: str) -> UsageError:
     shortened = problem if len(problem) <= 200 else problem[:197] + "..."
-    return UsageError(
-        f"{FILE}, [tool.dctbench]: {key} {' '.join(shortened.split())}", hint="see --help of the command"
-    )
+    return UsageError(f"{FILE}, [tool.dctbench]: {key} {' '.join(shortened.split())}", hint="see --help of the command")
