@@ -100,6 +100,12 @@ class Case:
                 self.engine, self.threads, self.task)  # fmt: skip
 
     @property
+    def setting(self) -> tuple[object, ...]:
+        """The shape without its length: inside one setting a method's latency is a curve over n."""
+        return (self.scope, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode, self.engine,
+                self.threads, self.task)  # fmt: skip
+
+    @property
     def row(self) -> tuple[object, ...]:
         """The case without its length: the curve it belongs to."""
         return (self.implementation, self.ratio, self.scope, self.batch, self.heads, self.head_dim, self.dtype,

@@ -98,9 +98,12 @@ def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
         return f"{name} is faster than {reference} at every measured length, {span} {figures}"
     if found.kind is Payoff.NEVER:
         return f"{name} is not clearly faster than {reference} at any measured length, {span} {figures}"
-    if found.kind is Payoff.FROM and found.bracket:
-        before, first = found.bracket
-        return f"{name} is faster than {reference} from n = {first} to {lengths[-1]}, not yet at {before}"
+    if found.kind is Payoff.FROM:
+        [up] = found.crossings
+        return f"{name} is faster than {reference} from n = {up.high} to {lengths[-1]}, not yet at {up.low}"
+    if found.kind is Payoff.UNTIL:
+        [down] = found.crossings
+        return f"{name} is faster than {reference} from n = {lengths[0]} to {down.low}, no longer at {down.high}"
     wins = ", ".join(str(n) for n, speedup in found.points if speedup.winner is Winner.FASTER)
     return f"{name} is faster than {reference} at some lengths only: n = {wins}"
 

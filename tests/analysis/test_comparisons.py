@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -148,19 +149,19 @@ def test_standings_rank_each_length_and_leave_out_failures_and_the_control_witho
 
 
 @pytest.mark.parametrize(
-    ("ratios", "kind", "bracket"),
+    ("ratios", "kind", "brackets"),
     [
-        ({512: 2.0, 1024: 3.0}, Payoff.ALWAYS, None),
-        ({512: 0.5, 1024: 1.1}, Payoff.NEVER, None),
-        ({512: 0.5, 1024: 1.0, 2048: 2.0, 4096: 4.0}, Payoff.FROM, (1024, 2048)),
-        ({512: 2.0, 1024: 0.5, 2048: 2.0}, Payoff.MIXED, None),
-        ({512: 2.0, 1024: 0.5}, Payoff.MIXED, None),
-        ({512: None}, Payoff.UNKNOWN, None),
-        ({512: None, 1024: 2.0, 2048: None}, Payoff.ALWAYS, None),
+        ({512: 2.0, 1024: 3.0}, Payoff.ALWAYS, []),
+        ({512: 0.5, 1024: 1.1}, Payoff.NEVER, []),
+        ({512: 0.5, 1024: 1.0, 2048: 2.0, 4096: 4.0}, Payoff.FROM, [(1024, 2048)]),
+        ({512: 2.0, 1024: 0.5, 2048: 2.0}, Payoff.MIXED, [(512, 1024), (1024, 2048)]),
+        ({512: 2.0, 1024: 0.5}, Payoff.UNTIL, [(512, 1024)]),
+        ({512: None}, Payoff.UNKNOWN, []),
+        ({512: None, 1024: 2.0, 2048: None}, Payoff.ALWAYS, []),
     ],
 )
 def test_payoff_names_the_bracket_and_claims_nothing_outside(
-    ratios: dict[int, float | None], kind: Payoff, bracket: tuple[int, int] | None
+    ratios: dict[int, float | None], kind: Payoff, brackets: list[tuple[int, int]]
 ) -> None:
     results = []
     for n, ratio in ratios.items():
@@ -168,7 +169,7 @@ def test_payoff_names_the_bracket_and_claims_nothing_outside(
         results.append(result("dct-x", n, None if ratio is None else 1 / ratio, ratio=8,
                               status="ok" if ratio else "oom"))  # fmt: skip
     [found] = analysis.payoffs(analysis.summarise(results), "sdpa")
-    assert (found.kind, found.bracket) == (kind, bracket)
+    assert (found.kind, [(c.low, c.high) for c in found.crossings]) == (kind, brackets)
     assert [n for n, _ in found.points] == [n for n, ratio in ratios.items() if ratio]
 
 
@@ -176,12 +177,15 @@ def test_payoff_names_the_bracket_and_claims_nothing_outside(
 def test_a_bracket_lies_between_two_measured_neighbours(latencies: dict[int, float]) -> None:
     results = [r for n, t in latencies.items() for r in (result("sdpa", n, 1e-2), result("dct-x", n, t, ratio=8))]
     [found] = analysis.payoffs(analysis.summarise(results), "sdpa")
-    if found.bracket:
-        lengths = sorted(latencies)
-        assert lengths.index(found.bracket[1]) - lengths.index(found.bracket[0]) == 1
-        wins = {n: s.winner is Winner.FASTER for n, s in found.points}
-        assert not wins[found.bracket[0]]
-        assert wins[found.bracket[1]]
+    lengths = sorted(latencies)
+    wins = {n: s.winner is Winner.FASTER for n, s in found.points}
+    for crossing in found.crossings:
+        assert lengths.index(crossing.high) - lengths.index(crossing.low) == 1
+        assert (wins[crossing.low], wins[crossing.high]) == (not crossing.upward, crossing.upward)
+        assert crossing.estimate is None or crossing.low <= crossing.estimate <= crossing.high
+    directions = [crossing.upward for crossing in found.crossings]
+    assert all(one != next_one for one, next_one in pairwise(directions))
+    assert not directions or directions[0] is not wins[lengths[0]]
 
 
 def test_the_default_reference_is_sdpa_then_full_then_none() -> None:

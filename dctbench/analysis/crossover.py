@@ -1,0 +1,100 @@
+"""From which length on a method is faster than the reference: crossings with the measured lengths around them.
+
+Between the lengths that were measured a crossing lies somewhere in its bracket; outside them nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+
+from dctbench.analysis.speedup import Speedup, Winner, compare, references
+from dctbench.analysis.summary import Summary
+from dctbench.model import Case
+
+
+class Payoff(Enum):
+    """At which of the measured lengths a method is clearly faster than the reference."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    FROM = "from"
+    UNTIL = "until"
+    MIXED = "mixed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where a method turns from not clearly faster to clearly faster (`upward`), or back.
+
+    Attributes:
+        upward: whether the method is the faster one beyond the crossing.
+        low: the longest measured length of the side before.
+        high: the shortest measured length of the side after.
+        estimate: where the ratio of the medians passes 1, by a straight line between the two on logarithmic axes; None
+            where it does not pass 1 in the bracket (a tie gave way to a clear lead).
+    """
+
+    upward: bool
+    low: int
+    high: int
+    estimate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PayoffRange:
+    """One method's speed-ups along the lengths where it and the reference were both measured, shortest first."""
+
+    case: Case
+    points: tuple[tuple[int, Speedup], ...]
+    kind: Payoff
+    crossings: tuple[Crossing, ...]
+
+
+def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
+    """For each method and ratio: at which lengths it is faster than the reference, as far as was measured."""
+    summaries = list(summaries)
+    found = references(summaries, reference)
+    rows: dict[tuple[object, ...], list[tuple[Summary, Speedup | None]]] = {}
+    for summary in summaries:
+        if summary.case.implementation != reference:
+            rows.setdefault(summary.case.row, []).append((summary, compare(summary, found.get(summary.case.shape))))
+    return [_payoff(sorted(members, key=lambda pair: pair[0].case.seq_len)) for members in rows.values()]
+
+
+def _payoff(members: Sequence[tuple[Summary, Speedup | None]]) -> PayoffRange:
+    points = tuple((summary.case.seq_len, speedup) for summary, speedup in members if speedup is not None)
+    return PayoffRange(members[0][0].case, points, _kind(points), _crossings(points))
+
+
+def _kind(points: Sequence[tuple[int, Speedup]]) -> Payoff:
+    wins = [speedup.winner is Winner.FASTER for _, speedup in points]
+    if not wins:
+        return Payoff.UNKNOWN
+    if len(set(wins)) == 1:
+        return Payoff.ALWAYS if wins[0] else Payoff.NEVER
+    changes = sum(a != b for a, b in pairwise(wins))
+    if changes > 1:
+        return Payoff.MIXED
+    return Payoff.UNTIL if wins[0] else Payoff.FROM
+
+
+def _crossings(points: Sequence[tuple[int, Speedup]]) -> tuple[Crossing, ...]:
+    found = []
+    for (low, before), (high, after) in pairwise(points):
+        upward = after.winner is Winner.FASTER
+        if upward != (before.winner is Winner.FASTER):
+            found.append(Crossing(upward, low, high, _passes_one(low, before.ratio, high, after.ratio)))
+    return tuple(found)
+
+
+def _passes_one(low: int, before: float, high: int, after: float) -> float | None:
+    first, last = math.log(before), math.log(after)
+    if first * last >= 0:
+        return None
+    share = first / (first - last)
+    return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))

@@ -1,0 +1,87 @@
+"""Is it sub-quadratic: how latency grows with length, and when a single exponent would be a lie.
+
+The local exponent between two measured lengths is d log t / d log n: 2 for quadratic growth, 1 for linear. A fit over
+all lengths is refused where it would mislead: under four points beyond the plateau that launching and calling cost at
+short lengths, or where the points do not follow one power law.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dctbench.analysis.summary import Summary
+from dctbench.model import Case
+from dctbench.stats import Interval, student_t_quantile
+
+LEAST_POINTS = 4
+PLATEAU = 0.3
+"""Growth below this exponent is overhead: no method's work grows with the cube root of n or slower."""
+WORST_RESIDUAL = 0.25
+"""A fit that misses one of its points by more than this share describes none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How the latency of one method grows.
+
+    Attributes:
+        case: one of its cases; the length is not meant.
+        local: (n, next n, exponent between them) for each pair of neighbouring measured lengths.
+        exponent: of the fit t = a n^b with its 95% interval; None where refused.
+        refused: why there is no fit; None where there is one.
+        fitted: the lengths that the fit rests on.
+    """
+
+    case: Case
+    local: tuple[tuple[int, int, float], ...]
+    exponent: Interval | None
+    refused: str | None
+    fitted: tuple[int, ...]
+
+
+def scalings(summaries: Iterable[Summary]) -> list[Scaling]:
+    """One per method and ratio with a latency at two lengths or more."""
+    rows: dict[tuple[object, ...], list[Summary]] = {}
+    for summary in summaries:
+        if summary.latency is not None and summary.status == "ok":
+            rows.setdefault(summary.case.row, []).append(summary)
+    ordered = (sorted(members, key=lambda s: s.case.seq_len) for members in rows.values())
+    return [_scaling(members) for members in ordered if len(members) > 1]
+
+
+def _scaling(members: Sequence[Summary]) -> Scaling:
+    points = [(s.case.seq_len, s.latency.value) for s in members if s.latency]
+    local = tuple(
+        (n, longer, math.log(later / t) / math.log(longer / n)) for (n, t), (longer, later) in pairwise(points)
+    )
+    beyond = points[_plateau_end(local) :]
+    lengths = tuple(n for n, _ in beyond)
+    exponent, refused = _fit(beyond, len(points) - len(beyond))
+    return Scaling(members[0].case, local, exponent, refused, lengths)
+
+
+def _plateau_end(local: Sequence[tuple[int, int, float]]) -> int:
+    """Index of the first point from which on every step grows with the work."""
+    return max((i + 1 for i, (_, _, exponent) in enumerate(local) if exponent < PLATEAU), default=0)
+
+
+def _fit(points: Sequence[tuple[int, float]], on_plateau: int) -> tuple[Interval | None, str | None]:
+    if len(points) < LEAST_POINTS:
+        less = f", {on_plateau} more on the overhead plateau" if on_plateau else ""
+        return None, f"{len(points)} of the {LEAST_POINTS} lengths that a fit takes{less}"
+    x = [math.log(n) for n, _ in points]
+    y = [math.log(t) for _, t in points]
+    mean_x, mean_y = math.fsum(x) / len(x), math.fsum(y) / len(y)
+    spread = math.fsum((a - mean_x) ** 2 for a in x)
+    slope = math.fsum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread
+    residuals = [b - mean_y - slope * (a - mean_x) for a, b in zip(x, y, strict=True)]
+    worst = max(abs(math.expm1(residual)) for residual in residuals)
+    if worst > WORST_RESIDUAL:
+        return None, f"no single power law: the best one misses a length by {worst * 100:.0f}%"
+    degrees = len(points) - 2
+    deviation = math.sqrt(math.fsum(r * r for r in residuals) / degrees / spread)
+    half = student_t_quantile(degrees) * deviation
+    return Interval(slope, slope - half, slope + half), None

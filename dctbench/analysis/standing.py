@@ -1,0 +1,68 @@
+"""Who is fastest at each shape, and who cannot be told apart from the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dctbench import catalog
+from dctbench.analysis.speedup import Winner, compare, references
+from dctbench.analysis.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One shape: its cases from fastest to slowest, and those that tie with the fastest."""
+
+    shape: tuple[object, ...]
+    ranked: tuple[Summary, ...]
+    leaders: tuple[Summary, ...]
+    reference: Summary | None
+
+    @property
+    def seq_len(self) -> int:
+        """Length n of the shape."""
+        return self.ranked[0].case.seq_len
+
+    @property
+    def fastest_exact(self) -> Summary | None:
+        """The fastest method that computes softmax attention itself, without giving up anything."""
+        return next((s for s in self.ranked if is_exact(s.case.implementation)), None)
+
+
+def standings(summaries: Sequence[Summary], reference: str | None) -> list[Standing]:
+    """Who is fastest at each shape, in order of length.
+
+    Controls are left out: they are there to be compared with, and nobody ships them.
+
+    Args:
+        summaries: of any shapes.
+        reference: name of the implementation that ratios are taken against.
+    """
+    found = references(summaries, reference) if reference else {}
+    by_shape: dict[tuple[object, ...], list[Summary]] = {}
+    for summary in summaries:
+        if summary.latency is not None and summary.status == "ok" and not is_control(summary.case.implementation):
+            by_shape.setdefault(summary.case.shape, []).append(summary)
+    result = []
+    for shape, members in by_shape.items():
+        ranked = tuple(sorted(members, key=lambda s: s.latency.value if s.latency else 0.0))
+        leaders = tuple(s for s in ranked if s is ranked[0] or ties(s, ranked[0]))
+        result.append(Standing(shape, ranked, leaders, found.get(shape)))
+    return sorted(result, key=lambda standing: (standing.seq_len, str(standing.shape)))
+
+
+def ties(summary: Summary, fastest: Summary) -> bool:
+    """Whether the slower of two cannot be told apart from the faster one."""
+    against = compare(summary, fastest)
+    return against is not None and against.winner is Winner.TIE
+
+
+def is_control(implementation: str) -> bool:
+    """Whether a method is there only to be compared with: nobody ships it."""
+    return catalog.implementation(implementation).source == "control"
+
+
+def is_exact(implementation: str) -> bool:
+    """Whether a method computes softmax attention itself; a user's own method is not taken for exact."""
+    return catalog.implementation(implementation).exact

@@ -1,0 +1,125 @@
+"""One case over its rounds: what its samples say, before anything is compared."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dctbench import catalog
+from dctbench.model import Case, Result, Status
+from dctbench.stats import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One case over its rounds.
+
+    `latency` is the median of the rounds' medians in seconds with the interval between processes; of a single round,
+    the median with its interval within that process. `values` are the other metrics, from the first round.
+    """
+
+    case: Case
+    status: Status
+    message: str | None
+    latency: Interval | None
+    samples: tuple[float, ...]
+    values: Mapping[str, float]
+    units: Mapping[str, str]
+    warnings: tuple[str, ...]
+    rounds: tuple[Result, ...]
+    medians: Mapping[int, float]
+
+    @property
+    def memory(self) -> float | None:
+        """What the method needs beside its input: peak tensor bytes of a call plus what it keeps."""
+        tensor, state = self.values.get("memory.tensor"), self.values.get("memory.state")
+        return None if tensor is None or state is None else tensor + state
+
+    @property
+    def p95(self) -> float | None:
+        """The 95th percentile of the samples, in seconds; None under 20 samples."""
+        return quantile(self.samples, 0.95) if len(self.samples) >= 20 else None
+
+    @property
+    def p99(self) -> Interval | None:
+        """The 99th percentile in seconds, `high` its 95% upper bound; None under 299 samples, which bound nothing."""
+        bound = quantile_upper_bound(self.samples, 0.99)
+        if bound is None:
+            return None
+        value = quantile(self.samples, 0.99)
+        return Interval(value, value, bound)
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What ran, by the first round."""
+        return self.rounds[0].details
+
+
+def summarise(results: Iterable[Result]) -> list[Summary]:
+    """One summary per case, in the order in which the cases first appear."""
+    by_case: dict[Case, list[Result]] = {}
+    for result in results:
+        by_case.setdefault(result.case, []).append(result)
+    return [_summary(case, sorted(rounds, key=lambda r: r.round)) for case, rounds in by_case.items()]
+
+
+def _summary(case: Case, rounds: Sequence[Result]) -> Summary:
+    worst = next((r for r in rounds if r.status != "ok"), rounds[0])
+    samples: list[float] = []
+    values: dict[str, float] = {}
+    units: dict[str, str] = {}
+    for result in rounds:
+        for measurement in result.measurements:
+            units[measurement.metric] = measurement.unit
+            if measurement.metric == "latency":
+                samples.extend(measurement.samples)
+            else:
+                values.setdefault(measurement.metric, measurement.samples[0])
+    medians = {
+        result.round: statistics.median(taken.samples)
+        for result in rounds
+        if result.status == "ok" and (taken := result.measurement("latency"))
+    }
+    return Summary(
+        case=case,
+        status=worst.status,
+        message=worst.message,
+        latency=_latency(list(medians.values()), samples),
+        samples=tuple(samples),
+        values=values,
+        units=units,
+        warnings=tuple(dict.fromkeys(text for result in rounds for text in result.warnings)),
+        rounds=tuple(rounds),
+        medians=medians,
+    )
+
+
+def _latency(medians: Sequence[float], samples: Sequence[float]) -> Interval | None:
+    if len(medians) >= 2:
+        return log_mean_interval(medians)
+    return median_interval(samples) if samples else None
+
+
+def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summary]:
+    """The summaries as readers look for them: by length; there the reference first, then by method and ratio.
+
+    Within a sweep methods run in a shuffled order, which is for measuring and not for reading.
+    """
+    known = {name: position for position, name in enumerate(catalog.IMPLEMENTATIONS)}
+
+    def place(summary: Summary) -> tuple[object, ...]:
+        case = summary.case
+        method = (case.implementation != reference, known.get(case.implementation, len(known)), case.implementation)
+        return (case.seq_len, *map(str, case.shape), *method, case.ratio or 0.0)
+
+    return sorted(summaries, key=place)
+
+
+def by_setting(summaries: Iterable[Summary]) -> dict[tuple[object, ...], list[Summary]]:
+    """The summaries by everything but method, ratio and length: inside one setting curves over n may be drawn."""
+    found: dict[tuple[object, ...], list[Summary]] = {}
+    for summary in summaries:
+        found.setdefault(summary.case.setting, []).append(summary)
+    return found

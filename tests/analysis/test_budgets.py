@@ -1,0 +1,94 @@
+"""Within budgets: what was not measured never passes, what breaks a budget is never named the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench import analysis
+from dctbench.analysis import Budgets, Summary
+from dctbench.model import Result
+from tests.made import result
+
+MIB = 2.0**20
+
+
+def case(name: str, seconds: float, memory: float | None, error: float | None, ratio: float | None = None) -> Result:
+    values = {}
+    if memory is not None:
+        values = {"memory.tensor": ("B", memory - MIB), "memory.state": ("B", MIB)}
+    if error is not None:
+        values["error.smooth"] = ("1", error)
+    return result(name, 512, (seconds,) * 20, ratio=ratio, values=values)
+
+
+def standing(*results: Result) -> analysis.Standing:
+    [found] = analysis.standings(analysis.summarise(results), "sdpa")
+    return found
+
+
+MEASURED = (
+    case("sdpa", 8e-3, 64 * MIB, 1e-7),
+    case("dct-x", 1e-3, 8 * MIB, 0.9, ratio=8),
+    case("linformer", 4e-3, None, 0.5, ratio=8),
+)
+
+
+def names(summaries: Iterable[Summary]) -> list[str]:
+    return [s.case.name for s in summaries]
+
+
+def test_without_budgets_everything_is_within_and_the_fastest_leads() -> None:
+    choice = analysis.choose(standing(*MEASURED), Budgets())
+    assert names(choice.within) == ["dct-x r=8", "linformer r=8", "sdpa"]
+    assert names(choice.leaders) == ["dct-x r=8"]
+    assert (choice.over, choice.unmeasured) == ((), ())
+
+
+def test_a_budget_excludes_with_the_figure_and_what_was_not_measured_is_no_pass() -> None:
+    choice = analysis.choose(standing(*MEASURED), Budgets(memory=32 * MIB))
+    assert names(choice.within) == ["dct-x r=8"]
+    [(over, [breach])] = choice.over
+    assert (over.case.name, breach.budget, breach.value, breach.limit) == ("sdpa", "memory", 64 * MIB, 32 * MIB)
+    [(unmeasured, [unknown])] = choice.unmeasured
+    assert (unmeasured.case.name, unknown.value) == ("linformer r=8", None)
+
+
+def test_a_limit_that_is_met_exactly_is_kept() -> None:
+    assert names(analysis.choose(standing(*MEASURED), Budgets(memory=64 * MIB)).within) == ["dct-x r=8", "sdpa"]
+
+
+def test_a_p99_budget_is_held_against_the_bound_and_needs_299_samples() -> None:
+    slow_tail = result("sdpa", 512, (1e-3,) * 298 + (9e-3,))
+    few = case("dct-x", 1e-3, None, None, ratio=8)
+    choice = analysis.choose(standing(slow_tail, few), Budgets(latency_p99=5e-3))
+    assert names(s for s, _ in choice.over) == ["sdpa"]
+    assert names(s for s, _ in choice.unmeasured) == ["dct-x r=8"]
+    assert names(analysis.choose(standing(slow_tail, few), Budgets(latency_p99=9e-3)).within) == ["sdpa"]
+
+
+@given(st.floats(1 * MIB, 100 * MIB), st.floats(0, 2))
+def test_tighter_budgets_never_admit_more(memory: float, error: float) -> None:
+    loose = analysis.choose(standing(*MEASURED), Budgets(memory=memory))
+    tight = analysis.choose(standing(*MEASURED), Budgets(memory=memory, error_smooth=error))
+    assert set(names(tight.within)) <= set(names(loose.within))
+    assert len(tight.within) + len(tight.over) + len(tight.unmeasured) == len(MEASURED)
+
+
+@pytest.mark.parametrize(
+    ("limit", "longest", "first_over"), [(None, 1024, 2048), (5e6, 512, 1024), (1e6, None, 512), (1e12, 1024, 2048)]
+)
+def test_the_longest_length_that_fits_is_one_that_was_measured(
+    limit: float | None, longest: int | None, first_over: int
+) -> None:
+    memory = {512: 4e6, 1024: 16e6}
+    results = [
+        result("full", n, values={"memory.tensor": ("B", size), "memory.state": ("B", 0.0)})
+        for n, size in memory.items()
+    ]
+    results.append(result("full", 2048, None, status="oom", message="needs about 60 MiB of 32 MiB (estimate)"))
+    [found] = analysis.feasible_lengths(analysis.summarise(results), limit)
+    assert (found.longest, found.first_over) == (longest, first_over)
