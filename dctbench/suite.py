@@ -13,6 +13,7 @@ from typing import Any
 from dctbench import catalog, grid
 from dctbench.errors import UsageError
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, Suite
+from dctbench.quantities import duration
 
 NUMERIC_AXES = {
     "seq": grid.SEQ_LEN,
@@ -37,8 +38,6 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
 }  # fmt: skip
 DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
 MAX_ROUNDS = 1000
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|min|h)?", re.ASCII)
-_SECONDS = {"ms": 1e-3, None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 MAX_SUITE_BYTES = 1 << 20
 
 
@@ -137,19 +136,6 @@ def _devices(flat: Sequence[str]) -> list[str]:
                 )
             chosen[f"cuda:{int(index or 0)}" if kind == "cuda" else kind] = None
     return list(chosen)
-
-
-def duration(text: str, flag: str) -> float:
-    """Seconds of `90`, `90s`, `500ms`, `2m` or `1h`.
-
-    Raises:
-        UsageError: for anything else, and for zero.
-    """
-    match = _DURATION.fullmatch(text.strip())
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if seconds <= 0:
-        raise UsageError(f"{flag} {text!r}: not a time", hint=f"{flag} accepts a time above zero: 120s, 2m, 500ms")
-    return seconds
 
 
 class _Reader:

@@ -57,7 +57,7 @@ def ratio(value: float) -> str:
 def percent(value: float) -> str:
     """A share as a percentage with two significant digits at most: 0.4%, 3%, 12%."""
     scaled = value * 100
-    return f"{scaled:.1f}%" if 0 < scaled < 0.95 else f"{scaled:.0f}%"
+    return f"{scaled:.1f}%" if 0.05 <= scaled < 0.95 else f"{scaled:.0f}%"
 
 
 def relative_error(value: float) -> str:

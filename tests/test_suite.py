@@ -91,14 +91,3 @@ def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(UsageError, match=str(path)):
             suite.load(f"{path}/" if path == tmp_path else str(path))
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("500ms", 0.5), ("2m", 120), ("1.5h", 5400)])
-def test_durations(text: str, seconds: float) -> None:
-    assert suite.duration(text, "--case-timeout") == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1s", "1d", "s", "1e3", "٣s"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--case-timeout"):
-        suite.duration(text, "--case-timeout")

@@ -9,7 +9,7 @@ import click
 from dctbench import errors
 from dctbench.cli import axes
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
-from dctbench.suite import duration
+from dctbench.quantities import duration
 
 PROGRESS = ("auto", "live", "plain", "none")
 _STORED, _SHOWN = "What is stored", "What is shown"

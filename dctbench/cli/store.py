@@ -11,7 +11,7 @@ import click
 
 from dctbench import catalog, errors, units
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
-from dctbench.suite import duration
+from dctbench.quantities import duration
 
 if TYPE_CHECKING:
     from dctbench.store import Store

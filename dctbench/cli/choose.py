@@ -1,0 +1,215 @@
+"""`dctbench choose`: which attention to ship at a length within budgets, in a sentence, from stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dctbench import analysis, errors, suite
+from dctbench.analysis import Budgets, Choice, Standing, Summary
+from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.run import PROGRESS
+from dctbench.grid import SEQ_LEN, parse_axis
+from dctbench.quantities import duration, named, share, size
+
+if TYPE_CHECKING:
+    from dctbench.model import Run
+    from dctbench.references import Recorded
+    from dctbench.store import Store
+
+_WHAT, _LIMITS = "What to decide", "Budgets"
+_FILTERS = ("device", "dtype", "scope", "mode")
+
+
+@click.command(
+    "choose",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=(
+        "dctbench choose --seq 4096 --max-memory 64MiB",
+        "dctbench choose --seq 6000 --max-error 5% --measure",
+    ),
+)
+@click.argument("run", default="", metavar="[RUN]")
+@click.option("--seq", cls=Flag, section=_WHAT, required=True, metavar="N", help="The sequence length to decide for.")
+@click.option("--device", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this device.")
+@click.option("--dtype", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this dtype.")
+@click.option("--scope", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this scope.")
+@click.option("--mode", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this mode.")
+@click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="What ratios are taken against.")
+@click.option("--max-latency-p99", cls=Flag, section=_LIMITS, metavar="TIME",
+              help="The bound of the 99th percentile, such as 10ms; takes 299 samples.")  # fmt: skip
+@click.option("--max-memory", cls=Flag, section=_LIMITS, multiple=True, metavar="SIZE",
+              help="Tensors of a call and what the method keeps, such as 64MiB; or process=SIZE.")  # fmt: skip
+@click.option("--max-error", cls=Flag, section=_LIMITS, multiple=True, metavar="SHARE",
+              help="Relative error on the smooth input, such as 5%; or noise=SHARE.")  # fmt: skip
+@click.option("--measure", cls=Flag, section=_WHAT, is_flag=True, help="Measure this length now, and answer from it.")
+@click.option("--progress", cls=Flag, section=_WHAT, type=click.Choice(PROGRESS), default="auto", show_default=True,
+              help="How progress is shown with --measure.")  # fmt: skip
+@store_option
+@format_option
+@version_option
+def command(run: str, seq: str, measure: bool, store: str, output_format: str, **flags: Any) -> int:
+    """Say which attention to ship at a length, within budgets, and what that rests on.
+
+    By default the latest run that measured the length answers. Exit 3 when no method can be named.
+    """
+    length = _one_length(seq)
+    budgets = _budgets(flags)
+    wanted = {key: value for key in _FILTERS if (value := _filter(key, flags[key])) is not None}
+    if not measure:
+        found = _recorded(store, run, length, wanted)
+        return _answer(found, length, wanted, budgets, flags["reference"], output_format)
+    if run:
+        raise errors.UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
+    from dctbench.cli import sweeping
+    from dctbench.references import Recorded
+
+    settings = {"prune": True, "isolation": "auto", "cache": None}
+    axes: dict[str, list[Any]] = {"seq": [length], **{key: [value] for key, value in wanted.items()}}
+    answers = []
+    shown = {"label": None, "dry_run": False, "quiet": False, "store": store, "progress": flags["progress"],
+             "output_format": output_format}  # fmt: skip
+
+    def answer(opened: Store, made: Run) -> None:
+        results, plan = opened.results(made.id), opened.plan(made.id)[0]
+        measured = Recorded(made, opened.environments(made.id), results, plan)
+        answers.append(_answer(measured, length, wanted, budgets, flags["reference"], output_format))
+
+    code = sweeping.start(suite.override(suite.load("quick"), axes, settings), shown, present=answer)
+    return code or (answers[0] if answers else code)
+
+
+def _one_length(text: str) -> int:
+    values = parse_axis(text, SEQ_LEN)
+    if len(values) != 1:
+        raise errors.UsageError(f"--seq {text!r}: one length is decided at a time", hint="such as --seq 4096")
+    return int(values[0])
+
+
+def _filter(key: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    values = suite.words(key, [text])
+    if len(values) != 1:
+        raise errors.UsageError(f"--{key} {text!r}: one is decided for at a time", hint=f"such as --{key} {values[0]}")
+    return values[0]
+
+
+def _budgets(flags: dict[str, Any]) -> Budgets:
+    limits: dict[str, float] = {}
+    if flags["max_latency_p99"] is not None:
+        limits["latency_p99"] = duration(flags["max_latency_p99"], "--max-latency-p99")
+    for text in flags["max_memory"]:
+        name, rest = named(text, ("tensor", "process"), "--max-memory")
+        limits["memory" if name == "tensor" else "memory_process"] = size(rest, "--max-memory")
+    for text in flags["max_error"]:
+        name, rest = named(text, ("smooth", "noise"), "--max-error")
+        limits[f"error_{name}"] = share(rest, "--max-error")
+    return Budgets(**limits)
+
+
+def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> Recorded:
+    """The run that was named, else the latest that measured the length, else the latest of all."""
+    from dctbench.references import resolve
+    from dctbench.store import open_store
+
+    if run:
+        return resolve(store, run)
+    with open_store(store) as opened:
+        ids = [state.run.id for state in reversed(opened.runs()) if state.stored]
+        measured = (i for i in ids if any(_matches(case, length, wanted) for case in opened.plan(i)[0]))
+        chosen = next(measured, ids[0] if ids else "latest")
+    return resolve(store, chosen)
+
+
+def _matches(case: Any, length: int | None, wanted: dict[str, str]) -> bool:
+    return (length is None or case.seq_len == length) and all(getattr(case, k) == v for k, v in wanted.items())
+
+
+def _answer(
+    found: Recorded, length: int, wanted: dict[str, str], budgets: Budgets, reference: str | None, output_format: str
+) -> int:
+    from dctbench.report import choice as words
+    from dctbench.report.labels import Labels
+
+    summaries = [s for s in found.summaries if _matches(s.case, None, wanted)]
+    reference = reference or analysis.default_reference(s.case for s in summaries)
+    here = [s for s in summaries if s.case.seq_len == length]
+    standings = analysis.standings(here, reference)
+    if not standings:
+        lengths = sorted({s.case.seq_len for s in summaries if s.latency})
+        if not lengths:
+            raise errors.CannotJudgeError(
+                f"run {found.run.short_id} measured nothing of what was asked for", hint="see dctbench list cases"
+            )
+        failed = ", ".join(f"{s.case.name} {s.status}" for s in here)
+        raise errors.CannotJudgeError(
+            f"at n = {length} no method was timed ({failed})" if here else words.around(length, lengths),
+            hint=f"measure it: dctbench choose --seq {length} --measure",
+        )
+    labels = Labels(s.case for s in here)
+    answers = [(standing, analysis.choose(standing, budgets)) for standing in standings]
+    _print(found, answers, budgets, labels, here, output_format)
+    return errors.EXIT_OK if all(choice.within for _, choice in answers) else errors.CannotJudgeError.exit_code
+
+
+def _print(
+    found: Recorded,
+    answers: Sequence[tuple[Standing, Choice]],
+    budgets: Budgets,
+    labels: Any,
+    here: Sequence[Summary],
+    output_format: str,
+) -> None:
+    from dctbench.cli.files import print_document
+    from dctbench.cli.output import print_records
+    from dctbench.report import choice as words
+    from dctbench.report.document import dumps
+    from dctbench.report.words import coverage, trust
+
+    rests_on = f"run {found.run.short_id}{f' ({found.run.label})' if found.run.label else ''}"
+    basis = f"rests on {rests_on} of {found.run.started_at[:10]}: {coverage(here, len(here))}; {trust(here)}"
+    if output_format == "json":
+        print_document(dumps({"run": found.run.id, "answers": [_entry(*one, budgets, labels) for one in answers]}))
+        return
+    if output_format == "csv":
+        print_records([record for one in answers for record in _records(*one)], "csv")
+        return
+    for standing, choice in answers:
+        click.echo(words.verdict(standing, choice, budgets, labels))
+        if output_format == "md":
+            click.echo()
+        for line in words.remarks(standing, choice, budgets):
+            click.echo(f"{'- ' if output_format == 'md' else '  '}{line}")
+    click.echo(f"{'- ' if output_format == 'md' else '  '}{basis}")
+
+
+def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:
+    said = {s.case: "within" for s in choice.within} | {s.case: "leader" for s in choice.leaders}
+    said |= {s.case: "over" for s, _ in choice.over} | {s.case: "not measured" for s, _ in choice.unmeasured}
+    return [
+        {
+            "verdict": said[s.case],
+            **s.case.to_json(),
+            "latency": s.latency.value if s.latency else None,
+            "p99_high": s.p99.high if s.p99 else None,
+            "memory": s.memory,
+            "error_smooth": s.values.get("error.smooth"),
+            "error_noise": s.values.get("error.noise"),
+        }
+        for s in standing.ranked
+    ]
+
+
+def _entry(standing: Standing, choice: Choice, budgets: Budgets, labels: Any) -> dict[str, Any]:
+    from dctbench.report import choice as words
+
+    return {
+        "sentence": words.verdict(standing, choice, budgets, labels),
+        "remarks": words.remarks(standing, choice, budgets),
+        "budgets": budgets.given,
+        "methods": _records(standing, choice),
+    }

@@ -1,0 +1,98 @@
+"""The core question in a sentence: which method to ship at this length within these budgets, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dctbench import analysis, units
+from dctbench.analysis import Breach, Budgets, Choice, Standing, Summary
+from dctbench.report import rows
+from dctbench.report.labels import Labels
+from dctbench.report.words import speedup_with_interval
+
+P99_SAMPLES = 299
+_BUDGETS = {
+    "latency_p99": "p99 latency",
+    "memory": "memory",
+    "memory_process": "process memory",
+    "error_smooth": "error on the smooth input",
+    "error_noise": "error on the noise input",
+}
+
+
+def verdict(standing: Standing, choice: Choice, budgets: Budgets, labels: Labels) -> str:
+    """`At n = 4096, ship dct-x r=16: 3.04 ms ±5%, 12.3x (10-14) as fast as sdpa, 8.20 MiB, error 0.912 *.`"""
+    place = labels.place(standing.ranked[0].case)
+    within = f" within {limits(budgets)}" if budgets.given else ""
+    if not choice.within:
+        why = "none keeps them" if choice.over else "nothing that they ask for was measured"
+        return f"At {place}{within}: no method can be named, {why}."
+    leaders = choice.leaders
+    if len(leaders) > 1:
+        names = ", ".join(costs(summary, standing.reference) for summary in leaders)
+        return f"At {place}{within}: no clear winner among {names}."
+    said = "ship" if _error_settled(leaders[0], budgets) else "the fastest is"
+    return f"At {place}{within}: {said} {costs(leaders[0], standing.reference)}."
+
+
+def _error_settled(summary: Summary, budgets: Budgets) -> bool:
+    """Whether what the method gives up was asked about, or is nothing."""
+    asked = budgets.error_smooth is not None or budgets.error_noise is not None
+    return asked or analysis.is_exact(summary.case.implementation)
+
+
+def costs(summary: Summary, reference: Summary | None) -> str:
+    """A method with what it takes and what is given up: latency, speed-up, memory, error."""
+    parts = [rows.latency_words(summary)]
+    speedup = analysis.compare(summary, reference)
+    if speedup and reference and summary.case != reference.case:
+        parts.append(f"{speedup_with_interval(speedup)} as fast as {reference.case.name}")
+    parts.append("memory not measured" if summary.memory is None else units.size(summary.memory))
+    error = rows.error_words(summary)
+    parts.append("exact" if analysis.is_exact(summary.case.implementation) else f"relative error {error}")
+    return f"{summary.case.name} ({', '.join(parts)})"
+
+
+def limits(budgets: Budgets) -> str:
+    """`p99 latency 10.0 ms, memory 64.0 MiB`."""
+    return ", ".join(f"{_BUDGETS[name]} {_amount(name, limit)}" for name, limit in budgets.given.items())
+
+
+def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
+    """What the answer leaves unsaid: the fastest exact method, who was excluded and why, what was not measured."""
+    lines = []
+    exact = next((s for s in choice.within if analysis.is_exact(s.case.implementation)), None)
+    if exact is not None and exact not in choice.leaders:
+        lines.append(f"fastest exact method: {costs(exact, standing.reference)}")
+    for summary, breaches in choice.over:
+        lines.append(f"over budget: {summary.case.name}, {', '.join(_broken(breach) for breach in breaches)}")
+    for summary, breaches in choice.unmeasured:
+        lines.append(f"not measured: {', '.join(_BUDGETS[b.budget] for b in breaches)} of {summary.case.name}")
+    if "latency_p99" in budgets.given and any(s.p99 is None for s in standing.ranked):
+        n = standing.seq_len
+        lines.append(f"a p99 takes {P99_SAMPLES} samples: dctbench run --seq {n} --rounds 100 takes at least 300")
+    if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
+        lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
+    if any(rows.among_frequencies(s) for s in choice.leaders):
+        lines.append(rows.APPROXIMATE_NOTE)
+    return lines
+
+
+def around(n: int, lengths: Sequence[int]) -> str:
+    """What can be said of a length that was not measured: its measured neighbours, and no more."""
+    below, above = [m for m in lengths if m < n], [m for m in lengths if m > n]
+    if below and above:
+        return f"n = {n} was not measured; the nearest measured lengths are {max(below)} and {min(above)}"
+    nearest = max(below) if below else min(above)
+    return f"n = {n} was not measured, and lies outside the measured lengths (the nearest is {nearest})"
+
+
+def _broken(breach: Breach) -> str:
+    assert breach.value is not None
+    return f"{_BUDGETS[breach.budget]} {_amount(breach.budget, breach.value)} > {_amount(breach.budget, breach.limit)}"
+
+
+def _amount(budget: str, value: float) -> str:
+    if budget.startswith("latency"):
+        return units.seconds(value)
+    return units.size(value) if budget.startswith("memory") else units.relative_error(value)

@@ -1,0 +1,136 @@
+"""`dctbench choose`: the core question in a sentence, with its cost, and never from what was not measured."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from dctbench.report.document import document, dumps
+from tests.conftest import Cli
+from tests.made import ENVIRONMENT, RUN, result
+
+MIB = 2.0**20
+
+
+def measured(name: str, n: int, seconds: float, memory: float, error: float, **case: float) -> list:  # type: ignore[type-arg]
+    values = {
+        "memory.tensor": ("B", memory),
+        "memory.state": ("B", 0.0),
+        "error.smooth": ("1", error),
+        "error.noise": ("1", 2 * error),
+    }
+    samples = [seconds] * 100
+    return [result(name, n, samples, round=r, values=values if r == 1 else None, **case) for r in (1, 2, 3)]  # type: ignore[arg-type]
+
+
+RESULTS = [
+    *measured("sdpa", 1024, 4e-3, 16 * MIB, 1e-7),
+    *measured("full", 1024, 8e-3, 64 * MIB, 1e-7),
+    *measured("dct-x", 1024, 1e-3, 4 * MIB, 0.9, ratio=8),
+    *measured("linformer", 1024, 2e-3, 8 * MIB, 0.03, ratio=8),
+    *measured("sdpa", 4096, 4e-2, 64 * MIB, 1e-7),
+    result("full", 4096, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
+]
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> str:
+    path = tmp_path / "measured.json"
+    path.write_text(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, RESULTS)), encoding="utf-8")
+    return str(path)
+
+
+def test_without_budgets_the_fastest_is_named_with_what_it_gives_up(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024")
+    assert done.code == 0, done.err
+    first = done.out.splitlines()[0]
+    assert first == (
+        "At n = 1024: the fastest is dct-x r=8 (1.00 ms ±0%, 4.00x (4.00-4.00) as fast as sdpa, 4.00 MiB, "
+        "relative error 0.900 *)."
+    )
+    assert "fastest exact method: sdpa (4.00 ms ±0%, 16.0 MiB, exact)" in done.out
+    assert "no error budget was given" in done.out
+    assert "rests on run 01234567 of 2026-01-02: 4 of 4 measured; medians over 3 processes" in done.out
+
+
+def test_budgets_exclude_by_name_and_figure(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1k", "--max-error", "5%", "--max-memory", "32MiB")
+    assert done.code == 0
+    assert "ship linformer r=8 (2.00 ms" in done.out
+    assert "over budget: dct-x r=8, error on the smooth input 0.900 > 0.050" in done.out
+    assert "over budget: full, memory 64.0 MiB > 32.0 MiB" in done.out
+    exact = cli("choose", exported, "--seq", "1k", "--max-error", "noise=1%")
+    assert "ship sdpa (4.00 ms" in exact.out
+
+
+def test_a_tail_is_judged_on_its_bound_which_300_samples_give(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024", "--max-latency-p99", "3ms", "--max-error", "5%")
+    assert done.code == 0
+    assert "ship linformer r=8" in done.out
+    assert "over budget: sdpa, p99 latency 4.00 ms > 3.00 ms" in done.out
+
+
+def test_when_nothing_keeps_the_budgets_no_method_is_named(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024", "--max-memory", "1MiB")
+    assert done.code == 3
+    assert "no method can be named, none keeps them" in done.out
+    assert done.out.count("over budget") == 4
+    unknown = cli("choose", exported, "--seq", "1024", "--max-memory", "process=1GiB")
+    assert unknown.code == 3
+    assert "nothing that they ask for was measured" in unknown.out
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(2048, "the nearest measured lengths are 1024 and 4096"), (8192, "outside the measured lengths")]
+)
+def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, n: int, said: str) -> None:
+    done = cli("choose", exported, "--seq", str(n))
+    assert (done.code, done.out) == (3, "")
+    assert said in done.err
+    assert f"dctbench choose --seq {n} --measure" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seq", "512..1024"),
+        ("--seq", "many"),
+        ("--seq", "1024", "--max-memory", "much"),
+        ("--seq", "1024", "--max-memory", "gpu=1"),
+        ("--seq", "1024", "--max-error", "-1"),
+        ("--seq", "1024", "--max-latency-p99", "0"),
+        ("--seq", "1024", "--dtype", "float31"),
+        ("--seq", "1024", "--measure"),
+        (),
+    ],
+)
+def test_wrong_words_are_one_sentence_and_exit_2(cli: Cli, exported: str, arguments: tuple[str, ...]) -> None:
+    done = cli("choose", exported, *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+
+
+def test_json_and_csv_hold_the_same_answer(cli: Cli, exported: str) -> None:
+    [answer] = cli("choose", exported, "--seq", "1024", "--format", "json").json()["answers"]
+    assert answer["sentence"] in cli("choose", exported, "--seq", "1024").out
+    assert {m["implementation"]: m["verdict"] for m in answer["methods"]} == {
+        "dct-x": "leader", "linformer": "within", "sdpa": "within", "full": "within",
+    }  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(cli("choose", exported, "--seq", "1024", "--format", "csv").out)))
+    assert [row["implementation"] for row in rows] == [m["implementation"] for m in answer["methods"]]
+    assert float(rows[0]["latency"]) == pytest.approx(1e-3)
+
+
+def test_measuring_answers_from_a_new_run_which_is_stored(cli: Cli) -> None:
+    done = cli("choose", "--seq", "64", "--measure", "--format", "json", "--progress", "none")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert {m["seq_len"] for m in document["answers"][0]["methods"]} == {64}
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert document["run"].startswith(run["run"])
+    again = cli("choose", "--seq", "64", "--format", "json").json()
+    assert again["answers"] == document["answers"]

@@ -1,0 +1,51 @@
+"""Times, sizes and shares mean one thing, and whatever else is typed is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench import quantities
+from dctbench.errors import UsageError
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("500ms", 0.5), ("2m", 120), ("1.5h", 5400)])
+def test_durations(text: str, seconds: float) -> None:
+    assert quantities.duration(text, "--case-timeout") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1s", "1d", "s", "1e3", "٣s"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--case-timeout"):
+        quantities.duration(text, "--case-timeout")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("64MiB", 64 * 2**20), ("64M", 64 * 2**20), ("64Mi", 64 * 2**20), ("64MB", 64e6), ("2 GiB", 2**31),
+     ("1.5k", 1536), ("500kB", 5e5), ("7B", 7), ("1TiB", 2**40)],
+)  # fmt: skip
+def test_sizes_are_binary_unless_they_say_otherwise(text: str, size: float) -> None:
+    assert quantities.size(text, "--max-memory") == size
+
+
+@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.05", 0.05), ("0", 0), ("1e-3", 1e-3), ("250%", 2.5)])
+def test_a_share_is_a_percentage_or_a_number(text: str, share: float) -> None:
+    assert quantities.share(text, "--max-error") == pytest.approx(share)
+
+
+def test_a_name_before_the_value_is_one_of_those_known() -> None:
+    assert quantities.named("64MiB", ("tensor", "process"), "--max-memory") == ("tensor", "64MiB")
+    assert quantities.named("process=1", ("tensor", "process"), "--max-memory") == ("process", "1")
+    with pytest.raises(UsageError, match="no 'proces' here"):
+        quantities.named("proces=1", ("tensor", "process"), "--max-memory")
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_finite_quantity_or_refused(text: str) -> None:
+    for parse in (quantities.duration, quantities.size, quantities.share):
+        try:
+            assert 0 <= parse(text, "--flag") < 1e40
+        except UsageError as error:
+            assert error.hint  # noqa: PT017
