@@ -25,6 +25,9 @@
       yaxis: axis(figure.layout.yaxis),
     });
     const options = { displayModeBar: false, showSendToCloud: false, responsive: true };
+    if (layout.height) {
+      element.style.height = layout.height + "px";
+    }
     window.Plotly.react(element, figure.data, layout, options).then(function () {
       const svg = element.querySelector("svg");
       svg.setAttribute("role", "img");

@@ -15,10 +15,11 @@ from importlib.resources import files
 from typing import Any
 
 from dctbench import analysis, units
-from dctbench.analysis import Summary
+from dctbench.analysis import Standing, Summary
 from dctbench.model import Environment, Result, Run
 from dctbench.report import figures, rows, words
 from dctbench.report.labels import Labels
+from dctbench.report.palette import looks
 
 
 def html(
@@ -44,7 +45,8 @@ def html(
     reference = reference or analysis.default_reference(summary.case for summary in measured)
     summaries = analysis.arranged(measured, reference)
     labels = Labels(summary.case for summary in summaries)
-    data = {"figures": {"latency": figures.latency(summaries, reference, labels)}}
+    standings = analysis.standings(summaries, reference)
+    drawn = _figures(summaries, standings, reference, labels, _capacity(environments))
     scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
     page: str = _template().render(
         title=title or run.label or f"run {run.short_id}",
@@ -52,7 +54,14 @@ def html(
         machine=_machine(environments),
         shape=_shape(summaries),
         reference=reference,
-        cards=_cards(summaries, reference, planned, labels),
+        cards=_cards(summaries, standings, reference, planned, labels),
+        drawn=set(drawn),
+        pareto_at=labels.place(standings[-1].ranked[0].case) if standings else None,
+        payoffs=[words.payoff(p, reference, labels) for p in analysis.payoffs(summaries, reference)]
+        if reference
+        else [],
+        scalings=[words.scaling(found, labels) for found in analysis.scalings(summaries)],
+        misfits=[text for f in analysis.feasible_lengths(summaries) if (text := words.feasible(f, labels))],
         rows=_rows(summaries, reference, labels),
         warnings=words.warnings(summaries, labels),
         note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
@@ -61,7 +70,7 @@ def html(
         style=page_source("style.css"),
         scripts=scripts,
         script_hashes=[_source_hash(text) for text in scripts.values()],
-        data=embedded_json(data),
+        data=embedded_json({"figures": drawn}),
     )
     return page
 
@@ -124,9 +133,39 @@ def _shape(summaries: Sequence[Summary]) -> str:
     return " · ".join(f"{name} {', '.join(sorted(map(str, values)))}" for name, values in facts)
 
 
-def _cards(summaries: Sequence[Summary], reference: str | None, planned: int, labels: Labels) -> list[dict[str, Any]]:
+def _figures(
+    summaries: Sequence[Summary],
+    standings: Sequence[Standing],
+    reference: str | None,
+    labels: Labels,
+    capacity: float | None,
+) -> dict[str, figures.Figure]:
+    """The figures by name, without those that would be empty."""
+    styles = looks((summary.case for summary in summaries), reference)
+    drawn = {
+        "latency": figures.latency(summaries, styles, labels),
+        "memory": figures.memory(summaries, styles, labels, capacity),
+    }
+    if reference:
+        drawn["speedup"] = figures.speedup(summaries, reference, labels)
+    front = figures.pareto(standings[-1], styles) if standings else None
+    if front:
+        drawn["pareto"] = front
+    return {name: figure for name, figure in drawn.items() if figure["data"]}
+
+
+def _capacity(environments: Mapping[str, Environment]) -> float | None:
+    """Bytes of memory of the machine, where all environments agree on them and none has a GPU of its own."""
+    sizes = {environment.facts.get("memory_bytes") for environment in environments.values()}
+    gpu = any(environment.facts.get("gpu") for environment in environments.values())
+    [size] = sizes if len(sizes) == 1 else [None]
+    return float(size) if isinstance(size, int | float) and not gpu else None
+
+
+def _cards(
+    summaries: Sequence[Summary], standings: Sequence[Standing], reference: str | None, planned: int, labels: Labels
+) -> list[dict[str, Any]]:
     """The verdicts: a question, its answer in a sentence, and what it rests on."""
-    standings = analysis.standings(summaries, reference)
     cards = []
     if standings:
         longest = standings[-1]

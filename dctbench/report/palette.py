@@ -6,7 +6,7 @@ The hues are told apart with any colour vision, and dash and marker say the same
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dctbench.model import Case
@@ -28,17 +28,21 @@ class Look:
     width: float
 
 
-def looks(cases: Sequence[Case], reference: str | None) -> dict[Case, Look]:
-    """The look of each case, one per curve; the reference is the thick neutral line."""
-    methods = [name for name in dict.fromkeys(case.implementation for case in cases) if name != reference]
+def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
+    """The look of each case, the same at every length; the reference is the thick neutral line."""
+    cases = list(cases)
+    ratios: dict[str, set[float]] = {}
+    for case in cases:
+        ratios.setdefault(case.implementation, set()).update([] if case.ratio is None else [case.ratio])
+    ramps = {name: sorted(found) for name, found in ratios.items()}
+    methods = {name: index for index, name in enumerate(name for name in ratios if name != reference)}
     found = {}
     for case in cases:
         if case.implementation == reference:
             found[case] = Look(_NEUTRAL, "solid", "circle", 4.0)
             continue
-        index = methods.index(case.implementation)
-        ratios = sorted({c.ratio for c in cases if c.implementation == case.implementation and c.ratio is not None})
-        share = ratios.index(case.ratio) / max(1, len(ratios) - 1) if case.ratio is not None else 0.3
+        index, ramp = methods[case.implementation], ramps[case.implementation]
+        share = ramp.index(case.ratio) / max(1, len(ramp) - 1) if case.ratio is not None else 0.3
         lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
         found[case] = Look(
             color=_hex(_HUES[index % len(_HUES)], lightness),

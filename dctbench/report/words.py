@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dctbench import analysis, units
-from dctbench.analysis import Payoff, PayoffRange, Standing, Summary, Winner
+from dctbench.analysis import Feasible, Payoff, PayoffRange, Scaling, Standing, Summary, Winner
 from dctbench.model import Status
 from dctbench.report.labels import Labels
 from dctbench.report.rows import width_words
@@ -100,12 +100,41 @@ def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
         return f"{name} is not clearly faster than {reference} at any measured length, {span} {figures}"
     if found.kind is Payoff.FROM:
         [up] = found.crossings
-        return f"{name} is faster than {reference} from n = {up.high} to {lengths[-1]}, not yet at {up.low}"
+        about = "" if up.estimate is None else f" (the medians cross near {round(up.estimate)})"
+        return f"{name} is faster than {reference} from n = {up.high} to {lengths[-1]}, not yet at {up.low}{about}"
     if found.kind is Payoff.UNTIL:
         [down] = found.crossings
         return f"{name} is faster than {reference} from n = {lengths[0]} to {down.low}, no longer at {down.high}"
     wins = ", ".join(str(n) for n, speedup in found.points if speedup.winner is Winner.FASTER)
     return f"{name} is faster than {reference} at some lengths only: n = {wins}"
+
+
+def scaling(found: Scaling, labels: Labels) -> str:
+    """How a method's latency grows: the fitted exponent with its interval, or why there is no fit."""
+    name = labels.curve(found.case)
+    if found.exponent is None:
+        return f"{name}: no fit, {found.refused}"
+    low, high = f"{found.exponent.low:.2f}", f"{found.exponent.high:.2f}"
+    if found.exponent.high < 2:
+        said = "below quadratic on this range"
+    elif found.exponent.low > 2:
+        said = "above quadratic"
+    else:
+        said = "not told apart from quadratic"
+    span = f"over n = {found.fitted[0]} to {found.fitted[-1]}"
+    last = f"n^{found.local[-1][2]:.2f} between the longest two"
+    return f"{name}: time grows as n^{found.exponent.value:.2f} ({low}-{high}) {span}, {said}; {last}"
+
+
+def feasible(found: Feasible, labels: Labels) -> str | None:
+    """How far a method got before it no longer fitted; None where every measured length did."""
+    if found.first_over is None:
+        return None
+    name = labels.curve(found.case)
+    needs = "" if found.needed is None else f", which needs {units.size(found.needed)}"
+    estimate = " (estimate)" if found.needed is not None and found.estimated else ""
+    before = "no measured length fits" if found.longest is None else f"fits up to n = {found.longest}"
+    return f"{name}: {before}, not n = {found.first_over}{needs}{estimate}"
 
 
 def coverage(summaries: Sequence[Summary], planned: int) -> str:

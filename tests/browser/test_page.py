@@ -14,9 +14,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from dctbench.report.html import html
 from tests.made import ENVIRONMENT, RUN, result
 
+VALUES = {"memory.tensor": ("B", 2.0**22), "memory.state": ("B", 0.0), "error.smooth": ("1", 0.1)}
 RESULTS = [
-    *(result("sdpa", n, n * 1e-6) for n in (512, 1024, 2048)),
-    *(result("dct-x", n, n * 1e-6 / 3, ratio=r) for n in (512, 1024, 2048) for r in (4, 8)),
+    *(result("sdpa", n, n * 1e-6, values=VALUES) for n in (512, 1024, 2048)),
+    *(result("dct-x", n, n * 1e-6 / 3, ratio=r, values=VALUES) for n in (512, 1024, 2048) for r in (4, 8)),
     result("full", 2048, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
 ]
 
@@ -62,6 +63,19 @@ def test_the_chart_is_drawn_and_nothing_overflows(browser: webdriver.Chrome, pag
         entry["message"] for entry in browser.get_log("performance") if "requestWillBeSent" in entry["message"]
     ]
     assert not [message for message in requested if '"url":"http' in message]
+
+
+@pytest.mark.parametrize("figure", ["speedup", "memory", "pareto"])
+def test_each_figure_is_drawn_when_it_comes_into_sight_and_is_named(
+    browser: webdriver.Chrome, page: str, figure: str
+) -> None:
+    browser.get(page)
+    browser.execute_script("document.getElementById(arguments[0]).scrollIntoView()", figure)
+    WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]"))
+    [drawing] = browser.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]")
+    assert drawing.get_attribute("aria-label") == browser.find_element(By.ID, f"h-{figure}").text
+    assert browser.find_elements(By.CSS_SELECTOR, f"#{figure} .scatterlayer .trace, #{figure} .heatmaplayer image")
+    assert browser.get_log("browser") == []
 
 
 @pytest.mark.parametrize("browser", [("--blink-settings=scriptEnabled=false",)], indirect=True)

@@ -63,7 +63,8 @@ def test_data_cannot_end_its_element() -> None:
 
 
 def test_plotly_accepts_the_figure_and_a_failed_case_breaks_its_line() -> None:
-    figure = figures.latency(analysis.summarise(RESULTS), "sdpa", Labels([]))
+    summaries = analysis.summarise(RESULTS)
+    figure = figures.latency(summaries, looks((s.case for s in summaries), "sdpa"), Labels([]))
     go.Figure(figure)
     by_name = {trace["name"]: trace for trace in figure["data"]}
     assert by_name["dct-x r=8"]["x"] == [512, 1024, 2048]

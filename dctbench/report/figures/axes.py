@@ -1,0 +1,57 @@
+"""Axes that engineers read: lengths and sizes as powers of two, times with their units, never 1.0000e+00."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from dctbench import units
+
+Figure = dict[str, Any]
+"""A figure, or a part of one, as plotly.js reads it."""
+
+
+def length_axis(lengths: Sequence[int]) -> Figure:
+    """Sequence lengths on a logarithmic axis, a tick at each that was measured."""
+    return {
+        "type": "log",
+        "title": {"text": "sequence length n"},
+        **_ticks(lengths, [str(n) for n in lengths]),
+    }
+
+
+def second_axis(seconds: Sequence[float], title: str) -> Figure:
+    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone where there are many decades."""
+    axis = {"type": "log", "title": {"text": title, "standoff": 14}}
+    if not seconds:
+        return axis
+    low, high = math.floor(math.log10(min(seconds))), math.ceil(math.log10(max(seconds)))
+    steps = (1,) if high - low > 4 else (1, 2, 5)
+    ticks = [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
+    return axis | _ticks(ticks, [_short(tick) for tick in ticks])
+
+
+def byte_axis(sizes: Sequence[float], title: str) -> Figure:
+    """Sizes on a logarithmic axis: a tick at each power of two, or at every fourth or tenth where there are many."""
+    axis = {"type": "log", "title": {"text": title, "standoff": 14}}
+    if not sizes:
+        return axis
+    low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
+    step = 1 if high - low <= 8 else 2 if high - low <= 16 else 5
+    ticks = [2.0**power for power in range(low, high + 1) if power % step == 0]
+    return axis | _ticks(ticks, [_plain_size(tick) for tick in ticks])
+
+
+def _plain_size(value: float) -> str:
+    number, unit = units.size(value).split(" ")
+    return f"{float(number):g} {unit}"
+
+
+def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:
+    return {"tickmode": "array", "tickvals": list(values), "ticktext": list(texts)}
+
+
+def _short(value: float) -> str:
+    scale, unit = next((s, u) for s, u in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")) if value >= s * 0.999)
+    return f"{value / scale:.0f} {unit}"
