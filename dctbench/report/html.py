@@ -16,10 +16,11 @@ from typing import Any
 
 from dctbench import analysis, units
 from dctbench.analysis import Standing, Summary
-from dctbench.model import Environment, Result, Run
+from dctbench.model import Case, Environment, Result, Run
 from dctbench.report import figures, rows, words
 from dctbench.report.labels import Labels
-from dctbench.report.palette import looks
+from dctbench.report.palette import Look, looks
+from dctbench.report.svg import latency_svg
 
 
 def html(
@@ -46,7 +47,8 @@ def html(
     summaries = analysis.arranged(measured, reference)
     labels = Labels(summary.case for summary in summaries)
     standings = analysis.standings(summaries, reference)
-    drawn = _figures(summaries, standings, reference, labels, _capacity(environments))
+    styles = looks((summary.case for summary in summaries), reference)
+    drawn = _figures(summaries, standings, reference, styles, labels, _capacity(environments))
     scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
     page: str = _template().render(
         title=title or run.label or f"run {run.short_id}",
@@ -56,6 +58,7 @@ def html(
         reference=reference,
         cards=_cards(summaries, standings, reference, planned, labels),
         drawn=set(drawn),
+        latency_svg=latency_svg(summaries, styles, labels),
         pareto_at=labels.place(standings[-1].ranked[0].case) if standings else None,
         payoffs=[words.payoff(p, reference, labels) for p in analysis.payoffs(summaries, reference)]
         if reference
@@ -137,11 +140,11 @@ def _figures(
     summaries: Sequence[Summary],
     standings: Sequence[Standing],
     reference: str | None,
+    styles: Mapping[Case, Look],
     labels: Labels,
     capacity: float | None,
 ) -> dict[str, figures.Figure]:
     """The figures by name, without those that would be empty."""
-    styles = looks((summary.case for summary in summaries), reference)
     drawn = {
         "latency": figures.latency(summaries, styles, labels),
         "memory": figures.memory(summaries, styles, labels, capacity),

@@ -84,7 +84,11 @@ def test_without_scripts_the_verdict_and_the_table_are_there(browser: webdriver.
     text = browser.find_element(By.TAG_NAME, "body").text
     assert "At n = 2048, no clear winner among dct-x r=4, dct-x r=8" in text
     assert "OOM (needs about 1.00 TiB of 131 GiB (estimate))" in text
-    assert "The chart needs JavaScript" in text
+    assert "The other charts need JavaScript" in text
+    [drawing] = browser.find_elements(By.CSS_SELECTOR, ".drawing svg")
+    assert drawing.size["width"] > 300
+    assert {"sdpa", "dct-x r=4", "dct-x r=8", "2048"} <= set(drawing.text.split("\n"))
+    assert not [figure for figure in browser.find_elements(By.CSS_SELECTOR, ".figure") if figure.is_displayed()]
 
 
 def test_the_policy_of_the_page_stops_foreign_scripts(browser: webdriver.Chrome, page: str, tmp_path: Path) -> None:
