@@ -58,8 +58,10 @@ def html(
         reference=reference,
         cards=_cards(summaries, standings, reference, planned, labels),
         drawn=set(drawn),
+        roofs=figures.roofs(standings[-1].ranked) if standings else [],
+        energy=_energy(summaries, labels),
         latency_svg=latency_svg(summaries, styles, labels),
-        pareto_at=labels.place(standings[-1].ranked[0].case) if standings else None,
+        longest=labels.place(standings[-1].ranked[0].case) if standings else None,
         payoffs=[words.payoff(p, reference, labels) for p in analysis.payoffs(summaries, reference)]
         if reference
         else [],
@@ -151,10 +153,21 @@ def _figures(
     }
     if reference:
         drawn["speedup"] = figures.speedup(summaries, reference, labels)
-    front = figures.pareto(standings[-1], styles) if standings else None
-    if front:
-        drawn["pareto"] = front
+    if standings:
+        at_longest = {"pareto": figures.pareto(standings[-1], styles), "split": figures.split(standings[-1])}
+        drawn |= {name: figure for name, figure in at_longest.items() if figure}
     return {name: figure for name, figure in drawn.items() if figure["data"]}
+
+
+def _energy(summaries: Sequence[Summary], labels: Labels) -> list[str]:
+    """The energy of a call where it was measured, else the reason why not, once."""
+    measured = [
+        f"{labels.curve(s.case)} at n = {s.case.seq_len}: {units.count(s.values['energy'], 'J')} a call"
+        for s in summaries
+        if "energy" in s.values
+    ]
+    reasons = dict.fromkeys(str(s.details["energy.absent"]) for s in summaries if "energy.absent" in s.details)
+    return measured or [f"not measured: {reason}" for reason in reasons]
 
 
 def _capacity(environments: Mapping[str, Environment]) -> float | None:

@@ -95,3 +95,30 @@ def test_sizes_are_labelled_at_powers_of_two() -> None:
     axis = byte_axis([3 * MIB, 40 * MIB], "memory")
     assert axis["ticktext"] == ["2 MiB", "4 MiB", "8 MiB", "16 MiB", "32 MiB", "64 MiB"]
     assert [math.log2(value) for value in axis["tickvals"]] == [21, 22, 23, 24, 25, 26]
+
+
+def detailed(name: str, seconds: float, **details: object) -> analysis.Summary:
+    made = result(name, 512, seconds, ratio=8 if name == "dct-x" else None)
+    object.__setattr__(made, "details", details)
+    return analysis.summarise([made])[0]
+
+
+SPLIT = {"shares": {"projections": 0.5, "attention": 0.2, "transform": 0.3, "other": 0.0}}
+ROOF = {"bound": "compute", "rate": 1.5e11, "share": 0.72, "intensity": 63.4, "ridge": 5.1, "throughput": 2e9}
+
+
+def test_the_split_stacks_to_the_whole_call_and_leaves_out_what_was_not_profiled() -> None:
+    [standing] = analysis.standings([detailed("dct-x", 1e-3, split=SPLIT), detailed("sdpa", 2e-3)], "sdpa")
+    figure = figures.split(standing)
+    assert figure is not None
+    go.Figure(figure)
+    assert {trace["name"]: trace["x"] for trace in figure["data"]} == {
+        "projections": [50.0], "attention": [20.0], "transform": [30.0], "other": [0.0],
+    }  # fmt: skip
+    assert figures.split(analysis.standings([detailed("sdpa", 2e-3)], "sdpa")[0]) is None
+
+
+def test_a_roof_says_what_binds_and_how_near_it_is() -> None:
+    assert figures.roofs([detailed("dct-x", 1e-3, roofline=ROOF), detailed("sdpa", 1e-3)]) == [
+        "dct-x r=8: 150 GFLOP/s, 72% of the compute ceiling, at 63.4 FLOP per byte"
+    ]

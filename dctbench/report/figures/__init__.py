@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dctbench.report.figures.axes import Figure
 from dctbench.report.figures.latency import latency
+from dctbench.report.figures.limits import roofs, split
 from dctbench.report.figures.memory import memory
 from dctbench.report.figures.pareto import pareto
 from dctbench.report.figures.speedup import speedup
 
-__all__ = ["Figure", "latency", "memory", "pareto", "speedup"]
+__all__ = ["Figure", "latency", "memory", "pareto", "roofs", "speedup", "split"]
