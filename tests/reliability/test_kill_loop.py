@@ -1,0 +1,129 @@
+"""SIGKILL at random moments: what was acknowledged stays, nothing is doubled, nobody is left behind."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import TINY, Cli
+
+KILLS = 50
+LONGEST = 6.0
+"""Seconds before the latest kill: beyond the start of the command and its first commits."""
+ROUNDS = 4
+SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "8", *TINY[:-1], str(ROUNDS))
+PLANNED = 4 * ROUNDS
+MARK = "DCTBENCH_TEST_MARK"
+ACKNOWLEDGED = re.compile(r"^\[ *\d+/\d+\].*\n", re.MULTILINE)
+
+Stored = dict[tuple[str, str, int], str]
+
+
+@pytest.mark.slow
+def test_fifty_kills_lose_nothing_double_nothing_and_leave_nobody(
+    cli: Cli, tmp_path: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = random.Random(20)
+    store = tmp_path / "results.sqlite"
+    mark = uuid.uuid4().hex
+    environ |= {"DCTBENCH_STORE": str(store), MARK: mark}
+    began = time.monotonic()
+    before: Stored = {}
+    kills = acknowledged = lost = doubled = orphans = 0
+    while True:
+        command = ("run", "--resume") if unfinished(store) else SWEEP
+        with (tmp_path / "told").open("w+") as told:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dctbench", *command, "--progress", "plain"],
+                cwd=tmp_path,
+                env=environ,
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+            )
+            try:
+                process.wait(timeout=chance.uniform(0, LONGEST) if kills < KILLS else 300)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += kills < KILLS
+            told.seek(0)
+            text = told.read()
+        assert process.returncode in (0, -9), text
+        orphans += len(left_behind(mark))
+        if store.exists():
+            checked = cli("store", "check", **{MARK: "none of it"})
+            assert checked.code == 0, checked.err + checked.out
+        after = stored(store)
+        shown = len(ACKNOWLEDGED.findall(text))
+        acknowledged += shown
+        gained = len(after.keys() - before.keys())
+        lost += max(0, shown - gained) + sum(after.get(key) != digest for key, digest in before.items())
+        doubled += max(0, gained - shown - 1)  # one may be committed and not yet told; more were never measured
+        before = after
+        if kills == KILLS and process.returncode == 0:
+            break
+    took = time.monotonic() - began
+    with capsys.disabled():
+        print(
+            f"\n{kills} kills, {acknowledged} results acknowledged, {lost} lost, {doubled} doubled,"
+            f" {orphans} orphans, {took:.0f} s"
+        )
+    assert (lost, doubled, orphans) == (0, 0, 0)
+    assert acknowledged > 0
+    assert not unfinished(store)
+    for run in {run for run, _, _ in after}:
+        document = json.loads(cli("export", "json", run, **{MARK: "none of it"}).out)
+        rounds = [[one["round"] for one in case["rounds"]] for case in document["results"]]
+        assert rounds == [list(range(1, ROUNDS + 1))] * 4
+
+
+def stored(store: Path) -> Stored:
+    """The checksum of every result in the store; reading it raises if one stands there twice."""
+    rows = query(store, "SELECT run_id, case_id, round, sha256 FROM results")
+    found = {(run, case, round): digest for run, case, round, digest in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def unfinished(store: Path) -> bool:
+    """Whether a run in the store lacks results of its plan."""
+    [(runs,)] = query(store, "SELECT count(*) FROM runs") or [(0,)]
+    return len(stored(store)) < runs * PLANNED
+
+
+def query(store: Path, words: str) -> list[tuple[Any, ...]]:
+    if not store.exists():
+        return []
+    connection = sqlite3.connect(store)
+    try:
+        return connection.execute(words).fetchall()
+    finally:
+        connection.close()
+
+
+def left_behind(mark: str) -> list[int]:
+    """The processes of the run that are still there after a time in which each could have ended."""
+    deadline = time.monotonic() + 30
+    while alive := [one.pid for one in psutil.process_iter() if carries(one, mark)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return alive
+
+
+def carries(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
+    except (psutil.Error, OSError):
+        return False
