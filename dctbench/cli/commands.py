@@ -158,6 +158,7 @@ def _one_line(text: str) -> str:
 def run_and_exit(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every way it can end becomes one of the documented exit codes."""
     make_writable()
+    stdout = sys.stdout
     try:
         code = group.main(args=arguments, prog_name="dctbench", standalone_mode=False)
         sys.stdout.flush()
@@ -170,8 +171,10 @@ def run_and_exit(group: click.Group, arguments: Sequence[str] | None = None) -> 
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(errors.EXIT_INTERRUPTED)
-    except BrokenPipeError:  # `| head -1`: the reader has what it wanted
-        discard_output()
+    except (BrokenPipeError, SystemExit) as end:
+        if isinstance(end, SystemExit) and sys.stdout is stdout:
+            raise
+        discard_output()  # `| head -1`: the reader has what it wanted; click replaces the stream then, and would exit 1
         sys.exit(errors.EXIT_OK)
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:

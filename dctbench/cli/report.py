@@ -9,6 +9,8 @@ import click
 from dctbench import analysis, catalog, errors
 from dctbench.cli.commands import CONTEXT, Command, Flag, store_option, version_option
 from dctbench.cli.files import write_whole
+from dctbench.cli.streams import typed
+from dctbench.texts import harmless
 
 _PAGE = "The page"
 
@@ -53,7 +55,7 @@ def command(run: str, output: str, title: str | None, reference: str | None, ope
         found.environments,
         found.results,
         len(found.plan),
-        title=title,
+        title=harmless(typed(title)) if title else title,
         reference=reference or analysis.default_reference(result.case for result in found.results),
     )
     path = write_whole(Path(output), page)

@@ -10,18 +10,29 @@ import unicodedata
 
 _ASCII = {"▲": "^", "▼": "v", "±": "+-", "µ": "u", "×": "x", "·": "-", "–": "-", "→": "->", "…": "...", "²": "^2"}
 _HANDLER = "dctbench.readable"
+_ENCODING = "dctbench_ascii"
 
 
 def make_writable() -> None:
     """Prepare both streams; called once, before anything is printed or opened."""
     _fill_closed_descriptors()
     codecs.register_error(_HANDLER, _readable)
+    codecs.register(_ascii)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it lives as long as we do
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_HANDLER)
+            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding=_ENCODING if ascii_only else None, errors=_HANDLER)
+
+
+def typed(text: str) -> str:
+    """What was typed, read as UTF-8 whatever the locale says: in the C locale Python keeps `é` as two halves of pairs.
+
+    For labels and titles only; a path must stay as Python has it, or it names another file.
+    """
+    return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
 
 def discard_output() -> None:
@@ -39,6 +50,20 @@ def _fill_closed_descriptors() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+
+
+def _ascii(name: str) -> codecs.CodecInfo | None:
+    """ASCII by another name: a stream that says `ascii` click takes for a mistake, and writes UTF-8 to it."""
+    if name != _ENCODING:
+        return None
+    codec = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        codec.encode,
+        codec.decode,
+        incrementalencoder=codec.incrementalencoder,
+        incrementaldecoder=codec.incrementaldecoder,
+        name=_ENCODING,
+    )
 
 
 def _readable(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -17,12 +17,14 @@ from dctbench.cli import output
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
+from dctbench.cli.streams import typed
 from dctbench.model import Result, Run, Suite
 from dctbench.plan import Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.store import RETRIED, Store, clean_label, masked, open_for_run, results_of_machine
 from dctbench.sweep import run_sweep
+from dctbench.texts import harmless
 
 Present = Callable[[Store, Run], None]
 _DEFAULT_STORE = ".dctbench/results.sqlite"
@@ -41,9 +43,9 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
         _check_budget(plan, suite.settings.get("budget"))
         run = Run(
             id=uuid.uuid4().hex[:16],
-            label=clean_label(flags["label"] or "") or None,
+            label=clean_label(typed(flags["label"] or "")) or None,
             suite=suite.name,
-            argv=tuple(map(masked, sys.argv[1:])),
+            argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__,
             settings=suite.settings,
