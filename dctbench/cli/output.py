@@ -48,8 +48,11 @@ def print_run(store: Store, run: Run, output_format: str, layout: Layout, *, row
         _print_table(summaries, layout, planned, rows_shown)
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if step_summary:
-        with Path(step_summary).open("a", encoding="utf-8") as file:
-            file.write(as_markdown)
+        try:
+            with Path(step_summary).open("a", encoding="utf-8") as file:
+                file.write(as_markdown)
+        except OSError as error:  # the results are stored and printed: no reason to fail
+            click.echo(f"warning: GITHUB_STEP_SUMMARY, {step_summary}, not written: {error.strerror}", err=True)
 
 
 def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned: int, rows_shown: bool) -> None:

@@ -16,6 +16,7 @@ _ENCODING = "dctbench_ascii"
 def make_writable() -> None:
     """Prepare both streams; called once, before anything is printed or opened."""
     _fill_closed_descriptors()
+    _forget_odd_width()
     codecs.register_error(_HANDLER, _readable)
     codecs.register(_ascii)
     for name in ("stdout", "stderr"):
@@ -50,6 +51,13 @@ def _fill_closed_descriptors() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+
+
+def _forget_odd_width() -> None:
+    """A COLUMNS of 0, at which rich prints nothing at all, or of no number is as good as none."""
+    columns = os.environ.get("COLUMNS", "")
+    if not (columns.isascii() and columns.isdecimal() and len(columns) <= 5 and int(columns)):
+        os.environ.pop("COLUMNS", None)
 
 
 def _ascii(name: str) -> codecs.CodecInfo | None:

@@ -42,6 +42,14 @@ def shell(tmp_path: Path, environ: dict[str, str]) -> Shell:
     return Shell(tmp_path, environ)
 
 
+@pytest.fixture
+def measured(cli: Cli) -> Cli:
+    """The command, with one run in its store."""
+    done = cli(*ONE, "--impl", "none")
+    assert done.code == 0, done.err
+    return cli
+
+
 def test_a_terminal_that_knows_only_ascii_gets_ascii_and_a_program_gets_utf_8(shell: Shell, tmp_path: Path) -> None:
     label = "café ▲"
     sweep = shell(shlex.join(["dctbench", *ONE, "--impl", "sdpa,dct-x", "--ratio", "8", "--label", label]), **C_LOCALE)
@@ -89,3 +97,88 @@ def test_a_full_standard_output_is_told_in_a_sentence_and_loses_no_result(shell:
     assert shell("dctbench nonsense 2> /dev/full").returncode == 2
     [run] = cli("list", "runs", "--format", "json").json()
     assert run["results"] == "1 of 1"
+
+
+def test_a_label_cannot_break_a_terminal_a_table_or_a_page(shell: Shell, cli: Cli, tmp_path: Path) -> None:
+    hostile = "[/oops] [bold]\x1b[31m\n😀</script><b>"
+    for label in (hostile, "x" * 10_000):
+        done = cli(*ONE, "--impl", "none", "--label", label)
+        assert done.code == 0, done.err
+        assert "\x1b" not in done.out + done.err
+    first, second = sorted(cli("list", "runs", "--format", "json").json(), key=lambda run: run["started"])
+    assert first["label"] == "[/oops] [bold][31m😀</script><b>"
+    assert second["label"] == "x" * 200
+    table = cli("list", "runs").out
+    assert first["label"] in table
+    assert "\x1b" not in table
+    assert cli("report", "latest~1").code == 0
+    page = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert "\x1b" not in page
+    assert "😀</script><b>" not in page
+    assert "😀&lt;/script&gt;&lt;b&gt;" in page
+    assert "\x1b" not in "".join(cli("export", "json", "latest~1").json()["run"]["argv"])
+
+
+@pytest.mark.parametrize(
+    "variables", [{"COLUMNS": "20"}, {"COLUMNS": "0"}, {"COLUMNS": "²"}, {"TERM": "dumb"}, {"HOME": ""}]
+)
+def test_an_odd_terminal_or_no_home_changes_nothing_that_matters(cli: Cli, variables: dict[str, str]) -> None:
+    done = cli(*ONE, "--impl", "none", **variables)
+    assert done.code == 0, done.err
+    assert "1 of 1 measured" in done.out
+    for line in (("list", "runs"), ("list", "impls"), ("report",), ("--help",)):
+        done = cli(*line, **variables)
+        assert (done.code, done.err) == (0, ""), line
+
+
+def test_without_home_in_the_environment_a_run_is_measured_and_told(shell: Shell) -> None:
+    done = shell(f"env -u HOME -u USER -u LOGNAME {DCTBENCH} {shlex.join(ONE)} --impl none")
+    assert done.returncode == 0, done.stderr
+    assert b"1 of 1 measured" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("store", "code", "message"),
+    [
+        (".", 5, "is a folder, not a store"),
+        ("/dev/null/x.sqlite", 5, "there is no store at /dev/null/x.sqlite"),
+        ("/dev/full", 5, "/dev/full is not a file"),
+        ("foo://someone:s3cret@host/x", 2, "cannot keep results in foo://someone:***@host/x"),
+        ("postgresql://someone:s3cret@127.0.0.1:1/x", 5, "store postgresql://someone:***@127.0.0.1:1/x"),
+    ],
+)
+def test_a_store_that_cannot_be_is_told_without_its_password(cli: Cli, store: str, code: int, message: str) -> None:
+    done = cli("list", "runs", DCTBENCH_STORE=store)
+    assert done.code == code, done.err
+    assert message in done.err
+    assert len(done.err.splitlines()) == 2
+    assert "s3cret" not in done.out + done.err
+
+
+def test_an_empty_variable_names_the_default_store(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*ONE, "--impl", "none", DCTBENCH_STORE="").code == 0
+    assert (tmp_path / ".dctbench" / "results.sqlite").is_file()
+    assert len(cli("list", "runs", "--format", "json").json()) == 1
+
+
+@pytest.mark.parametrize("place", ["folder", "missing/page", "/dev/null/page", "/dev/full", "", "n" * 300])
+def test_a_place_that_cannot_be_written_is_told_in_a_sentence(measured: Cli, tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.iterdir())
+    for line in (("export", "json"), ("report",)):
+        done = measured(*line, "-o", place)
+        assert (done.code, done.out) == (2, ""), line
+        assert done.err.startswith(f"dctbench: cannot write {place or '.'}: "), line
+        assert len(done.err.splitlines()) == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_step_summary_that_cannot_be_written_is_a_warning(cli: Cli) -> None:
+    for place, reason in (
+        ("missing/summary.md", "No such file or directory"),
+        ("/dev/full", "No space left on device"),
+    ):
+        done = cli(*ONE, "--impl", "none", GITHUB_STEP_SUMMARY=place)
+        assert done.code == 0, done.err
+        assert "1 of 1 measured" in done.out
+        assert f"warning: GITHUB_STEP_SUMMARY, {place}, not written: {reason}" in done.err
