@@ -159,3 +159,17 @@ class StopsTheClock(Good):
         for place, name in ((cpu, "_clock"), (measure, "_clock"), (latency, "perf_counter"), (time, "perf_counter"),
                             (time, "monotonic"), (time, "time"), (time, "process_time")):  # fmt: skip
             setattr(place, name, lambda: 0.0)
+
+
+class LoopsInPython(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        while True:
+            pass
+
+
+class StopsItself(Good):
+    """Stands still under a signal that no process can catch."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return x

@@ -1,0 +1,95 @@
+"""What can go wrong, and the tests that show what becomes of it: one table, whose every name must be a test."""
+
+from __future__ import annotations
+
+import ast
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.reliability.test_kill_loop import MARK, left_behind
+
+ROOT = Path(__file__).parents[2]
+RUN = "tests/cli/test_run.py::"
+LOCAL = "tests/runners/test_local.py::"
+STORE = "tests/store/test_store.py::"
+POSTGRESQL = "tests/store/test_postgresql.py::"
+HERE = "tests/reliability/test_matrix.py::"
+
+MATRIX: dict[str, tuple[str, ...] | None] = {
+    "allocator OOM": (
+        RUN + "test_out_of_memory_is_a_result_and_longer_lengths_are_skipped_with_the_reason",
+        LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
+    ),
+    # The signal is the kernel's, sent by the implementation to itself: no test exhausts the machine's memory.
+    "kernel OOM killer": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
+    "segfault in an implementation": (
+        RUN + "test_a_failing_case_is_stored_and_told_and_the_sweep_goes_on_to_exit_4",
+        LOCAL + "test_a_segfault_keeps_the_lines_that_say_where",
+        LOCAL + "test_the_next_case_is_unaffected",
+    ),
+    "hang: C code holding the GIL": (LOCAL + "test_a_hang_ends_at_the_timeout_with_its_whole_group",),
+    "hang: Python loop, SIGSTOP": (HERE + "test_what_never_ends_is_a_timeout_and_the_next_case_is_measured",),
+    "implementation prints, exits, raises, returns NaN or a wrong shape": (
+        LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
+        LOCAL + "test_what_an_implementation_prints_never_reaches_the_answer",
+    ),
+    "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
+    "kill -9 of the run at any moment": (
+        "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_double_nothing_and_leave_nobody",
+        "tests/store/test_keeping.py::test_what_a_killed_writer_left_half_done_is_rolled_back_on_opening",
+    ),
+    "disk full": None,  # needs a file system of its own, which an unprivileged process cannot mount
+    "corrupt, foreign, newer, empty store": (
+        RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
+        STORE + "test_files_that_are_not_ours_are_refused_and_left_alone",
+        STORE + "test_a_truncated_store_is_refused",
+        STORE + "test_a_newer_store_is_refused_by_name",
+        "tests/store/test_keeping.py::test_an_overwritten_page_is_named",
+    ),
+    "read-only store": None,  # a superuser, as in many containers, may write it all the same
+    "two runs on one device": (LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",),
+    # Two connections write at once; two whole commands would wait for each other's device.
+    "two runs on one store": (STORE + "test_two_writers_on_one_store_lose_nothing",),
+    "PostgreSQL down": (
+        POSTGRESQL + "test_what_keeps_a_server_from_being_used_is_one_sentence_without_its_password",
+        POSTGRESQL + "test_a_server_that_stops_answering_is_given_up",
+    ),
+    "PostgreSQL cut mid-run": None,  # no test yet cuts the server while a run writes and pushes afterwards
+    "bad flags, suites, imports": (
+        RUN + "test_wrong_words_exit_2_in_one_sentence_and_leave_nothing_behind",
+        "tests/test_grid.py::test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error",
+        "tests/test_suite.py::test_any_text_is_a_suite_or_a_usage_error",
+        "tests/imports/test_own.py::test_what_is_wrong_is_named_with_its_place",
+    ),
+    "bad baselines": None,  # no test yet gives a damaged baseline to a command
+    "no GPU, --device cuda absent": (
+        RUN + "test_a_device_that_is_not_there_exits_6_with_the_reason_and_stores_nothing",
+        RUN + "test_beside_a_device_that_is_there_an_absent_one_is_skipped_with_the_reason",
+    ),
+    "no NVML": ("tests/devices/test_gpus.py::test_a_gpu_without_nvml_is_measured_and_its_blindness_said",),
+    "the gate never reads skipped as a pass": None,  # no test yet runs the gate over a skipped case
+}
+
+
+@pytest.mark.parametrize("fault", [fault for fault, tests in MATRIX.items() if tests])
+def test_every_named_test_exists(fault: str) -> None:
+    for name in MATRIX[fault] or ():
+        path, function = name.split("::")
+        defined = [node.name for node in ast.parse((ROOT / path).read_text()).body if isinstance(node, ast.FunctionDef)]
+        assert function in defined
+
+
+@pytest.mark.parametrize("name", ["LoopsInPython", "StopsItself"])
+def test_what_never_ends_is_a_timeout_and_the_next_case_is_measured(cli: Cli, name: str) -> None:
+    shape = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
+    impl = ("--impl", f"hostile:{name},none", "--ratio", "2")
+    mark = uuid.uuid4().hex
+    own = {"PYTHONPATH": str(ROOT / "tests"), MARK: mark}
+    done = cli("run", *impl, *shape, "--case-timeout", "20s", "--format", "json", **own)
+    assert done.code == 4, done.err
+    results = {one["case"]["implementation"]: (one["status"], one["message"]) for one in done.json()["results"]}
+    assert results == {f"hostile:{name}": ("timeout", "timeout after 20 s"), "none": ("ok", None)}
+    assert not left_behind(mark)
