@@ -19,8 +19,8 @@ import pytest
 from tests.conftest import TINY, Cli
 
 KILLS = 50
-LONGEST = 6.0
-"""Seconds before the latest kill: beyond the start of the command and its first commits."""
+LONGEST = 3.0
+"""Seconds: every other kill falls so soon after the start, the others so soon after a first result was told."""
 ROUNDS = 4
 SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "8", *TINY[:-1], str(ROUNDS))
 PLANNED = 4 * ROUNDS
@@ -52,6 +52,8 @@ def test_fifty_kills_lose_nothing_double_nothing_and_leave_nobody(
                 stderr=told,
             )
             try:
+                if kills % 2:
+                    wait_for_a_result(process, tmp_path / "told")
                 process.wait(timeout=chance.uniform(0, LONGEST) if kills < KILLS else 300)
             except subprocess.TimeoutExpired:
                 process.kill()
@@ -86,6 +88,13 @@ def test_fifty_kills_lose_nothing_double_nothing_and_leave_nobody(
         document = json.loads(cli("export", "json", run, **{MARK: "none of it"}).out)
         rounds = [[one["round"] for one in case["rounds"]] for case in document["results"]]
         assert rounds == [list(range(1, ROUNDS + 1))] * 4
+
+
+def wait_for_a_result(process: subprocess.Popen[bytes], told: Path) -> None:
+    """Returns when a result was told, the command has ended or a minute is over."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and not ACKNOWLEDGED.search(told.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def stored(store: Path) -> Stored:
