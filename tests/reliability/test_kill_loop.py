@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: what was acknowledged stays, nothing is untold, nobody is left behind."""
+"""SIGKILL at random moments: what was told stays, no more than one result is untold, nobody is left behind."""
 
 from __future__ import annotations
 
