@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 RUN = "tests/cli/test_run.py::"
 LOCAL = "tests/runners/test_local.py::"
 STORE = "tests/store/test_store.py::"
+FULL_DISK = "tests/reliability/test_full_disk.py::"
 POSTGRESQL = "tests/store/test_postgresql.py::"
 HERE = "tests/reliability/test_matrix.py::"
 
@@ -38,10 +39,10 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
     ),
     "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
     "kill -9 of the run at any moment": (
-        "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_double_nothing_and_leave_nobody",
+        "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_nobody",
         "tests/store/test_keeping.py::test_what_a_killed_writer_left_half_done_is_rolled_back_on_opening",
     ),
-    "disk full": None,  # needs a file system of its own, which an unprivileged process cannot mount
+    "disk full": (FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",),
     "corrupt, foreign, newer, empty store": (
         RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
         STORE + "test_files_that_are_not_ours_are_refused_and_left_alone",
@@ -49,7 +50,7 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         STORE + "test_a_newer_store_is_refused_by_name",
         "tests/store/test_keeping.py::test_an_overwritten_page_is_named",
     ),
-    "read-only store": None,  # a superuser, as in many containers, may write it all the same
+    "read-only store": (FULL_DISK + "test_a_store_on_a_read_only_mount_is_read_and_never_written",),
     "two runs on one device": (LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",),
     # Two connections write at once; two whole commands would wait for each other's device.
     "two runs on one store": (STORE + "test_two_writers_on_one_store_lose_nothing",),

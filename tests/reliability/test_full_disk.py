@@ -1,0 +1,81 @@
+"""A disk that fills during a run, and a store on a read-only mount: real file systems, mounted here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY, Cli
+
+Mount = Callable[..., None]
+SWEEP = ("run", "--impl", "sdpa", "--seq", "16..512:+8", *TINY[2:], "--progress", "none")
+CASES, ROUNDS = 63, 2
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[tuple[Path, Mount]]:
+    """A folder with a small file system of its own, and a way to mount it again otherwise."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True, capture_output=True)
+
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system takes root")
+    try:
+        mount("size=200k")
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    yield folder, mount
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured(
+    cli: Cli, disk: tuple[Path, Mount]
+) -> None:
+    folder, mount = disk
+    store = str(folder / "results.sqlite")
+    full = cli(*SWEEP, "--store", store)
+    assert full.code == 5, full.err
+    assert "Traceback" not in full.err
+    assert store in full.err
+    assert "free" in full.err
+    mount("remount,size=8m")
+    kept = cli("list", "cases", "--store", store, "--format", "json")
+    assert kept.code == 0, kept.err
+    assert cli("store", "check", "--store", store).code == 0
+    before = sum(len(case["rounds"]) for case in exported(cli, store))
+    assert 0 < before < CASES * ROUNDS
+    resumed = cli("run", "--resume", "--store", store, "--progress", "none")
+    assert resumed.code == 0, resumed.err
+    after = exported(cli, store)
+    assert [[one["round"] for one in case["rounds"]] for case in after] == [[1, 2]] * CASES
+
+
+def test_a_store_on_a_read_only_mount_is_read_and_never_written(cli: Cli, disk: tuple[Path, Mount]) -> None:
+    folder, mount = disk
+    store = folder / "results.sqlite"
+    mount("remount,size=8m")
+    tiny = ("run", "--impl", "sdpa", *TINY[:-1], "1", "--progress", "none", "--store", str(store))
+    assert cli(*tiny).code == 0
+    before = store.read_bytes()
+    mount("remount,ro")
+    refused = cli(*tiny)
+    assert refused.code == 5, refused.err
+    assert str(store) in refused.err
+    assert "Traceback" not in refused.err
+    assert len(exported(cli, str(store))) == 2
+    assert store.read_bytes() == before
+
+
+def exported(cli: Cli, store: str) -> list:  # type: ignore[type-arg]
+    done = cli("export", "json", "--store", store)
+    assert done.code == 0, done.err
+    results = done.json()["results"]
+    assert isinstance(results, list)
+    return results
