@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any, Literal
 
 Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
@@ -207,3 +208,50 @@ class Run:
     def short_id(self) -> str:
         """The first eight digits, as people type it."""
         return self.id[:8]
+
+
+class Kind(Enum):
+    """What a gate says of one metric of one case."""
+
+    PASS = "PASS"
+    FASTER = "FASTER"
+    BETTER = "BETTER"
+    NEW = "NEW"
+    FIXED = "FIXED"
+    SLOWER = "SLOWER"
+    WORSE = "WORSE"
+    OVER_BUDGET = "OVER_BUDGET"
+    MISSING = "MISSING"
+    NEWLY_FAILING = "NEWLY_FAILING"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INCOMPARABLE = "INCOMPARABLE"
+
+
+REGRESSIONS = frozenset({Kind.SLOWER, Kind.WORSE, Kind.OVER_BUDGET, Kind.MISSING, Kind.NEWLY_FAILING})
+"""What makes a check exit 1."""
+IMPROVEMENTS = frozenset({Kind.FASTER, Kind.BETTER, Kind.FIXED})
+UNDECIDED = frozenset({Kind.INCONCLUSIVE, Kind.INCOMPARABLE})
+"""What makes a check exit 3 when nothing makes it exit 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What comparing head with base says of one metric of one case.
+
+    `base` and `head` are in the metric's SI unit, or None on a side that has no value. `effect` is head / base; of
+    latency it is the change of the ratio to the reference, where there is one, with `low` and `high` its 95% interval
+    and `raw` the change without the reference. `tolerance` is the change or the limit that it was held against, and
+    `reason` says in words what the figures cannot.
+    """
+
+    case: Case
+    metric: str
+    kind: Kind
+    base: float | None = None
+    head: float | None = None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    raw: float | None = None
+    tolerance: float | None = None
+    reason: str = ""
