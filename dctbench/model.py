@@ -27,6 +27,8 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 JSON = dict[str, Any]
 SCHEMA_VERSION = 1
 """Of the own JSON document; a reader refuses a higher one."""
+PROTOCOL = 1
+"""Of what a runner and its workers say to each other: a base in another environment has to speak the same."""
 
 
 def canonical_json(value: object) -> str:

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+P99_SAMPLES = math.ceil(math.log(0.05) / math.log(0.99))
+"""The fewest samples whose largest is a 95% upper bound of the 99th percentile: 299."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -24,7 +24,7 @@ _STORED, _SHOWN = "What is stored", "What is shown"
         "dctbench run --suite quick --dtype bf16 --label laptop --dry-run",
     ),
 )
-@axes.axis_options
+@axes.axis_options("quick")
 @click.option(
     "--rounds",
     cls=Flag,

@@ -105,7 +105,8 @@ def _measure(
     }
     runner.calibrations = calibrations
     if run.settings.get("budget") is not None:
-        runner.sampling_budgets = plan.sampling_budgets(run.settings["budget"])
+        budgets = plan.sampling_budgets(run.settings["budget"])
+        runner.sampling_of = {case: {"budget": seconds} for case, seconds in budgets.items()}
     style = "none" if flags["quiet"] else flags["progress"]
     layout = Layout(plan.cases, plan.reference)
     header = f"dctbench run   {_headline(plan, runner)}   {store.name}"

@@ -65,10 +65,10 @@ def kill_group(pid: int) -> None:
 class FreshChild:
     """A new interpreter."""
 
-    def __init__(self, output: IO[bytes], variables: Mapping[str, str]) -> None:
+    def __init__(self, output: IO[bytes], variables: Mapping[str, str], python: str) -> None:
         self.channel, theirs = socket.socketpair()
         with theirs:
-            self._process = _spawn("dctbench.worker", theirs, output, variables)
+            self._process = _spawn(python, "dctbench.worker", theirs, output, variables)
         self.pid = self.importer = self._process.pid
         self._ending = _Ending(self._process)
 
@@ -98,12 +98,13 @@ class Fresh:
 
     name = "fresh"
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], python: str = sys.executable) -> None:
         self.variables = variables
+        self.python = python
 
     def start(self, output: IO[bytes]) -> FreshChild:
         """A new interpreter."""
-        return FreshChild(output, self.variables)
+        return FreshChild(output, self.variables, self.python)
 
     def close(self) -> None:
         """Nothing is kept between children."""
@@ -114,12 +115,12 @@ class Zygote:
 
     name = "zygote"
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], python: str = sys.executable) -> None:
         # NumPy's own thread pool would make the fork unsafe, and nothing here needs it.
         variables = {**variables, "OPENBLAS_NUM_THREADS": "1"}
         self._control, theirs = socket.socketpair()
         with theirs:
-            self._process = _spawn("dctbench.zygote", theirs, subprocess.DEVNULL, variables)
+            self._process = _spawn(python, "dctbench.zygote", theirs, subprocess.DEVNULL, variables)
         self.pid = self._process.pid
         self._received = b""
         self._control.settimeout(_START_SECONDS)
@@ -232,11 +233,11 @@ class _Ending:
 
 
 def _spawn(
-    module: str, theirs: socket.socket, output: IO[bytes] | int, variables: Mapping[str, str]
+    python: str, module: str, theirs: socket.socket, output: IO[bytes] | int, variables: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     # -P: the current folder, where a hostile json.py may lie, is not searched.
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(os.getpid())],
+        [python, "-P", "-m", module, str(theirs.fileno()), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,

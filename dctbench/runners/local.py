@@ -24,6 +24,7 @@ from dctbench.errors import DctbenchError, UsageError
 from dctbench.model import Case, Result
 from dctbench.runners import Facts, result_from_answer
 from dctbench.runners.children import Child, Fresh, Launcher, Zygote, ZygoteError, kill_group
+from dctbench.runners.interpreters import interpreter, other_variables
 
 Isolation = Literal["auto", "zygote", "fresh"]
 DESCRIBE_TIMEOUT = 120.0
@@ -55,14 +56,31 @@ class LocalRunner:
     Args:
         settings: how.
         on_wait: told, in a sentence, when a device is busy with another run's case.
+        python: the interpreter of the children, by default this one; what is installed for it is what is measured.
+
+    Raises:
+        UsageError: for an interpreter without a dctbench that this one can talk to.
     """
 
-    def __init__(self, settings: LocalSettings, on_wait: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        settings: LocalSettings,
+        on_wait: Callable[[str], None] = lambda text: None,
+        python: str | None = None,
+    ) -> None:
         self.settings = settings
         self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts GPUs
-        self.environment = environment.collect(self.variables)
-        self.sampling_budgets: Mapping[str, float] = {}  # seconds per process, by case id, where a run has a budget
+        self.python = sys.executable
+        self.version = environment.package_version("dctbench")
+        self.package = str(Path(environment.__file__).resolve().parent)
+        if python is None:
+            self.environment = environment.collect(self.variables)
+        else:
+            self.python = python
+            self.variables = other_variables(self.variables)
+            self.environment, self.version, self.package = interpreter(python, self.variables)
+        self.sampling_of: Mapping[str, Mapping[str, Any]] = {}  # sampling settings by case id, over those of all
         self.calibrations: Mapping[str, Calibration] = {}  # by device, where this machine has been calibrated
         self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
@@ -91,9 +109,7 @@ class LocalRunner:
 
         In the first round everything is measured, in later ones only what differs between processes: the latency.
         """
-        sampling = dict(self.settings.sampling)
-        if case.id in self.sampling_budgets:
-            sampling["budget"] = self.sampling_budgets[case.id]
+        sampling = {**self.settings.sampling, **self.sampling_of.get(case.id, {})}
         request = {
             "measure": {
                 "case": case.to_json(),
@@ -144,7 +160,7 @@ class LocalRunner:
 
         def run() -> dict[str, Any]:
             with self._device(holding) if holding else nullcontext():
-                return self._ask({question: arguments}, timeout, Fresh(self.variables))
+                return self._ask({question: arguments}, timeout, Fresh(self.variables, self.python))
 
         return self._thread.submit(run).result()
 
@@ -157,17 +173,17 @@ class LocalRunner:
         """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
         wanted = self.settings.isolation == "zygote" or (self.settings.isolation == "auto" and device == "cpu")
         if not wanted or not self._zygotes_work:
-            return Fresh(self.variables)
+            return Fresh(self.variables, self.python)
         if self._zygote is not None and self._zygote_round == round:
             return self._zygote
         if self._zygote is not None:
             self._zygote.close()
             self._zygote = None
         try:
-            self._zygote, self._zygote_round = Zygote(self.variables), round
+            self._zygote, self._zygote_round = Zygote(self.variables, self.python), round
         except ZygoteError:
             self._zygotes_work = False
-            return Fresh(self.variables)
+            return Fresh(self.variables, self.python)
         return self._zygote
 
     def _ask(self, request: Mapping[str, Any], timeout: float, launcher: Launcher) -> dict[str, Any]:
@@ -179,7 +195,7 @@ class LocalRunner:
                 child = launcher.start(output)
             except ZygoteError:  # it died between two cases; nothing of this one has run yet
                 self._forget_zygote()
-                launcher = Fresh(self.variables)
+                launcher = Fresh(self.variables, self.python)
                 child = launcher.start(output)
             self._child = child
             try:

@@ -1,0 +1,2 @@
+def junit_xml(outcome):
+    return ""
