@@ -50,6 +50,7 @@ def measure_case(
     cache: Cache | None = None,
     rates: Rates | None = None,
     timing_only: bool = False,
+    turn: Callable[[], None] = lambda: None,
 ) -> JSON:
     """Measure one case in this process.
 
@@ -61,6 +62,7 @@ def measure_case(
         cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
         rates: this machine's rates for the transform planner; shipped ones when None.
         timing_only: leave out the passes whose figures do not differ between processes.
+        turn: returns when it is this process's turn, where sampling is in turns with another.
 
     Returns:
         status, measurements, warnings and details, as plain JSON.
@@ -92,7 +94,7 @@ def measure_case(
         expected = _first_calls(case, device, subject, collected)
         watch = device.watch(case.device)
         timer = latency.Timer(subject.prepare, subject.call, stopwatch)
-        samples = latency.measure(timer, sampling, watch.disturbed)
+        samples = latency.measure(timer, sampling, watch.disturbed, turn)
         seen = watch.conditions()
         collected.add("latency", *samples.seconds)
         collected.warnings += [f"latency: {text}" for text in (*latency.warnings(samples), *seen.warnings)]
@@ -119,6 +121,8 @@ def measure_case(
         **_what_ran(case, module, rates),
         **device.describe(case.device),
     )
+    if samples.turns:
+        collected.details["turns"] = list(samples.turns)
     if samples.retaken:
         collected.details["retaken"] = list(samples.retaken)
     if samples.noisy:

@@ -5,14 +5,16 @@ Two forms: pairs of processes that were measured in turn, and processes of head 
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from dctbench.analysis import Summary
 from dctbench.compare.evidence import paired_p, rank_sum_p
+from dctbench.model import Result
 from dctbench.stats import Interval, log_mean_interval, student_t_quantile
 
 CONFIRMING = 1000
@@ -147,14 +149,11 @@ def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary,
         references: by name, the reference of the case's shape on either side; of the case itself there is none.
         fresh: take the confirming rounds, in place of those before.
     """
-    sides = [_rounds(summary, fresh) for summary in (base, head)]
-    beside = {name: [_rounds(summary, fresh) for summary in pair] for name, pair in references.items()}
-    common = set(sides[0]) & set(sides[1])
-    for pair in beside.values():
-        common &= set(pair[0]) & set(pair[1])
-    rounds = sorted(common)
-    raw = _logs(sides, rounds)
-    moved = {name: _logs(pair, rounds) for name, pair in beside.items()}
+    own = _logs(base, head, fresh)
+    beside = {name: _logs(*pair, fresh) for name, pair in references.items()}
+    rounds = [number for number in own if all(number in logs for logs in beside.values())]
+    raw = tuple(own[number] for number in rounds)
+    moved = {name: tuple(logs[number] for number in rounds) for name, logs in beside.items()}
     return Paired(
         raw=raw,
         against={name: tuple(a - b for a, b in zip(raw, logs, strict=True)) for name, logs in moved.items()},
@@ -184,9 +183,31 @@ def _rounds(summary: Summary, fresh: bool) -> Medians:
     return {number: median for number, median in sorted(summary.medians.items()) if (number > CONFIRMING) == fresh}
 
 
-def _logs(sides: Sequence[Medians], rounds: Sequence[int]) -> tuple[float, ...]:
-    base, head = sides
-    return tuple(math.log(head[number] / base[number]) for number in rounds)
+def _logs(base: Summary, head: Summary, fresh: bool) -> dict[int, float]:
+    """log(head / base) by round. Of processes that took turns, the median over turns of the log ratio of the two
+    medians of a turn: what the machine did in one of them touches that turn only.
+    """
+    turns = [{result.round: _turns(result) for result in summary.rounds} for summary in (base, head)]
+    medians = [_rounds(summary, fresh) for summary in (base, head)]
+    logs = {}
+    for number, median in medians[0].items():
+        if number not in medians[1]:
+            continue
+        blocks = list(zip(*(side.get(number, ()) for side in turns), strict=False))
+        logs[number] = statistics.median(math.log(h / b) for b, h in blocks or [(median, medians[1][number])])
+    return logs
+
+
+def _turns(result: Result) -> list[float]:
+    """The median of each turn that a process took, in seconds; none where it ran by itself."""
+    latency = result.measurement("latency")
+    if latency is None:
+        return []
+    counts = result.details.get("turns", ())
+    if not all(isinstance(count, int) and count > 0 for count in counts) or sum(counts) != len(latency.samples):
+        return []
+    ends = list(itertools.accumulate(counts, initial=0))
+    return [statistics.median(latency.samples[a:b]) for a, b in itertools.pairwise(ends)]
 
 
 def _ratios(case: Medians, reference: Medians) -> tuple[float, ...]:
