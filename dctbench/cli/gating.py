@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from dctbench import __version__, errors, gate, gpus, suite, units
+from dctbench import __version__, catalog, errors, gate, gpus, suite, units
 from dctbench.cli.files import write_whole
 from dctbench.cli.gate_progress import GateProgress
 from dctbench.cli.gate_rules import rules as rules_of
@@ -82,6 +82,7 @@ class _Check:
     plan: Plan
     judged: tuple[Case, ...]
     beside: tuple[Case, ...]
+    counterparts: Mapping[Case, Case]
 
     @classmethod
     def prepare(cls, wanted: Suite, flags: Mapping[str, Any], runner: LocalRunner) -> _Check:
@@ -99,7 +100,9 @@ class _Check:
         if rules.budgets.latency_p99 is not None:
             least = {"samples_least": -(-P99_SAMPLES // rules.pairs)}
             runner.sampling_of = {case.id: least for case in judged if rules.budgeted(case)}
-        return cls(wanted, flags, runner, rules, plan, judged, beside)
+        return cls(
+            wanted, flags, runner, rules, plan, judged, beside, _counterparts(flags["base_impl"], judged, runner)
+        )
 
     def warn_of_same_code(self, base: LocalRunner) -> None:
         """An environment that imports head's own files makes a gate that cannot fail."""
@@ -113,15 +116,16 @@ class _Check:
     def against_base(self, base_runner: LocalRunner, store: Store) -> Outcome:
         """Pairs of processes, base and head in turn."""
         name = self.flags["base_impl"]
-        counterparts = self._counterparts(name)
         lacking = frozenset[Case]() if name or base_runner is self.runner else self._lacking(base_runner)
-        planned = dict.fromkeys([*(counterparts[c] for c in self.judged if c not in lacking), *self.beside])
+        planned = dict.fromkeys([*(self.counterparts[c] for c in self.judged if c not in lacking), *self.beside])
         base = self._run("base", base_runner, base_impl=name)
         head = self._run("head", self.runner, base=base.id, base_impl=name)
         base_side = self._side(base, base_runner, list(planned), store)
         head_side = self._side(head, self.runner, self.plan.cases, store)
         with self._progress("pair", store) as progress:
-            judgement = gate.check_pairs(base_side, head_side, counterparts, self.beside, lacking, self.rules, progress)
+            judgement = gate.check_pairs(
+                base_side, head_side, self.counterparts, self.beside, lacking, self.rules, progress
+            )
         return self._outcome(base, head, judgement, [base_runner.environment])
 
     def against_stored(self, baseline: Recorded, store: Store) -> Outcome:
@@ -148,20 +152,6 @@ class _Check:
     def _outcome(self, base: Run, head: Run, judgement: Judgement, places: Sequence[Environment]) -> Outcome:
         code = judgement.exit_code(self.flags["inconclusive"])
         return Outcome(base, head, judgement, self.rules, differences(places, [self.runner.environment]), code)
-
-    def _counterparts(self, base_impl: str | None) -> dict[Case, Case]:
-        if base_impl is None:
-            return {case: case for case in self.judged}
-        names = suite.words("impl", [base_impl])
-        if len(names) != 1:
-            raise errors.UsageError(
-                f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one, such as dct-x"
-            )
-        uses_ratio = self.runner.describe(names, ()).uses_ratio[names[0]]
-        return {
-            case: replace(case, implementation=names[0], ratio=case.ratio if uses_ratio else None)
-            for case in self.judged
-        }
 
     def _lacking(self, base: LocalRunner) -> frozenset[Case]:
         """The cases whose implementation base does not know: new, and not its failure."""
@@ -202,6 +192,20 @@ class _Check:
             f"tolerance {units.percent(self.rules.latency)} · est. {units.duration(took)}{rough}   {store.name}"
         )
         return GateProgress(header, self.flags["progress"], unit)
+
+
+def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:
+    """What each case is compared with: itself, or the same shape of the method that --base-impl names."""
+    if base_impl is None:
+        return {case: case for case in judged}
+    names = suite.words("impl", [base_impl])
+    if len(names) != 1:
+        raise errors.UsageError(f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one: dct-x")
+    entry = catalog.implementation(names[0])
+    uses_ratio = entry.uses_ratio
+    if uses_ratio is None:
+        uses_ratio = runner.describe(names, ()).uses_ratio[names[0]]
+    return {case: replace(case, implementation=names[0], ratio=case.ratio if uses_ratio else None) for case in judged}
 
 
 def _baseline(store: str, reference: str) -> Recorded:
