@@ -53,3 +53,11 @@ class UnsupportedError(DctbenchError):
     """A method that has no such shape, scope or dtype: the case becomes `unsupported`, never a failure of the sweep."""
 
     exit_code = 2
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception, whatever its class makes of being asked for it."""
+    try:
+        return str(error)
+    except BaseException as failure:
+        return f"its text cannot be had: __str__ raised {type(failure).__name__}"

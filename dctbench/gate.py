@@ -1,8 +1,8 @@
 """Measuring for a gate: base and head in turn, pair after pair, for as long as a verdict needs them.
 
-The two sides of a pair run back to back and change their order from pair to pair (base head, head base), so that
-what the machine does meanwhile befalls both; each pair starts both interpreters anew. Every result is stored before
-the next is measured.
+The two processes of a pair take turns of some hundredths of a second, so that what the machine does meanwhile befalls
+both; which of them begins changes from pair to pair, and each pair starts both interpreters anew. Every result is
+stored before the next is measured.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dctbench.compare import CONFIRMING, WITNESS, Comparison, Judgement, Rules, 
 from dctbench.model import Case, Result, Run
 from dctbench.roofline import under_the_roof
 from dctbench.runners import Runner
+from dctbench.runners.turns import measure_in_turns
 from dctbench.store import Store
 
 ORDER_SEED = 0
@@ -34,12 +35,15 @@ class Side:
     measured: set[tuple[Case, int]] = field(default_factory=set)
 
     def measure(self, case: Case, round: int) -> Result:
-        """Measure a case in one process and store the result."""
-        measured = self.runner.submit(case, round).result()
-        result = under_the_roof(measured, self.calibrations.get(case.device))
+        """Measure a case in one process by itself, and store the result."""
+        return self.keep(self.runner.submit(case, round).result())
+
+    def keep(self, measured: Result) -> Result:
+        """Store a result."""
+        result = under_the_roof(measured, self.calibrations.get(measured.case.device))
         self.store.add_result(self.run.id, result)
         self.results.append(result)
-        self.measured.add((case, round))
+        self.measured.add((result.case, result.round))
         return result
 
     @property
@@ -83,7 +87,7 @@ def check_pairs(
     """Measure both sides in turn until every verdict is reached.
 
     Args:
-        base, head: with their runs stored; they may share one runner.
+        base, head: with their runs stored, each with a runner of its own.
         counterparts: base's case for each case of head that is judged.
         beside: the reference cases that were added to be measured beside them.
         lacking: judged cases that base does not have.
@@ -98,17 +102,26 @@ def check_pairs(
         total = sum(1 if case in lacking else 2 for case in cases)
         done = 0
         for case in cases:
-            sides = [("head", head, case)]
-            if case not in lacking:
-                sides.append(("base", base, counterparts.get(case, case)))
-            if not _head_first(case, number):
-                sides.reverse()
-            for name, side, its_case in sides:
-                done += 1
-                if (its_case, number) not in side.measured:  # one case of base may stand for several of head
-                    listener(CaseMeasured(side.measure(its_case, number), name, done, total))
+            done += 1 if case in lacking else 2
+            its_base = counterparts.get(case, case)
+            if case in lacking or (its_base, number) in base.measured:  # one case of base may stand for several
+                results = [("head", head.measure(case, number))]
+            else:
+                results = measure_pair(base, head, its_base, case, number)
+            for side, result in results:
+                listener(CaseMeasured(result, side, done, total))
 
     return _until_decided(comparison, tuple(counterparts), beside, measure, rules, listener)
+
+
+def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[str, Result]]:
+    """One pair: a process of either side, in turns; which begins changes from pair to pair."""
+    sides = [("base", base, its_base), ("head", head, case)]
+    if _head_first(case, number):
+        sides.reverse()
+    (_, first, one), (_, second, other) = sides
+    measured = measure_in_turns((first.runner, one), (second.runner, other), number)
+    return [(name, side.keep(result)) for (name, side, _), result in zip(sides, measured, strict=True)]
 
 
 def check_stored(

@@ -6,6 +6,7 @@ those fails the case keeps what was measured, and a warning says what is missing
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from torch import Tensor
 from dctbench import catalog, units
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.devices import Cache, DeviceModule
-from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
 from dctbench.metrics import energy, error, flops, inputs, latency, memory
 from dctbench.metrics.output import (
     WrongOutputError,
@@ -39,6 +40,10 @@ class NotEnoughMemoryError(DctbenchError):
     def __init__(self, needed: int, available: int) -> None:
         super().__init__(f"needs about {units.size(needed)} of {units.size(available)} (estimate)")
         self.needed = needed
+
+
+class NotFiniteError(DctbenchError):
+    """A figure that is no number."""
 
 
 def measure_case(
@@ -170,6 +175,8 @@ class _Collected:
         self.details: JSON = {}
 
     def add(self, metric: str, *samples: float) -> None:
+        if not all(map(math.isfinite, samples)):
+            raise NotFiniteError(f"{metric} came out as {samples[0]:g}")
         unit = catalog.METRICS[metric].unit
         self.measurements.append({"metric": metric, "unit": unit, "samples": list(samples)})
 
@@ -186,8 +193,8 @@ class _Collected:
         except (UnsupportedError, UnavailableError) as reason:
             self.details[f"{metric}.absent"] = reason.message
         except Exception as failure:
-            text = failure.message if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: {failure}"
-            self.warnings.append(f"{metric}: not measured ({' '.join(text.split())[:300]})")
+            kind = "" if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: "
+            self.warnings.append(f"{metric}: not measured ({' '.join((kind + text_of(failure)).split())[:300]})")
 
     def to_json(self) -> JSON:
         return {

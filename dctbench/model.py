@@ -29,6 +29,8 @@ SCHEMA_VERSION = 1
 """Of the own JSON document; a reader refuses a higher one."""
 PROTOCOL = 1
 """Of what a runner and its workers say to each other: a base in another environment has to speak the same."""
+TURN = "turn\n"
+"""What a worker says when it waits for its turn; a line in answer gives it."""
 
 
 def canonical_json(value: object) -> str:

@@ -41,16 +41,16 @@ def check(suite: Suite, flags: Mapping[str, Any]) -> int:
         runner = stack.enter_context(_runner(suite))
         gpus.require(suite.axes["device"], runner.variables)
         prepared = _Check.prepare(suite, flags, runner)
-        base_runner = runner
-        if flags["base_python"] is not None:
-            base_runner = stack.enter_context(_runner(suite, flags["base_python"]))
-            prepared.warn_of_same_code(base_runner)
+        base = None if baseline else stack.enter_context(_runner(suite, flags["base_python"]))
+        if base is not None and flags["base_python"] is not None:
+            prepared.warn_of_same_code(base)
         store = stack.enter_context(open_for_run(flags["store"], _say, create=True))
         try:
-            if baseline is not None:
+            if base is None:
+                assert baseline is not None
                 outcome = prepared.against_stored(baseline, store)
             else:
-                outcome = prepared.against_base(base_runner, store)
+                outcome = prepared.against_base(base, store)
         except KeyboardInterrupt:
             click.echo(f"interrupted: what was measured is stored in {store.name}", err=True)
             click.echo("  a check is not resumed, since its pairs must be near in time: start it again", err=True)
@@ -116,7 +116,7 @@ class _Check:
     def against_base(self, base_runner: LocalRunner, store: Store) -> Outcome:
         """Pairs of processes, base and head in turn."""
         name = self.flags["base_impl"]
-        lacking = frozenset[Case]() if name or base_runner is self.runner else self._lacking(base_runner)
+        lacking = frozenset[Case]() if name else self._lacking(base_runner)
         planned = dict.fromkeys([*(self.counterparts[c] for c in self.judged if c not in lacking), *self.beside])
         base = self._run("base", base_runner, base_impl=name)
         head = self._run("head", self.runner, base=base.id, base_impl=name)

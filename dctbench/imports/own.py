@@ -9,26 +9,9 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dctbench import suite
+from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_free, converted
 from dctbench.errors import UsageError
-from dctbench.imports.limits import (
-    MAX_CASES,
-    MAX_ROUNDS,
-    MAX_SAMPLES,
-    Bad,
-    Figure,
-    Fingerprint,
-    Free,
-    Host,
-    Identifier,
-    Name,
-    Seconds,
-    Text,
-    Timestamp,
-    Version,
-    Whole,
-    check_free,
-    converted,
-)
+from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
 from dctbench.store import clean_label
 from dctbench.texts import harmless, harmless_values

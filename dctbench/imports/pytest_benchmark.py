@@ -17,7 +17,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from dctbench.imports.limits import MAX_CASES, MAX_SAMPLES, Bad, Free, Name, Seconds, Text, Whole, check_free, converted
+from dctbench.bounds import MAX_SAMPLES, Bad, Free, Name, Seconds, Text, check_free, converted
+from dctbench.imports.limits import MAX_CASES, Whole
 from dctbench.imports.own import case_of
 from dctbench.model import Environment, Measurement, Result, Run, digest, tidy_number
 from dctbench.texts import harmless

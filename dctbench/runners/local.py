@@ -12,23 +12,25 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any, Literal, Self
 
-from dctbench import environment
+from dctbench import catalog, environment
+from dctbench.bounds import Bad
 from dctbench.calibration import Calibration
 from dctbench.errors import DctbenchError, UsageError
-from dctbench.model import Case, Result
-from dctbench.runners import Facts, result_from_answer
-from dctbench.runners.children import Child, Fresh, Launcher, Zygote, ZygoteError, kill_group
+from dctbench.model import TURN, Case, Result
+from dctbench.runners import Facts, Turn, answers, result_from_answer
+from dctbench.runners.children import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.interpreters import interpreter, other_variables
+from dctbench.runners.turns import TURNS
+from dctbench.texts import harmless
 
 Isolation = Literal["auto", "zygote", "fresh"]
 DESCRIBE_TIMEOUT = 120.0
-_MAX_ANSWER = 256 << 20  # bytes; a million samples are 20 MB
 _OUTPUT_TAIL = 2000
 _LOCK_SECONDS = 0.25
 
@@ -98,18 +100,21 @@ class LocalRunner:
         self._closing.set()
         child = self._child
         if child is not None:
-            kill_group(child.pid)
+            child.kill()
         self._thread.shutdown(wait=True, cancel_futures=True)
         if self._zygote is not None:
             self._zygote.close()
         self._scratch.cleanup()
 
-    def submit(self, case: Case, round: int) -> Future[Result]:
+    def submit(self, case: Case, round: int, turn: Turn | None = None) -> Future[Result]:
         """Measure `case` in a process of its own; whatever becomes of that process, the future holds a Result.
 
         In the first round everything is measured, in later ones only what differs between processes: the latency.
+        With a `turn` the process runs only when it is its turn, on a device that the caller holds.
         """
         sampling = {**self.settings.sampling, **self.sampling_of.get(case.id, {})}
+        if turn is not None:
+            sampling["turns"] = TURNS
         request = {
             "measure": {
                 "case": case.to_json(),
@@ -121,31 +126,50 @@ class LocalRunner:
             }
         }
 
+        def ask() -> dict[str, Any]:
+            launcher = self._launcher(case.device, round)
+            return self._ask(request, self.settings.case_timeout, launcher, answers.case_answer, turn)
+
         def run() -> Result:
-            with self._device(case.device):
-                answer = self._ask(request, self.settings.case_timeout, self._launcher(case.device, round))
+            if turn is None:
+                with self.device(case.device):
+                    answer = ask()
+            else:
+                try:
+                    turn.wait(self._closing)
+                    answer = ask()
+                finally:
+                    turn.leave()
             return result_from_answer(case, round, answer, self.environment)
 
         return self._thread.submit(run)
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
-        """Ask the implementations about themselves, in one child.
+        """Ask the implementations about themselves: ours together in one child, each of others' in a child of its own.
+
+        One that breaks when it is asked is left out of the answer: measuring it will show what is wrong with it.
 
         Raises:
             UsageError: when one of them cannot be imported.
         """
-        names = list(dict.fromkeys([*implementations, *(case.implementation for case in cases)]))
+        names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
+        ours = [name for name in names if name in catalog.IMPLEMENTATIONS]
+        uses_ratio: dict[str, bool] = {}
+        flops: dict[Case, int | None] = dict.fromkeys(cases)
+        for group in [ours, *([name] for name in names if name not in ours)]:
+            theirs = [case for case in cases if case.implementation in group]
+            answer = self._thread.submit(self._describe, group, theirs).result() if group else {}
+            if answer.get("refused"):
+                raise UsageError(answer["message"], hint=answer["hint"])
+            uses_ratio |= {name: facts["uses_ratio"] for name, facts in answer.get("implementations", {}).items()}
+            flops |= dict(zip(theirs, answer.get("flops", ()), strict=False))
+        return Facts(uses_ratio, flops)
+
+    def _describe(self, names: Sequence[str], cases: Sequence[Case]) -> dict[str, Any]:
         request = {"describe": {"implementations": names, "cases": [case.to_json() for case in cases]}}
-
-        def run() -> dict[str, Any]:
-            return self._ask(request, DESCRIBE_TIMEOUT, self._launcher("cpu", 1))
-
-        answer = self._thread.submit(run).result()
-        if "implementations" not in answer:
-            raise UsageError(f"cannot load {', '.join(names)}: {answer['message']}", hint=answer.get("hint"))
-        return Facts(
-            {name: facts["uses_ratio"] for name, facts in answer["implementations"].items()},
-            dict(zip(cases, answer["flops"], strict=True)),
+        timeout = min(DESCRIBE_TIMEOUT, self.settings.case_timeout)
+        return self._ask(
+            request, timeout, self._launcher("cpu", 1), lambda line: answers.description(line, names, len(cases))
         )
 
     def ask(self, question: str, timeout: float, holding: str | None = None, **arguments: Any) -> dict[str, Any]:
@@ -159,8 +183,10 @@ class LocalRunner:
         """
 
         def run() -> dict[str, Any]:
-            with self._device(holding) if holding else nullcontext():
-                return self._ask({question: arguments}, timeout, Fresh(self.variables, self.python))
+            with self.device(holding) if holding else nullcontext():
+                return self._ask(
+                    {question: arguments}, timeout, Fresh(self.variables, self.python), answers.free_answer
+                )
 
         return self._thread.submit(run).result()
 
@@ -181,38 +207,53 @@ class LocalRunner:
             self._zygote = None
         try:
             self._zygote, self._zygote_round = Zygote(self.variables, self.python), round
-        except ZygoteError:
+        except GoneError:
             self._zygotes_work = False
             return Fresh(self.variables, self.python)
         return self._zygote
 
-    def _ask(self, request: Mapping[str, Any], timeout: float, launcher: Launcher) -> dict[str, Any]:
-        """Hand `request` to a child and wait for its answer, its end, or the timeout."""
+    def _ask(
+        self,
+        request: Mapping[str, Any],
+        timeout: float,
+        launcher: Launcher,
+        read: Callable[[bytes], dict[str, Any]],
+        turn: Turn | None = None,
+    ) -> dict[str, Any]:
+        """Hand `request` to a child and wait for its answer, its end, or the timeout; `read` makes sense of it."""
         if self._closing.is_set():
             raise DctbenchError("the runner is closed")
         with tempfile.TemporaryFile() as output:
             try:
                 child = launcher.start(output)
-            except ZygoteError:  # it died between two cases; nothing of this one has run yet
+            except GoneError:  # it died between two cases; nothing of this one has run yet
                 self._forget_zygote()
                 launcher = Fresh(self.variables, self.python)
                 child = launcher.start(output)
             self._child = child
             try:
                 if self._closing.is_set():  # closed between the check above and the start
-                    kill_group(child.pid)
-                line = _converse(child, request, timeout)
-                if line is None:
-                    return {"status": "timeout", "message": f"timeout after {timeout:g} s"}
-                answer = _parse(line) or _obituary(child.wait(), output)
-            except ZygoteError as gone:
-                self._forget_zygote()
-                answer = {"status": "error", "message": f"{gone.message} while the case ran"}
+                    child.kill()
+                line = _converse(child, request, timeout, None if turn is None else lambda: turn.next(self._closing))
+                answer, ending = _read(line, timeout, read)
+                ended = self._ended(child, by_itself=ending)
             finally:
                 child.close()
                 self._child = None
+            if answer is None:
+                answer = _obituary(ended, output)
+            if line is not None and ended is not None and ended.left:
+                answer.setdefault("warnings", []).append(_left_behind(ended.left))
         answer.setdefault("details", {}).update(isolation=launcher.name, torch_imported_by=child.importer)
         return answer
+
+    def _ended(self, child: Child, *, by_itself: bool) -> Ended | None:
+        """How the child ended, or None when its zygote cannot tell: then the next case gets another one."""
+        try:
+            return child.wait() if by_itself else child.end()
+        except GoneError:
+            self._forget_zygote()
+            return None
 
     def _forget_zygote(self) -> None:
         if self._zygote is not None:
@@ -220,8 +261,8 @@ class LocalRunner:
             self._zygote = None
 
     @contextmanager
-    def _device(self, device: str) -> Iterator[None]:
-        """The device for this case alone: other runs on this machine wait their turn."""
+    def device(self, device: str) -> Iterator[None]:
+        """The device for this run alone: others on this machine wait."""
         path = Path(tempfile.gettempdir()) / f"dctbench-{device.replace(':', '-')}.lock"
         with _open_lock(path) as file:
             told = False
@@ -259,57 +300,86 @@ def _locked(file: IO[str]) -> bool:
     return True
 
 
-def _converse(child: Child, request: Mapping[str, Any], timeout: float) -> bytes | None:
-    """The child's answer; b"" when it ended without one; None when time ran out.
+def _converse(
+    child: Child, request: Mapping[str, Any], timeout: float, next_turn: Callable[[], None] | None
+) -> bytes | None:
+    """The child's answer, b"" when it ended or hung up before that was whole; None when time ran out.
 
     The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
-    being measured.
+    being measured. A child that takes turns with another asks before each, and the time that it waits is not its own.
     """
     deadline = monotonic() + timeout
-    received = bytearray()
-    channel = child.channel
+    left = 0 if next_turn is None else TURNS + 1
     with selectors.DefaultSelector() as selector:
         try:
-            channel.sendall(json.dumps(request).encode() + b"\n")
+            child.channel.sendall(json.dumps(request).encode() + b"\n")
+            selector.register(child.channel, selectors.EVENT_READ)
+            selector.register(child.ending, selectors.EVENT_READ)
+            while True:
+                line = _next_line(selector, child, deadline)
+                if line != TURN.encode() or next_turn is None or not left:
+                    return line
+                left -= 1
+                asked = monotonic()
+                next_turn()
+                deadline += monotonic() - asked
+                child.channel.sendall(b"\n")
         except OSError:  # it ended before it read; what it left behind says why
             return b""
-        selector.register(channel, selectors.EVENT_READ)
-        selector.register(child.ending, selectors.EVENT_READ)
-        while not received.endswith(b"\n"):
-            remaining = deadline - monotonic()
-            ready = {key.fileobj for key, _ in selector.select(remaining)} if remaining > 0 else set()
-            if not ready:
-                return None
-            if channel in ready:
-                try:
-                    chunk = channel.recv(1 << 20)
-                except ConnectionResetError:
-                    chunk = b""
-                received += chunk
-                if not chunk or len(received) > _MAX_ANSWER:
-                    return b""
-            else:  # it ended, and nothing is left to read: a grandchild may still hold the channel open
-                return b""
+
+
+def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) -> bytes | None:
+    """The next line of a child, or as of `_converse`."""
+    received = bytearray()
+    while not received.endswith(b"\n") and len(received) <= answers.MAX_BYTES:
+        remaining = deadline - monotonic()
+        ready = {key.fileobj for key, _ in selector.select(remaining)} if remaining > 0 else set()
+        if not ready:
+            return None
+        chunk = b""  # it ended, and nothing is left to read: a grandchild may still hold the channel open
+        if child.channel in ready:
+            with suppress(ConnectionResetError):
+                chunk = child.channel.recv(1 << 20)
+        received += chunk
+        if not chunk:
+            return b""
     return bytes(received)
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def _read(
+    line: bytes | None, timeout: float, read: Callable[[bytes], dict[str, Any]]
+) -> tuple[dict[str, Any] | None, bool]:
+    """What the answer says, an error that says what is wrong with it, or None; and whether its child is at its end."""
+    if line is None:
+        return {"status": "timeout", "message": f"timeout after {timeout:g} s"}, False
+    if not line:
+        return None, True
     try:
-        answer = json.loads(line)
-    except ValueError:
-        return None
-    return answer if isinstance(answer, dict) else None
+        return read(line), True
+    except Bad as bad:
+        return {"status": "error", "message": f"the answer of its process is not valid: {bad}"}, False
 
 
-def _obituary(code: int, output: IO[bytes]) -> dict[str, Any]:
+def _left_behind(count: int) -> str:
+    return (
+        f"it left {count} {'process' if count == 1 else 'processes'} behind, which took time from what was measured "
+        "and had to be ended: let it end what it starts"
+    )
+
+
+def _obituary(ended: Ended | None, output: IO[bytes]) -> dict[str, Any]:
     """The status of a child that ended without an answer, from its exit code and the last it wrote."""
     output.seek(0, os.SEEK_END)
     output.seek(max(0, output.tell() - _OUTPUT_TAIL))
-    tail = output.read().decode("utf-8", errors="replace").strip()
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        cause = " (probably out of memory)" if -code == signal.SIGKILL else ""
-        message = f"{name}{cause}"
+    tail = harmless(output.read().decode("utf-8", errors="replace")).strip()
+    if ended is None:
+        message = "its parent process ended or hung while it ran"
+    elif ended.killed:
+        message = "it gave up its channel without a result, and did not end"
+    elif ended.code < 0:
+        number = -ended.code
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        message = f"{name} (probably out of memory)" if number == signal.SIGKILL else name
     else:
-        message = f"the process ended without a result (exit code {code})"
+        message = f"the process ended without a result (exit code {ended.code})"
     return {"status": "error", "message": message, "details": {"output": tail} if tail else {}}
