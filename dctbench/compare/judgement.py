@@ -111,12 +111,14 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     found = findings(first, rules)
     still = tuple(case for case, finding in found.items() if finding is Finding.OPEN)
     suspects = [case for case, finding in found.items() if finding is Finding.SLOWER]
-    confirming = not still and bool(suspects)
+    confirming = bool(suspects) and not (still and rules.confirm)
     second: dict[Case, Timed] = {}
     if confirming:
         second = _timed(comparison, rules, suspects, fresh=True)
+        if not rules.confirm:
+            second = {case: one for case, one in second.items() if one.change.count}
         confirmed = findings(second, rules)
-        still = tuple(case for case, finding in confirmed.items() if finding is Finding.OPEN)
+        still += tuple(case for case, finding in confirmed.items() if finding is Finding.OPEN)
         found |= confirmed
     verdicts: list[Verdict] = []
     for case, verdict in standing.items():

@@ -28,7 +28,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A comparison that is finished. `exit_code` is the command's, whatever --inconclusive made of it."""
+    """A comparison that is finished. `exit_code` is the command's, whatever --inconclusive made of it.
+
+    `informs` says that two stored runs were compared: nothing more can be measured, and nothing fails.
+    """
 
     base: Run
     head: Run
@@ -36,6 +39,7 @@ class Outcome:
     rules: Rules
     differences: tuple[Difference, ...]
     exit_code: int
+    informs: bool = False
 
 
 def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tuple[Difference, ...]:

@@ -30,6 +30,8 @@ class Rules:
         latency, flops, memory, error: the tolerance of each.
         pairs: of processes (or fresh processes of head alone, against a stored baseline) that every case gets.
         max_pairs: that an undecided case gets at most.
+        confirm: whether a slower case needs fresh processes that say it again. Where nothing more can be measured, as
+            between two stored runs, only those that are there are asked.
         budgets: what head may need at most.
         at: the cases that budgets are held against, by values of their axes; all when empty.
     """
@@ -41,6 +43,7 @@ class Rules:
     error: float = 0.01
     pairs: int = 5
     max_pairs: int = 15
+    confirm: bool = True
     budgets: Budgets = field(default_factory=Budgets)
     at: Mapping[str, object] = field(default_factory=dict)
 
