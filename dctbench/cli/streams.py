@@ -8,7 +8,19 @@ import os
 import sys
 import unicodedata
 
-_ASCII = {"▲": "^", "▼": "v", "±": "+-", "µ": "u", "×": "x", "·": "-", "–": "-", "→": "->", "…": "...", "²": "^2"}
+_ASCII = {
+    "▲": "^",
+    "▼": "v",
+    "±": "+-",
+    "µ": "u",
+    "×": "x",
+    "·": "-",
+    "–": "-",
+    "→": "->",
+    "…": "...",
+    "²": "^2",
+    "≤": "<=",
+}
 _HANDLER = "dctbench.readable"
 _ENCODING = "dctbench_ascii"
 
