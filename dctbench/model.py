@@ -214,6 +214,15 @@ class Run:
         return self.id[:8]
 
 
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A name for a run that others are judged against: a pointer, never a copy. `saved_at` is UTC in ISO 8601."""
+
+    name: str
+    run_id: str
+    saved_at: str
+
+
 class Kind(Enum):
     """What a gate says of one metric of one case."""
 

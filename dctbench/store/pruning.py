@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from dctbench.model import Baseline
 from dctbench.store import schema
 from dctbench.store.contents import RunState, Store
 from dctbench.store.failures import translated
@@ -42,8 +43,16 @@ def removable(
     ]
 
 
+def apart(states: Sequence[RunState], baselines: Collection[Baseline]) -> tuple[list[RunState], list[RunState]]:
+    """Of runs that are old enough those that may go, and those that stay because a baseline points to them."""
+    named = {baseline.run_id for baseline in baselines}
+    return [s for s in states if s.run.id not in named], [s for s in states if s.run.id in named]
+
+
 def remove(store: Store, run_ids: Sequence[str]) -> None:
     """Delete runs with everything that belongs to them, one transaction each, and give the space back.
+
+    The database itself refuses to lose a run that a baseline points to, should it have been named meanwhile.
 
     Raises:
         StoreError: when the store cannot be written; what was deleted until then is gone, the rest untouched.

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from dctbench.calibration import Calibration
-from dctbench.model import JSON, Case, Environment, Measurement, Result, Run, canonical_json
+from dctbench.model import JSON, Baseline, Case, Environment, Measurement, Result, Run, canonical_json
 from dctbench.store.failures import DamagedError, remedy
 
 Row = dict[str, Any]
@@ -28,6 +28,7 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "environments": ("run_id", "fingerprint", "host", "facts"),
     "results": ("run_id", "case_id", "round", "status", "metrics", "samples", "record"),
     "calibrations": ("fingerprint", "device", "record"),
+    "baselines": ("name", "run_id", "saved_at"),
 }
 """By table, the columns under its seal, in the order in which they are hashed."""
 _NAMES: Mapping[str, str] = {
@@ -36,6 +37,7 @@ _NAMES: Mapping[str, str] = {
     "environments": "the environment {fingerprint} of run {run_id}",
     "results": "the result of case {case_id}, round {round} of run {run_id}",
     "calibrations": "the calibration of {device} in {fingerprint}",
+    "baselines": "the baseline {name!r}",
 }
 
 
@@ -163,6 +165,22 @@ def calibration_of_row(row: Mapping[str, Any]) -> Calibration:
     """
     verify("calibrations", row, "measure it again: dctbench doctor --calibrate")
     return Calibration.from_json(json.loads(row["record"]))
+
+
+def row_of_baseline(baseline: Baseline) -> Row:
+    """The row of `baselines` for one name."""
+    row = {"name": baseline.name, "run_id": baseline.run_id, "saved_at": baseline.saved_at}
+    return {**row, "sha256": seal(row)}
+
+
+def baseline_of_row(row: Mapping[str, Any]) -> Baseline:
+    """The inverse of `row_of_baseline`.
+
+    Raises:
+        DamagedError: when the row is not what was written.
+    """
+    verify("baselines", row, "save it again: dctbench run --save-baseline NAME")
+    return Baseline(row["name"], row["run_id"], row["saved_at"])
 
 
 def verify(table: str, row: Mapping[str, Any], hint: str | None = None) -> None:

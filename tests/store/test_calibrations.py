@@ -13,10 +13,11 @@ import pytest
 from dctbench.calibration import Calibration
 from dctbench.errors import StoreError
 from dctbench.store import open_store, schema
+from dctbench.store.checking import damages
 from tests.made import ENVIRONMENT, RUN, result
 
 FIXTURES = Path(__file__).parent / "fixtures"
-OLD_SCHEMAS = (1, 2)
+OLD_SCHEMAS = (1, 2, 3)
 CALIBRATION = Calibration(
     device="cpu",
     threads=2,
@@ -77,6 +78,10 @@ def test_a_store_of_every_old_schema_is_upgraded_and_readable(old: Path) -> None
         assert store.calibration(ENVIRONMENT.fingerprint) in (None, CALIBRATION)  # the first schema had none
         store.add_calibration(ENVIRONMENT.fingerprint, CALIBRATION)
         assert store.calibration(ENVIRONMENT.fingerprint) == CALIBRATION
+        assert store.baselines() == []  # the first three schemas had none
+        store.save_baseline("main", RUN.id)
+        assert store.find_run("main").run == RUN
+        assert damages(store) == []
 
 
 def test_every_schema_before_the_newest_has_a_fixture() -> None:
@@ -88,10 +93,14 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(old: Path, tmp_path: Path
     open_store(str(old))
     open_store(str(new), create=True)
 
-    def columns(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    def columns(path: Path) -> dict[str, list[str]]:
         connection = sqlite3.connect(path)
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        found = {name: sorted(connection.execute(f"PRAGMA table_info({name})")) for name in names}
+        found = {
+            name: sorted(map(str, [*connection.execute(f"PRAGMA table_info({name})"),
+                                   *connection.execute(f"PRAGMA foreign_key_list({name})")]))
+            for name in names
+        }  # fmt: skip
         connection.close()
         return found
 
