@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 import signal
 import sys
 import uuid
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from dctbench import __version__, errors, gpus, units
-from dctbench.cli import output
+from dctbench.cli import baselines, output
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
@@ -98,6 +99,7 @@ def _measure(
     flags: Mapping[str, Any],
     present: Present | None = None,
 ) -> int:
+    baseline: str | None = flags.get("save_baseline")
     calibrations = {
         device: found
         for device in {case.device for case in plan.cases}
@@ -128,8 +130,14 @@ def _measure(
         state = store.state(run.id)
         click.echo(f"interrupted: {state.stored} of {state.planned} results are stored in {store.name}", err=True)
         place = "" if store.name == _DEFAULT_STORE else f" --store {store.name}"
-        click.echo(f"  go on with: dctbench run --resume {run.short_id}{place}", err=True)
+        wanted = ""
+        if baseline is not None:
+            click.echo(f"  baseline {baseline!r} was not saved: not everything is measured", err=True)
+            wanted = f" --save-baseline {shlex.quote(baseline)}"
+        click.echo(f"  go on with: dctbench run --resume {run.short_id}{wanted}{place}", err=True)
         return errors.EXIT_INTERRUPTED
+    if baseline is not None:
+        baselines.save(store, run, baseline, failed=outcome.failed)
     shown = isinstance(progress, Live) and sys.stdout.isatty() and plan.rounds == 1
     if present is not None:
         present(store, run)
