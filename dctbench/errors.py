@@ -11,7 +11,6 @@ from typing import ClassVar
 EXIT_OK = 0
 EXIT_CASES_FAILED = 4
 EXIT_BUG = 70
-EXIT_INTERRUPTED = 130
 
 
 class DctbenchError(Exception):
@@ -47,6 +46,18 @@ class UnavailableError(DctbenchError):
     """A device, a kernel or an optional extra is missing on this machine (exit 6)."""
 
     exit_code = 6
+
+
+class TemporaryFolderError(DctbenchError):
+    """No file can be made in the folder for temporary files (exit 5)."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(DctbenchError):
+    """A signal ended a run: what was measured is stored, and the hint says how to go on (exit 130)."""
+
+    exit_code = 130
 
 
 class UnsupportedError(DctbenchError):

@@ -30,14 +30,14 @@ def _checked(ctx: click.Context, option: click.Parameter, name: str | None) -> s
     return None if name is None else checked_baseline_name(typed(name))
 
 
-def save(store: Store, run: Run, name: str, *, failed: bool) -> None:
-    """Let the name point to the run, unless some of its cases failed; either is said in a line.
+def save(store: Store, run: Run, name: str, *, refused: str | None) -> None:
+    """Let the name point to the run, unless something is against it; either is said in a line.
 
     Raises:
         StoreError: when the file or the server fails.
     """
-    if failed:
-        click.echo(f"baseline {name!r} was not saved: some cases failed", err=True)
+    if refused is not None:
+        click.echo(f"baseline {name!r} was not saved: {refused}", err=True)
         return
     store.save_baseline(name, run.id)
     click.echo(f"baseline {name!r} points to run {run.short_id}", err=True)

@@ -8,6 +8,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli import axes
+from dctbench.cli.baselines import save_baseline_option
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.run import PROGRESS
 
@@ -48,8 +49,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="For the relative error on the smooth input, such as 5%; or noise=SHARE.")  # fmt: skip
 @click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
               help="Hold the budgets against these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
-@click.option("--save-baseline", cls=Flag, section=_STORED, metavar="NAME",
-              help="When the check passes, name its head run so.")  # fmt: skip
+@save_baseline_option(_STORED)
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run (default: check).")
 @click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Write the verdicts as JUnit XML, too.")
 @click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what passed, too.")

@@ -14,11 +14,12 @@ from typing import Any
 import click
 
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
+from dctbench.cli import baselines
 from dctbench.cli.files import write_whole
 from dctbench.cli.gate_progress import GateProgress
 from dctbench.cli.gate_rules import rules as rules_of
 from dctbench.cli.judging import print_outcome
-from dctbench.cli.streams import typed
+from dctbench.cli.streams import outlive_readers, typed
 from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differences
 from dctbench.model import Case, Environment, Run, Suite
 from dctbench.plan import Plan, make_plan
@@ -36,6 +37,7 @@ SAMPLING_SECONDS = 0.15
 
 def check(suite: Suite, flags: Mapping[str, Any]) -> int:
     """Measure head, and base where it is not stored, until every verdict is reached; returns the exit code."""
+    outlive_readers()
     baseline = None if flags["baseline"] is None else _baseline(flags["store"], flags["baseline"])
     with ExitStack() as stack:
         runner = stack.enter_context(_runner(suite))
@@ -52,23 +54,20 @@ def check(suite: Suite, flags: Mapping[str, Any]) -> int:
             else:
                 outcome = prepared.against_base(base, store)
         except KeyboardInterrupt:
-            click.echo(f"interrupted: what was measured is stored in {store.name}", err=True)
-            click.echo("  a check is not resumed, since its pairs must be near in time: start it again", err=True)
-            return errors.EXIT_INTERRUPTED
+            raise errors.InterruptedRunError(
+                f"interrupted: what was measured is stored in {store.name}",
+                hint="a check is not resumed, since its pairs must be near in time: start it again",
+            ) from None
         print_outcome(outcome, flags["output_format"], everything=flags["everything"])
         if flags["junit"] is not None:
             write_whole(Path(flags["junit"]), junit_xml(outcome))
         if flags["save_baseline"] is not None:
-            _save(flags["save_baseline"], outcome, store)
+            baselines.save(store, outcome.head, flags["save_baseline"], refused=_refusal(outcome))
         return outcome.exit_code
 
 
-def _save(name: str, outcome: Outcome, store: Store) -> None:
-    if outcome.exit_code != errors.EXIT_OK:
-        click.echo(f"not saved as baseline {name}: the check did not pass", err=True)
-        return
-    store.save_baseline(name, outcome.head.id)
-    click.echo(f"saved as baseline {name}: run {outcome.head.short_id}", err=True)
+def _refusal(outcome: Outcome) -> str | None:
+    return None if outcome.exit_code == errors.EXIT_OK else "the check did not pass"
 
 
 @dataclass(frozen=True)

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import selectors
-import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from dctbench import catalog, environment
-from dctbench.bounds import Bad
 from dctbench.calibration import Calibration
 from dctbench.errors import DctbenchError, UsageError
-from dctbench.model import TURN, Case, Result
+from dctbench.model import Case, Result
 from dctbench.runners import Facts, Turn, answers, result_from_answer
 from dctbench.runners.children import Child, Ended, Fresh, GoneError, Launcher, Zygote
+from dctbench.runners.conversation import converse, left_behind, obituary, read_answer
 from dctbench.runners.interpreters import interpreter, other_variables
+from dctbench.runners.locks import Lock, temporary_folder
 from dctbench.runners.turns import TURNS
-from dctbench.texts import harmless
 
 Isolation = Literal["auto", "zygote", "fresh"]
 DESCRIBE_TIMEOUT = 120.0
-_OUTPUT_TAIL = 2000
 _LOCK_SECONDS = 0.25
 
 
@@ -86,7 +80,8 @@ class LocalRunner:
         self.calibrations: Mapping[str, Calibration] = {}  # by device, where this machine has been calibrated
         self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
-        self._scratch = tempfile.TemporaryDirectory(prefix="dctbench-", ignore_cleanup_errors=True)
+        with temporary_folder():
+            self._scratch = tempfile.TemporaryDirectory(prefix="dctbench-", ignore_cleanup_errors=True)
         self._zygote: Zygote | None = None
         self._zygote_round: int | None = None
         self._zygotes_work = sys.platform == "linux"
@@ -223,7 +218,9 @@ class LocalRunner:
         """Hand `request` to a child and wait for its answer, its end, or the timeout; `read` makes sense of it."""
         if self._closing.is_set():
             raise DctbenchError("the runner is closed")
-        with tempfile.TemporaryFile() as output:
+        with ExitStack() as files:
+            with temporary_folder():
+                output = files.enter_context(tempfile.TemporaryFile())
             try:
                 child = launcher.start(output)
             except GoneError:  # it died between two cases; nothing of this one has run yet
@@ -234,16 +231,16 @@ class LocalRunner:
             try:
                 if self._closing.is_set():  # closed between the check above and the start
                     child.kill()
-                line = _converse(child, request, timeout, None if turn is None else lambda: turn.next(self._closing))
-                answer, ending = _read(line, timeout, read)
+                line = converse(child, request, timeout, None if turn is None else lambda: turn.next(self._closing))
+                answer, ending = read_answer(line, timeout, read)
                 ended = self._ended(child, by_itself=ending)
             finally:
                 child.close()
                 self._child = None
             if answer is None:
-                answer = _obituary(ended, output)
+                answer = obituary(ended, output)
             if line is not None and ended is not None and ended.left:
-                answer.setdefault("warnings", []).append(_left_behind(ended.left))
+                answer.setdefault("warnings", []).append(left_behind(ended.left))
         answer.setdefault("details", {}).update(isolation=launcher.name, torch_imported_by=child.importer)
         return answer
 
@@ -263,123 +260,15 @@ class LocalRunner:
     @contextmanager
     def device(self, device: str) -> Iterator[None]:
         """The device for this run alone: others on this machine wait."""
-        path = Path(tempfile.gettempdir()) / f"dctbench-{device.replace(':', '-')}.lock"
-        with _open_lock(path) as file:
+        lock = Lock(device.replace(":", "-"))
+        try:
             told = False
-            while not _locked(file):
+            while not lock.take():
                 if not told:
-                    self._on_wait(
-                        f"waiting for {device}: {file.read().strip() or 'another process'} is measuring on it"
-                    )
+                    self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it")
                     told = True
                 if self._closing.wait(_LOCK_SECONDS):
                     raise DctbenchError("the runner is closed")
-            if file.writable():
-                file.seek(0)
-                file.truncate()
-                file.write(f"process {os.getpid()}")
-                file.flush()
-            yield  # closing the file gives the lock back
-
-
-def _open_lock(path: Path) -> IO[str]:
-    """The lock file, shared by all users of this machine."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    except PermissionError:  # another user's, and protected: reading is enough to lock
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        return os.fdopen(descriptor, "r", encoding="utf-8")
-    return os.fdopen(descriptor, "r+", encoding="utf-8")
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _converse(
-    child: Child, request: Mapping[str, Any], timeout: float, next_turn: Callable[[], None] | None
-) -> bytes | None:
-    """The child's answer, b"" when it ended or hung up before that was whole; None when time ran out.
-
-    The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
-    being measured. A child that takes turns with another asks before each, and the time that it waits is not its own.
-    """
-    deadline = monotonic() + timeout
-    left = 0 if next_turn is None else TURNS + 1
-    with selectors.DefaultSelector() as selector:
-        try:
-            child.channel.sendall(json.dumps(request).encode() + b"\n")
-            selector.register(child.channel, selectors.EVENT_READ)
-            selector.register(child.ending, selectors.EVENT_READ)
-            while True:
-                line = _next_line(selector, child, deadline)
-                if line != TURN.encode() or next_turn is None or not left:
-                    return line
-                left -= 1
-                asked = monotonic()
-                next_turn()
-                deadline += monotonic() - asked
-                child.channel.sendall(b"\n")
-        except OSError:  # it ended before it read; what it left behind says why
-            return b""
-
-
-def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) -> bytes | None:
-    """The next line of a child, or as of `_converse`."""
-    received = bytearray()
-    while not received.endswith(b"\n") and len(received) <= answers.MAX_BYTES:
-        remaining = deadline - monotonic()
-        ready = {key.fileobj for key, _ in selector.select(remaining)} if remaining > 0 else set()
-        if not ready:
-            return None
-        chunk = b""  # it ended, and nothing is left to read: a grandchild may still hold the channel open
-        if child.channel in ready:
-            with suppress(ConnectionResetError):
-                chunk = child.channel.recv(1 << 20)
-        received += chunk
-        if not chunk:
-            return b""
-    return bytes(received)
-
-
-def _read(
-    line: bytes | None, timeout: float, read: Callable[[bytes], dict[str, Any]]
-) -> tuple[dict[str, Any] | None, bool]:
-    """What the answer says, an error that says what is wrong with it, or None; and whether its child is at its end."""
-    if line is None:
-        return {"status": "timeout", "message": f"timeout after {timeout:g} s"}, False
-    if not line:
-        return None, True
-    try:
-        return read(line), True
-    except Bad as bad:
-        return {"status": "error", "message": f"the answer of its process is not valid: {bad}"}, False
-
-
-def _left_behind(count: int) -> str:
-    return (
-        f"it left {count} {'process' if count == 1 else 'processes'} behind, which took time from what was measured "
-        "and had to be ended: let it end what it starts"
-    )
-
-
-def _obituary(ended: Ended | None, output: IO[bytes]) -> dict[str, Any]:
-    """The status of a child that ended without an answer, from its exit code and the last it wrote."""
-    output.seek(0, os.SEEK_END)
-    output.seek(max(0, output.tell() - _OUTPUT_TAIL))
-    tail = harmless(output.read().decode("utf-8", errors="replace")).strip()
-    if ended is None:
-        message = "its parent process ended or hung while it ran"
-    elif ended.killed:
-        message = "it gave up its channel without a result, and did not end"
-    elif ended.code < 0:
-        number = -ended.code
-        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-        message = f"{name} (probably out of memory)" if number == signal.SIGKILL else name
-    else:
-        message = f"the process ended without a result (exit code {ended.code})"
-    return {"status": "error", "message": message, "details": {"output": tail} if tail else {}}
+            yield
+        finally:
+            lock.release()
