@@ -17,6 +17,9 @@ LOCAL = "tests/runners/test_local.py::"
 STORE = "tests/store/test_store.py::"
 FULL_DISK = "tests/reliability/test_full_disk.py::"
 POSTGRESQL = "tests/store/test_postgresql.py::"
+BAD_FILES = "tests/reliability/test_bad_files.py::"
+TWO_RUNS = "tests/reliability/test_two_runs.py::"
+RESUME = "tests/reliability/test_resume.py::"
 HERE = "tests/reliability/test_matrix.py::"
 
 MATRIX: dict[str, tuple[str, ...] | None] = {
@@ -24,8 +27,10 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         RUN + "test_out_of_memory_is_a_result_and_longer_lengths_are_skipped_with_the_reason",
         LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
     ),
-    # The signal is the kernel's, sent by the implementation to itself: no test exhausts the machine's memory.
-    "kernel OOM killer": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
+    "kernel OOM killer": (
+        "tests/reliability/test_memory_killer.py"
+        "::test_who_takes_all_memory_is_ended_and_neither_the_sweep_nor_a_neighbour",
+    ),
     "segfault in an implementation": (
         RUN + "test_a_failing_case_is_stored_and_told_and_the_sweep_goes_on_to_exit_4",
         LOCAL + "test_a_segfault_keeps_the_lines_that_say_where",
@@ -42,6 +47,10 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_nobody",
         "tests/store/test_keeping.py::test_what_a_killed_writer_left_half_done_is_rolled_back_on_opening",
     ),
+    "--resume by another version or on another machine": (
+        RESUME + "test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is",
+    ),
+    "--retry-failed": (RESUME + "test_failures_are_tried_again_only_when_asked_and_what_was_measured_stays",),
     "disk full": (FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",),
     "corrupt, foreign, newer, empty store": (
         RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
@@ -51,21 +60,33 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         "tests/store/test_keeping.py::test_an_overwritten_page_is_named",
     ),
     "read-only store": (FULL_DISK + "test_a_store_on_a_read_only_mount_is_read_and_never_written",),
-    "two runs on one device": (LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",),
-    # Two connections write at once; two whole commands would wait for each other's device.
-    "two runs on one store": (STORE + "test_two_writers_on_one_store_lose_nothing",),
+    "two runs on one device": (
+        LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",
+        TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
+    ),
+    "two runs on one store": (
+        STORE + "test_two_writers_on_one_store_lose_nothing",
+        TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
+    ),
     "PostgreSQL down": (
         POSTGRESQL + "test_what_keeps_a_server_from_being_used_is_one_sentence_without_its_password",
         POSTGRESQL + "test_a_server_that_stops_answering_is_given_up",
     ),
-    "PostgreSQL cut mid-run": None,  # no test yet cuts the server while a run writes and pushes afterwards
+    "PostgreSQL cut mid-run": (
+        "tests/reliability/test_server_cut.py"
+        "::test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everything",
+    ),
     "bad flags, suites, imports": (
         RUN + "test_wrong_words_exit_2_in_one_sentence_and_leave_nothing_behind",
         "tests/test_grid.py::test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error",
         "tests/test_suite.py::test_any_text_is_a_suite_or_a_usage_error",
         "tests/imports/test_own.py::test_what_is_wrong_is_named_with_its_place",
     ),
-    "bad baselines": None,  # no test yet gives a damaged baseline to a command
+    "bad baselines": (
+        BAD_FILES + "test_a_bad_file_is_refused_by_name_and_nothing_is_stored",
+        BAD_FILES + "test_every_command_that_takes_a_run_refuses_a_bad_file_in_its_place",
+        BAD_FILES + "test_a_file_that_is_refused_leaves_a_store_as_it_was",
+    ),
     "no GPU, --device cuda absent": (
         RUN + "test_a_device_that_is_not_there_exits_6_with_the_reason_and_stores_nothing",
         RUN + "test_beside_a_device_that_is_there_an_absent_one_is_skipped_with_the_reason",
