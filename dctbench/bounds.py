@@ -6,11 +6,13 @@ be exported and read back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
+
+from dctbench.texts import harmless
 
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
@@ -55,6 +57,17 @@ def check_free(table: Mapping[str, Any], place: str) -> None:
         level = below
     if level:
         raise Bad(f"{place}: nested too deeply")
+
+
+def check_names(names: Iterable[str], place: str) -> None:
+    """Refuse names with control characters: without these two names could become one, or none.
+
+    Raises:
+        Bad: naming the place.
+    """
+    for name in names:
+        if not name.isprintable():
+            raise Bad(f"{place}: the name {harmless(name)!r} holds control characters")
 
 
 def converted(table: Mapping[str, Any], kind: type[_Kind], place: str) -> _Kind:

@@ -78,8 +78,11 @@ def parse(text: str, where: str) -> Suite:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"suite {where}: {error}", hint="suites are TOML files; see `dctbench list suites`") from None
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and tables within tables
+        problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
+        raise UsageError(
+            f"suite {where}: {problem}", hint="suites are TOML files; see `dctbench list suites`"
+        ) from None
     reader = _Reader(text, where)
     reader.only(data, (), ("name", "description", "axes", "settings", "gate"))
     for key in ("name", "description"):

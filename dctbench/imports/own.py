@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dctbench import suite
-from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_free, converted
+from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_free, check_names, converted
 from dctbench.errors import UsageError
 from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
@@ -53,12 +53,14 @@ class _Round(Struct, forbid_unknown_fields=True):
 
 
 class _Metric(Struct, forbid_unknown_fields=True):
+    """The statistics of samples may be any numbers, since they are not read: two rounds can give a huge interval."""
+
     unit: Name
     value: Figure
-    low: Figure | None = None
-    high: Figure | None = None
-    p99: Figure | None = None
-    p99_high: Figure | None = None
+    low: float | None = None
+    high: float | None = None
+    p99: float | None = None
+    p99_high: float | None = None
     samples: Annotated[list[Seconds], Meta(min_length=1, max_length=MAX_SAMPLES)] | None = None
 
 
@@ -159,7 +161,8 @@ def case_of(values: dict[str, Any], place: str) -> Case:
     for field, known in _NAMED.items():
         if known is not None and values.get(field, known[0]) not in known:
             raise Bad(f"{place}.{field}: {values[field]!r} is none of {', '.join(known)}")
-    case = Case.from_json(harmless_values(values))
+    check_names([values["implementation"], values.get("task") or ""], place)
+    case = Case.from_json(values)
     try:
         if suite.words("device", [case.device]) != [case.device]:
             raise Bad(f"{place}.device: {case.device!r} names no single device")
@@ -174,11 +177,12 @@ def _case(found: _Case, place: str) -> Case:
 
 
 def _run(about: _Run) -> Run:
-    converted(about.settings, _Settings, "run.settings")
+    settings = converted(about.settings, _Settings, "run.settings")
+    check_names([about.suite, *settings.env], "run")
     return Run(
         id=about.id,
         label=clean_label(about.label or "") or None,
-        suite=harmless(about.suite),
+        suite=about.suite,
         argv=tuple(map(harmless, about.argv)),
         started_at=about.started_at,
         dctbench_version=harmless(about.dctbench_version),
@@ -190,6 +194,7 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
     """One result per round, the samples split back among them."""
     check_free(entry.details, f"{place}.details")
     measured = {name: figure for name, figure in entry.metrics.items() if figure is not None}
+    check_names([*measured, *(figure.unit for figure in measured.values())], f"{place}.metrics")
     for name, figure in measured.items():
         if (name == "latency") != (figure.samples is not None):
             raise Bad(f"{place}.metrics.{name}: latency has samples, and nothing else has")
@@ -222,12 +227,12 @@ def _others(taken: _Round, measured: dict[str, _Metric], place: str, *, first: b
     """What a round gave beside latency; where it does not say, the first round gave it all."""
     if taken.metrics is UNSET:
         for name, figure in measured.items() if first else ():
-            yield Measurement(harmless(name), harmless(figure.unit), (figure.value,))
+            yield Measurement(name, figure.unit, (figure.value,))
         return
     for name, values in taken.metrics.items():
         if name not in measured:
             raise Bad(f"{place}.metrics.{name}: not among the metrics of its case")
-        yield Measurement(harmless(name), harmless(measured[name].unit), tuple(values))
+        yield Measurement(name, measured[name].unit, tuple(values))
 
 
 def _message(taken: _Round, entry: _Entry) -> str | None:

@@ -1,4 +1,4 @@
-"""Layers for `--impl tests.reliability.layers:NAME`: they take all memory, leave a record, or fail until they are mended.
+"""Layers for `--impl tests.reliability.layers:NAME`: one takes all memory, one leaves a record, one fails until mended.
 
 What they need to know stands in variables of the environment, which reach the processes of the cases.
 """

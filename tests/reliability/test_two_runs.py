@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from tests.conftest import Cli
@@ -39,7 +40,7 @@ def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
     # Each case has a process of its own: from its first call to its last, nobody else's may fall between.
     spans = sorted(span for label in ("one", "two") for span in calls(tmp_path / label))
     assert len(spans) == 2 * CASES
-    assert all(last < begin for (_, last), (begin, _) in zip(spans, spans[1:], strict=False))
+    assert all(last < begin for (_, last), (begin, _) in pairwise(spans))
 
     listed = cli("list", "runs", "--format", "json").json()
     assert {(run["label"], run["results"]) for run in listed} == {
