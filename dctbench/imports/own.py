@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dctbench import suite
-from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_free, check_names, converted
+from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
 from dctbench.errors import UsageError
 from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
@@ -106,7 +106,32 @@ class _Facts(Struct):
     cpu: Text
     gpu: Annotated[list[dict[str, Any]], Meta(max_length=1000)] | None
     cores_usable: Whole | None = None
+    memory_bytes: Figure | None = None
     host: Host = ""
+
+
+class _Roofline(Struct):
+    """What pages read of where a call stands under the machine's ceilings."""
+
+    bound: Literal["compute", "bandwidth", "cache"]
+    rate: Figure
+    share: Figure
+    intensity: Figure
+
+
+class _Split(Struct):
+    """What pages read of how a call's time is split."""
+
+    shares: Annotated[dict[Name, Figure], Meta(max_length=100)]
+
+
+class _Details(Struct):
+    """What pages and tables read of a result's details; others stand beside them."""
+
+    stop_reason: Text | None = None
+    estimated_bytes: Figure | None = None
+    roofline: _Roofline | None = None
+    split: _Split | None = None
 
 
 class _Document(Struct, forbid_unknown_fields=True):
@@ -145,7 +170,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
             raise Bad(f"{place}.case_id: {entry.case_id} is not the id of its case, which is {case.id}")
         if seen.setdefault(case.id, index) != index:
             raise Bad(f"{place}: the same case as results[{seen[case.id]}]")
-        results += _results(entry, case, place)
+        results += sorted(_results(entry, case, place), key=lambda result: result.round)
     for result in results:
         if result.fingerprint and result.fingerprint not in environments:
             raise Bad(f"results: fingerprint {result.fingerprint!r} is not among the environments")
@@ -192,7 +217,7 @@ def _run(about: _Run) -> Run:
 
 def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
     """One result per round, the samples split back among them."""
-    check_free(entry.details, f"{place}.details")
+    converted(entry.details, _Details, f"{place}.details")
     measured = {name: figure for name, figure in entry.metrics.items() if figure is not None}
     check_names([*measured, *(figure.unit for figure in measured.values())], f"{place}.metrics")
     for name, figure in measured.items():
@@ -248,7 +273,7 @@ def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str]:
 
 def _details(taken: _Round, entry: _Entry, place: str, *, first: bool) -> dict[str, Any]:
     if taken.details is not UNSET:
-        check_free(taken.details, place)
+        converted(taken.details, _Details, place)
         return dict(harmless_values(taken.details))
     if first:
         return dict(harmless_values(entry.details))

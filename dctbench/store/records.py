@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import struct
 import time
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from dctbench.calibration import Calibration
-from dctbench.model import JSON, Baseline, Case, Environment, Measurement, Result, Run, canonical_json
+from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, canonical_json
 from dctbench.store.failures import DamagedError, remedy
 
 Row = dict[str, Any]
 _quoted = json.encoder.encode_basestring_ascii  # what json.dumps does with a text
+_REPEATED = 300
+"""Characters up to which a text is looked up when it is sealed: ids and lists of metrics, not records."""
 
 SEALED: Mapping[str, tuple[str, ...]] = {
     "runs": ("id", "label", "suite", "argv", "started_at", "dctbench_version", "settings"),
@@ -39,6 +42,19 @@ _NAMES: Mapping[str, str] = {
     "calibrations": "the calibration of {device} in {fingerprint}",
     "baselines": "the baseline {name!r}",
 }
+
+
+class _Record(msgspec.Struct):
+    """What `results.record` holds."""
+
+    message: str | None
+    warnings: tuple[str, ...]
+    details: dict[str, Any]
+    fingerprint: str
+    host: str
+
+
+_decode = msgspec.json.Decoder(_Record).decode
 
 
 def row_of_result(run_id: str, result: Result) -> Row:
@@ -65,18 +81,19 @@ def row_of_result(run_id: str, result: Result) -> Row:
 
 def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
     """The inverse of `row_of_result`, for a row whose seal was verified."""
-    record: JSON = json.loads(row["record"])
-    samples = _unpack(row["samples"])
+    record = _record(row["record"])
+    names, units, places = _metrics(row["metrics"])
+    samples = struct.unpack(f"<{len(row['samples']) // 8}d", row["samples"])
     return Result(
         case=case,
         round=row["round"],
         status=row["status"],
-        measurements=tuple([Measurement(name, unit, samples[a:b]) for name, unit, a, b in _metrics(row["metrics"])]),
-        message=record["message"],
-        warnings=tuple(record["warnings"]),
-        details=record["details"],
-        fingerprint=record["fingerprint"],
-        host=record["host"],
+        measurements=tuple(map(Measurement, names, units, map(samples.__getitem__, places))),
+        message=record.message,
+        warnings=record.warnings,
+        details=record.details,
+        fingerprint=record.fingerprint,
+        host=record.host,
     )
 
 
@@ -210,38 +227,49 @@ def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:
     for key in row if columns is None else columns:
         value = row[key]
         kind = type(value)
-        if kind is str:
-            data = _quoted(value).encode()
-        elif kind is int:
-            data = b"%d" % value
+        if kind is int or (kind is str and len(value) <= _REPEATED):
+            sealed.append(_repeated(key, value))
+        elif kind is str:
+            sealed.append(_part(key, _quoted(value).encode()))
         else:
-            data = bytes(value) if isinstance(value, bytes | memoryview) else json.dumps(value).encode()
-        sealed.append(b"%s:%d:%s" % (key.encode(), len(data), data))
+            sealed.append(_part(key, bytes(value) if isinstance(value, bytes | memoryview) else _plain(value)))
     return hashlib.sha256(b"".join(sealed)).hexdigest()
 
 
+def _part(key: str, data: bytes) -> bytes:
+    return b"%s:%d:%s" % (key.encode(), len(data), data)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _repeated(key: str, value: str | int) -> bytes:
+    return _part(key, _plain(value))
+
+
+def _plain(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
 def _pack(samples: Sequence[float]) -> bytes:
-    packed = array("d", samples)
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return packed.tobytes()
+    return struct.pack(f"<{len(samples)}d", *samples)
 
 
-def _unpack(data: bytes) -> tuple[float, ...]:
-    samples = array("d", data)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return tuple(samples)
+def _record(text: str) -> _Record:
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:  # half of a surrogate pair, which some file name or message once held
+        return msgspec.convert(json.loads(text), _Record)
 
 
 @lru_cache(maxsize=4096)
-def _metrics(text: str) -> tuple[tuple[str, str, int, int], ...]:
-    """Name and unit of each metric, and from where to where of the samples are its own."""
-    found, start = [], 0
+def _metrics(text: str) -> tuple[list[str], list[str], list[slice]]:
+    """Names and units of the metrics, and where in the samples each one's own are."""
+    names, units, places, start = [], [], [], 0
     for metric, unit, count in json.loads(text):
-        found.append((metric, unit, start, start + count))
+        names.append(metric)
+        units.append(unit)
+        places.append(slice(start, start + count))
         start += count
-    return tuple(found)
+    return names, units, places
 
 
 @lru_cache(maxsize=65536)

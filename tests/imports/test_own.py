@@ -174,3 +174,12 @@ def test_one_number_has_one_spelling() -> None:
 def test_what_cannot_be_read_is_one_sentence(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
         read_file(name and str(tmp_path / name))
+
+
+def test_rounds_in_any_order_come_back_one_after_the_other() -> None:
+    def turn(data: Any) -> None:
+        data["results"][1]["rounds"].reverse()
+
+    _, _, results = parse(changed(turn), "given.json")
+    assert [r.round for r in results] == [1, 2] * 3
+    assert results[3].message == "SIGSEGV"
