@@ -254,6 +254,13 @@ def implementation(name: str) -> Implementation:
     return known[name]
 
 
+def recorded(name: str) -> Implementation:
+    """What is known here of a method that results name: it may have been measured elsewhere, or be uninstalled since."""
+    return IMPLEMENTATIONS.get(name) or Implementation(
+        name, name, "measured, and not one of dctbench's own", "elsewhere", uses_ratio=None, scopes=_FOREIGN_SCOPES
+    )
+
+
 def implementations() -> Mapping[str, Implementation]:
     """Everything there is: the table above, and what installed packages add through entry points.
 

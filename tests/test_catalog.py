@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dctbench import catalog
+from dctbench import analysis, catalog
 from dctbench.errors import UsageError
+from dctbench.report.html import html
+from tests.made import ENVIRONMENT, RUN, result
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,15 @@ def test_two_implementations_of_one_name_are_an_error_that_names_both(package: P
     points.write_text("[dctbench.attention]\nsdpa = their_attention:Layer\n")
     with pytest.raises(UsageError, match=r"dctbench\.attention\.sdpa:SDPAttention and their_attention:Layer"):
         catalog.implementations()
+
+
+def test_results_may_name_methods_that_are_not_installed_here() -> None:
+    """A plugin that was uninstalled, or another machine's: what was measured can still be reported and ranked."""
+    run_of = [result("sdpa", 512, 2e-3), result("theirs", 512, 1e-3), result("Some Name", 512, 3e-3)]
+    summaries = analysis.summarise(run_of)
+    [standing] = analysis.standings(summaries, "sdpa")
+    assert [s.case.implementation for s in standing.ranked] == ["theirs", "sdpa", "Some Name"]
+    assert not analysis.is_exact("theirs")
+    assert "theirs" in html(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, run_of, 3)
+    with pytest.raises(UsageError):
+        catalog.implementation("theirs")  # to measure it, it must be there

@@ -214,7 +214,8 @@ class Store:
         Raises:
             DamagedError: when a record is not what was written.
         """
-        rows = self.rows(sa.select(schema.environments).where(schema.environments.c.run_id == run_id))
+        table = schema.environments
+        rows = self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.host))
         return {row["fingerprint"]: records.environment_of_row(row) for row in rows}
 
     def add_calibration(self, fingerprint: str, calibration: Calibration) -> None:

@@ -2,7 +2,7 @@
 
 Merging is idempotent and its order does not matter: of two results for one (run, case, round) that which was measured
 wins over a failure, a failure over what was left out, and then the earlier; of two starts of one run the earlier; of
-two runs that one name points to that which it was given to later.
+two plans for one case that with more rounds; of two runs that one name points to that which it was given to later.
 """
 
 from __future__ import annotations
@@ -76,17 +76,20 @@ def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
 
 def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: Merged) -> None:
     def found(table: sa.Table) -> Rows:
-        return _whole(table.name, source.rows(sa.select(table).where(table.c.run_id == run["id"])), done)
+        # In one order always: of two merges that meet in the same rows, the second waits and none is a deadlock.
+        query = sa.select(table).where(table.c.run_id == run["id"]).order_by(*table.primary_key)
+        return _whole(table.name, source.rows(query), done)
 
     cases, environments, results = found(schema.cases), found(schema.environments), found(schema.results)
     planned = {row["case_id"] for row in cases}
     kept = [row for row in results if row["case_id"] in planned]
     with into.writing() as connection:
-        connection.execute(_first(into, schema.runs, ("started_at", "sha256")), run)
-        for table, rows in ((schema.cases, cases), (schema.environments, environments)):
-            if rows:
-                connection.execute(into.insert(table).on_conflict_do_nothing(), rows)
-    statement = _first(into, schema.results, ("status", "stored_at", "sha256")).returning(schema.results.c.round)
+        connection.execute(earlier(into, schema.runs, ("started_at", "sha256")), run)
+        if cases:
+            connection.execute(earlier(into, schema.cases, ("rounds", "position", "sha256")), cases)
+        if environments:
+            connection.execute(earlier(into, schema.environments, ("sha256",)), environments)
+    statement = earlier(into, schema.results, ("status", "stored_at", "sha256")).returning(schema.results.c.round)
     for some in batches(kept):
         with into.writing() as connection:
             done.results += len(connection.execute(statement, some).all())
@@ -105,7 +108,7 @@ def _merge_calibrations(source: Store, into: Store, done: Merged) -> None:
 def _merge_baselines(source: Store, into: Store, done: Merged) -> None:
     """Of two runs that bear one name the later named stays, as when the name is given again."""
     runs = {row["id"] for row in into.rows(sa.select(schema.runs.c.id))}
-    statement = _last(into, schema.baselines, ("saved_at", "sha256")).returning(schema.baselines.c.name)
+    statement = _later(into, schema.baselines, ("saved_at", "sha256")).returning(schema.baselines.c.name)
     for row in _whole("baselines", source.rows(sa.select(schema.baselines)), done):
         if row["run_id"] not in runs:
             done.damaged.append(f"the baseline {row['name']!r}, since its run {row['run_id']} is not there")
@@ -125,12 +128,15 @@ def _whole(table: str, rows: Rows, done: Merged) -> Rows:
     return whole
 
 
-def _first(into: Store, table: sa.Table, order: Sequence[str]) -> Any:
-    """An insert of rows of `table` of which, on a conflict, the one that comes first in that order stays."""
+def earlier(into: Store, table: sa.Table, order: Sequence[str]) -> Any:
+    """An insert of rows of `table` of which, on a conflict, the one that comes first in that order stays.
+
+    Of `rounds` the larger comes first, of `status` what was measured.
+    """
     return _insert(into, table, order, operator.lt)
 
 
-def _last(into: Store, table: sa.Table, order: Sequence[str]) -> Any:
+def _later(into: Store, table: sa.Table, order: Sequence[str]) -> Any:
     """An insert of rows of `table` of which, on a conflict, the one that comes last in that order stays."""
     return _insert(into, table, order, operator.gt)
 
@@ -146,6 +152,8 @@ def _insert(into: Store, table: sa.Table, order: Sequence[str], wins: Callable[[
 
 
 def _rank(column: Any) -> Any:
+    if column.name == "rounds":
+        return -column
     if column.name != "status":
         return column
     return sa.case((one_of(column, FAILED), 1), (column == "skipped", 2), else_=0)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from dctbench.errors import StoreError
 from dctbench.model import Baseline
 from dctbench.store import schema
 from dctbench.store.contents import RunState, Store
@@ -63,9 +64,19 @@ def remove(store: Store, run_ids: Sequence[str]) -> None:
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
     if store.engine.dialect.name == "sqlite" and run_ids:
+        _give_back(store)
+
+
+def _give_back(store: Store) -> None:
+    """Shrink the file, for which SQLite writes it anew: what needs as much room again, and nobody else writing."""
+    try:
         with translated(store.name):
             raw = store.engine.raw_connection()  # VACUUM is not allowed inside a transaction
             try:
                 raw.cursor().execute("VACUUM")
             finally:
                 raw.close()
+    except StoreError as error:
+        raise StoreError(
+            f"the runs are removed, but their space is not given back: {error.message}", hint=error.hint
+        ) from error
