@@ -255,7 +255,7 @@ def implementation(name: str) -> Implementation:
 
 
 def recorded(name: str) -> Implementation:
-    """What is known here of a method that results name: it may have been measured elsewhere, or be uninstalled since."""
+    """What is known here of a method that results name: one measured elsewhere, or uninstalled since, among them."""
     return IMPLEMENTATIONS.get(name) or Implementation(
         name, name, "measured, and not one of dctbench's own", "elsewhere", uses_ratio=None, scopes=_FOREIGN_SCOPES
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -24,7 +23,8 @@ from tests.made import ENVIRONMENT, RUN, result
 RUNS = [replace(RUN, id=f"{number:016x}", label=f"run {number}") for number in range(4)]
 RESULTS = [result("sdpa", n, [1e-3] * 20, round=round) for round in (1, 2) for n in range(64, 464)]
 CASES = list(dict.fromkeys(one.case for one in RESULTS))
-KILLS = 12
+KILLS, FIRST, GROWTH = 12, 0.002, 1.5
+"""Times that a process is killed, how many seconds after its start, and how much later each time."""
 
 
 def filled(path: Path, runs: list[Run], results: list[Result] = RESULTS) -> str:
@@ -37,25 +37,29 @@ def filled(path: Path, runs: list[Run], results: list[Result] = RESULTS) -> str:
 
 
 def killed_again_and_again(work: Callable[[], object], check: Callable[[], object]) -> None:
-    """Do `work` in processes that are killed ever later, checking after each, until one gets to its end."""
-    chance = random.Random(7)
-    longest = 0.05
-    kills = 0
-    while True:
+    """Do `work` in processes that are killed ever later, checking after each; then once to its end."""
+    killed = 0
+    for number in range(KILLS):
         child = os.fork()
         if child == 0:
             try:
                 work()
             finally:
                 os._exit(0)
-        time.sleep(chance.uniform(0, longest))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
+        deadline = time.monotonic() + FIRST * GROWTH**number
+        status = None
+        while status is None and time.monotonic() < deadline:
+            time.sleep(0.0005)
+            ended, code = os.waitpid(child, os.WNOHANG)
+            status = code if ended else None
+        if status is None:
+            os.kill(child, signal.SIGKILL)
+            _, status = os.waitpid(child, 0)
+        killed += os.WIFSIGNALED(status)
         check()
-        kills += os.WIFSIGNALED(status)
-        if not os.WIFSIGNALED(status) and kills >= KILLS:
-            return
-        longest = longest * 1.2 if kills < 2 * KILLS else 60.0
+    assert killed > 1
+    work()
+    check()
 
 
 def whole(path: Path | str) -> None:
