@@ -19,6 +19,7 @@ FULL_DISK = "tests/reliability/test_full_disk.py::"
 POSTGRESQL = "tests/store/test_postgresql.py::"
 BAD_FILES = "tests/reliability/test_bad_files.py::"
 TWO_RUNS = "tests/reliability/test_two_runs.py::"
+LOSING = "tests/store/test_losing.py::"
 RESUME = "tests/reliability/test_resume.py::"
 HERE = "tests/reliability/test_matrix.py::"
 
@@ -51,7 +52,21 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         RESUME + "test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is",
     ),
     "--retry-failed": (RESUME + "test_failures_are_tried_again_only_when_asked_and_what_was_measured_stays",),
-    "disk full": (FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",),
+    "kill -9 of a merge, an import or a prune": (
+        LOSING + "test_a_merge_that_is_killed_damages_nothing_and_is_done_again",
+        LOSING + "test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing",
+        LOSING + "test_a_prune_that_is_killed_leaves_every_run_whole_or_gone",
+    ),
+    "a store that is moved, pruned or merged into under a run": (
+        LOSING + "test_a_store_that_is_moved_away_is_missed_and_nothing_is_put_in_its_place",
+        LOSING + "test_a_result_whose_run_was_removed_meanwhile_is_refused_with_the_cause",
+        LOSING + "test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other",
+    ),
+    "disk full": (
+        FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",
+        FULL_DISK + "test_a_disk_that_fills_during_a_merge_costs_nothing_and_with_space_the_rest_is_copied",
+        FULL_DISK + "test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file",
+    ),
     "corrupt, foreign, newer, empty store": (
         RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
         STORE + "test_files_that_are_not_ours_are_refused_and_left_alone",
@@ -75,12 +90,17 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
     "PostgreSQL cut mid-run": (
         "tests/reliability/test_server_cut.py"
         "::test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everything",
+        POSTGRESQL + "test_pushes_of_overlapping_stores_at_once_lose_nothing",
     ),
     "bad flags, suites, imports": (
         RUN + "test_wrong_words_exit_2_in_one_sentence_and_leave_nothing_behind",
         "tests/test_grid.py::test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error",
         "tests/test_suite.py::test_any_text_is_a_suite_or_a_usage_error",
         "tests/imports/test_own.py::test_what_is_wrong_is_named_with_its_place",
+        "tests/fuzz/test_importers.py::test_any_file_is_a_whole_run_or_a_refusal",
+        "tests/fuzz/test_words.py::test_any_suite_file_is_a_suite_or_one_sentence",
+        "tests/fuzz/test_words.py::test_any_flags_give_a_suite_or_one_sentence",
+        "tests/fuzz/test_words.py::test_any_configuration_is_taken_or_one_sentence",
     ),
     "bad baselines": (
         BAD_FILES + "test_a_bad_file_is_refused_by_name_and_nothing_is_stored",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.errors import StoreError, UsageError
+from dctbench.model import Result
 from dctbench.store import UnreachableError, engines, masked, open_store, results_of_machine, schema
 from dctbench.store.checking import about, damages
 from dctbench.store.merging import merge
@@ -81,6 +82,41 @@ def test_merging_there_and_back_changes_nothing_the_second_time(url: str, tmp_pa
         assert copy.results(RUN.id) == server.results(RUN.id) == RESULTS
         assert copy.calibration("here") == CALIBRATION
         assert copy.baselines() == server.baselines() == source.baselines() != []
+
+
+def test_pushes_of_overlapping_stores_at_once_lose_nothing(url: str, tmp_path: Path) -> None:
+    results = [result("sdpa", n, [1e-3] * 20, round=round) for n in range(64, 264) for round in (1, 2)]
+    runs = [replace(RUN, id=f"{number:016x}") for number in range(3)]
+    stores = []
+    for number in range(4):
+        stores.append(str(tmp_path / f"{number}.sqlite"))
+        with open_store(stores[-1], create=True) as local:
+            for run in runs[:: -1 if number % 2 else 1]:
+                local.add_run(run, list(dict.fromkeys(one.case for one in results)), rounds=2)
+                local.add_results(run.id, results[number * 50 :][:: -1 if number % 2 else 1])
+    open_store(url, create=True)
+    failures: list[Exception] = []
+
+    def push(source: str) -> None:
+        try:
+            with open_store(source) as local, open_store(url) as server:
+                merge([local], server)
+        except StoreError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=push, args=(source,)) for source in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    with open_store(url) as server:
+        assert all(sorted(map(key, server.results(run.id))) == sorted(map(key, results)) for run in runs)
+        assert damages(server) == []
+
+
+def key(one: Result) -> tuple[int, int]:
+    return one.case.seq_len, one.round
 
 
 def test_a_changed_record_is_found_and_named(postgresql: Server, url: str) -> None:
