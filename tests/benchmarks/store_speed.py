@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import dctbench
+from dctbench.environment import collect
 from dctbench.model import Case, Result
 from dctbench.store import Store, is_url, open_store
 from dctbench.store.checking import damages
@@ -123,7 +124,7 @@ def main() -> None:
             rows.append(timed(f"merge into {kind}", merged, 1, options.results / 1000))
             rows.append(timed(f"merge into {kind} again", merged, 1, options.results / 1000))
     if options.json:
-        about = {"results": options.results, "samples": SAMPLES, "bytes": size, "facts": dict(describe({}).facts)}
+        about = {"results": options.results, "samples": SAMPLES, "bytes": size, "facts": dict(collect().facts)}
         options.json.write_text(json.dumps({**about, "seconds": rows}, indent=1) + "\n", encoding="utf-8")
 
 
