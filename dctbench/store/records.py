@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +67,7 @@ def row_of_result(run_id: str, result: Result) -> Row:
         "status": result.status,
         "metrics": canonical_json([[m.metric, m.unit, len(m.samples)] for m in result.measurements]),
         "samples": _pack([sample for m in result.measurements for sample in m.samples]),
-        "record": canonical_json(
+        "record": _storable(
             {
                 "message": result.message,
                 "warnings": list(result.warnings),
@@ -77,6 +78,22 @@ def row_of_result(run_id: str, result: Result) -> Row:
         ),
     }
     return {**row, "stored_at": time.time(), "sha256": seal(row)}
+
+
+def _storable(record: object) -> str:
+    """Canonical JSON; numbers that are none become null, since a strange detail must not cost the result it is of."""
+    try:
+        return canonical_json(record)
+    except ValueError:
+        return canonical_json(_finite(record))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def result_of_row(row: Mapping[str, Any], case: Case) -> Result:

@@ -243,3 +243,11 @@ def test_two_imports_of_different_runs_under_one_id_keep_the_first_as_it_was(tmp
             add_whole_run(store, replace(RUN, label="another"), [ENVIRONMENT], RESULTS[5:9])
         assert store.results(RUN.id) == RESULTS[:5]
         assert [state.run for state in store.runs()] == [RUN]
+
+
+def test_a_detail_that_is_no_number_costs_the_detail_and_not_the_result(tmp_path: Path) -> None:
+    strange = {"rate": float("nan"), "rates": [1.0, float("inf")], "inner": {"a": -float("inf"), "b": "nan"}}
+    with begun(tmp_path / "a.sqlite") as store:
+        assert store.add_result(RUN.id, replace(RESULTS[0], details=strange))
+        [found] = store.results(RUN.id)
+    assert found == replace(RESULTS[0], details={"rate": None, "rates": [1.0, None], "inner": {"a": None, "b": "nan"}})
