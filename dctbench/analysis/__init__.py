@@ -19,10 +19,9 @@ from dctbench.analysis.speedup import (
     compare,
     default_reference,
     references,
-    winner_of,
 )
-from dctbench.analysis.standing import Standing, is_control, is_exact, standings
-from dctbench.analysis.summary import Summary, arranged, by_setting, summarise
+from dctbench.analysis.standing import Standing, is_exact, standings
+from dctbench.analysis.summary import Summary, arranged, summarise
 
 __all__ = [
     "REFERENCE",
@@ -40,18 +39,15 @@ __all__ = [
     "Summary",
     "Winner",
     "arranged",
-    "by_setting",
     "choose",
     "compare",
     "default_reference",
     "feasible_lengths",
     "front",
-    "is_control",
     "is_exact",
     "payoffs",
     "references",
     "scalings",
     "standings",
     "summarise",
-    "winner_of",
 ]
