@@ -22,10 +22,22 @@ from dctbench.analysis.speedup import (
 )
 from dctbench.analysis.standing import Standing, is_exact, standings
 from dctbench.analysis.summary import Summary, arranged, summarise
+from dctbench.analysis.trust import (
+    WIDE,
+    Steadiness,
+    Trouble,
+    by_luck,
+    common_shape,
+    round_levels,
+    samples_by_round,
+    steadiness,
+    stop_reasons,
+)
 
 __all__ = [
     "REFERENCE",
     "SINGLE_ROUND_BAND",
+    "WIDE",
     "Breach",
     "Budgets",
     "Choice",
@@ -36,10 +48,14 @@ __all__ = [
     "Scaling",
     "Speedup",
     "Standing",
+    "Steadiness",
     "Summary",
+    "Trouble",
     "Winner",
     "arranged",
+    "by_luck",
     "choose",
+    "common_shape",
     "compare",
     "default_reference",
     "feasible_lengths",
@@ -47,7 +63,11 @@ __all__ = [
     "is_exact",
     "payoffs",
     "references",
+    "round_levels",
+    "samples_by_round",
     "scalings",
     "standings",
+    "steadiness",
+    "stop_reasons",
     "summarise",
 ]

@@ -21,6 +21,7 @@ from dctbench.report import figures, rows, words
 from dctbench.report.labels import Labels
 from dctbench.report.palette import Look, looks
 from dctbench.report.svg import latency_svg
+from dctbench.report.trust import trust
 
 
 def html(
@@ -49,6 +50,7 @@ def html(
     standings = analysis.standings(summaries, reference)
     styles = looks((summary.case for summary in summaries), reference)
     drawn = _figures(summaries, standings, reference, styles, labels, _capacity(environments))
+    trusted = trust(summaries, styles, labels)
     scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
     page: str = _template().render(
         title=title or run.label or f"run {run.short_id}",
@@ -68,6 +70,7 @@ def html(
         scalings=[words.scaling(found, labels) for found in analysis.scalings(summaries)],
         misfits=[text for f in analysis.feasible_lengths(summaries) if (text := words.feasible(f, labels))],
         rows=_rows(summaries, reference, labels),
+        trust=trusted,
         warnings=words.warnings(summaries, labels),
         note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
         environments=environments,
@@ -75,7 +78,7 @@ def html(
         style=page_source("style.css"),
         scripts=scripts,
         script_hashes=[_source_hash(text) for text in scripts.values()],
-        data=embedded_json({"figures": drawn}),
+        data=embedded_json({"figures": drawn | (trusted.figures if trusted else {})}),
     )
     return page
 

@@ -14,8 +14,6 @@ from dctbench.report.rows import width_words
 
 CLOSE = 1.25
 """Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
-WIDE = 0.10
-"""An interval of more than this share of its median is worth a warning."""
 
 
 def fastest(standing: Standing) -> str:
@@ -162,8 +160,8 @@ def trust(summaries: Iterable[Summary]) -> str:
         return "nothing was timed"
     rounds = min(len(summary.medians) for summary in timed)
     half = f"half of them known to {width_words(widths[len(widths) // 2])} or better"
-    wide = sum(width > WIDE for width in widths)
-    spread = f"; {wide} of {len(widths)} are wider than ±{units.percent(WIDE)}" if wide else ""
+    wide = sum(width > analysis.WIDE for width in widths)
+    spread = f"; {wide} of {len(widths)} are wider than ±{units.percent(analysis.WIDE)}" if wide else ""
     if rounds < 2:
         band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
         return (
