@@ -10,6 +10,7 @@ from dctbench.analysis.budgets import Breach, Budgets, Choice, choose
 from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
+from dctbench.analysis.roof import Placed, Roof, distinct_roofs, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
 from dctbench.analysis.speedup import (
     REFERENCE,
@@ -45,6 +46,8 @@ __all__ = [
     "Feasible",
     "Payoff",
     "PayoffRange",
+    "Placed",
+    "Roof",
     "Scaling",
     "Speedup",
     "Standing",
@@ -58,6 +61,7 @@ __all__ = [
     "common_shape",
     "compare",
     "default_reference",
+    "distinct_roofs",
     "feasible_lengths",
     "front",
     "is_exact",
@@ -70,4 +74,5 @@ __all__ = [
     "steadiness",
     "stop_reasons",
     "summarise",
+    "under_roof",
 ]

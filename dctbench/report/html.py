@@ -50,6 +50,7 @@ def html(
     standings = analysis.standings(summaries, reference)
     styles = looks((summary.case for summary in summaries), reference)
     drawn = _figures(summaries, standings, reference, styles, labels, _capacity(environments))
+    placed = [one for s in standings[-1].ranked if (one := analysis.under_roof(s))] if standings else []
     trusted = trust(summaries, styles, labels)
     scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
     page: str = _template().render(
@@ -60,7 +61,9 @@ def html(
         reference=reference,
         cards=_cards(summaries, standings, reference, planned, labels),
         drawn=set(drawn),
-        roofs=figures.roofs(standings[-1].ranked) if standings else [],
+        placed=placed,
+        under_roof=words.under_roof,
+        nearest_roof=words.nearest_roof,
         energy=_energy(summaries, labels),
         latency_svg=latency_svg(summaries, styles, labels),
         longest=labels.place(standings[-1].ranked[0].case) if standings else None,
@@ -159,6 +162,9 @@ def _figures(
     if standings:
         at_longest = {"pareto": figures.pareto(standings[-1], styles), "split": figures.split(standings[-1])}
         drawn |= {name: figure for name, figure in at_longest.items() if figure}
+        setting = standings[-1].ranked[0].case.setting
+        in_setting = [s for s in summaries if s.case.setting == setting]
+        drawn["roofline"] = figures.roofline(in_setting, styles, labels)
     return {name: figure for name, figure in drawn.items() if figure["data"]}
 
 

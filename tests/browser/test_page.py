@@ -16,7 +16,13 @@ from dctbench.report.html import html
 from tests.made import ENVIRONMENT, RUN, result
 
 VALUES = {"memory.tensor": ("B", 2.0**22), "memory.state": ("B", 0.0), "error.smooth": ("1", 0.1)}
-DETAILS = {"stop_reason": "precise", "split": {"shares": {"projections": 0.5, "attention": 0.3, "other": 0.2}}}
+DETAILS = {
+    "stop_reason": "precise",
+    "split": {"shares": {"projections": 0.5, "attention": 0.3, "other": 0.2}},
+    "roofline": {
+        "bound": "compute", "rate": 1.5e11, "share": 0.7, "intensity": 60.0, "ridge": 5.0, "throughput": 2e9,
+    },
+}  # fmt: skip
 RESULTS = [
     *(replace(result("sdpa", n, n * 1e-6, values=VALUES), details=DETAILS) for n in (512, 1024, 2048)),
     *(result("dct-x", n, n * 1e-6 / 3, ratio=r, values=VALUES) for n in (512, 1024, 2048) for r in (4, 8)),
@@ -67,7 +73,7 @@ def test_the_chart_is_drawn_and_nothing_overflows(browser: webdriver.Chrome, pag
     assert not [message for message in requested if '"url":"http' in message]
 
 
-@pytest.mark.parametrize("figure", ["speedup", "memory", "pareto", "split", "strips-2048", "order-2048"])
+@pytest.mark.parametrize("figure", ["speedup", "memory", "pareto", "split", "roofline", "strips-2048", "order-2048"])
 def test_each_figure_is_drawn_when_it_comes_into_sight_and_is_named(
     browser: webdriver.Chrome, page: str, figure: str
 ) -> None:
