@@ -208,7 +208,7 @@ def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look], labels: Lab
 
 
 def _caption(lanes: Sequence[samples.Lane], span: float, left_out: int) -> str:
-    said = f"a lane reaches {units.percent(span)} to either side of its case's median"
+    said = f"a lane reaches {units.percent(span)} to either side of its case's median, marks beyond stand at its edge"
     most, per_lane = max(len(lane.steadiness.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
     if most > per_lane:
         said += f"; {per_lane} samples a case are drawn of up to {most}, the outliers among them"

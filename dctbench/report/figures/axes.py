@@ -30,13 +30,13 @@ def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> 
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
 
 
-def count_axis(values: Sequence[float], title: str, unit: str = "", most_decades: int = 2) -> Figure:
-    """Numbers of a unit on a logarithmic axis, labelled in decimal multiples of it: `100 GFLOP/s`."""
+def count_axis(values: Sequence[float], title: str, unit: str | None = None) -> Figure:
+    """Numbers on a logarithmic axis, labelled in decimal multiples of their unit: `100 GFLOP/s`; as they are without."""
     axis = {"type": "log", "title": {"text": title, "standoff": 14}}
     if not values:
         return axis
-    ticks = _decimal_ticks(values, most_decades)
-    return axis | _ticks(ticks, [_plain(units.count(tick, unit)) for tick in ticks])
+    ticks = _decimal_ticks(values, most_decades=2)
+    return axis | _ticks(ticks, [_plain(units.count(tick, unit)) if unit else f"{tick:g}" for tick in ticks])
 
 
 def byte_axis(sizes: Sequence[float], title: str) -> Figure:
