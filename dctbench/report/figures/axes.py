@@ -31,7 +31,7 @@ def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> 
 
 
 def count_axis(values: Sequence[float], title: str, unit: str | None = None) -> Figure:
-    """Numbers on a logarithmic axis, labelled in decimal multiples of their unit: `100 GFLOP/s`; as they are without."""
+    """Numbers on a logarithmic axis, in decimal multiples of their unit (`100 GFLOP/s`), or plain without one."""
     axis = {"type": "log", "title": {"text": title, "standoff": 14}}
     if not values:
         return axis
