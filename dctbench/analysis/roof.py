@@ -14,6 +14,8 @@ from dctbench.analysis.summary import Summary
 
 _SAME = 0.01
 _FIGURES = ("intensity", "rate", "throughput", "ridge", "share")
+_LEAST, _MOST = 1e-12, 1e24
+"""Beyond these no figure of a file is a machine's, and their quotients leave what a float can hold."""
 _BOUNDS = ("compute", "bandwidth", "cache")
 
 
@@ -61,7 +63,7 @@ def under_roof(summary: Summary) -> Placed | None:
     if not isinstance(said, Mapping) or summary.latency is None or first is None:
         return None
     found = {name: said.get(name) for name in _FIGURES}
-    figures = {name: float(one) for name, one in found.items() if isinstance(one, int | float) and 0 < one < math.inf}
+    figures = {name: float(one) for name, one in found.items() if isinstance(one, int | float) and _LEAST < one < _MOST}
     bound = said.get("bound")
     if len(figures) < len(_FIGURES) or bound not in _BOUNDS:
         return None

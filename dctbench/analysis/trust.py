@@ -94,9 +94,9 @@ def steadiness(summary: Summary) -> Steadiness | None:
 
 
 def _seconds(found: object) -> list[float]:
-    """What a file or a worker says of times, as far as they are times."""
+    """What a file or a worker says of times, as far as they are times that a call can take."""
     known = found if isinstance(found, list | tuple) else ()
-    return [float(one) for one in known if isinstance(one, int | float) and 0 < one < math.inf]
+    return [float(one) for one in known if isinstance(one, int | float) and 1e-10 <= one <= 1e6]
 
 
 def samples_by_round(summary: Summary) -> dict[int, Sequence[float]]:

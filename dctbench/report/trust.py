@@ -8,6 +8,7 @@ from statistics import median
 
 from dctbench import analysis, units
 from dctbench.analysis import Steadiness, Summary, Trouble
+from dctbench.analysis.trust import DRIFTED, MANY_OUTLIERS
 from dctbench.model import Case
 from dctbench.report.choice import p99_takes
 from dctbench.report.figures import Figure, samples
@@ -20,6 +21,12 @@ NAMED, TOLD = 3, 8
 MOST_LENGTHS = 6
 """Of so many lengths the samples are in the page, the longest; the table and the exported file hold them all."""
 _ALIKE = 0.05
+CRITERIA = (
+    f"Unsteady is a case whose median is not known to ±{units.percent(analysis.WIDE)}; that got "
+    f"{units.percent(DRIFTED)} slower or faster within its processes, by the last third of the samples against the "
+    "first, with a trend that chance gives one case in a hundred (Spearman's test within processes); of whose samples "
+    f"more than {units.percent(MANY_OUTLIERS)} are outliers; or whose samples stayed disturbed when taken again"
+)
 _STOPS = {
     "precise": "the median was known well enough",
     "settled": "more samples would have said nothing new",
@@ -46,14 +53,18 @@ class Trust:
     Attributes:
         sentence: how many cases are steady, and which are not.
         unsteady: the least steady cases, each with its reasons.
+        criteria: what is called unsteady.
         facts: what the medians rest on, a sentence each.
+        undrawn: how many timed cases have their samples in no figure.
         lengths: of which samples are drawn, in order of length; one of them is `chosen` to be seen first.
         figures: by name.
     """
 
     sentence: str
     unsteady: list[str]
+    criteria: str
     facts: list[str]
+    undrawn: int
     lengths: list[Samples]
     figures: dict[str, Figure]
 
@@ -66,11 +77,13 @@ def trust(summaries: Sequence[Summary], styles: Mapping[Case, Look], labels: Lab
         return None
     unsteady = sorted((one for one in found if one.troubles), key=_severity)
     chosen = next(one.summary.case for one in found if one.summary.case.shape == shape)
-    lengths, figures = _samples(found, chosen, styles, labels)
+    lengths, figures, drawn = _samples(found, chosen, styles, labels)
     return Trust(
         sentence=_sentence(found, unsteady, labels),
         unsteady=[_reasons(one, labels) for one in unsteady[:TOLD]],
+        criteria=CRITERIA,
         facts=_facts(found, chosen.seq_len),
+        undrawn=len(found) - drawn,
         lengths=lengths,
         figures=figures,
     )
@@ -179,8 +192,8 @@ def _rounds(found: Sequence[Steadiness]) -> list[str]:
 
 def _samples(
     found: Sequence[Steadiness], chosen: Case, styles: Mapping[Case, Look], labels: Labels
-) -> tuple[list[Samples], dict[str, Figure]]:
-    """The samples of the lengths in the setting of the chosen case."""
+) -> tuple[list[Samples], dict[str, Figure], int]:
+    """The samples of the lengths in the setting of the chosen case, their figures, and how many cases those show."""
     by_length: dict[int, list[Steadiness]] = {}
     for one in found:
         if one.summary.case.setting == chosen.setting:
@@ -189,29 +202,28 @@ def _samples(
     shown = longest if chosen.seq_len in longest else [chosen.seq_len, *longest[1:]]
     lengths: list[Samples] = []
     figures: dict[str, Figure] = {}
+    drawn = 0
     for n in shown:
-        lanes, left_out = _lanes(by_length[n], styles, labels)
+        lanes = _lanes(by_length[n], styles, labels)
+        drawn += len(lanes)
         ordered, span = samples.in_order(lanes)
         names = f"strips-{n}", f"order-{n}"
         figures |= dict(zip(names, (samples.strips(lanes), ordered), strict=True))
         place = labels.place(by_length[n][0].summary.case)
-        lengths.append(Samples(place, *names, _caption(lanes, span, left_out), n == chosen.seq_len))
-    return lengths, figures
+        lengths.append(Samples(place, *names, _caption(lanes, span), n == chosen.seq_len))
+    return lengths, figures, drawn
 
 
-def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look], labels: Labels) -> tuple[list[samples.Lane], int]:
-    """A lane per case, the fastest first; how many are left out, the steadiest, where there are too many."""
+def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look], labels: Labels) -> list[samples.Lane]:
+    """A lane per case, the fastest first; where there are too many, the steadiest are left out."""
     kept = sorted(found, key=_severity)[: samples.MOST_LANES]
     ordered = sorted(kept, key=lambda one: one.summary.latency.value if one.summary.latency else 0.0)
-    lanes = [samples.Lane(labels.curve(o.summary.case), styles[o.summary.case], o) for o in ordered]
-    return lanes, len(found) - len(kept)
+    return [samples.Lane(labels.curve(o.summary.case), styles[o.summary.case], o) for o in ordered]
 
 
-def _caption(lanes: Sequence[samples.Lane], span: float, left_out: int) -> str:
+def _caption(lanes: Sequence[samples.Lane], span: float) -> str:
     said = f"a lane reaches {units.percent(span)} to either side of its case's median, marks beyond stand at its edge"
     most, per_lane = max(len(lane.steadiness.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
     if most > per_lane:
         said += f"; {per_lane} samples a case are drawn of up to {most}, the outliers among them"
-    if left_out:
-        said += f"; {left_out} steadier cases are left out"
     return said

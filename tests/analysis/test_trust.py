@@ -106,7 +106,7 @@ def test_many_outliers_and_samples_that_stayed_disturbed_are_troubles() -> None:
     assert len(found.flagged) == 3
 
 
-@pytest.mark.parametrize("retaken", ["much", 3, ["x", None, float("nan"), -1.0, {}], {"a": 1}])
+@pytest.mark.parametrize("retaken", ["much", 3, ["x", None, float("nan"), -1.0, 1e300, {}], {"a": 1}])
 def test_what_a_file_calls_retaken_counts_as_far_as_it_is_times(retaken: object) -> None:
     assert judged(steady(1), retaken=retaken).retaken == ()
 

@@ -76,7 +76,12 @@ def test_the_samples_of_the_largest_common_length_are_open_and_of_others_at_hand
         ("n = 512", False), ("n = 1024", True), ("n = 2048", False),
     ]  # fmt: skip
     assert found.figures.keys() == {f"{kind}-{n}" for kind in ("strips", "order") for n in (512, 1024, 2048)}
-    assert sum(one.chosen for one in section([r for n in range(12) for r in steady(n=2**n)]).lengths) == 1
+    assert found.undrawn == 0
+    many = section([r for n in range(12) for r in steady(n=2**n)])
+    assert [one.place for one in many.lengths if one.chosen] == ["n = 2048"]
+    assert (len(many.lengths), many.undrawn) == (6, 6)
+    other = section([*steady(), *steady(dtype="bfloat16"), *steady("full", dtype="bfloat16")])
+    assert ([one.place for one in other.lengths], other.undrawn) == (["n = 512, bfloat16"], 1)
 
 
 def test_strips_hold_every_sample_outliers_hollow_and_retaken_apart() -> None:
@@ -127,7 +132,7 @@ def test_a_chart_never_has_more_marks_than_a_browser_draws_at_once() -> None:
         assert 1000 < drawn <= samples.MOST_MARKS
     [only] = found.lengths
     assert "50 samples a case are drawn of up to 120" in only.caption
-    assert "20 steadier cases are left out" in only.caption
+    assert found.undrawn == 20
     assert len(json.dumps(found.figures)) < 400_000
 
 
