@@ -156,7 +156,7 @@ def _facts(found: Sequence[Steadiness], n: int) -> list[str]:
         )
     untailed = sum(one.summary.p99 is None for one in found)
     if untailed:
-        facts.append(f"p99 not measured of {untailed} of {len(found)} cases: {p99_takes(n)}")
+        facts.append(f"p99 not measured for {untailed} of {len(found)} cases: {p99_takes(n)}")
     return facts
 
 

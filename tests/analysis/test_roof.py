@@ -54,8 +54,8 @@ GOOD = {"bound": "compute", "rate": 1e11, "share": 0.5, "intensity": 60.0, "ridg
 
 @pytest.mark.parametrize(
     "said",
-    [None, "high", {}, GOOD | {"bound": "luck"}, GOOD | {"share": 0.0}, GOOD | {"share": 1e-300}, GOOD | {"rate": 1e300},
-     GOOD | {"rate": "1e11"},
+    [None, "high", {}, GOOD | {"bound": "luck"}, GOOD | {"share": 0.0}, GOOD | {"share": 1e-300},
+     GOOD | {"rate": 1e300}, GOOD | {"rate": "1e11"},
      GOOD | {"ridge": float("nan")}, {key: value for key, value in GOOD.items() if key != "intensity"}],
     ids=str,
 )  # fmt: skip
