@@ -115,11 +115,3 @@ def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summar
         return (case.seq_len, *map(str, case.shape), *method, case.ratio or 0.0)
 
     return sorted(summaries, key=place)
-
-
-def by_setting(summaries: Iterable[Summary]) -> dict[tuple[object, ...], list[Summary]]:
-    """The summaries by everything but method, ratio and length: inside one setting curves over n may be drawn."""
-    found: dict[tuple[object, ...], list[Summary]] = {}
-    for summary in summaries:
-        found.setdefault(summary.case.setting, []).append(summary)
-    return found

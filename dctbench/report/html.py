@@ -21,6 +21,7 @@ from dctbench.report import figures, rows, words
 from dctbench.report.labels import Labels
 from dctbench.report.palette import Look, looks
 from dctbench.report.svg import latency_svg
+from dctbench.report.trust import trust
 
 
 def html(
@@ -49,6 +50,8 @@ def html(
     standings = analysis.standings(summaries, reference)
     styles = looks((summary.case for summary in summaries), reference)
     drawn = _figures(summaries, standings, reference, styles, labels, _capacity(environments))
+    placed = [one for s in standings[-1].ranked if (one := analysis.under_roof(s))] if standings else []
+    trusted = trust(summaries, styles, labels)
     scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
     page: str = _template().render(
         title=title or run.label or f"run {run.short_id}",
@@ -58,7 +61,9 @@ def html(
         reference=reference,
         cards=_cards(summaries, standings, reference, planned, labels),
         drawn=set(drawn),
-        roofs=figures.roofs(standings[-1].ranked) if standings else [],
+        placed=placed,
+        under_roof=words.under_roof,
+        nearest_roof=words.nearest_roof,
         energy=_energy(summaries, labels),
         latency_svg=latency_svg(summaries, styles, labels),
         longest=labels.place(standings[-1].ranked[0].case) if standings else None,
@@ -68,6 +73,7 @@ def html(
         scalings=[words.scaling(found, labels) for found in analysis.scalings(summaries)],
         misfits=[text for f in analysis.feasible_lengths(summaries) if (text := words.feasible(f, labels))],
         rows=_rows(summaries, reference, labels),
+        trust=trusted,
         warnings=words.warnings(summaries, labels),
         note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
         environments=environments,
@@ -75,7 +81,7 @@ def html(
         style=page_source("style.css"),
         scripts=scripts,
         script_hashes=[_source_hash(text) for text in scripts.values()],
-        data=embedded_json({"figures": drawn}),
+        data=embedded_json({"figures": drawn | (trusted.figures if trusted else {})}),
     )
     return page
 
@@ -156,6 +162,9 @@ def _figures(
     if standings:
         at_longest = {"pareto": figures.pareto(standings[-1], styles), "split": figures.split(standings[-1])}
         drawn |= {name: figure for name, figure in at_longest.items() if figure}
+        setting = standings[-1].ranked[0].case.setting
+        in_setting = [s for s in summaries if s.case.setting == setting]
+        drawn["roofline"] = figures.roofline(in_setting, styles, labels)
     return {name: figure for name, figure in drawn.items() if figure["data"]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,15 @@ from dctbench.report.html import html
 from tests.made import ENVIRONMENT, RUN, result
 
 VALUES = {"memory.tensor": ("B", 2.0**22), "memory.state": ("B", 0.0), "error.smooth": ("1", 0.1)}
+DETAILS = {
+    "stop_reason": "precise",
+    "split": {"shares": {"projections": 0.5, "attention": 0.3, "other": 0.2}},
+    "roofline": {
+        "bound": "compute", "rate": 1.5e11, "share": 0.7, "intensity": 60.0, "ridge": 5.0, "throughput": 2e9,
+    },
+}  # fmt: skip
 RESULTS = [
-    *(result("sdpa", n, n * 1e-6, values=VALUES) for n in (512, 1024, 2048)),
+    *(replace(result("sdpa", n, n * 1e-6, values=VALUES), details=DETAILS) for n in (512, 1024, 2048)),
     *(result("dct-x", n, n * 1e-6 / 3, ratio=r, values=VALUES) for n in (512, 1024, 2048) for r in (4, 8)),
     result("full", 2048, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
 ]
@@ -65,7 +73,7 @@ def test_the_chart_is_drawn_and_nothing_overflows(browser: webdriver.Chrome, pag
     assert not [message for message in requested if '"url":"http' in message]
 
 
-@pytest.mark.parametrize("figure", ["speedup", "memory", "pareto"])
+@pytest.mark.parametrize("figure", ["speedup", "memory", "pareto", "split", "roofline", "strips-2048", "order-2048"])
 def test_each_figure_is_drawn_when_it_comes_into_sight_and_is_named(
     browser: webdriver.Chrome, page: str, figure: str
 ) -> None:
@@ -74,8 +82,18 @@ def test_each_figure_is_drawn_when_it_comes_into_sight_and_is_named(
     WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]"))
     [drawing] = browser.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]")
     assert drawing.get_attribute("aria-label") == browser.find_element(By.ID, f"h-{figure}").text
-    assert browser.find_elements(By.CSS_SELECTOR, f"#{figure} .scatterlayer .trace, #{figure} .heatmaplayer image")
+    marks = (".scatterlayer .trace", ".heatmaplayer image", ".barlayer .trace")
+    assert browser.find_elements(By.CSS_SELECTOR, ", ".join(f"#{figure} {mark}" for mark in marks))
     assert browser.get_log("browser") == []
+
+
+def test_the_samples_of_another_length_are_drawn_when_they_are_opened(browser: webdriver.Chrome, page: str) -> None:
+    browser.get(page)
+    [summary] = [one for one in browser.find_elements(By.CSS_SELECTOR, "details > summary") if one.text == "n = 512"]
+    browser.execute_script("arguments[0].scrollIntoView()", summary)
+    assert not browser.find_elements(By.CSS_SELECTOR, "#strips-512 svg")
+    summary.click()
+    WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, "#strips-512 .scatterlayer .trace"))
 
 
 @pytest.mark.parametrize("browser", [("--blink-settings=scriptEnabled=false",)], indirect=True)

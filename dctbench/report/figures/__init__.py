@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dctbench.report.figures.axes import Figure
 from dctbench.report.figures.latency import latency
-from dctbench.report.figures.limits import roofs, split
+from dctbench.report.figures.limits import split
 from dctbench.report.figures.memory import memory
 from dctbench.report.figures.pareto import pareto
+from dctbench.report.figures.roofline import roofline
 from dctbench.report.figures.speedup import speedup
 
-__all__ = ["Figure", "latency", "memory", "pareto", "roofs", "speedup", "split"]
+__all__ = ["Figure", "latency", "memory", "pareto", "roofline", "speedup", "split"]

@@ -21,15 +21,22 @@ def length_axis(lengths: Sequence[int]) -> Figure:
     }
 
 
-def second_axis(seconds: Sequence[float], title: str) -> Figure:
-    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone where there are many decades."""
+def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> Figure:
+    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone over more than `most_decades`."""
     axis = {"type": "log", "title": {"text": title, "standoff": 14}}
     if not seconds:
         return axis
-    low, high = math.floor(math.log10(min(seconds))), math.ceil(math.log10(max(seconds)))
-    steps = (1,) if high - low > 4 else (1, 2, 5)
-    ticks = [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
+    ticks = _decimal_ticks(seconds, most_decades)
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
+
+
+def count_axis(values: Sequence[float], title: str, unit: str | None = None) -> Figure:
+    """Numbers on a logarithmic axis, in decimal multiples of their unit (`100 GFLOP/s`), or plain without one."""
+    axis = {"type": "log", "title": {"text": title, "standoff": 14}}
+    if not values:
+        return axis
+    ticks = _decimal_ticks(values, most_decades=2)
+    return axis | _ticks(ticks, [_plain(units.count(tick, unit)) if unit else f"{tick:g}" for tick in ticks])
 
 
 def byte_axis(sizes: Sequence[float], title: str) -> Figure:
@@ -40,12 +47,19 @@ def byte_axis(sizes: Sequence[float], title: str) -> Figure:
     low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
     step = 1 if high - low <= 8 else 2 if high - low <= 16 else 5
     ticks = [2.0**power for power in range(low, high + 1) if power % step == 0]
-    return axis | _ticks(ticks, [_plain_size(tick) for tick in ticks])
+    return axis | _ticks(ticks, [_plain(units.size(tick)) for tick in ticks])
 
 
-def _plain_size(value: float) -> str:
-    number, unit = units.size(value).split(" ")
-    return f"{float(number):g} {unit}"
+def _decimal_ticks(values: Sequence[float], most_decades: int) -> list[float]:
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    steps = (1,) if high - low > most_decades else (1, 2, 5)
+    return [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
+
+
+def _plain(amount: str) -> str:
+    """`32.0 MiB` as `32 MiB`."""
+    number, _, unit = amount.partition(" ")
+    return f"{float(number):g} {unit}".strip()
 
 
 def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:

@@ -1,11 +1,10 @@
-"""What limits it: where the time of a call goes, and how near it comes to what this machine can do."""
+"""What limits it: where the time of a call goes, stage by stage."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from dctbench import units
 from dctbench.analysis import Standing, Summary
 from dctbench.report.figures.axes import Figure
 
@@ -39,20 +38,6 @@ def split(standing: Standing) -> Figure | None:
             "height": 140 + 30 * len(names),
         },
     }
-
-
-def roofs(summaries: Sequence[Summary]) -> list[str]:
-    """For each method that was held against the machine's ceilings, what binds it and how near it comes."""
-    lines = []
-    for summary in summaries:
-        found = summary.details.get("roofline")
-        if isinstance(found, Mapping):
-            binds = {"compute": "compute", "bandwidth": "memory bandwidth", "cache": "compute, from cache"}
-            lines.append(
-                f"{summary.case.name}: {units.count(found['rate'], 'FLOP/s')}, {units.percent(found['share'])} of the "
-                f"{binds[found['bound']]} ceiling, at {units.three_digits(found['intensity'])} FLOP per byte"
-            )
-    return lines
 
 
 def _shares(summary: Summary) -> Mapping[str, Any] | None:

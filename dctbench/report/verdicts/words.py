@@ -9,10 +9,10 @@ from dctbench.compare import Difference, Outcome
 from dctbench.compare.exact import BUDGET, STATUS
 from dctbench.compare.judgement import LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
-from dctbench.report.choice import P99_SAMPLES
 from dctbench.report.labels import Labels
 from dctbench.report.verdicts import figures
 from dctbench.report.verdicts.rows import Relevant, Row, counted, labels_of
+from dctbench.stats import P99_SAMPLES
 from dctbench.texts import harmless
 
 _USES = {
