@@ -194,10 +194,16 @@ class LeavesOrphans(Good):
         return super().forward(x)
 
 
+def hang() -> None:
+    """Tell, by a file in the folder where the command runs, that the worst is done; then sleep."""
+    with open("reached", "w", encoding="ascii"):
+        time.sleep(600)
+
+
 class LeavesOrphansAndHangs(LeavesOrphans):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         super().forward(x)
-        time.sleep(600)
+        hang()
         return x
 
 
@@ -212,7 +218,7 @@ class StopsItsParent(Good):
 class StopsItsParentAndHangs(Good):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         os.kill(os.getppid(), signal.SIGSTOP)
-        time.sleep(600)
+        hang()
         return x
 
 

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from dctbench.store import open_store
 from tests.conftest import TINY, Cli
 from tests.made import RUN, result
+from tests.reliability.conftest import Mount
 
-Mount = Callable[..., None]
 SWEEP = ("run", "--impl", "sdpa", "--seq", "16..512:+8", *TINY[2:], "--progress", "none")
 CASES, ROUNDS = 63, 2
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[tuple[Path, Mount]]:
-    """A folder with a small file system of its own, and a way to mount it again otherwise."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> None:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True, capture_output=True)
-
-    if os.geteuid() != 0:
-        pytest.skip("mounting a file system takes root")
-    try:
-        mount("size=200k")
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted here: {error}")
-    yield folder, mount
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured(

@@ -21,6 +21,10 @@ BAD_FILES = "tests/reliability/test_bad_files.py::"
 TWO_RUNS = "tests/reliability/test_two_runs.py::"
 LOSING = "tests/store/test_losing.py::"
 RESUME = "tests/reliability/test_resume.py::"
+ISOLATION = "tests/runners/test_isolation.py::"
+ANSWERS = "tests/runners/test_answers.py::"
+HOSTILE = "tests/reliability/test_hostile.py::"
+INTERRUPTION = "tests/reliability/test_interruption.py::"
 HERE = "tests/reliability/test_matrix.py::"
 
 MATRIX: dict[str, tuple[str, ...] | None] = {
@@ -43,6 +47,30 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
         LOCAL + "test_what_an_implementation_prints_never_reaches_the_answer",
     ),
+    "implementation leaves processes in sessions of their own": (
+        HOSTILE + "test_orphans_in_sessions_of_their_own_are_ended_and_told",
+        HOSTILE + "test_kill_9_of_the_run_leaves_no_process_of_a_hostile_case",
+        ISOLATION + "test_a_fresh_process_is_guarded_as_a_forked_one",
+    ),
+    "implementation stops or kills the process above it": (
+        HOSTILE + "test_a_parent_that_a_case_stops_or_kills_delays_nobody",
+        ISOLATION + "test_what_reaches_beyond_its_process_is_a_result_and_the_next_case_is_measured",
+    ),
+    "implementation writes the answer itself, or hangs up": (
+        HOSTILE + "test_answers_deaths_and_exceptions_of_every_kind_are_errors_of_their_own_case",
+        ISOLATION + "test_what_reaches_beyond_its_process_is_a_result_and_the_next_case_is_measured",
+        ANSWERS + "test_any_bytes_are_an_answer_or_a_sentence",
+        ANSWERS + "test_any_bytes_are_a_description_or_a_sentence",
+    ),
+    "implementation dies when it is built or described": (
+        HOSTILE + "test_answers_deaths_and_exceptions_of_every_kind_are_errors_of_their_own_case",
+        HOSTILE + "test_one_that_cannot_be_imported_is_refused_by_its_name_alone",
+        ISOLATION + "test_one_that_dies_when_it_is_described_does_not_keep_others_from_being_described",
+    ),
+    "implementation changes torch's and the process's settings": (
+        HOSTILE + "test_what_one_case_changes_another_does_not_find",
+    ),
+    "core dumps": (ISOLATION + "test_a_crash_leaves_no_core",),
     "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
     "kill -9 of the run at any moment": (
         "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_nobody",
@@ -67,6 +95,20 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         FULL_DISK + "test_a_disk_that_fills_during_a_merge_costs_nothing_and_with_space_the_rest_is_copied",
         FULL_DISK + "test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file",
     ),
+    "signals, doubled": (
+        INTERRUPTION + "test_a_second_signal_changes_nothing_about_how_a_run_ends",
+        INTERRUPTION + "test_a_signal_before_anything_is_stored_says_that",
+        RUN + "test_an_interrupted_run_keeps_what_it_has_and_says_how_to_go_on",
+    ),
+    "nobody reads the output on": (
+        INTERRUPTION + "test_a_run_whose_output_nobody_reads_on_is_measured_to_its_end",
+        "tests/cli/test_surroundings.py::test_nobody_reading_on_is_no_failure",
+    ),
+    "folder for temporary files full": (
+        INTERRUPTION + "test_a_full_folder_for_temporary_files_is_no_reason_to_lose_a_run",
+        INTERRUPTION + "test_a_lock_holds_without_room_for_the_name_of_its_holder",
+    ),
+    "two processes on one run": (INTERRUPTION + "test_a_run_that_another_process_measures_is_not_resumed",),
     "corrupt, foreign, newer, empty store": (
         RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
         STORE + "test_files_that_are_not_ours_are_refused_and_left_alone",
