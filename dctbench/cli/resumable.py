@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from dctbench import errors
-from dctbench.model import Run
+from dctbench.model import Run, digest
 from dctbench.runners.locks import Lock
-from dctbench.store import Store, open_for_run
+from dctbench.store import Store, is_url, open_for_run
 
 DEFAULT_STORE = ".dctbench/results.sqlite"
 
@@ -30,12 +31,14 @@ class Resumable:
         return self._store
 
     def claim(self, run: Run, baseline: str | None = None) -> None:
-        """Take a run of the store for this process; with everything measured it is to be saved as that baseline.
+        """Take a run of the open store for this process; with everything measured it is to be saved as that baseline.
 
         Raises:
             UsageError: when another process of this machine measures it.
         """
-        lock = Lock(f"run-{run.id}")
+        assert self._store is not None
+        place = self._store.name if is_url(self._store.name) else os.path.realpath(self._store.name)
+        lock = Lock(f"run-{digest([place, run.id])}")  # shards of one run in stores of their own may run together
         if not lock.take():
             holder = lock.holder
             lock.release()
