@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     guard = os.getpid()
-    signal.set_wakeup_fd(waker)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = os.fork()
     if child == 0:

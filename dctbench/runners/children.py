@@ -20,6 +20,8 @@ from dctbench.errors import DctbenchError
 _START_SECONDS = 120.0  # torch from a cold disk
 _ENDING_SECONDS = 4.0
 """Longer than a guard takes to end what is left of a case."""
+_KILLED_SECONDS = 10.0
+"""In which the kernel takes back what a killed process held, be it a hundred gigabytes."""
 _FORK_SECONDS = 20.0
 
 
@@ -121,7 +123,7 @@ class Guarded:
         self.lines.end.close()
         self._guard.send_signal(signal.SIGCONT)  # one that was stopped would not notice
         try:
-            self._guard.wait(_ENDING_SECONDS)
+            self._guard.wait(_KILLED_SECONDS)
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
@@ -155,17 +157,17 @@ class Child:
             GoneError: when the process that should tell is gone, or does not answer.
         """
         try:
-            return self._ended(killed=False)
+            return self._ended(_ENDING_SECONDS, killed=False)
         except GoneError:
             return self.end()
 
     def end(self) -> Ended:
         """End it, and say how that went. Raises as `wait`."""
         self.kill()
-        return self._ended(killed=True)
+        return self._ended(_KILLED_SECONDS, killed=True)
 
-    def _ended(self, *, killed: bool) -> Ended:
-        code, left = self._lines.read("exit", _ENDING_SECONDS)
+    def _ended(self, seconds: float, *, killed: bool) -> Ended:
+        code, left = self._lines.read("exit", seconds)
         return Ended(code, left, killed)
 
     def close(self) -> None:
