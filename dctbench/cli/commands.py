@@ -180,6 +180,7 @@ def _run(group: click.Group, arguments: Sequence[str] | None) -> int:
         echo_error(error.format_message(), "see dctbench --help, or --help after the command")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        echo_error("interrupted", None)
         return errors.InterruptedRunError.exit_code
     except (BrokenPipeError, SystemExit):  # `| head -1`: the reader has what it wanted; click would exit 1 for it
         discard_output()

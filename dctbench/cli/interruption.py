@@ -19,11 +19,16 @@ def interrupt_once() -> None:
 
 
 def interrupt_no_more() -> None:
-    """The command has ended and says so: none of these signals changes that any more."""
+    """The command has ended: none of these signals changes its exit code any more, nor while the interpreter ends."""
     for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(*_: object) -> NoReturn:
-    interrupt_no_more()
+    for number in _ENDINGS:  # not SIG_IGN: of one that has come but was not handled yet Python would complain
+        signal.signal(number, _overheard)
     raise KeyboardInterrupt
+
+
+def _overheard(*_: object) -> None:
+    return
