@@ -202,7 +202,7 @@ def test_the_last_line_says_what_the_exit_code_means(made: Outcome, told: str) -
 
 def test_a_check_without_a_change_says_so() -> None:
     assert words.nothing_changed(outcome(PASSED, FLOPS)) == "Nothing changed beyond its tolerance: 2 cases, 2 figures."
-    assert words.nothing_changed(outcome()) == "Nothing was compared: base and head have no case in common."
+    assert words.nothing_changed(outcome()) == "Nothing was compared: there is no case to judge."
 
 
 def test_the_document_is_the_one_that_programs_were_promised() -> None:

@@ -151,7 +151,7 @@ def nothing_changed(outcome: Outcome) -> str:
     """What stands where no row is worth showing."""
     verdicts = outcome.judgement.verdicts
     if not verdicts:
-        return "Nothing was compared: base and head have no case in common."
+        return "Nothing was compared: there is no case to judge."
     cases = counted(len({verdict.case for verdict in verdicts}), "case")
     return f"Nothing changed beyond its tolerance: {cases}, {counted(len(verdicts), 'figure')}."
 
