@@ -10,7 +10,8 @@ from dctbench.report.figures.latency import latency
 from dctbench.report.figures.limits import split
 from dctbench.report.figures.memory import memory
 from dctbench.report.figures.pareto import pareto
+from dctbench.report.figures.regressions import regressions
 from dctbench.report.figures.roofline import roofline
 from dctbench.report.figures.speedup import speedup
 
-__all__ = ["Figure", "latency", "memory", "pareto", "roofline", "speedup", "split"]
+__all__ = ["Figure", "latency", "memory", "pareto", "regressions", "roofline", "speedup", "split"]
