@@ -82,6 +82,9 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
     assert cells(half_more) == ("1.00 MiB", "1.50 MiB", "1.50x", "-", "exact")
     assert cells(replace(WORSE, base=0.0, head=64.0, effect=None)) == ("0 B", "64 B", "from zero", "-", "exact")
     assert cells(replace(FLOPS, head=1e9 - 2, effect=1 - 2e-9))[2] == "-2 FLOP"
+    far = Verdict(X, "error.smooth", Kind.WORSE, 2e-7, 2.94, 2.94 / 2e-7, tolerance=0.01)
+    assert cells(far)[:3] == ("2e-07", "2.94", ">1000x")
+    assert cells(replace(far, kind=Kind.BETTER, base=2.94, head=2e-7, effect=2e-7 / 2.94))[2] == "<1/1000"
     assert cells(OVER) == ("-", "6.10 ms", "-", "-", "≤ 5.00 ms")
     assert cells(FAILING) == ("-",) * 5
 
@@ -203,6 +206,13 @@ def test_the_last_line_says_what_the_exit_code_means(made: Outcome, told: str) -
 def test_a_check_without_a_change_says_so() -> None:
     assert words.nothing_changed(outcome(PASSED, FLOPS)) == "Nothing changed beyond its tolerance: 2 cases, 2 figures."
     assert words.nothing_changed(outcome()) == "Nothing was compared: there is no case to judge."
+
+
+def test_a_method_that_stands_for_every_base_is_named() -> None:
+    settings = {"check": {"side": "head", "base": BASE.id, "base_impl": "full"}}
+    assert words.sides(outcome(SLOWER, head=replace(HEAD, settings=settings)))[0] == (
+        "base: full at each shape, main, run bbbbbbbb of 2026-01-01 10:20 UTC, dctbench 0.1.0"
+    )
 
 
 def test_the_document_is_the_one_that_programs_were_promised() -> None:

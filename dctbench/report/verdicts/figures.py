@@ -7,6 +7,8 @@ from dctbench.compare.exact import BUDGET
 from dctbench.model import Verdict
 
 NOTHING = "-"
+_FAR = 1000
+"""Beyond this a ratio is only a number: rounding errors against an approximation's."""
 
 
 def amount(metric: str, value: float | None) -> str:
@@ -41,6 +43,8 @@ def change(verdict: Verdict) -> str:
     """`1.42x (1.37-1.48)`; of a counted value that changed by less than 1% what came on top: `+64 B`."""
     if verdict.effect is None:
         return "from zero" if verdict.base == 0 and verdict.head else NOTHING
+    if verdict.low is None and not 1 / _FAR < verdict.effect < _FAR:
+        return f">{_FAR}x" if verdict.effect > 1 else f"<1/{_FAR}"
     text = units.ratio_with_interval(verdict.effect, verdict.low, verdict.high)
     if text != units.ratio(1.0) or verdict.base is None or verdict.head is None or verdict.head == verdict.base:
         return text

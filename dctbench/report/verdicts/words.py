@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dctbench import units
 from dctbench.compare import Difference, Outcome
@@ -162,8 +162,11 @@ def differences(found: Sequence[Difference]) -> list[str]:
 
 
 def sides(outcome: Outcome) -> list[str]:
-    """Which run is base and which is head."""
-    return [f"{side}: {run_words(run)}" for side, run in (("base", outcome.base), ("head", outcome.head))]
+    """Which run is base and which is head, and which method stands for every base of it where one does."""
+    check = outcome.head.settings.get("check")
+    method = check.get("base_impl") if isinstance(check, Mapping) and check.get("base") == outcome.base.id else None
+    instead = f"{_line(str(method))} at each shape, " if method else ""
+    return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
 
 
 def run_words(run: Run) -> str:
