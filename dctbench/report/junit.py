@@ -13,8 +13,9 @@ from xml.etree import ElementTree as ET
 from dctbench.analysis import Summary
 from dctbench.compare import Outcome
 from dctbench.compare.judgement import LATENCY
-from dctbench.model import FAILED, REGRESSIONS, UNDECIDED, Case, Run, Verdict
+from dctbench.model import FAILED, REGRESSIONS, UNDECIDED, Case, Kind, Run, Verdict
 from dctbench.report.document import metric_values
+from dctbench.report.labels import Labels
 from dctbench.report.names import series_name
 from dctbench.report.rows import failure_words
 from dctbench.report.verdicts import opening, words
@@ -49,7 +50,9 @@ def junit_xml(outcome: Outcome) -> str:
         **{f"drift.{name}": change for name, change in outcome.judgement.drift.items()},
         **{f"differs.{one.fact}": f"{one.base} -> {one.head}" for one in outcome.differences},
     }
-    return _document("dctbench check", outcome.head, about, [_judged(found, outcome) for found in by_case.values()])
+    kinds, labels = outcome.judgement.by_case(), labels_of(outcome)
+    tests = [_judged(case, kinds[case], found, labels) for case, found in by_case.items()]
+    return _document("dctbench check", outcome.head, about, tests)
 
 
 def run_junit_xml(run: Run, summaries: Sequence[Summary], plan: Iterable[Case]) -> str:
@@ -60,17 +63,15 @@ def run_junit_xml(run: Run, summaries: Sequence[Summary], plan: Iterable[Case]) 
     return _document("dctbench run", run, {"suite": run.suite, "dctbench": run.dctbench_version}, tests)
 
 
-def _judged(verdicts: Sequence[Verdict], outcome: Outcome) -> _Test:
-    kinds = outcome.judgement.by_case()
-    case = verdicts[0].case
-    state = "failure" if kinds[case] in REGRESSIONS else "skipped" if kinds[case] in UNDECIDED else ""
+def _judged(case: Case, kind: Kind, verdicts: Sequence[Verdict], labels: Labels) -> _Test:
+    """One case by its gravest verdict; the lines are of all verdicts that are as grave."""
+    state = "failure" if kind in REGRESSIONS else "skipped" if kind in UNDECIDED else ""
     counted = REGRESSIONS if state == "failure" else UNDECIDED
-    labels = labels_of(outcome)
     return _Test(
         case=case,
         seconds=next((v.head for v in verdicts if v.metric == LATENCY), None),
         state=state,
-        kind=kinds[case].value if state else "",
+        kind=kind.value if state else "",
         lines=[words.sentence(verdict, labels) for verdict in verdicts if verdict.kind in counted] if state else [],
         properties=_figures(verdicts),
     )
