@@ -46,7 +46,7 @@ class Command(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):  # arguments are told in the text above
                 sections.setdefault(getattr(parameter, "section", EVERYWHERE), []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
