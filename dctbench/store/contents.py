@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -188,16 +188,19 @@ class Store:
         table = schema.cases
         return self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.position, table.c.case_id))
 
-    def results(self, run_id: str) -> list[Result]:
-        """Every result of a run, in the order of its plan, round after round.
+    def results(self, run_id: str, case_ids: Collection[str] | None = None) -> list[Result]:
+        """Every result of a run, or of some of its cases, in the order of its plan, round after round.
 
         Raises:
             DamagedError: when a record is not what was written.
         """
         places = {row["case_id"]: (i, records.case_of_row(row)) for i, row in enumerate(self._planned(run_id))}
+        chosen = [schema.results.c.run_id == run_id]
+        if case_ids is not None:
+            chosen.append(schema.results.c.case_id.in_(case_ids))
         found = []
         with _no_collections():
-            for row in self.rows(sa.select(schema.results).where(schema.results.c.run_id == run_id)):
+            for row in self.rows(sa.select(schema.results).where(*chosen)):
                 records.verify("results", row)
                 if row["case_id"] not in places:
                     raise DamagedError(
