@@ -6,18 +6,14 @@ only draws the figures that `figures` has made.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from dctbench import analysis, units
 from dctbench.analysis import Standing, Summary
 from dctbench.model import Case, Environment, Result, Run
-from dctbench.report import figures, rows, words
+from dctbench.report import figures, rows, sources, words
 from dctbench.report.labels import Labels
 from dctbench.report.palette import Look, looks
 from dctbench.report.svg import latency_svg
@@ -49,8 +45,8 @@ def html(
     standings = analysis.standings(summaries, reference)
     styles = looks((summary.case for summary in summaries), reference)
     drawn = _figures(summaries, standings, reference, styles, labels, _capacity(environments))
-    scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
-    page: str = _template().render(
+    scripts = {"plotly": sources.plotly(), "page": sources.script()}
+    page: str = sources.template().render(
         title=title or run.label or f"run {run.short_id}",
         run=run,
         machine=_machine(environments),
@@ -72,9 +68,9 @@ def html(
         note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
         environments=environments,
         command=_command(run),
-        style=page_source("style.css"),
+        style=sources.style(),
         scripts=scripts,
-        script_hashes=[_source_hash(text) for text in scripts.values()],
+        script_hashes=[sources.source_hash(text) for text in scripts.values()],
         data=embedded_json({"figures": drawn}),
     )
     return page
@@ -84,38 +80,6 @@ def embedded_json(value: Any) -> str:
     """JSON that may stand inside a script element: no character of it can end the element or start another."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-@cache
-def page_source(name: str) -> str:
-    """A style or script of the page."""
-    return (files("dctbench.reports") / name).read_text(encoding="utf-8")
-
-
-@cache
-def plotly_source() -> str:
-    """plotly.js as the installed plotly package ships it."""
-    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment as Templates
-    from jinja2 import FunctionLoader, StrictUndefined
-
-    templates = Templates(
-        loader=FunctionLoader(page_source),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("page.html.j2")
-
-
-def _source_hash(text: str) -> str:
-    """What the content security policy allows: this very script and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 def _machine(environments: Mapping[str, Environment]) -> str:

@@ -12,9 +12,10 @@ import pytest
 from dctbench import analysis
 from dctbench.model import Case
 from dctbench.report import figures
-from dctbench.report.html import embedded_json, html, plotly_source
+from dctbench.report.html import embedded_json, html
 from dctbench.report.labels import Labels
 from dctbench.report.palette import looks
+from dctbench.report.sources import plotly
 from tests.made import ENVIRONMENT, RUN, result
 
 RESULTS = [
@@ -51,7 +52,7 @@ def test_a_label_with_markup_stays_text() -> None:
 
 
 def test_nothing_in_the_page_names_another_host() -> None:
-    text = page().replace(plotly_source(), "")
+    text = page().replace(plotly(), "")
     assert not re.search(r"<[a-z][^>]*\s(src|href)\s*=|https?://", text)
     assert "connect-src 'none'" in text
 
