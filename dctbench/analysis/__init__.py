@@ -21,8 +21,8 @@ from dctbench.analysis.speedup import (
     references,
     winner_of,
 )
-from dctbench.analysis.standing import Standing, is_control, is_exact, standings
-from dctbench.analysis.summary import Summary, arranged, by_setting, summarise
+from dctbench.analysis.standing import Standing, is_control, is_exact, standings, tied
+from dctbench.analysis.summary import Summary, arranged, by_setting, method_order, summarise
 
 __all__ = [
     "REFERENCE",
@@ -48,10 +48,12 @@ __all__ = [
     "front",
     "is_control",
     "is_exact",
+    "method_order",
     "payoffs",
     "references",
     "scalings",
     "standings",
     "summarise",
+    "tied",
     "winner_of",
 ]

@@ -1,0 +1,159 @@
+"""The results as columns: one entry per result in each, so that ten thousand take as few bytes as they can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dctbench import analysis, units
+from dctbench.analysis import Standing, Summary, Winner
+from dctbench.analysis.capacity import needed_bytes
+from dctbench.model import STATUSES
+from dctbench.report.page.packing import Sentences, bits, brief, coded, columns
+from dctbench.report.page.settings import Contents
+from dctbench.report.rows import failure_words, width_words
+
+SAMPLES = 200_000
+"""So many samples are in a page at most; of more, each result keeps every k-th."""
+STAGES = ("projections", "attention", "transform", "other")
+_MICRO, _MEGA = 1e-6, 1e6
+_WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t", None: "-"}
+
+Values = list[float | None]
+
+
+def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
+    """Every result of every setting, in the order of the settings.
+
+    Times are in µs, operations in millions, the ends of intervals in thousandths of their value below and above it.
+    `status` and the winners of `against` are a character for each result; `texts` are codes of `sentences`.
+    """
+    summaries = [summary for setting in contents.settings for summary in setting.summaries]
+    numbers = {(case.implementation, case.ratio): number for number, case in enumerate(contents.curves)}
+    most = max(1, SAMPLES // max(1, sum(bool(summary.samples) for summary in summaries)))
+    table: dict[str, list[Any]] = {
+        "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
+        "count": [len(s.samples) or None for s in summaries],
+        "least": [_time(min(s.samples, default=None)) for s in summaries],
+        "greatest": [_time(max(s.samples, default=None)) for s in summaries],
+        "p95": [_time(s.p95) for s in summaries],
+        "memory": [_size(needed_bytes(s)[0]) for s in summaries],
+        "process": [_size(s.values.get("memory.process")) for s in summaries],
+        "flops": [_flops(s.values.get("flops")) for s in summaries],
+        "smooth": [_error(s.values.get("error.smooth")) for s in summaries],
+        "noise": [_error(s.values.get("error.noise")) for s in summaries],
+        **_latencies(summaries),
+        **_ranks(contents),
+    }
+    others: dict[str, list[Any]] = {
+        "ties": _ties(contents),
+        "samples": [coded(s.samples, most) if s.samples else None for s in summaries],
+        "split": [_split(summary) for summary in summaries],
+        "failure": [None if s.latency else sentences.coded(failure_words(s)) for s in summaries],
+        "stop": [s.details.get("stop_reason") for s in summaries],
+        "warnings": [[sentences.coded(text) for text in s.warnings] or None for s in summaries],
+    }
+    return {
+        "columns": columns(table | others),
+        "front": _front(contents),
+        "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
+        "against": {name: _against(contents, name) for name in contents.references},
+    }
+
+
+def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
+    table: dict[str, Values] = {name: [] for name in ("median", "below", "above", "p99", "p99_high")}
+    for summary in summaries:
+        latency, tail = summary.latency, summary.p99
+        table["median"].append(_time(latency.value if latency else None))
+        table["p99"].append(_time(tail.value if tail else None))
+        table["p99_high"].append(_time(tail.high if tail else None))
+        below, above = (None, None) if latency is None else _ends(latency.value, latency.low, latency.high)
+        table["below"].append(below)
+        table["above"].append(above)
+    return table
+
+
+def _ends(value: float, low: float, high: float) -> tuple[float, float]:
+    """How far the ends lie below and above, in thousandths, with the digits that keep the ± in words the same."""
+    below, above = (value - low) / value * 1000, (high - value) / value * 1000
+    words = width_words((below + above) / 2000)
+    for digits in (3, 5):
+        short = float(f"{below:.{digits}g}"), float(f"{above:.{digits}g}")
+        if width_words(sum(short) / 2000) == words:
+            return short
+    return below, above
+
+
+def _against(contents: Contents, reference: str) -> dict[str, Any]:
+    """Each result against one reference, and what became of the reference where there is no ratio."""
+    ratios: dict[str, Values] = {"ratio": [], "low": [], "high": []}
+    winners, missing = [], []
+    for setting in contents.settings:
+        found = analysis.references(setting.summaries, reference)
+        for summary in setting.summaries:
+            beside = found.get(summary.case.shape)
+            speedup = analysis.compare(summary, beside)
+            winners.append(_WINNERS[speedup.winner if speedup else None])
+            missing.append("-" if beside is None else str(STATUSES.index(beside.status)))
+            for name, values in ratios.items():
+                value = getattr(speedup, name) if speedup else None
+                values.append(None if value is None else brief(value, units.ratio))
+    return {"columns": columns(ratios), "winner": "".join(winners), "reference": "".join(missing)}
+
+
+def _ranks(contents: Contents) -> dict[str, Values]:
+    ranks: Values = []
+    for _, summaries, standing in _standings(contents):
+        places = {s.case: place for place, s in enumerate(standing.ranked)} if standing else {}
+        ranks += [places.get(s.case) for s in summaries]
+    return {"rank": ranks}
+
+
+def _ties(contents: Contents) -> list[str | None]:
+    """For each ranked result the later ranks that cannot be told apart from it, the next one as the first bit."""
+    found: list[str | None] = []
+    for _, summaries, standing in _standings(contents):
+        by_case: dict[Any, str] = {}
+        if standing:
+            for place, (summary, later) in enumerate(zip(standing.ranked, analysis.tied(standing.ranked), strict=True)):
+                by_case[summary.case] = bits([other - place - 1 for other in later])
+        found += [by_case.get(s.case) or None for s in summaries]
+    return found
+
+
+def _front(contents: Contents) -> str:
+    """A character for each result: `y` where no other of its place is better in both latency and error."""
+    marks = []
+    for _, summaries, standing in _standings(contents):
+        known = [s for s in standing.ranked if "error.smooth" in s.values] if standing else []
+        points = [(s.latency.value, s.values["error.smooth"]) for s in known if s.latency]
+        best = {known[index].case for index in analysis.front(points)}
+        marks += ["y" if s.case in best else "-" for s in summaries]
+    return "".join(marks)
+
+
+def _standings(contents: Contents) -> list[tuple[int, tuple[Summary, ...], Standing | None]]:
+    """(n, its results, who is fastest) for each place, in order."""
+    found = []
+    for setting in contents.settings:
+        standings = {standing.seq_len: standing for standing in setting.standings(contents.reference)}
+        found += [(length, members, standings.get(length)) for length, _, members in setting.places]
+    return found
+
+
+def _split(summary: Summary) -> list[float] | None:
+    """The share of each stage in thousandths; None where no split was taken."""
+    found = summary.details.get("split")
+    shares = found.get("shares") if isinstance(found, Mapping) else None
+    return [round(1000 * float(shares.get(stage, 0.0))) for stage in STAGES] if isinstance(shares, Mapping) else None
+
+
+def _number(said: Callable[[float], str], scale: float = 1.0) -> Callable[[float | None], float | None]:
+    return lambda value: None if value is None else brief(value, said, scale)
+
+
+_time = _number(units.seconds, _MICRO)
+_size = _number(units.size)
+_flops = _number(lambda value: units.count(value, "FLOP"), _MEGA)
+_error = _number(units.relative_error)

@@ -1,0 +1,167 @@
+"""The sentences of every setting, reference and length, rendered once; the script only chooses among them.
+
+Cards are made here for a page without scripts, and of the same pieces by the script when another place is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dctbench import analysis, units
+from dctbench.analysis import Standing, Summary
+from dctbench.report import figures, rows, words
+from dctbench.report.labels import Labels
+from dctbench.report.page.packing import Sentences
+from dctbench.report.page.settings import Contents, Setting
+
+FASTEST = "Which is fastest?"
+PAYS = "From which length does the DCT pay?"
+COST = "What does it need, and what do I give up?"
+WHOLE = "Is it all there, and can I trust it?"
+_NAMED = 6
+"""A card about one length names so many methods; the table has them all."""
+_PLAIN = Labels([])
+
+Line = tuple[str, str]
+"""A curve's name and what is said of it, so that a line can be left out with its curve."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is said of one length against one reference: `at`, who is fastest, the least memory, and what each costs."""
+
+    length: int
+    at: str
+    fastest: str
+    leanest: str
+    costs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Against:
+    """What is said of one setting against one reference."""
+
+    places: tuple[Place, ...]
+    payoffs: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of one setting whatever the reference."""
+
+    scalings: tuple[Line, ...]
+    misfits: tuple[Line, ...]
+    roofs: tuple[tuple[int, tuple[str, ...]], ...]
+    energy: tuple[str, ...]
+
+
+def against(setting: Setting, reference: str | None, labels: Labels) -> Against:
+    """The sentences of a setting that depend on the reference."""
+    return Against(
+        places=tuple(_place(standing, labels) for standing in setting.standings(reference)),
+        payoffs=tuple(
+            (_PLAIN.curve(found.case), words.payoff(found, reference, _PLAIN))
+            for found in analysis.payoffs(setting.summaries, reference)
+        )
+        if reference
+        else (),
+    )
+
+
+def said(setting: Setting) -> Said:
+    """The sentences of a setting that do not."""
+    feasible = analysis.feasible_lengths(setting.summaries)
+    return Said(
+        scalings=tuple(
+            (_PLAIN.curve(found.case), words.scaling(found, _PLAIN)) for found in analysis.scalings(setting.summaries)
+        ),
+        misfits=tuple((_PLAIN.curve(f.case), text) for f in feasible if (text := words.feasible(f, _PLAIN))),
+        roofs=tuple(
+            (length, tuple(lines)) for length, _, members in setting.places if (lines := figures.roofs(members))
+        ),
+        energy=tuple(_energy(setting.summaries)),
+    )
+
+
+def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
+    """The sentences of each setting for the script, by reference."""
+    code = sentences.coded
+    found = []
+    for setting in contents.settings:
+        general = said(setting)
+        found.append(
+            {
+                "scalings": _lines(general.scalings, code),
+                "misfits": _lines(general.misfits, code),
+                "roofs": {length: [code(line) for line in lines] for length, lines in general.roofs},
+                "energy": [code(line) for line in general.energy],
+                "against": {
+                    name or "": _packed(against(setting, name, contents.labels), code)
+                    for name in contents.references or (None,)
+                },
+            }
+        )
+    return found
+
+
+def _packed(found: Against, code: Callable[[str], str]) -> dict[str, Any]:
+    return {
+        "places": {
+            place.length: [code(place.at), code(place.fastest), code(place.leanest), *map(code, place.costs)]
+            for place in found.places
+        },
+        "payoffs": _lines(found.payoffs, code),
+    }
+
+
+def _lines(lines: Sequence[Line], code: Callable[[str], str]) -> list[tuple[str, str]]:
+    return [(name, code(text)) for name, text in lines]
+
+
+def cards(found: Against, coverage: str, trust: str) -> list[dict[str, Any]]:
+    """The verdicts on the longest length: a question, its answer in a sentence, and what it rests on."""
+    made = []
+    if found.places:
+        *shorter, longest = found.places
+        made.append({"question": FASTEST, "answer": f"At {longest.at}, {longest.fastest}.",
+                     "details": [f"{place.at}: {place.fastest}" for place in shorter]})  # fmt: skip
+    dct = [text for name, text in found.payoffs if name.startswith("dct")]
+    if dct:
+        made.append({"question": PAYS, "answer": f"{dct[0]}.", "details": dct[1:_NAMED]})
+    if found.places:
+        made.append({"question": COST, "answer": longest.leanest, "details": list(longest.costs)})
+    made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [trust]})
+    return made
+
+
+def _place(standing: Standing, labels: Labels) -> Place:
+    at = labels.place(standing.ranked[0].case)
+    return Place(standing.seq_len, at, words.fastest(standing), *_costs(standing, at))
+
+
+def _costs(standing: Standing, at: str) -> tuple[str, tuple[str, ...]]:
+    details = []
+    for summary in standing.ranked[:_NAMED]:
+        memory = "memory not measured" if summary.memory is None else units.size(summary.memory)
+        details.append(f"{summary.case.name}: {memory}, relative error {rows.error_words(summary)}")
+    leanest = min(standing.ranked, key=lambda s: s.memory if s.memory is not None else float("inf"))
+    if leanest.memory is None:
+        return f"At {at}, memory was not measured.", tuple(details)
+    answer = f"At {at}, {leanest.case.name} needs the least memory, {units.size(leanest.memory)}"
+    reference = standing.reference
+    if reference is not None and reference.memory and reference is not leanest:
+        answer += f" against {units.size(reference.memory)} for {reference.case.name}"
+    return f"{answer}.", tuple(details)
+
+
+def _energy(summaries: Sequence[Summary]) -> list[str]:
+    """The energy of a call where it was measured, else the reason why not, once."""
+    measured = [
+        f"{_PLAIN.curve(s.case)} at n = {s.case.seq_len}: {units.count(s.values['energy'], 'J')} a call"
+        for s in summaries
+        if "energy" in s.values
+    ]
+    reasons = dict.fromkeys(str(s.details["energy.absent"]) for s in summaries if "energy.absent" in s.details)
+    return measured or [f"not measured: {reason}" for reason in reasons]
