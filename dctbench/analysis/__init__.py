@@ -19,10 +19,9 @@ from dctbench.analysis.speedup import (
     compare,
     default_reference,
     references,
-    winner_of,
 )
-from dctbench.analysis.standing import Standing, is_control, is_exact, standings, tied
-from dctbench.analysis.summary import Summary, arranged, by_setting, method_order, summarise
+from dctbench.analysis.standing import Standing, is_exact, standings, tied
+from dctbench.analysis.summary import Summary, arranged, method_order, summarise
 
 __all__ = [
     "REFERENCE",
@@ -40,13 +39,11 @@ __all__ = [
     "Summary",
     "Winner",
     "arranged",
-    "by_setting",
     "choose",
     "compare",
     "default_reference",
     "feasible_lengths",
     "front",
-    "is_control",
     "is_exact",
     "method_order",
     "payoffs",
@@ -55,5 +52,4 @@ __all__ = [
     "standings",
     "summarise",
     "tied",
-    "winner_of",
 ]

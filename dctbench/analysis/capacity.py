@@ -1,4 +1,4 @@
-"""Will it fit: the longest length that was measured within so much memory, and the first that was not."""
+"""Will it fit: the longest length that was measured, and the first that ran out of memory."""
 
 from __future__ import annotations
 
@@ -15,30 +15,23 @@ class Feasible:
 
     Attributes:
         case: one of its cases; the length is not meant.
-        longest: the longest length measured within the limit, before any that did not fit; None where none was.
-        first_over: the shortest length that did not fit (out of memory, or beyond the limit); None where all did.
-        needed: bytes at `first_over`: measured, or the estimate made before it was refused.
-        estimated: whether `needed` is an estimate.
+        longest: the longest length measured before any that ran out of memory; None where none was.
+        first_over: the shortest length that ran out of memory; None where none did.
+        needed: bytes at `first_over` by the estimate made before it was refused; None where it was tried.
     """
 
     case: Case
     longest: int | None
     first_over: int | None
     needed: float | None
-    estimated: bool
 
 
-def feasible_lengths(summaries: Iterable[Summary], limit: float | None = None) -> list[Feasible]:
-    """For each method and ratio: the lengths that fit, as far as was measured.
-
-    Args:
-        summaries: of any shapes.
-        limit: bytes that a call may need beside its input; None for what the device had.
-    """
+def feasible_lengths(summaries: Iterable[Summary]) -> list[Feasible]:
+    """For each method and ratio: the lengths that fit what the device had, as far as was measured."""
     rows: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         rows.setdefault(summary.case.row, []).append(summary)
-    return [_feasible(sorted(members, key=lambda s: s.case.seq_len), limit) for members in rows.values()]
+    return [_feasible(sorted(members, key=lambda s: s.case.seq_len)) for members in rows.values()]
 
 
 def needed_bytes(summary: Summary) -> tuple[float | None, bool]:
@@ -58,13 +51,11 @@ def host_memory(environments: Iterable[Environment]) -> float | None:
     return float(size) if isinstance(size, int | float) and not gpu else None
 
 
-def _feasible(members: list[Summary], limit: float | None) -> Feasible:
+def _feasible(members: list[Summary]) -> Feasible:
     longest = None
     for summary in members:
-        needed, estimated = needed_bytes(summary)
-        beyond = limit is not None and needed is not None and needed > limit
-        if summary.status == "oom" or beyond:
-            return Feasible(members[0].case, longest, summary.case.seq_len, needed, estimated)
-        if summary.status == "ok" and (limit is None or needed is not None):
+        if summary.status == "oom":
+            return Feasible(members[0].case, longest, summary.case.seq_len, needed_bytes(summary)[0])
+        if summary.status == "ok":
             longest = summary.case.seq_len
-    return Feasible(members[0].case, longest, None, None, False)
+    return Feasible(members[0].case, longest, None, None)

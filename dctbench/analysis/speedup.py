@@ -51,12 +51,12 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
     ratios = [reference.medians[number] / method.medians[number] for number in common]
     if len(ratios) >= 2:
         paired = log_mean_interval(ratios)
-        return Speedup(paired.value, paired.low, paired.high, winner_of(paired.low, paired.high))
+        return Speedup(paired.value, paired.low, paired.high, _winner_of(paired.low, paired.high))
     ratio = reference.latency.value / method.latency.value
-    return Speedup(ratio, None, None, winner_of(ratio / SINGLE_ROUND_BAND, ratio * SINGLE_ROUND_BAND))
+    return Speedup(ratio, None, None, _winner_of(ratio / SINGLE_ROUND_BAND, ratio * SINGLE_ROUND_BAND))
 
 
-def winner_of(low: float, high: float) -> Winner:
+def _winner_of(low: float, high: float) -> Winner:
     """Who is faster by an interval on the speed-up: a tie as soon as it holds 1."""
     return Winner.FASTER if low > 1 else Winner.SLOWER if high < 1 else Winner.TIE
 

@@ -44,7 +44,7 @@ def standings(summaries: Sequence[Summary], reference: str | None) -> list[Stand
     found = references(summaries, reference) if reference else {}
     by_shape: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
-        if summary.latency is not None and summary.status == "ok" and not is_control(summary.case.implementation):
+        if summary.latency is not None and summary.status == "ok" and not _is_control(summary.case.implementation):
             by_shape.setdefault(summary.case.shape, []).append(summary)
     result = []
     for shape, members in by_shape.items():
@@ -87,7 +87,7 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
     return found
 
 
-def is_control(implementation: str) -> bool:
+def _is_control(implementation: str) -> bool:
     """Whether a method is there only to be compared with: nobody ships it."""
     return catalog.implementation(implementation).source == "control"
 

@@ -122,11 +122,3 @@ def method_order(names: Iterable[str], reference: str | None) -> dict[str, int]:
     known = {name: position for position, name in enumerate(catalog.IMPLEMENTATIONS)}
     ordered = sorted(set(names), key=lambda name: (name != reference, known.get(name, len(known)), name))
     return {name: position for position, name in enumerate(ordered)}
-
-
-def by_setting(summaries: Iterable[Summary]) -> dict[tuple[object, ...], list[Summary]]:
-    """The summaries by everything but method, ratio and length: inside one setting curves over n may be drawn."""
-    found: dict[tuple[object, ...], list[Summary]] = {}
-    for summary in summaries:
-        found.setdefault(summary.case.setting, []).append(summary)
-    return found

@@ -131,10 +131,9 @@ def feasible(found: Feasible, labels: Labels) -> str | None:
     if found.first_over is None:
         return None
     name = labels.curve(found.case)
-    needs = "" if found.needed is None else f", which needs {units.size(found.needed)}"
-    estimate = " (estimate)" if found.needed is not None and found.estimated else ""
+    needs = "" if found.needed is None else f", which needs {units.size(found.needed)} (estimate)"
     before = "no measured length fits" if found.longest is None else f"fits up to n = {found.longest}"
-    return f"{name}: {before}, not n = {found.first_over}{needs}{estimate}"
+    return f"{name}: {before}, not n = {found.first_over}{needs}"
 
 
 def coverage(summaries: Sequence[Summary], planned: int) -> str:

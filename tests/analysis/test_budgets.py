@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Summary
-from dctbench.model import Result
+from dctbench.model import Result, Status
 from tests.made import result
 
 MIB = 2.0**20
@@ -79,16 +80,22 @@ def test_tighter_budgets_never_admit_more(memory: float, error: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "longest", "first_over"), [(None, 1024, 2048), (5e6, 512, 1024), (1e6, None, 512), (1e12, 1024, 2048)]
+    ("statuses", "longest", "first_over"),
+    [
+        (["ok", "ok", "oom"], 1024, 2048),
+        (["ok", "error", "oom"], 512, 2048),
+        (["ok", "oom", "ok"], 512, 1024),
+        (["oom", "skipped", "skipped"], None, 512),
+        (["ok", "ok", "ok"], 2048, None),
+    ],
 )
 def test_the_longest_length_that_fits_is_one_that_was_measured(
-    limit: float | None, longest: int | None, first_over: int
+    statuses: list[Status], longest: int | None, first_over: int | None
 ) -> None:
-    memory = {512: 4e6, 1024: 16e6}
     results = [
-        result("full", n, values={"memory.tensor": ("B", size), "memory.state": ("B", 0.0)})
-        for n, size in memory.items()
+        replace(result("full", n, 1e-3 if status == "ok" else None, status=status), details={"estimated_bytes": 60e6})
+        for n, status in zip((512, 1024, 2048), statuses, strict=True)
     ]
-    results.append(result("full", 2048, None, status="oom", message="needs about 60 MiB of 32 MiB (estimate)"))
-    [found] = analysis.feasible_lengths(analysis.summarise(results), limit)
+    [found] = analysis.feasible_lengths(analysis.summarise(results))
     assert (found.longest, found.first_over) == (longest, first_over)
+    assert found.needed == (None if first_over is None else 60e6)

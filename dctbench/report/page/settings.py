@@ -98,8 +98,10 @@ def contents(runs: Sequence[Recorded], reference: str | None) -> Contents:
     """
     settings: list[Setting] = []
     for number, recorded in enumerate(runs):
-        grouped = analysis.by_setting(analysis.arranged(recorded.summaries, reference)).values()
-        fullest_first = sorted(grouped, key=len, reverse=True)
+        grouped: dict[tuple[object, ...], list[Summary]] = {}
+        for summary in analysis.arranged(recorded.summaries, reference):
+            grouped.setdefault(summary.case.setting, []).append(summary)
+        fullest_first = sorted(grouped.values(), key=len, reverse=True)
         settings += [Setting(number, tuple(members)) for members in fullest_first]
     cases = [case for setting in settings for case in setting.cases]
     exact = [name for name in dict.fromkeys(c.implementation for c in cases) if analysis.is_exact(name)]
