@@ -6,12 +6,13 @@ shows results takes a `Recorded` and need not know where it came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dctbench.analysis import Summary, summarise
+from dctbench import catalog
+from dctbench.analysis import Summary, default_reference, summarise
 from dctbench.errors import StoreError, UsageError
 from dctbench.model import Case, Environment, Result, Run
 
@@ -29,6 +30,27 @@ class Recorded:
     def summaries(self) -> list[Summary]:
         """One per case that has a result."""
         return summarise(self.results)
+
+    def reference(self, name: str | None = None) -> str | None:
+        """The implementation that ratios are taken against: the one named, else sdpa, else full, else none.
+
+        Raises:
+            UsageError: when the run holds no result of the one named.
+        """
+        if name is None:
+            return default_reference(result.case for result in self.results)
+        return known_reference(name, (result.case.implementation for result in self.results))
+
+
+def known_reference(name: str, implementations: Iterable[str]) -> str:
+    """`name` itself.
+
+    Raises:
+        UsageError: when it is none of the implementations of a run, with the nearest spelling.
+    """
+    if name not in (measured := set(implementations)):
+        raise catalog.unknown("reference in this run", name, measured)
+    return name
 
 
 def resolve(store: str, reference: str = "latest") -> Recorded:

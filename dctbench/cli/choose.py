@@ -15,8 +15,9 @@ from dctbench.grid import SEQ_LEN, parse_axis
 from dctbench.quantities import duration, named, share, size
 
 if TYPE_CHECKING:
-    from dctbench.model import Run
+    from dctbench.model import Case, Run
     from dctbench.references import Recorded
+    from dctbench.report.labels import Labels
     from dctbench.store import Store
 
 _WHAT, _LIMITS = "What to decide", "Budgets"
@@ -65,20 +66,22 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     if run:
         raise errors.UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
     from dctbench.cli import sweeping
-    from dctbench.references import Recorded
+    from dctbench.references import Recorded, known_reference
 
     settings = {"prune": True, "isolation": "auto", "cache": None}
     axes: dict[str, list[Any]] = {"seq": [length], **{key: [value] for key, value in wanted.items()}}
+    plan = suite.override(suite.load("quick"), axes, settings)
+    if flags["reference"] is not None:  # before minutes of measuring, not after them
+        known_reference(flags["reference"], plan.axes["impl"])
     answers = []
     shown = {"label": None, "dry_run": False, "quiet": False, "store": store, "progress": flags["progress"],
              "output_format": output_format}  # fmt: skip
 
     def answer(opened: Store, made: Run) -> None:
-        results, plan = opened.results(made.id), opened.plan(made.id)[0]
-        measured = Recorded(made, opened.environments(made.id), results, plan)
+        measured = Recorded(made, opened.environments(made.id), opened.results(made.id), opened.plan(made.id)[0])
         answers.append(_answer(measured, length, wanted, budgets, flags["reference"], output_format))
 
-    code = sweeping.start(suite.override(suite.load("quick"), axes, settings), shown, present=answer)
+    code = sweeping.start(plan, shown, present=answer)
     return code or (answers[0] if answers else code)
 
 
@@ -112,20 +115,24 @@ def _budgets(flags: dict[str, Any]) -> Budgets:
 
 
 def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> Recorded:
-    """The run that was named, else the latest that measured the length, else the latest of all."""
+    """The run that was named, else the latest that timed a method at the length, else the latest that measured."""
     from dctbench.references import resolve
     from dctbench.store import open_store
 
     if run:
         return resolve(store, run)
     with open_store(store) as opened:
-        ids = [state.run.id for state in reversed(opened.runs()) if state.stored]
-        measured = (i for i in ids if any(_matches(case, length, wanted) for case in opened.plan(i)[0]))
-        chosen = next(measured, ids[0] if ids else "latest")
-    return resolve(store, chosen)
+        # A run of `noise` measures two methods again and again, to learn about the machine and not about them.
+        ids = [state.run.id for state in reversed(opened.runs()) if state.stored and state.run.suite != "noise"]
+        planned = [i for i in ids if any(_matches(case, length, wanted) for case in opened.plan(i)[0])]
+    for one in planned:
+        found = resolve(store, one)
+        if analysis.standings([s for s in found.summaries if _matches(s.case, length, wanted)], None):
+            return found
+    return resolve(store, ids[0] if ids else "latest")
 
 
-def _matches(case: Any, length: int | None, wanted: dict[str, str]) -> bool:
+def _matches(case: Case, length: int | None, wanted: dict[str, str]) -> bool:
     return (length is None or case.seq_len == length) and all(getattr(case, k) == v for k, v in wanted.items())
 
 
@@ -136,7 +143,7 @@ def _answer(
     from dctbench.report.labels import Labels
 
     summaries = [s for s in found.summaries if _matches(s.case, None, wanted)]
-    reference = reference or analysis.default_reference(s.case for s in summaries)
+    reference = found.reference(reference) if reference else analysis.default_reference(s.case for s in summaries)
     here = [s for s in summaries if s.case.seq_len == length]
     standings = analysis.standings(here, reference)
     if not standings:
@@ -147,12 +154,15 @@ def _answer(
             )
         failed = ", ".join(f"{s.case.name} {s.status}" for s in here)
         raise errors.CannotJudgeError(
-            f"at n = {length} no method was timed ({failed})" if here else words.around(length, lengths),
+            f"run {found.run.short_id}: at n = {length} no method was timed ({failed})"
+            if here
+            else f"run {found.run.short_id}: {words.around(length, lengths)}",
             hint=f"measure it: dctbench choose --seq {length} --measure",
         )
     labels = Labels(s.case for s in here)
     answers = [(standing, analysis.choose(standing, budgets)) for standing in standings]
-    _print(found, answers, budgets, labels, here, output_format)
+    planned = sum(_matches(case, length, wanted) for case in found.plan)
+    _print(found, answers, budgets, labels, _basis(found, here, planned), output_format)
     return errors.EXIT_OK if all(choice.within for _, choice in answers) else errors.CannotJudgeError.exit_code
 
 
@@ -160,18 +170,15 @@ def _print(
     found: Recorded,
     answers: Sequence[tuple[Standing, Choice]],
     budgets: Budgets,
-    labels: Any,
-    here: Sequence[Summary],
+    labels: Labels,
+    basis: str,
     output_format: str,
 ) -> None:
     from dctbench.cli.files import print_document
     from dctbench.cli.output import print_records
     from dctbench.report import choice as words
     from dctbench.report.document import dumps
-    from dctbench.report.words import coverage, trust
 
-    rests_on = f"run {found.run.short_id}{f' ({found.run.label})' if found.run.label else ''}"
-    basis = f"rests on {rests_on} of {found.run.started_at[:10]}: {coverage(here, len(here))}; {trust(here)}"
     if output_format == "json":
         print_document(dumps({"run": found.run.id, "answers": [_entry(*one, budgets, labels) for one in answers]}))
         return
@@ -185,6 +192,15 @@ def _print(
         for line in words.remarks(standing, choice, budgets):
             click.echo(f"{'- ' if output_format == 'md' else '  '}{line}")
     click.echo(f"{'- ' if output_format == 'md' else '  '}{basis}")
+
+
+def _basis(found: Recorded, here: Sequence[Summary], planned: int) -> str:
+    """Which run the answer rests on, how much of what it planned for this question is there, and how well known."""
+    from dctbench.report.words import coverage, trust
+
+    label = f" ({found.run.label})" if found.run.label else ""
+    run = f"run {found.run.short_id}{label} of {found.run.started_at[:10]}"
+    return f"rests on {run}: {coverage(here, planned)}; {trust(here)}"
 
 
 def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:
@@ -204,7 +220,7 @@ def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:
     ]
 
 
-def _entry(standing: Standing, choice: Choice, budgets: Budgets, labels: Any) -> dict[str, Any]:
+def _entry(standing: Standing, choice: Choice, budgets: Budgets, labels: Labels) -> dict[str, Any]:
     from dctbench.report import choice as words
 
     return {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dctbench import analysis, catalog, errors
+from dctbench import errors
 from dctbench.cli.commands import CONTEXT, Command, Flag, store_option, version_option
 from dctbench.cli.files import write_whole
 from dctbench.cli.streams import typed
@@ -47,16 +47,13 @@ def command(run: str, output: str, title: str | None, reference: str | None, ope
         raise errors.UsageError(
             f"run {found.run.short_id} has no results yet", hint="go on with: dctbench run --resume"
         )
-    measured = {result.case.implementation for result in found.results}
-    if reference is not None and reference not in measured:
-        raise catalog.unknown("reference in this run", reference, measured)
     page = html(
         found.run,
         found.environments,
         found.results,
         len(found.plan),
         title=harmless(typed(title)) if title else title,
-        reference=reference or analysis.default_reference(result.case for result in found.results),
+        reference=found.reference(reference),
     )
     path = write_whole(Path(output), page)
     click.echo(str(path))

@@ -10,7 +10,8 @@ from dctbench.report import rows
 from dctbench.report.labels import Labels
 from dctbench.report.words import speedup_with_interval
 
-P99_SAMPLES = 299
+P99_SAMPLES, P99_ROUNDS = 299, 100
+"""The fewest samples that bound a p99, and a number of rounds that takes at least as many."""
 _BUDGETS = {
     "latency_p99": "p99 latency",
     "memory": "memory",
@@ -21,18 +22,27 @@ _BUDGETS = {
 
 
 def verdict(standing: Standing, choice: Choice, budgets: Budgets, labels: Labels) -> str:
-    """`At n = 4096, ship dct-x r=16: 3.04 ms ±5%, 12.3x (10-14) as fast as sdpa, 8.20 MiB, error 0.912 *.`"""
+    """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms ±1%, 16.0 MiB, exact).`"""
     place = labels.place(standing.ranked[0].case)
     within = f" within {limits(budgets)}" if budgets.given else ""
     if not choice.within:
-        why = "none keeps them" if choice.over else "nothing that they ask for was measured"
-        return f"At {place}{within}: no method can be named, {why}."
+        return f"At {place}{within}: no method can be named, {_why_none(choice)}."
     leaders = choice.leaders
     if len(leaders) > 1:
         names = ", ".join(costs(summary, standing.reference) for summary in leaders)
         return f"At {place}{within}: no clear winner among {names}."
     said = "ship" if _error_settled(leaders[0], budgets) else "the fastest is"
     return f"At {place}{within}: {said} {costs(leaders[0], standing.reference)}."
+
+
+def _why_none(choice: Choice) -> str:
+    """Who breaks the budgets, and of whom that is not known: what was not measured is neither kept nor broken."""
+    over, unmeasured = len(choice.over), len(choice.unmeasured)
+    if not unmeasured:
+        return "none keeps them"
+    if not over:
+        return "not all that they ask for was measured of any method"
+    return f"{over} break{'s' if over == 1 else ''} them, and of {unmeasured} not all that they ask for was measured"
 
 
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
@@ -69,13 +79,17 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
     for summary, breaches in choice.unmeasured:
         lines.append(f"not measured: {', '.join(_BUDGETS[b.budget] for b in breaches)} of {summary.case.name}")
     if "latency_p99" in budgets.given and any(s.p99 is None for s in standing.ranked):
-        n = standing.seq_len
-        lines.append(f"a p99 takes {P99_SAMPLES} samples: dctbench run --seq {n} --rounds 100 takes at least 300")
+        lines.append(p99_remedy(standing.seq_len))
     if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
     if any(rows.among_frequencies(s) for s in choice.leaders):
         lines.append(rows.APPROXIMATE_NOTE)
     return lines
+
+
+def p99_remedy(n: int) -> str:
+    """How a p99 is measured: the samples that it takes, and the command that takes them."""
+    return f"a p99 takes {P99_SAMPLES} samples: dctbench run --seq {n} --rounds {P99_ROUNDS} takes them"
 
 
 def around(n: int, lengths: Sequence[int]) -> str:

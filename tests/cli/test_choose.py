@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dctbench.model import Result
 from dctbench.report.document import document, dumps
+from dctbench.store import open_store
 from tests.conftest import Cli
 from tests.made import ENVIRONMENT, RUN, result
 
@@ -57,21 +61,33 @@ def test_without_budgets_the_fastest_is_named_with_what_it_gives_up(cli: Cli, ex
     assert "rests on run 01234567 of 2026-01-02: 4 of 4 measured; medians over 3 processes" in done.out
 
 
-def test_budgets_exclude_by_name_and_figure(cli: Cli, exported: str) -> None:
-    done = cli("choose", exported, "--seq", "1k", "--max-error", "5%", "--max-memory", "32MiB")
-    assert done.code == 0
-    assert "ship linformer r=8 (2.00 ms" in done.out
-    assert "over budget: dct-x r=8, error on the smooth input 0.900 > 0.050" in done.out
-    assert "over budget: full, memory 64.0 MiB > 32.0 MiB" in done.out
-    exact = cli("choose", exported, "--seq", "1k", "--max-error", "noise=1%")
-    assert "ship sdpa (4.00 ms" in exact.out
-
-
-def test_a_tail_is_judged_on_its_bound_which_300_samples_give(cli: Cli, exported: str) -> None:
-    done = cli("choose", exported, "--seq", "1024", "--max-latency-p99", "3ms", "--max-error", "5%")
-    assert done.code == 0
-    assert "ship linformer r=8" in done.out
-    assert "over budget: sdpa, p99 latency 4.00 ms > 3.00 ms" in done.out
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        (
+            ("--max-error", "5%", "--max-memory", "32MiB"),
+            (
+                "ship linformer r=8 (2.00 ms",
+                "over budget: dct-x r=8, error on the smooth input 0.900 > 0.050",
+                "over budget: full, memory 64.0 MiB > 32.0 MiB",
+            ),
+        ),
+        (("--max-error", "noise=1%"), ("ship sdpa (4.00 ms",)),
+        # A tail is judged on its bound, which the 300 samples give.
+        (
+            ("--max-latency-p99", "3ms", "--max-error", "5%"),
+            ("ship linformer r=8", "over budget: sdpa, p99 latency 4.00 ms > 3.00 ms"),
+        ),
+    ],
+    ids=["error and memory", "noise", "p99"],
+)
+def test_budgets_exclude_by_name_and_figure(
+    cli: Cli, exported: str, budgets: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    done = cli("choose", exported, "--seq", "1k", *budgets)
+    assert done.code == 0, done.err
+    for words in said:
+        assert words in done.out
 
 
 def test_when_nothing_keeps_the_budgets_no_method_is_named(cli: Cli, exported: str) -> None:
@@ -81,7 +97,7 @@ def test_when_nothing_keeps_the_budgets_no_method_is_named(cli: Cli, exported: s
     assert done.out.count("over budget") == 4
     unknown = cli("choose", exported, "--seq", "1024", "--max-memory", "process=1GiB")
     assert unknown.code == 3
-    assert "nothing that they ask for was measured" in unknown.out
+    assert "not all that they ask for was measured of any method" in unknown.out
 
 
 @pytest.mark.parametrize(
@@ -105,6 +121,7 @@ def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, 
         ("--seq", "1024", "--max-latency-p99", "0"),
         ("--seq", "1024", "--dtype", "float31"),
         ("--seq", "1024", "--measure"),
+        ("--seq", "1024", "--reference", "nonsense"),
         (),
     ],
 )
@@ -112,6 +129,42 @@ def test_wrong_words_are_one_sentence_and_exit_2(cli: Cli, exported: str, argume
     done = cli("choose", exported, *arguments)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
+
+
+def test_a_reference_that_the_run_lacks_is_named_with_the_nearest_before_anything_is_measured(
+    cli: Cli, exported: str
+) -> None:
+    for arguments in (("choose", exported), ("choose", "--measure")):
+        done = cli(*arguments, "--seq", "1024", "--reference", "sdap")
+        assert (done.code, done.out) == (2, "")
+        assert "unknown reference in this run 'sdap'; did you mean 'sdpa'?" in done.err
+    done = cli("choose", exported, "--seq", "1024", "--reference", "full")
+    assert "8.00x (8.00-8.00) as fast as full" in done.out
+
+
+def stored(tmp_path: Path, number: int, results: list[Result], **run: Any) -> str:
+    """A run in the store of the folder, the later the higher its number; its id."""
+    made = replace(RUN, id=f"{number:x}" * 16, started_at=f"2026-01-0{number}T00:00:00.000000+00:00", **run)
+    with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
+        store.add_run(made, list(dict.fromkeys(r.case for r in results)), rounds=1)
+        store.add_environment(made.id, ENVIRONMENT)
+        store.add_results(made.id, [r for r in results if r.status != "skipped"])
+    return made.id[:8]
+
+
+def test_the_latest_run_answers_that_timed_a_method_at_the_length(cli: Cli, tmp_path: Path) -> None:
+    early = stored(tmp_path, 1, [result("sdpa", 1024)])
+    answers = stored(tmp_path, 2, [result("sdpa", 1024), result("full", 1024, None, status="skipped")], label="mine")
+    stored(tmp_path, 3, [result("none", 1024), result("sdpa", 512)])  # planned it, and timed a control only
+    stored(tmp_path, 4, [result("sdpa", 1024, None, status="skipped"), result("sdpa", 512)])  # was interrupted
+    failed = stored(tmp_path, 5, [result("sdpa", 1024, None, status="oom"), result("sdpa", 2048)])
+    stored(tmp_path, 6, [result("sdpa", 1024)], suite="noise", label="noise")
+    done = cli("choose", "--seq", "1024")
+    assert done.code == 0, done.err
+    assert f"rests on run {answers} (mine) of 2026-01-02: 1 of 2 measured, 1 not run yet" in done.out
+    assert f"rests on run {early}" in cli("choose", early, "--seq", "1024").out
+    nowhere = cli("choose", "--seq", "4096")
+    assert (nowhere.code, f"run {failed}: n = 4096 was not measured" in nowhere.err) == (3, True)
 
 
 def test_json_and_csv_hold_the_same_answer(cli: Cli, exported: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
@@ -48,8 +49,10 @@ def test_a_cell_holds_the_ratio_or_the_reason_why_there_is_none() -> None:
 
 
 def test_what_ran_out_of_memory_is_hollow_at_its_estimate() -> None:
-    refused = result("full", 1024, None, status="oom", message="needs about 64 MiB of 32 MiB (estimate)")
-    object.__setattr__(refused, "details", {"estimated_bytes": 64 * MIB})
+    refused = replace(
+        result("full", 1024, None, status="oom", message="needs about 64 MiB of 32 MiB (estimate)"),
+        details={"estimated_bytes": 64 * MIB},
+    )
     known = analysis.summarise([*RESULTS, refused])
     figure = figures.memory(known, looks((s.case for s in known), "sdpa"), Labels([]), 32 * MIB)
     go.Figure(figure)
@@ -99,8 +102,7 @@ def test_sizes_are_labelled_at_powers_of_two() -> None:
 
 def detailed(name: str, seconds: float, **details: object) -> analysis.Summary:
     made = result(name, 512, seconds, ratio=8 if name == "dct-x" else None)
-    object.__setattr__(made, "details", details)
-    return analysis.summarise([made])[0]
+    return analysis.summarise([replace(made, details=details)])[0]
 
 
 SPLIT = {"shares": {"projections": 0.5, "attention": 0.2, "transform": 0.3, "other": 0.0}}

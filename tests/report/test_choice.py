@@ -1,0 +1,41 @@
+"""The answer's words: what is not known is neither kept nor broken, and a p99 is promised only where it will be."""
+
+from __future__ import annotations
+
+import pytest
+
+from dctbench import analysis, plan, stats
+from dctbench.analysis import Budgets
+from dctbench.report import choice as words
+from dctbench.report.labels import Labels
+from tests.made import result
+
+MIB = 2.0**20
+
+
+@pytest.mark.parametrize(
+    ("sizes", "why"),
+    [
+        ([64, 64], "none keeps them"),
+        ([64, None], "1 breaks them, and of 1 not all that they ask for was measured"),
+        ([64, 64, None], "2 break them, and of 1 not all that they ask for was measured"),
+        ([None, None], "not all that they ask for was measured of any method"),
+    ],
+)
+def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | None], why: str) -> None:
+    results = [
+        result("dct-x", 512, ratio=2**i,
+               values=None if size is None else {"memory.tensor": ("B", size * MIB), "memory.state": ("B", 0.0)})
+        for i, size in enumerate(sizes)
+    ]  # fmt: skip
+    [standing] = analysis.standings(analysis.summarise(results), None)
+    budgets = Budgets(memory=32 * MIB)
+    said = words.verdict(standing, analysis.choose(standing, budgets), budgets, Labels([]))
+    assert said == f"At n = 512 within memory 32.0 MiB: no method can be named, {why}."
+
+
+def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes_them() -> None:
+    assert stats.quantile_upper_bound(range(words.P99_SAMPLES - 1), 0.99) is None
+    assert stats.quantile_upper_bound(range(words.P99_SAMPLES), 0.99) is not None
+    assert words.P99_ROUNDS * plan.samples_per_round(words.P99_ROUNDS) >= words.P99_SAMPLES
+    assert f"--rounds {words.P99_ROUNDS} " in words.p99_remedy(64)
