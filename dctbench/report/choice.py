@@ -78,7 +78,8 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
         lines.append(f"over budget: {summary.case.name}, {', '.join(_broken(breach) for breach in breaches)}")
     for summary, breaches in choice.unmeasured:
         lines.append(f"not measured: {', '.join(_BUDGETS[b.budget] for b in breaches)} of {summary.case.name}")
-    if "latency_p99" in budgets.given and any(s.p99 is None for s in standing.ranked):
+    asked = standing.ranked if "latency_p99" in budgets.given else choice.leaders
+    if any(s.p99 is None for s in asked):
         lines.append(p99_remedy(standing.seq_len))
     if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
@@ -88,8 +89,8 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
 
 
 def p99_remedy(n: int) -> str:
-    """How a p99 is measured: the samples that it takes, and the command that takes them."""
-    return f"a p99 takes {P99_SAMPLES} samples: dctbench run --seq {n} --rounds {P99_ROUNDS} takes them"
+    """That there is no p99, and how one is measured: the samples that it takes, and the command that takes them."""
+    return f"p99 not measured: it takes {P99_SAMPLES} samples, as dctbench run --seq {n} --rounds {P99_ROUNDS} does"
 
 
 def around(n: int, lengths: Sequence[int]) -> str:
