@@ -19,6 +19,8 @@ BUDGETS = {
     "error_smooth": "error on the smooth input",
     "error_noise": "error on the noise input",
 }
+MEDIAN = "median latency (p99 was not measured)"
+"""What the page holds a budget of latency against where no method has a p99, and says so."""
 TEMPLATES = {
     "within": " within {limits}",
     "limit": "{budget} {amount}",

@@ -1,15 +1,41 @@
-// Starts the page: figures are drawn when they come into sight, and again when the colours or the width change.
-const elements = Array.from(document.querySelectorAll("[data-figure]"));
-const seen = new IntersectionObserver(function (entries) {
-  entries.filter((entry) => entry.isIntersecting).forEach(function (entry) {
-    seen.unobserve(entry.target);
-    draw(entry.target);
-  });
-});
-elements.forEach((element) => seen.observe(element));
-function redraw() {
-  elements.filter((element) => element.querySelector("svg")).forEach(draw);
+// Starts the page. The rest of the script only declares.
+const CHARTS = { latency: latencyChart, speedup: speedupChart, memory: memoryChart, pareto: paretoChart, split: splitChart };
+
+// Show what the hash says: text at once, charts as far as they are in sight.
+function apply() {
+  readHash();
+  state = settle();
+  fillBar();
+  fillToggles();
+  byId("cards").replaceChildren(...cardsHere());
+  fillSentences();
+  fillLegends();
+  fillTable();
+  redraw();
 }
-dark.addEventListener("change", redraw);
-narrow.addEventListener("change", redraw);
-window.addEventListener("beforeprint", () => elements.forEach(draw));
+
+// plotly.js follows the page's own script, so that text and table do not wait for it; compressed, it is unpacked first.
+async function loadPlotly() {
+  if (byId("plotly")) {
+    document.body.append(make("script", {}, await blockText("plotly")));
+  }
+  drawStale();
+}
+
+async function start() {
+  await loadData();
+  findPlaces();
+  document.documentElement.classList.add("scripted");
+  byId("bar").hidden = false;
+  byId("filters").open = !narrow.matches;
+  buildTable();
+  watchFigures();
+  apply();
+  window.addEventListener("popstate", apply);
+  document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", loadPlotly) : await loadPlotly();
+}
+
+start().catch(function (problem) {
+  byId("problem").hidden = false;
+  byId("problem").textContent = "The charts could not be made: " + problem.message + ". The verdicts and the first results stand here without them.";
+});

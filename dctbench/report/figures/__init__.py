@@ -1,15 +1,8 @@
-"""The figures as plain dicts that plotly.js draws: selected and coloured here, so that the page's script only draws.
-
-Plain dicts rather than plotly's own classes: the same figures at a tenth of the time, and no pandas or numpy needed.
-"""
+"""What figures and sentences of the page are made of, as plain data that plotly.js or an SVG draws."""
 
 from __future__ import annotations
 
 from dctbench.report.figures.axes import Figure
-from dctbench.report.figures.latency import latency
-from dctbench.report.figures.limits import roofs, split
-from dctbench.report.figures.memory import memory
-from dctbench.report.figures.pareto import pareto
-from dctbench.report.figures.speedup import speedup
+from dctbench.report.figures.limits import roofs
 
-__all__ = ["Figure", "latency", "memory", "pareto", "roofs", "speedup", "split"]
+__all__ = ["Figure", "roofs"]

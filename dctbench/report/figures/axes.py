@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dctbench import units
-
 Figure = dict[str, Any]
 """A figure, or a part of one, as plotly.js reads it."""
 
@@ -30,22 +28,6 @@ def second_axis(seconds: Sequence[float], title: str) -> Figure:
     steps = (1,) if high - low > 4 else (1, 2, 5)
     ticks = [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
-
-
-def byte_axis(sizes: Sequence[float], title: str) -> Figure:
-    """Sizes on a logarithmic axis: a tick at each power of two, or at every fourth or tenth where there are many."""
-    axis = {"type": "log", "title": {"text": title, "standoff": 14}}
-    if not sizes:
-        return axis
-    low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
-    step = 1 if high - low <= 8 else 2 if high - low <= 16 else 5
-    ticks = [2.0**power for power in range(low, high + 1) if power % step == 0]
-    return axis | _ticks(ticks, [_plain_size(tick) for tick in ticks])
-
-
-def _plain_size(value: float) -> str:
-    number, unit = units.size(value).split(" ")
-    return f"{float(number):g} {unit}"
 
 
 def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:

@@ -31,14 +31,14 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     summaries = [summary for setting in contents.settings for summary in setting.summaries]
     numbers = {(case.implementation, case.ratio): number for number, case in enumerate(contents.curves)}
     most = max(1, SAMPLES // max(1, sum(bool(summary.samples) for summary in summaries)))
-    table: dict[str, list[Any]] = {
+    table: dict[str, Values] = {
         "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
         "count": [len(s.samples) or None for s in summaries],
         "least": [_time(min(s.samples, default=None)) for s in summaries],
         "greatest": [_time(max(s.samples, default=None)) for s in summaries],
         "p95": [_time(s.p95) for s in summaries],
-        "memory": [_size(needed_bytes(s)[0]) for s in summaries],
-        "process": [_size(s.values.get("memory.process")) for s in summaries],
+        "memory": [needed_bytes(s)[0] for s in summaries],
+        "process": [s.values.get("memory.process") for s in summaries],
         "flops": [_flops(s.values.get("flops")) for s in summaries],
         "smooth": [_error(s.values.get("error.smooth")) for s in summaries],
         "noise": [_error(s.values.get("error.noise")) for s in summaries],
@@ -54,11 +54,16 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "warnings": [[sentences.coded(text) for text in s.warnings] or None for s in summaries],
     }
     return {
-        "columns": columns(table | others),
+        "columns": columns({name: _whole(values) for name, values in table.items()} | others),
         "front": _front(contents),
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
         "against": {name: _against(contents, name) for name in contents.references},
     }
+
+
+def _whole(values: Values) -> Values:
+    """The values, 8388608.0 as 8388608; sizes are exact, since a budget may be the very size of a tensor."""
+    return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
 
 
 def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
@@ -154,6 +159,5 @@ def _number(said: Callable[[float], str], scale: float = 1.0) -> Callable[[float
 
 
 _time = _number(units.seconds, _MICRO)
-_size = _number(units.size)
 _flops = _number(lambda value: units.count(value, "FLOP"), _MEGA)
 _error = _number(units.relative_error)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dctbench import analysis
 from dctbench.analysis.capacity import host_memory
-from dctbench.model import STATUSES, Case, Environment
+from dctbench.model import STATUSES, Case
 from dctbench.references import Recorded
 from dctbench.report import choice, words
 from dctbench.report.page import columns, findings
@@ -39,8 +39,13 @@ def page_data(contents: Contents) -> dict[str, Any]:
         "curves": _curves(contents),
         "settings": settings,
         "forms": sentences.forms,
-        "choice": {"templates": choice.TEMPLATES, "budgets": choice.BUDGETS},
-        "questions": {"fastest": findings.FASTEST, "pays": findings.PAYS, "cost": findings.COST},
+        "choice": {"templates": choice.TEMPLATES, "budgets": choice.BUDGETS, "median": choice.MEDIAN},
+        "questions": {
+            "fastest": findings.FASTEST,
+            "pays": findings.PAYS,
+            "cost": findings.COST,
+            "whole": findings.WHOLE,
+        },
         "rows": rows,
     }
 
@@ -78,7 +83,8 @@ def _setting(setting: Setting, first: int, contents: Contents) -> dict[str, Any]
 
 def _curves(contents: Contents) -> list[dict[str, Any]]:
     styles: Mapping[Case, Any] = looks(contents.curves, None)
-    starred = {s.case.implementation for setting in contents.settings for s in setting.summaries if among_frequencies(s)}
+    summaries = [summary for setting in contents.settings for summary in setting.summaries]
+    starred = {summary.case.implementation for summary in summaries if among_frequencies(summary)}
     found = []
     for case in contents.curves:
         look = styles[case]

@@ -1,0 +1,67 @@
+// Axes that engineers read: lengths and sizes as powers of two, times with their units, never 1.0000e+00.
+const TICK_WIDTH = 44; // px that a length takes, so that no two collide
+
+function ticks(values, texts) {
+  return { tickmode: "array", tickvals: values, ticktext: texts };
+}
+
+function lengthAxis(lengths, width) {
+  const step = Math.max(1, Math.ceil((lengths.length * TICK_WIDTH) / Math.max(1, width - 90)));
+  const kept = lengths.filter((_, index) => (lengths.length - 1 - index) % step === 0);
+  return Object.assign({ type: "log", title: { text: "sequence length n" } }, ticks(kept, kept.map(String)));
+}
+
+function secondAxis(seconds, title) {
+  const axis = { type: "log", title: { text: title, standoff: 14 } };
+  if (!seconds.length) {
+    return axis;
+  }
+  const [low, high] = [Math.floor(Math.log10(least(seconds))), Math.ceil(Math.log10(greatest(seconds)))];
+  const steps = high - low > 4 ? [1] : [1, 2, 5];
+  const values = [];
+  for (let decade = low; decade <= high; decade += 1) {
+    steps.forEach((step) => values.push(step * 10 ** decade));
+  }
+  return Object.assign(axis, ticks(values, values.map(shortSeconds)));
+}
+
+function byteAxis(sizes, title) {
+  const axis = { type: "log", title: { text: title, standoff: 14 } };
+  if (!sizes.length) {
+    return axis;
+  }
+  const [low, high] = [Math.floor(Math.log2(least(sizes))), Math.ceil(Math.log2(greatest(sizes)))];
+  const step = high - low <= 8 ? 1 : high - low <= 16 ? 2 : 5;
+  const values = [];
+  for (let power = Math.ceil(low / step) * step; power <= high; power += step) {
+    values.push(2 ** power);
+  }
+  return Object.assign(axis, ticks(values, values.map(plainSize)));
+}
+
+function errorAxis() {
+  return {
+    type: "log",
+    title: { text: "relative error, smooth input", standoff: 14 },
+    exponentformat: "power",
+    dtick: 1,
+  };
+}
+
+function shortSeconds(value) {
+  const [scale, unit] = SECONDS.find(([size]) => value >= size * 0.999) || SECONDS[3];
+  return fixed(value / scale, value / scale < 0.999 ? 1 : 0) + " " + unit;
+}
+
+function plainSize(value) {
+  const [number, unit] = sizeWords(value).split(" ");
+  return Number(number) + " " + unit;
+}
+
+function least(values) {
+  return values.reduce((a, b) => Math.min(a, b));
+}
+
+function greatest(values) {
+  return values.reduce((a, b) => Math.max(a, b));
+}

@@ -1,0 +1,123 @@
+// The data of the page, and ways to ask it: Python has computed every figure, here they are only unpacked.
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const MICRO = 1e-6;
+const MEGA = 1e6;
+let data = null;
+
+// The text of an embedded block, unpacked where it was compressed.
+async function blockText(id) {
+  const block = document.getElementById(id);
+  if (block.type !== "application/gzip") {
+    return block.textContent;
+  }
+  const bytes = Uint8Array.from(window.atob(block.textContent), (character) => character.charCodeAt(0));
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(unpacked).text();
+}
+
+async function loadData() {
+  data = JSON.parse(await blockText("data"));
+  data.settings.forEach(function (setting, number) {
+    setting.number = number;
+    setting.lengths = setting.places.map(([length]) => length);
+  });
+  data.curves.forEach(function (curve, number) {
+    curve.number = number;
+  });
+}
+
+// A value of a column; null where it was not measured. Columns with few values are written as row -> value.
+function value(name, row) {
+  const column = data.rows.columns[name];
+  const found = column === undefined ? undefined : column[row];
+  return found === undefined ? null : found;
+}
+
+function time(name, row) {
+  const found = value(name, row);
+  return found === null ? null : found * MICRO;
+}
+
+function statusOf(row) {
+  return data.statuses[Number(data.rows.status[row])];
+}
+
+function curveOf(row) {
+  return data.curves[value("curve", row)];
+}
+
+// The rows of a setting at a length, or at all of its lengths.
+function rowsOf(setting, length) {
+  const rows = [];
+  setting.places.forEach(function ([n, first, count]) {
+    if (length === undefined || n === length) {
+      for (let row = first; row < first + count; row += 1) {
+        rows.push(row);
+      }
+    }
+  });
+  return rows;
+}
+
+// The rows of a setting by curve: for each curve that it has, its row at each of the setting's lengths, or null.
+function curvesOf(setting) {
+  const found = new Map();
+  setting.places.forEach(function ([, first, count], place) {
+    for (let row = first; row < first + count; row += 1) {
+      const curve = value("curve", row);
+      if (!found.has(curve)) {
+        found.set(curve, new Array(setting.places.length).fill(null));
+      }
+      found.get(curve)[place] = row;
+    }
+  });
+  return Array.from(found.keys()).sort((a, b) => a - b).map((number) => [data.curves[number], found.get(number)]);
+}
+
+// How a row compares with the reference: ratio, interval and who wins; null where that cannot be said.
+function against(reference, row) {
+  const found = data.rows.against[reference];
+  const winner = found ? found.winner[row] : "-";
+  if (winner === "-") {
+    return null;
+  }
+  const part = (name) => (found.columns[name] === undefined ? null : (found.columns[name][row] ?? null));
+  return { ratio: part("ratio"), low: part("low"), high: part("high"), winner: winner };
+}
+
+// What became of the reference at a row's shape; null where it was not in the plan.
+function referenceStatus(reference, row) {
+  const found = data.rows.against[reference].reference[row];
+  return found === "-" ? null : data.statuses[Number(found)];
+}
+
+// A sentence from its form and its numbers.
+function sentence(code) {
+  const [form, ...numbers] = code.split("|");
+  return data.forms[Number(form)].map((part, index) => part + (numbers[index] ?? "")).join("");
+}
+
+// The samples of a row in the order taken, each to within a 4,095th of their range.
+function samplesOf(row) {
+  const code = value("samples", row);
+  const [least, greatest] = [time("least", row), time("greatest", row)];
+  const samples = [];
+  for (let at = 0; code !== null && at < code.length; at += 2) {
+    const place = ALPHABET.indexOf(code[at]) * 64 + ALPHABET.indexOf(code[at + 1]);
+    samples.push(least + (place / 4095) * (greatest - least));
+  }
+  return samples;
+}
+
+// Whether a slower row cannot be told apart from a faster one of its place.
+function tied(faster, slower) {
+  const place = value("rank", slower) - value("rank", faster) - 1;
+  const word = (value("ties", faster) || "")[Math.floor(place / 6)];
+  return word !== undefined && ((ALPHABET.indexOf(word) >> (place % 6)) & 1) === 1;
+}
+
+// The ranked rows of a place, fastest first; controls and what was not timed have no rank.
+function ranked(setting, length) {
+  const rows = rowsOf(setting, length).filter((row) => value("rank", row) !== null);
+  return rows.sort((a, b) => value("rank", a) - value("rank", b));
+}
