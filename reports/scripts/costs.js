@@ -49,7 +49,7 @@ function memoryHover(row) {
 }
 
 function splitChart() {
-  const rows = ranked(state.setting, state.n).filter((row) => value("split", row) !== null && shown(curveOf(row))).reverse();
+  const rows = ranked(state.setting, state.n).filter((row) => splitOf(row) !== null && shown(curveOf(row))).reverse();
   if (!rows.length) {
     return nothing("has a time split at " + state.at);
   }
@@ -58,7 +58,7 @@ function splitChart() {
     orientation: "h",
     name: stage,
     y: rows.map((row) => curveOf(row).name),
-    x: rows.map((row) => value("split", row)[at] / 10),
+    x: rows.map((row) => Number((splitOf(row)[at] * 100).toFixed(1))),
     hovertemplate: "%{y}<br>%{fullData.name} %{x}%<extra></extra>",
     marker: { color: STAGE_COLORS[stage] },
   }));

@@ -26,11 +26,13 @@ async function loadData() {
   });
 }
 
-// A value of a column; null where it was not measured. Columns with few values are written as row -> value.
+function partOf(column, row) {
+  return typeof column === "object" ? (column[row] ?? null) : (column ?? null);
+}
+
+// A value of a column; null where it was not measured. A column with few values is row -> value, one of one value just that.
 function value(name, row) {
-  const column = data.rows.columns[name];
-  const found = column === undefined ? undefined : column[row];
-  return found === undefined ? null : found;
+  return partOf(data.rows.columns[name], row);
 }
 
 function time(name, row) {
@@ -81,7 +83,7 @@ function against(reference, row) {
   if (winner === "-") {
     return null;
   }
-  const part = (name) => (found.columns[name] === undefined ? null : (found.columns[name][row] ?? null));
+  const part = (name) => partOf(found.columns[name], row);
   return { ratio: part("ratio"), low: part("low"), high: part("high"), winner: winner };
 }
 
@@ -97,16 +99,20 @@ function sentence(code) {
   return data.forms[Number(form)].map((part, index) => part + (numbers[index] ?? "")).join("");
 }
 
-// The samples of a row in the order taken, each to within a 4,095th of their range.
+// The samples of a row in the order taken, each to within a 63rd of their range; null where there are none.
 function samplesOf(row) {
   const code = value("samples", row);
-  const [least, greatest] = [time("least", row), time("greatest", row)];
-  const samples = [];
-  for (let at = 0; code !== null && at < code.length; at += 2) {
-    const place = ALPHABET.indexOf(code[at]) * 64 + ALPHABET.indexOf(code[at + 1]);
-    samples.push(least + (place / 4095) * (greatest - least));
+  if (code === null) {
+    return null;
   }
-  return samples;
+  const [low, high, places] = code.split(" ");
+  return { least: Number(low) * MICRO, greatest: Number(high) * MICRO, shares: Array.from(places, (place) => ALPHABET.indexOf(place) / 63) };
+}
+
+// The share of each stage in a call's time, in the order of data.stages; null where none was taken.
+function splitOf(row) {
+  const code = value("split", row);
+  return code && data.stages.map((_, at) => (ALPHABET.indexOf(code[2 * at]) * 64 + ALPHABET.indexOf(code[2 * at + 1])) / 1000);
 }
 
 // Whether a slower row cannot be told apart from a faster one of its place.

@@ -83,16 +83,13 @@ function redraw() {
 
 // A frame is watched rather than the chart in it: one that is empty has no size, and could not come into sight again.
 function watchFigures() {
-  const watcher = new IntersectionObserver(
-    function (entries) {
-      entries.forEach(function (entry) {
-        const element = document.querySelector('[data-figure][id="' + entry.target.dataset.watch + '"]');
-        entry.isIntersecting ? inSight.add(element) : inSight.delete(element);
-      });
-      drawStale();
-    },
-    { rootMargin: "200px" },
-  );
+  const watcher = new IntersectionObserver(function (entries) {
+    entries.forEach(function (entry) {
+      const element = byId(entry.target.dataset.watch);
+      entry.isIntersecting ? inSight.add(element) : inSight.delete(element);
+    });
+    drawStale();
+  });
   figures().forEach(function (element) {
     const section = element.closest("section");
     section.dataset.watch = element.id;
@@ -110,8 +107,10 @@ function onPaper(given) {
   document.documentElement.classList.toggle("paper", given);
   if (given) {
     figures().forEach(draw);
+    fillPrinted();
   } else {
     redraw();
+    emptyPrinted();
   }
 }
 

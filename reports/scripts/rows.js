@@ -1,17 +1,17 @@
-// Which results the table holds, in which order.
+// Which results the table holds, in which columns and order; `rem` is how wide a column is.
 const COLUMNS = [
-  { name: "case", title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
-  { name: "n", title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
-  { name: "p50", title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
-  { name: "p95", title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
-  { name: "p99", title: "p99", sort: (row) => value("p99", row), words: (row) => timeWords("p99", row), rare: "p99" },
-  { name: "speedup", title: "vs ", sort: (row) => ratioOf(row), words: (row) => speedupWords(state.reference, row) },
-  { name: "memory", title: "memory", sort: memoryOf, words: memoryWords },
-  { name: "process", title: "process", sort: (row) => value("process", row), words: processWords, rare: "process" },
-  { name: "flops", title: "FLOPs", sort: (row) => value("flops", row), words: flopsWords },
-  { name: "smooth", title: "error, smooth", sort: (row) => value("smooth", row), words: smoothWords },
-  { name: "noise", title: "error, noise", sort: (row) => value("noise", row), words: noiseWords },
-  { name: "samples", title: "samples", sort: (row) => value("count", row), words: samplesWords },
+  { name: "case", rem: 15, title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
+  { name: "n", rem: 5, title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
+  { name: "p50", rem: 10, title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
+  { name: "p95", rem: 7, title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
+  { name: "p99", rem: 7, title: "p99", sort: (row) => value("p99", row), words: (row) => timeWords("p99", row), rare: "p99" },
+  { name: "speedup", rem: 8, title: "vs ", sort: (row) => ratioOf(row), words: (row) => speedupWords(state.reference, row) },
+  { name: "memory", rem: 7.5, title: "memory", sort: memoryOf, words: memoryWords },
+  { name: "process", rem: 7.5, title: "process", sort: (row) => value("process", row), words: processWords, rare: "process" },
+  { name: "flops", rem: 8.5, title: "FLOPs", sort: (row) => value("flops", row), words: flopsWords },
+  { name: "smooth", rem: 8, title: "error, smooth", sort: (row) => value("smooth", row), words: smoothWords },
+  { name: "noise", rem: 8, title: "error, noise", sort: (row) => value("noise", row), words: noiseWords },
+  { name: "samples", rem: 13, title: "samples", sort: (row) => value("count", row), words: samplesWords },
 ];
 const searched = new Map(); // row -> the text that a search looks in
 let placeOfRow = null; // row -> [setting, n], for every row
@@ -49,7 +49,7 @@ function processWords(row) {
 function samplesWords(row) {
   const count = (value("warnings", row) || []).length;
   const warnings = count ? ", " + count + " warning" + (count > 1 ? "s" : "") : "";
-  return (value("count", row) || 0) + " " + (value("stop", row) || "") + warnings;
+  return (value("count", row) || 0) + " " + (data.rows.stops[value("stop", row)] || "") + warnings;
 }
 
 function columnsShown() {

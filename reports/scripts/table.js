@@ -18,7 +18,9 @@ function buildTable() {
     make("div", { class: "tools" }, make("label", { class: "field" }, make("span", {}, "find"), find), several,
       make("output", { id: "found" }), ...downloadButtons()),
     scroller,
+    make("p", { class: "note", id: "unprinted" }),
   );
+  document.querySelector(".first").remove();
   byId("table").hidden = false;
 }
 
@@ -48,8 +50,12 @@ function fillHead() {
     const title = column.name === "speedup" ? (state.reference ? "vs " + state.reference : "ratio") : column.title;
     const button = make("button", { type: "button", "data-sort": column.name, onclick: () => go({ sort: next }) }, title + arrow);
     const order = sorted !== column.name ? null : descending ? "descending" : "ascending";
-    return make("th", { scope: "col", class: "c-" + column.name, "aria-sort": order }, button);
+    const head = make("th", { scope: "col", "aria-sort": order }, button);
+    head.style.width = column.rem + "rem";
+    return head;
   });
+  const width = columnsShown().reduce((sum, column) => sum + column.rem, 0);
+  byId("window").querySelector("table").style.width = "max(100%, " + width + "rem)";
   byId("window").querySelector("thead").replaceChildren(make("tr", {}, ...cells));
   const again = focused && byId("window").querySelector('[data-sort="' + focused + '"]');
   if (again) {
@@ -153,27 +159,43 @@ function rowDetails(row) {
     parts.push(make("ul", {}, ...warnings));
   }
   const samples = samplesOf(row);
-  if (samples.length) {
-    const many = value("count", row);
-    const which = samples.length < many ? samples.length + " of " + many + " samples" : many + " samples";
-    const words = which + " in the order taken, " + timeWords("least", row) + " to " + timeWords("greatest", row);
-    parts.push(make("figure", { class: "samples" }, sampleStrip(samples, words), make("figcaption", {}, words)));
+  if (samples !== null) {
+    const [shown, many] = [samples.shares.length, value("count", row)];
+    const which = shown < many ? shown + " of " + many + " samples" : many + " samples";
+    const words = which + " in the order taken, " + secondsWords(samples.least) + " to " + secondsWords(samples.greatest);
+    parts.push(make("figure", { class: "samples" }, sampleStrip(samples.shares, words), make("figcaption", {}, words)));
   }
   return make("div", {}, ...parts);
 }
 
 // The samples as dots from left to right in the order taken: one path, however many they are.
-function sampleStrip(samples, words) {
+function sampleStrip(shares, words) {
   const [width, height, edge] = [600, 60, 4];
-  const [low, high] = [least(samples), greatest(samples)];
-  const x = (at) => edge + (samples.length > 1 ? (at / (samples.length - 1)) * (width - 2 * edge) : width / 2);
-  const y = (sample) => (high > low ? height - edge - ((sample - low) / (high - low)) * (height - 2 * edge) : height / 2);
-  const dots = samples.map((sample, at) => "M" + x(at).toFixed(1) + " " + y(sample).toFixed(1) + "h0").join("");
+  const x = (at) => edge + (shares.length > 1 ? (at / (shares.length - 1)) * (width - 2 * edge) : width / 2);
+  const y = (share) => height - edge - share * (height - 2 * edge);
+  const dots = shares.map((share, at) => "M" + x(at).toFixed(1) + " " + y(share).toFixed(1) + "h0").join("");
   const namespace = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(namespace, "svg");
   const path = document.createElementNS(namespace, "path");
-  [["viewBox", "0 0 " + width + " " + height], ["role", "img"], ["aria-label", words]].forEach(([name, text]) => svg.setAttribute(name, text));
+  const facts = { viewBox: "0 0 " + width + " " + height, preserveAspectRatio: "none", role: "img", "aria-label": words };
+  Object.entries(facts).forEach(([name, text]) => svg.setAttribute(name, text));
   path.setAttribute("d", dots);
   svg.append(path);
   return svg;
+}
+
+// What a printed page holds of the table: its first rows, and how many more there are.
+const PRINTED_ROWS = 100;
+
+function fillPrinted() {
+  const width = columnsShown().length;
+  const rows = listed.slice(0, PRINTED_ROWS).flatMap((row, at) => rowElements(row, at, width));
+  byId("window").querySelector("tbody").replaceChildren(...rows);
+  byId("unprinted").textContent =
+    listed.length > PRINTED_ROWS ? "The first " + PRINTED_ROWS + " of " + listed.length + " results; dctbench export csv writes every one." : "";
+}
+
+function emptyPrinted() {
+  byId("unprinted").textContent = "";
+  fillTable();
 }

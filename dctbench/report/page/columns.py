@@ -9,11 +9,11 @@ from dctbench import analysis, units
 from dctbench.analysis import Standing, Summary, Winner
 from dctbench.analysis.capacity import needed_bytes
 from dctbench.model import STATUSES
-from dctbench.report.page.packing import Sentences, bits, brief, coded, columns
+from dctbench.report.page.packing import Sentences, bits, brief, columns, pairs, steps
 from dctbench.report.page.settings import Contents
 from dctbench.report.rows import failure_words, width_words
 
-SAMPLES = 200_000
+SAMPLES = 250_000
 """So many samples are in a page at most; of more, each result keeps every k-th."""
 STAGES = ("projections", "attention", "transform", "other")
 _MICRO, _MEGA = 1e-6, 1e6
@@ -34,8 +34,6 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     table: dict[str, Values] = {
         "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
         "count": [len(s.samples) or None for s in summaries],
-        "least": [_time(min(s.samples, default=None)) for s in summaries],
-        "greatest": [_time(max(s.samples, default=None)) for s in summaries],
         "p95": [_time(s.p95) for s in summaries],
         "memory": [needed_bytes(s)[0] for s in summaries],
         "process": [s.values.get("memory.process") for s in summaries],
@@ -45,16 +43,19 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         **_latencies(summaries),
         **_ranks(contents),
     }
+    reasons = [s.details.get("stop_reason") for s in summaries]
+    stops: dict[str, int] = {}
     others: dict[str, list[Any]] = {
         "ties": _ties(contents),
-        "samples": [coded(s.samples, most) if s.samples else None for s in summaries],
+        "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
         "failure": [None if s.latency else sentences.coded(failure_words(s)) for s in summaries],
-        "stop": [s.details.get("stop_reason") for s in summaries],
+        "stop": [None if reason is None else stops.setdefault(reason, len(stops)) for reason in reasons],
         "warnings": [[sentences.coded(text) for text in s.warnings] or None for s in summaries],
     }
     return {
         "columns": columns({name: _whole(values) for name, values in table.items()} | others),
+        "stops": list(stops),
         "front": _front(contents),
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
         "against": {name: _against(contents, name) for name in contents.references},
@@ -109,7 +110,7 @@ def _against(contents: Contents, reference: str) -> dict[str, Any]:
 
 def _ranks(contents: Contents) -> dict[str, Values]:
     ranks: Values = []
-    for _, summaries, standing in _standings(contents):
+    for summaries, standing in _standings(contents):
         places = {s.case: place for place, s in enumerate(standing.ranked)} if standing else {}
         ranks += [places.get(s.case) for s in summaries]
     return {"rank": ranks}
@@ -118,7 +119,7 @@ def _ranks(contents: Contents) -> dict[str, Values]:
 def _ties(contents: Contents) -> list[str | None]:
     """For each ranked result the later ranks that cannot be told apart from it, the next one as the first bit."""
     found: list[str | None] = []
-    for _, summaries, standing in _standings(contents):
+    for summaries, standing in _standings(contents):
         by_case: dict[Any, str] = {}
         if standing:
             for place, (summary, later) in enumerate(zip(standing.ranked, analysis.tied(standing.ranked), strict=True)):
@@ -130,7 +131,7 @@ def _ties(contents: Contents) -> list[str | None]:
 def _front(contents: Contents) -> str:
     """A character for each result: `y` where no other of its place is better in both latency and error."""
     marks = []
-    for _, summaries, standing in _standings(contents):
+    for summaries, standing in _standings(contents):
         known = [s for s in standing.ranked if "error.smooth" in s.values] if standing else []
         points = [(s.latency.value, s.values["error.smooth"]) for s in known if s.latency]
         best = {known[index].case for index in analysis.front(points)}
@@ -138,20 +139,31 @@ def _front(contents: Contents) -> str:
     return "".join(marks)
 
 
-def _standings(contents: Contents) -> list[tuple[int, tuple[Summary, ...], Standing | None]]:
-    """(n, its results, who is fastest) for each place, in order."""
+def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Standing | None]]:
+    """The results of each place and who is fastest there, in order."""
     found = []
     for setting in contents.settings:
         standings = {standing.seq_len: standing for standing in setting.standings(contents.reference)}
-        found += [(length, members, standings.get(length)) for length, _, members in setting.places]
+        found += [(members, standings.get(length)) for length, _, members in setting.places]
     return found
 
 
-def _split(summary: Summary) -> list[float] | None:
+def _samples(summary: Summary, most: int) -> str | None:
+    """The least and the greatest sample in µs, then the samples between them; of more than `most`, every k-th."""
+    if not summary.samples:
+        return None
+    low, high = min(summary.samples), max(summary.samples)
+    chosen = summary.samples[:: -(-len(summary.samples) // most)]
+    return f"{low / _MICRO:.5g} {high / _MICRO:.5g} {steps(chosen, low, high)}"
+
+
+def _split(summary: Summary) -> str | None:
     """The share of each stage in thousandths; None where no split was taken."""
     found = summary.details.get("split")
     shares = found.get("shares") if isinstance(found, Mapping) else None
-    return [round(1000 * float(shares.get(stage, 0.0))) for stage in STAGES] if isinstance(shares, Mapping) else None
+    if not isinstance(shares, Mapping):
+        return None
+    return pairs([round(1000 * float(shares.get(stage, 0.0))) for stage in STAGES])
 
 
 def _number(said: Callable[[float], str], scale: float = 1.0) -> Callable[[float | None], float | None]:

@@ -8,11 +8,11 @@ from typing import Any
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 """Six bits a character; none of them needs escaping in JSON or HTML."""
-LEVELS = len(ALPHABET) ** 2
+LEVELS = len(ALPHABET)
 SPARSE = 0.25
 """A column with values in fewer of its rows than this is written as row -> value."""
 
-Column = list[Any] | dict[int, Any]
+Column = list[Any] | dict[int, Any] | int | float | str
 
 
 def brief(value: float, said: Callable[[float], str], scale: float = 1.0) -> float:
@@ -26,9 +26,13 @@ def brief(value: float, said: Callable[[float], str], scale: float = 1.0) -> flo
 
 
 def column(values: Sequence[Any]) -> Column:
-    """A column with a value or None for each row; row -> value where there are few."""
+    """A column with a value or None for each row; row -> value where there are few, the value where there is one."""
     filled = {row: value for row, value in enumerate(values) if value is not None}
-    return list(values) if len(filled) > SPARSE * len(values) else filled
+    if len(filled) <= SPARSE * len(values):
+        return filled
+    first = values[0]
+    alike = isinstance(first, int | float | str) and all(value == first for value in values)
+    return first if alike else list(values)
 
 
 def columns(table: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
@@ -36,18 +40,15 @@ def columns(table: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
     return {name: column(values) for name, values in table.items() if any(value is not None for value in values)}
 
 
-def coded(samples: Sequence[float], most: int) -> str:
-    """Samples in order, two characters each: places between the least and the greatest, in 4,096 steps.
+def steps(values: Sequence[float], low: float, high: float) -> str:
+    """Each value as a character: its place between `low` and `high` in 64 steps, which a small strip can show."""
+    scale = (LEVELS - 1) / (high - low) if high > low else 0.0
+    return "".join(ALPHABET[round((value - low) * scale)] for value in values)
 
-    Args:
-        samples: any, in one unit.
-        most: how many may be written; of more, every k-th is.
-    """
-    low, high = min(samples), max(samples)
-    step = -(-len(samples) // most)
-    span = (high - low) or 1.0
-    places = (round((sample - low) / span * (LEVELS - 1)) for sample in samples[::step])
-    return "".join(ALPHABET[place >> 6] + ALPHABET[place & 63] for place in places)
+
+def pairs(values: Sequence[int]) -> str:
+    """Whole numbers under 4,096, two characters each."""
+    return "".join(ALPHABET[value >> 6] + ALPHABET[value & 63] for value in values)
 
 
 def bits(positions: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from dctbench import analysis
@@ -29,6 +29,7 @@ class Setting:
 
     run: int
     summaries: tuple[Summary, ...]
+    _standings: dict[str | None, list[Standing]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def case(self) -> Case:
@@ -60,7 +61,9 @@ class Setting:
 
     def standings(self, reference: str | None) -> list[Standing]:
         """Who is fastest at each length, shortest first."""
-        return analysis.standings(self.summaries, reference)
+        if reference not in self._standings:
+            self._standings[reference] = analysis.standings(self.summaries, reference)
+        return self._standings[reference]
 
 
 @dataclass(frozen=True)
