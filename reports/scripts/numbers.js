@@ -56,9 +56,9 @@ function ratioWords(value) {
   if (value >= 0.095) {
     return fixed(value, 2) + "x";
   }
-  const power = Math.floor(Math.log10(value));
-  const words = power < -4 ? exponential(value, 1).replace(".0e", "e") : fixed(value, 1 - power).replace(/0+$/, "");
-  return words + "x";
+  const short = exponential(value, 1); // its exponent is that of the rounded value
+  const power = Number(short.split("e")[1]);
+  return (power < -4 ? short.replace(".0e", "e") : fixed(value, 1 - power).replace(/0+$/, "")) + "x";
 }
 
 function percentWords(share) {

@@ -9,7 +9,7 @@ function buildTable() {
   const find = make("input", { type: "search", id: "find", placeholder: "such as: dct oom n=4096" });
   find.addEventListener("input", () => go({ find: find.value }, true));
   const every = make("input", { type: "checkbox", id: "every", onchange: () => go({ every: byId("every").checked ? "1" : "" }) });
-  const scroller = make("div", { class: "scroll window", id: "window", tabindex: "0", role: "region", "aria-labelledby": "h-results" });
+  const scroller = make("div", { class: "scroll window", id: "window", tabindex: "0", role: "region", "aria-label": "The table of results" });
   scroller.append(make("table", { class: "every" }, make("thead"), make("tbody")));
   scroller.addEventListener("scroll", () => window.requestAnimationFrame(drawRows));
   window.addEventListener("resize", () => window.requestAnimationFrame(drawRows));

@@ -43,3 +43,8 @@ def settled(browser: webdriver.Chrome, element: str) -> None:
     browser.execute_script("document.getElementById(arguments[0]).scrollIntoView()", element)
     drawn = f"#{element} svg[role=img], [data-missing={element}]:not([hidden]), #{element} tbody"
     WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, drawn))
+
+
+def texts(browser: webdriver.Chrome, selector: str) -> list[str]:
+    """The texts of what a selector finds."""
+    return [found.text for found in browser.find_elements(By.CSS_SELECTOR, selector)]
