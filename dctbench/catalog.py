@@ -10,7 +10,7 @@ import difflib
 import fnmatch
 import importlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -68,11 +68,16 @@ class Implementation:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure of a case: its unit (SI) and what exactly it says."""
+    """One figure of a case: its unit (SI) and what exactly it says.
+
+    `target` is the module:Class of an installed package that measures it, whose unit only the class itself can tell;
+    None for our own.
+    """
 
     name: str
-    unit: str
+    unit: str | None
     summary: str
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +240,8 @@ def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
 
 
 _FOREIGN_SCOPES = ("layer", "encoder")
+_NAME = re.compile(r"[A-Za-z][\w.-]{0,59}", re.ASCII)
+_PLURALS = {"attention": "implementations", "metrics": "metrics"}
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -264,18 +271,44 @@ def implementations() -> Mapping[str, Implementation]:
         UsageError: when two of them bear one name; the message names both.
     """
     found = dict(IMPLEMENTATIONS)
-    for point in metadata.entry_points(group="dctbench.attention"):
+    for name, target, package in _added("attention", {entry.name: entry.target for entry in found.values()}):
+        found[name] = Implementation(name, target, f"from {package}", package, uses_ratio=None, scopes=_FOREIGN_SCOPES)
+    return found
+
+
+def metrics() -> Mapping[str, Metric]:
+    """Everything that is measured: the table above, and what installed packages add through `dctbench.metrics`.
+
+    Raises:
+        UsageError: when two of them bear one name; the message names both.
+    """
+    found = dict(METRICS)
+    for name, target, package in _added("metrics", dict.fromkeys(found, "dctbench's own")):
+        found[name] = Metric(name, None, f"from {package}", target)
+    return found
+
+
+def _added(table: str, known: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Name, target and package of what installed packages add to a table, through the entry points `dctbench.TABLE`.
+
+    Raises:
+        UsageError: for a name that is known already, or that would not stand in a command or a column.
+    """
+    taken = dict(known)
+    for point in metadata.entry_points(group=f"dctbench.{table}"):
         package = point.dist.name if point.dist else point.value
-        if point.name in found:
+        if point.name in taken:
             raise UsageError(
-                f"two implementations are called {point.name!r}: {found[point.name].target} and {point.value} "
-                f"of {package}",
+                f"two {_PLURALS[table]} are called {point.name!r}: {taken[point.name]} and {point.value} of {package}",
                 hint=f"uninstall or rename one of them; {package} declares its name in its entry points",
             )
-        found[point.name] = Implementation(
-            point.name, point.value, f"from {package}", package, uses_ratio=None, scopes=_FOREIGN_SCOPES
-        )
-    return found
+        if not _NAME.fullmatch(point.name):
+            raise UsageError(
+                f"{package} adds one of the {_PLURALS[table]} as {point.name!r}",
+                hint="a name is made of at most 60 letters, digits and . _ -, and starts with a letter",
+            )
+        taken[point.name] = f"{point.value} of {package}"
+        yield point.name, point.value, package
 
 
 def select_implementations(words: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from dctbench import catalog, units
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.devices import Cache, DeviceModule
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError
-from dctbench.metrics import energy, error, flops, inputs, latency, memory
+from dctbench.metrics import added, energy, error, flops, inputs, latency, memory
 from dctbench.metrics.output import (
     WrongOutputError,
     check_depends_on_input,
@@ -108,6 +108,7 @@ def measure_case(
             collected.add("flops", counted.flops)
             collected.details["flops.uncounted"] = list(counted.uncounted)
         _errors(case, subject, scratch, collected)
+        _added_metrics(case, subject, collected)
     swept = f", {units.size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
     collected.details.update(
         threads=torch.get_num_threads(),
@@ -165,8 +166,8 @@ class _Collected:
         self.warnings: list[str] = []
         self.details: JSON = {}
 
-    def add(self, metric: str, *samples: float) -> None:
-        unit = catalog.METRICS[metric].unit
+    def add(self, metric: str, *samples: float, unit: str | None = None) -> None:
+        unit = unit or catalog.METRICS[metric].unit
         self.measurements.append({"metric": metric, "unit": unit, "samples": list(samples)})
 
     @contextmanager
@@ -307,6 +308,15 @@ def _error(case: Case, subject: Subject, name: str, draw: Callable[..., Tensor],
     if claims_exact and error.beyond_tolerance(value, case.dtype):
         raise WrongOutputError(f"an exact method differs from exact attention by {value:.2g} on the {name} input")
     return value
+
+
+def _added_metrics(case: Case, subject: Subject, collected: _Collected) -> None:
+    """What installed packages measure, after everything of ours: their code may change what it is handed."""
+    for metric in catalog.metrics().values():
+        if metric.target is not None:
+            with collected.attempt(metric.name), _gradients(case):
+                value, unit = added.measure(metric, case, subject.module, subject.arguments[0])
+                collected.add(metric.name, value, unit=unit)
 
 
 def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> JSON:

@@ -86,7 +86,12 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
 def plan_cases(
     cases: Iterable[Case], settings: Mapping[str, Any], runner: Runner, stored: Iterable[Result] = ()
 ) -> Plan:
-    """The plan for cases that are known already; `settings` are the run's."""
+    """The plan for cases that are known already; `settings` are the run's.
+
+    Raises:
+        UsageError: when two installed packages measure something else under one name.
+    """
+    catalog.metrics()  # a name that two claim stops the run here, and not each case after its timing
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
     rounds = settings["rounds"]

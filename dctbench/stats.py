@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+SIGMA_PER_MAD = 1.4826
+"""A normal distribution's standard deviation in units of its median absolute deviation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -52,11 +55,44 @@ def median_absolute_deviation(samples: Sequence[float]) -> float:
     return statistics.median(abs(sample - middle) for sample in samples)
 
 
-def outliers(samples: Sequence[float], threshold: float = 5.0) -> int:
-    """How many samples lie further than `threshold` scaled MADs above the median: flagged, never dropped."""
-    spread = 1.4826 * median_absolute_deviation(samples)
+def outliers(samples: Sequence[float], threshold: float = 5.0) -> list[int]:
+    """The positions of samples further than `threshold` scaled MADs above the median: flagged, never dropped."""
     middle = statistics.median(samples)
-    return sum(sample - middle > threshold * spread for sample in samples) if spread else 0
+    spread = SIGMA_PER_MAD * median_absolute_deviation(samples)
+    return [i for i, sample in enumerate(samples) if sample - middle > threshold * spread] if spread else []
+
+
+def trend(groups: Sequence[Sequence[float]]) -> float:
+    """How surely values rise (above 0) or fall with their place in their group, in standard deviations of chance.
+
+    The sum over the groups of the covariances of place and rank, over its standard deviation when every order within a
+    group is equally likely: Spearman's test, stratified. For one group it is Spearman's rho times sqrt(count - 1).
+    Equal values share the mean of their ranks. 0 where no group has two different values.
+    """
+    total = variance = 0.0
+    for values in groups:
+        ranks = mean_ranks(values)
+        centre = (len(values) - 1) / 2
+        total += math.fsum((i - centre) * (rank - centre) for i, rank in enumerate(ranks))
+        if len(values) > 1:
+            places = len(values) * (len(values) ** 2 - 1) / 12  # sum of (i - centre)^2
+            variance += places * math.fsum((rank - centre) ** 2 for rank in ranks) / (len(values) - 1)
+    return total / math.sqrt(variance) if variance else 0.0
+
+
+def mean_ranks(values: Sequence[float]) -> list[float]:
+    """The zero-based rank of each value; equal values share the mean of theirs."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0.0] * len(values)
+    start = 0
+    while start < len(order):
+        end = start
+        while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
+            end += 1
+        for place in order[start : end + 1]:
+            ranks[place] = (start + end) / 2
+        start = end + 1
+    return ranks
 
 
 @lru_cache(maxsize=4096)

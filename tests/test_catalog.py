@@ -9,6 +9,7 @@ import pytest
 
 from dctbench import catalog
 from dctbench.errors import UsageError
+from tests.packages import install
 
 
 @pytest.mark.parametrize(
@@ -59,35 +60,58 @@ def test_a_class_that_cannot_be_loaded_is_one_sentence(
     sys.modules.pop(name, None)
 
 
+LAYER = """
+from torch import nn
+class Layer(nn.Module):
+    def __init__(self, *, seq_len, dim, heads, ratio=None):
+        super().__init__()
+        self.v_proj, self.out_proj = nn.Linear(dim, dim), nn.Linear(dim, dim)
+    def forward(self, x, key_padding_mask=None):
+        return self.out_proj(self.v_proj(x))
+"""
+
+
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installed package that offers an attention through an entry point."""
-    (tmp_path / "their_attention.py").write_text(
-        "from torch import nn\n"
-        "class Layer(nn.Module):\n"
-        "    def __init__(self, *, seq_len, dim, heads, ratio=None):\n"
-        "        super().__init__()\n"
-        "        self.v_proj, self.out_proj = nn.Linear(dim, dim), nn.Linear(dim, dim)\n"
-        "    def forward(self, x, key_padding_mask=None):\n"
-        "        return self.out_proj(self.v_proj(x))\n"
-    )
-    info = tmp_path / "their_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[dctbench.attention]\ntheirs = their_attention:Layer\n")
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path, for installed packages."""
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
 
 
-def test_an_installed_package_adds_its_attention_under_its_own_name(package: Path) -> None:
+def test_an_installed_package_adds_its_attention_under_its_own_name(folder: Path) -> None:
+    install(folder, "their-package", "their_attention", LAYER, attention="theirs = their_attention:Layer")
     assert catalog.select_implementations(["their*", "sdpa"]) == ["theirs", "sdpa"]
     entry = catalog.implementation("theirs")
     assert (entry.target, entry.source, entry.uses_ratio) == ("their_attention:Layer", "their-package", None)
     assert "their_attention" not in sys.modules
 
 
-def test_two_implementations_of_one_name_are_an_error_that_names_both(package: Path) -> None:
-    points = package / "their_package-1.0.dist-info" / "entry_points.txt"
-    points.write_text("[dctbench.attention]\nsdpa = their_attention:Layer\n")
-    with pytest.raises(UsageError, match=r"dctbench\.attention\.sdpa:SDPAttention and their_attention:Layer"):
-        catalog.implementations()
+def test_an_installed_package_adds_its_metric_which_is_not_imported(folder: Path) -> None:
+    install(folder, "their-package", "their_metric", "1 / 0", metrics="sparsity = their_metric:Sparsity")
+    assert list(catalog.metrics()) == [*catalog.METRICS, "sparsity"]
+    added = catalog.metrics()["sparsity"]
+    assert (added.target, added.unit, added.summary) == ("their_metric:Sparsity", None, "from their-package")
+    assert all(metric.target is None for metric in catalog.METRICS.values())
+
+
+@pytest.mark.parametrize(
+    ("table", "names", "both"),
+    [
+        ("attention", ["sdpa"], r"implementations .* dctbench\.attention\.sdpa:SDPAttention and one:It of one-package"),
+        ("metrics", ["flops"], "metrics .* dctbench's own and one:It of one-package"),
+        ("attention", ["theirs", "theirs"], "(one|two):It of (one|two)-package and (one|two):It of (one|two)-package"),
+        ("metrics", ["theirs", "theirs"], "(one|two):It of (one|two)-package and (one|two):It of (one|two)-package"),
+    ],
+)
+def test_two_of_one_name_are_an_error_that_names_both(folder: Path, table: str, names: list[str], both: str) -> None:
+    for name, package in zip(names, ("one", "two"), strict=False):
+        install(folder, f"{package}-package", package, "", **{table: f"{name} = {package}:It"})
+    with pytest.raises(UsageError, match=both):
+        catalog.metrics() if table == "metrics" else catalog.implementations()
+
+
+@pytest.mark.parametrize("name", ["1st", "a b", "a/b", "x" * 61, "<img>"])
+def test_a_name_that_would_not_stand_in_a_command_is_refused(folder: Path, name: str) -> None:
+    install(folder, "their-package", "theirs", "", metrics=f"{name} = theirs:It")
+    with pytest.raises(UsageError, match="their-package adds one of the metrics as"):
+        catalog.metrics()

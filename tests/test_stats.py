@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,9 +49,34 @@ def test_the_interval_holds_its_median(samples: list[float]) -> None:
     assert interval.holds(interval.value)
 
 
-def test_outliers_are_counted_above_the_median_only() -> None:
-    assert stats.outliers([1.0, 1.01, 0.99, 1.02, 0.98, 5.0, 0.1]) == 1
-    assert stats.outliers([1.0] * 10) == 0
+def test_outliers_are_those_above_the_median_only() -> None:
+    assert stats.outliers([1.0, 1.01, 0.99, 1.02, 0.98, 5.0, 0.1]) == [5]
+    assert stats.outliers([1.0] * 10) == []
+
+
+SMALL = st.lists(st.integers(0, 5).map(float), min_size=0, max_size=12)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
+def test_equal_values_share_their_mean_rank(values: list[float]) -> None:
+    assert stats.mean_ranks(values) == [rank - 1 for rank in scipy_stats.rankdata(values)]
+
+
+@given(SMALL.filter(lambda values: len(set(values)) > 1))
+def test_the_trend_of_one_group_is_spearmans(values: list[float]) -> None:
+    rho = scipy_stats.spearmanr(range(len(values)), values).statistic
+    assert stats.trend([values]) == pytest.approx(rho * math.sqrt(len(values) - 1))
+
+
+@given(st.lists(SMALL.map(lambda values: values[:4]), min_size=1, max_size=3))
+def test_a_trend_is_in_standard_deviations_over_all_orders(groups: list[list[float]]) -> None:
+    def covariance(values: Sequence[float]) -> float:
+        return float(np.dot(np.arange(len(values)), scipy_stats.rankdata(values) - (len(values) + 1) / 2))
+
+    over_orders = [[covariance(order) for order in permutations(values)] for values in groups if values]
+    variance = sum(np.mean(np.square(found)) for found in over_orders)
+    expected = sum(covariance(values) for values in groups if values) / math.sqrt(variance) if variance > 1e-9 else 0.0
+    assert stats.trend(groups) == pytest.approx(expected)
 
 
 @given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=20))

@@ -10,6 +10,7 @@ from dctbench.analysis.budgets import Breach, Budgets, Choice, choose
 from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
+from dctbench.analysis.roof import Placed, Roof, distinct_roofs, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
 from dctbench.analysis.speedup import (
     REFERENCE,
@@ -22,10 +23,22 @@ from dctbench.analysis.speedup import (
 )
 from dctbench.analysis.standing import Standing, is_exact, standings, tied
 from dctbench.analysis.summary import Summary, arranged, method_order, summarise
+from dctbench.analysis.trust import (
+    WIDE,
+    Steadiness,
+    Trouble,
+    by_luck,
+    common_shape,
+    round_levels,
+    samples_by_round,
+    steadiness,
+    stop_reasons,
+)
 
 __all__ = [
     "REFERENCE",
     "SINGLE_ROUND_BAND",
+    "WIDE",
     "Breach",
     "Budgets",
     "Choice",
@@ -33,23 +46,35 @@ __all__ = [
     "Feasible",
     "Payoff",
     "PayoffRange",
+    "Placed",
+    "Roof",
     "Scaling",
     "Speedup",
     "Standing",
+    "Steadiness",
     "Summary",
+    "Trouble",
     "Winner",
     "arranged",
+    "by_luck",
     "choose",
+    "common_shape",
     "compare",
     "default_reference",
+    "distinct_roofs",
     "feasible_lengths",
     "front",
     "is_exact",
     "method_order",
     "payoffs",
     "references",
+    "round_levels",
+    "samples_by_round",
     "scalings",
     "standings",
+    "steadiness",
+    "stop_reasons",
     "summarise",
     "tied",
+    "under_roof",
 ]

@@ -72,7 +72,7 @@ def _devices(store: str, run: str | None) -> list[Record]:
 
 
 def _metrics(store: str, run: str | None) -> list[Record]:
-    return [{"name": m.name, "unit": m.unit, "summary": m.summary} for m in catalog.METRICS.values()]
+    return [{"name": m.name, "unit": m.unit, "summary": m.summary} for m in catalog.metrics().values()]
 
 
 def _runs(store: str, run: str | None) -> list[Record]:

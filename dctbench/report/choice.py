@@ -110,7 +110,7 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
         lines.append(_say("unmeasured", budgets=lacking, name=summary.case.name))
     asked = standing.ranked if "latency_p99" in budgets.given else choice.leaders
     if any(s.p99 is None for s in asked):
-        lines.append(p99_remedy(standing.seq_len))
+        lines.append(f"p99 not measured: {p99_takes(standing.seq_len)}")
     if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
     if any(rows.among_frequencies(s) for s in choice.leaders):
@@ -118,9 +118,9 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
     return lines
 
 
-def p99_remedy(n: int) -> str:
-    """That there is no p99, and how one is measured: the samples that it takes, and the command that takes them."""
-    return f"p99 not measured: it takes {P99_SAMPLES} samples, as dctbench run --seq {n} --rounds {P99_ROUNDS} does"
+def p99_takes(n: int) -> str:
+    """How a p99 is measured: the samples that it takes, and the command that takes them."""
+    return f"it takes {P99_SAMPLES} samples, as dctbench run --seq {n} --rounds {P99_ROUNDS} does"
 
 
 def around(n: int, lengths: Sequence[int]) -> str:

@@ -23,9 +23,12 @@ from dctbench.report.page.data import embedded, page_data, title
 from dctbench.report.page.settings import Contents, Setting, contents
 from dctbench.report.palette import looks
 from dctbench.report.svg import latency_svg
+from dctbench.report.trust import MOST_LENGTHS, Trust, trust
 
 TABLE_ROWS = 100
 """So many results stand in the page as a table: for readers without scripts, and on paper."""
+DRAWN_RESULTS = 2000
+"""Of a run with more, the samples of one length are drawn and not of several; the table opens to those of any."""
 LIST_LINES = 12
 """So many lines has a list at most; those beyond are counted."""
 
@@ -44,27 +47,28 @@ def html(
     held = contents(runs, reference or runs[0].reference())
     first = held.settings[0]
     against = findings.against(first, held.reference, held.labels)
+    shown = [_run(held, number) for number in range(len(runs))]
+    figures = {name: figure for one in shown if one["trust"] for name, figure in one["trust"].figures.items()}
     scripts = {"plotly": sources.plotly(), "page": sources.script()}
     page: str = sources.template().render(
         heading=heading or " and ".join(map(title, runs)),
-        runs=[_run(held, number) for number in range(len(runs))],
+        runs=shown,
         reference=held.reference,
         cards=findings.cards(against, words.coverage(runs[0].summaries, len(runs[0].plan)),
                              words.trust(runs[0].summaries)),
         setting=held.labels.setting(first.case),
         latency_svg=_drawing(first, held.reference),
         against=against,
-        said=findings.said(first),
+        said=findings.said(first, held.reference, held.labels),
         lines=LIST_LINES,
         rows=_rows(held.settings, held.reference, held.labels),
         results=sum(len(setting.summaries) for setting in held.settings),
-        warnings=[line for recorded in runs for line in words.warnings(recorded.summaries, held.labels)],
         note=rows.APPROXIMATE_NOTE if _any_among_frequencies(held) else None,
         style=sources.style(),
         scripts=scripts,
         script_hashes=[sources.source_hash(text) for text in scripts.values()],
         packed=_packed if compress else None,
-        data=embedded(page_data(held)),
+        data=embedded(page_data(held, figures)),
     )  # fmt: skip
     return page
 
@@ -84,9 +88,19 @@ def _run(held: Contents, number: int) -> dict[str, Any]:
         "machine": _machine(recorded.environments.values()),
         "shape": _shape(recorded.summaries),
         "verdict": f"At {places[-1].at}, {places[-1].fastest}." if places else "Nothing was timed.",
+        "trust": _trust(held, number),
+        "warnings": words.warnings(recorded.summaries, held.labels),
         "environments": recorded.environments,
         "command": shlex.join(["dctbench", *recorded.run.argv]),
     }
+
+
+def _trust(held: Contents, number: int) -> Trust | None:
+    """What is said and drawn of a run's samples; of a large run, those of one length are drawn."""
+    summaries = [s for setting in held.settings if setting.run == number for s in setting.summaries]
+    styles = looks((summary.case for summary in summaries), held.reference)
+    most = MOST_LENGTHS if len(summaries) <= DRAWN_RESULTS else 1
+    return trust(summaries, styles, held.labels, prefix=f"run-{number}-" if number else "", most_lengths=most)
 
 
 def _machine(environments: Any) -> str:

@@ -7,15 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dctbench import analysis, units
-from dctbench.analysis import Feasible, Payoff, PayoffRange, Scaling, Standing, Summary, Winner
+from dctbench.analysis import Feasible, Payoff, PayoffRange, Placed, Scaling, Standing, Summary, Winner
 from dctbench.model import Status
 from dctbench.report.labels import Labels
 from dctbench.report.rows import width_words
 
 CLOSE = 1.25
 """Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
-WIDE = 0.10
-"""An interval of more than this share of its median is worth a warning."""
 
 
 def fastest(standing: Standing) -> str:
@@ -136,6 +134,33 @@ def feasible(found: Feasible, labels: Labels) -> str | None:
     return f"{name}: {before}, not n = {found.first_over}{needs}"
 
 
+CEILINGS = {"compute": "compute", "bandwidth": "memory bandwidth", "cache": "compute, from cache"}
+"""What a case is held against, by what binds it."""
+UNDER_ROOF = "{rate}, {share} of the {ceiling} ceiling, at {intensity} FLOP per byte"
+"""Where a case stands under its roof; the page's script fills it in too."""
+
+
+def under_roof(placed: Placed) -> str:
+    """`150 GFLOP/s, 72% of the compute ceiling, at 63.4 FLOP per byte`."""
+    return UNDER_ROOF.format(
+        rate=units.count(placed.rate, "FLOP/s"),
+        share=units.percent(placed.share),
+        ceiling=CEILINGS[placed.bound],
+        intensity=units.three_digits(placed.intensity),
+    )
+
+
+def nearest_roof(placed: Sequence[Placed]) -> str:
+    """Who comes nearest to what the machine can do, who stays furthest below, and what limits how many."""
+    nearest, furthest = (choose(placed, key=lambda one: one.share) for choose in (max, min))
+    said = f"{nearest.summary.case.name} comes nearest to its ceiling, {units.percent(nearest.share)}"
+    if len(placed) > 1:
+        said += f"; {furthest.summary.case.name} stays furthest below it, {units.percent(furthest.share)}"
+    bound = Counter(CEILINGS[one.bound] for one in placed).most_common()
+    binds = bound[0][0] if len(bound) == 1 else ", ".join(f"{name} for {count}" for name, count in bound)
+    return f"{said}. What binds at best is {binds}"
+
+
 def coverage(summaries: Sequence[Summary], planned: int) -> str:
     """`205 of 209 measured, 4 out of memory`."""
     words: dict[Status, str] = {
@@ -162,8 +187,8 @@ def trust(summaries: Iterable[Summary]) -> str:
         return "nothing was timed"
     rounds = min(len(summary.medians) for summary in timed)
     half = f"half of them known to {width_words(widths[len(widths) // 2])} or better"
-    wide = sum(width > WIDE for width in widths)
-    spread = f"; {wide} of {len(widths)} are wider than ±{units.percent(WIDE)}" if wide else ""
+    wide = sum(width > analysis.WIDE for width in widths)
+    spread = f"; {wide} of {len(widths)} are wider than ±{units.percent(analysis.WIDE)}" if wide else ""
     if rounds < 2:
         band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
         return (

@@ -12,17 +12,26 @@ function lengthAxis(lengths, width) {
 }
 
 function secondAxis(seconds, title) {
+  return decimalAxis(seconds, title, 4, shortSeconds);
+}
+
+function countAxis(values, title, unit) {
+  return decimalAxis(values, title, 2, (value) => (unit ? plain(countWords(value, unit)) : String(Number(value.toPrecision(3)))));
+}
+
+// Ticks at 1, 2 and 5 in each decade, or at 1 alone where there are many.
+function decimalAxis(values, title, mostDecades, words) {
   const axis = { type: "log", title: { text: title, standoff: 14 } };
-  if (!seconds.length) {
+  if (!values.length) {
     return axis;
   }
-  const [low, high] = [Math.floor(Math.log10(least(seconds))), Math.ceil(Math.log10(greatest(seconds)))];
-  const steps = high - low > 4 ? [1] : [1, 2, 5];
-  const values = [];
+  const [low, high] = [Math.floor(Math.log10(least(values))), Math.ceil(Math.log10(greatest(values)))];
+  const steps = high - low > mostDecades ? [1] : [1, 2, 5];
+  const places = [];
   for (let decade = low; decade <= high; decade += 1) {
-    steps.forEach((step) => values.push(step * 10 ** decade));
+    steps.forEach((step) => places.push(step * 10 ** decade));
   }
-  return Object.assign(axis, ticks(values, values.map(shortSeconds)));
+  return Object.assign(axis, ticks(places, places.map(words)));
 }
 
 function byteAxis(sizes, title) {
@@ -36,7 +45,7 @@ function byteAxis(sizes, title) {
   for (let power = Math.ceil(low / step) * step; power <= high; power += step) {
     values.push(2 ** power);
   }
-  return Object.assign(axis, ticks(values, values.map(plainSize)));
+  return Object.assign(axis, ticks(values, values.map((value) => plain(sizeWords(value)))));
 }
 
 function errorAxis() {
@@ -53,8 +62,9 @@ function shortSeconds(value) {
   return fixed(value / scale, value / scale < 0.999 ? 1 : 0) + " " + unit;
 }
 
-function plainSize(value) {
-  const [number, unit] = sizeWords(value).split(" ");
+// "32.0 MiB" as "32 MiB".
+function plain(amount) {
+  const [number, unit] = amount.split(" ");
   return Number(number) + " " + unit;
 }
 

@@ -56,8 +56,10 @@ function fillSentences() {
   fillLines("payoffs", lines(setting.against[state.reference || ""].payoffs));
   fillLines("misfits", lines(setting.misfits));
   fillLines("scalings", lines(setting.scalings));
-  fillLines("roofs", (setting.roofs[state.n] || []).map(sentence));
+  fillLines("roofs", ranked(setting, state.n).filter((row) => value("rate", row) !== null && shown(curveOf(row))).map(roofLine));
   fillLines("energy", setting.energy.map(sentence));
+  document.querySelector('[data-say="nearest"]').textContent = setting.nearest[state.n] ? sentence(setting.nearest[state.n]) : "";
+  document.querySelectorAll("[data-run]").forEach((part) => (part.hidden = Number(part.dataset.run) !== setting.run));
   document.querySelectorAll('[data-say="reference"]').forEach((place) => (place.textContent = state.reference));
   document.querySelectorAll('[data-say="at"]').forEach((place) => (place.textContent = " at " + state.at));
 }

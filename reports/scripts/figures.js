@@ -27,10 +27,10 @@ function themed(layout) {
   });
 }
 
-// The figure of an element: drawn from the columns, or one that Python has made for the setting.
+// The figure of an element: drawn from the columns, or one that Python has made.
 function figureOf(element, width) {
   const chart = CHARTS[element.dataset.figure];
-  return chart(width);
+  return chart ? chart(width) : data.figures[element.dataset.figure];
 }
 
 function draw(element) {
@@ -81,7 +81,7 @@ function redraw() {
   drawStale();
 }
 
-// A frame is watched rather than the chart in it: one that is empty has no size, and could not come into sight again.
+// What is watched holds the chart and what stands for it when there is none: an empty chart has no size to be seen by.
 function watchFigures() {
   const watcher = new IntersectionObserver(function (entries) {
     entries.forEach(function (entry) {
@@ -90,11 +90,7 @@ function watchFigures() {
     });
     drawStale();
   });
-  figures().forEach(function (element) {
-    const section = element.closest("section");
-    section.dataset.watch = element.id;
-    watcher.observe(section);
-  });
+  document.querySelectorAll("[data-watch]").forEach((place) => watcher.observe(place));
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   narrow.addEventListener("change", redraw);
   window.addEventListener("beforeprint", () => onPaper(true));

@@ -1,5 +1,5 @@
 // Starts the page. The rest of the script only declares.
-const CHARTS = { latency: latencyChart, speedup: speedupChart, memory: memoryChart, pareto: paretoChart, split: splitChart };
+const CHARTS = { latency: latencyChart, speedup: speedupChart, memory: memoryChart, pareto: paretoChart, split: splitChart, roofline: rooflineChart };
 
 // Show what the hash says: text at once, charts as far as they are in sight.
 function apply() {

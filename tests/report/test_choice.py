@@ -38,7 +38,7 @@ def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes
     assert stats.quantile_upper_bound(range(words.P99_SAMPLES - 1), 0.99) is None
     assert stats.quantile_upper_bound(range(words.P99_SAMPLES), 0.99) is not None
     assert words.P99_ROUNDS * plan.samples_per_round(words.P99_ROUNDS) >= words.P99_SAMPLES
-    assert f"--seq 64 --rounds {words.P99_ROUNDS} " in words.p99_remedy(64)
+    assert f"--seq 64 --rounds {words.P99_ROUNDS} " in words.p99_takes(64)
 
 
 @pytest.mark.parametrize(("samples", "known"), [(20, False), (300, True)])
@@ -47,4 +47,4 @@ def test_without_enough_samples_the_answer_says_that_there_is_no_p99_and_what_me
 ) -> None:
     [standing] = analysis.standings(analysis.summarise([result("sdpa", 64, (1e-3,) * samples)]), "sdpa")
     said = words.remarks(standing, analysis.choose(standing, Budgets()), Budgets())
-    assert (words.p99_remedy(64) in said) is not known
+    assert (f"p99 not measured: {words.p99_takes(64)}" in said) is not known

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 import pytest
 
 from dctbench import analysis
-from dctbench.report import figures
-from dctbench.report.figures.axes import byte_axis, second_axis
+from dctbench.model import Result
+from dctbench.report import figures, words
+from dctbench.report.figures.axes import byte_axis, count_axis, second_axis
 from dctbench.report.labels import Labels
 from dctbench.report.palette import looks
 from tests.made import result
@@ -120,7 +121,61 @@ def test_the_split_stacks_to_the_whole_call_and_leaves_out_what_was_not_profiled
     assert figures.split(analysis.standings([detailed("sdpa", 2e-3)], "sdpa")[0]) is None
 
 
-def test_a_roof_says_what_binds_and_how_near_it_is() -> None:
-    assert figures.roofs([detailed("dct-x", 1e-3, roofline=ROOF), detailed("sdpa", 1e-3)]) == [
-        "dct-x r=8: 150 GFLOP/s, 72% of the compute ceiling, at 63.4 FLOP per byte"
+def roofed(name: str, n: int, seconds: float, **roof: object) -> Result:
+    made = result(name, n, seconds, ratio=8 if name == "dct-x" else None)
+    return replace(made, details={"roofline": {**ROOF, **roof}})
+
+
+def test_a_case_stands_under_the_ceilings_that_its_result_tells_of() -> None:
+    results = [
+        roofed("dct-x", 1024, 2e-3, rate=7.5e10, share=0.36),
+        roofed("dct-x", 512, 1e-3),
+        roofed("sdpa", 512, 1.0),
+        result("sdpa", 1024),
     ]
+    known = analysis.summarise(results)
+    figure = figures.roofline(known, looks((s.case for s in known), "sdpa"), Labels([]))
+    go.Figure(figure)
+    memory, compute, dct, sdpa = figure["data"]
+    ceiling, ridge = 1.5e11 / 0.72, 5.1
+    assert (memory["name"], compute["name"]) == ("memory: 40.8 GB/s", "compute: 208 GFLOP/s")
+    assert memory["y"] == pytest.approx([memory["x"][0] * ceiling / ridge, ceiling])
+    assert (memory["x"][1], compute["x"][0]) == pytest.approx((ridge, ridge))
+    assert compute["y"] == pytest.approx([ceiling, ceiling])
+    assert memory["x"][0] < ridge
+    assert compute["x"][1] > 63.4
+    assert (dct["x"], dct["y"]) == ([63.4, 63.4], pytest.approx([1.5e11, 7.5e10]))
+    assert dct["marker"]["size"] == [6, 13]
+    assert dct["customdata"][1] == [1024, "75.0 GFLOP/s, 36% of the compute ceiling, at 63.4 FLOP per byte"]
+    assert len(sdpa["x"]) == 1
+
+
+def test_without_stored_ceilings_there_is_no_roofline() -> None:
+    assert figures.roofline(summaries(), {}, Labels([]))["data"] == []
+
+
+def test_who_comes_nearest_to_the_ceiling_is_said_first() -> None:
+    placed = [
+        one
+        for summary in analysis.summarise(
+            [
+                roofed("dct-x", 512, 1e-3),
+                roofed("sdpa", 512, 1e-3, share=0.9),
+                roofed("full", 512, 1e-3, share=0.1, bound="bandwidth"),
+            ]
+        )
+        if (one := analysis.under_roof(summary))
+    ]
+    assert words.nearest_roof(placed) == (
+        "sdpa comes nearest to its ceiling, 90%; full stays furthest below it, 10%. "
+        "What binds at best is compute for 2, memory bandwidth for 1"
+    )
+    assert (
+        words.nearest_roof(placed[:1]) == "dct-x r=8 comes nearest to its ceiling, 72%. What binds at best is compute"
+    )
+
+
+def test_counts_are_labelled_in_decimal_multiples() -> None:
+    axis = count_axis([3e9, 4e10], "achieved", "FLOP/s")
+    assert axis["ticktext"][:4] == ["1 GFLOP/s", "2 GFLOP/s", "5 GFLOP/s", "10 GFLOP/s"]
+    assert count_axis([0.5, 5e3], "per byte")["ticktext"] == ["0.1", "1", "10", "100", "1000", "10000"]

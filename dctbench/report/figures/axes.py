@@ -19,15 +19,19 @@ def length_axis(lengths: Sequence[int]) -> Figure:
     }
 
 
-def second_axis(seconds: Sequence[float], title: str) -> Figure:
-    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone where there are many decades."""
+def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> Figure:
+    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone over more than `most_decades`."""
     axis = {"type": "log", "title": {"text": title, "standoff": 14}}
     if not seconds:
         return axis
-    low, high = math.floor(math.log10(min(seconds))), math.ceil(math.log10(max(seconds)))
-    steps = (1,) if high - low > 4 else (1, 2, 5)
-    ticks = [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
+    ticks = _decimal_ticks(seconds, most_decades)
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
+
+
+def _decimal_ticks(values: Sequence[float], most_decades: int) -> list[float]:
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    steps = (1,) if high - low > most_decades else (1, 2, 5)
+    return [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
 
 
 def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:

@@ -12,11 +12,12 @@ from dctbench.model import STATUSES
 from dctbench.report.page.packing import Sentences, bits, brief, columns, pairs, steps
 from dctbench.report.page.settings import Contents
 from dctbench.report.rows import failure_words, width_words
+from dctbench.report.words import CEILINGS
 
 SAMPLES = 250_000
 """So many samples are in a page at most; of more, each result keeps every k-th."""
 STAGES = ("projections", "attention", "transform", "other")
-_MICRO, _MEGA = 1e-6, 1e6
+_MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
 _WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t", None: "-"}
 
 Values = list[float | None]
@@ -42,6 +43,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "noise": [_error(s.values.get("error.noise")) for s in summaries],
         **_latencies(summaries),
         **_ranks(contents),
+        **_roofs(summaries),
     }
     reasons = [s.details.get("stop_reason") for s in summaries]
     stops: dict[str, int] = {}
@@ -116,6 +118,18 @@ def _ranks(contents: Contents) -> dict[str, Values]:
     return {"rank": ranks}
 
 
+def _roofs(summaries: Sequence[Summary]) -> dict[str, Values]:
+    """Where each result stands under its machine's ceilings, its rate in thousand millions; `bound` by CEILINGS."""
+    placed = [analysis.under_roof(summary) for summary in summaries]
+    bounds = list(CEILINGS)
+    return {
+        "intensity": [None if p is None else brief(p.intensity, units.three_digits) for p in placed],
+        "rate": [None if p is None else _rate(p.rate) for p in placed],
+        "share": [None if p is None else brief(p.share, units.percent) for p in placed],
+        "bound": [None if p is None else bounds.index(p.bound) for p in placed],
+    }
+
+
 def _ties(contents: Contents) -> list[str | None]:
     """For each ranked result the later ranks that cannot be told apart from it, the next one as the first bit."""
     found: list[str | None] = []
@@ -172,4 +186,5 @@ def _number(said: Callable[[float], str], scale: float = 1.0) -> Callable[[float
 
 _time = _number(units.seconds, _MICRO)
 _flops = _number(lambda value: units.count(value, "FLOP"), _MEGA)
+_rate = _number(lambda value: units.count(value, "FLOP/s"), _GIGA)
 _error = _number(units.relative_error)

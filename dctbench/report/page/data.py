@@ -12,6 +12,7 @@ from dctbench.analysis.capacity import host_memory
 from dctbench.model import STATUSES, Case
 from dctbench.references import Recorded
 from dctbench.report import choice, words
+from dctbench.report.figures import Figure
 from dctbench.report.page import columns, findings
 from dctbench.report.page.packing import Sentences
 from dctbench.report.page.settings import AXES, Contents, Setting
@@ -19,8 +20,8 @@ from dctbench.report.palette import looks
 from dctbench.report.rows import among_frequencies
 
 
-def page_data(contents: Contents) -> dict[str, Any]:
-    """Everything the script needs, ready for `embedded`."""
+def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """Everything the script needs, ready for `embedded`; `figures` are those that are made here, by name."""
     sentences = Sentences()
     rows = columns.results(contents, sentences)
     said = findings.packed(contents, sentences)
@@ -46,6 +47,8 @@ def page_data(contents: Contents) -> dict[str, Any]:
             "cost": findings.COST,
             "whole": findings.WHOLE,
         },
+        "roof": {"words": words.UNDER_ROOF, "ceilings": list(words.CEILINGS.values())},
+        "figures": figures,
         "rows": rows,
     }
 
@@ -72,11 +75,13 @@ def title(recorded: Recorded) -> str:
 
 
 def _setting(setting: Setting, first: int, contents: Contents) -> dict[str, Any]:
+    placed = [one for summary in setting.summaries if (one := analysis.under_roof(summary))]
     return {
         "run": setting.run,
         "axes": {axis: getattr(setting.case, axis) for axis in contents.labels.varying},
         "words": contents.labels.setting(setting.case),
         "flags": setting.flags,
+        "ceilings": [[roof.compute, roof.bandwidth] for roof in analysis.distinct_roofs(placed)],
         "places": [[length, first + begin, len(members)] for length, begin, members in setting.places],
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dctbench import analysis, units
 from dctbench.analysis import Standing, Summary
-from dctbench.report import figures, rows, words
+from dctbench.report import rows, words
 from dctbench.report.labels import Labels
 from dctbench.report.page.packing import Sentences
 from dctbench.report.page.settings import Contents, Setting
@@ -49,11 +49,20 @@ class Against:
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of one setting whatever the reference."""
+    """What is said of one setting whatever the reference.
+
+    Attributes:
+        scalings: how the time of each curve grows.
+        misfits: the curves of which a length did not fit.
+        nearest: by length, who comes nearest to the machine's ceilings.
+        roofs: at the longest length, where each case stands under them.
+        energy: of each call, or why it was not measured.
+    """
 
     scalings: tuple[Line, ...]
     misfits: tuple[Line, ...]
-    roofs: tuple[tuple[int, tuple[str, ...]], ...]
+    nearest: tuple[tuple[int, str], ...]
+    roofs: tuple[Line, ...]
     energy: tuple[str, ...]
 
 
@@ -70,17 +79,22 @@ def against(setting: Setting, reference: str | None, labels: Labels) -> Against:
     )
 
 
-def said(setting: Setting) -> Said:
+def said(setting: Setting, reference: str | None, labels: Labels) -> Said:
     """The sentences of a setting that do not."""
     feasible = analysis.feasible_lengths(setting.summaries)
+    under = [
+        (standing.seq_len, labels.place(standing.ranked[0].case), placed)
+        for standing in setting.standings(reference)
+        if (placed := [one for summary in standing.ranked if (one := analysis.under_roof(summary))])
+    ]
+    longest = under[-1][2] if under else []
     return Said(
         scalings=tuple(
             (_PLAIN.curve(found.case), words.scaling(found, _PLAIN)) for found in analysis.scalings(setting.summaries)
         ),
         misfits=tuple((_PLAIN.curve(f.case), text) for f in feasible if (text := words.feasible(f, _PLAIN))),
-        roofs=tuple(
-            (length, tuple(lines)) for length, _, members in setting.places if (lines := figures.roofs(members))
-        ),
+        nearest=tuple((length, f"At {at}, {words.nearest_roof(placed)}.") for length, at, placed in under),
+        roofs=tuple((p.summary.case.name, f"{p.summary.case.name}: {words.under_roof(p)}") for p in longest),
         energy=tuple(_energy(setting.summaries)),
     )
 
@@ -90,12 +104,12 @@ def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
     code = sentences.coded
     found = []
     for setting in contents.settings:
-        general = said(setting)
+        general = said(setting, contents.reference, contents.labels)
         found.append(
             {
                 "scalings": _lines(general.scalings, code),
                 "misfits": _lines(general.misfits, code),
-                "roofs": {length: [code(line) for line in lines] for length, lines in general.roofs},
+                "nearest": {length: code(text) for length, text in general.nearest},
                 "energy": [code(line) for line in general.energy],
                 "against": {
                     name or "": _packed(against(setting, name, contents.labels), code)
