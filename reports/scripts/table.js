@@ -170,17 +170,13 @@ function rowDetails(row) {
 
 // The samples as dots from left to right in the order taken: one path, however many they are.
 function sampleStrip(shares, words) {
-  const [width, height, edge] = [600, 60, 4];
+  const [width, height, edge] = [600, 60, 4]; // as the drawing in sections/results.html.j2 has it
   const x = (at) => edge + (shares.length > 1 ? (at / (shares.length - 1)) * (width - 2 * edge) : width / 2);
   const y = (share) => height - edge - share * (height - 2 * edge);
   const dots = shares.map((share, at) => "M" + x(at).toFixed(1) + " " + y(share).toFixed(1) + "h0").join("");
-  const namespace = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(namespace, "svg");
-  const path = document.createElementNS(namespace, "path");
-  const facts = { viewBox: "0 0 " + width + " " + height, preserveAspectRatio: "none", role: "img", "aria-label": words };
-  Object.entries(facts).forEach(([name, text]) => svg.setAttribute(name, text));
-  path.setAttribute("d", dots);
-  svg.append(path);
+  const svg = byId("strip").content.firstElementChild.cloneNode(true);
+  svg.setAttribute("aria-label", words);
+  svg.querySelector("path").setAttribute("d", dots);
   return svg;
 }
 

@@ -73,7 +73,14 @@ def made(case: Case, number: int, draw: random.Random) -> Result:
         "error.smooth": ("1", draw.lognormvariate(-2, 1)), "error.noise": ("1", draw.lognormvariate(-1, 1)),
     }  # fmt: skip
     one = result(case.implementation, case.seq_len, samples, round=number, values=values)
-    roof = {"bound": "compute", "rate": 1.5e11, "share": draw.random(), "intensity": 60 * draw.random()}
+    roof = {
+        "bound": "compute",
+        "rate": 1.5e11,
+        "share": draw.random(),
+        "intensity": 60 * draw.random(),
+        "ridge": 5.1,
+        "throughput": 2e9,
+    }
     details = {"stop_reason": "precise", "split": SPLIT, "roofline": roof}
     warnings = (draw.choice(WARNINGS),) if draw.random() < 0.2 else ()
     return replace(one, case=case, details=details, warnings=warnings)

@@ -19,7 +19,7 @@ EVIL = "</script><img src=x onerror=alert(1)>"
 MIB = 2.0**20
 LENGTHS = (512, 1024, 2048)
 SPLIT = {"shares": {"projections": 0.5, "attention": 0.2, "transform": 0.3, "other": 0.0}}
-ROOF = {"bound": "compute", "rate": 1.5e11, "share": 0.72, "intensity": 63.4}
+ROOF = {"bound": "compute", "rate": 1.5e11, "share": 0.72, "intensity": 63.4, "ridge": 5.1, "throughput": 2e9}
 
 
 def timed(

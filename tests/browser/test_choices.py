@@ -34,6 +34,12 @@ def pick(browser: webdriver.Chrome, name: str, value: str) -> None:
     browser.find_element(By.CSS_SELECTOR, f"#choices [name={name}] option[value='{value}']").click()
 
 
+def toggle(browser: webdriver.Chrome, name: str, value: str) -> None:
+    button = browser.find_element(By.CSS_SELECTOR, f"input[name={name}][value={value}]")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+
+
 def budget(browser: webdriver.Chrome, name: str, text: str) -> None:
     field = browser.find_element(By.CSS_SELECTOR, f"#choices [name={name}]")
     field.clear()
@@ -108,21 +114,22 @@ def test_a_method_hidden_in_one_chart_is_hidden_in_all(opened: webdriver.Chrome)
     for figure in ("latency", "memory", "pareto"):
         assert "linformer r=8" not in traces(opened, figure)
     pressed = opened.find_elements(By.CSS_SELECTOR, "[data-legend] button[value='linformer r=8']")
-    assert [one.get_attribute("aria-pressed") for one in pressed] == ["false"] * 3
+    assert len(pressed) > 2
+    assert [one.get_attribute("aria-pressed") for one in pressed] == ["false"] * len(pressed)
     assert not [line for line in texts(opened, "[data-lines] li") if line.startswith("linformer")]
 
 
 def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_said(opened: webdriver.Chrome) -> None:
-    opened.find_element(By.CSS_SELECTOR, "input[name=tail][value=p99]").click()
+    toggle(opened, "tail", "p99")
     missing = opened.find_element(By.CSS_SELECTOR, "[data-missing=latency]")
     assert missing.text == "Nothing has a p99 with batch 1. A p95 takes 20 samples, a p99 299."
     pick(opened, "batch", "4")
     assert not missing.is_displayed()
     median = traces(opened, "latency")["sdpa"]
     tensors = traces(opened, "memory")["sdpa"]
-    opened.find_element(By.CSS_SELECTOR, "input[name=kind][value=process]").click()
+    toggle(opened, "kind", "process")
     assert [b - a for a, b in zip(tensors, traces(opened, "memory")["sdpa"], strict=True)] == [4092, 4092]  # type: ignore[operator]
-    opened.find_element(By.CSS_SELECTOR, "input[name=tail][value=median]").click()
+    toggle(opened, "tail", "median")
     assert all(a < b for a, b in zip(traces(opened, "latency")["sdpa"], median, strict=True))  # type: ignore[operator]
 
 

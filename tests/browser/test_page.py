@@ -20,7 +20,7 @@ from dctbench.report.html import html
 from tests.browser.conftest import EVIL, recorded, results, written
 from tests.browser.driving import screen, settled, texts
 
-FIGURES = ("latency", "speedup", "memory", "pareto", "split")
+FIGURES = ("latency", "speedup", "memory", "pareto", "split", "roofline", "strips-512", "order-512")
 
 
 def violations(browser: webdriver.Chrome) -> list[str]:
@@ -178,3 +178,18 @@ def test_runs_stand_side_by_side_and_are_never_mixed(browser: webdriver.Chrome, 
     browser.find_element(By.CSS_SELECTOR, "#choices [name=run] option[value='1']").click()
     assert "At n = 2048, batch 1, keep sdpa: fastest" in browser.find_element(By.ID, "cards").text
     assert texts(browser, "[data-legend]")[0].split("\n") == ["sdpa", "linformer r=8"]
+
+
+def test_the_samples_of_another_length_are_drawn_when_they_are_opened(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
+    browser.get(page)
+    settled(browser, "latency")
+    [summary] = [
+        found
+        for found in browser.find_elements(By.CSS_SELECTOR, "details > summary")
+        if found.text == "n = 1024, batch 1"
+    ]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
+    assert not browser.find_elements(By.CSS_SELECTOR, "#strips-1024 svg")
+    summary.click()
+    settled(browser, "strips-1024")
