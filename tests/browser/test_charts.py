@@ -19,7 +19,10 @@ from tests.browser.conftest import MIB, written
 from tests.browser.driving import screen, settled
 from tests.made import ENVIRONMENT, RUN, result
 
-CODE = "const e = document.getElementById(arguments[0]); return JSON.parse(JSON.stringify({data: e.data, layout: e.layout}))"
+CODE = """
+const chart = document.getElementById(arguments[0]);
+return JSON.parse(JSON.stringify({data: chart.data, layout: chart.layout}));
+"""
 ROOF = {"bound": "compute", "rate": 1.5e11, "share": 0.72, "intensity": 63.4, "ridge": 5.1, "throughput": 2e9}
 Chart = Callable[[str], dict[str, Any]]
 
