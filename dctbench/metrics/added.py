@@ -12,14 +12,14 @@ A metric is a class without constructor arguments, with its unit and one method:
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor, nn
 
 from dctbench.catalog import Metric, load_target
 from dctbench.errors import DctbenchError
 from dctbench.model import Case
 
+MOST = 1e30
+"""No figure of a result file may be larger, either way."""
 _LONGEST_UNIT = 20
 
 
@@ -42,6 +42,6 @@ def measure(metric: Metric, case: Case, module: nn.Module, arguments: tuple[Tens
     if not isinstance(unit, str) or not 0 < len(unit) <= _LONGEST_UNIT or not unit.isprintable():
         raise DctbenchError(f"{metric.target} states no unit")
     value = float(added.measure(case, module, arguments))
-    if not math.isfinite(value):
+    if not abs(value) <= MOST:  # NaN compares with nothing
         raise DctbenchError(f"{metric.target} gave {value}")
     return value, unit

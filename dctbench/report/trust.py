@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -138,7 +139,7 @@ def _reasons(one: Steadiness, labels: Labels) -> str:
             if one.between is None:
                 said.append(f"{known} (one process, its samples differ by {within})")
             else:
-                between = units.percent(one.between)
+                between = _apart(one.between)
                 said.append(f"{known} (its processes differ by {between}, the samples of each by {within})")
         elif trouble is Trouble.DRIFT and one.drift is not None:
             way = "slower" if one.drift > 0 else "faster"
@@ -185,9 +186,15 @@ def _spreads(found: Sequence[Steadiness]) -> list[str]:
     if between > 2 * luck:
         remedy = "more rounds narrow the intervals, longer sampling does not"
     return [
-        f"In the middle case the medians of its processes differ by {units.percent(between)}, where the spread of "
-        f"their samples ({units.percent(within)}) alone would give {units.percent(luck)}: {remedy}"
+        f"In the middle case the medians of its processes differ by {_apart(between)}, where the spread of "
+        f"their samples ({units.percent(within)}) alone would give {_apart(luck)}: {remedy}"
     ]
+
+
+def _apart(deviation: float) -> str:
+    """A standard deviation of logarithms as people say it: `15%`, or `a factor of 4.2` where a share would mislead."""
+    share = math.expm1(deviation)
+    return units.percent(share) if share < 1 else f"a factor of {units.three_digits(1 + share)}"
 
 
 def _rounds(found: Sequence[Steadiness]) -> list[str]:
@@ -242,7 +249,8 @@ def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look], labels: Lab
 
 
 def _caption(lanes: Sequence[samples.Lane], span: float) -> str:
-    said = f"a lane reaches {units.percent(span)} to either side of its case's median, marks beyond stand at its edge"
+    ends = f"{units.ratio(1 / (1 + span))} to {units.ratio(1 + span)}"
+    said = f"a lane reaches from {ends} its case's median, marks beyond stand at its edge"
     most, per_lane = max(len(lane.steadiness.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
     if most > per_lane:
         said += f"; {per_lane} samples a case are drawn of up to {most}, the outliers among them"

@@ -72,7 +72,8 @@ class Stated:
 @pytest.mark.parametrize(
     ("unit", "value", "said"),
     [("", 1.0, "states no unit"), (None, 1.0, "states no unit"), ("s\n", 1.0, "states no unit"),
-     ("s" * 21, 1.0, "states no unit"), ("s", float("nan"), "gave nan"), ("s", float("inf"), "gave inf")],
+     ("s" * 21, 1.0, "states no unit"), ("s", float("nan"), "gave nan"), ("s", float("inf"), "gave inf"),
+     ("s", -2e30, "gave -2e")],
 )  # fmt: skip
 def test_a_unit_and_a_figure_are_asked_of_it(monkeypatch: pytest.MonkeyPatch, unit: Any, value: Any, said: str) -> None:
     monkeypatch.setattr(f"{__name__}.Theirs", lambda: Stated(unit, value), raising=False)

@@ -47,10 +47,12 @@ def test_the_first_sentence_counts_the_steady_cases_and_names_the_others() -> No
     assert mixed.sentence == "1 of 2 cases is steady; 1 is not: full at n = 1024"
     [reason] = mixed.unsteady
     assert reason == (
-        "full at n = 1024: its interval is wider than its value (its processes differ by 56%, "
+        "full at n = 1024: its interval is wider than its value (its processes differ by 74%, "
         "the samples of each by 0.7%)"
     )
     many = section([one for n in range(5) for one in steady("full", 2**n, (1, 1.2 + n / 10, 1.5))])
+    far = section(steady(factors=(1, 20, 400))).unsteady[0]
+    assert "(its processes differ by a factor of 20.0, the samples of each by 0.7%)" in far
     assert many.sentence.startswith("0 of 5 cases are steady; 5 are not: full at n = ")
     assert many.sentence.endswith(" and 2 more")
     assert len(many.unsteady) == 5
@@ -149,10 +151,12 @@ def test_outliers_are_drawn_first_and_the_others_evenly(count: int, most: int, d
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
 
 
-@pytest.mark.parametrize(("slowest", "reach"), [(1.04, "5%"), (1.2, "25%"), (9.0, "300%")])
+@pytest.mark.parametrize(
+    ("slowest", "reach"), [(1.04, "0.95x to 1.05x"), (1.2, "0.80x to 1.25x"), (9.0, "0.25x to 4.00x")]
+)
 def test_the_reach_of_a_lane_fits_what_it_shows(slowest: float, reach: str) -> None:
     [length] = section([result(seconds=(1e-3, 1e-3, 1e-3, slowest * 1e-3, slowest * 1e-3))]).lengths
-    assert f"a lane reaches {reach} to either side" in length.caption
+    assert f"a lane reaches from {reach} its case's median" in length.caption
 
 
 def test_without_a_timed_case_the_section_says_so() -> None:
