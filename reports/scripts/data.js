@@ -76,6 +76,17 @@ function curvesOf(setting) {
   return Array.from(found.keys()).sort((a, b) => a - b).map((number) => [data.curves[number], found.get(number)]);
 }
 
+// One of several known words for a row, written as a character; undefined where it has none.
+function wordOf(name, words, row) {
+  return words[ALPHABET.indexOf(data.rows[name][row])];
+}
+
+// By how many bytes the process grew.
+function processOf(row) {
+  const found = value("process", row);
+  return found === null ? null : found * 1024;
+}
+
 // How a row compares with the reference: ratio, interval and who wins; null where that cannot be said.
 function against(reference, row) {
   const found = data.rows.against[reference];
@@ -106,7 +117,8 @@ function samplesOf(row) {
     return null;
   }
   const [low, high, places] = code.split(" ");
-  return { least: Number(low) * MICRO, greatest: Number(high) * MICRO, shares: Array.from(places, (place) => ALPHABET.indexOf(place) / 63) };
+  const median = time("median", row);
+  return { least: median * (1 - Number(low) / 1000), greatest: median * (1 + Number(high) / 1000), shares: Array.from(places, (place) => ALPHABET.indexOf(place) / 63) };
 }
 
 // The share of each stage in a call's time, in the order of data.stages; null where none was taken.

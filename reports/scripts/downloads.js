@@ -28,7 +28,7 @@ function records() {
         reference: state.reference,
         times_as_fast: speedup ? speedup.ratio : null,
         memory_B: memoryOf(row),
-        memory_process_B: value("process", row),
+        memory_process_B: processOf(row),
         flops: value("flops", row) === null ? null : digits(value("flops", row) * MEGA),
         error_smooth: value("smooth", row),
         error_noise: value("noise", row),

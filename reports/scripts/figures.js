@@ -110,12 +110,15 @@ function onPaper(given) {
   }
 }
 
-// The methods as buttons under the charts: pressed is shown, and what is hidden in one chart is hidden in all.
+// The methods as buttons under each chart: pressed is shown, and what is hidden in one chart is hidden in all.
 function fillLegends() {
-  const curves = curvesOf(state.setting).filter(([curve]) => state.ratio === null || curve.ratio === null || curve.ratio === state.ratio);
+  const fits = (curve) => state.ratio === null || curve.ratio === null || curve.ratio === state.ratio;
+  const curves = curvesOf(state.setting).map(([curve]) => curve).filter(fits);
+  const here = new Set(ranked(state.setting, state.n).map((row) => curveOf(row)));
   document.querySelectorAll("[data-legend]").forEach(function (legend) {
     const focused = legend.contains(document.activeElement) ? document.activeElement.value : null;
-    legend.replaceChildren(...curves.map(([curve]) => legendButton(curve)));
+    const named = legend.dataset.legend === "pareto" ? curves.filter((curve) => here.has(curve)) : curves;
+    legend.replaceChildren(...named.map(legendButton));
     const again = focused && Array.from(legend.children).find((button) => button.value === focused);
     if (again) {
       again.focus();

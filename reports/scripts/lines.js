@@ -85,8 +85,8 @@ function latencyHover(row) {
 }
 
 function memoryChart(width) {
-  const column = state.kind === "process" ? "process" : "memory";
-  const traces = curvesShown().map(([curve, rows]) => memoryTrace(curve, rows, column));
+  const sizeOf = state.kind === "process" ? processOf : (row) => value("memory", row);
+  const traces = curvesShown().map(([curve, rows]) => memoryTrace(curve, rows, sizeOf));
   const drawn = traces.filter((trace) => trace.y.some((size) => size !== null));
   const sizes = drawn.flatMap((trace) => trace.y).filter((size) => size !== null);
   if (!sizes.length) {
@@ -105,8 +105,8 @@ function memoryChart(width) {
   return { data: drawn, layout: { xaxis: lengthAxis(state.setting.lengths, width), yaxis: yaxis, shapes: [lengthMark()] } };
 }
 
-function memoryTrace(curve, rows, column) {
-  const sizes = rows.map((row) => (row === null ? null : value(column, row) || null)); // a logarithmic axis has no zero
+function memoryTrace(curve, rows, sizeOf) {
+  const sizes = rows.map((row) => (row === null ? null : sizeOf(row) || null)); // a logarithmic axis has no zero
   const words = rows.map(function (row, at) {
     const estimate = row !== null && statusOf(row) === "oom" ? " (estimate: out of memory)" : "";
     return sizes[at] === null ? "" : sizeWords(sizes[at]) + estimate;

@@ -6,7 +6,7 @@ function roofWords(row) {
   const words = {
     rate: countWords(value("rate", row) * GIGA, "FLOP/s"),
     share: percentWords(value("share", row)),
-    ceiling: data.roof.ceilings[value("bound", row)],
+    ceiling: wordOf("bound", data.roof.ceilings, row),
     intensity: threeDigits(value("intensity", row)),
   };
   return data.roof.words.replace(/\{(\w+)\}/g, (_, name) => words[name]);

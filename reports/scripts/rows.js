@@ -1,17 +1,17 @@
 // Which results the table holds, in which columns and order; `rem` is how wide a column is.
 const COLUMNS = [
-  { name: "case", rem: 15, title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
-  { name: "n", rem: 5, title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
-  { name: "p50", rem: 10, title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
-  { name: "p95", rem: 7, title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
-  { name: "p99", rem: 7, title: "p99", sort: (row) => value("p99", row), words: (row) => timeWords("p99", row), rare: "p99" },
-  { name: "speedup", rem: 8, title: "vs ", sort: (row) => ratioOf(row), words: (row) => speedupWords(state.reference, row) },
-  { name: "memory", rem: 7.5, title: "memory", sort: memoryOf, words: memoryWords },
-  { name: "process", rem: 7.5, title: "process", sort: (row) => value("process", row), words: processWords, rare: "process" },
-  { name: "flops", rem: 8.5, title: "FLOPs", sort: (row) => value("flops", row), words: flopsWords },
-  { name: "smooth", rem: 8, title: "error, smooth", sort: (row) => value("smooth", row), words: smoothWords },
-  { name: "noise", rem: 8, title: "error, noise", sort: (row) => value("noise", row), words: noiseWords },
-  { name: "samples", rem: 13, title: "samples", sort: (row) => value("count", row), words: samplesWords },
+  { name: "case", rem: 10.5, title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
+  { name: "n", rem: 4.75, title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
+  { name: "p50", rem: 8.75, title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
+  { name: "p95", rem: 5.25, title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
+  { name: "p99", rem: 5.25, title: "p99", sort: (row) => value("p99", row), words: (row) => timeWords("p99", row), rare: "p99" },
+  { name: "speedup", rem: 6, title: "vs ", sort: (row) => ratioOf(row), words: (row) => speedupWords(state.reference, row) },
+  { name: "memory", rem: 5.75, title: "memory", sort: memoryOf, words: memoryWords },
+  { name: "process", rem: 5.75, title: "process", sort: processOf, words: processWords, rare: "process" },
+  { name: "flops", rem: 6.75, title: "FLOPs", sort: (row) => value("flops", row), words: flopsWords },
+  { name: "smooth", rem: 7.5, title: "error, smooth", sort: (row) => value("smooth", row), words: smoothWords },
+  { name: "noise", rem: 7, title: "error, noise", sort: (row) => value("noise", row), words: noiseWords },
+  { name: "samples", rem: 11.5, title: "samples", sort: (row) => value("count", row), words: samplesWords },
 ];
 const searched = new Map(); // row -> the text that a search looks in
 let placeOfRow = null; // row -> [setting, n], for every row
@@ -42,14 +42,14 @@ function ratioOf(row) {
 }
 
 function processWords(row) {
-  const found = value("process", row);
+  const found = processOf(row);
   return found === null ? "-" : sizeWords(found);
 }
 
 function samplesWords(row) {
   const count = (value("warnings", row) || []).length;
   const warnings = count ? ", " + count + " warning" + (count > 1 ? "s" : "") : "";
-  return (value("count", row) || 0) + " " + (data.rows.stops[value("stop", row)] || "") + warnings;
+  return (value("count", row) || 0) + " " + (wordOf("stop", data.rows.stops, row) || "") + warnings;
 }
 
 function columnsShown() {

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dctbench import analysis, units
 from dctbench.model import STATUSES, Result
 from dctbench.references import Recorded
-from dctbench.report.page import packing
+from dctbench.report.page import columns, packing
 from dctbench.report.page.data import page_data
 from dctbench.report.page.packing import ALPHABET, Sentences
 from dctbench.report.page.settings import contents
 from tests.made import ENVIRONMENT, RUN, result
+
+Words = Callable[[float], str]
 
 
 def recorded(results: Sequence[Result], **changes: str) -> Recorded:
@@ -43,20 +45,34 @@ def test_sentences_that_differ_in_numbers_share_a_form() -> None:
     assert sentences.forms == [["", "% of ", " samples at n = ", "."]]
 
 
-@given(st.floats(1e-9, 1e6))
-def test_a_brief_number_reads_the_same_and_is_near(value: float) -> None:
-    short = packing.brief(value, units.seconds, 1e-6) * 1e-6
-    assert units.seconds(short) == units.seconds(value)
-    assert short == pytest.approx(value, rel=1e-3)
+THREE: tuple[Words, ...] = (units.size, units.percent, lambda value: units.count(value, "FLOP"))
+GROWING: tuple[Words, ...] = (units.seconds, units.ratio, units.relative_error, units.three_digits)
+
+
+@given(st.floats(1e-9, 9.99), st.sampled_from(THREE + GROWING), st.sampled_from([3, 4]))
+@example(0.99995e-3, units.relative_error, 4)
+@example(0.13496, units.percent, 3)
+@example(9.99496, units.ratio, 4)
+def test_a_brief_number_reads_the_same_and_is_near(value: float, words: Words, fewest: int) -> None:
+    short = packing.brief(value, fewest=fewest)
+    assert words(short) == words(value)
+    assert short == pytest.approx(value, rel=0.5 * 10 ** (1 - fewest) * 1.001)
+
+
+@given(st.floats(1e-9, 1e5))
+def test_numbers_in_the_page_read_as_they_are(value: float) -> None:
+    assert units.seconds(columns._time(value) * 1e-6) == units.seconds(value)  # type: ignore[operator]
+    assert units.ratio(columns._ratio(value)) == units.ratio(value)  # type: ignore[arg-type]
+    assert units.count(columns._rate(value * 1e9) * 1e9, "F") == units.count(value * 1e9, "F")  # type: ignore[operator]
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 2)), min_size=1, max_size=40))
 def test_a_column_is_a_list_a_few_rows_or_one_value(values: list[int | None]) -> None:
-    column = packing.column(values)
-    if isinstance(column, dict):
-        found = [column.get(row) for row in range(len(values))]
+    made = packing.column(values)
+    if isinstance(made, dict):
+        found = [made.get(row) for row in range(len(values))]
     else:
-        found = column if isinstance(column, list) else [column] * len(values)
+        found = made if isinstance(made, list) else [made] * len(values)
     assert found == values
 
 

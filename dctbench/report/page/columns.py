@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dctbench import analysis, units
-from dctbench.analysis import Standing, Summary, Winner
+from dctbench import analysis
+from dctbench.analysis import Placed, Standing, Summary, Winner
 from dctbench.analysis.capacity import needed_bytes
 from dctbench.model import STATUSES
-from dctbench.report.page.packing import Sentences, bits, brief, columns, pairs, steps
+from dctbench.report.page.packing import ALPHABET, Sentences, bits, brief, columns, pairs, steps
 from dctbench.report.page.settings import Contents
 from dctbench.report.rows import failure_words, width_words
 from dctbench.report.words import CEILINGS
@@ -26,42 +26,49 @@ Values = list[float | None]
 def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     """Every result of every setting, in the order of the settings.
 
-    Times are in µs, operations in millions, the ends of intervals in thousandths of their value below and above it.
-    `status` and the winners of `against` are a character for each result; `texts` are codes of `sentences`.
+    Times are in µs, the growth of the process in KiB, operations in millions, rates in thousand millions, the ends of
+    intervals in thousandths of their value below and above it.
+    What is a text beside `columns` has a character for each result.
     """
     summaries = [summary for setting in contents.settings for summary in setting.summaries]
     numbers = {(case.implementation, case.ratio): number for number, case in enumerate(contents.curves)}
+    placed = [one for setting in contents.settings for one in setting.placed]
     most = max(1, SAMPLES // max(1, sum(bool(summary.samples) for summary in summaries)))
     table: dict[str, Values] = {
         "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
         "count": [len(s.samples) or None for s in summaries],
         "p95": [_time(s.p95) for s in summaries],
         "memory": [needed_bytes(s)[0] for s in summaries],
-        "process": [s.values.get("memory.process") for s in summaries],
+        "process": [_kibibytes(s.values.get("memory.process")) for s in summaries],
         "flops": [_flops(s.values.get("flops")) for s in summaries],
         "smooth": [_error(s.values.get("error.smooth")) for s in summaries],
         "noise": [_error(s.values.get("error.noise")) for s in summaries],
         **_latencies(summaries),
         **_ranks(contents),
-        **_roofs(summaries),
+        **_roofs(placed),
     }
     reasons = [s.details.get("stop_reason") for s in summaries]
-    stops: dict[str, int] = {}
+    stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))
     others: dict[str, list[Any]] = {
         "ties": _ties(contents),
         "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
         "failure": [None if s.latency else sentences.coded(failure_words(s)) for s in summaries],
-        "stop": [None if reason is None else stops.setdefault(reason, len(stops)) for reason in reasons],
         "warnings": [[sentences.coded(text) for text in s.warnings] or None for s in summaries],
     }
     return {
         "columns": columns({name: _whole(values) for name, values in table.items()} | others),
-        "stops": list(stops),
+        "stops": stops,
+        "stop": _letters(reasons, stops),
+        "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),
         "front": _front(contents),
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
         "against": {name: _against(contents, name) for name in contents.references},
     }
+
+
+def _kibibytes(value: float | None) -> float | None:
+    return None if value is None else value / 1024
 
 
 def _whole(values: Values) -> Values:
@@ -106,7 +113,7 @@ def _against(contents: Contents, reference: str) -> dict[str, Any]:
             missing.append("-" if beside is None else str(STATUSES.index(beside.status)))
             for name, values in ratios.items():
                 value = getattr(speedup, name) if speedup else None
-                values.append(None if value is None else brief(value, units.ratio))
+                values.append(_ratio(value))
     return {"columns": columns(ratios), "winner": "".join(winners), "reference": "".join(missing)}
 
 
@@ -118,15 +125,12 @@ def _ranks(contents: Contents) -> dict[str, Values]:
     return {"rank": ranks}
 
 
-def _roofs(summaries: Sequence[Summary]) -> dict[str, Values]:
-    """Where each result stands under its machine's ceilings, its rate in thousand millions; `bound` by CEILINGS."""
-    placed = [analysis.under_roof(summary) for summary in summaries]
-    bounds = list(CEILINGS)
+def _roofs(placed: Sequence[Placed | None]) -> dict[str, Values]:
+    """Where each result stands under its machine's ceilings."""
     return {
-        "intensity": [None if p is None else brief(p.intensity, units.three_digits) for p in placed],
-        "rate": [None if p is None else _rate(p.rate) for p in placed],
-        "share": [None if p is None else brief(p.share, units.percent) for p in placed],
-        "bound": [None if p is None else bounds.index(p.bound) for p in placed],
+        "intensity": [_intensity(one.intensity if one else None) for one in placed],
+        "rate": [_rate(one.rate if one else None) for one in placed],
+        "share": [_share(one.share if one else None) for one in placed],
     }
 
 
@@ -162,13 +166,20 @@ def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Standing |
     return found
 
 
+def _letters(values: Sequence[Any], known: Sequence[Any]) -> str:
+    """A character for each value: its place among the known ones, or a dash for None."""
+    return "".join("-" if value is None else ALPHABET[known.index(value)] for value in values)
+
+
 def _samples(summary: Summary, most: int) -> str | None:
-    """The least and the greatest sample in µs, then the samples between them; of more than `most`, every k-th."""
-    if not summary.samples:
+    """How far the least and the greatest sample lie below and above the median, in thousandths of it, then the samples
+    between them; of more than `most`, every k-th."""
+    if not summary.samples or summary.latency is None:
         return None
+    middle = summary.latency.value
     low, high = min(summary.samples), max(summary.samples)
     chosen = summary.samples[:: -(-len(summary.samples) // most)]
-    return f"{low / _MICRO:.5g} {high / _MICRO:.5g} {steps(chosen, low, high)}"
+    return f"{1000 * (1 - low / middle):.3g} {1000 * (high / middle - 1):.3g} {steps(chosen, low, high)}"
 
 
 def _split(summary: Summary) -> str | None:
@@ -180,11 +191,19 @@ def _split(summary: Summary) -> str | None:
     return pairs([round(1000 * float(shares.get(stage, 0.0))) for stage in STAGES])
 
 
-def _number(said: Callable[[float], str], scale: float = 1.0) -> Callable[[float | None], float | None]:
-    return lambda value: None if value is None else brief(value, said, scale)
+def _number(scale: float = 1.0, fewest: int = 4) -> Callable[[float | None], float | None]:
+    return lambda value: None if value is None else brief(value, scale, fewest=fewest)
 
 
-_time = _number(units.seconds, _MICRO)
-_flops = _number(lambda value: units.count(value, "FLOP"), _MEGA)
-_rate = _number(lambda value: units.count(value, "FLOP/s"), _GIGA)
-_error = _number(units.relative_error)
+def _plain(scale: float = 1.0) -> Callable[[float | None], float | None]:
+    """For numbers whose words grow with them beyond a thousand: 1234 s, 1234.5x."""
+    return lambda value: None if value is None else brief(value, scale, fewest=4 if value < 999 else 9)
+
+
+_time = _plain(_MICRO)
+_ratio = _plain()
+_error = _plain()
+_intensity = _plain()
+_flops = _number(_MEGA)
+_rate = _number(_GIGA, fewest=3)
+_share = _number(fewest=3)

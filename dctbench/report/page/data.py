@@ -75,13 +75,12 @@ def title(recorded: Recorded) -> str:
 
 
 def _setting(setting: Setting, first: int, contents: Contents) -> dict[str, Any]:
-    placed = [one for summary in setting.summaries if (one := analysis.under_roof(summary))]
     return {
         "run": setting.run,
         "axes": {axis: getattr(setting.case, axis) for axis in contents.labels.varying},
         "words": contents.labels.setting(setting.case),
         "flags": setting.flags,
-        "ceilings": [[roof.compute, roof.bandwidth] for roof in analysis.distinct_roofs(placed)],
+        "ceilings": [[roof.compute, roof.bandwidth] for roof in analysis.distinct_roofs(filter(None, setting.placed))],
         "places": [[length, first + begin, len(members)] for length, begin, members in setting.places],
     }
 

@@ -82,10 +82,11 @@ def against(setting: Setting, reference: str | None, labels: Labels) -> Against:
 def said(setting: Setting, reference: str | None, labels: Labels) -> Said:
     """The sentences of a setting that do not."""
     feasible = analysis.feasible_lengths(setting.summaries)
+    by_case = {one.summary.case: one for one in setting.placed if one}
     under = [
         (standing.seq_len, labels.place(standing.ranked[0].case), placed)
         for standing in setting.standings(reference)
-        if (placed := [one for summary in standing.ranked if (one := analysis.under_roof(summary))])
+        if (placed := [by_case[summary.case] for summary in standing.ranked if summary.case in by_case])
     ]
     longest = under[-1][2] if under else []
     return Said(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from dctbench.model import tidy_number
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 """Six bits a character; none of them needs escaping in JSON or HTML."""
@@ -15,14 +17,18 @@ SPARSE = 0.25
 Column = list[Any] | dict[int, Any] | int | float | str
 
 
-def brief(value: float, said: Callable[[float], str], scale: float = 1.0) -> float:
-    """The value over `scale` with the fewest digits (4, 6 or all) that read the same when `said` puts it in words."""
-    words = said(value)
-    for digits in (4, 6):
-        rounded = float(f"{value / scale:.{digits}g}")
-        if said(rounded * scale) == words:
-            return int(rounded) if rounded.is_integer() else rounded
-    return value / scale
+def brief(value: float, scale: float = 1.0, *, fewest: int = 4) -> float:
+    """The value over `scale` with few digits that reads the same in words of no more digits: `fewest`, 6 or all.
+
+    Rounding twice changes what is read only where the first rounding ends in a 5, which the second takes up or down,
+    or at a new power of ten, where another unit may begin: then more digits are kept.
+    """
+    for digits in (fewest, 6):
+        text = f"{value / scale:.{digits - 1}e}"
+        mantissa, short = text.partition("e")[0].rstrip("0"), float(text)
+        if mantissa[-1] not in "5." or short * scale == value:
+            return tidy_number(short)
+    return tidy_number(value / scale)
 
 
 def column(values: Sequence[Any]) -> Column:

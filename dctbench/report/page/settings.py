@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dctbench import analysis
-from dctbench.analysis import Standing, Summary
+from dctbench.analysis import Placed, Standing, Summary
 from dctbench.model import Case
 from dctbench.references import Recorded
 from dctbench.report.labels import Labels
@@ -58,6 +58,11 @@ class Setting:
             places.append((length, first, tuple(members)))
             first += len(members)
         return places
+
+    @cached_property
+    def placed(self) -> list[Placed | None]:
+        """Where each of its results stands under the ceilings of its machine."""
+        return [analysis.under_roof(summary) for summary in self.summaries]
 
     def standings(self, reference: str | None) -> list[Standing]:
         """Who is fastest at each length, shortest first."""
