@@ -49,17 +49,17 @@ def html(
     against = findings.against(first, held.reference, held.labels)
     shown = [_run(held, number) for number in range(len(runs))]
     figures = {name: figure for one in shown if one["trust"] for name, figure in one["trust"].figures.items()}
+    general = findings.said(first, held.reference, held.labels)
     scripts = {"plotly": sources.plotly(), "page": sources.script()}
     page: str = sources.template().render(
         heading=heading or " and ".join(map(title, runs)),
         runs=shown,
         reference=held.reference,
-        cards=findings.cards(against, words.coverage(runs[0].summaries, len(runs[0].plan)),
+        cards=findings.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
                              words.trust(runs[0].summaries)),
-        setting=held.labels.setting(first.case),
         latency_svg=_drawing(first, held.reference),
         against=against,
-        said=findings.said(first, held.reference, held.labels),
+        said=general,
         lines=LIST_LINES,
         rows=_rows(held.settings, held.reference, held.labels),
         results=sum(len(setting.summaries) for setting in held.settings),

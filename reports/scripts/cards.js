@@ -6,10 +6,6 @@ function card(question, answer, details) {
   return make("article", {}, make("h2", {}, question), make("p", {}, answer), list);
 }
 
-function placesSaid() {
-  return state.setting.against[state.reference || ""].places;
-}
-
 function budgetCard() {
   const rows = ranked(state.setting, state.n);
   const budgets = budgetsAt(state, rows);
@@ -24,16 +20,16 @@ function budgetCard() {
 }
 
 function cardsHere() {
-  const places = placesSaid();
-  const here = places[state.n];
+  const { costs, against: said } = state.setting;
+  const places = said[state.reference || ""].places;
   const made = [budgetCard()];
-  if (here) {
-    const [at, fastest, leanest, ...costs] = here.map(sentence);
-    const others = Object.entries(places).filter(([n]) => Number(n) !== state.n);
-    const details = others.map(([, [where, who]]) => sentence(where) + ": " + sentence(who));
-    made.push(card(data.questions.fastest, "At " + at + ", " + fastest + ".", details));
-    made.push(payoffCard());
-    made.push(card(data.questions.cost, leanest, costs));
+  if (places[state.n]) {
+    const at = (n) => sentence(costs[n][0]);
+    const [fastest, leanest] = places[state.n].map(sentence);
+    const others = Object.keys(places).filter((n) => Number(n) !== state.n);
+    const details = others.map((n) => at(n) + ": " + sentence(places[n][0]));
+    made.push(card(data.questions.fastest, "At " + at(state.n) + ", " + fastest + ".", details));
+    made.push(payoffCard(), card(data.questions.cost, leanest, costs[state.n].slice(1).map(sentence)));
   } else {
     made.push(card(data.questions.fastest, "Nothing was timed at " + state.at + ".", []), payoffCard());
   }

@@ -161,7 +161,7 @@ def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Standing |
     """The results of each place and who is fastest there, in order."""
     found = []
     for setting in contents.settings:
-        standings = {standing.seq_len: standing for standing in setting.standings(contents.reference)}
+        standings = {standing.seq_len: standing for standing in setting.ranking}
         found += [(members, standings.get(length)) for length, _, members in setting.places]
     return found
 

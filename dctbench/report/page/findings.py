@@ -30,13 +30,12 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class Place:
-    """What is said of one length against one reference: `at`, who is fastest, the least memory, and what each costs."""
+    """What is said of one length against one reference: who is fastest, and who needs the least memory."""
 
     length: int
     at: str
     fastest: str
     leanest: str
-    costs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Said:
     Attributes:
         scalings: how the time of each curve grows.
         misfits: the curves of which a length did not fit.
+        costs: by length, what its name is and what each method costs.
         nearest: by length, who comes nearest to the machine's ceilings.
         roofs: at the longest length, where each case stands under them.
         energy: of each call, or why it was not measured.
@@ -61,6 +61,7 @@ class Said:
 
     scalings: tuple[Line, ...]
     misfits: tuple[Line, ...]
+    costs: tuple[tuple[int, str, tuple[str, ...]], ...]
     nearest: tuple[tuple[int, str], ...]
     roofs: tuple[Line, ...]
     energy: tuple[str, ...]
@@ -94,6 +95,7 @@ def said(setting: Setting, reference: str | None, labels: Labels) -> Said:
             (_PLAIN.curve(found.case), words.scaling(found, _PLAIN)) for found in analysis.scalings(setting.summaries)
         ),
         misfits=tuple((_PLAIN.curve(f.case), text) for f in feasible if (text := words.feasible(f, _PLAIN))),
+        costs=tuple((s.seq_len, labels.place(s.ranked[0].case), _costs(s)) for s in setting.ranking),
         nearest=tuple((length, f"At {at}, {words.nearest_roof(placed)}.") for length, at, placed in under),
         roofs=tuple((p.summary.case.name, f"{p.summary.case.name}: {words.under_roof(p)}") for p in longest),
         energy=tuple(_energy(setting.summaries)),
@@ -110,6 +112,7 @@ def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
             {
                 "scalings": _lines(general.scalings, code),
                 "misfits": _lines(general.misfits, code),
+                "costs": {length: [code(at), *map(code, costs)] for length, at, costs in general.costs},
                 "nearest": {length: code(text) for length, text in general.nearest},
                 "energy": [code(line) for line in general.energy],
                 "against": {
@@ -123,10 +126,7 @@ def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
 
 def _packed(found: Against, code: Callable[[str], str]) -> dict[str, Any]:
     return {
-        "places": {
-            place.length: [code(place.at), code(place.fastest), code(place.leanest), *map(code, place.costs)]
-            for place in found.places
-        },
+        "places": {place.length: [code(place.fastest), code(place.leanest)] for place in found.places},
         "payoffs": _lines(found.payoffs, code),
     }
 
@@ -135,7 +135,7 @@ def _lines(lines: Sequence[Line], code: Callable[[str], str]) -> list[tuple[str,
     return [(name, code(text)) for name, text in lines]
 
 
-def cards(found: Against, coverage: str, trust: str) -> list[dict[str, Any]]:
+def cards(found: Against, general: Said, coverage: str, trust: str) -> list[dict[str, Any]]:
     """The verdicts on the longest length: a question, its answer in a sentence, and what it rests on."""
     made = []
     if found.places:
@@ -146,29 +146,34 @@ def cards(found: Against, coverage: str, trust: str) -> list[dict[str, Any]]:
     if dct:
         made.append({"question": PAYS, "answer": f"{dct[0]}.", "details": dct[1:_NAMED]})
     if found.places:
-        made.append({"question": COST, "answer": longest.leanest, "details": list(longest.costs)})
+        made.append({"question": COST, "answer": longest.leanest, "details": list(general.costs[-1][2])})
     made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [trust]})
     return made
 
 
 def _place(standing: Standing, labels: Labels) -> Place:
     at = labels.place(standing.ranked[0].case)
-    return Place(standing.seq_len, at, words.fastest(standing), *_costs(standing, at))
+    return Place(standing.seq_len, at, words.fastest(standing), _leanest(standing, at))
 
 
-def _costs(standing: Standing, at: str) -> tuple[str, tuple[str, ...]]:
-    details = []
-    for summary in standing.ranked[:_NAMED]:
-        memory = "memory not measured" if summary.memory is None else units.size(summary.memory)
-        details.append(f"{summary.case.name}: {memory}, relative error {rows.error_words(summary)}")
+def _leanest(standing: Standing, at: str) -> str:
     leanest = min(standing.ranked, key=lambda s: s.memory if s.memory is not None else float("inf"))
     if leanest.memory is None:
-        return f"At {at}, memory was not measured.", tuple(details)
+        return f"At {at}, memory was not measured."
     answer = f"At {at}, {leanest.case.name} needs the least memory, {units.size(leanest.memory)}"
     reference = standing.reference
     if reference is not None and reference.memory and reference is not leanest:
         answer += f" against {units.size(reference.memory)} for {reference.case.name}"
-    return f"{answer}.", tuple(details)
+    return f"{answer}."
+
+
+def _costs(standing: Standing) -> tuple[str, ...]:
+    """What each of the fastest methods needs and gives up."""
+    details = []
+    for summary in standing.ranked[:_NAMED]:
+        memory = "memory not measured" if summary.memory is None else units.size(summary.memory)
+        details.append(f"{summary.case.name}: {memory}, relative error {rows.error_words(summary)}")
+    return tuple(details)
 
 
 def _energy(summaries: Sequence[Summary]) -> list[str]:

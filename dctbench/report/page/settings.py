@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dctbench import analysis
@@ -29,7 +29,6 @@ class Setting:
 
     run: int
     summaries: tuple[Summary, ...]
-    _standings: dict[str | None, list[Standing]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def case(self) -> Case:
@@ -64,11 +63,15 @@ class Setting:
         """Where each of its results stands under the ceilings of its machine."""
         return [analysis.under_roof(summary) for summary in self.summaries]
 
+    @cached_property
+    def ranking(self) -> list[Standing]:
+        """Who is fastest at each length, shortest first, beside no reference."""
+        return analysis.standings(self.summaries, None)
+
     def standings(self, reference: str | None) -> list[Standing]:
-        """Who is fastest at each length, shortest first."""
-        if reference not in self._standings:
-            self._standings[reference] = analysis.standings(self.summaries, reference)
-        return self._standings[reference]
+        """The ranking beside a reference."""
+        found = analysis.references(self.summaries, reference) if reference else {}
+        return [replace(standing, reference=found.get(standing.shape)) for standing in self.ranking]
 
 
 @dataclass(frozen=True)
