@@ -116,15 +116,20 @@ def _machine_words(environment: Environment) -> str:
 
 def _shape(summaries: Sequence[Summary]) -> str:
     cases = [summary.case for summary in summaries]
-    facts = (
+    facts: tuple[tuple[str, set[Any]], ...] = (
         ("device", {c.device for c in cases}),
         ("dtype", {c.dtype for c in cases}),
         ("batch", {c.batch for c in cases}),
-        ("heads", {f"{c.heads} of {c.head_dim}" for c in cases}),
+        ("heads", {(c.heads, c.head_dim) for c in cases}),
         ("scope", {c.scope for c in cases}),
         ("mode", {c.mode for c in cases}),
     )
-    return " · ".join(f"{name} {', '.join(sorted(map(str, values)))}" for name, values in facts)
+    return " · ".join(f"{name} {', '.join(map(_fact, sorted(values)))}" for name, values in facts)
+
+
+def _fact(value: Any) -> str:
+    """`8 of 64` heads; other facts as they are."""
+    return " of ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _drawing(setting: Setting, reference: str | None) -> str | None:

@@ -231,7 +231,7 @@ def _samples(
     figures: dict[str, Figure] = {}
     drawn = 0
     for n in shown:
-        lanes = _lanes(by_length[n], styles, labels)
+        lanes = _lanes(by_length[n], styles)
         drawn += len(lanes)
         ordered, span = samples.in_order(lanes)
         names = f"{prefix}strips-{n}", f"{prefix}order-{n}"
@@ -241,11 +241,11 @@ def _samples(
     return lengths, figures, drawn
 
 
-def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look], labels: Labels) -> list[samples.Lane]:
+def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look]) -> list[samples.Lane]:
     """A lane per case, the fastest first; where there are too many, the steadiest are left out."""
     kept = sorted(found, key=_severity)[: samples.MOST_LANES]
     ordered = sorted(kept, key=lambda one: one.summary.latency.value if one.summary.latency else 0.0)
-    return [samples.Lane(labels.curve(o.summary.case), styles[o.summary.case], o) for o in ordered]
+    return [samples.Lane(o.summary.case.name, styles[o.summary.case], o) for o in ordered]
 
 
 def _caption(lanes: Sequence[samples.Lane], span: float) -> str:

@@ -12,6 +12,8 @@ from dctbench.model import Status
 from dctbench.report.labels import Labels
 from dctbench.report.rows import width_words
 
+MOST_NAMES = 5
+"""A sentence names so many methods at most, and counts the others."""
 CLOSE = 1.25
 """Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
 
@@ -26,10 +28,12 @@ def fastest(standing: Standing) -> str:
         return f"only {first.case.name} was measured, {took}"
     close = [s for s in standing.leaders if s.latency and s.latency.value < CLOSE * first.latency.value]
     unruly = [s.case.name for s in standing.leaders if s not in close]
+    unruly = unruly if len(unruly) <= MOST_NAMES else [*unruly[:MOST_NAMES], f"{len(unruly) - MOST_NAMES} more"]
     hidden = f"; {' and '.join(unruly)} {'is' if len(unruly) == 1 else 'are'} too noisy to rule out" if unruly else ""
     if len(close) > 1:
-        names = ", ".join(s.case.name for s in close)
-        return f"no clear winner among {names}, about {took}{hidden}"
+        names = ", ".join(s.case.name for s in close[:MOST_NAMES])
+        more = f" and {len(close) - MOST_NAMES} more" if len(close) > MOST_NAMES else ""
+        return f"no clear winner among {names}{more}, about {took}{hidden}"
     if reference is None:
         return f"{first.case.name} is fastest, {took}{hidden}"
     if first is reference:

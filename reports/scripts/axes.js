@@ -1,14 +1,14 @@
 // Axes that engineers read: lengths and sizes as powers of two, times with their units, never 1.0000e+00.
-const TICK_WIDTH = 44; // px that a length takes, so that no two collide
+const TICK_WIDTH = 58; // px that a length takes, so that no two collide
 
 function ticks(values, texts) {
   return { tickmode: "array", tickvals: values, ticktext: texts };
 }
 
 function lengthAxis(lengths, width) {
-  const step = Math.max(1, Math.ceil((lengths.length * TICK_WIDTH) / Math.max(1, width - 90)));
+  const step = Math.max(1, Math.ceil((lengths.length * TICK_WIDTH) / Math.max(1, width - 120)));
   const kept = lengths.filter((_, index) => (lengths.length - 1 - index) % step === 0);
-  return Object.assign({ type: "log", title: { text: "sequence length n" } }, ticks(kept, kept.map(String)));
+  return Object.assign({ type: "log", tickangle: 0, title: { text: "sequence length n" } }, ticks(kept, kept.map(String)));
 }
 
 function secondAxis(seconds, title) {

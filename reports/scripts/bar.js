@@ -17,11 +17,15 @@ function choiceOf(name, label, options, current, choose) {
   return field(label, select);
 }
 
+function inOrder(a, b) {
+  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+}
+
 function axisChoices() {
   const here = data.settings.filter((setting) => setting.run === state.setting.run);
   return data.axes.map(function (axis) {
-    const values = Array.from(new Set(here.map((setting) => String(setting.axes[axis]))));
-    const options = values.map((text) => [text, text === "null" ? "default" : text]);
+    const values = Array.from(new Set(here.map((setting) => setting.axes[axis]))).sort(inOrder);
+    const options = values.map((given) => [String(given), given === null ? "default" : String(given)]);
     return choiceOf(axis, AXIS_WORDS[axis] || axis, options, String(state.setting.axes[axis]), (text) => goAxis(axis, text));
   });
 }

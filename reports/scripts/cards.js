@@ -24,11 +24,10 @@ function cardsHere() {
   const places = said[state.reference || ""].places;
   const made = [budgetCard()];
   if (places[state.n]) {
-    const at = (n) => sentence(costs[n][0]);
     const [fastest, leanest] = places[state.n].map(sentence);
     const others = Object.keys(places).filter((n) => Number(n) !== state.n);
-    const details = others.map((n) => at(n) + ": " + sentence(places[n][0]));
-    made.push(card(data.questions.fastest, "At " + at(state.n) + ", " + fastest + ".", details));
+    const details = others.map((n) => "n = " + n + ": " + sentence(places[n][0]));
+    made.push(card(data.questions.fastest, "At " + sentence(costs[state.n][0]) + ", " + fastest + ".", details));
     made.push(payoffCard(), card(data.questions.cost, leanest, costs[state.n].slice(1).map(sentence)));
   } else {
     made.push(card(data.questions.fastest, "Nothing was timed at " + state.at + ".", []), payoffCard());

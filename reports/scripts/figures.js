@@ -1,5 +1,6 @@
 // Draws what is in sight: a chart is drawn when it comes into view, and again only when what it shows has changed.
 const OPTIONS = { displayModeBar: false, showSendToCloud: false, responsive: true };
+const MOST_ELEMENTS = 6000;
 const PAPER_WIDTH = 680; // px between the margins of an A4 page
 const narrow = window.matchMedia("(max-width: 40rem)");
 const inSight = new Set();
@@ -81,6 +82,17 @@ function redraw() {
   drawStale();
 }
 
+// A long document is slow: charts out of sight are taken out of it, and drawn again when they are come back to.
+function clearUnseen() {
+  const drawn = figures().filter((element) => element.firstElementChild && !inSight.has(element));
+  if (document.getElementsByTagName("*").length > MOST_ELEMENTS) {
+    drawn.forEach(function (element) {
+      window.Plotly.purge(element);
+      stale.add(element);
+    });
+  }
+}
+
 // What is watched holds the chart and what stands for it when there is none: an empty chart has no size to be seen by.
 function watchFigures() {
   const watcher = new IntersectionObserver(function (entries) {
@@ -89,6 +101,7 @@ function watchFigures() {
       entry.isIntersecting ? inSight.add(element) : inSight.delete(element);
     });
     drawStale();
+    clearUnseen();
   });
   document.querySelectorAll("[data-watch]").forEach((place) => watcher.observe(place));
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

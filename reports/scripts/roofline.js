@@ -32,7 +32,7 @@ function rooflineChart() {
   return {
     data: ceilings.concat(curves.map(([curve, found]) => roofTrace(curve, found))),
     layout: {
-      xaxis: countAxis(ends, "FLOP per byte moved at least"),
+      xaxis: countAxis(ends, "FLOP per byte"),
       yaxis: countAxis(rates, "achieved rate", "FLOP/s"),
     },
   };
@@ -41,21 +41,23 @@ function rooflineChart() {
 // The memory's slope up to the ridge, and from there the flat ceiling of the products.
 function ceilingTraces([compute, bandwidth], [low, high]) {
   const ridge = compute / bandwidth;
-  const line = (name, x, y, dash, place) => ({
+  const memory = "memory: " + countWords(bandwidth, "B/s");
+  const product = "compute: " + countWords(compute, "FLOP/s");
+  const line = (name, x, y, dash, text, place) => ({
     type: "scatter",
     mode: "lines+text",
     name: name,
     x: x,
     y: y,
-    text: ["", name],
+    text: text,
     textposition: place,
     textfont: { color: LIMIT, size: 12 },
     hoverinfo: "name",
     line: { color: LIMIT, dash: dash, width: 2 },
   });
   return [
-    line("memory: " + countWords(bandwidth, "B/s"), [low, ridge], [low * bandwidth, compute], "dash", "top left"),
-    line("compute: " + countWords(compute, "FLOP/s"), [ridge, high], [compute, compute], "solid", "top left"),
+    line(memory, [low, ridge], [low * bandwidth, compute], "dash", [memory, ""], "middle right"),
+    line(product, [ridge, high], [compute, compute], "solid", ["", product], "top left"),
   ];
 }
 

@@ -1,6 +1,7 @@
 // Which results the table holds, in which columns and order; `rem` is how wide a column is.
 const COLUMNS = [
   { name: "case", rem: 10.5, title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
+  { name: "setting", rem: 13, title: "setting", sort: (row) => settingOf(row).number, words: settingWords, every: true },
   { name: "n", rem: 4.75, title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
   { name: "p50", rem: 8.75, title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
   { name: "p95", rem: 5.25, title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
@@ -53,7 +54,8 @@ function samplesWords(row) {
 }
 
 function columnsShown() {
-  return COLUMNS.filter((column) => !column.rare || data.rows.columns[column.rare] !== undefined);
+  const found = COLUMNS.filter((column) => !column.rare || data.rows.columns[column.rare] !== undefined);
+  return found.filter((column) => !column.every || state.every);
 }
 
 // What tells a row's setting apart, where the table holds several.
@@ -66,7 +68,8 @@ function settingWords(row) {
 function searchText(row) {
   if (!searched.has(row)) {
     const failure = value("failure", row);
-    const parts = [curveOf(row).name, "n=" + lengthOf(row), statusOf(row), settingWords(row), failure ? sentence(failure) : ""];
+    const [status, why] = [statusOf(row), failure === null ? "" : sentence(failure)];
+    const parts = [curveOf(row).name, "n=" + lengthOf(row), status, SHORT[status] || "", settingWords(row), why];
     searched.set(row, parts.join(" ").toLowerCase());
   }
   return searched.get(row);

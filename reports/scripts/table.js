@@ -34,7 +34,9 @@ function fillTable() {
   }
   listed = rowsFound();
   const total = data.rows.status.length;
-  byId("found").textContent = listed.length + " of " + total + " results" + (state.every ? "" : state.setting.words ? " (" + state.setting.words + ")" : "");
+  const where = state.every || !state.setting.words ? "" : " (" + state.setting.words + ")";
+  const none = listed.length ? "" : "; nothing is left by the choices and by what is looked for";
+  byId("found").textContent = listed.length + " of " + total + " results" + where + none;
   fillHead();
   drawnWindow = "";
   drawRows();
@@ -123,12 +125,12 @@ function rowElements(row, position, width) {
   const classes = [time("median", row) === null ? "failed" : "", lengthOf(row) === state.n ? "here" : "", over ? "over" : ""];
   const button = make("button", { type: "button", "data-row": row, "aria-expanded": String(isOpen), onclick: () => toggleRow(row) });
   button.append((isOpen ? "▾ " : "▸ ") + curveOf(row).name);
-  const words = state.every ? settingWords(row) : "";
-  const head = make("th", { scope: "row" }, button, words ? make("small", {}, " " + words) : null, over ? make("small", { class: "wrong" }, " over budget") : null);
+  const head = make("th", { scope: "row" }, button, over ? make("small", { class: "wrong" }, " over budget") : null);
   const [, ...columns] = columnsShown();
   const cells = columns.map((column) => make("td", column.name === "speedup" ? { class: speedClass(row) } : {}, column.words(row)));
   if (time("median", row) === null) {
-    cells.splice(1, cells.length - 1, make("td", { class: "why", colspan: width - 2 }, sentence(value("failure", row))));
+    const kept = columns.findIndex((column) => column.name === "n") + 1;
+    cells.splice(kept, cells.length - kept, make("td", { class: "why", colspan: columns.length - kept }, sentence(value("failure", row))));
   }
   const element = make("tr", { class: classes.join(" ").trim() || null, "aria-rowindex": position + 2 }, head, ...cells);
   return isOpen ? [element, make("tr", { class: "details", "data-of": row }, make("td", { colspan: width }, rowDetails(row)))] : [element];
