@@ -154,14 +154,19 @@ def log_mean_interval(values: Sequence[float], confidence: float = 0.95) -> Inte
     """
     if len(values) < 2 or min(values) <= 0:
         raise ValueError("an interval between processes needs at least two positive values")
-    logs = [math.log(value) for value in values]
-    mean = math.fsum(logs) / len(logs)
-    # Not statistics.stdev: its exact fractions take longer than reading the samples from the store does.
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in logs) / (len(logs) - 1))
-    half = student_t_quantile(len(logs) - 1, confidence) * deviation / math.sqrt(len(logs))
+    low, high = log_mean_ends([math.log(value) for value in values], confidence)
     middle = statistics.median(values)
     # The interval is the mean's; with few, skewed values the median may lie outside, and then widens it.
-    return Interval(middle, min(middle, math.exp(mean - half)), max(middle, math.exp(mean + half)))
+    return Interval(middle, min(middle, math.exp(low)), max(middle, math.exp(high)))
+
+
+def log_mean_ends(logs: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The ends of Student's t interval on the mean of at least two logarithms."""
+    count = len(logs)
+    mean = math.fsum(logs) / count
+    deviation = math.sqrt(math.fsum((log - mean) ** 2 for log in logs) / (count - 1))
+    half = student_t_quantile(count - 1, confidence) * deviation / math.sqrt(count)
+    return mean - half, mean + half
 
 
 @lru_cache(maxsize=256)

@@ -21,8 +21,8 @@ from dctbench.analysis.speedup import (
     default_reference,
     references,
 )
-from dctbench.analysis.standing import Standing, is_exact, standings
-from dctbench.analysis.summary import Summary, arranged, summarise
+from dctbench.analysis.standing import Standing, is_exact, standings, tied
+from dctbench.analysis.summary import Summary, arranged, method_order, summarise
 from dctbench.analysis.trust import (
     WIDE,
     Steadiness,
@@ -65,6 +65,7 @@ __all__ = [
     "feasible_lengths",
     "front",
     "is_exact",
+    "method_order",
     "payoffs",
     "references",
     "round_levels",
@@ -74,5 +75,6 @@ __all__ = [
     "steadiness",
     "stop_reasons",
     "summarise",
+    "tied",
     "under_roof",
 ]

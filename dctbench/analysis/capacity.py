@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dctbench.analysis.summary import Summary
-from dctbench.model import Case
+from dctbench.model import Case, Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,15 @@ def needed_bytes(summary: Summary) -> tuple[float | None, bool]:
         estimate = summary.details.get("estimated_bytes")
         return (float(estimate) if isinstance(estimate, int | float) else None), True
     return summary.memory, False
+
+
+def host_memory(environments: Iterable[Environment]) -> float | None:
+    """Bytes of memory of the machine, where all environments agree on them and none has a GPU of its own."""
+    environments = list(environments)
+    sizes = {environment.facts.get("memory_bytes") for environment in environments}
+    gpu = any(environment.facts.get("gpu") for environment in environments)
+    [size] = sizes if len(sizes) == 1 else [None]
+    return float(size) if isinstance(size, int | float) and not gpu else None
 
 
 def _feasible(members: list[Summary]) -> Feasible:

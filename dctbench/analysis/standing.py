@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dctbench import catalog
-from dctbench.analysis.speedup import Winner, compare, references
+from dctbench.analysis.speedup import SINGLE_ROUND_BAND, Winner, compare, references
 from dctbench.analysis.summary import Summary
+from dctbench.stats import log_mean_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,44 @@ def ties(summary: Summary, fastest: Summary) -> bool:
     """Whether the slower of two cannot be told apart from the faster one."""
     against = compare(summary, fastest)
     return against is not None and against.winner is Winner.TIE
+
+
+def tied(ranked: Sequence[Summary]) -> list[list[int]]:
+    """For each case of one shape the later ones of `ranked` that cannot be told apart from it, by position.
+
+    What `ties` says of every pair, for a page that lets its reader exclude the fastest: ten thousand results have
+    hundreds of thousands of pairs, so the logarithms are taken once and most pairs need no `compare`.
+    """
+    rounds = [sorted(summary.medians) for summary in ranked]
+    logs = [[math.log(s.medians[number]) for number in numbers] for s, numbers in zip(ranked, rounds, strict=True)]
+    found = []
+    for first, summary in enumerate(ranked):
+        own, numbers = logs[first], rounds[first]
+        later = []
+        for second in range(first + 1, len(ranked)):
+            if len(numbers) == 1:
+                if _medians_tie(ranked[second], summary):
+                    later.append(second)
+                continue
+            if numbers == rounds[second]:
+                differences = [b - a for a, b in zip(own, logs[second], strict=True)]
+                low, high = log_mean_ends(differences)
+                if low <= 0 <= high:
+                    later.append(second)
+                    continue
+                if min(differences) > 0 or max(differences) < 0:  # then so is their median
+                    continue
+            if ties(ranked[second], summary):
+                later.append(second)
+        found.append(later)
+    return found
+
+
+def _medians_tie(slower: Summary, faster: Summary) -> bool:
+    """What `ties` says of two where one was measured in a single process."""
+    assert slower.latency is not None
+    assert faster.latency is not None
+    return faster.latency.value / slower.latency.value * SINGLE_ROUND_BAND >= 1
 
 
 def _is_control(implementation: str) -> bool:

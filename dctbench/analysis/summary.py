@@ -107,11 +107,18 @@ def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summar
 
     Within a sweep methods run in a shuffled order, which is for measuring and not for reading.
     """
-    known = {name: position for position, name in enumerate(catalog.IMPLEMENTATIONS)}
+    summaries = list(summaries)
+    position = method_order({summary.case.implementation for summary in summaries}, reference)
 
     def place(summary: Summary) -> tuple[object, ...]:
         case = summary.case
-        method = (case.implementation != reference, known.get(case.implementation, len(known)), case.implementation)
-        return (case.seq_len, *map(str, case.shape), *method, case.ratio or 0.0)
+        return (case.seq_len, *map(str, case.shape), position[case.implementation], case.ratio or 0.0)
 
     return sorted(summaries, key=place)
+
+
+def method_order(names: Iterable[str], reference: str | None) -> dict[str, int]:
+    """The place of each method in a table: the reference first, then as `dctbench list impls` has them."""
+    known = {name: position for position, name in enumerate(catalog.IMPLEMENTATIONS)}
+    ordered = sorted(set(names), key=lambda name: (name != reference, known.get(name, len(known)), name))
+    return {name: position for position, name in enumerate(ordered)}

@@ -13,37 +13,65 @@ from dctbench.stats import P99_SAMPLES
 
 P99_ROUNDS = 100
 """The fewest samples that bound a p99, and a number of rounds that takes at least as many."""
-_BUDGETS = {
+BUDGETS = {
     "latency_p99": "p99 latency",
     "memory": "memory",
     "memory_process": "process memory",
     "error_smooth": "error on the smooth input",
     "error_noise": "error on the noise input",
 }
+MEDIAN = "median latency (p99 was not measured)"
+"""What the page holds a budget of latency against where no method has a p99, and says so."""
+TEMPLATES = {
+    "within": " within {limits}",
+    "limit": "{budget} {amount}",
+    "nobody": "At {place}{within}: no method can be named, {why}.",
+    "none_keeps": "none keeps them",
+    "none_measured": "not all that they ask for was measured of any method",
+    "one_breaks": "1 breaks them, and of {unmeasured} not all that they ask for was measured",
+    "some_break": "{over} break them, and of {unmeasured} not all that they ask for was measured",
+    "no_winner": "At {place}{within}: no clear winner among {names}.",
+    "ship": "At {place}{within}: ship {costs}.",
+    "fastest": "At {place}{within}: the fastest is {costs}.",
+    "costs": "{name} ({parts})",
+    "as_fast": "{speedup} as fast as {reference}",
+    "no_memory": "memory not measured",
+    "exact": "exact",
+    "error": "relative error {error}",
+    "fastest_exact": "fastest exact method: {costs}",
+    "over": "over budget: {name}, {broken}",
+    "broken": "{budget} {amount} > {limit}",
+    "unmeasured": "not measured: {budgets} of {name}",
+}
+"""The sentences by what they say. The page's script fills in the same ones when its reader sets a budget."""
 
 
 def verdict(standing: Standing, choice: Choice, budgets: Budgets, labels: Labels) -> str:
     """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms ±1%, 16.0 MiB, exact).`"""
     place = labels.place(standing.ranked[0].case)
-    within = f" within {limits(budgets)}" if budgets.given else ""
+    within = _say("within", limits=limits(budgets)) if budgets.given else ""
     if not choice.within:
-        return f"At {place}{within}: no method can be named, {_why_none(choice)}."
+        return _say("nobody", place=place, within=within, why=_why_none(choice))
     leaders = choice.leaders
     if len(leaders) > 1:
         names = ", ".join(costs(summary, standing.reference) for summary in leaders)
-        return f"At {place}{within}: no clear winner among {names}."
-    said = "ship" if _error_settled(leaders[0], budgets) else "the fastest is"
-    return f"At {place}{within}: {said} {costs(leaders[0], standing.reference)}."
+        return _say("no_winner", place=place, within=within, names=names)
+    said = "ship" if _error_settled(leaders[0], budgets) else "fastest"
+    return _say(said, place=place, within=within, costs=costs(leaders[0], standing.reference))
+
+
+def _say(template: str, **values: object) -> str:
+    return TEMPLATES[template].format(**values)
 
 
 def _why_none(choice: Choice) -> str:
     """Who breaks the budgets, and of whom that is not known: what was not measured is neither kept nor broken."""
     over, unmeasured = len(choice.over), len(choice.unmeasured)
     if not unmeasured:
-        return "none keeps them"
+        return _say("none_keeps")
     if not over:
-        return "not all that they ask for was measured of any method"
-    return f"{over} break{'s' if over == 1 else ''} them, and of {unmeasured} not all that they ask for was measured"
+        return _say("none_measured")
+    return _say("one_breaks" if over == 1 else "some_break", over=over, unmeasured=unmeasured)
 
 
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
@@ -57,16 +85,17 @@ def costs(summary: Summary, reference: Summary | None) -> str:
     parts = [rows.latency_words(summary)]
     speedup = analysis.compare(summary, reference)
     if speedup and reference and summary.case != reference.case:
-        parts.append(f"{speedup_with_interval(speedup)} as fast as {reference.case.name}")
-    parts.append("memory not measured" if summary.memory is None else units.size(summary.memory))
-    error = rows.error_words(summary)
-    parts.append("exact" if analysis.is_exact(summary.case.implementation) else f"relative error {error}")
-    return f"{summary.case.name} ({', '.join(parts)})"
+        parts.append(_say("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
+    parts.append(_say("no_memory") if summary.memory is None else units.size(summary.memory))
+    exact = analysis.is_exact(summary.case.implementation)
+    parts.append(_say("exact") if exact else _say("error", error=rows.error_words(summary)))
+    return _say("costs", name=summary.case.name, parts=", ".join(parts))
 
 
 def limits(budgets: Budgets) -> str:
     """`p99 latency 10.0 ms, memory 64.0 MiB`."""
-    return ", ".join(f"{_BUDGETS[name]} {_amount(name, limit)}" for name, limit in budgets.given.items())
+    given = budgets.given.items()
+    return ", ".join(_say("limit", budget=BUDGETS[name], amount=_amount(name, limit)) for name, limit in given)
 
 
 def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
@@ -74,11 +103,12 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
     lines = []
     exact = next((s for s in choice.within if analysis.is_exact(s.case.implementation)), None)
     if exact is not None and exact not in choice.leaders:
-        lines.append(f"fastest exact method: {costs(exact, standing.reference)}")
+        lines.append(_say("fastest_exact", costs=costs(exact, standing.reference)))
     for summary, breaches in choice.over:
-        lines.append(f"over budget: {summary.case.name}, {', '.join(_broken(breach) for breach in breaches)}")
+        lines.append(_say("over", name=summary.case.name, broken=", ".join(_broken(breach) for breach in breaches)))
     for summary, breaches in choice.unmeasured:
-        lines.append(f"not measured: {', '.join(_BUDGETS[b.budget] for b in breaches)} of {summary.case.name}")
+        lacking = ", ".join(BUDGETS[breach.budget] for breach in breaches)
+        lines.append(_say("unmeasured", budgets=lacking, name=summary.case.name))
     asked = standing.ranked if "latency_p99" in budgets.given else choice.leaders
     if any(s.p99 is None for s in asked):
         lines.append(f"p99 not measured: {p99_takes(standing.seq_len)}")
@@ -105,7 +135,8 @@ def around(n: int, lengths: Sequence[int]) -> str:
 
 def _broken(breach: Breach) -> str:
     assert breach.value is not None
-    return f"{_BUDGETS[breach.budget]} {_amount(breach.budget, breach.value)} > {_amount(breach.budget, breach.limit)}"
+    amount, limit = _amount(breach.budget, breach.value), _amount(breach.budget, breach.limit)
+    return _say("broken", budget=BUDGETS[breach.budget], amount=amount, limit=limit)
 
 
 def _amount(budget: str, value: float) -> str:

@@ -1,257 +1,163 @@
 """Stored results -> one HTML file that needs nothing else: no network, no second file.
 
-Everything that must be right without JavaScript (verdicts, table, provenance) is rendered here; the page's script
-only draws the figures that `figures` has made.
+Everything that must be right without JavaScript (verdicts, the first results, provenance) is rendered here; the page's
+script selects from the data and draws.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+import gzip
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
-from dctbench import analysis, units
-from dctbench.analysis import Standing, Summary
-from dctbench.model import Case, Environment, Result, Run
-from dctbench.report import figures, rows, words
+from dctbench import units
+from dctbench.analysis import Summary, references
+from dctbench.model import Environment
+from dctbench.references import Recorded
+from dctbench.report import rows, sources, words
 from dctbench.report.labels import Labels
-from dctbench.report.palette import Look, looks
+from dctbench.report.page import findings
+from dctbench.report.page.data import embedded, page_data, title
+from dctbench.report.page.settings import Contents, Setting, contents
+from dctbench.report.palette import looks
 from dctbench.report.svg import latency_svg
-from dctbench.report.trust import trust
+from dctbench.report.trust import MOST_LENGTHS, Trust, trust
+
+TABLE_ROWS = 100
+"""So many results stand in the page as a table: for readers without scripts, and on paper."""
+DRAWN_RESULTS = 2000
+"""Of a run with more, the samples of one length are drawn and not of several; the table opens to those of any."""
+LIST_LINES = 12
+"""So many lines has a list at most; those beyond are counted."""
 
 
 def html(
-    run: Run,
-    environments: Mapping[str, Environment],
-    results: Sequence[Result],
-    planned: int,
-    *,
-    title: str | None = None,
-    reference: str | None = None,
+    runs: Sequence[Recorded], *, heading: str | None = None, reference: str | None = None, compress: bool = False
 ) -> str:
-    """The page of one run.
+    """The page of one run, or of several side by side.
 
     Args:
-        run: whose results they are.
-        environments: by fingerprint.
-        results: of the run, in the order of its plan.
-        planned: how many cases the run set out to measure.
-        title: heading of the page; the run's label or id when None.
-        reference: implementation that ratios are taken against; sdpa, else full, when None.
+        runs: with results; the first is shown first.
+        heading: of the page; the runs' labels or ids when None.
+        reference: implementation that ratios are taken against at first; sdpa, else full, when None.
+        compress: the data and plotly.js as gzip, which the browser unpacks.
     """
-    measured = analysis.summarise(results)
-    reference = reference or analysis.default_reference(summary.case for summary in measured)
-    summaries = analysis.arranged(measured, reference)
-    labels = Labels(summary.case for summary in summaries)
-    standings = analysis.standings(summaries, reference)
-    styles = looks((summary.case for summary in summaries), reference)
-    drawn = _figures(summaries, standings, reference, styles, labels, _capacity(environments))
-    placed = [one for s in standings[-1].ranked if (one := analysis.under_roof(s))] if standings else []
-    trusted = trust(summaries, styles, labels)
-    scripts = {"plotly": plotly_source(), "page": page_source("page.js")}
-    page: str = _template().render(
-        title=title or run.label or f"run {run.short_id}",
-        run=run,
-        machine=_machine(environments),
-        shape=_shape(summaries),
-        reference=reference,
-        cards=_cards(summaries, standings, reference, planned, labels),
-        drawn=set(drawn),
-        placed=placed,
-        under_roof=words.under_roof,
-        nearest_roof=words.nearest_roof,
-        energy=_energy(summaries, labels),
-        latency_svg=latency_svg(summaries, styles, labels),
-        longest=labels.place(standings[-1].ranked[0].case) if standings else None,
-        payoffs=[words.payoff(p, reference, labels) for p in analysis.payoffs(summaries, reference)]
-        if reference
-        else [],
-        scalings=[words.scaling(found, labels) for found in analysis.scalings(summaries)],
-        misfits=[text for f in analysis.feasible_lengths(summaries) if (text := words.feasible(f, labels))],
-        rows=_rows(summaries, reference, labels),
-        trust=trusted,
-        warnings=words.warnings(summaries, labels),
-        note=rows.APPROXIMATE_NOTE if any(rows.among_frequencies(s) for s in summaries) else None,
-        environments=environments,
-        command=_command(run),
-        style=page_source("style.css"),
+    held = contents(runs, reference or runs[0].reference())
+    first = held.settings[0]
+    against = findings.against(first, held.reference, held.labels)
+    shown = [_run(held, number) for number in range(len(runs))]
+    figures = {name: figure for one in shown if one["trust"] for name, figure in one["trust"].figures.items()}
+    general = findings.said(first, held.reference, held.labels)
+    scripts = {"plotly": sources.plotly(), "page": sources.script()}
+    page: str = sources.template().render(
+        heading=heading or " and ".join(map(title, runs)),
+        runs=shown,
+        reference=held.reference,
+        cards=findings.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
+                             words.trust(runs[0].summaries)),
+        latency_svg=_drawing(first, held.reference),
+        against=against,
+        said=general,
+        lines=LIST_LINES,
+        rows=_rows(held.settings, held.reference, held.labels),
+        results=sum(len(setting.summaries) for setting in held.settings),
+        note=rows.APPROXIMATE_NOTE if _any_among_frequencies(held) else None,
+        style=sources.style(),
         scripts=scripts,
-        script_hashes=[_source_hash(text) for text in scripts.values()],
-        data=embedded_json({"figures": drawn | (trusted.figures if trusted else {})}),
-    )
+        script_hashes=[sources.source_hash(text) for text in scripts.values()],
+        packed=_packed if compress else None,
+        data=embedded(page_data(held, figures)),
+    )  # fmt: skip
     return page
 
 
-def embedded_json(value: Any) -> str:
-    """JSON that may stand inside a script element: no character of it can end the element or start another."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+def _packed(text: str) -> str:
+    """A text as gzip in base64; without a time stamp, so that equal pages are equal bytes."""
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-@cache
-def page_source(name: str) -> str:
-    """A style or script of the page."""
-    return (files("dctbench.reports") / name).read_text(encoding="utf-8")
+def _run(held: Contents, number: int) -> dict[str, Any]:
+    recorded = held.runs[number]
+    setting = next(setting for setting in held.settings if setting.run == number)
+    places = findings.against(setting, held.reference, held.labels).places
+    return {
+        "title": title(recorded),
+        "run": recorded.run,
+        "machine": _machine(recorded.environments.values()),
+        "shape": _shape(recorded.summaries),
+        "verdict": f"At {places[-1].at}, {places[-1].fastest}." if places else "Nothing was timed.",
+        "trust": _trust(held, number),
+        "warnings": words.warnings(recorded.summaries, held.labels),
+        "environments": recorded.environments,
+        "command": shlex.join(["dctbench", *recorded.run.argv]),
+    }
 
 
-@cache
-def plotly_source() -> str:
-    """plotly.js as the installed plotly package ships it."""
-    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+def _trust(held: Contents, number: int) -> Trust | None:
+    """What is said and drawn of a run's samples; of a large run, those of one length are drawn."""
+    summaries = [s for setting in held.settings if setting.run == number for s in setting.summaries]
+    styles = looks((summary.case for summary in summaries), held.reference)
+    most = MOST_LENGTHS if len(summaries) <= DRAWN_RESULTS else 1
+    return trust(summaries, styles, held.labels, prefix=f"run-{number}-" if number else "", most_lengths=most)
 
 
-@cache
-def _template() -> Any:
-    from jinja2 import Environment as Templates
-    from jinja2 import FunctionLoader, StrictUndefined
-
-    templates = Templates(
-        loader=FunctionLoader(page_source),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("page.html.j2")
-
-
-def _source_hash(text: str) -> str:
-    """What the content security policy allows: this very script and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def _machine(environments: Mapping[str, Environment]) -> str:
-    parts = dict.fromkeys(
-        f"{e.facts['cpu']}, {e.facts['cores_usable']} cores, torch {e.facts['torch']}" for e in environments.values()
-    )
+def _machine(environments: Any) -> str:
+    found: list[Environment] = list(environments)
+    parts = dict.fromkeys(_machine_words(environment) for environment in found)
     return "; ".join(parts)
+
+
+def _machine_words(environment: Environment) -> str:
+    facts = environment.facts
+    return f"{facts['cpu']}, {facts['cores_usable']} cores, torch {facts['torch']}"
 
 
 def _shape(summaries: Sequence[Summary]) -> str:
     cases = [summary.case for summary in summaries]
-    facts = (
+    facts: tuple[tuple[str, set[Any]], ...] = (
         ("device", {c.device for c in cases}),
         ("dtype", {c.dtype for c in cases}),
         ("batch", {c.batch for c in cases}),
-        ("heads", {f"{c.heads} of {c.head_dim}" for c in cases}),
+        ("heads", {(c.heads, c.head_dim) for c in cases}),
         ("scope", {c.scope for c in cases}),
         ("mode", {c.mode for c in cases}),
     )
-    return " · ".join(f"{name} {', '.join(sorted(map(str, values)))}" for name, values in facts)
+    return " · ".join(f"{name} {', '.join(map(_fact, sorted(values)))}" for name, values in facts)
 
 
-def _figures(
-    summaries: Sequence[Summary],
-    standings: Sequence[Standing],
-    reference: str | None,
-    styles: Mapping[Case, Look],
-    labels: Labels,
-    capacity: float | None,
-) -> dict[str, figures.Figure]:
-    """The figures by name, without those that would be empty."""
-    drawn = {
-        "latency": figures.latency(summaries, styles, labels),
-        "memory": figures.memory(summaries, styles, labels, capacity),
-    }
-    if reference:
-        drawn["speedup"] = figures.speedup(summaries, reference, labels)
-    if standings:
-        at_longest = {"pareto": figures.pareto(standings[-1], styles), "split": figures.split(standings[-1])}
-        drawn |= {name: figure for name, figure in at_longest.items() if figure}
-        setting = standings[-1].ranked[0].case.setting
-        in_setting = [s for s in summaries if s.case.setting == setting]
-        drawn["roofline"] = figures.roofline(in_setting, styles, labels)
-    return {name: figure for name, figure in drawn.items() if figure["data"]}
+def _fact(value: Any) -> str:
+    """`8 of 64` heads; other facts as they are."""
+    return " of ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _energy(summaries: Sequence[Summary], labels: Labels) -> list[str]:
-    """The energy of a call where it was measured, else the reason why not, once."""
-    measured = [
-        f"{labels.curve(s.case)} at n = {s.case.seq_len}: {units.count(s.values['energy'], 'J')} a call"
-        for s in summaries
-        if "energy" in s.values
-    ]
-    reasons = dict.fromkeys(str(s.details["energy.absent"]) for s in summaries if "energy.absent" in s.details)
-    return measured or [f"not measured: {reason}" for reason in reasons]
+def _drawing(setting: Setting, reference: str | None) -> str | None:
+    return latency_svg(setting.summaries, looks(setting.cases, reference), Labels([]))
 
 
-def _capacity(environments: Mapping[str, Environment]) -> float | None:
-    """Bytes of memory of the machine, where all environments agree on them and none has a GPU of its own."""
-    sizes = {environment.facts.get("memory_bytes") for environment in environments.values()}
-    gpu = any(environment.facts.get("gpu") for environment in environments.values())
-    [size] = sizes if len(sizes) == 1 else [None]
-    return float(size) if isinstance(size, int | float) and not gpu else None
+def _any_among_frequencies(held: Contents) -> bool:
+    return any(rows.among_frequencies(summary) for setting in held.settings for summary in setting.summaries)
 
 
-def _cards(
-    summaries: Sequence[Summary], standings: Sequence[Standing], reference: str | None, planned: int, labels: Labels
-) -> list[dict[str, Any]]:
-    """The verdicts: a question, its answer in a sentence, and what it rests on."""
-    cards = []
-    if standings:
-        longest = standings[-1]
-        cards.append(
-            {
-                "question": "Which is fastest?",
-                "answer": f"At {labels.place(longest.ranked[0].case)}, {words.fastest(longest)}.",
-                "details": [f"{labels.place(s.ranked[0].case)}: {words.fastest(s)}" for s in standings[:-1]],
-            }
-        )
-    if reference:
-        found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
-        if found:
-            sentences = [words.payoff(p, reference, labels) for p in found]
-            cards.append({"question": "From which length does the DCT pay?", "answer": f"{sentences[0]}.",
-                          "details": sentences[1:]})  # fmt: skip
-    if standings:
-        cards.append(_cost_card(standings[-1], labels))
-    cards.append(
-        {
-            "question": "Is it all there, and can I trust it?",
-            "answer": f"{words.coverage(summaries, planned)}.",
-            "details": [words.trust(summaries)],
-        }
-    )
-    return cards
-
-
-def _cost_card(standing: analysis.Standing, labels: Labels) -> dict[str, Any]:
-    details = []
-    for summary in standing.ranked:
-        memory = "memory not measured" if summary.memory is None else units.size(summary.memory)
-        details.append(f"{summary.case.name}: {memory}, relative error {rows.error_words(summary)}")
-    leanest = min(standing.ranked, key=lambda s: s.memory if s.memory is not None else float("inf"))
-    answer = f"At {labels.place(leanest.case)}, {leanest.case.name} needs the least memory"
-    if leanest.memory is not None:
-        answer += f", {units.size(leanest.memory)}"
-        reference = standing.reference
-        if reference is not None and reference.memory and reference is not leanest:
-            answer += f" against {units.size(reference.memory)} for {reference.case.name}"
-    return {"question": "What does it need, and what do I give up?", "answer": f"{answer}.", "details": details}
-
-
-def _rows(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
-    found = analysis.references(summaries, reference) if reference else {}
-    return [
-        {
-            "cells": rows.row(summary, found.get(summary.case.shape), labels),
-            "p95": "-" if summary.p95 is None else units.seconds(summary.p95),
-            "flops": units.count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
-            "noise": units.relative_error(summary.values["error.noise"]) if "error.noise" in summary.values else "-",
-            "samples": len(summary.samples),
-            "stop": summary.details.get("stop_reason", ""),
-            "warnings": len(summary.warnings),
-            "ok": summary.latency is not None,
-        }
-        for summary in summaries
-    ]
-
-
-def _command(run: Run) -> str:
-    import shlex
-
-    return shlex.join(["dctbench", *run.argv])
+def _rows(settings: Sequence[Setting], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
+    """The first results, as many as the page's own table holds."""
+    found: list[dict[str, Any]] = []
+    for setting in settings:
+        beside = references(setting.summaries, reference) if reference else {}
+        for summary in setting.summaries[: TABLE_ROWS - len(found)]:
+            found.append(
+                {
+                    "cells": rows.row(summary, beside.get(summary.case.shape), labels),
+                    "p95": "-" if summary.p95 is None else units.seconds(summary.p95),
+                    "flops": units.count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
+                    "noise": units.relative_error(summary.values["error.noise"])
+                    if "error.noise" in summary.values
+                    else "-",
+                    "samples": len(summary.samples),
+                    "stop": summary.details.get("stop_reason", ""),
+                    "warnings": len(summary.warnings),
+                    "ok": summary.latency is not None,
+                }
+            )
+    return found

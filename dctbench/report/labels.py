@@ -22,14 +22,15 @@ class Labels:
 
     def curve(self, case: Case) -> str:
         """A case without its length: `dct-x r=8`, `dct-x r=8 train, batch 4`."""
-        shape = self._shape(case)
+        shape = self.setting(case)
         return f"{case.name} {shape}" if shape else case.name
 
     def place(self, case: Case) -> str:
         """A shape: `n = 512`, `n = 512, train, batch 4`."""
-        shape = self._shape(case)
+        shape = self.setting(case)
         return f"n = {case.seq_len}, {shape}" if shape else f"n = {case.seq_len}"
 
-    def _shape(self, case: Case) -> str:
+    def setting(self, case: Case) -> str:
+        """What differs beside method, ratio and length: `train, batch 4`; empty where nothing does."""
         values = ((field, getattr(case, field)) for field in self.varying)
         return ", ".join(f"{_WORDS[field]}{'default' if value is None else value}" for field, value in values)

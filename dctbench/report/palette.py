@@ -29,13 +29,13 @@ class Look:
 
 
 def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
-    """The look of each case, the same at every length; the reference is the thick neutral line."""
+    """The look of each case, the same at every length and beside any reference, which is the thick neutral line."""
     cases = list(cases)
     ratios: dict[str, set[float]] = {}
     for case in cases:
         ratios.setdefault(case.implementation, set()).update([] if case.ratio is None else [case.ratio])
     ramps = {name: sorted(found) for name, found in ratios.items()}
-    methods = {name: index for index, name in enumerate(name for name in ratios if name != reference)}
+    methods = {name: index for index, name in enumerate(ratios)}
     found = {}
     for case in cases:
         if case.implementation == reference:

@@ -70,15 +70,30 @@ class Trust:
     figures: dict[str, Figure]
 
 
-def trust(summaries: Sequence[Summary], styles: Mapping[Case, Look], labels: Labels) -> Trust | None:
-    """The section of a run; None where nothing was timed."""
+def trust(
+    summaries: Sequence[Summary],
+    styles: Mapping[Case, Look],
+    labels: Labels,
+    *,
+    prefix: str = "",
+    most_lengths: int = MOST_LENGTHS,
+) -> Trust | None:
+    """The section of a run; None where nothing was timed.
+
+    Args:
+        summaries: of the run.
+        styles: of each case.
+        labels: names of the curves.
+        prefix: of the figures' names, so that those of several runs differ.
+        most_lengths: of so many lengths the samples are drawn.
+    """
     found = [one for summary in summaries if (one := analysis.steadiness(summary))]
     shape = analysis.common_shape(summaries)
     if not found or shape is None:
         return None
     unsteady = sorted((one for one in found if one.troubles), key=_severity)
     chosen = next(one.summary.case for one in found if one.summary.case.shape == shape)
-    lengths, figures, drawn = _samples(found, chosen, styles, labels)
+    lengths, figures, drawn = _samples(found, chosen, styles, labels, prefix, most_lengths)
     return Trust(
         sentence=_sentence(found, unsteady, labels),
         unsteady=[_reasons(one, labels) for one in unsteady[:TOLD]],
@@ -198,34 +213,39 @@ def _rounds(found: Sequence[Steadiness]) -> list[str]:
 
 
 def _samples(
-    found: Sequence[Steadiness], chosen: Case, styles: Mapping[Case, Look], labels: Labels
+    found: Sequence[Steadiness],
+    chosen: Case,
+    styles: Mapping[Case, Look],
+    labels: Labels,
+    prefix: str,
+    most_lengths: int,
 ) -> tuple[list[Samples], dict[str, Figure], int]:
     """The samples of the lengths in the setting of the chosen case, their figures, and how many cases those show."""
     by_length: dict[int, list[Steadiness]] = {}
     for one in found:
         if one.summary.case.setting == chosen.setting:
             by_length.setdefault(one.summary.case.seq_len, []).append(one)
-    longest = sorted(by_length)[-MOST_LENGTHS:]
+    longest = sorted(by_length)[-most_lengths:]
     shown = longest if chosen.seq_len in longest else [chosen.seq_len, *longest[1:]]
     lengths: list[Samples] = []
     figures: dict[str, Figure] = {}
     drawn = 0
     for n in shown:
-        lanes = _lanes(by_length[n], styles, labels)
+        lanes = _lanes(by_length[n], styles)
         drawn += len(lanes)
         ordered, span = samples.in_order(lanes)
-        names = f"strips-{n}", f"order-{n}"
+        names = f"{prefix}strips-{n}", f"{prefix}order-{n}"
         figures |= dict(zip(names, (samples.strips(lanes), ordered), strict=True))
         place = labels.place(by_length[n][0].summary.case)
         lengths.append(Samples(place, *names, _caption(lanes, span), n == chosen.seq_len))
     return lengths, figures, drawn
 
 
-def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look], labels: Labels) -> list[samples.Lane]:
+def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look]) -> list[samples.Lane]:
     """A lane per case, the fastest first; where there are too many, the steadiest are left out."""
     kept = sorted(found, key=_severity)[: samples.MOST_LANES]
     ordered = sorted(kept, key=lambda one: one.summary.latency.value if one.summary.latency else 0.0)
-    return [samples.Lane(labels.curve(o.summary.case), styles[o.summary.case], o) for o in ordered]
+    return [samples.Lane(o.summary.case.name, styles[o.summary.case], o) for o in ordered]
 
 
 def _caption(lanes: Sequence[samples.Lane], span: float) -> str:

@@ -12,6 +12,8 @@ from dctbench.model import Status
 from dctbench.report.labels import Labels
 from dctbench.report.rows import width_words
 
+MOST_NAMES = 5
+"""A sentence names so many methods at most, and counts the others."""
 CLOSE = 1.25
 """Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
 
@@ -26,10 +28,12 @@ def fastest(standing: Standing) -> str:
         return f"only {first.case.name} was measured, {took}"
     close = [s for s in standing.leaders if s.latency and s.latency.value < CLOSE * first.latency.value]
     unruly = [s.case.name for s in standing.leaders if s not in close]
+    unruly = unruly if len(unruly) <= MOST_NAMES else [*unruly[:MOST_NAMES], f"{len(unruly) - MOST_NAMES} more"]
     hidden = f"; {' and '.join(unruly)} {'is' if len(unruly) == 1 else 'are'} too noisy to rule out" if unruly else ""
     if len(close) > 1:
-        names = ", ".join(s.case.name for s in close)
-        return f"no clear winner among {names}, about {took}{hidden}"
+        names = ", ".join(s.case.name for s in close[:MOST_NAMES])
+        more = f" and {len(close) - MOST_NAMES} more" if len(close) > MOST_NAMES else ""
+        return f"no clear winner among {names}{more}, about {took}{hidden}"
     if reference is None:
         return f"{first.case.name} is fastest, {took}{hidden}"
     if first is reference:
@@ -133,13 +137,17 @@ def feasible(found: Feasible, labels: Labels) -> str | None:
 
 CEILINGS = {"compute": "compute", "bandwidth": "memory bandwidth", "cache": "compute, from cache"}
 """What a case is held against, by what binds it."""
+UNDER_ROOF = "{rate}, {share} of the {ceiling} ceiling, at {intensity} FLOP per byte"
+"""Where a case stands under its roof; the page's script fills it in too."""
 
 
 def under_roof(placed: Placed) -> str:
     """`150 GFLOP/s, 72% of the compute ceiling, at 63.4 FLOP per byte`."""
-    return (
-        f"{units.count(placed.rate, 'FLOP/s')}, {units.percent(placed.share)} of the {CEILINGS[placed.bound]} ceiling, "
-        f"at {units.three_digits(placed.intensity)} FLOP per byte"
+    return UNDER_ROOF.format(
+        rate=units.count(placed.rate, "FLOP/s"),
+        share=units.percent(placed.share),
+        ceiling=CEILINGS[placed.bound],
+        intensity=units.three_digits(placed.intensity),
     )
 
 

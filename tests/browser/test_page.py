@@ -1,117 +1,195 @@
-"""The report in a real browser, opened from disk: drawn, silent on the network and the console, wide and narrow."""
+"""The report in a real browser, opened from disk: drawn, silent, readable by everyone, with and without scripts."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+import base64
+import io
+import json
+from importlib.resources import files
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
+from pypdf import PdfReader
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.common.keys import Keys
 
+from dctbench.references import Recorded
 from dctbench.report.html import html
-from tests.made import ENVIRONMENT, RUN, result
+from tests.browser.conftest import EVIL, recorded, results, written
+from tests.browser.driving import screen, settled, texts
 
-VALUES = {"memory.tensor": ("B", 2.0**22), "memory.state": ("B", 0.0), "error.smooth": ("1", 0.1)}
-DETAILS = {
-    "stop_reason": "precise",
-    "split": {"shares": {"projections": 0.5, "attention": 0.3, "other": 0.2}},
-    "roofline": {
-        "bound": "compute", "rate": 1.5e11, "share": 0.7, "intensity": 60.0, "ridge": 5.0, "throughput": 2e9,
-    },
-}  # fmt: skip
-RESULTS = [
-    *(replace(result("sdpa", n, n * 1e-6, values=VALUES), details=DETAILS) for n in (512, 1024, 2048)),
-    *(result("dct-x", n, n * 1e-6 / 3, ratio=r, values=VALUES) for n in (512, 1024, 2048) for r in (4, 8)),
-    result("full", 2048, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
-]
+FIGURES = ("latency", "speedup", "memory", "pareto", "split", "roofline", "strips-512", "order-512")
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, RESULTS, len(RESULTS)), encoding="utf-8")
-    return path.as_uri()
+def violations(browser: webdriver.Chrome) -> list[str]:
+    """What axe-core finds wrong for people who do not see or point as others do."""
+    browser.execute_script((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = browser.execute_async_script("axe.run(document).then(arguments[arguments.length - 1])")
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found["violations"]]
 
 
-@pytest.fixture
-def browser(request: pytest.FixtureRequest) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", *getattr(request, "param", ())):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield made
-    made.quit()
+def asked_the_network(browser: webdriver.Chrome) -> list[str]:
+    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    asked = (m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent")
+    return [url for url in asked if url.startswith(("http", "ws"))]
 
 
-def drawn(browser: webdriver.Chrome) -> bool:
-    return bool(browser.find_elements(By.CSS_SELECTOR, "#latency svg .scatterlayer .trace"))
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_chart_is_drawn_and_nothing_overflows(browser: webdriver.Chrome, page: str, width: int) -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    )
-    browser.get(page)
-    browser.execute_script("document.getElementById('latency').scrollIntoView()")
-    WebDriverWait(browser, 30).until(drawn)
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#latency .scatterlayer .trace")) == 4
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    assert browser.get_log("browser") == []
-    requested = [
-        entry["message"] for entry in browser.get_log("performance") if "requestWillBeSent" in entry["message"]
-    ]
-    assert not [message for message in requested if '"url":"http' in message]
-
-
-@pytest.mark.parametrize("figure", ["speedup", "memory", "pareto", "split", "roofline", "strips-2048", "order-2048"])
-def test_each_figure_is_drawn_when_it_comes_into_sight_and_is_named(
-    browser: webdriver.Chrome, page: str, figure: str
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
+def test_everything_is_drawn_within_the_screen_for_everyone(
+    browser: webdriver.Chrome, page: str, width: int, scheme: str
 ) -> None:
+    screen(browser, width, scheme)
     browser.get(page)
-    browser.execute_script("document.getElementById(arguments[0]).scrollIntoView()", figure)
-    WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]"))
-    [drawing] = browser.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]")
-    assert drawing.get_attribute("aria-label") == browser.find_element(By.ID, f"h-{figure}").text
-    marks = (".scatterlayer .trace", ".heatmaplayer image", ".barlayer .trace")
-    assert browser.find_elements(By.CSS_SELECTOR, ", ".join(f"#{figure} {mark}" for mark in marks))
+    for figure in FIGURES:
+        settled(browser, figure)
+        [drawing] = browser.find_elements(By.CSS_SELECTOR, f"#{figure} svg[role=img]")
+        assert drawing.get_attribute("aria-label") == browser.find_element(By.ID, f"h-{figure}").text
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert violations(browser) == []
     assert browser.get_log("browser") == []
+    assert asked_the_network(browser) == []
 
 
-def test_the_samples_of_another_length_are_drawn_when_they_are_opened(browser: webdriver.Chrome, page: str) -> None:
+def test_plotly_accepts_every_figure(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
     browser.get(page)
-    [summary] = [one for one in browser.find_elements(By.CSS_SELECTOR, "details > summary") if one.text == "n = 512"]
-    browser.execute_script("arguments[0].scrollIntoView()", summary)
-    assert not browser.find_elements(By.CSS_SELECTOR, "#strips-512 svg")
-    summary.click()
-    WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, "#strips-512 .scatterlayer .trace"))
+    for figure in FIGURES:
+        settled(browser, figure)
+        code = (
+            "const e = document.getElementById(arguments[0]); return JSON.stringify({data: e.data, layout: e.layout})"
+        )
+        go.Figure(json.loads(browser.execute_script(code, figure)))
 
 
-@pytest.mark.parametrize("browser", [("--blink-settings=scriptEnabled=false",)], indirect=True)
-def test_without_scripts_the_verdict_and_the_table_are_there(browser: webdriver.Chrome, page: str) -> None:
+def test_a_label_and_a_message_with_markup_stay_text(browser: webdriver.Chrome, page: str) -> None:
+    browser.get(page)
+    assert browser.find_element(By.TAG_NAME, "h1").text == f"bench {EVIL}"
+    settled(browser, "table")
+    assert f"SIGSEGV {EVIL}" in browser.find_element(By.ID, "window").text
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+
+
+def test_without_scripts_the_verdict_the_table_and_a_chart_are_there(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.get(page)
     text = browser.find_element(By.TAG_NAME, "body").text
-    assert "At n = 2048, no clear winner among dct-x r=4, dct-x r=8" in text
+    assert "At n = 2048, batch 1, no clear winner among dct-x r=8, dct-x r=4" in text
     assert "OOM (needs about 1.00 TiB of 131 GiB (estimate))" in text
     assert "The other charts need JavaScript" in text
     [drawing] = browser.find_elements(By.CSS_SELECTOR, ".drawing svg")
     assert drawing.size["width"] > 300
     assert {"sdpa", "dct-x r=4", "dct-x r=8", "2048"} <= set(drawing.text.split("\n"))
-    assert not [figure for figure in browser.find_elements(By.CSS_SELECTOR, ".figure") if figure.is_displayed()]
+    for hidden in (".figure", ".toggle", ".bar", "#table"):
+        assert not [found for found in browser.find_elements(By.CSS_SELECTOR, hidden) if found.is_displayed()]
 
 
-def test_the_policy_of_the_page_stops_foreign_scripts(browser: webdriver.Chrome, page: str, tmp_path: Path) -> None:
+def test_the_script_finds_the_sentences_and_cells_that_stand_there_without_it(
+    browser: webdriver.Chrome, page: str
+) -> None:
+    screen(browser, 1280)
+    places = (".cards article", "[data-lines] li", "[data-lines] .note")
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(page)
+    before = {place: texts(browser, place) for place in places}
+    cells = [row.text.split() for row in browser.find_elements(By.CSS_SELECTOR, ".first tbody tr")]
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.get("about:blank")
+    browser.get(f"{page}#every=1")
+    settled(browser, "table")
+    assert {place: texts(browser, place) for place in places} == before
+    again = [row.text.split()[1:] for row in browser.find_elements(By.CSS_SELECTOR, "#window tbody tr:not(.spacer)")]
+    assert len(cells) == len(again) > 0
+    for static, made in zip(cells, again, strict=True):
+        assert [word for word in static if word not in made] == []
+
+
+def test_on_paper_every_page_holds_something_and_every_chart_is_there(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280, "dark")
+    browser.get(page)
+    settled(browser, "latency")
+    paper = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
+    printed = browser.execute_cdp_cmd("Page.printToPDF", paper)
+    pages = [found.extract_text() for found in PdfReader(io.BytesIO(base64.b64decode(printed["data"]))).pages]
+    assert [number for number, text in enumerate(pages) if len(text.split()) < 8] == []
+    whole = "\n".join(pages)
+    for words in (
+        "sequence length n",
+        "relative error, smooth input",
+        "share of a call's time",
+        "SIGSEGV",
+        "dctbench run",
+    ):
+        assert words in whole
+    assert "max latency" not in whole
+
+
+def test_the_keyboard_reaches_filters_table_and_downloads(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
+    browser.get(page)
+    settled(browser, "table")
+    browser.execute_script("window.scrollTo(0, 0); document.activeElement.blur()")
+    wanted = {"n", "ratio", "latency", "Copy link", "tail", "find", "window", "Download CSV", "▸ sdpa"}
+    reached = set()
+    for _ in range(200):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        focused = browser.switch_to.active_element
+        reached |= {focused.get_attribute("name"), focused.get_attribute("id"), focused.text}
+        if wanted <= reached:
+            return
+    raise AssertionError(f"not reached with the tabulator: {wanted - reached}")
+
+
+def test_the_policy_of_the_page_stops_foreign_scripts(browser: webdriver.Chrome, page: str) -> None:
     browser.get(page)
     browser.execute_script(
         "const s = document.createElement('script'); s.textContent = 'window.intruder = 1'; document.body.append(s)"
     )
     assert browser.execute_script("return window.intruder === undefined")
+
+
+def test_compressed_the_page_is_smaller_and_the_same(
+    browser: webdriver.Chrome, reported: Recorded, page: str, tmp_path: Path
+) -> None:
+    text = html([reported], compress=True)
+    assert len(text) < 0.55 * Path(page.removeprefix("file://")).stat().st_size
+    assert text == html([reported], compress=True)
+    screen(browser, 1280)
+    browser.get(page)
+    settled(browser, "table")
+    whole = browser.find_element(By.TAG_NAME, "main").text
+    browser.get(written(text, tmp_path))
+    settled(browser, "latency")
+    settled(browser, "table")
+    assert browser.find_element(By.TAG_NAME, "main").text.split("▸")[-1] == whole.split("▸")[-1]
+    assert browser.get_log("browser") == []
+
+
+def test_runs_stand_side_by_side_and_are_never_mixed(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    slower = [one for one in results() if one.case.batch == 1 and one.case.implementation in ("sdpa", "linformer")]
+    runs = [recorded(results(), label="server"), recorded(slower, label="laptop", id="f" * 16)]
+    screen(browser, 1280)
+    browser.get(written(html(runs), tmp_path))
+    assert browser.find_element(By.TAG_NAME, "h1").text == "server and laptop"
+    assert "keep sdpa: fastest" in browser.find_element(By.CSS_SELECTOR, ".runs").text
+    settled(browser, "latency")
+    browser.find_element(By.CSS_SELECTOR, "#choices [name=run] option[value='1']").click()
+    assert "At n = 2048, batch 1, keep sdpa: fastest" in browser.find_element(By.ID, "cards").text
+    assert texts(browser, "[data-legend]")[0].split("\n") == ["sdpa", "linformer r=8"]
+
+
+def test_the_samples_of_another_length_are_drawn_when_they_are_opened(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
+    browser.get(page)
+    settled(browser, "latency")
+    [summary] = [
+        found
+        for found in browser.find_elements(By.CSS_SELECTOR, "details > summary")
+        if found.text == "n = 1024, batch 1"
+    ]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
+    assert not browser.find_elements(By.CSS_SELECTOR, "#strips-1024 svg")
+    summary.click()
+    settled(browser, "strips-1024")

@@ -29,6 +29,12 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(build, check=True, capture_output=True)
     [wheel] = folder.glob("dctbench-*.whl")
     inside = zipfile.ZipFile(wheel).namelist()
+    pages = {
+        path.relative_to(ROOT)
+        for folder in ("sections", "scripts", "styles")
+        for path in (ROOT / "reports" / folder).iterdir()
+    }
+    assert {f"dctbench/{path}" for path in pages} <= set(inside)
     assert {"dctbench/suites/quick.toml", "dctbench/reports/page.html.j2", "dctbench/py.typed"} <= set(inside)
     assert not [name for name in inside if name.startswith("tests") or "gallery" in name]
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)

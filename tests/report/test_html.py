@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-import plotly.graph_objects as go
-import pytest
-
-from dctbench import analysis
-from dctbench.model import Case
-from dctbench.report import figures
-from dctbench.report.html import embedded_json, html, plotly_source
-from dctbench.report.labels import Labels
+from dctbench.model import Case, Result, Run
+from dctbench.references import Recorded
+from dctbench.report.html import LIST_LINES, TABLE_ROWS, html
+from dctbench.report.page.data import embedded
 from dctbench.report.palette import looks
+from dctbench.report.sources import plotly
 from tests.made import ENVIRONMENT, RUN, result
 
 RESULTS = [
@@ -25,8 +23,13 @@ RESULTS = [
 EVIL = "</script><img src=x onerror=alert(1)>"
 
 
-def page(run: object = RUN) -> str:
-    return html(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, RESULTS, 6)  # type: ignore[arg-type]
+def recorded(run: Run = RUN, results: Sequence[Result] = RESULTS) -> Recorded:
+    plan = list(dict.fromkeys(one.case for one in results))
+    return Recorded(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
+
+
+def page(run: Run = RUN) -> str:
+    return html([recorded(run)])
 
 
 def without_scripts(text: str) -> str:
@@ -51,27 +54,15 @@ def test_a_label_with_markup_stays_text() -> None:
 
 
 def test_nothing_in_the_page_names_another_host() -> None:
-    text = page().replace(plotly_source(), "")
+    text = page().replace(plotly(), "")
     assert not re.search(r"<[a-z][^>]*\s(src|href)\s*=|https?://", text)
     assert "connect-src 'none'" in text
 
 
 def test_data_cannot_end_its_element() -> None:
-    text = embedded_json({"a": f"{EVIL}&\u2028"})
+    text = embedded({"a": f"{EVIL}&\u2028"})
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == {"a": f"{EVIL}&\u2028"}
-
-
-def test_plotly_accepts_the_figure_and_a_failed_case_breaks_its_line() -> None:
-    summaries = analysis.summarise(RESULTS)
-    figure = figures.latency(summaries, looks((s.case for s in summaries), "sdpa"), Labels([]))
-    go.Figure(figure)
-    by_name = {trace["name"]: trace for trace in figure["data"]}
-    assert by_name["dct-x r=8"]["x"] == [512, 1024, 2048]
-    assert by_name["dct-x r=8"]["y"][1] is None
-    assert by_name["dct-x r=8"]["connectgaps"] is False
-    assert by_name["sdpa"]["y"] == pytest.approx([n * 1e-6 for n in (512, 1024, 2048)])
-    assert by_name["sdpa"]["line"]["width"] > by_name["dct-x r=8"]["line"]["width"]
 
 
 def test_no_two_lines_look_alike() -> None:
@@ -79,3 +70,27 @@ def test_no_two_lines_look_alike() -> None:
     found = looks(cases, "sdpa")
     assert len({(look.color, look.dash, look.symbol) for look in found.values()}) == len(cases)
     assert len({found[Case(name, 8, 4)].symbol for name in ("dct-x", "pool", "linformer")}) == 3
+
+
+def test_a_reader_without_scripts_gets_the_first_results_and_is_told_of_the_others() -> None:
+    many = [result("dct-x", 64 * n, 1e-4, ratio=r) for n in range(1, 51) for r in (2, 4, 8)]
+    text = without_scripts(html([recorded(results=many)]))
+    assert text.count('<th scope="row">dct-x') == TABLE_ROWS == 100
+    assert "The first 100 of 150 results" in text
+    assert "And " not in text  # three curves: no list is too long
+
+
+def test_long_lists_are_cut_and_counted() -> None:
+    many = [result("dct-x", n, 1e-9 * n * n, ratio=r) for n in (512, 1024, 2048, 4096, 8192) for r in range(2, 32)]
+    text = without_scripts(html([recorded(results=[*many, *(result("sdpa", n) for n in (512, 1024))])]))
+    assert text.count("time grows as") + text.count("no fit,") == LIST_LINES
+    assert "And 18 more." in text  # payoffs
+    assert "And 19 more." in text  # scalings, the reference's too
+
+
+def test_two_runs_share_a_page_but_no_figure() -> None:
+    slow = [result("sdpa", 512, 5e-3), result("full", 512, 2e-3)]
+    text = without_scripts(html([recorded(), recorded(replace(RUN, label="other"), slow)]))
+    assert "At n = 2048, dct-x r=8 is fastest" in text
+    assert "At n = 512, full is fastest, 2.00 ms, 2.50x as fast as sdpa" in text
+    assert "<h1>run 01234567 and other</h1>" in text

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dctbench import analysis
 from dctbench.model import Result
+from dctbench.references import Recorded
 from dctbench.report.choice import p99_takes
 from dctbench.report.figures import samples
 from dctbench.report.html import html
@@ -159,5 +160,6 @@ def test_the_reach_of_a_lane_fits_what_it_shows(slowest: float, reach: str) -> N
 
 
 def test_without_a_timed_case_the_section_says_so() -> None:
-    text = html(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [result(seconds=None, status="oom")], 1)
+    failed = result(seconds=None, status="oom")
+    text = html([Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [failed], [failed.case])])
     assert "Nothing was timed, so that there are no samples to judge." in text

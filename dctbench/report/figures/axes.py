@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dctbench import units
-
 Figure = dict[str, Any]
 """A figure, or a part of one, as plotly.js reads it."""
 
@@ -30,36 +28,10 @@ def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> 
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
 
 
-def count_axis(values: Sequence[float], title: str, unit: str | None = None) -> Figure:
-    """Numbers on a logarithmic axis, in decimal multiples of their unit (`100 GFLOP/s`), or plain without one."""
-    axis = {"type": "log", "title": {"text": title, "standoff": 14}}
-    if not values:
-        return axis
-    ticks = _decimal_ticks(values, most_decades=2)
-    return axis | _ticks(ticks, [_plain(units.count(tick, unit)) if unit else f"{tick:g}" for tick in ticks])
-
-
-def byte_axis(sizes: Sequence[float], title: str) -> Figure:
-    """Sizes on a logarithmic axis: a tick at each power of two, or at every fourth or tenth where there are many."""
-    axis = {"type": "log", "title": {"text": title, "standoff": 14}}
-    if not sizes:
-        return axis
-    low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
-    step = 1 if high - low <= 8 else 2 if high - low <= 16 else 5
-    ticks = [2.0**power for power in range(low, high + 1) if power % step == 0]
-    return axis | _ticks(ticks, [_plain(units.size(tick)) for tick in ticks])
-
-
 def _decimal_ticks(values: Sequence[float], most_decades: int) -> list[float]:
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     steps = (1,) if high - low > most_decades else (1, 2, 5)
     return [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
-
-
-def _plain(amount: str) -> str:
-    """`32.0 MiB` as `32 MiB`."""
-    number, _, unit = amount.partition(" ")
-    return f"{float(number):g} {unit}".strip()
 
 
 def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:

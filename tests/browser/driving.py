@@ -1,0 +1,50 @@
+"""Chromium without a screen, driven by what a reader does, for tests and for measuring the page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+
+@contextmanager
+def chromium(*arguments: str) -> Iterator[webdriver.Chrome]:
+    """A browser that keeps its console and its network requests; skips a test where there is none."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", *arguments):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        yield made
+    finally:
+        made.quit()
+
+
+def screen(browser: webdriver.Chrome, width: int, scheme: str = "light") -> None:
+    """A screen of so many pixels in width, for a reader who prefers light or dark."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+def settled(browser: webdriver.Chrome, element: str) -> None:
+    """Bring an element into sight and wait until it is drawn; a chart says so by the role of its drawing."""
+    browser.execute_script("document.getElementById(arguments[0]).scrollIntoView()", element)
+    drawn = f"#{element} svg[role=img], [data-missing={element}]:not([hidden]), #{element} tbody"
+    WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, drawn))
+
+
+def texts(browser: webdriver.Chrome, selector: str) -> list[str]:
+    """The texts of what a selector finds."""
+    return [found.text for found in browser.find_elements(By.CSS_SELECTOR, selector)]

@@ -1,0 +1,165 @@
+"""What the charts say: a reason where there is no ratio, hollow marks for estimates, the front, the ceilings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+
+from dctbench.model import Environment, Result
+from dctbench.references import Recorded
+from dctbench.report.html import html
+from dctbench.report.sources import source
+from tests.browser.conftest import MIB, written
+from tests.browser.driving import screen, settled
+from tests.made import ENVIRONMENT, RUN, result
+
+CODE = """
+const chart = document.getElementById(arguments[0]);
+return JSON.parse(JSON.stringify({data: chart.data, layout: chart.layout}));
+"""
+ROOF = {"bound": "compute", "rate": 1.5e11, "share": 0.72, "intensity": 63.4, "ridge": 5.1, "throughput": 2e9}
+Chart = Callable[[str], dict[str, Any]]
+
+
+def values(size: float, error: float) -> dict[str, tuple[str, float]]:
+    return {"memory.tensor": ("B", size), "memory.state": ("B", 0.0), "error.smooth": ("1", error)}
+
+
+def results() -> list[Result]:
+    split = {"shares": {"projections": 0.5, "attention": 0.2, "transform": 0.3, "other": 0.0}}
+    refused = result("full", 1024, None, status="oom", message="needs about 64 MiB of 32 MiB (estimate)")
+    fast = result("dct-x", 512, 1e-3, ratio=8, values=values(2 * MIB, 0.5))
+    return [
+        result("sdpa", 512, 2e-3, values=values(4 * MIB, 1e-7)),
+        result("sdpa", 1024, 4e-3, values=values(8 * MIB, 1e-7)),
+        result("full", 512, 8e-3, values=values(16 * MIB, 1e-7)),
+        replace(fast, details={"split": split, "roofline": ROOF}),
+        result("dct-x", 1024, None, ratio=8, status="error", message="SIGSEGV"),
+        result("sdpa", 2048, None, status="timeout", message="timeout after 120 s"),
+        result("dct-x", 2048, 4e-3, ratio=8, values=values(8 * MIB, 0.5)),
+        replace(refused, details={"estimated_bytes": 64 * MIB}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    found = results()
+    machine = Environment({**ENVIRONMENT.facts, "memory_bytes": 32 * MIB}, ENVIRONMENT.fingerprint)
+    one = Recorded(RUN, {machine.fingerprint: machine}, found, list(dict.fromkeys(r.case for r in found)))
+    return written(html([one]), tmp_path_factory.mktemp("charts"))
+
+
+@pytest.fixture
+def chart(browser: webdriver.Chrome, address: str) -> Chart:
+    screen(browser, 1280)
+    browser.get(f"{address}#n=512")
+
+    def read(name: str) -> dict[str, Any]:
+        settled(browser, name)
+        return browser.execute_script(CODE, name)  # type: ignore[no-any-return]
+
+    return read
+
+
+def named(chart: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {trace["name"]: trace for trace in chart["data"]}
+
+
+def test_a_cell_holds_the_ratio_or_the_reason_why_there_is_none(chart: Chart) -> None:
+    [heatmap] = chart("speedup")["data"]
+    assert heatmap["y"] == ["dct-x r=8", "full"]
+    assert heatmap["x"] == ["512", "1024", "2048"]
+    assert heatmap["text"] == [["▲ 2.00x", "failed", "reference timeout"], ["▼ 0.25x", "OOM", ""]]
+    assert heatmap["z"] == [[pytest.approx(1.0), None, None], [pytest.approx(-2.0), None, None]]
+
+
+def test_a_failed_case_breaks_its_line_and_the_reference_is_thick(chart: Chart) -> None:
+    traces = named(chart("latency"))
+    assert traces["dct-x r=8"]["y"] == [pytest.approx(1e-3), None, pytest.approx(4e-3)]
+    assert traces["dct-x r=8"]["connectgaps"] is False
+    assert traces["sdpa"]["line"]["width"] > traces["dct-x r=8"]["line"]["width"]
+
+
+def test_what_ran_out_of_memory_is_hollow_at_its_estimate_above_what_the_machine_has(chart: Chart) -> None:
+    traces = named(chart("memory"))
+    assert traces["full"]["y"] == [16 * MIB, 64 * MIB, None]
+    assert [symbol.endswith("-open") for symbol in traces["full"]["marker"]["symbol"]] == [False, True, False]
+    assert "estimate" in traces["full"]["customdata"][1]
+    assert traces["this machine: 32.0 MiB"]["y"] == [32 * MIB, 32 * MIB]
+
+
+def test_the_front_leaves_out_what_is_worse_in_both(chart: Chart) -> None:
+    traces = named(chart("pareto"))
+    front = traces["nothing is better in both"]
+    assert front["x"] == pytest.approx([1e-3, 2e-3])
+    assert front["y"] == pytest.approx([0.5, 1e-7])
+    assert traces["full"]["marker"]["size"] > traces["sdpa"]["marker"]["size"] > traces["dct-x r=8"]["marker"]["size"]
+
+
+def test_the_split_stacks_to_the_whole_call_and_leaves_out_what_was_not_profiled(chart: Chart) -> None:
+    traces = named(chart("split"))
+    assert {name: trace["x"] for name, trace in traces.items()} == {
+        "projections": [50], "attention": [20], "transform": [30], "other": [0],
+    }  # fmt: skip
+    assert traces["other"]["y"] == ["dct-x r=8"]
+
+
+def test_a_case_stands_under_the_ceilings_of_its_machine(chart: Chart) -> None:
+    traces = named(chart("roofline"))
+    compute = 1.5e11 / 0.72
+    memory, flat = traces["memory: 40.8 GB/s"], traces["compute: 208 GFLOP/s"]
+    assert memory["x"][1] == flat["x"][0] == pytest.approx(5.1)
+    assert memory["y"][0] == pytest.approx(memory["x"][0] * compute / 5.1)
+    assert flat["y"] == [pytest.approx(compute)] * 2
+    mark = traces["dct-x r=8"]
+    assert (mark["x"], mark["y"]) == ([pytest.approx(63.4)], [pytest.approx(1.5e11)])
+    assert mark["customdata"] == [[512, "150 GFLOP/s, 72% of the compute ceiling, at 63.4 FLOP per byte"]]
+
+
+@pytest.mark.parametrize(
+    ("call", "first"),
+    [
+        ("byteAxis([3 * 2 ** 20, 40 * 2 ** 20], '')", ["2 MiB", "4 MiB", "8 MiB", "16 MiB", "32 MiB", "64 MiB"]),
+        ("countAxis([3e9, 4e10], '', 'FLOP/s')", ["1 GFLOP/s", "2 GFLOP/s", "5 GFLOP/s", "10 GFLOP/s"]),
+        ("countAxis([0.5, 5e3], '')", ["0.1", "1", "10", "100", "1000", "10000"]),
+        ("secondAxis([3e-4, 4e-3], '')", ["100 µs", "200 µs", "500 µs", "1 ms"]),
+        ("lengthAxis([512, 1024, 2048, 4096], 1000)", ["512", "1024", "2048", "4096"]),
+        ("lengthAxis([512, 1024, 2048, 4096], 300)", ["1024", "4096"]),
+    ],
+)
+def test_axes_have_units_and_no_exponents(browser: webdriver.Chrome, call: str, first: list[str]) -> None:
+    code = source("scripts/numbers.js") + source("scripts/axes.js")
+    axis = browser.execute_script(f"{code} return {call}")
+    assert axis["ticktext"][: len(first)] == first
+    assert axis["type"] == "log"
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-6, 1e-5), (3e-4, 0.2), (1e-7, 50.0)])
+def test_times_are_labelled_within_the_axis(browser: webdriver.Chrome, low: float, high: float) -> None:
+    code = source("scripts/numbers.js") + source("scripts/axes.js")
+    axis = browser.execute_script(f"{code} return secondAxis([{low}, {high}], '')")
+    assert axis["tickvals"][0] <= low * 1.001
+    assert axis["tickvals"][-1] >= high / 5
+    for value, text in zip(axis["tickvals"], axis["ticktext"], strict=True):
+        number, unit = text.split(" ")
+        assert float(number) * {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}[unit] == pytest.approx(value, rel=1e-6)
+        assert math.log10(value) > -9
+
+
+def test_a_method_of_ones_own_and_a_run_without_a_reference_are_drawn(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    found = [result("my_package:Mine", n, n * 1e-6) for n in (256, 512)]
+    one = Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
+    screen(browser, 390)
+    browser.get(written(html([one]), tmp_path))
+    settled(browser, "latency")
+    assert list(named(browser.execute_script(CODE, "latency"))) == ["my_package:Mine"]
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert browser.get_log("browser") == []

@@ -1,0 +1,202 @@
+"""The reader's choices: linked everywhere, kept in the URL, and answered with Python's words."""
+
+from __future__ import annotations
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from dctbench import analysis
+from dctbench.analysis import Budgets
+from dctbench.references import Recorded
+from dctbench.report import choice
+from dctbench.report.labels import Labels
+from tests.browser.driving import screen, settled, texts
+
+TRACES = """
+const element = document.getElementById(arguments[0]);
+return Object.fromEntries(element.data.map((trace) => [trace.name, Array.from(trace.y)]));
+"""
+
+
+@pytest.fixture
+def opened(browser: webdriver.Chrome, page: str) -> webdriver.Chrome:
+    screen(browser, 1280)
+    browser.get(page)
+    settled(browser, "latency")
+    return browser
+
+
+def pick(browser: webdriver.Chrome, name: str, value: str) -> None:
+    browser.find_element(By.CSS_SELECTOR, f"#choices [name={name}] option[value='{value}']").click()
+
+
+def toggle(browser: webdriver.Chrome, name: str, value: str) -> None:
+    button = browser.find_element(By.CSS_SELECTOR, f"input[name={name}][value={value}]")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+
+
+def budget(browser: webdriver.Chrome, name: str, text: str) -> None:
+    field = browser.find_element(By.CSS_SELECTOR, f"#choices [name={name}]")
+    field.clear()
+    field.send_keys(text, Keys.TAB)
+
+
+def traces(browser: webdriver.Chrome, figure: str) -> dict[str, list[float | None]]:
+    settled(browser, figure)
+    return browser.execute_script(TRACES, figure)  # type: ignore[no-any-return]
+
+
+def cards(browser: webdriver.Chrome) -> str:
+    return browser.find_element(By.ID, "cards").text
+
+
+def test_a_choice_reaches_cards_charts_and_table_and_a_link_restores_it(opened: webdriver.Chrome, page: str) -> None:
+    pick(opened, "batch", "4")
+    pick(opened, "n", "512")
+    assert "At n = 512, batch 4, keep sdpa: fastest" in cards(opened)
+    assert {name: len(y) for name, y in traces(opened, "latency").items()} == {"sdpa": 2, "dct-x r=8": 2}
+    settled(opened, "table")
+    assert opened.find_element(By.ID, "found").text == "4 of 20 results (batch 4)"
+    link, said = opened.current_url, cards(opened)
+    opened.get("about:blank")
+    opened.get(link)
+    assert cards(opened) == said
+    assert link.startswith(f"{page}#")
+    chosen = opened.find_elements(By.CSS_SELECTOR, "#choices select")
+    assert {one.get_attribute("name"): one.get_attribute("value") for one in chosen} == {
+        "batch": "4", "n": "512", "reference": "sdpa",
+    }  # fmt: skip
+
+
+def test_back_takes_a_choice_back_and_forward_makes_it_again(opened: webdriver.Chrome) -> None:
+    first = cards(opened)
+    pick(opened, "n", "512")
+    second = cards(opened)
+    assert second != first
+    opened.back()
+    WebDriverWait(opened, 10).until(lambda b: cards(b) == first)
+    opened.forward()
+    WebDriverWait(opened, 10).until(lambda b: cards(b) == second)
+
+
+def test_a_click_in_the_heatmap_takes_length_and_ratio_everywhere(opened: webdriver.Chrome) -> None:
+    settled(opened, "speedup")
+    plot = opened.find_element(By.CSS_SELECTOR, "#speedup .nsewdrag")
+    names = opened.execute_script("return document.getElementById('speedup').data[0].y")
+    row = names[::-1].index("dct-x r=4")  # from the top
+    x, y = plot.size["width"] / 6, plot.size["height"] * ((row + 0.5) / len(names) - 0.5)
+    ActionChains(opened).move_to_element_with_offset(plot, int(x - plot.size["width"] / 2), int(y)).click().perform()
+    WebDriverWait(opened, 10).until(lambda b: "ratio=4" in b.current_url)
+    assert "n=512" in opened.current_url
+    assert "At n = 512" in cards(opened)
+    assert set(traces(opened, "latency")) == {"sdpa", "dct-x r=4", "full", "fnet"}
+    settled(opened, "table")
+    assert not [text for text in texts(opened, "#window tbody th") if "r=8" in text]
+
+
+def test_what_was_not_measured_gives_way_to_the_nearest_setting(opened: webdriver.Chrome, page: str) -> None:
+    opened.get("about:blank")
+    opened.get(f"{page}#n=999&batch=7&reference=nothing&ratio=3&tail=x&run=9")
+    assert "At n = 2048, batch 1" in cards(opened)
+    assert opened.get_log("browser") == []
+
+
+def test_a_method_hidden_in_one_chart_is_hidden_in_all(opened: webdriver.Chrome) -> None:
+    [button, *_] = [
+        b for b in opened.find_elements(By.CSS_SELECTOR, "[data-legend] button") if b.text == "linformer r=8"
+    ]
+    button.click()
+    for figure in ("latency", "memory", "pareto"):
+        assert "linformer r=8" not in traces(opened, figure)
+    pressed = opened.find_elements(By.CSS_SELECTOR, "[data-legend] button[value='linformer r=8']")
+    assert len(pressed) > 2
+    assert [one.get_attribute("aria-pressed") for one in pressed] == ["false"] * len(pressed)
+    assert not [line for line in texts(opened, "[data-lines] li") if line.startswith("linformer")]
+
+
+def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_said(opened: webdriver.Chrome) -> None:
+    toggle(opened, "tail", "p99")
+    missing = opened.find_element(By.CSS_SELECTOR, "[data-missing=latency]")
+    assert missing.text == "Nothing has a p99 with batch 1. A p95 takes 20 samples, a p99 299."
+    pick(opened, "batch", "4")
+    assert not missing.is_displayed()
+    median = traces(opened, "latency")["sdpa"]
+    tensors = traces(opened, "memory")["sdpa"]
+    toggle(opened, "kind", "process")
+    assert [b - a for a, b in zip(tensors, traces(opened, "memory")["sdpa"], strict=True)] == [4092, 4092]  # type: ignore[operator]
+    toggle(opened, "tail", "median")
+    assert all(a < b for a, b in zip(traces(opened, "latency")["sdpa"], median, strict=True))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("given", "budgets"),
+    [
+        ({"memory": "20MiB"}, Budgets(memory=20 * 2**20)),
+        ({"memory": "16777220"}, Budgets(memory=16 * 2**20 + 4)),
+        ({"error": "5%"}, Budgets(error_smooth=0.05)),
+        ({"error": "1e-9"}, Budgets(error_smooth=1e-9)),
+        ({"memory": "1kB", "error": "2%"}, Budgets(memory=1000, error_smooth=0.02)),
+        ({"latency": "2ms", "memory": "64MiB"}, Budgets(latency_p99=2e-3, memory=64 * 2**20)),
+        ({"latency": "100us"}, Budgets(latency_p99=1e-4)),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_budgets_are_answered_with_the_words_of_choose(
+    opened: webdriver.Chrome, reported: Recorded, given: dict[str, str], budgets: Budgets, batch: int
+) -> None:
+    pick(opened, "batch", str(batch))
+    pick(opened, "n", "512")
+    for name, text in given.items():
+        budget(opened, name, text)
+    answer, lines = opened.execute_script(
+        "const c = document.querySelector('#cards article');"
+        "return [c.querySelector('p').textContent, Array.from(c.querySelectorAll('li')).map((l) => l.textContent)]"
+    )
+    labels = Labels(s.case for s in reported.summaries)
+    here = [s for s in reported.summaries if (s.case.seq_len, s.case.batch) == (512, batch)]
+    [standing] = analysis.standings(here, "sdpa")
+    found = analysis.choose(standing, budgets)
+    if budgets.latency_p99 is not None and batch == 1:
+        assert choice.MEDIAN in answer
+        return
+    assert answer == choice.verdict(standing, found, budgets, labels)
+    assert lines == choice.remarks(standing, found, budgets)[: len(lines)]
+    assert len(lines) >= len(found.over) + len(found.unmeasured)
+
+
+def test_a_budget_is_drawn_and_one_that_cannot_be_read_is_said(opened: webdriver.Chrome) -> None:
+    budget(opened, "latency", "2ms")
+    assert traces(opened, "latency")["budget 2.00 ms"] == [2e-3, 2e-3]
+    budget(opened, "memory", "64 apples")
+    field = opened.find_element(By.CSS_SELECTOR, "#choices [name=memory]")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert "not a size such as 64MiB or 2GiB" in opened.find_element(By.ID, "choices").text
+
+
+def test_the_table_sorts_filters_and_opens_to_command_error_and_samples(opened: webdriver.Chrome) -> None:
+    settled(opened, "table")
+    opened.find_element(By.CSS_SELECTOR, "[data-sort=p50]").click()
+    names = texts(opened, "#window tbody th")
+    assert [name.removeprefix("▸ ") for name in names[:2]] == ["dct-x r=8", "dct-x r=4"]
+    assert [name.removeprefix("▸ ") for name in names[-3:]] == ["fnet", "full", "full"]
+    opened.find_element(By.CSS_SELECTOR, "[data-sort=p50]").click()
+    assert texts(opened, "#window tbody th")[-3:] == names[-3:]
+    opened.find_element(By.ID, "find").send_keys("full oom")
+    assert texts(opened, "#window tbody th") == ["▸ full"]
+    opened.find_element(By.CSS_SELECTOR, "#window tbody button").click()
+    details = opened.find_element(By.CSS_SELECTOR, "tr.details").text
+    assert "OOM (needs about 1.00 TiB of 131 GiB (estimate))" in details
+    assert "dctbench run --impl full --seq 2048 --device cpu --dtype float32 --scope layer" in details
+    find = opened.find_element(By.ID, "find")
+    find.clear()
+    find.send_keys("dct-x r=4 n=512")
+    opened.find_element(By.CSS_SELECTOR, "#window tbody button").click()
+    details = opened.find_element(By.CSS_SELECTOR, "tr.details").text
+    assert "30 samples in the order taken" in details
+    assert "latency: 12% apart: quieten the machine" in details
+    assert "find=dct-x+r%3D4+n%3D512" in opened.current_url
