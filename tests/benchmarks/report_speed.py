@@ -2,7 +2,8 @@
 
 Ten thousand results: at most 2 s of work beyond imports from the store to the file, 7 MB (4 MB compressed), fewer than
 8,000 elements in the document, interactive within 1.5 s of opening, and 300 ms from a choice until everything in sight
-shows it. The median of several tries, and the least, which a busy machine disturbs less; in headless Chromium. Nothing here is a test: timings belong to a machine.
+shows it. The median of several tries, and the least, which a busy machine disturbs less; in headless Chromium.
+Nothing here is a test: timings belong to a machine.
 """
 
 from __future__ import annotations
