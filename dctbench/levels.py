@@ -51,7 +51,7 @@ def _edges(ruptures: Any, values: Sequence[float]) -> list[int]:
     if len(edges) == 2:
         return edges
     inner = [start + edge for start, end in pairwise(edges) for edge in _edges(ruptures, values[start:end])[:-1]]
-    return _placed(ruptures, values, [*inner, len(values)])
+    return _distinct(ruptures, values, [*inner, len(values)])
 
 
 def _beyond_chance(ruptures: Any, values: Sequence[float]) -> list[int]:
@@ -62,15 +62,38 @@ def _beyond_chance(ruptures: Any, values: Sequence[float]) -> list[int]:
     if ranks is None:
         return best
     search = ruptures.KernelCPD(kernel="linear", min_size=LEAST_LEVEL).fit(ranks)
-    for cuts, (a, b) in _CHANCE.items():
+    for cuts in _CHANCE:
         if count < (cuts + 1) * LEAST_LEVEL:
             break
         edges = [0, *search.predict(n_bkps=cuts)]
-        explained = sum(float(ranks[start:end].sum()) ** 2 / (end - start) for start, end in pairwise(edges))
-        beyond = explained - a - b * math.log(count)
+        beyond = _excess(ranks, edges)
         if beyond > most:
             best, most = edges, beyond
     return best
+
+
+def _excess(ranks: Any, edges: Sequence[int]) -> float:
+    """How much more of the squared standard ranks levels with these edges explain than chance does."""
+    a, b = _CHANCE[len(edges) - 2]
+    explained = sum(float(ranks[start:end].sum()) ** 2 / (end - start) for start, end in pairwise(edges))
+    return explained - a - b * math.log(edges[-1])
+
+
+def _distinct(ruptures: Any, values: Sequence[float], edges: Sequence[int]) -> list[int]:
+    """The edges in their best places, without those between neighbours that differ by no more than chance.
+
+    Such ones are left behind where the first cuts of a long series missed the place of a change.
+    """
+
+    def excess(i: int) -> float:
+        first, between, last = edges[i - 1 : i + 2]
+        ranks = _standard_ranks(values[first:last])
+        return -math.inf if ranks is None else _excess(ranks, [0, between - first, last - first])
+
+    edges = _placed(ruptures, values, edges)
+    while len(edges) > 2 and excess(weakest := min(range(1, len(edges) - 1), key=excess)) <= 0:
+        edges = _placed(ruptures, values, [*edges[:weakest], *edges[weakest + 1 :]])
+    return edges
 
 
 def _placed(ruptures: Any, values: Sequence[float], edges: Sequence[int]) -> list[int]:
