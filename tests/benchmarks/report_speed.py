@@ -2,7 +2,8 @@
 
 Ten thousand results: at most 2 s of work beyond imports from the store to the file, 7 MB (4 MB compressed), fewer than
 8,000 elements in the document, interactive within 1.5 s of opening, and 300 ms from a choice until everything in sight
-shows it. The median of several tries, and the least, which a busy machine disturbs less; in headless Chromium. Nothing here is a test: timings belong to a machine.
+shows it. The median of several tries, and the least, which a busy machine disturbs less; in headless
+Chromium. Nothing here is a test: timings belong to a machine.
 """
 
 from __future__ import annotations
@@ -126,10 +127,8 @@ def opened(page: Path, tries: int) -> dict[str, list[float]]:
     for _ in range(tries):
         with chromium() as browser:
             screen(browser, 1280)
-            begin = time.perf_counter()
             browser.get(page.as_uri())
-            browser.execute_async_script(READY)
-            found["interactive_ms"].append((time.perf_counter() - begin) * 1000)
+            found["interactive_ms"].append(float(browser.execute_async_script(READY)))
             for one in (("dtype", "float32"), ("batch", "4"), ("n", "4096")):
                 found["choice_ms"].append(chosen(browser, *one))
             for figure in browser.execute_script(
