@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from dctbench.errors import UsageError
+from dctbench.errors import UsageError, text_of
 
 
 def load_target(target: str) -> Any:
@@ -27,9 +27,9 @@ def load_target(target: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         found = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
-            f"{target}: importing {module} failed: {type(error).__name__}: {error}",
+            f"{target}: importing {module} failed: {type(error).__name__}: {text_of(error)}",
             hint="the module is looked for on PYTHONPATH and among installed packages, not in the current folder",
         ) from error
     try:
@@ -259,6 +259,13 @@ def implementation(name: str) -> Implementation:
     if name not in known:
         raise unknown("implementation", name, known)
     return known[name]
+
+
+def recorded(name: str) -> Implementation:
+    """What is known here of a method that results name: one measured elsewhere, or uninstalled since, among them."""
+    return IMPLEMENTATIONS.get(name) or Implementation(
+        name, name, "measured, and not one of dctbench's own", "elsewhere", uses_ratio=None, scopes=_FOREIGN_SCOPES
+    )
 
 
 def implementations() -> Mapping[str, Implementation]:

@@ -2,10 +2,13 @@
 
 Nothing here imports torch; versions are read from package metadata. The fingerprint hashes only what is stable:
 a current clock or load in it would make one machine look like many.
+
+Run as a module it describes the interpreter that runs it, for a gate whose base lives in another environment.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import socket
@@ -18,9 +21,9 @@ from typing import Any
 
 from dctbench import gpus, host
 from dctbench.host import cpu_model, memory_limit, read_text, usable_cores
-from dctbench.model import Environment, digest
+from dctbench.model import PROTOCOL, Environment, digest
 
-__all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_state", "memory_limit",
+__all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_state", "main", "memory_limit",
            "package_version", "read_text", "usable_cores"]  # fmt: skip
 
 STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
@@ -132,3 +135,20 @@ def git_state() -> dict[str, Any] | None:
     if commit is None:
         return None
     return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def main() -> None:
+    """Print this interpreter's environment and which dctbench it imports, as one line of JSON."""
+    found = collect()
+    # The repository of the current folder is that of head, wherever the interpreter lives.
+    facts = {**found.facts, "git": None}
+    about = {
+        "protocol": PROTOCOL,
+        "version": package_version("dctbench"),
+        "package": str(Path(__file__).resolve().parent),
+    }
+    print(json.dumps({**about, "facts": facts, "fingerprint": found.fingerprint}))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,6 @@ from typing import ClassVar
 EXIT_OK = 0
 EXIT_CASES_FAILED = 4
 EXIT_BUG = 70
-EXIT_INTERRUPTED = 130
 
 
 class DctbenchError(Exception):
@@ -49,7 +48,27 @@ class UnavailableError(DctbenchError):
     exit_code = 6
 
 
+class TemporaryFolderError(DctbenchError):
+    """No file can be made in the folder for temporary files (exit 5)."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(DctbenchError):
+    """A signal ended a run: what was measured is stored, and the hint says how to go on (exit 130)."""
+
+    exit_code = 130
+
+
 class UnsupportedError(DctbenchError):
     """A method that has no such shape, scope or dtype: the case becomes `unsupported`, never a failure of the sweep."""
 
     exit_code = 2
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception, whatever its class makes of being asked for it."""
+    try:
+        return str(error)
+    except BaseException as failure:
+        return f"its text cannot be had: __str__ raised {type(failure).__name__}"

@@ -6,6 +6,7 @@ those fails the case keeps what was measured, and a warning says what is missing
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from torch import Tensor
 from dctbench import catalog, units
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.devices import Cache, DeviceModule
-from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
 from dctbench.metrics import added, energy, error, flops, inputs, latency, memory
 from dctbench.metrics.output import (
     WrongOutputError,
@@ -41,6 +42,10 @@ class NotEnoughMemoryError(DctbenchError):
         self.needed = needed
 
 
+class NotFiniteError(DctbenchError):
+    """A figure that is no number."""
+
+
 def measure_case(
     case: Case,
     device: DeviceModule,
@@ -50,6 +55,7 @@ def measure_case(
     cache: Cache | None = None,
     rates: Rates | None = None,
     timing_only: bool = False,
+    turn: Callable[[], None] = lambda: None,
 ) -> JSON:
     """Measure one case in this process.
 
@@ -61,6 +67,7 @@ def measure_case(
         cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
         rates: this machine's rates for the transform planner; shipped ones when None.
         timing_only: leave out the passes whose figures do not differ between processes.
+        turn: returns when it is this process's turn, where sampling is in turns with another.
 
     Returns:
         status, measurements, warnings and details, as plain JSON.
@@ -92,7 +99,7 @@ def measure_case(
         expected = _first_calls(case, device, subject, collected)
         watch = device.watch(case.device)
         timer = latency.Timer(subject.prepare, subject.call, stopwatch)
-        samples = latency.measure(timer, sampling, watch.disturbed)
+        samples = latency.measure(timer, sampling, watch.disturbed, turn)
         seen = watch.conditions()
         collected.add("latency", *samples.seconds)
         collected.warnings += [f"latency: {text}" for text in (*latency.warnings(samples), *seen.warnings)]
@@ -120,6 +127,8 @@ def measure_case(
         **_what_ran(case, module, rates),
         **device.describe(case.device),
     )
+    if samples.turns:
+        collected.details["turns"] = list(samples.turns)
     if samples.retaken:
         collected.details["retaken"] = list(samples.retaken)
     if samples.noisy:
@@ -167,6 +176,8 @@ class _Collected:
         self.details: JSON = {}
 
     def add(self, metric: str, *samples: float, unit: str | None = None) -> None:
+        if not all(map(math.isfinite, samples)):
+            raise NotFiniteError(f"{metric} came out as {samples[0]:g}")
         unit = unit or catalog.METRICS[metric].unit
         self.measurements.append({"metric": metric, "unit": unit, "samples": list(samples)})
 
@@ -183,8 +194,8 @@ class _Collected:
         except (UnsupportedError, UnavailableError) as reason:
             self.details[f"{metric}.absent"] = reason.message
         except Exception as failure:
-            text = failure.message if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: {failure}"
-            self.warnings.append(f"{metric}: not measured ({' '.join(text.split())[:300]})")
+            kind = "" if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: "
+            self.warnings.append(f"{metric}: not measured ({' '.join((kind + text_of(failure)).split())[:300]})")
 
     def to_json(self) -> JSON:
         return {

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any, Literal
 
 Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
@@ -26,6 +27,10 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 JSON = dict[str, Any]
 SCHEMA_VERSION = 1
 """Of the own JSON document; a reader refuses a higher one."""
+PROTOCOL = 1
+"""Of what a runner and its workers say to each other: a base in another environment has to speak the same."""
+TURN = "turn\n"
+"""What a worker says when it waits for its turn; a line in answer gives it."""
 
 
 def canonical_json(value: object) -> str:
@@ -207,3 +212,59 @@ class Run:
     def short_id(self) -> str:
         """The first eight digits, as people type it."""
         return self.id[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A name for a run that others are judged against: a pointer, never a copy. `saved_at` is UTC in ISO 8601."""
+
+    name: str
+    run_id: str
+    saved_at: str
+
+
+class Kind(Enum):
+    """What a gate says of one metric of one case."""
+
+    PASS = "PASS"
+    FASTER = "FASTER"
+    BETTER = "BETTER"
+    NEW = "NEW"
+    FIXED = "FIXED"
+    SLOWER = "SLOWER"
+    WORSE = "WORSE"
+    OVER_BUDGET = "OVER_BUDGET"
+    MISSING = "MISSING"
+    NEWLY_FAILING = "NEWLY_FAILING"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INCOMPARABLE = "INCOMPARABLE"
+
+
+REGRESSIONS = frozenset({Kind.SLOWER, Kind.WORSE, Kind.OVER_BUDGET, Kind.MISSING, Kind.NEWLY_FAILING})
+"""What makes a check exit 1."""
+IMPROVEMENTS = frozenset({Kind.FASTER, Kind.BETTER, Kind.FIXED})
+UNDECIDED = frozenset({Kind.INCONCLUSIVE, Kind.INCOMPARABLE})
+"""What makes a check exit 3 when nothing makes it exit 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What comparing head with base says of one metric of one case.
+
+    `base` and `head` are in the metric's SI unit, or None on a side that has no value. `effect` is head / base; of
+    latency it is the change of the ratio to the reference, where there is one, with `low` and `high` its 95% interval
+    and `raw` the change without the reference. `tolerance` is the change or the limit that it was held against, and
+    `reason` says in words what the figures cannot.
+    """
+
+    case: Case
+    metric: str
+    kind: Kind
+    base: float | None = None
+    head: float | None = None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    raw: float | None = None
+    tolerance: float | None = None
+    reason: str = ""

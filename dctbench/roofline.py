@@ -74,7 +74,8 @@ def under_the_roof(result: Result, machine: Calibration | None) -> Result:
     In rounds that do not count FLOPs the method's own formula stands in; without either nothing is said.
     """
     latency, counted = result.measurement("latency"), result.measurement("flops")
-    flops = counted.samples[0] if counted else result.details.get("flops.analytic")
+    stated = result.details.get("flops.analytic")
+    flops = counted.samples[0] if counted else stated if isinstance(stated, int | float) else None
     if machine is None or latency is None or not flops or result.case.device != machine.device:
         return result
     impossible = faster_than_possible(result.case, min(latency.samples), flops, machine)

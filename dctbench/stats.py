@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+P99_SAMPLES = math.ceil(math.log(0.05) / math.log(0.99))
+"""The fewest samples whose largest is a 95% upper bound of the 99th percentile: 299."""
 SIGMA_PER_MAD = 1.4826
 """A normal distribution's standard deviation in units of its median absolute deviation."""
 

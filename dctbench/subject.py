@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dctbench import catalog
 from dctbench.attention.encoder import VOCABULARY
 from dctbench.attention.scopes import build_scope
-from dctbench.errors import UnsupportedError
+from dctbench.errors import UnsupportedError, text_of
 from dctbench.metrics import inputs
 from dctbench.model import Case
 from dctbench.transforms import CostModel
@@ -178,7 +178,7 @@ class Graphed(nn.Module):
             with torch.cuda.graph(graph):
                 self._output = self.module(*self._inputs)
         except RuntimeError as error:
-            text = str(error).splitlines()[0]
+            text = text_of(error).partition("\n")[0]
             raise UnsupportedError(f"cannot be recorded as a CUDA graph: {text}") from None
         self._graph = graph
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from dctbench import catalog, grid
 from dctbench.errors import UsageError
+from dctbench.limits import GATE_KEYS, gate_rule
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, Suite
 from dctbench.quantities import duration
 
@@ -77,10 +78,13 @@ def parse(text: str, where: str) -> Suite:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"suite {where}: {error}", hint="suites are TOML files; see `dctbench list suites`") from None
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and tables within tables
+        problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
+        raise UsageError(
+            f"suite {where}: {problem}", hint="suites are TOML files; see `dctbench list suites`"
+        ) from None
     reader = _Reader(text, where)
-    reader.only(data, (), ("name", "description", "axes", "settings"))
+    reader.only(data, (), ("name", "description", "axes", "settings", "gate"))
     for key in ("name", "description"):
         if not isinstance(data.get(key, ""), str):
             raise reader.error((), key, "must be a text")
@@ -97,6 +101,7 @@ def parse(text: str, where: str) -> Suite:
         description=data.get("description", ""),
         axes=axes,
         settings={**DEFAULT_SETTINGS, **dict(reader.settings(settings))},
+        gate=reader.gate(reader.table(data, "gate")),
     )
 
 
@@ -206,3 +211,19 @@ class _Reader:
                 if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
                     raise self.error(table, key, "must be a table of texts")
                 yield key, dict(value)
+
+    def gate(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The rules of `[gate]`, each as its flag of `dctbench check` would have it."""
+        self.only(data, ("gate",), GATE_KEYS)
+        found = {}
+        for key, value in data.items():
+            items = value if isinstance(value, list) else [value]
+            if not items or not all(
+                isinstance(item, str | int | float) and not isinstance(item, bool) for item in items
+            ):
+                raise self.error(("gate",), key, f"must be a text or a number, not {value!r}")
+            try:
+                found[key] = gate_rule(key, [str(item) for item in items])
+            except UsageError as bad:
+                raise self.error(("gate",), key, f"({bad.message})", bad.hint) from None
+        return found

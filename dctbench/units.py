@@ -54,6 +54,13 @@ def ratio(value: float) -> str:
     return f"{value:.2f}x" if 0.095 <= value < 9.995 else f"{value:.1f}x" if value >= 9.995 else f"{value:.2g}x"
 
 
+def ratio_with_interval(value: float, low: float | None, high: float | None) -> str:
+    """`0.70x (0.66-0.74)`; the ratio alone where its interval is not known."""
+    if low is None or high is None:
+        return ratio(value)
+    return f"{ratio(value)} ({ratio(low).removesuffix('x')}-{ratio(high).removesuffix('x')})"
+
+
 def percent(value: float) -> str:
     """A share as a percentage with two significant digits at most: 0.4%, 3%, 12%."""
     scaled = value * 100

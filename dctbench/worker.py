@@ -7,29 +7,30 @@ this process only, and the parent turns each of them into a stored result. The c
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import json
 import os
-import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dctbench import catalog
+from dctbench import catalog, guard
 from dctbench.devices import Cache
-from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
-from dctbench.model import Case
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, text_of
+from dctbench.model import TURN, Case
+from dctbench.texts import harmless_values
 
-_PR_SET_PDEATHSIG = 1
+_TRACEBACK = 20_000
+"""Characters that are kept, from its end."""
 
 
 def main(argv: list[str]) -> None:
     """Answer one request that comes over the socket whose number is `argv[0]`; `argv[1]` is the parent's id."""
-    die_with_parent(int(argv[1]))
+    guard.die_with_parent(int(argv[1]))
     serve(int(argv[0]))
 
 
@@ -37,29 +38,56 @@ def serve(descriptor: int) -> NoReturn:
     """Read one request from the socket of that number, answer it, and end this process."""
     _volunteer_for_the_oom_killer()
     faulthandler.enable()
+    own = os.getpid()
     with socket.socket(fileno=descriptor) as channel:
         channel.set_inheritable(False)
         with channel.makefile("rw", encoding="utf-8", newline="\n") as pipe:
-            answer = respond(json.loads(pipe.readline()))
-            pipe.write(json.dumps(answer) + "\n")
+
+            def turn() -> None:
+                pipe.write(TURN)
+                pipe.flush()
+                pipe.readline()
+
+            answer = respond(json.loads(pipe.readline()), turn)
+            if os.getpid() != own:  # an implementation forked, and this is the copy: one answer is enough
+                os._exit(0)
+            pipe.write(_line(answer))
             pipe.flush()
             # An implementation may have left threads or exit handlers behind; nothing waits for them.
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
             os._exit(0)
 
 
-def respond(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a request: `{"measure": ...}`, `{"describe": ...}`, `{"inspect": {}}` or `{"calibrate": ...}`."""
-    if "measure" in request:
-        return measure(**request["measure"])
+def _line(answer: dict[str, Any]) -> str:
+    """An answer as JSON; one that holds what JSON cannot is an error."""
+    try:
+        return json.dumps(harmless_values(answer), allow_nan=False) + "\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        return json.dumps({"status": "error", "message": f"the case's figures are no JSON: {text_of(error)}"}) + "\n"
+
+
+def respond(request: dict[str, Any], turn: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """The answer to a request: `{"measure": ...}`, `{"describe": ...}`, `{"inspect": {}}` or `{"calibrate": ...}`.
+
+    What dctbench itself refuses is marked `refused`, apart from what breaks. `turn` waits for this process's turn,
+    where it measures in turns with another.
+    """
     [(kind, arguments)] = request.items()
     questions: dict[str, Callable[..., dict[str, Any]]]
-    questions = {"describe": describe, "inspect": inspect, "calibrate": calibrate}
+    questions = {
+        "measure": partial(measure, turn=turn),
+        "describe": describe,
+        "inspect": inspect,
+        "calibrate": calibrate,
+    }
     try:
         return questions[kind](**arguments)
     except DctbenchError as error:
-        return {"status": "error", "message": error.message, "hint": error.hint}
+        return {"status": "error", "message": error.message, "hint": error.hint, "refused": True}
+    except BaseException as error:  # SystemExit included: an implementation may call sys.exit
+        return _failure(error)
 
 
 def measure(
@@ -69,6 +97,7 @@ def measure(
     cache: Cache | None = None,
     rates: dict[str, float] | None = None,
     timing_only: bool = False,
+    turn: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """One case's status, measurements, warnings and details as plain JSON; every failure is an answer too.
 
@@ -85,38 +114,46 @@ def measure(
     wanted = Sampling(**{**device.SAMPLING, **sampling})
     try:
         return measure_case(
-            subject, device, sampling=wanted, scratch=scratch, cache=cache, rates=rates, timing_only=timing_only
+            subject,
+            device,
+            sampling=wanted,
+            scratch=scratch,
+            cache=cache,
+            rates=rates,
+            timing_only=timing_only,
+            turn=turn,
         )
     except NotEnoughMemoryError as error:
         return {"status": "oom", "message": error.message, "details": {"estimated_bytes": error.needed}}
     except (UnsupportedError, UnavailableError) as error:
         return {"status": "unsupported", "message": error.message}
-    except BaseException as error:  # SystemExit included: an implementation may call sys.exit
-        return _failure(error, device.out_of_memory(error), lambda: estimated_bytes(subject))
+    except BaseException as error:
+        asked = device.out_of_memory(error)
+        return _failure(error) if asked is None else _out_of_memory(asked, lambda: estimated_bytes(subject))
 
 
-def _failure(error: BaseException, asked: str | None, estimate: Callable[[], int | None]) -> dict[str, Any]:
-    """The answer for what went wrong while measuring; `asked` says that memory ran out."""
-    if asked is not None:
-        needed = None
-        with contextlib.suppress(Exception):
-            needed = estimate()
-        return {"status": "oom", "message": asked, "details": {} if needed is None else {"estimated_bytes": needed}}
+def _out_of_memory(asked: str, estimate: Callable[[], int | None]) -> dict[str, Any]:
+    """The answer where memory ran out, which `asked` says in words."""
+    needed = None
+    with contextlib.suppress(Exception):
+        needed = estimate()
+    return {"status": "oom", "message": asked, "details": {} if needed is None else {"estimated_bytes": needed}}
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    """The answer for what went wrong."""
     if isinstance(error, DctbenchError):
         return {"status": "error", "message": error.message}
-    return {
-        "status": "error",
-        "message": describe_error(error),
-        "details": {"traceback": traceback.format_exc()},
-    }
+    said = traceback.format_exc()[-_TRACEBACK:]
+    return {"status": "error", "message": describe_error(error), "details": {"traceback": said}}
 
 
 def describe_error(error: BaseException) -> str:
     """One sentence: what was raised and, for an error of the implementation, where."""
     if isinstance(error, SystemExit):
-        return f"the implementation called sys.exit({error.code!r})"
+        return f"the implementation called sys.exit({text_of(error)})"
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = " ".join(str(error).split())[:500]
+    text = " ".join(text_of(error).split())[:500]
     return f"{type(error).__name__}: {text} ({Path(frame.filename).name}:{frame.lineno})"
 
 
@@ -147,22 +184,9 @@ def calibrate(device: str) -> dict[str, Any]:
     return {"calibration": ceilings.calibrate(device, lambda: module.synchronize(device)).to_json()}
 
 
-def die_with_parent(parent: int) -> None:
-    """A killed runner must not leave a case running and holding its device; the kernel sees to it on Linux."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
-
-
 def _volunteer_for_the_oom_killer() -> None:
     """If memory runs out it is this process's doing: let the kernel end it, and not its parent or a neighbour."""
     try:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     except OSError:
         return
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -11,10 +11,9 @@ import gc
 import os
 import random
 import socket
-import sys
 from pathlib import Path
 
-from dctbench import catalog, worker
+from dctbench import catalog, guard, worker
 
 _MESSAGE = 64
 
@@ -23,9 +22,11 @@ def main(argv: list[str]) -> None:
     """Serve forks over the socket whose number is `argv[0]` until it closes; `argv[1]` is the parent's id.
 
     For each message that brings two descriptors, the child's channel and the file for its output, the answers are
-    two lines: `pid N` at once, `exit CODE` when the child has ended (negative: by that signal).
+    two lines: `pid N` at once, `exit CODE LEFT` when the child has ended (CODE negative: by that signal) and the LEFT
+    processes that it left behind are ended too.
     """
-    worker.die_with_parent(int(argv[1]))
+    guard.die_with_parent(int(argv[1]))
+    guard.adopt_orphans()
     with socket.socket(fileno=int(argv[0])) as control:
         control.set_inheritable(False)
         _preload()
@@ -45,7 +46,10 @@ def main(argv: list[str]) -> None:
                 os.close(descriptor)
             control.sendall(f"pid {child}\n".encode())
             _, status = os.waitpid(child, 0)
-            control.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
+            left = guard.end_descendants(child)
+            control.sendall(f"exit {os.waitstatus_to_exitcode(status)} {left}\n".encode())
+            if guard.has_children():  # one that not even SIGKILL ends must not be laid at the next case's door
+                return
 
 
 def _preload() -> None:
@@ -69,12 +73,8 @@ def _become_worker(control: socket.socket, channel: int, output: int) -> None:
         os.dup2(output, 2)
         os.close(output)
         os.set_inheritable(channel, False)
-        worker.die_with_parent(zygote)
+        guard.die_with_parent(zygote)
         random.seed()
         worker.serve(channel)
     finally:  # whatever happens, this process never goes on as a second zygote
         os._exit(1)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -173,3 +174,203 @@ class StopsItself(Good):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         os.kill(os.getpid(), signal.SIGSTOP)
         return x
+
+
+class LeavesOrphans(Good):
+    """Behaves, and leaves two processes in sessions of their own, which no process group leads to."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.left = False
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if not self.left and x.device.type != "meta":
+            self.left = True
+            for _ in range(2):
+                if os.fork() == 0:
+                    os.setsid()
+                    time.sleep(600)
+                    os._exit(0)
+        return super().forward(x)
+
+
+def hang() -> None:
+    """Tell, by a file in the folder where the command runs, that the worst is done; then sleep."""
+    with open("reached", "w", encoding="ascii"):
+        time.sleep(600)
+
+
+class LeavesOrphansAndHangs(LeavesOrphans):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        super().forward(x)
+        hang()
+        return x
+
+
+class StopsItsParent(Good):
+    """The process that forked it can then tell nobody how it ended."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.kill(os.getppid(), signal.SIGSTOP)
+        return super().forward(x)
+
+
+class StopsItsParentAndHangs(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.kill(os.getppid(), signal.SIGSTOP)
+        hang()
+        return x
+
+
+class KillsItsParent(Good):
+    """And leaves a process that does not die with either."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(600)
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+        return x
+
+
+class ForksUnguarded(Good):
+    """Goes on as two processes, each of which takes itself for the case."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.forked = False
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if not self.forked and x.device.type != "meta":
+            self.forked = True
+            os.fork()
+        return super().forward(x)
+
+
+class RaisesTheUnspeakable(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        class UnspeakableError(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no words")
+
+        raise UnspeakableError
+
+
+class RaisesBaseException(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        class Beyond(BaseException):
+            pass
+
+        raise Beyond("every except clause")
+
+
+class ExitsWhenBuilt(Good):
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        sys.exit(3)
+
+
+class VanishesWhenBuilt(Good):
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        os._exit(9)
+
+
+class _DiesWhenAsked(type):
+    @property
+    def uses_ratio(cls) -> bool:
+        os.kill(os.getpid(), signal.SIGSEGV)
+        return True
+
+
+class DiesWhenDescribed(Good, metaclass=_DiesWhenAsked):
+    """Ends the process that asks whether it has a ratio."""
+
+
+def _channel() -> int:
+    """The descriptor over which a case answers: the first socket it has."""
+    for descriptor in range(3, 64):
+        try:
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                return descriptor
+        except OSError:
+            continue
+    raise AssertionError("no channel")
+
+
+class Answers(Good):
+    """Writes an answer of its own, then lies still."""
+
+    ANSWER = b""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.write(_channel(), self.ANSWER)
+        time.sleep(600)
+        return x
+
+
+class AnswersNaN(Answers):
+    ANSWER = b'{"status": "ok", "measurements": [{"metric": "latency", "unit": "s", "samples": [NaN]}]}\n'
+
+
+class AnswersDeeply(Answers):
+    ANSWER = b"[" * 100_000 + b"\n"
+
+
+class AnswersOkAlone(Answers):
+    ANSWER = b'{"status": "ok"}\n'
+
+
+class AnswersNoise(Answers):
+    ANSWER = b"\xff\x00\x1b[31m\n"
+
+
+class HangsUp(Good):
+    """Shuts the channel of its answer, and goes on."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.close(_channel())
+        time.sleep(600)
+        return x
+
+
+class CoreLimit(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        raise RuntimeError(repr(resource.getrlimit(resource.RLIMIT_CORE)))
+
+
+class Surroundings(Good):
+    """Fails with what it finds around it: everything that another implementation may have changed."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        found = (
+            torch.get_default_dtype(),
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.backends.mkldnn.enabled,
+            torch.get_float32_matmul_precision(),
+            torch.initial_seed(),
+            os.environ.get("HOSTILE"),
+            os.getcwd(),
+            "hostile_trace" in sys.modules,
+        )
+        raise RuntimeError(repr(found))
+
+
+class ChangesItsSurroundings(Good):
+    """Leaves every global that it can reach changed."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(True)
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+        torch.set_float32_matmul_precision("medium")
+        torch.manual_seed(4711)
+        os.environ["HOSTILE"] = "1"
+        os.environ["OMP_NUM_THREADS"] = "7"
+        os.chdir("/")
+        sys.modules["hostile_trace"] = sys

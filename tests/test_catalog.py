@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dctbench import catalog
+from dctbench import analysis, catalog
 from dctbench.errors import UsageError
+from dctbench.report.html import html
+from tests.made import ENVIRONMENT, RUN, result
 from tests.packages import install
 
 
@@ -84,6 +86,18 @@ def test_an_installed_package_adds_its_attention_under_its_own_name(folder: Path
     entry = catalog.implementation("theirs")
     assert (entry.target, entry.source, entry.uses_ratio) == ("their_attention:Layer", "their-package", None)
     assert "their_attention" not in sys.modules
+
+
+def test_results_may_name_methods_that_are_not_installed_here() -> None:
+    """A plugin that was uninstalled, or another machine's: what was measured can still be reported and ranked."""
+    run_of = [result("sdpa", 512, 2e-3), result("theirs", 512, 1e-3), result("Some Name", 512, 3e-3)]
+    summaries = analysis.summarise(run_of)
+    [standing] = analysis.standings(summaries, "sdpa")
+    assert [s.case.implementation for s in standing.ranked] == ["theirs", "sdpa", "Some Name"]
+    assert not analysis.is_exact("theirs")
+    assert "theirs" in html(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, run_of, 3)
+    with pytest.raises(UsageError):
+        catalog.implementation("theirs")  # to measure it, it must be there
 
 
 def test_an_installed_package_adds_its_metric_which_is_not_imported(folder: Path) -> None:

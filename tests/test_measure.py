@@ -54,6 +54,13 @@ def test_a_pass_that_breaks_leaves_the_rest_whole_and_warns() -> None:
     assert value(answer, "error.noise") is not None
 
 
+def test_a_figure_that_is_no_number_is_left_out_with_a_warning_that_names_it() -> None:
+    answer = measured(peak_tensor_bytes=lambda name, call: float("nan"))
+    assert value(answer, "memory.tensor") is None
+    assert value(answer, "flops") is not None
+    assert "memory.tensor: not measured (memory.tensor came out as nan)" in answer["warnings"]
+
+
 def test_a_device_with_every_meter_fills_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(energy, "measure", lambda call, synchronize, counter: energy.Energy(0.25, 60.0, 100))
     answer = measured(

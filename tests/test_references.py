@@ -1,4 +1,4 @@
-"""A run by id, latest, label or file, in that order."""
+"""A run by id, latest, label, baseline or file, in that order."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
             opened.add_run(run, [result().case, result("none").case], rounds=1)
             opened.add_environment(run.id, ENVIRONMENT)
             opened.add_result(run.id, result())
+        opened.save_baseline("old", RUN.id)
+        opened.save_baseline("mine", RUN.id)
     return "s.sqlite"
 
 
-def test_ids_latest_labels_and_files_name_a_run(store: str) -> None:
-    for reference, run in ((RUN.id, RUN), ("0123", RUN), ("latest", LATER), ("latest~1", RUN), ("mine", LATER)):
+def test_ids_latest_labels_baselines_and_files_name_a_run(store: str) -> None:
+    for reference, run in ((RUN.id, RUN), ("0123", RUN), ("latest", LATER), ("latest~1", RUN), ("mine", LATER),
+                           ("old", RUN)):  # fmt: skip
         assert resolve(store, reference).run == run
     assert len(resolve(store).plan) == 2
     Path("it.json").write_text(str(FORMATS["json"].write(resolve(store))), encoding="utf-8")
@@ -43,8 +46,9 @@ def test_ids_latest_labels_and_files_name_a_run(store: str) -> None:
 
 
 def test_what_is_in_the_store_comes_before_a_file_of_that_name(store: str) -> None:
-    Path("mine").write_text("not a document", encoding="utf-8")
-    assert resolve(store, "mine").run == LATER
+    for name, run in (("mine", LATER), ("old", RUN)):
+        Path(name).write_text("not a document", encoding="utf-8")
+        assert resolve(store, name).run == run
     with pytest.raises(UsageError, match="mine: not JSON"):
         resolve("absent.sqlite", "mine")
 

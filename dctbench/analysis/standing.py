@@ -101,9 +101,9 @@ def _medians_tie(slower: Summary, faster: Summary) -> bool:
 
 def _is_control(implementation: str) -> bool:
     """Whether a method is there only to be compared with: nobody ships it."""
-    return catalog.implementation(implementation).source == "control"
+    return catalog.recorded(implementation).source == "control"
 
 
 def is_exact(implementation: str) -> bool:
     """Whether a method computes softmax attention itself; a user's own method is not taken for exact."""
-    return catalog.implementation(implementation).exact
+    return catalog.recorded(implementation).exact

@@ -72,11 +72,11 @@ def _summary(case: Case, rounds: Sequence[Result]) -> Summary:
     units: dict[str, str] = {}
     for result in rounds:
         for measurement in result.measurements:
-            units[measurement.metric] = measurement.unit
-            if measurement.metric == "latency":
+            metric = measurement.metric
+            if metric == "latency":
                 samples.extend(measurement.samples)
-            else:
-                values.setdefault(measurement.metric, measurement.samples[0])
+            elif metric not in values:
+                values[metric], units[metric] = measurement.samples[0], measurement.unit
     medians = {
         result.round: statistics.median(taken.samples)
         for result in rounds

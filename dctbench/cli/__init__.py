@@ -9,7 +9,9 @@ from dctbench.cli.commands import CONTEXT, Group, version_option
 _COMMANDS = {
     "run": ("Measure", "Measure attentions over a sweep and store every result."),
     "noise": ("Measure", "Measure the same code against itself: how noisy is this machine?"),
+    "check": ("Decide", "Measure now, judge against a base: exit 1 when something got worse."),
     "choose": ("Decide", "Say which attention to ship at a length, within budgets."),
+    "compare": ("Decide", "Say what changed between two stored runs."),
     "report": ("Decide", "Make one self-contained HTML page from stored results."),
     "export": ("Pass on", "Write a run for other tools: JSON, CSV, Parquet, LaTeX, Bencher ..."),
     "import": ("Pass on", "Store the run of a result file."),

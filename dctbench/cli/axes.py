@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -16,10 +16,10 @@ WHAT, SHAPE, HOW = "What to measure", "Shapes", "How to measure"
 _NUMBERS = "such as 512, 8k, 512..8192, 512..8192:x1.5 or 512..8192:+512, joined by commas"
 
 
-def axis_options(function: Function) -> Function:
-    """--suite and one flag per axis."""
+def axis_options(suite: str) -> Callable[[Function], Function]:
+    """--suite, with that default, and one flag per axis."""
     options = [
-        click.option("--suite", cls=Flag, section=WHAT, default="quick", show_default=True, metavar="NAME|FILE",
+        click.option("--suite", cls=Flag, section=WHAT, default=suite, show_default=True, metavar="NAME|FILE",
                      help="A shipped suite or a TOML file; the flags below override it."),
         click.option("--impl", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="Implementations, with commas or globs ('dct*'), or package.module:Class for your own."),
@@ -41,9 +41,13 @@ def axis_options(function: Function) -> Function:
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
                      help="Threads torch may use; its own choice when not given."),
     ]  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
-    return function
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def suite_from_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> Suite:

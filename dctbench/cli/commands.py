@@ -15,6 +15,7 @@ import click
 
 from dctbench import __version__, errors
 from dctbench.catalog import nearest
+from dctbench.cli.interruption import interrupt_no_more, interrupt_once
 from dctbench.cli.streams import discard_output, make_writable
 from dctbench.texts import harmless
 
@@ -45,7 +46,7 @@ class Command(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):  # arguments are told in the text above
                 sections.setdefault(getattr(parameter, "section", EVERYWHERE), []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
@@ -157,32 +158,42 @@ def _one_line(text: str) -> str:
 
 def run_and_exit(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every way it can end becomes one of the documented exit codes."""
+    interrupt_once()
     make_writable()
-    stdout = sys.stdout
+    try:
+        code = _run(group, arguments)
+    except KeyboardInterrupt:  # while it was told how the command ended
+        code = errors.InterruptedRunError.exit_code
+    interrupt_no_more()
+    sys.exit(code)
+
+
+def _run(group: click.Group, arguments: Sequence[str] | None) -> int:
     try:
         code = group.main(args=arguments, prog_name="dctbench", standalone_mode=False)
         sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else errors.EXIT_OK)
+        return code if isinstance(code, int) else errors.EXIT_OK
     except errors.DctbenchError as error:
         echo_error(error.message, error.hint)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         echo_error(error.format_message(), "see dctbench --help, or --help after the command")
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        sys.exit(errors.EXIT_INTERRUPTED)
-    except (BrokenPipeError, SystemExit) as end:
-        if isinstance(end, SystemExit) and sys.stdout is stdout:
-            raise
-        discard_output()  # `| head -1`: the reader has what it wanted; click replaces the stream then, and would exit 1
-        sys.exit(errors.EXIT_OK)
+        echo_error("interrupted", None)
+        return errors.InterruptedRunError.exit_code
+    except (BrokenPipeError, SystemExit):  # `| head -1`: the reader has what it wanted; click would exit 1 for it
+        discard_output()
+        return errors.EXIT_OK
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-            discard_output()
-            echo_error(
-                "the output could not be written: no space left on device", "free some space, or write elsewhere"
-            )
-            sys.exit(errors.UsageError.exit_code)
-        traceback.print_exc()
-        echo_error("this is a bug in dctbench, not in what you asked for", "please report it with the lines above")
-        sys.exit(errors.EXIT_BUG)
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        discard_output()
+        echo_error("the output could not be written: no space left on device", "free some space, or write elsewhere")
+        return errors.UsageError.exit_code
+    traceback.print_exc()
+    echo_error("this is a bug in dctbench, not in what you asked for", "please report it with the lines above")
+    return errors.EXIT_BUG

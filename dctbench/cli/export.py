@@ -34,6 +34,7 @@ def command(form: str, run: str, output: str | None, store: str) -> int:
     markdown, latex          the papers' table: rows methods, columns lengths
     bencher                  Bencher Metric Format
     github-action-benchmark  smaller is better; speed-ups go to FILE.bigger.json beside -o FILE.json
+    junit                    a test case per case, errors and timeouts as errors
     pytest-benchmark         as pytest --benchmark-json writes it
 
     RUN is an id or the start of one, latest, latest~1, a label, or an exported file.

@@ -34,6 +34,8 @@ def command(what: str, run: str | None, store: str, output_format: str) -> int:
     records = KINDS[what](store, run)
     if output_format in ("table", "md"):  # wide columns that only a program reads
         records = [{key: value for key, value in record.items() if key != "scopes"} for record in records]
+    if output_format != "json":
+        records = [{k: ", ".join(v) if isinstance(v, list) else v for k, v in record.items()} for record in records]
     if records or output_format != "table":
         print_records(records, output_format)
     else:
@@ -79,6 +81,7 @@ def _runs(store: str, run: str | None) -> list[Record]:
     from dctbench.store import open_store
 
     with open_store(store) as opened:
+        baselines = opened.baselines()
         return [
             {
                 "run": state.run.short_id,
@@ -86,6 +89,7 @@ def _runs(store: str, run: str | None) -> list[Record]:
                 "suite": state.run.suite,
                 "results": f"{state.stored} of {state.planned}",
                 "failed": state.failed,
+                "baselines": [baseline.name for baseline in baselines if baseline.run_id == state.run.id],
                 "label": state.run.label,
             }
             for state in opened.runs()

@@ -46,11 +46,16 @@ def print_run(store: Store, run: Run, output_format: str, layout: Layout, *, row
         print_document(as_markdown)
     else:
         _print_table(summaries, layout, planned, rows_shown)
+    add_to_step_summary(as_markdown)
+
+
+def add_to_step_summary(text: str) -> None:
+    """Markdown on the page of a GitHub workflow, by itself wherever there is one."""
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if step_summary:
         try:
             with Path(step_summary).open("a", encoding="utf-8") as file:
-                file.write(as_markdown)
+                file.write(text)
         except OSError as error:  # the results are stored and printed: no reason to fail
             click.echo(f"warning: GITHUB_STEP_SUMMARY, {step_summary}, not written: {error.strerror}", err=True)
 

@@ -8,6 +8,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli import axes
+from dctbench.cli.baselines import save_baseline_option
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.quantities import duration
 
@@ -24,7 +25,7 @@ _STORED, _SHOWN = "What is stored", "What is shown"
         "dctbench run --suite quick --dtype bf16 --label laptop --dry-run",
     ),
 )
-@axes.axis_options
+@axes.axis_options("quick")
 @click.option(
     "--rounds",
     cls=Flag,
@@ -58,6 +59,7 @@ _STORED, _SHOWN = "What is stored", "What is shown"
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
 @click.option("--dry-run", cls=Flag, section=axes.HOW, is_flag=True, help="Print the plan and an estimate, no more.")
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run, for list and report.")
+@save_baseline_option(_STORED)
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
               help="Go on with an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
 @click.option("--retry-failed", cls=Flag, section=_STORED, is_flag=True,
@@ -96,7 +98,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
 
 def _refuse_axes(ctx: click.Context) -> None:
-    allowed = {"resume", "retry_failed", "store", "output_format", "progress", "quiet"}
+    allowed = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet"}
     for name in ctx.params:
         given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if given and name not in allowed:

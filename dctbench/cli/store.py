@@ -93,14 +93,19 @@ def _check(others: Sequence[str], flags: Flags) -> int:
 
 def _prune(others: Sequence[str], flags: Flags) -> int:
     from dctbench.store import open_store
-    from dctbench.store.pruning import removable, remove
+    from dctbench.store.pruning import apart, removable, remove
 
     if flags["keep"] is None and flags["older_than"] is None:
         raise errors.UsageError("nothing says what to prune", hint="add --keep 10, --older-than 30d, or both")
     age = None if flags["older_than"] is None else _age(flags["older_than"])
     with open_store(flags["store"]) as store:
         states = store.runs()
-        old = removable(states, keep=flags["keep"], older_than=age, unfinished=flags["unfinished"])
+        beyond = removable(states, keep=flags["keep"], older_than=age, unfinished=flags["unfinished"])
+        old, named = apart(beyond, store.baselines())
+        if named:
+            click.echo(
+                f"{_counted(len(named), 'run')} kept, since a baseline points there: dctbench list runs", err=True
+            )
         records = [
             {
                 "run": state.run.short_id,
@@ -160,6 +165,8 @@ def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
         f"{done.seen - done.results} were there already",
         err=True,
     )
+    if done.baselines:
+        click.echo(f"{_counted(done.baselines, 'baseline')} set", err=True)
     for text in done.damaged:
         click.echo(f"left out: {text}", err=True)
     if done.damaged:

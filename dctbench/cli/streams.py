@@ -7,8 +7,21 @@ import io
 import os
 import sys
 import unicodedata
+from typing import Any
 
-_ASCII = {"▲": "^", "▼": "v", "±": "+-", "µ": "u", "×": "x", "·": "-", "–": "-", "→": "->", "…": "...", "²": "^2"}
+_ASCII = {
+    "▲": "^",
+    "▼": "v",
+    "±": "+-",
+    "µ": "u",
+    "×": "x",
+    "·": "-",
+    "–": "-",
+    "→": "->",
+    "…": "...",
+    "²": "^2",
+    "≤": "<=",
+}
 _HANDLER = "dctbench.readable"
 _ENCODING = "dctbench_ascii"
 
@@ -34,6 +47,42 @@ def typed(text: str) -> str:
     For labels and titles only; a path must stay as Python has it, or it names another file.
     """
     return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+
+
+def outlive_readers() -> None:
+    """From now on what nobody reads any more goes nowhere, and the command goes on: a sweep is worth finishing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.flush()
+            unread = io.BufferedWriter(_UntilUnread(stream.fileno()))
+            line_buffering = stream.line_buffering or name == "stderr"
+            setattr(sys, name, io.TextIOWrapper(unread, stream.encoding, stream.errors, line_buffering=line_buffering))
+
+
+class _UntilUnread(io.RawIOBase):
+    """Writes to a descriptor as long as somebody reads what is written there."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: Any) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._descriptor)
+            os.close(nowhere)
+            return len(data)
 
 
 def discard_output() -> None:

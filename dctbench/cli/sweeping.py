@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import datetime
-import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from dctbench import __version__, errors, gpus, units
-from dctbench.cli import output
+from dctbench.cli import baselines, output
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
-from dctbench.cli.streams import typed
+from dctbench.cli.resumable import resumable
+from dctbench.cli.streams import outlive_readers, typed
 from dctbench.model import Result, Run, Suite
 from dctbench.plan import Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
-from dctbench.store import RETRIED, Store, clean_label, masked, open_for_run, results_of_machine
+from dctbench.store import RETRIED, Store, clean_label, masked, results_of_machine
 from dctbench.sweep import run_sweep
 from dctbench.texts import harmless
 
 Present = Callable[[Store, Run], None]
-_DEFAULT_STORE = ".dctbench/results.sqlite"
 
 
 def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None) -> int:
@@ -35,7 +33,8 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
 
     `present` prints what was measured, in place of the results themselves.
     """
-    with _runner(suite.settings) as runner:
+    outlive_readers()
+    with resumable(_say) as begun, _runner(suite.settings) as runner:
         gpus.require(suite.axes["device"], runner.variables)
         plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
         if flags["dry_run"]:
@@ -50,15 +49,19 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
             dctbench_version=__version__,
             settings=suite.settings,
         )
-        with open_for_run(flags["store"], _say, create=True) as store:
-            store.add_run(run, plan.cases, plan.rounds)
-            return _measure(run, plan, runner, store, (), flags, present)
+        store = begun.open(flags["store"], create=True)
+        begun.claim(run, flags.get("save_baseline"))
+        store.add_run(run, plan.cases, plan.rounds)
+        return _measure(run, plan, runner, store, (), flags, present)
 
 
 def resume(flags: Mapping[str, Any]) -> int:
     """Go on where a run stopped, with the plan and settings that are in the store; returns the exit code."""
-    with open_for_run(flags["store"], _say) as store:
+    outlive_readers()
+    with resumable(_say) as begun:
+        store = begun.open(flags["store"])
         run = _run_to_resume(store, flags["resume"], flags["retry_failed"])
+        begun.claim(run, flags.get("save_baseline"))
         if run.dctbench_version != __version__:
             raise errors.CannotJudgeError(
                 f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
@@ -82,8 +85,17 @@ def resume(flags: Mapping[str, Any]) -> int:
 def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
     """The run that is named or, by default, the latest that has something left to do."""
     if reference:
-        return store.find_run(reference).run
-    unfinished = [state for state in store.runs() if not state.complete or (retry_failed and state.failed)]
+        run = store.find_run(reference).run
+        if "check" in run.settings:
+            raise errors.UsageError(
+                f"run {run.short_id} belongs to a check, whose pairs must be near in time", hint="start the check again"
+            )
+        return run
+    unfinished = [
+        state
+        for state in store.runs()
+        if "check" not in state.run.settings and (not state.complete or (retry_failed and state.failed))
+    ]
     if not unfinished:
         raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
     return unfinished[-1].run
@@ -105,30 +117,27 @@ def _measure(
     }
     runner.calibrations = calibrations
     if run.settings.get("budget") is not None:
-        runner.sampling_budgets = plan.sampling_budgets(run.settings["budget"])
+        budgets = plan.sampling_budgets(run.settings["budget"])
+        runner.sampling_of = {case: {"budget": seconds} for case, seconds in budgets.items()}
     style = "none" if flags["quiet"] else flags["progress"]
     layout = Layout(plan.cases, plan.reference)
     header = f"dctbench run   {_headline(plan, runner)}   {store.name}"
     progress = make_progress(style, header, layout, plan)
-    try:
-        with _terminated_like_interrupted(), progress:
-            outcome = run_sweep(
-                run,
-                plan.orders(),
-                runner,
-                store,
-                progress,
-                stored=stored,
-                calibrations=calibrations,
-                prune=run.settings.get("prune", True),
-                retried=flags.get("retry_failed", False),
-            )
-    except KeyboardInterrupt:
-        state = store.state(run.id)
-        click.echo(f"interrupted: {state.stored} of {state.planned} results are stored in {store.name}", err=True)
-        place = "" if store.name == _DEFAULT_STORE else f" --store {store.name}"
-        click.echo(f"  go on with: dctbench run --resume {run.short_id}{place}", err=True)
-        return errors.EXIT_INTERRUPTED
+    with progress:
+        outcome = run_sweep(
+            run,
+            plan.orders(),
+            runner,
+            store,
+            progress,
+            stored=stored,
+            calibrations=calibrations,
+            prune=run.settings.get("prune", True),
+            retried=flags.get("retry_failed", False),
+        )
+    if flags.get("save_baseline") is not None:
+        refused = "some cases failed" if outcome.failed else None
+        baselines.save(store, run, flags["save_baseline"], refused=refused)
     shown = isinstance(progress, Live) and sys.stdout.isatty() and plan.rounds == 1
     if present is not None:
         present(store, run)
@@ -196,18 +205,3 @@ def _print_plan(plan: Plan, output_format: str) -> int:
         err=True,
     )
     return errors.EXIT_OK
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """A terminated or hung-up run ends as an interrupted one does: children gone, the way on printed."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

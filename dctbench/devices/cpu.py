@@ -16,7 +16,7 @@ import torch
 from dctbench import host, neighbours
 from dctbench.devices import Cache, Conditions, EnergyCounter, Stopwatch
 from dctbench.devices.rapl import Rapl
-from dctbench.errors import UnsupportedError
+from dctbench.errors import UnsupportedError, text_of
 from dctbench.host import memory_limit, read_text
 from dctbench.metrics import memory
 
@@ -191,8 +191,9 @@ def out_of_memory(error: BaseException) -> str | None:
     """torch raises a plain RuntimeError when the allocator fails; its text is all there is to tell it by."""
     if isinstance(error, MemoryError):
         return "out of memory in Python"
-    asked = _ASKED.search(str(error))
-    if isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or asked):
+    text = text_of(error)
+    asked = _ASKED.search(text)
+    if isinstance(error, RuntimeError) and ("can't allocate memory" in text or asked):
         return f"out of memory: one tensor of {int(asked[1]):,} bytes" if asked else "out of memory"
     return None
 

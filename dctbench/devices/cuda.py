@@ -17,7 +17,7 @@ import torch
 
 from dctbench import gpus
 from dctbench.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu
-from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, text_of
 
 SAMPLING: Mapping[str, float] = {
     "precision": 0.01,
@@ -258,7 +258,7 @@ def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] |
 
 def out_of_memory(error: BaseException) -> str | None:
     """torch has a type for it; cuBLAS, cuDNN and the driver have only words."""
-    text = str(error)
+    text = text_of(error)
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return f"out of memory: {text.partition('. ')[2].split('. ')[0] or text}"
     if isinstance(error, RuntimeError) and any(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from dctbench.devices import Cache, EnergyCounter, Stopwatch, cpu
-from dctbench.errors import UnavailableError, UnsupportedError
+from dctbench.errors import UnavailableError, UnsupportedError, text_of
 
 SAMPLING: Mapping[str, float] = {"precision": 0.01, "warmup_most": 5.0}
 CACHE: Cache = "warm"
@@ -102,7 +102,7 @@ def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] |
 
 def out_of_memory(error: BaseException) -> str | None:
     """Metal's own wording, or the processor's, since the memory is one."""
-    text = str(error)
+    text = text_of(error)
     if isinstance(error, RuntimeError) and "MPS backend out of memory" in text:
         return f"out of memory: {text.split('. ', maxsplit=1)[0]}"
     return cpu.out_of_memory(error)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from dctbench.bounds import Bad, sentence
 from dctbench.errors import UsageError
 from dctbench.imports import own, pytest_benchmark
-from dctbench.imports.limits import MAX_BYTES, MAX_VALUES, Bad, sentence
+from dctbench.imports.limits import MAX_BYTES, MAX_VALUES
 from dctbench.model import Environment, Result, Run
 
 Parsed = tuple[Run, dict[str, Environment], list[Result]]

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dctbench import suite
+from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
 from dctbench.errors import UsageError
-from dctbench.imports.limits import (
-    MAX_CASES,
-    MAX_ROUNDS,
-    MAX_SAMPLES,
-    Bad,
-    Figure,
-    Fingerprint,
-    Free,
-    Host,
-    Identifier,
-    Name,
-    Seconds,
-    Text,
-    Timestamp,
-    Version,
-    Whole,
-    check_free,
-    converted,
-)
+from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
 from dctbench.store import clean_label
 from dctbench.texts import harmless, harmless_values
@@ -70,12 +53,14 @@ class _Round(Struct, forbid_unknown_fields=True):
 
 
 class _Metric(Struct, forbid_unknown_fields=True):
+    """The statistics of samples may be any numbers, since they are not read: two rounds can give a huge interval."""
+
     unit: Name
     value: Figure
-    low: Figure | None = None
-    high: Figure | None = None
-    p99: Figure | None = None
-    p99_high: Figure | None = None
+    low: float | None = None
+    high: float | None = None
+    p99: float | None = None
+    p99_high: float | None = None
     samples: Annotated[list[Seconds], Meta(min_length=1, max_length=MAX_SAMPLES)] | None = None
 
 
@@ -121,7 +106,32 @@ class _Facts(Struct):
     cpu: Text
     gpu: Annotated[list[dict[str, Any]], Meta(max_length=1000)] | None
     cores_usable: Whole | None = None
+    memory_bytes: Figure | None = None
     host: Host = ""
+
+
+class _Roofline(Struct):
+    """What pages read of where a call stands under the machine's ceilings."""
+
+    bound: Literal["compute", "bandwidth", "cache"]
+    rate: Figure
+    share: Figure
+    intensity: Figure
+
+
+class _Split(Struct):
+    """What pages read of how a call's time is split."""
+
+    shares: Annotated[dict[Name, Figure], Meta(max_length=100)]
+
+
+class _Details(Struct):
+    """What pages and tables read of a result's details; others stand beside them."""
+
+    stop_reason: Text | None = None
+    estimated_bytes: Figure | None = None
+    roofline: _Roofline | None = None
+    split: _Split | None = None
 
 
 class _Document(Struct, forbid_unknown_fields=True):
@@ -160,7 +170,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
             raise Bad(f"{place}.case_id: {entry.case_id} is not the id of its case, which is {case.id}")
         if seen.setdefault(case.id, index) != index:
             raise Bad(f"{place}: the same case as results[{seen[case.id]}]")
-        results += _results(entry, case, place)
+        results += sorted(_results(entry, case, place), key=lambda result: result.round)
     for result in results:
         if result.fingerprint and result.fingerprint not in environments:
             raise Bad(f"results: fingerprint {result.fingerprint!r} is not among the environments")
@@ -176,7 +186,8 @@ def case_of(values: dict[str, Any], place: str) -> Case:
     for field, known in _NAMED.items():
         if known is not None and values.get(field, known[0]) not in known:
             raise Bad(f"{place}.{field}: {values[field]!r} is none of {', '.join(known)}")
-    case = Case.from_json(harmless_values(values))
+    check_names([values["implementation"], values.get("task") or ""], place)
+    case = Case.from_json(values)
     try:
         if suite.words("device", [case.device]) != [case.device]:
             raise Bad(f"{place}.device: {case.device!r} names no single device")
@@ -191,11 +202,12 @@ def _case(found: _Case, place: str) -> Case:
 
 
 def _run(about: _Run) -> Run:
-    converted(about.settings, _Settings, "run.settings")
+    settings = converted(about.settings, _Settings, "run.settings")
+    check_names([about.suite, *settings.env], "run")
     return Run(
         id=about.id,
         label=clean_label(about.label or "") or None,
-        suite=harmless(about.suite),
+        suite=about.suite,
         argv=tuple(map(harmless, about.argv)),
         started_at=about.started_at,
         dctbench_version=harmless(about.dctbench_version),
@@ -205,8 +217,9 @@ def _run(about: _Run) -> Run:
 
 def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
     """One result per round, the samples split back among them."""
-    check_free(entry.details, f"{place}.details")
+    converted(entry.details, _Details, f"{place}.details")
     measured = {name: figure for name, figure in entry.metrics.items() if figure is not None}
+    check_names([*measured, *(figure.unit for figure in measured.values())], f"{place}.metrics")
     for name, figure in measured.items():
         if (name == "latency") != (figure.samples is not None):
             raise Bad(f"{place}.metrics.{name}: latency has samples, and nothing else has")
@@ -239,12 +252,12 @@ def _others(taken: _Round, measured: dict[str, _Metric], place: str, *, first: b
     """What a round gave beside latency; where it does not say, the first round gave it all."""
     if taken.metrics is UNSET:
         for name, figure in measured.items() if first else ():
-            yield Measurement(harmless(name), harmless(figure.unit), (figure.value,))
+            yield Measurement(name, figure.unit, (figure.value,))
         return
     for name, values in taken.metrics.items():
         if name not in measured:
             raise Bad(f"{place}.metrics.{name}: not among the metrics of its case")
-        yield Measurement(harmless(name), harmless(measured[name].unit), tuple(values))
+        yield Measurement(name, measured[name].unit, tuple(values))
 
 
 def _message(taken: _Round, entry: _Entry) -> str | None:
@@ -260,7 +273,7 @@ def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str]:
 
 def _details(taken: _Round, entry: _Entry, place: str, *, first: bool) -> dict[str, Any]:
     if taken.details is not UNSET:
-        check_free(taken.details, place)
+        converted(taken.details, _Details, place)
         return dict(harmless_values(taken.details))
     if first:
         return dict(harmless_values(entry.details))

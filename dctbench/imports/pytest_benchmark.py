@@ -17,12 +17,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from dctbench.imports.limits import MAX_CASES, MAX_SAMPLES, Bad, Free, Name, Seconds, Text, Whole, check_free, converted
+from dctbench.bounds import MAX_SAMPLES, Bad, Free, Name, Seconds, Text, check_free, converted
+from dctbench.imports.limits import MAX_CASES, Whole
 from dctbench.imports.own import case_of
 from dctbench.model import Environment, Measurement, Result, Run, digest, tidy_number
 from dctbench.texts import harmless
 
 SUITE = "pytest-benchmark"
+_MOST_CORES = 2**24
 _SPELLINGS = {"impl": "implementation", "seq": "seq_len", "n": "seq_len"}
 
 
@@ -120,15 +122,21 @@ def _environment(machine: dict[str, Any]) -> Environment:
     cpu = machine.get("cpu")
     brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
     count = cpu.get("count") if isinstance(cpu, dict) else None
+    counted = isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= _MOST_CORES
     facts = {
-        "host": harmless(str(machine.get("node") or ""))[:255],
-        "cpu": harmless(str(brand or machine.get("processor") or machine.get("machine") or "unknown")),
-        "cores_usable": count if isinstance(count, int) and not isinstance(count, bool) else None,
-        "python": harmless(str(machine.get("python_version") or "unknown")),
+        "host": _told(machine.get("node"), ""),
+        "cpu": _told(brand or machine.get("processor") or machine.get("machine"), "unknown"),
+        "cores_usable": count if counted else None,
+        "python": _told(machine.get("python_version"), "unknown"),
         "torch": None,
         "gpu": None,
     }
     return Environment(facts, digest(["pytest-benchmark", facts]))
+
+
+def _told(value: Any, otherwise: str) -> str:
+    """What a file says of its machine as a short text."""
+    return harmless(str(value or otherwise))[:255]
 
 
 def _started_at(text: str) -> str:

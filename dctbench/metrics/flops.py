@@ -16,7 +16,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from dctbench.errors import DctbenchError
+from dctbench.errors import DctbenchError, text_of
 
 CONVENTION = "multiply-add = 2; a real FFT of length n = 2.5 n log2 n, a complex one 5 n log2 n; element-wise free"
 
@@ -70,7 +70,7 @@ class _Operations(TorchDispatchMode):
 
 
 def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]
+    return f"{type(error).__name__}: {text_of(error).strip()}".splitlines()[0][:300]
 
 
 def _transform_flops(shape: torch.Size, dims: list[int], real: bool) -> int:

@@ -32,6 +32,10 @@ class Sampling:
     case with enough samples ends. `precision` is the relative half width of the median's 95% interval that is enough.
     Noise has settled when the relative interquartile range has stayed within `settled` of itself over eight checks:
     what more samples would say is then known. A disturbed sample is taken again `retakes` times at most.
+
+    With `turns`, sampling is cut into that many blocks of at least `turn_seconds`, with `samples_least` over all of
+    them, and before each the turn is asked for: two processes that take turns see the same moments of the machine.
+    Nothing else ends it then.
     """
 
     warmup_least: float = 0.2
@@ -46,13 +50,16 @@ class Sampling:
     settled: float = 0.05
     budget: float = 2.0
     retakes: int = 3
+    turns: int = 0
+    turn_seconds: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Seconds per call in the order taken, and why sampling stopped: `precise`, `settled`, `budget` or `count`.
+    """Seconds per call in the order taken, and why sampling stopped: `precise`, `settled`, `budget`, `count`, `turns`.
 
-    `retaken` holds the samples that were taken again, which enter no statistic; `noisy` why that did not help.
+    `retaken` holds the samples that were taken again, which enter no statistic; `noisy` why that did not help;
+    `turns` how many samples belong to each turn.
     """
 
     seconds: tuple[float, ...]
@@ -61,6 +68,7 @@ class Samples:
     stop_reason: str
     retaken: tuple[float, ...] = ()
     noisy: str | None = None
+    turns: tuple[int, ...] = ()
 
 
 class Timer:
@@ -111,19 +119,27 @@ class Timer:
         return [self._prepare(number) for number in numbers]
 
 
-def measure(timer: Timer, sampling: Sampling, disturbed: Callable[[], str | None] = lambda: None) -> Samples:
+def measure(
+    timer: Timer,
+    sampling: Sampling,
+    disturbed: Callable[[], str | None] = lambda: None,
+    turn: Callable[[], None] = lambda: None,
+) -> Samples:
     """Warm up, then take samples.
 
     Args:
         timer: of the call.
         sampling: when to stop.
         disturbed: asked after each sample whether to take it again.
+        turn: returns when it is this process's turn; called with `sampling.turns` only.
     """
     per_call = _warm_up(timer, sampling)
     inner = 1
     if per_call < sampling.sample_least:
         inner = max(1, min(sampling.calls_most, round(sampling.sample_least / per_call + 0.5)))
     warmup_calls = timer.calls
+    if sampling.turns:
+        return _in_turns(timer, sampling, inner, turn)
     seconds: list[float] = []
     retaken: list[float] = []
     spreads: list[float] = []
@@ -158,6 +174,25 @@ def measure(timer: Timer, sampling: Sampling, disturbed: Callable[[], str | None
             reason = "settled"
             break
     return Samples(tuple(seconds), inner, warmup_calls, reason, tuple(retaken), noisy)
+
+
+def _in_turns(timer: Timer, sampling: Sampling, inner: int, turn: Callable[[], None]) -> Samples:
+    """Blocks of samples, one per turn. A disturbed block is not taken again: the other process's has passed."""
+    warmup_calls = timer.calls
+    least = -(-sampling.samples_least // sampling.turns)
+    seconds: list[float] = []
+    counts: list[int] = []
+    for _ in range(sampling.turns):
+        turn()
+        timer.time(1)  # the other process has had the caches
+        spent, before = 0.0, len(seconds)
+        while spent < sampling.turn_seconds or len(seconds) - before < least:
+            took = timer.time(inner)
+            spent += took
+            seconds.append(took / inner)
+        counts.append(len(seconds) - before)
+    turn()  # what comes after the last block waits, so that it does not part the other's last block from this one
+    return Samples(tuple(seconds), inner, warmup_calls, "turns", turns=tuple(counts))
 
 
 def spread(seconds: tuple[float, ...] | list[float]) -> float:

@@ -9,8 +9,9 @@ from dctbench.analysis import Breach, Budgets, Choice, Standing, Summary
 from dctbench.report import rows
 from dctbench.report.labels import Labels
 from dctbench.report.words import speedup_with_interval
+from dctbench.stats import P99_SAMPLES
 
-P99_SAMPLES, P99_ROUNDS = 299, 100
+P99_ROUNDS = 100
 """The fewest samples that bound a p99, and a number of rounds that takes at least as many."""
 BUDGETS = {
     "latency_p99": "p99 latency",

@@ -18,20 +18,26 @@ def document(run: Run, environments: Mapping[str, Environment], results: Sequenc
     """The document of one run; one entry per case, a metric that was not measured is absent."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "run": harmless_values(
-            {
-                "id": run.id,
-                "label": run.label,
-                "suite": run.suite,
-                "argv": list(run.argv),
-                "started_at": run.started_at,
-                "dctbench_version": run.dctbench_version,
-                "settings": _sorted(run.settings),
-            }
-        ),
+        "run": run_document(run),
         "environments": {key: harmless_values(_sorted(found.facts)) for key, found in sorted(environments.items())},
         "results": [entry(summary) for summary in summarise(results)],
     }
+
+
+def run_document(run: Run) -> JSON:
+    """A run itself, as every document spells it."""
+    written: JSON = harmless_values(
+        {
+            "id": run.id,
+            "label": run.label,
+            "suite": run.suite,
+            "argv": list(run.argv),
+            "started_at": run.started_at,
+            "dctbench_version": run.dctbench_version,
+            "settings": _sorted(run.settings),
+        }
+    )
+    return written
 
 
 def entry(summary: Summary) -> JSON:

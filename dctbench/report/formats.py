@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dctbench.references import Recorded
-from dctbench.report import bencher, csv, document, github_action, latex, markdown, parquet, pytest_benchmark
+from dctbench.report import bencher, csv, document, github_action, junit, latex, markdown, parquet, pytest_benchmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ FORMATS: Mapping[str, Format] = {
     "github-action-benchmark": Format(
         lambda run: document.dumps(github_action.smaller_is_better(run.summaries)), second=_bigger
     ),
+    "junit": Format(lambda run: junit.run_junit_xml(run.run, run.summaries, run.plan)),
     "pytest-benchmark": Format(
         lambda run: document.dumps(pytest_benchmark.pytest_benchmark(run.run, run.environments, run.summaries))
     ),

@@ -17,13 +17,14 @@ Entries = list[dict[str, Any]]
 
 
 def smaller_is_better(summaries: Sequence[Summary]) -> Entries:
-    """Every figure of every case: name, unit (SI), value, and for latency the interval as `range`."""
+    """Every figure of every case: name, unit (SI), value; for latency the interval as `range`, and what it rests on."""
     return [
         {
             "name": f"{series_name(summary.case)} / {metric}",
             "unit": figure["unit"],
             "value": figure["value"],
             **_range(figure.get("low"), figure.get("high")),
+            **({"extra": _taken(summary)} if metric == "latency" else {}),
         }
         for summary in summaries
         for metric, figure in metric_values(summary).items()
@@ -42,6 +43,11 @@ def bigger_is_better(summaries: Sequence[Summary]) -> Entries:
             name = f"{series_name(summary.case)} / speed-up over {reference}"
             entries.append({"name": name, "unit": "x", "value": speedup.ratio, **_range(speedup.low, speedup.high)})
     return entries
+
+
+def _taken(summary: Summary) -> str:
+    samples, processes = len(summary.samples), len(summary.medians)
+    return f"{samples} samples of {processes} process{'' if processes == 1 else 'es'}"
 
 
 def _range(low: float | None, high: float | None) -> dict[str, str]:

@@ -12,12 +12,13 @@ from dctbench.report import rows, words
 from dctbench.report.labels import Labels
 from dctbench.report.paper import paper_tables
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&]|(?<=:)/|(?<=www)\.)", re.IGNORECASE)
+_MENTION = re.compile(r"@(?=\w)")
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, inside a table cell too."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Text that Markdown shows as it is, inside a table cell too: no markup, no link, nobody called by an @name."""
+    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\1", " ".join(text.split())))
 
 
 def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary], planned: int) -> str:

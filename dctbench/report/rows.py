@@ -73,7 +73,7 @@ def error_words(summary: Summary) -> str:
 
 def among_frequencies(summary: Summary) -> bool:
     """Whether the method's softmax runs over DCT coefficients."""
-    return catalog.implementation(summary.case.implementation).among_frequencies
+    return catalog.recorded(summary.case.implementation).among_frequencies
 
 
 def failure_words(summary: Summary) -> str:

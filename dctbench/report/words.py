@@ -68,10 +68,7 @@ def _kind(warning: str) -> str:
 
 def speedup_with_interval(speedup: analysis.Speedup) -> str:
     """`0.70x (0.66-0.74)`; the ratio alone where a single round leaves the interval unknown."""
-    if speedup.low is None or speedup.high is None:
-        return units.ratio(speedup.ratio)
-    low, high = (units.ratio(end).removesuffix("x") for end in (speedup.low, speedup.high))
-    return f"{units.ratio(speedup.ratio)} ({low}-{high})"
+    return units.ratio_with_interval(speedup.ratio, speedup.low, speedup.high)
 
 
 def against_reference(method: Summary, reference: Summary) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -14,11 +16,25 @@ from dctbench.model import Case, Environment, Measurement, Result
 class Facts:
     """What only an implementation's own code knows, asked in a process that may import torch.
 
-    `uses_ratio` by implementation; `flops` of one call by case, None where a method states no formula.
+    `uses_ratio` by implementation, without those that broke when they were asked; `flops` of one call by case, None
+    where a method states no formula.
     """
 
     uses_ratio: Mapping[str, bool]
     flops: Mapping[Case, int | None]
+
+
+class Turn(Protocol):
+    """One side of two processes that take turns, as the thread uses it that talks to the process."""
+
+    def wait(self, closing: threading.Event) -> None:
+        """Return when it is this side's turn; raises DctbenchError when the runner is closed meanwhile."""
+
+    def next(self, closing: threading.Event) -> None:
+        """Let the other side have its turn, then wait."""
+
+    def leave(self) -> None:
+        """This side is done, however it ended."""
 
 
 class Runner(Protocol):
@@ -26,8 +42,11 @@ class Runner(Protocol):
 
     environment: Environment
 
-    def submit(self, case: Case, round: int) -> Future[Result]:
-        """Queue one case; a device runs one at a time."""
+    def submit(self, case: Case, round: int, turn: Turn | None = None) -> Future[Result]:
+        """Queue one case; a device runs one at a time, unless two take turns on a device that is held for both."""
+
+    def device(self, device: str) -> AbstractContextManager[None]:
+        """The device for this runner alone: others wait their turn."""
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
         """Ask the implementations about themselves."""

@@ -1,5 +1,5 @@
 """How a case gets its process: started afresh, or forked from a zygote. Either way the same few things can be done
-with it: talk, notice its end, end it, and learn how it ended.
+with it: talk, notice its end, end it, and learn how it ended. Nothing here waits for another process without a limit.
 """
 
 from __future__ import annotations
@@ -9,37 +9,36 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
 from typing import IO, Protocol
 
 from dctbench.errors import DctbenchError
 
 _START_SECONDS = 120.0  # torch from a cold disk
-_ENDING_SECONDS = 5.0
+_ENDING_SECONDS = 4.0
+"""Longer than a guard takes to end what is left of a case."""
+_KILLED_SECONDS = 10.0
+"""In which the kernel takes back what a killed process held, be it a hundred gigabytes."""
+_FORK_SECONDS = 20.0
 
 
-class ZygoteError(DctbenchError):
-    """The zygote cannot serve: its process ended, or it had threads when it should have forked."""
+class GoneError(DctbenchError):
+    """A process of ours that should have answered has ended, or did not answer in time."""
 
 
-class Child(Protocol):
-    """A process that holds the other end of `channel`; `ending` becomes readable when it has ended."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended: its exit code (negative: by that signal), and how many processes it left, ended with it.
 
-    channel: socket.socket
-    pid: int
-    importer: int
-    """The process that imported torch for it: itself, or its zygote."""
+    `killed` when it was ended from here.
+    """
 
-    @property
-    def ending(self) -> int:
-        """A descriptor for a selector."""
-
-    def wait(self) -> int:
-        """Its exit code once it has ended by itself or was killed; negative: the signal."""
-
-    def close(self) -> None:
-        """End its whole group if any of it is left, and let go of everything."""
+    code: int
+    left: int
+    killed: bool
 
 
 class Launcher(Protocol):
@@ -54,43 +53,138 @@ class Launcher(Protocol):
         """No more children."""
 
 
-def kill_group(pid: int) -> None:
-    """End a process that leads a session, and everything it started."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+def kill_session(pid: int) -> None:
+    """End a process that leads a session, or is about to, and everything in it."""
+    for end in (os.killpg, os.kill):
+        with suppress(ProcessLookupError, PermissionError):
+            end(pid, signal.SIGKILL)
 
 
-class FreshChild:
-    """A new interpreter."""
+class _Lines:
+    """What a guard or a zygote tells: lines of a word and numbers."""
 
-    def __init__(self, output: IO[bytes], variables: Mapping[str, str]) -> None:
+    def __init__(self, end: socket.socket) -> None:
+        self.end = end
+        self._received = b""
+
+    def read(self, word: str, seconds: float) -> list[int]:
+        """The numbers of the next line, which begins with `word`.
+
+        Raises:
+            GoneError: when it does not come within `seconds`, or says something else.
+        """
+        until = monotonic() + seconds
+        while b"\n" not in self._received:
+            self.end.settimeout(max(0.001, until - monotonic()))
+            try:
+                data = self.end.recv(64)
+            except TimeoutError:
+                raise GoneError(f"it did not answer within {seconds:g} s") from None
+            except ConnectionError:
+                data = b""
+            if not data:
+                raise GoneError("it ended")
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        said, *numbers = line.decode("ascii").split()
+        if said != word:
+            raise GoneError(f"it said {said} {' '.join(numbers)}")
+        return [int(number) for number in numbers]
+
+
+class Guarded:
+    """A module of dctbench that runs in a process of its own, with a guard above it."""
+
+    def __init__(self, module: str, output: IO[bytes] | int, variables: Mapping[str, str], python: str) -> None:
         self.channel, theirs = socket.socketpair()
-        with theirs:
-            self._process = _spawn("dctbench.worker", theirs, output, variables)
-        self.pid = self.importer = self._process.pid
-        self._ending = _Ending(self._process)
-
-    @property
-    def ending(self) -> int:
-        """Readable when it has ended."""
-        return self._ending.descriptor
-
-    def wait(self) -> int:
-        """Its exit code."""
+        lifeline, guards = socket.socketpair()
+        with theirs, guards:
+            numbers = (theirs.fileno(), guards.fileno())
+            # -P: the current folder, where a hostile json.py may lie, is not searched.
+            self._guard = subprocess.Popen(
+                [python, "-P", "-m", "dctbench.guard", module, *map(str, numbers), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=numbers,
+                env=dict(variables),
+                start_new_session=True,
+            )
+        self.lines = _Lines(lifeline)
         try:
-            return self._process.wait(timeout=_ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            kill_group(self.pid)
-            return self._process.wait()
+            [self.pid] = self.lines.read("pid", _START_SECONDS)
+        except GoneError as gone:
+            self.close()
+            raise GoneError(f"no process could be started: {gone.message}") from None
 
     def close(self) -> None:
-        """End it and its group."""
-        kill_group(self.pid)
-        self._process.wait()
-        self._ending.close()
+        """End it and everything below it."""
         self.channel.close()
+        self.lines.end.close()
+        self._guard.send_signal(signal.SIGCONT)  # one that was stopped would not notice
+        try:
+            self._guard.wait(_KILLED_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
+
+
+class Child:
+    """A process that holds the other end of `channel`.
+
+    `importer` is the process that imported torch for it: itself, or its zygote.
+    """
+
+    def __init__(self, channel: socket.socket, pid: int, importer: int, lines: _Lines) -> None:
+        self.channel = channel
+        self.pid = pid
+        self.importer = importer
+        self._lines = lines
+
+    @property
+    def ending(self) -> socket.socket:
+        """Readable when it has ended."""
+        return self._lines.end
+
+    def kill(self) -> None:
+        """End it and its session."""
+        kill_session(self.pid)
+
+    def wait(self) -> Ended:
+        """How it ended; one that does not end by itself is ended.
+
+        Raises:
+            GoneError: when the process that should tell is gone, or does not answer.
+        """
+        try:
+            return self._ended(_ENDING_SECONDS, killed=False)
+        except GoneError:
+            return self.end()
+
+    def end(self) -> Ended:
+        """End it, and say how that went. Raises as `wait`."""
+        self.kill()
+        return self._ended(_KILLED_SECONDS, killed=True)
+
+    def _ended(self, seconds: float, *, killed: bool) -> Ended:
+        code, left = self._lines.read("exit", seconds)
+        return Ended(code, left, killed)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.channel.close()
+
+
+class FreshChild(Child):
+    """A new interpreter."""
+
+    def __init__(self, output: IO[bytes], variables: Mapping[str, str], python: str) -> None:
+        self._process = Guarded("dctbench.worker", output, variables, python)
+        super().__init__(self._process.channel, self._process.pid, self._process.pid, self._process.lines)
+
+    def close(self) -> None:
+        """End it and everything below it."""
+        self._process.close()
 
 
 class Fresh:
@@ -98,149 +192,59 @@ class Fresh:
 
     name = "fresh"
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], python: str = sys.executable) -> None:
         self.variables = variables
+        self.python = python
 
     def start(self, output: IO[bytes]) -> FreshChild:
         """A new interpreter."""
-        return FreshChild(output, self.variables)
+        return FreshChild(output, self.variables, self.python)
 
     def close(self) -> None:
         """Nothing is kept between children."""
 
 
 class Zygote:
-    """One zygote process and the children it forks, one at a time."""
+    """One zygote process and the children it forks, one at a time.
+
+    Raises:
+        GoneError: when it cannot serve: its process ended, or it had threads when it should have forked.
+    """
 
     name = "zygote"
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], python: str = sys.executable) -> None:
         # NumPy's own thread pool would make the fork unsafe, and nothing here needs it.
         variables = {**variables, "OPENBLAS_NUM_THREADS": "1"}
-        self._control, theirs = socket.socketpair()
-        with theirs:
-            self._process = _spawn("dctbench.zygote", theirs, subprocess.DEVNULL, variables)
+        self._process = Guarded("dctbench.zygote", subprocess.DEVNULL, variables, python)
         self.pid = self._process.pid
-        self._received = b""
-        self._control.settimeout(_START_SECONDS)
-        word, number = self.read()
-        self._control.settimeout(None)
-        if word != "ready":
+        self._lines = _Lines(self._process.channel)
+        try:
+            self._lines.read("ready", _START_SECONDS)
+        except GoneError:
             self.close()
-            raise ZygoteError(f"the zygote has {number} threads after its imports, so it cannot fork safely")
+            raise
 
-    def start(self, output: IO[bytes]) -> ForkedChild:
+    def start(self, output: IO[bytes]) -> Child:
         """A fork of the zygote.
 
         Raises:
-            ZygoteError: when the zygote is gone.
+            GoneError: when the zygote is gone, or does not answer.
         """
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._control, [b"fork"], [theirs.fileno(), output.fileno()])
-                word, pid = self.read()
+                self._lines.end.settimeout(_FORK_SECONDS)
+                socket.send_fds(self._lines.end, [b"fork"], [theirs.fileno(), output.fileno()])
+                [pid] = self._lines.read("pid", _FORK_SECONDS)
             except OSError as error:
                 ours.close()
-                raise ZygoteError("the zygote process ended") from error
-        assert word == "pid"
-        return ForkedChild(self, ours, pid)
-
-    def read(self) -> tuple[str, int]:
-        """The zygote's next line: a word and a number.
-
-        Raises:
-            ZygoteError: when the zygote has ended, or takes longer to start than any import can.
-        """
-        while b"\n" not in self._received:
-            try:
-                data = self._control.recv(64)
-            except (TimeoutError, ConnectionError):
-                data = b""
-            if not data:
-                raise ZygoteError("the zygote process ended")
-            self._received += data
-        line, _, self._received = self._received.partition(b"\n")
-        word, _, number = line.decode("ascii").partition(" ")
-        return word, int(number)
-
-    def fileno(self) -> int:
-        """Readable when the zygote has something to say, which after a fork is that the child has ended."""
-        return self._control.fileno()
+                raise GoneError("it ended") from error
+            except GoneError:
+                ours.close()
+                raise
+        return Child(ours, pid, self.pid, self._lines)
 
     def close(self) -> None:
-        """End the zygote; a child of it that is left dies with it."""
-        self._control.close()
-        kill_group(self._process.pid)
-        self._process.wait()
-
-
-class ForkedChild:
-    """A fork of the zygote."""
-
-    def __init__(self, zygote: Zygote, channel: socket.socket, pid: int) -> None:
-        self.channel = channel
-        self.pid = pid
-        self.importer = zygote.pid
-        self._zygote = zygote
-        self._code: int | None = None
-
-    @property
-    def ending(self) -> int:
-        """Readable when it has ended."""
-        return self._zygote.fileno()
-
-    def wait(self) -> int:
-        """Its exit code, which the zygote tells."""
-        if self._code is None:
-            timer = threading.Timer(_ENDING_SECONDS, kill_group, [self.pid])
-            timer.start()
-            try:
-                _, self._code = self._zygote.read()
-            finally:
-                timer.cancel()
-        return self._code
-
-    def close(self) -> None:
-        """End it and its group."""
-        kill_group(self.pid)
-        try:
-            self.wait()
-        except ZygoteError:
-            self._code = -signal.SIGKILL
-        self.channel.close()
-
-
-class _Ending:
-    """A descriptor that becomes readable when a process ends."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        if hasattr(os, "pidfd_open"):
-            self.descriptor = os.pidfd_open(process.pid)
-            return
-        self.descriptor, write = os.pipe()
-
-        def wait() -> None:
-            process.wait()
-            os.close(write)
-
-        threading.Thread(target=wait, daemon=True).start()
-
-    def close(self) -> None:
-        """Let go of the descriptor."""
-        os.close(self.descriptor)
-
-
-def _spawn(
-    module: str, theirs: socket.socket, output: IO[bytes] | int, variables: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    # -P: the current folder, where a hostile json.py may lie, is not searched.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        pass_fds=[theirs.fileno()],
-        env=dict(variables),
-        start_new_session=True,
-    )
+        """End the zygote; a child of it that is left ends with it."""
+        self._process.close()

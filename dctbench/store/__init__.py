@@ -7,14 +7,16 @@ is not ours, or is newer than we are, is refused by name and never written to.
 from __future__ import annotations
 
 from dctbench.model import Result
-from dctbench.store.contents import RETRIED, RunState, Store, clean_label
+from dctbench.store.contents import RETRIED, RunState, Store
 from dctbench.store.failures import DamagedError, MissingError, UnreachableError
 from dctbench.store.location import is_url, masked
+from dctbench.store.naming import checked_baseline_name, clean_label
 from dctbench.store.opening import open_store
 from dctbench.store.outbox import open_for_run
 
-__all__ = ["RETRIED", "DamagedError", "MissingError", "RunState", "Store", "UnreachableError", "clean_label", "is_url",
-           "masked", "open_for_run", "open_store", "results_of_machine"]  # fmt: skip
+__all__ = ["RETRIED", "DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
+           "checked_baseline_name", "clean_label", "is_url", "masked", "open_for_run", "open_store",
+           "results_of_machine"]  # fmt: skip
 
 
 def results_of_machine(location: str, fingerprint: str) -> list[Result]:

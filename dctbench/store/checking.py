@@ -20,6 +20,7 @@ class About:
     bytes: int
     schema: int
     runs: int
+    baselines: int
     unfinished: int
     results: int
     failed: int
@@ -38,6 +39,7 @@ def about(store: Store) -> About:
         bytes=_bytes(store),
         schema=store.rows(sa.select(sa.func.max(schema.migrations.c.number).label("newest")))[0]["newest"],
         runs=len(states),
+        baselines=store.rows(sa.select(sa.func.count().label("number")).select_from(schema.baselines))[0]["number"],
         unfinished=sum(not state.complete for state in states),
         results=sum(state.stored for state in states),
         failed=sum(state.failed for state in states),
@@ -52,12 +54,12 @@ def damages(store: Store) -> list[str]:
         StoreError: when it cannot be read at all.
     """
     found = _of_the_database(store, "integrity_check")
-    for table in (schema.runs, schema.cases, schema.environments, schema.calibrations):
+    for table in (schema.runs, schema.cases, schema.environments, schema.calibrations, schema.baselines):
         found += _of_records(store, table, sa.select(table))
     # Run by run: all samples of a large store need not fit into memory.
     try:
         ids = [row["run_id"] for row in store.rows(sa.select(schema.results.c.run_id).distinct())]
-        found += _of_plans(store)
+        found += _of_plans(store) + _of_baselines(store)
     except DamagedError as error:
         return [*found, error.message]
     for run_id in ids:
@@ -84,6 +86,15 @@ def _of_plans(store: Store) -> list[str]:
     ]
 
 
+def _of_baselines(store: Store) -> list[str]:
+    """Names that point to no run."""
+    table, runs = schema.baselines, schema.runs
+    query = sa.select(table.c.name, table.c.run_id).where(~sa.exists().where(runs.c.id == table.c.run_id))
+    return [
+        f"the baseline {row['name']!r} points to run {row['run_id']}, which is not there" for row in store.rows(query)
+    ]
+
+
 def _of_the_database(store: Store, pragma: str) -> list[str]:
     """What SQLite says of its file; PostgreSQL has no such question (its pages have checksums of their own)."""
     if store.engine.dialect.name != "sqlite":
@@ -95,7 +106,9 @@ def _of_the_database(store: Store, pragma: str) -> list[str]:
     except DamagedError as error:
         return [error.message]
     return [f"SQLite: {text}" for text in said if text != "ok"] + [
-        f"a row of {table} belongs to no {parent[:-1]}" for table, _, parent, _ in orphans
+        f"a row of {table} belongs to no {parent[:-1]}"
+        for table, _, parent, _ in orphans
+        if table != schema.baselines.name  # these are named one by one
     ]
 
 

@@ -1,9 +1,10 @@
-"""What a store holds and how it is asked: runs, their plans, environments, results, calibrations."""
+"""What a store holds and how it is asked: runs, their plans, environments, results, calibrations, baselines."""
 
 from __future__ import annotations
 
+import datetime
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,12 +13,12 @@ import sqlalchemy as sa
 
 from dctbench.calibration import Calibration
 from dctbench.errors import UsageError
-from dctbench.model import FAILED, Case, Environment, Result, Run, Status
+from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Status
 from dctbench.store import records, schema
 from dctbench.store.engines import batches, insert, transaction
 from dctbench.store.failures import DamagedError, remedy, translated
+from dctbench.store.naming import checked_baseline_name, run_named
 
-MAX_LABEL = 200
 RETRIED: frozenset[Status] = FAILED | {"skipped"}
 """The statuses that a run which tries its failures again may replace: the failures, and what they kept from running."""
 
@@ -125,7 +126,9 @@ class Store:
         return [RunState(records.run_of_row(r), r["planned"] or 0, r["stored"] or 0, r["failed"] or 0) for r in rows]
 
     def find_run(self, reference: str = "latest") -> RunState:
-        """The run that `reference` names: an id or a unique start of it, latest, latest~N, or a label (its newest run).
+        """The run that `reference` names.
+
+        An id or a unique start of it, latest, latest~N, a label (its newest run), or a baseline, tried in this order.
 
         Raises:
             UsageError: when it names none, or several ids start so.
@@ -135,24 +138,42 @@ class Store:
         known = [(row["id"], row["label"]) for row in self.rows(query)]
         if not known:
             raise UsageError(f"the store {self.name} holds no runs", hint="measure something: dctbench run")
-        return self.state(self._run_id(known, reference))
+        found = run_named(known, reference, self._run_of_baseline)
+        if found is None:
+            raise UsageError(f"no run {reference!r} in {self.name}", hint="see dctbench list runs")
+        return self.state(found)
 
-    def _run_id(self, known: Sequence[tuple[str, str | None]], reference: str) -> str:
-        word, tilde, back = reference.partition("~")
-        if word == "latest" and (not tilde or (back.isascii() and back.isdigit())):
-            steps = int(back[:9]) if tilde else 0
-            if steps >= len(known):
-                raise UsageError(f"no run {reference!r}: the store holds {len(known)}", hint="see dctbench list runs")
-            return known[-1 - steps][0]
-        starting = [id for id, _ in known if id.startswith(reference)] if len(reference) >= 4 else []
-        if len(starting) == 1:
-            return starting[0]
-        labelled = [id for id, label in known if label == reference]
-        if labelled:
-            return labelled[-1]
-        if starting:
-            raise UsageError(f"{len(starting)} runs start with {reference!r}", hint="give more digits of the id")
-        raise UsageError(f"no run {reference!r} in {self.name}", hint="see dctbench list runs")
+    def save_baseline(self, name: str, run_id: str) -> Baseline:
+        """Let a name point to a stored run from now on, wherever it pointed before.
+
+        Args:
+            name: printable, at most 200 characters.
+            run_id: a stored run's whole id; the database refuses another.
+
+        Raises:
+            UsageError: for a name that a baseline may not bear.
+        """
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+        baseline = Baseline(checked_baseline_name(name), run_id, now)
+        row = records.row_of_baseline(baseline)
+        statement = self.insert(schema.baselines).values(row)
+        with self.writing() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+        return baseline
+
+    def baselines(self) -> list[Baseline]:
+        """Every named baseline, by name.
+
+        Raises:
+            DamagedError: when a record is not what was written.
+        """
+        rows = self.rows(sa.select(schema.baselines))
+        return sorted(map(records.baseline_of_row, rows), key=lambda baseline: baseline.name)
+
+    def _run_of_baseline(self, name: str) -> str | None:
+        table = schema.baselines
+        rows = self.rows(sa.select(table).where(table.c.name == name)) if name.isprintable() else []
+        return records.baseline_of_row(rows[0]).run_id if rows else None
 
     def plan(self, run_id: str) -> tuple[list[Case], int]:
         """What a run set out to measure, in order, and in how many rounds.
@@ -167,16 +188,19 @@ class Store:
         table = schema.cases
         return self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.position, table.c.case_id))
 
-    def results(self, run_id: str) -> list[Result]:
-        """Every result of a run, in the order of its plan, round after round.
+    def results(self, run_id: str, case_ids: Collection[str] | None = None) -> list[Result]:
+        """Every result of a run, or of some of its cases, in the order of its plan, round after round.
 
         Raises:
             DamagedError: when a record is not what was written.
         """
         places = {row["case_id"]: (i, records.case_of_row(row)) for i, row in enumerate(self._planned(run_id))}
+        chosen = [schema.results.c.run_id == run_id]
+        if case_ids is not None:
+            chosen.append(schema.results.c.case_id.in_(case_ids))
         found = []
         with _no_collections():
-            for row in self.rows(sa.select(schema.results).where(schema.results.c.run_id == run_id)):
+            for row in self.rows(sa.select(schema.results).where(*chosen)):
                 records.verify("results", row)
                 if row["case_id"] not in places:
                     raise DamagedError(
@@ -193,7 +217,8 @@ class Store:
         Raises:
             DamagedError: when a record is not what was written.
         """
-        rows = self.rows(sa.select(schema.environments).where(schema.environments.c.run_id == run_id))
+        table = schema.environments
+        rows = self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.host))
         return {row["fingerprint"]: records.environment_of_row(row) for row in rows}
 
     def add_calibration(self, fingerprint: str, calibration: Calibration) -> None:
@@ -270,8 +295,3 @@ def _no_collections() -> Iterator[None]:
 def one_of(column: Any, words: Iterable[str]) -> sa.ColumnElement[bool]:
     """Whether a column holds one of the words; IN is not allowed in a statement for many rows."""
     return sa.or_(*(column == word for word in sorted(words)))
-
-
-def clean_label(label: str) -> str:
-    """A label without control characters, at most 200 characters: it goes to terminals and pages."""
-    return "".join(char for char in label if char.isprintable())[:MAX_LABEL].strip()

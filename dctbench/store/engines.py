@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,11 +24,17 @@ ANSWER_SECONDS = 60.0
 _CONNECT = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
-def sqlite_engine(path: Path) -> sa.Engine:
-    """An engine for an SQLite file whose acknowledged commits survive a power cut."""
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}, poolclass=sa.pool.NullPool
-    )
+def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
+    """An engine for an SQLite file whose acknowledged commits survive a power cut.
+
+    Unless it is to be made, a file that is no longer there is an error: SQLite would put an empty one in its place.
+    """
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
 
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: sqlite3.Connection, _: object) -> None:

@@ -15,12 +15,14 @@ from dctbench.errors import StoreError
 from dctbench.store.location import is_url, masked
 
 _ELSEWHERE = "name another with --store"
-_WHOLE = "everything stored so far is whole: go on with dctbench run --resume when there is room"
+_WHOLE = "everything stored so far is whole: make room and do it again; a run goes on with dctbench run --resume"
 _SALVAGE = (
     "it is left as it is. Keep what is whole in a new store: `dctbench store merge DAMAGED --into NEW`, "
     "or `sqlite3 DAMAGED .recover | sqlite3 NEW`"
 )
 _REMEDIES = {
+    "no longer there": "put it back where it was, and go on with dctbench run --resume",
+    "foreign key": "its run was removed, or the store replaced by another, while it was measured: measure again",
     "disk is full": _WHOLE,
     "no space left": _WHOLE,
     "quota exceeded": _WHOLE,
@@ -68,11 +70,11 @@ def translated(name: str) -> Iterator[None]:
         yield
     except (sqlite3.Error, sa.exc.DBAPIError) as error:
         cause = getattr(error, "orig", None) or error
-        text = " ".join(masked(str(cause)).split())[:300]
-        raise _kind(error, text)(_sentence(name, text), hint=remedy(text)) from error
+        text = _explained(name, " ".join(masked(str(cause)).split())[:300])
+        raise _kind(error, text)(f"store {name}: {text}", hint=remedy(text)) from error
     except OSError as error:
-        text = error.strerror or str(error)
-        raise StoreError(_sentence(name, text), hint=remedy(text)) from error
+        text = _explained(name, error.strerror or str(error))
+        raise StoreError(f"store {name}: {text}", hint=remedy(text)) from error
 
 
 def remedy(text: str) -> str:
@@ -81,11 +83,15 @@ def remedy(text: str) -> str:
     return next((hint for words, hint in _REMEDIES.items() if words in text), _ELSEWHERE)
 
 
-def _sentence(name: str, text: str) -> str:
-    """The failure with its store and, where that is the matter, the free bytes."""
-    if any(words in text.lower() for words in _FULL) and not is_url(name):
-        text = f"the disk is full ({_free(Path(name))} free)"
-    return f"store {name}: {text}"
+def _explained(name: str, text: str) -> str:
+    """The failure and, where that is the matter, the free bytes of the disk or the file that is gone."""
+    if is_url(name):
+        return text
+    if any(words in text.lower() for words in _FULL):
+        return f"the disk is full ({_free(Path(name))} free)"
+    if "unable to open" in text.lower() and not Path(name).exists():
+        return "it is no longer there: it was moved or removed while in use"
+    return text
 
 
 def _free(path: Path) -> str:

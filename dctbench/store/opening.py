@@ -90,7 +90,7 @@ def _create_file(path: Path) -> None:
             (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-store-", ignore_cleanup_errors=True) as folder:
             fresh = Path(folder) / path.name
-            engine = sqlite_engine(fresh)
+            engine = sqlite_engine(fresh, create=True)
             with engine.begin() as connection:
                 _create_tables(connection)
                 connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")

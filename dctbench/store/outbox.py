@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
-from dctbench.model import Case, Environment, Result, Run
+from dctbench.model import Baseline, Case, Environment, Result, Run
 from dctbench.store.contents import Store
 from dctbench.store.failures import UnreachableError
 from dctbench.store.location import is_url, masked
@@ -85,6 +85,10 @@ class _Outboxed(Store):
         stored = self._either(lambda: Store.add_results(self, run_id, results, retried=retried))
         self._results |= {(result.case, result.round): result for result in results}
         return stored
+
+    def save_baseline(self, name: str, run_id: str) -> Baseline:
+        """As of `Store`; a name in the outbox goes to the server with the run that it points to."""
+        return self._either(lambda: Store.save_baseline(self, name, run_id))
 
     def rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
         """As of `Store`; every reading method goes through here."""

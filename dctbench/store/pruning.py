@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from dctbench.errors import StoreError
+from dctbench.model import Baseline
 from dctbench.store import schema
 from dctbench.store.contents import RunState, Store
 from dctbench.store.failures import translated
@@ -42,8 +44,16 @@ def removable(
     ]
 
 
+def apart(states: Sequence[RunState], baselines: Collection[Baseline]) -> tuple[list[RunState], list[RunState]]:
+    """Of runs that are old enough those that may go, and those that stay because a baseline points to them."""
+    named = {baseline.run_id for baseline in baselines}
+    return [s for s in states if s.run.id not in named], [s for s in states if s.run.id in named]
+
+
 def remove(store: Store, run_ids: Sequence[str]) -> None:
     """Delete runs with everything that belongs to them, one transaction each, and give the space back.
+
+    The database itself refuses to lose a run that a baseline points to, should it have been named meanwhile.
 
     Raises:
         StoreError: when the store cannot be written; what was deleted until then is gone, the rest untouched.
@@ -54,9 +64,19 @@ def remove(store: Store, run_ids: Sequence[str]) -> None:
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
     if store.engine.dialect.name == "sqlite" and run_ids:
+        _give_back(store)
+
+
+def _give_back(store: Store) -> None:
+    """Shrink the file, for which SQLite writes it anew: what needs as much room again, and nobody else writing."""
+    try:
         with translated(store.name):
             raw = store.engine.raw_connection()  # VACUUM is not allowed inside a transaction
             try:
                 raw.cursor().execute("VACUUM")
             finally:
                 raw.close()
+    except StoreError as error:
+        raise StoreError(
+            f"the runs are removed, but their space is not given back: {error.message}", hint=error.hint
+        ) from error

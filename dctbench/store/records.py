@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import math
+import struct
 import time
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from dctbench.calibration import Calibration
-from dctbench.model import JSON, Case, Environment, Measurement, Result, Run, canonical_json
+from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, canonical_json
 from dctbench.store.failures import DamagedError, remedy
 
 Row = dict[str, Any]
 _quoted = json.encoder.encode_basestring_ascii  # what json.dumps does with a text
+_REPEATED = 300
+"""Characters up to which a text is looked up when it is sealed: ids and lists of metrics, not records."""
 
 SEALED: Mapping[str, tuple[str, ...]] = {
     "runs": ("id", "label", "suite", "argv", "started_at", "dctbench_version", "settings"),
@@ -28,6 +32,7 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "environments": ("run_id", "fingerprint", "host", "facts"),
     "results": ("run_id", "case_id", "round", "status", "metrics", "samples", "record"),
     "calibrations": ("fingerprint", "device", "record"),
+    "baselines": ("name", "run_id", "saved_at"),
 }
 """By table, the columns under its seal, in the order in which they are hashed."""
 _NAMES: Mapping[str, str] = {
@@ -36,7 +41,21 @@ _NAMES: Mapping[str, str] = {
     "environments": "the environment {fingerprint} of run {run_id}",
     "results": "the result of case {case_id}, round {round} of run {run_id}",
     "calibrations": "the calibration of {device} in {fingerprint}",
+    "baselines": "the baseline {name!r}",
 }
+
+
+class _Record(msgspec.Struct):
+    """What `results.record` holds."""
+
+    message: str | None
+    warnings: tuple[str, ...]
+    details: dict[str, Any]
+    fingerprint: str
+    host: str
+
+
+_decode = msgspec.json.Decoder(_Record).decode
 
 
 def row_of_result(run_id: str, result: Result) -> Row:
@@ -48,7 +67,7 @@ def row_of_result(run_id: str, result: Result) -> Row:
         "status": result.status,
         "metrics": canonical_json([[m.metric, m.unit, len(m.samples)] for m in result.measurements]),
         "samples": _pack([sample for m in result.measurements for sample in m.samples]),
-        "record": canonical_json(
+        "record": _storable(
             {
                 "message": result.message,
                 "warnings": list(result.warnings),
@@ -61,20 +80,37 @@ def row_of_result(run_id: str, result: Result) -> Row:
     return {**row, "stored_at": time.time(), "sha256": seal(row)}
 
 
+def _storable(record: object) -> str:
+    """Canonical JSON; numbers that are none become null, since a strange detail must not cost the result it is of."""
+    try:
+        return canonical_json(record)
+    except ValueError:
+        return canonical_json(_finite(record))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
     """The inverse of `row_of_result`, for a row whose seal was verified."""
-    record: JSON = json.loads(row["record"])
-    samples = _unpack(row["samples"])
+    record = _record(row["record"])
+    names, units, places = _metrics(row["metrics"])
+    samples = struct.unpack(f"<{len(row['samples']) // 8}d", row["samples"])
     return Result(
         case=case,
         round=row["round"],
         status=row["status"],
-        measurements=tuple([Measurement(name, unit, samples[a:b]) for name, unit, a, b in _metrics(row["metrics"])]),
-        message=record["message"],
-        warnings=tuple(record["warnings"]),
-        details=record["details"],
-        fingerprint=record["fingerprint"],
-        host=record["host"],
+        measurements=tuple(map(Measurement, names, units, map(samples.__getitem__, places))),
+        message=record.message,
+        warnings=record.warnings,
+        details=record.details,
+        fingerprint=record.fingerprint,
+        host=record.host,
     )
 
 
@@ -165,6 +201,22 @@ def calibration_of_row(row: Mapping[str, Any]) -> Calibration:
     return Calibration.from_json(json.loads(row["record"]))
 
 
+def row_of_baseline(baseline: Baseline) -> Row:
+    """The row of `baselines` for one name."""
+    row = {"name": baseline.name, "run_id": baseline.run_id, "saved_at": baseline.saved_at}
+    return {**row, "sha256": seal(row)}
+
+
+def baseline_of_row(row: Mapping[str, Any]) -> Baseline:
+    """The inverse of `row_of_baseline`.
+
+    Raises:
+        DamagedError: when the row is not what was written.
+    """
+    verify("baselines", row, "save it again: dctbench run --save-baseline NAME")
+    return Baseline(row["name"], row["run_id"], row["saved_at"])
+
+
 def verify(table: str, row: Mapping[str, Any], hint: str | None = None) -> None:
     """Check a row's seal.
 
@@ -192,38 +244,49 @@ def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:
     for key in row if columns is None else columns:
         value = row[key]
         kind = type(value)
-        if kind is str:
-            data = _quoted(value).encode()
-        elif kind is int:
-            data = b"%d" % value
+        if kind is int or (kind is str and len(value) <= _REPEATED):
+            sealed.append(_repeated(key, value))
+        elif kind is str:
+            sealed.append(_part(key, _quoted(value).encode()))
         else:
-            data = bytes(value) if isinstance(value, bytes | memoryview) else json.dumps(value).encode()
-        sealed.append(b"%s:%d:%s" % (key.encode(), len(data), data))
+            sealed.append(_part(key, bytes(value) if isinstance(value, bytes | memoryview) else _plain(value)))
     return hashlib.sha256(b"".join(sealed)).hexdigest()
 
 
+def _part(key: str, data: bytes) -> bytes:
+    return b"%s:%d:%s" % (key.encode(), len(data), data)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _repeated(key: str, value: str | int) -> bytes:
+    return _part(key, _plain(value))
+
+
+def _plain(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
 def _pack(samples: Sequence[float]) -> bytes:
-    packed = array("d", samples)
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return packed.tobytes()
+    return struct.pack(f"<{len(samples)}d", *samples)
 
 
-def _unpack(data: bytes) -> tuple[float, ...]:
-    samples = array("d", data)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return tuple(samples)
+def _record(text: str) -> _Record:
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:  # half of a surrogate pair, which some file name or message once held
+        return msgspec.convert(json.loads(text), _Record)
 
 
 @lru_cache(maxsize=4096)
-def _metrics(text: str) -> tuple[tuple[str, str, int, int], ...]:
-    """Name and unit of each metric, and from where to where of the samples are its own."""
-    found, start = [], 0
+def _metrics(text: str) -> tuple[list[str], list[str], list[slice]]:
+    """Names and units of the metrics, and where in the samples each one's own are."""
+    names, units, places, start = [], [], [], 0
     for metric, unit, count in json.loads(text):
-        found.append((metric, unit, start, start + count))
+        names.append(metric)
+        units.append(unit)
+        places.append(slice(start, start + count))
         start += count
-    return tuple(found)
+    return names, units, places
 
 
 @lru_cache(maxsize=65536)

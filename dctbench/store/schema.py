@@ -99,6 +99,17 @@ calibrations = Table(
     Column("sha256", String(64), nullable=False),
 )
 
+# Names that people and CI give to runs. The foreign key keeps a run from being removed while a name points to it.
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("run_id", String(64), nullable=False),
+    Column("saved_at", String(40), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    ForeignKeyConstraint(["run_id"], ["runs.id"]),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -145,6 +156,15 @@ MIGRATIONS: Sequence[Migration] = (
             "CREATE INDEX results_by_status ON results (run_id, status)",
         ),
         _seal_plans_and_environments,
+    ),
+    Migration(
+        4,
+        "named baselines",
+        (
+            "CREATE TABLE baselines (name VARCHAR(200) NOT NULL, run_id VARCHAR(64) NOT NULL, "
+            "saved_at VARCHAR(40) NOT NULL, sha256 VARCHAR(64) NOT NULL, PRIMARY KEY (name), "
+            "FOREIGN KEY (run_id) REFERENCES runs (id))",
+        ),
     ),
 )
 NEWEST = MIGRATIONS[-1].number

@@ -51,6 +51,13 @@ def test_what_was_written_is_read_back_result_for_result() -> None:
     assert dumps(document(run, environments, results)) == written
 
 
+def test_rounds_that_are_worlds_apart_are_read_back() -> None:
+    results = [result("sdpa", 512, [1e-6]), result("sdpa", 512, [1e4], round=2)]
+    written = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results))
+    assert json.loads(written)["results"][0]["metrics"]["latency"]["high"] > 1e30  # Student's t of two rounds
+    assert parse(written.encode(), "given.json")[2] == results
+
+
 def test_old_files_are_read_for_ever() -> None:
     run, environments, results = read_file(str(FULL))
     assert dumps(document(run, environments, results)) == FULL.read_text(encoding="utf-8")
@@ -97,6 +104,10 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["results"][0]["metrics"]["latency"].update(samples=[0] * 8), "expected float >= 1e-10"),
         (lambda d: d["results"][0]["metrics"]["latency"].pop("samples"), "latency has samples, and nothing else has"),
         (lambda d: d["results"][0]["metrics"]["setup"].update(value=1e300), "value: expected float <= 1e+30"),
+        (lambda d: d["results"][0]["metrics"]["setup"].update(unit="\x1b"), "metrics: the name '' holds control"),
+        (lambda d: d["run"].update(suite="a\nb"), "holds control characters"),
+        (lambda d: d["run"]["settings"].update(env={"A\0": "1"}), "run: the name 'A' holds control characters"),
+        (lambda d: d["results"][0]["case"].update(implementation="\x07"), "results[0].case: the name '' holds"),
         (lambda d: d["results"][0]["details"].update(a=[[[[[[[1]]]]]]]), "results[0].details: nested too deeply"),
         (lambda d: d["results"][0]["details"].update(a=[0] * 20_000), "details: more than 10,000 values"),
         (lambda d: d["results"][0]["details"].update(a="x" * 200_000), "details: a text of more than 100,000"),
@@ -163,3 +174,12 @@ def test_one_number_has_one_spelling() -> None:
 def test_what_cannot_be_read_is_one_sentence(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
         read_file(name and str(tmp_path / name))
+
+
+def test_rounds_in_any_order_come_back_one_after_the_other() -> None:
+    def turn(data: Any) -> None:
+        data["results"][1]["rounds"].reverse()
+
+    _, _, results = parse(changed(turn), "given.json")
+    assert [r.round for r in results] == [1, 2] * 3
+    assert results[3].message == "SIGSEGV"

@@ -73,6 +73,12 @@ def test_other_spellings_and_a_bare_machine_are_understood() -> None:
     assert next(iter(environments.values())).facts["cpu"] == "unknown"
 
 
+@pytest.mark.parametrize("count", [0, -1, 2**40, True, "2", None, 2.5])
+def test_a_count_of_cores_that_is_none_is_left_out(count: object) -> None:
+    _, environments, _ = parse(changed(lambda d: d["machine_info"]["cpu"].update(count=count)), "given.json")
+    assert next(iter(environments.values())).facts["cores_usable"] is None
+
+
 def test_our_own_export_comes_back_with_its_cases_and_samples() -> None:
     summaries = analysis.summarise(RESULTS)
     written = pytest_benchmark(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, summaries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable
@@ -178,3 +179,30 @@ def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
     monkeypatch.setattr(cpu, "_clock", lambda: 0.0)
     assert stopwatch([*range(20_000)].copy) > 0
+
+
+def test_in_turns_every_block_is_asked_for_and_nothing_else_ends_it(clock: Clock) -> None:
+    asked: list[float] = []
+    timer = Timer(number_itself, work(clock, lambda i: 2**-8), clock.stopwatch)  # exact in binary
+    sampling = Sampling(turns=3, turn_seconds=5 * 2**-8, samples_least=5)
+    samples = latency.measure(timer, sampling, turn=lambda: asked.append(clock.now))
+    assert samples.turns == (5, 5, 5)
+    assert samples.seconds == pytest.approx([2**-8] * 15)
+    assert samples.stop_reason == "turns"
+    # Once before each block, and once before what follows; between two asks lie an untimed call and a block.
+    assert [b - a for a, b in itertools.pairwise(asked)] == pytest.approx([6 * 2**-8] * 3)
+
+
+def test_in_turns_the_least_samples_are_spread_over_the_blocks(clock: Clock) -> None:
+    timer = Timer(number_itself, work(clock, lambda i: 0.5), clock.stopwatch)
+    samples = latency.measure(timer, Sampling(turns=4, samples_least=10), turn=lambda: None)
+    assert samples.turns == (3, 3, 3, 3)
+
+
+def test_what_the_machine_does_in_one_turn_touches_that_turn_only(clock: Clock) -> None:
+    slow: list[bool] = []
+    timer = Timer(number_itself, work(clock, lambda i: 0.04 if slow and slow[-1] else 0.01), clock.stopwatch)
+    samples = latency.measure(timer, Sampling(turns=4), turn=lambda: slow.append(len(slow) == 1))
+    ends = [sum(samples.turns[:k]) for k in range(5)]
+    blocks = [set(samples.seconds[a:b]) for a, b in itertools.pairwise(ends)]
+    assert [max(block) == pytest.approx(0.04) for block in blocks] == [False, True, False, False]

@@ -1,38 +1,18 @@
-"""A disk that fills during a run, and a store on a read-only mount: real file systems, mounted here."""
+"""A disk that fills during a run or a merge, and a store on a read-only mount: real file systems, mounted here."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
+from dctbench.store import open_store
 from tests.conftest import TINY, Cli
+from tests.made import RUN, result
+from tests.reliability.conftest import Mount
 
-Mount = Callable[..., None]
 SWEEP = ("run", "--impl", "sdpa", "--seq", "16..512:+8", *TINY[2:], "--progress", "none")
 CASES, ROUNDS = 63, 2
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[tuple[Path, Mount]]:
-    """A folder with a small file system of its own, and a way to mount it again otherwise."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options: str) -> None:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True, capture_output=True)
-
-    if os.geteuid() != 0:
-        pytest.skip("mounting a file system takes root")
-    try:
-        mount("size=200k")
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted here: {error}")
-    yield folder, mount
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured(
@@ -55,6 +35,55 @@ def test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured(
     assert resumed.code == 0, resumed.err
     after = exported(cli, store)
     assert [[one["round"] for one in case["rounds"]] for case in after] == [[1, 2]] * CASES
+
+
+def test_a_disk_that_fills_during_a_merge_costs_nothing_and_with_space_the_rest_is_copied(
+    cli: Cli, tmp_path: Path, disk: tuple[Path, Mount]
+) -> None:
+    folder, mount = disk
+    source, target = str(tmp_path / "source.sqlite"), str(folder / "target.sqlite")
+    runs = [replace(RUN, id=f"{number:016x}") for number in range(5)]
+    results = [result("sdpa", n, [1e-3] * 200) for n in range(64, 94)]
+    with open_store(source, create=True) as store:
+        for run in runs:
+            store.add_run(run, [one.case for one in results], rounds=1)
+            store.add_results(run.id, results)
+    full = cli("store", "merge", source, "--into", target)
+    assert full.code == 5, full.err
+    assert "the disk is full" in full.err
+    assert "Traceback" not in full.err
+    assert cli("store", "check", "--store", target).code == 0
+    listed = cli("list", "runs", "--store", target, "--format", "json").json()
+    assert listed
+    assert {run["results"] for run in listed} <= {"30 of 30", "0 of 30"}
+    mount("remount,size=8m")
+    assert cli("store", "merge", source, "--into", target).code == 0
+    with open_store(target) as store:
+        assert [state.run for state in store.runs()] == runs
+        assert all(store.results(run.id) == results for run in runs)
+
+
+def test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file(cli: Cli, disk: tuple[Path, Mount]) -> None:
+    folder, mount = disk
+    store = str(folder / "results.sqlite")
+    mount("remount,size=1m")
+    runs = [replace(RUN, id=f"{number:016x}") for number in range(2)]
+    with open_store(store, create=True) as opened:
+        for run, samples in zip(runs, (1, 100), strict=True):
+            results = [result("sdpa", n, [1e-3] * samples * 20) for n in range(64, 94)]
+            opened.add_run(run, [one.case for one in results], rounds=1)
+            opened.add_results(run.id, results)
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    (folder / "filler").write_bytes(
+        bytes(free - 200_000)
+    )  # room for removing the small run, not for writing the large one anew
+    done = cli("store", "prune", "--keep", "1", "-y", "--store", store)
+    assert done.code == 5, done.err
+    assert "the runs are removed, but their space is not given back" in done.err
+    with open_store(store) as opened:
+        assert [state.run for state in opened.runs()] == runs[1:]
+        assert opened.results(runs[1].id) == results
+    assert cli("store", "check", "--store", store).code == 0
 
 
 def test_a_store_on_a_read_only_mount_is_read_and_never_written(cli: Cli, disk: tuple[Path, Mount]) -> None:

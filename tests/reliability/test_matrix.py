@@ -17,6 +17,14 @@ LOCAL = "tests/runners/test_local.py::"
 STORE = "tests/store/test_store.py::"
 FULL_DISK = "tests/reliability/test_full_disk.py::"
 POSTGRESQL = "tests/store/test_postgresql.py::"
+BAD_FILES = "tests/reliability/test_bad_files.py::"
+TWO_RUNS = "tests/reliability/test_two_runs.py::"
+LOSING = "tests/store/test_losing.py::"
+RESUME = "tests/reliability/test_resume.py::"
+ISOLATION = "tests/runners/test_isolation.py::"
+ANSWERS = "tests/runners/test_answers.py::"
+HOSTILE = "tests/reliability/test_hostile.py::"
+INTERRUPTION = "tests/reliability/test_interruption.py::"
 HERE = "tests/reliability/test_matrix.py::"
 
 MATRIX: dict[str, tuple[str, ...] | None] = {
@@ -24,8 +32,10 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         RUN + "test_out_of_memory_is_a_result_and_longer_lengths_are_skipped_with_the_reason",
         LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
     ),
-    # The signal is the kernel's, sent by the implementation to itself: no test exhausts the machine's memory.
-    "kernel OOM killer": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
+    "kernel OOM killer": (
+        "tests/reliability/test_memory_killer.py"
+        "::test_who_takes_all_memory_is_ended_and_neither_the_sweep_nor_a_neighbour",
+    ),
     "segfault in an implementation": (
         RUN + "test_a_failing_case_is_stored_and_told_and_the_sweep_goes_on_to_exit_4",
         LOCAL + "test_a_segfault_keeps_the_lines_that_say_where",
@@ -37,12 +47,68 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
         LOCAL + "test_what_an_implementation_prints_never_reaches_the_answer",
     ),
+    "implementation leaves processes in sessions of their own": (
+        HOSTILE + "test_orphans_in_sessions_of_their_own_are_ended_and_told",
+        HOSTILE + "test_kill_9_of_the_run_leaves_no_process_of_a_hostile_case",
+        ISOLATION + "test_a_fresh_process_is_guarded_as_a_forked_one",
+    ),
+    "implementation stops or kills the process above it": (
+        HOSTILE + "test_a_parent_that_a_case_stops_or_kills_delays_nobody",
+        ISOLATION + "test_what_reaches_beyond_its_process_is_a_result_and_the_next_case_is_measured",
+    ),
+    "implementation writes the answer itself, or hangs up": (
+        HOSTILE + "test_answers_deaths_and_exceptions_of_every_kind_are_errors_of_their_own_case",
+        ISOLATION + "test_what_reaches_beyond_its_process_is_a_result_and_the_next_case_is_measured",
+        ANSWERS + "test_any_bytes_are_an_answer_or_a_sentence",
+        ANSWERS + "test_any_bytes_are_a_description_or_a_sentence",
+    ),
+    "implementation dies when it is built or described": (
+        HOSTILE + "test_answers_deaths_and_exceptions_of_every_kind_are_errors_of_their_own_case",
+        HOSTILE + "test_one_that_cannot_be_imported_is_refused_by_its_name_alone",
+        ISOLATION + "test_one_that_dies_when_it_is_described_does_not_keep_others_from_being_described",
+    ),
+    "implementation changes torch's and the process's settings": (
+        HOSTILE + "test_what_one_case_changes_another_does_not_find",
+    ),
+    "core dumps": (ISOLATION + "test_a_crash_leaves_no_core",),
     "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
     "kill -9 of the run at any moment": (
         "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_nobody",
         "tests/store/test_keeping.py::test_what_a_killed_writer_left_half_done_is_rolled_back_on_opening",
     ),
-    "disk full": (FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",),
+    "--resume by another version or on another machine": (
+        RESUME + "test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is",
+    ),
+    "--retry-failed": (RESUME + "test_failures_are_tried_again_only_when_asked_and_what_was_measured_stays",),
+    "kill -9 of a merge, an import or a prune": (
+        LOSING + "test_a_merge_that_is_killed_damages_nothing_and_is_done_again",
+        LOSING + "test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing",
+        LOSING + "test_a_prune_that_is_killed_leaves_every_run_whole_or_gone",
+    ),
+    "a store that is moved, pruned or merged into under a run": (
+        LOSING + "test_a_store_that_is_moved_away_is_missed_and_nothing_is_put_in_its_place",
+        LOSING + "test_a_result_whose_run_was_removed_meanwhile_is_refused_with_the_cause",
+        LOSING + "test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other",
+    ),
+    "disk full": (
+        FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",
+        FULL_DISK + "test_a_disk_that_fills_during_a_merge_costs_nothing_and_with_space_the_rest_is_copied",
+        FULL_DISK + "test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file",
+    ),
+    "signals, doubled": (
+        INTERRUPTION + "test_a_second_signal_changes_nothing_about_how_a_run_ends",
+        INTERRUPTION + "test_a_signal_before_anything_is_stored_says_that",
+        RUN + "test_an_interrupted_run_keeps_what_it_has_and_says_how_to_go_on",
+    ),
+    "nobody reads the output on": (
+        INTERRUPTION + "test_a_run_whose_output_nobody_reads_on_is_measured_to_its_end",
+        "tests/cli/test_surroundings.py::test_nobody_reading_on_is_no_failure",
+    ),
+    "folder for temporary files full": (
+        INTERRUPTION + "test_a_full_folder_for_temporary_files_is_no_reason_to_lose_a_run",
+        INTERRUPTION + "test_a_lock_holds_without_room_for_the_name_of_its_holder",
+    ),
+    "two processes on one run": (INTERRUPTION + "test_a_run_that_another_process_measures_is_not_resumed",),
     "corrupt, foreign, newer, empty store": (
         RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
         STORE + "test_files_that_are_not_ours_are_refused_and_left_alone",
@@ -51,21 +117,38 @@ MATRIX: dict[str, tuple[str, ...] | None] = {
         "tests/store/test_keeping.py::test_an_overwritten_page_is_named",
     ),
     "read-only store": (FULL_DISK + "test_a_store_on_a_read_only_mount_is_read_and_never_written",),
-    "two runs on one device": (LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",),
-    # Two connections write at once; two whole commands would wait for each other's device.
-    "two runs on one store": (STORE + "test_two_writers_on_one_store_lose_nothing",),
+    "two runs on one device": (
+        LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",
+        TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
+    ),
+    "two runs on one store": (
+        STORE + "test_two_writers_on_one_store_lose_nothing",
+        TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
+    ),
     "PostgreSQL down": (
         POSTGRESQL + "test_what_keeps_a_server_from_being_used_is_one_sentence_without_its_password",
         POSTGRESQL + "test_a_server_that_stops_answering_is_given_up",
     ),
-    "PostgreSQL cut mid-run": None,  # no test yet cuts the server while a run writes and pushes afterwards
+    "PostgreSQL cut mid-run": (
+        "tests/reliability/test_server_cut.py"
+        "::test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everything",
+        POSTGRESQL + "test_pushes_of_overlapping_stores_at_once_lose_nothing",
+    ),
     "bad flags, suites, imports": (
         RUN + "test_wrong_words_exit_2_in_one_sentence_and_leave_nothing_behind",
         "tests/test_grid.py::test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error",
         "tests/test_suite.py::test_any_text_is_a_suite_or_a_usage_error",
         "tests/imports/test_own.py::test_what_is_wrong_is_named_with_its_place",
+        "tests/fuzz/test_importers.py::test_any_file_is_a_whole_run_or_a_refusal",
+        "tests/fuzz/test_words.py::test_any_suite_file_is_a_suite_or_one_sentence",
+        "tests/fuzz/test_words.py::test_any_flags_give_a_suite_or_one_sentence",
+        "tests/fuzz/test_words.py::test_any_configuration_is_taken_or_one_sentence",
     ),
-    "bad baselines": None,  # no test yet gives a damaged baseline to a command
+    "bad baselines": (
+        BAD_FILES + "test_a_bad_file_is_refused_by_name_and_nothing_is_stored",
+        BAD_FILES + "test_every_command_that_takes_a_run_refuses_a_bad_file_in_its_place",
+        BAD_FILES + "test_a_file_that_is_refused_leaves_a_store_as_it_was",
+    ),
     "no GPU, --device cuda absent": (
         RUN + "test_a_device_that_is_not_there_exits_6_with_the_reason_and_stores_nothing",
         RUN + "test_beside_a_device_that_is_there_an_absent_one_is_skipped_with_the_reason",

@@ -35,9 +35,9 @@ def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | 
 
 
 def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes_them() -> None:
-    assert stats.quantile_upper_bound(range(words.P99_SAMPLES - 1), 0.99) is None
-    assert stats.quantile_upper_bound(range(words.P99_SAMPLES), 0.99) is not None
-    assert words.P99_ROUNDS * plan.samples_per_round(words.P99_ROUNDS) >= words.P99_SAMPLES
+    assert stats.quantile_upper_bound(range(stats.P99_SAMPLES - 1), 0.99) is None
+    assert stats.quantile_upper_bound(range(stats.P99_SAMPLES), 0.99) is not None
+    assert words.P99_ROUNDS * plan.samples_per_round(words.P99_ROUNDS) >= stats.P99_SAMPLES
     assert f"--seq 64 --rounds {words.P99_ROUNDS} " in words.p99_takes(64)
 
 

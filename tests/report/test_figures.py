@@ -22,7 +22,7 @@ def test_a_method_looks_the_same_at_every_length_whatever_else_is_drawn() -> Non
     assert len({look for case, look in styles.items() if case.implementation == "dct-x"}) == 1
 
 
-@pytest.mark.parametrize(("low", "high"), [(1e-6, 1e-5), (3e-4, 0.2), (1e-7, 50.0)])
+@pytest.mark.parametrize(("low", "high"), [(1e-6, 1e-5), (3e-4, 0.2), (1e-7, 50.0), (2e-10, 3e-10), (1e-10, 1e6)])
 def test_times_are_labelled_with_units_within_the_axis(low: float, high: float) -> None:
     axis = second_axis([low, high], "latency")
     assert axis["tickvals"][0] <= low * 1.001

@@ -143,6 +143,10 @@ def test_github_action_benchmark_gets_what_should_shrink_and_apart_what_should_g
     smaller = json.loads(text("github-action-benchmark"))
     assert all(set(entry) <= {"name", "unit", "value", "range", "extra"} for entry in smaller)
     assert {entry["unit"] for entry in smaller} == {"s", "B"}
+    assert smaller[0] == {
+        "name": "sdpa n=512 layer forward float32 cpu eager b1 h8x64 / latency", "unit": "s", "value": 2e-3,
+        "range": "0.002 to 0.002", "extra": "20 samples of 1 process",
+    }  # fmt: skip
     assert len({entry["name"] for entry in smaller}) == len(smaller) == 5
     second = FORMATS["github-action-benchmark"].second
     assert second is not None

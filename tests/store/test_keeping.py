@@ -16,7 +16,7 @@ from dctbench.model import Run
 from dctbench.store import open_store
 from dctbench.store.checking import about, damages
 from dctbench.store.contents import RunState
-from dctbench.store.pruning import removable, remove
+from dctbench.store.pruning import apart, removable, remove
 from tests.made import ENVIRONMENT, RUN, result
 from tests.store.test_calibrations import CALIBRATION
 
@@ -40,6 +40,7 @@ def path(tmp_path: Path) -> Path:
         store.add_environment(RUN.id, ENVIRONMENT)
         store.add_result(RUN.id, result())
         store.add_calibration("here", CALIBRATION)
+        store.save_baseline("main", RUN.id)
     return made
 
 
@@ -69,6 +70,7 @@ def test_a_whole_store_has_no_damages_and_says_what_it_holds(path: Path) -> None
         ("results", "samples", "the result of case"),
         ("results", "status", "the result of case"),
         ("calibrations", "record", "the calibration of cpu"),
+        ("baselines", "saved_at", "the baseline 'main'"),
     ],
 )
 def test_every_changed_record_is_named(path: Path, table: str, column: str, words: str) -> None:
@@ -93,6 +95,7 @@ def test_results_without_a_plan_or_a_run_are_named(path: Path) -> None:
     connection.close()
     with open_store(str(path)) as store:
         assert any("belongs to no run" in damage for damage in damages(store))
+        assert f"the baseline 'main' points to run {RUN.id}, which is not there" in damages(store)
 
 
 def test_an_overwritten_page_is_named(path: Path) -> None:
@@ -147,6 +150,20 @@ def test_removing_a_run_leaves_the_others_and_gives_the_space_back(path: Path) -
         assert store.results(RUN.id) == [result()]
         assert damages(store) == []
     assert path.stat().st_size < before / 2
+
+
+def test_a_run_that_a_baseline_points_to_stays_until_the_name_moves_on(path: Path) -> None:
+    other = replace(RUN, id="fedcba9876543210")
+    with open_store(str(path)) as store:
+        store.add_run(other, [result().case], rounds=1)
+        assert apart(store.runs(), store.baselines()) == ([store.state(other.id)], [store.state(RUN.id)])
+        with pytest.raises(StoreError):
+            remove(store, [RUN.id])  # named by somebody else after this command had looked
+        assert store.results(RUN.id) == [result()]
+        store.save_baseline("main", other.id)
+        remove(store, [RUN.id])
+        assert [one.run for one in store.runs()] == [other]
+        assert damages(store) == []
 
 
 def test_a_store_is_made_at_once_by_many(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import StoreError
-from dctbench.model import Result
-from dctbench.store import open_store
+from dctbench.model import Baseline, Result
+from dctbench.store import open_store, records, schema
 from dctbench.store.merging import Merged, merge
 from tests.made import ENVIRONMENT, RUN, result
 
@@ -100,6 +100,63 @@ def test_two_runs_of_one_id_that_differ_are_refused_by_name_and_nothing_is_writt
         merged(tmp_path / "all.sqlite", one, str(tmp_path / "b.sqlite"))
     with open_store(str(tmp_path / "all.sqlite")) as store:
         assert store.runs() == []
+
+
+NAMED = st.dictionaries(
+    st.sampled_from(["main", "release 1.2"]), st.tuples(st.integers(0, 1), st.integers(0, 2)), max_size=2
+)
+"""By name, which of two runs it points to, and the second at which it was saved."""
+RUNS = [replace(RUN, id=f"{number:016x}") for number in range(2)]
+
+
+def naming(path: Path, baselines: dict[str, tuple[int, int]]) -> str:
+    """A store with the two runs and those baselines."""
+    rows = [
+        records.row_of_baseline(Baseline(name, RUNS[number].id, f"2026-01-02T03:04:{second:02d}.000000+00:00"))
+        for name, (number, second) in baselines.items()
+    ]
+    with open_store(str(path), create=True) as store:
+        for run in RUNS:
+            store.add_run(run, CASES, rounds=1)
+        if rows:
+            with store.writing() as connection:
+                connection.execute(store.insert(schema.baselines), rows)
+    return str(path)
+
+
+@given(parts=st.lists(NAMED, min_size=2, max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+def test_a_name_points_to_the_run_that_it_was_given_to_last(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[dict[str, tuple[int, int]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("merge")
+    stores = [naming(folder / f"{i}.sqlite", names) for i, names in enumerate(parts)]
+    outcomes = []
+    for number, order in enumerate(itertools.permutations(stores)):
+        into = folder / f"into-{number}.sqlite"
+        merged(into, *order)
+        assert merged(into, *order, order[0]).baselines == 0
+        with open_store(str(into)) as store:
+            outcomes.append(store.baselines())
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+    for name in {name for names in parts for name in names}:
+        given_at = [names[name] for names in parts if name in names]
+        latest = max(second for _, second in given_at)
+        [found] = [one for one in outcomes[0] if one.name == name]
+        assert int(found.saved_at[17:19]) == latest
+        assert found.run_id in {RUNS[number].id for number, second in given_at if second == latest}
+
+
+def test_a_name_whose_run_cannot_be_copied_is_left_out_by_name(tmp_path: Path) -> None:
+    path = naming(tmp_path / "a.sqlite", {"main": (0, 1), "release 1.2": (1, 1)})
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE runs SET suite = 'x' WHERE id = ?", (RUNS[0].id,))
+    connection.close()
+    done = merged(tmp_path / "all.sqlite", path)
+    assert (done.baselines, len(done.damaged)) == (1, 2)
+    assert f"the baseline 'main', since its run {RUNS[0].id} is not there" in done.damaged
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        assert [one.name for one in store.baselines()] == ["release 1.2"]
 
 
 @pytest.mark.parametrize("table", ["results", "cases", "environments", "runs"])

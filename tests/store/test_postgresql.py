@@ -6,11 +6,13 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dctbench.errors import StoreError, UsageError
+from dctbench.model import Result
 from dctbench.store import UnreachableError, engines, masked, open_store, results_of_machine, schema
 from dctbench.store.checking import about, damages
 from dctbench.store.merging import merge
@@ -40,6 +42,7 @@ def fill(location: str) -> None:
         store.add_environment(RUN.id, ENVIRONMENT)
         assert store.add_results(RUN.id, RESULTS) == 3
         store.add_calibration("here", CALIBRATION)
+        store.save_baseline("main", RUN.id)
 
 
 def test_what_goes_in_comes_out_once(url: str) -> None:
@@ -50,12 +53,12 @@ def test_what_goes_in_comes_out_once(url: str) -> None:
         assert store.results(RUN.id) == RESULTS
         [state] = store.runs()
         assert (state.run, state.planned, state.stored, state.failed) == (RUN, 3, 3, 1)
-        assert store.find_run("latest") == store.find_run(RUN.id[:8]) == state
+        assert store.find_run("latest") == store.find_run(RUN.id[:8]) == store.find_run("main") == state
         assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
         store.add_calibration("here", CALIBRATION)
         assert store.calibration("here") == CALIBRATION
         assert damages(store) == []
-        assert about(store).results == 3
+        assert (about(store).results, about(store).baselines) == (3, 1)
     assert results_of_machine(url, ENVIRONMENT.fingerprint) == RESULTS
 
 
@@ -74,9 +77,46 @@ def test_merging_there_and_back_changes_nothing_the_second_time(url: str, tmp_pa
     with open_store(url, create=True) as server, open_store(local) as source, open_store(back, create=True) as copy:
         first, second = merge([source], server), merge([source], server)
         assert (first.results, second.results, second.seen) == (3, 0, 3)
+        assert (first.baselines, second.baselines) == (1, 0)
         merge([server], copy)
         assert copy.results(RUN.id) == server.results(RUN.id) == RESULTS
         assert copy.calibration("here") == CALIBRATION
+        assert copy.baselines() == server.baselines() == source.baselines() != []
+
+
+def test_pushes_of_overlapping_stores_at_once_lose_nothing(url: str, tmp_path: Path) -> None:
+    results = [result("sdpa", n, [1e-3] * 20, round=round) for n in range(64, 264) for round in (1, 2)]
+    runs = [replace(RUN, id=f"{number:016x}") for number in range(3)]
+    stores = []
+    for number in range(4):
+        stores.append(str(tmp_path / f"{number}.sqlite"))
+        with open_store(stores[-1], create=True) as local:
+            for run in runs[:: -1 if number % 2 else 1]:
+                local.add_run(run, list(dict.fromkeys(one.case for one in results)), rounds=2)
+                local.add_results(run.id, results[number * 50 :][:: -1 if number % 2 else 1])
+    open_store(url, create=True)
+    failures: list[Exception] = []
+
+    def push(source: str) -> None:
+        try:
+            with open_store(source) as local, open_store(url) as server:
+                merge([local], server)
+        except StoreError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=push, args=(source,)) for source in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    with open_store(url) as server:
+        assert all(sorted(map(key, server.results(run.id))) == sorted(map(key, results)) for run in runs)
+        assert damages(server) == []
+
+
+def key(one: Result) -> tuple[int, int]:
+    return one.case.seq_len, one.round
 
 
 def test_a_changed_record_is_found_and_named(postgresql: Server, url: str) -> None:
@@ -89,9 +129,15 @@ def test_a_changed_record_is_found_and_named(postgresql: Server, url: str) -> No
 
 def test_pruning_removes_a_run_with_all_of_it(url: str) -> None:
     fill(url)
+    other = replace(RUN, id="fedcba9876543210")
     with open_store(url) as store:
+        with pytest.raises(StoreError):
+            remove(store, [RUN.id])  # main points there
+        assert store.results(RUN.id) == RESULTS
+        store.add_run(other, [], rounds=1)
+        store.save_baseline("main", other.id)
         remove(store, [RUN.id])
-        assert store.runs() == []
+        assert [state.run for state in store.runs()] == [other]
         assert about(store).results == 0
 
 
@@ -125,6 +171,19 @@ def test_an_older_store_is_brought_up_to_date_and_a_newer_one_refused(
             assert store.results(RUN.id) == RESULTS
     with pytest.raises(StoreError, match="newer dctbench"):
         open_store(url)
+
+
+def test_a_store_of_the_schema_before_baselines_is_upgraded(postgresql: Server, url: str) -> None:
+    fill(url)
+    name = url.rpartition("/")[2]
+    for statement in ("DROP TABLE baselines", "DELETE FROM dctbench_migrations WHERE number = 4"):
+        postgresql.query(statement, name)
+    with open_store(url) as store:
+        assert store.results(RUN.id) == RESULTS
+        store.save_baseline("main", RUN.id)
+        assert store.find_run("main").run == RUN
+        with pytest.raises(StoreError):
+            store.save_baseline("main", "of no run")
 
 
 def test_a_database_of_another_program_is_refused_and_left_alone(postgresql: Server, url: str) -> None:

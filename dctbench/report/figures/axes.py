@@ -39,5 +39,6 @@ def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:
 
 
 def _short(value: float) -> str:
-    scale, unit = next((s, u) for s, u in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")) if value >= s * 0.999)
-    return f"{value / scale:.0f} {unit}"
+    known = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+    scale, unit = next((pair for pair in known if value >= pair[0] * 0.999), known[-1])
+    return f"{value / scale:.12g} {unit}"

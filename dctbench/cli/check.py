@@ -1,0 +1,77 @@
+"""`dctbench check`: measure now, judge against a base, end with the exit code that CI reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dctbench import errors
+from dctbench.cli import axes
+from dctbench.cli.baselines import save_baseline_option
+from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.run import PROGRESS
+
+_BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
+    "What to compare with (one of)", "When it is worse", "Budgets", "What is stored", "What is shown",
+)  # fmt: skip
+
+
+@click.command(
+    "check",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=(
+        "dctbench check --base-python ../base/.venv/bin/python",
+        "dctbench check --baseline main --max-memory 64MiB --at seq=1024 --junit verdicts.xml",
+    ),
+)
+@click.option("--base-python", cls=Flag, section=_BASE, metavar="PATH",
+              help="An interpreter with the base version installed: both are measured in turn, in pairs.")  # fmt: skip
+@click.option("--base-impl", cls=Flag, section=_BASE, metavar="NAME",
+              help="An implementation: it is measured in turn with those of --impl.")  # fmt: skip
+@click.option("--baseline", cls=Flag, section=_BASE, metavar="REF|FILE",
+              help="A stored run (id, label, a name given by --save-baseline) or an exported file.")  # fmt: skip
+@axes.axis_options("ci")
+@click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL",
+              help="Measured beside every case; its changes cancel the machine's (default: sdpa).")  # fmt: skip
+@click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
+              help="How much slower passes (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
+@click.option("--pairs", cls=Flag, section=_RULES, metavar="N", help="Pairs of processes of every case (default: 5).")
+@click.option("--max-pairs", cls=Flag, section=_RULES, metavar="N", help="At most, where undecided (default: 15).")
+@click.option("--inconclusive", cls=Flag, section=_RULES, type=click.Choice(("pass", "fail")),
+              help="End with 0 or 1, and not 3, when nothing is worse but something cannot be told.")  # fmt: skip
+@click.option("--max-latency-p99", cls=Flag, section=_LIMITS, metavar="TIME",
+              help="For the bound of the 99th percentile, such as 10ms; takes 299 samples.")  # fmt: skip
+@click.option("--max-memory", cls=Flag, section=_LIMITS, multiple=True, metavar="SIZE",
+              help="For a call's tensors and what the method keeps, such as 64MiB; or process=SIZE.")  # fmt: skip
+@click.option("--max-error", cls=Flag, section=_LIMITS, multiple=True, metavar="SHARE",
+              help="For the relative error on the smooth input, such as 5%; or noise=SHARE.")  # fmt: skip
+@click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
+              help="Hold the budgets against these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
+@save_baseline_option(_STORED)
+@click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run (default: check).")
+@click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Write the verdicts as JUnit XML, too.")
+@click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what passed, too.")
+@click.option("--progress", cls=Flag, section=_SHOWN, type=click.Choice(PROGRESS), default="auto", show_default=True,
+              help="How progress is shown, on standard error.")  # fmt: skip
+@store_option
+@format_option
+@version_option
+def command(**flags: Any) -> int:
+    """Measure now, judge against a base, and say by the exit code whether something got worse.
+
+    Latency is judged by pairs of processes beside a reference; FLOPs, tensor bytes, errors and failures exactly. Exit
+    0: nothing got worse; 1: something did; 3: it cannot be told.
+    """
+    given = [name for name in ("base_python", "base_impl", "baseline") if flags[name] is not None]
+    if len(given) != 1:
+        said = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise errors.UsageError(
+            f"{said}: a check has one base" if given else "a check needs a base to compare with",
+            hint="give one of --base-python, --base-impl and --baseline",
+        )
+    from dctbench.cli import gating  # SQLAlchemy comes with it, and help must answer at once
+
+    settings = {"prune": False, "isolation": "auto", "cache": None}
+    return gating.check(axes.suite_from_flags(flags, settings), flags)

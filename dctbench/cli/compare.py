@@ -1,0 +1,52 @@
+"""`dctbench compare`: what changed between two stored runs."""
+
+from __future__ import annotations
+
+import click
+
+from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
+
+_HOW, _SHOWN = "How to compare", "What is shown"
+
+
+@click.command(
+    "compare",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench compare latest~1 latest", "dctbench compare baseline.json --format md"),
+)
+@click.argument("base", metavar="A")
+@click.argument("head", default="latest", metavar="[B]")
+@click.option("--reference", cls=Flag, section=_HOW, metavar="IMPL",
+              help="Whose latency beside a case's cancels drift; sdpa or full when not given.")  # fmt: skip
+@click.option("--tolerance", cls=Flag, section=_HOW, metavar="PCT",
+              help="How much slower passes (default: 25%; GPU 7%).")  # fmt: skip
+@click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what did not change, too.")
+@store_option
+@format_option
+@version_option
+def command(
+    base: str, head: str, reference: str | None, tolerance: str | None, everything: bool, store: str, output_format: str
+) -> int:
+    """Compare run A (the base) with run B (by default the latest): what changed, and by how much.
+
+    A and B are ids or starts of one, latest, latest~1, labels, or exported files.
+
+    It informs and never fails: exit 0 when something could be compared, however it came out, else 3. To fail a
+    build on what is worse, measure anew: dctbench check.
+    """
+    from dctbench import catalog
+    from dctbench.cli.judging import print_outcome
+    from dctbench.compare.stored import compare_stored
+    from dctbench.quantities import share
+    from dctbench.references import resolve
+
+    allowed = None if tolerance is None else share(tolerance, "--tolerance")
+    sides = resolve(store, base), resolve(store, head)
+    if reference is not None:
+        common = set.intersection(*({result.case.implementation for result in side.results} for side in sides))
+        if reference not in common:
+            raise catalog.unknown("reference in both runs", reference, common)
+    outcome = compare_stored(*sides, reference=reference, tolerance=allowed)
+    print_outcome(outcome, output_format, everything=everything)
+    return outcome.exit_code

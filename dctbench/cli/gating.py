@@ -1,0 +1,238 @@
+"""What `dctbench check` does once its flags are understood: both sides, measuring, verdicts, files."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dctbench import __version__, catalog, errors, gate, gpus, suite, units
+from dctbench.cli import baselines
+from dctbench.cli.files import write_whole
+from dctbench.cli.gate_progress import GateProgress
+from dctbench.cli.gate_rules import rules as rules_of
+from dctbench.cli.judging import print_outcome
+from dctbench.cli.streams import outlive_readers, typed
+from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differences
+from dctbench.model import Case, Environment, Run, Suite
+from dctbench.plan import Plan, make_plan
+from dctbench.references import Recorded, resolve
+from dctbench.report.junit import junit_xml
+from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.stats import P99_SAMPLES
+from dctbench.store import MissingError, Store, clean_label, masked, open_for_run, results_of_machine
+from dctbench.texts import harmless
+
+SAMPLES_PER_PROCESS = 5
+SAMPLING_SECONDS = 0.15
+"""Of one process: what more samples of it would add, more pairs add better."""
+
+
+def check(suite: Suite, flags: Mapping[str, Any]) -> int:
+    """Measure head, and base where it is not stored, until every verdict is reached; returns the exit code."""
+    outlive_readers()
+    baseline = None if flags["baseline"] is None else _baseline(flags["store"], flags["baseline"])
+    with ExitStack() as stack:
+        runner = stack.enter_context(_runner(suite))
+        gpus.require(suite.axes["device"], runner.variables)
+        prepared = _Check.prepare(suite, flags, runner)
+        base = None if baseline else stack.enter_context(_runner(suite, flags["base_python"]))
+        if base is not None and flags["base_python"] is not None:
+            prepared.warn_of_same_code(base)
+        store = stack.enter_context(open_for_run(flags["store"], _say, create=True))
+        try:
+            if base is None:
+                assert baseline is not None
+                outcome = prepared.against_stored(baseline, store)
+            else:
+                outcome = prepared.against_base(base, store)
+        except KeyboardInterrupt:
+            raise errors.InterruptedRunError(
+                f"interrupted: what was measured is stored in {store.name}",
+                hint="a check is not resumed, since its pairs must be near in time: start it again",
+            ) from None
+        print_outcome(outcome, flags["output_format"], everything=flags["everything"])
+        if flags["junit"] is not None:
+            write_whole(Path(flags["junit"]), junit_xml(outcome))
+        if flags["save_baseline"] is not None:
+            baselines.save(store, outcome.head, flags["save_baseline"], refused=_refusal(outcome))
+        return outcome.exit_code
+
+
+def _refusal(outcome: Outcome) -> str | None:
+    return None if outcome.exit_code == errors.EXIT_OK else "the check did not pass"
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A check that is ready to measure."""
+
+    suite: Suite
+    flags: Mapping[str, Any]
+    runner: LocalRunner
+    rules: Rules
+    plan: Plan
+    judged: tuple[Case, ...]
+    beside: tuple[Case, ...]
+    counterparts: Mapping[Case, Case]
+
+    @classmethod
+    def prepare(cls, wanted: Suite, flags: Mapping[str, Any], runner: LocalRunner) -> _Check:
+        """Rules and plan; references that were not asked for are planned beside the cases that are judged."""
+        rules = rules_of(wanted, flags, runner.environment.fingerprint)
+        asked = list(wanted.axes["impl"])
+        names = list(dict.fromkeys([*asked, rules.reference, WITNESS]))
+        wanted = suite.override(wanted, {"impl": names}, {"rounds": rules.pairs})
+        plan = make_plan(wanted, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
+        judged = tuple(case for case in plan.cases if case.implementation in asked)
+        beside = tuple(case for case in plan.cases if case.implementation not in asked)
+        if rules.at and not any(rules.budgeted(case) for case in judged):
+            there = ", ".join(f"{axis} = {value}" for axis, value in rules.at.items())
+            raise errors.UsageError(f"--at: no case of this check has {there}", hint="name a place that is measured")
+        if rules.budgets.latency_p99 is not None:
+            least = {"samples_least": -(-P99_SAMPLES // rules.pairs)}
+            runner.sampling_of = {case.id: least for case in judged if rules.budgeted(case)}
+        return cls(
+            wanted, flags, runner, rules, plan, judged, beside, _counterparts(flags["base_impl"], judged, runner)
+        )
+
+    def warn_of_same_code(self, base: LocalRunner) -> None:
+        """An environment that imports head's own files makes a gate that cannot fail."""
+        own = any(":" in case.implementation for case in self.judged)
+        if base.package == self.runner.package and not own:
+            _say(
+                f"warning: --base-python imports the same dctbench as head, from {base.package}: "
+                "nothing can differ\n  install the base version into it, not in editable mode"
+            )
+
+    def against_base(self, base_runner: LocalRunner, store: Store) -> Outcome:
+        """Pairs of processes, base and head in turn."""
+        name = self.flags["base_impl"]
+        lacking = frozenset[Case]() if name else self._lacking(base_runner)
+        planned = dict.fromkeys([*(self.counterparts[c] for c in self.judged if c not in lacking), *self.beside])
+        base = self._run("base", base_runner, base_impl=name)
+        head = self._run("head", self.runner, base=base.id, base_impl=name)
+        base_side = self._side(base, base_runner, list(planned), store)
+        head_side = self._side(head, self.runner, self.plan.cases, store)
+        with self._progress("pair", store) as progress:
+            judgement = gate.check_pairs(
+                base_side, head_side, self.counterparts, self.beside, lacking, self.rules, progress
+            )
+        return self._outcome(base, head, judgement, [base_runner.environment])
+
+    def against_stored(self, baseline: Recorded, store: Store) -> Outcome:
+        """Processes of head, beside those of a stored run."""
+        head = self._run("head", self.runner, base=baseline.run.id)
+        here = self.runner.environment.fingerprint
+        fingerprints = {result.fingerprint for result in baseline.results}
+        known = set(self.plan.cases)
+        side = self._side(head, self.runner, self.plan.cases, store)
+        with self._progress("process", store) as progress:
+            judgement = gate.check_stored(
+                side,
+                baseline.summaries,
+                self.judged,
+                self.beside,
+                [summary.case for summary in baseline.summaries if summary.case not in known],
+                apart(baseline.run, head, (fingerprints, {here})),
+                here in fingerprints,
+                self.rules,
+                progress,
+            )
+        return self._outcome(baseline.run, head, judgement, list(baseline.environments.values()))
+
+    def _outcome(self, base: Run, head: Run, judgement: Judgement, places: Sequence[Environment]) -> Outcome:
+        code = judgement.exit_code(self.flags["inconclusive"])
+        return Outcome(base, head, judgement, self.rules, differences(places, [self.runner.environment]), code)
+
+    def _lacking(self, base: LocalRunner) -> frozenset[Case]:
+        """The cases whose implementation base does not know: new, and not its failure."""
+        unknown = set()
+        for name in dict.fromkeys(case.implementation for case in self.judged):
+            try:
+                base.describe([name], ())
+            except errors.UsageError:
+                unknown.add(name)
+        return frozenset(case for case in self.judged if case.implementation in unknown)
+
+    def _run(self, side: str, runner: LocalRunner, **about: str | None) -> Run:
+        label = clean_label(typed(self.flags["label"] or "")) or "check"
+        return Run(
+            id=uuid.uuid4().hex[:16],
+            label=label if side == "head" else f"{label} (base)",
+            suite=self.suite.name,
+            argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
+            started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+            dctbench_version=__version__ if side == "head" else runner.version or "unknown",
+            settings={**self.suite.settings, "check": {"side": side, **about}},
+        )
+
+    def _side(self, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store) -> gate.Side:
+        """The run stored, and its runner given this machine's rates: the same for both sides, so that plans agree."""
+        calibrations = store.calibrations(self.runner.environment.fingerprint)
+        runner.calibrations = calibrations
+        store.add_run(run, cases, self.rules.pairs)
+        store.add_environment(run.id, runner.environment)
+        return gate.Side(run, runner, store, calibrations)
+
+    def _progress(self, unit: str, store: Store) -> GateProgress:
+        facts = self.runner.environment.facts
+        took = self.plan.seconds * (2 if unit == "pair" else 1)
+        rough = "" if self.plan.estimate.measured else " (rough, nothing stored here yet)"
+        header = (
+            f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · {len(self.judged)} cases judged · "
+            f"tolerance {units.percent(self.rules.latency)} · est. {units.duration(took)}{rough}   {store.name}"
+        )
+        return GateProgress(header, self.flags["progress"], unit)
+
+
+def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:
+    """What each case is compared with: itself, or the same shape of the method that --base-impl names."""
+    if base_impl is None:
+        return {case: case for case in judged}
+    names = suite.words("impl", [base_impl])
+    if len(names) != 1:
+        raise errors.UsageError(f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one: dct-x")
+    entry = catalog.implementation(names[0])
+    uses_ratio = entry.uses_ratio
+    if uses_ratio is None:
+        uses_ratio = runner.describe(names, ()).uses_ratio[names[0]]
+    return {case: replace(case, implementation=names[0], ratio=case.ratio if uses_ratio else None) for case in judged}
+
+
+def _baseline(store: str, reference: str) -> Recorded:
+    """The stored run to compare with.
+
+    Raises:
+        UsageError: when there is none: a missing baseline is never a pass.
+        CannotJudgeError: when there is nothing in it.
+    """
+    try:
+        found = resolve(store, reference)
+    except MissingError as error:
+        raise errors.UsageError(
+            f"there is no baseline {reference!r}: {error.message}",
+            hint="measure one: dctbench run --suite ci --save-baseline NAME",
+        ) from None
+    if not found.results:
+        raise errors.CannotJudgeError(
+            f"the baseline {reference!r} (run {found.run.short_id}) holds no results", hint="measure it again"
+        )
+    return found
+
+
+def _runner(suite: Suite, python: str | None = None) -> LocalRunner:
+    sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS}
+    settings = LocalSettings(suite.settings["case_timeout"], suite.settings["env"], sampling)
+    return LocalRunner(settings, on_wait=_say, python=python)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

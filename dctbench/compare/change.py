@@ -1,0 +1,214 @@
+"""The change of one case's latency from base to head: raw, and as ratio to each reference measured beside it.
+
+Two forms: pairs of processes that were measured in turn, and processes of head against those of a stored run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from dctbench.analysis import Summary
+from dctbench.compare.evidence import paired_p, rank_sum_p
+from dctbench.model import Result
+from dctbench.stats import Interval, log_mean_interval, student_t_quantile
+
+CONFIRMING = 1000
+"""Rounds above this number confirm: they are fresh, and judged without the rounds before."""
+LOOKS = 2
+"""How often processes are compared with a stored run: at the fewest, and at the most. Pairs may be looked at always."""
+
+Medians = Mapping[int, float]
+"""Median seconds by round."""
+
+
+class Change(Protocol):
+    """What is asked of either form. A `series` is None for the raw change, else the name of a reference."""
+
+    @property
+    def count(self) -> int:
+        """Pairs, or processes of head."""
+
+    def effect(self, series: str | None) -> float:
+        """The change head / base by medians."""
+
+    def interval(self, series: str | None) -> Interval | None:
+        """The change with its 95% interval, or None where one process alone cannot give any."""
+
+    def p_slower(self, series: str | None, tolerance: float) -> float:
+        """The p-value of "head is not slower", already paid for every look that is taken."""
+
+    def p_faster(self, series: str | None, tolerance: float) -> float:
+        """The same of "head is not faster"."""
+
+    @property
+    def moved(self) -> float:
+        """How far the references themselves moved: 0.1 is 10%, either way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Pairs of processes, by log(head / base), oldest first; of a reference the difference of two such logs."""
+
+    raw: tuple[float, ...]
+    against: Mapping[str, tuple[float, ...]]
+    drifts: Mapping[str, float]
+
+    @property
+    def count(self) -> int:
+        """Pairs."""
+        return len(self.raw)
+
+    def _series(self, series: str | None) -> tuple[float, ...]:
+        return self.raw if series is None else self.against[series]
+
+    def effect(self, series: str | None) -> float:
+        """As of `Change`."""
+        return math.exp(statistics.median(self._series(series)))
+
+    def interval(self, series: str | None) -> Interval | None:
+        """As of `Change`."""
+        logs = self._series(series)
+        return log_mean_interval([math.exp(change) for change in logs]) if len(logs) >= 2 else None
+
+    def p_slower(self, series: str | None, tolerance: float) -> float:
+        """As of `Change`."""
+        return paired_p(self._series(series), tolerance)
+
+    def p_faster(self, series: str | None, tolerance: float) -> float:
+        """As of `Change`."""
+        return paired_p([-change for change in self._series(series)], tolerance)
+
+    @property
+    def moved(self) -> float:
+        """As of `Change`."""
+        return max((math.expm1(abs(math.log(drift))) for drift in self.drifts.values()), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaired:
+    """Processes of head and processes of a stored run: seconds, or seconds per second of a reference."""
+
+    raw: tuple[tuple[float, ...], tuple[float, ...]]
+    against: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
+    drifts: Mapping[str, float]
+
+    @property
+    def count(self) -> int:
+        """Processes of head."""
+        return len(self.raw[1])
+
+    def _series(self, series: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return self.raw if series is None else self.against[series]
+
+    def effect(self, series: str | None) -> float:
+        """As of `Change`."""
+        base, head = self._series(series)
+        return statistics.median(head) / statistics.median(base)
+
+    def interval(self, series: str | None) -> Interval | None:
+        """As of `Change`: Welch's interval on the logarithms."""
+        base, head = ([math.log(value) for value in side] for side in self._series(series))
+        if min(len(base), len(head)) < 2:
+            return None
+        parts = [statistics.variance(side) / len(side) for side in (base, head)]
+        spread = sum(parts)
+        freedom = 1.0
+        if spread > 0:
+            freedom = spread**2 / sum(p**2 / (len(side) - 1) for p, side in zip(parts, (base, head), strict=True))
+        half = student_t_quantile(max(1, math.floor(freedom + 1e-9))) * math.sqrt(spread)
+        middle = statistics.fmean(head) - statistics.fmean(base)
+        effect = self.effect(series)
+        return Interval(effect, min(effect, math.exp(middle - half)), max(effect, math.exp(middle + half)))
+
+    def p_slower(self, series: str | None, tolerance: float) -> float:
+        """As of `Change`."""
+        base, head = self._series(series)
+        return min(1.0, LOOKS * rank_sum_p(base, head))
+
+    def p_faster(self, series: str | None, tolerance: float) -> float:
+        """As of `Change`."""
+        base, head = self._series(series)
+        return min(1.0, LOOKS * rank_sum_p(head, base))
+
+    @property
+    def moved(self) -> float:
+        """Between two runs the references may differ as they like: the ratio is all that is compared."""
+        return 0.0
+
+
+def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Paired:
+    """The pairs of a case, by round.
+
+    Args:
+        base, head: the case on either side.
+        references: by name, the reference of the case's shape on either side; of the case itself there is none.
+        fresh: take the confirming rounds, in place of those before.
+    """
+    own = _logs(base, head, fresh)
+    beside = {name: _logs(*pair, fresh) for name, pair in references.items()}
+    rounds = [number for number in own if all(number in logs for logs in beside.values())]
+    raw = tuple(own[number] for number in rounds)
+    moved = {name: tuple(logs[number] for number in rounds) for name, logs in beside.items()}
+    return Paired(
+        raw=raw,
+        against={name: tuple(a - b for a, b in zip(raw, logs, strict=True)) for name, logs in moved.items()},
+        drifts={name: math.exp(statistics.median(logs)) for name, logs in moved.items() if logs},
+    )
+
+
+def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Unpaired:
+    """The processes of a case on either side; arguments as of `paired`, where only head has confirming rounds."""
+    ours, theirs = _rounds(head, fresh), _rounds(base, False)
+    beside = {name: (_rounds(b, False), _rounds(h, fresh)) for name, (b, h) in references.items()}
+    against = {
+        name: (_ratios(theirs, base_side), _ratios(ours, head_side)) for name, (base_side, head_side) in beside.items()
+    }
+    return Unpaired(
+        raw=(tuple(theirs.values()), tuple(ours.values())),
+        against={name: sides for name, sides in against.items() if all(sides)},
+        drifts={
+            name: statistics.median(h.values()) / statistics.median(b.values())
+            for name, (b, h) in beside.items()
+            if b and h
+        },
+    )
+
+
+def _rounds(summary: Summary, fresh: bool) -> Medians:
+    return {number: median for number, median in sorted(summary.medians.items()) if (number > CONFIRMING) == fresh}
+
+
+def _logs(base: Summary, head: Summary, fresh: bool) -> dict[int, float]:
+    """log(head / base) by round. Of processes that took turns, the median over turns of the log ratio of the two
+    medians of a turn: what the machine did in one of them touches that turn only.
+    """
+    turns = [{result.round: _turns(result) for result in summary.rounds} for summary in (base, head)]
+    medians = [_rounds(summary, fresh) for summary in (base, head)]
+    logs = {}
+    for number, median in medians[0].items():
+        if number not in medians[1]:
+            continue
+        blocks = list(zip(*(side.get(number, ()) for side in turns), strict=False))
+        logs[number] = statistics.median(math.log(h / b) for b, h in blocks or [(median, medians[1][number])])
+    return logs
+
+
+def _turns(result: Result) -> list[float]:
+    """The median of each turn that a process took, in seconds; none where it ran by itself."""
+    latency = result.measurement("latency")
+    if latency is None:
+        return []
+    counts = result.details.get("turns", ())
+    if not all(isinstance(count, int) and count > 0 for count in counts) or sum(counts) != len(latency.samples):
+        return []
+    ends = list(itertools.accumulate(counts, initial=0))
+    return [statistics.median(latency.samples[a:b]) for a, b in itertools.pairwise(ends)]
+
+
+def _ratios(case: Medians, reference: Medians) -> tuple[float, ...]:
+    return tuple(median / reference[number] for number, median in case.items() if number in reference)

@@ -1,0 +1,117 @@
+"""What needs no statistics: whether a case runs at all, its FLOPs, bytes and errors, and its budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dctbench.analysis import Summary
+from dctbench.analysis.budgets import breaches
+from dctbench.compare.rules import Rules
+from dctbench.model import Case, Kind, Verdict
+
+STATUS = "status"
+BUDGET = "budget."
+"""Before the name of a metric that a budget limits."""
+_BUDGETED = {
+    "latency_p99": "latency.p99",
+    "memory": "memory",
+    "memory_process": "memory.process",
+    "error_smooth": "error.smooth",
+    "error_noise": "error.noise",
+}
+_ERRORS = ("error.smooth", "error.noise")
+_ROUNDING = 1e-6
+"""Errors that differ by less than this differ by rounding."""
+
+
+def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | None:
+    """Whether the case runs on both sides: a verdict where it does not, None where there is more to compare."""
+    kind, reason = None, ""
+    if head is None:
+        kind, reason = Kind.MISSING, "measured in base, not in head"
+    elif base is None:
+        new = head.status == "ok"
+        kind = Kind.NEW if new else Kind.NEWLY_FAILING
+        reason = "base has no such case" if new else f"new, and head ended: {ending(head)}"
+    elif head.status != "ok" and base.status != "ok":
+        kind = Kind.INCOMPARABLE
+        reason = f"fails on both sides (base ended: {ending(base)}; head: {ending(head)})"
+    elif head.status != "ok":
+        kind, reason = Kind.NEWLY_FAILING, f"ran in base, head ended: {ending(head)}"
+    elif base.status != "ok":
+        kind, reason = Kind.FIXED, f"runs now, base ended: {ending(base)}"
+    return None if kind is None else Verdict(case, STATUS, kind, reason=reason)
+
+
+def ending(summary: Summary) -> str:
+    """How a failing case ended, by its first failure: later rounds of it are only left out."""
+    first = next((r for r in summary.rounds if r.status not in ("ok", "skipped")), None)
+    status, message = (summary.status, summary.message) if first is None else (first.status, first.message)
+    return f"{status}: {message}" if message else status
+
+
+def counted(base: Summary, head: Summary, rules: Rules, same_machine: bool) -> Iterator[Verdict]:
+    """FLOPs and tensor bytes: of one transform plan they compare anywhere, of two only on one machine.
+
+    There the planner, given the same rates, has changed its mind, and that is head's doing.
+    """
+    plans = [summary.details.get("plan") for summary in (base, head)]
+    differ = f"another transform plan on another machine: {plans[0]}, here {plans[1]}"
+    other_plan = differ if plans[0] != plans[1] and not same_machine else None
+    limits = {"flops": rules.flops, "memory.tensor": rules.memory, "memory.state": rules.memory}
+    for metric, tolerance in limits.items():
+        yield from _values(base, head, metric, tolerance, 0.0, other_plan)
+
+
+def errors(base: Summary, head: Summary, rules: Rules) -> Iterator[Verdict]:
+    """The errors against exact attention of methods that approximate it.
+
+    An exact method fails when it is beyond rounding, and within rounding nothing is better or worse.
+    """
+    if "tolerance" in head.details:
+        return
+    for metric in _ERRORS:
+        yield from _values(base, head, metric, rules.error, _ROUNDING, None)
+
+
+def _values(
+    base: Summary, head: Summary, metric: str, tolerance: float, least: float, incomparable: str | None
+) -> Iterator[Verdict]:
+    before, now = base.values.get(metric), head.values.get(metric)
+    if before is None and now is None:
+        return
+    if incomparable or before is None or now is None:
+        absent = "base" if before is None else "head"
+        reason = incomparable or f"not measured in {absent}"
+        yield Verdict(head.case, metric, Kind.INCOMPARABLE, before, now, reason=reason)
+        return
+    effect = now / before if before else None if now else 1.0
+    if abs(now - before) <= least:
+        kind = Kind.PASS
+    elif now > before * (1 + tolerance):
+        kind = Kind.WORSE
+    elif now < before / (1 + tolerance):
+        kind = Kind.BETTER
+    else:
+        kind = Kind.PASS
+    yield Verdict(head.case, metric, kind, before, now, effect, tolerance=tolerance)
+
+
+def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
+    """One verdict per budget of a case that has any; what was not measured is never within."""
+    if not rules.budgeted(head.case) or head.status != "ok":
+        return
+    broken = {breach.budget: breach for breach in breaches(head, rules.budgets)}
+    values = {
+        "latency_p99": head.p99.high if head.p99 else None,
+        "memory": head.memory,
+        "memory_process": head.values.get("memory.process"),
+        "error_smooth": head.values.get("error.smooth"),
+        "error_noise": head.values.get("error.noise"),
+    }
+    for name, limit in rules.budgets.given.items():
+        kind, reason = Kind.PASS, ""
+        if name in broken:
+            kind = Kind.INCONCLUSIVE if values[name] is None else Kind.OVER_BUDGET
+            reason = "not measured" if values[name] is None else ""
+        yield Verdict(head.case, BUDGET + _BUDGETED[name], kind, head=values[name], tolerance=limit, reason=reason)

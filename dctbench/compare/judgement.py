@@ -1,0 +1,226 @@
+"""All verdicts of a gate together, and which cases are still open."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dctbench.analysis import Summary
+from dctbench.compare import exact
+from dctbench.compare.change import Change, paired, unpaired
+from dctbench.compare.latency import Finding, Timed, findings
+from dctbench.compare.rules import WITNESS, Rules, floor
+from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
+
+LATENCY = "latency"
+_KINDS = {
+    Finding.SLOWER: Kind.SLOWER,
+    Finding.FASTER: Kind.FASTER,
+    Finding.WITHIN: Kind.PASS,
+    Finding.OPEN: Kind.INCONCLUSIVE,
+    Finding.DISPUTED: Kind.INCONCLUSIVE,
+    Finding.UNPROVEN: Kind.INCONCLUSIVE,
+}
+_REASONS = {
+    Finding.OPEN: "more processes are needed",
+    Finding.DISPUTED: "the raw change and the change against the references disagree",
+    Finding.UNPROVEN: "beyond the tolerance by its median, but not in enough of the processes",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared with what.
+
+    Attributes:
+        base, head: everything measured on either side, references included.
+        counterparts: the cases that are judged, by head's case the case of base (another one with --base-impl).
+        paired: whether the rounds of both sides were measured in turn, as pairs.
+        missing: cases of base that head was not asked for.
+        apart: why latencies of the two sides say nothing about each other, or None.
+        same_machine: whether both sides ran on one machine.
+    """
+
+    base: Mapping[Case, Summary]
+    head: Mapping[Case, Summary]
+    counterparts: Mapping[Case, Case]
+    paired: bool
+    missing: Sequence[Case] = ()
+    apart: str | None = None
+    same_machine: bool = True
+
+    def sides(self, case: Case) -> tuple[Summary | None, Summary | None]:
+        """A judged case on either side."""
+        return self.base.get(self.counterparts[case]), self.head.get(case)
+
+    def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
+        """Those references beside a case that ran on both sides; a case is no reference of itself."""
+        found = {}
+        for name in names:
+            pair = [_reference(side, case.shape, name) for side in (self.base, self.head)]
+            if name != case.implementation and pair[0] and pair[1]:
+                found[name] = (pair[0], pair[1])
+        return found
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdicts so far, and what is left to do.
+
+    Attributes:
+        verdicts: per case in the order of the comparison, metric by metric.
+        open: the cases that need another pair, or another process of head; none when all is said.
+        confirming: whether these must be fresh, in rounds above CONFIRMING.
+        drift: the median change head / base of each reference over all shapes.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    open: tuple[Case, ...] = ()
+    confirming: bool = False
+    drift: Mapping[str, float] = field(default_factory=dict)
+
+    def by_case(self) -> dict[Case, Kind]:
+        """The verdict on each case as a whole: its gravest one, or its best where nothing is grave."""
+        ranks = [k for group in (REGRESSIONS, UNDECIDED, IMPROVEMENTS) for k in Kind if k in group] + [
+            Kind.NEW,
+            Kind.PASS,
+        ]
+        found: dict[Case, Kind] = {}
+        for verdict in self.verdicts:
+            known = found.get(verdict.case, Kind.PASS)
+            found[verdict.case] = min(known, verdict.kind, key=ranks.index)
+        return found
+
+    def exit_code(self, inconclusive: str | None = None) -> int:
+        """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead."""
+        kinds = {verdict.kind for verdict in self.verdicts}
+        if kinds & REGRESSIONS:
+            return 1
+        if Kind.INCOMPARABLE in kinds or not kinds - {Kind.NEW}:
+            return 3
+        if Kind.INCONCLUSIVE in kinds:
+            return {"pass": 0, "fail": 1}.get(inconclusive or "", 3)
+        return 0
+
+
+def judge(comparison: Comparison, rules: Rules) -> Judgement:
+    """The verdicts by what has been measured so far; pure, so that stored results give the same again."""
+    standing = {case: exact.runs(case, *comparison.sides(case)) for case in comparison.counterparts}
+    first = _timed(comparison, rules, [case for case, verdict in standing.items() if verdict is None], fresh=False)
+    found = findings(first, rules)
+    still = tuple(case for case, finding in found.items() if finding is Finding.OPEN)
+    suspects = [case for case, finding in found.items() if finding is Finding.SLOWER]
+    confirming = bool(suspects) and not (still and rules.confirm)
+    second: dict[Case, Timed] = {}
+    if confirming:
+        second = _timed(comparison, rules, suspects, fresh=True)
+        if not rules.confirm:
+            second = {case: one for case, one in second.items() if one.change.count}
+        confirmed = findings(second, rules)
+        still += tuple(case for case, finding in confirmed.items() if finding is Finding.OPEN)
+        found |= confirmed
+    verdicts: list[Verdict] = []
+    for case, verdict in standing.items():
+        if verdict is not None:
+            verdicts.append(verdict)
+        else:
+            verdicts += _compared(comparison, rules, case, first.get(case), second.get(case), found.get(case))
+        head = comparison.head.get(case)
+        verdicts += exact.budgets(head, rules) if head else ()
+    verdicts += [v for case in comparison.missing if (v := exact.runs(case, comparison.base[case], None))]
+    return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules))
+
+
+def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh: bool) -> dict[Case, Timed]:
+    if comparison.apart:
+        return {}
+    timed = {}
+    for case in cases:
+        base, head = comparison.sides(case)
+        if base is None or head is None or base.latency is None:
+            continue
+        references = comparison.references(case, (rules.reference, WITNESS))
+        primary = None if case.implementation == rules.reference else rules.reference
+        if primary is not None and primary not in references:
+            continue  # without its reference a change cannot be told from drift
+        form: Callable[..., Change] = paired if comparison.paired else unpaired
+        change = form(base, head, references, fresh)
+        witnesses = [name for name in references if name != primary]
+        # Of pairs the raw change is a witness too; between two runs the machine may have changed in all it does.
+        raw = [None] if comparison.paired and primary is not None else []
+        timed[case] = Timed(case, change, primary, (*raw, *witnesses), base.latency.value, floor(case))
+    return timed
+
+
+def _compared(
+    comparison: Comparison,
+    rules: Rules,
+    case: Case,
+    first: Timed | None,
+    second: Timed | None,
+    finding: Finding | None,
+) -> list[Verdict]:
+    base, head = comparison.sides(case)
+    assert base is not None
+    assert head is not None
+    verdicts = []
+    if base.latency and head.latency:
+        verdicts.append(_latency(comparison, rules, case, first, second, finding))
+    return [*verdicts, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
+
+
+def _latency(
+    comparison: Comparison,
+    rules: Rules,
+    case: Case,
+    first: Timed | None,
+    second: Timed | None,
+    finding: Finding | None,
+) -> Verdict:
+    base, head = comparison.sides(case)
+    assert base is not None
+    assert head is not None
+    assert base.latency is not None
+    assert head.latency is not None
+    seconds = base.latency.value, head.latency.value
+    shown = second if second is not None and second.change.count else first
+    if shown is None or finding is None or not shown.change.count:
+        reason = comparison.apart or f"the reference {rules.reference} was not measured beside it on both sides"
+        raw = seconds[1] / seconds[0]
+        return Verdict(case, LATENCY, Kind.INCOMPARABLE, *seconds, raw=raw, tolerance=rules.latency, reason=reason)
+    interval = shown.change.interval(shown.primary)
+    reason = _REASONS.get(finding, "")
+    if second is not None and finding is not Finding.SLOWER:
+        reason = f"slower at first, and fresh processes did not say it again{'; ' if reason else ''}{reason}"
+    return Verdict(
+        case,
+        LATENCY,
+        _KINDS[finding],
+        *seconds,
+        effect=shown.change.effect(shown.primary),
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        raw=shown.change.effect(None),
+        tolerance=rules.latency,
+        reason=reason,
+    )
+
+
+def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
+    """How the references themselves changed, by medians over the shapes at which they ran on both sides."""
+    drift = {}
+    for name in (rules.reference, WITNESS):
+        changes = []
+        for case, head in comparison.head.items():
+            base = comparison.base.get(case)
+            if case.implementation == name and base and base.latency and head.latency:
+                changes.append(head.latency.value / base.latency.value)
+        if changes:
+            drift[name] = statistics.median(changes)
+    return drift
+
+
+def _reference(side: Mapping[Case, Summary], shape: tuple[object, ...], name: str) -> Summary | None:
+    found = (s for c, s in side.items() if c.implementation == name and c.shape == shape and s.status == "ok")
+    return next(found, None)

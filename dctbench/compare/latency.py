@@ -1,0 +1,92 @@
+"""Is head slower? What the changes of all cases of a gate together say: slower, faster, within the tolerance, or open.
+
+A case is slower only when its median change is beyond the tolerance and the floor, the test over processes rejects
+with Holm's correction over all cases, the raw change and the change against every reference agree, and fresh
+processes say it all again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from dctbench.compare.change import Change
+from dctbench.compare.evidence import holm
+from dctbench.compare.rules import ALPHA, MOVED, Rules
+from dctbench.model import Case
+
+
+class Finding(Enum):
+    """What the processes so far say of one case."""
+
+    SLOWER = "slower"
+    FASTER = "faster"
+    WITHIN = "within"
+    OPEN = "open"
+    DISPUTED = "disputed"
+    """No more processes are allowed, and the raw change and the changes against the references disagree."""
+    UNPROVEN = "unproven"
+    """No more are allowed, and the change is beyond the tolerance, but the processes disagree among themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A case that has latencies on both sides. `primary` is the reference that it is judged against, None: raw."""
+
+    case: Case
+    change: Change
+    primary: str | None
+    witnesses: tuple[str | None, ...]
+    seconds: float
+    """Median of base, which turns a share into seconds for the floor."""
+    floor: float
+
+
+def findings(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPHA) -> dict[Case, Finding]:
+    """One finding per case; Holm's correction is over all of them."""
+    cases = [case for case, one in timed.items() if one.change.count]
+    p_values = [timed[case].change.p_slower(timed[case].primary, rules.latency) for case in cases]
+    held = dict(zip(cases, holm(p_values, alpha), strict=True))
+    return {case: _finding(one, held.get(case, False), rules, alpha) for case, one in timed.items()}
+
+
+def _finding(one: Timed, proven: bool, rules: Rules, alpha: float) -> Finding:
+    change = one.change
+    if change.count < rules.pairs:
+        return Finding.OPEN
+    most = change.count >= rules.max_pairs
+    beyond = _beyond(one, one.primary, rules)
+    agreed = all(_beyond(one, witness, rules) == beyond for witness in one.witnesses)
+    if beyond and proven and agreed:
+        return Finding.SLOWER
+    if not beyond and agreed:
+        if _is_faster(one, rules, alpha):
+            return Finding.FASTER
+        if most or _plainly_within(one, rules):
+            return Finding.WITHIN
+    if not most:
+        return Finding.OPEN
+    return Finding.UNPROVEN if agreed else Finding.DISPUTED
+
+
+def _beyond(one: Timed, series: str | None, rules: Rules) -> bool:
+    """Whether the median change is beyond the tolerance and worth seconds enough."""
+    effect = one.change.effect(series)
+    return effect > 1 + rules.latency and (effect - 1) * one.seconds >= one.floor
+
+
+def _is_faster(one: Timed, rules: Rules, alpha: float) -> bool:
+    """Better news than is true fails nobody's build: it is not corrected for the number of cases."""
+    effect = one.change.effect(one.primary)
+    gained = effect < 1 / (1 + rules.latency) and (1 - effect) * one.seconds >= one.floor
+    also_raw = one.change.effect(None) < 1
+    return gained and also_raw and one.change.p_faster(one.primary, rules.latency) <= alpha
+
+
+def _plainly_within(one: Timed, rules: Rules) -> bool:
+    """Whether the whole interval is, in share or in seconds, and the references hold still."""
+    interval = one.change.interval(one.primary)
+    if interval is None or one.change.moved > MOVED:
+        return False
+    return interval.high <= 1 + rules.latency or (interval.high - 1) * one.seconds < one.floor

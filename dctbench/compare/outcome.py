@@ -1,0 +1,85 @@
+"""What everybody who shows a comparison gets: both runs, the judgement, the rules, and how the places differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dctbench.compare.judgement import Judgement
+from dctbench.compare.rules import Rules
+from dctbench.environment import STABLE, STABLE_OF_GPU
+from dctbench.model import Environment, Run
+
+_SHOWN = (*STABLE, "dctbench", "numpy", "release", "governor", "boost", "affinity", "cpu_quota", "huge_pages",
+          "host", "memory_bytes")  # fmt: skip
+SETTINGS = ("cache", "isolation", "env")
+"""The settings of a run that must be equal for its latencies to be compared with another's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One fact in which the places of base and head differ."""
+
+    fact: str
+    base: str
+    head: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A comparison that is finished. `exit_code` is the command's, whatever --inconclusive made of it.
+
+    `informs` says that two stored runs were compared: nothing more can be measured, and nothing fails.
+    """
+
+    base: Run
+    head: Run
+    judgement: Judgement
+    rules: Rules
+    differences: tuple[Difference, ...]
+    exit_code: int
+    informs: bool = False
+
+
+def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tuple[Difference, ...]:
+    """The facts that are not the same on both sides, in the order in which they matter.
+
+    Left out is what changes by itself from minute to minute, such as the load.
+    """
+    before, now = _facts(base), _facts(head)
+    return tuple(
+        Difference(fact, before.get(fact, "-"), now.get(fact, "-"))
+        for fact in dict.fromkeys([*before, *now])
+        if before.get(fact) != now.get(fact)
+    )
+
+
+def apart(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> str | None:
+    """Why latencies of two runs say nothing about each other, in words; None where they may be compared."""
+    before, now = fingerprints
+    if not before & now:
+        return "taken in another environment, and latency compares only inside one"
+    for name in SETTINGS:
+        if base.settings.get(name) != head.settings.get(name):
+            return f"taken with another setting of {name}: {base.settings.get(name)}, here {head.settings.get(name)}"
+    return None
+
+
+def _facts(environments: Iterable[Environment]) -> Mapping[str, str]:
+    """Each fact as text; of several environments of one run all that occur."""
+    found: dict[str, dict[str, None]] = {}
+    for environment in environments:
+        for fact in _SHOWN:
+            if fact in environment.facts:
+                found.setdefault(fact, {})[_text(environment.facts[fact])] = None
+        for number, gpu in enumerate(environment.facts.get("gpu") or ()):
+            for fact in STABLE_OF_GPU:
+                found.setdefault(f"gpu {number} {fact}", {})[_text(gpu.get(fact))] = None
+    return {fact: "; ".join(texts) for fact, texts in found.items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={item}" for key, item in sorted(value.items())) or "none"
+    return "none" if value is None else str(value)

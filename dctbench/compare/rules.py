@@ -1,0 +1,57 @@
+"""What a gate holds a change against: tolerances, budgets, and how many pairs of processes it may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from dctbench.analysis import REFERENCE, Budgets
+from dctbench.model import Case
+
+ALPHA = 0.05
+"""The level of each of the two looks, at first and at fresh pairs, over all cases of the gate together."""
+WITNESS = "none"
+"""The second reference: drift that one reference does not cancel shows as a difference between the two."""
+TOLERANCES: Mapping[str, float] = MappingProxyType({"cpu": 0.25, "cuda": 0.07, "mps": 0.07})
+"""Changes of latency that pass where nothing is known of this machine's noise: a shared CPU, a GPU."""
+FLOORS: Mapping[str, float] = MappingProxyType({"cpu": 100e-6, "cuda": 30e-6, "mps": 30e-6})
+"""Changes of latency under so many seconds are no regression, whatever their share."""
+MOVED = 0.10
+"""References that moved by more than this ask for more pairs before a case passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one gate. Tolerances are shares: 0.1 lets head be 10% more than base.
+
+    Attributes:
+        reference: the implementation whose latency beside a case's cancels drift.
+        latency, flops, memory, error: the tolerance of each.
+        pairs: of processes (or fresh processes of head alone, against a stored baseline) that every case gets.
+        max_pairs: that an undecided case gets at most.
+        confirm: whether a slower case needs fresh processes that say it again. Where nothing more can be measured, as
+            between two stored runs, only those that are there are asked.
+        budgets: what head may need at most.
+        at: the cases that budgets are held against, by values of their axes; all when empty.
+    """
+
+    reference: str = REFERENCE
+    latency: float = TOLERANCES["cpu"]
+    flops: float = 0.0
+    memory: float = 0.0
+    error: float = 0.01
+    pairs: int = 5
+    max_pairs: int = 15
+    confirm: bool = True
+    budgets: Budgets = field(default_factory=Budgets)
+    at: Mapping[str, object] = field(default_factory=dict)
+
+    def budgeted(self, case: Case) -> bool:
+        """Whether the budgets are held against this case."""
+        return all(getattr(case, name) == value for name, value in self.at.items())
+
+
+def floor(case: Case) -> float:
+    """The least change of latency in seconds that can be a regression on the case's device."""
+    return FLOORS[case.device.partition(":")[0]]

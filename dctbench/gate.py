@@ -1,0 +1,209 @@
+"""Measuring for a gate: base and head in turn, pair after pair, for as long as a verdict needs them.
+
+The two processes of a pair take turns of some hundredths of a second, so that what the machine does meanwhile befalls
+both; which of them begins changes from pair to pair, and each pair starts both interpreters anew. Every result is
+stored before the next is measured.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dctbench.analysis import Summary, summarise
+from dctbench.calibration import Calibration
+from dctbench.compare import CONFIRMING, WITNESS, Comparison, Judgement, Rules, judge
+from dctbench.model import Case, Result, Run
+from dctbench.roofline import under_the_roof
+from dctbench.runners import Runner
+from dctbench.runners.turns import measure_in_turns
+from dctbench.store import Store
+
+ORDER_SEED = 0
+
+
+@dataclass
+class Side:
+    """Base or head: where it runs, the stored run that its results belong to, and what it has so far."""
+
+    run: Run
+    runner: Runner
+    store: Store
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    measured: set[tuple[Case, int]] = field(default_factory=set)
+
+    def measure(self, case: Case, round: int) -> Result:
+        """Measure a case in one process by itself, and store the result."""
+        return self.keep(self.runner.submit(case, round).result())
+
+    def keep(self, measured: Result) -> Result:
+        """Store a result."""
+        result = under_the_roof(measured, self.calibrations.get(measured.case.device))
+        self.store.add_result(self.run.id, result)
+        self.results.append(result)
+        self.measured.add((result.case, result.round))
+        return result
+
+    @property
+    def summaries(self) -> dict[Case, Summary]:
+        """What it has, by case."""
+        return {summary.case: summary for summary in summarise(self.results)}
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """A pair of every undecided case begins, or one process of head: the `number`th of at most `most`."""
+
+    number: int
+    most: int
+    cases: int
+    confirming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMeasured:
+    """One process has ended: the `done`th of `total` in this round."""
+
+    result: Result
+    side: str
+    done: int
+    total: int
+
+
+Listener = Callable[[RoundStarted | CaseMeasured], None]
+
+
+def check_pairs(
+    base: Side,
+    head: Side,
+    counterparts: Mapping[Case, Case],
+    beside: Sequence[Case],
+    lacking: frozenset[Case],
+    rules: Rules,
+    listener: Listener,
+) -> Judgement:
+    """Measure both sides in turn until every verdict is reached.
+
+    Args:
+        base, head: with their runs stored, each with a runner of its own.
+        counterparts: base's case for each case of head that is judged.
+        beside: the reference cases that were added to be measured beside them.
+        lacking: judged cases that base does not have.
+        rules: how many pairs, and what a verdict needs.
+        listener: told of every step, in this thread.
+    """
+
+    def comparison() -> Comparison:
+        return Comparison(base.summaries, head.summaries, counterparts, paired=True)
+
+    def measure(cases: Sequence[Case], number: int) -> None:
+        total = sum(1 if case in lacking else 2 for case in cases)
+        done = 0
+        for case in cases:
+            done += 1 if case in lacking else 2
+            its_base = counterparts.get(case, case)
+            if case in lacking or (its_base, number) in base.measured:  # one case of base may stand for several
+                results = [("head", head.measure(case, number))]
+            else:
+                results = measure_pair(base, head, its_base, case, number)
+            for side, result in results:
+                listener(CaseMeasured(result, side, done, total))
+
+    return _until_decided(comparison, tuple(counterparts), beside, measure, rules, listener)
+
+
+def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[str, Result]]:
+    """One pair: a process of either side, in turns; which begins changes from pair to pair."""
+    sides = [("base", base, its_base), ("head", head, case)]
+    if _head_first(case, number):
+        sides.reverse()
+    (_, first, one), (_, second, other) = sides
+    measured = measure_in_turns((first.runner, one), (second.runner, other), number)
+    return [(name, side.keep(result)) for (name, side, _), result in zip(sides, measured, strict=True)]
+
+
+def check_stored(
+    head: Side,
+    stored: Sequence[Summary],
+    judged: Sequence[Case],
+    beside: Sequence[Case],
+    missing: Sequence[Case],
+    apart: str | None,
+    same_machine: bool,
+    rules: Rules,
+    listener: Listener,
+) -> Judgement:
+    """Measure head until every verdict against a stored run is reached.
+
+    Args:
+        head: with its run stored.
+        stored: of the baseline.
+        judged, beside, rules, listener: as of `check_pairs`.
+        missing: cases of the baseline that head was not asked for.
+        apart: why latencies of the two say nothing about each other, or None.
+        same_machine: whether the baseline was taken on this machine.
+    """
+    base = {summary.case: summary for summary in stored}
+
+    def comparison() -> Comparison:
+        same = {case: case for case in judged}
+        return Comparison(base, head.summaries, same, False, missing, apart, same_machine)
+
+    def measure(cases: Sequence[Case], number: int) -> None:
+        for done, case in enumerate(cases, 1):
+            listener(CaseMeasured(head.measure(case, number), "head", done, len(cases)))
+
+    return _until_decided(comparison, judged, beside, measure, rules, listener)
+
+
+def _until_decided(
+    comparison: Callable[[], Comparison],
+    judged: Sequence[Case],
+    beside: Sequence[Case],
+    measure: Callable[[Sequence[Case], int], None],
+    rules: Rules,
+    listener: Listener,
+) -> Judgement:
+    number, wanted, confirming = 0, tuple(judged), False
+    while True:
+        number += 1
+        taken = number - (CONFIRMING if confirming else 0)
+        listener(RoundStarted(taken, rules.max_pairs, len(wanted), confirming))
+        measure(_order([*wanted, *_references(wanted, [*judged, *beside], rules)], number), number)
+        judgement = judge(comparison(), rules)
+        if judgement.confirming and not confirming:
+            confirming, number = True, CONFIRMING
+        if not judgement.open:
+            return judgement
+        wanted = judgement.open
+
+
+def _references(wanted: Iterable[Case], known: Iterable[Case], rules: Rules) -> list[Case]:
+    """The references of the shapes that are measured, but for those that are wanted themselves."""
+    shapes = {case.shape for case in wanted}
+    return [
+        case
+        for case in dict.fromkeys(known)
+        if case.implementation in (rules.reference, WITNESS) and case.shape in shapes and case not in set(wanted)
+    ]
+
+
+def _order(cases: Sequence[Case], number: int) -> list[Case]:
+    """Shape after shape, each with its references, both shuffled: no case is always beside the same neighbour."""
+    shuffle = random.Random(ORDER_SEED + number).shuffle
+    by_shape: dict[tuple[object, ...], list[Case]] = {}
+    for case in sorted(cases, key=lambda case: case.id):
+        by_shape.setdefault(case.shape, []).append(case)
+    groups = list(by_shape.values())
+    shuffle(groups)
+    for group in groups:
+        shuffle(group)
+    return [case for group in groups for case in group]
+
+
+def _head_first(case: Case, number: int) -> bool:
+    """Which side of a pair runs first: drawn for each two pairs of a case, and turned round between the two."""
+    first = random.Random(f"{ORDER_SEED} {case.id} {(number + 1) // 2}").random() < 0.5
+    return first == (number % 2 == 1)

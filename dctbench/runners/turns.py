@@ -1,0 +1,92 @@
+"""Two processes that take turns: at every moment one of them runs, and both see the same moments of the machine.
+
+A shared machine is slow for seconds and fast for seconds. Of two processes that run one after the other, one may get
+the slow seconds; of two that change places every few hundredths of a second both get their share.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+from dctbench.errors import DctbenchError
+from dctbench.model import Case, Result
+from dctbench.runners import Runner
+
+TURNS = 8
+"""Of each process. The median over turns lives with three that a neighbour spoilt."""
+_LOOK_SECONDS = 0.25
+Side = Literal[0, 1]
+
+
+class Turns:
+    """Whose turn it is, of two."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holder: int = 0
+        self._left = [False, False]
+
+    def wait(self, side: Side, closing: threading.Event) -> None:
+        """Return when it is that side's turn, or the other has left.
+
+        Raises:
+            DctbenchError: when the runner is closed meanwhile.
+        """
+        with self._changed:
+            while self._holder != side:
+                if closing.is_set():
+                    raise DctbenchError("the runner is closed")
+                self._changed.wait(_LOOK_SECONDS)
+
+    def pass_on(self, side: Side) -> None:
+        """Give the turn to the other side, unless it has left."""
+        with self._changed:
+            if not self._left[1 - side]:
+                self._holder = 1 - side
+            self._changed.notify_all()
+
+    def leave(self, side: Side) -> None:
+        """That side is done, however it ended."""
+        with self._changed:
+            self._left[side] = True
+            self._holder = 1 - side
+            self._changed.notify_all()
+
+
+class Turn:
+    """One side of `Turns`, as a runner's thread uses it."""
+
+    def __init__(self, turns: Turns, side: Side) -> None:
+        self._turns = turns
+        self._side = side
+
+    def wait(self, closing: threading.Event) -> None:
+        """As of `Turns`."""
+        self._turns.wait(self._side, closing)
+
+    def next(self, closing: threading.Event) -> None:
+        """Let the other side have its turn, and return when it is this one's again. Raises as `wait`."""
+        self._turns.pass_on(self._side)
+        self._turns.wait(self._side, closing)
+
+    def leave(self) -> None:
+        """As of `Turns`."""
+        self._turns.leave(self._side)
+
+
+def measure_in_turns(first: tuple[Runner, Case], second: tuple[Runner, Case], round: int) -> tuple[Result, Result]:
+    """Measure two cases of one device in processes that take turns; the first begins.
+
+    Args:
+        first, second: each with a runner of its own.
+        round: as of `Runner.submit`.
+    """
+    turns = Turns()
+    runner, case = first
+    with runner.device(case.device):
+        futures = [
+            runner.submit(case, round, Turn(turns, 0)),
+            second[0].submit(second[1], round, Turn(turns, 1)),
+        ]
+        return futures[0].result(), futures[1].result()

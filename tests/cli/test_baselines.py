@@ -1,0 +1,97 @@
+"""`--save-baseline`: a name is given to a run in which all went well, and kept by everything that lists or forgets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dctbench.cli.baselines import save
+from dctbench.store import open_store
+from tests.conftest import Cli
+from tests.made import RUN
+
+ONE = ("run", "--impl", "none", "--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1", "-q")
+
+
+def test_a_run_is_named_listed_counted_and_never_pruned_while_the_name_points_to_it(cli: Cli) -> None:
+    first = cli(*ONE, "--save-baseline", "main")
+    assert first.code == 0, first.err
+    cli(*ONE)
+    old, new = cli("list", "runs", "--format", "json").json()
+    assert f"baseline 'main' points to run {old['run']}\n" in first.err
+    assert (old["baselines"], new["baselines"]) == (["main"], [])
+    assert "main" in cli("list", "runs").out
+    assert cli("store", "info", "--format", "json").json()[0]["baselines"] == 1
+    assert cli("list", "cases", "main").code == 0
+
+    kept = cli("store", "prune", "--keep", "1", "-y")
+    assert kept.code == 0
+    assert "1 run kept, since a baseline points there" in kept.err
+    assert len(cli("list", "runs", "--format", "json").json()) == 2
+
+    moved = cli("run", "--resume", "latest", "--save-baseline", "main", "-q")  # complete: only the name is new
+    assert moved.code == 0, moved.err
+    assert "removed 1 run, 1 left" in cli("store", "prune", "--keep", "1", "-y").err
+    [left] = cli("list", "runs", "--format", "json").json()
+    assert (left["run"], left["baselines"]) == (new["run"], ["main"])
+
+
+def test_a_name_that_means_another_run_already_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labelled = replace(RUN, id="fedcba9876543210", label="main")
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as store:
+        for run in (RUN, labelled):
+            store.add_run(run, [], rounds=1)
+        save(store, labelled, "main", failed=False)
+        assert "warning" not in capsys.readouterr().err
+        save(store, RUN, "main", failed=False)
+    assert "warning: 'main' is also the id or label of run fedcba98, and means that one" in capsys.readouterr().err
+
+
+def test_a_run_with_failed_cases_gets_no_name(cli: Cli) -> None:
+    own = str(Path(__file__).parent.parent)
+    done = cli(*ONE, "--impl", "hostile:Raises", "--ratio", "2", "--save-baseline", "main", PYTHONPATH=own)
+    assert done.code == 4
+    assert "baseline 'main' was not saved: some cases failed" in done.err
+    assert cli("store", "info", "--format", "json").json()[0]["baselines"] == 0
+
+
+def test_an_interrupted_run_gets_its_name_when_it_is_resumed_as_it_says(
+    cli: Cli, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    sweep = ("run", "--impl", "none", "--seq", "64..512", "--heads", "2", "--head-dim", "8", "--rounds", "1")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dctbench", *sweep, "--save-baseline", "release 1"],
+        cwd=tmp_path, env=environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[1/4]"):
+            break
+    os.kill(process.pid, signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "baseline 'release 1' was not saved: not everything is measured" in rest
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert run["baselines"] == []
+    assert f"go on with: dctbench run --resume {run['run']} --save-baseline 'release 1'\n" in rest
+    resumed = cli("run", "--resume", run["run"], "--save-baseline", "release 1", "-q")
+    assert resumed.code == 0, resumed.err
+    assert cli("list", "runs", "--format", "json").json()[0]["baselines"] == ["release 1"]
+
+
+@pytest.mark.parametrize("name", ["", "latest", "latest~1", "a\x1b[31mb", "two\nlines", " main", "x" * 201])
+def test_what_no_baseline_may_be_called_is_refused_before_anything_is_measured(
+    cli: Cli, tmp_path: Path, name: str
+) -> None:
+    done = cli(*ONE, "--save-baseline", name)
+    assert done.code == 2
+    assert done.err.startswith("dctbench: the baseline's name ")
+    assert len(done.err.splitlines()) == 2
+    assert "\x1b" not in done.err
+    assert not (tmp_path / ".dctbench").exists()

@@ -1,0 +1,193 @@
+"""`dctbench check`: through the real command, with another environment as base, another method, a stored run.
+
+No test here waits for a verdict on time, which a busy machine may move: tolerances are wide where something must
+pass, and what must fail is counted (bytes, FLOPs, a failure) or planted a hundredfold.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8")
+EASY = (*TINY, "--tolerance", "900%", "--pairs", "2", "--max-pairs", "2")
+"""Two pairs that nothing but a tenfold slowdown could fail."""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(folder: Path, plant: str = "", module: str = "attention/dct_x.py") -> str:
+    """An environment with a copy of this dctbench, `plant` added to a module of it; its interpreter."""
+    venv.create(folder, with_pip=False)
+    [site] = folder.glob("lib/python*/site-packages")
+    shutil.copytree(ROOT / "dctbench", site / "dctbench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "suites", site / "dctbench" / "suites")
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "zz_packages.pth").write_text("".join(f"{path}\n" for path in ours))
+    with (site / "dctbench" / module).open("a") as file:
+        file.write(plant)
+    return str(folder / "bin" / "python")
+
+
+def verdicts(done):
+    return {(v["case"]["implementation"], v["metric"]): v["kind"] for v in done.json()["verdicts"]}
+
+
+def test_a_check_needs_exactly_one_base(cli: Cli) -> None:
+    done = cli("check")
+    assert done.code == 2
+    assert "--base-python" in done.err
+    done = cli("check", "--baseline", "main", "--base-impl", "sdpa")
+    assert done.code == 2
+    assert "one base" in done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--baseline", "main"), "no baseline 'main'"),
+        (("--baseline", "absent.json"), "absent.json"),
+        (("--base-python", "no/such/python"), "no such program"),
+        (("--base-python", "/bin/true"), "does not answer"),
+        (("--base-python", "/bin/false"), "no usable dctbench"),
+        (("--base-impl", "dtc-x"), "dct-x"),
+        (("--base-impl", "dct*"), "name one"),
+        (("--base-impl", "sdpa", "--tolerance", "0%"), "no two runs agree"),
+        (("--base-impl", "sdpa", "--pairs", "9", "--max-pairs", "3"), "--max-pairs 3 is less than --pairs 9"),
+        (("--base-impl", "sdpa", "--pairs", "many"), "--pairs 'many'"),
+        (("--base-impl", "sdpa", "--reference", "sdap"), "sdpa"),
+        (("--base-impl", "sdpa", "--max-memory", "lots"), "--max-memory 'lots'"),
+        (("--base-impl", "sdpa", "--at", "seq"), "AXIS=VALUE"),
+        (("--base-impl", "sdpa", "--at", "seq=65536", "--max-memory", "1GiB"), "no case of this check"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence_and_measures_nothing(cli: Cli, tmp_path: Path, flags, said: str) -> None:
+    done = cli("check", *TINY, *flags)
+    assert done.code == 2, done.err
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not list(tmp_path.glob(".dctbench/*.sqlite"))
+
+
+def test_the_same_code_in_another_environment_passes_and_both_sides_are_stored(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", base, "--format", "json")
+    assert done.code == 0, done.err
+    found = done.json()
+    assert {kind for (name, _), kind in verdicts(done).items() if name == "dct-x"} == {"PASS"}
+    assert set(found["drift"]) == {"sdpa", "none"}
+    assert {v["case"]["implementation"] for v in found["verdicts"]} == {"dct-x"}  # the references get no verdict
+    runs = {run["label"]: run["results"] for run in cli("list", "runs", "--format", "json").json()}
+    assert runs == {"check (base)": "6 of 6", "check": "6 of 6"}
+    assert found["head"]["id"] != found["base"]["id"]
+
+
+def test_an_extra_copy_of_the_tensor_fails_with_the_bytes_named(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    plant = "\n_mix = DctXAttention.mix\nDctXAttention.mix = lambda self, x, **more: _mix(self, x.clone(), **more)\n"
+    head = environment(tmp_path / "head", plant)
+    done = subprocess.run(
+        [head, "-P", "-m", "dctbench", "check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", base],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "memory.tensor" in done.stdout
+
+
+def test_a_method_that_breaks_is_newly_failing_and_one_that_base_lacks_is_new(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base", '\nIMPLEMENTATIONS.pop("dct-kv")\n', "catalog.py")
+    plant = "\ndef _broken(self, *a, **k):\n    raise RuntimeError('broken by a change')\nDctXAttention.mix = _broken\n"
+    head = environment(tmp_path / "head", plant)
+    done = subprocess.run(
+        [head, "-P", "-m", "dctbench", "check", *EASY, "--impl", "dct-x,dct-kv", "--ratio", "8", "--base-python", base,
+         "--format", "json"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    said = {(v["case"]["implementation"], v["metric"]): v for v in json.loads(done.stdout)["verdicts"]}
+    assert said["dct-x", "status"]["kind"] == "NEWLY_FAILING"
+    assert "broken by a change" in said["dct-x", "status"]["reason"]
+    assert said["dct-kv", "status"]["kind"] == "NEW"
+
+
+def test_another_method_as_base_is_compared_case_by_case(cli: Cli) -> None:
+    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "4,8", "--base-impl", "full", "--format", "json")
+    assert done.code in (0, 1), done.err
+    flops = [v for v in done.json()["verdicts"] if v["metric"] == "flops"]
+    assert [v["case"]["ratio"] for v in flops] == [4, 8]
+    assert len({v["base"] for v in flops}) == 1  # full attention has no ratio
+    assert all(v["kind"] == "BETTER" for v in flops)
+
+
+def test_a_stored_baseline_is_judged_and_a_case_that_is_gone_is_missing(cli: Cli) -> None:
+    measured = cli("run", *TINY, "--impl", "dct-x,sdpa,none", "--ratio", "4,8", "--rounds", "2", "--label", "main")
+    assert measured.code == 0, measured.err
+    everything = ("--impl", "dct-x,sdpa,none", "--ratio", "4,8", "--baseline", "main", "--format", "json")
+    done = cli("check", *EASY, *everything)
+    assert done.code == 0, done.err
+    assert {kind for (_, metric), kind in verdicts(done).items() if metric == "flops"} == {"PASS"}
+    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--baseline", "main", "--format", "json")
+    assert done.code == 1, done.err
+    assert "MISSING" in verdicts(done).values()
+
+
+def test_a_baseline_file_of_another_machine_compares_what_is_counted_and_says_that_time_is_not(
+    cli: Cli, tmp_path: Path
+) -> None:
+    assert cli("run", *TINY, "--impl", "dct-x,sdpa,none", "--ratio", "8", "--rounds", "2").code == 0
+    text = cli("export", "json").out
+    fingerprint = next(iter(json.loads(text)["environments"]))
+    (tmp_path / "main.json").write_text(text.replace(fingerprint, "0" * len(fingerprint)))
+    flags = ("--impl", "dct-x,sdpa,none", "--ratio", "8", "--baseline", "main.json", "--format", "json")
+    done = cli("check", *EASY, *flags)
+    assert done.code == 3, done.err
+    found = verdicts(done)
+    assert found["dct-x", "latency"] == "INCOMPARABLE"
+    assert found["dct-x", "flops"] == "PASS"
+    assert cli("check", *EASY, *flags, "--inconclusive", "pass").code == 3  # changes INCONCLUSIVE only
+
+
+def test_budgets_are_checked_where_they_are_asked_for(cli: Cli) -> None:
+    flags = ("--impl", "dct-x", "--ratio", "8", "--base-impl", "dct-x", "--format", "json")
+    done = cli("check", *EASY, *flags, "--max-memory", "1B", "--max-latency-p99", "10s", "--at", "seq=64")
+    assert done.code == 1, done.err
+    found = verdicts(done)
+    assert found["dct-x", "budget.memory"] == "OVER_BUDGET"
+    assert found["dct-x", "budget.latency.p99"] == "PASS"  # the check took the samples that a p99 needs
+
+
+def test_a_suite_states_the_rules_of_its_gate_and_flags_win_over_it(cli: Cli, tmp_path: Path) -> None:
+    text = (
+        '[axes]\nimpl = "dct-x"\nseq = 64\nratio = 8\nheads = 2\nhead_dim = 8\n\n'
+        '[gate]\ntolerance = "900%"\npairs = 2\nmax_pairs = 2\nmax_memory = "1B"\nat = "impl=dct-x"\n'
+    )
+    (tmp_path / "own.toml").write_text(text)
+    done = cli("check", "--suite", "own.toml", "--base-impl", "dct-x", "--format", "json")
+    assert done.code == 1, done.err
+    assert verdicts(done)["dct-x", "budget.memory"] == "OVER_BUDGET"
+    done = cli("check", "--suite", "own.toml", "--base-impl", "dct-x", "--max-memory", "1GiB", "--format", "json")
+    assert done.code == 0, done.err
+    (tmp_path / "own.toml").write_text(text.replace('"900%"', '"often"'))
+    done = cli("check", "--suite", "own.toml", "--base-impl", "dct-x")
+    assert done.code == 2
+    assert "own.toml, line 9: gate.tolerance" in done.err
+
+
+def test_a_check_is_not_resumed(cli: Cli) -> None:
+    assert cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-impl", "dct-x").code == 0
+    done = cli("run", "--resume", "check")
+    assert done.code == 2
+    assert "check" in done.err
+
+
+def test_an_environment_that_imports_heads_own_files_is_warned_about(cli: Cli) -> None:
+    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", sys.executable)
+    assert done.code == 0, done.err
+    assert "imports the same dctbench as head" in done.err

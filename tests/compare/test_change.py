@@ -1,0 +1,81 @@
+"""The change of one case, pair by pair: expected values by NumPy and SciPy from the same numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from dctbench.analysis import summarise
+from dctbench.compare.change import CONFIRMING, paired, unpaired
+from tests.made import result
+
+
+def summary(seconds_by_round, name="dct-x"):
+    [found] = summarise([result(name, 1024, seconds, round=number) for number, seconds in seconds_by_round.items()])
+    return found
+
+
+def test_pairs_are_matched_by_round_and_divided_by_the_reference_of_their_round():
+    base, head = summary({1: 2e-3, 2: 4e-3, 3: 2e-3}), summary({2: 5e-3, 1: 3e-3, 4: 1.0})
+    sdpa = summary({1: 1e-3, 2: 1e-3}, "sdpa"), summary({1: 1.5e-3, 2: 1e-3}, "sdpa")
+    change = paired(base, head, {"sdpa": sdpa}, fresh=False)
+    assert np.exp(change.raw) == pytest.approx([1.5, 1.25])
+    assert np.exp(change.against["sdpa"]) == pytest.approx([1.0, 1.25])
+    assert change.effect("sdpa") == pytest.approx(np.sqrt(1.0 * 1.25))
+    assert change.drifts["sdpa"] == pytest.approx(np.sqrt(1.5))
+    assert change.moved == pytest.approx(np.sqrt(1.5) - 1)
+
+
+def test_confirming_rounds_are_judged_by_themselves():
+    rounds = {1: 2e-3, 2: 2e-3, CONFIRMING + 1: 6e-3, CONFIRMING + 2: 6e-3}
+    base = summary(dict.fromkeys(rounds, 2e-3))
+    assert paired(base, summary(rounds), {}, fresh=False).effect(None) == pytest.approx(1.0)
+    assert paired(base, summary(rounds), {}, fresh=True).effect(None) == pytest.approx(3.0)
+
+
+def test_processes_that_took_turns_are_compared_turn_by_turn():
+    # A stall in the second turn doubles both sides there; the median over all samples of head alone would be 4 ms.
+    base = replace(result(seconds=[1e-3] * 4 + [2e-3] * 9 + [1e-3] * 4), details={"turns": [4, 9, 4]})
+    head = replace(result(seconds=[2e-3] * 2 + [4e-3] * 9 + [2e-3] * 2), details={"turns": [2, 9, 2]})
+    [before], [now] = summarise([base]), summarise([head])
+    assert paired(before, now, {}, fresh=False).effect(None) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("turns", [[3, "x"], [100], [0, 20], [True, 19], "turns", [-1, 21]])
+def test_turns_that_do_not_describe_the_samples_are_not_believed(turns):
+    head = replace(result(seconds=2e-3), details={"turns": turns})
+    [before], [now] = summarise([replace(result(seconds=1e-3), details={"turns": [10, 10]})]), summarise([head])
+    assert paired(before, now, {}, fresh=False).effect(None) == pytest.approx(2.0)
+
+
+def test_the_interval_of_pairs_is_students_on_the_logarithms():
+    ratios = [1.1, 1.3, 1.2, 1.25, 1.4]
+    change = paired(summary(dict.fromkeys(range(5), 1e-3)), summary({i: r * 1e-3 for i, r in enumerate(ratios)}),
+                    {}, fresh=False)  # fmt: skip
+    low, high = np.exp(scipy_stats.t.interval(0.95, 4, np.mean(np.log(ratios)), scipy_stats.sem(np.log(ratios))))
+    found = change.interval(None)
+    assert (found.value, found.low, found.high) == pytest.approx((1.25, low, high), rel=1e-6)
+
+
+def test_the_interval_between_two_runs_is_welchs_on_the_logarithms():
+    base, head = [1.0e-3, 1.1e-3, 1.05e-3, 0.98e-3], [1.3e-3, 1.6e-3, 1.2e-3, 1.5e-3, 1.4e-3]
+    change = unpaired(summary(dict(enumerate(base))), summary(dict(enumerate(head))), {}, fresh=False)
+    test = scipy_stats.ttest_ind(np.log(head), np.log(base), equal_var=False)
+    low, high = np.exp(test.confidence_interval(0.95))
+    found = change.interval(None)
+    # Degrees of freedom are rounded down here, which only widens it.
+    assert found.value == pytest.approx(np.median(head) / np.median(base))
+    assert low * 0.9 < found.low <= low
+    assert high <= found.high < high * 1.1
+
+
+def test_a_stored_run_is_compared_by_ratios_to_its_own_reference():
+    base, head = summary({1: 2e-3, 2: 2e-3}), summary({1: 6e-3, 2: 6e-3})
+    sdpa = summary({1: 1e-3, 2: 1e-3}, "sdpa"), summary({1: 3e-3, 2: 3e-3}, "sdpa")
+    change = unpaired(base, head, {"sdpa": sdpa}, fresh=False)
+    assert change.effect("sdpa") == pytest.approx(1.0)
+    assert change.effect(None) == pytest.approx(3.0)
+    assert change.drifts == {"sdpa": pytest.approx(3.0)}

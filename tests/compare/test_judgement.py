@@ -1,0 +1,240 @@
+"""Verdicts on made results: what is slower, what passes, what cannot be told, and what must never pass."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench.analysis import Budgets, summarise
+from dctbench.compare import CONFIRMING, Comparison, Rules, judge
+from dctbench.model import Kind
+from tests.made import result
+
+RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
+BASE_SECONDS = {"sdpa": 4e-3, "dct-x": 2e-3, "none": 1e-3}
+COUNTED = {
+    "flops": ("FLOP", 1000.0), "memory.tensor": ("B", 4096.0), "memory.state": ("B", 100.0),
+    "error.smooth": ("1", 0.5), "error.noise": ("1", 0.9),
+}  # fmt: skip
+
+
+def side(rounds, factor=None, noise=0.0, seed=0, values=None, **changes):
+    """Results of sdpa, dct-x and none in those rounds; `factor(name, round)` multiplies the seconds."""
+    draw = random.Random(seed)
+    made = []
+    for number in rounds:
+        for name, seconds in BASE_SECONDS.items():
+            times = (factor(name, number) if factor else 1.0) * math.exp(draw.gauss(0, noise)) if noise or factor else 1
+            counted = {**COUNTED, **(values or {})} if number == min(rounds) else {}
+            ratio = 8 if name == "dct-x" else None
+            made.append(result(name, 1024, seconds * times, ratio=ratio, round=number, values=counted, **changes))
+    return made
+
+
+def compare(base, head, *, paired=True, rules=RULES, judged=("dct-x",), **more):
+    sides = [{s.case: s for s in summarise(results)} for results in (base, head)]
+    cases = [case for case in sides[1] if case.implementation in judged]
+    return judge(Comparison(*sides, {case: case for case in cases}, paired, **more), rules)
+
+
+def kinds(judgement, metric="latency"):
+    return {verdict.case.implementation: verdict.kind for verdict in judgement.verdicts if verdict.metric == metric}
+
+
+def slow(by):
+    return lambda name, number: by if name == "dct-x" else 1.0
+
+
+def test_the_same_code_passes_after_the_first_pairs_and_nothing_stays_open():
+    judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), noise=0.01, seed=1))
+    assert kinds(judgement) == {"dct-x": Kind.PASS}
+    assert judgement.open == ()
+    assert judgement.exit_code() == 0
+
+
+def test_a_slowdown_is_slower_only_after_fresh_pairs_said_it_again():
+    first = range(1, 11)
+    judgement = compare(side(first, noise=0.01), side(first, slow(1.4), 0.01, 1))
+    assert kinds(judgement) == {"dct-x": Kind.INCONCLUSIVE}
+    assert judgement.confirming
+    assert [case.implementation for case in judgement.open] == ["dct-x"]
+    both = [*first, *range(CONFIRMING + 1, CONFIRMING + 6)]
+    judgement = compare(side(both, noise=0.01), side(both, slow(1.4), 0.01, 1))
+    assert kinds(judgement) == {"dct-x": Kind.SLOWER}
+    assert judgement.open == ()
+    assert judgement.exit_code() == 1
+    [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
+    assert verdict.effect == pytest.approx(1.4, rel=0.05)
+    assert verdict.low <= 1.4 * 1.02
+    assert verdict.high >= 1.4 * 0.98
+
+
+def test_a_slowdown_that_fresh_pairs_do_not_show_passes_and_says_so():
+    both = [*range(1, 11), *range(CONFIRMING + 1, CONFIRMING + 6)]
+    passing = lambda name, number: 1.4 if name == "dct-x" and number <= CONFIRMING else 1.0  # noqa: E731
+    judgement = compare(side(both, noise=0.01), side(both, passing, 0.01, 1))
+    assert kinds(judgement) == {"dct-x": Kind.PASS}
+    [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
+    assert "did not say it again" in verdict.reason
+
+
+def test_a_machine_that_slows_down_everything_is_no_regression_and_no_pass_either():
+    everything = lambda name, number: 1.4  # noqa: E731
+    judgement = compare(side(range(1, 16)), side(range(1, 16), everything))
+    assert kinds(judgement) == {"dct-x": Kind.INCONCLUSIVE}
+    assert judgement.exit_code() == 3
+    assert judgement.exit_code("pass") == 0
+    assert judgement.exit_code("fail") == 1
+    assert judgement.drift == {"sdpa": pytest.approx(1.4), "none": pytest.approx(1.4)}
+
+
+def test_a_change_under_the_floor_in_seconds_passes_whatever_its_share():
+    tiny = {name: seconds / 100 for name, seconds in BASE_SECONDS.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.compare.test_judgement.BASE_SECONDS", tiny)
+        judgement = compare(side(range(1, 16)), side(range(1, 16), slow(1.4)))
+    assert kinds(judgement) == {"dct-x": Kind.PASS}
+
+
+def test_a_gain_is_faster_with_the_first_pairs():
+    judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), slow(0.6), 0.01, 1))
+    assert kinds(judgement) == {"dct-x": Kind.FASTER}
+    assert judgement.exit_code() == 0
+
+
+def test_a_reference_that_was_asked_for_is_judged_raw():
+    slower = lambda name, number: 1.5 if name == "sdpa" else 1.0  # noqa: E731
+    both = [*range(1, 11), *range(CONFIRMING + 1, CONFIRMING + 6)]
+    judgement = compare(side(both, noise=0.01), side(both, slower, 0.01, 1), judged=("sdpa",))
+    assert kinds(judgement) == {"sdpa": Kind.SLOWER}
+
+
+@pytest.mark.parametrize(
+    ("values", "metric", "kind"),
+    [
+        ({"flops": ("FLOP", 1001.0)}, "flops", Kind.WORSE),
+        ({"flops": ("FLOP", 999.0)}, "flops", Kind.BETTER),
+        ({"memory.tensor": ("B", 4097.0)}, "memory.tensor", Kind.WORSE),
+        ({"memory.state": ("B", 101.0)}, "memory.state", Kind.WORSE),
+        ({"error.smooth": ("1", 0.51)}, "error.smooth", Kind.WORSE),
+        ({"error.smooth": ("1", 0.504)}, "error.smooth", Kind.PASS),
+        ({"error.noise": ("1", 0.8)}, "error.noise", Kind.BETTER),
+    ],
+)
+def test_what_is_counted_needs_no_statistics(values, metric, kind):
+    judgement = compare(side(range(1, 6)), side(range(1, 6), values=values))
+    assert kinds(judgement, metric) == {"dct-x": kind}
+    assert judgement.exit_code() == (1 if kind is Kind.WORSE else 0)
+
+
+def test_a_figure_that_one_side_lacks_is_not_comparable_and_never_a_pass():
+    base = side(range(1, 6))
+    without = [
+        replace(found, measurements=tuple(m for m in found.measurements if m.metric != "flops")) for found in base
+    ]
+    judgement = compare(base, without)
+    assert kinds(judgement, "flops") == {"dct-x": Kind.INCOMPARABLE}
+    assert judgement.exit_code() == 3
+
+
+def one(implementation, status, **more):
+    return result(implementation, 1024, None if status != "ok" else 2e-3, status=status, **more)
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "kind", "code"),
+    [
+        ("ok", "error", Kind.NEWLY_FAILING, 1),
+        ("ok", "oom", Kind.NEWLY_FAILING, 1),
+        ("ok", "timeout", Kind.NEWLY_FAILING, 1),
+        ("ok", "unsupported", Kind.NEWLY_FAILING, 1),
+        ("ok", "skipped", Kind.NEWLY_FAILING, 1),
+        ("error", "ok", Kind.FIXED, 0),
+        ("oom", "ok", Kind.FIXED, 0),
+        ("error", "error", Kind.INCOMPARABLE, 3),
+        ("skipped", "skipped", Kind.INCOMPARABLE, 3),
+        (None, "ok", Kind.NEW, 3),
+        (None, "error", Kind.NEWLY_FAILING, 1),
+    ],
+)
+def test_a_case_that_does_not_run_on_both_sides_never_passes_silently(base, head, kind, code):
+    before = [one("dct-x", base)] if base else []
+    judgement = compare(before, [one("dct-x", head)])
+    assert kinds(judgement, "status") == {"dct-x": kind}
+    assert judgement.exit_code() == code
+
+
+def test_the_first_failure_is_told_and_not_what_it_kept_from_running():
+    head = [one("dct-x", "error", message="SIGSEGV"), one("dct-x", "skipped", round=2, message="error already")]
+    [verdict] = compare([one("dct-x", "ok")], head).verdicts
+    assert verdict.reason == "ran in base, head ended: error: SIGSEGV"
+
+
+def test_a_case_of_the_baseline_that_head_was_not_asked_for_is_missing():
+    base = side(range(1, 6))
+    judgement = compare(base, side(range(1, 6)), paired=False, missing=[])
+    assert judgement.exit_code() == 0
+    gone = result("dct-kv", 1024, 1e-3, ratio=8)
+    judgement = compare([*base, gone], side(range(1, 6)), paired=False, missing=[gone.case])
+    assert kinds(judgement, "status") == {"dct-kv": Kind.MISSING}
+    assert judgement.exit_code() == 1
+
+
+def test_an_empty_comparison_cannot_be_judged():
+    assert compare([], [], judged=()).exit_code() == 3
+
+
+def test_without_its_reference_a_change_cannot_be_told_from_drift():
+    base = [r for r in side(range(1, 6)) if r.case.implementation != "sdpa"]
+    judgement = compare(base, side(range(1, 6)))
+    assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE}
+    assert judgement.exit_code() == 3
+
+
+def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():
+    reason = "taken in another environment, and latency compares only inside one"
+    judgement = compare(side(range(1, 6)), side(range(1, 2), slow(3.0)), paired=False, apart=reason)
+    assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE}
+    assert kinds(judgement, "flops") == {"dct-x": Kind.PASS}
+    assert judgement.open == ()
+
+
+def test_flops_of_another_transform_plan_compare_on_one_machine_only():
+    def planned(name, results):
+        return [replace(found, details={"plan": name}) for found in results]
+
+    base, head = planned("fft", side(range(1, 6))), planned("basis", side(range(1, 6)))
+    elsewhere = compare(base, head, paired=False, same_machine=False)
+    assert kinds(elsewhere, "flops") == {"dct-x": Kind.INCOMPARABLE}
+    assert kinds(compare(base, head), "flops") == {"dct-x": Kind.PASS}
+
+
+def test_stored_runs_are_compared_by_the_ratio_to_the_reference():
+    drifted = lambda name, number: 1.5  # noqa: E731
+    judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), drifted, 0.01, 1), paired=False)
+    assert kinds(judgement) == {"dct-x": Kind.PASS}
+    both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
+    judgement = compare(side(range(1, 6), noise=0.01), side(both, slow(1.4), 0.01, 1), paired=False)
+    assert kinds(judgement) == {"dct-x": Kind.SLOWER}
+
+
+def test_budgets_are_held_against_the_cases_that_are_named():
+    rules = Rules(latency=0.1, budgets=Budgets(memory=4000.0, latency_p99=1e-3), at={"seq_len": 1024})
+    judgement = compare(side(range(1, 6)), side(range(1, 6)), rules=rules)
+    assert kinds(judgement, "budget.memory") == {"dct-x": Kind.OVER_BUDGET}
+    assert kinds(judgement, "budget.latency.p99") == {"dct-x": Kind.INCONCLUSIVE}  # 100 samples bound no p99
+    elsewhere = Rules(latency=0.1, budgets=Budgets(memory=4000.0), at={"seq_len": 512})
+    assert kinds(compare(side(range(1, 6)), side(range(1, 6)), rules=elsewhere), "budget.memory") == {}
+
+
+@given(st.floats(0.5, 2.0), st.integers(0, 1000))
+def test_turning_the_sides_round_never_gives_two_regressions(factor, seed):
+    both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
+    base, head = side(both, noise=0.05, seed=seed), side(both, slow(factor), 0.05, seed + 1)
+    there, back = kinds(compare(base, head)), kinds(compare(head, base))
+    assert not (there["dct-x"] is Kind.SLOWER and back["dct-x"] is Kind.SLOWER)

@@ -1,0 +1,60 @@
+"""The real command line inside this process, thousands of times: what it says, how it ends, what it leaves behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from dctbench.cli import cli
+from dctbench.cli.commands import run_and_exit
+from tests.conftest import Done
+
+_MEMORY = Path("/dev/shm")
+"""Where a thousand stores are made without waiting for a disk, on systems that have it."""
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """An empty current folder, with no store named by the environment."""
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=place) as made, chdir(made), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DCTBENCH_STORE", raising=False)
+        yield Path(made)
+
+
+def command(*arguments: str) -> Done:
+    """Run `dctbench` with those arguments, its streams caught."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+        run_and_exit(cli, arguments)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        assert isinstance(stream.buffer, io.BytesIO)
+        texts.append(stream.buffer.getvalue().decode("utf-8"))
+    assert isinstance(end.value.code, int)
+    return Done(end.value.code, *texts)
+
+
+def assert_refused(done: Done) -> None:
+    """A user's mistake: exit 2, one sentence and a remedy that any terminal can take, nothing on standard output."""
+    assert done.code == 2, done.err
+    assert done.out == ""
+    lines = done.err.split("\n")
+    assert len(lines) == 3, done.err
+    assert lines[0].startswith("dctbench: ")
+    assert lines[1].startswith("  ")
+    assert lines[2] == ""
+    assert all(line.isprintable() for line in lines)
+    assert len(done.err) < 5000
+
+
+def left_in(place: Path) -> list[str]:
+    """Every file below a folder."""
+    return sorted(os.path.relpath(Path(root) / name, place) for root, _, names in os.walk(place) for name in names)

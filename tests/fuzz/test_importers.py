@@ -1,0 +1,80 @@
+"""Files from strangers: whatever is in one, `dctbench import` stores a whole run or refuses and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+
+from dctbench.imports import read_file
+from dctbench.references import Recorded
+from dctbench.report.document import document, dumps
+from dctbench.report.formats import FORMATS
+from dctbench.report.html import html
+from dctbench.store import open_store
+from dctbench.store.checking import damages
+from tests.fuzz.command import assert_refused, command, folder, left_in
+from tests.fuzz.documents import VALID, any_file
+
+GIVEN, STORE = "given.json", "results.sqlite"
+
+
+@given(data=any_file())
+@settings(max_examples=150)
+@example(data=VALID[0])
+@example(data=VALID[1])
+@example(data=VALID[2])
+def test_any_file_is_a_whole_run_or_a_refusal(data: bytes) -> None:
+    check_any_file(data)
+
+
+@pytest.mark.slow
+@given(data=any_file())
+@settings(max_examples=15_000)
+def test_any_file_at_length(data: bytes) -> None:
+    check_any_file(data, pages=True)
+
+
+def check_any_file(data: bytes, *, pages: bool = False) -> None:
+    with folder() as place:
+        (place / GIVEN).write_bytes(data)
+        done = command("import", GIVEN, "--store", STORE)
+        if done.code:
+            assert_refused(done)
+            assert left_in(place) == [GIVEN]
+            return
+        assert left_in(place) == [GIVEN, STORE]
+        run, environments, results = read_file(GIVEN)
+        with open_store(STORE) as store:
+            [state] = store.runs()
+            assert (state.run, state.stored, state.complete) == (run, len(results), True)
+            stored = store.results(run.id)
+            assert stored == results
+            assert store.environments(run.id) == environments
+            assert damages(store) == []
+        found = Recorded(run, environments, stored, store_plan(place))
+        check_what_is_made_of_it(found, place, pages)
+
+
+def store_plan(place: Path) -> Any:
+    with open_store(str(place / STORE)) as store:
+        return store.plan(store.find_run().run.id)[0]
+
+
+def check_what_is_made_of_it(found: Recorded, place: Path, pages: bool) -> None:
+    """Every form can be made of what was accepted, and our own reads back as the same."""
+    written = dumps(document(found.run, found.environments, found.results))
+    (place / "again.json").write_text(written, encoding="utf-8")
+    run, environments, results = read_file("again.json")
+    assert (run, environments, results) == (found.run, found.environments, list(found.results))
+    for name, form in FORMATS.items():
+        if not form.binary:
+            text = form.write(found)
+            assert text
+            if name not in ("csv", "markdown", "latex"):
+                json.loads(text, parse_constant=pytest.fail)
+    if pages and found.results:
+        assert "</html>" in html(found.run, found.environments, found.results, len(found.plan))

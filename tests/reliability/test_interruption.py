@@ -1,0 +1,131 @@
+"""Signals, readers that leave, full disks, second processes: a run goes on, or ends so that it can be gone on with."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from dctbench.runners.locks import Lock
+from tests.conftest import TINY, Cli
+from tests.reliability.conftest import Mount
+
+SWEEP = ("run", "--impl", "sdpa,none", "--progress", "plain", *TINY[2:-1], "1", "--seq", "64..512")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "gap"),
+    [
+        (signal.SIGINT, signal.SIGINT, 0.0),
+        (signal.SIGINT, signal.SIGINT, 0.05),
+        (signal.SIGTERM, signal.SIGINT, 0.0),
+        (signal.SIGHUP, signal.SIGTERM, 0.01),
+    ],
+)
+def test_a_second_signal_changes_nothing_about_how_a_run_ends(
+    tmp_path: Path, environ: dict[str, str], first: signal.Signals, second: signal.Signals, gap: float
+) -> None:
+    process, lines = started(tmp_path, environ)
+    wait_for("[", lines)
+    process.send_signal(first)
+    time.sleep(gap)
+    process.send_signal(second)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "results are stored in .dctbench/results.sqlite" in told
+    assert "go on with: dctbench run --resume" in told
+    assert "Traceback" not in told
+
+
+def test_a_signal_before_anything_is_stored_says_that(tmp_path: Path, environ: dict[str, str]) -> None:
+    hang = "import time; time.sleep(600)"
+    (tmp_path / "sleeps.py").write_text(f"open('reached', 'w').close(); {hang}")
+    process, _ = started(tmp_path, environ | {"PYTHONPATH": str(tmp_path)}, "--impl", "sleeps:Layer")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "reached").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (130, "dctbench: interrupted before anything was measured\n")
+    assert not (tmp_path / ".dctbench").exists()
+
+
+def test_a_run_whose_output_nobody_reads_on_is_measured_to_its_end(
+    cli: Cli, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    process, lines = started(tmp_path, environ, stdout=subprocess.PIPE)
+    wait_for("dctbench run", lines)
+    assert process.stdout is not None
+    lines.close()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert run["results"] == "8 of 8"
+
+
+def test_a_run_that_another_process_measures_is_not_resumed(cli: Cli, tmp_path: Path, environ: dict[str, str]) -> None:
+    process, lines = started(tmp_path, environ)
+    wait_for("[", lines)
+    process.send_signal(signal.SIGSTOP)  # alive, and it cannot end before it is looked at
+    refused = cli("run", "--resume")
+    process.send_signal(signal.SIGCONT)
+    assert refused.code == 2, refused.err
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert f"run {run['run']} is being measured by process {process.pid}\n" in refused.err
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert cli("run", "--resume", "latest").code == 0
+
+
+def test_a_full_folder_for_temporary_files_is_no_reason_to_lose_a_run(cli: Cli, disk: tuple[Path, Mount]) -> None:
+    folder, _ = disk
+    fill(folder)
+    done = cli("run", "--impl", "none", *TINY, TMPDIR=str(folder))
+    assert done.code in (0, 5), done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_lock_holds_without_room_for_the_name_of_its_holder(
+    disk: tuple[Path, Mount], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = disk
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    first, second = Lock("thing"), Lock("thing")
+    fill(folder)
+    assert first.take()
+    assert not second.take()
+    assert second.holder == "another process"
+    first.release()
+    assert second.take()
+    second.release(remove=True)
+    third = Lock("thing")
+    assert third.take()
+    third.release()
+
+
+def fill(folder: Path) -> None:
+    with (folder / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(1 << 10)):
+            pass
+
+
+def started(
+    folder: Path, environ: dict[str, str], *more: str, stdout: int = subprocess.DEVNULL
+) -> tuple[subprocess.Popen[str], IO[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dctbench", *SWEEP, *more],
+        cwd=folder, env=environ, stdout=stdout, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    return process, process.stderr
+
+
+def wait_for(beginning: str, lines: IO[str]) -> None:
+    assert any(line.startswith(beginning) for line in iter(lines.readline, ""))

@@ -1,0 +1,84 @@
+"""A PostgreSQL server that stops while a run measures: nothing of the run is lost once the outbox was pushed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import TINY, Cli
+from tests.postgresql import PASSWORD, Server
+
+SWEEP = ("run", "--impl", "sdpa,none", *TINY, "--progress", "plain")
+PLANNED = {(name, n, round) for name in ("sdpa", "none") for n in (64, 128) for round in (1, 2)}
+
+
+@pytest.fixture
+def database(postgresql: Server) -> Iterator[str]:
+    """The URL of an empty database; the server runs again at the end."""
+    name = f"t{uuid.uuid4().hex}"
+    postgresql.query(f"CREATE DATABASE {name}")
+    yield postgresql.url_of(name)
+    postgresql.query(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everything(
+    cli: Cli, tmp_path: Path, environ: dict[str, str], postgresql: Server, database: str
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dctbench", *SWEEP, "--store", database],
+        cwd=tmp_path,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    told = ""
+    for line in process.stderr:
+        told += line
+        if line.startswith("[3/8]"):
+            break
+    postgresql.stop()
+    try:
+        out, rest = process.communicate(timeout=120)
+        told += rest
+        assert process.returncode == 0, told
+        assert "results go to .dctbench/outbox.sqlite" in told
+        assert "dctbench store push postgresql+psycopg://bench:***@" in told
+        assert "[8/8]" in told
+        assert "4 of 4 measured" in out
+        outbox = exported(cli, ".dctbench/outbox.sqlite")
+        assert rounds(outbox) == PLANNED
+        down = cli("store", "push", database)
+        assert down.code == 5
+        assert "Traceback" not in down.err
+    finally:
+        postgresql.start()
+    assert 3 <= len(rounds(exported(cli, database))) < 8
+    pushed, again = (cli("store", "push", database) for _ in range(2))
+    assert (pushed.code, again.code) == (0, 0), pushed.err + again.err
+    assert "0 results of 1 run are new" in again.err
+    assert "8 were there already" in again.err
+    assert exported(cli, database) == outbox
+    assert PASSWORD not in told + out + down.err + pushed.err + again.err
+
+
+def exported(cli: Cli, store: str) -> Any:
+    done = cli("export", "json", "--store", store)
+    assert done.code == 0, done.err
+    return done.json()
+
+
+def rounds(document: Any) -> set[tuple[str, int, int]]:
+    return {
+        (one["case"]["implementation"], one["case"]["seq_len"], taken["round"])
+        for one in document["results"]
+        for taken in one["rounds"]
+        if taken["status"] == "ok"
+    }

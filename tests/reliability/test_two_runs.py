@@ -1,0 +1,60 @@
+"""Two whole commands at once, on one device and into one store: both finish, and never measure at the same time."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+from tests.conftest import Cli
+from tests.reliability.layers import RECORD
+
+ROOT = Path(__file__).parents[2]
+LAYER = "tests.reliability.layers:LeavesARecord"
+SWEEP = ("run", "--impl", LAYER, "--ratio", "2", "--seq", "16..96:+16", "--heads", "2", "--head-dim", "8",
+         "--rounds", "1", "--progress", "plain")  # fmt: skip
+CASES = 6
+
+
+def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
+    cli: Cli, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dctbench", *SWEEP, "--label", label],
+            cwd=tmp_path,
+            env=environ | {"PYTHONPATH": str(ROOT), RECORD: str(tmp_path / label)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for label in ("one", "two")
+    ]
+    told = [process.communicate(timeout=300)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], told
+    named = {int(pid) for text in told for pid in re.findall(r"waiting for cpu: process (\d+) is measuring", text)}
+    assert named & {process.pid for process in started}, told
+
+    # Each case has a process of its own: from its first call to its last, nobody else's may fall between.
+    spans = sorted(span for label in ("one", "two") for span in calls(tmp_path / label))
+    assert len(spans) == 2 * CASES
+    assert all(last < begin for (_, last), (begin, _) in pairwise(spans))
+
+    listed = cli("list", "runs", "--format", "json").json()
+    assert {(run["label"], run["results"]) for run in listed} == {
+        (label, f"{CASES} of {CASES}") for label in ("one", "two")
+    }
+    for label in ("one", "two"):
+        results = cli("export", "json", label).json()["results"]
+        assert [one["case"]["seq_len"] for one in results if one["status"] == "ok"] == list(range(16, 97, 16))
+
+
+def calls(record: Path) -> list[tuple[float, float]]:
+    """The first and the last call of each process, on the machine's one monotonic clock."""
+    found: dict[str, list[float]] = {}
+    for line in record.read_text().splitlines():
+        pid, moment = line.split()
+        found.setdefault(pid, []).append(float(moment))
+    return [(min(moments), max(moments)) for moments in found.values()]

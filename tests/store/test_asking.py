@@ -1,0 +1,92 @@
+"""How the store is asked: a fixed number of statements whatever it holds, each of them led by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from dctbench.store import Store, open_store
+from dctbench.store.merging import merge
+from tests.made import ENVIRONMENT, RUN, result
+
+RUNS = [replace(RUN, id=f"{number:016x}", started_at=f"2026-01-02T03:04:{number:02d}+00:00") for number in range(20)]
+RESULTS = [result("sdpa", n, 1e-3, round=round) for n in range(64, 74) for round in (1, 2)]
+
+
+def made(path: Path, runs: int) -> str:
+    with open_store(str(path), create=True) as store:
+        for run in RUNS[:runs]:
+            store.add_run(run, list(dict.fromkeys(one.case for one in RESULTS)), rounds=2)
+            store.add_environment(run.id, ENVIRONMENT)
+            store.add_results(run.id, RESULTS)
+    return str(path)
+
+
+@contextmanager
+def statements(store: Store) -> Iterator[list[tuple[str, object]]]:
+    """Every statement with its values that reaches the database meanwhile, but for the ends of transactions."""
+    seen: list[tuple[str, object]] = []
+
+    def note(_: object, __: object, statement: str, values: object, *___: object) -> None:
+        if statement != "BEGIN":
+            seen.append((statement, values))
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    yield seen
+    sa.event.remove(store.engine, "before_cursor_execute", note)
+
+
+def open_one(store: Store) -> None:
+    run = store.find_run(RUNS[0].id[:16]).run
+    store.results(run.id)
+    store.plan(run.id)
+    store.environments(run.id)
+
+
+@pytest.mark.parametrize("runs", [1, 20])
+def test_opening_a_run_takes_as_many_statements_however_much_is_stored(tmp_path: Path, runs: int) -> None:
+    with open_store(made(tmp_path / "a.sqlite", runs)) as store, statements(store) as seen:
+        open_one(store)
+    assert len(seen) == 6  # its id, its state, its plan and results, its plan, its environments
+
+
+@pytest.mark.parametrize("runs", [1, 20])
+def test_listing_runs_is_one_statement(tmp_path: Path, runs: int) -> None:
+    with open_store(made(tmp_path / "a.sqlite", runs)) as store, statements(store) as seen:
+        assert len(store.runs()) == runs
+    assert len(seen) == 1
+
+
+def test_a_merge_takes_as_many_statements_per_run_however_many_results_a_run_has(tmp_path: Path) -> None:
+    source = made(tmp_path / "a.sqlite", 2)
+    counts = []
+    for number in (2, 3):
+        with open_store(str(tmp_path / f"{number}.sqlite"), create=True) as into, open_store(source) as store:
+            with statements(into) as written, statements(store) as read:
+                merge([store], into)
+            counts.append((len(written), len(read)))
+    # Written: what is there already is asked for; then of each run itself, its plan, environments and results.
+    # Read: all runs; then of each run its plan, environments and results; the calibrations.
+    assert counts == [(1 + 2 * 4, 1 + 2 * 3 + 1)] * 2
+
+
+def test_no_question_reads_results_that_it_does_not_need(tmp_path: Path) -> None:
+    with open_store(made(tmp_path / "a.sqlite", 20)) as store:
+        with statements(store) as seen:
+            open_one(store)
+            store.runs()
+            store.latest_run_of(ENVIRONMENT.fingerprint)
+            store.calibration(ENVIRONMENT.fingerprint)
+        counted = []
+        with store.writing() as connection:
+            for statement, values in seen:
+                plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+                assert not [step for step in plan if step.startswith("SCAN results")], (statement, plan)
+                counted += [step for step in plan if " results " in f"{step} " and "count(" in statement]
+        assert counted
+        assert all("COVERING INDEX results_by_status" in step for step in counted), counted

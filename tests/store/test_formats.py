@@ -1,0 +1,71 @@
+"""Files of every format there ever was are read for ever: what today's version writes is kept here from now on.
+
+A new schema or a new version of the document brings a fixture with it, made before the change.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dctbench.imports import parse, read_file
+from dctbench.model import SCHEMA_VERSION, STATUSES
+from dctbench.report.document import document, dumps
+from dctbench.store import open_store, schema
+from dctbench.store.checking import damages
+from tests.conftest import Cli
+from tests.made import RUN
+from tests.store.test_calibrations import CALIBRATION, FIXTURES, SCHEMAS
+
+FILES = Path(__file__).parents[1] / "imports" / "files"
+WHOLE_RUN = FILES / "document-1-run.json"
+"""A real run of every status: all metrics, two rounds, warnings, failures, its place under the roof."""
+
+
+def test_every_schema_and_every_document_version_has_a_fixture() -> None:
+    assert tuple(migration.number for migration in schema.MIGRATIONS) == SCHEMAS
+    assert all((FIXTURES / f"schema-{number}.sqlite").is_file() for number in SCHEMAS)
+    versions = {json.loads(path.read_bytes())["schema_version"] for path in FILES.glob("document-*.json")}
+    assert versions == set(range(1, SCHEMA_VERSION + 1))
+
+
+def test_a_real_run_of_every_status_is_read_back_whole() -> None:
+    run, environments, results = read_file(str(WHOLE_RUN))
+    assert (run.id, run.label) == ("be7f5422fa874945", "kept for ever é")
+    assert {result.status for result in results} == set(STATUSES)
+    assert {result.round for result in results} == {1, 2}
+    metrics = {measured.metric for result in results for measured in result.measurements}
+    assert metrics >= {"latency", "setup", "first_call", "flops", "memory.tensor", "memory.state", "error.noise"}
+    [environment] = environments.values()
+    assert environment.facts["cpu"] == "AMD EPYC"
+    written = dumps(document(run, environments, results))
+    assert parse(written.encode(), "again.json") == (run, environments, results)
+
+
+@pytest.mark.parametrize("number", [number for number in SCHEMAS if number >= 3])
+def test_a_store_keeps_the_same_run_with_its_unfinished_plan(tmp_path: Path, number: int) -> None:
+    path = shutil.copy(FIXTURES / f"schema-{number}.sqlite", tmp_path / "old.sqlite")
+    run, environments, results = read_file(str(WHOLE_RUN))
+    with open_store(str(path)) as store:
+        assert damages(store) == []
+        state = store.state(run.id)
+        assert (state.run, state.planned, state.stored, state.complete) == (run, 33, 22, False)
+        assert store.results(run.id) == results
+        assert store.environments(run.id) == environments
+        assert store.state(RUN.id).complete
+        assert store.calibration("f" * 16) == CALIBRATION
+
+
+@pytest.mark.parametrize("number", SCHEMAS)
+def test_the_command_reads_and_goes_on_writing_a_store_of_any_age(cli: Cli, tmp_path: Path, number: int) -> None:
+    path = shutil.copy(FIXTURES / f"schema-{number}.sqlite", tmp_path / "old.sqlite")
+    assert cli("store", "check", "--store", str(path)).code == 0
+    told = cli("import", str(FILES / "document-1.json"), "--store", str(path))
+    assert (told.code, "holds another run" in told.err) == (2, True)  # the same id, and not the same run
+    (tmp_path / "new.json").write_text(WHOLE_RUN.read_text().replace("be7f5422fa874945", "a" * 16))
+    assert cli("import", "new.json", "--store", str(path)).code == 0
+    listed = cli("list", "runs", "--store", str(path), "--format", "json").json()
+    assert {run["results"] for run in listed if run["label"]} >= {"22 of 22"}
