@@ -74,8 +74,9 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
         later = []
         for second in range(first + 1, len(ranked)):
             if len(numbers) == 1:
-                if _medians_tie(ranked[second], summary):
-                    later.append(second)
+                if not _medians_tie(ranked[second], summary):
+                    break  # those behind are slower still
+                later.append(second)
                 continue
             if numbers == rounds[second]:
                 differences = [b - a for a, b in zip(own, logs[second], strict=True)]

@@ -36,6 +36,17 @@ def test_title_and_reference_are_used(cli: Cli, tmp_path: Path) -> None:
     assert "vs full" in text
 
 
+def test_runs_are_named_one_by_one_and_the_page_may_be_compressed(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    assert cli("export", "json", "-o", "other.json").code == 0
+    assert cli("report", "latest", "other.json", "-o", "whole.html").code == 0
+    assert "Each run has its own statistics" in (tmp_path / "whole.html").read_text(encoding="utf-8")
+    assert cli("report", "--compress", "-o", "packed.html").code == 0
+    text = (tmp_path / "packed.html").read_text(encoding="utf-8")
+    assert "At n = 512, keep sdpa: fastest" in text
+    assert len(text) < 0.55 * (tmp_path / "whole.html").stat().st_size
+
+
 def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
     assert cli("report").code == 5
     stored(tmp_path)

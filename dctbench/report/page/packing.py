@@ -23,12 +23,13 @@ def brief(value: float, scale: float = 1.0, *, fewest: int = 4) -> float:
     Rounding twice changes what is read only where the first rounding ends in a 5, which the second takes up or down,
     or at a new power of ten, where another unit may begin: then more digits are kept.
     """
+    scaled = value / scale
     for digits in (fewest, 6):
-        text = f"{value / scale:.{digits - 1}e}"
-        mantissa, short = text.partition("e")[0].rstrip("0"), float(text)
-        if mantissa[-1] not in "5." or short * scale == value:
+        text = f"{scaled:.{digits - 1}e}"
+        short = float(text)
+        if text[: digits + 1].rstrip("0")[-1] not in "5." or short * scale == value:
             return tidy_number(short)
-    return tidy_number(value / scale)
+    return tidy_number(scaled)
 
 
 def column(values: Sequence[Any]) -> Column:
