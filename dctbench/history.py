@@ -16,12 +16,10 @@ from itertools import pairwise
 from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
 from dctbench.errors import UsageError
 from dctbench.levels import LEAST_POINTS, level_starts
-from dctbench.model import Case, Run, canonical_json
+from dctbench.model import COMPARED_SETTINGS, Case, Run, canonical_json
 from dctbench.stats import Interval
 from dctbench.store import Store
 
-SETTINGS = ("cache", "isolation", "env")
-"""The settings of a run that must be equal for its latencies to be compared with another's."""
 _NAMED = re.compile(r"(?P<name>\S.*?)\s+n\s*=\s*(?P<length>[0-9]{1,9})(?P<thousands>k?)", re.ASCII)
 _LEAST_DIGITS = 4
 
@@ -158,7 +156,7 @@ def change_points(found: History) -> list[ChangePoint]:
 
 def _place(run: Run, summary: Summary) -> tuple[str, str]:
     """What must be equal: the environment (of shards that were merged, the first round's), and the settings."""
-    settings = {name: run.settings.get(name) or None for name in SETTINGS}
+    settings = {name: run.settings.get(name) or None for name in COMPARED_SETTINGS}
     return summary.rounds[0].fingerprint, canonical_json(settings)
 
 
