@@ -12,7 +12,8 @@ from jinja2 import Environment, StrictUndefined
 
 from dctbench.compare import Difference, Outcome
 from dctbench.model import Case, Kind, Verdict
-from dctbench.report import figures
+from dctbench.report.figures.axes import Figure
+from dctbench.report.figures.regressions import regressions
 from dctbench.report.verdicts.section import section
 from tests.outcomes import FAILING, FASTER, MIXED, OPEN, PASSED, SLOWER, WORSE, X, outcome
 
@@ -26,8 +27,8 @@ def rendered(made: Outcome | None) -> str:
     return template.render(regressions=section(made) if made else None)
 
 
-def drawn(*verdicts: Verdict) -> figures.Figure:
-    figure = figures.regressions(outcome(*verdicts))
+def drawn(*verdicts: Verdict) -> Figure:
+    figure = regressions(outcome(*verdicts))
     assert figure is not None
     go.Figure(figure)
     return figure
@@ -79,7 +80,7 @@ def test_a_wild_interval_does_not_squeeze_the_others_and_every_mark_is_in_sight(
 
 
 def test_without_a_latency_on_both_sides_there_is_no_figure() -> None:
-    assert figures.regressions(outcome(WORSE, FAILING)) is None
+    assert regressions(outcome(WORSE, FAILING)) is None
     assert "No latency was measured on both sides." in rendered(outcome(WORSE, FAILING))
 
 

@@ -56,6 +56,7 @@ def regressions(outcome: Outcome) -> Figure | None:
                 **_ticks(low, high),
             },
             "yaxis": {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False},
+            "showlegend": True,
             "shapes": [_band(outcome.rules.latency), _line()],
             "height": 150 + 24 * len(drawn),
         },
