@@ -51,7 +51,7 @@ def regressions(outcome: Outcome) -> Figure | None:
         "layout": {
             "xaxis": {
                 "type": "log",
-                "title": {"text": "time of head / time of base"},
+                "title": {"text": "time, head / base"},
                 "range": [math.log10(low), math.log10(high)],
                 **_ticks(low, high),
             },
