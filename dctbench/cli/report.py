@@ -39,6 +39,8 @@ _PAGE = "The page"
 )
 @click.option("--title", cls=Flag, section=_PAGE, metavar="TEXT", help="Heading; by default the run's label or id.")
 @click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", help="What ratios are taken against.")
+@click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF",
+              help="Add what changed since this run, file or named baseline.")  # fmt: skip
 @click.option("--compress", cls=Flag, section=_PAGE, is_flag=True,
               help="Half the size; takes a browser of 2023 or later.")  # fmt: skip
 @click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Show the page in a browser.")
@@ -49,6 +51,7 @@ def command(
     output: str,
     title: str | None,
     reference: str | None,
+    baseline: str | None,
     compress: bool,
     open_page: bool,
     store: str,
@@ -57,6 +60,7 @@ def command(
 
     Several runs, such as those of two machines, stand side by side in one page; no figure mixes them.
     """
+    from dctbench.compare.stored import compare_stored
     from dctbench.references import resolve
     from dctbench.report.html import html
 
@@ -72,6 +76,7 @@ def command(
         heading=harmless(typed(title)) if title else title,
         reference=_reference(found, reference),
         compress=compress,
+        outcome=compare_stored(resolve(store, baseline), found[0]) if baseline is not None else None,
     )
     path = write_whole(Path(output), page)
     click.echo(str(path))

@@ -14,9 +14,11 @@ from typing import Any
 
 from dctbench import units
 from dctbench.analysis import Summary, references
+from dctbench.compare import Outcome
 from dctbench.model import Environment
 from dctbench.references import Recorded
 from dctbench.report import rows, sources, words
+from dctbench.report.figures.regressions import regressions
 from dctbench.report.labels import Labels
 from dctbench.report.page import findings
 from dctbench.report.page.data import embedded, page_data, title
@@ -24,6 +26,7 @@ from dctbench.report.page.settings import Contents, Setting, contents
 from dctbench.report.palette import looks
 from dctbench.report.svg import latency_svg
 from dctbench.report.trust import MOST_LENGTHS, Trust, trust
+from dctbench.report.verdicts.section import section
 
 TABLE_ROWS = 100
 """So many results stand in the page as a table: for readers without scripts, and on paper."""
@@ -34,7 +37,12 @@ LIST_LINES = 12
 
 
 def html(
-    runs: Sequence[Recorded], *, heading: str | None = None, reference: str | None = None, compress: bool = False
+    runs: Sequence[Recorded],
+    *,
+    heading: str | None = None,
+    reference: str | None = None,
+    compress: bool = False,
+    outcome: Outcome | None = None,
 ) -> str:
     """The page of one run, or of several side by side.
 
@@ -43,12 +51,15 @@ def html(
         heading: of the page; the runs' labels or ids when None.
         reference: implementation that ratios are taken against at first; sdpa, else full, when None.
         compress: the data and plotly.js as gzip, which the browser unpacks.
+        outcome: how the first run compares with a baseline, for a section on what got worse.
     """
     held = contents(runs, reference or runs[0].reference())
     first = held.settings[0]
     against = findings.against(first, held.reference, held.labels)
     shown = [_run(held, number) for number in range(len(runs))]
     figures = {name: figure for one in shown if one["trust"] for name, figure in one["trust"].figures.items()}
+    forest = regressions(outcome) if outcome else None
+    figures |= {"regressions": forest} if forest else {}
     general = findings.said(first, held.reference, held.labels)
     scripts = {"plotly": sources.plotly(), "page": sources.script()}
     page: str = sources.template().render(
@@ -63,6 +74,7 @@ def html(
         lines=LIST_LINES,
         rows=_rows(held.settings, held.reference, held.labels),
         results=sum(len(setting.summaries) for setting in held.settings),
+        regressions=section(outcome) if outcome else None,
         note=rows.APPROXIMATE_NOTE if _any_among_frequencies(held) else None,
         style=sources.style(),
         scripts=scripts,

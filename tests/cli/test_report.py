@@ -47,6 +47,16 @@ def test_runs_are_named_one_by_one_and_the_page_may_be_compressed(cli: Cli, tmp_
     assert len(text) < 0.55 * (tmp_path / "whole.html").stat().st_size
 
 
+def test_a_baseline_adds_what_changed_since(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    assert cli("report").code == 0
+    assert "Did it get worse?" not in (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert cli("report", "--baseline", "latest").code == 0
+    text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert "Did it get worse?" in text
+    assert cli("report", "--baseline", "nothing").code == 2
+
+
 def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
     assert cli("report").code == 5
     stored(tmp_path)
