@@ -107,6 +107,8 @@ def find_case(store: Store, text: str) -> Case:
 def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     """The series of a case over the runs of one environment and equal settings.
 
+    The base side of a check is no part of it: what ran there is other code, measured out of its time.
+
     Raises:
         StoreError: when the store cannot be read.
     """
@@ -116,7 +118,7 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     for state in store.runs():
         found = {s.case: s for s in summarise(store.results(state.run.id, [case.id, beside.id]))}
         own = found.get(case)
-        if own is None:
+        if own is None or state.run.settings.get("check", {}).get("side") == "base":
             continue
         if own.latency is None:
             untimed += 1

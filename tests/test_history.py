@@ -174,3 +174,15 @@ def test_a_sparkline_keeps_to_a_terminal_and_goes_from_lowest_to_highest() -> No
     line = sparkline([1.0] * 500 + [2.0] * 500)
     assert len(line) <= 60
     assert set(line) == {"▁", "█"}
+
+
+def test_the_base_side_of_a_check_is_no_part_of_a_series(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as store:
+        for number, side in enumerate((None, "base", "head")):
+            check = {} if side is None else {"check": {"side": side}}
+            run = replace(RUN, id=f"{number:016x}", settings={**RUN.settings, **check})
+            store.add_run(run, [result().case], rounds=1)
+            store.add_environment(run.id, ENVIRONMENT)
+            store.add_result(run.id, result(seconds=1e-3))
+        found = history(store, result().case)
+    assert [point.run.settings.get("check", {}).get("side") for point in found.points] == [None, "head"]

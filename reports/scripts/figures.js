@@ -36,14 +36,17 @@ function figureOf(element, width) {
 
 function draw(element) {
   stale.delete(element);
-  const frame = element.parentElement;
-  const width = printing ? PAPER_WIDTH : frame.clientWidth;
+  const place = placeOf(element);
+  const frame = element.closest(".frame") || place;
+  const width = printing ? PAPER_WIDTH : place.clientWidth;
   const figure = figureOf(element, width);
   const missing = document.querySelector('[data-missing="' + element.id + '"]');
   const empty = typeof figure === "string";
-  missing.hidden = !empty;
-  missing.textContent = empty ? figure : "";
-  frame.hidden = empty;
+  if (missing) {
+    missing.hidden = !empty;
+    missing.textContent = empty ? figure : "";
+    frame.hidden = empty;
+  }
   if (empty) {
     return;
   }
@@ -71,6 +74,11 @@ function figures() {
   return Array.from(document.querySelectorAll("[data-figure]"));
 }
 
+// What holds a chart and what stands for it when there is none: an empty chart has no size to be seen by.
+function placeOf(element) {
+  return element.closest("[data-watch]") || element;
+}
+
 function drawStale() {
   if (window.Plotly) {
     figures().filter((element) => stale.has(element) && inSight.has(element)).forEach(draw);
@@ -93,17 +101,16 @@ function clearUnseen() {
   }
 }
 
-// What is watched holds the chart and what stands for it when there is none: an empty chart has no size to be seen by.
 function watchFigures() {
   const watcher = new IntersectionObserver(function (entries) {
     entries.forEach(function (entry) {
-      const element = byId(entry.target.dataset.watch);
+      const element = byId(entry.target.dataset.watch || entry.target.id);
       entry.isIntersecting ? inSight.add(element) : inSight.delete(element);
     });
     drawStale();
     clearUnseen();
   });
-  document.querySelectorAll("[data-watch]").forEach((place) => watcher.observe(place));
+  figures().forEach((element) => watcher.observe(placeOf(element)));
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   narrow.addEventListener("change", redraw);
   window.addEventListener("beforeprint", () => onPaper(true));

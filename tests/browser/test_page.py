@@ -15,6 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from dctbench.compare.stored import compare_stored
 from dctbench.references import Recorded
 from dctbench.report.html import html
 from tests.browser.conftest import EVIL, recorded, results, written
@@ -193,3 +194,14 @@ def test_the_samples_of_another_length_are_drawn_when_they_are_opened(browser: w
     assert not browser.find_elements(By.CSS_SELECTOR, "#strips-1024 svg")
     summary.click()
     settled(browser, "strips-1024")
+
+
+def test_what_changed_since_a_baseline_is_drawn(browser: webdriver.Chrome, reported: Recorded, tmp_path: Path) -> None:
+    screen(browser, 390)
+    outcome = compare_stored(recorded(results(), id="e" * 16), reported)
+    browser.get(written(html([reported], compared=outcome), tmp_path))
+    settled(browser, "regressions")
+    assert browser.find_elements(By.CSS_SELECTOR, "#regressions .scatterlayer .trace")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert violations(browser) == []
+    assert browser.get_log("browser") == []
