@@ -178,11 +178,8 @@ def test_a_sparkline_keeps_to_a_terminal_and_goes_from_lowest_to_highest() -> No
 
 def test_the_base_side_of_a_check_is_no_part_of_a_series(tmp_path: Path) -> None:
     with open_store(str(tmp_path / "s.sqlite"), create=True) as store:
-        for number, side in enumerate((None, "base", "head")):
-            check = {} if side is None else {"check": {"side": side}}
-            run = replace(RUN, id=f"{number:016x}", settings={**RUN.settings, **check})
-            store.add_run(run, [result().case], rounds=1)
-            store.add_environment(run.id, ENVIRONMENT)
-            store.add_result(run.id, result(seconds=1e-3))
-        found = history(store, result().case)
+        add(store, 1, pair(1.0, None))
+        add(store, 2, pair(1.0, None), check={"side": "base"})
+        add(store, 3, pair(1.0, None), check={"side": "head"})
+        found = history(store, METHOD)
     assert [point.run.settings.get("check", {}).get("side") for point in found.points] == [None, "head"]
