@@ -191,3 +191,13 @@ def test_an_environment_that_imports_heads_own_files_is_warned_about(cli: Cli) -
     done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", sys.executable)
     assert done.code == 0, done.err
     assert "imports the same dctbench as head" in done.err
+
+
+def test_cases_that_are_skipped_for_want_of_a_device_never_pass(cli: Cli) -> None:
+    flags = ("--impl", "dct-x", "--ratio", "8", "--base-impl", "dct-x")
+    assert cli("check", *EASY, *flags, "--device", "cuda").code == 6
+    done = cli("check", *EASY, *flags, "--device", "cpu,cuda", "--format", "json")
+    assert done.code == 3, done.err
+    said = {(v["case"]["device"], v["metric"]): v["kind"] for v in done.json()["verdicts"]}
+    assert said["cuda:0", "status"] == "INCOMPARABLE"
+    assert said["cpu", "flops"] == "PASS"
