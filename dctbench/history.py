@@ -16,12 +16,10 @@ from itertools import pairwise
 from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
 from dctbench.errors import UsageError
 from dctbench.levels import LEAST_POINTS, level_starts
-from dctbench.model import Case, Run, canonical_json
+from dctbench.model import COMPARED_SETTINGS, Case, Run, canonical_json
 from dctbench.stats import Interval
 from dctbench.store import Store
 
-SETTINGS = ("cache", "isolation", "env")
-"""The settings of a run that must be equal for its latencies to be compared with another's."""
 _NAMED = re.compile(r"(?P<name>\S.*?)\s+n\s*=\s*(?P<length>[0-9]{1,9})(?P<thousands>k?)", re.ASCII)
 _LEAST_DIGITS = 4
 
@@ -109,6 +107,8 @@ def find_case(store: Store, text: str) -> Case:
 def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     """The series of a case over the runs of one environment and equal settings.
 
+    The base side of a check is no part of it: what ran there is other code, measured out of its time.
+
     Raises:
         StoreError: when the store cannot be read.
     """
@@ -118,7 +118,7 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     for state in store.runs():
         found = {s.case: s for s in summarise(store.results(state.run.id, [case.id, beside.id]))}
         own = found.get(case)
-        if own is None:
+        if own is None or state.run.settings.get("check", {}).get("side") == "base":
             continue
         if own.latency is None:
             untimed += 1
@@ -158,7 +158,7 @@ def change_points(found: History) -> list[ChangePoint]:
 
 def _place(run: Run, summary: Summary) -> tuple[str, str]:
     """What must be equal: the environment (of shards that were merged, the first round's), and the settings."""
-    settings = {name: run.settings.get(name) or None for name in SETTINGS}
+    settings = {name: run.settings.get(name) or None for name in COMPARED_SETTINGS}
     return summary.rounds[0].fingerprint, canonical_json(settings)
 
 

@@ -29,6 +29,8 @@ SCHEMA_VERSION = 1
 """Of the own JSON document; a reader refuses a higher one."""
 PROTOCOL = 1
 """Of what a runner and its workers say to each other: a base in another environment has to speak the same."""
+COMPARED_SETTINGS = ("cache", "isolation", "env")
+"""The settings of a run that must be equal for its latencies to be compared with another's."""
 TURN = "turn\n"
 """What a worker says when it waits for its turn; a line in answer gives it."""
 

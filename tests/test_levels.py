@@ -55,14 +55,25 @@ def test_any_series_has_its_levels_inside_and_long_enough(values: list[float]) -
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_of_two_hundred_series_of_pure_noise_at_most_eight_show_a_change(noise: str) -> None:
-    """Counted over 2,000 to 4,000 series of each kind, the rate was 0.8 to 1.6%; Binomial(200, 0.016) exceeds 8 in
-    one of 200 seeds, and the seed is fixed.
+def test_of_two_hundred_series_of_pure_noise_at_most_ten_show_a_change(noise: str) -> None:
+    """Over 2,000 or 3,000 series of each kind and length from 10 to 100 the rate was 0.5 to 1.7%, and Binomial(200,
+    0.017) exceeds 10 less than once in 1,000 times; the seed is fixed.
     """
     rng = np.random.default_rng(20260102)
     for count in (10, 20, 50, 100):
         false = sum(bool(level_starts(list(NOISES[noise](rng, count)))) for _ in range(200))
-        assert false <= 8, f"{false} of 200 series of {count}"
+        assert false <= 10, f"{false} of 200 series of {count}"
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=50)
+def test_a_bump_in_the_middle_is_found_on_both_sides(data: st.DataObject, seed: int) -> None:
+    count = data.draw(st.integers(24, 150))
+    width = data.draw(st.integers(count // 3, count // 2))
+    start = data.draw(st.integers(6, count - width - 6))
+    values = np.random.default_rng(seed).uniform(-0.5, 0.5, count)
+    values[start : start + width] += data.draw(st.sampled_from([-20.0, 20.0]))
+    assert {start, start + width} <= set(level_starts(list(values)))
 
 
 def test_under_ten_values_nothing_is_claimed_and_with_ten_a_clear_half_is() -> None:

@@ -171,8 +171,13 @@ class _Check:
             argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__ if side == "head" else runner.version or "unknown",
-            settings={**self.suite.settings, "check": {"side": side, **about}},
+            settings={**self.suite.settings, "check": {"side": side, **self._basis(), **about}},
         )
+
+    def _basis(self) -> dict[str, Any]:
+        """What a later comparison of the stored sides has to know."""
+        asked = list(dict.fromkeys(case.implementation for case in self.judged))
+        return {"asked": asked, "reference": self.rules.reference, "tolerance": self.rules.latency}
 
     def _side(self, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store) -> gate.Side:
         """The run stored, and its runner given this machine's rates: the same for both sides, so that plans agree."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from dctbench.cli.streams import typed
 from dctbench.texts import harmless
 
 if TYPE_CHECKING:
+    from dctbench.history import ChangePoint, History
     from dctbench.references import Recorded
 
 _PAGE = "The page"
@@ -40,7 +42,9 @@ _PAGE = "The page"
 @click.option("--title", cls=Flag, section=_PAGE, metavar="TEXT", help="Heading; by default the run's label or id.")
 @click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", help="What ratios are taken against.")
 @click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF",
-              help="Add what changed since this run, file or named baseline.")  # fmt: skip
+              help="A run to compare the first one with, in a section on regressions.")  # fmt: skip
+@click.option("--history", "case", cls=Flag, section=_PAGE, metavar="CASE",
+              help="A case to follow over the stored runs, by its id or such as 'dct-x r=8 n=4096'.")  # fmt: skip
 @click.option("--compress", cls=Flag, section=_PAGE, is_flag=True,
               help="Half the size; takes a browser of 2023 or later.")  # fmt: skip
 @click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Show the page in a browser.")
@@ -52,6 +56,7 @@ def command(
     title: str | None,
     reference: str | None,
     baseline: str | None,
+    case: str | None,
     compress: bool,
     open_page: bool,
     store: str,
@@ -76,13 +81,23 @@ def command(
         heading=harmless(typed(title)) if title else title,
         reference=_reference(found, reference),
         compress=compress,
-        outcome=compare_stored(resolve(store, baseline), found[0]) if baseline is not None else None,
+        compared=None if baseline is None else compare_stored(resolve(store, baseline), found[0]),
+        past=None if case is None else _history(store, case),
     )
     path = write_whole(Path(output), page)
     click.echo(str(path))
     if open_page:
         click.launch(path.absolute().as_uri())
     return errors.EXIT_OK
+
+
+def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
+    from dctbench.history import change_points, find_case, history
+    from dctbench.store import open_store
+
+    with open_store(store) as opened:
+        found = history(opened, find_case(opened, case))
+    return found, change_points(found)
 
 
 def _reference(found: list[Recorded], name: str | None) -> str | None:

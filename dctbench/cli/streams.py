@@ -21,6 +21,7 @@ _ASCII = {
     "…": "...",
     "²": "^2",
     "≤": "<=",
+    **dict(zip("▁▂▃▄▅▆▇█", "_.-~=+*#", strict=True)),
 }
 _HANDLER = "dctbench.readable"
 _ENCODING = "dctbench_ascii"

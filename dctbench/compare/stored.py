@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from dctbench.analysis import Summary, arranged, default_reference
 from dctbench.compare.judgement import Comparison, judge
 from dctbench.compare.outcome import Outcome, apart, differences
-from dctbench.compare.rules import TOLERANCES, WITNESS, Rules
+from dctbench.compare.rules import TOLERANCES, Rules
 from dctbench.errors import CannotJudgeError
 from dctbench.model import Case, Kind, Run, Verdict
 from dctbench.references import Recorded
@@ -27,8 +28,9 @@ def compare_stored(
 
     Args:
         base, head: the runs.
-        reference: whose latency beside a case's cancels drift; when None, sdpa or full, if it ran in both.
-        tolerance: of latency, a share; when None, what is usual for the devices of head.
+        reference: whose latency beside a case's cancels drift; when None, that of the check which measured head, else
+            sdpa or full, if it ran in both.
+        tolerance: of latency, a share; when None, that check's, else what is usual for the devices of head.
 
     Raises:
         CannotJudgeError: when either has no results.
@@ -39,11 +41,13 @@ def compare_stored(
                 f"run {side.run.short_id} has no results yet", hint="go on with: dctbench run --resume"
             )
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
-    reference = reference or default_reference(set(sides[0]) & set(sides[1]))
+    known = _check(head.run)
+    reference = reference or known.get("reference") or default_reference(set(sides[0]) & set(sides[1]))
+    tolerance = known.get("tolerance") if tolerance is None else tolerance
     rules = Rules(pairs=_FEWEST, confirm=False, latency=_tolerance(head) if tolerance is None else tolerance)
     rules = replace(rules, reference=reference) if reference else rules
     paired = _are_pairs(base, head)
-    beside = _beside(head, rules)
+    beside = _beside(head)
     cases = [case for case in _in_order(head, rules) if case.implementation not in beside]
     counterparts = _counterparts(cases, _check(head.run).get("base_impl") if paired else None, sides[0])
     ours = {*counterparts.values(), *cases}
@@ -69,7 +73,7 @@ def compare_stored(
     )
 
 
-def _check(run: Run) -> Mapping[str, object]:
+def _check(run: Run) -> Mapping[str, Any]:
     """What a check has written about a run that it measured; nothing for any other."""
     found = run.settings.get("check")
     return found if isinstance(found, Mapping) else {}
@@ -81,10 +85,12 @@ def _are_pairs(base: Recorded, head: Recorded) -> bool:
     return "base_impl" in check and check.get("base") == base.run.id
 
 
-def _beside(head: Recorded, rules: Rules) -> frozenset[str]:
+def _beside(head: Recorded) -> frozenset[str]:
     """The references that a check has added to what it was asked for: they get no verdict."""
-    added = frozenset({rules.reference, WITNESS}) if _check(head.run) else frozenset[str]()
-    return added if {case.implementation for case in head.plan} - added else frozenset()
+    asked = _check(head.run).get("asked")
+    if not isinstance(asked, list):
+        return frozenset()
+    return frozenset(case.implementation for case in head.plan) - frozenset(map(str, asked))
 
 
 def _in_order(head: Recorded, rules: Rules) -> list[Case]:

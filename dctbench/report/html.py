@@ -15,10 +15,14 @@ from typing import Any
 from dctbench import units
 from dctbench.analysis import Summary, references
 from dctbench.compare import Outcome
+from dctbench.history import ChangePoint, History
 from dctbench.model import Environment
 from dctbench.references import Recorded
 from dctbench.report import rows, sources, words
+from dctbench.report.figures import Figure
+from dctbench.report.figures.history import history
 from dctbench.report.figures.regressions import regressions
+from dctbench.report.history import sentences
 from dctbench.report.labels import Labels
 from dctbench.report.page import findings
 from dctbench.report.page.data import embedded, page_data, title
@@ -42,7 +46,8 @@ def html(
     heading: str | None = None,
     reference: str | None = None,
     compress: bool = False,
-    outcome: Outcome | None = None,
+    compared: Outcome | None = None,
+    past: tuple[History, Sequence[ChangePoint]] | None = None,
 ) -> str:
     """The page of one run, or of several side by side.
 
@@ -51,15 +56,15 @@ def html(
         heading: of the page; the runs' labels or ids when None.
         reference: implementation that ratios are taken against at first; sdpa, else full, when None.
         compress: the data and plotly.js as gzip, which the browser unpacks.
-        outcome: how the first run compares with a baseline, for a section on what got worse.
+        compared: the first run with a baseline, for the section on regressions.
+        past: one case over the stored runs and its changes of level, for the section on its history.
     """
     held = contents(runs, reference or runs[0].reference())
     first = held.settings[0]
     against = findings.against(first, held.reference, held.labels)
     shown = [_run(held, number) for number in range(len(runs))]
     figures = {name: figure for one in shown if one["trust"] for name, figure in one["trust"].figures.items()}
-    forest = regressions(outcome) if outcome else None
-    figures |= {"regressions": forest} if forest else {}
+    figures |= _figures_of_changes(compared, past)
     general = findings.said(first, held.reference, held.labels)
     scripts = {"plotly": sources.plotly(), "page": sources.script()}
     page: str = sources.template().render(
@@ -73,8 +78,9 @@ def html(
         said=general,
         lines=LIST_LINES,
         rows=_rows(held.settings, held.reference, held.labels),
+        regressions=section(compared) if compared else None,
+        history=_history(*past) if past else None,
         results=sum(len(setting.summaries) for setting in held.settings),
-        regressions=section(outcome) if outcome else None,
         note=rows.APPROXIMATE_NOTE if _any_among_frequencies(held) else None,
         style=sources.style(),
         scripts=scripts,
@@ -83,6 +89,21 @@ def html(
         data=embedded(page_data(held, figures)),
     )  # fmt: skip
     return page
+
+
+def _figures_of_changes(
+    compared: Outcome | None, past: tuple[History, Sequence[ChangePoint]] | None
+) -> dict[str, Figure]:
+    found = {
+        "regressions": regressions(compared) if compared else None,
+        "history": history(*past) if past and past[0].points else None,
+    }
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _history(found: History, changes: Sequence[ChangePoint]) -> dict[str, Any]:
+    case = f"{found.case.name} at n = {found.case.seq_len}"
+    return {"title": case, "sentences": sentences(found, changes), "points": found.points}
 
 
 def _packed(text: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dctbench import analysis, catalog, units
-from dctbench.analysis import Summary, Winner
+from dctbench.analysis import Speedup, Summary, Winner
 from dctbench.report.labels import Labels
+from dctbench.stats import Interval
 
 MARKS = {Winner.FASTER: "▲", Winner.SLOWER: "▼", Winner.TIE: "="}
 APPROXIMATE_NOTE = (
@@ -45,9 +46,12 @@ def row(summary: Summary, reference: Summary | None, labels: Labels) -> Row:
 
 def latency_words(summary: Summary) -> str:
     """`171 µs ±1%`: the median and half of its 95% interval."""
-    if summary.latency is None:
-        return "-"
-    return f"{units.seconds(summary.latency.value)} {width_words(summary.latency.relative_half_width)}"
+    return "-" if summary.latency is None else interval_words(summary.latency)
+
+
+def interval_words(latency: Interval) -> str:
+    """`171 µs ±1%`: a time and half of its 95% interval."""
+    return f"{units.seconds(latency.value)} {width_words(latency.relative_half_width)}"
 
 
 def width_words(relative_half_width: float) -> str:
@@ -59,7 +63,11 @@ def speedup_words(summary: Summary, reference: Summary | None) -> str:
     """`▲ 3.20x` faster, `▼ 0.74x` slower, `= 1.05x` no clear difference; `1.00x` for the reference itself."""
     if reference is not None and summary.case == reference.case and summary.latency:
         return units.ratio(1.0)
-    speedup = analysis.compare(summary, reference)
+    return marked(analysis.compare(summary, reference))
+
+
+def marked(speedup: Speedup | None) -> str:
+    """`▲ 3.20x`, `▼ 0.74x`, `= 1.05x`; `-` where nothing could be compared."""
     return "-" if speedup is None else f"{MARKS[speedup.winner]} {units.ratio(speedup.ratio)}"
 
 

@@ -199,7 +199,7 @@ def test_the_samples_of_another_length_are_drawn_when_they_are_opened(browser: w
 def test_what_changed_since_a_baseline_is_drawn(browser: webdriver.Chrome, reported: Recorded, tmp_path: Path) -> None:
     screen(browser, 390)
     outcome = compare_stored(recorded(results(), id="e" * 16), reported)
-    browser.get(written(html([reported], outcome=outcome), tmp_path))
+    browser.get(written(html([reported], compared=outcome), tmp_path))
     settled(browser, "regressions")
     assert browser.find_elements(By.CSS_SELECTOR, "#regressions .scatterlayer .trace")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390

@@ -117,9 +117,11 @@ def test_a_difference_that_three_processes_cannot_prove_is_inconclusive(cli: Cli
 
 def checked(tmp_path: Path, base: Sequence[Result], head: Sequence[Result], **about: Any) -> None:
     """The two runs that an interleaved check leaves in the store."""
+    rules = {"asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.25}
+    head_check = {"side": "head", "base": BASE.id, "base_impl": None, **rules, **about}
     runs = (
-        replace(BASE, label="check (base)", settings={"check": {"side": "base"}}),
-        replace(HEAD, label="check", settings={"check": {"side": "head", "base": BASE.id, "base_impl": None, **about}}),
+        replace(BASE, label="check (base)", settings={"check": {"side": "base", **rules}}),
+        replace(HEAD, label="check", settings={"check": head_check}),
     )
     with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
         for run, results in zip(runs, (base, head), strict=True):
@@ -159,7 +161,7 @@ def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
         (("base.json", "base.json", "--reference", "sdap"), 2, "did you mean 'sdpa'"),
         (("base.json", "base.json", "--tolerance", "much"), 2, "--tolerance 'much': not a share"),
         (("base.json",), 5, "dctbench run"),
-        ((), 2, "Missing argument"),
+        ((), 2, "needs a run to compare with"),
     ):
         done = cli("compare", *arguments)
         assert (done.code, "Traceback" in done.err) == (code, False), arguments

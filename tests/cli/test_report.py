@@ -36,25 +36,28 @@ def test_title_and_reference_are_used(cli: Cli, tmp_path: Path) -> None:
     assert "vs full" in text
 
 
-def test_runs_are_named_one_by_one_and_the_page_may_be_compressed(cli: Cli, tmp_path: Path) -> None:
+def test_what_changed_since_a_baseline_has_a_section_of_its_own(cli: Cli, tmp_path: Path) -> None:
     stored(tmp_path)
-    assert cli("export", "json", "-o", "other.json").code == 0
-    assert cli("report", "latest", "other.json", "-o", "whole.html").code == 0
-    assert "Each run has its own statistics" in (tmp_path / "whole.html").read_text(encoding="utf-8")
-    assert cli("report", "--compress", "-o", "packed.html").code == 0
-    text = (tmp_path / "packed.html").read_text(encoding="utf-8")
-    assert "At n = 512, keep sdpa: fastest" in text
-    assert len(text) < 0.55 * (tmp_path / "whole.html").stat().st_size
-
-
-def test_a_baseline_adds_what_changed_since(cli: Cli, tmp_path: Path) -> None:
-    stored(tmp_path)
-    assert cli("report").code == 0
-    assert "Did it get worse?" not in (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
     assert cli("report", "--baseline", "latest").code == 0
     text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
-    assert "Did it get worse?" in text
-    assert cli("report", "--baseline", "nothing").code == 2
+    assert '"regressions":{"data":' in text.replace(" ", "")
+    assert cli("report").code == 0
+    assert "No baseline was named" in (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert cli("report", "--baseline", "never").code == 2
+
+
+def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    case = next(c["case"] for c in cli("list", "cases", "--format", "json").json() if c["implementation"] == "sdpa")
+    assert cli("report", "--history", case).code == 0
+    text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert 'data-figure="history"' in text
+    assert "1 run" in text
+    followed = cli("compare", "--history", case)
+    assert followed.code == 0, followed.err
+    assert "9 more" in followed.out
+    assert cli("compare", "--history", "never n=1").code == 2
+    assert cli("compare").code == 2
 
 
 def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""What a case's history says, in sentences: the same ones in the terminal, in Markdown and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dctbench import units
+from dctbench.history import ChangePoint, History
+from dctbench.levels import LEAST_POINTS
+from dctbench.model import Run
+
+
+def sentences(found: History, changes: Sequence[ChangePoint]) -> list[str]:
+    """What to take away from a series and its changes of level, and what was left out of it."""
+    return [*_trend(found, changes), *_left_out(found)]
+
+
+def when(run: Run) -> str:
+    """`2026-01-02 03:04`, in UTC."""
+    return run.started_at[:16].replace("T", " ")
+
+
+def _trend(found: History, changes: Sequence[ChangePoint]) -> list[str]:
+    if not found.points:
+        return ["no stored run has a latency of this case"]
+    span = f"{_counted(len(found.points))} from {when(found.points[0].run)} to {when(found.points[-1].run)}"
+    if found.missing:
+        return [f"{span}: for changes of level it takes {LEAST_POINTS}, {found.missing} more"]
+    if not changes:
+        return [f"{span}: no change of level stands out from the noise"]
+    return [span, *(_change(found, change) for change in changes)]
+
+
+def _change(found: History, change: ChangePoint) -> str:
+    beside = "" if change.relative is None else f", {units.ratio(change.relative)} as ratio to {found.reference}"
+    return (
+        f"since run {change.run.short_id} ({when(change.run)}) {units.ratio(change.factor)} the latency before: "
+        f"{units.seconds(change.before)} became {units.seconds(change.after)}{beside}"
+    )
+
+
+def _left_out(found: History) -> list[str]:
+    reasons = [
+        (found.elsewhere, "of another environment or with other settings"),
+        (found.untimed, "without a latency"),
+    ]
+    return [f"left out: {_counted(number)} {why}" for number, why in reasons if number]
+
+
+def _counted(number: int) -> str:
+    return f"{number} run{'' if number == 1 else 's'}"
