@@ -33,12 +33,13 @@ function paretoChart() {
       marker: { color: look.color, symbol: look.symbol, size: size },
     };
   });
+  const dotted = { color: LIMIT, dash: "dot" };
   const limits = [];
   if (state.latency !== null) {
-    limits.push({ type: "line", x0: state.latency, x1: state.latency, yref: "paper", y0: 0, y1: 1, line: { color: LIMIT, dash: "dot" } });
+    limits.push({ type: "line", x0: state.latency, x1: state.latency, yref: "paper", y0: 0, y1: 1, line: dotted });
   }
   if (state.error !== null && state.error > 0) {
-    limits.push({ type: "line", y0: state.error, y1: state.error, xref: "paper", x0: 0, x1: 1, line: { color: LIMIT, dash: "dot" } });
+    limits.push({ type: "line", y0: state.error, y1: state.error, xref: "paper", x0: 0, x1: 1, line: dotted });
   }
   const seconds = rows.map((row) => time("median", row));
   return { data: [line, ...marks], layout: { xaxis: secondAxis(seconds, "latency, median"), yaxis: errorAxis(), shapes: limits } };

@@ -118,7 +118,11 @@ function samplesOf(row) {
   }
   const [low, high, places] = code.split(" ");
   const median = time("median", row);
-  return { least: median * (1 - Number(low) / 1000), greatest: median * (1 + Number(high) / 1000), shares: Array.from(places, (place) => ALPHABET.indexOf(place) / 63) };
+  return {
+    least: median * (1 - Number(low) / 1000),
+    greatest: median * (1 + Number(high) / 1000),
+    shares: Array.from(places, (place) => ALPHABET.indexOf(place) / 63),
+  };
 }
 
 // The share of each stage in a call's time, in the order of data.stages; null where none was taken.

@@ -149,7 +149,8 @@ function fillLegends() {
 function legendButton(curve) {
   const look = lookOf(curve);
   const pressed = String(!state.hidden.has(curve.name));
-  const button = make("button", { type: "button", value: curve.name, "aria-pressed": pressed, onclick: () => toggleCurve(curve.name) });
+  const toggle = () => toggleCurve(curve.name);
+  const button = make("button", { type: "button", value: curve.name, "aria-pressed": pressed, onclick: toggle });
   const sample = make("span", { class: "sample " + (look.dash === "solid" ? "" : "broken") });
   sample.style.borderTopColor = look.color;
   sample.style.borderTopWidth = look.width + "px";

@@ -1,5 +1,12 @@
 // Starts the page. The rest of the script only declares.
-const CHARTS = { latency: latencyChart, speedup: speedupChart, memory: memoryChart, pareto: paretoChart, split: splitChart, roofline: rooflineChart };
+const CHARTS = {
+  latency: latencyChart,
+  speedup: speedupChart,
+  memory: memoryChart,
+  pareto: paretoChart,
+  split: splitChart,
+  roofline: rooflineChart,
+};
 
 // Show what the hash says: text at once, charts as far as they are in sight.
 function apply() {
@@ -37,5 +44,6 @@ async function start() {
 
 start().catch(function (problem) {
   byId("problem").hidden = false;
-  byId("problem").textContent = "The charts could not be made: " + problem.message + ". The verdicts and the first results stand here without them.";
+  byId("problem").textContent =
+    "The charts could not be made: " + problem.message + ". The verdicts and the first results stand here without them.";
 });

@@ -30,7 +30,8 @@ function speedupChart(width) {
     showscale: false,
   };
   const column = lengths.indexOf(state.n);
-  const chosen = { type: "rect", x0: column - 0.5, x1: column + 0.5, yref: "paper", y0: 0, y1: 1, line: { color: NEUTRAL, width: 2 } };
+  const line = { color: NEUTRAL, width: 2 };
+  const chosen = { type: "rect", x0: column - 0.5, x1: column + 0.5, yref: "paper", y0: 0, y1: 1, line: line };
   const margin = 24 + 7.5 * greatest(names.map((name) => name.length));
   return {
     data: [trace],

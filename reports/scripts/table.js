@@ -8,8 +8,10 @@ let drawnWindow = "";
 function buildTable() {
   const find = make("input", { type: "search", id: "find", placeholder: "such as: dct oom n=4096" });
   find.addEventListener("input", () => go({ find: find.value }, true));
-  const every = make("input", { type: "checkbox", id: "every", onchange: () => go({ every: byId("every").checked ? "1" : "" }) });
-  const scroller = make("div", { class: "scroll window", id: "window", tabindex: "0", role: "region", "aria-label": "The table of results" });
+  const takeEvery = () => go({ every: byId("every").checked ? "1" : "" });
+  const every = make("input", { type: "checkbox", id: "every", onchange: takeEvery });
+  const named = { tabindex: "0", role: "region", "aria-label": "The table of results" };
+  const scroller = make("div", Object.assign({ class: "scroll window", id: "window" }, named));
   scroller.append(make("table", { class: "every" }, make("thead"), make("tbody")));
   scroller.addEventListener("scroll", () => window.requestAnimationFrame(drawRows));
   window.addEventListener("resize", () => window.requestAnimationFrame(drawRows));
@@ -123,17 +125,23 @@ function rowElements(row, position, width) {
   const isOpen = opened.has(row);
   const over = breaches(budgetsAt(state, [row]), row).broken.length > 0;
   const classes = [time("median", row) === null ? "failed" : "", lengthOf(row) === state.n ? "here" : "", over ? "over" : ""];
-  const button = make("button", { type: "button", "data-row": row, "aria-expanded": String(isOpen), onclick: () => toggleRow(row) });
+  const facts = { type: "button", "data-row": row, "aria-expanded": String(isOpen), onclick: () => toggleRow(row) };
+  const button = make("button", facts);
   button.append((isOpen ? "▾ " : "▸ ") + curveOf(row).name);
   const head = make("th", { scope: "row" }, button, over ? make("small", { class: "wrong" }, " over budget") : null);
   const [, ...columns] = columnsShown();
-  const cells = columns.map((column) => make("td", column.name === "speedup" ? { class: speedClass(row) } : {}, column.words(row)));
+  const classOf = (column) => (column.name === "speedup" ? { class: speedClass(row) } : {});
+  const cells = columns.map((column) => make("td", classOf(column), column.words(row)));
   if (time("median", row) === null) {
     const kept = columns.findIndex((column) => column.name === "n") + 1;
-    cells.splice(kept, cells.length - kept, make("td", { class: "why", colspan: columns.length - kept }, sentence(value("failure", row))));
+    const why = make("td", { class: "why", colspan: columns.length - kept }, sentence(value("failure", row)));
+    cells.splice(kept, cells.length - kept, why);
   }
   const element = make("tr", { class: classes.join(" ").trim() || null, "aria-rowindex": position + 2 }, head, ...cells);
-  return isOpen ? [element, make("tr", { class: "details", "data-of": row }, make("td", { colspan: width }, rowDetails(row)))] : [element];
+  if (!isOpen) {
+    return [element];
+  }
+  return [element, make("tr", { class: "details", "data-of": row }, make("td", { colspan: width }, rowDetails(row)))];
 }
 
 function speedClass(row) {
@@ -148,40 +156,6 @@ function toggleRow(row) {
   drawRows();
 }
 
-// What a row opens to: how to measure it again, what went wrong, and its samples.
-function rowDetails(row) {
-  const command = "dctbench run " + curveOf(row).flags + " --seq " + lengthOf(row) + " " + settingOf(row).flags;
-  const parts = [make("p", {}, make("code", {}, command))];
-  const failure = value("failure", row);
-  if (failure !== null) {
-    parts.push(make("p", {}, sentence(failure)));
-  }
-  const warnings = (value("warnings", row) || []).map((code) => make("li", {}, sentence(code)));
-  if (warnings.length) {
-    parts.push(make("ul", {}, ...warnings));
-  }
-  const samples = samplesOf(row);
-  if (samples !== null) {
-    const [shown, many] = [samples.shares.length, value("count", row)];
-    const which = shown < many ? shown + " of " + many + " samples" : many + " samples";
-    const words = which + " in the order taken, " + secondsWords(samples.least) + " to " + secondsWords(samples.greatest);
-    parts.push(make("figure", { class: "samples" }, sampleStrip(samples.shares, words), make("figcaption", {}, words)));
-  }
-  return make("div", {}, ...parts);
-}
-
-// The samples as dots from left to right in the order taken: one path, however many they are.
-function sampleStrip(shares, words) {
-  const [width, height, edge] = [600, 60, 4]; // as the drawing in sections/results.html.j2 has it
-  const x = (at) => edge + (shares.length > 1 ? (at / (shares.length - 1)) * (width - 2 * edge) : width / 2);
-  const y = (share) => height - edge - share * (height - 2 * edge);
-  const dots = shares.map((share, at) => "M" + x(at).toFixed(1) + " " + y(share).toFixed(1) + "h0").join("");
-  const svg = byId("strip").content.firstElementChild.cloneNode(true);
-  svg.setAttribute("aria-label", words);
-  svg.querySelector("path").setAttribute("d", dots);
-  return svg;
-}
-
 // What a printed page holds of the table: its first rows, and how many more there are.
 const PRINTED_ROWS = 100;
 
@@ -189,8 +163,8 @@ function fillPrinted() {
   const width = columnsShown().length;
   const rows = listed.slice(0, PRINTED_ROWS).flatMap((row, at) => rowElements(row, at, width));
   byId("window").querySelector("tbody").replaceChildren(...rows);
-  byId("unprinted").textContent =
-    listed.length > PRINTED_ROWS ? "The first " + PRINTED_ROWS + " of " + listed.length + " results; dctbench export csv writes every one." : "";
+  const words = "The first " + PRINTED_ROWS + " of " + listed.length + " results; dctbench export csv writes every one.";
+  byId("unprinted").textContent = listed.length > PRINTED_ROWS ? words : "";
 }
 
 function emptyPrinted() {
