@@ -101,6 +101,8 @@ def check_pairs(
     def measure(cases: Sequence[Case], number: int) -> None:
         total = sum(1 if case in lacking else 2 for case in cases)
         done = 0
+        for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
+            started.result()  # both interpreters at once, and before anything is timed
         for case in cases:
             done += 1 if case in lacking else 2
             its_base = counterparts.get(case, case)

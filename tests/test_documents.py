@@ -43,7 +43,10 @@ def test_links_and_pictures_in_the_readme_exist() -> None:
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["run", "report", "list", "doctor", "noise", "export", "check", "choose", "compare", "store"])
+COMMANDS = ("run", "noise", "check", "choose", "compare", "report", "export", "store", "doctor", "list")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"dctbench {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
 

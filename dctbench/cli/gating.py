@@ -33,6 +33,8 @@ from dctbench.texts import harmless
 SAMPLES_PER_PROCESS = 5
 SAMPLING_SECONDS = 0.15
 """Of one process: what more samples of it would add, more pairs add better."""
+WARMUP_SECONDS = 0.05
+"""At least, of a process in a pair: the machine is warm from the process before, and each turn begins untimed."""
 
 
 def check(suite: Suite, flags: Mapping[str, Any]) -> int:
@@ -234,7 +236,7 @@ def _baseline(store: str, reference: str) -> Recorded:
 
 
 def _runner(suite: Suite, python: str | None = None) -> LocalRunner:
-    sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS}
+    sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, "warmup_least": WARMUP_SECONDS}
     settings = LocalSettings(suite.settings["case_timeout"], suite.settings["env"], sampling)
     return LocalRunner(settings, on_wait=_say, python=python)
 

@@ -45,6 +45,9 @@ class Runner(Protocol):
     def submit(self, case: Case, round: int, turn: Turn | None = None) -> Future[Result]:
         """Queue one case; a device runs one at a time, unless two take turns on a device that is held for both."""
 
+    def ready(self, device: str, round: int) -> Future[None]:
+        """Start what the cases of a round start from, ahead of the first of them."""
+
     def device(self, device: str) -> AbstractContextManager[None]:
         """The device for this runner alone: others wait their turn."""
 

@@ -139,6 +139,14 @@ class LocalRunner:
 
         return self._thread.submit(run)
 
+    def ready(self, device: str, round: int) -> Future[None]:
+        """As of `Runner`: the zygote of the round."""
+
+        def start() -> None:
+            self._launcher(device, round)
+
+        return self._thread.submit(start)
+
     def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
         """Ask the implementations about themselves: ours together in one child, each of others' in a child of its own.
 

@@ -146,6 +146,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "tests/fuzz/test_words.py::test_any_configuration_is_taken_or_one_sentence",
     ),
     "bad baselines": (
+        CHECK + "test_a_wrong_flag_is_one_sentence_and_measures_nothing",
         BAD_FILES + "test_a_bad_file_is_refused_by_name_and_nothing_is_stored",
         BAD_FILES + "test_every_command_that_takes_a_run_refuses_a_bad_file_in_its_place",
         BAD_FILES + "test_a_file_that_is_refused_leaves_a_store_as_it_was",
@@ -159,7 +160,6 @@ MATRIX: dict[str, tuple[str, ...]] = {
         CHECK + "test_cases_that_are_skipped_for_want_of_a_device_never_pass",
         "tests/compare/test_judgement.py::test_a_case_that_does_not_run_on_both_sides_never_passes_silently",
     ),
-    "bad baselines": (CHECK + "test_a_wrong_flag_is_one_sentence_and_measures_nothing",),
 }
 
 
