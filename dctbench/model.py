@@ -253,10 +253,10 @@ UNDECIDED = frozenset({Kind.INCONCLUSIVE, Kind.INCOMPARABLE})
 class Verdict:
     """What comparing head with base says of one metric of one case.
 
-    `base` and `head` are in the metric's SI unit, or None on a side that has no value. `effect` is head / base; of
-    latency it is the change of the ratio to the reference, where there is one, with `low` and `high` its 95% interval
-    and `raw` the change without the reference. `tolerance` is the change or the limit that it was held against, and
-    `reason` says in words what the figures cannot.
+    `base` and `head` are in the metric's SI unit, or None on a side that has no value. `effect` is head / base. Of
+    latency it is what was judged, with `low` and `high` its 95% interval: of pairs the raw change, against a stored run
+    that of the ratio to the reference, beside which `raw` stands. `tolerance` is the change or the limit that it was
+    held against, and `reason` says in words what the figures cannot.
     """
 
     case: Case

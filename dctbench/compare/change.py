@@ -1,6 +1,9 @@
-"""The change of one case's latency from base to head: raw, and as ratio to each reference measured beside it.
+"""The change of one case's latency from base to head, in two forms.
 
-Two forms: pairs of processes that were measured in turn, and processes of head against those of a stored run.
+Of pairs of processes that took turns it is the raw change: the turns cancel what the machine does, and dividing by a
+reference would only add the reference's own differences between processes. The references are witnesses: they show
+whether the two environments differ in more than the case. Of processes of head against those of a stored run, which are
+hours apart, it is the change of the ratio to the reference, which cancels how fast the machine was.
 """
 
 from __future__ import annotations
@@ -52,10 +55,9 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Pairs of processes, by log(head / base), oldest first; of a reference the difference of two such logs."""
+    """Pairs of processes, by log(head / base), oldest first; `drifts` are the median changes of the references."""
 
     raw: tuple[float, ...]
-    against: Mapping[str, tuple[float, ...]]
     drifts: Mapping[str, float]
 
     @property
@@ -63,25 +65,23 @@ class Paired:
         """Pairs."""
         return len(self.raw)
 
-    def _series(self, series: str | None) -> tuple[float, ...]:
-        return self.raw if series is None else self.against[series]
-
     def effect(self, series: str | None) -> float:
         """As of `Change`."""
-        return math.exp(statistics.median(self._series(series)))
+        return math.exp(statistics.median(self.raw)) / (1.0 if series is None else self.drifts[series])
 
     def interval(self, series: str | None) -> Interval | None:
         """As of `Change`."""
-        logs = self._series(series)
-        return log_mean_interval([math.exp(change) for change in logs]) if len(logs) >= 2 else None
+        drift = 1.0 if series is None else self.drifts[series]
+        ratios = [math.exp(change) / drift for change in self.raw]
+        return log_mean_interval(ratios) if len(ratios) >= 2 else None
 
     def p_slower(self, series: str | None, tolerance: float) -> float:
-        """As of `Change`."""
-        return paired_p(self._series(series), tolerance)
+        """As of `Change`; of the raw change, whatever the series."""
+        return paired_p(self.raw, tolerance)
 
     def p_faster(self, series: str | None, tolerance: float) -> float:
-        """As of `Change`."""
-        return paired_p([-change for change in self._series(series)], tolerance)
+        """As of `Change`; of the raw change, whatever the series."""
+        return paired_p([-change for change in self.raw], tolerance)
 
     @property
     def moved(self) -> float:
@@ -156,7 +156,6 @@ def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary,
     moved = {name: tuple(logs[number] for number in rounds) for name, logs in beside.items()}
     return Paired(
         raw=raw,
-        against={name: tuple(a - b for a, b in zip(raw, logs, strict=True)) for name, logs in moved.items()},
         drifts={name: math.exp(statistics.median(logs)) for name, logs in moved.items() if logs},
     )
 

@@ -141,15 +141,14 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         if base is None or head is None or base.latency is None:
             continue
         references = comparison.references(case, (rules.reference, WITNESS))
-        primary = None if case.implementation == rules.reference else rules.reference
-        if primary is not None and primary not in references:
-            continue  # without its reference a change cannot be told from drift
+        beside = None if case.implementation == rules.reference else rules.reference
+        if beside is not None and beside not in references:
+            continue  # without its reference a change cannot be told from a drift
         form: Callable[..., Change] = paired if comparison.paired else unpaired
         change = form(base, head, references, fresh)
-        witnesses = [name for name in references if name != primary]
-        # Of pairs the raw change is a witness too; between two runs the machine may have changed in all it does.
-        raw = [None] if comparison.paired and primary is not None else []
-        timed[case] = Timed(case, change, primary, (*raw, *witnesses), base.latency.value, floor(case))
+        primary = None if comparison.paired else beside
+        witnesses = tuple(name for name in references if name != primary)
+        timed[case] = Timed(case, change, primary, witnesses, base.latency.value, floor(case))
     return timed
 
 

@@ -32,12 +32,15 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A case that has latencies on both sides. `primary` is the reference that it is judged against, None: raw."""
+    """A case that has latencies on both sides. `primary` is the reference that it is judged against, None: raw.
+
+    `witnesses` are the references against which the change has to say the same.
+    """
 
     case: Case
     change: Change
     primary: str | None
-    witnesses: tuple[str | None, ...]
+    witnesses: tuple[str, ...]
     seconds: float
     """Median of base, which turns a share into seconds for the floor."""
     floor: float
