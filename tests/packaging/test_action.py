@@ -1,0 +1,54 @@
+"""The GitHub action: its script is run as the runner would run it, on a tiny check."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text(encoding="utf-8"))
+[MEASURE, KEEP] = ACTION["runs"]["steps"]
+TINY = ("--impl", "dct-x", "--seq", "64", "--heads", "2", "--head-dim", "8", "--ratio", "8", "--tolerance", "900%",
+        "--pairs", "2", "--max-pairs", "2")  # fmt: skip
+
+
+def run(folder: Path, environ: dict[str, str], *more: str, **inputs: str) -> tuple[int, str]:
+    """The exit code of the measuring step and what it wrote as its output, for those inputs."""
+    output, summary = folder / "output", folder / "step-summary.md"
+    variables = {"HEAD_PYTHON": sys.executable, "BASE_PYTHON": "", "BASELINE": "", "STORE": "s.sqlite", **inputs}
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", MEASURE["run"]],
+        cwd=folder, check=False, capture_output=True, text=True,
+        env={**environ, **variables, "MORE": "\n".join([*TINY, *more]), "GITHUB_OUTPUT": str(output),
+             "GITHUB_STEP_SUMMARY": str(summary)},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, output.read_text(encoding="utf-8")
+
+
+def test_every_variable_of_the_script_comes_from_an_input() -> None:
+    """No input is pasted into the script's text: what a fork writes into one stays data."""
+    inputs = {value.removeprefix("${{ inputs.").removesuffix(" }}") for value in MEASURE["env"].values()}
+    assert inputs | {"artifact"} == set(ACTION["inputs"])
+    assert "${{" not in MEASURE["run"]
+
+
+def test_a_check_passes_and_leaves_summary_verdicts_and_report(tmp_path: Path, environ: dict[str, str]) -> None:
+    code, output = run(tmp_path, environ, BASE_PYTHON=sys.executable)
+    assert (code, output) == (0, "exit-code=0\n")
+    kept = tmp_path / KEEP["with"]["path"]
+    assert {path.name for path in kept.iterdir()} == {"summary.md", "verdicts.xml", "report.html"}
+    assert (tmp_path / "step-summary.md").read_text(encoding="utf-8") == (kept / "summary.md").read_text("utf-8")
+    assert "Did it get worse?" in (kept / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("more", "code"), [(("--max-memory", "1B"), 1), (("--max-memory", "lots"), 2)])
+def test_the_step_ends_as_the_check_does(tmp_path: Path, environ: dict[str, str], more: Any, code: int) -> None:
+    assert run(tmp_path, environ, *more, BASE_PYTHON=sys.executable) == (code, f"exit-code={code}\n")
+    assert (tmp_path / KEEP["with"]["path"] / "report.html").exists() is (code == 1)
+    assert os.listdir(tmp_path / KEEP["with"]["path"])
