@@ -95,13 +95,14 @@ def plan_cases(
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
     rounds = settings["rounds"]
-    pace = Pace(settings["isolation"] != "fresh", samples_per_round(rounds), sampling_seconds(rounds))
+    least = samples_per_round(rounds, settings.get("samples", SAMPLES_PER_CASE))
+    pace = Pace(settings["isolation"] != "fresh", least, sampling_seconds(rounds))
     return Plan(order, rounds, reference, estimate(order, runner.describe((), order).flops, stored, pace))
 
 
-def samples_per_round(rounds: int) -> int:
-    """The least samples of one process: 20 per case over its rounds together, and three in each."""
-    return max(SAMPLES_PER_PROCESS, -(-SAMPLES_PER_CASE // rounds))
+def samples_per_round(rounds: int, samples: int = SAMPLES_PER_CASE) -> int:
+    """The least samples of one process: so many per case over its rounds together, and three in each."""
+    return max(SAMPLES_PER_PROCESS, -(-samples // rounds))
 
 
 def sampling_seconds(rounds: int) -> float:

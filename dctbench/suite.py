@@ -38,6 +38,8 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "ratio": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
 }  # fmt: skip
 DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
+SETTINGS = (*DEFAULT_SETTINGS, "samples")
+MAX_SAMPLES = 100_000
 MAX_ROUNDS = 1000
 MAX_SUITE_BYTES = 1 << 20
 
@@ -95,7 +97,7 @@ def parse(text: str, where: str) -> Suite:
             raise UsageError(f"suite {where}: [axes] has no {required!r}", hint="a suite names at least impl and seq")
     axes = {**DEFAULT_AXES, **{key: reader.axis(key, value) for key, value in raw_axes.items()}}
     settings = reader.table(data, "settings")
-    reader.only(settings, ("settings",), tuple(DEFAULT_SETTINGS))
+    reader.only(settings, ("settings",), SETTINGS)
     return Suite(
         name=data.get("name", Path(where).stem),
         description=data.get("description", ""),
@@ -203,9 +205,10 @@ class _Reader:
                     yield key, duration(str(value), key)
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
-            elif key == "rounds":
-                if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_ROUNDS:
-                    raise self.error(table, key, f"must be a whole number from 1 to {MAX_ROUNDS}")
+            elif key in ("rounds", "samples"):
+                most = MAX_ROUNDS if key == "rounds" else MAX_SAMPLES
+                if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                    raise self.error(table, key, f"must be a whole number from 1 to {most}")
                 yield key, value
             elif key == "env":
                 if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):

@@ -13,13 +13,16 @@ from dctbench.cli.layout import Layout
 from dctbench.cli.output import table_lines
 from dctbench.imports import read_file
 from dctbench.model import Case
+from tests.benchmarks import gate_rates
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- begin: (?P<file>\S+) -->\n(?P<body>.*?)<!-- end: (?P=file) -->", re.DOTALL)
 
 
 def rendered(path: Path) -> str:
-    """What `dctbench run` prints at its end for the results of a file."""
+    """What `dctbench run` prints at its end for the results of a file; of the gate's own figures, their table."""
+    if path.suffix == ".jsonl":
+        return "\n" + "\n".join(gate_rates.table(gate_rates.read(path))) + "\n\n"
     _, _, results = read_file(str(path))
     cases: list[Case] = list(dict.fromkeys(result.case for result in results))
     layout = Layout(cases, analysis.default_reference(cases), width=100)

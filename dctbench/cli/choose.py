@@ -13,6 +13,7 @@ from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_o
 from dctbench.cli.run import PROGRESS
 from dctbench.grid import SEQ_LEN, parse_axis
 from dctbench.quantities import duration, named, share, size
+from dctbench.stats import P99_SAMPLES
 
 if TYPE_CHECKING:
     from dctbench.model import Case, Run
@@ -68,7 +69,9 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     from dctbench.cli import sweeping
     from dctbench.references import Recorded, known_reference
 
-    settings = {"prune": True, "isolation": "auto", "cache": None}
+    settings: dict[str, Any] = {"prune": True, "isolation": "auto", "cache": None}
+    if budgets.latency_p99 is not None:
+        settings["samples"] = P99_SAMPLES
     axes: dict[str, list[Any]] = {"seq": [length], **{key: [value] for key, value in wanted.items()}}
     plan = suite.override(suite.load("quick"), axes, settings)
     if flags["reference"] is not None:  # before minutes of measuring, not after them

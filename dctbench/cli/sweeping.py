@@ -18,7 +18,7 @@ from dctbench.cli.progress import Live, make_progress
 from dctbench.cli.resumable import resumable
 from dctbench.cli.streams import outlive_readers, typed
 from dctbench.model import Result, Run, Suite
-from dctbench.plan import Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
+from dctbench.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.store import RETRIED, Store, clean_label, masked, results_of_machine
@@ -148,7 +148,8 @@ def _measure(
 
 def _runner(settings: Mapping[str, Any]) -> LocalRunner:
     rounds = settings["rounds"]
-    sampling = {"samples_least": samples_per_round(rounds), "budget": sampling_seconds(rounds)}
+    least = samples_per_round(rounds, settings.get("samples", SAMPLES_PER_CASE))
+    sampling = {"samples_least": least, "budget": sampling_seconds(rounds)}
     return LocalRunner(
         LocalSettings(
             settings["case_timeout"], settings["env"], sampling, settings["isolation"], settings.get("cache")

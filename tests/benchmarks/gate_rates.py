@@ -151,6 +151,21 @@ def counted(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def table(gates: Sequence[dict[str, Any]]) -> list[str]:
+    """The rates as the lines of a Markdown table."""
+    said = {"same": "is the same code", "copy": "copies the input once more",
+            **{kind: f"takes {kind} longer at equal FLOPs" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
+    lines = ["| head | gates | failed for it | rate (exact 95% interval) | cannot be told | median time |",
+             "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
+    for row in counted(gates):
+        rate = f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+        lines.append(
+            f"| {said[row['kind']]} | {row['gates']} | {row['hits']} | {rate} | {row['inconclusive']} | "
+            f"{row['seconds']:.0f} s |"
+        )
+    return lines
+
+
 def read(path: Path = RESULTS) -> list[dict[str, Any]]:
     """The gates of a result file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []

@@ -187,3 +187,11 @@ def test_measuring_answers_from_a_new_run_which_is_stored(cli: Cli) -> None:
     assert document["run"].startswith(run["run"])
     again = cli("choose", "--seq", "64", "--format", "json").json()
     assert again["answers"] == document["answers"]
+
+
+def test_a_budget_for_p99_is_measured_with_samples_enough_for_it(cli: Cli) -> None:
+    flags = ("--seq", "16", "--max-latency-p99", "10s", "--measure", "--progress", "none", "--format", "json")
+    done = cli("choose", *flags)
+    assert done.code == 0, done.err
+    [answer] = done.json()["answers"]
+    assert all(method["p99_high"] is not None for method in answer["methods"])

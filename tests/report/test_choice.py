@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dctbench import analysis, plan, stats
+from dctbench import analysis, plan, stats, suite
 from dctbench.analysis import Budgets
 from dctbench.report import choice as words
 from dctbench.report.labels import Labels
@@ -37,8 +37,10 @@ def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | 
 def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes_them() -> None:
     assert stats.quantile_upper_bound(range(stats.P99_SAMPLES - 1), 0.99) is None
     assert stats.quantile_upper_bound(range(stats.P99_SAMPLES), 0.99) is not None
-    assert words.P99_ROUNDS * plan.samples_per_round(words.P99_ROUNDS) >= stats.P99_SAMPLES
-    assert f"--seq 64 --rounds {words.P99_ROUNDS} " in words.p99_takes(64)
+    settings = suite.load(words.P99_SUITE).settings
+    rounds = settings["rounds"]
+    assert rounds * plan.samples_per_round(rounds, settings["samples"]) >= stats.P99_SAMPLES
+    assert f"--suite {words.P99_SUITE} --seq 64 " in words.p99_takes(64)
 
 
 @pytest.mark.parametrize(("samples", "known"), [(20, False), (300, True)])

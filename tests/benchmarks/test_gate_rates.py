@@ -1,0 +1,47 @@
+"""What the script says of gates that it has counted; running gates is not a test."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest
+
+from tests.benchmarks import gate_rates
+
+
+@pytest.mark.parametrize(("hits", "of"), [(0, 200), (1, 10), (10, 10), (57, 60)])
+def test_intervals_are_the_exact_ones(hits: int, of: int) -> None:
+    expected = binomtest(hits, of).proportion_ci(method="exact")
+    assert gate_rates.interval(hits, of) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_gate_counts_only_when_it_fails_for_what_was_planted() -> None:
+    slow = ["dct-x", gate_rates.PLANTED_LENGTH, 8, "latency", "SLOWER", 1.4]
+    elsewhere = ["dct-x", 512, 8, "latency", "SLOWER", 1.4]
+    gates = [
+        {"kind": "40%", "exit": 1, "seconds": 60, "verdicts": [slow]},
+        {"kind": "40%", "exit": 1, "seconds": 70, "verdicts": [elsewhere]},
+        {"kind": "40%", "exit": 3, "seconds": 80, "verdicts": []},
+        {"kind": "same", "exit": 1, "seconds": 90, "verdicts": [elsewhere]},
+        {"kind": "same", "exit": 0, "seconds": 90, "verdicts": []},
+    ]
+    same, planted = gate_rates.counted(gates)
+    assert (same["gates"], same["hits"], same["inconclusive"]) == (2, 1, 0)
+    assert (planted["gates"], planted["hits"], planted["inconclusive"], planted["seconds"]) == (3, 1, 1, 70)
+    assert gate_rates.table(gates)[-1].startswith("| takes 40% longer at equal FLOPs | 3 | 1 | 33.3% (0.8% to 90.6%)")
+
+
+@pytest.mark.parametrize("kind", ["40%", "copy"])
+def test_what_is_planted_is_in_the_environment_of_head_alone(tmp_path: Path, kind: str) -> None:
+    python = gate_rates.environment(tmp_path, kind)
+    ask = (
+        "import torch, time; from dctbench.attention import build; import dctbench\n"
+        f"layer = build('dct-x', seq_len={gate_rates.PLANTED_LENGTH}, dim=16, heads=2, ratio=8)\n"
+        "from dctbench.attention.dct_x import DctXAttention\n"
+        "print(dctbench.__file__, DctXAttention.forward.__name__, layer(torch.randn(1, 1024, 16)).shape)"
+    )
+    done = subprocess.run([str(python), "-P", "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert str(tmp_path) in done.stdout
+    assert "_planted torch.Size([1, 1024, 16])" in done.stdout
