@@ -374,3 +374,22 @@ class ChangesItsSurroundings(Good):
         os.environ["OMP_NUM_THREADS"] = "7"
         os.chdir("/")
         sys.modules["hostile_trace"] = sys
+
+
+class TellsItsTimes(Good):
+    """Writes when each of its calls began and ended, and in which process, to the file that TELLS_ITS_TIMES names."""
+
+    def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
+        began = time.monotonic()
+        out = super().forward(x, key_padding_mask)
+        with open(os.environ["TELLS_ITS_TIMES"], "a", encoding="ascii") as file:
+            file.write(f"{os.getpid()} {began} {time.monotonic()}\n")
+        return out
+
+
+class TakesItsTime(Good):
+    """No worse than slow."""
+
+    def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
+        time.sleep(0.25)
+        return super().forward(x, key_padding_mask)
