@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,11 @@ from tests.postgresql import Server, running
 
 settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
 settings.load_profile("dctbench")
+
+# In the background of a shell, or under nohup, these are ignored, and every command that is tested would inherit that.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
