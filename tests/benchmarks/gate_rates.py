@@ -152,7 +152,9 @@ def counted(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def table(gates: Sequence[dict[str, Any]]) -> list[str]:
-    """The rates as the lines of a Markdown table."""
+    """The rates as the lines of a Markdown table; without any gate it says that none was counted."""
+    if not gates:
+        return ["Not counted yet: no gate stands in the result file."]
     said = {"same": "is the same code", "copy": "copies the input once more",
             **{kind: f"takes {kind} longer at equal FLOPs" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
     lines = ["| head | gates | failed for it | rate (exact 95% interval) | cannot be told | median time |",
