@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
@@ -31,8 +32,14 @@ def folder() -> Iterator[Path]:
 def command(*arguments: str) -> Done:
     """Run `dctbench` with those arguments, its streams caught."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
-        run_and_exit(cli, arguments)
+    # A command ends by ignoring signals, which is not for the process that runs these tests, nor for its children.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+            run_and_exit(cli, arguments)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     texts = []
     for stream in (out, err):
         stream.flush()
