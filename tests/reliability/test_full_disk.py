@@ -6,6 +6,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dctbench.store import open_store
 from tests.conftest import TINY, Cli
 from tests.made import RUN, result
@@ -15,6 +17,7 @@ SWEEP = ("run", "--impl", "sdpa", "--seq", "16..512:+8", *TINY[2:], "--progress"
 CASES, ROUNDS = 63, 2
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured(
     cli: Cli, disk: tuple[Path, Mount]
 ) -> None:

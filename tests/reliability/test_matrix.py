@@ -171,6 +171,7 @@ def test_every_named_test_exists(fault: str) -> None:
         assert function in defined
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LoopsInPython", "StopsItself"])
 def test_what_never_ends_is_a_timeout_and_the_next_case_is_measured(cli: Cli, name: str) -> None:
     shape = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
