@@ -77,15 +77,20 @@ def choose(standing: Standing, budgets: Budgets) -> Choice:
     return Choice(tuple(within), leaders, tuple(over), tuple(unmeasured))
 
 
-def breaches(summary: Summary, budgets: Budgets) -> Sequence[Breach]:
-    """The budgets that a method breaks or of which nothing is known; a value equal to its limit keeps it."""
-    values = {
+def budgeted(summary: Summary) -> dict[str, float | None]:
+    """What a method needs of everything that a budget can limit, by the budget's name; None where not measured."""
+    return {
         "latency_p99": summary.p99.high if summary.p99 else None,
         "memory": summary.memory,
         "memory_process": summary.values.get("memory.process"),
         "error_smooth": summary.values.get("error.smooth"),
         "error_noise": summary.values.get("error.noise"),
     }
+
+
+def breaches(summary: Summary, budgets: Budgets) -> Sequence[Breach]:
+    """The budgets that a method breaks or of which nothing is known; a value equal to its limit keeps it."""
+    values = budgeted(summary)
     return [
         Breach(name, values[name], limit)
         for name, limit in budgets.given.items()

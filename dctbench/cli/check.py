@@ -9,6 +9,7 @@ import click
 from dctbench import errors
 from dctbench.cli import axes
 from dctbench.cli.baselines import save_baseline_option
+from dctbench.cli.budgets import budget_options
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.run import PROGRESS
 
@@ -34,19 +35,14 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="A stored run (id, label, a name given by --save-baseline) or an exported file.")  # fmt: skip
 @axes.axis_options("ci")
 @click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL",
-              help="Measured beside every case; its changes cancel the machine's (default: sdpa).")  # fmt: skip
+              help="Measured beside every case, to tell a change of place from one of code (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
               help="How much slower passes (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
 @click.option("--pairs", cls=Flag, section=_RULES, metavar="N", help="Pairs of processes of every case (default: 5).")
 @click.option("--max-pairs", cls=Flag, section=_RULES, metavar="N", help="At most, where undecided (default: 15).")
 @click.option("--inconclusive", cls=Flag, section=_RULES, type=click.Choice(("pass", "fail")),
               help="End with 0 or 1, and not 3, when nothing is worse but something cannot be told.")  # fmt: skip
-@click.option("--max-latency-p99", cls=Flag, section=_LIMITS, metavar="TIME",
-              help="For the bound of the 99th percentile, such as 10ms; takes 299 samples.")  # fmt: skip
-@click.option("--max-memory", cls=Flag, section=_LIMITS, multiple=True, metavar="SIZE",
-              help="For a call's tensors and what the method keeps, such as 64MiB; or process=SIZE.")  # fmt: skip
-@click.option("--max-error", cls=Flag, section=_LIMITS, multiple=True, metavar="SHARE",
-              help="For the relative error on the smooth input, such as 5%; or noise=SHARE.")  # fmt: skip
+@budget_options
 @click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
               help="Hold the budgets against these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
 @save_baseline_option(_STORED)

@@ -9,10 +9,10 @@ import click
 
 from dctbench import analysis, errors, suite
 from dctbench.analysis import Budgets, Choice, Standing, Summary
+from dctbench.cli.budgets import budget_options, budgets_of
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.run import PROGRESS
 from dctbench.grid import SEQ_LEN, parse_axis
-from dctbench.quantities import duration, named, share, size
 from dctbench.stats import P99_SAMPLES
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dctbench.report.labels import Labels
     from dctbench.store import Store
 
-_WHAT, _LIMITS = "What to decide", "Budgets"
+_WHAT = "What to decide"
 _FILTERS = ("device", "dtype", "scope", "mode")
 
 
@@ -41,12 +41,7 @@ _FILTERS = ("device", "dtype", "scope", "mode")
 @click.option("--scope", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this scope.")
 @click.option("--mode", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this mode.")
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="What ratios are taken against.")
-@click.option("--max-latency-p99", cls=Flag, section=_LIMITS, metavar="TIME",
-              help="The bound of the 99th percentile, such as 10ms; takes 299 samples.")  # fmt: skip
-@click.option("--max-memory", cls=Flag, section=_LIMITS, multiple=True, metavar="SIZE",
-              help="Tensors of a call and what the method keeps, such as 64MiB; or process=SIZE.")  # fmt: skip
-@click.option("--max-error", cls=Flag, section=_LIMITS, multiple=True, metavar="SHARE",
-              help="Relative error on the smooth input, such as 5%; or noise=SHARE.")  # fmt: skip
+@budget_options
 @click.option("--measure", cls=Flag, section=_WHAT, is_flag=True, help="Measure this length now, and answer from it.")
 @click.option("--progress", cls=Flag, section=_WHAT, type=click.Choice(PROGRESS), default="auto", show_default=True,
               help="How progress is shown with --measure.")  # fmt: skip
@@ -59,7 +54,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     By default the latest run that measured the length answers. Exit 3 when no method can be named.
     """
     length = _one_length(seq)
-    budgets = _budgets(flags)
+    budgets = budgets_of(flags)
     wanted = {key: value for key in _FILTERS if (value := _filter(key, flags[key])) is not None}
     if not measure:
         found = _recorded(store, run, length, wanted)
@@ -102,19 +97,6 @@ def _filter(key: str, text: str | None) -> str | None:
     if len(values) != 1:
         raise errors.UsageError(f"--{key} {text!r}: one is decided for at a time", hint=f"such as --{key} {values[0]}")
     return values[0]
-
-
-def _budgets(flags: dict[str, Any]) -> Budgets:
-    limits: dict[str, float] = {}
-    if flags["max_latency_p99"] is not None:
-        limits["latency_p99"] = duration(flags["max_latency_p99"], "--max-latency-p99")
-    for text in flags["max_memory"]:
-        name, rest = named(text, ("tensor", "process"), "--max-memory")
-        limits["memory" if name == "tensor" else "memory_process"] = size(rest, "--max-memory")
-    for text in flags["max_error"]:
-        name, rest = named(text, ("smooth", "noise"), "--max-error")
-        limits[f"error_{name}"] = share(rest, "--max-error")
-    return Budgets(**limits)
 
 
 def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> Recorded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dctbench.analysis import Summary
-from dctbench.analysis.budgets import breaches
+from dctbench.analysis.budgets import breaches, budgeted
 from dctbench.compare.rules import Rules
 from dctbench.model import Case, Kind, Verdict
 
@@ -101,17 +101,10 @@ def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
     """One verdict per budget of a case that has any; what was not measured is never within."""
     if not rules.budgeted(head.case) or head.status != "ok":
         return
-    broken = {breach.budget: breach for breach in breaches(head, rules.budgets)}
-    values = {
-        "latency_p99": head.p99.high if head.p99 else None,
-        "memory": head.memory,
-        "memory_process": head.values.get("memory.process"),
-        "error_smooth": head.values.get("error.smooth"),
-        "error_noise": head.values.get("error.noise"),
-    }
+    values = budgeted(head)
+    broken = {breach.budget for breach in breaches(head, rules.budgets)}
     for name, limit in rules.budgets.given.items():
-        kind, reason = Kind.PASS, ""
-        if name in broken:
-            kind = Kind.INCONCLUSIVE if values[name] is None else Kind.OVER_BUDGET
-            reason = "not measured" if values[name] is None else ""
+        known = values[name] is not None
+        kind = Kind.PASS if name not in broken else Kind.OVER_BUDGET if known else Kind.INCONCLUSIVE
+        reason = "" if known else "not measured"
         yield Verdict(head.case, BUDGET + _BUDGETED[name], kind, head=values[name], tolerance=limit, reason=reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary
 from dctbench.compare import exact
@@ -160,49 +160,45 @@ def _compared(
     second: Timed | None,
     finding: Finding | None,
 ) -> list[Verdict]:
+    """All verdicts of a case that runs on both sides."""
     base, head = comparison.sides(case)
     assert base is not None
     assert head is not None
-    verdicts = []
-    if base.latency and head.latency:
-        verdicts.append(_latency(comparison, rules, case, first, second, finding))
-    return [*verdicts, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
-
-
-def _latency(
-    comparison: Comparison,
-    rules: Rules,
-    case: Case,
-    first: Timed | None,
-    second: Timed | None,
-    finding: Finding | None,
-) -> Verdict:
-    base, head = comparison.sides(case)
-    assert base is not None
-    assert head is not None
-    assert base.latency is not None
-    assert head.latency is not None
-    seconds = base.latency.value, head.latency.value
     shown = second if second is not None and second.change.count else first
     if shown is None or finding is None or not shown.change.count:
         reason = comparison.apart or f"the reference {rules.reference} was not measured beside it on both sides"
-        raw = seconds[1] / seconds[0]
-        return Verdict(case, LATENCY, Kind.INCOMPARABLE, *seconds, raw=raw, tolerance=rules.latency, reason=reason)
+        latency = _incomparable(base, head, rules, reason)
+    else:
+        latency = _latency(base, head, rules, shown, finding)
+        if shown is second and finding is not Finding.SLOWER:
+            again = "slower at first, and fresh processes did not say it again"
+            latency = replace(latency, reason=f"{again}; {latency.reason}" if latency.reason else again)
+    return [latency, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
+
+
+def _incomparable(base: Summary, head: Summary, rules: Rules, reason: str) -> Verdict:
+    seconds = [summary.latency.value if summary.latency else None for summary in (base, head)]
+    before, now = seconds
+    raw = now / before if before and now else None
+    return Verdict(head.case, LATENCY, Kind.INCOMPARABLE, before, now, raw=raw, tolerance=rules.latency, reason=reason)
+
+
+def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: Finding) -> Verdict:
+    assert base.latency is not None
+    assert head.latency is not None
     interval = shown.change.interval(shown.primary)
-    reason = _REASONS.get(finding, "")
-    if second is not None and finding is not Finding.SLOWER:
-        reason = f"slower at first, and fresh processes did not say it again{'; ' if reason else ''}{reason}"
     return Verdict(
-        case,
+        head.case,
         LATENCY,
         _KINDS[finding],
-        *seconds,
+        base.latency.value,
+        head.latency.value,
         effect=shown.change.effect(shown.primary),
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         raw=shown.change.effect(None),
         tolerance=rules.latency,
-        reason=reason,
+        reason=_REASONS.get(finding, ""),
     )
 
 
