@@ -35,7 +35,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="A stored run (id, label, a name given by --save-baseline) or an exported file.")  # fmt: skip
 @axes.axis_options("ci")
 @click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL",
-              help="Measured beside every case, to tell a change of place from one of code (default: sdpa).")  # fmt: skip
+              help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
               help="How much slower passes (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
 @click.option("--pairs", cls=Flag, section=_RULES, metavar="N", help="Pairs of processes of every case (default: 5).")
