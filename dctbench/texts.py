@@ -1,8 +1,13 @@
-"""What a text may hold before it reaches a terminal, a page or a file that others read."""
+"""What a text may hold before it reaches a terminal, a page or a file that others read, and how it counts."""
 
 from __future__ import annotations
 
 from typing import Any
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 regression`, `2 regressions`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def harmless(text: str) -> str:

@@ -12,6 +12,7 @@ import click
 from dctbench import units
 from dctbench.gate import CaseMeasured, RoundStarted
 from dctbench.sweep import HEARTBEAT_SECONDS
+from dctbench.texts import counted
 
 
 class GateProgress:
@@ -61,8 +62,7 @@ class GateProgress:
     def _start(self, event: RoundStarted) -> None:
         self._clear()
         fresh = "fresh " if event.confirming else ""
-        cases = f"{event.cases} case{'' if event.cases == 1 else 's'}"
-        self.round = f"{fresh}{self.unit} {event.number} (at most {event.most}) of {cases}"
+        self.round = f"{fresh}{self.unit} {event.number} (at most {event.most}) of {counted(event.cases, 'case')}"
         self.told = monotonic()
         if not self.live:
             click.echo(f"[{units.duration(self.told - self.began):>6}] {self.round}", err=True)

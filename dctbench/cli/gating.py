@@ -28,7 +28,7 @@ from dctbench.report.junit import junit_xml
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.stats import P99_SAMPLES
 from dctbench.store import MissingError, Store, clean_label, masked, open_for_run, results_of_machine
-from dctbench.texts import harmless
+from dctbench.texts import counted, harmless
 
 SAMPLES_PER_PROCESS = 5
 SAMPLING_SECONDS = 0.15
@@ -194,8 +194,9 @@ class _Check:
         took = self.plan.seconds * (2 if unit == "pair" else 1)
         rough = "" if self.plan.estimate.measured else " (rough, nothing stored here yet)"
         header = (
-            f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · {len(self.judged)} cases judged · "
-            f"tolerance {units.percent(self.rules.latency)} · est. {units.duration(took)}{rough}   {store.name}"
+            f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "
+            f"{counted(len(self.judged), 'case')} judged · tolerance {units.percent(self.rules.latency)} · "
+            f"est. {units.duration(took)}{rough}   {store.name}"
         )
         return GateProgress(header, self.flags["progress"], unit)
 

@@ -6,6 +6,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.commands import CONTEXT, Command, store_option, version_option
+from dctbench.texts import counted
 
 
 @click.command(
@@ -32,7 +33,7 @@ def command(file: str, store: str) -> int:
     with open_store(store, create=True) as opened:
         new = add_whole_run(opened, run, list(environments.values()), results)
         name = opened.name
-    count = f"{len(results)} result{'' if len(results) == 1 else 's'}"
+    count = counted(len(results), "result")
     told = count if new == len(results) else f"{count}, {new or 'none'} of them new"
     click.echo(f"run {run.short_id} is in {name}: {told}")
     click.echo(f"  next: dctbench report {run.short_id}", err=True)

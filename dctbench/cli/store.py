@@ -12,6 +12,7 @@ import click
 from dctbench import catalog, errors, units
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.quantities import duration
+from dctbench.texts import counted
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -86,7 +87,7 @@ def _check(others: Sequence[str], flags: Flags) -> int:
     if flags["output_format"] != "table" or found:
         _print([{"damage": text} for text in found], flags)
     if found:
-        raise DamagedError(f"store {name}: {_counted(len(found), 'damage')} found", hint=remedy("damaged"))
+        raise DamagedError(f"store {name}: {counted(len(found), 'damage')} found", hint=remedy("damaged"))
     click.echo(f"{name}: every record is what was written", err=True)
     return errors.EXIT_OK
 
@@ -104,7 +105,7 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
         old, named = apart(beyond, store.baselines())
         if named:
             click.echo(
-                f"{_counted(len(named), 'run')} kept, since a baseline points there: dctbench list runs", err=True
+                f"{counted(len(named), 'run')} kept, since a baseline points there: dctbench list runs", err=True
             )
         records = [
             {
@@ -121,12 +122,12 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
         if not old:
             click.echo("nothing to remove", err=True)
             return errors.EXIT_OK
-        question = f"Remove {_counted(len(old), 'run')} with {sum(s.stored for s in old)} results from {store.name}?"
+        question = f"Remove {counted(len(old), 'run')} with {sum(s.stored for s in old)} results from {store.name}?"
         if not flags["yes"] and not click.confirm(question, err=True):
             click.echo("nothing was removed", err=True)
             return errors.EXIT_OK
         remove(store, [state.run.id for state in old])
-        click.echo(f"removed {_counted(len(old), 'run')}, {len(states) - len(old)} left in {store.name}", err=True)
+        click.echo(f"removed {counted(len(old), 'run')}, {len(states) - len(old)} left in {store.name}", err=True)
     return errors.EXIT_OK
 
 
@@ -161,17 +162,17 @@ def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
     if flags["output_format"] != "table":
         _print([asdict(done)], flags)
     click.echo(
-        f"{done.results} results of {_counted(done.runs, 'run')} are new in {into.name}, "
+        f"{done.results} results of {counted(done.runs, 'run')} are new in {into.name}, "
         f"{done.seen - done.results} were there already",
         err=True,
     )
     if done.baselines:
-        click.echo(f"{_counted(done.baselines, 'baseline')} set", err=True)
+        click.echo(f"{counted(done.baselines, 'baseline')} set", err=True)
     for text in done.damaged:
         click.echo(f"left out: {text}", err=True)
     if done.damaged:
         raise DamagedError(
-            f"{_counted(len(done.damaged), 'record')} could not be copied", hint=f"all else is in {into.name}"
+            f"{counted(len(done.damaged), 'record')} could not be copied", hint=f"all else is in {into.name}"
         )
     return errors.EXIT_OK
 
@@ -188,10 +189,6 @@ def _age(text: str) -> float:
     if text.strip().endswith("d") and days.isascii() and days.isdigit():
         return int(days) * _DAY
     return duration(text, "--older-than")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 _ACTIONS: dict[str, tuple[Callable[[Sequence[str], Flags], int], tuple[str, ...], int, int]] = {

@@ -23,7 +23,7 @@ from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.store import RETRIED, Store, clean_label, masked, results_of_machine
 from dctbench.sweep import run_sweep
-from dctbench.texts import harmless
+from dctbench.texts import counted, harmless
 
 Present = Callable[[Store, Run], None]
 
@@ -166,7 +166,7 @@ def _headline(plan: Plan, runner: LocalRunner) -> str:
     facts = runner.environment.facts
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
     rough = "" if plan.estimate.measured else " (rough, nothing stored here yet)"
-    count = f"{_counted(len(plan.cases), 'case')} x {_counted(plan.rounds, 'round')}"
+    count = f"{counted(len(plan.cases), 'case')} x {counted(plan.rounds, 'round')}"
     took = units.duration(plan.seconds)
     return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{rough}"
 
@@ -175,10 +175,6 @@ def _check_budget(plan: Plan, budget: float | None) -> None:
     if budget is not None and budget < plan.least_seconds:
         least = units.duration(plan.least_seconds)
         click.echo(f"--budget {units.duration(budget)} cannot be kept: the least samples take about {least}", err=True)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_plan(plan: Plan, output_format: str) -> int:
@@ -202,7 +198,7 @@ def _print_plan(plan: Plan, output_format: str) -> int:
     output.print_records(rows, output_format)
     rough = "measured here before" if plan.estimate.measured else "rough: nothing was measured here before"
     click.echo(
-        f"{len(plan.cases)} cases x {_counted(plan.rounds, 'round')}, about {units.duration(plan.seconds)} ({rough})",
+        f"{len(plan.cases)} cases x {counted(plan.rounds, 'round')}, about {units.duration(plan.seconds)} ({rough})",
         err=True,
     )
     return errors.EXIT_OK

@@ -8,6 +8,7 @@ from dctbench import units
 from dctbench.history import ChangePoint, History
 from dctbench.levels import LEAST_POINTS
 from dctbench.model import Run
+from dctbench.texts import counted
 
 
 def sentences(found: History, changes: Sequence[ChangePoint]) -> list[str]:
@@ -23,7 +24,7 @@ def when(run: Run) -> str:
 def _trend(found: History, changes: Sequence[ChangePoint]) -> list[str]:
     if not found.points:
         return ["no stored run has a latency of this case"]
-    span = f"{_counted(len(found.points))} from {when(found.points[0].run)} to {when(found.points[-1].run)}"
+    span = f"{counted(len(found.points), 'run')} from {when(found.points[0].run)} to {when(found.points[-1].run)}"
     if found.missing:
         return [f"{span}: for changes of level it takes {LEAST_POINTS}, {found.missing} more"]
     if not changes:
@@ -44,8 +45,4 @@ def _left_out(found: History) -> list[str]:
         (found.elsewhere, "of another environment or with other settings"),
         (found.untimed, "without a latency"),
     ]
-    return [f"left out: {_counted(number)} {why}" for number, why in reasons if number]
-
-
-def _counted(number: int) -> str:
-    return f"{number} run{'' if number == 1 else 's'}"
+    return [f"left out: {counted(number, 'run')} {why}" for number, why in reasons if number]

@@ -36,6 +36,7 @@ function figureOf(element, width) {
 
 function draw(element) {
   stale.delete(element);
+  element.removeAttribute("aria-busy");
   const place = placeOf(element);
   const frame = element.closest(".frame") || place;
   const width = printing ? PAPER_WIDTH : place.clientWidth;
@@ -85,8 +86,12 @@ function drawStale() {
   }
 }
 
+// What a chart out of sight still shows is no longer so: it says that it is to be drawn again.
 function redraw() {
-  figures().forEach((element) => stale.add(element));
+  figures().forEach(function (element) {
+    stale.add(element);
+    element.setAttribute("aria-busy", "true");
+  });
   drawStale();
 }
 

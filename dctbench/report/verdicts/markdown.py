@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dctbench.compare import Outcome
 from dctbench.report.markdown import escape
 from dctbench.report.verdicts import words
-from dctbench.report.verdicts.rows import Row, counted, opening, relevant
+from dctbench.report.verdicts.rows import Row, opening, relevant
+from dctbench.texts import counted
 
 MARKER = "<!-- dctbench: verdicts -->"
 """The first line: a comment that starts with it is ours, and can be brought up to date in place of a second one."""

@@ -12,7 +12,7 @@ from dctbench.compare import Outcome
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
 from dctbench.report.labels import Labels
 from dctbench.report.verdicts import figures
-from dctbench.texts import harmless
+from dctbench.texts import counted, harmless
 
 _GROUPS = (REGRESSIONS, UNDECIDED, IMPROVEMENTS, frozenset({Kind.NEW}), frozenset({Kind.PASS}))
 
@@ -87,11 +87,6 @@ def drift(outcome: Outcome) -> str:
     if len(set(found.values())) == 1:
         return f"runner drift {next(iter(found.values()))}"
     return f"runner drift {', '.join(f'{change} ({name})' for name, change in found.items())}"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 regression`, `2 regressions`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(kinds: Counter[Kind], group: Iterable[Kind]) -> int:

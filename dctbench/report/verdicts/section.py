@@ -10,7 +10,8 @@ from dctbench.compare import Outcome
 from dctbench.compare.rules import MOVED
 from dctbench.report.figures.regressions import MOST, band_words, changed
 from dctbench.report.verdicts import words
-from dctbench.report.verdicts.rows import Row, counted, drift, labels_of, opening, relevant
+from dctbench.report.verdicts.rows import Row, drift, labels_of, opening, relevant
+from dctbench.texts import counted
 
 _ROWS = 60
 _SENTENCES = 10

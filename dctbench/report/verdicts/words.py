@@ -11,9 +11,9 @@ from dctbench.compare.judgement import LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
 from dctbench.report.labels import Labels
 from dctbench.report.verdicts import figures
-from dctbench.report.verdicts.rows import Relevant, Row, counted, labels_of
+from dctbench.report.verdicts.rows import Relevant, Row, labels_of
 from dctbench.stats import P99_SAMPLES
-from dctbench.texts import harmless
+from dctbench.texts import counted, harmless
 
 _USES = {
     "flops": "computes {head} where base computes {base}",
