@@ -32,10 +32,10 @@ def main(argv: list[str]) -> None:
     """Run a module of dctbench in a child of this process, and tell how it ended.
 
     Args:
-        argv: the module's name, the number of the socket that its `main` gets, the number of the lifeline, and the
-            id of the process that holds the lifeline's other end. Over the lifeline go two lines: `pid N` at once,
-            `exit CODE LEFT` when the child has ended (CODE negative: by that signal) and all that it left, LEFT
-            processes, is ended too.
+        argv: the module's name, the number of the socket that its `main` gets, the number of the lifeline, the id of
+            the process that holds the lifeline's other end, and words for the module. Over the lifeline go two
+            lines: `pid N` at once, `exit CODE LEFT` when the child has ended (CODE negative: by that signal) and all
+            that it left, LEFT processes, is ended too.
     """
     module, channel, lifeline, parent = argv[0], int(argv[1]), int(argv[2]), int(argv[3])
     _die(parent, signal.SIGCONT)  # one that was stopped wakes up and finds its lifeline closed
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
         for descriptor in (wake, waker, lifeline):
             os.close(descriptor)
         os.setsid()
-        importlib.import_module(module).main([str(channel), str(guard)])
+        importlib.import_module(module).main([str(channel), str(guard), *argv[4:]])
         return
     os.close(channel)
     with socket.socket(fileno=lifeline) as line:

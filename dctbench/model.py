@@ -33,6 +33,9 @@ COMPARED_SETTINGS = ("cache", "isolation", "env")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
 TURN = "turn\n"
 """What a worker says when it waits for its turn; a line in answer gives it."""
+COMPILER = "compiler"
+"""The word that lets a zygote import torch's compiler, a second of work, before it forks. torch needs it where FLOPs
+are counted on the meta device, which is done in the first round only."""
 
 
 def canonical_json(value: object) -> str:

@@ -14,12 +14,15 @@ import socket
 from pathlib import Path
 
 from dctbench import catalog, guard, worker
+from dctbench.model import COMPILER
 
 _MESSAGE = 64
 
 
 def main(argv: list[str]) -> None:
     """Serve forks over the socket whose number is `argv[0]` until it closes; `argv[1]` is the parent's id.
+
+    With the word COMPILER after them, the children find torch's compiler imported too.
 
     For each message that brings two descriptors, the child's channel and the file for its output, the answers are
     two lines: `pid N` at once, `exit CODE LEFT` when the child has ended (CODE negative: by that signal) and the LEFT
@@ -29,7 +32,7 @@ def main(argv: list[str]) -> None:
     guard.adopt_orphans()
     with socket.socket(fileno=int(argv[0])) as control:
         control.set_inheritable(False)
-        _preload()
+        _preload(compiler=COMPILER in argv[2:])
         threads = len(list(Path("/proc/self/task").iterdir()))
         if threads != 1:
             control.sendall(f"threads {threads}\n".encode())
@@ -52,13 +55,15 @@ def main(argv: list[str]) -> None:
                 return
 
 
-def _preload() -> None:
+def _preload(*, compiler: bool) -> None:
     """Import what every case needs; importing must not compute anything."""
     import dctbench.measure  # noqa: F401
 
     for entry in catalog.IMPLEMENTATIONS.values():
         entry.load()
     catalog.DEVICES["cpu"].load()
+    if compiler:
+        import torch._dynamo  # noqa: F401
     gc.collect()
     gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page of these modules
 

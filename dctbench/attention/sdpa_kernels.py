@@ -50,11 +50,13 @@ class OneKernelAttention(SDPAttention):
         mask = key_mask(key_padding_mask)
         if q.device.type == "meta":
             return scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        out: Tensor = self.run(q, k, v, mask)
-        return out
+        run = self.run
+        if torch.compiler.is_compiling():
+            # Out of the compiler's reach: Inductor recognises the math kernel's products and puts the flash kernel
+            # there. Not a decorator: it would import the compiler, a second of work, where nothing is compiled.
+            run = torch.compiler.disable(run)
+        return run(q, k, v, mask)
 
-    # Out of a compiler's reach: Inductor recognises the math kernel's products and puts the flash kernel there.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def run(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """`scaled_dot_product_attention` by the one kernel, once torch has said that it will run."""
         self.choice(q, k, v, mask)

@@ -33,8 +33,10 @@ from dctbench.texts import counted, harmless
 SAMPLES_PER_PROCESS = 5
 SAMPLING_SECONDS = 0.15
 """Of one process: what more samples of it would add, more pairs add better."""
-WARMUP_SECONDS = 0.05
-"""At least, of a process in a pair: the machine is warm from the process before, and each turn begins untimed."""
+WARMUP_OF_PAIRS = {"warmup_least": 0.02, "warmup_most": 0.06}
+"""Seconds of a process in a pair: the machine is warm from the one before, and each turn begins untimed. Processes
+against a stored run warm up as that one did.
+"""
 
 
 def check(suite: Suite, flags: Mapping[str, Any]) -> int:
@@ -42,10 +44,10 @@ def check(suite: Suite, flags: Mapping[str, Any]) -> int:
     outlive_readers()
     baseline = None if flags["baseline"] is None else _baseline(flags["store"], flags["baseline"])
     with ExitStack() as stack:
-        runner = stack.enter_context(_runner(suite))
+        runner = stack.enter_context(_runner(suite, paired=baseline is None))
         gpus.require(suite.axes["device"], runner.variables)
         prepared = _Check.prepare(suite, flags, runner)
-        base = None if baseline else stack.enter_context(_runner(suite, flags["base_python"]))
+        base = None if baseline else stack.enter_context(_runner(suite, flags["base_python"], paired=True))
         if base is not None and flags["base_python"] is not None:
             prepared.warn_of_same_code(base)
         store = stack.enter_context(open_for_run(flags["store"], _say, create=True))
@@ -236,8 +238,8 @@ def _baseline(store: str, reference: str) -> Recorded:
     return found
 
 
-def _runner(suite: Suite, python: str | None = None) -> LocalRunner:
-    sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, "warmup_least": WARMUP_SECONDS}
+def _runner(suite: Suite, python: str | None = None, *, paired: bool) -> LocalRunner:
+    sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(WARMUP_OF_PAIRS if paired else {})}
     settings = LocalSettings(suite.settings["case_timeout"], suite.settings["env"], sampling)
     return LocalRunner(settings, on_wait=_say, python=python)
 

@@ -23,7 +23,7 @@ from dctbench.stats import Interval, log_mean_interval, student_t_quantile
 CONFIRMING = 1000
 """Rounds above this number confirm: they are fresh, and judged without the rounds before."""
 LOOKS = 2
-"""How often processes are compared with a stored run: at the fewest, and at the most. Pairs may be looked at always."""
+"""How often it is asked whether processes are slower than a stored run's: at the fewest, and at the most."""
 
 Medians = Mapping[int, float]
 """Median seconds by round."""
@@ -35,6 +35,10 @@ class Change(Protocol):
     @property
     def count(self) -> int:
         """Pairs, or processes of head."""
+
+    @property
+    def anytime(self) -> bool:
+        """Whether the p-values hold however often one looks; else they are paid for LOOKS looks."""
 
     def effect(self, series: str | None) -> float:
         """The change head / base by medians."""
@@ -64,6 +68,11 @@ class Paired:
     def count(self) -> int:
         """Pairs."""
         return len(self.raw)
+
+    @property
+    def anytime(self) -> bool:
+        """As of `Change`."""
+        return True
 
     def effect(self, series: str | None) -> float:
         """As of `Change`."""
@@ -101,6 +110,11 @@ class Unpaired:
     def count(self) -> int:
         """Processes of head."""
         return len(self.raw[1])
+
+    @property
+    def anytime(self) -> bool:
+        """As of `Change`."""
+        return False
 
     def _series(self, series: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return self.raw if series is None else self.against[series]

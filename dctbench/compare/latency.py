@@ -49,9 +49,16 @@ class Timed:
 def findings(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPHA) -> dict[Case, Finding]:
     """One finding per case; Holm's correction is over all of them."""
     cases = [case for case, one in timed.items() if one.change.count]
-    p_values = [timed[case].change.p_slower(timed[case].primary, rules.latency) for case in cases]
+    p_values = [_p_slower(timed[case], rules) for case in cases]
     held = dict(zip(cases, holm(p_values, alpha), strict=True))
     return {case: _finding(one, held.get(case, False), rules, alpha) for case, one in timed.items()}
+
+
+def _p_slower(one: Timed, rules: Rules) -> float:
+    """1 between the looks that are paid for, where not every count of processes may be looked at."""
+    count = one.change.count
+    looked_at = one.change.anytime or not rules.confirm or count == rules.pairs or count >= rules.max_pairs
+    return one.change.p_slower(one.primary, rules.latency) if looked_at else 1.0
 
 
 def _finding(one: Timed, proven: bool, rules: Rules, alpha: float) -> Finding:
@@ -64,9 +71,10 @@ def _finding(one: Timed, proven: bool, rules: Rules, alpha: float) -> Finding:
     if beyond and proven and agreed:
         return Finding.SLOWER
     if not beyond and agreed:
-        if _is_faster(one, rules, alpha):
+        gained = _has_gained(one, rules)
+        if gained and one.change.p_faster(one.primary, rules.latency) <= alpha:
             return Finding.FASTER
-        if most or _plainly_within(one, rules):
+        if most or (not gained and _plainly_within(one, rules)):
             return Finding.WITHIN
     if not most:
         return Finding.OPEN
@@ -79,12 +87,13 @@ def _beyond(one: Timed, series: str | None, rules: Rules) -> bool:
     return effect > 1 + rules.latency and (effect - 1) * one.seconds >= one.floor
 
 
-def _is_faster(one: Timed, rules: Rules, alpha: float) -> bool:
-    """Better news than is true fails nobody's build: it is not corrected for the number of cases."""
+def _has_gained(one: Timed, rules: Rules) -> bool:
+    """Whether the median change is a gain beyond the tolerance. Better news than is true fails nobody's build: the
+    proof of it is not corrected for the number of cases.
+    """
     effect = one.change.effect(one.primary)
     gained = effect < 1 / (1 + rules.latency) and (1 - effect) * one.seconds >= one.floor
-    also_raw = one.change.effect(None) < 1
-    return gained and also_raw and one.change.p_faster(one.primary, rules.latency) <= alpha
+    return gained and one.change.effect(None) < 1
 
 
 def _plainly_within(one: Timed, rules: Rules) -> bool:

@@ -51,7 +51,7 @@ class Sampling:
     budget: float = 2.0
     retakes: int = 3
     turns: int = 0
-    turn_seconds: float = 0.02
+    turn_seconds: float = 0.008
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def measure(
         inner = max(1, min(sampling.calls_most, round(sampling.sample_least / per_call + 0.5)))
     warmup_calls = timer.calls
     if sampling.turns:
-        return _in_turns(timer, sampling, inner, turn)
+        return _in_turns(timer, sampling, inner, per_call, turn)
     seconds: list[float] = []
     retaken: list[float] = []
     spreads: list[float] = []
@@ -176,7 +176,7 @@ def measure(
     return Samples(tuple(seconds), inner, warmup_calls, reason, tuple(retaken), noisy)
 
 
-def _in_turns(timer: Timer, sampling: Sampling, inner: int, turn: Callable[[], None]) -> Samples:
+def _in_turns(timer: Timer, sampling: Sampling, inner: int, per_call: float, turn: Callable[[], None]) -> Samples:
     """Blocks of samples, one per turn. A disturbed block is not taken again: the other process's has passed."""
     warmup_calls = timer.calls
     least = -(-sampling.samples_least // sampling.turns)
@@ -184,7 +184,8 @@ def _in_turns(timer: Timer, sampling: Sampling, inner: int, turn: Callable[[], N
     counts: list[int] = []
     for _ in range(sampling.turns):
         turn()
-        timer.time(1)  # the other process has had the caches
+        if per_call < sampling.turn_seconds:  # a longer call soon has back the caches that the other process has had
+            timer.time(1)
         spent, before = 0.0, len(seconds)
         while spent < sampling.turn_seconds or len(seconds) - before < least:
             took = timer.time(inner)

@@ -95,14 +95,16 @@ class _Lines:
 class Guarded:
     """A module of dctbench that runs in a process of its own, with a guard above it."""
 
-    def __init__(self, module: str, output: IO[bytes] | int, variables: Mapping[str, str], python: str) -> None:
+    def __init__(
+        self, module: str, output: IO[bytes] | int, variables: Mapping[str, str], python: str, *words: str
+    ) -> None:
         self.channel, theirs = socket.socketpair()
         lifeline, guards = socket.socketpair()
         with theirs, guards:
             numbers = (theirs.fileno(), guards.fileno())
             # -P: the current folder, where a hostile json.py may lie, is not searched.
             self._guard = subprocess.Popen(
-                [python, "-P", "-m", "dctbench.guard", module, *map(str, numbers), str(os.getpid())],
+                [python, "-P", "-m", "dctbench.guard", module, *map(str, numbers), str(os.getpid()), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -205,7 +207,7 @@ class Fresh:
 
 
 class Zygote:
-    """One zygote process and the children it forks, one at a time.
+    """One zygote process and the children it forks, one at a time; `words` are for it.
 
     Raises:
         GoneError: when it cannot serve: its process ended, or it had threads when it should have forked.
@@ -213,10 +215,10 @@ class Zygote:
 
     name = "zygote"
 
-    def __init__(self, variables: Mapping[str, str], python: str = sys.executable) -> None:
+    def __init__(self, variables: Mapping[str, str], python: str, *words: str) -> None:
         # NumPy's own thread pool would make the fork unsafe, and nothing here needs it.
         variables = {**variables, "OPENBLAS_NUM_THREADS": "1"}
-        self._process = Guarded("dctbench.zygote", subprocess.DEVNULL, variables, python)
+        self._process = Guarded("dctbench.zygote", subprocess.DEVNULL, variables, python, *words)
         self.pid = self._process.pid
         self._lines = _Lines(self._process.channel)
         try:

@@ -13,7 +13,7 @@ from dctbench.errors import DctbenchError
 from dctbench.model import Case, Result
 from dctbench.runners import Runner
 
-TURNS = 8
+TURNS = 7
 """Of each process. The median over turns lives with three that a neighbour spoilt."""
 _LOOK_SECONDS = 0.25
 Side = Literal[0, 1]

@@ -28,8 +28,9 @@ def test_a_gate_counts_only_when_it_fails_for_what_was_planted() -> None:
         {"kind": "same", "exit": 0, "seconds": 90, "verdicts": []},
     ]
     same, planted = gate_rates.counted(gates)
-    assert (same["gates"], same["hits"], same["inconclusive"]) == (2, 1, 0)
+    assert (same["gates"], same["hits"], same["inconclusive"], same["others"]) == (2, 1, 0, 1)
     assert (planted["gates"], planted["hits"], planted["inconclusive"], planted["seconds"]) == (3, 1, 1, 70)
+    assert planted["others"] == 1
     assert gate_rates.table(gates)[-1].startswith("| takes 40% longer at equal FLOPs | 3 | 1 | 33.3% (0.8% to 90.6%)")
 
 

@@ -101,6 +101,23 @@ def test_a_change_under_the_floor_in_seconds_passes_whatever_its_share():
     assert kinds(judgement) == {"dct-x": Kind.PASS}
 
 
+def test_a_gain_that_the_first_pairs_cannot_prove_takes_more_and_is_not_lost_as_a_pass():
+    rules = replace(RULES, pairs=3)
+    first = compare(side(range(1, 4), noise=0.01), side(range(1, 4), slow(0.6), 0.01, 1), rules=rules)
+    assert kinds(first) == {"dct-x": Kind.INCONCLUSIVE}
+    assert len(first.open) == 1
+    more = compare(side(range(1, 6), noise=0.01), side(range(1, 6), slow(0.6), 0.01, 1), rules=rules)
+    assert kinds(more) == {"dct-x": Kind.FASTER}
+    assert more.open == ()
+
+
+def test_processes_against_a_stored_run_are_slower_only_at_the_looks_that_are_paid_for():
+    base = side(range(1, 11))
+    found = [compare(base, side(range(1, taken + 1), slow(1.5)), paired=False) for taken in range(1, 16)]
+    slower = [taken for taken, judgement in enumerate(found, 1) if judgement.confirming]
+    assert slower == [5, 15]
+
+
 def test_a_gain_is_faster_with_the_first_pairs():
     judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), slow(0.6), 0.01, 1))
     assert kinds(judgement) == {"dct-x": Kind.FASTER}

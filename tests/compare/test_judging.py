@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -37,7 +36,7 @@ HEAD = [3e-3 + i * 1e-6 for i in range(5)]
 def test_two_stored_runs_are_told_apart_without_fresh_processes_but_a_gate_waits_for_them() -> None:
     [verdict] = judged(rounds(BASE), rounds(HEAD), STORED).verdicts
     assert (verdict.kind, verdict.reason) == (Kind.SLOWER, "")
-    waiting = judged(rounds(BASE), rounds(HEAD), replace(STORED, confirm=True))
+    waiting = judged(rounds(BASE), rounds(HEAD), Rules(pairs=5, max_pairs=15))
     assert (waiting.verdicts[0].kind, waiting.confirming) == (Kind.INCONCLUSIVE, True)
 
 
