@@ -1,7 +1,9 @@
 # Two commands set everything up: `make demo` and `make test`. Both may be run again at any time.
 PYTHON ?= python3
 VENV ?= .venv
+# Most tests wait for processes of one thread: two at once take little more than half of the time.
 PYTEST_FLAGS ?=
+PARALLEL ?= -n 2 --dist worksteal
 TORCH := $(shell grep '^torch==' constraints.txt)
 # Machines with a GPU often have no network: an interpreter named with PYTHON= is taken as it is.
 GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(VENV)/bin/python,$(PYTHON))
@@ -15,10 +17,10 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench report
 
 test: $(VENV)/.test-installed
-	$(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+	$(VENV)/bin/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-slow: $(VENV)/.test-installed
-	$(VENV)/bin/python -m pytest -m slow $(PYTEST_FLAGS)
+	$(VENV)/bin/python -m pytest -m slow $(PARALLEL) $(PYTEST_FLAGS)
 
 # Installs nothing. The exit code is that of the first step that fails; results measured before it are in the store.
 gpu: export PYTHONPATH := $(CURDIR)

@@ -338,6 +338,11 @@ class CoreLimit(Good):
         raise RuntimeError(repr(resource.getrlimit(resource.RLIMIT_CORE)))
 
 
+class Compiler(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        raise RuntimeError(f"torch's compiler: {'torch._dynamo' in sys.modules}")
+
+
 class Surroundings(Good):
     """Fails with what it finds around it: everything that another implementation may have changed."""
 

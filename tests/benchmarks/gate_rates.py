@@ -172,7 +172,7 @@ def table(gates: Sequence[dict[str, Any]]) -> list[str]:
         return ["Not counted yet: no gate stands in the result file."]
     said = {"same": "is the same code", "copy": "copies the input once more",
             **{kind: f"takes {kind} longer at equal FLOPs" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
-    lines = ["| head | gates | failed for it | rate (exact 95% interval) | blames another | cannot be told | median time |",
+    lines = ["| head | gates | fail for it | rate (exact 95% interval) | blame another | cannot tell | median time |",
              "|---|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
     for row in counted(gates):
         rate = f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,15 @@ def test_fresh_processes_import_torch_for_themselves(monkeypatch: pytest.MonkeyP
         done = [measured(runner, "none") for _ in range(2)]
     assert [(one.status, one.details["isolation"]) for one in done] == [("ok", "fresh")] * 2
     assert len({one.details["torch_imported_by"] for one in done}) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="zygotes are forked on Linux only")
+def test_torchs_compiler_is_imported_before_the_fork_where_flops_are_counted_and_nowhere_else(
+    runner: LocalRunner,
+) -> None:
+    case = Case("hostile:Compiler", 16, heads=2, head_dim=8)
+    found = [str(runner.submit(case, round).result(timeout=120).message) for round in (1, 2)]
+    assert ["torch's compiler: True" in found[0], "torch's compiler: False" in found[1]] == [True, True]
 
 
 def test_a_zygote_that_dies_between_cases_costs_nothing(runner: LocalRunner) -> None:
