@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dctbench import longtable
 from dctbench.analysis import Summary, summarise
+from dctbench.garbage import no_collections
 from dctbench.model import Run
 
 if TYPE_CHECKING:
@@ -49,25 +48,13 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     if _is_document(location):
         from dctbench.references import from_file
 
-        with _no_collections():
+        with no_collections():
             found = from_file(location)
             return frame([(found.run, found.summaries)])
     from dctbench.store import open_store
 
-    with open_store(location) as store, _no_collections():
+    with open_store(location) as store, no_collections():
         return frame((state.run, summarise(store.results(state.run.id))) for state in store.runs())
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Without the garbage collector: of hundreds of thousands of new objects none is cyclic, and it visits them all."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def frame(runs: Iterable[tuple[Run, list[Summary]]]) -> pd.DataFrame:

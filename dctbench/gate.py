@@ -1,6 +1,6 @@
 """Measuring for a gate: base and head in turn, pair after pair, for as long as a verdict needs them.
 
-The two processes of a pair take turns of some hundredths of a second, so that what the machine does meanwhile befalls
+The two processes of a pair take turns of a hundredth of a second, so that what the machine does meanwhile befalls
 both; which of them begins changes from pair to pair, and each pair starts both interpreters anew. Every result is
 stored before the next is measured.
 """

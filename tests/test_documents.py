@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -13,16 +14,18 @@ from dctbench.cli.layout import Layout
 from dctbench.cli.output import table_lines
 from dctbench.imports import read_file
 from dctbench.model import Case
-from tests.benchmarks import gate_rates
+from tests.benchmarks import gate_rates, pair_noise
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- begin: (?P<file>\S+) -->\n(?P<body>.*?)<!-- end: (?P=file) -->", re.DOTALL)
 
 
 def rendered(path: Path) -> str:
-    """What `dctbench run` prints at its end for the results of a file; of the gate's own figures, their table."""
-    if path.suffix == ".jsonl":
+    """What `dctbench run` prints at its end for the results of a file; of the gate's own figures, their tables."""
+    if path == gate_rates.RESULTS:
         return "\n" + "\n".join(gate_rates.table(gate_rates.read(path))) + "\n\n"
+    if path == pair_noise.RESULTS:
+        return "\n" + "\n".join(pair_noise.table(json.loads(path.read_text(encoding="utf-8")))) + "\n\n"
     _, _, results = read_file(str(path))
     cases: list[Case] = list(dict.fromkeys(result.case for result in results))
     layout = Layout(cases, analysis.default_reference(cases), width=100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dctbench import errors
 from dctbench.cli import axes
@@ -57,8 +58,9 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 def command(**flags: Any) -> int:
     """Measure now, judge against a base, and say by the exit code whether something got worse.
 
-    Latency is judged by pairs of processes beside a reference; FLOPs, tensor bytes, errors and failures exactly. Exit
-    0: nothing got worse; 1: something did; 3: it cannot be told.
+    Latency is judged by pairs of processes beside a reference; FLOPs, tensor bytes, errors and failures exactly. With
+    --baseline, and without --suite, it is the baseline's suite that is measured. Exit 0: nothing got worse; 1:
+    something did; 3: it cannot be told.
     """
     given = [name for name in ("base_python", "base_impl", "baseline") if flags[name] is not None]
     if len(given) != 1:
@@ -69,5 +71,5 @@ def command(**flags: Any) -> int:
         )
     from dctbench.cli import gating  # SQLAlchemy comes with it, and help must answer at once
 
-    settings = {"prune": False, "isolation": "auto", "cache": None}
-    return gating.check(axes.suite_from_flags(flags, settings), flags)
+    source = click.get_current_context().get_parameter_source("suite")
+    return gating.check(flags, suite_given=source is not ParameterSource.DEFAULT)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
-from dctbench.cli import baselines
+from dctbench.cli import axes, baselines
 from dctbench.cli.files import write_whole
 from dctbench.cli.gate_progress import GateProgress
 from dctbench.cli.gate_rules import rules as rules_of
@@ -39,15 +39,24 @@ against a stored run warm up as that one did.
 """
 
 
-def check(suite: Suite, flags: Mapping[str, Any]) -> int:
-    """Measure head, and base where it is not stored, until every verdict is reached; returns the exit code."""
+def check(flags: Mapping[str, Any], *, suite_given: bool) -> int:
+    """Measure head, and base where it is not stored, until every verdict is reached; returns the exit code.
+
+    Args:
+        flags: of the command, by name.
+        suite_given: whether the user named the suite; else a stored baseline is measured again with its own, since
+            another has other cases and other settings.
+    """
     outlive_readers()
     baseline = None if flags["baseline"] is None else _baseline(flags["store"], flags["baseline"])
+    if baseline and not suite_given and baseline.run.suite in suite.shipped():
+        flags = {**flags, "suite": baseline.run.suite}
+    wanted = axes.suite_from_flags(flags, {"prune": False, "isolation": "auto", "cache": None})
     with ExitStack() as stack:
-        runner = stack.enter_context(_runner(suite, paired=baseline is None))
-        gpus.require(suite.axes["device"], runner.variables)
-        prepared = _Check.prepare(suite, flags, runner)
-        base = None if baseline else stack.enter_context(_runner(suite, flags["base_python"], paired=True))
+        runner = stack.enter_context(_runner(wanted, paired=baseline is None))
+        gpus.require(wanted.axes["device"], runner.variables)
+        prepared = _Check.prepare(wanted, flags, runner)
+        base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
         if base is not None and flags["base_python"] is not None:
             prepared.warn_of_same_code(base)
         store = stack.enter_context(open_for_run(flags["store"], _say, create=True))

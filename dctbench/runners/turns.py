@@ -1,7 +1,7 @@
 """Two processes that take turns: at every moment one of them runs, and both see the same moments of the machine.
 
 A shared machine is slow for seconds and fast for seconds. Of two processes that run one after the other, one may get
-the slow seconds; of two that change places every few hundredths of a second both get their share.
+the slow seconds; of two that change places every hundredth of a second both get their share.
 """
 
 from __future__ import annotations

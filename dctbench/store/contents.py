@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 
 from dctbench.calibration import Calibration
 from dctbench.errors import UsageError
+from dctbench.garbage import no_collections
 from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Status
 from dctbench.store import records, schema
 from dctbench.store.engines import batches, insert, transaction
@@ -199,7 +199,7 @@ class Store:
         if case_ids is not None:
             chosen.append(schema.results.c.case_id.in_(case_ids))
         found = []
-        with _no_collections():
+        with no_collections():
             for row in self.rows(sa.select(schema.results).where(*chosen)):
                 records.verify("results", row)
                 if row["case_id"] not in places:
@@ -278,18 +278,6 @@ class Store:
             found = connection.execute(query)
             keys = list(found.keys())
             return [dict(zip(keys, row, strict=True)) for row in found.all()]
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """While many objects are made and all of them kept, each search for garbage among them is a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def one_of(column: Any, words: Iterable[str]) -> sa.ColumnElement[bool]:

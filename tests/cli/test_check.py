@@ -132,6 +132,7 @@ def test_a_stored_baseline_is_judged_and_a_case_that_is_gone_is_missing(cli: Cli
     everything = ("--impl", "dct-x,sdpa,none", "--ratio", "4,8", "--baseline", "main", "--format", "json")
     done = cli("check", *EASY, *everything)
     assert done.code == 0, done.err
+    assert done.json()["head"]["suite"] == "quick"  # the baseline's: another would have other settings
     assert {kind for (_, metric), kind in verdicts(done).items() if metric == "flops"} == {"PASS"}
     done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--baseline", "main", "--format", "json")
     assert done.code == 1, done.err
