@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "oom", "timeout", "unsupported", "error", "skipped")
@@ -134,9 +134,11 @@ class Case:
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """Raw samples of one metric in its SI unit, in the order they were taken; statistics are derived, never stored."""
+class Measurement(NamedTuple):
+    """Raw samples of one metric in its SI unit, in the order they were taken; statistics are derived, never stored.
+
+    A tuple, since a store of a hundred thousand results holds nearly a million of them, and a tuple is made soonest.
+    """
 
     metric: str
     unit: str

@@ -70,18 +70,15 @@ def _summary(case: Case, rounds: Sequence[Result]) -> Summary:
     samples: list[float] = []
     values: dict[str, float] = {}
     units: dict[str, str] = {}
+    medians: dict[int, float] = {}
     for result in rounds:
-        for measurement in result.measurements:
-            metric = measurement.metric
+        for metric, unit, taken in result.measurements:
             if metric == "latency":
-                samples.extend(measurement.samples)
+                samples.extend(taken)
+                if result.status == "ok":
+                    medians[result.round] = statistics.median(taken)
             elif metric not in values:
-                values[metric], units[metric] = measurement.samples[0], measurement.unit
-    medians = {
-        result.round: statistics.median(taken.samples)
-        for result in rounds
-        if result.status == "ok" and (taken := result.measurement("latency"))
-    }
+                values[metric], units[metric] = taken[0], unit
     return Summary(
         case=case,
         status=worst.status,

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -209,7 +210,7 @@ class Store:
                     )
                 place, case = places[row["case_id"]]
                 found.append((place, row["round"], records.result_of_row(row, case)))
-        return [result for *_, result in sorted(found, key=lambda item: item[:2])]
+        return [result for *_, result in sorted(found, key=itemgetter(0, 1))]
 
     def environments(self, run_id: str) -> dict[str, Environment]:
         """The environments of a run by fingerprint.

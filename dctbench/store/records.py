@@ -105,7 +105,7 @@ def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
         case=case,
         round=row["round"],
         status=row["status"],
-        measurements=tuple(map(Measurement, names, units, map(samples.__getitem__, places))),
+        measurements=tuple(map(Measurement._make, zip(names, units, map(samples.__getitem__, places), strict=True))),
         message=record.message,
         warnings=record.warnings,
         details=record.details,
@@ -245,21 +245,22 @@ def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:
         value = row[key]
         kind = type(value)
         if kind is int or (kind is str and len(value) <= _REPEATED):
-            sealed.append(_repeated(key, value))
+            sealed.append(_repeated(key, value))  # no text equals a number, and a bool is no int here
+            continue
+        if kind is bytes:
+            data = value
         elif kind is str:
-            sealed.append(_part(key, _quoted(value).encode()))
+            data = _quoted(value).encode()
         else:
-            sealed.append(_part(key, bytes(value) if isinstance(value, bytes | memoryview) else _plain(value)))
+            data = bytes(value) if isinstance(value, memoryview) else _plain(value)
+        sealed.append(b"%s:%d:%s" % (key.encode(), len(data), data))
     return hashlib.sha256(b"".join(sealed)).hexdigest()
 
 
-def _part(key: str, data: bytes) -> bytes:
-    return b"%s:%d:%s" % (key.encode(), len(data), data)
-
-
-@lru_cache(maxsize=8192, typed=True)
+@lru_cache(maxsize=8192)
 def _repeated(key: str, value: str | int) -> bytes:
-    return _part(key, _plain(value))
+    data = _plain(value)
+    return b"%s:%d:%s" % (key.encode(), len(data), data)
 
 
 def _plain(value: object) -> bytes:
