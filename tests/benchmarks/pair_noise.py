@@ -79,12 +79,12 @@ def name(case: Case) -> str:
 
 def table(found: Mapping[str, Any]) -> list[str]:
     """The conditions as a Markdown table: how far pairs of the same code are apart."""
-    lines = ["| conditions | pairs | apart (root mean square) | at most |", "|---|--:|--:|--:|"]
+    lines = ["| conditions | pairs | apart, in the median | more than 10% apart | farthest apart |",
+             "|---|--:|--:|--:|--:|"]  # fmt: skip
     for words, by_case in found["changes"].items():
-        changes = [change for several in by_case.values() for change in several]
-        typical = math.expm1(math.sqrt(statistics.fmean(change**2 for change in changes)))
-        most = math.expm1(max(map(abs, changes)))
-        lines.append(f"| {words} | {len(changes)} | {typical:.1%} | {most:.0%} |")
+        apart = [math.expm1(abs(change)) for several in by_case.values() for change in several]
+        beyond = sum(share > 0.1 for share in apart)
+        lines.append(f"| {words} | {len(apart)} | {statistics.median(apart):.1%} | {beyond} | {max(apart):.0%} |")
     return lines
 
 
