@@ -12,7 +12,7 @@ from dctbench.model import Status
 from dctbench.report.labels import Labels
 from dctbench.report.rows import width_words
 
-MOST_NAMES = 5
+MOST_NAMES = 3
 """A sentence names so many methods at most, and counts the others."""
 CLOSE = 1.25
 """Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""

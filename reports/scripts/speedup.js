@@ -8,33 +8,39 @@ function speedupChart(width) {
     return nothing("was measured beside " + state.reference);
   }
   const lengths = state.setting.lengths;
-  const color = function (row) {
+  const shade = function (row) {
     const found = row === null ? null : against(state.reference, row);
     return found === null ? null : Math.max(-4, Math.min(4, Math.log2(found.ratio)));
   };
   const names = curves.map(([curve]) => curve.name);
-  const trace = {
-    type: "heatmap",
-    x: lengths.map(String),
-    y: names,
-    z: curves.map(([, rows]) => rows.map(color)),
-    text: curves.map(([, rows]) => rows.map((row) => (row === null ? "" : cellWords(state.reference, row)))),
-    texttemplate: "%{text}",
-    hovertemplate: "%{y}<br>n = %{x}<br>%{text}<extra></extra>",
-    hoverongaps: true,
-    colorscale: SPEED_COLORS,
-    zmin: -4,
-    zmax: 4,
-    xgap: 2,
-    ygap: 2,
-    showscale: false,
+  const words = (row) => (row === null ? "" : cellWords(state.reference, row));
+  const map = function (shown, colors) {
+    return {
+      type: "heatmap",
+      x: lengths.map(String),
+      y: names,
+      z: curves.map(([, rows]) => rows.map(shown)),
+      text: curves.map(([, rows]) => rows.map((row) => (shown(row) === null ? "" : words(row)))),
+      texttemplate: "%{text}",
+      hovertemplate: "%{y}<br>n = %{x}<br>%{text}<extra></extra>",
+      hoverongaps: false,
+      colorscale: colors,
+      zmin: -4,
+      zmax: 4,
+      xgap: 2,
+      ygap: 2,
+      showscale: false,
+    };
   };
+  // A cell without a ratio has a colour too, or its words would have none that can be read on any ground.
+  const ground = color("--panel");
+  const without = map((row) => (shade(row) === null ? 0 : null), [[0, ground], [1, ground]]);
   const column = lengths.indexOf(state.n);
   const line = { color: NEUTRAL, width: 2 };
   const chosen = { type: "rect", x0: column - 0.5, x1: column + 0.5, yref: "paper", y0: 0, y1: 1, line: line };
   const margin = 24 + 7.5 * greatest(names.map((name) => name.length));
   return {
-    data: [trace],
+    data: [map(shade, SPEED_COLORS), without],
     layout: {
       xaxis: { type: "category", title: { text: "sequence length n" }, showgrid: false },
       yaxis: { type: "category", showgrid: false },

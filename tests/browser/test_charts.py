@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.by import By
 
 from dctbench.model import Environment, Result
 from dctbench.references import Recorded
@@ -72,11 +74,35 @@ def named(chart: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_a_cell_holds_the_ratio_or_the_reason_why_there_is_none(chart: Chart) -> None:
-    [heatmap] = chart("speedup")["data"]
-    assert heatmap["y"] == ["dct-x r=8", "full"]
-    assert heatmap["x"] == ["512", "1024", "2048"]
-    assert heatmap["text"] == [["▲ 2.00x", "failed", "reference timeout"], ["▼ 0.25x", "OOM", ""]]
-    assert heatmap["z"] == [[pytest.approx(1.0), None, None], [pytest.approx(-2.0), None, None]]
+    measured, without = chart("speedup")["data"]
+    for heatmap in (measured, without):
+        assert heatmap["y"] == ["dct-x r=8", "full"]
+        assert heatmap["x"] == ["512", "1024", "2048"]
+    assert measured["z"] == [[pytest.approx(1.0), None, None], [pytest.approx(-2.0), None, None]]
+    assert measured["text"] == [["▲ 2.00x", "", ""], ["▼ 0.25x", "", ""]]
+    assert without["text"] == [["", "failed", "reference timeout"], ["", "OOM", ""]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_cell_without_a_ratio_can_be_read_on_its_ground(browser: webdriver.Chrome, address: str, scheme: str) -> None:
+    screen(browser, 1280, scheme)
+    browser.get(f"{address}#n=512")
+    settled(browser, "speedup")
+    cells = browser.find_elements(By.CSS_SELECTOR, "#speedup .heatmap-label text")
+    inks = {cell.text: luminance(cell.value_of_css_property("fill")) for cell in cells}
+    ground = luminance(
+        browser.find_element(By.CSS_SELECTOR, "#cards article").value_of_css_property("background-color")
+    )
+    for words in ("failed", "OOM"):
+        lighter, darker = sorted((inks[words], ground), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5  # WCAG 2.2, 1.4.3
+
+
+def luminance(color: str) -> float:
+    """The relative luminance of a CSS colour, as WCAG 2.2 defines it."""
+    shares = [int(number) / 255 for number in re.findall(r"[0-9]+", color)[:3]]
+    red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_a_failed_case_breaks_its_line_and_the_reference_is_thick(chart: Chart) -> None:
