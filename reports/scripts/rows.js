@@ -1,18 +1,18 @@
 // Which results the table holds, in which columns and order; `rem` is how wide a column is.
 const COLUMNS = [
-  { name: "case", rem: 10.5, title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
+  { name: "case", rem: 9.25, title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
   { name: "setting", rem: 13, title: "setting", sort: (row) => settingOf(row).number, words: settingWords, every: true },
-  { name: "n", rem: 4.75, title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
-  { name: "p50", rem: 8.75, title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
-  { name: "p95", rem: 5.25, title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
-  { name: "p99", rem: 5.25, title: "p99", sort: (row) => value("p99", row), words: (row) => timeWords("p99", row), rare: "p99" },
-  { name: "speedup", rem: 6, title: "vs ", sort: (row) => ratioOf(row), words: (row) => speedupWords(state.reference, row) },
-  { name: "memory", rem: 5.75, title: "memory", sort: memoryOf, words: memoryWords },
-  { name: "process", rem: 5.75, title: "process", sort: processOf, words: processWords, rare: "process" },
-  { name: "flops", rem: 6.75, title: "FLOPs", sort: (row) => value("flops", row), words: flopsWords },
-  { name: "smooth", rem: 7.5, title: "error, smooth", sort: (row) => value("smooth", row), words: smoothWords },
-  { name: "noise", rem: 7, title: "error, noise", sort: (row) => value("noise", row), words: noiseWords },
-  { name: "samples", rem: 11.5, title: "samples", sort: (row) => value("count", row), words: samplesWords },
+  { name: "n", rem: 4.5, title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
+  { name: "p50", rem: 9.25, title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
+  { name: "p95", rem: 5, title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
+  { name: "p99", rem: 5, title: "p99", sort: (row) => value("p99", row), words: (row) => timeWords("p99", row), rare: "p99" },
+  { name: "speedup", rem: 5.25, title: "vs ", sort: (row) => ratioOf(row), words: (row) => speedupWords(state.reference, row) },
+  { name: "memory", rem: 5.25, title: "memory", sort: memoryOf, words: memoryWords },
+  { name: "process", rem: 5.25, title: "process", sort: processOf, words: processWords, rare: "process" },
+  { name: "flops", rem: 6.5, title: "FLOPs", sort: (row) => value("flops", row), words: flopsWords },
+  { name: "smooth", rem: 7, title: "error, smooth", sort: (row) => value("smooth", row), words: smoothWords },
+  { name: "noise", rem: 6.25, title: "error, noise", sort: (row) => value("noise", row), words: noiseWords },
+  { name: "samples", rem: 8.5, title: "samples", sort: (row) => value("count", row), words: samplesWords },
 ];
 const searched = new Map(); // row -> the text that a search looks in
 let placeOfRow = null; // row -> [setting, n], for every row
@@ -49,7 +49,7 @@ function processWords(row) {
 
 function samplesWords(row) {
   const count = (value("warnings", row) || []).length;
-  const warnings = count ? ", " + count + " warning" + (count > 1 ? "s" : "") : "";
+  const warnings = count ? " ⚠ " + count : "";
   return (value("count", row) || 0) + " " + (wordOf("stop", data.rows.stops, row) || "") + warnings;
 }
 

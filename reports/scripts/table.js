@@ -24,6 +24,7 @@ function buildTable() {
   );
   document.querySelector(".first").remove();
   byId("table").hidden = false;
+  document.querySelector("[data-scripts]").hidden = false;
 }
 
 function fillTable() {
