@@ -1,6 +1,6 @@
 // The data of the page, and ways to ask it: Python has computed every figure, here they are only unpacked.
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const MICRO = 1e-6;
+const MICROS = 1e6; // in one: divided by it, and not multiplied by 1e-6, a number stays the one that Python wrote
 const MEGA = 1e6;
 let data = null;
 
@@ -37,7 +37,7 @@ function value(name, row) {
 
 function time(name, row) {
   const found = value(name, row);
-  return found === null ? null : found * MICRO;
+  return found === null ? null : found / MICROS;
 }
 
 function statusOf(row) {

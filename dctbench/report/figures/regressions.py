@@ -36,8 +36,8 @@ _INTERVALS_REACH = 2.0
 def regressions(outcome: Outcome) -> Figure | None:
     """The changes head / base of latency, the slowest on top, on a logarithmic axis; None where there is none.
 
-    The band is the tolerance; the faint open mark is the raw change, before what the references did is taken out. A
-    case that cannot be compared has that mark alone.
+    The band is the tolerance; the faint open mark is the raw change, where what the references did is taken out of the
+    other. A case that cannot be compared has that mark alone.
     """
     drawn = changed(outcome)[:MOST]
     if not drawn:
@@ -47,7 +47,7 @@ def regressions(outcome: Outcome) -> Figure | None:
     names = [escape(place(verdict, labels), quote=False) for verdict in drawn]
     low, high = _reach(drawn, outcome.rules.latency)
     return {
-        "data": [_raw(drawn, names), *_traces(drawn, names)],
+        "data": [*_raw(drawn, names), *_traces(drawn, names)],
         "layout": {
             "xaxis": {
                 "type": "log",
@@ -71,6 +71,11 @@ def changed(outcome: Outcome) -> list[Verdict]:
         if verdict.metric == LATENCY and (verdict.effect or verdict.raw)
     ]
     return sorted(found, key=lambda verdict: (verdict.kind is Kind.PASS, -abs(math.log(_size(verdict)))))
+
+
+def has_raw(verdict: Verdict) -> bool:
+    """Whether the raw change is another figure than the change that is judged: pairs that took turns are judged raw."""
+    return verdict.raw is not None and verdict.raw != verdict.effect
 
 
 def _size(verdict: Verdict) -> float:
@@ -109,9 +114,11 @@ def _traces(drawn: Sequence[Verdict], names: Sequence[str]) -> list[Figure]:
     return traces
 
 
-def _raw(drawn: Sequence[Verdict], names: Sequence[str]) -> Figure:
-    rows = [(name, verdict) for name, verdict in zip(names, drawn, strict=True) if verdict.raw is not None]
-    return {
+def _raw(drawn: Sequence[Verdict], names: Sequence[str]) -> list[Figure]:
+    rows = [(name, verdict) for name, verdict in zip(names, drawn, strict=True) if has_raw(verdict)]
+    if not rows:
+        return []
+    marks = {
         "type": "scatter",
         "mode": "markers",
         "name": "raw change",
@@ -121,6 +128,7 @@ def _raw(drawn: Sequence[Verdict], names: Sequence[str]) -> Figure:
         "hovertemplate": "%{y}<br>raw %{x:.2f}x<br>%{customdata}<extra></extra>",
         "marker": {"color": "#7d8590", "symbol": "circle-open", "size": 8, "opacity": 0.6},
     }
+    return [marks]
 
 
 def _end(end: float | None, verdict: Verdict) -> float | None:

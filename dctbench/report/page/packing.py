@@ -23,13 +23,20 @@ def brief(value: float, scale: float = 1.0, *, fewest: int = 4) -> float:
     Rounding twice changes what is read only where the first rounding ends in a 5, which the second takes up or down,
     or at a new power of ten, where another unit may begin: then more digits are kept.
     """
-    scaled = value / scale
+    scaled = _times(value, 1 / scale)
     for digits in (fewest, 6):
         text = f"{scaled:.{digits - 1}e}"
         short = float(text)
-        if text[: digits + 1].rstrip("0")[-1] not in "5." or short * scale == value:
+        if text[: digits + 1].rstrip("0")[-1] not in "5." or _times(short, scale) == value:
             return tidy_number(short)
     return tidy_number(scaled)
+
+
+def _times(value: float, scale: float) -> float:
+    """As the page's script does it: by a millionth no number is multiplied, since that is no number of binary digits;
+    divided by a million, 94950000 is the very number that 94.95 is.
+    """
+    return value * scale if scale >= 1 else value / round(1 / scale)
 
 
 def column(values: Sequence[Any]) -> Column:

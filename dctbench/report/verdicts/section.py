@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dctbench import units
 from dctbench.compare import Outcome
 from dctbench.compare.rules import MOVED
-from dctbench.report.figures.regressions import MOST, band_words, changed
+from dctbench.report.figures.regressions import MOST, band_words, changed, has_raw
 from dctbench.report.verdicts import words
 from dctbench.report.verdicts.rows import Row, drift, labels_of, opening, relevant
 from dctbench.texts import counted
@@ -25,6 +25,7 @@ class Section:
     drift: str
     drifted: bool
     drawn: bool
+    raw: bool
     band: str
     undrawn: str | None
     worse: Sequence[str]
@@ -48,6 +49,7 @@ def section(outcome: Outcome) -> Section:
         drift=drift_banner(outcome),
         drifted=_drifted(outcome),
         drawn=bool(changes),
+        raw=any(map(has_raw, changes)),
         band=band_words(outcome.rules.latency),
         undrawn=_undrawn(len(changes) - MOST),
         worse=[*worse[:_SENTENCES], *more],
@@ -65,6 +67,11 @@ def drift_banner(outcome: Outcome) -> str:
     told = drift(outcome)
     if not outcome.judgement.drift:
         return "No reference ran on both sides, so that the machine's own drift is not known."
+    if _drifted(outcome) and not any(map(has_raw, changed(outcome))):
+        return (
+            f"The references themselves changed: {told}. Base and head took turns, so that a change of the machine "
+            "befell both; a case is called slower only where it is slower than the references too."
+        )
     if _drifted(outcome):
         return (
             f"The machine itself was not the same: {told}. Changes below are taken against the references, "
