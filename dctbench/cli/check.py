@@ -39,16 +39,10 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
               help="How much slower passes (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
-@click.option(
-    "--pairs",
-    cls=Flag,
-    section=_RULES,
-    metavar="N",
-    help="Pairs of processes of every case (default: the suite's, or 5).",
-)
-@click.option(
-    "--max-pairs", cls=Flag, section=_RULES, metavar="N", help="At most, where undecided (default: the suite's, or 15)."
-)
+@click.option("--pairs", cls=Flag, section=_RULES, metavar="N",
+              help="Pairs of processes of every case (default: the suite's, or 5).")  # fmt: skip
+@click.option("--max-pairs", cls=Flag, section=_RULES, metavar="N",
+              help="At most, where undecided (default: the suite's, or 15).")  # fmt: skip
 @click.option("--inconclusive", cls=Flag, section=_RULES, type=click.Choice(("pass", "fail")),
               help="End with 0 or 1, and not 3, when nothing is worse but something cannot be told.")  # fmt: skip
 @budget_options
