@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -23,6 +24,9 @@ _ASCII = {
     "≤": "<=",
     **dict(zip("▁▂▃▄▅▆▇█", "_.-~=+*#", strict=True)),
 }
+_GONE = frozenset({errno.EPIPE, errno.EIO})
+"""Of a write: nobody reads on, or the terminal is gone."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HANDLER = "dctbench.readable"
 _ENCODING = "dctbench_ascii"
 
@@ -51,21 +55,27 @@ def typed(text: str) -> str:
 
 
 def outlive_readers() -> None:
-    """From now on what nobody reads any more goes nowhere, and the command goes on: a sweep is worth finishing."""
+    """From now on what nobody reads any more goes nowhere, and the command goes on: a sweep is worth finishing.
+
+    So does what a terminal that is gone, or a full disk under standard error, does not take. Results that standard
+    output does not take for want of space are still an error.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            unread = io.BufferedWriter(_UntilUnread(stream.fileno()))
+            lost = _GONE if name == "stdout" else _GONE | _FULL
+            unread = io.BufferedWriter(_UntilUnread(stream.fileno(), lost))
             line_buffering = stream.line_buffering or name == "stderr"
             setattr(sys, name, io.TextIOWrapper(unread, stream.encoding, stream.errors, line_buffering=line_buffering))
 
 
 class _UntilUnread(io.RawIOBase):
-    """Writes to a descriptor as long as somebody reads what is written there."""
+    """Writes to a descriptor until one of those errors says that what is written there is lost."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, lost: frozenset[int]) -> None:
         self._descriptor = descriptor
+        self._lost = lost
 
     def writable(self) -> bool:
         return True
@@ -79,7 +89,9 @@ class _UntilUnread(io.RawIOBase):
     def write(self, data: Any) -> int:
         try:
             return os.write(self._descriptor, data)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in self._lost:
+                raise
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._descriptor)
             os.close(nowhere)

@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import IO, Protocol
 
-from dctbench.errors import DctbenchError
+from dctbench.errors import UnavailableError
 
 _START_SECONDS = 120.0  # torch from a cold disk
 _ENDING_SECONDS = 4.0
@@ -25,8 +25,15 @@ _KILLED_SECONDS = 10.0
 _FORK_SECONDS = 20.0
 
 
-class GoneError(DctbenchError):
-    """A process of ours that should have answered has ended, or did not answer in time."""
+class GoneError(UnavailableError):
+    """A process of ours that should have answered has ended, did not answer in time, or could not be started."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint="look at the limits here on processes, open files and memory (ulimit -a, the container's); what was "
+            "measured is stored",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +99,38 @@ class _Lines:
         return [int(number) for number in numbers]
 
 
+@contextmanager
+def _startable() -> Iterator[None]:
+    """What a machine refuses when it is full, or without the interpreter that was there a moment ago, in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise GoneError(f"no process could be started: {error.strerror or error}{place}") from error
+
+
 class Guarded:
     """A module of dctbench that runs in a process of its own, with a guard above it."""
 
     def __init__(
         self, module: str, output: IO[bytes] | int, variables: Mapping[str, str], python: str, *words: str
     ) -> None:
-        self.channel, theirs = socket.socketpair()
-        lifeline, guards = socket.socketpair()
+        with _startable():
+            self.channel, theirs = socket.socketpair()
+            lifeline, guards = socket.socketpair()
         with theirs, guards:
             numbers = (theirs.fileno(), guards.fileno())
             # -P: the current folder, where a hostile json.py may lie, is not searched.
-            self._guard = subprocess.Popen(
-                [python, "-P", "-m", "dctbench.guard", module, *map(str, numbers), str(os.getpid()), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=numbers,
-                env=dict(variables),
-                start_new_session=True,
-            )
+            with _startable():
+                self._guard = subprocess.Popen(
+                    [python, "-P", "-m", "dctbench.guard", module, *map(str, numbers), str(os.getpid()), *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=numbers,
+                    env=dict(variables),
+                    start_new_session=True,
+                )
         self.lines = _Lines(lifeline)
         try:
             [self.pid] = self.lines.read("pid", _START_SECONDS)
@@ -233,7 +252,8 @@ class Zygote:
         Raises:
             GoneError: when the zygote is gone, or does not answer.
         """
-        ours, theirs = socket.socketpair()
+        with _startable():
+            ours, theirs = socket.socketpair()
         with theirs:
             try:
                 self._lines.end.settimeout(_FORK_SECONDS)

@@ -53,8 +53,9 @@ def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) 
     """The next line of a child, or as of `converse`."""
     received = bytearray()
     while not received.endswith(b"\n") and len(received) <= answers.MAX_BYTES:
-        remaining = deadline - monotonic()
-        ready = {key.fileobj for key, _ in selector.select(remaining)} if remaining > 0 else set()
+        # Asked once more at the end: this process may have been stopped until after it, and the answer lie there.
+        events = selector.select(max(0.0, deadline - monotonic())) or selector.select(0)
+        ready = {key.fileobj for key, _ in events}
         if not ready:
             return None
         chunk = b""  # it ended, and nothing is left to read: a grandchild may still hold the channel open

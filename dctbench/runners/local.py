@@ -56,6 +56,7 @@ class LocalRunner:
 
     Raises:
         UsageError: for an interpreter without a dctbench that this one can talk to.
+        UnavailableError: on a machine that allows no more threads or processes.
     """
 
     def __init__(
@@ -80,6 +81,10 @@ class LocalRunner:
         self.calibrations: Mapping[str, Calibration] = {}  # by device, where this machine has been calibrated
         self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
+        try:
+            self._thread.submit(int)  # at once, so that a machine that allows no more threads says so here
+        except RuntimeError as error:
+            raise GoneError(f"no thread could be started: {error}") from None
         with temporary_folder():
             self._scratch = tempfile.TemporaryDirectory(prefix="dctbench-", ignore_cleanup_errors=True)
         self._zygote: Zygote | None = None

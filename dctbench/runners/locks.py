@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dctbench.errors import TemporaryFolderError
+from dctbench.texts import harmless
 
 
 class Lock:
@@ -34,6 +35,11 @@ class Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:  # some network file systems
+            raise TemporaryFolderError(
+                f"{self._path} cannot be locked: {error.strerror}",
+                hint="name a folder on a local disk for temporary files: TMPDIR=FOLDER dctbench ...",
+            ) from error
         if not self._current():  # its last holder has removed the file: a lock on that keeps nobody out
             self._file.close()
             with temporary_folder():
@@ -51,7 +57,7 @@ class Lock:
     def holder(self) -> str:
         """The process that has it, as a sentence's subject."""
         self._file.seek(0)
-        return self._file.read(100).strip() or "another process"
+        return harmless(self._file.read(100)).strip() or "another process"
 
     def release(self, *, remove: bool = False) -> None:
         """Give it back; with `remove`, which only its holder may do, nothing of it stays."""
@@ -90,5 +96,5 @@ def _opened(path: Path) -> IO[str]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except PermissionError:  # another user's, and protected: reading is enough to lock
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        return os.fdopen(descriptor, "r", encoding="utf-8")
-    return os.fdopen(descriptor, "r+", encoding="utf-8")
+        return os.fdopen(descriptor, "r", encoding="utf-8", errors="replace")
+    return os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")

@@ -99,6 +99,27 @@ def test_a_full_standard_output_is_told_in_a_sentence_and_loses_no_result(shell:
     assert run["results"] == "1 of 1"
 
 
+def test_a_full_standard_error_costs_no_result(shell: Shell, cli: Cli) -> None:
+    full = shlex.join(["dctbench", "run", *ONE[1:], "--impl", "none"])
+    assert shell(f"{full} 2> /dev/full").returncode == 0
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert run["results"] == "1 of 1"
+
+
+def test_a_terminal_that_goes_away_costs_no_result(tmp_path: Path, environ: dict[str, str], cli: Cli) -> None:
+    ours, theirs = os.openpty()
+    words = [sys.executable, "-m", "dctbench", *ONE[:-1], "2", "--impl", "none", "--progress", "plain"]
+    with subprocess.Popen(
+        words, cwd=tmp_path, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as running:
+        os.close(theirs)
+        os.read(ours, 1)  # it has begun
+        os.close(ours)
+        assert running.wait(300) == 0
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert run["results"] == "2 of 2"
+
+
 def test_a_label_cannot_break_a_terminal_a_table_or_a_page(shell: Shell, cli: Cli, tmp_path: Path) -> None:
     hostile = "[/oops] [bold]\x1b[31m\n😀</script><b>"
     for label in (hostile, "x" * 10_000):

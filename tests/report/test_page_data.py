@@ -59,8 +59,17 @@ def test_a_brief_number_reads_the_same_and_is_near(value: float, words: Words, f
     assert short == pytest.approx(value, rel=0.5 * 10 ** (1 - fewest) * 1.001)
 
 
+def test_what_an_import_calls_shares_and_are_none_is_left_out() -> None:
+    for share, expected in ((0.5, True), (1.5, False), (-0.5, False)):
+        one = replace(result("sdpa", 512, 1e-3), details={"split": {"shares": {"attention": share}}})
+        [summary] = analysis.summarise([one])
+        assert (columns._split(summary) is not None) is expected
+
+
 @given(st.floats(1e-9, 1e5))
 @example(94.95)
+@example(9.995)
+@example(1.2550000000000001)
 def test_numbers_in_the_page_read_as_they_are(value: float) -> None:
     assert units.seconds(columns._time(value) / 1e6) == units.seconds(value)  # type: ignore[operator]
     assert units.ratio(columns._ratio(value)) == units.ratio(value)  # type: ignore[arg-type]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import signal
+import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dctbench.errors import UsageError
+from dctbench.errors import UnavailableError, UsageError
 from dctbench.model import Case, Result
+from dctbench.runners.children import Child, _Lines
+from dctbench.runners.conversation import converse
 from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.runners.locks import Lock
 
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
 
@@ -117,6 +123,36 @@ def test_torchs_compiler_is_imported_before_the_fork_where_flops_are_counted_and
     case = Case("hostile:Compiler", 16, heads=2, head_dim=8)
     found = [str(runner.submit(case, round).result(timeout=120).message) for round in (1, 2)]
     assert ["torch's compiler: True" in found[0], "torch's compiler: False" in found[1]] == [True, True]
+
+
+def test_an_answer_that_came_while_this_process_was_stopped_is_no_timeout() -> None:
+    ours, theirs = socket.socketpair()
+    ending, living = socket.socketpair()
+    with ours, theirs, ending, living:
+        theirs.sendall(b'{"status": "ok"}\n')
+        child = Child(ours, os.getpid(), os.getpid(), _Lines(ending))
+        assert converse(child, {"measure": {}}, timeout=-10.0) == b'{"status": "ok"}\n'
+
+
+def test_an_interpreter_that_has_gone_meanwhile_is_a_sentence(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    with LocalRunner(LocalSettings(), python=str(python)) as runner:
+        python.unlink()
+        with pytest.raises(UnavailableError, match="no process could be started: No such file"):
+            runner.ask("inspect", 60)
+
+
+def test_a_lock_file_of_another_program_is_shown_harmlessly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / "dctbench-odd.lock"
+    path.write_bytes(b"\xff\x1b[31mevil")
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        lock = Lock("odd")
+        assert not lock.take()
+        assert lock.holder == "\ufffd[31mevil"
 
 
 def test_a_zygote_that_dies_between_cases_costs_nothing(runner: LocalRunner) -> None:

@@ -183,12 +183,13 @@ def _samples(summary: Summary, most: int) -> str | None:
 
 
 def _split(summary: Summary) -> str | None:
-    """The share of each stage in thousandths; None where no split was taken."""
+    """The share of each stage in thousandths; None where no split was taken, and for what are no shares."""
     found = summary.details.get("split")
     shares = found.get("shares") if isinstance(found, Mapping) else None
     if not isinstance(shares, Mapping):
         return None
-    return pairs([round(1000 * float(shares.get(stage, 0.0))) for stage in STAGES])
+    found = [float(shares.get(stage, 0.0)) for stage in STAGES]
+    return pairs([round(1000 * share) for share in found]) if all(0 <= share <= 1 for share in found) else None
 
 
 def _number(scale: float = 1.0, fewest: int = 4) -> Callable[[float | None], float | None]:
@@ -205,5 +206,5 @@ _ratio = _plain()
 _error = _plain()
 _intensity = _plain()
 _flops = _number(_MEGA)
-_rate = _number(_GIGA, fewest=3)
+_rate = _number(_GIGA)
 _share = _number(fewest=3)

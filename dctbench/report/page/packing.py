@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +30,8 @@ def brief(value: float, scale: float = 1.0, *, fewest: int = 4) -> float:
         short = float(text)
         if text[: digits + 1].rstrip("0")[-1] not in "5." or _times(short, scale) == value:
             return tidy_number(short)
-    return tidy_number(scaled)
+    above, below = math.nextafter(scaled, math.inf), math.nextafter(scaled, -math.inf)
+    return tidy_number(next((near for near in (scaled, above, below) if _times(near, scale) == value), scaled))
 
 
 def _times(value: float, scale: float) -> float:
