@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dctbench import analysis
+from dctbench import analysis, units
 from dctbench.analysis import Placed, Standing, Summary, Winner
 from dctbench.analysis.capacity import needed_bytes
 from dctbench.model import STATUSES
-from dctbench.report.page.packing import ALPHABET, Sentences, bits, brief, columns, pairs, steps
+from dctbench.report.page.packing import ALPHABET, Sentences, Words, bits, brief, columns, pairs, steps
 from dctbench.report.page.settings import Contents
 from dctbench.report.rows import failure_words, width_words
 from dctbench.report.words import CEILINGS
@@ -196,15 +196,15 @@ def _number(scale: float = 1.0, fewest: int = 4) -> Callable[[float | None], flo
     return lambda value: None if value is None else brief(value, scale, fewest=fewest)
 
 
-def _plain(scale: float = 1.0) -> Callable[[float | None], float | None]:
+def _plain(words: Words, scale: float = 1.0) -> Callable[[float | None], float | None]:
     """For numbers whose words grow with them beyond a thousand: 1234 s, 1234.5x."""
-    return lambda value: None if value is None else brief(value, scale, fewest=4 if value < 999 else 9)
+    return lambda value: None if value is None else brief(value, scale, fewest=4 if value < 999 else 9, words=words)
 
 
-_time = _plain(_MICRO)
-_ratio = _plain()
-_error = _plain()
-_intensity = _plain()
+_time = _plain(units.seconds, _MICRO)
+_ratio = _plain(units.ratio)
+_error = _plain(units.relative_error)
+_intensity = _plain(units.three_digits)
 _flops = _number(_MEGA)
 _rate = _number(_GIGA)
 _share = _number(fewest=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dctbench.model import tidy_number
@@ -15,14 +15,16 @@ LEVELS = len(ALPHABET)
 SPARSE = 0.25
 """A column with values in fewer of its rows than this is written as row -> value."""
 
+Words = Callable[[float], str]
 Column = list[Any] | dict[int, Any] | int | float | str
 
 
-def brief(value: float, scale: float = 1.0, *, fewest: int = 4) -> float:
+def brief(value: float, scale: float = 1.0, *, fewest: int = 4, words: Words = str) -> float:
     """The value over `scale` with few digits that reads the same in words of no more digits: `fewest`, 6 or all.
 
     Rounding twice changes what is read only where the first rounding ends in a 5, which the second takes up or down,
-    or at a new power of ten, where another unit may begin: then more digits are kept.
+    or at a new power of ten, where another unit may begin: then more digits are kept. Where not even all of them give
+    the value back, `words` are what has to be the same.
     """
     scaled = _times(value, 1 / scale)
     for digits in (fewest, 6):
@@ -30,8 +32,8 @@ def brief(value: float, scale: float = 1.0, *, fewest: int = 4) -> float:
         short = float(text)
         if text[: digits + 1].rstrip("0")[-1] not in "5." or _times(short, scale) == value:
             return tidy_number(short)
-    above, below = math.nextafter(scaled, math.inf), math.nextafter(scaled, -math.inf)
-    return tidy_number(next((near for near in (scaled, above, below) if _times(near, scale) == value), scaled))
+    near = (scaled, math.nextafter(scaled, math.inf), math.nextafter(scaled, -math.inf))
+    return tidy_number(next((one for one in near if words(_times(one, scale)) == words(value)), scaled))
 
 
 def _times(value: float, scale: float) -> float:
