@@ -51,6 +51,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
 
 
+FIGURES = "figures"
+"""The property in which a test records what it has counted, for the end of the log."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, text in getattr(report, "user_properties", ()):
+            if name == FIGURES:
+                terminalreporter.write_line(f"{report.nodeid}: {text}")
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended."""

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.conftest import TINY, Cli
+from tests.conftest import FIGURES, TINY, Cli
 
 KILLS = 50
 LONGEST = 3.0
@@ -32,7 +33,7 @@ Stored = dict[tuple[str, str, int], str]
 
 @pytest.mark.slow
 def test_fifty_kills_lose_nothing_and_leave_nobody(
-    cli: Cli, tmp_path: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+    cli: Cli, tmp_path: Path, environ: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(20)
     store = tmp_path / "results.sqlite"
@@ -76,11 +77,8 @@ def test_fifty_kills_lose_nothing_and_leave_nobody(
         if kills == KILLS and process.returncode == 0:
             break
     took = time.monotonic() - began
-    with capsys.disabled():
-        print(
-            f"\n{kills} kills, {acknowledged} results acknowledged, {lost} lost, {untold} untold,"
-            f" {orphans} orphans, {took:.0f} s"
-        )
+    counted = f"{kills} kills, {acknowledged} results acknowledged, {lost} lost, {untold} untold, {orphans} orphans"
+    record_property(FIGURES, f"{counted}, {took:.0f} s")
     assert (lost, untold, orphans) == (0, 0, 0)
     assert acknowledged > 0
     assert not unfinished(store)
