@@ -85,6 +85,10 @@ def test_every_shipped_suite_loads_and_says_what_it_is_for(name: str) -> None:
     assert loaded.description
 
 
+def test_the_noise_is_measured_under_the_conditions_of_the_gate_that_it_is_for() -> None:
+    assert suite.load("noise").settings["env"] == suite.load("ci").settings["env"] != {}
+
+
 def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'quick'"):
         suite.load("qiuck")
