@@ -6,7 +6,7 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dctbench.errors import UnavailableError, UsageError
+from dctbench.store.failures import NOT_UTF8
 from dctbench.store.location import masked
 
 BUSY_SECONDS = 60.0
@@ -111,6 +112,29 @@ def _answering(connection: sa.Connection) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+
+
+def rows_of(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
+    """All that a query finds, column by name, whatever bytes its texts hold.
+
+    One byte that is not UTF-8 and sqlite3 refuses the text, and with it every row of that query. Then what is left of
+    such texts is read, so that only the seal of their own row fails. Not at once so, since it takes a quarter longer.
+    """
+    try:
+        return _rows(connection, query)
+    except sa.exc.OperationalError as error:
+        if NOT_UTF8 not in str(error.orig):
+            raise
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.text_factory = lambda data: data.decode("utf-8", "replace")
+    return _rows(connection, query)
+
+
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
+    result = connection.execute(query)
+    keys = list(result.keys())
+    return [dict(zip(keys, row, strict=True)) for row in result.all()]
 
 
 def batches(rows: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
