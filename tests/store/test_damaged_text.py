@@ -43,7 +43,7 @@ def spoil(path: str, table: str, column: str) -> None:
 @pytest.mark.parametrize(
     ("table", "column"),
     [
-        ("results", "record"), ("results", "metrics"), ("results", "case_id"),
+        ("results", "record"), ("results", "metrics"), ("results", "case_id"), ("results", "run_id"),
         ("results", "status"), ("results", "sha256"), ("cases", "record"), ("cases", "case_id"), ("runs", "label"),
         ("runs", "argv"), ("runs", "id"), ("environments", "facts"), ("baselines", "name"),
     ],
@@ -60,6 +60,7 @@ def test_one_such_byte_is_named_by_check_and_everything_else_is_merged(
         assert damages(into) == []
         assert into.results(OTHER.id) == RESULTS
         lost = {"results": 1, "cases": 1, "runs": 3}.get(table, 0)
+        assert (done.seen, done.results, done.left_out) == (6 - lost, 6 - lost, lost)
         assert sum(state.stored for state in into.runs()) == 6 - lost
 
 
