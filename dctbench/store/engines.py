@@ -98,20 +98,46 @@ def _answering(connection: sa.Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    descriptor = connection.connection.fileno()
-
-    def cut() -> None:
-        with socket.socket(fileno=os.dup(descriptor)) as theirs:
-            theirs.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(ANSWER_SECONDS, cut)
-    timer.daemon = True
-    timer.start()
+    limit = _Limit(connection.connection.fileno())
+    # Each question has its own time, since there may be thousands in one transaction; what they find is read by then.
+    events = {
+        "before_cursor_execute": limit.start,
+        "after_cursor_execute": limit.stop,
+        "commit": limit.start,
+        "rollback": limit.start,
+    }
+    for name, react in events.items():
+        sa.event.listen(connection, name, react)
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        limit.stop()
+        for name, react in events.items():
+            sa.event.remove(connection, name, react)
+
+
+class _Limit:
+    """Cuts a connection that is not stopped in time, so that whoever waits for it gets an error."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._timer: threading.Timer | None = None
+
+    def start(self, *_: object) -> None:
+        self.stop()
+        self._timer = threading.Timer(ANSWER_SECONDS, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+            self._timer = None
+
+    def _cut(self) -> None:
+        with socket.socket(fileno=os.dup(self._descriptor)) as theirs:
+            theirs.shutdown(socket.SHUT_RDWR)
 
 
 def rows_of(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[str, Any]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from dctbench.errors import StoreError, UsageError
 from dctbench.model import Result
@@ -236,6 +238,22 @@ def test_a_server_that_stops_answering_is_given_up(
                 store.runs()
         finally:
             postgresql.thaw()
+
+
+def test_each_question_has_its_own_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(url)
+    monkeypatch.setattr(engines, "ANSWER_SECONDS", 1.0)
+    with open_store(url) as store:
+        with store.writing() as connection:
+            for _ in range(4):
+                connection.execute(sa.select(sa.func.pg_sleep(0.4)))
+            time.sleep(1.2)  # nothing was asked: nobody was late
+            connection.execute(sa.select(sa.func.pg_sleep(0.4)))
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError), store.writing() as connection:
+            connection.execute(sa.select(sa.func.pg_sleep(20)))
+        assert time.monotonic() - begun < 10
+        assert store.results(RUN.id) == RESULTS
 
 
 @pytest.mark.parametrize(
