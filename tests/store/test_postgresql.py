@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -14,11 +15,13 @@ import pytest
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError, UsageError
+from dctbench.imports import pytest_benchmark
 from dctbench.model import Result
 from dctbench.store import UnreachableError, engines, masked, open_store, results_of_machine, schema
 from dctbench.store.checking import about, damages
 from dctbench.store.merging import merge
 from dctbench.store.pruning import remove
+from dctbench.store.whole import add_whole_run
 from tests.made import ENVIRONMENT, RUN, result
 from tests.postgresql import PASSWORD, Server
 from tests.store.test_calibrations import CALIBRATION
@@ -141,6 +144,15 @@ def test_pruning_removes_a_run_with_all_of_it(url: str) -> None:
         remove(store, [RUN.id])
         assert [state.run for state in store.runs()] == [other]
         assert about(store).results == 0
+
+
+def test_an_imported_version_fits_its_column(url: str) -> None:
+    file = Path(__file__).parents[1] / "imports" / "files" / "pytest-benchmark-5.json"
+    document = json.loads(file.read_text(encoding="utf-8")) | {"version": "9.9.9" * 8}
+    run, environments, results = pytest_benchmark.parse(json.dumps(document).encode())
+    with open_store(url, create=True) as store:
+        assert add_whole_run(store, run, environments.values(), results) == 2
+        assert store.state(run.id).run == run
 
 
 def test_processes_that_open_an_empty_database_at_once_make_one_store(url: str) -> None:
