@@ -30,7 +30,8 @@ def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
 
     Unless it is to be made, a file that is no longer there is an error: SQLite would put an empty one in its place.
     """
-    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
+    # With an authority that is empty, or the first folder of a path that begins with // would be taken for one.
+    uri = f"file://{quote(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
