@@ -172,7 +172,8 @@ def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
         click.echo(f"left out: {text}", err=True)
     if done.damaged:
         raise DamagedError(
-            f"{counted(len(done.damaged), 'record')} could not be copied", hint=f"all else is in {into.name}"
+            f"{counted(done.left_out, 'result')} could not be copied: {counted(len(done.damaged), 'damage')} found",
+            hint=f"all else is in {into.name}",
         )
     return errors.EXIT_OK
 

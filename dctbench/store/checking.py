@@ -57,13 +57,16 @@ def damages(store: Store) -> list[str]:
     for table in (schema.runs, schema.cases, schema.environments, schema.calibrations, schema.baselines):
         found += _of_records(store, table, sa.select(table))
     # Run by run: all samples of a large store need not fit into memory.
+    of = schema.results.c.run_id
     try:
-        ids = [row["run_id"] for row in store.rows(sa.select(schema.results.c.run_id).distinct())]
+        parts = [of == row["id"] for row in store.rows(sa.select(schema.runs.c.id))]
         found += _of_plans(store) + _of_baselines(store)
     except DamagedError as error:
         return [*found, error.message]
-    for run_id in ids:
-        found += _of_records(store, schema.results, sa.select(schema.results).where(schema.results.c.run_id == run_id))
+    # And those of no run, whose id may be what is damaged: the id that was read need not find its row again.
+    ids = schema.results.alias().c.run_id  # which an index has, so that no other row is read for this
+    for part in (*parts, of.in_(sa.select(ids).where(ids.not_in(sa.select(schema.runs.c.id))))):
+        found += _of_records(store, schema.results, sa.select(schema.results).where(part))
     return list(dict.fromkeys(found))
 
 

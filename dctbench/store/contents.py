@@ -16,7 +16,7 @@ from dctbench.errors import UsageError
 from dctbench.garbage import no_collections
 from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Status
 from dctbench.store import records, schema
-from dctbench.store.engines import batches, insert, transaction
+from dctbench.store.engines import batches, insert, rows_of, transaction
 from dctbench.store.failures import DamagedError, remedy, translated
 from dctbench.store.naming import checked_baseline_name, run_named
 
@@ -276,9 +276,7 @@ class Store:
     def rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
         """What a query finds, column by name."""
         with translated(self.name), transaction(self.engine) as connection:
-            found = connection.execute(query)
-            keys = list(found.keys())
-            return [dict(zip(keys, row, strict=True)) for row in found.all()]
+            return rows_of(connection, query)
 
 
 def one_of(column: Any, words: Iterable[str]) -> sa.ColumnElement[bool]:

@@ -14,6 +14,8 @@ from dctbench import units
 from dctbench.errors import StoreError
 from dctbench.store.location import is_url, masked
 
+NOT_UTF8 = "Could not decode"
+"""How sqlite3 begins to say that a text is not UTF-8."""
 _ELSEWHERE = "name another with --store"
 _WHOLE = "everything stored so far is whole: make room and do it again; a run goes on with dctbench run --resume"
 _SALVAGE = (
@@ -34,6 +36,7 @@ _REMEDIES = {
     "not a database": _SALVAGE,
     "malformed": _SALVAGE,
     "damaged": _SALVAGE,
+    NOT_UTF8.lower(): _SALVAGE,
     "locked": "another process holds it; try again when that is done",
     "authentication failed": "check user and password; a password may stand in ~/.pgpass instead of the URL",
     "no password supplied": "put the password into ~/.pgpass, PGPASSWORD or the URL",
@@ -41,6 +44,7 @@ _REMEDIES = {
     "permission denied": "the role may not do that: let it own the database, or its schema",
 }
 _REFUSED = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf", "invalid")
+_NOT_WHOLE = ("malformed", "not a database", NOT_UTF8)
 _FULL = ("disk is full", "no space left")
 _CUT = {"57P01", "57P02", "57P03", "53300"}  # shutting down, crashed, starting, too many connections
 
@@ -100,7 +104,7 @@ def _free(path: Path) -> str:
 
 
 def _kind(error: Exception, text: str) -> type[StoreError]:
-    if "malformed" in text or "not a database" in text:
+    if any(words in text for words in _NOT_WHOLE):
         return DamagedError
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
     if isinstance(error, sqlite3.Error) or isinstance(getattr(error, "orig", None), sqlite3.Error):

@@ -8,7 +8,9 @@ two plans for one case that with more rounds; of two runs that one name points t
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,23 +20,26 @@ from dctbench.errors import StoreError
 from dctbench.model import FAILED
 from dctbench.store import records, schema
 from dctbench.store.contents import Store, one_of
-from dctbench.store.engines import batches
+from dctbench.store.engines import batches, rows_of
 from dctbench.store.failures import DamagedError
+from dctbench.texts import counted, harmless
 
 _MUST_AGREE = ("label", "suite", "dctbench_version", "settings")
 Rows = list[Mapping[str, Any]]
+Damaged = list[tuple[Mapping[str, Any], str]]
 
 
 @dataclass(slots=True)
 class Merged:
-    """What a merge did: `results` that were new of all `seen`, `baselines` that were set, and what was left out
-    because it is damaged.
+    """What a merge did: `results` that were new of all `seen`, `baselines` that were set, and what was `damaged` and
+    cost `left_out` results: each is either seen or left out, but for those of runs that cannot even be counted.
     """
 
     runs: int = 0
     seen: int = 0
     results: int = 0
     baselines: int = 0
+    left_out: int = 0
     damaged: list[str] = field(default_factory=list)
 
 
@@ -46,18 +51,33 @@ def merge(sources: Sequence[Store], into: Store) -> Merged:
             cannot be read or written.
     """
     done = Merged()
-    runs = [(source, _whole("runs", source.rows(sa.select(schema.runs)), done)) for source in sources]
+    runs = [(source, _runs(source, done)) for source in sources]
     _refuse_conflicts([(into, into.rows(sa.select(schema.runs))), *runs])
     for source, found in runs:
         for run in found:
-            try:
-                _merge_run(source, into, run, done)
-            except DamagedError as error:  # a page that cannot be read; other runs may lie elsewhere
-                done.damaged.append(f"run {run['id']}: {error.message}")
-            done.runs += 1
-        _merge_calibrations(source, into, done)
-        _merge_baselines(source, into, done)
+            _merge_run(source, into, run, done)
+        with _readable("calibrations", done):
+            _merge_calibrations(source, into, done)
+        with _readable("baselines", done):
+            _merge_baselines(source, into, done)
     return done
+
+
+def _runs(source: Store, done: Merged) -> Rows:
+    """The whole runs; every other is named with the number of its results, which are left out with it."""
+    whole, damaged = _parted("runs", source.rows(sa.select(schema.runs)))
+    for run, _ in damaged:
+        _leave_run_out(run["id"], _number(source, run["id"]), "whose record is damaged", done)
+    results, runs = schema.results, schema.runs
+    query = (
+        sa.select(results.c.run_id, sa.func.count().label("number"))
+        .where(results.c.run_id.not_in(sa.select(runs.c.id)))
+        .group_by(results.c.run_id)
+    )
+    with _readable("results of runs that are missing", done):
+        for row in source.rows(query):
+            _leave_run_out(row["run_id"], row["number"], "whose record is missing", done)
+    return whole
 
 
 def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
@@ -75,25 +95,77 @@ def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
 
 
 def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: Merged) -> None:
-    def found(table: sa.Table) -> Rows:
-        # In one order always: of two merges that meet in the same rows, the second waits and none is a deadlock.
-        query = sa.select(table).where(table.c.run_id == run["id"]).order_by(*table.primary_key)
-        return _whole(table.name, source.rows(query), done)
-
-    cases, environments, results = found(schema.cases), found(schema.environments), found(schema.results)
-    planned = {row["case_id"] for row in cases}
-    kept = [row for row in results if row["case_id"] in planned]
+    try:
+        cases, environments, results = _rows_of_run(source, run["id"])
+    except DamagedError as error:  # a page that cannot be read; other runs may lie elsewhere
+        _leave_run_out(run["id"], _number(source, run["id"]), f"which cannot be read: {error.message}", done)
+        return
+    planned, unplanned = _parted("cases", cases)
+    kept = _with_plan(run["id"], planned, unplanned, _whole("results", results, done), done)
+    done.left_out += len(results) - len(kept)
+    known = _whole("environments", environments, done)
     with into.writing() as connection:
         connection.execute(earlier(into, schema.runs, ("started_at", "sha256")), run)
-        if cases:
-            connection.execute(earlier(into, schema.cases, ("rounds", "position", "sha256")), cases)
-        if environments:
-            connection.execute(earlier(into, schema.environments, ("sha256",)), environments)
+        if planned:
+            connection.execute(earlier(into, schema.cases, ("rounds", "position", "sha256")), planned)
+        if known:
+            connection.execute(earlier(into, schema.environments, ("sha256",)), known)
     statement = earlier(into, schema.results, ("status", "stored_at", "sha256")).returning(schema.results.c.round)
     for some in batches(kept):
         with into.writing() as connection:
             done.results += len(connection.execute(statement, some).all())
+    done.runs += 1
     done.seen += len(kept)
+
+
+def _rows_of_run(source: Store, run_id: str) -> tuple[Rows, Rows, Rows]:
+    """Plan, environments and results, as they were at one moment: a plan may be lengthened meanwhile.
+
+    In one order always: of two merges that meet in the same rows, the second waits and none is a deadlock.
+    """
+    with source.writing() as connection:
+        cases, environments, results = (
+            rows_of(connection, sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key))
+            for table in (schema.cases, schema.environments, schema.results)
+        )
+    return cases, environments, results
+
+
+def _with_plan(run_id: str, planned: Rows, unplanned: Damaged, results: Rows, done: Merged) -> Rows:
+    """The results whose case is planned; nothing would show the others, so they are named, case by case."""
+    known = {row["case_id"] for row in planned}
+    without = Counter(row["case_id"] for row in results if row["case_id"] not in known)
+    damaged = {row["case_id"]: text for row, text in unplanned}
+    for case_id, number in without.items():
+        state = "damaged" if damaged.pop(case_id, None) else "missing"
+        done.damaged.append(f"{counted(number, 'result')} of case {case_id} of run {run_id}, whose plan is {state}")
+    done.damaged += damaged.values()
+    return [row for row in results if row["case_id"] in known]
+
+
+def _leave_run_out(run_id: str, number: int | None, why: str, done: Merged) -> None:
+    done.left_out += number or 0
+    results = "an unknown number of results" if number is None else counted(number, "result")
+    done.damaged.append(harmless(f"run {run_id} with {results}, {why}"))
+
+
+def _number(source: Store, run_id: str) -> int | None:
+    """How many results a run has, or None where even that cannot be read."""
+    query = sa.select(sa.func.count().label("number")).where(schema.results.c.run_id == run_id)
+    try:
+        number: int = source.rows(query)[0]["number"]
+    except DamagedError:
+        return None
+    return number
+
+
+@contextmanager
+def _readable(what: str, done: Merged) -> Iterator[None]:
+    """Go on with all else where that cannot be read."""
+    try:
+        yield
+    except DamagedError as error:
+        done.damaged.append(f"{what}: {error.message}")
 
 
 def _merge_calibrations(source: Store, into: Store, done: Merged) -> None:
@@ -118,14 +190,22 @@ def _merge_baselines(source: Store, into: Store, done: Merged) -> None:
 
 
 def _whole(table: str, rows: Rows, done: Merged) -> Rows:
-    whole = []
+    whole, damaged = _parted(table, rows)
+    done.damaged += (text for _, text in damaged)
+    return whole
+
+
+def _parted(table: str, rows: Rows) -> tuple[Rows, Damaged]:
+    """The rows that are what was written, and the others, each with its damage in words."""
+    whole: Rows = []
+    damaged: Damaged = []
     for row in rows:
         damage = records.damaged(table, row)
         if damage is None:
             whole.append(row)
         else:
-            done.damaged.append(damage)
-    return whole
+            damaged.append((row, damage))
+    return whole, damaged
 
 
 def earlier(into: Store, table: sa.Table, order: Sequence[str]) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from dctbench.store.location import is_url, masked
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat.html, 1.3.14
 _HEADER = 100
+_UNFINISHED = ("-journal", "-wal")
 _ADVISORY_LOCK = schema.APPLICATION_ID
 
 
@@ -85,6 +87,7 @@ def _look_at(path: Path) -> None:
 def _create_file(path: Path) -> None:
     """Make a whole store beside the path and link it there, so that nobody ever sees half of one."""
     with translated(str(path)):
+        _refuse_leftovers(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent.name == ".dctbench" and not (path.parent / ".gitignore").exists():
             (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
@@ -99,6 +102,26 @@ def _create_file(path: Path) -> None:
                 os.link(fresh, path)
             except FileExistsError:  # another run was faster: its store is as good as ours
                 return
+
+
+def _refuse_leftovers(path: Path) -> None:
+    """Refuse a place where SQLite would play the unfinished writing of a store that is gone into the new one.
+
+    They are not moved away here: a process that has just made the store may have begun to write to it, and the file
+    be its own. That is also why the store is looked for again, after the file was seen.
+    """
+    for ending in _UNFINISHED:
+        left = path.with_name(path.name + ending)
+        try:
+            size = left.stat().st_size
+        except FileNotFoundError:
+            continue
+        if size and not path.exists():
+            move = shlex.join(["mv", str(left), f"{left}.orphaned"])
+            raise StoreError(
+                f"{left} is left over from a store that is gone, and would damage a new one at {path}",
+                hint=f"put that store back where it was, or move the file away: {move}",
+            )
 
 
 def _open_url(location: str, create: bool) -> Store:

@@ -20,6 +20,7 @@ import msgspec
 from dctbench.calibration import Calibration
 from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, canonical_json
 from dctbench.store.failures import DamagedError, remedy
+from dctbench.texts import harmless
 
 Row = dict[str, Any]
 _quoted = json.encoder.encode_basestring_ascii  # what json.dumps does with a text
@@ -235,7 +236,7 @@ def damaged(table: str, row: Mapping[str, Any]) -> str | None:
             return None
     except (TypeError, ValueError):  # a column that holds another type than was written
         pass
-    return f"{_NAMES[table].format_map(row)} is damaged"
+    return harmless(f"{_NAMES[table].format_map(row)} is damaged")
 
 
 def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from dctbench.errors import StoreError, UsageError
+from dctbench.imports import pytest_benchmark
 from dctbench.model import Result
 from dctbench.store import UnreachableError, engines, masked, open_store, results_of_machine, schema
 from dctbench.store.checking import about, damages
 from dctbench.store.merging import merge
 from dctbench.store.pruning import remove
+from dctbench.store.whole import add_whole_run
 from tests.made import ENVIRONMENT, RUN, result
 from tests.postgresql import PASSWORD, Server
 from tests.store.test_calibrations import CALIBRATION
@@ -141,6 +146,15 @@ def test_pruning_removes_a_run_with_all_of_it(url: str) -> None:
         assert about(store).results == 0
 
 
+def test_an_imported_version_fits_its_column(url: str) -> None:
+    file = Path(__file__).parents[1] / "imports" / "files" / "pytest-benchmark-5.json"
+    document = json.loads(file.read_text(encoding="utf-8")) | {"version": "9.9.9" * 8}
+    run, environments, results = pytest_benchmark.parse(json.dumps(document).encode())
+    with open_store(url, create=True) as store:
+        assert add_whole_run(store, run, environments.values(), results) == 2
+        assert store.state(run.id).run == run
+
+
 def test_processes_that_open_an_empty_database_at_once_make_one_store(url: str) -> None:
     failures: list[Exception] = []
 
@@ -236,6 +250,22 @@ def test_a_server_that_stops_answering_is_given_up(
                 store.runs()
         finally:
             postgresql.thaw()
+
+
+def test_each_question_has_its_own_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(url)
+    monkeypatch.setattr(engines, "ANSWER_SECONDS", 1.0)
+    with open_store(url) as store:
+        with store.writing() as connection:
+            for _ in range(4):
+                connection.execute(sa.select(sa.func.pg_sleep(0.4)))
+            time.sleep(1.2)  # nothing was asked: nobody was late
+            connection.execute(sa.select(sa.func.pg_sleep(0.4)))
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError), store.writing() as connection:
+            connection.execute(sa.select(sa.func.pg_sleep(20)))
+        assert time.monotonic() - begun < 10
+        assert store.results(RUN.id) == RESULTS
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,13 @@ def test_files_that_are_not_ours_are_refused_and_left_alone(tmp_path: Path) -> N
     assert "folder" in refused(tmp_path).message
 
 
+def test_a_path_may_begin_with_two_slashes(path: Path) -> None:
+    with open_store(f"/{path}", create=True) as store:
+        store.add_run(RUN, [], rounds=1)
+    with open_store(str(path)) as store:
+        assert [state.run for state in store.runs()] == [RUN]
+
+
 def test_a_truncated_store_is_refused(path: Path) -> None:
     with begun(path, result()) as store:
         store.add_result(RUN.id, result())
