@@ -71,8 +71,9 @@ def test_a_merge_takes_as_many_statements_per_run_however_many_results_a_run_has
                 merge([store], into)
             counts.append((len(written), len(read)))
     # Written: what is there already is asked for; of each run itself, its plan, environments and results; which runs
-    # baselines may point to. Read: all runs; of each its plan, environments and results; calibrations, baselines.
-    assert counts == [(1 + 2 * 4 + 1, 1 + 2 * 3 + 2)] * 2
+    # baselines may point to. Read: all runs, and which results belong to none; of each run its plan, environments and
+    # results; calibrations, baselines.
+    assert counts == [(1 + 2 * 4 + 1, 2 + 2 * 3 + 2)] * 2
 
 
 def test_no_question_reads_results_that_it_does_not_need(tmp_path: Path) -> None:
