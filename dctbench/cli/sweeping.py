@@ -12,12 +12,13 @@ import click
 
 from dctbench import __version__, errors, gpus, units
 from dctbench.cli import baselines, output
+from dctbench.cli.consent import check_stored_run, impl_flag, own_code
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
 from dctbench.cli.resumable import resumable
 from dctbench.cli.streams import outlive_readers, typed
-from dctbench.model import Result, Run, Suite
+from dctbench.model import Case, Result, Run, Suite
 from dctbench.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -50,7 +51,7 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
             settings=suite.settings,
         )
         store = begun.open(flags["store"], create=True)
-        begun.claim(run, flags.get("save_baseline"))
+        begun.claim(run, flags.get("save_baseline"), _to_go_on(plan.cases))
         store.add_run(run, plan.cases, plan.rounds)
         return _measure(run, plan, runner, store, (), flags, present)
 
@@ -61,7 +62,9 @@ def resume(flags: Mapping[str, Any]) -> int:
     with resumable(_say) as begun:
         store = begun.open(flags["store"])
         run = _run_to_resume(store, flags["resume"], flags["retry_failed"])
-        begun.claim(run, flags.get("save_baseline"))
+        cases, _ = store.plan(run.id)
+        check_stored_run(run, cases, flags["impl"])
+        begun.claim(run, flags.get("save_baseline"), _to_go_on(cases))
         if run.dctbench_version != __version__:
             raise errors.CannotJudgeError(
                 f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
@@ -74,12 +77,17 @@ def resume(flags: Mapping[str, Any]) -> int:
                     f"run {run.short_id} was begun in another environment ({next(iter(there))}, here {here})",
                     hint="start a new run here, or resume on the machine and versions it was begun with",
                 )
-            cases, _ = store.plan(run.id)
             stored = store.continue_run(run)
             plan = plan_cases(cases, run.settings, runner, stored)
             if flags["retry_failed"]:
                 stored = [result for result in stored if result.status not in RETRIED]
             return _measure(run, plan, runner, store, stored, flags)
+
+
+def _to_go_on(cases: Sequence[Case]) -> list[str]:
+    """What is typed beside `run --resume RUN` to go on with what this command does."""
+    own = own_code(case.implementation for case in cases)
+    return [impl_flag(own)] if own else []
 
 
 def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
