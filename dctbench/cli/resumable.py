@@ -63,7 +63,7 @@ class Resumable:
             run = self._run
             for state in self._store.runs():
                 if state.run.id == run.id:
-                    place = "" if self._store.name == DEFAULT_STORE else f" --store {self._store.name}"
+                    place = "" if self._store.name == DEFAULT_STORE else f" --store {shlex.quote(self._store.name)}"
                     unsaved, wanted = "", "".join(f" {flag}" for flag in self._flags)
                     if self._baseline is not None:
                         unsaved = f"; baseline {self._baseline!r} was not saved"

@@ -64,7 +64,7 @@ def resume(flags: Mapping[str, Any]) -> int:
         run = _run_to_resume(store, flags["resume"], flags["retry_failed"])
         cases, _ = store.plan(run.id)
         check_stored_run(run, cases, flags["impl"])
-        begun.claim(run, flags.get("save_baseline"), _to_go_on(cases))
+        begun.claim(run, flags.get("save_baseline"), _to_go_on(cases, retry_failed=flags["retry_failed"]))
         if run.dctbench_version != __version__:
             raise errors.CannotJudgeError(
                 f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
@@ -84,10 +84,10 @@ def resume(flags: Mapping[str, Any]) -> int:
             return _measure(run, plan, runner, store, stored, flags)
 
 
-def _to_go_on(cases: Sequence[Case]) -> list[str]:
+def _to_go_on(cases: Sequence[Case], *, retry_failed: bool = False) -> list[str]:
     """What is typed beside `run --resume RUN` to go on with what this command does."""
     own = own_code(case.implementation for case in cases)
-    return [impl_flag(own)] if own else []
+    return [*(["--retry-failed"] if retry_failed else []), *([impl_flag(own)] if own else [])]
 
 
 def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
@@ -99,14 +99,32 @@ def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
                 f"run {run.short_id} belongs to a check, whose pairs must be near in time", hint="start the check again"
             )
         return run
-    unfinished = [
-        state
-        for state in store.runs()
-        if "check" not in state.run.settings and (not state.complete or (retry_failed and state.failed))
-    ]
-    if not unfinished:
-        raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
-    return unfinished[-1].run
+    for state in reversed(store.runs()):
+        if "check" not in state.run.settings and (
+            not state.complete or (retry_failed and (state.failed or _left_out(store, state.run)))
+        ):
+            return state.run
+    raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
+
+
+def _left_out(store: Store, run: Run) -> bool:
+    """Whether a run without failures holds results that trying again may replace.
+
+    A retry that was killed leaves what an earlier failure, mended since, had kept from running. What a result that
+    stays accounts for, such as a shorter length that did not fit, is left out again.
+    """
+    results = store.results(run.id)
+    settled = {result.case for result in results if result.status not in RETRIED and result.status != "ok"}
+    limits: dict[tuple[object, ...], int] = {}
+    for result in results:
+        if result.status == "oom":
+            limits[result.case.row] = min(result.case.seq_len, limits.get(result.case.row, result.case.seq_len))
+    return any(
+        result.status in RETRIED
+        and result.case not in settled
+        and result.case.seq_len <= limits.get(result.case.row, result.case.seq_len)
+        for result in results
+    )
 
 
 def _measure(
