@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from dctbench import suite
 from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
 from dctbench.errors import UsageError
-from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole
+from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
 from dctbench.store import clean_label
 from dctbench.texts import harmless, harmless_values
@@ -209,7 +209,7 @@ def _run(about: _Run) -> Run:
         label=clean_label(about.label or "") or None,
         suite=about.suite,
         argv=tuple(map(harmless, about.argv)),
-        started_at=about.started_at,
+        started_at=utc(about.started_at, "run.started_at"),
         dctbench_version=harmless(about.dctbench_version),
         settings=harmless_values(about.settings),
     )
