@@ -68,7 +68,7 @@ def check_stored_run(run: Run, cases: Iterable[Case], named: Sequence[str]) -> N
             f"run {run.short_id} loads {', '.join(lacking)}: code is loaded only when the command line asks for it",
             hint=f"if you trust it, add {impl_flag(lacking)}",
         )
-    env = run.settings.get("env", {})
+    env = run.settings["env"]
     unsafe = [name for name in _unsafe(env) if os.environ.get(name) != env[name]]
     if unsafe:
         raise UsageError(

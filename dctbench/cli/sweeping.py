@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from dctbench import __version__, errors, gpus, units
+from dctbench.bounds import Bad
 from dctbench.cli import baselines, output
 from dctbench.cli.consent import check_stored_run, impl_flag, own_code
 from dctbench.cli.files import print_document
@@ -18,6 +19,7 @@ from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
 from dctbench.cli.resumable import resumable
 from dctbench.cli.streams import outlive_readers, typed
+from dctbench.imports.own import check_to_go_on
 from dctbench.model import Case, Result, Run, Suite
 from dctbench.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
@@ -62,14 +64,15 @@ def resume(flags: Mapping[str, Any]) -> int:
     with resumable(_say) as begun:
         store = begun.open(flags["store"])
         run = _run_to_resume(store, flags["resume"], flags["retry_failed"])
-        cases, _ = store.plan(run.id)
-        check_stored_run(run, cases, flags["impl"])
-        begun.claim(run, flags.get("save_baseline"), _to_go_on(cases, retry_failed=flags["retry_failed"]))
         if run.dctbench_version != __version__:
             raise errors.CannotJudgeError(
                 f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
                 hint="start a new run: results of two versions in one would not be comparable",
             )
+        _check_settings(run)
+        cases, _ = store.plan(run.id)
+        check_stored_run(run, cases, flags["impl"])
+        begun.claim(run, flags.get("save_baseline"), _to_go_on(cases, retry_failed=flags["retry_failed"]))
         with _runner(run.settings) as runner:
             here, there = runner.environment.fingerprint, store.environments(run.id)
             if there and here not in there:
@@ -82,6 +85,16 @@ def resume(flags: Mapping[str, Any]) -> int:
             if flags["retry_failed"]:
                 stored = [result for result in stored if result.status not in RETRIED]
             return _measure(run, plan, runner, store, stored, flags)
+
+
+def _check_settings(run: Run) -> None:
+    """Whether more of a run can be measured: one that was imported may be of another kind, or made by hand."""
+    try:
+        check_to_go_on(run.settings)
+    except Bad as bad:
+        raise errors.UsageError(
+            f"run {run.short_id} cannot be gone on with: {bad}", hint="it was imported; start a new run"
+        ) from None
 
 
 def _to_go_on(cases: Sequence[Case], *, retry_failed: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""How much a result file may hold, far above what a sweep gives and far below what would exhaust a laptop; and its times."""
+"""How much a result file may hold, far above a sweep and far below what would exhaust a laptop; and its times."""
 
 from __future__ import annotations
 

@@ -160,3 +160,17 @@ def test_a_run_of_ones_own_code_is_gone_on_with_as_its_hint_says(
     done = cli("run", "--resume", run["run"], "--impl", "tests.hostile:Good", "--format", "json", **own)
     assert done.code == 0, done.err
     assert {one["status"] for one in json.loads(done.out)["results"]} == {"ok"}
+
+
+@pytest.mark.parametrize("left_out", [None, "isolation"])
+def test_an_imported_run_whose_settings_say_too_little_is_not_gone_on_with(
+    cli: Cli, tmp_path: Path, left_out: str | None
+) -> None:
+    settings = {key: value for key, value in SETTINGS.items() if left_out not in (None, key)}
+    run = imported(cli, tmp_path, settings, "none")
+    done = cli("run", "--resume", run.id, "--retry-failed")
+    assert done.code == 2, done.err
+    assert (
+        f"run {run.short_id} cannot be gone on with: settings: they do not say its {left_out or 'rounds'}" in done.err
+    )
+    assert len(done.err.splitlines()) == 2
