@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dctbench import suite as suites
 from dctbench.cli.commands import Flag, Function
+from dctbench.cli.consent import check_configured_suite
 from dctbench.grid import parse_axis
 from dctbench.model import Suite
 
@@ -63,4 +65,8 @@ def suite_from_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> S
     for key in suites.WORD_AXES:
         if flags[key]:
             axes[key] = suites.words(key, flags[key])
-    return suites.override(suites.load(flags["suite"]), axes, settings)
+    loaded = suites.load(flags["suite"])
+    context = click.get_current_context(silent=True)
+    if context is not None and context.get_parameter_source("suite") is ParameterSource.DEFAULT_MAP:
+        check_configured_suite(loaded, flags["suite"], own_axes="impl" not in axes)
+    return suites.override(loaded, axes, settings)

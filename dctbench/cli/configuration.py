@@ -24,6 +24,9 @@ from dctbench.errors import UsageError
 FILE = "pyproject.toml"
 _MAX_BYTES = 1 << 20
 _NOT_DEFAULTS = ("help", "version")
+_IMPLEMENTATIONS = ("impl", "base_impl", "reference")
+_PROGRAMS = ("base_python",)
+_ONLY_TYPED = "code is loaded only when the command line asks for it"
 Commands = Mapping[str, Callable[[], click.Command | None]]
 Options = Mapping[str, click.Option]
 
@@ -111,8 +114,10 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
         return value
     if not items or not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
         raise _bad(key, f"must be a text, a number or a list of them, not {value!r}")
-    if option.name == "impl" and any(":" in str(item) for item in items):
-        raise _bad(key, "may not name module:Class: code is loaded only when the command line asks for it")
+    if option.name in _IMPLEMENTATIONS and any(":" in str(item) for item in items):
+        raise _bad(key, f"may not name module:Class: {_ONLY_TYPED}")
+    if option.name in _PROGRAMS:
+        raise _bad(key, f"may not stand there: {_ONLY_TYPED}")
     texts = [str(item) for item in items]
     try:
         for text in texts:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
 
 from dctbench import errors
+
+_DATABASE = b"SQLite format 3\0"
+"""How a file of SQLite begins."""
 
 
 def print_document(content: str | bytes) -> None:
@@ -20,8 +24,10 @@ def print_document(content: str | bytes) -> None:
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Write a file so that a reader finds the old one or the new one, never half of one.
 
+    A link keeps pointing to the file, which is replaced, and the file keeps its permissions.
+
     Raises:
-        UsageError: when it cannot be written there.
+        UsageError: when it cannot be written there, or a database is there: a store that is lost is lost for good.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
@@ -30,18 +36,37 @@ def write_whole(path: Path, content: str | bytes) -> Path:
                 raise IsADirectoryError(None, "it is a folder")
             path.write_bytes(data)
             return path
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
+        target = path.resolve()
+        permissions = _permissions(target)
+        handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(partial).chmod(0o666 & ~umask)
-            Path(partial).replace(path)
+            Path(partial).chmod(permissions)
+            Path(partial).replace(target)
         except BaseException:
             Path(partial).unlink(missing_ok=True)
             raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last one before Python 3.13: links in a circle
         reason = getattr(error, "strerror", None) or "not the name of a file"
         raise errors.UsageError(f"cannot write {path}: {reason}", hint="name another file with -o") from error
     return path
+
+
+def _permissions(path: Path) -> int:
+    """The permission bits of the file that is to be written: those of the one that it replaces, or a new file's.
+
+    Raises:
+        FileExistsError: when that one is a database.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_DATABASE)) == _DATABASE:
+                raise FileExistsError(None, "it is a database, and would be lost")
+            return stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
+    except PermissionError:  # what we may not read may still be replaced, where the folder is ours
+        return stat.S_IMODE(path.stat().st_mode)

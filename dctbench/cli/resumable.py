@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from dctbench import errors
@@ -24,14 +24,20 @@ class Resumable:
         self._store: Store | None = None
         self._run: Run | None = None
         self._baseline: str | None = None
+        self._flags: Sequence[str] = ()
 
     def open(self, location: str, *, create: bool = False) -> Store:
         """The store, which is closed at the end."""
         self._store = self._stack.enter_context(open_for_run(location, self._warn, create=create))
         return self._store
 
-    def claim(self, run: Run, baseline: str | None = None) -> None:
+    def claim(self, run: Run, baseline: str | None = None, flags: Sequence[str] = ()) -> None:
         """Take a run of the open store for this process; with everything measured it is to be saved as that baseline.
+
+        Args:
+            run: stored already, or about to be.
+            baseline: a name, or None for no baseline.
+            flags: what else must be typed to go on with it, ready for a shell.
 
         Raises:
             UsageError: when another process of this machine measures it.
@@ -49,6 +55,7 @@ class Resumable:
         self._stack.callback(lock.release, remove=True)
         self._run = run
         self._baseline = baseline
+        self._flags = flags
 
     def interrupted(self) -> errors.InterruptedRunError:
         """What was stored, and how to go on."""
@@ -56,11 +63,11 @@ class Resumable:
             run = self._run
             for state in self._store.runs():
                 if state.run.id == run.id:
-                    place = "" if self._store.name == DEFAULT_STORE else f" --store {self._store.name}"
-                    unsaved, wanted = "", ""
+                    place = "" if self._store.name == DEFAULT_STORE else f" --store {shlex.quote(self._store.name)}"
+                    unsaved, wanted = "", "".join(f" {flag}" for flag in self._flags)
                     if self._baseline is not None:
                         unsaved = f"; baseline {self._baseline!r} was not saved"
-                        wanted = f" --save-baseline {shlex.quote(self._baseline)}"
+                        wanted += f" --save-baseline {shlex.quote(self._baseline)}"
                     return errors.InterruptedRunError(
                         f"interrupted: {state.stored} of {state.planned} results are stored in {self._store.name}"
                         f"{unsaved}",

@@ -11,13 +11,16 @@ from typing import Any
 import click
 
 from dctbench import __version__, errors, gpus, units
+from dctbench.bounds import Bad
 from dctbench.cli import baselines, output
+from dctbench.cli.consent import check_stored_run, impl_flag, own_code
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
 from dctbench.cli.resumable import resumable
 from dctbench.cli.streams import outlive_readers, typed
-from dctbench.model import Result, Run, Suite
+from dctbench.imports.own import check_to_go_on
+from dctbench.model import Case, Result, Run, Suite
 from dctbench.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -50,7 +53,7 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
             settings=suite.settings,
         )
         store = begun.open(flags["store"], create=True)
-        begun.claim(run, flags.get("save_baseline"))
+        begun.claim(run, flags.get("save_baseline"), _to_go_on(plan.cases))
         store.add_run(run, plan.cases, plan.rounds)
         return _measure(run, plan, runner, store, (), flags, present)
 
@@ -61,12 +64,15 @@ def resume(flags: Mapping[str, Any]) -> int:
     with resumable(_say) as begun:
         store = begun.open(flags["store"])
         run = _run_to_resume(store, flags["resume"], flags["retry_failed"])
-        begun.claim(run, flags.get("save_baseline"))
         if run.dctbench_version != __version__:
             raise errors.CannotJudgeError(
                 f"run {run.short_id} was begun by dctbench {run.dctbench_version}, this is {__version__}",
                 hint="start a new run: results of two versions in one would not be comparable",
             )
+        _check_settings(run)
+        cases, _ = store.plan(run.id)
+        check_stored_run(run, cases, flags["impl"])
+        begun.claim(run, flags.get("save_baseline"), _to_go_on(cases, retry_failed=flags["retry_failed"]))
         with _runner(run.settings) as runner:
             here, there = runner.environment.fingerprint, store.environments(run.id)
             if there and here not in there:
@@ -74,12 +80,27 @@ def resume(flags: Mapping[str, Any]) -> int:
                     f"run {run.short_id} was begun in another environment ({next(iter(there))}, here {here})",
                     hint="start a new run here, or resume on the machine and versions it was begun with",
                 )
-            cases, _ = store.plan(run.id)
             stored = store.continue_run(run)
             plan = plan_cases(cases, run.settings, runner, stored)
             if flags["retry_failed"]:
                 stored = [result for result in stored if result.status not in RETRIED]
             return _measure(run, plan, runner, store, stored, flags)
+
+
+def _check_settings(run: Run) -> None:
+    """Whether more of a run can be measured: one that was imported may be of another kind, or made by hand."""
+    try:
+        check_to_go_on(run.settings)
+    except Bad as bad:
+        raise errors.UsageError(
+            f"run {run.short_id} cannot be gone on with: {bad}", hint="it was imported; start a new run"
+        ) from None
+
+
+def _to_go_on(cases: Sequence[Case], *, retry_failed: bool = False) -> list[str]:
+    """What is typed beside `run --resume RUN` to go on with what this command does."""
+    own = own_code(case.implementation for case in cases)
+    return [*(["--retry-failed"] if retry_failed else []), *([impl_flag(own)] if own else [])]
 
 
 def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
@@ -91,14 +112,32 @@ def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
                 f"run {run.short_id} belongs to a check, whose pairs must be near in time", hint="start the check again"
             )
         return run
-    unfinished = [
-        state
-        for state in store.runs()
-        if "check" not in state.run.settings and (not state.complete or (retry_failed and state.failed))
-    ]
-    if not unfinished:
-        raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
-    return unfinished[-1].run
+    for state in reversed(store.runs()):
+        if "check" not in state.run.settings and (
+            not state.complete or (retry_failed and (state.failed or _left_out(store, state.run)))
+        ):
+            return state.run
+    raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
+
+
+def _left_out(store: Store, run: Run) -> bool:
+    """Whether a run without failures holds results that trying again may replace.
+
+    A retry that was killed leaves what an earlier failure, mended since, had kept from running. What a result that
+    stays accounts for, such as a shorter length that did not fit, is left out again.
+    """
+    results = store.results(run.id)
+    settled = {result.case for result in results if result.status not in RETRIED and result.status != "ok"}
+    limits: dict[tuple[object, ...], int] = {}
+    for result in results:
+        if result.status == "oom":
+            limits[result.case.row] = min(result.case.seq_len, limits.get(result.case.row, result.case.seq_len))
+    return any(
+        result.status in RETRIED
+        and result.case not in settled
+        and result.case.seq_len <= limits.get(result.case.row, result.case.seq_len)
+        for result in results
+    )
 
 
 def _measure(

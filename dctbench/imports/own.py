@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from dctbench import suite
 from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
 from dctbench.errors import UsageError
-from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole
+from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
 from dctbench.store import clean_label
 from dctbench.texts import harmless, harmless_values
@@ -84,8 +84,14 @@ class _Settings(Struct):
     case_timeout: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
     env: dict[Name, Text] = {}
     prune: bool = True
-    isolation: Name = "auto"
+    isolation: Literal["auto", "zygote", "fresh"] = "auto"
     budget: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    samples: Annotated[int, Meta(ge=1, le=suite.MAX_SAMPLES)] = 1
+    cache: Literal["warm", "cold"] | None = None
+
+
+_TO_GO_ON = ("rounds", "case_timeout", "env", "isolation")
+"""The settings that every run has that was begun here; an imported one may come without."""
 
 
 class _Run(Struct, forbid_unknown_fields=True):
@@ -201,6 +207,19 @@ def _case(found: _Case, place: str) -> Case:
     return case_of({**msgspec.to_builtins(found), "ratio": ratio}, f"{place}.case")
 
 
+def check_to_go_on(settings: Mapping[str, Any]) -> None:
+    """Refuse the settings of a stored run that say too little, or something else, for more of it to be measured.
+
+    Raises:
+        Bad: naming the setting.
+    """
+    read = converted(settings, _Settings, "settings")
+    check_names(read.env, "settings.env")
+    for key in _TO_GO_ON:
+        if key not in settings:
+            raise Bad(f"settings: they do not say its {key}")
+
+
 def _run(about: _Run) -> Run:
     settings = converted(about.settings, _Settings, "run.settings")
     check_names([about.suite, *settings.env], "run")
@@ -209,7 +228,7 @@ def _run(about: _Run) -> Run:
         label=clean_label(about.label or "") or None,
         suite=about.suite,
         argv=tuple(map(harmless, about.argv)),
-        started_at=about.started_at,
+        started_at=utc(about.started_at, "run.started_at"),
         dctbench_version=harmless(about.dctbench_version),
         settings=harmless_values(about.settings),
     )

@@ -194,6 +194,38 @@ def test_a_place_that_cannot_be_written_is_told_in_a_sentence(measured: Cli, tmp
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_store_is_never_replaced_by_what_is_made_of_it(measured: Cli, tmp_path: Path) -> None:
+    store = tmp_path / ".dctbench" / "results.sqlite"
+    (tmp_path / "link").symlink_to(store)
+    before = store.read_bytes()
+    for place in (str(store), "link"):
+        for line in (("export", "json", "-o", place), ("report", "-o", place)):
+            done = measured(*line)
+            assert (done.code, done.out) == (2, ""), line
+            assert f"cannot write {place}: it is a database, and would be lost" in done.err, line
+            assert len(done.err.splitlines()) == 2
+    assert store.read_bytes() == before
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions_and_the_link_to_it(measured: Cli, tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    page, link = tmp_path / "pages" / "page.json", tmp_path / "link.json"
+    page.write_text("old")
+    page.chmod(0o640)
+    link.symlink_to(page)
+    assert measured("export", "json", "-o", "link.json").code == 0
+    assert link.is_symlink()
+    assert json.loads(page.read_text(encoding="utf-8"))["schema_version"] == 1
+    assert page.stat().st_mode & 0o777 == 0o640
+    (tmp_path / "circle").symlink_to("circle")
+    done = measured("export", "json", "-o", "circle")
+    assert (done.code, len(done.err.splitlines())) == (2, 2), done.err
+    (tmp_path / "dangling").symlink_to("pages/new.json")
+    assert measured("export", "json", "-o", "dangling").code == 0
+    assert (tmp_path / "pages" / "new.json").is_file()
+    assert sorted(entry.name for entry in (tmp_path / "pages").iterdir()) == ["new.json", "page.json"]
+
+
 def test_a_step_summary_that_cannot_be_written_is_a_warning(cli: Cli) -> None:
     for place, reason in (
         ("missing/summary.md", "No such file or directory"),

@@ -86,7 +86,15 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["run"].update(id="../../x"), "run.id: expected str matching"),
         (lambda d: d["run"].update(label="x" * 200_000), "run.label: expected str of length <= 100000"),
         (lambda d: d["run"].update(started_at="yesterday"), "run.started_at: expected str matching"),
+        (lambda d: d["run"].update(started_at="2026-99-99T99:99:99"), "run.started_at: '2026-99-99T99:99:99' is not a"),
+        (lambda d: d["run"].update(started_at="2026-01-02T03.04.05"), "run.started_at: '2026-01-02T03.04.05' is not a"),
+        (lambda d: d["run"].update(started_at="٢٠٢٦-٠١-٠٢T٠٣:٠٤:٠٥"), "run.started_at: expected str matching"),
+        (lambda d: d["run"].update(started_at="0001-01-01T00:00:00+14:00"), "run.started_at: '0001-01-01T00:00:00+"),
         (lambda d: d["run"]["settings"].update(rounds="many"), "run.settings.rounds: expected int, got str"),
+        (lambda d: d["run"]["settings"].update(samples="abc"), "run.settings.samples: expected int, got str"),
+        (lambda d: d["run"]["settings"].update(samples=0), "run.settings.samples: expected int >= 1"),
+        (lambda d: d["run"]["settings"].update(cache="hot"), "run.settings.cache: invalid enum value 'hot'"),
+        (lambda d: d["run"]["settings"].update(isolation="none"), "run.settings.isolation: invalid enum value 'none'"),
         (lambda d: d["run"]["settings"].update(env={"A": 1}), "run.settings.env[...]: expected str, got int"),
         (lambda d: d["environments"]["f" * 16].pop("cpu"), f"environments.{'f' * 16}: object missing required"),
         (lambda d: d["results"][0].update(status="fine"), "results[0].status: invalid enum value 'fine'"),
@@ -183,3 +191,9 @@ def test_rounds_in_any_order_come_back_one_after_the_other() -> None:
     _, _, results = parse(changed(turn), "given.json")
     assert [r.round for r in results] == [1, 2] * 3
     assert results[3].message == "SIGSEGV"
+
+
+@pytest.mark.parametrize("written", ["2026-01-02T03:04:05", "2026-01-02T03:04:05Z", "2026-01-02T05:04:05.0+02:00"])
+def test_a_start_is_kept_in_utc_so_that_ages_can_be_told(written: str) -> None:
+    run, _, _ = parse(changed(lambda d: d["run"].update(started_at=written)), "given.json")
+    assert run.started_at == "2026-01-02T03:04:05.000000+00:00"

@@ -1,0 +1,176 @@
+"""Nothing that lies in the folder, in a result file or in a store has code loaded: only the command line has."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dctbench import __version__
+from dctbench.model import Environment, Run
+from dctbench.report.document import document, dumps
+from tests.conftest import Cli
+from tests.made import RUN, result
+
+ROOT = Path(__file__).parents[2]
+SHAPE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
+EVIL = "evilmod:Layer"
+SETTINGS = {"rounds": 1, "case_timeout": 60.0, "env": {}, "prune": True, "isolation": "auto", "cache": None}
+SUITE = "[axes]\nimpl = {impl}\nseq = 64\nheads = 2\nhead_dim = 8\n[settings]\nrounds = 1\n"
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Path:
+    """What lies there once the module or the program of a stranger has run."""
+    (tmp_path / "evilmod.py").write_text("from pathlib import Path\nPath(__file__).with_name('loaded').touch()\n")
+    program = tmp_path / "evil.sh"
+    program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/loaded'\n")
+    program.chmod(0o755)
+    return tmp_path / "loaded"
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('[tool.dctbench.check]\nbase-python = "./evil.sh"', "check.base-python may not stand there"),
+        ('[tool.dctbench]\nbase_python = "./evil.sh"', "base_python may not stand there"),
+        (f'[tool.dctbench.check]\nbase-impl = "{EVIL}"', "check.base-impl may not name module:Class"),
+        (f'[tool.dctbench.check]\nreference = "{EVIL}"\nbase-impl = "sdpa"', "check.reference may not name module:Cl"),
+    ],
+)
+def test_a_configuration_names_no_program_and_no_module(
+    cli: Cli, tmp_path: Path, loaded: Path, table: str, words: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(table)
+    done = cli("check", *SHAPE[:-2], PYTHONPATH=str(tmp_path))
+    assert done.code == 2, done.err
+    assert f"pyproject.toml, [tool.dctbench]: {words}" in done.err
+    assert "code is loaded only when the command line asks for it" in done.err
+    assert not loaded.exists()
+
+
+@pytest.mark.parametrize(
+    ("impl", "more", "words"),
+    [
+        (f'["none", "{EVIL}"]', "", EVIL),
+        ('"none"', '[settings.env]\nPYTHONPATH = "."', "PYTHONPATH"),
+        ('"none"', '[settings.env]\nLD_PRELOAD = "./evil.so"', "LD_PRELOAD"),
+        ('"none"', '[settings.env]\nMALLOC_ARENA_MAX = "1"\nCXX = "./evil.sh"', "CXX"),
+        ('"none"', f'[gate]\nreference = "{EVIL}"', EVIL),
+    ],
+)
+def test_a_suite_that_only_a_configuration_names_loads_no_code(
+    cli: Cli, tmp_path: Path, loaded: Path, impl: str, more: str, words: str
+) -> None:
+    (tmp_path / "s.toml").write_text(SUITE.format(impl=impl) + more)
+    (tmp_path / "pyproject.toml").write_text('[tool.dctbench]\nsuite = "./s.toml"\n')
+    for command in (("run",), ("check", "--base-impl", "sdpa")):
+        done = cli(*command)
+        assert done.code == 2, done.err
+        assert f"suite ./s.toml, which pyproject.toml names, sets {words}: code is loaded only when" in done.err
+        assert "--suite ./s.toml" in done.err
+        assert len(done.err.splitlines()) == 2
+    assert not loaded.exists()
+    assert not (tmp_path / ".dctbench").exists()
+
+
+def test_a_configured_suite_without_code_is_measured_and_a_typed_one_may_load_some(
+    cli: Cli, tmp_path: Path, loaded: Path
+) -> None:
+    tuned = SUITE.format(impl='"none"') + '[settings.env]\nMALLOC_TRIM_THRESHOLD_ = "1000000000"\n'
+    (tmp_path / "tuned.toml").write_text(tuned)
+    (tmp_path / "pyproject.toml").write_text('[tool.dctbench.run]\nsuite = "./tuned.toml"\n')
+    assert cli("run", "-q").code == 0
+    (tmp_path / "pyproject.toml").write_text('[tool.dctbench.run]\nsuite = "./own.toml"\n')
+    (tmp_path / "own.toml").write_text(SUITE.format(impl=f'"{EVIL}"'))
+    assert cli("run", "--impl", "none", "--dry-run").code == 0  # what the file names is not measured
+    assert not loaded.exists()
+    cli("run", "--suite", "./own.toml", PYTHONPATH=str(tmp_path))
+    assert loaded.exists()
+
+
+def imported(cli: Cli, folder: Path, settings: Mapping[str, Any], implementation: str = EVIL) -> Run:
+    """A failed run from a result file that claims to have been measured here."""
+    here = cli("run", "--impl", "none", *SHAPE, "--format", "json", "--store", "other.sqlite").json()
+    [(fingerprint, facts)] = here["environments"].items()
+    run = replace(RUN, dctbench_version=__version__, settings=settings)
+    failed = result(implementation, 64, None, status="error", message="no", heads=2, head_dim=8)
+    written = dumps(
+        document(run, {fingerprint: Environment(facts, fingerprint)}, [replace(failed, fingerprint=fingerprint)])
+    )
+    (folder / "given.json").write_text(written)
+    assert cli("import", "given.json").code == 0
+    return run
+
+
+def test_an_imported_run_loads_no_code_when_it_is_resumed(cli: Cli, tmp_path: Path, loaded: Path) -> None:
+    run = imported(cli, tmp_path, {**SETTINGS, "env": {"PYTHONPATH": str(tmp_path)}})
+    for flags in ((run.id,), (run.id, "--retry-failed"), (run.id, "--retry-failed", "--impl", "other:Layer")):
+        done = cli("run", "--resume", *flags)
+        assert done.code == 2, done.err
+        assert f"run {run.short_id} loads {EVIL}: code is loaded only when the command line asks for it" in done.err
+        assert f"--impl {EVIL}" in done.err
+    done = cli("run", "--resume", run.id, "--retry-failed", "--impl", EVIL)
+    assert done.code == 2, done.err
+    assert f"run {run.short_id} sets PYTHONPATH, with which a process may load code" in done.err
+    assert f"PYTHONPATH={tmp_path}" in done.err
+    assert not loaded.exists()
+    cli("run", "--resume", run.id, "--retry-failed", "--impl", EVIL, PYTHONPATH=str(tmp_path))
+    assert loaded.exists()
+
+
+def test_an_imported_run_sets_no_variable_that_loads_code(cli: Cli, tmp_path: Path, loaded: Path) -> None:
+    run = imported(cli, tmp_path, {**SETTINGS, "env": {"PYTHONPATH": str(tmp_path)}}, "none")
+    done = cli("run", "--resume", run.id, "--retry-failed")
+    assert (done.code, loaded.exists()) == (2, False), done.err
+    assert "sets PYTHONPATH" in done.err
+
+
+def test_a_resumed_run_takes_modules_to_trust_and_no_other_implementations(cli: Cli) -> None:
+    for names in ("none", "none,a.b:Layer"):
+        done = cli("run", "--resume", "--impl", names)
+        assert done.code == 2, done.err
+        assert "--impl cannot be combined with --resume" in done.err
+
+
+def test_a_run_of_ones_own_code_is_gone_on_with_as_its_hint_says(
+    cli: Cli, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    own = {"PYTHONPATH": str(ROOT)}
+    command = ("run", "--impl", "tests.hostile:Good,none", "--ratio", "2", *SHAPE[:-1], "3", "--progress", "plain")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dctbench", *command],
+        cwd=tmp_path, env=environ | own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert any(line.startswith("[1/6]") for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert f"go on with: dctbench run --resume {run['run']} --impl tests.hostile:Good\n" in told
+    assert cli("run", "--resume", **own).code == 2
+    done = cli("run", "--resume", run["run"], "--impl", "tests.hostile:Good", "--format", "json", **own)
+    assert done.code == 0, done.err
+    assert {one["status"] for one in json.loads(done.out)["results"]} == {"ok"}
+
+
+@pytest.mark.parametrize("left_out", [None, "isolation"])
+def test_an_imported_run_whose_settings_say_too_little_is_not_gone_on_with(
+    cli: Cli, tmp_path: Path, left_out: str | None
+) -> None:
+    settings = {key: value for key, value in SETTINGS.items() if left_out not in (None, key)}
+    run = imported(cli, tmp_path, settings, "none")
+    done = cli("run", "--resume", run.id, "--retry-failed")
+    assert done.code == 2, done.err
+    assert (
+        f"run {run.short_id} cannot be gone on with: settings: they do not say its {left_out or 'rounds'}" in done.err
+    )
+    assert len(done.err.splitlines()) == 2
