@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from dctbench.environment import ALLOCATOR_VARIABLES, THREAD_VARIABLES
 from dctbench.errors import UsageError
-from dctbench.model import Case, Run, Suite
+from dctbench.model import Run, Suite
 
 _TUNING = frozenset({
     *THREAD_VARIABLES, *ALLOCATOR_VARIABLES, "MALLOC_MMAP_MAX_", "MALLOC_PERTURB_", "MALLOC_TCACHE_COUNT",
@@ -51,24 +51,15 @@ def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
         )
 
 
-def check_stored_run(run: Run, cases: Iterable[Case], named: Sequence[str]) -> None:
-    """Refuse to go on with a run that would load what nobody named: it may have come from anywhere into the store.
+def check_stored_run(run: Run) -> None:
+    """Refuse to go on with a run under variables that nobody set here: it may have come from anywhere into the store.
 
-    Args:
-        run: as it is stored.
-        cases: of its plan.
-        named: the implementations that the command line names.
+    Its implementations are measured as they were: without such variables no file of a stranger's is found by a name.
 
     Raises:
-        UsageError: naming the implementations, or the variables that are not set to the same here.
+        UsageError: naming the variables that are not set to the same here.
     """
-    lacking = [name for name in own_code(case.implementation for case in cases) if name not in named]
-    if lacking:
-        raise UsageError(
-            f"run {run.short_id} loads {', '.join(lacking)}: code is loaded only when the command line asks for it",
-            hint=f"if you trust it, add {impl_flag(lacking)}",
-        )
-    env = run.settings["env"]
+    env = run.settings.get("env", {})
     unsafe = [name for name in _unsafe(env) if os.environ.get(name) != env[name]]
     if unsafe:
         raise UsageError(
@@ -76,11 +67,6 @@ def check_stored_run(run: Run, cases: Iterable[Case], named: Sequence[str]) -> N
             hint="if you trust it, set the same for this command: "
             + " ".join(f"{name}={shlex.quote(env[name])}" for name in unsafe),
         )
-
-
-def impl_flag(names: Sequence[str]) -> str:
-    """The flag that names implementations, as it is typed."""
-    return f"--impl {shlex.quote(','.join(names))}"
 
 
 def _unsafe(env: Mapping[str, str]) -> list[str]:

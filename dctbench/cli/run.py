@@ -11,7 +11,6 @@ from dctbench import errors
 from dctbench.cli import axes
 from dctbench.cli.baselines import save_baseline_option
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
-from dctbench.cli.consent import own_code
 from dctbench.quantities import duration
 
 PROGRESS = ("auto", "live", "plain", "none")
@@ -63,8 +62,7 @@ _STORED, _SHOWN = "What is stored", "What is shown"
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run, for list and report.")
 @save_baseline_option(_STORED)
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
-              help="Go on with an unfinished run, by default the latest; takes no axis flags, and "
-              "--impl only for code of your own that it may load.")  # fmt: skip
+              help="Go on with an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
 @click.option("--retry-failed", cls=Flag, section=_STORED, is_flag=True,
               help="With --resume: try errors and timeouts again, too.")  # fmt: skip
 @click.option("--progress", cls=Flag, section=_SHOWN, type=click.Choice(PROGRESS), default="auto", show_default=True,
@@ -83,7 +81,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
     if flags["resume"] is not None:
         _refuse_axes(ctx)
-        return sweeping.resume({**flags, "impl": _trusted(ctx)})
+        return sweeping.resume(flags)
     if flags["retry_failed"]:
         raise errors.UsageError("--retry-failed is for a run that is resumed", hint="add --resume, or --resume RUN")
     settings: dict[str, Any] = {
@@ -100,23 +98,10 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     return sweeping.start(axes.suite_from_flags(flags, settings), flags)
 
 
-def _trusted(ctx: click.Context) -> list[str]:
-    """The modules of one's own that --impl beside --resume allows to be loaded; it selects nothing there."""
-    if not _typed(ctx, "impl"):
-        return []
-    return [word.strip() for value in ctx.params["impl"] for word in value.split(",")]
-
-
-def _typed(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
 def _refuse_axes(ctx: click.Context) -> None:
     allowed = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet"}
-    if all(own_code([name]) for name in _trusted(ctx)):
-        allowed.add("impl")
     for name in ctx.params:
-        if _typed(ctx, name) and name not in allowed:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in allowed:
             raise errors.UsageError(
                 f"--{name.replace('_', '-')} cannot be combined with --resume: a resumed run keeps its own plan",
                 hint="leave it out, or start a new run without --resume",

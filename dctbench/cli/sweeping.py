@@ -13,14 +13,14 @@ import click
 from dctbench import __version__, errors, gpus, units
 from dctbench.bounds import Bad
 from dctbench.cli import baselines, output
-from dctbench.cli.consent import check_stored_run, impl_flag, own_code
+from dctbench.cli.consent import check_stored_run
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
 from dctbench.cli.progress import Live, make_progress
 from dctbench.cli.resumable import resumable
 from dctbench.cli.streams import outlive_readers, typed
 from dctbench.imports.own import check_to_go_on
-from dctbench.model import Case, Result, Run, Suite
+from dctbench.model import Result, Run, Suite
 from dctbench.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.report.document import dumps, plan_document
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -53,7 +53,7 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
             settings=suite.settings,
         )
         store = begun.open(flags["store"], create=True)
-        begun.claim(run, flags.get("save_baseline"), _to_go_on(plan.cases))
+        begun.claim(run, flags.get("save_baseline"))
         store.add_run(run, plan.cases, plan.rounds)
         return _measure(run, plan, runner, store, (), flags, present)
 
@@ -71,8 +71,8 @@ def resume(flags: Mapping[str, Any]) -> int:
             )
         _check_settings(run)
         cases, _ = store.plan(run.id)
-        check_stored_run(run, cases, flags["impl"])
-        begun.claim(run, flags.get("save_baseline"), _to_go_on(cases, retry_failed=flags["retry_failed"]))
+        check_stored_run(run)
+        begun.claim(run, flags.get("save_baseline"), ["--retry-failed"] if flags["retry_failed"] else [])
         with _runner(run.settings) as runner:
             here, there = runner.environment.fingerprint, store.environments(run.id)
             if there and here not in there:
@@ -95,12 +95,6 @@ def _check_settings(run: Run) -> None:
         raise errors.UsageError(
             f"run {run.short_id} cannot be gone on with: {bad}", hint="it was imported; start a new run"
         ) from None
-
-
-def _to_go_on(cases: Sequence[Case], *, retry_failed: bool = False) -> list[str]:
-    """What is typed beside `run --resume RUN` to go on with what this command does."""
-    own = own_code(case.implementation for case in cases)
-    return [*(["--retry-failed"] if retry_failed else []), *([impl_flag(own)] if own else [])]
 
 
 def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 STORE = ".dctbench/results.sqlite"
 LAYER = "tests.reliability.layers:FailsUntilMended"
 SWEEP = ("run", "--impl", LAYER, "--ratio", "2", "--heads", "2", "--head-dim", "8", "--progress", "plain")
-RETRY = ("run", "--resume", "--retry-failed", "--impl", LAYER)
+RETRY = ("run", "--resume", "--retry-failed")
 
 
 def test_what_an_earlier_failure_kept_from_running_is_found_when_the_retry_was_killed(cli: Cli, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_interrupted_retry_is_gone_on_with_as_its_hint_says(
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
     [run] = cli("list", "runs", *place, "--format", "json").json()
-    command = f"run --resume {run['run']} --retry-failed --impl {LAYER} --store 'my results.sqlite'"
+    command = f"run --resume {run['run']} --retry-failed --store 'my results.sqlite'"
     assert f"go on with: dctbench {command}\n" in told
     done = cli(*shlex.split(command), "--format", "json", **own)
     assert done.code == 0, done.err
