@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from dctbench import suite
+from dctbench import catalog, suite
 from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
 from dctbench.errors import UsageError
 from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
@@ -242,6 +242,9 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
     for name, figure in measured.items():
         if (name == "latency") != (figure.samples is not None):
             raise Bad(f"{place}.metrics.{name}: latency has samples, and nothing else has")
+        known = catalog.METRICS.get(name)
+        if known is not None and figure.unit != known.unit:
+            raise Bad(f"{place}.metrics.{name}: the unit {figure.unit!r} instead of {known.unit!r}")
     latency = measured.pop("latency", None)
     samples: Sequence[float] = (latency.samples or ()) if latency else ()
     if sum(taken.samples for taken in entry.rounds) != len(samples):

@@ -113,6 +113,8 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["results"][0]["metrics"]["latency"].pop("samples"), "latency has samples, and nothing else has"),
         (lambda d: d["results"][0]["metrics"]["setup"].update(value=1e300), "value: expected float <= 1e+30"),
         (lambda d: d["results"][0]["metrics"]["setup"].update(unit="\x1b"), "metrics: the name '' holds control"),
+        (lambda d: d["results"][0]["metrics"]["latency"].update(unit="ms"), "latency: the unit 'ms' instead of 's'"),
+        (lambda d: d["results"][0]["metrics"]["setup"].update(unit="B"), "metrics.setup: the unit 'B' instead of 's'"),
         (lambda d: d["run"].update(suite="a\nb"), "holds control characters"),
         (lambda d: d["run"]["settings"].update(env={"A\0": "1"}), "run: the name 'A' holds control characters"),
         (lambda d: d["results"][0]["case"].update(implementation="\x07"), "results[0].case: the name '' holds"),
@@ -197,3 +199,9 @@ def test_rounds_in_any_order_come_back_one_after_the_other() -> None:
 def test_a_start_is_kept_in_utc_so_that_ages_can_be_told(written: str) -> None:
     run, _, _ = parse(changed(lambda d: d["run"].update(started_at=written)), "given.json")
     assert run.started_at == "2026-01-02T03:04:05.000000+00:00"
+
+
+def test_a_metric_of_some_package_has_the_unit_that_it_says() -> None:
+    measured = [result("sdpa", 512, [2e-3], values={"cache.misses": ("1/call", 12.0)})]
+    written = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, measured))
+    assert parse(written.encode(), "given.json")[2] == measured
