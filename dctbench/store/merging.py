@@ -31,13 +31,16 @@ Damaged = list[tuple[Mapping[str, Any], str]]
 
 @dataclass(slots=True)
 class Merged:
-    """What a merge did: `results` that were new of all `seen`, `baselines` that were set, and what was `damaged` and
-    cost `left_out` results: each is either seen or left out, but for those of runs that cannot even be counted.
+    """What a merge did: `results` that were new of all `seen`, those that took the place of worse ones (`replaced`),
+    `baselines` that were set, and what was `damaged` and cost `left_out` results.
+
+    Each result is either seen or left out, but for those of runs that cannot even be counted.
     """
 
     runs: int = 0
     seen: int = 0
     results: int = 0
+    replaced: int = 0
     baselines: int = 0
     left_out: int = 0
     damaged: list[str] = field(default_factory=list)
@@ -110,10 +113,15 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: Merged)
             connection.execute(earlier(into, schema.cases, ("rounds", "position", "sha256")), planned)
         if known:
             connection.execute(earlier(into, schema.environments, ("sha256",)), known)
-    statement = earlier(into, schema.results, ("status", "stored_at", "sha256")).returning(schema.results.c.round)
+    # In two steps, the first of which writes only what is new, so that what is new can be told from what is better.
+    missing = into.insert(schema.results).on_conflict_do_nothing().returning(schema.results.c.round)
+    better = earlier(into, schema.results, ("status", "stored_at", "sha256")).returning(schema.results.c.round)
     for some in batches(kept):
         with into.writing() as connection:
-            done.results += len(connection.execute(statement, some).all())
+            new = len(connection.execute(missing, some).all())
+            replaced = len(connection.execute(better, some).all()) if new < len(some) else 0
+        done.results += new
+        done.replaced += replaced
     done.runs += 1
     done.seen += len(kept)
 

@@ -82,7 +82,8 @@ def test_every_result_of_every_part_is_there_and_the_earliest_start_stays(tmp_pa
 def test_a_measurement_wins_over_a_failure_and_that_over_what_was_left_out(tmp_path: Path) -> None:
     one = [result("sdpa", 64, None, status="timeout"), result("sdpa", 128, None, status="skipped")]
     two = [result("sdpa", 64, 1.0), result("sdpa", 128, None, status="error", message="SIGSEGV")]
-    merged(tmp_path / "all.sqlite", part(tmp_path / "a.sqlite", one), part(tmp_path / "b.sqlite", two))
+    done = merged(tmp_path / "all.sqlite", part(tmp_path / "a.sqlite", one), part(tmp_path / "b.sqlite", two))
+    assert (done.seen, done.results, done.replaced) == (4, 2, 2)
     with open_store(str(tmp_path / "all.sqlite")) as store:
         assert store.results(RUN.id) == two
 
