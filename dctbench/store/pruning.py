@@ -14,6 +14,10 @@ from dctbench.store.contents import RunState, Store
 from dctbench.store.failures import translated
 
 
+_CLOCKS_APART = 300.0
+"""Seconds by which the clocks of two machines that are set right may differ."""
+
+
 def removable(
     states: Sequence[RunState],
     *,
@@ -24,6 +28,9 @@ def removable(
 ) -> list[RunState]:
     """The runs that are beyond the latest `keep` and older than `older_than` seconds, the oldest first.
 
+    A run of a time that is still to come, since some clock was ahead, is not among them, nor does it take the place of
+    one of the latest: a run that was measured a moment ago would go for it.
+
     Args:
         states: every run, the oldest first.
         keep: how many of the latest stay; None for any number.
@@ -32,16 +39,17 @@ def removable(
         now: the present.
     """
     present = now or datetime.datetime.now(datetime.UTC)
-    beyond = states if keep is None else states[: max(0, len(states) - keep)]
+    past = [state for state in states if _age(state, present) >= -_CLOCKS_APART]
+    beyond = past if keep is None else past[: max(0, len(past) - keep)]
     return [
         state
         for state in beyond
-        if (state.complete or unfinished)
-        and (
-            older_than is None
-            or (present - datetime.datetime.fromisoformat(state.run.started_at)).total_seconds() > older_than
-        )
+        if (state.complete or unfinished) and (older_than is None or _age(state, present) > older_than)
     ]
+
+
+def _age(state: RunState, present: datetime.datetime) -> float:
+    return (present - datetime.datetime.fromisoformat(state.run.started_at)).total_seconds()
 
 
 def apart(states: Sequence[RunState], baselines: Collection[Baseline]) -> tuple[list[RunState], list[RunState]]:

@@ -139,6 +139,14 @@ def test_what_may_go(keep: int | None, older_than: float | None, unfinished: boo
     assert gone == [states[i] for i in expected]
 
 
+def test_runs_of_a_time_to_come_stay_and_take_nobodys_place() -> None:
+    tomorrow = replace(state(5), run=replace(state(5).run, started_at="2026-01-02T00:00:05+00:00"))
+    ahead_by_a_minute = replace(state(6), run=replace(state(6).run, started_at="2026-01-01T00:02:00+00:00"))
+    states = [state(0), state(1), ahead_by_a_minute, tomorrow]
+    assert removable(states, keep=2, older_than=None, unfinished=False, now=NOW) == [state(0)]
+    assert removable(states, keep=0, older_than=None, unfinished=True, now=NOW) == states[:-1]
+
+
 def test_removing_a_run_leaves_the_others_and_gives_the_space_back(path: Path) -> None:
     with open_store(str(path)) as store:
         large = replace(RUN, id="fedcba9876543210")
