@@ -13,7 +13,6 @@ from dctbench.store import schema
 from dctbench.store.contents import RunState, Store
 from dctbench.store.failures import translated
 
-
 _CLOCKS_APART = 300.0
 """Seconds by which the clocks of two machines that are set right may differ."""
 
