@@ -15,6 +15,7 @@ from dctbench.errors import UsageError
 from dctbench.limits import GATE_KEYS, gate_rule
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, Suite
 from dctbench.quantities import duration
+from dctbench.texts import harmless
 
 NUMERIC_AXES = {
     "seq": grid.SEQ_LEN,
@@ -39,6 +40,7 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
 }  # fmt: skip
 DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
 SETTINGS = (*DEFAULT_SETTINGS, "samples")
+MAX_NAME = 200
 MAX_SAMPLES = 100_000
 MAX_ROUNDS = 1000
 MAX_SUITE_BYTES = 1 << 20
@@ -99,12 +101,17 @@ def parse(text: str, where: str) -> Suite:
     settings = reader.table(data, "settings")
     reader.only(settings, ("settings",), SETTINGS)
     return Suite(
-        name=data.get("name", Path(where).stem),
+        name=_harmless_name(data.get("name", Path(where).stem)),
         description=data.get("description", ""),
         axes=axes,
         settings={**DEFAULT_SETTINGS, **dict(reader.settings(settings))},
         gate=reader.gate(reader.table(data, "gate")),
     )
+
+
+def _harmless_name(name: str) -> str:
+    """A name that every store, terminal and page takes: a file may be called anything, bytes that are no text too."""
+    return " ".join(harmless(name).split())[:MAX_NAME].strip() or "unnamed"
 
 
 def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> Suite:

@@ -119,6 +119,8 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     if option.name in _PROGRAMS:
         raise _bad(key, f"may not stand there: {_ONLY_TYPED}")
     texts = [str(item) for item in items]
+    if any("\0" in text for text in texts):
+        raise _bad(key, "holds a null character, which no path and no name has")
     try:
         for text in texts:
             option.type.convert(text, option, None)

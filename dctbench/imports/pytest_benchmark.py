@@ -11,14 +11,13 @@ than guessed at.
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from dctbench.bounds import MAX_SAMPLES, Bad, Free, Name, Seconds, Text, check_free, converted
-from dctbench.imports.limits import MAX_CASES, Whole
+from dctbench.imports.limits import MAX_CASES, Whole, utc
 from dctbench.imports.own import case_of
 from dctbench.model import Environment, Measurement, Result, Run, digest, tidy_number
 from dctbench.texts import harmless
@@ -79,7 +78,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
         if result.case.id in results:
             raise Bad(f"benchmarks[{index}] ({harmless(benchmark.name)}): the same case as an earlier one")
         results[result.case.id] = result
-    started_at = _started_at(file.datetime)
+    started_at = utc(file.datetime, "datetime")
     run = Run(
         id=digest([SUITE, started_at, environment.fingerprint,
                    [[key, result.measurements[0].samples] for key, result in results.items()]]),
@@ -138,13 +137,3 @@ def _environment(machine: dict[str, Any]) -> Environment:
 def _told(value: Any, otherwise: str) -> str:
     """What a file says of its machine as a short text."""
     return harmless(str(value or otherwise))[:255]
-
-
-def _started_at(text: str) -> str:
-    """The file's time in UTC; one without a zone is taken as UTC."""
-    try:
-        when = datetime.datetime.fromisoformat(text)
-        utc = when.replace(tzinfo=datetime.UTC) if when.tzinfo is None else when.astimezone(datetime.UTC)
-    except (ValueError, OverflowError):
-        raise Bad(f"datetime: {harmless(text)!r} is not a time in ISO 8601") from None
-    return utc.isoformat(timespec="microseconds")

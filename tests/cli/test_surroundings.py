@@ -194,6 +194,24 @@ def test_a_place_that_cannot_be_written_is_told_in_a_sentence(measured: Cli, tmp
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_suite_whose_path_is_no_text_gets_a_name_that_can_be_stored(shell: Shell, cli: Cli, tmp_path: Path) -> None:
+    axes = '[axes]\nimpl = "none"\nseq = 64\nheads = 2\nhead_dim = 8\n[settings]\nrounds = 1\n'
+    (tmp_path / "own.toml").write_text(axes)
+    (tmp_path / "long.toml").write_text(f'name = "a\\u0000\\nb{"x" * 300}"\n' + axes)
+    done = shell("cp own.toml $'\\xff\\xfe.toml'; dctbench run -q --suite $'./\\xff\\xfe.toml'")
+    assert done.returncode == 0, done.stderr
+    assert cli("run", "-q", "--suite", "long.toml").code == 0
+    names = [cli("export", "json", run).json()["run"]["suite"] for run in ("latest~1", "latest")]
+    assert names == ["unnamed", f"a b{'x' * 197}"]
+
+
+def test_a_null_character_in_the_configuration_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.dctbench]\nstore = "a\\u0000b"\n')
+    done = cli("list", "runs")
+    assert done.code == 2, done.err
+    assert "pyproject.toml, [tool.dctbench]: store holds a null character" in done.err
+
+
 def test_a_store_is_never_replaced_by_what_is_made_of_it(measured: Cli, tmp_path: Path) -> None:
     store = tmp_path / ".dctbench" / "results.sqlite"
     (tmp_path / "link").symlink_to(store)
