@@ -104,7 +104,8 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: Merged)
         _leave_run_out(run["id"], _number(source, run["id"]), f"which cannot be read: {error.message}", done)
         return
     planned, unplanned = _parted("cases", cases)
-    kept = _with_plan(run["id"], planned, unplanned, _whole("results", results, done), done)
+    whole = list(map(records.with_time, _whole("results", results, done)))
+    kept = _with_plan(run["id"], planned, unplanned, whole, done)
     done.left_out += len(results) - len(kept)
     known = _whole("environments", environments, done)
     with into.writing() as connection:

@@ -70,3 +70,17 @@ def test_reading_such_a_record_names_it(path: str) -> None:
         with pytest.raises(StoreError, match=f"case {RESULTS[0].case.id}, round 1 of run {RUN.id} is damaged"):
             store.results(RUN.id)
         assert store.results(OTHER.id) == RESULTS
+
+
+@pytest.mark.parametrize("wrong", ["'abc'", "x'00ff'", "-1.0", "1.1e303"])
+def test_a_result_whose_time_of_storing_is_none_is_merged_as_it_was_measured(
+    path: str, tmp_path: Path, wrong: str
+) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE results SET stored_at = {wrong} WHERE rowid = 1")
+    connection.close()
+    with open_store(path) as store, open_store(str(tmp_path / "b.sqlite"), create=True) as into:
+        done = merge([store], into)
+        assert (done.results, done.left_out, done.damaged) == (6, 0, [])
+        for run in (LABELLED, OTHER):
+            assert into.results(run.id) == store.results(run.id) == RESULTS
