@@ -127,7 +127,7 @@ def test_without_such_a_variable_a_strangers_module_is_not_found(cli: Cli, tmp_p
     assert not loaded.exists()
 
 
-def test_a_run_of_ones_own_code_is_gone_on_with_by_its_id_alone(
+def test_a_run_of_ones_own_code_is_gone_on_with_by_resume_alone(
     cli: Cli, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     own = {"PYTHONPATH": str(ROOT)}
