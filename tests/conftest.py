@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import json
 import os
 import shutil
@@ -100,6 +101,24 @@ def cli(tmp_path: Path, environ: dict[str, str]) -> Cli:
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path, environ: dict[str, str]) -> Cli:
+    """As `cli`, for a run that is interrupted by Ctrl-C as soon as it has told of its first case."""
+
+    def run(*arguments: str, timeout: float = 60, **variables: str) -> Done:
+        command = [sys.executable, "-m", "dctbench", *arguments, "--progress", "plain"]
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            told = list(itertools.takewhile(lambda line: not line.lstrip("[ ").startswith("1/"), process.stderr))
+            process.send_signal(signal.SIGINT)
+            out, rest = process.communicate(timeout=timeout)
+        return Done(process.returncode, out, "".join(told) + rest)
 
     return run
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,25 +57,14 @@ def test_a_run_with_failed_cases_gets_no_name(cli: Cli) -> None:
     assert cli("store", "info", "--format", "json").json()[0]["baselines"] == 0
 
 
-def test_an_interrupted_run_gets_its_name_when_it_is_resumed_as_it_says(
-    cli: Cli, tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_an_interrupted_run_gets_its_name_when_it_is_resumed_as_it_says(cli: Cli, interrupted: Cli) -> None:
     sweep = ("run", "--impl", "none", "--seq", "64..512", "--heads", "2", "--head-dim", "8", "--rounds", "1")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dctbench", *sweep, "--save-baseline", "release 1"],
-        cwd=tmp_path, env=environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("[1/4]"):
-            break
-    os.kill(process.pid, signal.SIGINT)
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "baseline 'release 1' was not saved" in rest
+    ended = interrupted(*sweep, "--save-baseline", "release 1")
+    assert ended.code == 130, ended.err
+    assert "baseline 'release 1' was not saved" in ended.err
     [run] = cli("list", "runs", "--format", "json").json()
     assert run["baselines"] == []
-    assert f"go on with: dctbench run --resume {run['run']} --save-baseline 'release 1'\n" in rest
+    assert f"go on with: dctbench run --resume {run['run']} --save-baseline 'release 1'\n" in ended.err
     resumed = cli("run", "--resume", run["run"], "--save-baseline", "release 1", "-q")
     assert resumed.code == 0, resumed.err
     assert cli("list", "runs", "--format", "json").json()[0]["baselines"] == ["release 1"]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -127,20 +124,10 @@ def test_without_such_a_variable_a_strangers_module_is_not_found(cli: Cli, tmp_p
     assert not loaded.exists()
 
 
-def test_a_run_of_ones_own_code_is_gone_on_with_by_resume_alone(
-    cli: Cli, tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_a_run_of_ones_own_code_is_gone_on_with_by_resume_alone(cli: Cli, interrupted: Cli) -> None:
     own = {"PYTHONPATH": str(ROOT)}
-    command = ("run", "--impl", "tests.hostile:Good,none", "--ratio", "2", *SHAPE[:-1], "3", "--progress", "plain")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dctbench", *command],
-        cwd=tmp_path, env=environ | own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    assert any(line.startswith("[1/6]") for line in process.stderr)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told
+    ended = interrupted("run", "--impl", "tests.hostile:Good,none", "--ratio", "2", *SHAPE[:-1], "3", **own)
+    assert ended.code == 130, ended.err
     done = cli("run", "--resume", "--format", "json", **own)
     assert done.code == 0, done.err
     assert {one["status"] for one in json.loads(done.out)["results"]} == {"ok"}

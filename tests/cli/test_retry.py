@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,25 +44,16 @@ def test_what_did_not_fit_accounts_for_what_was_left_out_and_nothing_is_tried_ag
     assert "nothing to resume" in done.err
 
 
-def test_an_interrupted_retry_is_gone_on_with_as_its_hint_says(
-    cli: Cli, tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_an_interrupted_retry_is_gone_on_with_as_its_hint_says(cli: Cli, interrupted: Cli, tmp_path: Path) -> None:
     own = {"PYTHONPATH": str(ROOT), MENDED: str(tmp_path / "mended")}
     place = ("--store", "my results.sqlite")
     assert cli(*SWEEP, "--seq", "64..512", "--rounds", "2", *place, **own).code == 4
     (tmp_path / "mended").touch()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dctbench", *RETRY, *place, "--progress", "plain"],
-        cwd=tmp_path, env=environ | own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    assert any(line.startswith("[1/8]") for line in process.stderr)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told
+    ended = interrupted(*RETRY, *place, **own)
+    assert ended.code == 130, ended.err
     [run] = cli("list", "runs", *place, "--format", "json").json()
     command = f"run --resume {run['run']} --retry-failed --store 'my results.sqlite'"
-    assert f"go on with: dctbench {command}\n" in told
+    assert f"go on with: dctbench {command}\n" in ended.err
     done = cli(*shlex.split(command), "--format", "json", **own)
     assert done.code == 0, done.err
     assert {taken["status"] for one in done.json()["results"] for taken in one["rounds"]} == {"ok"}
