@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dctbench import analysis, errors, suite
 from dctbench.analysis import Budgets, Choice, Standing, Summary
@@ -135,20 +137,36 @@ def _answer(
         lengths = sorted({s.case.seq_len for s in summaries if s.latency})
         if not lengths:
             raise errors.CannotJudgeError(
-                f"run {found.run.short_id} measured nothing of what was asked for", hint="see dctbench list cases"
+                f"run {found.run.short_id} measured nothing of what was asked for", hint=_measuring()
             )
         failed = ", ".join(f"{s.case.name} {s.status}" for s in here)
         raise errors.CannotJudgeError(
             f"run {found.run.short_id}: at n = {length} no method was timed ({failed})"
             if here
             else f"run {found.run.short_id}: {words.around(length, lengths)}",
-            hint=f"measure it: dctbench choose --seq {length} --measure",
+            hint=_measuring(),
         )
     labels = Labels(s.case for s in here)
     answers = [(standing, analysis.choose(standing, budgets)) for standing in standings]
     planned = sum(_matches(case, length, wanted) for case in found.plan)
     _print(found, answers, budgets, labels, _basis(found, here, planned), output_format)
     return errors.EXIT_OK if all(choice.within for _, choice in answers) else errors.CannotJudgeError.exit_code
+
+
+def _measuring() -> str:
+    """The command that measures what was asked for: the flags that were typed, without the run that lacks it."""
+    from dctbench.store import masked
+
+    context = click.get_current_context()
+    words = ["dctbench", "choose"]
+    for option in context.command.params:
+        assert option.name is not None
+        typed = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if typed and isinstance(option, click.Option):
+            given = context.params[option.name]
+            for value in given if option.multiple else [given]:
+                words += [option.opts[0], masked(str(value))]
+    return f"measure it: {shlex.join([*words, '--measure'])}"
 
 
 def _print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,27 @@ def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, 
     assert (done.code, done.out) == (3, "")
     assert said in done.err
     assert f"dctbench choose --seq {n} --measure" in done.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--seq", "2048", "--scope", "layer", "--max-error", "noise=5%", "--max-error", "5%"), "nearest measured"),
+        (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "nothing of what was asked for"),
+    ],
+)
+def test_the_command_that_measures_what_is_missing_asks_the_same_question(
+    cli: Cli, exported: str, asked: tuple[str, ...], said: str
+) -> None:
+    done = cli("choose", exported, *asked)
+    assert done.code == 3
+    assert said in done.err
+    [hint] = [line for line in done.err.splitlines() if "--measure" in line]
+    words = shlex.split(hint.partition("measure it: ")[2])
+    assert words[:2] == ["dctbench", "choose"]
+    assert words[-1] == "--measure"
+    pairs = zip(asked[::2], asked[1::2], strict=True)
+    assert sorted(zip(words[2:-1:2], words[3:-1:2], strict=True)) == sorted(pairs)
 
 
 @pytest.mark.parametrize(
