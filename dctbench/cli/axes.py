@@ -39,7 +39,8 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
                      help="forward, backward or train (both)."),
         click.option("--engine", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
                      help="eager, compile (torch.compile) or cudagraph (CUDA only)."),
-        click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES", help="See list devices."),
+        click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
+                     help="cpu, cuda:0, mps: see `dctbench list devices`."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
                      help="Threads torch may use; its own choice when not given."),
     ]  # fmt: skip
