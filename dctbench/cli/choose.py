@@ -212,12 +212,13 @@ def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:
     return [
         {
             "verdict": said[s.case],
-            **s.case.to_json(),
+            "case_id": s.case.id,
+            "case": s.case.to_json(),
             "latency": s.latency.value if s.latency else None,
             "p99_high": s.p99.high if s.p99 else None,
             "memory": s.memory,
-            "error_smooth": s.values.get("error.smooth"),
-            "error_noise": s.values.get("error.noise"),
+            "error.smooth": s.values.get("error.smooth"),
+            "error.noise": s.values.get("error.noise"),
         }
         for s in standing.ranked
     ]

@@ -9,7 +9,7 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.commands import CONTEXT, Command, format_option, store_option, version_option
-from dctbench.cli.output import print_records
+from dctbench.cli.output import flat, print_records
 
 if TYPE_CHECKING:
     from dctbench.store import RunState
@@ -122,8 +122,8 @@ def _cases(store: str, run: str | None) -> list[Record]:
     found = {summary.case: summary for summary in recorded.summaries}
     return [
         {
-            "case": case.id,
-            **{key: value for key, value in case.to_json().items() if key not in ("task",)},
+            "case_id": case.id,
+            "case": case.to_json(),
             "rounds": len(found[case].rounds) if case in found else 0,
             "status": found[case].status if case in found else "not run yet",
             "message": found[case].message if case in found else None,
@@ -134,7 +134,7 @@ def _cases(store: str, run: str | None) -> list[Record]:
 
 def _shown(record: Record) -> Record:
     """As people read it: without columns that only programs read, and why something is not there in its place."""
-    shown = {key: value for key, value in record.items() if key not in ("scopes", "unavailable")}
+    shown = {key: value for key, value in flat(record).items() if key not in ("scopes", "unavailable", "task")}
     return shown | {"here": f"no: {record['unavailable']}"} if record.get("unavailable") else shown
 
 

@@ -48,7 +48,9 @@ def test_what_changed_since_a_baseline_has_a_section_of_its_own(cli: Cli, tmp_pa
 
 def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> None:
     stored(tmp_path)
-    case = next(c["case"] for c in cli("list", "cases", "--format", "json").json() if c["implementation"] == "sdpa")
+    cases = cli("list", "cases", "--format", "json").json()
+    case = next(one["case_id"] for one in cases if one["case"]["implementation"] == "sdpa")
+    assert case in cli("list", "cases").out
     assert cli("report", "--history", case).code == 0
     text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
     assert 'data-figure="history"' in text
