@@ -126,13 +126,14 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
         UsageError: for an unknown name, with the nearest.
     """
     flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
+    fixed = WORD_AXES[flag]
     if not flat:
-        raise UsageError(f"--{flag}: no value given", hint=f"see `dctbench list` for the {flag} names")
+        there = f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {flag}s`"
+        raise UsageError(f"--{flag}: no value given", hint=there)
     if flag == "impl":
         return catalog.select_implementations(flat)
     if flag == "device":
         return _devices(flat)
-    fixed = WORD_AXES[flag]
     assert fixed is not None
     return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
 

@@ -54,6 +54,8 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     """Say which attention to ship at a length, within budgets, and what that rests on.
 
     By default the latest run that measured the length answers. Exit 3 when no method can be named.
+
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
     length = _one_length(seq)
     budgets = budgets_of(flags)

@@ -29,7 +29,10 @@ Record = dict[str, Any]
 @format_option
 @version_option
 def command(what: str, run: str | None, store: str, output_format: str) -> int:
-    """List implementations, suites, devices, metrics, stored runs, or the cases of a run (by default the latest)."""
+    """List implementations, suites, devices, metrics, stored runs, or the cases of a run (by default the latest).
+
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
+    """
     if what not in KINDS:
         raise catalog.unknown("list", what, KINDS)
     if run is not None and what != "cases":

@@ -27,7 +27,7 @@ Flags = Mapping[str, Any]
     "store",
     cls=Command,
     context_settings=CONTEXT,
-    examples=("dctbench store check", "dctbench store merge shard-*.sqlite --into all.sqlite"),
+    examples=("dctbench store check", "dctbench store merge laptop.sqlite server.sqlite --into all.sqlite"),
 )
 @click.argument("what", metavar="info|check|prune|merge|push")
 @click.argument("others", nargs=-1, metavar="[STORE|URL ...]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +38,12 @@ def test_a_run_is_named_listed_counted_and_never_pruned_while_the_name_points_to
     assert "removed 1 run, 1 left" in cli("store", "prune", "--keep", "1", "-y").err
     [left] = cli("list", "runs", "--format", "json").json()
     assert (left["run"], left["baselines"]) == (new["run"], ["main"])
+
+
+@pytest.mark.parametrize("name", ["compare", "export", "report", "choose", "list"])
+def test_every_command_that_takes_a_run_says_that_a_baselines_name_serves(name: str) -> None:
+    told = importlib.import_module(f"dctbench.cli.{name}").command.help
+    assert re.search(r"baselines?'s? name", told)
 
 
 def test_a_name_that_means_another_run_already_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
