@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from dctbench import host, units
+from dctbench import host, suite, units
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.neighbours import NOTICED_CORES, NOTICED_STOLEN, Neighbours, Usage, busiest
 
@@ -177,12 +177,13 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
         return ok("allocator", f"{libc}, told to keep freed memory ({chosen}): not what users get by default")
     if not (libc or "").startswith("glibc"):
         return ok("allocator", f"that of {libc or sys.platform}")
+    told = suite.load("ci").settings["env"]
+    values = " and ".join(f'{name} = "{told[name]}"' for name in KEEPS_MEMORY)
     return ok(
         "allocator",
         f"{libc} by default: large tensors go back to the system after each call, and the next call pays their page "
         "faults again (up to half of its time); users get the same",
-        advice="to measure without: MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ = 4294967296 in a suite's "
-        "[settings.env]",
+        advice=f"to measure without, as the suite ci does: {values} in a suite's [settings.env]",
     )
 
 
