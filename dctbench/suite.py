@@ -41,7 +41,7 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
 DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
 SETTINGS = (*DEFAULT_SETTINGS, "samples")
 MAX_NAME = 200
-MAX_SAMPLES = 100_000
+MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
 MAX_SUITE_BYTES = 1 << 20
 
@@ -214,7 +214,7 @@ class _Reader:
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
             elif key in ("rounds", "samples"):
-                most = MAX_ROUNDS if key == "rounds" else MAX_SAMPLES
+                most = MAX_ROUNDS if key == "rounds" else MAX_SAMPLES_ASKED
                 if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                     raise self.error(table, key, f"must be a whole number from 1 to {most}")
                 yield key, value

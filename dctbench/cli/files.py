@@ -27,7 +27,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     A link keeps pointing to the file, which is replaced, and the file keeps its permissions.
 
     Raises:
-        UsageError: when it cannot be written there, or a database or its journal is there: a store that is lost is lost for good.
+        UsageError: when it cannot be written there, or a database or its journal is there: a store that is lost is
+            lost for good.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:

@@ -9,6 +9,7 @@ import click
 from dctbench import errors, suite, units
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.run import PROGRESS
+from dctbench.noise import LEAST_ROUNDS
 
 if TYPE_CHECKING:
     from dctbench.model import Run
@@ -24,7 +25,14 @@ _HOW = "How to measure"
     context_settings=CONTEXT,
     examples=("dctbench noise", "dctbench noise --rounds 30 --format json"),
 )
-@click.option("--rounds", cls=Flag, section=_HOW, type=click.IntRange(5, 1000), metavar="N", help="Processes per case.")
+@click.option(
+    "--rounds",
+    cls=Flag,
+    section=_HOW,
+    type=click.IntRange(LEAST_ROUNDS, suite.MAX_ROUNDS),
+    metavar="N",
+    help="Processes per case.",
+)
 @click.option("--progress", cls=Flag, section=_HOW, type=click.Choice(PROGRESS), default="auto", show_default=True,
               help="How progress is shown, on standard error.")  # fmt: skip
 @store_option
