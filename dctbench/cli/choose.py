@@ -156,10 +156,15 @@ def _answer(
 
 
 def _measuring() -> str:
-    """The command that measures what was asked for: the flags that were typed, without the run that lacks it."""
+    """The command that measures what was asked for: the flags that were typed, without the run that lacks it.
+
+    What has just been measured in vain is looked at, not measured again.
+    """
     from dctbench.store import masked
 
     context = click.get_current_context()
+    if context.params["measure"]:
+        return "see dctbench list cases"
     words = ["dctbench", "choose"]
     for option in context.command.params:
         assert option.name is not None
