@@ -19,9 +19,9 @@ from dctbench.levels import LEAST_POINTS, level_starts
 from dctbench.model import COMPARED_SETTINGS, Case, Run, canonical_json
 from dctbench.stats import Interval
 from dctbench.store import Store
+from dctbench.store.naming import LEAST_DIGITS
 
 _NAMED = re.compile(r"(?P<name>\S.*?)\s+n\s*=\s*(?P<length>[0-9]{1,9})(?P<thousands>k?)", re.ASCII)
-_LEAST_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def find_case(store: Store, text: str) -> Case:
     for state in reversed(store.runs()):
         plan, _ = store.plan(state.run.id)
         found = [case for case in plan if named and (case.name, case.seq_len) == (named["name"], length)]
-        if not found and len(text) >= _LEAST_DIGITS:
+        if not found and len(text) >= LEAST_DIGITS:
             found = [case for case in plan if case.id.startswith(text)]
         if len(found) == 1:
             return found[0]

@@ -27,11 +27,6 @@ class Usage:
     stolen: float
     of_cores: int
 
-    @property
-    def noticeable(self) -> bool:
-        """Whether it is enough to move a figure."""
-        return self.cores >= NOTICED_CORES or self.stolen >= NOTICED_STOLEN
-
 
 class Neighbours:
     """Counts from its making on what other processes use of the cores that this process may run on."""

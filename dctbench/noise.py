@@ -60,7 +60,8 @@ def noise(summaries: Sequence[Summary], reference: str) -> Noise | None:
         against = _changes(ratios) if summary is not beside else []
         raw += own
         relative += against
-        cases.append(CaseNoise(summary.case, len(summary.medians), _percentile(own), _percentile(against) or None))
+        beside_it = _percentile(against) if against else None
+        cases.append(CaseNoise(summary.case, len(summary.medians), _percentile(own), beside_it))
     if not relative:
         return None
     spread = _percentile(relative)

@@ -31,10 +31,6 @@ class Interval:
         """Half the interval as a share of the value (0.02 reads ±2%)."""
         return (self.high - self.low) / 2 / self.value if self.value else math.inf
 
-    def holds(self, value: float) -> bool:
-        """Whether `value` lies in the interval, ends included."""
-        return self.low <= value <= self.high
-
 
 def quantile(samples: Sequence[float], q: float) -> float:
     """The q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7).
@@ -130,17 +126,6 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Inter
     ordered = sorted(samples)
     low, high = median_ranks(len(ordered), confidence)
     return Interval(statistics.median(ordered), ordered[low], ordered[high])
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """exp of the mean log.
-
-    Raises:
-        ValueError: for no values, or one that is not positive.
-    """
-    if not values or min(values) <= 0:
-        raise ValueError("a geometric mean needs positive values")
-    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
 
 
 def log_mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:

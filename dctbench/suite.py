@@ -41,7 +41,7 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
 DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
 SETTINGS = (*DEFAULT_SETTINGS, "samples")
 MAX_NAME = 200
-MAX_SAMPLES = 100_000
+MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
 MAX_SUITE_BYTES = 1 << 20
 
@@ -126,13 +126,14 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
         UsageError: for an unknown name, with the nearest.
     """
     flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
+    fixed = WORD_AXES[flag]
     if not flat:
-        raise UsageError(f"--{flag}: no value given", hint=f"see `dctbench list` for the {flag} names")
+        there = f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {flag}s`"
+        raise UsageError(f"--{flag}: no value given", hint=there)
     if flag == "impl":
         return catalog.select_implementations(flat)
     if flag == "device":
         return _devices(flat)
-    fixed = WORD_AXES[flag]
     assert fixed is not None
     return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
 
@@ -213,7 +214,7 @@ class _Reader:
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
             elif key in ("rounds", "samples"):
-                most = MAX_ROUNDS if key == "rounds" else MAX_SAMPLES
+                most = MAX_ROUNDS if key == "rounds" else MAX_SAMPLES_ASKED
                 if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                     raise self.error(table, key, f"must be a whole number from 1 to {most}")
                 yield key, value

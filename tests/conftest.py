@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,3 +135,12 @@ def postgresql() -> Iterator[Server]:
         Path(folder).chmod(0o755)
         with running(Path(folder)) as server:
             yield server
+
+
+@pytest.fixture
+def url(postgresql: Server) -> Iterator[str]:
+    """Of an empty database of that server, with its password."""
+    name = f"t{uuid.uuid4().hex}"
+    postgresql.query(f"CREATE DATABASE {name}")
+    yield postgresql.url_of(name)
+    postgresql.query(f"DROP DATABASE {name} WITH (FORCE)")

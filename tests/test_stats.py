@@ -46,7 +46,7 @@ def test_under_six_samples_the_interval_is_everything_there_is() -> None:
 def test_the_interval_holds_its_median(samples: list[float]) -> None:
     interval = stats.median_interval(samples)
     assert interval.value == pytest.approx(float(np.median(samples)))
-    assert interval.holds(interval.value)
+    assert interval.low <= interval.value <= interval.high
 
 
 def test_outliers_are_those_above_the_median_only() -> None:
@@ -79,13 +79,8 @@ def test_a_trend_is_in_standard_deviations_over_all_orders(groups: list[list[flo
     assert stats.trend(groups) == pytest.approx(expected)
 
 
-@given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=20))
-def test_geometric_mean_is_scipys(values: list[float]) -> None:
-    assert stats.geometric_mean(values) == pytest.approx(float(scipy_stats.gmean(values)), rel=1e-9)
-
-
 @pytest.mark.parametrize("call", [lambda: stats.quantile([], 0.5), lambda: stats.quantile([1.0], 2),
-                                  lambda: stats.median_interval([]), lambda: stats.geometric_mean([0.0])])  # fmt: skip
+                                  lambda: stats.median_interval([])])  # fmt: skip
 def test_nonsense_raises(call: object) -> None:
     with pytest.raises(ValueError, match="needs"):
         call()  # type: ignore[operator]

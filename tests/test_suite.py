@@ -95,3 +95,18 @@ def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(UsageError, match=str(path)):
             suite.load(f"{path}/" if path == tmp_path else str(path))
+
+
+@pytest.mark.parametrize(
+    ("axis", "known"),
+    [
+        ("dtype", ("float32", "bfloat16", "float16", "float64")),
+        ("mode", ("forward", "backward", "train")),
+        ("impl", ("dctbench list impls",)),
+        ("device", ("dctbench list devices",)),
+    ],
+)
+def test_an_axis_without_a_value_is_told_what_there_is(axis: str, known: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="no value given") as error:
+        suite.words(axis, [" , "])
+    assert all(name in str(error.value.hint) for name in known)

@@ -15,7 +15,7 @@ _COMMANDS = {
     "report": ("Decide", "Make one self-contained HTML page from stored results."),
     "export": ("Pass on", "Write a run for other tools: JSON, CSV, Parquet, LaTeX, Bencher ..."),
     "import": ("Pass on", "Store the run of a result file."),
-    "store": ("Look after", "The store itself: info, check, prune, merge, push."),
+    "store": ("Look after", "The store itself: info, check, prune, forget, merge, push."),
     "doctor": ("Look up", "Check this machine, and measure its ceilings."),
     "list": ("Look up", "List implementations, suites, devices, metrics, runs or cases."),
 }

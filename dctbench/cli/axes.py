@@ -22,7 +22,7 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
     """--suite, with that default, and one flag per axis."""
     options = [
         click.option("--suite", cls=Flag, section=WHAT, default=suite, show_default=True, metavar="NAME|FILE",
-                     help="A shipped suite or a TOML file; the flags below override it."),
+                     help="A shipped suite (`dctbench list suites`) or a TOML file; the flags below override it."),
         click.option("--impl", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="Implementations, with commas or globs ('dct*'), or package.module:Class for your own."),
         click.option("--seq", cls=Flag, section=SHAPE, metavar="VALUES", help=f"Sequence lengths, {_NUMBERS}."),
@@ -39,7 +39,8 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
                      help="forward, backward or train (both)."),
         click.option("--engine", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
                      help="eager, compile (torch.compile) or cudagraph (CUDA only)."),
-        click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES", help="See list devices."),
+        click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
+                     help="cpu, cuda:0, mps: see `dctbench list devices`."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
                      help="Threads torch may use; its own choice when not given."),
     ]  # fmt: skip

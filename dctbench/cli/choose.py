@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dctbench import analysis, errors, suite
 from dctbench.analysis import Budgets, Choice, Standing, Summary
@@ -52,6 +54,8 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     """Say which attention to ship at a length, within budgets, and what that rests on.
 
     By default the latest run that measured the length answers. Exit 3 when no method can be named.
+
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
     length = _one_length(seq)
     budgets = budgets_of(flags)
@@ -135,20 +139,41 @@ def _answer(
         lengths = sorted({s.case.seq_len for s in summaries if s.latency})
         if not lengths:
             raise errors.CannotJudgeError(
-                f"run {found.run.short_id} measured nothing of what was asked for", hint="see dctbench list cases"
+                f"run {found.run.short_id} measured nothing of what was asked for", hint=_measuring()
             )
         failed = ", ".join(f"{s.case.name} {s.status}" for s in here)
         raise errors.CannotJudgeError(
             f"run {found.run.short_id}: at n = {length} no method was timed ({failed})"
             if here
             else f"run {found.run.short_id}: {words.around(length, lengths)}",
-            hint=f"measure it: dctbench choose --seq {length} --measure",
+            hint=_measuring(),
         )
     labels = Labels(s.case for s in here)
     answers = [(standing, analysis.choose(standing, budgets)) for standing in standings]
     planned = sum(_matches(case, length, wanted) for case in found.plan)
     _print(found, answers, budgets, labels, _basis(found, here, planned), output_format)
     return errors.EXIT_OK if all(choice.within for _, choice in answers) else errors.CannotJudgeError.exit_code
+
+
+def _measuring() -> str:
+    """The command that measures what was asked for: the flags that were typed, without the run that lacks it.
+
+    What has just been measured in vain is looked at, not measured again.
+    """
+    from dctbench.store import masked
+
+    context = click.get_current_context()
+    if context.params["measure"]:
+        return "see dctbench list cases"
+    words = ["dctbench", "choose"]
+    for option in context.command.params:
+        assert option.name is not None
+        typed = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if typed and isinstance(option, click.Option):
+            given = context.params[option.name]
+            for value in given if option.multiple else [given]:
+                words += [option.opts[0], masked(str(value))]
+    return f"measure it: {shlex.join([*words, '--measure'])}"
 
 
 def _print(
@@ -194,12 +219,13 @@ def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:
     return [
         {
             "verdict": said[s.case],
-            **s.case.to_json(),
+            "case_id": s.case.id,
+            "case": s.case.to_json(),
             "latency": s.latency.value if s.latency else None,
             "p99_high": s.p99.high if s.p99 else None,
             "memory": s.memory,
-            "error_smooth": s.values.get("error.smooth"),
-            "error_noise": s.values.get("error.noise"),
+            "error.smooth": s.values.get("error.smooth"),
+            "error.noise": s.values.get("error.noise"),
         }
         for s in standing.ranked
     ]

@@ -122,7 +122,7 @@ class Group(click.Group):
 def store_option(function: Function) -> Function:
     """`--store`, with its variable and default."""
     return click.option(
-        "--store", cls=Flag, section=EVERYWHERE, metavar="PATH", envvar="DCTBENCH_STORE", show_envvar=True,
+        "--store", cls=Flag, section=EVERYWHERE, metavar="PATH|URL", envvar="DCTBENCH_STORE", show_envvar=True,
         default=".dctbench/results.sqlite", show_default=True, help="Where results are kept.",
     )(function)  # fmt: skip
 

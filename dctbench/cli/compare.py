@@ -23,7 +23,8 @@ _HOW, _SHOWN = "How to compare", "What is shown"
 @click.option("--tolerance", cls=Flag, section=_HOW, metavar="PCT",
               help="How much slower passes (default: 25%; GPU 7%).")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_HOW, metavar="CASE",
-              help="In place of A and B: one case over all stored runs, such as 'dct-x r=8 n=4096'.")  # fmt: skip
+              help="In place of A and B: one case over all stored runs, such as 'dct-x r=8 n=4096'; "
+                   "from ten runs on it takes the extra `history`.")  # fmt: skip
 @click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what did not change, too.")
 @store_option
 @format_option
@@ -40,7 +41,7 @@ def command(
 ) -> int:
     """Compare run A (the base) with run B (by default the latest): what changed, and by how much.
 
-    A and B are ids or starts of one, latest, latest~1, labels, or exported files.
+    A and B are ids or starts of one, latest, latest~1, labels, baselines' names, or exported files.
 
     It informs and never fails: exit 0 when something could be compared, however it came out, else 3. To fail a
     build on what is worse, measure anew: dctbench check.

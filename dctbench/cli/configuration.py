@@ -66,6 +66,8 @@ def defaults(commands: Commands) -> dict[str, dict[str, Any]]:
 def _table() -> Mapping[str, Any]:
     """`[tool.dctbench]`; a pyproject.toml without one is none of our business, broken or not."""
     try:
+        if not Path(FILE).is_file():  # a pipe of that name would be waited for, by every command
+            return {}
         with Path(FILE).open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError:

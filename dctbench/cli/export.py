@@ -37,7 +37,7 @@ def command(form: str, run: str, output: str | None, store: str) -> int:
     junit                    a test case per case, errors and timeouts as errors
     pytest-benchmark         as pytest --benchmark-json writes it
 
-    RUN is an id or the start of one, latest, latest~1, a label, or an exported file.
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
     if form not in FORMATS:
         raise catalog.unknown("format", form, FORMATS)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dctbench import errors
 
-_DATABASE = b"SQLite format 3\0"
-"""How a file of SQLite begins."""
+_DATABASES = b"SQLite format 3\0", bytes.fromhex("d9d505f920a163d7")
+"""How a database of SQLite begins, and how a journal without which it is damaged (sqlite.org/fileformat.html)."""
 
 
 def print_document(content: str | bytes) -> None:
@@ -27,7 +27,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     A link keeps pointing to the file, which is replaced, and the file keeps its permissions.
 
     Raises:
-        UsageError: when it cannot be written there, or a database is there: a store that is lost is lost for good.
+        UsageError: when it cannot be written there, or a database or its journal is there: a store that is lost is
+            lost for good.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
@@ -57,11 +58,11 @@ def _permissions(path: Path) -> int:
     """The permission bits of the file that is to be written: those of the one that it replaces, or a new file's.
 
     Raises:
-        FileExistsError: when that one is a database.
+        FileExistsError: when that one is a database, or its journal.
     """
     try:
         with path.open("rb") as file:
-            if file.read(len(_DATABASE)) == _DATABASE:
+            if file.read(16).startswith(_DATABASES):
                 raise FileExistsError(None, "it is a database, and would be lost")
             return stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except FileNotFoundError:

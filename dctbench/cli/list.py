@@ -9,7 +9,7 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.commands import CONTEXT, Command, format_option, store_option, version_option
-from dctbench.cli.output import print_records
+from dctbench.cli.output import flat, print_records
 
 if TYPE_CHECKING:
     from dctbench.store import RunState
@@ -29,14 +29,17 @@ Record = dict[str, Any]
 @format_option
 @version_option
 def command(what: str, run: str | None, store: str, output_format: str) -> int:
-    """List implementations, suites, devices, metrics, stored runs, or the cases of a run (by default the latest)."""
+    """List implementations, suites, devices, metrics, stored runs, or the cases of a run (by default the latest).
+
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
+    """
     if what not in KINDS:
         raise catalog.unknown("list", what, KINDS)
     if run is not None and what != "cases":
         raise errors.UsageError(f"list {what} takes no run", hint="only `dctbench list cases RUN` does")
     records = KINDS[what](store, run)
-    if output_format in ("table", "md"):  # wide columns that only a program reads
-        records = [{key: value for key, value in record.items() if key != "scopes"} for record in records]
+    if output_format in ("table", "md"):
+        records = [_shown(record) for record in records]
     if output_format != "json":
         records = [{k: ", ".join(v) if isinstance(v, list) else v for k, v in record.items()} for record in records]
     if records or output_format != "table":
@@ -67,13 +70,29 @@ def _suites(store: str, run: str | None) -> list[Record]:
 
 
 def _devices(store: str, run: str | None) -> list[Record]:
-    from dctbench import environment
+    """Each kind of device: what is `here` of it, or why it is `unavailable`."""
+    from dctbench import gpus
 
-    described = {"cpu": f"{environment.cpu_model()}, {environment.usable_cores()} usable cores"}
+    absent = {name: gpus.unavailable(name) for name in catalog.DEVICES}
     return [
-        {"name": entry.name, "here": described.get(entry.name), "summary": entry.summary}
+        {
+            "name": entry.name,
+            "here": None if absent[entry.name] else _described(entry.name),
+            "unavailable": (absent[entry.name] or "").partition(": ")[2] or None,
+            "summary": entry.summary,
+        }
         for entry in catalog.DEVICES.values()
     ]
+
+
+def _described(device: str) -> str:
+    from dctbench import environment, gpus, units
+
+    if device == "cuda":
+        found = enumerate(gauge.facts() for gauge in gpus.visible())
+        return ", ".join(f"cuda:{number} {gpu.name} ({units.size(gpu.memory_bytes)})" for number, gpu in found)
+    cores = f", {environment.usable_cores()} usable cores" if device == "cpu" else ""
+    return f"{environment.cpu_model()}{cores}"
 
 
 def _metrics(store: str, run: str | None) -> list[Record]:
@@ -106,14 +125,20 @@ def _cases(store: str, run: str | None) -> list[Record]:
     found = {summary.case: summary for summary in recorded.summaries}
     return [
         {
-            "case": case.id,
-            **{key: value for key, value in case.to_json().items() if key not in ("task",)},
+            "case_id": case.id,
+            "case": case.to_json(),
             "rounds": len(found[case].rounds) if case in found else 0,
             "status": found[case].status if case in found else "not run yet",
             "message": found[case].message if case in found else None,
         }
         for case in recorded.plan
     ]
+
+
+def _shown(record: Record) -> Record:
+    """As people read it: without columns that only programs read, and why something is not there in its place."""
+    shown = {key: value for key, value in flat(record).items() if key not in ("scopes", "unavailable", "task")}
+    return shown | {"here": f"no: {record['unavailable']}"} if record.get("unavailable") else shown
 
 
 KINDS: dict[str, Callable[[str, str | None], list[Record]]] = {

@@ -9,6 +9,7 @@ import click
 from dctbench import errors, suite, units
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.run import PROGRESS
+from dctbench.noise import LEAST_ROUNDS
 
 if TYPE_CHECKING:
     from dctbench.model import Run
@@ -24,7 +25,14 @@ _HOW = "How to measure"
     context_settings=CONTEXT,
     examples=("dctbench noise", "dctbench noise --rounds 30 --format json"),
 )
-@click.option("--rounds", cls=Flag, section=_HOW, type=click.IntRange(5, 1000), metavar="N", help="Processes per case.")
+@click.option(
+    "--rounds",
+    cls=Flag,
+    section=_HOW,
+    type=click.IntRange(LEAST_ROUNDS, suite.MAX_ROUNDS),
+    metavar="N",
+    help="Processes per case.",
+)
 @click.option("--progress", cls=Flag, section=_HOW, type=click.Choice(PROGRESS), default="auto", show_default=True,
               help="How progress is shown, on standard error.")  # fmt: skip
 @store_option
@@ -50,32 +58,41 @@ def _present(store: Store, run: Run, output_format: str) -> None:
     _print(found, output_format)
 
 
+def records(found: Noise) -> list[dict[str, Any]]:
+    """A record per case for programs, in the names that every document has for them; shares as numbers."""
+    return [
+        {
+            "case_id": one.case.id,
+            "case": one.case.to_json(),
+            "processes": one.processes,
+            "raw": one.raw,
+            "relative": one.relative,
+        }
+        for one in found.cases
+    ]
+
+
 def _print(found: Noise, output_format: str) -> None:
     from dctbench.cli.files import print_document
     from dctbench.cli.output import print_records
     from dctbench.report.document import dumps
 
-    records = [
+    if output_format == "json":
+        figures = {"raw": found.raw, "relative": found.relative, "quiet": found.quiet, "tolerance": found.tolerance}
+        print_document(dumps({"cases": records(found), **figures}))
+        return
+    if output_format == "csv":
+        print_records(records(found), "csv")
+        return
+    texts = [
         {
             "case": one.case.name,
             "n": one.case.seq_len,
             "processes": one.processes,
-            "raw": one.raw,
-            "vs sdpa": one.relative,
-        }
-        for one in found.cases
-    ]
-    if output_format == "json":
-        figures = {"raw": found.raw, "relative": found.relative, "quiet": found.quiet, "tolerance": found.tolerance}
-        print_document(dumps({"cases": records, **figures}))
-        return
-    texts = [
-        {
-            **record,
             "raw": units.percent(one.raw),
             "vs sdpa": None if one.relative is None else units.percent(one.relative),
         }
-        for record, one in zip(records, found.cases, strict=True)
+        for one in found.cases
     ]
     print_records(texts, output_format)
     if output_format == "table":

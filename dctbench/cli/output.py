@@ -103,10 +103,17 @@ def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> N
         print_document(text)
 
 
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with what is nested in it, such as a case, as columns of its own."""
+    nested = ((value if isinstance(value, Mapping) else {key: value}) for key, value in record.items())
+    return {key: value for part in nested for key, value in part.items()}
+
+
 def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:
     """The text that `print_records` prints."""
     if output_format == "json":
         return dumps(list(records))
+    records = [flat(record) for record in records]
     titles = list(records[0]) if records else []
     cells = [["" if record[title] is None else str(record[title]) for title in titles] for record in records]
     if output_format == "csv":

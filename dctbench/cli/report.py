@@ -44,7 +44,8 @@ _PAGE = "The page"
 @click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF",
               help="A run to compare the first one with, in a section on regressions.")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_PAGE, metavar="CASE",
-              help="A case to follow over the stored runs, by its id or such as 'dct-x r=8 n=4096'.")  # fmt: skip
+              help="A case to follow over the stored runs, by its id or such as 'dct-x r=8 n=4096'; from ten runs "
+                   "on it takes the extra `history`.")  # fmt: skip
 @click.option("--compress", cls=Flag, section=_PAGE, is_flag=True,
               help="Half the size; takes a browser of 2023 or later.")  # fmt: skip
 @click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Show the page in a browser.")
@@ -64,6 +65,8 @@ def command(
     """Make one self-contained HTML page from the results of a run (by default the latest), or of an exported file.
 
     Several runs, such as those of two machines, stand side by side in one page; no figure mixes them.
+
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
     from dctbench.compare.stored import compare_stored
     from dctbench.references import resolve
@@ -73,9 +76,7 @@ def command(
     found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
     for recorded in found:
         if not recorded.results:
-            raise errors.UsageError(
-                f"run {recorded.run.short_id} has no results yet", hint="go on with: dctbench run --resume"
-            )
+            raise errors.UsageError(f"run {recorded.run.short_id} has no results yet", hint=_going_on(recorded, store))
     page = html(
         found,
         heading=harmless(typed(title)) if title else title,
@@ -89,6 +90,18 @@ def command(
     if open_page:
         click.launch(path.absolute().as_uri())
     return errors.EXIT_OK
+
+
+def _going_on(recorded: Recorded, store: str) -> str:
+    """How to come by results of a run that has none."""
+    from dctbench.cli.resumable import resume_command
+    from dctbench.store import masked
+
+    if "check" in recorded.run.settings:
+        return "it belongs to a check, whose pairs must be near in time: start the check again"
+    if not recorded.plan:  # of a file: there is no plan to go on with
+        return "measure again: dctbench run"
+    return f"go on with: {resume_command(recorded.run, masked(store))}"
 
 
 def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:

@@ -63,17 +63,28 @@ class Resumable:
             run = self._run
             for state in self._store.runs():
                 if state.run.id == run.id:
-                    place = "" if self._store.name == DEFAULT_STORE else f" --store {shlex.quote(self._store.name)}"
-                    unsaved, wanted = "", "".join(f" {flag}" for flag in self._flags)
+                    unsaved, wanted = "", list(self._flags)
                     if self._baseline is not None:
                         unsaved = f"; baseline {self._baseline!r} was not saved"
-                        wanted += f" --save-baseline {shlex.quote(self._baseline)}"
+                        wanted += ["--save-baseline", shlex.quote(self._baseline)]
                     return errors.InterruptedRunError(
                         f"interrupted: {state.stored} of {state.planned} results are stored in {self._store.name}"
                         f"{unsaved}",
-                        hint=f"go on with: dctbench run --resume {run.short_id}{wanted}{place}",
+                        hint=f"go on with: {resume_command(run, self._store.name, wanted)}",
                     )
         return errors.InterruptedRunError("interrupted before anything was measured")
+
+
+def resume_command(run: Run, store: str, flags: Sequence[str] = ()) -> str:
+    """What to type to go on with a run.
+
+    Args:
+        run: of that store.
+        store: its path, or its URL without the password.
+        flags: more that must be typed, ready for a shell.
+    """
+    place = [] if store == DEFAULT_STORE else ["--store", shlex.quote(store)]
+    return " ".join(["dctbench run --resume", run.short_id, *flags, *place])
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dctbench.cli import axes
 from dctbench.cli.baselines import save_baseline_option
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.quantities import duration
+from dctbench.suite import MAX_ROUNDS
 
 PROGRESS = ("auto", "live", "plain", "none")
 _STORED, _SHOWN = "What is stored", "What is shown"
@@ -31,7 +32,7 @@ _STORED, _SHOWN = "What is stored", "What is shown"
     "--rounds",
     cls=Flag,
     section=axes.HOW,
-    type=click.IntRange(1, 1000),
+    type=click.IntRange(1, MAX_ROUNDS),
     metavar="N",
     help="Processes per case; the suite's when not given (quick: 3).",
 )

@@ -11,6 +11,7 @@ import click
 
 from dctbench import catalog, errors, units
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.streams import typed
 from dctbench.quantities import duration
 from dctbench.texts import counted
 
@@ -27,10 +28,10 @@ Flags = Mapping[str, Any]
     "store",
     cls=Command,
     context_settings=CONTEXT,
-    examples=("dctbench store check", "dctbench store merge shard-*.sqlite --into all.sqlite"),
+    examples=("dctbench store check", "dctbench store merge laptop.sqlite server.sqlite --into all.sqlite"),
 )
-@click.argument("what", metavar="info|check|prune|merge|push")
-@click.argument("others", nargs=-1, metavar="[STORE|URL ...]")
+@click.argument("what", metavar="info|check|prune|forget|merge|push")
+@click.argument("others", nargs=-1, metavar="[STORE|URL|NAME ...]")
 @click.option("--keep", cls=Flag, section=_PRUNE, type=click.IntRange(0), metavar="N", help="Keep the latest N runs.")
 @click.option("--older-than", cls=Flag, section=_PRUNE, metavar="AGE", help="Remove only what is older: 30d, 12h.")
 @click.option("--unfinished", cls=Flag, section=_PRUNE, is_flag=True,
@@ -46,7 +47,8 @@ def command(what: str, others: Sequence[str], **flags: Any) -> int:
     \b
     info           where it is, how large, what it holds
     check          every record against its hash; ends with 5 when something is damaged
-    prune          forget old runs: --keep N, --older-than 30d, or both
+    prune          remove old runs: --keep N, --older-than 30d, or both
+    forget NAME    remove a baseline's name; the run that it points to stays
     merge A B ...  copy what other stores hold into one (--into); what is whole of a damaged one, too
     push URL       send a local store to a PostgreSQL server; by default what waits in the outbox
     """
@@ -105,7 +107,9 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
         old, named = apart(beyond, store.baselines())
         if named:
             click.echo(
-                f"{counted(len(named), 'run')} kept, since a baseline points there: dctbench list runs", err=True
+                f"{counted(len(named), 'run')} kept, since a baseline points there: see dctbench list runs, "
+                "and dctbench store forget NAME",
+                err=True,
             )
         records = [
             {
@@ -128,6 +132,17 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
             return errors.EXIT_OK
         remove(store, [state.run.id for state in old])
         click.echo(f"removed {counted(len(old), 'run')}, {len(states) - len(old)} left in {store.name}", err=True)
+    return errors.EXIT_OK
+
+
+def _forget(others: Sequence[str], flags: Flags) -> int:
+    from dctbench.store import open_store
+    from dctbench.store.pruning import forget_baseline
+
+    name = typed(others[0])
+    with open_store(flags["store"]) as store:
+        run_id = forget_baseline(store, name)
+        click.echo(f"baseline {name!r} is forgotten; run {store.state(run_id).run.short_id} stays", err=True)
     return errors.EXIT_OK
 
 
@@ -196,9 +211,10 @@ _ACTIONS: dict[str, tuple[Callable[[Sequence[str], Flags], int], tuple[str, ...]
     "info": (_info, (), 0, 0),
     "check": (_check, (), 0, 0),
     "prune": (_prune, ("keep", "older_than", "unfinished", "yes"), 0, 0),
+    "forget": (_forget, (), 1, 1),
     "merge": (_merge, ("into",), 1, 10_000),
     "push": (_push, (), 1, 1),
 }
-"""What each word does, the flags it listens to, and how many stores may follow it."""
+"""What each word does, the flags it listens to, and how many stores or names may follow it."""
 _COUNTS = {"info": "no other store", "check": "no other store", "prune": "no other store",
-           "merge": "the stores to copy from", "push": "one URL"}  # fmt: skip
+           "forget": "one baseline's name", "merge": "the stores to copy from", "push": "one URL"}  # fmt: skip

@@ -49,7 +49,7 @@ def make_writable() -> None:
 def typed(text: str) -> str:
     """What was typed, read as UTF-8 whatever the locale says: in the C locale Python keeps `é` as two halves of pairs.
 
-    For labels and titles only; a path must stay as Python has it, or it names another file.
+    For labels, titles and names only; a path must stay as Python has it, or it names another file.
     """
     return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 

@@ -215,19 +215,25 @@ def _print_plan(plan: Plan, output_format: str) -> int:
     if output_format == "json":
         print_document(dumps(plan_document(plan.cases, figures)))
         return errors.EXIT_OK
-    rows = [
-        {
-            "case": case.name,
-            "n": case.seq_len,
-            "n_kept": case.n_kept,
-            "batch": case.batch,
-            "heads": f"{case.heads} x {case.head_dim}",
-            "dtype": case.dtype,
-            "device": case.device,
-            "estimate": units.duration(sum(plan.estimate.seconds(case, n) for n in range(1, plan.rounds + 1))),
-        }
-        for case in plan.cases
-    ]
+    took = {case: sum(plan.estimate.seconds(case, n) for n in range(1, plan.rounds + 1)) for case in plan.cases}
+    if output_format == "csv":
+        rows: list[dict[str, Any]] = [
+            {"case_id": case.id, "case": case.to_json(), "seconds": round(took[case], 3)} for case in plan.cases
+        ]
+    else:
+        rows = [
+            {
+                "case": case.name,
+                "n": case.seq_len,
+                "n_kept": case.n_kept,
+                "batch": case.batch,
+                "heads": f"{case.heads} x {case.head_dim}",
+                "dtype": case.dtype,
+                "device": case.device,
+                "estimate": units.duration(took[case]),
+            }
+            for case in plan.cases
+        ]
     output.print_records(rows, output_format)
     rough = "measured here before" if plan.estimate.measured else "rough: nothing was measured here before"
     click.echo(

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from dctbench.doctor import ceilings, gpu, machine, place, torch_build
 from dctbench.doctor.finding import Finding, State
 from dctbench.runners.local import LocalRunner
-from dctbench.store import open_store
+from dctbench.store import MissingError, open_store
 
 __all__ = ["Finding", "State", "exit_code", "groups"]
 
@@ -41,7 +40,7 @@ def groups(
     yield "torch", torch_build.findings(answer, facts)
     torch = answer.get("torch", {})
     yield "GPU", gpu.findings(torch)
-    kept = [place.disk(location), place.store(location)]
+    kept = place.findings(location)
     yield "Results", [*kept, place.terminal(sys.stdout, os.environ)]
     if not torch or exit_code(kept):
         return
@@ -59,10 +58,12 @@ def _ceilings(
 ) -> list[Finding]:
     fingerprint = runner.environment.fingerprint
     if not calibrate:
-        if not Path(location).exists():
-            return [ceilings.ceilings(device, None) for device in devices]
-        with open_store(location) as store:
-            return [ceilings.ceilings(device, store.calibration(fingerprint, device)) for device in devices]
+        try:
+            with open_store(location) as store:
+                known = store.calibrations(fingerprint)
+        except MissingError:
+            known = {}
+        return [ceilings.ceilings(device, known.get(device)) for device in devices]
     found = []
     with open_store(location, create=True) as store:
         for device in devices:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dctbench import units
 from dctbench.calibration import DISTURBING_CORES, DTYPES, Calibration
 from dctbench.doctor.finding import Finding, ok, warning
-from dctbench.errors import DctbenchError
+from dctbench.errors import CannotJudgeError
 from dctbench.runners.local import LocalRunner
 
 TIMEOUT = 300.0
@@ -16,10 +16,8 @@ UNSTEADY = 0.1
 REMEDY = "dctbench doctor --calibrate"
 
 
-class CalibrationError(DctbenchError):
-    """A worker could not measure the ceilings (exit 3: what depends on them cannot be judged)."""
-
-    exit_code = 3
+class CalibrationError(CannotJudgeError):
+    """A worker could not measure the ceilings: what depends on them cannot be judged."""
 
 
 def calibrate(runner: LocalRunner, device: str) -> Calibration:

@@ -9,8 +9,6 @@ from dctbench import gpus, units
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import UnavailableError
 
-UNAVAILABLE = 6
-
 
 def findings(torch: Mapping[str, Any]) -> list[Finding]:
     """Every check of the GPUs; one line where there are none.
@@ -50,7 +48,7 @@ def seen_by_torch(known: Sequence[gpus.Gpu], torch: Mapping[str, Any]) -> Findin
             "GPU",
             f"{found}; torch sees {len(torch['gpus'])} of them",
             f"the driver may be too old for CUDA {torch['cuda']}: compare with nvidia-smi",
-            UNAVAILABLE,
+            UnavailableError.exit_code,
         )
     unbuilt = [gpu["capability"] for gpu in torch["gpus"] if not gpu["built_for"]]
     if unbuilt:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from dctbench import host, units
+from dctbench import host, suite, units
 from dctbench.doctor.finding import Finding, failure, ok, warning
+from dctbench.errors import CannotJudgeError
 from dctbench.neighbours import NOTICED_CORES, NOTICED_STOLEN, Neighbours, Usage, busiest
 
-CANNOT_JUDGE = 3
 WATCHED_SECONDS = 0.5
 """How long other processes are watched."""
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
@@ -56,7 +56,9 @@ def timer(step: float, reading: float, clocksource: str | None) -> Finding:
     kept = f"; the kernel keeps time by {clocksource}" if clocksource else ""
     if not 0 < step < float("inf"):
         found = "stands still" if step > 0 else "goes backwards"
-        return failure("timer", f"perf_counter {found}{kept}", "no latency can be measured here", CANNOT_JUDGE)
+        return failure(
+            "timer", f"perf_counter {found}{kept}", "no latency can be measured here", CannotJudgeError.exit_code
+        )
     found = f"perf_counter moves in steps of {units.seconds(step)}, {units.seconds(reading)} per reading{kept}"
     if step > 1e-6 or reading > 1e-6 or clocksource in SLOW_CLOCKS:
         return warning("timer", found, "calls under 100 µs are uncertain; a kernel that keeps time by tsc is finer")
@@ -177,12 +179,13 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
         return ok("allocator", f"{libc}, told to keep freed memory ({chosen}): not what users get by default")
     if not (libc or "").startswith("glibc"):
         return ok("allocator", f"that of {libc or sys.platform}")
+    told = suite.load("ci").settings["env"]
+    values = " and ".join(f'{name} = "{told[name]}"' for name in KEEPS_MEMORY)
     return ok(
         "allocator",
         f"{libc} by default: large tensors go back to the system after each call, and the next call pays their page "
         "faults again (up to half of its time); users get the same",
-        advice="to measure without: MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ = 4294967296 in a suite's "
-        "[settings.env]",
+        advice=f"to measure without, as the suite ci does: {values} in a suite's [settings.env]",
     )
 
 

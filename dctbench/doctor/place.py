@@ -6,21 +6,27 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from dctbench import units
 from dctbench.doctor.finding import Finding, failure, ok, warning
-from dctbench.errors import StoreError
+from dctbench.errors import DctbenchError, StoreError
 from dctbench.host import read_text
-from dctbench.store import open_store
+from dctbench.store import MissingError, RunState, is_url, masked, open_store
+from dctbench.texts import counted
 
 STORE_FAILS = StoreError.exit_code
 LITTLE_SPACE = 1 << 30
 NO_SPACE = 16 << 20
 NARROW = 80
 REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "beegfs", "afs")
+
+
+def findings(location: str) -> list[Finding]:
+    """Every check of where results are kept: of a server's disk only the server knows."""
+    return [server(location)] if is_url(location) else [disk(location), store(location)]
 
 
 def disk(location: str) -> Finding:
@@ -58,10 +64,24 @@ def store(location: str) -> Finding:
         return failure("store", error.message, error.hint or "name another with --store", STORE_FAILS)
     except OSError as error:
         return failure("store", f"{location}: {error.strerror}", "name another with --store", STORE_FAILS)
-    unfinished = sum(not state.complete for state in runs)
-    about = f"{len(runs)} run{'s' if len(runs) != 1 else ''}" + (f", {unfinished} unfinished" if unfinished else "")
     size = units.size(path.stat().st_size)
-    return ok("store", f"{location}: {about}, {size}; rollback journal, SQLite {sqlite3.sqlite_version}")
+    return ok("store", f"{location}: {_held(runs)}, {size}; rollback journal, SQLite {sqlite3.sqlite_version}")
+
+
+def server(location: str) -> Finding:
+    """Whether the database at a URL answers and holds a store; nothing is created, and no password is told."""
+    try:
+        with open_store(location) as opened:
+            return ok("store", f"{opened.name}: {_held(opened.runs())}")
+    except MissingError:
+        return ok("store", f"{masked(location)}: none yet, the first run makes it; the server answers")
+    except DctbenchError as error:
+        return failure("store", error.message, error.hint or "name another with --store", error.exit_code)
+
+
+def _held(runs: Sequence[RunState]) -> str:
+    unfinished = sum(not state.complete for state in runs)
+    return counted(len(runs), "run") + (f", {unfinished} unfinished" if unfinished else "")
 
 
 def file_system(folder: Path, mounts: str) -> str | None:

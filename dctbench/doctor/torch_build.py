@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dctbench.doctor.finding import Finding, failure, ok, warning
+from dctbench.errors import UnavailableError
 
-UNAVAILABLE = 6
 KERNELS = ("flash", "efficient", "cudnn", "math")
 _CAPABILITIES = {"avx512f": "AVX512", "avx2": "AVX2"}
 
@@ -24,7 +24,7 @@ def findings(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Findin
         last = output.splitlines()[-1] if output else answer.get("message", "no answer")
         return [
             failure("torch", f"a worker cannot use it: {last}", "reinstall it: pip install --force-reinstall torch",
-                    UNAVAILABLE)
+                    UnavailableError.exit_code)
         ]  # fmt: skip
     torch = answer["torch"]
     return [

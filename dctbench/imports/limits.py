@@ -13,7 +13,6 @@ from dctbench.texts import harmless
 MAX_BYTES = 256 << 20
 MAX_VALUES = 20_000_000
 MAX_CASES = 100_000
-MAX_ROUNDS = 1000
 
 Identifier = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{4,64}\Z")]
 Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{0,64}\Z")]

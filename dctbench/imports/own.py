@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from dctbench import catalog, suite
 from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
 from dctbench.errors import UsageError
-from dctbench.imports.limits import MAX_CASES, MAX_ROUNDS, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
+from dctbench.imports.limits import MAX_CASES, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
 from dctbench.store import clean_label
 from dctbench.texts import harmless, harmless_values
@@ -40,7 +40,7 @@ class _Case(Struct, forbid_unknown_fields=True):
 class _Round(Struct, forbid_unknown_fields=True):
     """One process. What is left out is as the entry says; so are all of them where only the first four stand."""
 
-    round: Annotated[int, Meta(ge=1, le=MAX_ROUNDS)]
+    round: Annotated[int, Meta(ge=1, le=suite.MAX_ROUNDS)]
     status: Status
     samples: Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
     stop_reason: Text | None = None
@@ -69,7 +69,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     case_id: Identifier
     host: Host
     fingerprint: Fingerprint
-    rounds: Annotated[list[_Round], Meta(min_length=1, max_length=MAX_ROUNDS)]
+    rounds: Annotated[list[_Round], Meta(min_length=1, max_length=suite.MAX_ROUNDS)]
     status: Status
     message: Text | None
     warnings: Annotated[list[Text], Meta(max_length=1000)]
@@ -80,13 +80,13 @@ class _Entry(Struct, forbid_unknown_fields=True):
 class _Settings(Struct):
     """What is read of a run's settings; other keys stand beside them."""
 
-    rounds: Annotated[int, Meta(ge=1, le=MAX_ROUNDS)] = 1
+    rounds: Annotated[int, Meta(ge=1, le=suite.MAX_ROUNDS)] = 1
     case_timeout: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
     env: dict[Name, Text] = {}
     prune: bool = True
     isolation: Literal["auto", "zygote", "fresh"] = "auto"
     budget: Annotated[float, Meta(gt=0, le=1e9)] | None = None
-    samples: Annotated[int, Meta(ge=1, le=suite.MAX_SAMPLES)] = 1
+    samples: Annotated[int, Meta(ge=1, le=suite.MAX_SAMPLES_ASKED)] = 1
     cache: Literal["warm", "cold"] | None = None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
-from dctbench import analysis, units
+from dctbench import analysis, suite, units
 from dctbench.analysis import Breach, Budgets, Choice, Standing, Summary
+from dctbench.model import Case
 from dctbench.report import rows
 from dctbench.report.labels import Labels
 from dctbench.report.words import speedup_with_interval
@@ -13,6 +15,8 @@ from dctbench.stats import P99_SAMPLES
 
 P99_SUITE = "realtime"
 """The shipped suite that takes samples enough to bound a p99."""
+_SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads")
+"""What is told of a shape, beside its length, where that suite would measure another."""
 BUDGETS = {
     "latency_p99": "p99 latency",
     "memory": "memory",
@@ -111,7 +115,7 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
         lines.append(_say("unmeasured", budgets=lacking, name=summary.case.name))
     asked = standing.ranked if "latency_p99" in budgets.given else choice.leaders
     if any(s.p99 is None for s in asked):
-        lines.append(f"p99 not measured: {p99_takes(standing.seq_len)}")
+        lines.append(f"p99 not measured: {p99_takes(standing.ranked[0].case)}")
     if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
     if any(rows.among_frequencies(s) for s in choice.leaders):
@@ -119,9 +123,15 @@ def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
     return lines
 
 
-def p99_takes(n: int) -> str:
-    """How a p99 is measured: the samples that it takes, and the command that takes them."""
-    return f"it takes {P99_SAMPLES} samples, as dctbench run --suite {P99_SUITE} --seq {n} takes"
+def p99_takes(case: Case) -> str:
+    """How a p99 of that shape is measured: the samples that it takes, and the command that takes them."""
+    own = suite.load(P99_SUITE).axes
+    words = ["dctbench", "run", "--suite", P99_SUITE, "--seq", str(case.seq_len)]
+    for axis in _SHAPE:
+        value = getattr(case, axis)
+        if value is not None and [value] != list(own[axis]):
+            words += [f"--{axis.replace('_', '-')}", str(value)]
+    return f"it takes {P99_SAMPLES} samples, as {shlex.join(words)} takes"
 
 
 def around(n: int, lengths: Sequence[int]) -> str:

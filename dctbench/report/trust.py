@@ -98,7 +98,7 @@ def trust(
         sentence=_sentence(found, unsteady, labels),
         unsteady=[_reasons(one, labels) for one in unsteady[:TOLD]],
         criteria=CRITERIA,
-        facts=_facts(found, chosen.seq_len),
+        facts=_facts(found, chosen),
         undrawn=len(found) - drawn,
         lengths=lengths,
         figures=figures,
@@ -152,7 +152,7 @@ def _reasons(one: Steadiness, labels: Labels) -> str:
     return f"{_name(one, labels)}: {'; '.join(said)}"
 
 
-def _facts(found: Sequence[Steadiness], n: int) -> list[str]:
+def _facts(found: Sequence[Steadiness], chosen: Case) -> list[str]:
     facts = [*_spreads(found), *_rounds(found)]
     stops = analysis.stop_reasons(one.summary for one in found)
     if stops:
@@ -172,7 +172,7 @@ def _facts(found: Sequence[Steadiness], n: int) -> list[str]:
         )
     untailed = sum(one.summary.p99 is None for one in found)
     if untailed:
-        facts.append(f"p99 not measured for {untailed} of {len(found)} cases: {p99_takes(n)}")
+        facts.append(f"p99 not measured for {untailed} of {len(found)} cases: {p99_takes(chosen)}")
     return facts
 
 

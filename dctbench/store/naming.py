@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dctbench.errors import UsageError
 
 MAX_NAME = 200
-_LEAST_DIGITS = 4
+LEAST_DIGITS = 4
+"""From so many digits on the start of an id stands for it."""
 
 
 def clean_label(label: str) -> str:
@@ -58,7 +59,7 @@ def run_named(
         if steps >= len(known):
             raise UsageError(f"no run {reference!r}: the store holds {len(known)}", hint="see dctbench list runs")
         return known[-1 - steps][0]
-    starting = [id for id, _ in known if id.startswith(reference)] if len(reference) >= _LEAST_DIGITS else []
+    starting = [id for id, _ in known if id.startswith(reference)] if len(reference) >= LEAST_DIGITS else []
     if len(starting) == 1 or reference in starting:
         return reference if reference in starting else starting[0]
     labelled = [id for id, label in known if label == reference]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from dctbench import catalog
 from dctbench.errors import StoreError
 from dctbench.model import Baseline
 from dctbench.store import schema
@@ -72,6 +73,22 @@ def remove(store: Store, run_ids: Sequence[str]) -> None:
             connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
     if store.engine.dialect.name == "sqlite" and run_ids:
         _give_back(store)
+
+
+def forget_baseline(store: Store, name: str) -> str:
+    """Remove a baseline's name; the run that it pointed to stays, and may be pruned from now on. Returns its id.
+
+    Raises:
+        UsageError: when no baseline is called so, with the nearest name.
+        StoreError: when the store cannot be written.
+    """
+    table = schema.baselines
+    known = {row["name"]: row["run_id"] for row in store.rows(sa.select(table.c.name, table.c.run_id))}
+    if name not in known:
+        raise catalog.unknown("baseline", name, known)
+    with store.writing() as connection:
+        connection.execute(sa.delete(table).where(table.c.name == name))
+    return str(known[name])
 
 
 def _give_back(store: Store) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +38,31 @@ def test_a_run_is_named_listed_counted_and_never_pruned_while_the_name_points_to
     assert "removed 1 run, 1 left" in cli("store", "prune", "--keep", "1", "-y").err
     [left] = cli("list", "runs", "--format", "json").json()
     assert (left["run"], left["baselines"]) == (new["run"], ["main"])
+
+
+def test_a_name_is_forgotten_and_its_run_stays_until_it_is_pruned(cli: Cli, tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as store:
+        store.add_run(RUN, [], rounds=1)
+        for name in ("main", "old"):
+            store.save_baseline(name, RUN.id)
+    wrong = cli("store", "forget", "mian", "--store", "s.sqlite")
+    assert (wrong.code, "did you mean 'main'" in wrong.err) == (2, True)
+    assert cli("store", "forget", "--store", "s.sqlite").code == 2
+    for name in ("main", "old"):
+        prune = ("store", "prune", "--keep", "0", "-y", "--unfinished", "--store", "s.sqlite")
+        assert "dctbench store forget NAME" in cli(*prune).err
+        done = cli("store", "forget", name, "--store", "s.sqlite")
+        assert (done.code, done.out) == (0, "")
+        assert f"baseline '{name}' is forgotten; run {RUN.short_id} stays" in done.err
+    [run] = cli("list", "runs", "--store", "s.sqlite", "--format", "json").json()
+    assert run["baselines"] == []
+    assert "removed 1 run, 0 left" in cli(*prune).err
+
+
+@pytest.mark.parametrize("name", ["compare", "export", "report", "choose", "list"])
+def test_every_command_that_takes_a_run_says_that_a_baselines_name_serves(name: str) -> None:
+    told = importlib.import_module(f"dctbench.cli.{name}").command.help
+    assert re.search(r"baselines?'s? name", told)
 
 
 def test_a_name_that_means_another_run_already_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

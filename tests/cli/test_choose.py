@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,27 @@ def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, 
 
 
 @pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--seq", "2048", "--scope", "layer", "--max-error", "noise=5%", "--max-error", "5%"), "nearest measured"),
+        (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "nothing of what was asked for"),
+    ],
+)
+def test_the_command_that_measures_what_is_missing_asks_the_same_question(
+    cli: Cli, exported: str, asked: tuple[str, ...], said: str
+) -> None:
+    done = cli("choose", exported, *asked)
+    assert done.code == 3
+    assert said in done.err
+    [hint] = [line for line in done.err.splitlines() if "--measure" in line]
+    words = shlex.split(hint.partition("measure it: ")[2])
+    assert words[:2] == ["dctbench", "choose"]
+    assert words[-1] == "--measure"
+    pairs = zip(asked[::2], asked[1::2], strict=True)
+    assert sorted(zip(words[2:-1:2], words[3:-1:2], strict=True)) == sorted(pairs)
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("--seq", "512..1024"),
@@ -170,11 +192,13 @@ def test_the_latest_run_answers_that_timed_a_method_at_the_length(cli: Cli, tmp_
 def test_json_and_csv_hold_the_same_answer(cli: Cli, exported: str) -> None:
     [answer] = cli("choose", exported, "--seq", "1024", "--format", "json").json()["answers"]
     assert answer["sentence"] in cli("choose", exported, "--seq", "1024").out
-    assert {m["implementation"]: m["verdict"] for m in answer["methods"]} == {
+    assert {m["case"]["implementation"]: m["verdict"] for m in answer["methods"]} == {
         "dct-x": "leader", "linformer": "within", "sdpa": "within", "full": "within",
     }  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(cli("choose", exported, "--seq", "1024", "--format", "csv").out)))
-    assert [row["implementation"] for row in rows] == [m["implementation"] for m in answer["methods"]]
+    assert [row["implementation"] for row in rows] == [m["case"]["implementation"] for m in answer["methods"]]
+    assert [row["case_id"] for row in rows] == [m["case_id"] for m in answer["methods"]]
+    assert (answer["methods"][0]["error.smooth"], float(rows[0]["error.noise"])) == (0.9, 1.8)
     assert float(rows[0]["latency"]) == pytest.approx(1e-3)
 
 
@@ -182,7 +206,7 @@ def test_measuring_answers_from_a_new_run_which_is_stored(cli: Cli) -> None:
     done = cli("choose", "--seq", "64", "--measure", "--format", "json", "--progress", "none")
     assert done.code == 0, done.err
     document = json.loads(done.out)
-    assert {m["seq_len"] for m in document["answers"][0]["methods"]} == {64}
+    assert {m["case"]["seq_len"] for m in document["answers"][0]["methods"]} == {64}
     [run] = cli("list", "runs", "--format", "json").json()
     assert document["run"].startswith(run["run"])
     again = cli("choose", "--seq", "64", "--format", "json").json()

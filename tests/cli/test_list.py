@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dctbench import catalog
+from dctbench import catalog, gpus
+from dctbench.cli.list import command as list_command
 from tests.conftest import Cli
+from tests.devices.nvml import FakeNvml, use
 
 
 @pytest.mark.parametrize(("what", "table"), [("impls", catalog.IMPLEMENTATIONS), ("metrics", catalog.METRICS),
@@ -22,6 +25,20 @@ def test_lists_hold_the_whole_catalog_in_every_format(cli: Cli, what: str, table
     assert cli("list", what, "--format", "md").out.count("\n") == len(table) + 2
     text = cli("list", what).out
     assert all(f"\n{name} " in text for name in table)
+
+
+def test_devices_tell_what_is_here_or_why_not(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for device in cli("list", "devices", "--format", "json").json():
+        reason = gpus.unavailable(device["name"])
+        assert (device["here"] is None) is (reason is not None)
+        assert reason is None or reason == f"{device['name']}: {device['unavailable']}"
+        assert reason is None or f"no: {device['unavailable']}" in cli("list", "devices").out
+    use(monkeypatch, FakeNvml(count=2))
+    assert list_command.main(["devices", "--format", "json"], standalone_mode=False) == 0
+    [gpu] = [device for device in json.loads(capsys.readouterr().out) if device["name"] == "cuda"]
+    assert (gpu["here"], gpu["unavailable"]) == ("cuda:0 Made-up GPU (8.00 GiB), cuda:1 Made-up GPU (8.00 GiB)", None)
 
 
 def test_the_table_fits_the_terminal_by_wrapping_its_last_column(cli: Cli) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from dctbench.report.document import document, dumps
 from dctbench.store import open_store
 from tests.conftest import Cli
 from tests.made import ENVIRONMENT, RUN, result
@@ -48,7 +50,9 @@ def test_what_changed_since_a_baseline_has_a_section_of_its_own(cli: Cli, tmp_pa
 
 def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> None:
     stored(tmp_path)
-    case = next(c["case"] for c in cli("list", "cases", "--format", "json").json() if c["implementation"] == "sdpa")
+    cases = cli("list", "cases", "--format", "json").json()
+    case = next(one["case_id"] for one in cases if one["case"]["implementation"] == "sdpa")
+    assert case in cli("list", "cases").out
     assert cli("report", "--history", case).code == 0
     text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
     assert 'data-figure="history"' in text
@@ -58,6 +62,20 @@ def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> No
     assert "9 more" in followed.out
     assert cli("compare", "--history", "never n=1").code == 2
     assert cli("compare").code == 2
+
+
+def test_a_run_without_results_is_told_how_to_come_by_them(cli: Cli, tmp_path: Path) -> None:
+    runs = [replace(RUN, id=letter * 16, settings=settings) for letter, settings in
+            (("a", RUN.settings), ("b", {**RUN.settings, "check": {"side": "head"}}))]  # fmt: skip
+    with open_store(str(tmp_path / "my results.sqlite"), create=True) as store:
+        for run in runs:
+            store.add_run(run, [result().case], rounds=1)
+    (tmp_path / "empty.json").write_text(dumps(document(RUN, {}, [])), encoding="utf-8")
+    for reference, remedy in (("a" * 8, "dctbench run --resume aaaaaaaa --store 'my results.sqlite'"),
+                              ("b" * 8, "start the check again"), ("empty.json", "measure again")):  # fmt: skip
+        done = cli("report", reference, "--store", "my results.sqlite")
+        assert (done.code, "has no results yet" in done.err) == (2, True)
+        assert remedy in done.err
 
 
 def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:

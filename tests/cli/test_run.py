@@ -86,6 +86,11 @@ def test_a_dry_run_prints_the_plan_with_an_estimate_and_measures_nothing(cli: Cl
     assert len(plan["cases"]) == 6
     assert plan["estimate"]["seconds"] > 0
     assert "implementation" in plan["cases"][0]
+    rows = list(csv.DictReader(io.StringIO(cli(*SWEEP, "--dry-run", "--format", "csv").out)))
+    assert [{key: row[key] for key in one} for row, one in zip(rows, plan["cases"], strict=True)] == [
+        {key: "" if value is None else str(value) for key, value in one.items()} for one in plan["cases"]
+    ]
+    assert all(float(row["seconds"]) > 0 for row in rows)
     assert not (tmp_path / ".dctbench").exists()
 
 

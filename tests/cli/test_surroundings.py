@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -223,6 +225,28 @@ def test_a_store_is_never_replaced_by_what_is_made_of_it(measured: Cli, tmp_path
             assert f"cannot write {place}: it is a database, and would be lost" in done.err, line
             assert len(done.err.splitlines()) == 2
     assert store.read_bytes() == before
+
+
+def test_the_journal_of_an_unfinished_writing_is_no_more_replaced_than_its_store(measured: Cli, tmp_path: Path) -> None:
+    store, kept = tmp_path / ".dctbench" / "results.sqlite", tmp_path / "copy.sqlite"
+    connection = sqlite3.connect(store, isolation_level=None)
+    connection.execute("PRAGMA cache_size = 1")  # so that pages are written before the end, and the journal is needed
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE results SET record = record || hex(zeroblob(100000))")
+    for ending in ("", "-journal"):
+        shutil.copy(f"{store}{ending}", f"{kept}{ending}")
+    connection.close()
+    journal = Path(f"{kept}-journal")
+    before = journal.read_bytes()
+    done = measured("export", "json", "-o", journal.name)
+    assert (done.code, journal.read_bytes()) == (2, before), done.err
+    assert "it is a database, and would be lost" in done.err
+    assert measured("store", "check", "--store", kept.name).code == 0
+
+
+def test_a_pipe_in_the_place_of_the_configuration_is_not_waited_for(cli: Cli, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pyproject.toml")
+    assert cli("list", "suites", timeout=60).code == 0
 
 
 def test_a_file_that_is_replaced_keeps_its_permissions_and_the_link_to_it(measured: Cli, tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from dctbench import environment
+from dctbench import environment, suite
 from dctbench.doctor import machine
 from dctbench.doctor.finding import Finding
 from dctbench.neighbours import Usage
@@ -98,6 +99,9 @@ def test_little_memory_is_a_warning() -> None:
 def test_the_allocator_is_explained_in_each_of_its_states() -> None:
     default = machine.allocator({}, "glibc 2.36")
     assert "page faults" in default.found
+    advised = dict(re.findall(r'(MALLOC_\w+) = "(\d+)"', str(default.remedy)))
+    assert advised == {name: text for name, text in suite.load("ci").settings["env"].items() if "MALLOC" in name}
+    assert int(advised["MALLOC_MMAP_THRESHOLD_"]) <= 32 << 20  # glibc before 2.35 refuses more (mallopt(3))
     assert "[settings.env]" in str(default.remedy)
     kept = machine.allocator({"MALLOC_MMAP_THRESHOLD_": "9", "MALLOC_TRIM_THRESHOLD_": "9"}, "glibc 2.36")
     assert "keep freed memory" in kept.found

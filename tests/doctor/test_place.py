@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.doctor import ceilings, place
-from dctbench.store import open_store
+from dctbench.doctor import ceilings, groups, place
+from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.store import masked, open_store
+from tests.postgresql import PASSWORD
 from tests.store.test_calibrations import CALIBRATION
 
 MOUNTS = "/dev/a / ext4 rw 0 0\nhost:/x /mnt/my\\040data nfs4 rw 0 0\nnone /mnt tmpfs rw 0 0\n"
@@ -46,6 +48,39 @@ def test_a_file_that_is_no_store_is_a_failure_with_a_remedy(tmp_path: Path) -> N
     found = place.store(str(path))
     assert (found.state, found.exit_code) == ("failure", 5)
     assert found.remedy
+
+
+def test_a_store_on_a_server_is_asked_for_and_not_looked_for_as_a_path(url: str) -> None:
+    [found] = place.findings(url)
+    assert (found.check, found.state) == ("store", "ok")
+    assert found.found.startswith(f"{masked(url)}: none yet")
+    open_store(url, create=True)
+    assert place.findings(url)[0].found == f"{masked(url)}: 0 runs"
+
+
+@pytest.mark.parametrize(
+    ("location", "code", "says"),
+    [
+        ("postgresql://someone:s3cret@127.0.0.1:1/x", 5, "Connection refused"),
+        ("mysql://someone:s3cret@127.0.0.1:1/x", 2, "cannot keep results"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_a_failure_without_its_password(location: str, code: int, says: str) -> None:
+    [found] = place.findings(location)
+    assert (found.state, found.exit_code) == ("failure", code)
+    assert says in found.found
+    assert found.remedy
+    assert "s3cret" not in str(found)
+
+
+def test_ceilings_that_a_server_holds_are_found_there(url: str) -> None:
+    with LocalRunner(LocalSettings()) as runner:
+        with open_store(url, create=True) as store:
+            store.add_calibration(runner.environment.fingerprint, CALIBRATION)
+        told = dict(groups(runner, url, calibrate=False, announce=print))
+    assert told["Ceilings"][0] == ceilings.ceilings("cpu", CALIBRATION)
+    assert [finding.check for finding in told["Results"]] == ["store", "terminal"]
+    assert not any(secret in str(told) for secret in (PASSWORD, url))
 
 
 def test_the_terminal_is_told_and_marks_need_utf8() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 
-from dctbench import analysis, plan, stats, suite
+from dctbench import analysis, grid, plan, stats, suite
 from dctbench.analysis import Budgets
+from dctbench.cli import axes, run
+from dctbench.model import Case
 from dctbench.report import choice as words
 from dctbench.report.labels import Labels
 from tests.made import result
@@ -40,7 +45,18 @@ def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes
     settings = suite.load(words.P99_SUITE).settings
     rounds = settings["rounds"]
     assert rounds * plan.samples_per_round(rounds, settings["samples"]) >= stats.P99_SAMPLES
-    assert f"--suite {words.P99_SUITE} --seq 64 " in words.p99_takes(64)
+    assert f"--suite {words.P99_SUITE} --seq 64 " in words.p99_takes(Case("sdpa", 64))
+
+
+def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
+    case = Case("dct-x", 64, 8, device="cuda:0", dtype="bfloat16", scope="attention", mode="train", heads=4, threads=2)
+    command = re.search(r"dctbench (run .*) takes$", words.p99_takes(case))
+    assert command
+    flags = run.command.make_context("run", shlex.split(command[1])[1:]).params
+    asked = axes.suite_from_flags(flags, {})
+    assert asked.name == words.P99_SUITE
+    assert {one.shape for one in grid.expand_cases(asked.axes, lambda name: name.startswith("dct"))} == {case.shape}
+    assert words.p99_takes(Case("sdpa", 64)).endswith(f"dctbench run --suite {words.P99_SUITE} --seq 64 takes")
 
 
 @pytest.mark.parametrize(("samples", "known"), [(20, False), (300, True)])
@@ -49,4 +65,4 @@ def test_without_enough_samples_the_answer_says_that_there_is_no_p99_and_what_me
 ) -> None:
     [standing] = analysis.standings(analysis.summarise([result("sdpa", 64, (1e-3,) * samples)]), "sdpa")
     said = words.remarks(standing, analysis.choose(standing, Budgets()), Budgets())
-    assert (f"p99 not measured: {words.p99_takes(64)}" in said) is not known
+    assert (f"p99 not measured: {words.p99_takes(Case('sdpa', 64))}" in said) is not known

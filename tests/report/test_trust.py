@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.model import Result
+from dctbench.model import Case, Result
 from dctbench.references import Recorded
 from dctbench.report.choice import p99_takes
 from dctbench.report.figures import samples
@@ -66,7 +66,7 @@ def test_the_facts_say_what_the_medians_rest_on() -> None:
     assert "round 3 took 1.20x the time of round 1" in facts
     assert "the median was known well enough in 5, time was up in 1 of 6 processes" in facts
     assert "1 disturbed sample of 1 case was taken again" in facts
-    assert f"p99 not measured for 2 of 2 cases: {p99_takes(512)}" in facts
+    assert f"p99 not measured for 2 of 2 cases: {p99_takes(Case('sdpa', 512))}" in facts
     assert "0 of 42 samples lie more than 5 scaled MADs above" in facts
     alone = "\n".join(section([result(seconds=(1e-3,) * 300)]).facts)
     assert "One process was timed per case" in alone

@@ -6,8 +6,6 @@ import json
 import re
 import threading
 import time
-import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +29,6 @@ RESULTS = [
     result("dct-x", 512, [1e-3, 2e-3], ratio=4, values={"flops": ("FLOP", 1e9)}),
     result("full", 512, None, status="error", message="nul \x00, \ud800 half a pair and \x1b[31m"),
 ]
-
-
-@pytest.fixture
-def url(postgresql: Server) -> Iterator[str]:
-    name = f"t{uuid.uuid4().hex}"
-    postgresql.query(f"CREATE DATABASE {name}")
-    yield postgresql.url_of(name)
-    postgresql.query(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def fill(location: str) -> None:
