@@ -341,7 +341,17 @@ def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> JSON:
     for part in module.modules():
         if isinstance(part, SDPAttention):
             found["kernel"] = _kernel(case, part)
-        plan = getattr(part, "plan", None)
-        if plan is not None:
-            found["plan"] = str(plan)
+    plans = dict.fromkeys(_plans(module))
+    if plans:
+        found["plan"] = " + ".join(plans)
     return found
+
+
+def _plans(module: torch.nn.Module) -> Iterator[str]:
+    """The plans of the outermost parts that state one: a part's plan speaks for the transforms inside it."""
+    plan = getattr(module, "plan", None)
+    if isinstance(plan, str):
+        yield plan
+        return
+    for part in module.children():
+        yield from _plans(part)
