@@ -20,7 +20,7 @@ from dctbench.attention.scopes import build_scope
 from dctbench.errors import UnsupportedError, text_of
 from dctbench.metrics import inputs
 from dctbench.model import Case
-from dctbench.transforms import CostModel
+from dctbench.transforms import CostModel, default_cost_model
 
 MODES = ("forward", "backward", "train")
 ENGINES = ("eager", "compile", "cudagraph")
@@ -77,8 +77,8 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
     Args:
         case: what to build.
         device: where; the case's own when None.
-        rates: this machine's rates for the transform planner (`CostModel`), for methods that transform; shipped ones
-            when None. What is counted on meta must be planned with the same rates as what runs.
+        rates: this machine's rates for the transform planner (`CostModel`), for methods that transform; those shipped
+            for the case's own device when None, so that what is counted on meta is planned as what runs.
 
     Raises:
         UsageError, UnsupportedError, UnavailableError: from the implementation.
@@ -89,8 +89,10 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
     options: dict[str, object] = {}
     layer_class = catalog.implementation(case.implementation).load()
-    if rates is not None and "cost_model" in inspect.signature(layer_class).parameters:
-        options["cost_model"] = CostModel(**rates)
+    if "cost_model" in inspect.signature(layer_class).parameters:
+        kind = case.device.partition(":")[0]
+        shipped = default_cost_model(kind, getattr(torch, case.dtype))
+        options["cost_model"] = shipped if rates is None else CostModel(**rates)
     module = build_scope(
         case.scope,
         case.implementation,
