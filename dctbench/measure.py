@@ -139,8 +139,9 @@ def measure_case(
 def _other_passes(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> None:
     """Memory, the kernels' own time, and energy: each in calls of its own."""
     with collected.attempt("memory.tensor"):
-        prepared = subject.prepare(0)
-        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: subject.call(prepared)))
+        ungraphed = subject.ungraphed()
+        prepared = ungraphed.prepare(0)
+        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: ungraphed.call(prepared)))
     with collected.attempt("memory.process"):
         again = subject.prepare(0)
         collected.add("memory.process", device.process_bytes(case.device, lambda: subject.call(again)))
