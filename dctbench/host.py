@@ -18,6 +18,11 @@ FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vn
 _CPU = "/sys/devices/system/cpu"
 _CGROUPS = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60  # the first version of cgroups writes "no limit" as a number near 2^63
+_MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Limit, usage, and the reclaimable part of it in memory.stat, by version of cgroups."""
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _HYPERVISORS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
 
@@ -145,7 +150,7 @@ def cpu_quota() -> float | None:
 def cpu_throttled() -> tuple[int, int] | None:
     """How many periods the CPU quota has stopped this container, of how many; None where there is no quota."""
     for text in _cgroup("cpu", "cpu.stat"):
-        counts = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
+        counts = _counts(text)
         if int(counts.get("nr_periods", 0)):
             return int(counts["nr_throttled"]), int(counts["nr_periods"])
     return None
@@ -158,8 +163,36 @@ def memory_limit() -> int | None:
     return min(limits, default=None)
 
 
+def memory_available() -> int | None:
+    """What the container's limits leave, in bytes: the least over all groups around; None where there is no limit.
+
+    Files' pages that nobody has used lately are no use of memory: the kernel gives them up before it kills for want.
+    """
+    left = []
+    for group in _groups("memory"):
+        for limit_name, usage_name, cache_name in _MEMORY_FILES:
+            limit = read_text(group / limit_name) or ""
+            if not limit.isdigit() or int(limit) >= _UNLIMITED:
+                continue
+            usage = int(read_text(group / usage_name) or 0)
+            cache = int(_counts(read_text(group / "memory.stat") or "").get(cache_name, 0))
+            left.append(max(0, int(limit) - max(0, usage - cache)))
+    return min(left, default=None)
+
+
 def _cgroup(controller: str, name: str) -> Iterator[str]:
-    """The texts of a control file in this process's group and in every group around it, in either version's place."""
+    """The texts of a control file in this process's group and in every group around it."""
+    texts = (read_text(group / name) for group in _groups(controller))
+    return (text for text in texts if text is not None)
+
+
+def _counts(text: str) -> dict[str, str]:
+    """Lines of a name and a number."""
+    return dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """The folders of this process's group and of every group around it, in either version's place."""
     for line in (read_text("/proc/self/cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
@@ -167,9 +200,7 @@ def _cgroup(controller: str, name: str) -> Iterator[str]:
         root = _CGROUPS / controllers if controllers else _CGROUPS
         group = root / path.lstrip("/")
         for folder in (group, *group.parents):
-            text = read_text(folder / name)
-            if text is not None:
-                yield text
+            yield folder
             if folder == root:
                 break
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dctbench import host
+from dctbench.devices import cpu
 
 
 @pytest.fixture
@@ -36,6 +37,38 @@ def test_limits_of_the_first_version_are_read_from_each_controllers_place(files:
     files["/sys/fs/cgroup/memory/box/memory.limit_in_bytes"] = str(4 << 30)
     files["/sys/fs/cgroup/memory/memory.limit_in_bytes"] = "9223372036854771712"
     assert (host.cpu_quota(), host.usable_cores(), host.memory_limit()) == (3.0, 3, 4 << 30)
+
+
+def put(files: dict[str, str], group: str, version: int, limit: int | str, usage: int, reclaimable: int) -> None:
+    limits, used, stat = {
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", f"inactive_file 0\ntotal_inactive_file {reclaimable}"),
+        2: ("memory.max", "memory.current", f"anon 1\ninactive_file {reclaimable}"),
+    }[version]
+    files[f"/sys/fs/cgroup/{group}/{limits}"] = str(limit)
+    files[f"/sys/fs/cgroup/{group}/{used}"] = str(usage)
+    files[f"/sys/fs/cgroup/{group}/memory.stat"] = stat
+
+
+def test_what_a_container_leaves_counts_files_pages_as_free_in_its_own_group(files: dict[str, str]) -> None:
+    files["/proc/self/cgroup"] = "0::/slice/service"
+    put(files, "slice/service", 2, 8 << 30, usage=7 << 30, reclaimable=6 << 30)
+    files["/sys/fs/cgroup/memory.current"] = str(60 << 30)  # the whole machine's
+    assert host.memory_available() == 7 << 30
+    assert cpu.memory_bytes("cpu") <= 7 << 30
+    put(files, "slice", 2, 16 << 30, usage=15 << 30, reclaimable=1 << 30)
+    assert host.memory_available() == 2 << 30
+    put(files, "slice", 2, 16 << 30, usage=17 << 30, reclaimable=0)
+    assert host.memory_available() == 0
+    put(files, "slice", 2, "max", usage=17 << 30, reclaimable=0)
+    assert host.memory_available() == 7 << 30
+
+
+def test_the_first_versions_files_tell_what_a_container_leaves_too(files: dict[str, str]) -> None:
+    files["/proc/self/cgroup"] = "4:memory:/box\n0::/"
+    put(files, "memory", 1, 9223372036854771712, usage=60 << 30, reclaimable=0)
+    assert host.memory_available() is None
+    put(files, "memory/box", 1, 4 << 30, usage=3 << 30, reclaimable=2 << 30)
+    assert host.memory_available() == 3 << 30
 
 
 def test_no_limits_are_none(files: dict[str, str]) -> None:

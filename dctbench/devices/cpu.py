@@ -17,7 +17,7 @@ from dctbench import host, neighbours
 from dctbench.devices import Cache, Conditions, EnergyCounter, Stopwatch
 from dctbench.devices.rapl import Rapl
 from dctbench.errors import UnsupportedError, text_of
-from dctbench.host import memory_limit, read_text
+from dctbench.host import read_text
 from dctbench.metrics import memory
 
 SAMPLING: Mapping[str, float] = {}
@@ -126,13 +126,10 @@ def watch(name: str) -> Watch:
 
 
 def memory_bytes(name: str) -> int:
-    """Memory that is free on this machine and inside the container's limit, in bytes."""
-    free = psutil.virtual_memory().available
-    limit = memory_limit()
-    if limit is None:
-        return int(free)
-    used = read_text("/sys/fs/cgroup/memory.current") or "0"
-    return int(min(free, limit - int(used)))
+    """Memory that is free on this machine and inside the container's limits, in bytes."""
+    free = int(psutil.virtual_memory().available)
+    inside = host.memory_available()
+    return free if inside is None else min(free, inside)
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
