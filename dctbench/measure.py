@@ -29,7 +29,7 @@ from dctbench.metrics.output import (
 )
 from dctbench.metrics.split import split
 from dctbench.model import JSON, Case
-from dctbench.subject import SEED, Rates, Subject, make_arguments, make_module, meta_arguments, meta_call, place
+from dctbench.subject import SEED, Rates, Subject, make_arguments, make_module, meta_call, place, shapes_only
 
 _clock = perf_counter
 
@@ -250,21 +250,23 @@ def _check_again(case: Case, subject: Subject, expected: list[Tensor], timed: tu
 
 
 def estimated_bytes(case: Case) -> int | None:
-    """What a call of the case would need, by shapes alone; None for code that fake tensors cannot run.
+    """What a call of the case would need, and what is prepared for it, by shapes alone.
+
+    None for code that fake tensors cannot run.
 
     Raises:
         UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
     """
 
     def make() -> Callable[[], object]:
-        module = make_module(case)
-        arguments = tuple(torch.empty(a.shape, dtype=a.dtype, device=case.device) for a in meta_arguments(case))
-        return lambda: module(*arguments)
+        subject = shapes_only(case, case.device)
+        return lambda: subject.call(subject.prepare(0))
 
     try:
         parts = make_module(case, "meta").modules()
         kernels = {_kernel(case, part) for part in parts if isinstance(part, SDPAttention)}
-        return memory.predicted_tensor_bytes(make, math_attention="math" in kernels)
+        training = case.mode != "forward"
+        return memory.predicted_tensor_bytes(make, math_attention="math" in kernels, gradients=training)
     except (UnsupportedError, UsageError):
         raise
     except Exception:
