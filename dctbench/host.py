@@ -180,6 +180,16 @@ def memory_available() -> int | None:
     return min(left, default=None)
 
 
+def oom_kills() -> int:
+    """How many processes the kernel has ended for want of memory: in this process's group, else on the machine."""
+    controls = [group / name for group in _groups("memory") for name in ("memory.events", "memory.oom_control")]
+    for control in (*controls, "/proc/vmstat"):
+        killed = _counts(read_text(control) or "").get("oom_kill")
+        if killed is not None:
+            return int(killed)
+    return 0
+
+
 def _cgroup(controller: str, name: str) -> Iterator[str]:
     """The texts of a control file in this process's group and in every group around it."""
     texts = (read_text(group / name) for group in _groups(controller))

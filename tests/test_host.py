@@ -71,6 +71,20 @@ def test_the_first_versions_files_tell_what_a_container_leaves_too(files: dict[s
     assert host.memory_available() == 3 << 30
 
 
+def test_processes_that_the_kernel_has_ended_are_counted_in_the_own_group_else_on_the_machine(
+    files: dict[str, str],
+) -> None:
+    assert host.oom_kills() == 0
+    files["/proc/vmstat"] = "nr_free_pages 7\noom_kill 9"
+    files["/proc/self/cgroup"] = "4:memory:/box\n0::/slice"
+    assert host.oom_kills() == 9
+    files["/sys/fs/cgroup/slice/memory.events"] = "oom 4\noom_kill 3\noom_group_kill 0"
+    assert host.oom_kills() == 3
+    files["/sys/fs/cgroup/memory/memory.oom_control"] = "oom_kill_disable 0\nunder_oom 0\noom_kill 5"
+    files["/sys/fs/cgroup/memory/box/memory.oom_control"] = "oom_kill_disable 0\nunder_oom 0\noom_kill 2"
+    assert host.oom_kills() == 2
+
+
 def test_no_limits_are_none(files: dict[str, str]) -> None:
     files["/proc/self/cgroup"] = "2:cpu:/\n0::/"
     files["/sys/fs/cgroup/cpu/cpu.cfs_quota_us"] = "-1"
