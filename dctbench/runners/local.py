@@ -199,9 +199,11 @@ class LocalRunner:
         return self._thread.submit(run).result()
 
     def _rates(self, case: Case) -> Mapping[str, float] | None:
-        """The planner's rates on this machine, so that the same machine always plans the same transforms."""
+        """The planner's rates on this machine with as many threads, so that it always plans the same transforms."""
         calibration = self.calibrations.get(case.device)
-        return None if calibration is None else calibration.rates(case.dtype)
+        if calibration is None or case.threads not in (None, calibration.threads):
+            return None
+        return calibration.rates(case.dtype)
 
     def _launcher(self, device: str, round: int) -> Launcher:
         """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
