@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16",
          "amx_int8", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
@@ -56,12 +57,34 @@ def cpu_flags() -> list[str]:
 
 def cache_sizes() -> dict[str, int]:
     """Bytes of each data cache that the first core uses: L1d, L2, L3."""
-    found = {}
-    for index in sorted(Path(f"{_CPU}/cpu0/cache").glob("index*")):
-        level, kind, size = (read_text(index / name) or "" for name in ("level", "type", "size"))
-        if kind in ("Data", "Unified") and size[:-1].isdigit() and size[-1:] in _SIZES:
-            found[f"L{level}{'d' if kind == 'Data' else ''}"] = int(size[:-1]) * _SIZES[size[-1]]
-    return found
+    caches = _data_caches(sorted(Path(f"{_CPU}/cpu0/cache").glob("index*")))
+    return {f"L{cache.level}{'d' if cache.kind == 'Data' else ''}": cache.bytes for cache in caches}
+
+
+def last_level_cache_bytes() -> int | None:
+    """The last-level caches of the machine, each shared one counted once, or None where the system does not say."""
+    levels: dict[int, dict[str, int]] = {}
+    for cache in _data_caches(Path(_CPU).glob("cpu[0-9]*/cache/index[0-9]*")):
+        levels.setdefault(cache.level, {})[cache.shared] = cache.bytes
+    return sum(levels[max(levels)].values()) if levels else None
+
+
+class _Cache(NamedTuple):
+    """A cache as one core sees it, and which cores share it."""
+
+    level: int
+    kind: str
+    bytes: int
+    shared: str
+
+
+def _data_caches(folders: Iterable[Path]) -> Iterator[_Cache]:
+    """Those that hold data, of the folders that describe one cache each."""
+    for folder in folders:
+        names = ("level", "type", "size", "shared_cpu_list")
+        level, kind, size, shared = (read_text(folder / name) or "" for name in names)
+        if kind in ("Data", "Unified") and level.isdigit() and size[:-1].isdigit() and size[-1:] in _SIZES:
+            yield _Cache(int(level), kind, int(size[:-1]) * _SIZES[size[-1]], shared)
 
 
 def governor() -> str | None:

@@ -8,6 +8,7 @@ import pytest
 
 from dctbench import host
 from dctbench.devices import cpu
+from dctbench.metrics import ceilings
 
 
 @pytest.fixture
@@ -113,3 +114,25 @@ def test_what_the_system_does_not_tell_is_not_made_up(files: dict[str, str]) -> 
     files["/sys/devices/system/cpu/intel_pstate/no_turbo"] = "1"
     files["/sys/kernel/mm/transparent_hugepage/enabled"] = "always [madvise] never"
     assert (host.boost(), host.huge_pages()) == (False, "madvise")
+
+
+def cache(folder: Path, index: str, level: str, kind: str, size: str, shared: str) -> None:
+    made = folder / index
+    made.mkdir(parents=True)
+    for name, text in (("level", level), ("type", kind), ("size", size), ("shared_cpu_list", shared)):
+        (made / name).write_text(f"{text}\n")
+
+
+def test_each_shared_last_level_cache_is_counted_once_whoever_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "_CPU", str(tmp_path))
+    assert (host.last_level_cache_bytes(), host.cache_sizes()) == (None, {})
+    for number, shared in enumerate(["0-1", "0-1", "2-3", "2-3"]):
+        cache(tmp_path, f"cpu{number}/cache/index0", "1", "Instruction", "32K", str(number))
+        cache(tmp_path, f"cpu{number}/cache/index1", "1", "Data", "48K", str(number))
+        cache(tmp_path, f"cpu{number}/cache/index2", "2", "Unified", "1024K", str(number))
+        cache(tmp_path, f"cpu{number}/cache/index3", "3", "Unified", "16M", shared)
+    assert host.last_level_cache_bytes() == ceilings.last_level_cache("cpu") == 32 << 20
+    assert cpu.swept_bytes("cpu") == 64 << 20
+    assert host.cache_sizes() == {"L1d": 48 << 10, "L2": 1 << 20, "L3": 16 << 20}
