@@ -206,7 +206,7 @@ def memory_available() -> int | None:
 def oom_kills() -> int:
     """How many processes the kernel has ended for want of memory: in this process's group, else on the machine."""
     controls = [group / name for group in _groups("memory") for name in ("memory.events", "memory.oom_control")]
-    for control in (*controls, "/proc/vmstat"):
+    for control in (*controls, Path("/proc/vmstat")):
         killed = _counts(read_text(control) or "").get("oom_kill")
         if killed is not None:
             return int(killed)
