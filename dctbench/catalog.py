@@ -44,7 +44,8 @@ class Implementation:
 
     `uses_ratio` is None where only the class itself can tell, and it has not been imported. `among_frequencies` marks
     a softmax over coefficients instead of positions: no approximation of softmax attention, so that its error says
-    nothing about accuracy after training.
+    nothing about accuracy after training. `exact` ones compute softmax attention itself: their error is a check, not a
+    figure. Users' own never count as such.
     """
 
     name: str
@@ -210,7 +211,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("energy", "J", "energy of one call above what the idle device uses"),
         Metric("setup", "s", "construction of the layer: tables, plans, parameters"),
         Metric("first_call", "s", "the first call, before any warm-up"),
-        Metric("compile", "s", "the call that compiles, with engine compile"),
+        Metric("compile", "s", "the call that compiles (engine compile) or records the graph (cudagraph)"),
     )
 }
 

@@ -138,9 +138,13 @@ def visible(variables: Mapping[str, str] | None = None) -> list[Gauge]:
     names = [_text(nvml.nvmlDeviceGetUUID(gauge._handle)) for gauge in gauges]
     found: list[Gauge] = []
     for word in (word.strip() for word in chosen.split(",")):
-        matching = [int(word)] if word.isdigit() else [i for i, name in enumerate(names) if word and word in name]
-        if not matching or matching[0] >= len(gauges):
-            break  # as CUDA does: the first word that names no GPU ends the list
+        # As CUDA does: a number, or as much of a UUID as names one GPU; the first word that names none ends the list.
+        if word.isascii() and word.isdigit():
+            matching = [int(word)]
+        else:
+            matching = [i for i, name in enumerate(names) if word.startswith("GPU-") and name.startswith(word)]
+        if len(matching) != 1 or matching[0] >= len(gauges):
+            break
         found.append(gauges[matching[0]])
     return found
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16",
          "amx_int8", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
@@ -18,6 +19,11 @@ FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vn
 _CPU = "/sys/devices/system/cpu"
 _CGROUPS = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60  # the first version of cgroups writes "no limit" as a number near 2^63
+_MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Limit, usage, and the reclaimable part of it in memory.stat, by version of cgroups."""
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _HYPERVISORS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
 
@@ -51,12 +57,34 @@ def cpu_flags() -> list[str]:
 
 def cache_sizes() -> dict[str, int]:
     """Bytes of each data cache that the first core uses: L1d, L2, L3."""
-    found = {}
-    for index in sorted(Path(f"{_CPU}/cpu0/cache").glob("index*")):
-        level, kind, size = (read_text(index / name) or "" for name in ("level", "type", "size"))
-        if kind in ("Data", "Unified") and size[:-1].isdigit() and size[-1:] in _SIZES:
-            found[f"L{level}{'d' if kind == 'Data' else ''}"] = int(size[:-1]) * _SIZES[size[-1]]
-    return found
+    caches = _data_caches(sorted(Path(f"{_CPU}/cpu0/cache").glob("index*")))
+    return {f"L{cache.level}{'d' if cache.kind == 'Data' else ''}": cache.bytes for cache in caches}
+
+
+def last_level_cache_bytes() -> int | None:
+    """The last-level caches of the machine, each shared one counted once, or None where the system does not say."""
+    levels: dict[int, dict[str, int]] = {}
+    for cache in _data_caches(Path(_CPU).glob("cpu[0-9]*/cache/index[0-9]*")):
+        levels.setdefault(cache.level, {})[cache.shared] = cache.bytes
+    return sum(levels[max(levels)].values()) if levels else None
+
+
+class _Cache(NamedTuple):
+    """A cache as one core sees it, and which cores share it."""
+
+    level: int
+    kind: str
+    bytes: int
+    shared: str
+
+
+def _data_caches(folders: Iterable[Path]) -> Iterator[_Cache]:
+    """Those that hold data, of the folders that describe one cache each."""
+    for folder in folders:
+        names = ("level", "type", "size", "shared_cpu_list")
+        level, kind, size, shared = (read_text(folder / name) or "" for name in names)
+        if kind in ("Data", "Unified") and level.isdigit() and size[:-1].isdigit() and size[-1:] in _SIZES:
+            yield _Cache(int(level), kind, int(size[:-1]) * _SIZES[size[-1]], shared)
 
 
 def governor() -> str | None:
@@ -145,7 +173,7 @@ def cpu_quota() -> float | None:
 def cpu_throttled() -> tuple[int, int] | None:
     """How many periods the CPU quota has stopped this container, of how many; None where there is no quota."""
     for text in _cgroup("cpu", "cpu.stat"):
-        counts = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
+        counts = _counts(text)
         if int(counts.get("nr_periods", 0)):
             return int(counts["nr_throttled"]), int(counts["nr_periods"])
     return None
@@ -158,8 +186,46 @@ def memory_limit() -> int | None:
     return min(limits, default=None)
 
 
+def memory_available() -> int | None:
+    """What the container's limits leave, in bytes: the least over all groups around; None where there is no limit.
+
+    Files' pages that nobody has used lately are no use of memory: the kernel gives them up before it kills for want.
+    """
+    left = []
+    for group in _groups("memory"):
+        for limit_name, usage_name, cache_name in _MEMORY_FILES:
+            limit = read_text(group / limit_name) or ""
+            if not limit.isdigit() or int(limit) >= _UNLIMITED:
+                continue
+            usage = int(read_text(group / usage_name) or 0)
+            cache = int(_counts(read_text(group / "memory.stat") or "").get(cache_name, 0))
+            left.append(max(0, int(limit) - max(0, usage - cache)))
+    return min(left, default=None)
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has ended for want of memory: in this process's group, else on the machine."""
+    controls = [group / name for group in _groups("memory") for name in ("memory.events", "memory.oom_control")]
+    for control in (*controls, Path("/proc/vmstat")):
+        killed = _counts(read_text(control) or "").get("oom_kill")
+        if killed is not None:
+            return int(killed)
+    return 0
+
+
 def _cgroup(controller: str, name: str) -> Iterator[str]:
-    """The texts of a control file in this process's group and in every group around it, in either version's place."""
+    """The texts of a control file in this process's group and in every group around it."""
+    texts = (read_text(group / name) for group in _groups(controller))
+    return (text for text in texts if text is not None)
+
+
+def _counts(text: str) -> dict[str, str]:
+    """Lines of a name and a number."""
+    return dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """The folders of this process's group and of every group around it, in either version's place."""
     for line in (read_text("/proc/self/cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
@@ -167,9 +233,7 @@ def _cgroup(controller: str, name: str) -> Iterator[str]:
         root = _CGROUPS / controllers if controllers else _CGROUPS
         group = root / path.lstrip("/")
         for folder in (group, *group.parents):
-            text = read_text(folder / name)
-            if text is not None:
-                yield text
+            yield folder
             if folder == root:
                 break
 

@@ -29,7 +29,7 @@ from dctbench.metrics.output import (
 )
 from dctbench.metrics.split import split
 from dctbench.model import JSON, Case
-from dctbench.subject import SEED, Rates, Subject, make_arguments, make_module, meta_arguments, meta_call, place
+from dctbench.subject import SEED, Rates, Subject, make_arguments, make_module, meta_call, place, shapes_only
 
 _clock = perf_counter
 
@@ -139,8 +139,9 @@ def measure_case(
 def _other_passes(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> None:
     """Memory, the kernels' own time, and energy: each in calls of its own."""
     with collected.attempt("memory.tensor"):
-        prepared = subject.prepare(0)
-        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: subject.call(prepared)))
+        ungraphed = subject.ungraphed()
+        prepared = ungraphed.prepare(0)
+        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: ungraphed.call(prepared)))
     with collected.attempt("memory.process"):
         again = subject.prepare(0)
         collected.add("memory.process", device.process_bytes(case.device, lambda: subject.call(again)))
@@ -249,21 +250,23 @@ def _check_again(case: Case, subject: Subject, expected: list[Tensor], timed: tu
 
 
 def estimated_bytes(case: Case) -> int | None:
-    """What a call of the case would need, by shapes alone; None for code that fake tensors cannot run.
+    """What a call of the case would need, and what is prepared for it, by shapes alone.
+
+    None for code that fake tensors cannot run.
 
     Raises:
         UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
     """
 
     def make() -> Callable[[], object]:
-        module = make_module(case)
-        arguments = tuple(torch.empty(a.shape, dtype=a.dtype, device=case.device) for a in meta_arguments(case))
-        return lambda: module(*arguments)
+        subject = shapes_only(case, case.device)
+        return lambda: subject.call(subject.prepare(0))
 
     try:
         parts = make_module(case, "meta").modules()
         kernels = {_kernel(case, part) for part in parts if isinstance(part, SDPAttention)}
-        return memory.predicted_tensor_bytes(make, math_attention="math" in kernels)
+        training = case.mode != "forward"
+        return memory.predicted_tensor_bytes(make, math_attention="math" in kernels, gradients=training)
     except (UnsupportedError, UsageError):
         raise
     except Exception:
@@ -341,7 +344,17 @@ def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> JSON:
     for part in module.modules():
         if isinstance(part, SDPAttention):
             found["kernel"] = _kernel(case, part)
-        plan = getattr(part, "plan", None)
-        if plan is not None:
-            found["plan"] = str(plan)
+    plans = dict.fromkeys(_plans(module))
+    if plans:
+        found["plan"] = " + ".join(plans)
     return found
+
+
+def _plans(module: torch.nn.Module) -> Iterator[str]:
+    """The plans of the outermost parts that state one: a part's plan speaks for the transforms inside it."""
+    plan = getattr(module, "plan", None)
+    if isinstance(plan, str):
+        yield plan
+        return
+    for part in module.children():
+        yield from _plans(part)

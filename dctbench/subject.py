@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from dctbench.attention.scopes import build_scope
 from dctbench.errors import UnsupportedError, text_of
 from dctbench.metrics import inputs
 from dctbench.model import Case
-from dctbench.transforms import CostModel
+from dctbench.transforms import CostModel, default_cost_model
 
 MODES = ("forward", "backward", "train")
 ENGINES = ("eager", "compile", "cudagraph")
@@ -35,34 +35,49 @@ class Subject:
     """A module, ready to be called with any of `arguments` in turn.
 
     `comparable` says whether it holds the shared weights, so that its output may be compared with exact attention's.
+    `gradient` is that of the output, None where the mode takes none.
     """
 
     case: Case
     module: nn.Module
     arguments: Sequence[Arguments]
     comparable: bool
+    gradient: Tensor | None
 
     def prepare(self, number: int) -> Any:
-        """Whatever call `number` needs, made before its time starts."""
+        """Whatever call `number` needs, made before its time starts; gradients of earlier calls are dropped."""
         chosen = self.arguments[number % len(self.arguments)]
-        if self.case.mode != "backward":
+        if self.case.mode == "forward":
             return chosen
-        output = self.module(*chosen)
-        return output, torch.ones_like(output)
+        for arguments in self.arguments:
+            self._drop_gradients(arguments)
+        return chosen, self.module(*chosen) if self.case.mode == "backward" else None
 
     def call(self, prepared: Any) -> Tensor | None:
-        """The timed call: forward, backward alone, or both. Gradients of the call before are dropped, not added to."""
+        """The timed call: forward, backward alone, or both.
+
+        Of calls that were prepared together each drops the gradients of the one before: it never adds to them.
+        """
         if self.case.mode == "forward":
             output: Tensor = self.module(*prepared)
             return output
-        self.module.zero_grad(set_to_none=True)
+        arguments, output = prepared
+        self._drop_gradients(arguments)
         if self.case.mode == "train":
-            output = self.module(*prepared)
-            output.backward(torch.ones_like(output))
+            output = self.module(*arguments)
+            output.backward(self.gradient)
             return output
-        output, gradient = prepared
-        output.backward(gradient)
+        output.backward(self.gradient)
         return None
+
+    def ungraphed(self) -> Subject:
+        """The same, its kernels launched one by one: replaying a graph allocates nothing, whatever its call needs."""
+        return replace(self, module=self.module.module) if isinstance(self.module, Graphed) else self
+
+    def _drop_gradients(self, arguments: Arguments) -> None:
+        self.module.zero_grad(set_to_none=True)
+        for argument in arguments:
+            argument.grad = None
 
     def output(self, number: int) -> Tensor:
         """The forward pass on input `number`, for checks."""
@@ -77,8 +92,8 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
     Args:
         case: what to build.
         device: where; the case's own when None.
-        rates: this machine's rates for the transform planner (`CostModel`), for methods that transform; shipped ones
-            when None. What is counted on meta must be planned with the same rates as what runs.
+        rates: this machine's rates for the transform planner (`CostModel`), for methods that transform; those shipped
+            for the case's own device when None, so that what is counted on meta is planned as what runs.
 
     Raises:
         UsageError, UnsupportedError, UnavailableError: from the implementation.
@@ -89,8 +104,10 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
     options: dict[str, object] = {}
     layer_class = catalog.implementation(case.implementation).load()
-    if rates is not None and "cost_model" in inspect.signature(layer_class).parameters:
-        options["cost_model"] = CostModel(**rates)
+    if "cost_model" in inspect.signature(layer_class).parameters:
+        kind = case.device.partition(":")[0]
+        shipped = default_cost_model(kind, getattr(torch, case.dtype))
+        options["cost_model"] = shipped if rates is None else CostModel(**rates)
     module = build_scope(
         case.scope,
         case.implementation,
@@ -119,7 +136,7 @@ def place(case: Case, module: nn.Module) -> Subject:
     rotating = [make_arguments(case, inputs.noise, number) for number in range(inputs.ROTATION)]
     if case.mode != "forward":
         rotating = [tuple(_wants_gradient(t) for t in arguments) for arguments in rotating]
-    return Subject(case, _running(case, module), rotating, comparable)
+    return Subject(case, _running(case, module), rotating, comparable, _output_gradient(case, case.device))
 
 
 def _running(case: Case, module: nn.Module) -> nn.Module:
@@ -199,19 +216,34 @@ def make_arguments(case: Case, draw: Callable[..., Tensor], number: int = 0) -> 
     if case.scope == "layer":
         return (draw(case, dtype, SEED, number).to(case.device),)
     drawn = (draw(case, dtype, SEED, 3 * number + i) for i in range(3))
-    return tuple(x.view(*x.shape[:2], case.heads, case.head_dim).transpose(1, 2).to(case.device) for x in drawn)
+    return tuple(_split_heads(case, x).to(case.device) for x in drawn)
+
+
+def _split_heads(case: Case, x: Tensor) -> Tensor:
+    """(batch, seq_len, dim) -> (batch, heads, seq_len, head_dim), a view, as a layer's projections hand it on."""
+    return x.view(*x.shape[:2], case.heads, case.head_dim).transpose(1, 2)
+
+
+def _output_gradient(case: Case, device: str) -> Tensor | None:
+    """Ones in the output's shape and, for the attention, in the layout that the layer around it would hand back."""
+    if case.mode == "forward":
+        return None
+    ones = torch.ones(case.batch, case.seq_len, case.dim, dtype=getattr(torch, case.dtype), device=device)
+    return _split_heads(case, ones) if case.scope == "attention" else ones
+
+
+def shapes_only(case: Case, device: str, rates: Rates | None = None) -> Subject:
+    """A subject without values, on the meta device, or on any under fake tensors."""
+    module = make_module(case, device, rates)
+    arguments = tuple(torch.empty(a.shape, dtype=a.dtype, device=device) for a in meta_arguments(case))
+    if case.mode != "forward":
+        arguments = tuple(_wants_gradient(argument) for argument in arguments)
+    return Subject(case, module, [arguments], comparable=False, gradient=_output_gradient(case, device))
 
 
 def meta_call(case: Case, rates: Rates | None = None) -> Callable[[], object]:
     """One step on the meta device, for counting: no memory, no values."""
-    module = make_module(case, "meta", rates)
-    wanted = case.mode != "forward"
-    shapes = [(a.shape, a.dtype) for a in meta_arguments(case)]
-    arguments = tuple(
-        torch.empty(shape, dtype=dtype, device="meta", requires_grad=wanted and dtype.is_floating_point)
-        for shape, dtype in shapes
-    )
-    subject = Subject(case, module, [arguments], comparable=False)
+    subject = shapes_only(case, "meta", rates)
     with torch.set_grad_enabled(case.mode != "forward"):
         prepared = subject.prepare(0)
 

@@ -145,26 +145,33 @@ class _History:
     def __init__(self, prune: bool) -> None:
         self.prune = prune
         self.failed: dict[Case, Result] = {}
-        self.limits: dict[tuple[object, ...], Result] = {}
+        self.too_long: dict[tuple[object, ...], list[Result]] = {}
+        self.longest: dict[tuple[object, ...], int] = {}
 
     def note(self, result: Result) -> None:
-        """Remember a result that was measured and failed."""
-        if result.status in ("ok", "skipped"):
-            return
-        self.failed.setdefault(result.case, result)
-        known = self.limits.get(result.case.row)
-        if result.status in ("oom", "timeout") and (known is None or result.case.seq_len < known.case.seq_len):
-            self.limits[result.case.row] = result
+        """Remember a result that was measured: how it failed, or that its length is within its row's reach."""
+        row, seq_len = result.case.row, result.case.seq_len
+        if result.status == "ok":
+            self.longest[row] = max(seq_len, self.longest.get(row, 0))
+        elif result.status != "skipped":
+            self.failed.setdefault(result.case, result)
+            if result.status in ("oom", "timeout"):
+                self.too_long.setdefault(row, []).append(result)
 
     def foregone(self, case: Case, round: int) -> Result | None:
         """The result of a case that need not run: it failed in an earlier round, or a shorter one did not fit."""
         failed = self.failed.get(case)
         if failed is not None:
             return _skipped(case, round, failed, f"{failed.status} already in round {failed.round}")
-        limit = self.limits.get(case.row)
+        limit = self.limit(case.row)
         if self.prune and limit is not None and case.seq_len > limit.case.seq_len:
             return _skipped(case, round, limit, f"{limit.status} already at n = {limit.case.seq_len} ({limit.message})")
         return None
+
+    def limit(self, row: tuple[object, ...]) -> Result | None:
+        """The shortest of a row that was too long. Where a longer one ran, a shorter one's failure is no limit."""
+        beyond = (one for one in self.too_long.get(row, ()) if one.case.seq_len > self.longest.get(row, 0))
+        return min(beyond, key=lambda one: one.case.seq_len, default=None)
 
 
 def _skipped(case: Case, round: int, cause: Result, message: str) -> Result:

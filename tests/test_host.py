@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from dctbench import host
+from dctbench.devices import cpu
+from dctbench.metrics import ceilings
 
 
 @pytest.fixture
@@ -38,6 +40,52 @@ def test_limits_of_the_first_version_are_read_from_each_controllers_place(files:
     assert (host.cpu_quota(), host.usable_cores(), host.memory_limit()) == (3.0, 3, 4 << 30)
 
 
+def put(files: dict[str, str], group: str, version: int, limit: int | str, usage: int, reclaimable: int) -> None:
+    limits, used, stat = {
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", f"inactive_file 0\ntotal_inactive_file {reclaimable}"),
+        2: ("memory.max", "memory.current", f"anon 1\ninactive_file {reclaimable}"),
+    }[version]
+    files[f"/sys/fs/cgroup/{group}/{limits}"] = str(limit)
+    files[f"/sys/fs/cgroup/{group}/{used}"] = str(usage)
+    files[f"/sys/fs/cgroup/{group}/memory.stat"] = stat
+
+
+def test_what_a_container_leaves_counts_files_pages_as_free_in_its_own_group(files: dict[str, str]) -> None:
+    files["/proc/self/cgroup"] = "0::/slice/service"
+    put(files, "slice/service", 2, 8 << 30, usage=7 << 30, reclaimable=6 << 30)
+    files["/sys/fs/cgroup/memory.current"] = str(60 << 30)  # the whole machine's
+    assert host.memory_available() == 7 << 30
+    assert cpu.memory_bytes("cpu") <= 7 << 30
+    put(files, "slice", 2, 16 << 30, usage=15 << 30, reclaimable=1 << 30)
+    assert host.memory_available() == 2 << 30
+    put(files, "slice", 2, 16 << 30, usage=17 << 30, reclaimable=0)
+    assert host.memory_available() == 0
+    put(files, "slice", 2, "max", usage=17 << 30, reclaimable=0)
+    assert host.memory_available() == 7 << 30
+
+
+def test_the_first_versions_files_tell_what_a_container_leaves_too(files: dict[str, str]) -> None:
+    files["/proc/self/cgroup"] = "4:memory:/box\n0::/"
+    put(files, "memory", 1, 9223372036854771712, usage=60 << 30, reclaimable=0)
+    assert host.memory_available() is None
+    put(files, "memory/box", 1, 4 << 30, usage=3 << 30, reclaimable=2 << 30)
+    assert host.memory_available() == 3 << 30
+
+
+def test_processes_that_the_kernel_has_ended_are_counted_in_the_own_group_else_on_the_machine(
+    files: dict[str, str],
+) -> None:
+    assert host.oom_kills() == 0
+    files["/proc/vmstat"] = "nr_free_pages 7\noom_kill 9"
+    files["/proc/self/cgroup"] = "4:memory:/box\n0::/slice"
+    assert host.oom_kills() == 9
+    files["/sys/fs/cgroup/slice/memory.events"] = "oom 4\noom_kill 3\noom_group_kill 0"
+    assert host.oom_kills() == 3
+    files["/sys/fs/cgroup/memory/memory.oom_control"] = "oom_kill_disable 0\nunder_oom 0\noom_kill 5"
+    files["/sys/fs/cgroup/memory/box/memory.oom_control"] = "oom_kill_disable 0\nunder_oom 0\noom_kill 2"
+    assert host.oom_kills() == 2
+
+
 def test_no_limits_are_none(files: dict[str, str]) -> None:
     files["/proc/self/cgroup"] = "2:cpu:/\n0::/"
     files["/sys/fs/cgroup/cpu/cpu.cfs_quota_us"] = "-1"
@@ -66,3 +114,25 @@ def test_what_the_system_does_not_tell_is_not_made_up(files: dict[str, str]) -> 
     files["/sys/devices/system/cpu/intel_pstate/no_turbo"] = "1"
     files["/sys/kernel/mm/transparent_hugepage/enabled"] = "always [madvise] never"
     assert (host.boost(), host.huge_pages()) == (False, "madvise")
+
+
+def cache(folder: Path, index: str, level: str, kind: str, size: str, shared: str) -> None:
+    made = folder / index
+    made.mkdir(parents=True)
+    for name, text in (("level", level), ("type", kind), ("size", size), ("shared_cpu_list", shared)):
+        (made / name).write_text(f"{text}\n")
+
+
+def test_each_shared_last_level_cache_is_counted_once_whoever_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "_CPU", str(tmp_path))
+    assert (host.last_level_cache_bytes(), host.cache_sizes()) == (None, {})
+    for number, shared in enumerate(["0-1", "0-1", "2-3", "2-3"]):
+        cache(tmp_path, f"cpu{number}/cache/index0", "1", "Instruction", "32K", str(number))
+        cache(tmp_path, f"cpu{number}/cache/index1", "1", "Data", "48K", str(number))
+        cache(tmp_path, f"cpu{number}/cache/index2", "2", "Unified", "1024K", str(number))
+        cache(tmp_path, f"cpu{number}/cache/index3", "3", "Unified", "16M", shared)
+    assert host.last_level_cache_bytes() == ceilings.last_level_cache("cpu") == 32 << 20
+    assert cpu.swept_bytes("cpu") == 64 << 20
+    assert host.cache_sizes() == {"L1d": 48 << 10, "L2": 1 << 20, "L3": 16 << 20}

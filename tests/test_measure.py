@@ -14,6 +14,7 @@ from dctbench.measure import measure_case
 from dctbench.metrics import energy
 from dctbench.metrics.latency import Sampling
 from dctbench.model import JSON, Case
+from dctbench.transforms import plan_dct
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -109,3 +110,12 @@ def test_a_device_that_cannot_empty_its_cache_makes_a_cold_case_unsupported(monk
     monkeypatch.setattr(cpu, "stopwatch", refuses)
     answer = worker.measure(CASE.to_json(), QUICK, None, cache="cold")
     assert (answer["status"], answer["message"]) == ("unsupported", "no size is known")
+
+
+@pytest.mark.parametrize("scope", ["attention", "layer", "encoder"])
+@pytest.mark.parametrize("name", ["dct-resample", "dct-kv"])
+def test_the_stored_plan_names_the_long_transform_and_the_short_one(name: str, scope: str) -> None:
+    case = Case(name, 512, 4, scope=scope)
+    long, short = plan_dct(512, 128, case.dim), plan_dct(128, 128, case.dim)
+    answer = worker.measure(case.to_json(), QUICK, None, timing_only=True)
+    assert answer["details"]["plan"] == f"{long} + {short}"

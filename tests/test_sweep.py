@@ -104,6 +104,29 @@ def test_out_of_memory_spares_the_longer_lengths_of_its_row_only(store: Store) -
     assert not outcome.failed
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_timeout_below_lengths_that_ran_spares_none_of_them(store: Store, resumed: bool) -> None:
+    def script(case: Case, round: int) -> Result:
+        if case.implementation == "full" and (case.seq_len, round) in ((64, 2), (256, 1)):
+            return result("full", case.seq_len, None, status="timeout", message="it was busy", round=round)
+        return ok(case, round)
+
+    orders, stored = plan(3).orders(), []
+    if resumed:  # as a store may hand results back: shorter ones first, whatever their round
+        stored = sorted((script(case, number) for number in (1, 2) for case in CASES), key=lambda r: r.case.seq_len)
+    sweep.run_sweep(RUN, orders, Scripted(script), store, lambda event: None, stored=stored)
+    found = {
+        (r.case.seq_len, r.round): (r.status, r.message)
+        for r in store.results(RUN.id)
+        if r.case.implementation == "full" and r.round == 3
+    }
+    assert found == {
+        (64, 3): ("skipped", "timeout already in round 2"),
+        (128, 3): ("ok", None),
+        (256, 3): ("skipped", "timeout already in round 1"),
+    }
+
+
 def test_without_pruning_longer_lengths_are_tried(store: Store) -> None:
     runner = Scripted(
         lambda case, round: result(case.implementation, case.seq_len, None, status="timeout", round=round)

@@ -123,7 +123,9 @@ class DctAttention(AttentionLayer, Generic[T]):
         for length in lengths[lengths > 0].unique().tolist():
             real = mask & (lengths == length)[:, None]  # (batch, seq_len)
             tokens = [x[real].view(-1, length, self.dim) for x in inputs]  # (rows of this length, length, dim)
-            out[real] = mix(*tokens, mask=None, transform=self.transform_at(length)).flatten(0, 1)
+            mixed = mix(*tokens, mask=None, transform=self.transform_at(length)).flatten(0, 1)
+            out = out.to(mixed.dtype)  # which is not the inputs' under autocast
+            out[real] = mixed
         return out
 
     def transform_at(self, length: int) -> T:

@@ -20,8 +20,6 @@ class FullAttention(AttentionLayer):
     flash kernel in their place, which holds no matrix.
     """
 
-    exact = True
-
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
         scores = q @ k.transpose(-2, -1) / math.sqrt(self.head_dim)  # (batch, heads, seq_len, seq_len)

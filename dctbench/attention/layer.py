@@ -6,8 +6,6 @@ done; one that works on a shorter sequence or another domain (the DCT family, FN
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -28,9 +26,6 @@ class AttentionLayer(nn.Module):
     Raises:
         UsageError: (a ValueError) for sizes that make no layer.
     """
-
-    exact: ClassVar[bool] = False
-    """Whether the method computes softmax attention itself; its error is then a check, not a metric."""
 
     padding_leak: str = ""
     """How the *padded length* reaches real tokens, in one sentence; empty where the same tokens, padded to any length,

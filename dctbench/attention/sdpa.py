@@ -21,8 +21,6 @@ class SDPAttention(AttentionLayer):
     Padded keys get no weight, so padding never changes a real token.
     """
 
-    exact = True
-
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
         return scaled_dot_product_attention(q, k, v, attn_mask=key_mask(key_padding_mask))

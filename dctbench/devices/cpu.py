@@ -17,7 +17,6 @@ from dctbench import host, neighbours
 from dctbench.devices import Cache, Conditions, EnergyCounter, Stopwatch
 from dctbench.devices.rapl import Rapl
 from dctbench.errors import UnsupportedError, text_of
-from dctbench.host import memory_limit, read_text
 from dctbench.metrics import memory
 
 SAMPLING: Mapping[str, float] = {}
@@ -27,7 +26,6 @@ RESOLVED = 8 << 20
 UNKNOWN_CACHE = 64 << 20
 _PAGES = Path("/proc/self")
 _ASKED = re.compile(r"tried to allocate (\d+) bytes")
-_SIZE = re.compile(r"(\d+)([KMG]?)")
 # Bound before any implementation is imported, so that none can put its own clock in place of this one.
 _clock = perf_counter
 
@@ -71,18 +69,7 @@ def stopwatch(name: str, cache: Cache) -> Stopwatch:
 
 def swept_bytes(name: str) -> int:
     """Twice the last-level caches of all cores."""
-    return 2 * (last_level_cache_bytes() or UNKNOWN_CACHE)
-
-
-def last_level_cache_bytes(cpus: Path = Path("/sys/devices/system/cpu")) -> int | None:
-    """The last-level caches of the machine, each shared one counted once, or None where the system does not say."""
-    levels: dict[int, dict[str, int]] = {}
-    for index in cpus.glob("cpu[0-9]*/cache/index[0-9]*"):
-        level, shared = read_text(str(index / "level")), read_text(str(index / "shared_cpu_list"))
-        size = _SIZE.fullmatch(read_text(str(index / "size")) or "")
-        if level and shared and size and read_text(str(index / "type")) != "Instruction":
-            levels.setdefault(int(level), {})[shared] = int(size[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[size[2]]
-    return sum(levels[max(levels)].values()) if levels else None
+    return 2 * (host.last_level_cache_bytes() or UNKNOWN_CACHE)
 
 
 class Watch:
@@ -126,13 +113,10 @@ def watch(name: str) -> Watch:
 
 
 def memory_bytes(name: str) -> int:
-    """Memory that is free on this machine and inside the container's limit, in bytes."""
-    free = psutil.virtual_memory().available
-    limit = memory_limit()
-    if limit is None:
-        return int(free)
-    used = read_text("/sys/fs/cgroup/memory.current") or "0"
-    return int(min(free, limit - int(used)))
+    """Memory that is free on this machine and inside the container's limits, in bytes."""
+    free = int(psutil.virtual_memory().available)
+    inside = host.memory_available()
+    return free if inside is None else min(free, inside)
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:

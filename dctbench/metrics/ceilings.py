@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dctbench.calibration import DTYPES, Calibration
-from dctbench.host import cache_sizes
+from dctbench.host import last_level_cache_bytes
 from dctbench.neighbours import Neighbours
 from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
 
@@ -98,7 +98,7 @@ def gemm_ceiling(dtype: torch.dtype, device: str, synchronize: Synchronize) -> f
 
 
 def copy_ceiling(device: str, synchronize: Synchronize, cache: int | None) -> float:
-    """B/s, read and written, of a copy between two buffers of at least eight times the cache."""
+    """B/s, read and written, of a copy between buffers of eight times the cache, 256 MiB to 2 GiB each."""
     size = min(max(LEAST_BUFFER, 8 * (cache or 0)), MOST_BUFFER)
     source = torch.zeros(size // 4, device=device).normal_()
     target = torch.zeros_like(source)
@@ -162,10 +162,10 @@ def spread(found: Sequence[float]) -> float:
 
 
 def last_level_cache(device: str) -> int | None:
-    """Bytes of the last cache before the memory, or None where that is not told."""
+    """Bytes of the last caches before the memory, all cores' together, or None where that is not told."""
     kind = torch.device(device).type
     if kind == "cpu":
-        return max(cache_sizes().values(), default=None)
+        return last_level_cache_bytes()
     if kind == "cuda":
         return int(torch.cuda.get_device_properties(device).L2_cache_size)
     return None

@@ -43,7 +43,9 @@ def peak_tensor_bytes(call: Callable[[], object]) -> int:
     return int(peak)
 
 
-def predicted_tensor_bytes(make: Callable[[], Callable[[], object]], math_attention: bool = False) -> int:
+def predicted_tensor_bytes(
+    make: Callable[[], Callable[[], object]], math_attention: bool = False, gradients: bool = False
+) -> int:
     """What the call that `make` returns would need at most, without allocating it: an estimate.
 
     Both run on fake tensors, which have shapes and no memory. Scratch inside a kernel is not seen.
@@ -52,9 +54,10 @@ def predicted_tensor_bytes(make: Callable[[], Callable[[], object]], math_attent
         make: makes the call; on fake tensors too.
         math_attention: the real device would run torch's composite attention kernel, whose n x n matrices fake
             tensors do not show; it is taken apart for them.
+        gradients: the call is made with gradients enabled, so that what a backward pass needs is kept.
     """
     attention = _MathAttention() if math_attention else nullcontext()
-    with FakeTensorMode(), torch.inference_mode(), attention, _LiveStorages() as storages:
+    with FakeTensorMode(), torch.inference_mode(not gradients), attention, _LiveStorages() as storages:
         call = make()
         before = storages.live
         storages.peak = before

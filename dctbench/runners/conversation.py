@@ -90,11 +90,15 @@ def left_behind(count: int) -> str:
     )
 
 
-def obituary(ended: Ended | None, output: IO[bytes]) -> dict[str, Any]:
-    """The status of a child that ended without an answer, from its exit code and the last it wrote."""
+def obituary(ended: Ended | None, output: IO[bytes], out_of_memory: bool) -> dict[str, Any]:
+    """The status of a child that ended without an answer, from its exit code and the last it wrote.
+
+    `out_of_memory` says whether the kernel has ended a process for want of memory while it ran.
+    """
     output.seek(0, os.SEEK_END)
     output.seek(max(0, output.tell() - _OUTPUT_TAIL))
     tail = harmless(output.read().decode("utf-8", errors="replace")).strip()
+    status = "error"
     if ended is None:
         message = "its parent process ended or hung while it ran"
     elif ended.killed:
@@ -102,7 +106,10 @@ def obituary(ended: Ended | None, output: IO[bytes]) -> dict[str, Any]:
     elif ended.code < 0:
         number = -ended.code
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-        message = f"{name} (probably out of memory)" if number == signal.SIGKILL else name
+        message = name
+        if number == signal.SIGKILL:
+            status = "oom" if out_of_memory else "error"
+            message = "out of memory: the kernel ended it" if out_of_memory else f"{name} (probably out of memory)"
     else:
         message = f"the process ended without a result (exit code {ended.code})"
-    return {"status": "error", "message": message, "details": {"output": tail} if tail else {}}
+    return {"status": status, "message": message, "details": {"output": tail} if tail else {}}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from dctbench import catalog, environment
+from dctbench import catalog, environment, host
 from dctbench.calibration import Calibration
 from dctbench.errors import DctbenchError, UsageError
 from dctbench.model import COMPILER, Case, Result
@@ -199,9 +199,11 @@ class LocalRunner:
         return self._thread.submit(run).result()
 
     def _rates(self, case: Case) -> Mapping[str, float] | None:
-        """The planner's rates on this machine, so that the same machine always plans the same transforms."""
+        """The planner's rates on this machine with as many threads, so that it always plans the same transforms."""
         calibration = self.calibrations.get(case.device)
-        return None if calibration is None else calibration.rates(case.dtype)
+        if calibration is None or case.threads not in (None, calibration.threads):
+            return None
+        return calibration.rates(case.dtype)
 
     def _launcher(self, device: str, round: int) -> Launcher:
         """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
@@ -235,6 +237,7 @@ class LocalRunner:
         with ExitStack() as files:
             with temporary_folder():
                 output = files.enter_context(tempfile.TemporaryFile())
+            killed = host.oom_kills()
             try:
                 child = launcher.start(output)
             except GoneError:  # it died between two cases; nothing of this one has run yet
@@ -252,7 +255,7 @@ class LocalRunner:
                 child.close()
                 self._child = None
             if answer is None:
-                answer = obituary(ended, output)
+                answer = obituary(ended, output, out_of_memory=host.oom_kills() > killed)
             if line is not None and ended is not None and ended.left:
                 answer.setdefault("warnings", []).append(left_behind(ended.left))
         answer.setdefault("details", {}).update(isolation=launcher.name, torch_imported_by=child.importer)

@@ -105,7 +105,7 @@ def make_dct(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> TruncatedDct:
-    """The transform that `plan_dct` chooses, built; `plan_of` tells which it is.
+    """The transform that `plan_dct` chooses, built; its `plan` tells which it is.
 
     Raises:
         UsageError: for sizes or a `transform` that make none.
@@ -132,7 +132,7 @@ def make_dct(
 
 def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
     """The rates that ship. Those of CPUs are measured (two Zen 5 cores, AVX-512, torch 2.13), others data sheets'."""
-    if device_type in ("cuda", "xpu"):
+    if device_type == "cuda":
         if dtype.itemsize == 2:
             return CostModel(call=6e-6, gemm=4e14, small_gemm=1e14, fft=2e12, bandwidth=2e12)
         return CostModel(call=6e-6, gemm=3e13, small_gemm=1.5e13, fft=2e12, bandwidth=2e12)

@@ -330,6 +330,21 @@ def test_it_runs_under_autocast_forward_and_backward(name: str, transform: str) 
     assert x.grad.isfinite().all()
 
 
+@every
+def test_it_runs_under_autocast_at_true_lengths_too(name: str) -> None:
+    layer, x = made(name, 40, dtype=torch.float32, true_lengths=True), rows(2, 40).float().requires_grad_()
+    mask = torch.ones(2, 40, dtype=torch.bool)
+    mask[0, 25:] = False
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x, mask)
+        assert y.dtype == layer(x).dtype
+    y.float().sum().backward()
+    assert (y - layer(x, mask)).norm() / layer(x, mask).norm() < 0.1
+    assert not y[~mask].any()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
 # Cost
 
 

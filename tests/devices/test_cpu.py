@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dctbench import catalog, neighbours
+from dctbench import catalog, host, neighbours
 from dctbench.devices import DeviceModule, cpu
 from dctbench.devices.rapl import Rapl
 from dctbench.errors import UnavailableError, UnsupportedError
@@ -84,22 +84,6 @@ def test_governor_and_stolen_time_are_said_with_a_remedy(monkeypatch: pytest.Mon
     assert cpu.watch("cpu").conditions().warnings == ()
 
 
-def cache(folder: Path, index: str, level: str, kind: str, size: str, shared: str) -> None:
-    made = folder / index
-    made.mkdir(parents=True)
-    for name, text in (("level", level), ("type", kind), ("size", size), ("shared_cpu_list", shared)):
-        (made / name).write_text(f"{text}\n")
-
-
-def test_each_shared_last_level_cache_is_counted_once(tmp_path: Path) -> None:
-    for number, shared in enumerate(["0-1", "0-1", "2-3", "2-3"]):
-        cache(tmp_path, f"cpu{number}/cache/index0", "1", "Instruction", "32K", str(number))
-        cache(tmp_path, f"cpu{number}/cache/index2", "2", "Unified", "1024K", str(number))
-        cache(tmp_path, f"cpu{number}/cache/index3", "3", "Unified", "16M", shared)
-    assert cpu.last_level_cache_bytes(tmp_path) == 32 * MIB
-    assert cpu.last_level_cache_bytes(tmp_path / "nothing") is None
-
-
 def test_a_cold_call_is_timed_after_a_sweep_larger_than_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[int] = []
 
@@ -115,7 +99,7 @@ def test_a_cold_call_is_timed_after_a_sweep_larger_than_the_cache(monkeypatch: p
 
     monkeypatch.setattr(cpu.torch, "zeros", zeros)
     stopwatch = cpu.stopwatch("cpu", "cold")
-    assert sizes[0] > (cpu.last_level_cache_bytes() or 0)
+    assert sizes[0] > (host.last_level_cache_bytes() or 0)
     assert [stopwatch(lambda: swept.append(0)) > 0 for _ in range(2)] == [True, True]
     assert swept == [1, 0, 1, 0]
 

@@ -30,7 +30,22 @@ def test_the_facts_of_a_gpu_are_in_base_units_and_json(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     ("chosen", "indices"),
-    [(None, [0, 1, 2]), ("1", [1]), ("2,0", [2, 0]), ("GPU-00000001", [1]), ("0,9,1", [0]), ("-1", []), ("", [])],
+    [
+        (None, [0, 1, 2]),
+        ("1", [1]),
+        ("2,0", [2, 0]),
+        ("GPU-00000001", [1]),
+        ("0,9,1", [0]),
+        ("-1", []),
+        ("", []),
+        ("0,-1,2", [0]),
+        ("-", []),
+        ("-aaaa", []),
+        ("aaaa", []),
+        ("GPU-0000", []),
+        ("2,GPU-0000,1", [2]),
+        ("²", []),
+    ],
 )
 def test_cuda_visible_devices_chooses_as_cuda_does(
     monkeypatch: pytest.MonkeyPatch, chosen: str | None, indices: list[int]

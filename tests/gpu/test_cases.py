@@ -88,6 +88,13 @@ def test_the_engine_cudagraph_is_measured(runner: LocalRunner) -> None:
     result = measured(runner, "dct-x", ratio=8, engine="cudagraph")
     assert result.status == "ok", result.message
     assert result.measurement("compile") is not None
+    eager, graphed = (
+        measured(runner, "dct-x", ratio=8).measurement("memory.tensor"),
+        result.measurement("memory.tensor"),
+    )
+    assert eager is not None
+    assert graphed is not None
+    assert graphed.samples[0] == eager.samples[0] > 0
 
 
 def test_a_forked_process_can_make_the_first_cuda_call() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from dctbench.attention import build
 from dctbench.measure import estimated_bytes
 from dctbench.metrics.memory import peak_tensor_bytes, predicted_tensor_bytes, state_bytes
 from dctbench.model import Case
+from dctbench.subject import make_module, place
 
 MIB = 1 << 20
 
@@ -95,6 +98,19 @@ def test_the_composite_kernels_matrices_are_in_the_estimate_and_a_fused_kernel_h
     with torch.inference_mode():  # asked in the mode of the call
         assert 2 * matrix < (estimated_bytes(Case("sdpa-math", n, heads=heads, head_dim=dim // heads)) or 0)
         assert (estimated_bytes(Case("sdpa", n, heads=heads, head_dim=dim // heads)) or 0) < matrix
+
+
+@pytest.mark.parametrize("mode", ["backward", "train"])
+@pytest.mark.parametrize("name", ["full", "sdpa", "sdpa-math", "linear"])
+def test_the_estimate_for_training_agrees_with_forward_and_backward(name: str, mode: str) -> None:
+    case = Case(name, 512, heads=4, head_dim=16, mode=mode)
+    subject = place(case, make_module(case))
+    measured = peak_tensor_bytes(lambda: subject.call(subject.prepare(0)))
+    predicted = estimated_bytes(case)
+    assert predicted is not None
+    scratch = 1 << 20  # of the kernels
+    assert predicted <= measured < predicted + scratch
+    assert predicted > (estimated_bytes(replace(case, mode="forward")) or 0)
 
 
 def test_full_attention_holds_its_matrices_by_arithmetic() -> None:

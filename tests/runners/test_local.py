@@ -16,12 +16,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dctbench.calibration import Calibration
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.model import Case, Result
 from dctbench.runners.children import Child, _Lines
 from dctbench.runners.conversation import converse
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.locks import Lock
+from dctbench.transforms import plan_dct
 
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
 
@@ -59,6 +61,16 @@ def test_a_case_comes_back_with_every_metric_and_what_ran(runner: LocalRunner) -
     assert result.details["flops.analytic"] == flops.samples[0]
     assert result.details["threads"] == 1
     assert result.fingerprint == runner.environment.fingerprint
+
+
+@pytest.mark.parametrize(("threads", "plan"), [(None, "rfft"), (2, "rfft"), (1, str(plan_dct(512, 128, 512)))])
+def test_rates_are_planned_with_on_as_many_threads_as_they_were_taken_with(
+    runner: LocalRunner, threads: int | None, plan: str
+) -> None:
+    rates = {"call": 0.0, "gemm": 1.0, "small_gemm": 1.0, "fft": 1e18, "bandwidth": 1e18}
+    runner.calibrations = {"cpu": Calibration("cpu", 2, {}, 1e10, None, cost_models={"float32": rates})}
+    result = runner.submit(Case("dct-x", 512, 4, threads=threads), 2).result(timeout=120)
+    assert (result.details["plan"], plan != "rfft") == (plan, threads == 1)
 
 
 @pytest.mark.parametrize(
