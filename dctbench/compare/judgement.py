@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dctbench.analysis import Summary
+from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
 from dctbench.compare.change import Change, paired, unpaired
 from dctbench.compare.latency import Finding, Timed, findings
@@ -14,6 +14,7 @@ from dctbench.compare.rules import WITNESS, Rules, floor
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
 
 LATENCY = "latency"
+BASE_FAILED = "base failed in some of its processes"
 _KINDS = {
     Finding.SLOWER: Kind.SLOWER,
     Finding.FASTER: Kind.FASTER,
@@ -54,6 +55,12 @@ class Comparison:
         """A judged case on either side."""
         return self.base.get(self.counterparts[case]), self.head.get(case)
 
+    def broken(self, case: Case, names: Iterable[str]) -> str | None:
+        """The first reference of a case's shape, be it the case itself, that runs in head and never ran in base."""
+        beside = (c for c in self.base if c.shape == case.shape and c in self.head)
+        lost = {c.implementation for c in beside if exact.ran(self.head[c]) and not exact.ran(self.base[c])}
+        return next((name for name in names if name in lost), None)
+
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
         """Those references beside a case that ran on both sides; a case is no reference of itself."""
         found = {}
@@ -92,12 +99,21 @@ class Judgement:
             found[verdict.case] = min(known, verdict.kind, key=ranks.index)
         return found
 
+    @property
+    def compares(self) -> bool:
+        """Whether any figure of head was held against one of base: a budget needs no base, and a base that lacks a case
+        or never ran it has no figure.
+        """
+        return any(
+            v.kind not in (Kind.NEW, Kind.FIXED) and not v.metric.startswith(exact.BUDGET) for v in self.verdicts
+        )
+
     def exit_code(self, inconclusive: str | None = None) -> int:
         """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead."""
         kinds = {verdict.kind for verdict in self.verdicts}
         if kinds & REGRESSIONS:
             return 1
-        if Kind.INCOMPARABLE in kinds or not kinds - {Kind.NEW}:
+        if Kind.INCOMPARABLE in kinds or not self.compares:
             return 3
         if Kind.INCONCLUSIVE in kinds:
             return {"pass": 0, "fail": 1}.get(inconclusive or "", 3)
@@ -106,10 +122,12 @@ class Judgement:
 
 def judge(comparison: Comparison, rules: Rules) -> Judgement:
     """The verdicts by what has been measured so far; pure, so that stored results give the same again."""
-    standing = {case: exact.runs(case, *comparison.sides(case)) for case in comparison.counterparts}
+    standing = {case: _standing(comparison, rules, case) for case in comparison.counterparts}
     first = _timed(comparison, rules, [case for case, verdict in standing.items() if verdict is None], fresh=False)
     found = findings(first, rules)
     still = tuple(case for case, finding in found.items() if finding is Finding.OPEN)
+    if comparison.paired and rules.confirm:
+        still += tuple(case for case, verdict in standing.items() if verdict and _by_one_failure(comparison, verdict))
     suspects = [case for case, finding in found.items() if finding is Finding.SLOWER]
     confirming = bool(suspects) and not (still and rules.confirm)
     second: dict[Case, Timed] = {}
@@ -132,13 +150,28 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules))
 
 
+def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | None:
+    """As of `exact.runs`; but where base's own references do not run either, base is broken and nothing is fixed."""
+    found = exact.runs(case, *comparison.sides(case))
+    broken = comparison.broken(case, (rules.reference, WITNESS))
+    if found is None or found.kind is not Kind.FIXED or broken is None:
+        return found
+    return replace(found, kind=Kind.INCOMPARABLE, reason=f"{found.reason}; the reference {broken} does not run there")
+
+
+def _by_one_failure(comparison: Comparison, verdict: Verdict) -> bool:
+    """Whether a case is fixed by one failure of base, which may have been the machine's: another pair will tell."""
+    base, _ = comparison.sides(verdict.case)
+    return verdict.kind is Kind.FIXED and base is not None and len(base.rounds) < 2
+
+
 def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh: bool) -> dict[Case, Timed]:
     if comparison.apart:
         return {}
     timed = {}
     for case in cases:
         base, head = comparison.sides(case)
-        if base is None or head is None or base.latency is None:
+        if base is None or head is None or base.latency is None or base.status != "ok":
             continue
         references = comparison.references(case, (rules.reference, WITNESS))
         beside = None if case.implementation == rules.reference else rules.reference
@@ -164,9 +197,14 @@ def _compared(
     base, head = comparison.sides(case)
     assert base is not None
     assert head is not None
+    failed = f"{BASE_FAILED} ({exact.ending(base)})" if base.status != "ok" else None
+    if failed:  # what it counted where it ran stands
+        [base] = summarise(result for result in base.rounds if result.status == "ok")
     shown = second if second is not None and second.change.count else first
     if shown is None or finding is None or not shown.change.count:
-        reason = comparison.apart or f"the reference {rules.reference} was not measured beside it on both sides"
+        reason = (
+            failed or comparison.apart or f"the reference {rules.reference} was not measured beside it on both sides"
+        )
         latency = _incomparable(base, head, rules, reason)
     else:
         latency = _latency(base, head, rules, shown, finding)

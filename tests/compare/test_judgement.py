@@ -171,8 +171,8 @@ def one(implementation, status, **more):
         ("ok", "timeout", Kind.NEWLY_FAILING, 1),
         ("ok", "unsupported", Kind.NEWLY_FAILING, 1),
         ("ok", "skipped", Kind.NEWLY_FAILING, 1),
-        ("error", "ok", Kind.FIXED, 0),
-        ("oom", "ok", Kind.FIXED, 0),
+        ("error", "ok", Kind.FIXED, 3),
+        ("oom", "ok", Kind.FIXED, 3),
         ("error", "error", Kind.INCOMPARABLE, 3),
         ("skipped", "skipped", Kind.INCOMPARABLE, 3),
         (None, "ok", Kind.NEW, 3),
@@ -184,6 +184,64 @@ def test_a_case_that_does_not_run_on_both_sides_never_passes_silently(base, head
     judgement = compare(before, [one("dct-x", head)])
     assert kinds(judgement, "status") == {"dct-x": kind}
     assert judgement.exit_code() == code
+
+
+def failing(results, names, rounds):
+    """The same results, those of the named methods in those rounds ended by a timeout."""
+    return [
+        replace(r, status="timeout", measurements=(), message="after 120 s")
+        if r.case.implementation in names and r.round in rounds else r
+        for r in results
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", [(7,), (2, 5), (2, 3, 4, 5, 6, 7)])
+def test_a_base_that_fails_in_some_rounds_hides_no_regression_and_leaves_nothing_open(lost):
+    base = failing(side(range(1, 8)), ["dct-x"], lost)
+    worse = compare(base, side(range(1, 8), values={"memory.tensor": ("B", 4097.0)}))
+    assert kinds(worse, "memory.tensor") == {"dct-x": Kind.WORSE}
+    assert worse.exit_code() == 1
+    same = compare(base, side(range(1, 8), slow(3.0)))
+    assert kinds(same, "memory.tensor") == {"dct-x": Kind.PASS}
+    assert kinds(same) == {"dct-x": Kind.INCOMPARABLE}
+    assert same.open == ()
+    assert [same.exit_code(said) for said in (None, "pass")] == [3, 3]
+
+
+def test_a_base_that_ran_in_later_rounds_only_is_not_compared_by_the_figures_of_its_failure():
+    base = failing(side(range(1, 4)), ["dct-x"], (1,))
+    judgement = compare(base, side(range(1, 4)))
+    assert kinds(judgement, "flops") == {"dct-x": Kind.INCOMPARABLE}
+    assert judgement.exit_code() == 3
+
+
+def test_a_base_that_never_runs_is_fixed_once_a_second_pair_says_so():
+    both = ("dct-x", "sdpa")
+    once = compare(failing(side([1]), ["dct-x"], (1,)), side([1]), judged=both)
+    assert {case.implementation for case in once.open} == {"dct-x", "sdpa"}
+    twice = compare(failing(side(range(1, 6)), ["dct-x"], range(1, 6)), side(range(1, 6)), judged=both)
+    assert kinds(twice, "status") == {"dct-x": Kind.FIXED}
+    assert twice.open == ()
+    assert twice.exit_code() == 0  # sdpa was compared
+
+
+@pytest.mark.parametrize("reference", ["sdpa", "none"])
+def test_a_base_whose_references_do_not_run_either_is_broken_and_nothing_is_fixed(reference):
+    base = failing(side(range(1, 6)), ["dct-x", reference], range(1, 6))
+    judgement = compare(base, side(range(1, 6)), judged=("dct-x", "sdpa"))
+    assert kinds(judgement, "status")["dct-x"] is Kind.INCOMPARABLE
+    assert judgement.exit_code() == 3
+
+
+def test_budgets_alone_compare_nothing():
+    rules = Rules(budgets=Budgets(memory=1e6))
+    judgement = compare([], side(range(1, 6)), rules=rules)
+    assert kinds(judgement, "budget.memory") == {"dct-x": Kind.PASS}
+    assert kinds(judgement, "status") == {"dct-x": Kind.NEW}
+    assert judgement.exit_code() == 3
+    fixed = compare(failing(side([1, 2]), ["dct-x"], (1, 2)), side([1, 2]), rules=rules)
+    assert kinds(fixed, "status") == {"dct-x": Kind.FIXED}
+    assert fixed.exit_code() == 3
 
 
 def test_the_first_failure_is_told_and_not_what_it_kept_from_running():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dctbench import units
 from dctbench.compare import Difference, Outcome
 from dctbench.compare.exact import BUDGET, STATUS
-from dctbench.compare.judgement import LATENCY
+from dctbench.compare.judgement import BASE_FAILED, LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
 from dctbench.report.labels import Labels
 from dctbench.report.verdicts import figures
@@ -132,6 +132,8 @@ def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
         return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
     if verdict.kind is Kind.INCONCLUSIVE:
         return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
+    if verdict.reason.startswith(BASE_FAILED):
+        return "mend base or take another: its latencies are of the processes that happened to end"
     if verdict.reason.startswith(f"the reference {outcome.rules.reference} "):
         return f"measure {outcome.rules.reference} at that shape on both sides, or name another with --reference"
     return "measure both sides here and now: dctbench check --base-python or --base-impl"
@@ -193,7 +195,7 @@ def closing(outcome: Outcome) -> str:
             why = "nothing is worse than base"
     else:
         why = "cannot judge: "
-        why += "some cases could not be told" if kinds - {Kind.NEW} else "there is nothing to compare with"
+        why += "some cases could not be told" if kinds & UNDECIDED else "there is nothing to compare with"
     return f"exit {code}: {why}"
 
 
