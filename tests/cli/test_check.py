@@ -60,6 +60,8 @@ def test_a_check_needs_exactly_one_base(cli: Cli) -> None:
         (("--base-impl", "dtc-x"), "dct-x"),
         (("--base-impl", "dct*"), "name one"),
         (("--base-impl", "sdpa", "--tolerance", "0%"), "no two runs agree"),
+        (("--base-impl", "sdpa", "--tolerance", "10"), "write 10% or 0.1"),
+        (("--base-impl", "sdpa", "--max-error", "noise=5"), "write 5% or 0.05"),
         (("--base-impl", "sdpa", "--pairs", "9", "--max-pairs", "3"), "--max-pairs 3 is less than --pairs 9"),
         (("--base-impl", "sdpa", "--pairs", "many"), "--pairs 'many'"),
         (("--base-impl", "sdpa", "--reference", "sdap"), "sdpa"),
