@@ -180,7 +180,9 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         form: Callable[..., Change] = paired if comparison.paired else unpaired
         change = form(base, head, references, fresh)
         primary = None if comparison.paired else beside
-        witnesses = tuple(name for name in references if name != primary)
+        if primary is not None and change.count and primary not in change.series:
+            continue
+        witnesses = tuple(name for name in references if name != primary and name in change.series)
         timed[case] = Timed(case, change, primary, witnesses, base.latency.value, floor(case))
     return timed
 
@@ -218,7 +220,8 @@ def _incomparable(base: Summary, head: Summary, rules: Rules, reason: str) -> Ve
     seconds = [summary.latency.value if summary.latency else None for summary in (base, head)]
     before, now = seconds
     raw = now / before if before and now else None
-    return Verdict(head.case, LATENCY, Kind.INCOMPARABLE, before, now, raw=raw, tolerance=rules.latency, reason=reason)
+    allowed = rules.tolerance(head.case)
+    return Verdict(head.case, LATENCY, Kind.INCOMPARABLE, before, now, raw=raw, tolerance=allowed, reason=reason)
 
 
 def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: Finding) -> Verdict:
@@ -235,7 +238,7 @@ def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: 
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         raw=shown.change.effect(None),
-        tolerance=rules.latency,
+        tolerance=rules.tolerance(head.case),
         reason=_REASONS.get(finding, ""),
     )
 

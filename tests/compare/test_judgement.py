@@ -244,6 +244,22 @@ def test_budgets_alone_compare_nothing():
     assert fixed.exit_code() == 3
 
 
+@pytest.mark.parametrize(
+    ("latency", "said"),
+    [({"cpu": 0.25, "cuda": 0.07}, {"cpu": ("PASS", 0.25), "cuda:0": ("SLOWER", 0.07)}),
+     (0.25, {"cpu": ("PASS", 0.25), "cuda:0": ("PASS", 0.25)}),
+     (0.07, {"cpu": ("SLOWER", 0.07), "cuda:0": ("SLOWER", 0.07)})],
+)  # fmt: skip
+def test_each_device_is_held_to_its_own_tolerance_and_a_given_one_holds_for_all(latency, said):
+    both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
+    base, head = (
+        [one for device in ("cpu", "cuda:0") for one in side(both, slow(by), 0.005, seed, device=device)]
+        for by, seed in ((1.0, 0), (1.15, 1))
+    )
+    found = [v for v in compare(base, head, rules=Rules(latency=latency)).verdicts if v.metric == "latency"]
+    assert {v.case.device: (v.kind.value, v.tolerance) for v in found} == said
+
+
 def test_the_first_failure_is_told_and_not_what_it_kept_from_running():
     head = [one("dct-x", "error", message="SIGSEGV"), one("dct-x", "skipped", round=2, message="error already")]
     [verdict] = compare([one("dct-x", "ok")], head).verdicts
@@ -269,6 +285,14 @@ def test_without_its_reference_a_change_cannot_be_told_from_drift():
     judgement = compare(base, side(range(1, 6)))
     assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE}
     assert judgement.exit_code() == 3
+
+
+@pytest.mark.parametrize("reference", ["sdpa", "none"])
+def test_a_case_that_shares_no_process_with_a_reference_is_told_from_the_others_or_not_at_all(reference):
+    base = [r for r in side(range(1, 11)) if (r.case.implementation == reference) == (r.round > 5)]
+    judgement = compare(base, side(range(1, 6)), paired=False)
+    assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE if reference == "sdpa" else Kind.PASS}
+    assert judgement.open == ()
 
 
 def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():

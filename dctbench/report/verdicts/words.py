@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from dctbench import units
 from dctbench.compare import Difference, Outcome
+from dctbench.compare.checked import checked
 from dctbench.compare.exact import BUDGET, STATUS
 from dctbench.compare.judgement import BASE_FAILED, LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
@@ -165,9 +166,9 @@ def differences(found: Sequence[Difference]) -> list[str]:
 
 def sides(outcome: Outcome) -> list[str]:
     """Which run is base and which is head, and which method stands for every base of it where one does."""
-    check = outcome.head.settings.get("check")
-    method = check.get("base_impl") if isinstance(check, Mapping) and check.get("base") == outcome.base.id else None
-    instead = f"{_line(str(method))} at each shape, " if method else ""
+    check = checked(outcome.head)
+    method = check.instead if check and check.in_turn_with(outcome.base) else None
+    instead = f"{_line(method)} at each shape, " if method else ""
     return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
 
 
