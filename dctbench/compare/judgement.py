@@ -62,12 +62,17 @@ class Comparison:
         return next((name for name in names if name in lost), None)
 
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
-        """Those references beside a case that ran on both sides; a case is no reference of itself."""
+        """Those references beside a case that ran on both sides; a case is no reference of itself.
+
+        Of a method with a ratio it is one case on both sides: that of the judged case's ratio, else of the least.
+        """
         found = {}
         for name in names:
-            pair = [_reference(side, case.shape, name) for side in (self.base, self.head)]
-            if name != case.implementation and pair[0] and pair[1]:
-                found[name] = (pair[0], pair[1])
+            beside = [c for c in self.head if c.implementation == name and c.shape == case.shape and c in self.base]
+            beside = [c for c in beside if self.head[c].status == self.base[c].status == "ok"]
+            if beside and name != case.implementation:
+                same = min(beside, key=lambda c: (c.ratio != case.ratio, c.ratio or 0.0))
+                found[name] = (self.base[same], self.head[same])
         return found
 
 
@@ -255,8 +260,3 @@ def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
         if changes:
             drift[name] = statistics.median(changes)
     return drift
-
-
-def _reference(side: Mapping[Case, Summary], shape: tuple[object, ...], name: str) -> Summary | None:
-    found = (s for c, s in side.items() if c.implementation == name and c.shape == shape and s.status == "ok")
-    return next(found, None)

@@ -295,6 +295,32 @@ def test_a_case_that_shares_no_process_with_a_reference_is_told_from_the_others_
     assert judgement.open == ()
 
 
+@pytest.mark.parametrize("ratio", [4, 8])
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_reference_with_a_ratio_is_the_same_case_on_both_sides_and_of_the_cases_own_ratio(paired, ratio):
+    """dct-kv takes another time at each ratio, and is met in another order on each side."""
+
+    def measured(order):
+        return [
+            one for number in range(1, 11) for r in order
+            for one in (result("dct-kv", 1024, 1e-3 * r, ratio=r, round=number),
+                        result("dct-x", 1024, 2e-3, ratio=r, round=number))
+        ]  # fmt: skip
+
+    rules = replace(RULES, reference="dct-kv")
+    judgement = compare(measured([4, 8]), measured([8, 4]), paired=paired, rules=rules)
+    assert {v.kind for v in judgement.verdicts} == {Kind.PASS}
+    assert {v.effect for v in judgement.verdicts} == {1.0}
+
+    other = 12 - ratio  # there the reference itself takes twice as long in head
+    head = [
+        result("dct-kv", 1024, 2 * 1e-3 * other, ratio=other, round=r.round)
+        if (r.case.implementation, r.case.ratio) == ("dct-kv", other) else r for r in measured([8, 4])
+    ]  # fmt: skip
+    moved = compare(measured([4, 8]), head, paired=False, rules=rules)
+    assert {v.case.ratio: v.effect for v in moved.verdicts} == {ratio: 1.0, other: 0.5}
+
+
 def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():
     reason = "taken in another environment, and latency compares only inside one"
     judgement = compare(side(range(1, 6)), side(range(1, 2), slow(3.0)), paired=False, apart=reason)
