@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import click
 
 from dctbench import analysis, errors, limits
 from dctbench.compare import TOLERANCES, Rules
-from dctbench.model import Suite
+from dctbench.compare.reach import Reach
+from dctbench.model import Case, Suite
 from dctbench.noise import noise
+from dctbench.references import Recorded
 from dctbench.store import MissingError, UnreachableError, open_store
+
+MOST_RAISED = 50
+"""As many pairs at most are allowed unasked: a case that is slower takes all of them."""
 
 
 def rules(suite: Suite, flags: Mapping[str, Any], fingerprint: str) -> Rules:
@@ -40,6 +48,32 @@ def rules(suite: Suite, flags: Mapping[str, Any], fingerprint: str) -> Rules:
         budgets=limits.budgets(given.get("max_latency_p99"), given.get("max_memory", ()), given.get("max_error", ())),
         at=given.get("at", {}),
     )
+
+
+def reaching(
+    rules: Rules, judged: Sequence[Case], baseline: Recorded | None, suite: Suite, flags: Mapping[str, Any]
+) -> Rules:
+    """The rules with as many pairs at most as it takes to prove a slowdown, where nobody said how many.
+
+    What flags or the suite say is kept, with a warning on standard error where it leaves nothing to be proven: who
+    gates only what is counted need not wait for more.
+
+    Args:
+        rules: by which the cases that are `judged` will be.
+        baseline: that is compared with, or None where base is measured in turn with head.
+        suite, flags: as of `rules`.
+    """
+    stored = None if baseline is None else {s.case: len(s.medians) for s in baseline.summaries if s.medians}
+    timed = [case for case in judged if stored is None or case in stored]
+    if not timed:
+        return rules
+    reach = Reach(len(timed), None if stored is None else min(stored[case] for case in timed), rules.max_pairs)
+    raised = reach.needed
+    if not reach.enough and "max_pairs" not in {**suite.gate, **_given(flags)} and raised and raised <= MOST_RAISED:
+        return replace(rules, max_pairs=raised)
+    if not reach.enough:
+        click.echo(f"warning: {reach.warning}", err=True)
+    return rules
 
 
 def _given(flags: Mapping[str, Any]) -> dict[str, Any]:

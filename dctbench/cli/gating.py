@@ -17,6 +17,7 @@ from dctbench import __version__, catalog, errors, gate, gpus, suite, units
 from dctbench.cli import axes, baselines
 from dctbench.cli.files import write_whole
 from dctbench.cli.gate_progress import GateProgress
+from dctbench.cli.gate_rules import reaching
 from dctbench.cli.gate_rules import rules as rules_of
 from dctbench.cli.judging import print_outcome
 from dctbench.cli.streams import outlive_readers, typed
@@ -59,6 +60,8 @@ def check(flags: Mapping[str, Any], *, suite_given: bool) -> int:
         runner = stack.enter_context(_runner(wanted, paired=baseline is None))
         gpus.require(wanted.axes["device"], runner.variables)
         prepared = _Check.prepare(wanted, flags, runner)
+        reached = reaching(prepared.rules, prepared.judged, baseline, wanted, flags)
+        prepared = replace(prepared, rules=reached)
         base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
         if base is not None and flags["base_python"] is not None:
             prepared.warn_of_same_code(base)

@@ -36,6 +36,9 @@ class Change(Protocol):
     def count(self) -> int:
         """Pairs, or processes of head."""
 
+    def stored(self, series: str | None) -> int | None:
+        """Processes of a stored base, which no more can be added to; None of pairs."""
+
     @property
     def anytime(self) -> bool:
         """Whether the p-values hold however often one looks; else they are paid for LOOKS looks."""
@@ -72,6 +75,10 @@ class Paired:
     def count(self) -> int:
         """Pairs."""
         return len(self.raw)
+
+    def stored(self, series: str | None) -> int | None:
+        """As of `Change`."""
+        return None
 
     @property
     def anytime(self) -> bool:
@@ -119,6 +126,10 @@ class Unpaired:
     def count(self) -> int:
         """Processes of head."""
         return len(self.raw[1])
+
+    def stored(self, series: str | None) -> int | None:
+        """As of `Change`."""
+        return len(self._series(series)[0])
 
     @property
     def anytime(self) -> bool:

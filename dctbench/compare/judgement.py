@@ -10,6 +10,7 @@ from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
 from dctbench.compare.change import Change, paired, unpaired
 from dctbench.compare.latency import Finding, Timed, findings
+from dctbench.compare.reach import Reach
 from dctbench.compare.rules import WITNESS, Rules, floor
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
 
@@ -85,12 +86,14 @@ class Judgement:
         open: the cases that need another pair, or another process of head; none when all is said.
         confirming: whether these must be fresh, in rounds above CONFIRMING.
         drift: the median change head / base of each reference over all shapes.
+        blind: where a gate's processes cannot prove any slowdown, what they can reach; else None.
     """
 
     verdicts: tuple[Verdict, ...]
     open: tuple[Case, ...] = ()
     confirming: bool = False
     drift: Mapping[str, float] = field(default_factory=dict)
+    blind: Reach | None = None
 
     def by_case(self) -> dict[Case, Kind]:
         """The verdict on each case as a whole: its gravest one, or its best where nothing is grave."""
@@ -114,13 +117,19 @@ class Judgement:
         )
 
     def exit_code(self, inconclusive: str | None = None) -> int:
-        """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead."""
+        """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead.
+
+        A latency that could not have been proven slower never passes so: not the machine is noisy, the gate is blind.
+        """
         kinds = {verdict.kind for verdict in self.verdicts}
         if kinds & REGRESSIONS:
             return 1
         if Kind.INCOMPARABLE in kinds or not self.compares:
             return 3
-        if Kind.INCONCLUSIVE in kinds:
+        unsure = [verdict for verdict in self.verdicts if verdict.kind is Kind.INCONCLUSIVE]
+        if self.blind and inconclusive == "pass" and any(verdict.metric == LATENCY for verdict in unsure):
+            return 3
+        if unsure:
             return {"pass": 0, "fail": 1}.get(inconclusive or "", 3)
         return 0
 
@@ -152,7 +161,16 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         head = comparison.head.get(case)
         verdicts += exact.budgets(head, rules) if head else ()
     verdicts += [v for case in comparison.missing if (v := exact.runs(case, comparison.base[case], None))]
-    return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules))
+    return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules), _blind(first, rules))
+
+
+def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Reach | None:
+    """What the processes of a gate reach, where that is not enough; of two stored runs nobody waits for a verdict."""
+    stored = [one.change.stored(one.primary) for one in timed.values() if one.change.count]
+    if not stored or not rules.confirm:
+        return None
+    reach = Reach(len(stored), min((number for number in stored if number is not None), default=None), rules.max_pairs)
+    return None if reach.enough else reach
 
 
 def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | None:

@@ -49,6 +49,7 @@ def junit_xml(outcome: Outcome) -> str:
         by_case.setdefault(verdict.case, []).append(verdict)
     about = {
         "summary": opening(outcome),
+        **{f"warning.{number}": text for number, text in enumerate(words.warnings(outcome), 1)},
         "exit_code": outcome.exit_code,
         "base": words.run_words(outcome.base),
         "head": words.run_words(outcome.head),

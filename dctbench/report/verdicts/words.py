@@ -98,19 +98,27 @@ def _undisturbed(verdict: Verdict) -> str:
 
 
 def remedies(outcome: Outcome) -> list[str]:
-    """What cannot be said, kind by kind and reason by reason, each with how many cases it met and what to do."""
+    """What cannot be said, kind by kind and reason by reason, each with how many cases it met and what to do.
+
+    Before all of it what holds for the whole check.
+    """
     labels = labels_of(outcome)
     met: dict[tuple[Kind, str, str], list[Verdict]] = {}
     for verdict in outcome.judgement.verdicts:
         if verdict.kind in UNDECIDED:
             alike = "" if verdict.metric == STATUS else _told(verdict)
             met.setdefault((verdict.kind, alike, remedy(verdict, outcome)), []).append(verdict)
-    lines = []
+    lines = warnings(outcome)
     for (kind, _, advice), verdicts in met.items():
         first = place(verdicts[0], labels)
         where = first if len(verdicts) == 1 else f"{len(verdicts)} cases, such as {first}"
         lines.append(f"{kind.value}, {where}: {_told(verdicts[0])}; {advice}")
     return lines
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What readers have to know of the check as a whole before they believe it."""
+    return [outcome.judgement.blind.warning] if outcome.judgement.blind else []
 
 
 def remedy(verdict: Verdict, outcome: Outcome) -> str:
