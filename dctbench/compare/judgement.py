@@ -176,8 +176,10 @@ def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Reach | None:
 def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | None:
     """As of `exact.runs`; but where base's own references do not run either, base is broken and nothing is fixed."""
     found = exact.runs(case, *comparison.sides(case))
+    if found is None or found.kind is not Kind.FIXED:
+        return found
     broken = comparison.broken(case, (rules.reference, WITNESS))
-    if found is None or found.kind is not Kind.FIXED or broken is None:
+    if broken is None:
         return found
     return replace(found, kind=Kind.INCOMPARABLE, reason=f"{found.reason}; the reference {broken} does not run there")
 

@@ -45,6 +45,8 @@ def compare_stored(
     check = checked(head.run)
     usual = Rules(reference=default_reference(set(sides[0]) & set(sides[1])) or REFERENCE)
     rules = replace(check.rules if check else usual, pairs=_FEWEST, confirm=False)
+    if check is None or check.base != base.run.id:  # how many processes were the most says something of its own sides
+        rules = replace(rules, max_pairs=usual.max_pairs)
     rules = replace(rules, reference=reference or rules.reference, latency=tolerance or rules.latency)
     paired = check is not None and check.in_turn_with(base.run)
     beside = _beside(head, check)

@@ -17,7 +17,7 @@ from dctbench.compare.stored import compare_stored
 from dctbench.model import Kind
 from dctbench.references import Recorded
 from tests.made import ENVIRONMENT, result
-from tests.outcomes import BASE, HEAD
+from tests.outcomes import BASE, HEAD, in_rounds, judged
 
 RULES = [
     Rules(),
@@ -103,6 +103,20 @@ def test_the_stored_sides_of_a_check_are_judged_by_its_own_rules(rules: Rules, k
     )
     found = {verdict.metric: verdict.kind for verdict in outcome.judgement.verdicts}
     assert {metric: found.get(metric) for metric in kinds} == kinds
+
+
+def test_the_stored_sides_of_a_check_that_took_all_its_pairs_are_decided_as_they_were_there() -> None:
+    rules = Rules(latency=0.25, pairs=2, max_pairs=5)
+    after = [*in_rounds("sdpa", [4e-3] * 5), *in_rounds("dct-x", [2e-3, 3e-3, 2e-3, 1.4e-3, 2e-3], ratio=8)]
+    before = [*in_rounds("sdpa", [4e-3] * 5), *in_rounds("dct-x", [2e-3] * 5, ratio=8)]
+    there = judged(before, after, rules)
+    about = {"base": BASE.id, "base_impl": None}
+    kinds = [v.kind for v in there.judgement.verdicts]
+    assert kinds == [Kind.PASS]
+    for most, expected in ((5, kinds), (15, [Kind.INCONCLUSIVE])):  # 15: it was interrupted after five
+        head = run_of(written("head", ["dct-x"], replace(rules, max_pairs=most), **about))
+        sides = [Recorded(run, {}, side, [one.case for one in side]) for run, side in ((BASE, before), (head, after))]
+        assert [v.kind for v in compare_stored(*sides).judgement.verdicts] == expected
 
 
 @pytest.mark.parametrize(
