@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
+from dctbench.compare.checked import checked
 from dctbench.errors import UsageError
 from dctbench.levels import LEAST_POINTS, level_starts
-from dctbench.model import COMPARED_SETTINGS, Case, Run, canonical_json
+from dctbench.model import Case, Run, canonical_json
 from dctbench.stats import Interval
 from dctbench.store import Store
 from dctbench.store.naming import LEAST_DIGITS
@@ -118,7 +119,8 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     for state in store.runs():
         found = {s.case: s for s in summarise(store.results(state.run.id, [case.id, beside.id]))}
         own = found.get(case)
-        if own is None or state.run.settings.get("check", {}).get("side") == "base":
+        check = checked(state.run)
+        if own is None or (check is not None and check.side == "base"):
             continue
         if own.latency is None:
             untimed += 1
@@ -158,8 +160,7 @@ def change_points(found: History) -> list[ChangePoint]:
 
 def _place(run: Run, summary: Summary) -> tuple[str, str]:
     """What must be equal: the environment (of shards that were merged, the first round's), and the settings."""
-    settings = {name: run.settings.get(name) or None for name in COMPARED_SETTINGS}
-    return summary.rounds[0].fingerprint, canonical_json(settings)
+    return summary.rounds[0].fingerprint, canonical_json(run.compared_settings)
 
 
 def _median(level: Sequence[Point]) -> float:

@@ -216,6 +216,11 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def compared_settings(self) -> dict[str, Any]:
+        """The settings that must be equal for latencies to be compared; one that is absent or empty is None."""
+        return {name: self.settings.get(name) or None for name in COMPARED_SETTINGS}
+
+    @property
     def short_id(self) -> str:
         """The first eight digits, as people type it."""
         return self.id[:8]

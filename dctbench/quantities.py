@@ -44,15 +44,21 @@ def size(text: str, flag: str) -> float:
 
 
 def share(text: str, flag: str) -> float:
-    """A share of one: 0.05 of `5%` or `0.05`.
+    """A share of one: 0.05 of `5%` or `0.05`, 2.5 of `250%`.
 
     Raises:
-        UsageError: for anything else.
+        UsageError: for anything else, and for a bare number from 1 on: who writes `10` means 10%, not tenfold.
     """
     match = _SHARE.fullmatch(text.strip())
     if not match:
         raise UsageError(f"{flag} {text!r}: not a share", hint=f"{flag} accepts 5% or 0.05")
-    return float(match[1]) / (100 if match[2] else 1)
+    number, percent = float(match[1]), match[2] is not None
+    if number >= 1 and not percent:
+        raise UsageError(
+            f"{flag} {text!r}: a bare number is a share of one, so this would be {100 * number:g}%",
+            hint=f"write {match[1]}% or {number / 100:g}, or {100 * number:g}% if that is meant",
+        )
+    return number / 100 if percent else number
 
 
 def named(text: str, names: tuple[str, ...], flag: str) -> tuple[str, str]:

@@ -181,5 +181,6 @@ def test_the_base_side_of_a_check_is_no_part_of_a_series(tmp_path: Path) -> None
         add(store, 1, pair(1.0, None))
         add(store, 2, pair(1.0, None), check={"side": "base"})
         add(store, 3, pair(1.0, None), check={"side": "head"})
+        add(store, 4, pair(1.0, None), check=None)  # as an imported file may have it
         found = history(store, METHOD)
-    assert [point.run.settings.get("check", {}).get("side") for point in found.points] == [None, "head"]
+    assert [point.run.settings.get("check", "none") for point in found.points] == ["none", {"side": "head"}, None]

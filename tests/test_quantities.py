@@ -35,6 +35,18 @@ def test_a_share_is_a_percentage_or_a_number(text: str, share: float) -> None:
     assert quantities.share(text, "--max-error") == pytest.approx(share)
 
 
+@pytest.mark.parametrize("text", ["0.999", "0.5", "100%", "999%"])
+def test_a_share_is_bare_below_one_only(text: str) -> None:
+    assert quantities.share(text, "--tolerance") == pytest.approx(float(text.rstrip("%")) / (100 if "%" in text else 1))
+
+
+@pytest.mark.parametrize(("text", "meant"), [("10", "write 10% or 0.1,"), ("1", "write 1% or 0.01,"), ("1.0", "100%")])
+def test_a_bare_number_from_one_on_is_no_share(text: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"--tolerance '{text}'") as refused:
+        quantities.share(text, "--tolerance")
+    assert meant in str(refused.value.hint)
+
+
 def test_a_name_before_the_value_is_one_of_those_known() -> None:
     assert quantities.named("64MiB", ("tensor", "process"), "--max-memory") == ("tensor", "64MiB")
     assert quantities.named("process=1", ("tensor", "process"), "--max-memory") == ("process", "1")

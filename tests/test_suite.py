@@ -47,6 +47,7 @@ def test_a_suite_file_gives_axes_with_defaults_and_settings() -> None:
         ('MALLOC_TRIM_THRESHOLD_ = "1"', "MALLOC_TRIM_THRESHOLD_ = 1", 11, "table of texts"),
         ("[settings.env]", "[settings.evn]", 11, "did you mean 'env'"),
         ('name = "mine"', "name = 3", 1, "must be a text"),
+        ("[settings.env]", "[gate]\ntolerance_memory = 10\n[settings.env]", 12, "write 10% or 0.1"),
     ],
 )
 def test_a_mistake_names_file_line_key_and_remedy(old: str, new: str, line: int, words: str) -> None:

@@ -42,7 +42,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @click.option("--pairs", cls=Flag, section=_RULES, metavar="N",
               help="Pairs of processes of every case (default: the suite's, or 5).")  # fmt: skip
 @click.option("--max-pairs", cls=Flag, section=_RULES, metavar="N",
-              help="At most, where undecided (default: the suite's, or 15).")  # fmt: skip
+              help="At most, where undecided (default: the suite's, or 15, or as many as a proof takes).")  # fmt: skip
 @click.option("--inconclusive", cls=Flag, section=_RULES, type=click.Choice(("pass", "fail")),
               help="End with 0 or 1, and not 3, when nothing is worse but something cannot be told.")  # fmt: skip
 @budget_options

@@ -60,10 +60,10 @@ def command(
     from dctbench import catalog
     from dctbench.cli.judging import print_outcome
     from dctbench.compare.stored import compare_stored
-    from dctbench.quantities import share
+    from dctbench.limits import gate_rule
     from dctbench.references import resolve
 
-    allowed = None if tolerance is None else share(tolerance, "--tolerance")
+    allowed = None if tolerance is None else gate_rule("tolerance", [tolerance])
     sides = resolve(store, base), resolve(store, head)
     if reference is not None:
         common = set.intersection(*({result.case.implementation for result in side.results} for side in sides))

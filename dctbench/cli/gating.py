@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -17,14 +17,18 @@ from dctbench import __version__, catalog, errors, gate, gpus, suite, units
 from dctbench.cli import axes, baselines
 from dctbench.cli.files import write_whole
 from dctbench.cli.gate_progress import GateProgress
+from dctbench.cli.gate_rules import reaching
 from dctbench.cli.gate_rules import rules as rules_of
 from dctbench.cli.judging import print_outcome
 from dctbench.cli.streams import outlive_readers, typed
 from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differences
+from dctbench.compare.checked import written
+from dctbench.compare.rules import device_kind
 from dctbench.model import Case, Environment, Run, Suite
 from dctbench.plan import Plan, make_plan
 from dctbench.references import Recorded, resolve
 from dctbench.report.junit import junit_xml
+from dctbench.report.verdicts.figures import by_device
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.stats import P99_SAMPLES
 from dctbench.store import MissingError, Store, clean_label, masked, open_for_run, results_of_machine
@@ -56,6 +60,8 @@ def check(flags: Mapping[str, Any], *, suite_given: bool) -> int:
         runner = stack.enter_context(_runner(wanted, paired=baseline is None))
         gpus.require(wanted.axes["device"], runner.variables)
         prepared = _Check.prepare(wanted, flags, runner)
+        reached = reaching(prepared.rules, prepared.judged, baseline, wanted, flags)
+        prepared = replace(prepared, rules=reached)
         base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
         if base is not None and flags["base_python"] is not None:
             prepared.warn_of_same_code(base)
@@ -175,7 +181,8 @@ class _Check:
                 unknown.add(name)
         return frozenset(case for case in self.judged if case.implementation in unknown)
 
-    def _run(self, side: str, runner: LocalRunner, **about: str | None) -> Run:
+    def _run(self, side: Literal["base", "head"], runner: LocalRunner, **about: str | None) -> Run:
+        asked = list(dict.fromkeys(case.implementation for case in self.judged))
         label = clean_label(typed(self.flags["label"] or "")) or "check"
         return Run(
             id=uuid.uuid4().hex[:16],
@@ -184,13 +191,8 @@ class _Check:
             argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__ if side == "head" else runner.version or "unknown",
-            settings={**self.suite.settings, "check": {"side": side, **self._basis(), **about}},
+            settings={**self.suite.settings, "check": written(side, asked, self.rules, **about)},
         )
-
-    def _basis(self) -> dict[str, Any]:
-        """What a later comparison of the stored sides has to know."""
-        asked = list(dict.fromkeys(case.implementation for case in self.judged))
-        return {"asked": asked, "reference": self.rules.reference, "tolerance": self.rules.latency}
 
     def _side(self, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store) -> gate.Side:
         """The run stored, and its runner given this machine's rates: the same for both sides, so that plans agree."""
@@ -204,9 +206,10 @@ class _Check:
         facts = self.runner.environment.facts
         took = self.plan.seconds * (2 if unit == "pair" else 1)
         rough = "" if self.plan.estimate.measured else " (rough, nothing stored here yet)"
+        tolerance = by_device({device_kind(c): self.rules.tolerance(c) for c in self.judged}, units.percent)
         header = (
             f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "
-            f"{counted(len(self.judged), 'case')} judged · tolerance {units.percent(self.rules.latency)} · "
+            f"{counted(len(self.judged), 'case')} judged · tolerance {tolerance} · "
             f"est. {units.duration(took)}{rough}   {store.name}"
         )
         return GateProgress(header, self.flags["progress"], unit)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,9 +36,16 @@ class Change(Protocol):
     def count(self) -> int:
         """Pairs, or processes of head."""
 
+    def stored(self, series: str | None) -> int | None:
+        """Processes of a stored base, which no more can be added to; None of pairs."""
+
     @property
     def anytime(self) -> bool:
         """Whether the p-values hold however often one looks; else they are paid for LOOKS looks."""
+
+    @property
+    def series(self) -> Collection[str]:
+        """The references against which it can be told: those that share a process with the case on both sides."""
 
     def effect(self, series: str | None) -> float:
         """The change head / base by medians."""
@@ -69,10 +76,19 @@ class Paired:
         """Pairs."""
         return len(self.raw)
 
+    def stored(self, series: str | None) -> int | None:
+        """As of `Change`."""
+        return None
+
     @property
     def anytime(self) -> bool:
         """As of `Change`."""
         return True
+
+    @property
+    def series(self) -> Collection[str]:
+        """As of `Change`."""
+        return self.drifts.keys()
 
     def effect(self, series: str | None) -> float:
         """As of `Change`."""
@@ -111,6 +127,10 @@ class Unpaired:
         """Processes of head."""
         return len(self.raw[1])
 
+    def stored(self, series: str | None) -> int | None:
+        """As of `Change`."""
+        return len(self._series(series)[0])
+
     @property
     def anytime(self) -> bool:
         """As of `Change`."""
@@ -118,6 +138,11 @@ class Unpaired:
 
     def _series(self, series: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return self.raw if series is None else self.against[series]
+
+    @property
+    def series(self) -> Collection[str]:
+        """As of `Change`."""
+        return self.against.keys()
 
     def effect(self, series: str | None) -> float:
         """As of `Change`."""

@@ -25,7 +25,10 @@ _ROUNDING = 1e-6
 
 
 def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | None:
-    """Whether the case runs on both sides: a verdict where it does not, None where there is more to compare."""
+    """Whether the case runs on both sides: a verdict where it does not, None where there is more to compare.
+
+    A base that ran in any round has figures to compare with, however it ended later: only one that never ran is fixed.
+    """
     kind, reason = None, ""
     if head is None:
         kind, reason = Kind.MISSING, "measured in base, not in head"
@@ -38,9 +41,14 @@ def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | No
         reason = f"fails on both sides (base ended: {ending(base)}; head: {ending(head)})"
     elif head.status != "ok":
         kind, reason = Kind.NEWLY_FAILING, f"ran in base, head ended: {ending(head)}"
-    elif base.status != "ok":
+    elif not ran(base):
         kind, reason = Kind.FIXED, f"runs now, base ended: {ending(base)}"
     return None if kind is None else Verdict(case, STATUS, kind, reason=reason)
+
+
+def ran(summary: Summary) -> bool:
+    """Whether the case ran in one round or more."""
+    return any(result.status == "ok" for result in summary.rounds)
 
 
 def ending(summary: Summary) -> str:

@@ -6,14 +6,16 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dctbench.analysis import Summary
+from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
 from dctbench.compare.change import Change, paired, unpaired
 from dctbench.compare.latency import Finding, Timed, findings
+from dctbench.compare.reach import Reach
 from dctbench.compare.rules import WITNESS, Rules, floor
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
 
 LATENCY = "latency"
+BASE_FAILED = "base failed in some of its processes"
 _KINDS = {
     Finding.SLOWER: Kind.SLOWER,
     Finding.FASTER: Kind.FASTER,
@@ -54,13 +56,24 @@ class Comparison:
         """A judged case on either side."""
         return self.base.get(self.counterparts[case]), self.head.get(case)
 
+    def broken(self, case: Case, names: Iterable[str]) -> str | None:
+        """The first reference of a case's shape, be it the case itself, that runs in head and never ran in base."""
+        beside = (c for c in self.base if c.shape == case.shape and c in self.head)
+        lost = {c.implementation for c in beside if exact.ran(self.head[c]) and not exact.ran(self.base[c])}
+        return next((name for name in names if name in lost), None)
+
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
-        """Those references beside a case that ran on both sides; a case is no reference of itself."""
+        """Those references beside a case that ran on both sides; a case is no reference of itself.
+
+        Of a method with a ratio it is one case on both sides: that of the judged case's ratio, else of the least.
+        """
         found = {}
         for name in names:
-            pair = [_reference(side, case.shape, name) for side in (self.base, self.head)]
-            if name != case.implementation and pair[0] and pair[1]:
-                found[name] = (pair[0], pair[1])
+            beside = [c for c in self.head if c.implementation == name and c.shape == case.shape and c in self.base]
+            beside = [c for c in beside if self.head[c].status == self.base[c].status == "ok"]
+            if beside and name != case.implementation:
+                same = min(beside, key=lambda c: (c.ratio != case.ratio, c.ratio or 0.0))
+                found[name] = (self.base[same], self.head[same])
         return found
 
 
@@ -73,12 +86,14 @@ class Judgement:
         open: the cases that need another pair, or another process of head; none when all is said.
         confirming: whether these must be fresh, in rounds above CONFIRMING.
         drift: the median change head / base of each reference over all shapes.
+        blind: where a gate's processes cannot prove any slowdown, what they can reach; else None.
     """
 
     verdicts: tuple[Verdict, ...]
     open: tuple[Case, ...] = ()
     confirming: bool = False
     drift: Mapping[str, float] = field(default_factory=dict)
+    blind: Reach | None = None
 
     def by_case(self) -> dict[Case, Kind]:
         """The verdict on each case as a whole: its gravest one, or its best where nothing is grave."""
@@ -92,24 +107,41 @@ class Judgement:
             found[verdict.case] = min(known, verdict.kind, key=ranks.index)
         return found
 
+    @property
+    def compares(self) -> bool:
+        """Whether any figure of head was held against one of base: a budget needs no base, and a base that lacks a case
+        or never ran it has no figure.
+        """
+        return any(
+            v.kind not in (Kind.NEW, Kind.FIXED) and not v.metric.startswith(exact.BUDGET) for v in self.verdicts
+        )
+
     def exit_code(self, inconclusive: str | None = None) -> int:
-        """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead."""
+        """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead.
+
+        A latency that could not have been proven slower never passes so: not the machine is noisy, the gate is blind.
+        """
         kinds = {verdict.kind for verdict in self.verdicts}
         if kinds & REGRESSIONS:
             return 1
-        if Kind.INCOMPARABLE in kinds or not kinds - {Kind.NEW}:
+        if Kind.INCOMPARABLE in kinds or not self.compares:
             return 3
-        if Kind.INCONCLUSIVE in kinds:
+        unsure = [verdict for verdict in self.verdicts if verdict.kind is Kind.INCONCLUSIVE]
+        if self.blind and inconclusive == "pass" and any(verdict.metric == LATENCY for verdict in unsure):
+            return 3
+        if unsure:
             return {"pass": 0, "fail": 1}.get(inconclusive or "", 3)
         return 0
 
 
 def judge(comparison: Comparison, rules: Rules) -> Judgement:
     """The verdicts by what has been measured so far; pure, so that stored results give the same again."""
-    standing = {case: exact.runs(case, *comparison.sides(case)) for case in comparison.counterparts}
+    standing = {case: _standing(comparison, rules, case) for case in comparison.counterparts}
     first = _timed(comparison, rules, [case for case, verdict in standing.items() if verdict is None], fresh=False)
     found = findings(first, rules)
     still = tuple(case for case, finding in found.items() if finding is Finding.OPEN)
+    if comparison.paired and rules.confirm:
+        still += tuple(case for case, verdict in standing.items() if verdict and _by_one_failure(comparison, verdict))
     suspects = [case for case, finding in found.items() if finding is Finding.SLOWER]
     confirming = bool(suspects) and not (still and rules.confirm)
     second: dict[Case, Timed] = {}
@@ -129,7 +161,33 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         head = comparison.head.get(case)
         verdicts += exact.budgets(head, rules) if head else ()
     verdicts += [v for case in comparison.missing if (v := exact.runs(case, comparison.base[case], None))]
-    return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules))
+    return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules), _blind(first, rules))
+
+
+def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Reach | None:
+    """What the processes of a gate reach, where that is not enough; of two stored runs nobody waits for a verdict."""
+    stored = [one.change.stored(one.primary) for one in timed.values() if one.change.count]
+    if not stored or not rules.confirm:
+        return None
+    reach = Reach(len(stored), min((number for number in stored if number is not None), default=None), rules.max_pairs)
+    return None if reach.enough else reach
+
+
+def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | None:
+    """As of `exact.runs`; but where base's own references do not run either, base is broken and nothing is fixed."""
+    found = exact.runs(case, *comparison.sides(case))
+    if found is None or found.kind is not Kind.FIXED:
+        return found
+    broken = comparison.broken(case, (rules.reference, WITNESS))
+    if broken is None:
+        return found
+    return replace(found, kind=Kind.INCOMPARABLE, reason=f"{found.reason}; the reference {broken} does not run there")
+
+
+def _by_one_failure(comparison: Comparison, verdict: Verdict) -> bool:
+    """Whether a case is fixed by one failure of base, which may have been the machine's: another pair will tell."""
+    base, _ = comparison.sides(verdict.case)
+    return verdict.kind is Kind.FIXED and base is not None and len(base.rounds) < 2
 
 
 def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh: bool) -> dict[Case, Timed]:
@@ -138,7 +196,7 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
     timed = {}
     for case in cases:
         base, head = comparison.sides(case)
-        if base is None or head is None or base.latency is None:
+        if base is None or head is None or base.latency is None or base.status != "ok":
             continue
         references = comparison.references(case, (rules.reference, WITNESS))
         beside = None if case.implementation == rules.reference else rules.reference
@@ -147,7 +205,9 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         form: Callable[..., Change] = paired if comparison.paired else unpaired
         change = form(base, head, references, fresh)
         primary = None if comparison.paired else beside
-        witnesses = tuple(name for name in references if name != primary)
+        if primary is not None and change.count and primary not in change.series:
+            continue
+        witnesses = tuple(name for name in references if name != primary and name in change.series)
         timed[case] = Timed(case, change, primary, witnesses, base.latency.value, floor(case))
     return timed
 
@@ -164,9 +224,14 @@ def _compared(
     base, head = comparison.sides(case)
     assert base is not None
     assert head is not None
+    failed = f"{BASE_FAILED} ({exact.ending(base)})" if base.status != "ok" else None
+    if failed:  # what it counted where it ran stands
+        [base] = summarise(result for result in base.rounds if result.status == "ok")
     shown = second if second is not None and second.change.count else first
     if shown is None or finding is None or not shown.change.count:
-        reason = comparison.apart or f"the reference {rules.reference} was not measured beside it on both sides"
+        reason = (
+            failed or comparison.apart or f"the reference {rules.reference} was not measured beside it on both sides"
+        )
         latency = _incomparable(base, head, rules, reason)
     else:
         latency = _latency(base, head, rules, shown, finding)
@@ -180,7 +245,8 @@ def _incomparable(base: Summary, head: Summary, rules: Rules, reason: str) -> Ve
     seconds = [summary.latency.value if summary.latency else None for summary in (base, head)]
     before, now = seconds
     raw = now / before if before and now else None
-    return Verdict(head.case, LATENCY, Kind.INCOMPARABLE, before, now, raw=raw, tolerance=rules.latency, reason=reason)
+    allowed = rules.tolerance(head.case)
+    return Verdict(head.case, LATENCY, Kind.INCOMPARABLE, before, now, raw=raw, tolerance=allowed, reason=reason)
 
 
 def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: Finding) -> Verdict:
@@ -197,7 +263,7 @@ def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: 
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         raw=shown.change.effect(None),
-        tolerance=rules.latency,
+        tolerance=rules.tolerance(head.case),
         reason=_REASONS.get(finding, ""),
     )
 
@@ -214,8 +280,3 @@ def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
         if changes:
             drift[name] = statistics.median(changes)
     return drift
-
-
-def _reference(side: Mapping[Case, Summary], shape: tuple[object, ...], name: str) -> Summary | None:
-    found = (s for c, s in side.items() if c.implementation == name and c.shape == shape and s.status == "ok")
-    return next(found, None)

@@ -58,7 +58,7 @@ def _p_slower(one: Timed, rules: Rules) -> float:
     """1 between the looks that are paid for, where not every count of processes may be looked at."""
     count = one.change.count
     looked_at = one.change.anytime or not rules.confirm or count == rules.pairs or count >= rules.max_pairs
-    return one.change.p_slower(one.primary, rules.latency) if looked_at else 1.0
+    return one.change.p_slower(one.primary, rules.tolerance(one.case)) if looked_at else 1.0
 
 
 def _finding(one: Timed, proven: bool, rules: Rules, alpha: float) -> Finding:
@@ -72,7 +72,7 @@ def _finding(one: Timed, proven: bool, rules: Rules, alpha: float) -> Finding:
         return Finding.SLOWER
     if not beyond and agreed:
         gained = _has_gained(one, rules)
-        if gained and one.change.p_faster(one.primary, rules.latency) <= alpha:
+        if gained and one.change.p_faster(one.primary, rules.tolerance(one.case)) <= alpha:
             return Finding.FASTER
         if most or (not gained and _plainly_within(one, rules)):
             return Finding.WITHIN
@@ -84,7 +84,7 @@ def _finding(one: Timed, proven: bool, rules: Rules, alpha: float) -> Finding:
 def _beyond(one: Timed, series: str | None, rules: Rules) -> bool:
     """Whether the median change is beyond the tolerance and worth seconds enough."""
     effect = one.change.effect(series)
-    return effect > 1 + rules.latency and (effect - 1) * one.seconds >= one.floor
+    return effect > 1 + rules.tolerance(one.case) and (effect - 1) * one.seconds >= one.floor
 
 
 def _has_gained(one: Timed, rules: Rules) -> bool:
@@ -92,7 +92,7 @@ def _has_gained(one: Timed, rules: Rules) -> bool:
     proof of it is not corrected for the number of cases.
     """
     effect = one.change.effect(one.primary)
-    gained = effect < 1 / (1 + rules.latency) and (1 - effect) * one.seconds >= one.floor
+    gained = effect < 1 / (1 + rules.tolerance(one.case)) and (1 - effect) * one.seconds >= one.floor
     return gained and one.change.effect(None) < 1
 
 
@@ -101,4 +101,4 @@ def _plainly_within(one: Timed, rules: Rules) -> bool:
     interval = one.change.interval(one.primary)
     if interval is None or one.change.moved > MOVED:
         return False
-    return interval.high <= 1 + rules.latency or (interval.high - 1) * one.seconds < one.floor
+    return interval.high <= 1 + rules.tolerance(one.case) or (interval.high - 1) * one.seconds < one.floor

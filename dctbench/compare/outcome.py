@@ -9,7 +9,7 @@ from typing import Any
 from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
 from dctbench.environment import STABLE, STABLE_OF_GPU
-from dctbench.model import COMPARED_SETTINGS, Environment, Run
+from dctbench.model import Environment, Run
 
 _SHOWN = (*STABLE, "dctbench", "numpy", "release", "governor", "boost", "affinity", "cpu_quota", "huge_pages",
           "host", "memory_bytes")  # fmt: skip
@@ -58,9 +58,10 @@ def apart(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> str 
     before, now = fingerprints
     if not before & now:
         return "taken in another environment, and latency compares only inside one"
-    for name in COMPARED_SETTINGS:
-        if base.settings.get(name) != head.settings.get(name):
-            return f"taken with another setting of {name}: {base.settings.get(name)}, here {head.settings.get(name)}"
+    here = head.compared_settings
+    for name, setting in base.compared_settings.items():
+        if setting != here[name]:
+            return f"taken with another setting of {name}: {setting}, here {here[name]}"
     return None
 
 

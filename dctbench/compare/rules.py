@@ -27,7 +27,8 @@ class Rules:
 
     Attributes:
         reference: the implementation whose latency beside a case's cancels drift.
-        latency, flops, memory, error: the tolerance of each.
+        latency: the tolerance of latency: one for every device, or one by kind of device.
+        flops, memory, error: the tolerance of each.
         pairs: of processes (or fresh processes of head alone, against a stored baseline) that every case gets.
         max_pairs: that an undecided case gets at most.
         confirm: whether a slower case needs fresh processes that say it again. Where nothing more can be measured, as
@@ -37,7 +38,7 @@ class Rules:
     """
 
     reference: str = REFERENCE
-    latency: float = TOLERANCES["cpu"]
+    latency: float | Mapping[str, float] = field(default_factory=lambda: TOLERANCES)
     flops: float = 0.0
     memory: float = 0.0
     error: float = 0.01
@@ -47,6 +48,10 @@ class Rules:
     budgets: Budgets = field(default_factory=Budgets)
     at: Mapping[str, object] = field(default_factory=dict)
 
+    def tolerance(self, case: Case) -> float:
+        """The tolerance of a case's latency."""
+        return self.latency[device_kind(case)] if isinstance(self.latency, Mapping) else self.latency
+
     def budgeted(self, case: Case) -> bool:
         """Whether the budgets are held against this case."""
         return all(getattr(case, name) == value for name, value in self.at.items())
@@ -54,4 +59,9 @@ class Rules:
 
 def floor(case: Case) -> float:
     """The least change of latency in seconds that can be a regression on the case's device."""
-    return FLOORS[case.device.partition(":")[0]]
+    return FLOORS[device_kind(case)]
+
+
+def device_kind(case: Case) -> str:
+    """`cuda` of `cuda:0`."""
+    return case.device.partition(":")[0]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
-from dctbench.analysis import Summary, arranged, default_reference
+from dctbench.analysis import REFERENCE, Summary, arranged, default_reference
+from dctbench.compare.checked import Checked, checked
+from dctbench.compare.exact import BUDGET
 from dctbench.compare.judgement import Comparison, judge
 from dctbench.compare.outcome import Outcome, apart, differences
-from dctbench.compare.rules import TOLERANCES, Rules
+from dctbench.compare.rules import Rules
 from dctbench.errors import CannotJudgeError
-from dctbench.model import Case, Kind, Run, Verdict
+from dctbench.model import Case, Kind, Verdict
 from dctbench.references import Recorded
 
 _FEWEST = 2
@@ -29,7 +30,7 @@ def compare_stored(
     Args:
         base, head: the runs.
         reference: whose latency beside a case's cancels drift; when None, that of the check which measured head, else
-            sdpa or full, if it ran in both.
+            sdpa or full, if it ran in both. All other rules are that check's, too, budgets among them.
         tolerance: of latency, a share; when None, that check's, else what is usual for the devices of head.
 
     Raises:
@@ -41,15 +42,16 @@ def compare_stored(
                 f"run {side.run.short_id} has no results yet", hint="go on with: dctbench run --resume"
             )
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
-    known = _check(head.run)
-    reference = reference or known.get("reference") or default_reference(set(sides[0]) & set(sides[1]))
-    tolerance = known.get("tolerance") if tolerance is None else tolerance
-    rules = Rules(pairs=_FEWEST, confirm=False, latency=_tolerance(head) if tolerance is None else tolerance)
-    rules = replace(rules, reference=reference) if reference else rules
-    paired = _are_pairs(base, head)
-    beside = _beside(head)
+    check = checked(head.run)
+    usual = Rules(reference=default_reference(set(sides[0]) & set(sides[1])) or REFERENCE)
+    rules = replace(check.rules if check else usual, pairs=_FEWEST, confirm=False)
+    if check is None or check.base != base.run.id:  # how many processes were the most says something of its own sides
+        rules = replace(rules, max_pairs=usual.max_pairs)
+    rules = replace(rules, reference=reference or rules.reference, latency=tolerance or rules.latency)
+    paired = check is not None and check.in_turn_with(base.run)
+    beside = _beside(head, check)
     cases = [case for case in _in_order(head, rules) if case.implementation not in beside]
-    counterparts = _counterparts(cases, _check(head.run).get("base_impl") if paired else None, sides[0])
+    counterparts = _counterparts(cases, check.instead if check and paired else None, sides[0])
     ours = {*counterparts.values(), *cases}
     fingerprints = set(base.environments), set(head.environments)
     comparison = Comparison(
@@ -73,24 +75,11 @@ def compare_stored(
     )
 
 
-def _check(run: Run) -> Mapping[str, Any]:
-    """What a check has written about a run that it measured; nothing for any other."""
-    found = run.settings.get("check")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _are_pairs(base: Recorded, head: Recorded) -> bool:
-    """Whether one check measured both in turn. A check against a stored run names its base, but no `base_impl`."""
-    check = _check(head.run)
-    return "base_impl" in check and check.get("base") == base.run.id
-
-
-def _beside(head: Recorded) -> frozenset[str]:
+def _beside(head: Recorded, check: Checked | None) -> frozenset[str]:
     """The references that a check has added to what it was asked for: they get no verdict."""
-    asked = _check(head.run).get("asked")
-    if not isinstance(asked, list):
+    if check is None or check.asked is None:
         return frozenset()
-    return frozenset(case.implementation for case in head.plan) - frozenset(map(str, asked))
+    return frozenset(case.implementation for case in head.plan) - frozenset(check.asked)
 
 
 def _in_order(head: Recorded, rules: Rules) -> list[Case]:
@@ -98,21 +87,17 @@ def _in_order(head: Recorded, rules: Rules) -> list[Case]:
     return list(dict.fromkeys([*(summary.case for summary in arranged(head.summaries, rules.reference)), *head.plan]))
 
 
-def _counterparts(cases: Iterable[Case], base_impl: object, base: Mapping[Case, Summary]) -> dict[Case, Case]:
+def _counterparts(cases: Iterable[Case], base_impl: str | None, base: Mapping[Case, Summary]) -> dict[Case, Case]:
     """What each case of head is compared with: itself, or the method that the check took for its base."""
     if base_impl is None:
         return {case: case for case in cases}
     found = {}
     for case in cases:
-        same = replace(case, implementation=str(base_impl))
+        same = replace(case, implementation=base_impl)
         found[case] = same if same in base else replace(same, ratio=None)
     return found
 
 
-def _tolerance(head: Recorded) -> float:
-    return max(TOLERANCES[result.case.device.partition(":")[0]] for result in head.results)
-
-
 def _compared(verdicts: Iterable[Verdict]) -> bool:
     """Whether any verdict says how the two sides compare, be it that this cannot be told yet."""
-    return any(verdict.kind not in _ALONE for verdict in verdicts)
+    return any(verdict.kind not in _ALONE and not verdict.metric.startswith(BUDGET) for verdict in verdicts)

@@ -23,13 +23,16 @@ from dctbench.report.verdicts.rows import labels_of
 from dctbench.texts import harmless
 
 _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
+_SKIPPED = UNDECIDED | {Kind.NEW}
 
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """One test case; `state` is failure, error or skipped, and nothing where it passed."""
+    """One test case, of the gate as a whole where `case` is None; `state` is failure, error or skipped, and nothing
+    where it passed.
+    """
 
-    case: Case
+    case: Case | None
     seconds: float | None
     state: str = ""
     kind: str = ""
@@ -38,12 +41,15 @@ class _Test:
 
 
 def junit_xml(outcome: Outcome) -> str:
-    """A comparison: what makes a check exit 1 are failures, what cannot be told is skipped, with the reason."""
+    """A comparison: what makes a check exit 1 are failures; what cannot be told and what is new is skipped, with the
+    reason. Where the check does not pass and no test case shows it, one more does.
+    """
     by_case: dict[Case, list[Verdict]] = {}
     for verdict in outcome.judgement.verdicts:
         by_case.setdefault(verdict.case, []).append(verdict)
     about = {
         "summary": opening(outcome),
+        **{f"warning.{number}": text for number, text in enumerate(words.warnings(outcome), 1)},
         "exit_code": outcome.exit_code,
         "base": words.run_words(outcome.base),
         "head": words.run_words(outcome.head),
@@ -51,7 +57,13 @@ def junit_xml(outcome: Outcome) -> str:
         **{f"differs.{one.fact}": f"{one.base} -> {one.head}" for one in outcome.differences},
     }
     kinds, labels = outcome.judgement.by_case(), labels_of(outcome)
-    tests = [_judged(case, kinds[case], found, labels) for case, found in by_case.items()]
+    fails = REGRESSIONS
+    if outcome.exit_code == 1 and not fails & set(kinds.values()):  # --inconclusive fail
+        fails = frozenset({Kind.INCONCLUSIVE})
+    tests = [_judged(case, kinds[case], fails, found, labels) for case, found in by_case.items()]
+    if outcome.exit_code and not any(test.state for test in tests):
+        state = "failure" if outcome.exit_code == 1 else "error"
+        tests.append(_Test(None, None, state, "gate", [words.closing(outcome)]))
     return _document("dctbench check", outcome.head, about, tests)
 
 
@@ -63,10 +75,10 @@ def run_junit_xml(run: Run, summaries: Sequence[Summary], plan: Iterable[Case]) 
     return _document("dctbench run", run, {"suite": run.suite, "dctbench": run.dctbench_version}, tests)
 
 
-def _judged(case: Case, kind: Kind, verdicts: Sequence[Verdict], labels: Labels) -> _Test:
+def _judged(case: Case, kind: Kind, fails: frozenset[Kind], verdicts: Sequence[Verdict], labels: Labels) -> _Test:
     """One case by its gravest verdict; the lines are of all verdicts that are as grave."""
-    state = "failure" if kind in REGRESSIONS else "skipped" if kind in UNDECIDED else ""
-    counted = REGRESSIONS if state == "failure" else UNDECIDED
+    state = "failure" if kind in fails else "skipped" if kind in _SKIPPED else ""
+    counted = fails if state == "failure" else _SKIPPED
     return _Test(
         case=case,
         seconds=next((v.head for v in verdicts if v.metric == LATENCY), None),
@@ -112,8 +124,10 @@ def _document(name: str, run: Run, about: Mapping[str, object], tests: Sequence[
     suite = ET.SubElement(root, "testsuite", {"name": name, **counts, "timestamp": timestamp})
     _add_properties(suite, {"run": run.id, "label": run.label or "", **about})
     for test in tests:
-        attributes = {"classname": f"dctbench.{test.case.implementation}", "name": series_name(test.case),
-                      "time": _seconds(test.seconds or 0.0)}  # fmt: skip
+        place = ("dctbench", "gate")
+        if test.case is not None:
+            place = f"dctbench.{test.case.implementation}", series_name(test.case)
+        attributes = {"classname": place[0], "name": place[1], "time": _seconds(test.seconds or 0.0)}
         element = ET.SubElement(suite, "testcase", {key: _text(value) for key, value in attributes.items()})
         _add_properties(element, test.properties)
         if test.state:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
+from dctbench import suite
 from tests.benchmarks import gate_rates
 
 
@@ -18,20 +19,34 @@ def test_intervals_are_the_exact_ones(hits: int, of: int) -> None:
 
 
 def test_a_gate_counts_only_when_it_fails_for_what_was_planted() -> None:
-    slow = ["dct-x", gate_rates.PLANTED_LENGTH, 8, "latency", "SLOWER", 1.4]
+    slow, beside, unsure = (
+        ["dct-x", gate_rates.PLANTED_LENGTH, ratio, "latency", kind, 1.4]
+        for ratio, kind in ((8, "SLOWER"), (4, "SLOWER"), (4, "INCONCLUSIVE"))
+    )
     elsewhere = ["dct-x", 512, 8, "latency", "SLOWER", 1.4]
     gates = [
-        {"kind": "40%", "exit": 1, "seconds": 60, "verdicts": [slow]},
+        {"kind": "40%", "exit": 1, "seconds": 60, "verdicts": [slow, unsure]},
         {"kind": "40%", "exit": 1, "seconds": 70, "verdicts": [elsewhere]},
+        {"kind": "40%", "exit": 1, "seconds": 70, "verdicts": [slow, beside]},
         {"kind": "40%", "exit": 3, "seconds": 80, "verdicts": []},
         {"kind": "same", "exit": 1, "seconds": 90, "verdicts": [elsewhere]},
         {"kind": "same", "exit": 0, "seconds": 90, "verdicts": []},
     ]
     same, planted = gate_rates.counted(gates)
     assert (same["gates"], same["hits"], same["inconclusive"], same["others"]) == (2, 1, 0, 1)
-    assert (planted["gates"], planted["hits"], planted["inconclusive"], planted["seconds"]) == (3, 1, 1, 70)
+    assert (planted["gates"], planted["hits"], planted["inconclusive"], planted["seconds"]) == (4, 2, 1, 70)
     assert planted["others"] == 1
-    assert gate_rates.table(gates)[-1].startswith("| takes 40% longer at equal FLOPs | 3 | 1 | 33.3% (0.8% to 90.6%)")
+    assert (planted["called"], planted["planted"], same["planted"]) == (3, 8, 0)  # one gate in two caught, 3 cases in 8
+    head, _, *rows = gate_rates.table(gates)
+    assert "| planted cases called |" in head
+    assert rows[0].startswith("| is the same code | 2 | 1 | 50.0% (1.3% to 98.7%) | - |")
+    assert rows[1].startswith("| takes 40% longer at equal FLOPs | 4 | 2 | 50.0% (6.8% to 93.2%) | 3 of 8 | 1 | 1 |")
+
+
+def test_the_planted_cases_are_those_of_the_suite() -> None:
+    axes = suite.load("ci").axes
+    assert {"dct-x"} <= set(axes["impl"])
+    assert list(axes["seq"]).count(gate_rates.PLANTED_LENGTH) * len(axes["ratio"]) == gate_rates.PLANTED_CASES
 
 
 @pytest.mark.parametrize("kind", ["40%", "copy"])

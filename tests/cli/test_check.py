@@ -60,6 +60,8 @@ def test_a_check_needs_exactly_one_base(cli: Cli) -> None:
         (("--base-impl", "dtc-x"), "dct-x"),
         (("--base-impl", "dct*"), "name one"),
         (("--base-impl", "sdpa", "--tolerance", "0%"), "no two runs agree"),
+        (("--base-impl", "sdpa", "--tolerance", "10"), "write 10% or 0.1"),
+        (("--base-impl", "sdpa", "--max-error", "noise=5"), "write 5% or 0.05"),
         (("--base-impl", "sdpa", "--pairs", "9", "--max-pairs", "3"), "--max-pairs 3 is less than --pairs 9"),
         (("--base-impl", "sdpa", "--pairs", "many"), "--pairs 'many'"),
         (("--base-impl", "sdpa", "--reference", "sdap"), "sdpa"),
@@ -83,6 +85,9 @@ def test_the_same_code_in_another_environment_passes_and_both_sides_are_stored(c
     found = done.json()
     assert {kind for (name, _), kind in verdicts(done).items() if name == "dct-x"} == {"PASS"}
     assert set(found["drift"]) == {"sdpa", "none"}
+    [warning] = found["warnings"]
+    assert warning.endswith("2 pairs cannot prove it; --max-pairs 5 can")
+    assert warning in done.err  # before anything is measured
     assert {v["case"]["implementation"] for v in found["verdicts"]} == {"dct-x"}  # the references get no verdict
     runs = {run["label"]: run["results"] for run in cli("list", "runs", "--format", "json").json()}
     assert runs == {"check (base)": "6", "check": "6"}

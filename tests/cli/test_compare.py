@@ -160,6 +160,9 @@ def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
         (("base.json", "empty.json"), 3, "has no results yet"),
         (("base.json", "base.json", "--reference", "sdap"), 2, "did you mean 'sdpa'"),
         (("base.json", "base.json", "--tolerance", "much"), 2, "--tolerance 'much': not a share"),
+        (("base.json", "base.json", "--tolerance", "10"), 2, "write 10% or 0.1"),
+        (("base.json", "base.json", "--tolerance", "0%"), 2, "no two runs agree"),
+        (("base.json", "base.json", "--tolerance", "1100%"), 2, "more than tenfold"),
         (("base.json",), 5, "dctbench run"),
         ((), 2, "needs a run to compare with"),
     ):

@@ -171,8 +171,8 @@ def one(implementation, status, **more):
         ("ok", "timeout", Kind.NEWLY_FAILING, 1),
         ("ok", "unsupported", Kind.NEWLY_FAILING, 1),
         ("ok", "skipped", Kind.NEWLY_FAILING, 1),
-        ("error", "ok", Kind.FIXED, 0),
-        ("oom", "ok", Kind.FIXED, 0),
+        ("error", "ok", Kind.FIXED, 3),
+        ("oom", "ok", Kind.FIXED, 3),
         ("error", "error", Kind.INCOMPARABLE, 3),
         ("skipped", "skipped", Kind.INCOMPARABLE, 3),
         (None, "ok", Kind.NEW, 3),
@@ -184,6 +184,80 @@ def test_a_case_that_does_not_run_on_both_sides_never_passes_silently(base, head
     judgement = compare(before, [one("dct-x", head)])
     assert kinds(judgement, "status") == {"dct-x": kind}
     assert judgement.exit_code() == code
+
+
+def failing(results, names, rounds):
+    """The same results, those of the named methods in those rounds ended by a timeout."""
+    return [
+        replace(r, status="timeout", measurements=(), message="after 120 s")
+        if r.case.implementation in names and r.round in rounds else r
+        for r in results
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", [(7,), (2, 5), (2, 3, 4, 5, 6, 7)])
+def test_a_base_that_fails_in_some_rounds_hides_no_regression_and_leaves_nothing_open(lost):
+    base = failing(side(range(1, 8)), ["dct-x"], lost)
+    worse = compare(base, side(range(1, 8), values={"memory.tensor": ("B", 4097.0)}))
+    assert kinds(worse, "memory.tensor") == {"dct-x": Kind.WORSE}
+    assert worse.exit_code() == 1
+    same = compare(base, side(range(1, 8), slow(3.0)))
+    assert kinds(same, "memory.tensor") == {"dct-x": Kind.PASS}
+    assert kinds(same) == {"dct-x": Kind.INCOMPARABLE}
+    assert same.open == ()
+    assert [same.exit_code(said) for said in (None, "pass")] == [3, 3]
+
+
+def test_a_base_that_ran_in_later_rounds_only_is_not_compared_by_the_figures_of_its_failure():
+    base = failing(side(range(1, 4)), ["dct-x"], (1,))
+    judgement = compare(base, side(range(1, 4)))
+    assert kinds(judgement, "flops") == {"dct-x": Kind.INCOMPARABLE}
+    assert judgement.exit_code() == 3
+
+
+def test_a_base_that_never_runs_is_fixed_once_a_second_pair_says_so():
+    both = ("dct-x", "sdpa")
+    once = compare(failing(side([1]), ["dct-x"], (1,)), side([1]), judged=both)
+    assert {case.implementation for case in once.open} == {"dct-x", "sdpa"}
+    twice = compare(failing(side(range(1, 6)), ["dct-x"], range(1, 6)), side(range(1, 6)), judged=both)
+    assert kinds(twice, "status") == {"dct-x": Kind.FIXED}
+    assert twice.open == ()
+    assert twice.exit_code() == 0  # sdpa was compared
+
+
+@pytest.mark.parametrize("reference", ["sdpa", "none"])
+def test_a_base_whose_references_do_not_run_either_is_broken_and_nothing_is_fixed(reference):
+    base = failing(side(range(1, 6)), ["dct-x", reference], range(1, 6))
+    judgement = compare(base, side(range(1, 6)), judged=("dct-x", "sdpa"))
+    assert kinds(judgement, "status")["dct-x"] is Kind.INCOMPARABLE
+    assert judgement.exit_code() == 3
+
+
+def test_budgets_alone_compare_nothing():
+    rules = Rules(budgets=Budgets(memory=1e6))
+    judgement = compare([], side(range(1, 6)), rules=rules)
+    assert kinds(judgement, "budget.memory") == {"dct-x": Kind.PASS}
+    assert kinds(judgement, "status") == {"dct-x": Kind.NEW}
+    assert judgement.exit_code() == 3
+    fixed = compare(failing(side([1, 2]), ["dct-x"], (1, 2)), side([1, 2]), rules=rules)
+    assert kinds(fixed, "status") == {"dct-x": Kind.FIXED}
+    assert fixed.exit_code() == 3
+
+
+@pytest.mark.parametrize(
+    ("latency", "said"),
+    [({"cpu": 0.25, "cuda": 0.07}, {"cpu": ("PASS", 0.25), "cuda:0": ("SLOWER", 0.07)}),
+     (0.25, {"cpu": ("PASS", 0.25), "cuda:0": ("PASS", 0.25)}),
+     (0.07, {"cpu": ("SLOWER", 0.07), "cuda:0": ("SLOWER", 0.07)})],
+)  # fmt: skip
+def test_each_device_is_held_to_its_own_tolerance_and_a_given_one_holds_for_all(latency, said):
+    both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
+    base, head = (
+        [one for device in ("cpu", "cuda:0") for one in side(both, slow(by), 0.005, seed, device=device)]
+        for by, seed in ((1.0, 0), (1.15, 1))
+    )
+    found = [v for v in compare(base, head, rules=Rules(latency=latency)).verdicts if v.metric == "latency"]
+    assert {v.case.device: (v.kind.value, v.tolerance) for v in found} == said
 
 
 def test_the_first_failure_is_told_and_not_what_it_kept_from_running():
@@ -211,6 +285,40 @@ def test_without_its_reference_a_change_cannot_be_told_from_drift():
     judgement = compare(base, side(range(1, 6)))
     assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE}
     assert judgement.exit_code() == 3
+
+
+@pytest.mark.parametrize("reference", ["sdpa", "none"])
+def test_a_case_that_shares_no_process_with_a_reference_is_told_from_the_others_or_not_at_all(reference):
+    base = [r for r in side(range(1, 11)) if (r.case.implementation == reference) == (r.round > 5)]
+    judgement = compare(base, side(range(1, 6)), paired=False)
+    assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE if reference == "sdpa" else Kind.PASS}
+    assert judgement.open == ()
+
+
+@pytest.mark.parametrize("ratio", [4, 8])
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_reference_with_a_ratio_is_the_same_case_on_both_sides_and_of_the_cases_own_ratio(paired, ratio):
+    """dct-kv takes another time at each ratio, and is met in another order on each side."""
+
+    def measured(order):
+        return [
+            one for number in range(1, 11) for r in order
+            for one in (result("dct-kv", 1024, 1e-3 * r, ratio=r, round=number),
+                        result("dct-x", 1024, 2e-3, ratio=r, round=number))
+        ]  # fmt: skip
+
+    rules = replace(RULES, reference="dct-kv")
+    judgement = compare(measured([4, 8]), measured([8, 4]), paired=paired, rules=rules)
+    assert {v.kind for v in judgement.verdicts} == {Kind.PASS}
+    assert {v.effect for v in judgement.verdicts} == {1.0}
+
+    other = 12 - ratio  # there the reference itself takes twice as long in head
+    head = [
+        result("dct-kv", 1024, 2 * 1e-3 * other, ratio=other, round=r.round)
+        if (r.case.implementation, r.case.ratio) == ("dct-kv", other) else r for r in measured([8, 4])
+    ]  # fmt: skip
+    moved = compare(measured([4, 8]), head, paired=False, rules=rules)
+    assert {v.case.ratio: v.effect for v in moved.verdicts} == {ratio: 1.0, other: 0.5}
 
 
 def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():

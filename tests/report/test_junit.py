@@ -81,15 +81,36 @@ def test_a_comparison_has_a_test_case_per_case_with_its_gravest_verdict() -> Non
     assert cases["dct-x r=16 n=1024 layer forward float32 cpu eager b1 h8x64"].find("skipped") is None
 
 
+def verdict_of(kind: Kind) -> Verdict:
+    metric = {"OVER_BUDGET": "budget.memory", "WORSE": "flops", "SLOWER": "latency", "INCONCLUSIVE": "latency"}
+    return Verdict(X, metric.get(kind.value, "status"), kind, 1.0, 2.0, 2.0, 1.9, 2.1, 2.0, 1.5, reason="why")
+
+
 @pytest.mark.parametrize("kind", list(Kind))
-def test_what_exits_1_fails_and_what_cannot_be_told_is_skipped(kind: Kind) -> None:
+def test_what_exits_1_fails_and_what_cannot_be_told_or_is_new_is_skipped(kind: Kind) -> None:
     fails = {"SLOWER", "WORSE", "OVER_BUDGET", "MISSING", "NEWLY_FAILING"}
-    skips = {"INCONCLUSIVE", "INCOMPARABLE"}
-    metric = {"OVER_BUDGET": "budget.memory", "WORSE": "flops", "SLOWER": "latency"}.get(kind.value, "status")
-    verdict = Verdict(X, metric, kind, 1.0, 2.0, 2.0, 1.9, 2.1, 2.0, 1.5, reason="why")
-    root = parsed(junit_xml(outcome(verdict)))
+    skips = {"INCONCLUSIVE", "INCOMPARABLE", "NEW"}
+    root = parsed(junit_xml(outcome(verdict_of(kind), exit_code=1 if kind.value in fails else 3)))
     assert root.attrib["failures"] == str(int(kind.value in fails))
     assert root.attrib["skipped"] == str(int(kind.value in skips))
+
+
+@pytest.mark.parametrize("inconclusive", [None, "pass", "fail"])
+@pytest.mark.parametrize("kinds", [(), *((kind,) for kind in Kind), (Kind.INCONCLUSIVE, Kind.PASS)])
+def test_it_is_green_only_where_the_check_is(kinds: tuple[Kind, ...], inconclusive: str | None) -> None:
+    made = outcome(*map(verdict_of, kinds))
+    code = made.judgement.exit_code(inconclusive)
+    root = parsed(junit_xml(replace(made, exit_code=code)))
+    shown = [int(root.attrib[state]) for state in ("failures", "errors", "skipped")]
+    assert (sum(shown) > 0) is (code != 0) or (inconclusive, kinds[0]) == ("pass", Kind.INCONCLUSIVE)
+    assert (shown[0] > 0) is (code == 1)
+
+
+def test_a_check_that_fails_without_a_case_to_show_it_has_a_test_case_of_its_own() -> None:
+    [fixed, gate] = parsed(junit_xml(outcome(verdict_of(Kind.FIXED), exit_code=3))).iter("testcase")
+    assert (fixed.find("error"), gate.attrib["classname"], gate.attrib["name"]) == (None, "dctbench", "gate")
+    [error] = gate.findall("error")
+    assert error.attrib["message"] == "exit 3: cannot judge: there is nothing to compare with"
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=40), st.text(max_size=20))

@@ -55,6 +55,13 @@ def test_changes_stand_by_size_with_their_intervals_and_a_band_as_wide_as_the_to
     assert (band["x0"], band["x1"], line["x0"], line["x1"]) == (0.8, 1.25, 1, 1)
 
 
+def test_two_kinds_of_devices_have_a_band_each_and_are_named() -> None:
+    gpu = replace(SLOWER, case=replace(X, device="cuda:0"), tolerance=0.07)
+    outer, inner = drawn(SLOWER, gpu)["layout"]["shapes"][1::-1]
+    assert (outer["x1"], inner["x1"]) == (1.25, 1.07)
+    assert "0.93x to 1.07x (cuda), 0.80x to 1.25x (cpu)" in rendered(outcome(SLOWER, gpu))
+
+
 def test_pairs_that_took_turns_have_no_raw_change_beside_theirs() -> None:
     assert [trace["name"] for trace in drawn(SLOWER)["data"]] == ["slower"]
     assert "faint open mark" not in rendered(outcome(SLOWER))

@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from dctbench.analysis import Budgets
+from dctbench.cli.judging import text_lines
 from dctbench.compare import Difference, Outcome, Rules
+from dctbench.compare.reach import Reach
 from dctbench.model import Case, Kind, Verdict
 from dctbench.report.document import dumps
+from dctbench.report.junit import junit_xml
 from dctbench.report.markdown import escape
 from dctbench.report.verdicts import MARKER, check_document, opening, relevant, verdicts_csv, verdicts_markdown, words
 from dctbench.report.verdicts.markdown import LONGEST
 from dctbench.report.verdicts.rows import labels_of
+from dctbench.report.verdicts.section import section
 from tests.made import result
 from tests.outcomes import (
     BASE,
@@ -215,11 +219,24 @@ def test_a_method_that_stands_for_every_base_is_named() -> None:
     )
 
 
+def test_a_gate_that_can_prove_nothing_says_so_in_every_form() -> None:
+    seeing = outcome(PASSED, exit_code=0)
+    blind = replace(seeing, judgement=replace(seeing.judgement, blind=Reach(10, None, 2)))
+    said = "no slowdown can be called SLOWER, however large: 2 pairs cannot prove it among 10 cases; --max-pairs 8 can"
+    for shown in (blind, seeing):
+        texts = [
+            "\n".join(map(str, text_lines(shown, 100, everything=False, folded=False))),
+            verdicts_markdown(shown).replace("\\", ""), junit_xml(shown),
+            *section(shown).doubts, *check_document(shown)["warnings"],
+        ]  # fmt: skip
+        assert [said in text for text in texts] == ([True] * 5 if shown is blind else [False] * 3)
+
+
 def test_the_document_is_the_one_that_programs_were_promised() -> None:
     made = check_document(outcome(SLOWER, FAILING, differences=[Difference("torch", "2.12.0", "2.13.0")]))
     assert json.loads(dumps(made)) == made
     assert list(made) == ["schema_version", "exit_code", "summary", "base", "head", "drift", "verdicts",
-                          "environment_differences"]  # fmt: skip
+                          "environment_differences", "warnings"]  # fmt: skip
     assert (made["schema_version"], made["exit_code"], made["drift"]) == (1, 1, {"sdpa": 1.0, "none": 1.0})
     assert (made["base"]["id"], made["base"]["label"], made["head"]["id"]) == (BASE.id, "main", HEAD.id)
     slower, failing = made["verdicts"]

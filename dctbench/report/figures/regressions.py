@@ -9,6 +9,7 @@ from html import escape
 from dctbench import units
 from dctbench.compare import Outcome
 from dctbench.compare.judgement import LATENCY
+from dctbench.compare.rules import device_kind
 from dctbench.model import Kind, Verdict
 from dctbench.report.figures.axes import Figure
 from dctbench.report.verdicts.figures import both, change
@@ -36,8 +37,8 @@ _INTERVALS_REACH = 2.0
 def regressions(outcome: Outcome) -> Figure | None:
     """The changes head / base of latency, the slowest on top, on a logarithmic axis; None where there is none.
 
-    The band is the tolerance; the faint open mark is the raw change, where what the references did is taken out of the
-    other. A case that cannot be compared has that mark alone.
+    The band is the tolerance, a narrower one in it where kinds of devices have their own; the faint open mark is the
+    raw change, where what the references did is taken out of the other. A case that cannot be compared has that alone.
     """
     drawn = changed(outcome)[:MOST]
     if not drawn:
@@ -45,7 +46,8 @@ def regressions(outcome: Outcome) -> Figure | None:
     drawn = sorted(drawn, key=_size)  # plotly counts from below
     labels = labels_of(outcome)
     names = [escape(place(verdict, labels), quote=False) for verdict in drawn]
-    low, high = _reach(drawn, outcome.rules.latency)
+    tolerances = sorted(set(held_against(outcome).values()))
+    low, high = _reach(drawn, tolerances)
     return {
         "data": [*_raw(drawn, names), *_traces(drawn, names)],
         "layout": {
@@ -57,7 +59,7 @@ def regressions(outcome: Outcome) -> Figure | None:
             },
             "yaxis": {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False},
             "showlegend": True,
-            "shapes": [_band(outcome.rules.latency), _line()],
+            "shapes": [*map(_band, tolerances), _line()],
             "height": 150 + 24 * len(drawn),
         },
     }
@@ -71,6 +73,11 @@ def changed(outcome: Outcome) -> list[Verdict]:
         if verdict.metric == LATENCY and (verdict.effect or verdict.raw)
     ]
     return sorted(found, key=lambda verdict: (verdict.kind is Kind.PASS, -abs(math.log(_size(verdict)))))
+
+
+def held_against(outcome: Outcome) -> dict[str, float]:
+    """The tolerance of each kind of device that has a change."""
+    return {device_kind(v.case): v.tolerance for v in changed(outcome) if v.tolerance is not None}
 
 
 def has_raw(verdict: Verdict) -> bool:
@@ -141,8 +148,9 @@ def _hover(verdict: Verdict) -> str:
     return escape(f"{verdict.kind.value} {against}, {base} -> {head}", quote=False)
 
 
-def _reach(drawn: Sequence[Verdict], tolerance: float) -> tuple[float, float]:
-    marks = [mark for v in drawn for mark in (v.effect, v.raw) if mark] + [1 + tolerance, 1 / (1 + tolerance)]
+def _reach(drawn: Sequence[Verdict], tolerances: Sequence[float]) -> tuple[float, float]:
+    marks = [mark for v in drawn for mark in (v.effect, v.raw) if mark]
+    marks += [end for tolerance in tolerances for end in (1 + tolerance, 1 / (1 + tolerance))]
     ends = [end for v in drawn for end in (v.low, v.high) if end]
     low, high = min(marks), max(marks)
     return (

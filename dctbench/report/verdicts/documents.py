@@ -9,6 +9,7 @@ from dctbench.compare import Outcome
 from dctbench.model import JSON, SCHEMA_VERSION, Case, Verdict
 from dctbench.report.csv import harmless
 from dctbench.report.document import run_document
+from dctbench.report.verdicts import words
 from dctbench.report.verdicts.rows import opening
 from dctbench.texts import harmless_values
 
@@ -28,6 +29,7 @@ def check_document(outcome: Outcome) -> JSON:
         "environment_differences": [
             harmless_values({"fact": one.fact, "base": one.base, "head": one.head}) for one in outcome.differences
         ],
+        "warnings": words.warnings(outcome),
     }
 
 

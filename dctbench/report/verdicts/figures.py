@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from dctbench import units
 from dctbench.compare.exact import BUDGET
 from dctbench.model import Verdict
@@ -59,3 +61,11 @@ def limit(verdict: Verdict) -> str:
     if verdict.metric.startswith(BUDGET):
         return f"≤ {amount(verdict.metric, verdict.tolerance)}"
     return units.percent(verdict.tolerance) if verdict.tolerance else "exact"
+
+
+def by_device(tolerances: Mapping[str, float], write: Callable[[float], str]) -> str:
+    """Tolerances by kind of device, as `write` has each: `7% (cuda), 25% (cpu)`, or `25%` where all agree."""
+    kinds: dict[float, list[str]] = {}
+    for kind, tolerance in sorted(tolerances.items(), key=lambda item: (item[1], item[0])):
+        kinds.setdefault(tolerance, []).append(kind)
+    return ", ".join(f"{write(t)} ({', '.join(of)})" if len(kinds) > 1 else write(t) for t, of in kinds.items())

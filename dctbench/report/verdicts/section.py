@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from dctbench import units
 from dctbench.compare import Outcome
 from dctbench.compare.rules import MOVED
-from dctbench.report.figures.regressions import MOST, band_words, changed, has_raw
-from dctbench.report.verdicts import words
+from dctbench.report.figures.regressions import MOST, band_words, changed, has_raw, held_against
+from dctbench.report.verdicts import figures, words
 from dctbench.report.verdicts.rows import Row, drift, labels_of, opening, relevant
 from dctbench.texts import counted
 
@@ -50,7 +50,7 @@ def section(outcome: Outcome) -> Section:
         drifted=_drifted(outcome),
         drawn=bool(changes),
         raw=any(map(has_raw, changes)),
-        band=band_words(outcome.rules.latency),
+        band=figures.by_device(held_against(outcome), band_words),
         undrawn=_undrawn(len(changes) - MOST),
         worse=[*worse[:_SENTENCES], *more],
         doubts=words.remedies(outcome),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from dctbench import units
 from dctbench.compare import Difference, Outcome
+from dctbench.compare.checked import checked
 from dctbench.compare.exact import BUDGET, STATUS
-from dctbench.compare.judgement import LATENCY
+from dctbench.compare.judgement import BASE_FAILED, LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
 from dctbench.report.labels import Labels
 from dctbench.report.verdicts import figures
@@ -97,19 +98,27 @@ def _undisturbed(verdict: Verdict) -> str:
 
 
 def remedies(outcome: Outcome) -> list[str]:
-    """What cannot be said, kind by kind and reason by reason, each with how many cases it met and what to do."""
+    """What cannot be said, kind by kind and reason by reason, each with how many cases it met and what to do.
+
+    Before all of it what holds for the whole check.
+    """
     labels = labels_of(outcome)
     met: dict[tuple[Kind, str, str], list[Verdict]] = {}
     for verdict in outcome.judgement.verdicts:
         if verdict.kind in UNDECIDED:
             alike = "" if verdict.metric == STATUS else _told(verdict)
             met.setdefault((verdict.kind, alike, remedy(verdict, outcome)), []).append(verdict)
-    lines = []
+    lines = warnings(outcome)
     for (kind, _, advice), verdicts in met.items():
         first = place(verdicts[0], labels)
         where = first if len(verdicts) == 1 else f"{len(verdicts)} cases, such as {first}"
         lines.append(f"{kind.value}, {where}: {_told(verdicts[0])}; {advice}")
     return lines
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What readers have to know of the check as a whole before they believe it."""
+    return [outcome.judgement.blind.warning] if outcome.judgement.blind else []
 
 
 def remedy(verdict: Verdict, outcome: Outcome) -> str:
@@ -132,6 +141,8 @@ def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
         return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
     if verdict.kind is Kind.INCONCLUSIVE:
         return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
+    if verdict.reason.startswith(BASE_FAILED):
+        return "mend base or take another: its latencies are of the processes that happened to end"
     if verdict.reason.startswith(f"the reference {outcome.rules.reference} "):
         return f"measure {outcome.rules.reference} at that shape on both sides, or name another with --reference"
     return "measure both sides here and now: dctbench check --base-python or --base-impl"
@@ -163,9 +174,9 @@ def differences(found: Sequence[Difference]) -> list[str]:
 
 def sides(outcome: Outcome) -> list[str]:
     """Which run is base and which is head, and which method stands for every base of it where one does."""
-    check = outcome.head.settings.get("check")
-    method = check.get("base_impl") if isinstance(check, Mapping) and check.get("base") == outcome.base.id else None
-    instead = f"{_line(str(method))} at each shape, " if method else ""
+    check = checked(outcome.head)
+    method = check.instead if check and check.in_turn_with(outcome.base) else None
+    instead = f"{_line(method)} at each shape, " if method else ""
     return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
 
 
@@ -193,7 +204,7 @@ def closing(outcome: Outcome) -> str:
             why = "nothing is worse than base"
     else:
         why = "cannot judge: "
-        why += "some cases could not be told" if kinds - {Kind.NEW} else "there is nothing to compare with"
+        why += "some cases could not be told" if kinds & UNDECIDED else "there is nothing to compare with"
     return f"exit {code}: {why}"
 
 

@@ -1,0 +1,105 @@
+"""What a check writes into the settings of the runs that it measures, and what is read back of any run's.
+
+An imported run may say anything there. What does not have this form was written by no check, and is not believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from dctbench.analysis import REFERENCE, Budgets
+from dctbench.bounds import Bad, converted
+from dctbench.compare.rules import TOLERANCES, Rules
+from dctbench.limits import LEAST_TOLERANCE, MOST_PAIRS
+from dctbench.model import Case, Run
+
+_Share = Annotated[float, Meta(ge=0, le=1e6)]
+_OfLatency = Annotated[float, Meta(ge=LEAST_TOLERANCE, le=1e6)]
+_USUAL = Rules()
+_AXES = frozenset(field.name for field in fields(Case))
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """One of the runs of a check.
+
+    Attributes:
+        side: which of the two it is.
+        asked: the implementations that were judged; the others were measured beside them.
+        base: of head's run, the id of the run that it was compared with.
+        base_impl: unset where base was a stored run; else both were measured in turn, and it is the implementation
+            that stood for every base, if one did.
+        reference, tolerance and the rest: the rules, as of `Rules`; what is not there has its default.
+    """
+
+    side: Literal["base", "head"]
+    asked: tuple[str, ...] | None = None
+    base: str | None = None
+    base_impl: str | UnsetType | None = UNSET
+    reference: str = REFERENCE
+    tolerance: _OfLatency | dict[str, _OfLatency] = {}
+    tolerance_flops: _Share = _USUAL.flops
+    tolerance_memory: _Share = _USUAL.memory
+    tolerance_error: _Share = _USUAL.error
+    max_pairs: Annotated[int, Meta(ge=2, le=MOST_PAIRS)] = _USUAL.max_pairs
+    budgets: Budgets = Budgets()
+    at: dict[str, Any] = {}
+
+    @property
+    def instead(self) -> str | None:
+        """The implementation that stood for every base, or None."""
+        return self.base_impl or None
+
+    def in_turn_with(self, run: Run) -> bool:
+        """Whether this one and `run` are the head and the base of one check, measured in pairs."""
+        return self.base_impl is not UNSET and self.base == run.id
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that the check held head to."""
+        own = self.tolerance
+        return Rules(
+            reference=self.reference,
+            latency={**TOLERANCES, **own} if isinstance(own, dict) else own,
+            flops=self.tolerance_flops,
+            memory=self.tolerance_memory,
+            error=self.tolerance_error,
+            max_pairs=self.max_pairs,
+            budgets=self.budgets,
+            at=self.at,
+        )
+
+
+def written(side: Literal["base", "head"], asked: Sequence[str], rules: Rules, **about: str | None) -> dict[str, Any]:
+    """What is stored under `check` of a run's settings; `about` is `base` and `base_impl` where they are known."""
+    found = Checked(
+        side=side,
+        asked=tuple(asked),
+        reference=rules.reference,
+        tolerance=dict(rules.latency) if isinstance(rules.latency, Mapping) else rules.latency,
+        tolerance_flops=rules.flops,
+        tolerance_memory=rules.memory,
+        tolerance_error=rules.error,
+        max_pairs=rules.max_pairs,
+        budgets=rules.budgets,
+        at=dict(rules.at),
+        **about,
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(found)
+    return plain
+
+
+def checked(run: Run) -> Checked | None:
+    """What a check wrote about a run that it measured; None for any other."""
+    said = run.settings.get("check")
+    if not isinstance(said, Mapping):
+        return None
+    try:
+        found = converted(said, Checked, "check")
+    except Bad:
+        return None
+    return found if set(found.at) <= _AXES else None

@@ -1,0 +1,62 @@
+"""Whether a slowdown can be proven at all with as many processes as a gate may take.
+
+Pairs, and processes beside those of a stored run, cannot give a p-value under some least one, and Holm's correction
+shares the level among the cases: with too few, no slowdown is SLOWER, however large. That must be said, since a gate
+that cannot fail looks like one that passes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dctbench.compare.change import LOOKS
+from dctbench.compare.rules import ALPHA
+from dctbench.limits import MOST_PAIRS
+from dctbench.texts import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many cases share the level, and what can speak for one of them.
+
+    Attributes:
+        cases: whose latency is judged.
+        base: the fewest processes that a stored base has of one of them; None where both sides take turns.
+        most: the pairs, or processes of head, that a case may get.
+    """
+
+    cases: int
+    base: int | None
+    most: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether every case alone can be called slower."""
+        return self._least_p(self.base, self.most) <= ALPHA / self.cases
+
+    @property
+    def needed(self) -> int | None:
+        """The fewest pairs, or processes of head, that are enough; None where as many as are allowed are not."""
+        counts = range(2, MOST_PAIRS + 1)
+        return next((n for n in counts if self._least_p(self.base, n) <= ALPHA / self.cases), None)
+
+    @property
+    def warning(self) -> str:
+        """That it is not enough, and what is; a clause without a full stop."""
+        where, what = "", counted(self.most, "pair")
+        remedies = [] if self.needed is None else [f"--max-pairs {self.needed}"]
+        if self.base is not None:
+            where = f" where the baseline has {self.base} of a case's processes"
+            what = f"{self.most} of head beside them"
+            counts = range(1, MOST_PAIRS + 1)
+            rounds = next((n for n in counts if self._least_p(n, self.most) <= ALPHA / self.cases), None)
+            remedies += [] if rounds is None else [f"a baseline of --rounds {rounds}"]
+        remedy = f"{' or '.join(remedies)} can" if remedies else "judge fewer cases at a time"
+        among = "" if self.cases == 1 else f" among {self.cases} cases"
+        return f"no slowdown can be called SLOWER{where}, however large: {what} cannot prove it{among}; {remedy}"
+
+    @staticmethod
+    def _least_p(base: int | None, head: int) -> float:
+        """Of pairs that all count the most, a factor of 2; of ranks where every process of head is the slower."""
+        return 0.5**head if base is None else LOOKS / math.comb(base + head, head)

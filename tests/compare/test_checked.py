@@ -1,0 +1,130 @@
+"""What a check writes about its runs is read back whole, and what it cannot have written is not believed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench.analysis import Budgets
+from dctbench.compare import TOLERANCES, Rules, apart
+from dctbench.compare.checked import checked, written
+from dctbench.compare.stored import compare_stored
+from dctbench.model import Kind
+from dctbench.references import Recorded
+from tests.made import ENVIRONMENT, result
+from tests.outcomes import BASE, HEAD, in_rounds, judged
+
+RULES = [
+    Rules(),
+    Rules("full", 0.1, 0.01, 0.2, 0.03, max_pairs=40, budgets=Budgets(memory=1e6, error_smooth=0.1)),
+    Rules(latency={**TOLERANCES, "cpu": 0.31}, at={"seq_len": 1024, "ratio": 8.0, "implementation": "dct-x"}),
+]
+
+
+def run_of(check: Any) -> Any:
+    return replace(HEAD, settings={"check": check})
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_the_rules_of_a_check_are_read_back_from_its_json(rules: Rules) -> None:
+    stored = json.loads(json.dumps(written("head", ["dct-x"], rules, base=BASE.id, base_impl=None)))
+    found = checked(run_of(stored))
+    assert found is not None
+    assert (found.rules, found.asked, found.side) == (rules, ("dct-x",), "head")
+    assert found.in_turn_with(BASE)
+    against_stored = checked(run_of(written("head", ["dct-x"], rules, base=BASE.id)))
+    assert against_stored is not None
+    assert not against_stored.in_turn_with(BASE)
+
+
+GOOD = {"side": "head", "asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.25, "base": BASE.id, "base_impl": None}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [None, 5, [], {}, *({**GOOD, **wrong} for wrong in (
+        {"tolerance": "0.1"}, {"tolerance": 0}, {"tolerance": -1}, {"tolerance": True}, {"tolerance": {"cpu": "wide"}},
+        {"reference": {"a": 1}}, {"asked": "dct-x"}, {"asked": [1]}, {"side": "middle"}, {"base_impl": 3},
+        {"budgets": {"memory": "64MiB"}}, {"budgets": 5}, {"at": {"__class__": 1}}, {"at": ["seq=64"]},
+        {"max_pairs": 0}, {"tolerance_memory": -0.1},
+    ))],
+)  # fmt: skip
+def test_what_no_check_can_have_written_is_no_checks_run(check: Any) -> None:
+    assert checked(run_of(GOOD)) is not None
+    assert checked(run_of(check)) is None
+    sides = [
+        Recorded(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results(), [one.case for one in results()])
+        for run in (BASE, run_of(check))
+    ]
+    assert {v.kind for v in compare_stored(*sides).judgement.verdicts} <= {Kind.PASS, Kind.INCONCLUSIVE}
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "at"]), inner),
+    )
+)
+def test_anything_under_check_is_read_or_ignored(check: Any) -> None:  # fmt: skip
+    found = checked(run_of(check))
+    assert found is None or found.rules.tolerance(result().case) > 0
+
+
+def results(memory: float = 4096.0) -> list[Any]:
+    return [
+        result(name, 1024, seconds, ratio=ratio, round=number, values={
+            "memory.tensor": ("B", memory), "memory.state": ("B", 100.0)} if number == 1 else None)
+        for number in (1, 2, 3)
+        for name, seconds, ratio in (("sdpa", 4e-3, None), ("none", 1e-3, None), ("dct-x", 2e-3, 8))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rules", "kinds"),
+    [
+        (Rules(), {"memory.tensor": Kind.WORSE}),
+        (Rules(memory=0.10), {"memory.tensor": Kind.PASS}),
+        (Rules(memory=0.10, budgets=Budgets(memory=4000.0)), {"budget.memory": Kind.OVER_BUDGET}),
+        (Rules(budgets=Budgets(memory=4000.0), at={"seq_len": 64}), {"budget.memory": None}),
+    ],
+)
+def test_the_stored_sides_of_a_check_are_judged_by_its_own_rules(rules: Rules, kinds: dict[str, Kind | None]) -> None:
+    places = {ENVIRONMENT.fingerprint: ENVIRONMENT}
+    head = run_of(written("head", ["dct-x"], rules, base=BASE.id, base_impl=None))
+    before, after = results(), results(memory=4300.0)
+    outcome = compare_stored(
+        Recorded(BASE, places, before, [one.case for one in before]),
+        Recorded(head, places, after, [one.case for one in after]),
+    )
+    found = {verdict.metric: verdict.kind for verdict in outcome.judgement.verdicts}
+    assert {metric: found.get(metric) for metric in kinds} == kinds
+
+
+def test_the_stored_sides_of_a_check_that_took_all_its_pairs_are_decided_as_they_were_there() -> None:
+    rules = Rules(latency=0.25, pairs=2, max_pairs=5)
+    after = [*in_rounds("sdpa", [4e-3] * 5), *in_rounds("dct-x", [2e-3, 3e-3, 2e-3, 1.4e-3, 2e-3], ratio=8)]
+    before = [*in_rounds("sdpa", [4e-3] * 5), *in_rounds("dct-x", [2e-3] * 5, ratio=8)]
+    there = judged(before, after, rules)
+    about = {"base": BASE.id, "base_impl": None}
+    kinds = [v.kind for v in there.judgement.verdicts]
+    assert kinds == [Kind.PASS]
+    for most, expected in ((5, kinds), (15, [Kind.INCONCLUSIVE])):  # 15: it was interrupted after five
+        head = run_of(written("head", ["dct-x"], replace(rules, max_pairs=most), **about))
+        sides = [Recorded(run, {}, side, [one.case for one in side]) for run, side in ((BASE, before), (head, after))]
+        assert [v.kind for v in compare_stored(*sides).judgement.verdicts] == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "equal"),
+    [({}, {"env": {}}, True), ({"env": None}, {"env": {}}, True), ({"env": {"A": "1"}}, {}, False),
+     ({"cache": "cold"}, {"cache": None}, False), ({"isolation": "auto"}, {"isolation": "auto"}, True)],
+)  # fmt: skip
+def test_settings_that_are_absent_or_empty_are_equal(base: dict[str, Any], head: dict[str, Any], equal: bool) -> None:
+    sides = (replace(BASE, settings=base), replace(HEAD, settings=head))
+    assert (apart(*sides, ({"f"}, {"f"})) is None) is equal
+    assert (sides[0].compared_settings == sides[1].compared_settings) is equal
