@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
-from dctbench.cli import axes, baselines
+from dctbench.cli import axes, baselines, remeasure
 from dctbench.cli.files import write_whole
 from dctbench.cli.gate_progress import GateProgress
 from dctbench.cli.gate_rules import rules as rules_of
@@ -22,7 +22,7 @@ from dctbench.cli.judging import print_outcome
 from dctbench.cli.streams import outlive_readers, typed
 from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differences
 from dctbench.model import Case, Environment, Run, Suite
-from dctbench.plan import Plan, make_plan
+from dctbench.plan import Plan, make_plan, plan_cases
 from dctbench.references import Recorded, resolve
 from dctbench.report.junit import junit_xml
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -39,23 +39,28 @@ against a stored run warm up as that one did.
 """
 
 
-def check(flags: Mapping[str, Any], *, suite_given: bool) -> int:
+def check(flags: Mapping[str, Any], given: Container[str]) -> int:
     """Measure head, and base where it is not stored, until every verdict is reached; returns the exit code.
 
     Args:
         flags: of the command, by name.
-        suite_given: whether the user named the suite; else a stored baseline is measured again with its own, since
-            another has other cases and other settings.
+        given: the names of those that are not as they are by default. Without the suite and every axis among them a
+            stored baseline is measured again as it was; without the suite, in its own.
     """
     outlive_readers()
     baseline = None if flags["baseline"] is None else _baseline(flags["store"], flags["baseline"])
-    if baseline and not suite_given and baseline.run.suite in suite.shipped():
-        flags = {**flags, "suite": baseline.run.suite}
-    wanted = axes.suite_from_flags(flags, {"prune": False, "isolation": "auto", "cache": None})
+    cases: Sequence[Case] | None = None
+    if baseline and "suite" not in given and not any(axis in given for axis in axes.AXES):
+        wanted, cases = remeasure.wanted(baseline)
+    else:
+        if baseline and "suite" not in given:
+            remeasure.check_suite_is_known(baseline)
+            flags = {**flags, "suite": baseline.run.suite}
+        wanted = axes.suite_from_flags(flags, {"prune": False, "isolation": "auto", "cache": None})
     with ExitStack() as stack:
         runner = stack.enter_context(_runner(wanted, paired=baseline is None))
         gpus.require(wanted.axes["device"], runner.variables)
-        prepared = _Check.prepare(wanted, flags, runner)
+        prepared = _Check.prepare(wanted, cases, flags, runner)
         base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
         if base is not None and flags["base_python"] is not None:
             prepared.warn_of_same_code(base)
@@ -97,13 +102,23 @@ class _Check:
     counterparts: Mapping[Case, Case]
 
     @classmethod
-    def prepare(cls, wanted: Suite, flags: Mapping[str, Any], runner: LocalRunner) -> _Check:
-        """Rules and plan; references that were not asked for are planned beside the cases that are judged."""
+    def prepare(
+        cls, wanted: Suite, cases: Sequence[Case] | None, flags: Mapping[str, Any], runner: LocalRunner
+    ) -> _Check:
+        """Rules and plan; references that were not asked for are planned beside the cases that are judged.
+
+        The cases are those of the suite's axes, unless others are given.
+        """
         rules = rules_of(wanted, flags, runner.environment.fingerprint)
         asked = list(wanted.axes["impl"])
         names = list(dict.fromkeys([*asked, rules.reference, WITNESS]))
         wanted = suite.override(wanted, {"impl": names}, {"rounds": rules.pairs})
-        plan = make_plan(wanted, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
+        known = results_of_machine(flags["store"], runner.environment.fingerprint)
+        if cases is None:
+            plan = make_plan(wanted, runner, known)
+        else:
+            added = [case for name in (rules.reference, WITNESS) for case in _beside(cases, name, runner)]
+            plan = plan_cases(dict.fromkeys([*cases, *added]), wanted.settings, runner, known)
         judged = tuple(case for case in plan.cases if case.implementation in asked)
         beside = tuple(case for case in plan.cases if case.implementation not in asked)
         if rules.at and not any(rules.budgeted(case) for case in judged):
@@ -219,11 +234,21 @@ def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRu
     names = suite.words("impl", [base_impl])
     if len(names) != 1:
         raise errors.UsageError(f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one: dct-x")
-    entry = catalog.implementation(names[0])
-    uses_ratio = entry.uses_ratio
+    return _same_shapes(judged, names[0], runner)
+
+
+def _beside(cases: Sequence[Case], reference: str, runner: LocalRunner) -> list[Case]:
+    """A reference at the shapes of some cases, but for those at which it is one of them."""
+    there = {case.shape for case in cases if case.implementation == reference}
+    return list(_same_shapes([case for case in cases if case.shape not in there], reference, runner).values())
+
+
+def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[Case, Case]:
+    """By case, that of the named implementation at its shape and, where it has one, ratio."""
+    uses_ratio = catalog.implementation(name).uses_ratio
     if uses_ratio is None:
-        uses_ratio = runner.describe(names, ()).uses_ratio[names[0]]
-    return {case: replace(case, implementation=names[0], ratio=case.ratio if uses_ratio else None) for case in judged}
+        uses_ratio = runner.describe([name], ()).uses_ratio[name]
+    return {case: replace(case, implementation=name, ratio=case.ratio if uses_ratio else None) for case in cases}
 
 
 def _baseline(store: str, reference: str) -> Recorded:
@@ -249,7 +274,8 @@ def _baseline(store: str, reference: str) -> Recorded:
 
 def _runner(suite: Suite, python: str | None = None, *, paired: bool) -> LocalRunner:
     sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(WARMUP_OF_PAIRS if paired else {})}
-    settings = LocalSettings(suite.settings["case_timeout"], suite.settings["env"], sampling)
+    given = suite.settings
+    settings = LocalSettings(given["case_timeout"], given["env"], sampling, given["isolation"], given["cache"])
     return LocalRunner(settings, on_wait=_say, python=python)
 
 
