@@ -181,13 +181,15 @@ class _Check:
         return Outcome(base, head, judgement, self.rules, differences(places, [self.runner.environment]), code)
 
     def _lacking(self, base: LocalRunner) -> frozenset[Case]:
-        """The cases whose implementation base does not know: new, and not its failure."""
+        """The cases whose implementation base does not know: new. Whatever else keeps it from loading is its failure."""
         unknown = set()
         for name in dict.fromkeys(case.implementation for case in self.judged):
             try:
                 base.describe([name], ())
-            except errors.UsageError:
+            except errors.AbsentError:
                 unknown.add(name)
+            except errors.UsageError:
+                continue  # measuring it in base says so again, in a result
         return frozenset(case for case in self.judged if case.implementation in unknown)
 
     def _run(self, side: str, runner: LocalRunner, **about: str | None) -> Run:

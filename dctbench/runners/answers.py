@@ -50,6 +50,7 @@ class _Description(Struct, forbid_unknown_fields=True):
     message: Text | None = None
     hint: Text | None = None
     refused: bool = False
+    absent: bool = False
     details: Free = {}
 
 

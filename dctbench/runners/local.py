@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 from dctbench import catalog, environment
 from dctbench.calibration import Calibration
-from dctbench.errors import DctbenchError, UsageError
+from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.model import COMPILER, Case, Result
 from dctbench.runners import Facts, Turn, answers, result_from_answer
 from dctbench.runners.children import Child, Ended, Fresh, GoneError, Launcher, Zygote
@@ -158,7 +158,8 @@ class LocalRunner:
         One that breaks when it is asked is left out of the answer: measuring it will show what is wrong with it.
 
         Raises:
-            UsageError: when one of them cannot be imported.
+            AbsentError: when there is nothing of one of the names.
+            UsageError: when one of them cannot be imported for another reason.
         """
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
         ours = [name for name in names if name in catalog.IMPLEMENTATIONS]
@@ -168,7 +169,7 @@ class LocalRunner:
             theirs = [case for case in cases if case.implementation in group]
             answer = self._thread.submit(self._describe, group, theirs).result() if group else {}
             if answer.get("refused"):
-                raise UsageError(answer["message"], hint=answer["hint"])
+                raise (AbsentError if answer["absent"] else UsageError)(answer["message"], hint=answer["hint"])
             uses_ratio |= {name: facts["uses_ratio"] for name, facts in answer.get("implementations", {}).items()}
             flops |= dict(zip(theirs, answer.get("flops", ()), strict=False))
         return Facts(uses_ratio, flops)

@@ -117,6 +117,38 @@ def test_a_method_that_breaks_is_newly_failing_and_one_that_base_lacks_is_new(cl
     assert said["dct-kv", "status"]["kind"] == "NEW"
 
 
+LAYER = """
+from torch import nn
+class Layer(nn.Module):
+    def __init__(self, *, seq_len, dim, heads):
+        super().__init__()
+        self.v_proj, self.out_proj = nn.Linear(dim, dim), nn.Linear(dim, dim)
+    def forward(self, x, key_padding_mask=None):
+        return self.out_proj(self.v_proj(x))
+"""
+
+
+def test_a_layer_that_base_cannot_load_cannot_be_judged_and_one_that_it_lacks_is_new(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    [site] = (tmp_path / "base").glob("lib/python*/site-packages")
+    (site / "needy.py").write_text("import a_dependency_of_base\n" + LAYER)
+    head = tmp_path / "src"
+    head.mkdir()
+    for name in ("needy", "recent"):
+        (head / f"{name}.py").write_text(LAYER)
+    flags = ("--impl", "needy:Layer,recent:Layer", "--base-python", base, "--format", "json")
+    done = cli("check", *EASY, *flags, PYTHONPATH=str(head))
+    assert done.code == 3, done.err
+    said = {v["case"]["implementation"]: v for v in done.json()["verdicts"]}
+    assert {name: v["kind"] for name, v in said.items()} == {"needy:Layer": "INCOMPARABLE", "recent:Layer": "NEW"}
+    assert "base could not load it" in said["needy:Layer"]["reason"]
+    assert "No module named 'a_dependency_of_base'" in said["needy:Layer"]["reason"]
+    stored = cli("compare", "latest~1", "latest", "--format", "json")
+    assert [v["kind"] for v in stored.json()["verdicts"] if v["case"]["implementation"] == "needy:Layer"] == [
+        "INCOMPARABLE"
+    ]
+
+
 def test_another_method_as_base_is_compared_case_by_case(cli: Cli) -> None:
     done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "4,8", "--base-impl", "full", "--format", "json")
     assert done.code in (0, 1), done.err
