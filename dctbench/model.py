@@ -33,6 +33,8 @@ COMPARED_SETTINGS = ("cache", "isolation", "env")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
 NOT_LOADED = "not_loaded"
 """Among a result's details: its code could not even be loaded, which says nothing about what the code does."""
+PAIR = "pair"
+"""Among the details of a result of head: the round of base's process that took turns with it, where it is another."""
 TURN = "turn\n"
 """What a worker says when it waits for its turn; a line in answer gives it."""
 COMPILER = "compiler"
