@@ -15,7 +15,7 @@ import click
 
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
 from dctbench.cli import axes, baselines, remeasure
-from dctbench.cli.files import write_whole
+from dctbench.cli.files import check_writable, write_whole
 from dctbench.cli.gate_progress import GateProgress
 from dctbench.cli.gate_rules import rules as rules_of
 from dctbench.cli.judging import print_outcome
@@ -65,6 +65,8 @@ def check(flags: Mapping[str, Any], given: Container[str]) -> int:
         if base is not None and flags["base_python"] is not None:
             prepared.warn_of_same_code(base)
         store = stack.enter_context(open_for_run(flags["store"], _say, create=True))
+        if flags["junit"] is not None:  # now, since it may go into the folder that the store has just made
+            check_writable(Path(flags["junit"]), "--junit")
         try:
             if base is None:
                 assert baseline is not None
@@ -78,7 +80,7 @@ def check(flags: Mapping[str, Any], given: Container[str]) -> int:
             ) from None
         print_outcome(outcome, flags["output_format"], everything=flags["everything"])
         if flags["junit"] is not None:
-            write_whole(Path(flags["junit"]), junit_xml(outcome))
+            write_whole(Path(flags["junit"]), junit_xml(outcome), "--junit")
         if flags["save_baseline"] is not None:
             baselines.save(store, outcome.head, flags["save_baseline"], refused=_refusal(outcome))
         return outcome.exit_code

@@ -11,7 +11,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.commands import CONTEXT, Command, Flag, store_option, version_option
-from dctbench.cli.files import write_whole
+from dctbench.cli.files import check_writable, write_whole
 from dctbench.cli.streams import typed
 from dctbench.texts import harmless
 
@@ -69,6 +69,7 @@ def command(
     from dctbench.references import resolve
     from dctbench.report.html import html
 
+    check_writable(Path(output))
     gc.disable()  # a million small objects and no cycles: looking for some took a quarter of the time
     found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
     for recorded in found:

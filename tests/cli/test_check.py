@@ -158,6 +158,25 @@ def test_another_method_as_base_is_compared_case_by_case(cli: Cli) -> None:
     assert all(v["kind"] == "BETTER" for v in flops)
 
 
+def test_one_case_of_base_takes_turns_with_each_case_of_head_that_it_stands_for(cli: Cli) -> None:
+    flags = (*EASY, "--impl", "dct-x", "--ratio", "4,8", "--base-impl", "sdpa", "--reference", "full")
+    done = cli("check", *flags, "--format", "json")
+    assert done.code in (0, 1), done.err
+    base, head = (cli("export", "json", run).json() for run in ("latest~1", "latest"))
+    [sdpa] = [entry for entry in base["results"] if entry["case"]["implementation"] == "sdpa"]
+    of_base = {one["round"] for one in sdpa["rounds"]}
+    judged = [entry for entry in head["results"] if entry["case"]["implementation"] == "dct-x"]
+    pairs = [
+        one.get("details", entry["details"]).get("pair", one["round"]) for entry in judged for one in entry["rounds"]
+    ]
+    assert len(pairs) == 4
+    assert set(pairs) == of_base  # two rounds of two cases, each with a process of base for itself
+    # What is stored says the same again.
+    now = {v["case_id"]: v["effect"] for v in done.json()["verdicts"] if v["metric"] == "latency"}
+    later = cli("compare", "latest~1", "latest", "--format", "json").json()["verdicts"]
+    assert {v["case_id"]: v["effect"] for v in later if v["metric"] == "latency"} == now
+
+
 def test_a_stored_baseline_is_judged_and_a_case_that_is_gone_is_missing(cli: Cli) -> None:
     measured = cli("run", *TINY, "--impl", "dct-x,sdpa,none", "--ratio", "4,8", "--rounds", "2", "--label", "main")
     assert measured.code == 0, measured.err
@@ -194,6 +213,17 @@ def test_budgets_are_checked_where_they_are_asked_for(cli: Cli) -> None:
     found = verdicts(done)
     assert found["dct-x", "budget.memory"] == "OVER_BUDGET"
     assert found["dct-x", "budget.latency.p99"] == "PASS"  # the check took the samples that a p99 needs
+
+
+def test_a_place_where_junit_cannot_be_written_is_refused_before_anything_is_measured(cli: Cli, tmp_path: Path) -> None:
+    flags = (*EASY, "--impl", "none", "--base-impl", "none", "--reference", "none")
+    done = cli("check", *flags, "--junit", "absent/verdicts.xml")
+    assert done.code == 2, done.err
+    assert "cannot write absent/verdicts.xml: No such file or directory" in done.err
+    assert "with --junit" in done.err
+    assert cli("list", "runs", "--format", "json").json() == []
+    assert [path.name for path in tmp_path.iterdir()] == [".dctbench"]
+    assert cli("check", *flags, "--junit", ".dctbench/verdicts.xml").code != 2
 
 
 def test_a_suite_states_the_rules_of_its_gate_and_flags_win_over_it(cli: Cli, tmp_path: Path) -> None:
