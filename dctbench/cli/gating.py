@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
+from dctbench.analysis import Summary
 from dctbench.cli import axes, baselines, remeasure
 from dctbench.cli.files import check_writable, write_whole
 from dctbench.cli.gate_progress import GateProgress
@@ -126,9 +127,6 @@ class _Check:
         if rules.at and not any(rules.budgeted(case) for case in judged):
             there = ", ".join(f"{axis} = {value}" for axis, value in rules.at.items())
             raise errors.UsageError(f"--at: no case of this check has {there}", hint="name a place that is measured")
-        if rules.budgets.latency_p99 is not None:
-            least = {"samples_least": -(-P99_SAMPLES // rules.pairs)}
-            runner.sampling_of = {case.id: least for case in judged if rules.budgeted(case)}
         return cls(
             wanted, flags, runner, rules, plan, judged, beside, _counterparts(flags["base_impl"], judged, runner)
         )
@@ -146,6 +144,7 @@ class _Check:
         """Pairs of processes, base and head in turn."""
         name = self.flags["base_impl"]
         lacking = frozenset[Case]() if name else self._lacking(base_runner)
+        self.runner.sampling_of = base_runner.sampling_of = self._sampling(lacking)
         planned = dict.fromkeys([*(self.counterparts[c] for c in self.judged if c not in lacking), *self.beside])
         base = self._run("base", base_runner, base_impl=name)
         head = self._run("head", self.runner, base=base.id, base_impl=name)
@@ -163,6 +162,8 @@ class _Check:
         here = self.runner.environment.fingerprint
         fingerprints = {result.fingerprint for result in baseline.results}
         known = set(self.plan.cases)
+        another = apart(baseline.run, head, (fingerprints, {here}))
+        self.runner.sampling_of = self._sampling(self.judged if another else self._untimed(baseline.summaries))
         side = self._side(head, self.runner, self.plan.cases, store)
         with self._progress("process", store) as progress:
             judgement = gate.check_stored(
@@ -171,7 +172,7 @@ class _Check:
                 self.judged,
                 self.beside,
                 [summary.case for summary in baseline.summaries if summary.case not in known],
-                apart(baseline.run, head, (fingerprints, {here})),
+                another,
                 here in fingerprints,
                 self.rules,
                 progress,
@@ -181,6 +182,27 @@ class _Check:
     def _outcome(self, base: Run, head: Run, judgement: Judgement, places: Sequence[Environment]) -> Outcome:
         code = judgement.exit_code(self.flags["inconclusive"])
         return Outcome(base, head, judgement, self.rules, differences(places, [self.runner.environment]), code)
+
+    def _sampling(self, alone: Container[Case]) -> dict[str, dict[str, int]]:
+        """By case id, samples enough for a p99 where one has a budget: the same on both sides, whose turns are alike.
+
+        They are spread over the processes that every case gets at least; those `alone` get no more than one.
+        """
+        if self.rules.budgets.latency_p99 is None:
+            return {}
+        share = -(-P99_SAMPLES // self.rules.pairs)
+        return {
+            one.id: {"samples_least": P99_SAMPLES if case in alone else share}
+            for case in self.judged
+            if self.rules.budgeted(case)
+            for one in (case, self.counterparts[case])
+        }
+
+    def _untimed(self, stored: Sequence[Summary]) -> list[Case]:
+        """The cases whose latency a baseline says nothing of: it lacks them, or the reference beside them."""
+        ran = [summary.case for summary in stored if summary.status == "ok"]
+        beside = {case.shape for case in ran if case.implementation == self.rules.reference}
+        return [case for case in self.judged if case not in ran or case.shape not in beside]
 
     def _lacking(self, base: LocalRunner) -> frozenset[Case]:
         """The cases whose implementation base does not know: new. Whatever else keeps it from loading is its failure."""

@@ -215,6 +215,29 @@ def test_budgets_are_checked_where_they_are_asked_for(cli: Cli) -> None:
     assert found["dct-x", "budget.latency.p99"] == "PASS"  # the check took the samples that a p99 needs
 
 
+def samples_of(cli: Cli, run: str) -> dict[str, list[int]]:
+    """Samples by implementation, process by process."""
+    entries = cli("export", "json", run).json()["results"]
+    return {entry["case"]["implementation"]: [one["samples"] for one in entry["rounds"]] for entry in entries}
+
+
+def test_a_case_that_is_new_gets_the_samples_of_a_p99_in_its_only_process(cli: Cli) -> None:
+    assert cli("run", *TINY, "--impl", "sdpa,none", "--rounds", "2", "--label", "main", "-q").code == 0
+    flags = (*EASY, "--impl", "sdpa,dct-x", "--ratio", "8", "--baseline", "main")
+    done = cli("check", *flags, "--max-latency-p99", "10s", "--format", "json")
+    assert {v["metric"]: v["kind"] for v in done.json()["verdicts"] if v["case"]["implementation"] == "dct-x"} == {
+        "status": "NEW", "budget.latency.p99": "PASS",
+    }  # fmt: skip
+    assert [count >= 299 for count in samples_of(cli, "latest")["dct-x"]] == [True]
+
+
+def test_both_sides_of_a_pair_take_the_samples_that_a_p99_needs(cli: Cli) -> None:
+    flags = (*EASY, "--impl", "dct-x", "--ratio", "8", "--base-impl", "sdpa", "--reference", "full")
+    assert cli("check", *flags, "--max-latency-p99", "10s").code in (0, 1)
+    for run, name in (("latest~1", "sdpa"), ("latest", "dct-x")):
+        assert all(count >= 150 for count in samples_of(cli, run)[name])  # 299 over two processes
+
+
 def test_a_place_where_junit_cannot_be_written_is_refused_before_anything_is_measured(cli: Cli, tmp_path: Path) -> None:
     flags = (*EASY, "--impl", "none", "--base-impl", "none", "--reference", "none")
     done = cli("check", *flags, "--junit", "absent/verdicts.xml")
