@@ -29,7 +29,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
     ),
 )
 @click.option("--base-python", cls=Flag, section=_BASE, metavar="PATH",
-              help="An interpreter with the base version installed: both are measured in turn, in pairs.")  # fmt: skip
+              help="An interpreter with dctbench and base installed: both are measured in turn, in pairs.")  # fmt: skip
 @click.option("--base-impl", cls=Flag, section=_BASE, metavar="NAME",
               help="An implementation: it is measured in turn with those of --impl.")  # fmt: skip
 @click.option("--baseline", cls=Flag, section=_BASE, metavar="REF|FILE",

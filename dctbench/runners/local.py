@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -69,6 +70,7 @@ class LocalRunner:
         self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts GPUs
         self.python = sys.executable
+        self._elsewhere = python is not None
         self.version = environment.package_version("dctbench")
         self.package = str(Path(environment.__file__).resolve().parent)
         if python is None:
@@ -126,9 +128,11 @@ class LocalRunner:
             }
         }
 
+        read = partial(answers.case_answer, drop_unknown=self._elsewhere)
+
         def ask() -> dict[str, Any]:
             launcher = self._launcher(case.device, round)
-            return self._ask(request, self.settings.case_timeout, launcher, answers.case_answer, turn)
+            return self._ask(request, self.settings.case_timeout, launcher, read, turn)
 
         def run() -> Result:
             if turn is None:

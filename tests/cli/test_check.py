@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli
+from tests.packages import install
 
 TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8")
 EASY = (*TINY, "--tolerance", "900%", "--pairs", "2", "--max-pairs", "2")
@@ -277,6 +278,17 @@ def test_an_environment_that_imports_heads_own_files_is_warned_about(cli: Cli) -
     done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", sys.executable)
     assert done.code == 0, done.err
     assert "imports the same dctbench as head" in done.err
+
+
+def test_a_metric_that_only_base_has_installed_is_left_out(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    [site] = (tmp_path / "base").glob("lib/python*/site-packages")
+    metric = "class One:\n    unit = '1'\n    def measure(self, case, module, arguments):\n        return 1.0\n"
+    install(site, "their-package", "their_metrics", metric, metrics="withdrawn = their_metrics:One")
+    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", base, "--format", "json")
+    assert done.code == 0, done.err
+    assert verdicts(done)["dct-x", "flops"] == "PASS"
+    assert set(cli("export", "json", "latest~1").json()["results"][0]["metrics"]) >= {"latency", "flops"}
 
 
 def test_cases_that_are_skipped_for_want_of_a_device_never_pass(cli: Cli) -> None:
