@@ -162,14 +162,15 @@ def describe_error(error: BaseException) -> str:
 
 
 def describe(implementations: list[str], cases: list[dict[str, Any]]) -> dict[str, Any]:
-    """What only the code itself knows: whether each implementation uses a ratio, and each case's FLOPs by formula.
+    """What only the code itself knows: whether each implementation uses a ratio, where it stands, and each case's FLOPs
+    by formula.
 
     FLOPs are None for a method that states no formula and for a shape that it refuses.
     """
-    from dctbench.attention import uses_ratio
+    from dctbench.attention import source_file, uses_ratio
     from dctbench.measure import stated_flops
 
-    known = {name: {"uses_ratio": uses_ratio(name)} for name in implementations}
+    known = {name: {"uses_ratio": uses_ratio(name), "source": source_file(name)} for name in implementations}
     return {"implementations": known, "flops": [stated_flops(Case.from_json(case)) for case in cases]}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 import uuid
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from dctbench.cli.gate_rules import rules as rules_of
 from dctbench.cli.judging import print_outcome
 from dctbench.cli.streams import outlive_readers, typed
 from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differences
-from dctbench.model import Case, Environment, Run, Suite
+from dctbench.model import WARNINGS, Case, Environment, Run, Suite
 from dctbench.plan import Plan, make_plan, plan_cases
 from dctbench.references import Recorded, resolve
 from dctbench.report.junit import junit_xml
@@ -63,8 +63,6 @@ def check(flags: Mapping[str, Any], given: Container[str]) -> int:
         gpus.require(wanted.axes["device"], runner.variables)
         prepared = _Check.prepare(wanted, cases, flags, runner)
         base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
-        if base is not None and flags["base_python"] is not None:
-            prepared.warn_of_same_code(base)
         store = stack.enter_context(open_for_run(flags["store"], _say, create=True))
         if flags["junit"] is not None:  # now, since it may go into the folder that the store has just made
             check_writable(Path(flags["junit"]), "--junit")
@@ -131,23 +129,15 @@ class _Check:
             wanted, flags, runner, rules, plan, judged, beside, _counterparts(flags["base_impl"], judged, runner)
         )
 
-    def warn_of_same_code(self, base: LocalRunner) -> None:
-        """An environment that imports head's own files makes a gate that cannot fail."""
-        own = any(":" in case.implementation for case in self.judged)
-        if base.package == self.runner.package and not own:
-            _say(
-                f"warning: --base-python imports the same dctbench as head, from {base.package}: "
-                "nothing can differ\n  install the base version into it, not in editable mode"
-            )
-
     def against_base(self, base_runner: LocalRunner, store: Store) -> Outcome:
         """Pairs of processes, base and head in turn."""
         name = self.flags["base_impl"]
-        lacking = frozenset[Case]() if name else self._lacking(base_runner)
+        lacking, warnings = (frozenset[Case](), []) if name else self._look_at(base_runner)
         self.runner.sampling_of = base_runner.sampling_of = self._sampling(lacking)
         planned = dict.fromkeys([*(self.counterparts[c] for c in self.judged if c not in lacking), *self.beside])
         base = self._run("base", base_runner, base_impl=name)
-        head = self._run("head", self.runner, base=base.id, base_impl=name)
+        said = {WARNINGS: warnings} if warnings else {}
+        head = self._run("head", self.runner, base=base.id, base_impl=name, **said)
         base_side = self._side(base, base_runner, list(planned), store)
         head_side = self._side(head, self.runner, self.plan.cases, store)
         with self._progress("pair", store) as progress:
@@ -204,19 +194,35 @@ class _Check:
         beside = {case.shape for case in ran if case.implementation == self.rules.reference}
         return [case for case in self.judged if case not in ran or case.shape not in beside]
 
-    def _lacking(self, base: LocalRunner) -> frozenset[Case]:
-        """The cases whose implementation base does not know: new. Whatever else keeps it from loading is its failure."""
-        unknown = set()
+    def _look_at(self, base: LocalRunner) -> tuple[frozenset[Case], list[str]]:
+        """The cases whose implementation base does not know, which are new; and warnings of code that is head's own.
+
+        What else keeps an implementation from loading is base's failure, which measuring it there says in a result.
+        """
+        unknown, sources = set(), dict[str, str]()
         for name in dict.fromkeys(case.implementation for case in self.judged):
             try:
-                base.describe([name], ())
+                sources |= base.describe([name], ()).sources
             except errors.AbsentError:
                 unknown.add(name)
             except errors.UsageError:
-                continue  # measuring it in base says so again, in a result
-        return frozenset(case for case in self.judged if case.implementation in unknown)
+                continue
+        remedy = "install the base version there, not in editable mode"
+        warnings = [f"{harmless(text)}; {remedy}" for text in self._same(base, sources)]
+        for warning in warnings:
+            _say(f"warning: {warning}")
+        return frozenset(case for case in self.judged if case.implementation in unknown), warnings
 
-    def _run(self, side: str, runner: LocalRunner, **about: str | None) -> Run:
+    def _same(self, base: LocalRunner, sources: Mapping[str, str]) -> Iterator[str]:
+        """What base imports from head's own files: a gate that cannot fail."""
+        if base.package == self.runner.package and any(name in catalog.IMPLEMENTATIONS for name in sources):
+            yield f"--base-python imports the same dctbench as head, from {base.package}: nothing can differ"
+        own = {name: path for name, path in sources.items() if name not in catalog.IMPLEMENTATIONS}
+        for name, path in self.runner.describe(list(own), ()).sources.items() if own else ():
+            if path == own[name]:
+                yield f"--base-python imports {name} from the same file as head, {path}: nothing in it can differ"
+
+    def _run(self, side: str, runner: LocalRunner, **about: Any) -> Run:
         label = clean_label(typed(self.flags["label"] or "")) or "check"
         return Run(
             id=uuid.uuid4().hex[:16],

@@ -47,6 +47,7 @@ def junit_xml(outcome: Outcome) -> str:
         "exit_code": outcome.exit_code,
         "base": words.run_words(outcome.base),
         "head": words.run_words(outcome.head),
+        **{f"warning.{number}": text for number, text in enumerate(words.warnings(outcome), 1)},
         **{f"drift.{name}": change for name, change in outcome.judgement.drift.items()},
         **{f"differs.{one.fact}": f"{one.base} -> {one.head}" for one in outcome.differences},
     }

@@ -39,6 +39,7 @@ class _Case(Struct, forbid_unknown_fields=True):
 
 class _Facts(Struct, forbid_unknown_fields=True):
     uses_ratio: bool
+    source: Text | None = None
 
 
 class _Description(Struct, forbid_unknown_fields=True):

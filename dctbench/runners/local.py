@@ -168,15 +168,18 @@ class LocalRunner:
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
         ours = [name for name in names if name in catalog.IMPLEMENTATIONS]
         uses_ratio: dict[str, bool] = {}
+        sources: dict[str, str] = {}
         flops: dict[Case, int | None] = dict.fromkeys(cases)
         for group in [ours, *([name] for name in names if name not in ours)]:
             theirs = [case for case in cases if case.implementation in group]
             answer = self._thread.submit(self._describe, group, theirs).result() if group else {}
             if answer.get("refused"):
                 raise (AbsentError if answer["absent"] else UsageError)(answer["message"], hint=answer["hint"])
-            uses_ratio |= {name: facts["uses_ratio"] for name, facts in answer.get("implementations", {}).items()}
+            known = answer.get("implementations", {})
+            uses_ratio |= {name: facts["uses_ratio"] for name, facts in known.items()}
+            sources |= {name: facts["source"] for name, facts in known.items() if facts["source"] is not None}
             flops |= dict(zip(theirs, answer.get("flops", ()), strict=False))
-        return Facts(uses_ratio, flops)
+        return Facts(uses_ratio, flops, sources)
 
     def _describe(self, names: Sequence[str], cases: Sequence[Case]) -> dict[str, Any]:
         request = {"describe": {"implementations": names, "cases": [case.to_json() for case in cases]}}

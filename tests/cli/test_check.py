@@ -275,9 +275,31 @@ def test_a_check_is_not_resumed(cli: Cli) -> None:
 
 
 def test_an_environment_that_imports_heads_own_files_is_warned_about(cli: Cli) -> None:
-    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", sys.executable)
+    flags = ("--impl", "dct-x", "--ratio", "8", "--base-python", sys.executable, "--format", "json")
+    done = cli("check", *EASY, *flags)
     assert done.code == 0, done.err
     assert "imports the same dctbench as head" in done.err
+    [warning] = done.json()["warnings"]
+    assert "imports the same dctbench as head" in warning
+
+
+def test_a_layer_that_both_sides_import_from_one_file_is_warned_about(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    [site] = (tmp_path / "base").glob("lib/python*/site-packages")
+    shared, head = tmp_path / "shared", tmp_path / "src"
+    for folder in (shared, head):
+        folder.mkdir()
+    (shared / "editable.py").write_text(LAYER)
+    (site / "zz_editable.pth").write_text(f"{shared}\n")  # as an editable installation has it
+    for folder in (site, head):
+        (folder / "installed.py").write_text(LAYER)
+    flags = ("--impl", "editable:Layer,installed:Layer", "--base-python", base, "--format", "json")
+    done = cli("check", *EASY, *flags, PYTHONPATH=f"{head}:{shared}")
+    assert done.code == 0, done.err
+    [warning] = done.json()["warnings"]
+    same = f"--base-python imports editable:Layer from the same file as head, {shared}/editable.py: nothing in it can"
+    assert warning.startswith(same)
+    assert f"warning: {same}" in done.err
 
 
 def test_a_metric_that_only_base_has_installed_is_left_out(cli: Cli, tmp_path: Path) -> None:

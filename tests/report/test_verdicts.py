@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from dctbench.analysis import Budgets
+from dctbench.cli.judging import text_lines
 from dctbench.compare import Difference, Outcome, Rules
 from dctbench.model import Case, Kind, Verdict
 from dctbench.report.document import dumps
+from dctbench.report.junit import junit_xml
 from dctbench.report.markdown import escape
 from dctbench.report.verdicts import MARKER, check_document, opening, relevant, verdicts_csv, verdicts_markdown, words
 from dctbench.report.verdicts.markdown import LONGEST
 from dctbench.report.verdicts.rows import labels_of
+from dctbench.report.verdicts.section import section
 from tests.made import result
 from tests.outcomes import (
     BASE,
@@ -215,10 +218,22 @@ def test_a_method_that_stands_for_every_base_is_named() -> None:
     )
 
 
+def test_what_makes_a_check_worth_little_is_said_in_every_form() -> None:
+    settings = {"check": {"side": "head", "base": BASE.id, "base_impl": None, "warnings": ["both are one file"]}}
+    made = outcome(PASSED, exit_code=0, head=replace(HEAD, settings=settings))
+    assert check_document(made)["warnings"] == ["both are one file"]
+    assert "- both are one file\n" in verdicts_markdown(made)
+    assert "- both are one file" in list(text_lines(made, 120, everything=False, folded=False))
+    assert 'name="warning.1" value="both are one file"' in junit_xml(made)
+    assert list(section(made).doubts) == ["both are one file"]
+    other = replace(HEAD, settings={"check": {**settings["check"], "base": "c" * 16}})
+    assert words.warnings(outcome(PASSED, head=other)) == []  # compared with another run than the check's base
+
+
 def test_the_document_is_the_one_that_programs_were_promised() -> None:
     made = check_document(outcome(SLOWER, FAILING, differences=[Difference("torch", "2.12.0", "2.13.0")]))
     assert json.loads(dumps(made)) == made
-    assert list(made) == ["schema_version", "exit_code", "summary", "base", "head", "drift", "verdicts",
+    assert list(made) == ["schema_version", "exit_code", "summary", "base", "head", "warnings", "drift", "verdicts",
                           "environment_differences"]  # fmt: skip
     assert (made["schema_version"], made["exit_code"], made["drift"]) == (1, 1, {"sdpa": 1.0, "none": 1.0})
     assert (made["base"]["id"], made["base"]["label"], made["head"]["id"]) == (BASE.id, "main", HEAD.id)

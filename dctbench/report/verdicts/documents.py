@@ -10,6 +10,7 @@ from dctbench.model import JSON, SCHEMA_VERSION, Case, Verdict
 from dctbench.report.csv import harmless
 from dctbench.report.document import run_document
 from dctbench.report.verdicts.rows import opening
+from dctbench.report.verdicts.words import warnings
 from dctbench.texts import harmless_values
 
 _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
@@ -23,6 +24,7 @@ def check_document(outcome: Outcome) -> JSON:
         "summary": opening(outcome),
         "base": run_document(outcome.base),
         "head": run_document(outcome.head),
+        "warnings": warnings(outcome),
         "drift": dict(outcome.judgement.drift),
         "verdicts": [_entry(verdict) for verdict in outcome.judgement.verdicts],
         "environment_differences": [

@@ -8,7 +8,7 @@ from dctbench import units
 from dctbench.compare import Difference, Outcome
 from dctbench.compare.exact import BUDGET, STATUS
 from dctbench.compare.judgement import LATENCY
-from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
+from dctbench.model import REGRESSIONS, UNDECIDED, WARNINGS, Kind, Run, Verdict
 from dctbench.report.labels import Labels
 from dctbench.report.verdicts import figures
 from dctbench.report.verdicts.rows import Relevant, Row, labels_of
@@ -96,8 +96,16 @@ def _undisturbed(verdict: Verdict) -> str:
     return f"; raw {units.ratio(verdict.raw)}, of which the references' drift was taken out"
 
 
+def warnings(outcome: Outcome) -> list[str]:
+    """Why the verdicts may be worth little, as the check found that measured head; each with what to do."""
+    found = _check(outcome).get(WARNINGS)
+    return [_line(str(text)) for text in found] if isinstance(found, list) else []
+
+
 def remedies(outcome: Outcome) -> list[str]:
-    """What cannot be said, kind by kind and reason by reason, each with how many cases it met and what to do."""
+    """The warnings; then what cannot be said, kind by kind and reason by reason, each with how many cases it met and
+    what to do.
+    """
     labels = labels_of(outcome)
     met: dict[tuple[Kind, str, str], list[Verdict]] = {}
     for verdict in outcome.judgement.verdicts:
@@ -109,7 +117,7 @@ def remedies(outcome: Outcome) -> list[str]:
         first = place(verdicts[0], labels)
         where = first if len(verdicts) == 1 else f"{len(verdicts)} cases, such as {first}"
         lines.append(f"{kind.value}, {where}: {_told(verdicts[0])}; {advice}")
-    return lines
+    return [*warnings(outcome), *lines]
 
 
 def remedy(verdict: Verdict, outcome: Outcome) -> str:
@@ -163,10 +171,15 @@ def differences(found: Sequence[Difference]) -> list[str]:
 
 def sides(outcome: Outcome) -> list[str]:
     """Which run is base and which is head, and which method stands for every base of it where one does."""
-    check = outcome.head.settings.get("check")
-    method = check.get("base_impl") if isinstance(check, Mapping) and check.get("base") == outcome.base.id else None
+    method = _check(outcome).get("base_impl")
     instead = f"{_line(str(method))} at each shape, " if method else ""
     return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
+
+
+def _check(outcome: Outcome) -> Mapping[str, object]:
+    """What the settings of head say of the check that measured both; nothing where none did."""
+    check = outcome.head.settings.get("check")
+    return check if isinstance(check, Mapping) and check.get("base") == outcome.base.id else {}
 
 
 def run_words(run: Run) -> str:
