@@ -30,8 +30,8 @@ def check_suite_is_known(baseline: Recorded) -> None:
     name = baseline.run.suite
     if name not in suite.shipped():
         raise UsageError(
-            f"the baseline was taken with suite {name!r}, which is a file: name it with --suite FILE",
-            hint="give the axis flags again that it was taken with, too",
+            f"the baseline was taken with suite {name!r}, which is none of dctbench's own: name its file with --suite",
+            hint="give the axis flags again that it was taken with, too; or name another suite to measure: --suite ci",
         )
 
 
@@ -52,7 +52,7 @@ def wanted(baseline: Recorded) -> tuple[Suite, tuple[Case, ...]]:
     if own:
         raise UsageError(
             f"the baseline measured {own[0]}: code is loaded only when the command line asks for it",
-            hint=f"if you trust it, name it, and give its other axis flags again: --impl {shlex.quote(own[0])}",
+            hint=f"if you trust it, name it, and give its other axis flags again: --impl {shlex.quote(','.join(own))}",
         )
     check_stored_run(run)
     known = {*catalog.implementations()}
