@@ -15,27 +15,29 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from dctbench.errors import UsageError, text_of
+from dctbench.errors import AbsentError, NotLoadedError, UsageError, text_of
 
 
 def load_target(target: str) -> Any:
     """The object that `package.module:Name` names.
 
     Raises:
-        UsageError: when it cannot be imported, with the reason in one sentence.
+        AbsentError: when there is no such module, or nothing of that name in it.
+        NotLoadedError: when importing it fails in any other way, with the reason in one sentence.
     """
     module, _, attribute = target.partition(":")
     try:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        raise UsageError(
+        gone = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        raise (AbsentError if gone else NotLoadedError)(
             f"{target}: importing {module} failed: {type(error).__name__}: {text_of(error)}",
             hint="the module is looked for on PYTHONPATH and among installed packages, not in the current folder",
         ) from error
     try:
         return getattr(found, attribute)
     except AttributeError:
-        raise UsageError(f"{target}: {module} has no {attribute!r}") from None
+        raise AbsentError(f"{target}: {module} has no {attribute!r}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,7 @@ def implementation(name: str) -> Implementation:
     """The entry named `name`; `package.module:Class` names a layer of the user's own.
 
     Raises:
-        UsageError: when there is none, with the nearest name.
+        AbsentError: when there is none, with the nearest name.
     """
     if name in IMPLEMENTATIONS:
         return IMPLEMENTATIONS[name]
@@ -258,7 +260,8 @@ def implementation(name: str) -> Implementation:
         return Implementation(name, name, "your own", "--impl", uses_ratio=None, scopes=_FOREIGN_SCOPES)
     known = implementations()
     if name not in known:
-        raise unknown("implementation", name, known)
+        problem = unknown("implementation", name, known)
+        raise AbsentError(problem.message, hint=problem.hint)
     return known[name]
 
 

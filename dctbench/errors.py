@@ -30,6 +30,14 @@ class UsageError(DctbenchError, ValueError):
     exit_code = 2
 
 
+class NotLoadedError(UsageError):
+    """The code that a name stands for could not be loaded: it is broken, or something that it needs is missing."""
+
+
+class AbsentError(NotLoadedError):
+    """There is nothing of that name to load."""
+
+
 class CannotJudgeError(DctbenchError):
     """Nothing comparable: another machine, another version, too noisy (exit 3)."""
 

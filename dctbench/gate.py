@@ -7,14 +7,15 @@ stored before the next is measured.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary, summarise
 from dctbench.calibration import Calibration
 from dctbench.compare import CONFIRMING, WITNESS, Comparison, Judgement, Rules, judge
-from dctbench.model import Case, Result, Run
+from dctbench.model import PAIR, Case, Result, Run
 from dctbench.roofline import under_the_roof
 from dctbench.runners import Runner
 from dctbench.runners.turns import measure_in_turns
@@ -32,7 +33,6 @@ class Side:
     store: Store
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
-    measured: set[tuple[Case, int]] = field(default_factory=set)
 
     def measure(self, case: Case, round: int) -> Result:
         """Measure a case in one process by itself, and store the result."""
@@ -43,8 +43,12 @@ class Side:
         result = under_the_roof(measured, self.calibrations.get(measured.case.device))
         self.store.add_result(self.run.id, result)
         self.results.append(result)
-        self.measured.add((result.case, result.round))
         return result
+
+    def free_round(self, case: Case, number: int) -> int:
+        """That round of the case, or the first one after it that has no result yet."""
+        taken = {result.round for result in self.results if result.case == case}
+        return next(free for free in itertools.count(number) if free not in taken)
 
     @property
     def summaries(self) -> dict[Case, Summary]:
@@ -105,11 +109,10 @@ def check_pairs(
             started.result()  # both interpreters at once, and before anything is timed
         for case in cases:
             done += 1 if case in lacking else 2
-            its_base = counterparts.get(case, case)
-            if case in lacking or (its_base, number) in base.measured:  # one case of base may stand for several
+            if case in lacking:
                 results = [("head", head.measure(case, number))]
             else:
-                results = measure_pair(base, head, its_base, case, number)
+                results = measure_pair(base, head, counterparts.get(case, case), case, number)
             for side, result in results:
                 listener(CaseMeasured(result, side, done, total))
 
@@ -117,13 +120,22 @@ def check_pairs(
 
 
 def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[str, Result]]:
-    """One pair: a process of either side, in turns; which begins changes from pair to pair."""
+    """One pair: a process of either side, in turns; which begins changes from pair to pair.
+
+    One case of base may stand for several of head, and is measured with each of them. It has one result per round:
+    all but the first go under rounds of their own, which head's results name.
+    """
     sides = [("base", base, its_base), ("head", head, case)]
     if _head_first(case, number):
         sides.reverse()
     (_, first, one), (_, second, other) = sides
     measured = measure_in_turns((first.runner, one), (second.runner, other), number)
-    return [(name, side.keep(result)) for (name, side, _), result in zip(sides, measured, strict=True)]
+    free = base.free_round(its_base, number)
+    kept = []
+    for (name, side, _), found in zip(sides, measured, strict=True):
+        named = found if free == number else replace(found, details={**found.details, PAIR: free})
+        kept.append((name, side.keep(replace(found, round=free) if side is base else named)))
+    return kept
 
 
 def check_stored(

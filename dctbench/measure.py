@@ -97,7 +97,7 @@ def measure_case(
         collected.add("memory.state", memory.state_bytes(module))
         subject = place(case, module)
         expected = _first_calls(case, device, subject, collected)
-        watch = device.watch(case.device)
+        watch = device.watch(case.device, paired=bool(sampling.turns))
         timer = latency.Timer(subject.prepare, subject.call, stopwatch)
         samples = latency.measure(timer, sampling, watch.disturbed, turn)
         seen = watch.conditions()

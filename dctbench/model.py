@@ -27,10 +27,14 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 JSON = dict[str, Any]
 SCHEMA_VERSION = 1
 """Of the own JSON document; a reader refuses a higher one."""
-PROTOCOL = 1
+PROTOCOL = 2
 """Of what a runner and its workers say to each other: a base in another environment has to speak the same."""
 COMPARED_SETTINGS = ("cache", "isolation", "env")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
+NOT_LOADED = "not_loaded"
+"""Among a result's details: its code could not even be loaded, which says nothing about what the code does."""
+PAIR = "pair"
+"""Among the details of a result of head: the round of base's process that took turns with it, where it is another."""
 TURN = "turn\n"
 """What a worker says when it waits for its turn; a line in answer gives it."""
 COMPILER = "compiler"

@@ -10,11 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dctbench import catalog
 from dctbench.analysis import Summary, default_reference, summarise
 from dctbench.errors import StoreError, UsageError
 from dctbench.model import Case, Environment, Result, Run
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,16 @@ def resolve(store: str, reference: str = "latest") -> Recorded:
 
     try:
         with open_store(store) as opened:
-            run = opened.find_run(reference).run
-            return Recorded(run, opened.environments(run.id), opened.results(run.id), opened.plan(run.id)[0])
+            return recorded(opened, opened.find_run(reference).run)
     except (UsageError, StoreError):
         if not _means_a_file(reference):
             raise
     return from_file(reference)
+
+
+def recorded(store: Store, run: Run) -> Recorded:
+    """A run of an open store, with everything that is stored of it."""
+    return Recorded(run, store.environments(run.id), store.results(run.id), store.plan(run.id)[0])
 
 
 def from_file(path: str) -> Recorded:

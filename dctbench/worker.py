@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 
 from dctbench import catalog, guard
 from dctbench.devices import Cache
-from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, text_of
-from dctbench.model import TURN, Case
+from dctbench.errors import AbsentError, DctbenchError, NotLoadedError, UnavailableError, UnsupportedError, text_of
+from dctbench.model import NOT_LOADED, TURN, Case
 from dctbench.texts import harmless_values
 
 _TRACEBACK = 20_000
@@ -71,7 +71,8 @@ def _line(answer: dict[str, Any]) -> str:
 def respond(request: dict[str, Any], turn: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """The answer to a request: `{"measure": ...}`, `{"describe": ...}`, `{"inspect": {}}` or `{"calibrate": ...}`.
 
-    What dctbench itself refuses is marked `refused`, apart from what breaks. `turn` waits for this process's turn,
+    What dctbench itself refuses is marked `refused`, apart from what breaks, and `absent` where it is because there is
+    nothing of a name that was asked for. `turn` waits for this process's turn,
     where it measures in turns with another.
     """
     [(kind, arguments)] = request.items()
@@ -85,7 +86,8 @@ def respond(request: dict[str, Any], turn: Callable[[], None] = lambda: None) ->
     try:
         return questions[kind](**arguments)
     except DctbenchError as error:
-        return {"status": "error", "message": error.message, "hint": error.hint, "refused": True}
+        absent = isinstance(error, AbsentError)
+        return {"status": "error", "message": error.message, "hint": error.hint, "refused": True, "absent": absent}
     except BaseException as error:  # SystemExit included: an implementation may call sys.exit
         return _failure(error)
 
@@ -127,6 +129,8 @@ def measure(
         return {"status": "oom", "message": error.message, "details": {"estimated_bytes": error.needed}}
     except (UnsupportedError, UnavailableError) as error:
         return {"status": "unsupported", "message": error.message}
+    except NotLoadedError as error:
+        return {**_failure(error), "details": {NOT_LOADED: True}}
     except BaseException as error:
         asked = device.out_of_memory(error)
         return _failure(error) if asked is None else _out_of_memory(asked, lambda: estimated_bytes(subject))
@@ -158,14 +162,15 @@ def describe_error(error: BaseException) -> str:
 
 
 def describe(implementations: list[str], cases: list[dict[str, Any]]) -> dict[str, Any]:
-    """What only the code itself knows: whether each implementation uses a ratio, and each case's FLOPs by formula.
+    """What only the code itself knows: whether each implementation uses a ratio, where it stands, and each case's FLOPs
+    by formula.
 
     FLOPs are None for a method that states no formula and for a shape that it refuses.
     """
-    from dctbench.attention import uses_ratio
+    from dctbench.attention import source_file, uses_ratio
     from dctbench.measure import stated_flops
 
-    known = {name: {"uses_ratio": uses_ratio(name)} for name in implementations}
+    known = {name: {"uses_ratio": uses_ratio(name), "source": source_file(name)} for name in implementations}
     return {"implementations": known, "flops": [stated_flops(Case.from_json(case)) for case in cases]}
 
 

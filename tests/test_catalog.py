@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dctbench import analysis, catalog
-from dctbench.errors import UsageError
+from dctbench.errors import AbsentError, NotLoadedError, UsageError
 from dctbench.references import Recorded
 from dctbench.report.html import html
 from tests.made import ENVIRONMENT, RUN, result
@@ -48,18 +48,25 @@ def test_a_class_of_ones_own_is_named_by_its_target_and_asked_about_its_ratio_la
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
-    [(None, "importing absent_module failed"), ("1/0", "ZeroDivisionError"), ("x = 1", "has no 'Layer'")],
+    ("source", "words", "absent"),
+    [
+        (None, "importing absent_module failed", True),
+        ("1/0", "ZeroDivisionError", False),
+        ("x = 1", "has no 'Layer'", True),
+        ("import absent_dependency", "No module named 'absent_dependency'", False),
+        ("from json import absent_name", "cannot import name 'absent_name'", False),
+    ],
 )
-def test_a_class_that_cannot_be_loaded_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, words: str
+def test_a_class_that_cannot_be_loaded_is_one_sentence_which_tells_whether_there_is_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, words: str, absent: bool
 ) -> None:
     name = "absent_module" if source is None else f"broken_{abs(hash(source))}"
     if source is not None:
         (tmp_path / f"{name}.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(NotLoadedError, match=words) as refused:
         catalog.load_target(f"{name}:Layer")
+    assert isinstance(refused.value, AbsentError) is absent
     sys.modules.pop(name, None)
 
 

@@ -6,6 +6,7 @@ To add a method: write one module here with an `AttentionLayer`, and its one lin
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -14,7 +15,7 @@ from dctbench import catalog
 from dctbench.attention.layer import AttentionLayer
 from dctbench.errors import UsageError
 
-__all__ = ["AttentionLayer", "build", "uses_ratio"]
+__all__ = ["AttentionLayer", "build", "source_file", "uses_ratio"]
 
 
 def build(
@@ -78,3 +79,15 @@ def uses_ratio(name: str) -> bool:
         return entry.uses_ratio
     layer_class = entry.load()
     return bool(getattr(layer_class, "uses_ratio", "ratio" in inspect.signature(layer_class).parameters))
+
+
+def source_file(name: str) -> str | None:
+    """The file that the class of that name stands in; None for one that has none.
+
+    Raises:
+        UsageError: for an unknown name, and a class that cannot be imported.
+    """
+    try:
+        return str(Path(inspect.getfile(catalog.implementation(name).load())).resolve())
+    except (TypeError, OSError):
+        return None

@@ -14,6 +14,8 @@ from dctbench.cli.consent import check_configured_suite
 from dctbench.grid import parse_axis
 from dctbench.model import Suite
 
+AXES = (*suites.NUMERIC_AXES, *suites.WORD_AXES)
+"""The axis flags, by the names under which a command gets them."""
 WHAT, SHAPE, HOW = "What to measure", "Shapes", "How to measure"
 _NUMBERS = "such as 512, 8k, 512..8192, 512..8192:x1.5 or 512..8192:+512, joined by commas"
 

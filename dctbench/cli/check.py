@@ -29,7 +29,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
     ),
 )
 @click.option("--base-python", cls=Flag, section=_BASE, metavar="PATH",
-              help="An interpreter with the base version installed: both are measured in turn, in pairs.")  # fmt: skip
+              help="An interpreter with dctbench and base installed: both are measured in turn, in pairs.")  # fmt: skip
 @click.option("--base-impl", cls=Flag, section=_BASE, metavar="NAME",
               help="An implementation: it is measured in turn with those of --impl.")  # fmt: skip
 @click.option("--baseline", cls=Flag, section=_BASE, metavar="REF|FILE",
@@ -61,17 +61,17 @@ def command(**flags: Any) -> int:
     """Measure now, judge against a base, and say by the exit code whether something got worse.
 
     Latency is judged by pairs of processes beside a reference; FLOPs, tensor bytes, errors and failures exactly. With
-    --baseline, and without --suite, it is the baseline's suite that is measured. Exit 0: nothing got worse; 1:
-    something did; 3: it cannot be told.
+    --baseline, and without --suite and axis flags, the baseline's own cases are measured, under the settings that they
+    were taken with. Exit 0: nothing got worse; 1: something did; 3: it cannot be told.
     """
-    given = [name for name in ("base_python", "base_impl", "baseline") if flags[name] is not None]
-    if len(given) != 1:
-        said = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+    bases = [name for name in ("base_python", "base_impl", "baseline") if flags[name] is not None]
+    if len(bases) != 1:
+        said = " and ".join(f"--{name.replace('_', '-')}" for name in bases)
         raise errors.UsageError(
-            f"{said}: a check has one base" if given else "a check needs a base to compare with",
+            f"{said}: a check has one base" if bases else "a check needs a base to compare with",
             hint="give one of --base-python, --base-impl and --baseline",
         )
     from dctbench.cli import gating  # SQLAlchemy comes with it, and help must answer at once
 
-    source = click.get_current_context().get_parameter_source("suite")
-    return gating.check(flags, suite_given=source is not ParameterSource.DEFAULT)
+    source = click.get_current_context().get_parameter_source
+    return gating.check(flags, {name for name in flags if source(name) is not ParameterSource.DEFAULT})

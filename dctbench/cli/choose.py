@@ -66,7 +66,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     if run:
         raise errors.UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
     from dctbench.cli import sweeping
-    from dctbench.references import Recorded, known_reference
+    from dctbench.references import known_reference, recorded
 
     settings: dict[str, Any] = {"prune": True, "isolation": "auto", "cache": None}
     if budgets.latency_p99 is not None:
@@ -80,7 +80,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
              "output_format": output_format}  # fmt: skip
 
     def answer(opened: Store, made: Run) -> None:
-        measured = Recorded(made, opened.environments(made.id), opened.results(made.id), opened.plan(made.id)[0])
+        measured = recorded(opened, made)
         answers.append(_answer(measured, length, wanted, budgets, flags["reference"], output_format))
 
     code = sweeping.start(plan, shown, present=answer)

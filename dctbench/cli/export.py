@@ -9,7 +9,7 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.commands import CONTEXT, Command, Flag, store_option, version_option
-from dctbench.cli.files import print_document, write_whole
+from dctbench.cli.files import check_writable, print_document, write_whole
 from dctbench.references import resolve
 from dctbench.report.formats import FORMATS
 
@@ -44,6 +44,8 @@ def command(form: str, run: str, output: str | None, store: str) -> int:
     chosen = FORMATS[form]
     if chosen.binary and output is None and sys.stdout.isatty():
         raise errors.UsageError(f"{form} is binary and this is a terminal", hint=f"write a file: -o results.{form}")
+    if output is not None:
+        check_writable(Path(output))
     found = resolve(store, run)
     content = chosen.write(found)
     if output is None:

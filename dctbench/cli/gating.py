@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any, Literal
 import click
 
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
-from dctbench.cli import axes, baselines
-from dctbench.cli.files import write_whole
+from dctbench.analysis import Summary
+from dctbench.cli import axes, baselines, remeasure
+from dctbench.cli.files import check_writable, write_whole
 from dctbench.cli.gate_progress import GateProgress
 from dctbench.cli.gate_rules import reaching
 from dctbench.cli.gate_rules import rules as rules_of
@@ -25,7 +26,7 @@ from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differen
 from dctbench.compare.checked import written
 from dctbench.compare.rules import device_kind
 from dctbench.model import Case, Environment, Run, Suite
-from dctbench.plan import Plan, make_plan
+from dctbench.plan import Plan, make_plan, plan_cases
 from dctbench.references import Recorded, resolve
 from dctbench.report.junit import junit_xml
 from dctbench.report.verdicts.figures import by_device
@@ -43,29 +44,34 @@ against a stored run warm up as that one did.
 """
 
 
-def check(flags: Mapping[str, Any], *, suite_given: bool) -> int:
+def check(flags: Mapping[str, Any], given: Container[str]) -> int:
     """Measure head, and base where it is not stored, until every verdict is reached; returns the exit code.
 
     Args:
         flags: of the command, by name.
-        suite_given: whether the user named the suite; else a stored baseline is measured again with its own, since
-            another has other cases and other settings.
+        given: the names of those that are not as they are by default. Without the suite and every axis among them a
+            stored baseline is measured again as it was; without the suite, in its own.
     """
     outlive_readers()
     baseline = None if flags["baseline"] is None else _baseline(flags["store"], flags["baseline"])
-    if baseline and not suite_given and baseline.run.suite in suite.shipped():
-        flags = {**flags, "suite": baseline.run.suite}
-    wanted = axes.suite_from_flags(flags, {"prune": False, "isolation": "auto", "cache": None})
+    cases: Sequence[Case] | None = None
+    if baseline and "suite" not in given and not any(axis in given for axis in axes.AXES):
+        wanted, cases = remeasure.wanted(baseline)
+    else:
+        if baseline and "suite" not in given:
+            remeasure.check_suite_is_known(baseline)
+            flags = {**flags, "suite": baseline.run.suite}
+        wanted = axes.suite_from_flags(flags, {"prune": False, "isolation": "auto", "cache": None})
     with ExitStack() as stack:
         runner = stack.enter_context(_runner(wanted, paired=baseline is None))
         gpus.require(wanted.axes["device"], runner.variables)
-        prepared = _Check.prepare(wanted, flags, runner)
+        prepared = _Check.prepare(wanted, cases, flags, runner)
         reached = reaching(prepared.rules, prepared.judged, baseline, wanted, flags)
         prepared = replace(prepared, rules=reached)
         base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
-        if base is not None and flags["base_python"] is not None:
-            prepared.warn_of_same_code(base)
         store = stack.enter_context(open_for_run(flags["store"], _say, create=True))
+        if flags["junit"] is not None:  # now, since it may go into the folder that the store has just made
+            check_writable(Path(flags["junit"]), "--junit")
         try:
             if base is None:
                 assert baseline is not None
@@ -79,7 +85,7 @@ def check(flags: Mapping[str, Any], *, suite_given: bool) -> int:
             ) from None
         print_outcome(outcome, flags["output_format"], everything=flags["everything"])
         if flags["junit"] is not None:
-            write_whole(Path(flags["junit"]), junit_xml(outcome))
+            write_whole(Path(flags["junit"]), junit_xml(outcome), "--junit")
         if flags["save_baseline"] is not None:
             baselines.save(store, outcome.head, flags["save_baseline"], refused=_refusal(outcome))
         return outcome.exit_code
@@ -103,41 +109,40 @@ class _Check:
     counterparts: Mapping[Case, Case]
 
     @classmethod
-    def prepare(cls, wanted: Suite, flags: Mapping[str, Any], runner: LocalRunner) -> _Check:
-        """Rules and plan; references that were not asked for are planned beside the cases that are judged."""
+    def prepare(
+        cls, wanted: Suite, cases: Sequence[Case] | None, flags: Mapping[str, Any], runner: LocalRunner
+    ) -> _Check:
+        """Rules and plan; references that were not asked for are planned beside the cases that are judged.
+
+        The cases are those of the suite's axes, unless others are given.
+        """
         rules = rules_of(wanted, flags, runner.environment.fingerprint)
         asked = list(wanted.axes["impl"])
         names = list(dict.fromkeys([*asked, rules.reference, WITNESS]))
         wanted = suite.override(wanted, {"impl": names}, {"rounds": rules.pairs})
-        plan = make_plan(wanted, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
+        known = results_of_machine(flags["store"], runner.environment.fingerprint)
+        if cases is None:
+            plan = make_plan(wanted, runner, known)
+        else:
+            added = [case for name in (rules.reference, WITNESS) for case in _beside(cases, name, runner)]
+            plan = plan_cases(dict.fromkeys([*cases, *added]), wanted.settings, runner, known)
         judged = tuple(case for case in plan.cases if case.implementation in asked)
         beside = tuple(case for case in plan.cases if case.implementation not in asked)
         if rules.at and not any(rules.budgeted(case) for case in judged):
             there = ", ".join(f"{axis} = {value}" for axis, value in rules.at.items())
             raise errors.UsageError(f"--at: no case of this check has {there}", hint="name a place that is measured")
-        if rules.budgets.latency_p99 is not None:
-            least = {"samples_least": -(-P99_SAMPLES // rules.pairs)}
-            runner.sampling_of = {case.id: least for case in judged if rules.budgeted(case)}
         return cls(
             wanted, flags, runner, rules, plan, judged, beside, _counterparts(flags["base_impl"], judged, runner)
         )
 
-    def warn_of_same_code(self, base: LocalRunner) -> None:
-        """An environment that imports head's own files makes a gate that cannot fail."""
-        own = any(":" in case.implementation for case in self.judged)
-        if base.package == self.runner.package and not own:
-            _say(
-                f"warning: --base-python imports the same dctbench as head, from {base.package}: "
-                "nothing can differ\n  install the base version into it, not in editable mode"
-            )
-
     def against_base(self, base_runner: LocalRunner, store: Store) -> Outcome:
         """Pairs of processes, base and head in turn."""
         name = self.flags["base_impl"]
-        lacking = frozenset[Case]() if name else self._lacking(base_runner)
+        lacking, warnings = (frozenset[Case](), []) if name else self._look_at(base_runner)
+        self.runner.sampling_of = base_runner.sampling_of = self._sampling(lacking)
         planned = dict.fromkeys([*(self.counterparts[c] for c in self.judged if c not in lacking), *self.beside])
         base = self._run("base", base_runner, base_impl=name)
-        head = self._run("head", self.runner, base=base.id, base_impl=name)
+        head = self._run("head", self.runner, warnings, base=base.id, base_impl=name)
         base_side = self._side(base, base_runner, list(planned), store)
         head_side = self._side(head, self.runner, self.plan.cases, store)
         with self._progress("pair", store) as progress:
@@ -152,6 +157,8 @@ class _Check:
         here = self.runner.environment.fingerprint
         fingerprints = {result.fingerprint for result in baseline.results}
         known = set(self.plan.cases)
+        another = apart(baseline.run, head, (fingerprints, {here}))
+        self.runner.sampling_of = self._sampling(self.judged if another else self._untimed(baseline.summaries))
         side = self._side(head, self.runner, self.plan.cases, store)
         with self._progress("process", store) as progress:
             judgement = gate.check_stored(
@@ -160,7 +167,7 @@ class _Check:
                 self.judged,
                 self.beside,
                 [summary.case for summary in baseline.summaries if summary.case not in known],
-                apart(baseline.run, head, (fingerprints, {here})),
+                another,
                 here in fingerprints,
                 self.rules,
                 progress,
@@ -171,17 +178,58 @@ class _Check:
         code = judgement.exit_code(self.flags["inconclusive"])
         return Outcome(base, head, judgement, self.rules, differences(places, [self.runner.environment]), code)
 
-    def _lacking(self, base: LocalRunner) -> frozenset[Case]:
-        """The cases whose implementation base does not know: new, and not its failure."""
-        unknown = set()
+    def _sampling(self, alone: Container[Case]) -> dict[str, dict[str, int]]:
+        """By case id, samples enough for a p99 where one has a budget: the same on both sides, whose turns are alike.
+
+        They are spread over the processes that every case gets at least; those `alone` get no more than one.
+        """
+        if self.rules.budgets.latency_p99 is None:
+            return {}
+        share = -(-P99_SAMPLES // self.rules.pairs)
+        return {
+            one.id: {"samples_least": P99_SAMPLES if case in alone else share}
+            for case in self.judged
+            if self.rules.budgeted(case)
+            for one in (case, self.counterparts[case])
+        }
+
+    def _untimed(self, stored: Sequence[Summary]) -> list[Case]:
+        """The cases whose latency a baseline says nothing of: it lacks them, or the reference beside them."""
+        ran = [summary.case for summary in stored if summary.status == "ok"]
+        beside = {case.shape for case in ran if case.implementation == self.rules.reference}
+        return [case for case in self.judged if case not in ran or case.shape not in beside]
+
+    def _look_at(self, base: LocalRunner) -> tuple[frozenset[Case], list[str]]:
+        """The cases whose implementation base does not know, which are new; and warnings of code that is head's own.
+
+        What else keeps an implementation from loading is base's failure, which measuring it there says in a result.
+        """
+        unknown, sources = set(), dict[str, str]()
         for name in dict.fromkeys(case.implementation for case in self.judged):
             try:
-                base.describe([name], ())
-            except errors.UsageError:
+                sources |= base.describe([name], ()).sources
+            except errors.AbsentError:
                 unknown.add(name)
-        return frozenset(case for case in self.judged if case.implementation in unknown)
+            except errors.UsageError:
+                continue
+        remedy = "install the base version there, not in editable mode"
+        warnings = [f"{harmless(text)}; {remedy}" for text in self._same(base, sources)]
+        for warning in warnings:
+            _say(f"warning: {warning}")
+        return frozenset(case for case in self.judged if case.implementation in unknown), warnings
 
-    def _run(self, side: Literal["base", "head"], runner: LocalRunner, **about: str | None) -> Run:
+    def _same(self, base: LocalRunner, sources: Mapping[str, str]) -> Iterator[str]:
+        """What base imports from head's own files: a gate that cannot fail."""
+        if base.package == self.runner.package and any(name in catalog.IMPLEMENTATIONS for name in sources):
+            yield f"--base-python imports the same dctbench as head, from {base.package}: nothing can differ"
+        own = {name: path for name, path in sources.items() if name not in catalog.IMPLEMENTATIONS}
+        for name, path in self.runner.describe(list(own), ()).sources.items() if own else ():
+            if path == own[name]:
+                yield f"--base-python imports {name} from the same file as head, {path}: nothing in it can differ"
+
+    def _run(
+        self, side: Literal["base", "head"], runner: LocalRunner, warnings: Sequence[str] = (), **about: str | None
+    ) -> Run:
         asked = list(dict.fromkeys(case.implementation for case in self.judged))
         label = clean_label(typed(self.flags["label"] or "")) or "check"
         return Run(
@@ -191,7 +239,7 @@ class _Check:
             argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__ if side == "head" else runner.version or "unknown",
-            settings={**self.suite.settings, "check": written(side, asked, self.rules, **about)},
+            settings={**self.suite.settings, "check": written(side, asked, self.rules, warnings, **about)},
         )
 
     def _side(self, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store) -> gate.Side:
@@ -222,11 +270,21 @@ def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRu
     names = suite.words("impl", [base_impl])
     if len(names) != 1:
         raise errors.UsageError(f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one: dct-x")
-    entry = catalog.implementation(names[0])
-    uses_ratio = entry.uses_ratio
+    return _same_shapes(judged, names[0], runner)
+
+
+def _beside(cases: Sequence[Case], reference: str, runner: LocalRunner) -> list[Case]:
+    """A reference at the shapes of some cases, but for those at which it is one of them."""
+    there = {case.shape for case in cases if case.implementation == reference}
+    return list(_same_shapes([case for case in cases if case.shape not in there], reference, runner).values())
+
+
+def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[Case, Case]:
+    """By case, that of the named implementation at its shape and, where it has one, ratio."""
+    uses_ratio = catalog.implementation(name).uses_ratio
     if uses_ratio is None:
-        uses_ratio = runner.describe(names, ()).uses_ratio[names[0]]
-    return {case: replace(case, implementation=names[0], ratio=case.ratio if uses_ratio else None) for case in judged}
+        uses_ratio = runner.describe([name], ()).uses_ratio[name]
+    return {case: replace(case, implementation=name, ratio=case.ratio if uses_ratio else None) for case in cases}
 
 
 def _baseline(store: str, reference: str) -> Recorded:
@@ -252,7 +310,8 @@ def _baseline(store: str, reference: str) -> Recorded:
 
 def _runner(suite: Suite, python: str | None = None, *, paired: bool) -> LocalRunner:
     sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(WARMUP_OF_PAIRS if paired else {})}
-    settings = LocalSettings(suite.settings["case_timeout"], suite.settings["env"], sampling)
+    given = suite.settings
+    settings = LocalSettings(given["case_timeout"], given["env"], sampling, given["isolation"], given["cache"])
     return LocalRunner(settings, on_wait=_say, python=python)
 
 

@@ -11,7 +11,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.commands import CONTEXT, Command, Flag, store_option, version_option
-from dctbench.cli.files import write_whole
+from dctbench.cli.files import check_writable, write_whole
 from dctbench.cli.streams import typed
 from dctbench.texts import harmless
 
@@ -42,7 +42,7 @@ _PAGE = "The page"
 @click.option("--title", cls=Flag, section=_PAGE, metavar="TEXT", help="Heading; by default the run's label or id.")
 @click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", help="What ratios are taken against.")
 @click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF",
-              help="A run to compare the first one with, in a section on regressions.")  # fmt: skip
+              help="A run to compare the first one with, in a section of its own (default: its check's).")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_PAGE, metavar="CASE",
               help="A case to follow over the stored runs, by its id or such as 'dct-x r=8 n=4096'; from ten runs "
                    "on it takes the extra `history`.")  # fmt: skip
@@ -72,17 +72,19 @@ def command(
     from dctbench.references import resolve
     from dctbench.report.html import html
 
+    check_writable(Path(output))
     gc.disable()  # a million small objects and no cycles: looking for some took a quarter of the time
     found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
     for recorded in found:
         if not recorded.results:
             raise errors.UsageError(f"run {recorded.run.short_id} has no results yet", hint=_going_on(recorded, store))
+    base = _checked_against(store, found[0]) if baseline is None else resolve(store, baseline)
     page = html(
         found,
         heading=harmless(typed(title)) if title else title,
         reference=_reference(found, reference),
         compress=compress,
-        compared=None if baseline is None else compare_stored(resolve(store, baseline), found[0]),
+        compared=None if base is None else compare_stored(base, found[0]),
         past=None if case is None else _history(store, case),
     )
     path = write_whole(Path(output), page)
@@ -90,6 +92,24 @@ def command(
     if open_page:
         click.launch(path.absolute().as_uri())
     return errors.EXIT_OK
+
+
+def _checked_against(store: str, head: Recorded) -> Recorded | None:
+    """What the check that measured a run compared it with, where that is in the store."""
+    from dctbench.compare.checked import checked
+    from dctbench.references import recorded
+    from dctbench.store import open_store
+
+    check = checked(head.run)
+    if check is None or check.base is None:
+        return None
+    try:
+        with open_store(store) as opened:
+            # Only what is stored under that very id: whoever wrote an imported run may have written anything there.
+            base = next((recorded(opened, s.run) for s in opened.runs() if s.run.id == check.base and s.stored), None)
+    except errors.StoreError:  # the run itself came from a file
+        return None
+    return base
 
 
 def _going_on(recorded: Recorded, store: str) -> str:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from dctbench.analysis import Summary
 from dctbench.compare.evidence import paired_p, rank_sum_p
-from dctbench.model import Result
+from dctbench.model import PAIR, Result
 from dctbench.stats import Interval, log_mean_interval, student_t_quantile
 
 CONFIRMING = 1000
@@ -181,7 +181,7 @@ class Unpaired:
 
 
 def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Paired:
-    """The pairs of a case, by round.
+    """The pairs of a case, by round of head.
 
     Args:
         base, head: the case on either side.
@@ -222,17 +222,18 @@ def _rounds(summary: Summary, fresh: bool) -> Medians:
 
 
 def _logs(base: Summary, head: Summary, fresh: bool) -> dict[int, float]:
-    """log(head / base) by round. Of processes that took turns, the median over turns of the log ratio of the two
+    """log(head / base) by head's round. Of processes that took turns, the median over turns of the log ratio of the two
     medians of a turn: what the machine did in one of them touches that turn only.
     """
-    turns = [{result.round: _turns(result) for result in summary.rounds} for summary in (base, head)]
-    medians = [_rounds(summary, fresh) for summary in (base, head)]
+    theirs = {result.round: result for result in base.rounds}
+    ours = {result.round: result for result in head.rounds}
     logs = {}
-    for number, median in medians[0].items():
-        if number not in medians[1]:
+    for number, median in _rounds(head, fresh).items():
+        pair = ours[number].details.get(PAIR, number)
+        if not isinstance(pair, int) or pair not in base.medians:
             continue
-        blocks = list(zip(*(side.get(number, ()) for side in turns), strict=False))
-        logs[number] = statistics.median(math.log(h / b) for b, h in blocks or [(median, medians[1][number])])
+        blocks = list(zip(_turns(theirs[pair]), _turns(ours[number]), strict=False))
+        logs[number] = statistics.median(math.log(h / b) for b, h in blocks or [(base.medians[pair], median)])
     return logs
 
 

@@ -33,6 +33,7 @@ class Checked(Struct, frozen=True, kw_only=True):
         base: of head's run, the id of the run that it was compared with.
         base_impl: unset where base was a stored run; else both were measured in turn, and it is the implementation
             that stood for every base, if one did.
+        warnings: what makes its verdicts worth little, in sentences.
         reference, tolerance and the rest: the rules, as of `Rules`; what is not there has its default.
     """
 
@@ -40,6 +41,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     asked: tuple[str, ...] | None = None
     base: str | None = None
     base_impl: str | UnsetType | None = UNSET
+    warnings: tuple[str, ...] = ()
     reference: str = REFERENCE
     tolerance: _OfLatency | dict[str, _OfLatency] = {}
     tolerance_flops: _Share = _USUAL.flops
@@ -74,11 +76,18 @@ class Checked(Struct, frozen=True, kw_only=True):
         )
 
 
-def written(side: Literal["base", "head"], asked: Sequence[str], rules: Rules, **about: str | None) -> dict[str, Any]:
+def written(
+    side: Literal["base", "head"],
+    asked: Sequence[str],
+    rules: Rules,
+    warnings: Sequence[str] = (),
+    **about: str | None,
+) -> dict[str, Any]:
     """What is stored under `check` of a run's settings; `about` is `base` and `base_impl` where they are known."""
     found = Checked(
         side=side,
         asked=tuple(asked),
+        warnings=tuple(warnings),
         reference=rules.reference,
         tolerance=dict(rules.latency) if isinstance(rules.latency, Mapping) else rules.latency,
         tolerance_flops=rules.flops,

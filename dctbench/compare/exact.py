@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dctbench.analysis import Summary
 from dctbench.analysis.budgets import breaches, budgeted
 from dctbench.compare.rules import Rules
-from dctbench.model import Case, Kind, Verdict
+from dctbench.model import NOT_LOADED, Case, Kind, Verdict
 
 STATUS = "status"
 BUDGET = "budget."
@@ -41,6 +41,8 @@ def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | No
         reason = f"fails on both sides (base ended: {ending(base)}; head: {ending(head)})"
     elif head.status != "ok":
         kind, reason = Kind.NEWLY_FAILING, f"ran in base, head ended: {ending(head)}"
+    elif not ran(base) and base.details.get(NOT_LOADED):
+        kind, reason = Kind.INCOMPARABLE, f"base could not load it: {base.message}"
     elif not ran(base):
         kind, reason = Kind.FIXED, f"runs now, base ended: {ending(base)}"
     return None if kind is None else Verdict(case, STATUS, kind, reason=reason)

@@ -71,8 +71,11 @@ class DeviceModule(Protocol):
     def swept_bytes(self, name: str) -> int:
         """How much a `cold` stopwatch writes to empty the cache, in bytes."""
 
-    def watch(self, name: str) -> Watch:
-        """Looks out for whatever makes a timing on the device worthless."""
+    def watch(self, name: str, paired: bool = False) -> Watch:
+        """Looks out for whatever makes a timing on the device worthless.
+
+        `paired` where another process of ours takes turns with this one: what that uses is no neighbour's.
+        """
 
     def memory_bytes(self, name: str) -> int:
         """Memory that a process could get on the device now, in bytes."""

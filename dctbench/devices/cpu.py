@@ -73,9 +73,14 @@ def swept_bytes(name: str) -> int:
 
 
 class Watch:
-    """Other processes, time that a hypervisor took, and the frequency governor."""
+    """Other processes, time that a hypervisor took, and the frequency governor.
 
-    def __init__(self) -> None:
+    Of a pair that takes turns it says nothing of other processes: the kernel's counters do not tell the other of the
+    pair from a stranger, and what a stranger does befalls both.
+    """
+
+    def __init__(self, paired: bool = False) -> None:
+        self._paired = paired
         self._neighbours = neighbours.Neighbours()
 
     def disturbed(self) -> str | None:
@@ -86,7 +91,7 @@ class Watch:
         """Warnings about neighbours and governor; what the neighbours used."""
         usage = self._neighbours.usage()
         warnings = []
-        if usage is not None and usage.cores >= neighbours.NOTICED_CORES:
+        if usage is not None and not self._paired and usage.cores >= neighbours.NOTICED_CORES:
             names = " and ".join(neighbours.running())  # a share of each would take a wait
             warnings.append(
                 f"other processes used {usage.cores:.1f} of {usage.of_cores} cores while this was timed"
@@ -104,12 +109,14 @@ class Watch:
                 "`cpupower frequency-set -g performance` makes figures steadier"
             )
         details = {} if usage is None else {"others_cores": round(usage.cores, 2), "stolen": round(usage.stolen, 3)}
+        if self._paired:
+            details.pop("others_cores", None)
         return Conditions(tuple(warnings), details)
 
 
-def watch(name: str) -> Watch:
+def watch(name: str, paired: bool = False) -> Watch:
     """Watches the machine from now on."""
-    return Watch()
+    return Watch(paired)
 
 
 def memory_bytes(name: str) -> int:

@@ -105,8 +105,9 @@ def swept_bytes(name: str) -> int:
 class Watch:
     """The GPU's clock, heat and other processes; and the processor, which launches its work."""
 
-    def __init__(self, name: str) -> None:
-        self._host = cpu.Watch()
+    def __init__(self, name: str, paired: bool = False) -> None:
+        self._host = cpu.Watch(paired)
+        self._ours = 2 if paired else 1
         self._gauge: gpus.Gauge | None
         try:
             self._gauge = gauge(name)
@@ -143,7 +144,7 @@ class Watch:
                 f"the GPU's clock was held down by: {', '.join(held)}; "
                 "let it cool, raise its power cap, or compare only with runs under the same limit"
             )
-        company = len(self._gauge.processes() or {}) - 1  # in a container the ids are the host's: ours is one of them
+        company = len(self._gauge.processes() or {}) - self._ours  # counted, since in a container ids are the host's
         if company > 0:
             warnings.append(
                 f"{company} other process{'es compute' if company > 1 else ' computes'} on this GPU (see nvidia-smi): "
@@ -153,9 +154,9 @@ class Watch:
         return Conditions(tuple(warnings), {**host.details, "gpu": {**readings, "slowest_clock_mhz": self._slowest}})
 
 
-def watch(name: str) -> Watch:
+def watch(name: str, paired: bool = False) -> Watch:
     """Watches the GPU from now on."""
-    return Watch(name)
+    return Watch(name, paired)
 
 
 def gauge(name: str) -> gpus.Gauge:

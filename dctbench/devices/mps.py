@@ -58,9 +58,9 @@ def swept_bytes(name: str) -> int:
     return 0
 
 
-def watch(name: str) -> cpu.Watch:
+def watch(name: str, paired: bool = False) -> cpu.Watch:
     """The GPU has no meters that a user may read; what launches its work is the processor, which is watched."""
-    return cpu.Watch()
+    return cpu.Watch(paired)
 
 
 def memory_bytes(name: str) -> int:

@@ -37,10 +37,15 @@ class _Case(Struct, forbid_unknown_fields=True):
     task: Name | None
 
 
+_LAST_ROUND = 1 << 20
+_MOST_PROCESSES = 10_000
+"""A check numbers its confirming rounds from 1001, and a case of base has a process for every case it stands for."""
+
+
 class _Round(Struct, forbid_unknown_fields=True):
     """One process. What is left out is as the entry says; so are all of them where only the first four stand."""
 
-    round: Annotated[int, Meta(ge=1, le=suite.MAX_ROUNDS)]
+    round: Annotated[int, Meta(ge=1, le=_LAST_ROUND)]
     status: Status
     samples: Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
     stop_reason: Text | None = None
@@ -69,7 +74,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     case_id: Identifier
     host: Host
     fingerprint: Fingerprint
-    rounds: Annotated[list[_Round], Meta(min_length=1, max_length=suite.MAX_ROUNDS)]
+    rounds: Annotated[list[_Round], Meta(min_length=1, max_length=_MOST_PROCESSES)]
     status: Status
     message: Text | None
     warnings: Annotated[list[Text], Meta(max_length=1000)]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from dctbench.model import Case, Environment, Measurement, Result
@@ -17,11 +17,12 @@ class Facts:
     """What only an implementation's own code knows, asked in a process that may import torch.
 
     `uses_ratio` by implementation, without those that broke when they were asked; `flops` of one call by case, None
-    where a method states no formula.
+    where a method states no formula; `sources` the file of each implementation that stands in one.
     """
 
     uses_ratio: Mapping[str, bool]
     flops: Mapping[Case, int | None]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 class Turn(Protocol):

@@ -39,6 +39,7 @@ class _Case(Struct, forbid_unknown_fields=True):
 
 class _Facts(Struct, forbid_unknown_fields=True):
     uses_ratio: bool
+    source: Text | None = None
 
 
 class _Description(Struct, forbid_unknown_fields=True):
@@ -50,11 +51,16 @@ class _Description(Struct, forbid_unknown_fields=True):
     message: Text | None = None
     hint: Text | None = None
     refused: bool = False
+    absent: bool = False
     details: Free = {}
 
 
-def case_answer(line: bytes) -> JSON:
+def case_answer(line: bytes, *, drop_unknown: bool = False) -> JSON:
     """The answer to `measure`: status, measurements, message, warnings and details.
+
+    Args:
+        line: as it came.
+        drop_unknown: leave out metrics that are not known here; another environment may have others installed.
 
     Raises:
         Bad: saying what is wrong with it.
@@ -62,6 +68,9 @@ def case_answer(line: bytes) -> JSON:
     answer = _decoded(line, _Case)
     check_free(answer.details, "details")
     if answer.status == "ok":
+        if drop_unknown:
+            known = catalog.metrics()
+            answer.measurements = [figures for figures in answer.measurements if figures.metric in known]
         _check_figures(answer.measurements)
     elif answer.measurements:
         raise Bad(f"measurements with the status {answer.status}")

@@ -60,4 +60,4 @@ def interpreter(python: str, variables: Mapping[str, str]) -> tuple[Environment,
 
 
 def _install(python: str) -> str:
-    return f"install the base version there: {python} -m pip install ..."
+    return f"install there both dctbench and the base version of what is measured: {python} -m pip install ..."

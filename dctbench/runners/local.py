@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from dctbench import catalog, environment, host
 from dctbench.calibration import Calibration
-from dctbench.errors import DctbenchError, UsageError
+from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.model import COMPILER, Case, Result
 from dctbench.runners import Facts, Turn, answers, result_from_answer
 from dctbench.runners.children import Child, Ended, Fresh, GoneError, Launcher, Zygote
@@ -69,6 +70,7 @@ class LocalRunner:
         self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts GPUs
         self.python = sys.executable
+        self._elsewhere = python is not None
         self.version = environment.package_version("dctbench")
         self.package = str(Path(environment.__file__).resolve().parent)
         if python is None:
@@ -126,9 +128,11 @@ class LocalRunner:
             }
         }
 
+        read = partial(answers.case_answer, drop_unknown=self._elsewhere)
+
         def ask() -> dict[str, Any]:
             launcher = self._launcher(case.device, round)
-            return self._ask(request, self.settings.case_timeout, launcher, answers.case_answer, turn)
+            return self._ask(request, self.settings.case_timeout, launcher, read, turn)
 
         def run() -> Result:
             if turn is None:
@@ -158,20 +162,24 @@ class LocalRunner:
         One that breaks when it is asked is left out of the answer: measuring it will show what is wrong with it.
 
         Raises:
-            UsageError: when one of them cannot be imported.
+            AbsentError: when there is nothing of one of the names.
+            UsageError: when one of them cannot be imported for another reason.
         """
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
         ours = [name for name in names if name in catalog.IMPLEMENTATIONS]
         uses_ratio: dict[str, bool] = {}
+        sources: dict[str, str] = {}
         flops: dict[Case, int | None] = dict.fromkeys(cases)
         for group in [ours, *([name] for name in names if name not in ours)]:
             theirs = [case for case in cases if case.implementation in group]
             answer = self._thread.submit(self._describe, group, theirs).result() if group else {}
             if answer.get("refused"):
-                raise UsageError(answer["message"], hint=answer["hint"])
-            uses_ratio |= {name: facts["uses_ratio"] for name, facts in answer.get("implementations", {}).items()}
+                raise (AbsentError if answer["absent"] else UsageError)(answer["message"], hint=answer["hint"])
+            known = answer.get("implementations", {})
+            uses_ratio |= {name: facts["uses_ratio"] for name, facts in known.items()}
+            sources |= {name: facts["source"] for name, facts in known.items() if facts["source"] is not None}
             flops |= dict(zip(theirs, answer.get("flops", ()), strict=False))
-        return Facts(uses_ratio, flops)
+        return Facts(uses_ratio, flops, sources)
 
     def _describe(self, names: Sequence[str], cases: Sequence[Case]) -> dict[str, Any]:
         request = {"describe": {"implementations": names, "cases": [case.to_json() for case in cases]}}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli
+from tests.packages import install
 
 TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8")
 EASY = (*TINY, "--tolerance", "900%", "--pairs", "2", "--max-pairs", "2")
@@ -122,6 +123,38 @@ def test_a_method_that_breaks_is_newly_failing_and_one_that_base_lacks_is_new(cl
     assert said["dct-kv", "status"]["kind"] == "NEW"
 
 
+LAYER = """
+from torch import nn
+class Layer(nn.Module):
+    def __init__(self, *, seq_len, dim, heads):
+        super().__init__()
+        self.v_proj, self.out_proj = nn.Linear(dim, dim), nn.Linear(dim, dim)
+    def forward(self, x, key_padding_mask=None):
+        return self.out_proj(self.v_proj(x))
+"""
+
+
+def test_a_layer_that_base_cannot_load_cannot_be_judged_and_one_that_it_lacks_is_new(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    [site] = (tmp_path / "base").glob("lib/python*/site-packages")
+    (site / "needy.py").write_text("import a_dependency_of_base\n" + LAYER)
+    head = tmp_path / "src"
+    head.mkdir()
+    for name in ("needy", "recent"):
+        (head / f"{name}.py").write_text(LAYER)
+    flags = ("--impl", "needy:Layer,recent:Layer", "--base-python", base, "--format", "json")
+    done = cli("check", *EASY, *flags, PYTHONPATH=str(head))
+    assert done.code == 3, done.err
+    said = {v["case"]["implementation"]: v for v in done.json()["verdicts"]}
+    assert {name: v["kind"] for name, v in said.items()} == {"needy:Layer": "INCOMPARABLE", "recent:Layer": "NEW"}
+    assert "base could not load it" in said["needy:Layer"]["reason"]
+    assert "No module named 'a_dependency_of_base'" in said["needy:Layer"]["reason"]
+    stored = cli("compare", "latest~1", "latest", "--format", "json")
+    assert [v["kind"] for v in stored.json()["verdicts"] if v["case"]["implementation"] == "needy:Layer"] == [
+        "INCOMPARABLE"
+    ]
+
+
 def test_another_method_as_base_is_compared_case_by_case(cli: Cli) -> None:
     done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "4,8", "--base-impl", "full", "--format", "json")
     assert done.code in (0, 1), done.err
@@ -129,6 +162,25 @@ def test_another_method_as_base_is_compared_case_by_case(cli: Cli) -> None:
     assert [v["case"]["ratio"] for v in flops] == [4, 8]
     assert len({v["base"] for v in flops}) == 1  # full attention has no ratio
     assert all(v["kind"] == "BETTER" for v in flops)
+
+
+def test_one_case_of_base_takes_turns_with_each_case_of_head_that_it_stands_for(cli: Cli) -> None:
+    flags = (*EASY, "--impl", "dct-x", "--ratio", "4,8", "--base-impl", "sdpa", "--reference", "full")
+    done = cli("check", *flags, "--format", "json")
+    assert done.code in (0, 1), done.err
+    base, head = (cli("export", "json", run).json() for run in ("latest~1", "latest"))
+    [sdpa] = [entry for entry in base["results"] if entry["case"]["implementation"] == "sdpa"]
+    of_base = {one["round"] for one in sdpa["rounds"]}
+    judged = [entry for entry in head["results"] if entry["case"]["implementation"] == "dct-x"]
+    pairs = [
+        one.get("details", entry["details"]).get("pair", one["round"]) for entry in judged for one in entry["rounds"]
+    ]
+    assert len(pairs) == len(set(pairs)) == 4  # two rounds of two cases, each with a process of base for itself
+    assert set(pairs) == of_base
+    # What is stored says the same again.
+    now = {v["case_id"]: v["effect"] for v in done.json()["verdicts"] if v["metric"] == "latency"}
+    later = cli("compare", "latest~1", "latest", "--format", "json").json()["verdicts"]
+    assert {v["case_id"]: v["effect"] for v in later if v["metric"] == "latency"} == now
 
 
 def test_a_stored_baseline_is_judged_and_a_case_that_is_gone_is_missing(cli: Cli) -> None:
@@ -169,6 +221,40 @@ def test_budgets_are_checked_where_they_are_asked_for(cli: Cli) -> None:
     assert found["dct-x", "budget.latency.p99"] == "PASS"  # the check took the samples that a p99 needs
 
 
+def samples_of(cli: Cli, run: str) -> dict[str, list[int]]:
+    """Samples by implementation, process by process."""
+    entries = cli("export", "json", run).json()["results"]
+    return {entry["case"]["implementation"]: [one["samples"] for one in entry["rounds"]] for entry in entries}
+
+
+def test_a_case_that_is_new_gets_the_samples_of_a_p99_in_its_only_process(cli: Cli) -> None:
+    assert cli("run", *TINY, "--impl", "sdpa,none", "--rounds", "2", "--label", "main", "-q").code == 0
+    flags = (*EASY, "--impl", "sdpa,dct-x", "--ratio", "8", "--baseline", "main")
+    done = cli("check", *flags, "--max-latency-p99", "10s", "--format", "json")
+    assert {v["metric"]: v["kind"] for v in done.json()["verdicts"] if v["case"]["implementation"] == "dct-x"} == {
+        "status": "NEW", "budget.latency.p99": "PASS",
+    }  # fmt: skip
+    assert [count >= 299 for count in samples_of(cli, "latest")["dct-x"]] == [True]
+
+
+def test_both_sides_of_a_pair_take_the_samples_that_a_p99_needs(cli: Cli) -> None:
+    flags = (*EASY, "--impl", "dct-x", "--ratio", "8", "--base-impl", "sdpa", "--reference", "full")
+    assert cli("check", *flags, "--max-latency-p99", "10s").code in (0, 1)
+    for run, name in (("latest~1", "sdpa"), ("latest", "dct-x")):
+        assert all(count >= 150 for count in samples_of(cli, run)[name])  # 299 over two processes
+
+
+def test_a_place_where_junit_cannot_be_written_is_refused_before_anything_is_measured(cli: Cli, tmp_path: Path) -> None:
+    flags = (*EASY, "--impl", "none", "--base-impl", "none", "--reference", "none")
+    done = cli("check", *flags, "--junit", "absent/verdicts.xml")
+    assert done.code == 2, done.err
+    assert "cannot write absent/verdicts.xml: No such file or directory" in done.err
+    assert "with --junit" in done.err
+    assert cli("list", "runs", "--format", "json").json() == []
+    assert [path.name for path in tmp_path.iterdir()] == [".dctbench"]
+    assert cli("check", *flags, "--junit", ".dctbench/verdicts.xml").code != 2
+
+
 def test_a_suite_states_the_rules_of_its_gate_and_flags_win_over_it(cli: Cli, tmp_path: Path) -> None:
     text = (
         '[axes]\nimpl = "dct-x"\nseq = 64\nratio = 8\nheads = 2\nhead_dim = 8\n\n'
@@ -194,9 +280,42 @@ def test_a_check_is_not_resumed(cli: Cli) -> None:
 
 
 def test_an_environment_that_imports_heads_own_files_is_warned_about(cli: Cli) -> None:
-    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", sys.executable)
+    flags = ("--impl", "dct-x", "--ratio", "8", "--base-python", sys.executable, "--format", "json")
+    done = cli("check", *EASY, *flags)
     assert done.code == 0, done.err
     assert "imports the same dctbench as head" in done.err
+    [warning] = done.json()["warnings"]
+    assert "imports the same dctbench as head" in warning
+
+
+def test_a_layer_that_both_sides_import_from_one_file_is_warned_about(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    [site] = (tmp_path / "base").glob("lib/python*/site-packages")
+    shared, head = tmp_path / "shared", tmp_path / "src"
+    for folder in (shared, head):
+        folder.mkdir()
+    (shared / "editable.py").write_text(LAYER)
+    (site / "zz_editable.pth").write_text(f"{shared}\n")  # as an editable installation has it
+    for folder in (site, head):
+        (folder / "installed.py").write_text(LAYER)
+    flags = ("--impl", "editable:Layer,installed:Layer", "--base-python", base, "--format", "json")
+    done = cli("check", *EASY, *flags, PYTHONPATH=f"{head}:{shared}")
+    assert done.code == 0, done.err
+    [warning] = done.json()["warnings"]
+    same = f"--base-python imports editable:Layer from the same file as head, {shared}/editable.py: nothing in it can"
+    assert warning.startswith(same)
+    assert f"warning: {same}" in done.err
+
+
+def test_a_metric_that_only_base_has_installed_is_left_out(cli: Cli, tmp_path: Path) -> None:
+    base = environment(tmp_path / "base")
+    [site] = (tmp_path / "base").glob("lib/python*/site-packages")
+    metric = "class One:\n    unit = '1'\n    def measure(self, case, module, arguments):\n        return 1.0\n"
+    install(site, "their-package", "their_metrics", metric, metrics="withdrawn = their_metrics:One")
+    done = cli("check", *EASY, "--impl", "dct-x", "--ratio", "8", "--base-python", base, "--format", "json")
+    assert done.code == 0, done.err
+    assert verdicts(done)["dct-x", "flops"] == "PASS"
+    assert set(cli("export", "json", "latest~1").json()["results"][0]["metrics"]) >= {"latency", "flops"}
 
 
 def test_cases_that_are_skipped_for_want_of_a_device_never_pass(cli: Cli) -> None:

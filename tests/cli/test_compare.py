@@ -176,3 +176,19 @@ def test_a_run_from_before_checks_or_with_odd_settings_is_compared_as_it_is(cli:
     write(tmp_path / "base.json", replace(BASE, settings=odd), [result("full", 64, 1e-3)])
     write(tmp_path / "head.json", replace(HEAD, settings=odd), [result("full", 64, 1e-3)])
     assert cli(*FILES).code == 0
+
+
+def test_the_report_of_a_check_compares_it_with_its_base_and_with_nothing_else_that_a_file_may_name(
+    cli: Cli, tmp_path: Path
+) -> None:
+    beside = [*in_rounds("sdpa", [4e-3] * 7), *in_rounds("none", [5e-4] * 7)]
+    base, head = ([*beside, *in_rounds("dct-x", [ms] * 7, ratio=8)] for ms in (2e-3, 3e-3))
+    checked(tmp_path, base, head)
+    page = tmp_path / "dctbench-report.html"
+    assert cli("report", "check").code == 0
+    assert "No baseline was named" not in page.read_text(encoding="utf-8")
+    settings = {"check": {"side": "head", "base": str(tmp_path / "base.json"), "base_impl": None}}
+    write(tmp_path / "base.json", BASE, base)
+    write(tmp_path / "head.json", replace(HEAD, settings=settings), head)
+    assert cli("report", "head.json").code == 0
+    assert "No baseline was named" in page.read_text(encoding="utf-8")

@@ -117,6 +117,25 @@ def test_an_imported_run_sets_no_variable_that_loads_code(cli: Cli, tmp_path: Pa
     assert loaded.exists()
 
 
+@pytest.mark.parametrize("baseline", ["given.json", "stored"])
+@pytest.mark.parametrize(
+    ("env", "implementation", "words"),
+    [
+        ({}, EVIL, f"the baseline measured {EVIL}: code is loaded only when the command line asks for it"),
+        ({"PYTHONPATH": "."}, "none", "sets PYTHONPATH, with which a process may load code"),
+    ],
+)
+def test_a_baseline_has_no_code_loaded(
+    cli: Cli, tmp_path: Path, loaded: Path, baseline: str, env: dict[str, str], implementation: str, words: str
+) -> None:
+    run = imported(cli, tmp_path, {**SETTINGS, "env": env}, implementation)
+    variables = {} if env else {"PYTHONPATH": str(tmp_path)}  # where the module would be found
+    done = cli("check", "--baseline", run.id if baseline == "stored" else baseline, **variables)
+    assert (done.code, loaded.exists()) == (2, False), done.err
+    assert words in done.err
+    assert len(done.err.splitlines()) == 2
+
+
 def test_without_such_a_variable_a_strangers_module_is_not_found(cli: Cli, tmp_path: Path, loaded: Path) -> None:
     run = imported(cli, tmp_path, {**SETTINGS, "env": {}})
     done = cli("run", "--resume", run.id, "--retry-failed")

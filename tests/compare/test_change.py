@@ -29,6 +29,24 @@ def test_pairs_are_matched_by_round_and_a_reference_is_a_witness_by_its_median_c
     assert change.moved == pytest.approx(np.sqrt(1.5) - 1)
 
 
+def test_a_process_of_base_that_took_turns_under_another_round_is_the_pair_that_head_names():
+    base = summary({1: 1e-3, 2: 2e-3, 3: 4e-3, CONFIRMING + 2: 8e-3})
+    pairs = {1: (3, 5e-3), 2: (2, 3e-3), CONFIRMING + 1: (CONFIRMING + 2, 8e-3)}
+    [head] = summarise(
+        replace(result("dct-x", 1024, seconds, round=number), details={"pair": pair})
+        for number, (pair, seconds) in pairs.items()
+    )
+    assert np.exp(paired(base, head, {}, fresh=False).raw) == pytest.approx([5 / 4, 3 / 2])
+    assert np.exp(paired(base, head, {}, fresh=True).raw) == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize("pair", [9, "1", [1], None])
+def test_what_names_no_process_of_base_makes_no_pair(pair):
+    head = replace(result("dct-x", 1024, 1e-3, round=1), details={"pair": pair})
+    [now] = summarise([head])
+    assert paired(summary({1: 1e-3}), now, {}, fresh=False).count == 0
+
+
 def test_confirming_rounds_are_judged_by_themselves():
     rounds = {1: 2e-3, 2: 2e-3, CONFIRMING + 1: 6e-3, CONFIRMING + 2: 6e-3}
     base = summary(dict.fromkeys(rounds, 2e-3))

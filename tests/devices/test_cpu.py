@@ -72,6 +72,14 @@ def test_a_moment_says_nothing_about_neighbours() -> None:
         assert watch.usage() is None
 
 
+def test_the_other_process_of_a_pair_is_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.9, 0.2, 2))
+    monkeypatch.setattr(cpu.host, "governor", lambda: "performance")
+    seen = cpu.watch("cpu", paired=True).conditions()
+    assert ["20% of the processor time" in text for text in seen.warnings] == [True]
+    assert seen.details == {"stolen": 0.2}
+
+
 def test_governor_and_stolen_time_are_said_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = cpu.watch("cpu")
     monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.0, 0.2, 2))

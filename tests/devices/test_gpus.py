@@ -102,6 +102,14 @@ def test_throttling_and_company_on_the_gpu_are_said(nvml: FakeNvml) -> None:
     assert "1 other process computes on this GPU" in said
 
 
+def test_the_other_process_of_a_pair_is_no_company_on_the_gpu_and_a_third_is(nvml: FakeNvml) -> None:
+    nvml.running = {os.getpid(): 1, 4_000_000: 2}
+    assert not any("on this GPU" in text for text in cuda.watch("cuda:0", paired=True).conditions().warnings)
+    nvml.running[4_000_001] = 2
+    said = " ".join(cuda.watch("cuda:0", paired=True).conditions().warnings)
+    assert "1 other process computes on this GPU" in said
+
+
 def test_a_gpu_without_nvml_is_measured_and_its_blindness_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def blind(name: str) -> gpus.Gauge:
         raise UnavailableError("no NVML")

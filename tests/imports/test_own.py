@@ -58,6 +58,12 @@ def test_rounds_that_are_worlds_apart_are_read_back() -> None:
     assert parse(written.encode(), "given.json")[2] == results
 
 
+def test_a_check_that_took_confirming_rounds_is_read_back() -> None:
+    taken = [result("sdpa", 512, [2e-3], round=number) for number in (1, 2, 1001, 1400)]
+    _, _, found = parse(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, taken)).encode(), "given.json")
+    assert [one.round for one in found] == [1, 2, 1001, 1400]
+
+
 def test_old_files_are_read_for_ever() -> None:
     run, environments, results = read_file(str(FULL))
     assert dumps(document(run, environments, results)) == FULL.read_text(encoding="utf-8")

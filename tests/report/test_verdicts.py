@@ -232,6 +232,18 @@ def test_a_gate_that_can_prove_nothing_says_so_in_every_form() -> None:
         assert [said in text for text in texts] == ([True] * 5 if shown is blind else [False] * 3)
 
 
+def test_what_makes_a_check_worth_little_is_said_in_every_form() -> None:
+    settings = {"check": {"side": "head", "base": BASE.id, "base_impl": None, "warnings": ["both are one file"]}}
+    made = outcome(PASSED, exit_code=0, head=replace(HEAD, settings=settings))
+    assert check_document(made)["warnings"] == ["both are one file"]
+    assert "- both are one file\n" in verdicts_markdown(made)
+    assert "- both are one file" in list(text_lines(made, 120, everything=False, folded=False))
+    assert 'name="warning.1" value="both are one file"' in junit_xml(made)
+    assert list(section(made).doubts) == ["both are one file"]
+    other = replace(HEAD, settings={"check": {**settings["check"], "base": "c" * 16}})
+    assert words.warnings(outcome(PASSED, head=other)) == []  # compared with another run than the check's base
+
+
 def test_the_document_is_the_one_that_programs_were_promised() -> None:
     made = check_document(outcome(SLOWER, FAILING, differences=[Difference("torch", "2.12.0", "2.13.0")]))
     assert json.loads(dumps(made)) == made

@@ -99,6 +99,14 @@ def test_what_is_wrong_is_named(answer: bytes, words: str) -> None:
     assert words in str(bad.value)
 
 
+def test_metrics_of_another_environment_that_are_not_known_here_are_left_out() -> None:
+    said = line({"status": "ok", "measurements": [LATENCY, {"metric": "withdrawn", "unit": "1", "samples": [1.0]}]})
+    with pytest.raises(Bad, match="no metric is called 'withdrawn'"):
+        answers.case_answer(said)
+    kept = answers.case_answer(said, drop_unknown=True)["measurements"]
+    assert [figures["metric"] for figures in kept] == ["latency"]
+
+
 def test_a_description_answers_what_was_asked() -> None:
     said: dict[str, Any] = {"implementations": {"none": {"uses_ratio": True}}, "flops": [12, None]}
     assert answers.description(line(said), ["none"], 2)["flops"] == [12, None]

@@ -39,6 +39,8 @@ def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
         assert latency is not None
         assert len(turns) == TURNS
         assert sum(turns) == len(latency.samples)
+        assert "others_cores" not in result.details  # the two have the processor to themselves, between them
+        assert not any("other processes used" in text for text in result.warnings)
     calls = sorted(
         (float(began), float(ended), int(process))
         for process, began, ended in map(str.split, (tmp_path / "times").read_text().splitlines())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dctbench import units
 from dctbench.compare import Difference, Outcome
-from dctbench.compare.checked import checked
+from dctbench.compare.checked import Checked, checked
 from dctbench.compare.exact import BUDGET, STATUS
 from dctbench.compare.judgement import BASE_FAILED, LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
@@ -117,8 +117,10 @@ def remedies(outcome: Outcome) -> list[str]:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """What readers have to know of the check as a whole before they believe it."""
-    return [outcome.judgement.blind.warning] if outcome.judgement.blind else []
+    """What readers have to know of the check as a whole before they believe it, each with what to do."""
+    check = _check(outcome)
+    found = [_line(text) for text in check.warnings] if check else []
+    return [*found, outcome.judgement.blind.warning] if outcome.judgement.blind else found
 
 
 def remedy(verdict: Verdict, outcome: Outcome) -> str:
@@ -174,10 +176,16 @@ def differences(found: Sequence[Difference]) -> list[str]:
 
 def sides(outcome: Outcome) -> list[str]:
     """Which run is base and which is head, and which method stands for every base of it where one does."""
-    check = checked(outcome.head)
-    method = check.instead if check and check.in_turn_with(outcome.base) else None
+    check = _check(outcome)
+    method = check.instead if check else None
     instead = f"{_line(method)} at each shape, " if method else ""
     return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
+
+
+def _check(outcome: Outcome) -> Checked | None:
+    """What was written about head by the check that compared both; None where none did."""
+    found = checked(outcome.head)
+    return found if found and found.base == outcome.base.id else None
 
 
 def run_words(run: Run) -> str:
