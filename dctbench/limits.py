@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dctbench import catalog, grid
+from dctbench import axes, catalog, grid
 from dctbench.analysis import Budgets
 from dctbench.errors import UsageError
-from dctbench.model import DTYPE_ALIASES
 from dctbench.quantities import duration, named, share, size
 
 MOST_PAIRS = 200
@@ -17,16 +16,6 @@ TOLERANCES = ("tolerance", "tolerance_flops", "tolerance_memory", "tolerance_err
 BUDGETS = ("max_latency_p99", "max_memory", "max_error")
 GATE_KEYS = ("reference", *TOLERANCES, "pairs", "max_pairs", *BUDGETS, "at")
 """The keys of `[gate]`; each means what its flag of `dctbench check` means."""
-_NUMBERS = {
-    "seq": ("seq_len", grid.SEQ_LEN),
-    "ratio": ("ratio", grid.RATIO),
-    "batch": ("batch", grid.BATCH),
-    "heads": ("heads", grid.HEADS),
-    "head_dim": ("head_dim", grid.HEAD_DIM),
-    "threads": ("threads", grid.THREADS),
-}
-_WORDS = {"impl": "implementation", "dtype": "dtype", "device": "device", "scope": "scope", "mode": "mode",
-          "engine": "engine"}  # fmt: skip
 
 
 def gate_rule(key: str, texts: Sequence[str]) -> Any:
@@ -94,15 +83,14 @@ def at(texts: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in (part for whole in texts for part in whole.split(",") if part.strip()):
         name, _, value = (word.strip() for word in text.partition("="))
-        if name in _NUMBERS and value:
-            attribute, axis = _NUMBERS[name]
-            values = grid.parse_axis(value, axis)
-            if len(values) != 1:
-                raise UsageError(f"--at {text!r}: one value of an axis at a time", hint="such as --at seq=4096")
-            found[attribute] = values[0]
-        elif name in _WORDS and value:
-            found[_WORDS[name]] = DTYPE_ALIASES.get(value, value)
+        if value and name in axes.NUMERIC_AXES:
+            values: Sequence[Any] = grid.parse_axis(value, axes.NUMERIC_AXES[name])
+        elif value and name in axes.WORD_AXES:
+            values = axes.words(name, [value])
         else:
-            known = ", ".join((*_NUMBERS, *_WORDS))
+            known = ", ".join((*axes.NUMERIC_AXES, *axes.WORD_AXES))
             raise UsageError(f"--at {text!r}: not AXIS=VALUE", hint=f"such as --at seq=4096; axes: {known}")
+        if len(values) != 1:
+            raise UsageError(f"--at {text!r}: one value of an axis at a time", hint="such as --at seq=4096")
+        found[axes.field(name)] = values[0]
     return found

@@ -10,30 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from dctbench import catalog, grid
+from dctbench import catalog
+from dctbench.axes import NUMERIC_AXES, WORD_AXES, words
 from dctbench.errors import UsageError
+from dctbench.grid import parse_axis
 from dctbench.limits import GATE_KEYS, gate_rule
-from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, Suite
+from dctbench.model import Suite
 from dctbench.quantities import duration
 from dctbench.texts import harmless
 
-NUMERIC_AXES = {
-    "seq": grid.SEQ_LEN,
-    "ratio": grid.RATIO,
-    "batch": grid.BATCH,
-    "heads": grid.HEADS,
-    "head_dim": grid.HEAD_DIM,
-    "threads": grid.THREADS,
-}
-WORD_AXES = {
-    "impl": None,
-    "dtype": tuple(DTYPE_BYTES),
-    "device": None,
-    "scope": ("attention", "layer", "encoder"),
-    "mode": ("forward", "backward", "train"),
-    "engine": ("eager", "compile", "cudagraph"),
-}
-"""Axes of names, with their values where these are fixed; the others are looked up in the catalog."""
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
     "ratio": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
@@ -119,40 +104,6 @@ def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: Mapping[
     return replace(suite, axes={**suite.axes, **axes}, settings={**suite.settings, **settings})
 
 
-def words(flag: str, values: Sequence[str]) -> list[str]:
-    """The checked values of a word axis: implementations (globs, or module:Class), dtypes, devices, scopes ...
-
-    Raises:
-        UsageError: for an unknown name, with the nearest.
-    """
-    flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
-    fixed = WORD_AXES[flag]
-    if not flat:
-        there = f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {flag}s`"
-        raise UsageError(f"--{flag}: no value given", hint=there)
-    if flag == "impl":
-        return catalog.select_implementations(flat)
-    if flag == "device":
-        return _devices(flat)
-    assert fixed is not None
-    return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
-
-
-def _devices(flat: Sequence[str]) -> list[str]:
-    """The devices that the words name, in one spelling each: `cuda` is `cuda:0`; `cpu` and `mps` have no number."""
-    chosen: dict[str, None] = {}
-    for word in flat:
-        name, colon, index = word.partition(":")
-        for kind in catalog.select("device", [name], catalog.DEVICES):
-            if colon and (kind != "cuda" or not index.isascii() or not index.isdigit()):
-                raise UsageError(
-                    f"device {word!r}: only GPUs are numbered, as in cuda:0",
-                    hint=f"known: {', '.join(sorted(catalog.DEVICES))}",
-                )
-            chosen[f"cuda:{int(index or 0)}" if kind == "cuda" else kind] = None
-    return list(chosen)
-
-
 class _Reader:
     """The checks of one file, which know where each key stands in it."""
 
@@ -200,7 +151,7 @@ class _Reader:
                 raise self.error(("axes",), key, f"holds {item!r}; {'numbers and ranges' if numeric else 'names'} only")
         try:
             if numeric:
-                return list(grid.parse_axis(",".join(map(str, items)), NUMERIC_AXES[key]))
+                return list(parse_axis(",".join(map(str, items)), NUMERIC_AXES[key]))
             return words(key, items)
         except UsageError as bad:
             raise self.error(("axes",), key, f"({bad.message})", bad.hint) from None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctbench import suite
+from dctbench import axes, suite
 from dctbench.errors import UsageError
 
 GOOD = """\
@@ -109,5 +109,5 @@ def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path
 )
 def test_an_axis_without_a_value_is_told_what_there_is(axis: str, known: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="no value given") as error:
-        suite.words(axis, [" , "])
+        axes.words(axis, [" , "])
     assert all(name in str(error.value.hint) for name in known)

@@ -8,13 +8,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from dctbench import axes as names
 from dctbench import suite as suites
 from dctbench.cli.commands import Flag, Function
 from dctbench.cli.consent import check_configured_suite
 from dctbench.grid import parse_axis
 from dctbench.model import Suite
 
-AXES = (*suites.NUMERIC_AXES, *suites.WORD_AXES)
+AXES = (*names.NUMERIC_AXES, *names.WORD_AXES)
 """The axis flags, by the names under which a command gets them."""
 WHAT, SHAPE, HOW = "What to measure", "Shapes", "How to measure"
 _NUMBERS = "such as 512, 8k, 512..8192, 512..8192:x1.5 or 512..8192:+512, joined by commas"
@@ -62,12 +63,12 @@ def suite_from_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> S
         UsageError: for every wrong value, naming its flag.
     """
     axes: dict[str, list[Any]] = {}
-    for key, axis in suites.NUMERIC_AXES.items():
+    for key, axis in names.NUMERIC_AXES.items():
         if flags[key] is not None:
             axes[key] = list(parse_axis(flags[key], axis))
-    for key in suites.WORD_AXES:
+    for key in names.WORD_AXES:
         if flags[key]:
-            axes[key] = suites.words(key, flags[key])
+            axes[key] = names.words(key, flags[key])
     loaded = suites.load(flags["suite"])
     context = click.get_current_context(silent=True)
     if context is not None and context.get_parameter_source("suite") is ParameterSource.DEFAULT_MAP:

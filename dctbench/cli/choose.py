@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from dctbench import analysis, errors, suite
 from dctbench.analysis import Budgets, Choice, Standing, Summary
+from dctbench.axes import words as axis_words
 from dctbench.cli.budgets import budget_options, budgets_of
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.run import PROGRESS
@@ -97,7 +98,7 @@ def _one_length(text: str) -> int:
 def _filter(key: str, text: str | None) -> str | None:
     if text is None:
         return None
-    values = suite.words(key, [text])
+    values = axis_words(key, [text])
     if len(values) != 1:
         raise errors.UsageError(f"--{key} {text!r}: one is decided for at a time", hint=f"such as --{key} {values[0]}")
     return values[0]

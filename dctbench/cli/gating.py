@@ -15,6 +15,7 @@ import click
 
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
 from dctbench.analysis import Summary
+from dctbench.axes import words
 from dctbench.cli import axes, baselines, remeasure
 from dctbench.cli.files import check_writable, write_whole
 from dctbench.cli.gate_progress import GateProgress
@@ -267,7 +268,7 @@ def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRu
     """What each case is compared with: itself, or the same shape of the method that --base-impl names."""
     if base_impl is None:
         return {case: case for case in judged}
-    names = suite.words("impl", [base_impl])
+    names = words("impl", [base_impl])
     if len(names) != 1:
         raise errors.UsageError(f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one: dct-x")
     return _same_shapes(judged, names[0], runner)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from typing import Any
 
-from dctbench import catalog, suite
+from dctbench import axes, catalog, suite
 from dctbench.cli.consent import check_stored_run, own_code
 from dctbench.compare.checked import checked
 from dctbench.errors import UsageError
 from dctbench.model import COMPARED_SETTINGS, Case, Run, Suite
 from dctbench.references import Recorded
 
-_FIELDS = {"impl": "implementation", "seq": "seq_len"}
-"""The axes whose name is not the case's field."""
 _SETTINGS = ("case_timeout", *COMPARED_SETTINGS)
 
 
@@ -65,16 +62,12 @@ def wanted(baseline: Recorded) -> tuple[Suite, tuple[Case, ...]]:
         )
     shipped = suite.load(run.suite)
     settings = {"isolation": "auto", "cache": None, **{k: run.settings[k] for k in _SETTINGS if k in run.settings}}
-    axes = {axis: list(dict.fromkeys(_values(cases, axis))) for axis in shipped.axes}
-    axes["impl"] = _judged(run, axes["impl"])
-    return suite.override(shipped, axes, {**settings, "prune": False}), cases
+    held = {axis: list(dict.fromkeys(axes.of(case, axis) for case in cases)) for axis in shipped.axes}
+    held["impl"] = _judged(run, held["impl"])
+    return suite.override(shipped, held, {**settings, "prune": False}), cases
 
 
 def _judged(run: Run, names: Iterable[str]) -> list[str]:
     """The implementations that get a verdict: of a check those that it was asked for, of any other run all."""
     check = checked(run)
     return [name for name in names if check is None or check.asked is None or name in check.asked]
-
-
-def _values(cases: Iterable[Case], axis: str) -> Iterable[Any]:
-    return (getattr(case, _FIELDS.get(axis, axis)) for case in cases)

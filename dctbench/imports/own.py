@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from dctbench import catalog, suite
+from dctbench import axes, catalog, suite
 from dctbench.bounds import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
 from dctbench.errors import UsageError
 from dctbench.imports.limits import MAX_CASES, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
@@ -16,7 +16,7 @@ from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measu
 from dctbench.store import clean_label
 from dctbench.texts import harmless, harmless_values
 
-_NAMED = {**suite.WORD_AXES, "dtype": tuple(DTYPE_BYTES)}
+_NAMED = {**axes.WORD_AXES, "dtype": tuple(DTYPE_BYTES)}
 """The fields of a case that hold one of a few words."""
 
 
@@ -200,7 +200,7 @@ def case_of(values: dict[str, Any], place: str) -> Case:
     check_names([values["implementation"], values.get("task") or ""], place)
     case = Case.from_json(values)
     try:
-        if suite.words("device", [case.device]) != [case.device]:
+        if axes.words("device", [case.device]) != [case.device]:
             raise Bad(f"{place}.device: {case.device!r} names no single device")
     except UsageError as error:
         raise Bad(f"{place}.device: {error.message}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dctbench import gpus, suite
+from dctbench import axes, gpus
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.worker import measure
 from tests.devices.nvml import FakeNvml, use
@@ -20,7 +20,7 @@ from tests.devices.nvml import FakeNvml, use
     ],
 )
 def test_a_device_has_one_spelling(words: list[str], names: list[str]) -> None:
-    assert suite.words("device", words) == names
+    assert axes.words("device", words) == names
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_device_has_one_spelling(words: list[str], names: list[str]) -> None:
 )
 def test_what_is_no_device_is_refused(word: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        suite.words("device", [word])
+        axes.words("device", [word])
 
 
 def test_absent_devices_are_told_beside_a_present_one_and_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dctbench import grid, quantities, suite
+from dctbench import axes, grid, quantities, suite
 from dctbench.cli.axes import suite_from_flags
 from dctbench.cli.run import command as run_command
 from dctbench.errors import UsageError
@@ -80,9 +80,9 @@ def one_sentence(refused: UsageError) -> None:
 
 def sound(made: Suite) -> None:
     """Everything of a suite is within its bounds."""
-    for key, axis in suite.NUMERIC_AXES.items():
+    for key, axis in axes.NUMERIC_AXES.items():
         assert all(value is None or axis.minimum <= value <= grid.MAX_VALUE for value in made.axes[key])
-    assert all(isinstance(word, str) for key in suite.WORD_AXES for word in made.axes[key])
+    assert all(isinstance(word, str) for key in axes.WORD_AXES for word in made.axes[key])
     assert 1 <= made.settings["rounds"] <= suite.MAX_ROUNDS
     assert 0 < made.settings["case_timeout"] < math.inf
 
