@@ -82,7 +82,7 @@ def test_retaken_samples_are_stored_apart_and_the_result_is_marked_noisy() -> No
     watch = SimpleNamespace(
         disturbed=lambda: "slow clock", conditions=lambda: Conditions(("it was hot",), {"gpu": {"after": 1}})
     )
-    answer = measured(watch=lambda name: watch)
+    answer = measured(watch=lambda name, paired: watch)
     assert len(answer["details"]["retaken"]) == 3
     assert answer["details"]["noisy"].startswith("slow clock")
     assert answer["details"]["gpu"] == {"after": 1}

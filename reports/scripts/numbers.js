@@ -100,5 +100,9 @@ function readSize(text) {
 
 function readShare(text) {
   const match = SHARE.exec(text.trim());
-  return match ? Number(match[1]) / (match[2] ? 100 : 1) : null;
+  // Who writes 10 means 10%: as on the command line a bare number from 1 on is none.
+  if (!match || (!match[2] && Number(match[1]) >= 1)) {
+    return null;
+  }
+  return Number(match[1]) / (match[2] ? 100 : 1);
 }
