@@ -43,16 +43,16 @@ def load(name: str) -> Suite:
         UsageError: when there is no such suite, and for every mistake in its file.
     """
     if name.endswith(".toml") or "/" in name or "\\" in name:
-        path = Path(name)
+        path, shown = Path(name), _one_line(name)
         try:
             if path.stat().st_size > MAX_SUITE_BYTES:
-                raise UsageError(f"suite {name}: larger than {MAX_SUITE_BYTES} bytes, which no suite is")
+                raise UsageError(f"suite {shown}: larger than {MAX_SUITE_BYTES} bytes, which no suite is")
             text = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             if isinstance(error, UsageError):
                 raise
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise UsageError(f"suite {name}: {reason}", hint="give the path of a TOML file") from None
+            raise UsageError(f"suite {shown}: {reason}", hint="give the path of a TOML file") from None
         return parse(text, name)
     if name not in shipped():
         raise catalog.unknown("suite", name, shipped())
@@ -65,14 +65,15 @@ def parse(text: str, where: str) -> Suite:
     Raises:
         UsageError: for text that is not TOML, unknown keys, wrong types and bad values, with the line.
     """
+    shown = _one_line(where)
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and tables within tables
         problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
         raise UsageError(
-            f"suite {where}: {problem}", hint="suites are TOML files; see `dctbench list suites`"
+            f"suite {shown}: {problem}", hint="suites are TOML files; see `dctbench list suites`"
         ) from None
-    reader = _Reader(text, where)
+    reader = _Reader(text, shown)
     reader.only(data, (), ("name", "description", "axes", "settings", "gate"))
     for key in ("name", "description"):
         if not isinstance(data.get(key, ""), str):
@@ -81,7 +82,7 @@ def parse(text: str, where: str) -> Suite:
     reader.only(raw_axes, ("axes",), (*NUMERIC_AXES, *WORD_AXES))
     for required in ("impl", "seq"):
         if required not in raw_axes:
-            raise UsageError(f"suite {where}: [axes] has no {required!r}", hint="a suite names at least impl and seq")
+            raise UsageError(f"suite {shown}: [axes] has no {required!r}", hint="a suite names at least impl and seq")
     axes = {**DEFAULT_AXES, **{key: reader.axis(key, value) for key, value in raw_axes.items()}}
     settings = reader.table(data, "settings")
     reader.only(settings, ("settings",), SETTINGS)
@@ -96,7 +97,11 @@ def parse(text: str, where: str) -> Suite:
 
 def _harmless_name(name: str) -> str:
     """A name that every store, terminal and page takes: a file may be called anything, bytes that are no text too."""
-    return " ".join(harmless(name).split())[:MAX_NAME].strip() or "unnamed"
+    return _one_line(name)[:MAX_NAME].strip() or "unnamed"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(harmless(text).split())
 
 
 def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> Suite:

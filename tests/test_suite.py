@@ -111,3 +111,17 @@ def test_an_axis_without_a_value_is_told_what_there_is(axis: str, known: tuple[s
     with pytest.raises(UsageError, match="no value given") as error:
         axes.words(axis, [" , "])
     assert all(name in str(error.value.hint) for name in known)
+
+
+@pytest.mark.parametrize("name", ["/\x1e", "no\nsuch.toml", "odd\r\x1b[31m/suite.toml"])
+def test_a_path_with_control_characters_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        suite.load(name)
+    assert len(refused.value.message.splitlines()) == 1
+    assert refused.value.message.isprintable()
+
+
+def test_a_mistake_in_a_file_of_such_a_name_is_told_in_one_line() -> None:
+    with pytest.raises(UsageError) as refused:
+        suite.parse("[axes]\nimpl = 1", "odd\n\x1ename.toml")
+    assert refused.value.message.startswith("suite odd name.toml, line 2: ")
