@@ -123,5 +123,5 @@ def test_a_path_with_control_characters_is_refused_in_one_line(name: str) -> Non
 
 def test_a_mistake_in_a_file_of_such_a_name_is_told_in_one_line() -> None:
     with pytest.raises(UsageError) as refused:
-        suite.parse("[axes]\nimpl = 1", "odd\n\x1ename.toml")
+        suite.parse("[axes]\nimpl = 1\nseq = 64", "odd\n\x1ename.toml")
     assert refused.value.message.startswith("suite odd name.toml, line 2: ")
