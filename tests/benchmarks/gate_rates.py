@@ -5,10 +5,11 @@
 
 A gate is one `dctbench check --base-python` of the suite `ci` at a tolerance of 10%, in a fresh store. Base is an
 environment with this dctbench; head is another with a copy of it in which dct-x at one length of the suite is made
-to take so many percent longer (by waiting, at equal FLOPs), or to copy a tensor once more, or with nothing changed
-(`same`). Each gate is a line of the result file as soon as it has ended, so that the script can be stopped and run
-on; what it prints, and what README states, is counted from that file. The exact binomial intervals are those of
-Clopper and Pearson (Biometrika 26, 1934).
+to wait for so many percent of each call's time (at equal FLOPs), or to copy a tensor once more, or with nothing
+changed (`same`). What the gates measured of a planted change is stated beside them: the wait makes it a little more
+than its percentage. Each gate is a line of the result file as soon as it has ended, so that the script can be stopped
+and run on; what it prints, and what README states, is counted from that file. The exact binomial intervals are those
+of Clopper and Pearson (Biometrika 26, 1934).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import datetime
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -139,11 +141,11 @@ def interval(hits: int, of: int) -> tuple[float, float]:
     return low, high
 
 
-def called(kind: str, found: dict[str, Any]) -> int:
-    """How many of the cases in which something was planted the gate fails for it."""
+def called(kind: str, found: dict[str, Any]) -> dict[float, float]:
+    """The cases in which something was planted and which the gate fails for it: the change head / base by ratio."""
     metric, verdict = ("memory.tensor", "WORSE") if kind == "copy" else ("latency", "SLOWER")
     those = [v for v in found["verdicts"] if v[:2] == ["dct-x", PLANTED_LENGTH] and v[3:5] == [metric, verdict]]
-    return len({ratio for _, _, ratio, *_ in those})
+    return {ratio: effect for _, _, ratio, _, _, effect in those}
 
 
 def _blames_others(kind: str, found: dict[str, Any]) -> bool:
@@ -163,14 +165,16 @@ def counted(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         those = [g for g in gates if g["kind"] == kind]
         if not those:
             continue
-        hits = sum(g["exit"] == 1 if kind == "same" else called(kind, g) > 0 for g in those)
+        found = [] if kind == "same" else [called(kind, g) for g in those]
+        hits = sum(g["exit"] == 1 for g in those) if kind == "same" else sum(map(bool, found))
+        changes = [change for cases in found for change in cases.values()]
         unsure = sum(g["exit"] == 3 for g in those)
         low, high = interval(hits, len(those))
         others = sum(_blames_others(kind, g) for g in those)
         rows.append({"kind": kind, "gates": len(those), "hits": hits, "rate": hits / len(those), "low": low,
                      "high": high, "inconclusive": unsure, "others": others,
-                     "planted": 0 if kind == "same" else PLANTED_CASES * len(those),
-                     "called": 0 if kind == "same" else sum(called(kind, g) for g in those),
+                     "planted": PLANTED_CASES * len(found), "called": len(changes),
+                     "change": statistics.median(changes) if changes else None,
                      "seconds": sorted(g["seconds"] for g in those)[len(those) // 2]})  # fmt: skip
     return rows
 
@@ -180,15 +184,16 @@ def table(gates: Sequence[dict[str, Any]]) -> list[str]:
     if not gates:
         return ["Not counted yet: no gate stands in the result file."]
     said = {"same": "is the same code", "copy": "copies the input once more",
-            **{kind: f"takes {kind} longer at equal FLOPs" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
-    lines = ["| head | gates | fail for it | rate (exact 95% interval) | planted cases called | blame another "
-             "| cannot tell | median time |",
-             "|---|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+            **{kind: f"is made to wait {kind} more" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
+    lines = ["| head | gates | fail for it | rate (exact 95% interval) | planted cases called | their change (median) "
+             "| blame another | cannot tell | median time |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
     for row in counted(gates):
         rate = f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
         cases = f"{row['called']} of {row['planted']}" if row["planted"] else "-"
+        change = f"{row['change']:.2f}x" if row["change"] else "-"
         lines.append(
-            f"| {said[row['kind']]} | {row['gates']} | {row['hits']} | {rate} | {cases} | {row['others']} | "
+            f"| {said[row['kind']]} | {row['gates']} | {row['hits']} | {rate} | {cases} | {change} | {row['others']} | "
             f"{row['inconclusive']} | {row['seconds']:.0f} s |"
         )
     return lines

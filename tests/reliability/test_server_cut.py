@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.conftest import TINY, Cli
 from tests.postgresql import PASSWORD, Server
@@ -18,20 +14,11 @@ SWEEP = ("run", "--impl", "sdpa,none", *TINY, "--progress", "plain")
 PLANNED = {(name, n, round) for name in ("sdpa", "none") for n in (64, 128) for round in (1, 2)}
 
 
-@pytest.fixture
-def database(postgresql: Server) -> Iterator[str]:
-    """The URL of an empty database; the server runs again at the end."""
-    name = f"t{uuid.uuid4().hex}"
-    postgresql.query(f"CREATE DATABASE {name}")
-    yield postgresql.url_of(name)
-    postgresql.query(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 def test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everything(
-    cli: Cli, tmp_path: Path, environ: dict[str, str], postgresql: Server, database: str
+    cli: Cli, tmp_path: Path, environ: dict[str, str], postgresql: Server, url: str
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "dctbench", *SWEEP, "--store", database],
+        [sys.executable, "-m", "dctbench", *SWEEP, "--store", url],
         cwd=tmp_path,
         env=environ,
         stdout=subprocess.PIPE,
@@ -55,17 +42,17 @@ def test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everythi
         assert "4 of 4 measured" in out
         outbox = exported(cli, ".dctbench/outbox.sqlite")
         assert rounds(outbox) == PLANNED
-        down = cli("store", "push", database)
+        down = cli("store", "push", url)
         assert down.code == 5
         assert "Traceback" not in down.err
     finally:
         postgresql.start()
-    assert 3 <= len(rounds(exported(cli, database))) < 8
-    pushed, again = (cli("store", "push", database) for _ in range(2))
+    assert 3 <= len(rounds(exported(cli, url))) < 8
+    pushed, again = (cli("store", "push", url) for _ in range(2))
     assert (pushed.code, again.code) == (0, 0), pushed.err + again.err
     assert "0 results of 1 run are new" in again.err
     assert "8 were there already" in again.err
-    assert exported(cli, database) == outbox
+    assert exported(cli, url) == outbox
     assert PASSWORD not in told + out + down.err + pushed.err + again.err
 
 
