@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from dctbench.compare.change import LOOKS
+from dctbench.compare.evidence import least_paired_p
 from dctbench.compare.rules import ALPHA
 from dctbench.limits import MOST_PAIRS
 from dctbench.texts import counted
@@ -58,5 +59,5 @@ class Reach:
 
     @staticmethod
     def _least_p(base: int | None, head: int) -> float:
-        """Of pairs that all count the most, a factor of 2; of ranks where every process of head is the slower."""
-        return 0.5**head if base is None else LOOKS / math.comb(base + head, head)
+        """Of pairs that all count the most; of ranks where every process of head is the slower."""
+        return least_paired_p(head) if base is None else LOOKS / math.comb(base + head, head)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from dctbench.compare.evidence import holm, paired_p, rank_sum_p
+from dctbench.compare.evidence import holm, least_paired_p, paired_p, rank_sum_p
 
 changes = st.lists(st.floats(-2, 2, allow_subnormal=False), min_size=1, max_size=8)
 
@@ -28,13 +28,20 @@ def test_stopping_at_will_alarms_at_most_as_often_as_the_level_when_every_sign_c
 
 
 def test_eight_pairs_far_beyond_the_tolerance_say_nearly_what_a_sign_test_says():
-    assert paired_p([0.4] * 8, 0.1) == pytest.approx(1 / 2**8, rel=0.01)
-    assert paired_p([0.4] * 5, 0.1) > 1 / 2**5 * 0.999
+    assert paired_p([0.4] * 8, 0.1) == pytest.approx(1 / 1.95**8, rel=0.01)
+    assert paired_p([0.4] * 5, 0.1) > 1 / 2**5
+    assert least_paired_p(8) == pytest.approx(paired_p([9.0] * 8, 0.1))
 
 
 def test_no_single_pair_counts_for_more_than_a_factor_of_two():
-    assert paired_p([50.0], 0.1) == pytest.approx(0.5)
-    assert paired_p([50.0, -1e-4, 0.0], 0.1) >= 0.5
+    assert paired_p([50.0], 0.1) == pytest.approx(1 / 1.95)
+    assert paired_p([50.0, -1e-4, 0.0], 0.1) > 0.5
+
+
+@pytest.mark.parametrize("cases", [1, 10, 12])
+def test_one_pair_far_the_other_way_is_made_up_for_within_a_usual_gate(cases):
+    one_in_fifteen = [-2.0] + [math.log(1.4)] * 14
+    assert paired_p(one_in_fifteen, 0.1) <= 0.05 / cases
 
 
 def test_changes_the_other_way_are_no_evidence():
@@ -68,4 +75,4 @@ def test_holm_is_the_closure_of_bonferroni(p_values, alpha):
 
 
 def test_the_step_of_one_tolerance_counts_for_most_of_a_pair():
-    assert 1 / paired_p([math.log(1.1)], 0.1) == pytest.approx(1.964, abs=1e-3)
+    assert 1 / paired_p([math.log(1.1)], 0.1) == pytest.approx(1 + 0.95 * 0.964, abs=1e-3)

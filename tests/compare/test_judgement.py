@@ -83,6 +83,13 @@ def test_a_slowdown_that_fresh_pairs_do_not_show_passes_and_says_so():
     assert "did not say it again" in verdict.reason
 
 
+def test_one_pair_in_which_base_was_held_up_does_not_hide_a_slowdown():
+    both = [*range(1, 13), *range(CONFIRMING + 1, CONFIRMING + 13)]
+    held_up = lambda name, number: 3.0 if name == "dct-x" and number in (2, CONFIRMING + 4) else 1.0  # noqa: E731
+    judgement = compare(side(both, held_up, 0.01), side(both, slow(1.4), 0.01, 1))
+    assert kinds(judgement) == {"dct-x": Kind.SLOWER}
+
+
 def test_a_machine_that_slows_down_everything_is_no_regression_and_no_pass_either():
     everything = lambda name, number: 1.4  # noqa: E731
     judgement = compare(side(range(1, 16)), side(range(1, 16), everything))
