@@ -45,6 +45,11 @@ class Estimate:
     measured: bool
     pace: Pace
 
+    @property
+    def caveat(self) -> str:
+        """Why it may be far off; empty where it rests on what was measured here."""
+        return "" if self.measured else "rough: nothing measured in this environment yet"
+
     def overhead(self, case: Case, round: int) -> float:
         """Seconds of one process outside sampling: start, warm-up, checks and, in round 1, the untimed passes."""
         call = self.calls[case]

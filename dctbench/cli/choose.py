@@ -186,7 +186,8 @@ def _print(
     output_format: str,
 ) -> None:
     from dctbench.cli.files import print_document
-    from dctbench.cli.output import print_records
+    from dctbench.cli.folding import print_sentences
+    from dctbench.cli.records import print_records
     from dctbench.report import choice as words
     from dctbench.report.document import dumps
 
@@ -197,12 +198,16 @@ def _print(
         print_records([record for one in answers for record in _records(*one)], "csv")
         return
     for standing, choice in answers:
-        click.echo(words.verdict(standing, choice, budgets, labels))
+        verdict, remarks = words.verdict(standing, choice, budgets, labels), words.remarks(standing, choice, budgets)
         if output_format == "md":
-            click.echo()
-        for line in words.remarks(standing, choice, budgets):
-            click.echo(f"{'- ' if output_format == 'md' else '  '}{line}")
-    click.echo(f"{'- ' if output_format == 'md' else '  '}{basis}")
+            print_document("".join(f"{line}\n" for line in (verdict, "", *(f"- {remark}" for remark in remarks))))
+        else:
+            print_sentences([verdict])
+            print_sentences(remarks, "  ")
+    if output_format == "md":
+        print_document(f"- {basis}\n")
+    else:
+        print_sentences([basis], "  ")
 
 
 def _basis(found: Recorded, here: Sequence[Summary], planned: int) -> str:

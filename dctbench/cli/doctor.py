@@ -34,7 +34,7 @@ def command(calibrate: bool, store: str, output_format: str) -> int:
     3 when time cannot be measured.
     """
     from dctbench import doctor
-    from dctbench.cli.output import print_records
+    from dctbench.cli.records import print_records
     from dctbench.runners.local import LocalRunner, LocalSettings
 
     found: list[Finding] = []
@@ -62,26 +62,22 @@ def _announce(text: str) -> None:
 
 def _print_group(title: str, findings: list[Finding]) -> None:
     """A title and a line per finding, its remedy below it, wrapped to the terminal."""
-    import shutil
-    import textwrap
+    from dctbench.cli.folding import folded, terminal_width
 
-    width = shutil.get_terminal_size((100, 24)).columns
-    indent = " " * (len(_GAP) + len("warning") + len(_GAP) + _CHECK_WIDTH + len(_GAP))
-    room = max(24, width - len(indent) - 1)
+    width = terminal_width()
     _print("")
     _print(title, style="bold")
     for finding in findings:
-        lines = textwrap.wrap(finding.found, room, break_on_hyphens=False)
-        head = f"{_GAP}{finding.state:<7}{_GAP}{finding.check:<{_CHECK_WIDTH}}{_GAP}"
-        _print(head + lines[0], style=_STYLES[finding.state], until=len(_GAP) + 7)
-        for line in lines[1:]:
-            _print(indent + line)
-        arrow = "-> "
-        remedy = textwrap.wrap(finding.remedy or "", room - len(arrow), break_on_hyphens=False)
-        for number, line in enumerate(remedy):
-            _print(indent + (arrow if number == 0 else " " * len(arrow)) + line, style="cyan")
+        head = f"{_GAP}{finding.state:<{_STATE_WIDTH}}{_GAP}{finding.check:<{_CHECK_WIDTH}}{_GAP}"
+        first, *more = folded(finding.found, width, head)
+        _print(first, style=_STYLES[finding.state], until=len(_GAP) + _STATE_WIDTH)
+        for line in more:
+            _print(line)
+        for line in folded(finding.remedy, width, " " * len(head) + "-> ") if finding.remedy else ():
+            _print(line, style="cyan")
 
 
+_STATE_WIDTH = len("warning")
 _CHECK_WIDTH = len("stolen time")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from time import monotonic
 from typing import Self
 
 import click
 
 from dctbench import units
+from dctbench.cli import notices
+from dctbench.cli.folding import terminal_width
 from dctbench.gate import CaseMeasured, RoundStarted
 from dctbench.sweep import HEARTBEAT_SECONDS
 from dctbench.texts import counted
@@ -33,14 +36,18 @@ class GateProgress:
         self.header = header
         self.unit = unit
         self.began = self.told = monotonic()
-        self.round = ""
+        self.round = self.now = ""
+        self.up = ExitStack()
 
     def __enter__(self) -> Self:
         if not self.silent:
-            click.echo(self.header, err=True)
+            notices.say(self.header)
+        if self.live:
+            self.up.enter_context(notices.shown_by(self._show))
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.up.close()
         self._clear()
 
     def __call__(self, event: RoundStarted | CaseMeasured) -> None:
@@ -49,31 +56,37 @@ class GateProgress:
             return
         if isinstance(event, RoundStarted):
             self._start(event)
-        elif self.live:
-            self._redraw(event)
-        elif event.result.status != "ok":
-            case = event.result.case
+            return
+        case, status = event.result.case, event.result.status
+        if status != "ok":
             message = f": {event.result.message}" if event.result.message else ""
-            click.echo(f"{event.side}: {case.name} n={case.seq_len} {event.result.status}{message}", err=True)
-        elif monotonic() - self.told >= HEARTBEAT_SECONDS:
+            notices.say(f"{event.side}: {case.name} n={case.seq_len} {status}{message}")
+        if self.live:
+            self.now = f"{event.done}/{event.total}  {event.side} {case.name} n={case.seq_len}"
+            self._draw()
+        elif status == "ok" and monotonic() - self.told >= HEARTBEAT_SECONDS:
             self.told = monotonic()
             click.echo(f"{self.round}: {event.done} of {event.total} processes", err=True)
 
     def _start(self, event: RoundStarted) -> None:
-        self._clear()
         fresh = "fresh " if event.confirming else ""
         self.round = f"{fresh}{self.unit} {event.number} (at most {event.most}) of {counted(event.cases, 'case')}"
         self.told = monotonic()
-        if not self.live:
+        if self.live:
+            self.now = "starting both" if self.unit == "pair" else "starting"
+            self._draw()
+        else:
             click.echo(f"[{units.duration(self.told - self.began):>6}] {self.round}", err=True)
 
-    def _redraw(self, event: CaseMeasured) -> None:
+    def _draw(self) -> None:
         """Between two processes only: while one is timed, nothing draws."""
-        case = event.result.case
-        took = units.duration(monotonic() - self.began)
-        line = f"{took:>6}  {self.round}  {event.done}/{event.total}  {event.side} {case.name} n={case.seq_len}"
-        width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
-        click.echo(f"\r\x1b[K{line[:width]}", err=True, nl=False)
+        line = f"{units.duration(monotonic() - self.began):>6}  {self.round}  {self.now}"
+        click.echo(f"\r\x1b[K{line[: terminal_width(sys.stderr) - 1]}", err=True, nl=False)
+
+    def _show(self, notice: str) -> None:
+        self._clear()
+        notices.print_notice(notice)
+        self._draw()
 
     def _clear(self) -> None:
         if self.live:

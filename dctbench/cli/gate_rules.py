@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import click
-
 from dctbench import analysis, errors, limits
+from dctbench.cli.notices import say
 from dctbench.compare import TOLERANCES, Rules
 from dctbench.compare.reach import Reach
 from dctbench.model import Case, Suite
@@ -72,7 +71,7 @@ def reaching(
     if not reach.enough and "max_pairs" not in {**suite.gate, **_given(flags)} and raised and raised <= MOST_RAISED:
         return replace(rules, max_pairs=raised)
     if not reach.enough:
-        click.echo(f"warning: {reach.warning}", err=True)
+        say(f"warning: {reach.warning}")
     return rules
 
 

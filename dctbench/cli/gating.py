@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import click
-
 from dctbench import __version__, catalog, errors, gate, gpus, suite, units
 from dctbench.analysis import Summary
 from dctbench.axes import words
@@ -22,6 +20,7 @@ from dctbench.cli.gate_progress import GateProgress
 from dctbench.cli.gate_rules import reaching
 from dctbench.cli.gate_rules import rules as rules_of
 from dctbench.cli.judging import print_outcome
+from dctbench.cli.notices import say
 from dctbench.cli.streams import outlive_readers, typed
 from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differences
 from dctbench.compare.checked import written
@@ -70,7 +69,7 @@ def check(flags: Mapping[str, Any], given: Container[str]) -> int:
         reached = reaching(prepared.rules, prepared.judged, baseline, wanted, flags)
         prepared = replace(prepared, rules=reached)
         base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
-        store = stack.enter_context(open_for_run(flags["store"], _say, create=True))
+        store = stack.enter_context(open_for_run(flags["store"], say, create=True))
         if flags["junit"] is not None:  # now, since it may go into the folder that the store has just made
             check_writable(Path(flags["junit"]), "--junit")
         try:
@@ -216,7 +215,7 @@ class _Check:
         remedy = "install the base version there, not in editable mode"
         warnings = [f"{harmless(text)}; {remedy}" for text in self._same(base, sources)]
         for warning in warnings:
-            _say(f"warning: {warning}")
+            say(f"warning: {warning}")
         return frozenset(case for case in self.judged if case.implementation in unknown), warnings
 
     def _same(self, base: LocalRunner, sources: Mapping[str, str]) -> Iterator[str]:
@@ -254,12 +253,12 @@ class _Check:
     def _progress(self, unit: str, store: Store) -> GateProgress:
         facts = self.runner.environment.facts
         took = self.plan.seconds * (2 if unit == "pair" else 1)
-        rough = "" if self.plan.estimate.measured else " (rough, nothing stored here yet)"
+        caveat = self.plan.estimate.caveat and f" ({self.plan.estimate.caveat})"
         tolerance = by_device({device_kind(c): self.rules.tolerance(c) for c in self.judged}, units.percent)
         header = (
             f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "
             f"{counted(len(self.judged), 'case')} judged · tolerance {tolerance} · "
-            f"est. {units.duration(took)}{rough}   {store.name}"
+            f"est. {units.duration(took)}{caveat}   {store.name}"
         )
         return GateProgress(header, self.flags["progress"], unit)
 
@@ -313,8 +312,4 @@ def _runner(suite: Suite, python: str | None = None, *, paired: bool) -> LocalRu
     sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(WARMUP_OF_PAIRS if paired else {})}
     given = suite.settings
     settings = LocalSettings(given["case_timeout"], given["env"], sampling, given["isolation"], given["cache"])
-    return LocalRunner(settings, on_wait=_say, python=python)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+    return LocalRunner(settings, on_wait=say, python=python)

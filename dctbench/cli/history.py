@@ -11,7 +11,8 @@ import click
 
 from dctbench import units
 from dctbench.cli.files import print_document
-from dctbench.cli.output import print_records, records_text
+from dctbench.cli.folding import print_sentences
+from dctbench.cli.records import print_records, records_text
 from dctbench.history import ChangePoint, History, change_points, find_case, history
 from dctbench.report.document import dumps
 from dctbench.report.history import sentences, when
@@ -55,8 +56,7 @@ def print_history(store: Store, case: str, output_format: str) -> None:
         if found.points:
             print_records(_texts(found, changes), "table")
             click.echo(f"\n{sparkline([point.latency.value for point in found.points])}")
-        for line in said:
-            click.echo(line)
+        print_sentences(said)
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dctbench.cli.files import print_document
+from dctbench.cli.folding import folded, terminal_width
 from dctbench.cli.output import add_to_step_summary
 from dctbench.compare import Outcome
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, Kind
@@ -57,18 +56,17 @@ def _print_text(outcome: Outcome, everything: bool) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    width = shutil.get_terminal_size((100, 24)).columns
-    for line in text_lines(outcome, width, everything=everything, folded=console.is_terminal):
+    lines = text_lines(outcome, terminal_width(), everything=everything, by_words=console.is_terminal)
+    for line in lines:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def text_lines(outcome: Outcome, width: int, *, everything: bool, folded: bool) -> Iterator[Text | str]:
-    """The lines for a terminal of that width; sentences are `folded` at words where a person reads them."""
+def text_lines(outcome: Outcome, width: int, *, everything: bool, by_words: bool) -> Iterator[Text | str]:
+    """The lines for a terminal of that width; sentences are folded `by_words` where a person reads them."""
 
     def paragraphs(texts: Sequence[str], mark: str = "") -> Iterator[str]:
         for text in texts:
-            lines = textwrap.wrap(text, max(30, width - len(mark) - 1), break_on_hyphens=False) if folded else [text]
-            yield from (f"{mark if i == 0 else ' ' * len(mark)}{line}" for i, line in enumerate(lines))
+            yield from folded(text, width, mark) if by_words else [mark + text]
 
     found = relevant(outcome, everything=everything)
     yield from paragraphs([opening(outcome)])

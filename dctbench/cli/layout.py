@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from dctbench.cli.folding import terminal_width
 from dctbench.model import Case
 from dctbench.report.labels import Labels
 from dctbench.report.rows import MARKS, Row
@@ -37,7 +37,7 @@ class Layout:
         }
         self.titles = {"case": "case", "seq_len": "n", "latency": "p50 ±CI", "speedup": against, "memory": "memory",
                        "error": "error"}  # fmt: skip
-        self._fit(width or shutil.get_terminal_size((100, 24)).columns)
+        self._fit(width or terminal_width())
 
     def _fit(self, width: int) -> None:
         for column in _DROPPED_FIRST:

@@ -9,7 +9,7 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.commands import CONTEXT, Command, format_option, store_option, version_option
-from dctbench.cli.output import flat, print_records
+from dctbench.cli.records import flat, print_records
 
 if TYPE_CHECKING:
     from dctbench.store import RunState

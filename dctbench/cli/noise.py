@@ -74,7 +74,8 @@ def records(found: Noise) -> list[dict[str, Any]]:
 
 def _print(found: Noise, output_format: str) -> None:
     from dctbench.cli.files import print_document
-    from dctbench.cli.output import print_records
+    from dctbench.cli.folding import print_sentences
+    from dctbench.cli.records import print_records
     from dctbench.report.document import dumps
 
     if output_format == "json":
@@ -97,8 +98,11 @@ def _print(found: Noise, output_format: str) -> None:
     print_records(texts, output_format)
     if output_format == "table":
         kind = "quiet" if found.quiet else "shared or busy"
-        click.echo(
-            f"\n95% of processes differ from the next by less than {units.percent(found.raw)} raw, "
-            f"{units.percent(found.relative)} as ratio to sdpa.\n"
-            f"This looks like a {kind} machine: judge latency with a tolerance of {units.percent(found.tolerance)}."
+        raw, relative, tolerance = map(units.percent, (found.raw, found.relative, found.tolerance))
+        print_sentences(
+            [
+                "",
+                f"95% of processes differ from the next by less than {raw} raw, {relative} as ratio to sdpa.",
+                f"This looks like a {kind} machine: judge latency with a tolerance of {tolerance}.",
+            ]
         )

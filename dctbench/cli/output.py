@@ -1,34 +1,29 @@
-"""What goes to standard output: a run in the form asked for, or plain records such as those of `list`."""
+"""A run on standard output, in the form asked for."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import shutil
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dctbench import analysis
 from dctbench.cli.files import print_document
+from dctbench.cli.folding import folded, terminal_width
 from dctbench.cli.layout import Layout
 from dctbench.model import Run
 from dctbench.report import rows, words
-from dctbench.report.csv import csv_text, harmless
+from dctbench.report.csv import csv_text
 from dctbench.report.document import document, dumps
 from dctbench.report.labels import Labels
-from dctbench.report.markdown import escape, markdown
+from dctbench.report.markdown import markdown
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from dctbench.store import Store
-
-_GAP = "  "
 
 
 def print_run(store: Store, run: Run, output_format: str, layout: Layout, *, rows_shown: bool) -> None:
@@ -65,7 +60,8 @@ def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned:
 
     console = Console(highlight=False)
     for line in table_lines(summaries, layout, planned, rows_shown=rows_shown):
-        console.print(line, markup=False, soft_wrap=True)
+        for part in folded(line, terminal_width()) if isinstance(line, str) and console.is_terminal else [line]:
+            console.print(part, markup=False, soft_wrap=True)
 
 
 def table_lines(
@@ -92,49 +88,3 @@ def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned
     notes = [rows.APPROXIMATE_NOTE] if any(rows.among_frequencies(s) for s in summaries) else []
     closing = [words.coverage(summaries, planned), words.trust(summaries), "next: dctbench report"]
     return [*lines, "", *notes, *words.warnings(summaries, labels), *closing]
-
-
-def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
-    """Records with the same keys as a table, JSON, CSV or Markdown."""
-    text = records_text(records, output_format)
-    if output_format == "table":
-        click.echo(text, nl=False)
-    else:
-        print_document(text)
-
-
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with what is nested in it, such as a case, as columns of its own."""
-    nested = ((value if isinstance(value, Mapping) else {key: value}) for key, value in record.items())
-    return {key: value for part in nested for key, value in part.items()}
-
-
-def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:
-    """The text that `print_records` prints."""
-    if output_format == "json":
-        return dumps(list(records))
-    records = [flat(record) for record in records]
-    titles = list(records[0]) if records else []
-    cells = [["" if record[title] is None else str(record[title]) for title in titles] for record in records]
-    if output_format == "csv":
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([titles, *([harmless(cell) for cell in row] for row in cells)])
-        return out.getvalue()
-    if output_format == "md":
-        lines = [titles, ["---"] * len(titles), *([escape(cell) for cell in row] for row in cells)]
-        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return _aligned(titles, cells)
-
-
-def _aligned(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their texts; the last one is wrapped to the terminal."""
-    widths = [max(len(row[i]) for row in [titles, *cells]) for i in range(len(titles))]
-    indent = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
-    room = max(30, shutil.get_terminal_size((100, 24)).columns - indent - 1)
-    lines = []
-    for row in [titles, *cells]:
-        head = _GAP.join([cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)] + [""])
-        last = textwrap.wrap(row[-1], room) or [""]
-        lines.append((head + last[0]).rstrip())
-        lines += [" " * indent + more for more in last[1:]]
-    return "".join(f"{line}\n" for line in lines)

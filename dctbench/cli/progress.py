@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -11,6 +12,7 @@ import click
 
 from dctbench import units
 from dctbench.analysis import Summary, summarise
+from dctbench.cli import notices
 from dctbench.cli.layout import Layout
 from dctbench.model import Case
 from dctbench.plan import Plan
@@ -19,6 +21,10 @@ from dctbench.sweep import CaseFinished, CaseStarted, Event, Started, StillRunni
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+
+_WIDE = 80
+"""Columns from which on there is room for a bar beside what it stands for."""
 
 
 class Progress(Protocol):
@@ -119,7 +125,7 @@ class Plain(_Rows):
     """One line per case and a sign of life every half minute, without cursor codes."""
 
     def __enter__(self) -> Self:
-        click.echo(self.header, err=True)
+        notices.say(self.header)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -155,20 +161,25 @@ class Live(_Rows):
 
         self.console = Console(stderr=True, highlight=False)
         self.live = RichLive(console=self.console, auto_refresh=False, transient=True)
+        self.up = ExitStack()
 
     def __enter__(self) -> Self:
-        self.console.print(self.header, markup=False)
+        self._show(self.header)
         self.console.print(self.layout.head())
-        self.live.start()
+        self.up.enter_context(self.live)
+        self.up.enter_context(notices.shown_by(self._show))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.live.stop()
+        self.up.close()
+
+    def _show(self, notice: str) -> None:
+        self.console.print(notice, markup=False)
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
         if isinstance(event, Started) and event.done:
-            self.console.print(f"resuming, {event.done} of {event.total} done", markup=False)
+            self._show(f"resuming, {event.done} of {event.total} done")
         elif isinstance(event, CaseStarted):
             self.case_began = monotonic()
             self._draw(event.done, event.total, event.case, event.round)
@@ -186,5 +197,6 @@ class Live(_Rows):
         counts = f"round {number}  {done}/{total}  ETA {self.eta()}  {self.failures()}"
         running = f"  {self._name(case)}" if case else ""
         grid = Table.grid(padding=(0, 2))
-        grid.add_row(ProgressBar(total=total, completed=done, width=20), Text(counts + running, no_wrap=True))
+        bar = [ProgressBar(total=total, completed=done, width=20)] if self.console.width >= _WIDE else []
+        grid.add_row(*bar, Text(counts + running, no_wrap=True))
         self.live.update(grid, refresh=True)

@@ -194,7 +194,7 @@ def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
 
 
 def _print(records: Sequence[Mapping[str, Any]], flags: Flags) -> None:
-    from dctbench.cli.output import print_records
+    from dctbench.cli.records import print_records
 
     print_records(records, flags["output_format"])
 

@@ -16,7 +16,9 @@ from dctbench.cli import baselines, output
 from dctbench.cli.consent import check_stored_run
 from dctbench.cli.files import print_document
 from dctbench.cli.layout import Layout
+from dctbench.cli.notices import say
 from dctbench.cli.progress import Live, make_progress
+from dctbench.cli.records import print_records
 from dctbench.cli.resumable import resumable
 from dctbench.cli.streams import outlive_readers, typed
 from dctbench.imports.own import check_to_go_on
@@ -37,7 +39,7 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
     `present` prints what was measured, in place of the results themselves.
     """
     outlive_readers()
-    with resumable(_say) as begun, _runner(suite.settings) as runner:
+    with resumable(say) as begun, _runner(suite.settings) as runner:
         gpus.require(suite.axes["device"], runner.variables)
         plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
         if flags["dry_run"]:
@@ -61,7 +63,7 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
 def resume(flags: Mapping[str, Any]) -> int:
     """Go on where a run stopped, with the plan and settings that are in the store; returns the exit code."""
     outlive_readers()
-    with resumable(_say) as begun:
+    with resumable(say) as begun:
         store = begun.open(flags["store"])
         run = _run_to_resume(store, flags["resume"], flags["retry_failed"])
         if run.dctbench_version != __version__:
@@ -187,27 +189,23 @@ def _runner(settings: Mapping[str, Any]) -> LocalRunner:
         LocalSettings(
             settings["case_timeout"], settings["env"], sampling, settings["isolation"], settings.get("cache")
         ),
-        on_wait=_say,
+        on_wait=say,
     )
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def _headline(plan: Plan, runner: LocalRunner) -> str:
     facts = runner.environment.facts
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
-    rough = "" if plan.estimate.measured else " (rough, nothing stored here yet)"
+    caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
     count = f"{counted(len(plan.cases), 'case')} x {counted(plan.rounds, 'round')}"
     took = units.duration(plan.seconds)
-    return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{rough}"
+    return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{caveat}"
 
 
 def _check_budget(plan: Plan, budget: float | None) -> None:
     if budget is not None and budget < plan.least_seconds:
         least = units.duration(plan.least_seconds)
-        click.echo(f"--budget {units.duration(budget)} cannot be kept: the least samples take about {least}", err=True)
+        say(f"--budget {units.duration(budget)} cannot be kept: the least samples take about {least}")
 
 
 def _print_plan(plan: Plan, output_format: str) -> int:
@@ -234,10 +232,10 @@ def _print_plan(plan: Plan, output_format: str) -> int:
             }
             for case in plan.cases
         ]
-    output.print_records(rows, output_format)
-    rough = "measured here before" if plan.estimate.measured else "rough: nothing was measured here before"
+    print_records(rows, output_format)
+    basis = plan.estimate.caveat or "from what was measured in this environment"
     click.echo(
-        f"{len(plan.cases)} cases x {counted(plan.rounds, 'round')}, about {units.duration(plan.seconds)} ({rough})",
+        f"{len(plan.cases)} cases x {counted(plan.rounds, 'round')}, about {units.duration(plan.seconds)} ({basis})",
         err=True,
     )
     return errors.EXIT_OK

@@ -100,12 +100,18 @@ def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
     if found.kind is Payoff.FROM:
         [up] = found.crossings
         about = "" if up.estimate is None else f" (the medians cross near {round(up.estimate)})"
-        return f"{name} is faster than {reference} from n = {up.high} to {lengths[-1]}, not yet at {up.low}{about}"
+        where = _range(up.high, lengths[-1])
+        return f"{name} is faster than {reference} {where}, not yet at {up.low}{about}"
     if found.kind is Payoff.UNTIL:
         [down] = found.crossings
-        return f"{name} is faster than {reference} from n = {lengths[0]} to {down.low}, no longer at {down.high}"
+        where = _range(lengths[0], down.low)
+        return f"{name} is faster than {reference} {where}, no longer at {down.high}"
     wins = ", ".join(str(n) for n, speedup in found.points if speedup.winner is Winner.FASTER)
     return f"{name} is faster than {reference} at some lengths only: n = {wins}"
+
+
+def _range(first: int, last: int) -> str:
+    return f"at n = {first}" if first == last else f"from n = {first} to {last}"
 
 
 def scaling(found: Scaling, labels: Labels) -> str:

@@ -26,8 +26,8 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
 
-def text(width: int, *, folded: bool = False, everything: bool = False) -> list[str]:
-    return [str(line) for line in text_lines(OUTCOME, width, everything=everything, folded=folded)]
+def text(width: int, *, by_words: bool = False, everything: bool = False) -> list[str]:
+    return [str(line) for line in text_lines(OUTCOME, width, everything=everything, by_words=by_words)]
 
 
 def test_a_hundred_columns_hold_the_table_and_the_sentences_below_it() -> None:
@@ -83,18 +83,20 @@ def test_no_width_cuts_a_figure_and_folded_text_keeps_within_it(width: int) -> N
     whole = " ".join(" ".join(text(width)).split())
     for figure in ("1.42x (1.37-1.48)", "1,048,640 B", "6.10 ms", "1.40x (0.90-2.10)"):
         assert figure in whole
-    assert max(map(len, text(width, folded=True))) <= max(width, 56)  # a row of two lines may be as long as its figures
+    assert max(map(len, text(width, by_words=True))) <= max(
+        width, 56
+    )  # a row of two lines may be as long as its figures
 
 
 def test_many_regressions_have_ten_sentences_and_a_count() -> None:
     many = outcome(*(replace(SLOWER, case=replace(X, seq_len=64 * n)) for n in range(1, 14)))
-    lines = [str(line) for line in text_lines(many, 100, everything=False, folded=False)]
+    lines = [str(line) for line in text_lines(many, 100, everything=False, by_words=False)]
     assert sum(" takes 1.42x" in line for line in lines) == 10
     assert "- and 3 more in the table above" in lines
 
 
 def test_without_a_change_a_sentence_stands_in_place_of_the_table() -> None:
-    lines = [str(x) for x in text_lines(outcome(PASSED, exit_code=0), 100, everything=False, folded=False)]
+    lines = [str(x) for x in text_lines(outcome(PASSED, exit_code=0), 100, everything=False, by_words=False)]
     assert lines[:3] == [
         "0 regressions, 0 improvements, 1 unchanged, 0 inconclusive, runner drift 1.00x",
         "",
@@ -105,7 +107,7 @@ def test_without_a_change_a_sentence_stands_in_place_of_the_table() -> None:
 
 def test_a_reason_that_no_figure_tells_is_said() -> None:
     verdict = replace(PASSED, reason="slower at first, and fresh processes did not say it again")
-    lines = [str(x) for x in text_lines(outcome(verdict, exit_code=0), 100, everything=True, folded=False)]
+    lines = [str(x) for x in text_lines(outcome(verdict, exit_code=0), 100, everything=True, by_words=False)]
     assert f"- pool r=4 at n = 512: {verdict.reason}" in lines
 
 

@@ -41,11 +41,6 @@ def test_devices_tell_what_is_here_or_why_not(
     assert (gpu["here"], gpu["unavailable"]) == ("cuda:0 Made-up GPU (8.00 GiB), cuda:1 Made-up GPU (8.00 GiB)", None)
 
 
-def test_the_table_fits_the_terminal_by_wrapping_its_last_column(cli: Cli) -> None:
-    lines = cli("list", "metrics", COLUMNS="60").out.splitlines()
-    assert max(map(len, lines)) < 60
-
-
 def test_it_is_said_in_the_list_that_dct_x_attends_among_frequencies(cli: Cli) -> None:
     [entry] = [e for e in cli("list", "impls", "--format", "json").json() if e["name"] == "dct-x"]
     assert "frequencies, not positions" in entry["summary"]

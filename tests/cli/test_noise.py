@@ -9,7 +9,7 @@ import pytest
 
 from dctbench.analysis import summarise
 from dctbench.cli.noise import records
-from dctbench.cli.output import records_text
+from dctbench.cli.records import records_text
 from dctbench.model import Case
 from dctbench.noise import noise
 from tests.conftest import Cli

@@ -61,6 +61,24 @@ def test_a_row_says_faster_slower_or_nothing_and_stars_what_is_no_approximation(
     assert texts[3].failure == "OOM (needs about 1.00 TiB of 131 GiB (estimate))"
 
 
+@pytest.mark.parametrize(
+    ("ratios", "said"),
+    [
+        ({64: 2.0}, "at every measured length, n = 64 (2.00x)"),
+        ({64: 2.0, 128: 3.0}, "at every measured length, n = 64 to 128 (2.00x to 3.00x)"),
+        ({64: 0.5, 128: 2.0}, "at n = 128, not yet at 64 (the medians cross near 91)"),
+        ({64: 0.5, 128: 2.0, 256: 4.0}, "from n = 128 to 256, not yet at 64 (the medians cross near 91)"),
+        ({64: 2.0, 128: 0.5}, "at n = 64, no longer at 128"),
+        ({64: 2.0, 128: 2.0, 256: 0.5}, "from n = 64 to 128, no longer at 256"),
+        ({64: 2.0, 128: 0.5, 256: 2.0}, "at some lengths only: n = 64, 256"),
+    ],
+)
+def test_where_it_pays_is_said_of_measured_lengths(ratios: dict[int, float], said: str) -> None:
+    found = [r for n, x in ratios.items() for r in (result("sdpa", n, 1.0), result("dct-x", n, 1 / x, ratio=8))]
+    [payoff] = analysis.payoffs(analysis.summarise(found), "sdpa")
+    assert words.payoff(payoff, "sdpa", Labels(r.case for r in found)) == f"dct-x r=8 is faster than sdpa {said}"
+
+
 def test_losing_and_tied_wordings_never_read_as_a_win() -> None:
     def told(seconds: float) -> str:
         method, reference = analysis.summarise([result("dct-x", 64, seconds, ratio=8), result("sdpa", 64, 0.74)])

@@ -225,7 +225,7 @@ def test_a_gate_that_can_prove_nothing_says_so_in_every_form() -> None:
     said = "no slowdown can be called SLOWER, however large: 2 pairs cannot prove it among 10 cases; --max-pairs 8 can"
     for shown in (blind, seeing):
         texts = [
-            "\n".join(map(str, text_lines(shown, 100, everything=False, folded=False))),
+            "\n".join(map(str, text_lines(shown, 100, everything=False, by_words=False))),
             verdicts_markdown(shown).replace("\\", ""), junit_xml(shown),
             *section(shown).doubts, *check_document(shown)["warnings"],
         ]  # fmt: skip
@@ -237,7 +237,7 @@ def test_what_makes_a_check_worth_little_is_said_in_every_form() -> None:
     made = outcome(PASSED, exit_code=0, head=replace(HEAD, settings=settings))
     assert check_document(made)["warnings"] == ["both are one file"]
     assert "- both are one file\n" in verdicts_markdown(made)
-    assert "- both are one file" in list(text_lines(made, 120, everything=False, folded=False))
+    assert "- both are one file" in list(text_lines(made, 120, everything=False, by_words=False))
     assert 'name="warning.1" value="both are one file"' in junit_xml(made)
     assert list(section(made).doubts) == ["both are one file"]
     other = replace(HEAD, settings={"check": {**settings["check"], "base": "c" * 16}})

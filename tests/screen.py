@@ -1,0 +1,92 @@
+"""The real command on a real terminal: a pseudo-terminal whose screen is drawn by pyte."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyte
+
+HISTORY = 10_000
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command left on the terminal: every line, from the first one that scrolled away on.
+
+    Attributes:
+        code: its exit code.
+        lines: without trailing blanks.
+        drawn: what the line of the cursor held, in order, whether or not it stayed.
+        cursor: whether the cursor can be seen.
+    """
+
+    code: int
+    lines: list[str]
+    drawn: list[str]
+    cursor: bool
+
+    @property
+    def text(self) -> str:
+        """All lines."""
+        return "\n".join(self.lines)
+
+
+def on_terminal(
+    *arguments: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    columns: int = 100,
+    watch: Callable[[str, int], None] = lambda text, group: None,
+) -> Shown:
+    """Run `dctbench` with the three standard streams on one terminal.
+
+    Args:
+        arguments: of the command.
+        folder: in which it runs.
+        environ: its environment.
+        columns: the width of the terminal.
+        watch: called with all that is on the screen, whenever that changes, and the process group of the command.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    screen = pyte.HistoryScreen(columns, 30, history=HISTORY, ratio=0.5)
+    stream = pyte.ByteStream(screen)
+    drawn: list[str] = []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dctbench", *arguments],
+        cwd=folder,
+        env={**{k: v for k, v in environ.items() if k != "COLUMNS"}, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # EIO: the last one who had it open is gone
+            break
+        if not chunk:
+            break
+        for piece in re.split(rb"(?=\r)", chunk):  # what is drawn and wiped out in one go counts, too
+            stream.feed(piece)
+            line = screen.display[screen.cursor.y].rstrip()
+            if line and drawn[-1:] != [line]:
+                drawn.append(line)
+            watch("\n".join(screen.display), process.pid)
+    os.close(ours)
+    code = process.wait()
+    scrolled = ["".join(row[x].data for x in range(columns)).rstrip() for row in screen.history.top]
+    lines = [*scrolled, *(line.rstrip() for line in screen.display)]
+    return Shown(code, lines, drawn, not screen.cursor.hidden)
