@@ -6,11 +6,12 @@ context there would hold memory on the device under test and make forked childre
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
@@ -31,11 +32,13 @@ THROTTLING = {
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """What does not change while the machine runs. `clock_mhz` is the SM clock that the GPU means to run at."""
+    """What does not change while the machine runs, None where the GPU does not tell, as one that shares the machine's
+    memory has no size of its own. `clock_mhz` is the SM clock that the GPU means to run at.
+    """
 
     name: str
     uuid: str
-    memory_bytes: int
+    memory_bytes: int | None
     driver: str
     clock_mhz: int | None
     power_cap_watts: float | None
@@ -59,20 +62,26 @@ class Gauge:
         self._handle = handle
 
     def facts(self) -> Gpu:
-        """Name, memory, driver, default clock and power cap."""
+        """Name, memory, driver, default clock and power cap.
+
+        Raises:
+            UnavailableError: for a GPU that does not even tell its name, such as one that has fallen off the bus.
+        """
         nvml, handle = self._nvml, self._handle
         clock = self._ask(nvml.nvmlDeviceGetDefaultApplicationsClock, nvml.NVML_CLOCK_SM)
         if not clock:
             clock = self._ask(nvml.nvmlDeviceGetMaxClockInfo, nvml.NVML_CLOCK_SM)
         cap = self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit)
-        return Gpu(
-            name=_text(nvml.nvmlDeviceGetName(handle)),
-            uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-            memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
-            driver=_text(nvml.nvmlSystemGetDriverVersion()),
-            clock_mhz=clock,
-            power_cap_watts=None if cap is None else cap * _MILLI,
-        )
+        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo)
+        with _told(nvml):
+            return Gpu(
+                name=_text(nvml.nvmlDeviceGetName(handle)),
+                uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+                memory_bytes=None if memory is None else int(memory.total),
+                driver=_text(nvml.nvmlSystemGetDriverVersion()),
+                clock_mhz=clock,
+                power_cap_watts=None if cap is None else cap * _MILLI,
+            )
 
     def reading(self) -> Reading:
         """SM clock, power, temperature and what holds the clock down, now."""
@@ -131,22 +140,45 @@ def visible(variables: Mapping[str, str] | None = None) -> list[Gauge]:
         UnavailableError: without NVML, with the reason.
     """
     nvml = load()
-    gauges = [Gauge(nvml, nvml.nvmlDeviceGetHandleByIndex(i)) for i in range(nvml.nvmlDeviceGetCount())]
-    chosen = (os.environ if variables is None else variables).get("CUDA_VISIBLE_DEVICES")
-    if chosen is None:
-        return gauges
-    names = [_text(nvml.nvmlDeviceGetUUID(gauge._handle)) for gauge in gauges]
-    found: list[Gauge] = []
-    for word in (word.strip() for word in chosen.split(",")):
-        # As CUDA does: a number, or as much of a UUID as names one GPU; the first word that names none ends the list.
-        if word.isascii() and word.isdigit():
-            matching = [int(word)]
-        else:
-            matching = [i for i, name in enumerate(names) if word.startswith("GPU-") and name.startswith(word)]
-        if len(matching) != 1 or matching[0] >= len(gauges):
+    with _told(nvml):
+        handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())]
+        chosen = (os.environ if variables is None else variables).get("CUDA_VISIBLE_DEVICES")
+        if chosen is not None:
+            handles = _chosen(nvml, handles, [word.strip() for word in chosen.split(",")])
+    return [Gauge(nvml, handle) for handle in handles]
+
+
+def _chosen(nvml: Any, handles: Sequence[Any], words: Iterable[str]) -> list[Any]:
+    """As CUDA does: a number, as much of a UUID as names one GPU, or a part of one by its whole UUID; the first word
+    that names none ends the list.
+    """
+    names = [_text(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+    found: list[Any] = []
+    for word in words:
+        matching: list[Any] = []
+        if word.startswith("MIG-"):
+            with contextlib.suppress(nvml.NVMLError):
+                matching = [nvml.nvmlDeviceGetHandleByUUID(word)]
+        elif word.startswith("GPU-"):
+            matching = [handle for handle, name in zip(handles, names, strict=True) if name.startswith(word)]
+        elif word.isascii() and word.isdigit():
+            matching = list(handles[int(word) : int(word) + 1])
+        if len(matching) != 1:
             break
-        found.append(gauges[matching[0]])
+        found += matching
     return found
+
+
+def physical(device: str, variables: Mapping[str, str] | None = None) -> str:
+    """A name for the device that every process of this machine has for it: `cuda:0` is another GPU to each of two that
+    see one each. The device's own name where there is no better one.
+    """
+    if device.partition(":")[0] != "cuda":
+        return device
+    try:
+        return visible(variables)[parse_index(device)].facts().uuid
+    except (UnavailableError, IndexError):
+        return device
 
 
 def facts(variables: Mapping[str, str] | None = None) -> list[dict[str, Any]] | None:
@@ -223,6 +255,15 @@ def parse_index(device: str) -> int:
     if not index.isascii() or not index.isdigit():
         raise UsageError(f"device {device!r}: {index!r} is not a number", hint="devices are named cpu, cuda:0, mps")
     return int(index)
+
+
+@contextlib.contextmanager
+def _told(nvml: Any) -> Iterator[None]:
+    """NVML's errors as ours."""
+    try:
+        yield
+    except nvml.NVMLError as error:
+        raise UnavailableError(f"NVML: {error}") from None
 
 
 def _text(value: str | bytes) -> str:

@@ -6,9 +6,12 @@ said with a remedy, and stored.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -55,8 +58,10 @@ class _Counters:
 
     @classmethod
     def read(cls) -> _Counters:
-        usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-        times = [cpu for number, cpu in enumerate(psutil.cpu_times(percpu=True)) if usable is None or number in usable]
+        usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+        every = psutil.cpu_times(percpu=True)
+        own = [times for number, times in zip(processor_numbers(len(every)), every, strict=True) if number in usable]
+        times = own or every  # a container may number its processors anew
         parts = ("user", "nice", "system", "irq", "softirq")
         return cls(
             wall=time.monotonic(),
@@ -65,6 +70,16 @@ class _Counters:
             own=time.process_time(),
             cores=len(times),
         )
+
+
+def processor_numbers(count: int, stat: Path = Path("/proc/stat")) -> Sequence[int]:
+    """The numbers of the `count` processors that the kernel counts, in order: those that are offline it leaves out."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = stat.read_text(encoding="ascii").splitlines()
+        found = [int(line.split()[0][3:]) for line in lines if line.startswith("cpu") and line[3:4] != " "]
+        if len(found) == count:
+            return found
+    return range(count)
 
 
 def busiest(seconds: float = 0.1, count: int = 2) -> list[str]:

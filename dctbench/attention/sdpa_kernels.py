@@ -22,8 +22,9 @@ class OneKernelAttention(SDPAttention):
     """`scaled_dot_product_attention` held to `backend`.
 
     Whether that kernel runs depends on device, dtype, shape and mask. It is asked for when the layer is built (an
-    unmasked forward call, batch 1; not on the meta device, where nothing runs) and again at every call. `torch.compile`
-    leaves the call as it is, with a break in the graph: compiled, `sdpa-math` would become the flash kernel.
+    unmasked forward call, batch 1; not on the meta device, where nothing runs) and again for every other kind of call.
+    `torch.compile` leaves the call as it is, with a break in the graph: compiled, `sdpa-math` would become the flash
+    kernel.
 
     Raises:
         UnavailableError: "unavailable: ..." with torch's reasons.
@@ -41,6 +42,7 @@ class OneKernelAttention(SDPAttention):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
+        self._approved: set[tuple[object, ...]] = set()
         own = self.q_proj.weight
         if own.device.type != "meta":
             self.kernel(own.device, own.dtype)
@@ -58,8 +60,14 @@ class OneKernelAttention(SDPAttention):
         return run(q, k, v, mask)
 
     def run(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """`scaled_dot_product_attention` by the one kernel, once torch has said that it will run."""
-        self.choice(q, k, v, mask)
+        """`scaled_dot_product_attention` by the one kernel, once torch has said that it will run for such tensors.
+
+        To ask anew at every call would be a part of its time.
+        """
+        kind = (q.shape, k.shape, q.stride(), q.dtype, q.device, mask is None, q.requires_grad, torch.is_grad_enabled())
+        if kind not in self._approved:
+            self.choice(q, k, v, mask)
+            self._approved.add(kind)
         with sdpa_kernel(self.backend):
             return scaled_dot_product_attention(q, k, v, attn_mask=mask)
 

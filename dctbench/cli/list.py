@@ -86,11 +86,12 @@ def _devices(store: str, run: str | None) -> list[Record]:
 
 
 def _described(device: str) -> str:
-    from dctbench import environment, gpus, units
+    from dctbench import environment, gpus
 
     if device == "cuda":
-        found = enumerate(gauge.facts() for gauge in gpus.visible())
-        return ", ".join(f"cuda:{number} {gpu.name} ({units.size(gpu.memory_bytes)})" for number, gpu in found)
+        from dctbench.doctor.gpu import title
+
+        return ", ".join(f"cuda:{number} {title(gauge.facts())}" for number, gauge in enumerate(gpus.visible()))
     cores = f", {environment.usable_cores()} usable cores" if device == "cpu" else ""
     return f"{environment.cpu_model()}{cores}"
 

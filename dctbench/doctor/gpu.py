@@ -18,6 +18,7 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
     """
     try:
         gauges = gpus.visible()
+        known = [gauge.facts() for gauge in gauges]
     except UnavailableError as error:
         if torch.get("gpus"):
             return [warning("GPU", f"torch sees one, but {error.message}", "install nvidia-ml-py: without NVML clocks, "
@@ -26,16 +27,21 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
         return [ok("GPU", f"none: {error.message}{wanted}; everything runs on the CPU")]
     if not gauges:
         return [ok("GPU", "none is visible (CUDA_VISIBLE_DEVICES); everything runs on the CPU")]
-    found = [seen_by_torch([gauge.facts() for gauge in gauges], torch)] if torch else []
-    for number, gauge in enumerate(gauges):
+    found = [seen_by_torch(known, torch)] if torch else []
+    for number, (gauge, gpu) in enumerate(zip(gauges, known, strict=True)):
         name = f"cuda:{number}"
-        found += [clocks(name, gauge.facts(), gauge.reading()), company(name, gauge.processes())]
+        found += [clocks(name, gpu, gauge.reading()), company(name, gauge.processes())]
     return found
+
+
+def title(gpu: gpus.Gpu) -> str:
+    """`NVIDIA H100 (80.0 GiB)`; without a size where it has none of its own."""
+    return gpu.name if gpu.memory_bytes is None else f"{gpu.name} ({units.size(gpu.memory_bytes)})"
 
 
 def seen_by_torch(known: Sequence[gpus.Gpu], torch: Mapping[str, Any]) -> Finding:
     """Whether torch can use what the driver has."""
-    text = ", ".join(f"{gpu.name} ({units.size(gpu.memory_bytes)})" for gpu in known)
+    text = ", ".join(map(title, known))
     found = f"{text}; driver {known[0].driver}"
     if not torch.get("cuda") and not torch.get("hip"):
         return warning(

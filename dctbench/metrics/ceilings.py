@@ -55,7 +55,7 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
                 try:
                     rate = gemm_ceiling(dtype, device, synchronize)
                     model = cost_model(dtype, device, synchronize)
-                except RuntimeError:  # there is no such product on this device, as float64 on mps
+                except (RuntimeError, TypeError):  # there is no such product on this device, as float64 on mps
                     continue
                 ceilings.setdefault(name, []).append(rate)
                 rates.setdefault(name, []).append(model)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from dctbench.devices import Stopwatch
@@ -72,12 +73,22 @@ class Samples:
 
 
 class Timer:
-    """Times blocks of `call(prepare(number))`, of which only `call` is timed; calls are numbered through."""
+    """Times blocks of `call(prepare(number))`, of which only `call` is timed; calls are numbered through.
 
-    def __init__(self, prepare: Callable[[int], Any], call: Callable[[Any], object], stopwatch: Stopwatch) -> None:
+    `clock` gives seconds that go by, with what is not timed: preparing, and emptying a cache before a call.
+    """
+
+    def __init__(
+        self,
+        prepare: Callable[[int], Any],
+        call: Callable[[Any], object],
+        stopwatch: Stopwatch,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
         self._prepare = prepare
         self._call = call
         self._stopwatch = stopwatch
+        self.clock = clock
         self.calls = 0
 
     def time(self, calls: int) -> float:
@@ -144,11 +155,10 @@ def measure(
     retaken: list[float] = []
     spreads: list[float] = []
     noisy: str | None = None
-    spent, tries = 0.0, 0
+    tries, began = 0, timer.clock()
     reason = "count"
     while len(seconds) < sampling.samples_most:
         took = timer.time(inner)
-        spent += took
         trouble = None if noisy else disturbed()
         if trouble and tries < sampling.retakes:
             tries += 1
@@ -160,7 +170,7 @@ def measure(
         seconds.append(took / inner)
         if len(seconds) < sampling.samples_least:
             continue
-        if spent >= sampling.budget:
+        if timer.clock() - began >= sampling.budget:
             reason = "budget"
             break
         # A check costs a sort: once there are many samples, every fifth is soon enough.
@@ -230,9 +240,12 @@ def _settled(spreads: list[float], within: float) -> bool:
 
 
 def _warm_up(timer: Timer, sampling: Sampling) -> float:
-    """Call until two successive windows' medians agree within `steadiness`; returns seconds per call."""
+    """Call until two successive windows' medians agree within `steadiness`; returns seconds per call.
+
+    It is the calls that warm up, and they must take `warmup_least`; what goes by between them counts for the end.
+    """
     seconds: list[float] = []
-    total = 0.0
+    total, began = 0.0, timer.clock()
     previous: float | None = None
     window: list[float] = []
     while True:
@@ -240,7 +253,7 @@ def _warm_up(timer: Timer, sampling: Sampling) -> float:
         seconds.append(took)
         window.append(took)
         total += took
-        if total >= sampling.warmup_most and len(seconds) >= sampling.warmup_calls:
+        if timer.clock() - began >= sampling.warmup_most and len(seconds) >= sampling.warmup_calls:
             break
         if len(window) < 3 or sum(window) < sampling.warmup_least / 4:
             continue

@@ -112,11 +112,11 @@ def _profiled(call: Callable[[], object], device: str) -> Split:
     operations = dict.fromkeys(PARTS, 0)
     for event in profiled.function_events or ():
         path = _path(event)
-        if _CALL not in path:
+        if _CALL not in path or event.device_type.name != "CPU":  # a mark's shadow on the GPU spans what it marks
             continue
         part = _part(path)
         seconds[part] += (event.self_device_time_total if on_gpu else event.self_cpu_time_total) * 1e-6
-        operations[part] += not event.name.startswith(_MARK)
+        operations[part] += "::" in event.name  # as aten::mm; not a mark, nor the driver's cudaLaunchKernel
     return Split(seconds, operations)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from dctbench import catalog, environment, host
+from dctbench import catalog, environment, gpus, host
 from dctbench.calibration import Calibration
 from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.model import COMPILER, Case, Result
@@ -285,7 +285,7 @@ class LocalRunner:
     @contextmanager
     def device(self, device: str) -> Iterator[None]:
         """The device for this run alone: others on this machine wait."""
-        lock = Lock(device.replace(":", "-"))
+        lock = Lock(gpus.physical(device, self.variables).replace(":", "-"))
         try:
             told = False
             while not lock.take():

@@ -102,6 +102,22 @@ def test_a_kernel_that_does_not_run_here_says_so_when_called(name: str) -> None:
         layer(torch.randn(1, 16, 16), torch.ones(1, 16, dtype=torch.bool))
 
 
+def test_torch_is_asked_for_its_kernel_once_per_kind_of_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = MathAttention(seq_len=16, dim=16, heads=2)
+    asked: list[torch.Size] = []
+    choice = SDPAttention.choice
+    monkeypatch.setattr(
+        SDPAttention, "choice", lambda self, q, *rest: [asked.append(q.shape), choice(self, q, *rest)][1]
+    )
+    mask = torch.arange(16).expand(2, 16) < 11
+    with torch.inference_mode():
+        for _ in range(3):
+            layer(torch.randn(2, 16, 16))
+            layer(torch.randn(2, 16, 16), mask)
+            layer(torch.randn(1, 16, 16))
+    assert [tuple(shape) for shape in asked] == [(2, 2, 16, 8), (2, 2, 16, 8), (1, 2, 16, 8)]
+
+
 def test_a_forced_kernel_leaves_torchs_settings_as_they_were() -> None:
     MathAttention(seq_len=4, dim=4, heads=1)(torch.randn(1, 4, 4))
     assert SDPAttention(seq_len=4, dim=4, heads=1).kernel("cpu", torch.float32) == "flash"

@@ -16,7 +16,9 @@ class NvmlError(Exception):
 
 @dataclass
 class FakeNvml:
-    """`count` equal GPUs. Clocks in MHz, energy in millijoules, as NVML tells them; None for what is not told."""
+    """`count` equal GPUs, with `parts` of the first as MIG has them. Clocks in MHz, energy in millijoules, as NVML tells
+    them; None for what is not told, and nothing at all of a GPU that is `lost`.
+    """
 
     count: int = 1
     clock: int | None = 1500
@@ -24,6 +26,9 @@ class FakeNvml:
     most_clock: int = 2000
     reasons: int = 0
     millijoules: int | None = 5000
+    memory: int | None = 8 << 30
+    lost: bool = False
+    parts: tuple[str, ...] = ()
     running: dict[int, int | None] | None = field(default_factory=dict)
 
     NVMLError = NvmlError
@@ -37,22 +42,25 @@ class FakeNvml:
         return index
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> int:
-        found = {self.nvmlDeviceGetUUID(index): index for index in range(self.count)}
+        found: dict[str, int] = {self.nvmlDeviceGetUUID(index): index for index in range(self.count)}
+        found |= {name: 100 + place for place, name in enumerate(self.parts)}
         if uuid not in found:
             raise NvmlError("not found")
         return found[uuid]
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:
-        return f"GPU-{handle:08d}-aaaa"
+        return self.parts[handle - 100] if handle >= 100 else f"GPU-{handle:08d}-aaaa"
 
     def nvmlDeviceGetName(self, handle: int) -> bytes:
+        if self.lost:
+            raise NvmlError("GPU is lost")
         return b"Made-up GPU"
 
     def nvmlSystemGetDriverVersion(self) -> str:
         return "1.2.3"
 
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(total=8 << 30)
+        return SimpleNamespace(total=self._told(self.memory))
 
     def nvmlDeviceGetDefaultApplicationsClock(self, handle: int, kind: int) -> int:
         return self._told(self.default_clock)

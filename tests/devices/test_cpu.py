@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -63,6 +64,23 @@ def test_ones_own_work_is_no_neighbour() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours._Counters, "read", lambda: after)
         assert watch.usage() == Usage(seconds=2, cores=0.25, stolen=pytest.approx(0.1), of_cores=2)
+
+
+def test_processors_go_by_the_numbers_that_the_kernel_gives_them(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  9 9 9\ncpu0 1 0 0\ncpu2 1 0 0\ncpu16 1 0 0\nintr 5\nctxt 7\n", encoding="ascii")
+    assert list(neighbours.processor_numbers(3, stat)) == [0, 2, 16]
+    assert list(neighbours.processor_numbers(4, stat)) == [0, 1, 2, 3]
+    assert list(neighbours.processor_numbers(2, tmp_path / "none")) == [0, 1]
+
+
+def test_a_container_that_numbers_its_processors_anew_has_neighbours_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {10_000}, raising=False)
+    watch = Neighbours()
+    time.sleep(2 * neighbours.SHORTEST)
+    usage = watch.usage()
+    assert usage is not None
+    assert usage.of_cores == psutil.cpu_count()
 
 
 def test_a_moment_says_nothing_about_neighbours() -> None:

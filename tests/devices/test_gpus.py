@@ -8,6 +8,7 @@ import pytest
 
 from dctbench import gpus
 from dctbench.devices import cuda
+from dctbench.doctor.gpu import findings, title
 from dctbench.errors import UnavailableError, UnsupportedError
 from tests.devices.nvml import FakeNvml, use
 
@@ -45,6 +46,7 @@ def test_the_facts_of_a_gpu_are_in_base_units_and_json(monkeypatch: pytest.Monke
         ("GPU-0000", []),
         ("2,GPU-0000,1", [2]),
         ("²", []),
+        ("MIG-nobody,1", []),
     ],
 )
 def test_cuda_visible_devices_chooses_as_cuda_does(
@@ -53,6 +55,41 @@ def test_cuda_visible_devices_chooses_as_cuda_does(
     use(monkeypatch, FakeNvml(count=3))
     variables = {} if chosen is None else {"CUDA_VISIBLE_DEVICES": chosen}
     assert [gauge.facts().uuid for gauge in gpus.visible(variables)] == [f"GPU-{i:08d}-aaaa" for i in indices]
+
+
+def test_a_part_of_a_gpu_is_visible_by_its_own_uuid(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(parts=("MIG-1", "MIG-2")))
+    [part] = gpus.visible({"CUDA_VISIBLE_DEVICES": "MIG-2"})
+    assert part.facts().uuid == "MIG-2"
+
+
+def test_one_gpu_has_one_name_however_processes_number_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(count=2))
+    second = "GPU-00000001-aaaa"
+    assert gpus.physical("cuda:1", {}) == gpus.physical("cuda:0", {"CUDA_VISIBLE_DEVICES": "1"}) == second
+    assert gpus.physical("cuda", {}) == gpus.physical("cuda:0", {}) != second
+    assert gpus.physical("cuda:7", {}) == "cuda:7"
+    assert gpus.physical("cpu", {}) == "cpu"
+    use(monkeypatch, FakeNvml(lost=True))
+    assert gpus.physical("cuda:0", {}) == "cuda:0"
+
+
+def test_a_gpu_that_shares_the_machines_memory_has_none_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(memory=None))
+    [facts] = gpus.facts({}) or []
+    assert facts["memory_bytes"] is None
+    assert title(gpus.visible({})[0].facts()) == "Made-up GPU"
+
+
+def test_a_lost_gpu_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(lost=True))
+    assert gpus.facts({}) is None
+    with pytest.raises(UnavailableError, match="NVML: GPU is lost"):
+        gpus.visible({})[0].facts()
+    monkeypatch.setattr(cuda, "gauge", lambda name: gpus.visible({})[0])
+    assert any("GPU is lost" in text for text in cuda.watch("cuda:0").conditions().warnings)
+    [finding] = findings({})
+    assert "GPU is lost" in finding.found
 
 
 def test_readings_name_what_holds_the_clock_down_and_idling_is_no_such_thing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,11 +170,48 @@ def test_process_memory_is_absent_where_nvml_sees_other_process_ids(
     nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cuda, "synchronize", lambda name: None)
+    monkeypatch.setattr(cuda.torch.cuda, "empty_cache", lambda: None)
     nvml.running = {os.getpid(): 123}
     assert cuda.process_bytes("cuda:0", lambda: None) == 123
     nvml.running = {4_000_000: 123}
     with pytest.raises(UnsupportedError, match="does not list this process"):
         cuda.process_bytes("cuda:0", lambda: None)
+
+
+class FakeStream:
+    """A GPU whose calls take 1 ms, on a host whose clock stands still but where it waits for the whole device."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.late = 0.0
+        monkeypatch.setattr(cuda, "_Event", lambda enable_timing: self)
+        monkeypatch.setattr(cuda, "_stream", lambda index: None)
+        monkeypatch.setattr(cuda, "_clock", lambda: self.now)
+        monkeypatch.setattr(cuda, "_wait", self.wait)
+
+    def record(self, stream: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+    def elapsed_time(self, end: object) -> float:
+        return 1.0
+
+    def wait(self, index: int) -> None:
+        self.now += self.late
+
+
+def test_a_host_that_is_held_up_once_or_twice_is_no_escaped_work_and_three_times_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = FakeStream(monkeypatch)
+    stopwatch = cuda.stopwatch("cuda:0", "warm")
+    for late in (0.05, 0.05, 0.0, 0.05, 0.05):
+        stream.late = late
+        assert stopwatch(lambda: None) == pytest.approx(1e-3)
+    with pytest.raises(cuda.EscapedWorkError, match=r"50\.00 ms of work on another stream"):
+        stopwatch(lambda: None)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ class Clock:
         run()
         return self.now - before
 
+    def timer(self, prepare: Callable[[int], object], call: Callable[[int], object]) -> Timer:
+        return Timer(prepare, call, self.stopwatch, lambda: self.now)
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -44,7 +47,7 @@ def number_itself(number: int) -> int:
 
 
 def measure(clock: Clock, cost: Callable[[int], float], **sampling: float) -> Samples:
-    return latency.measure(Timer(number_itself, work(clock, cost), clock.stopwatch), Sampling(**sampling))
+    return latency.measure(clock.timer(number_itself, work(clock, cost)), Sampling(**sampling))
 
 
 def test_a_steady_call_stops_when_its_median_is_precise(clock: Clock) -> None:
@@ -54,6 +57,19 @@ def test_a_steady_call_stops_when_its_median_is_precise(clock: Clock) -> None:
     assert samples.calls_per_sample == 1
     assert samples.seconds == pytest.approx([0.01] * len(samples.seconds))
     assert (samples.retaken, samples.noisy) == ((), None)
+
+
+def test_what_goes_by_between_calls_counts_for_the_end_and_for_no_sample(clock: Clock) -> None:
+    def swept(run: Callable[[], object]) -> float:
+        clock.now += 0.1  # as emptying a large cache takes
+        return clock.stopwatch(run)
+
+    timer = Timer(number_itself, work(clock, lambda i: 1e-4 * (1 + i % 7)), swept, lambda: clock.now)
+    samples = latency.measure(timer, Sampling(calls_most=1, budget=3.0))
+    assert samples.warmup_calls <= 11  # within the second that warming up may take
+    assert samples.stop_reason == "budget"
+    assert len(samples.seconds) <= 31
+    assert max(samples.seconds) < 1e-3
 
 
 def test_a_short_call_is_repeated_inside_a_sample_and_reported_per_call(clock: Clock) -> None:
@@ -109,7 +125,7 @@ def test_calls_are_numbered_through_so_that_inputs_rotate(clock: Clock) -> None:
         seen.append(number)
         clock.now += 0.01
 
-    latency.measure(Timer(number_itself, call, clock.stopwatch), Sampling())
+    latency.measure(clock.timer(number_itself, call), Sampling())
     assert seen == list(range(len(seen)))
 
 
@@ -120,7 +136,7 @@ def test_the_output_of_one_more_block_is_kept_with_its_number(clock: Clock) -> N
         timed.append(clock.stopwatch(run))
         return timed[-1]
 
-    timer = Timer(number_itself, work(clock, lambda i: 0.01), stopwatch)
+    timer = Timer(number_itself, work(clock, lambda i: 0.01), stopwatch, lambda: clock.now)
     timer.time(3)
     assert timer.output(2) == (4, 4)
     assert timed == pytest.approx([0.03, 0.02])
@@ -131,7 +147,7 @@ def test_what_prepares_a_call_is_not_timed(clock: Clock) -> None:
         clock.now += 1.0
         return number
 
-    samples = latency.measure(Timer(prepare, work(clock, lambda i: 0.01), clock.stopwatch), Sampling())
+    samples = latency.measure(clock.timer(prepare, work(clock, lambda i: 0.01)), Sampling())
     assert samples.seconds == pytest.approx([0.01] * len(samples.seconds))
 
 
@@ -142,14 +158,14 @@ def test_a_call_that_takes_no_time_is_refused(clock: Clock) -> None:
 
 def test_a_disturbed_sample_is_taken_again_and_stored_apart(clock: Clock) -> None:
     answers = iter([None, "slow clock", "slow clock"])
-    timer = Timer(number_itself, work(clock, lambda i: 0.01), clock.stopwatch)
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.01))
     samples = latency.measure(timer, Sampling(samples_least=5), lambda: next(answers, None))
     assert samples.retaken == pytest.approx((0.01, 0.01))
     assert (len(samples.seconds), samples.noisy) == (5, None)
 
 
 def test_after_three_retakes_the_sample_stays_and_the_result_is_noisy(clock: Clock) -> None:
-    timer = Timer(number_itself, work(clock, lambda i: 0.01), clock.stopwatch)
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.01))
     samples = latency.measure(timer, Sampling(samples_least=5), lambda: "slow clock")
     assert len(samples.retaken) == 3
     assert len(samples.seconds) == 5
@@ -183,7 +199,7 @@ def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatc
 
 def test_in_turns_every_block_is_asked_for_and_nothing_else_ends_it(clock: Clock) -> None:
     asked: list[float] = []
-    timer = Timer(number_itself, work(clock, lambda i: 2**-8), clock.stopwatch)  # exact in binary
+    timer = clock.timer(number_itself, work(clock, lambda i: 2**-8))  # exact in binary
     sampling = Sampling(turns=3, turn_seconds=5 * 2**-8, samples_least=5)
     samples = latency.measure(timer, sampling, turn=lambda: asked.append(clock.now))
     assert samples.turns == (5, 5, 5)
@@ -194,14 +210,14 @@ def test_in_turns_every_block_is_asked_for_and_nothing_else_ends_it(clock: Clock
 
 
 def test_in_turns_the_least_samples_are_spread_over_the_blocks(clock: Clock) -> None:
-    timer = Timer(number_itself, work(clock, lambda i: 0.5), clock.stopwatch)
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.5))
     samples = latency.measure(timer, Sampling(turns=4, samples_least=10), turn=lambda: None)
     assert samples.turns == (3, 3, 3, 3)
 
 
 def test_what_the_machine_does_in_one_turn_touches_that_turn_only(clock: Clock) -> None:
     slow: list[bool] = []
-    timer = Timer(number_itself, work(clock, lambda i: 0.04 if slow and slow[-1] else 0.01), clock.stopwatch)
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.04 if slow and slow[-1] else 0.01))
     samples = latency.measure(timer, Sampling(turns=4), turn=lambda: slow.append(len(slow) == 1))
     ends = [sum(samples.turns[:k]) for k in range(5)]
     blocks = [set(samples.seconds[a:b]) for a, b in itertools.pairwise(ends)]
