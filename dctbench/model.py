@@ -65,6 +65,12 @@ def tidy_number(value: float) -> float | int:
     return int(value) if float(value).is_integer() else float(value)
 
 
+def ratio_words(ratio: float) -> str:
+    """As it would be typed, with all its digits: two ratios of a sweep may differ in the seventh."""
+    short = f"{ratio:g}"
+    return short if float(short) == ratio else str(ratio)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One thing to measure: a method at a shape, on a device, in a mode.
@@ -105,7 +111,7 @@ class Case:
     @property
     def name(self) -> str:
         """The method as a row is headed: `dct-x r=8`, `sdpa`."""
-        return self.implementation if self.ratio is None else f"{self.implementation} r={self.ratio:g}"
+        return self.implementation if self.ratio is None else f"{self.implementation} r={ratio_words(self.ratio)}"
 
     @property
     def shape(self) -> tuple[object, ...]:

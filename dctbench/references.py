@@ -43,18 +43,34 @@ class Recorded:
         """
         if name is None:
             return default_reference(result.case for result in self.results)
-        return known_reference(name, (result.case.implementation for result in self.results))
+        return known_reference(name, ((result.case.implementation, result.case.ratio) for result in self.results))
 
 
-def known_reference(name: str, implementations: Iterable[str]) -> str:
+def known_reference(name: str, measured: Iterable[tuple[str, float | None]]) -> str:
     """`name` itself.
 
+    Args:
+        name: of an implementation.
+        measured: implementations and ratios of a run.
+
     Raises:
-        UsageError: when it is none of the implementations of a run, with the nearest spelling.
+        UsageError: when it is none of them, with the nearest spelling, or has several ratios: one is divided by.
     """
-    if name not in (measured := set(implementations)):
-        raise catalog.unknown("reference in this run", name, measured)
+    measured = set(measured)
+    if name not in (names := {implementation for implementation, _ in measured}):
+        raise catalog.unknown("reference in this run", name, names)
+    ratios = sorted(ratio for implementation, ratio in measured if implementation == name and ratio is not None)
+    if len(ratios) > 1:
+        raise UsageError(
+            f"--reference {name}: it was measured at {len(ratios)} ratios, and one time is what others are divided by",
+            hint="name a method without a ratio, such as sdpa",
+        )
     return name
+
+
+def usual_reference(runs: Iterable[Recorded]) -> str | None:
+    """What ratios of several runs are taken against: what is usual in the first of them that has such a method."""
+    return next((found for run in runs if (found := run.reference()) is not None), None)
 
 
 def resolve(store: str, reference: str = "latest") -> Recorded:

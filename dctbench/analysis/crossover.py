@@ -54,6 +54,11 @@ class PayoffRange:
     kind: Payoff
     crossings: tuple[Crossing, ...]
 
+    @property
+    def first_win(self) -> int | None:
+        """The shortest length at which it is clearly faster."""
+        return next((length for length, speedup in self.points if speedup.winner is Winner.FASTER), None)
+
 
 def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
     """For each method and ratio: at which lengths it is faster than the reference, as far as was measured."""

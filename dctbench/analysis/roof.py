@@ -60,7 +60,7 @@ class Placed:
 def under_roof(summary: Summary) -> Placed | None:
     """Where a case stands; None where it was not timed or its machine's ceilings were not known."""
     said, first = summary.details.get("roofline"), summary.medians.get(summary.rounds[0].round)
-    if not isinstance(said, Mapping) or summary.latency is None or first is None:
+    if not isinstance(said, Mapping) or summary.timed is None or first is None:
         return None
     found = {name: said.get(name) for name in _FIGURES}
     figures = {name: float(one) for name, one in found.items() if isinstance(one, int | float) and _LEAST < one < _MOST}
@@ -74,7 +74,7 @@ def under_roof(summary: Summary) -> Placed | None:
     else:
         compute = figures["rate"] / figures["share"]
         roof = Roof(compute, compute / figures["ridge"])
-    slower = summary.latency.value / first
+    slower = summary.timed.value / first
     return Placed(summary, figures["intensity"], figures["rate"] / slower, str(bound), figures["share"] / slower, roof)
 
 

@@ -38,21 +38,22 @@ class Speedup:
 
 
 def compare(method: Summary, reference: Summary | None) -> Speedup | None:
-    """The speed-up of a method over a reference, or None where either has no latency or they are not comparable.
+    """The speed-up of a method over a reference, or None where either was not timed or they are not comparable: of
+    another shape, or on another machine.
 
     One interval on the ratios paired by round: two separate intervals that overlap would prove nothing. The interval
     decides; a ratio whose interval holds 1 is a tie.
     """
-    if reference is None or method.latency is None or reference.latency is None:
+    if reference is None or method.timed is None or reference.timed is None:
         return None
-    if method.case.shape != reference.case.shape:
+    if method.case.shape != reference.case.shape or method.fingerprints != reference.fingerprints:
         return None
     common = sorted(method.medians.keys() & reference.medians.keys())
     ratios = [reference.medians[number] / method.medians[number] for number in common]
     if len(ratios) >= 2:
         paired = log_mean_interval(ratios)
         return Speedup(paired.value, paired.low, paired.high, _winner_of(paired.low, paired.high))
-    ratio = reference.latency.value / method.latency.value
+    ratio = reference.timed.value / method.timed.value
     return Speedup(ratio, None, None, _winner_of(ratio / SINGLE_ROUND_BAND, ratio * SINGLE_ROUND_BAND))
 
 

@@ -32,6 +32,11 @@ class Summary:
     medians: Mapping[int, float]
 
     @property
+    def timed(self) -> Interval | None:
+        """Its latency where it ran in every process: what failed in one is a failure, whatever it took before."""
+        return self.latency if self.status == "ok" else None
+
+    @property
     def memory(self) -> float | None:
         """What the method needs beside its input: peak tensor bytes of a call plus what it keeps."""
         tensor, state = self.values.get("memory.tensor"), self.values.get("memory.state")
@@ -50,6 +55,11 @@ class Summary:
             return None
         value = quantile(self.samples, 0.99)
         return Interval(value, value, bound)
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Of the environments in which it ran."""
+        return frozenset(result.fingerprint for result in self.rounds)
 
     @property
     def details(self) -> Mapping[str, Any]:

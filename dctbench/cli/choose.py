@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from dctbench import analysis, errors, suite
+from dctbench import analysis, catalog, errors, suite
 from dctbench.analysis import Budgets, Choice, Standing, Summary
 from dctbench.axes import words as axis_words
 from dctbench.cli.budgets import budget_options, budgets_of
@@ -75,7 +75,9 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     axes: dict[str, list[Any]] = {"seq": [length], **{key: [value] for key, value in wanted.items()}}
     plan = suite.override(suite.load("quick"), axes, settings)
     if flags["reference"] is not None:  # before minutes of measuring, not after them
-        known_reference(flags["reference"], plan.axes["impl"])
+        names = plan.axes["impl"]
+        ratios = {name: plan.axes["ratio"] if catalog.implementation(name).uses_ratio else [None] for name in names}
+        known_reference(flags["reference"], ((name, ratio) for name in names for ratio in ratios[name]))
     answers = []
     shown = {"label": None, "dry_run": False, "quiet": False, "store": store, "progress": flags["progress"],
              "output_format": output_format}  # fmt: skip

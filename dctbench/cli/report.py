@@ -135,8 +135,9 @@ def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
 
 def _reference(found: list[Recorded], name: str | None) -> str | None:
     """What ratios are taken against: the one named, which at least one of the runs must hold, else the usual one."""
-    from dctbench.references import known_reference
+    from dctbench.references import known_reference, usual_reference
 
     if name is None:
-        return found[0].reference()
-    return known_reference(name, (result.case.implementation for recorded in found for result in recorded.results))
+        return usual_reference(found)
+    every = (result.case for recorded in found for result in recorded.results)
+    return known_reference(name, ((case.implementation, case.ratio) for case in every))

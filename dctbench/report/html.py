@@ -17,7 +17,7 @@ from dctbench.analysis import Summary, references
 from dctbench.compare import Outcome
 from dctbench.history import ChangePoint, History
 from dctbench.model import Environment
-from dctbench.references import Recorded
+from dctbench.references import Recorded, usual_reference
 from dctbench.report import rows, sources, words
 from dctbench.report.figures import Figure
 from dctbench.report.figures.history import history
@@ -59,7 +59,7 @@ def html(
         compared: the first run with a baseline, for the section on regressions.
         past: one case over the stored runs and its changes of level, for the section on its history.
     """
-    held = contents(runs, reference or runs[0].reference())
+    held = contents(runs, reference or usual_reference(runs))
     first = held.settings[0]
     against = findings.against(first, held.reference, held.labels)
     shown = [_run(held, number) for number in range(len(runs))]
@@ -124,7 +124,7 @@ def _run(held: Contents, number: int) -> dict[str, Any]:
         "trust": _trust(held, number),
         "warnings": words.warnings(recorded.summaries, held.labels),
         "environments": recorded.environments,
-        "command": shlex.join(["dctbench", *recorded.run.argv]),
+        "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
     }
 
 
@@ -144,7 +144,9 @@ def _machine(environments: Any) -> str:
 
 def _machine_words(environment: Environment) -> str:
     facts = environment.facts
-    return f"{facts['cpu']}, {facts['cores_usable']} cores, torch {facts['torch']}"
+    known = {"cores_usable": "{} cores", "torch": "torch {}"}
+    said = [form.format(facts[key]) for key, form in known.items() if facts.get(key) is not None]
+    return ", ".join([str(facts["cpu"]), *said])
 
 
 def _shape(summaries: Sequence[Summary]) -> str:
@@ -190,7 +192,7 @@ def _rows(settings: Sequence[Setting], reference: str | None, labels: Labels) ->
                     "samples": len(summary.samples),
                     "stop": summary.details.get("stop_reason", ""),
                     "warnings": len(summary.warnings),
-                    "ok": summary.latency is not None,
+                    "ok": summary.timed is not None,
                 }
             )
     return found

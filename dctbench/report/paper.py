@@ -56,6 +56,6 @@ def _shape(labels: Labels, case: Case) -> str:
 
 
 def _figure(summary: Summary) -> str:
-    if summary.latency is not None:
-        return units.seconds(summary.latency.value)
+    if summary.timed is not None:
+        return units.seconds(summary.timed.value)
     return "OOM" if summary.status == "oom" else summary.status

@@ -32,7 +32,7 @@ class Row:
 def row(summary: Summary, reference: Summary | None, labels: Labels) -> Row:
     """The row of one case beside the reference of its shape, named among the cases of `labels`."""
     case = summary.case
-    failure = None if summary.latency else failure_words(summary)
+    failure = None if summary.timed else failure_words(summary)
     return Row(
         case=labels.curve(case),
         seq_len=str(case.seq_len),
@@ -46,7 +46,7 @@ def row(summary: Summary, reference: Summary | None, labels: Labels) -> Row:
 
 def latency_words(summary: Summary) -> str:
     """`171 µs ±1%`: the median and half of its 95% interval."""
-    return "-" if summary.latency is None else interval_words(summary.latency)
+    return "-" if summary.timed is None else interval_words(summary.timed)
 
 
 def interval_words(latency: Interval) -> str:
@@ -61,7 +61,7 @@ def width_words(relative_half_width: float) -> str:
 
 def speedup_words(summary: Summary, reference: Summary | None) -> str:
     """`▲ 3.20x` faster, `▼ 0.74x` slower, `= 1.05x` no clear difference; `1.00x` for the reference itself."""
-    if reference is not None and summary.case == reference.case and summary.latency:
+    if reference is not None and summary.case == reference.case and summary.timed:
         return units.ratio(1.0)
     return marked(analysis.compare(summary, reference))
 
@@ -85,6 +85,10 @@ def among_frequencies(summary: Summary) -> bool:
 
 
 def failure_words(summary: Summary) -> str:
-    """`OOM (needs about 1.0 TiB of 131 GiB)`, `error: SIGSEGV`."""
+    """`OOM (needs about 1.0 TiB of 131 GiB)`, `error: SIGSEGV`; and what it took in the processes in which it ran."""
     name = "OOM" if summary.status == "oom" else summary.status
-    return f"{name} ({summary.message})" if summary.message else name
+    failed = f"{name} ({summary.message})" if summary.message else name
+    if summary.latency is None:
+        return failed
+    ran = len(summary.medians)
+    return f"{failed}; {interval_words(summary.latency)} in the {f'{ran} processes' if ran > 1 else 'one'} that ran"

@@ -26,11 +26,11 @@ def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], label
     Returns:
         An `<svg>` element in the colours of its surroundings, or None where nothing was timed.
     """
-    timed = [s for s in summaries if s.latency]
+    timed = [s for s in summaries if s.timed]
     if not timed:
         return None
     lengths = sorted({s.case.seq_len for s in summaries})
-    seconds = [s.latency.value for s in timed if s.latency]
+    seconds = [s.timed.value for s in timed if s.timed]
     x = _scale(lengths[0], lengths[-1], _LEFT + 14, WIDTH - _RIGHT - 14)
     y = _scale(min(seconds), max(seconds), HEIGHT - _BOTTOM - 10, _TOP + 10)
     svg = ElementTree.Element(
@@ -43,9 +43,7 @@ def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], label
         curves.setdefault(labels.curve(summary.case), {})[summary.case.seq_len] = summary
     for place, (name, members) in enumerate(curves.items()):
         look = styles[next(iter(members.values())).case]
-        points = [
-            (x(n), y(found.latency.value)) if (found := members.get(n)) and found.latency else None for n in lengths
-        ]
+        points = [(x(n), y(found.timed.value)) if (found := members.get(n)) and found.timed else None for n in lengths]
         _curve(svg, look, points)
         if place < _MOST_NAMES:
             _name(svg, look, name, place)
@@ -61,7 +59,7 @@ def _scale(low: float, high: float, first: float, last: float) -> Scale:
 
 def _axes(svg: ElementTree.Element, x: Scale, y: Scale, lengths: Sequence[int], seconds: Sequence[float]) -> None:
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
-    across, up = length_axis(lengths), second_axis(seconds, "latency, median")
+    across, up = length_axis(lengths, WIDTH - _LEFT - _RIGHT - 28), second_axis(seconds, "latency, median")
     for value, text in zip(across["tickvals"], across["ticktext"], strict=True):
         _line(svg, x(value), _TOP, x(value), bottom)
         _text(svg, text, x(value), bottom + 18, "middle")

@@ -188,18 +188,23 @@ def coverage(summaries: Sequence[Summary], planned: int) -> str:
 
 def trust(summaries: Iterable[Summary]) -> str:
     """How well the medians are known, and what that rests on."""
-    timed = [s for s in summaries if s.latency]
-    widths = sorted(s.latency.relative_half_width for s in timed if s.latency)
+    timed = [s for s in summaries if s.timed]
+    widths = sorted(s.timed.relative_half_width for s in timed if s.timed)
     if not widths:
         return "nothing was timed"
-    rounds = min(len(summary.medians) for summary in timed)
+    rounds = [len(summary.medians) for summary in timed]
     half = f"half of them known to {width_words(widths[len(widths) // 2])} or better"
     wide = sum(width > analysis.WIDE for width in widths)
     spread = f"; {wide} of {len(widths)} are wider than ±{units.percent(analysis.WIDE)}" if wide else ""
-    if rounds < 2:
-        band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
+    band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
+    if max(rounds) < 2:
         return (
             f"medians of one process per case, {half} within it; what differs between processes is not known from one "
             f"round, so differences under {band}% are not called{spread}"
         )
-    return f"medians over {rounds} processes per case, {half}{spread}"
+    several = [number for number in rounds if number > 1]
+    few, most = min(several), max(several)
+    over = f"medians over {few if few == most else f'{few} to {most}'} processes per case"
+    alone = len(rounds) - len(several)
+    single = f"; of {alone} one process alone, whose differences under {band}% are not called" if alone else ""
+    return f"{over}, {half}{spread}{single}"

@@ -80,7 +80,7 @@ function fillBar() {
   const place = Array.from(form.querySelectorAll("button")).indexOf(document.activeElement);
   form.replaceChildren(...choices());
   if (focused) {
-    form.elements[focused].focus();
+    form.elements[focused]?.focus(); // a choice that there is no more of is gone
   } else if (place >= 0) {
     form.querySelectorAll("button")[place].focus();
   }

@@ -1,13 +1,29 @@
 // The verdicts at the chosen place: Python's sentences, and one for the reader's own budgets.
 const MOST_NAMED = 6;
+let cardsShown = null;
 
 function card(question, answer, details) {
-  const list = details.length ? make("ul", {}, ...details.map((line) => make("li", {}, line))) : null;
+  const list = details.length ? make("ul", {}, ...someOf(details).map((line) => make("li", {}, line))) : null;
   return make("article", {}, make("h2", {}, question), make("p", {}, answer), list);
 }
 
+// As many lines as a card can hold, and how many more there are.
+function someOf(lines) {
+  const more = "and " + (lines.length - MOST_NAMED + 1) + " more";
+  return lines.length <= MOST_NAMED ? lines : [...lines.slice(0, MOST_NAMED - 1), more];
+}
+
+function fillCards() {
+  const made = cardsHere();
+  const texts = made.map((element) => element.outerHTML).join();
+  if (texts !== cardsShown) {
+    cardsShown = texts; // unchanged they stay: a screen reader would read them all again
+    byId("cards").replaceChildren(...made);
+  }
+}
+
 function budgetCard() {
-  const rows = ranked(state.setting, state.n);
+  const rows = ranked(state.setting, state.n).filter((row) => ofRatio(curveOf(row)));
   const budgets = budgetsAt(state, rows);
   if (!budgets.length) {
     return null;
@@ -16,7 +32,7 @@ function budgetCard() {
     return card("Which fits my budgets?", "Nothing was timed at " + state.at + ".", []);
   }
   const found = verdict(state.at, state.reference, rows, budgets);
-  return card("Which fits my budgets?", found.answer, found.details.slice(0, MOST_NAMED));
+  return card("Which fits my budgets?", found.answer, found.details);
 }
 
 function cardsHere() {
@@ -39,8 +55,9 @@ function cardsHere() {
 
 function payoffCard() {
   const lines = state.setting.against[state.reference || ""].payoffs;
-  const dct = lines.filter(([name]) => name.startsWith("dct")).map(([, code]) => sentence(code));
-  return dct.length ? card(data.questions.pays, dct[0] + ".", dct.slice(1, MOST_NAMED)) : null;
+  const names = new Set(data.curves.filter(ofRatio).map((curve) => curve.name));
+  const dct = lines.filter(([name]) => name.startsWith("dct") && names.has(name)).map(([, code]) => sentence(code));
+  return dct.length ? card(data.questions.pays, dct[0] + ".", dct.slice(1)) : null;
 }
 
 // Sentences that stand in the sections, for the curves that are shown.

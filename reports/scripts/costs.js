@@ -25,7 +25,7 @@ function paretoChart() {
     return {
       type: "scatter",
       mode: "markers",
-      name: curveOf(row).name,
+      name: plotText(curveOf(row).name),
       x: [time("median", row)],
       y: [error(row)],
       customdata: [latencyWords(row) + ", error " + smoothWords(row) + ", " + memoryHover(row)],
@@ -42,7 +42,8 @@ function paretoChart() {
     limits.push({ type: "line", y0: state.error, y1: state.error, xref: "paper", x0: 0, x1: 1, line: dotted });
   }
   const seconds = rows.map((row) => time("median", row));
-  return { data: [line, ...marks], layout: { xaxis: secondAxis(seconds, "latency, median"), yaxis: errorAxis(), shapes: limits } };
+  const [xaxis, yaxis] = [secondAxis(seconds, "latency, median"), errorAxis(rows.map(error))];
+  return { data: [line, ...marks], layout: { xaxis: xaxis, yaxis: yaxis, shapes: limits } };
 }
 
 function memoryHover(row) {
@@ -58,7 +59,7 @@ function splitChart() {
     type: "bar",
     orientation: "h",
     name: stage,
-    y: rows.map((row) => curveOf(row).name),
+    y: rows.map((row) => plotText(curveOf(row).name)),
     x: rows.map((row) => Number((splitOf(row)[at] * 100).toFixed(1))),
     hovertemplate: "%{y}<br>%{fullData.name} %{x}%<extra></extra>",
     marker: { color: STAGE_COLORS[stage] },

@@ -44,8 +44,8 @@ function draw(element) {
   const missing = document.querySelector('[data-missing="' + element.id + '"]');
   const empty = typeof figure === "string";
   if (missing) {
-    missing.hidden = !empty;
-    missing.textContent = empty ? figure : "";
+    missing.textContent = empty ? figure : figure.note || "";
+    missing.hidden = missing.textContent === "";
     frame.hidden = empty;
   }
   if (empty) {
@@ -137,8 +137,7 @@ function onPaper(given) {
 
 // The methods as buttons under each chart: pressed is shown, and what is hidden in one chart is hidden in all.
 function fillLegends() {
-  const fits = (curve) => state.ratio === null || curve.ratio === null || curve.ratio === state.ratio;
-  const curves = curvesOf(state.setting).map(([curve]) => curve).filter(fits);
+  const curves = curvesOf(state.setting).map(([curve]) => curve).filter(ofRatio);
   const here = new Set(ranked(state.setting, state.n).map((row) => curveOf(row)));
   document.querySelectorAll("[data-legend]").forEach(function (legend) {
     const focused = legend.contains(document.activeElement) ? document.activeElement.value : null;

@@ -11,8 +11,26 @@ function lookOf(curve) {
 
 // The curves of the setting that are to be seen, as many as a chart can hold.
 function curvesShown() {
-  const curves = curvesOf(state.setting).filter(([curve]) => shown(curve));
-  return curves.slice(0, Math.floor(MOST_MARKS / state.setting.lengths.length));
+  return curvesWanted().slice(0, mostCurves());
+}
+
+function curvesWanted() {
+  return curvesOf(state.setting).filter(([curve]) => shown(curve));
+}
+
+function mostCurves() {
+  return Math.max(1, Math.floor(MOST_MARKS / state.setting.lengths.length));
+}
+
+// That a chart does not hold them all, and what to do about it.
+function leftOut() {
+  const more = curvesWanted().length - mostCurves();
+  return more > 0 ? more + " more of the methods are not drawn: choose a ratio, or hide some of those before them." : "";
+}
+
+// A text for plotly, which would take markup in it for its own.
+function plotText(text) {
+  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
 function lineTrace(curve, values, words) {
@@ -20,7 +38,7 @@ function lineTrace(curve, values, words) {
   return {
     type: "scatter",
     mode: "lines+markers",
-    name: curve.name,
+    name: plotText(curve.name),
     x: state.setting.lengths,
     y: values,
     customdata: words,
@@ -65,7 +83,8 @@ function latencyChart(width) {
     seconds.push(state.latency);
   }
   const yaxis = secondAxis(seconds, "latency, " + names[state.tail]);
-  return { data: traces, layout: { xaxis: lengthAxis(state.setting.lengths, width), yaxis: yaxis, shapes: [lengthMark()] } };
+  const layout = { xaxis: lengthAxis(state.setting.lengths, width), yaxis: yaxis, shapes: [lengthMark()] };
+  return { data: traces, layout: layout, note: leftOut() };
 }
 
 function latencyTrace(curve, rows) {
@@ -102,7 +121,8 @@ function memoryChart(width) {
     sizes.push(state.memory);
   }
   const yaxis = byteAxis(sizes, state.kind === "process" ? "growth of the process" : "memory beside the input");
-  return { data: drawn, layout: { xaxis: lengthAxis(state.setting.lengths, width), yaxis: yaxis, shapes: [lengthMark()] } };
+  const layout = { xaxis: lengthAxis(state.setting.lengths, width), yaxis: yaxis, shapes: [lengthMark()] };
+  return { data: drawn, layout: layout, note: leftOut() };
 }
 
 function memoryTrace(curve, rows, sizeOf) {

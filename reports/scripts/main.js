@@ -14,7 +14,7 @@ function apply() {
   state = settle();
   fillBar();
   fillToggles();
-  byId("cards").replaceChildren(...cardsHere());
+  fillCards();
   fillSentences();
   fillLegends();
   fillTable();
@@ -38,7 +38,10 @@ async function start() {
   buildTable();
   watchFigures();
   apply();
-  window.addEventListener("popstate", apply);
+  window.addEventListener("popstate", function () {
+    apply();
+    byId("find").value = state.find; // also where it is being typed in: "back" takes the words back
+  });
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", loadPlotly) : await loadPlotly();
 }
 

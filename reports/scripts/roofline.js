@@ -30,6 +30,7 @@ function rooflineChart() {
   const ceilings = state.setting.ceilings.flatMap((roof) => ceilingTraces(roof, ends));
   const rates = rows.map((row) => value("rate", row) * GIGA).concat(ceilings.flatMap((trace) => trace.y));
   return {
+    note: leftOut(),
     data: ceilings.concat(curves.map(([curve, found]) => roofTrace(curve, found))),
     layout: {
       xaxis: countAxis(ends, "FLOP per byte"),
@@ -68,7 +69,7 @@ function roofTrace(curve, rows) {
   return {
     type: "scatter",
     mode: "lines+markers",
-    name: curve.name,
+    name: plotText(curve.name),
     x: rows.map((row) => value("intensity", row)),
     y: rows.map((row) => value("rate", row) * GIGA),
     customdata: rows.map((row) => [lengthOf(row), roofWords(row)]),

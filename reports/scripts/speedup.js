@@ -12,7 +12,7 @@ function speedupChart(width) {
     const found = row === null ? null : against(state.reference, row);
     return found === null ? null : Math.max(-4, Math.min(4, Math.log2(found.ratio)));
   };
-  const names = curves.map(([curve]) => curve.name);
+  const names = curves.map(([curve]) => plotText(curve.name));
   const words = (row) => (row === null ? "" : cellWords(state.reference, row));
   const map = function (shown, colors) {
     return {
@@ -40,6 +40,7 @@ function speedupChart(width) {
   const chosen = { type: "rect", x0: column - 0.5, x1: column + 0.5, yref: "paper", y0: 0, y1: 1, line: line };
   const margin = 24 + 7.5 * greatest(names.map((name) => name.length));
   return {
+    note: leftOut(),
     data: [map(shade, SPEED_COLORS), without],
     layout: {
       xaxis: { type: "category", title: { text: "sequence length n" }, showgrid: false },

@@ -65,7 +65,7 @@ function settle() {
     latency: wanted.latency ? readSeconds(wanted.latency) : null,
     memory: wanted.memory ? readSize(wanted.memory) : null,
     error: wanted.error ? readShare(wanted.error) : null,
-    hidden: new Set(wanted.hide ? wanted.hide.split(",") : []),
+    hidden: new Set(wanted.hide ? wanted.hide.split(",").map(fromList) : []),
     find: wanted.find || "",
     sort: wanted.sort || "",
     every: wanted.every === "1",
@@ -74,7 +74,12 @@ function settle() {
 
 // Whether a curve is among those that the reader wants to see.
 function shown(curve) {
-  return !state.hidden.has(curve.name) && (state.ratio === null || curve.ratio === null || curve.ratio === state.ratio);
+  return !state.hidden.has(curve.name) && ofRatio(curve);
+}
+
+// Whether a curve has the chosen ratio, or none that could be chosen.
+function ofRatio(curve) {
+  return state.ratio === null || curve.ratio === null || curve.ratio === state.ratio;
 }
 
 function toggleCurve(name) {
@@ -82,5 +87,14 @@ function toggleCurve(name) {
   if (!hidden.delete(name)) {
     hidden.add(name);
   }
-  go({ hide: Array.from(hidden).join(",") });
+  go({ hide: Array.from(hidden).map(toList).join(",") });
+}
+
+// A name among others in a list that commas part.
+function toList(name) {
+  return name.replace(/%/g, "%25").replace(/,/g, "%2C");
+}
+
+function fromList(word) {
+  return word.replace(/%2C/g, ",").replace(/%25/g, "%");
 }

@@ -88,8 +88,10 @@ function rowAt(height) {
 
 function drawRows() {
   const scroller = byId("window");
-  const first = Math.max(0, rowAt(scroller.scrollTop) - OVERSCAN);
-  const last = Math.min(listed.length, first + Math.ceil(scroller.clientHeight / ROW_HEIGHT) + 2 * OVERSCAN);
+  const seen = Math.ceil(scroller.clientHeight / ROW_HEIGHT);
+  const top = Math.min(rowAt(scroller.scrollTop), listed.length - seen); // it may have been scrolled beyond what is left
+  const first = Math.max(0, top - OVERSCAN);
+  const last = Math.min(listed.length, first + seen + 2 * OVERSCAN);
   const wantedWindow = [first, last].concat(Array.from(opened.keys())).join();
   if (wantedWindow === drawnWindow) {
     return;

@@ -46,6 +46,8 @@ def results() -> list[Result]:
         result("sdpa", 2048, None, status="timeout", message="timeout after 120 s"),
         result("dct-x", 2048, 4e-3, ratio=8, values=values(8 * MIB, 0.5)),
         replace(refused, details={"estimated_bytes": 64 * MIB}),
+        result("linformer", 512, 1e-3, ratio=4),
+        result("linformer", 512, None, ratio=4, round=2, status="timeout", message="timeout after 9 s"),
     ]
 
 
@@ -155,8 +157,17 @@ def test_a_case_stands_under_the_ceilings_of_its_machine(chart: Chart) -> None:
         ("countAxis([3e9, 4e10], '', 'FLOP/s')", ["1 GFLOP/s", "2 GFLOP/s", "5 GFLOP/s", "10 GFLOP/s"]),
         ("countAxis([0.5, 5e3], '')", ["0.1", "1", "10", "100", "1000", "10000"]),
         ("secondAxis([3e-4, 4e-3], '')", ["100 µs", "200 µs", "500 µs", "1 ms"]),
+        ("secondAxis([2.3e-3, 4.4e-3], '')", ["1 ms", "2 ms", "3 ms", "4 ms", "5 ms"]),
+        ("secondAxis([1.71e-4, 1.714e-4], '')", ["170.8 µs", "170.9 µs", "171 µs"]),
+        ("byteAxis([12.5 * 2 ** 20], '')", ["11.5 MiB", "12 MiB", "12.5 MiB", "13 MiB"]),
+        ("countAxis([5.2e9, 5.6e9], '', 'FLOP/s')", ["5 GFLOP/s", "5.2 GFLOP/s", "5.4 GFLOP/s", "5.6 GFLOP/s"]),
+        ("errorAxis([0.2, 0.6])", ["0.1", "0.2", "0.5", "1"]),
+        (
+            "lengthAxis(Array.from({length: 64}, (_, i) => 512 * (i + 1)), 620)",
+            ["512", "1024", "2048", "4096", "7168", "11776", "19968", "32768"],
+        ),
         ("lengthAxis([512, 1024, 2048, 4096], 1000)", ["512", "1024", "2048", "4096"]),
-        ("lengthAxis([512, 1024, 2048, 4096], 300)", ["1024", "4096"]),
+        ("lengthAxis([512, 1024, 2048, 4096], 250)", ["1024", "4096"]),
     ],
 )
 def test_axes_have_units_and_no_exponents(browser: webdriver.Chrome, call: str, first: list[str]) -> None:
@@ -176,6 +187,43 @@ def test_times_are_labelled_within_the_axis(browser: webdriver.Chrome, low: floa
         number, unit = text.split(" ")
         assert float(number) * {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}[unit] == pytest.approx(value, rel=1e-6)
         assert math.log10(value) > -9
+
+
+def test_what_failed_in_a_later_process_is_drawn_as_a_failure(chart: Chart) -> None:
+    figure = chart("speedup")
+    [failed] = [text for trace in figure["data"][:2] for y, row in zip(trace["y"], trace["text"], strict=True)
+                if y == "linformer r=4" for text in row if text and text != "no reference"]  # fmt: skip
+    assert failed == "timeout"
+    assert "linformer r=4" not in {trace["name"] for trace in chart("latency")["data"] if any(trace["y"])}
+
+
+def test_methods_that_a_chart_cannot_hold_are_counted_below_it(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    found = [result("dct-x", n, n * 1e-6, ratio=r) for n in range(64, 64 * 51, 64) for r in range(1, 46)]
+    found += [result("sdpa", n, n * 1e-6) for n in range(64, 64 * 51, 64)]
+    one = Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
+    screen(browser, 1280)
+    browser.get(written(html([one]), tmp_path))
+    settled(browser, "latency")
+    assert len(browser.execute_script(CODE, "latency")["data"]) == 40
+    note = browser.find_element(By.CSS_SELECTOR, "[data-missing=latency]")
+    assert note.text == "6 more of the methods are not drawn: choose a ratio, or hide some of those before them."
+    browser.get(f"{browser.current_url}#ratio=8")
+    settled(browser, "latency")
+    assert not note.is_displayed()
+
+
+def test_markup_in_the_name_of_a_method_is_no_markup_for_plotly(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    found = [result(name, n, n * 1e-6) for name in ("sdpa", "mine,<b>one</b>:&Mine") for n in (256, 512)]
+    one = Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
+    screen(browser, 1280)
+    browser.get(written(html([one]), tmp_path))
+    settled(browser, "speedup")
+    labels = [tick.text for tick in browser.find_elements(By.CSS_SELECTOR, "#speedup .ytick text")]
+    assert labels == ["mine,<b>one</b>:&Mine"]
+    legend = browser.find_elements(By.CSS_SELECTOR, "[data-legend=latency] button")[1]
+    browser.execute_script("arguments[0].click()", legend)
+    settled(browser, "latency")
+    assert [trace["name"] for trace in browser.execute_script(CODE, "latency")["data"]] == ["sdpa"]
 
 
 def test_a_method_of_ones_own_and_a_run_without_a_reference_are_drawn(

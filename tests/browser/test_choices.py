@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -13,8 +15,11 @@ from dctbench import analysis
 from dctbench.analysis import Budgets
 from dctbench.references import Recorded
 from dctbench.report import choice
+from dctbench.report.html import html
 from dctbench.report.labels import Labels
+from tests.browser.conftest import recorded, written
 from tests.browser.driving import screen, settled, texts
+from tests.made import result
 
 TRACES = """
 const element = document.getElementById(arguments[0]);
@@ -200,3 +205,36 @@ def test_the_table_sorts_filters_and_opens_to_command_error_and_samples(opened: 
     assert "30 samples in the order taken" in details
     assert "latency: 12% apart: quieten the machine" in details
     assert "find=dct-x+r%3D4+n%3D512" in opened.current_url
+
+
+def test_a_table_scrolled_far_down_shows_what_a_search_leaves(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    found = [one for n in range(64, 64 * 1001, 64) for one in (result("sdpa", n, n * 1e-6),)]
+    screen(browser, 1280)
+    browser.get(written(html([recorded(found)]), tmp_path))
+    settled(browser, "table")
+    browser.execute_script("document.getElementById('window').scrollTop = 30000")
+    WebDriverWait(browser, 30).until(lambda _: "▸ sdpa" in texts(browser, "#window tbody th"))
+    browser.execute_script("go({find: 'n=6400'}); drawRows()")
+    assert len(texts(browser, "#window tbody th")) == 11  # 6400, and 64000 with what comes after it
+    assert browser.find_element(By.ID, "found").text.startswith("11 of 1000 results")
+
+
+def test_the_choice_of_a_ratio_holds_for_the_cards_and_going_back_never_breaks(opened: webdriver.Chrome) -> None:
+    pick(opened, "ratio", "4")
+    budget(opened, "memory", "500MiB")
+    assert "dct-x r=4" in cards(opened)
+    assert "dct-x r=8" not in cards(opened).split("Which fits my budgets?")[1].split("Which is fastest?")[0]
+    pays = cards(opened).split("From which length")[1].split("What does it need")[0]
+    assert "dct-x r=4" in pays
+    assert "dct-x r=8" not in pays
+    find = opened.find_element(By.ID, "find")
+    opened.execute_script("go({find: 'oom'})")
+    assert find.get_attribute("value") == "oom"
+    opened.execute_script("arguments[0].focus(); history.back()", find)
+    WebDriverWait(opened, 30).until(lambda _: find.get_attribute("value") == "")
+    assert opened.get_log("browser") == []
+
+
+def test_cards_that_say_the_same_stay_where_they_are(opened: webdriver.Chrome) -> None:
+    opened.execute_script("window.kept = document.getElementById('cards').firstElementChild; go({find: 'x'})")
+    assert opened.execute_script("return document.getElementById('cards').firstElementChild === window.kept")

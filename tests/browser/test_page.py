@@ -53,6 +53,14 @@ def test_everything_is_drawn_within_the_screen_for_everyone(
     assert asked_the_network(browser) == []
 
 
+def test_budgets_and_choices_leave_nothing_that_someone_cannot_read(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
+    browser.get(f"{page}#latency=1ms&memory=20MiB&error=5%25&ratio=8")
+    settled(browser, "table")
+    assert "over budget" in browser.find_element(By.ID, "window").text
+    assert violations(browser) == []
+
+
 def test_plotly_accepts_every_figure(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280)
     browser.get(page)

@@ -16,8 +16,8 @@ class NvmlError(Exception):
 
 @dataclass
 class FakeNvml:
-    """`count` equal GPUs, with `parts` of the first as MIG has them. Clocks in MHz, energy in millijoules, as NVML tells
-    them; None for what is not told, and nothing at all of a GPU that is `lost`.
+    """`count` equal GPUs, with `parts` of the first as MIG has them. Clocks in MHz, energy in millijoules, as NVML
+    tells them; None for what is not told, and nothing at all of a GPU that is `lost`.
     """
 
     count: int = 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from dctbench import analysis
 from dctbench.model import Case, Result
 from dctbench.report import words
-from dctbench.report.figures.axes import second_axis
+from dctbench.report.figures.axes import length_axis, second_axis
 from dctbench.report.palette import looks
 from tests.made import result
 
@@ -22,12 +24,28 @@ def test_a_method_looks_the_same_at_every_length_whatever_else_is_drawn() -> Non
     assert len({look for case, look in styles.items() if case.implementation == "dct-x"}) == 1
 
 
-@pytest.mark.parametrize(("low", "high"), [(1e-6, 1e-5), (3e-4, 0.2), (1e-7, 50.0), (2e-10, 3e-10), (1e-10, 1e6)])
+@pytest.mark.parametrize(("low", "high"), [(1e-6, 1e-5), (3e-4, 0.2), (1e-7, 50.0), (2e-10, 3e-10), (1e-10, 1e6),
+                                         (2.3e-3, 4.4e-3), (1.71e-4, 1.714e-4), (5e-3, 5e-3), (2.05, 9.9)])  # fmt: skip
 def test_times_are_labelled_with_units_within_the_axis(low: float, high: float) -> None:
     axis = second_axis([low, high], "latency")
     assert axis["tickvals"][0] <= low * 1.001
     assert axis["tickvals"][-1] >= high / 5
     assert all(text.split(" ")[1] in ("s", "ms", "µs", "ns") and "e" not in text for text in axis["ticktext"])
+
+
+@pytest.mark.parametrize(("low", "high"), [(2.3e-3, 4.4e-3), (1.71e-4, 1.714e-4), (2.05, 9.9), (3e-4, 0.2)])
+def test_two_times_or_more_are_in_sight_and_no_two_read_alike(low: float, high: float) -> None:
+    axis = second_axis([low, high], "latency")
+    assert sum(0.98 * low <= tick <= 1.02 * high for tick in axis["tickvals"]) >= 2
+    assert len(set(axis["ticktext"])) == len(axis["ticktext"])
+
+
+def test_lengths_that_would_run_into_each_other_have_no_ticks() -> None:
+    lengths = list(range(512, 32769, 512))
+    ticks = length_axis(lengths, 500)["tickvals"]
+    assert (ticks[0], ticks[-1]) == (512, 32768)
+    assert all(500 * math.log(b / a) / math.log(64) >= 58 for a, b in pairwise(ticks))
+    assert length_axis([512], 500)["tickvals"] == [512]
 
 
 def roofed(name: str, n: int, seconds: float, **roof: object) -> Result:

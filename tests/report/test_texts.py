@@ -79,6 +79,31 @@ def test_where_it_pays_is_said_of_measured_lengths(ratios: dict[int, float], sai
     assert words.payoff(payoff, "sdpa", Labels(r.case for r in found)) == f"dct-x r=8 is faster than sdpa {said}"
 
 
+def test_a_case_that_failed_in_a_later_process_is_a_failure_that_says_what_it_took_before() -> None:
+    found = [result("sdpa", 512, 4e-3), result("sdpa", 512, 4e-3, round=2), result("dct-x", 512, 2e-3, ratio=8),
+             result("dct-x", 512, None, ratio=8, round=2, status="timeout", message="timeout after 9 s")]  # fmt: skip
+    summaries = analysis.summarise(found)
+    made = rows.row(summaries[1], summaries[0], LABELS)
+    assert made.failure == "timeout (timeout after 9 s); 2.00 ms ±0% in the one that ran"
+    assert (made.latency, made.speedup) == ("-", "-")
+    [payoff] = analysis.payoffs(summaries, "sdpa")
+    assert words.payoff(payoff, "sdpa", LABELS).endswith("were not measured at a common length")
+    assert words.trust(summaries) == "medians over 2 processes per case, half of them known to ±0% or better"
+
+
+def test_one_case_of_a_single_process_does_not_speak_for_the_others() -> None:
+    found = [result(name, 512, 1e-3, round=number) for name in ("sdpa", "full") for number in (1, 2, 3)]
+    text = words.trust(analysis.summarise([*found, result("dct-x", 512, 1e-3, ratio=8)]))
+    assert text.startswith("medians over 3 processes per case, ")
+    assert text.endswith("; of 1 one process alone, whose differences under 25% are not called")
+
+
+def test_machines_are_not_compared_though_one_file_holds_both() -> None:
+    here, there = result("sdpa", 64, 4e-3), replace(result("dct-x", 64, 1e-3, ratio=8), fingerprint="a" * 16)
+    reference, method = analysis.summarise([here, there])
+    assert analysis.compare(method, reference) is None
+
+
 def test_losing_and_tied_wordings_never_read_as_a_win() -> None:
     def told(seconds: float) -> str:
         method, reference = analysis.summarise([result("dct-x", 64, seconds, ratio=8), result("sdpa", 64, 0.74)])

@@ -6,25 +6,38 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+_TICK_WIDTH = 58
 Figure = dict[str, Any]
 """A figure, or a part of one, as plotly.js reads it."""
 
 
-def length_axis(lengths: Sequence[int]) -> Figure:
-    """Sequence lengths on a logarithmic axis, a tick at each that was measured."""
+def length_axis(lengths: Sequence[int], width: float) -> Figure:
+    """Sequence lengths on a logarithmic axis of so many pixels: a tick at the longest, and at every other that stands
+    far enough from the next.
+    """
+    octaves = math.log2(lengths[-1] / lengths[0]) or 1.0
+    kept = [lengths[-1]]
+    for n in reversed(lengths[:-1]):
+        if width * math.log2(kept[0] / n) / octaves >= _TICK_WIDTH:
+            kept.insert(0, n)
     return {
         "type": "log",
         "title": {"text": "sequence length n"},
-        **_ticks(lengths, [str(n) for n in lengths]),
+        **_ticks(kept, [str(n) for n in kept]),
     }
 
 
 def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> Figure:
-    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone over more than `most_decades`."""
+    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone over more than `most_decades`.
+
+    Where all is so near that fewer than two of them are in sight, ticks stand at even distances.
+    """
     axis = {"type": "log", "title": {"text": title, "standoff": 14}}
     if not seconds:
         return axis
     ticks = _decimal_ticks(seconds, most_decades)
+    if sum(0.98 * min(seconds) <= tick <= 1.02 * max(seconds) for tick in ticks) < 2:
+        ticks = _near_ticks(seconds)
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
 
 
@@ -34,6 +47,15 @@ def _decimal_ticks(values: Sequence[float], most_decades: int) -> list[float]:
     return [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
 
 
+def _near_ticks(values: Sequence[float]) -> list[float]:
+    low = min(values)
+    span = max(values) - low or low / 10
+    decade = 10.0 ** math.floor(math.log10(span / 2))
+    step = decade * next(digit for digit in (5, 2, 1) if digit * decade <= span / 2)
+    first = max(1, math.floor((low - span / 2) / step))
+    return [float(f"{number * step:.12g}") for number in range(first, math.ceil((low + 1.5 * span) / step) + 1)]
+
+
 def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:
     return {"tickmode": "array", "tickvals": list(values), "ticktext": list(texts)}
 
@@ -41,4 +63,4 @@ def _ticks(values: Sequence[float], texts: Sequence[str]) -> Figure:
 def _short(value: float) -> str:
     known = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
     scale, unit = next((pair for pair in known if value >= pair[0] * 0.999), known[-1])
-    return f"{value / scale:.12g} {unit}"
+    return f"{value / scale:.10g} {unit}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TypeVar
 
 from dctbench.analysis import Steadiness, samples_by_round
@@ -30,6 +31,11 @@ class Lane:
     look: Look
     steadiness: Steadiness
 
+    @property
+    def label(self) -> str:
+        """Its name for plotly, which would take markup in it for its own."""
+        return escape(self.name, quote=False)
+
 
 def strips(lanes: Sequence[Lane]) -> Figure:
     """A lane per case: its samples on an axis of time, one strip per round, with its median and interval.
@@ -51,7 +57,7 @@ def strips(lanes: Sequence[Lane]) -> Figure:
         if again:
             traces.append(
                 {
-                    "type": "scatter", "mode": "markers", "name": f"{lane.name}, taken again",
+                    "type": "scatter", "mode": "markers", "name": f"{lane.label}, taken again",
                     "x": [_short(one) for one in again], "y": [number] * len(again), "showlegend": False,
                     "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
                     "marker": {"color": _NEUTRAL, "symbol": "x-thin-open", "size": 8},
@@ -163,7 +169,7 @@ def _marks(lane: Lane, x: Sequence[float], y: Sequence[float], kept: Sequence[in
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": lane.name,
+        "name": lane.label,
         "x": list(x),
         "y": [round(one, 3) for one in y],
         "marker": {
@@ -181,7 +187,7 @@ def _median(lane: Lane, number: int) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"{lane.name}, median",
+        "name": f"{lane.label}, median",
         "x": [latency.value],
         "y": [number],
         "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
@@ -227,7 +233,7 @@ def _lanes(lanes: Sequence[Lane]) -> Figure:
         "yaxis": {
             "tickmode": "array",
             "tickvals": list(range(len(lanes))),
-            "ticktext": [lane.name for lane in lanes],
+            "ticktext": [lane.label for lane in lanes],
             "range": [len(lanes) - 0.4, -0.6],
         },
         "height": 110 + 34 * len(lanes),

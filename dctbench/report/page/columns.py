@@ -17,6 +17,8 @@ from dctbench.report.words import CEILINGS
 SAMPLES = 250_000
 """So many samples are in a page at most; of more, each result keeps every k-th."""
 STAGES = ("projections", "attention", "transform", "other")
+_STOPS = 32
+"""Reasons for which sampling stopped that have a character each; dctbench knows five, an imported file may say more."""
 _MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
 _WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t", None: "-"}
 
@@ -37,7 +39,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     table: dict[str, Values] = {
         "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
         "count": [len(s.samples) or None for s in summaries],
-        "p95": [_time(s.p95) for s in summaries],
+        "p95": [_time(s.p95 if s.timed else None) for s in summaries],
         "memory": [needed_bytes(s)[0] for s in summaries],
         "process": [_kibibytes(s.values.get("memory.process")) for s in summaries],
         "flops": [_flops(s.values.get("flops")) for s in summaries],
@@ -48,12 +50,13 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         **_roofs(placed),
     }
     reasons = [s.details.get("stop_reason") for s in summaries]
-    stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))
+    stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))[:_STOPS]
+    reasons = [reason if reason in stops else None for reason in reasons]
     others: dict[str, list[Any]] = {
         "ties": _ties(contents),
         "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
-        "failure": [None if s.latency else sentences.coded(failure_words(s)) for s in summaries],
+        "failure": [None if s.timed else sentences.coded(failure_words(s)) for s in summaries],
         "warnings": [[sentences.coded(text) for text in s.warnings] or None for s in summaries],
     }
     return {
@@ -79,7 +82,7 @@ def _whole(values: Values) -> Values:
 def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
     table: dict[str, Values] = {name: [] for name in ("median", "below", "above", "p99", "p99_high")}
     for summary in summaries:
-        latency, tail = summary.latency, summary.p99
+        latency, tail = summary.timed, summary.p99 if summary.timed else None
         table["median"].append(_time(latency.value if latency else None))
         table["p99"].append(_time(tail.value if tail else None))
         table["p99_high"].append(_time(tail.high if tail else None))
@@ -174,9 +177,9 @@ def _letters(values: Sequence[Any], known: Sequence[Any]) -> str:
 def _samples(summary: Summary, most: int) -> str | None:
     """How far the least and the greatest sample lie below and above the median, in thousandths of it, then the samples
     between them; of more than `most`, every k-th."""
-    if not summary.samples or summary.latency is None:
+    if summary.timed is None:
         return None
-    middle = summary.latency.value
+    middle = summary.timed.value
     low, high = min(summary.samples), max(summary.samples)
     chosen = summary.samples[:: -(-len(summary.samples) // most)]
     return f"{1000 * (1 - low / middle):.3g} {1000 * (high / middle - 1):.3g} {steps(chosen, low, high)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from dctbench import analysis
 from dctbench.analysis.capacity import host_memory
-from dctbench.model import STATUSES, Case
+from dctbench.model import STATUSES, Case, ratio_words
 from dctbench.references import Recorded
 from dctbench.report import choice, words
 from dctbench.report.figures import Figure
@@ -92,7 +92,7 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
     found = []
     for case in contents.curves:
         look = styles[case]
-        flags = ["--impl", case.implementation, *([] if case.ratio is None else ["--ratio", f"{case.ratio:g}"])]
+        flags = ["--impl", case.implementation, *([] if case.ratio is None else ["--ratio", ratio_words(case.ratio)])]
         found.append(
             {
                 "name": case.name,

@@ -5,6 +5,7 @@ Cards are made here for a page without scripts, and of the same pieces by the sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,7 @@ def against(setting: Setting, reference: str | None, labels: Labels) -> Against:
         places=tuple(_place(standing, labels) for standing in setting.standings(reference)),
         payoffs=tuple(
             (_PLAIN.curve(found.case), words.payoff(found, reference, _PLAIN))
-            for found in analysis.payoffs(setting.summaries, reference)
+            for found in sorted(analysis.payoffs(setting.summaries, reference), key=_soonest)
         )
         if reference
         else (),
@@ -131,6 +132,10 @@ def _packed(found: Against, code: Callable[[str], str]) -> dict[str, Any]:
     }
 
 
+def _soonest(found: analysis.PayoffRange) -> float:
+    return math.inf if found.first_win is None else found.first_win
+
+
 def _lines(lines: Sequence[Line], code: Callable[[str], str]) -> list[tuple[str, str]]:
     return [(name, code(text)) for name, text in lines]
 
@@ -144,7 +149,7 @@ def cards(found: Against, general: Said, coverage: str, trust: str) -> list[dict
                      "details": [f"n = {place.length}: {place.fastest}" for place in shorter]})  # fmt: skip
     dct = [text for name, text in found.payoffs if name.startswith("dct")]
     if dct:
-        made.append({"question": PAYS, "answer": f"{dct[0]}.", "details": dct[1:_NAMED]})
+        made.append({"question": PAYS, "answer": f"{dct[0]}.", "details": _some(dct[1:])})
     if found.places:
         made.append({"question": COST, "answer": longest.leanest, "details": list(general.costs[-1][2])})
     made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [trust]})
@@ -157,12 +162,16 @@ def _place(standing: Standing, labels: Labels) -> Place:
 
 
 def _leanest(standing: Standing, at: str) -> str:
-    leanest = min(standing.ranked, key=lambda s: s.memory if s.memory is not None else float("inf"))
-    if leanest.memory is None:
+    known = [s.memory for s in standing.ranked if s.memory is not None]
+    if not known:
         return f"At {at}, memory was not measured."
-    answer = f"At {at}, {leanest.case.name} needs the least memory, {units.size(leanest.memory)}"
+    least = min(known)
+    names = [s.case.name for s in standing.ranked if s.memory == least]
+    shown = [*names[:2], f"{len(names) - 2} more"] if len(names) > 3 else names
+    who = f"{shown[0]} needs" if len(names) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]} need"
+    answer = f"At {at}, {who} the least memory, {units.size(least)}"
     reference = standing.reference
-    if reference is not None and reference.memory and reference is not leanest:
+    if reference is not None and reference.memory is not None and reference.memory > least:
         answer += f" against {units.size(reference.memory)} for {reference.case.name}"
     return f"{answer}."
 
@@ -174,6 +183,13 @@ def _costs(standing: Standing) -> tuple[str, ...]:
         memory = "memory not measured" if summary.memory is None else units.size(summary.memory)
         details.append(f"{summary.case.name}: {memory}, relative error {rows.error_words(summary)}")
     return tuple(details)
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    """As many as a card can hold, and how many more there are."""
+    if len(lines) <= _NAMED:
+        return list(lines)
+    return [*lines[: _NAMED - 1], f"and {len(lines) - _NAMED + 1} more"]
 
 
 def _energy(summaries: Sequence[Summary]) -> list[str]:
