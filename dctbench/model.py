@@ -231,6 +231,11 @@ class Run:
         return {name: self.settings.get(name) or None for name in COMPARED_SETTINGS}
 
     @property
+    def is_check(self) -> bool:
+        """Whether it is a side of a check: measured until a verdict is reached, and never gone on with."""
+        return "check" in self.settings
+
+    @property
     def short_id(self) -> str:
         """The first eight digits, as people type it."""
         return self.id[:8]

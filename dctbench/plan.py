@@ -50,6 +50,18 @@ class Plan:
         least = replace(self.estimate, pace=replace(self.estimate.pace, budget=0.0))
         return least.total(self.cases, self.rounds)
 
+    def seconds_left(self, budget: float | None = None, stored: Iterable[Result] = ()) -> float:
+        """Predicted duration of what has no result yet.
+
+        Args:
+            budget: seconds for the whole plan, which may be more than it takes, or less than it can take.
+            stored: results that are there already.
+        """
+        whole = self.seconds if budget is None else max(self.least_seconds, min(self.seconds, budget))
+        done = sum(self.estimate.seconds(result.case, result.round) for result in stored if result.case in self.cases)
+        every = sum(self.estimate.seconds(case, n) for case in self.cases for n in range(1, self.rounds + 1))
+        return whole * max(0.0, 1 - done / every) if every else 0.0
+
     def orders(self) -> list[tuple[Case, ...]]:
         """The cases of each round in the order in which they are measured.
 

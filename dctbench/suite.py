@@ -177,6 +177,9 @@ class _Reader:
             elif key == "env":
                 if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
                     raise self.error(table, key, "must be a table of texts")
+                for name, text in value.items():
+                    if not name or "=" in name or "\0" in name + text:
+                        raise self.error(table, key, f"holds what no environment can: {name!r} = {text!r}")
                 yield key, dict(value)
 
     def gate(self, data: Mapping[str, Any]) -> dict[str, Any]:

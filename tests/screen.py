@@ -46,6 +46,8 @@ def on_terminal(
     folder: Path,
     environ: Mapping[str, str],
     columns: int = 100,
+    term: str = "xterm-256color",
+    out: Path | None = None,
     watch: Callable[[str, int], None] = lambda text, group: None,
 ) -> Shown:
     """Run `dctbench` with the three standard streams on one terminal.
@@ -55,6 +57,8 @@ def on_terminal(
         folder: in which it runs.
         environ: its environment.
         columns: the width of the terminal.
+        term: what kind of terminal it says that it is.
+        out: a file in the place of standard output.
         watch: called with all that is on the screen, whenever that changes, and the process group of the command.
     """
     ours, theirs = pty.openpty()
@@ -62,12 +66,13 @@ def on_terminal(
     screen = pyte.HistoryScreen(columns, 30, history=HISTORY, ratio=0.5)
     stream = pyte.ByteStream(screen)
     drawn: list[str] = []
+    output = theirs if out is None else os.open(out, os.O_WRONLY | os.O_CREAT)
     process = subprocess.Popen(
         [sys.executable, "-m", "dctbench", *arguments],
         cwd=folder,
-        env={**{k: v for k, v in environ.items() if k != "COLUMNS"}, "TERM": "xterm-256color"},
+        env={**{k: v for k, v in environ.items() if k != "COLUMNS"}, "TERM": term},
         stdin=theirs,
-        stdout=theirs,
+        stdout=output,
         stderr=theirs,
         start_new_session=True,
     )

@@ -6,6 +6,7 @@ import pytest
 
 from dctbench.estimate import MODE_WORK, Pace, estimate, exact_flops
 from dctbench.model import Case
+from dctbench.plan import Plan
 from tests.made import result
 
 
@@ -52,6 +53,28 @@ def test_later_rounds_and_forked_processes_cost_less() -> None:
     fresh = estimate([case], {case: 10**11}, pace=Pace(forked=False))
     assert forked.seconds(case, 2) < forked.seconds(case, 1) < fresh.seconds(case, 1)
     assert forked.total([case], 3) > forked.total([case], 1)
+
+
+def planned(rounds: int = 3) -> Plan:
+    cases = (Case("sdpa", 512), Case("sdpa", 4096))
+    return Plan(cases, rounds, "sdpa", estimate(cases, {}, [result("sdpa", 512, 0.01), result("sdpa", 4096, 0.2)]))
+
+
+def test_what_is_stored_already_takes_no_time_any_more() -> None:
+    plan = planned()
+    every = [result("sdpa", n, 0.1, round=number) for n in (512, 4096) for number in (1, 2, 3)]
+    assert plan.seconds_left() == pytest.approx(plan.seconds)
+    assert plan.seconds_left(stored=every) == pytest.approx(0)
+    assert 0 < plan.seconds_left(stored=every[:3]) < plan.seconds
+    assert plan.seconds_left(stored=every[3:]) < plan.seconds_left(stored=every[:3])
+
+
+def test_a_budget_is_what_it_takes_between_the_least_and_all_that_could_be_used() -> None:
+    plan = planned()
+    between = (plan.least_seconds + plan.seconds) / 2
+    assert plan.seconds_left(between) == pytest.approx(between)
+    assert plan.seconds_left(0.1) == pytest.approx(plan.least_seconds)
+    assert plan.seconds_left(1e6) == pytest.approx(plan.seconds)
 
 
 def test_the_least_samples_are_taken_whatever_the_budget() -> None:

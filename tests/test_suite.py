@@ -45,6 +45,8 @@ def test_a_suite_file_gives_axes_with_defaults_and_settings() -> None:
         ("3000", "-1", 5, "'-1' is not an integer"),
         ('case_timeout = "2m"', 'case_timeout = "soon"', 9, "not a time"),
         ('MALLOC_TRIM_THRESHOLD_ = "1"', "MALLOC_TRIM_THRESHOLD_ = 1", 11, "table of texts"),
+        ('MALLOC_TRIM_THRESHOLD_ = "1"', '"OMP_NUM_THREADS=4" = ""', 11, "holds what no environment can"),
+        ('MALLOC_TRIM_THRESHOLD_ = "1"', 'OMP_NUM_THREADS = "4\\u0000"', 11, "holds what no environment can"),
         ("[settings.env]", "[settings.evn]", 11, "did you mean 'env'"),
         ('name = "mine"', "name = 3", 1, "must be a text"),
         ("[settings.env]", "[gate]\ntolerance_memory = 10\n[settings.env]", 12, "write 10% or 0.1"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from time import monotonic
@@ -28,11 +27,8 @@ class GateProgress:
     """
 
     def __init__(self, header: str, style: str, unit: str) -> None:
-        terminal = sys.stderr.isatty()
-        if style == "auto":
-            style = "live" if terminal and not os.environ.get("CI") else "plain"
         self.silent = style == "none"
-        self.live = style == "live" and terminal
+        self.live = notices.draws(style)
         self.header = header
         self.unit = unit
         self.began = self.told = monotonic()

@@ -154,4 +154,4 @@ KINDS: dict[str, Callable[[str, str | None], list[Record]]] = {
 
 def _stored(state: RunState) -> str:
     """`30 of 36`; of a check, which measures until it can judge, only how many there are."""
-    return str(state.stored) if "check" in state.run.settings else f"{state.stored} of {state.planned}"
+    return str(state.stored) if state.run.is_check else f"{state.stored} of {state.planned}"

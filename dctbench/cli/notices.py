@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,14 @@ class _Terminal:
     """There is one per process, and one display on it at a time."""
 
     show: Callable[[str], None] = staticmethod(print_notice)
+
+
+def draws(style: str) -> bool:
+    """Whether a display of that style, as of --progress, draws on standard error: `auto` does wherever it can, but not
+    in CI, and nothing does without a terminal that can take back what stands on it.
+    """
+    can = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+    return can and (style == "live" or (style == "auto" and not os.environ.get("CI")))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, Self
@@ -13,8 +14,9 @@ import click
 from dctbench import units
 from dctbench.analysis import Summary, summarise
 from dctbench.cli import notices
+from dctbench.cli.folding import terminal_width
 from dctbench.cli.layout import Layout
-from dctbench.model import Case
+from dctbench.model import Case, Result
 from dctbench.plan import Plan
 from dctbench.report.rows import row
 from dctbench.sweep import CaseFinished, CaseStarted, Event, Started, StillRunning
@@ -40,17 +42,11 @@ class Progress(Protocol):
         """Leave the terminal as it was."""
 
 
-def make_progress(style: str, header: str, layout: Layout, plan: Plan) -> Progress:
-    """The progress of that style; `auto` is live on a terminal and plain anywhere else, CI included."""
-    if style == "auto":
-        import os
-
-        style = "live" if sys.stderr.isatty() and not os.environ.get("CI") else "plain"
+def make_progress(style: str, header: str, plan: Plan, stored: Sequence[Result] = ()) -> Progress:
+    """The progress of that style, which goes on from what is stored already."""
     if style == "none":
         return Silent()
-    if style == "live" and sys.stderr.isatty():
-        return Live(header, layout, plan)
-    return Plain(header, layout, plan)
+    return (Live if notices.draws(style) else Plain)(header, plan, stored)
 
 
 class Silent:
@@ -69,13 +65,15 @@ class Silent:
 class _Rows:
     """What both visible styles keep: references by shape, statuses, and how much of the estimate is left."""
 
-    def __init__(self, header: str, layout: Layout, plan: Plan) -> None:
+    def __init__(self, header: str, plan: Plan, stored: Sequence[Result] = ()) -> None:
         self.header = header
-        self.layout = layout
+        self.layout = Layout(plan.cases, plan.reference, terminal_width(sys.stderr))
         self.plan = plan
-        self.references: dict[tuple[object, ...], Summary] = {}
-        self.statuses: Counter[str] = Counter()
+        first = summarise(result for result in stored if result.round == 1)
+        self.references = {s.case.shape: s for s in first if s.case.implementation == plan.reference}
+        self.statuses = Counter[str](result.status for result in stored)
         self.left = Counter(dict.fromkeys(plan.cases, plan.rounds))
+        self.left.subtract(result.case for result in stored)
         self.predicted = 0.0
         self.spent = 0.0
         self.case_began = monotonic()
@@ -154,8 +152,8 @@ class Live(_Rows):
     It is redrawn between cases only: a refresh thread would take its time slices out of the timed region.
     """
 
-    def __init__(self, header: str, layout: Layout, plan: Plan) -> None:
-        super().__init__(header, layout, plan)
+    def __init__(self, header: str, plan: Plan, stored: Sequence[Result] = ()) -> None:
+        super().__init__(header, plan, stored)
         from rich.console import Console
         from rich.live import Live as RichLive
 

@@ -17,6 +17,7 @@ from dctbench.cli.folding import folded, terminal_width
 from dctbench.report.csv import harmless
 from dctbench.report.document import dumps
 from dctbench.report.markdown import escape
+from dctbench.texts import harmless_values
 
 _GAP = "  "
 _LEAST_LAST = 30
@@ -42,8 +43,9 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:
     """The text that `print_records` prints."""
+    records = harmless_values(list(records))
     if output_format == "json":
-        return dumps(list(records))
+        return dumps(records)
     records = [flat(record) for record in records]
     titles = list(records[0]) if records else []
     cells = [["" if record[title] is None else str(record[title]) for title in titles] for record in records]

@@ -117,7 +117,7 @@ def _going_on(recorded: Recorded, store: str) -> str:
     from dctbench.cli.resumable import resume_command
     from dctbench.store import masked
 
-    if "check" in recorded.run.settings:
+    if recorded.run.is_check:
         return "it belongs to a check, whose pairs must be near in time: start the check again"
     if not recorded.plan:  # of a file: there is no plan to go on with
         return "measure again: dctbench run"

@@ -83,7 +83,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     if flags["resume"] is not None:
         _refuse_axes(ctx)
         return sweeping.resume(flags)
-    if flags["retry_failed"]:
+    if flags["retry_failed"] and ctx.get_parameter_source("retry_failed") is ParameterSource.COMMANDLINE:
         raise errors.UsageError("--retry-failed is for a run that is resumed", hint="add --resume, or --resume RUN")
     settings: dict[str, Any] = {
         "prune": not flags["no_prune"],
@@ -96,7 +96,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
         settings["budget"] = duration(flags["budget"], "--budget")
     if flags["case_timeout"] is not None:
         settings["case_timeout"] = duration(flags["case_timeout"], "--case-timeout")
-    return sweeping.start(axes.suite_from_flags(flags, settings), flags)
+    return sweeping.start(axes.suite_from_flags(flags, settings), {**flags, "retry_failed": False})
 
 
 def _refuse_axes(ctx: click.Context) -> None:

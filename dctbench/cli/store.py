@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dctbench import catalog, errors, units
 from dctbench.cli.commands import CONTEXT, Command, Flag, format_option, store_option, version_option
@@ -41,7 +42,8 @@ Flags = Mapping[str, Any]
 @store_option
 @format_option
 @version_option
-def command(what: str, others: Sequence[str], **flags: Any) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, what: str, others: Sequence[str], **flags: Any) -> int:
     """Look after the store.
 
     \b
@@ -55,8 +57,8 @@ def command(what: str, others: Sequence[str], **flags: Any) -> int:
     if what not in _ACTIONS:
         raise catalog.unknown("store", what, _ACTIONS)
     action, its_flags, least, most = _ACTIONS[what]
-    for name in ("keep", "older_than", "unfinished", "yes", "into"):
-        if name not in its_flags and flags[name] not in (None, False):
+    for name in ("keep", "older_than", "unfinished", "yes", "into"):  # a default of pyproject.toml is meant for others
+        if name not in its_flags and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             flag = f"--{name.replace('_', '-')}"
             raise errors.UsageError(f"{flag} says nothing to `store {what}`", hint="see dctbench store --help")
     if not least <= len(others) <= most:
@@ -176,9 +178,10 @@ def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
         done: Merged = merge(stores, into)
     if flags["output_format"] != "table":
         _print([asdict(done)], flags)
+    better = f", {done.replaced} took the place of worse ones" if done.replaced else ""
     click.echo(
-        f"{done.results} results of {counted(done.runs, 'run')} are new in {into.name}, "
-        f"{done.seen - done.results} were there already",
+        f"{done.results} results of {counted(done.runs, 'run')} are new in {into.name}{better}, "
+        f"{done.seen - done.results - done.replaced} were there already",
         err=True,
     )
     if done.baselines:

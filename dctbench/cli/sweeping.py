@@ -42,9 +42,9 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
     with resumable(say) as begun, _runner(suite.settings) as runner:
         gpus.require(suite.axes["device"], runner.variables)
         plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
-        if flags["dry_run"]:
-            return _print_plan(plan, flags["output_format"])
         _check_budget(plan, suite.settings.get("budget"))
+        if flags["dry_run"]:
+            return _print_plan(plan, suite.settings.get("budget"), flags["output_format"])
         run = Run(
             id=uuid.uuid4().hex[:16],
             label=clean_label(typed(flags["label"] or "")) or None,
@@ -103,15 +103,14 @@ def _run_to_resume(store: Store, reference: str, retry_failed: bool) -> Run:
     """The run that is named or, by default, the latest that has something left to do."""
     if reference:
         run = store.find_run(reference).run
-        if "check" in run.settings:
+        if run.is_check:
             raise errors.UsageError(
                 f"run {run.short_id} belongs to a check, whose pairs must be near in time", hint="start the check again"
             )
         return run
     for state in reversed(store.runs()):
-        if "check" not in state.run.settings and (
-            not state.complete or (retry_failed and (state.failed or _left_out(store, state.run)))
-        ):
+        wanted = state.unfinished or (retry_failed and (state.failed or _left_out(store, state.run)))
+        if wanted and not state.run.is_check:
             return state.run
     raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
 
@@ -156,8 +155,8 @@ def _measure(
         runner.sampling_of = {case: {"budget": seconds} for case, seconds in budgets.items()}
     style = "none" if flags["quiet"] else flags["progress"]
     layout = Layout(plan.cases, plan.reference)
-    header = f"dctbench run   {_headline(plan, runner)}   {store.name}"
-    progress = make_progress(style, header, layout, plan)
+    header = f"dctbench run   {_headline(plan, runner, run.settings.get('budget'), stored)}   {store.name}"
+    progress = make_progress(style, header, plan, stored)
     with progress:
         outcome = run_sweep(
             run,
@@ -173,7 +172,7 @@ def _measure(
     if flags.get("save_baseline") is not None:
         refused = "some cases failed" if outcome.failed else None
         baselines.save(store, run, flags["save_baseline"], refused=refused)
-    shown = isinstance(progress, Live) and sys.stdout.isatty() and plan.rounds == 1
+    shown = isinstance(progress, Live) and sys.stdout.isatty() and plan.rounds == 1 and not stored
     if present is not None:
         present(store, run)
     else:
@@ -193,12 +192,12 @@ def _runner(settings: Mapping[str, Any]) -> LocalRunner:
     )
 
 
-def _headline(plan: Plan, runner: LocalRunner) -> str:
+def _headline(plan: Plan, runner: LocalRunner, budget: float | None, stored: Sequence[Result]) -> str:
     facts = runner.environment.facts
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
     caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
     count = f"{counted(len(plan.cases), 'case')} x {counted(plan.rounds, 'round')}"
-    took = units.duration(plan.seconds)
+    took = units.duration(plan.seconds_left(budget, stored))
     return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{caveat}"
 
 
@@ -208,8 +207,9 @@ def _check_budget(plan: Plan, budget: float | None) -> None:
         say(f"--budget {units.duration(budget)} cannot be kept: the least samples take about {least}")
 
 
-def _print_plan(plan: Plan, output_format: str) -> int:
-    figures = {"seconds": round(plan.seconds, 3), "rates_measured_here": plan.estimate.measured}
+def _print_plan(plan: Plan, budget: float | None, output_format: str) -> int:
+    whole = plan.seconds_left(budget)
+    figures = {"seconds": round(whole, 3), "rates_measured_here": plan.estimate.measured}
     if output_format == "json":
         print_document(dumps(plan_document(plan.cases, figures)))
         return errors.EXIT_OK
@@ -235,7 +235,7 @@ def _print_plan(plan: Plan, output_format: str) -> int:
     print_records(rows, output_format)
     basis = plan.estimate.caveat or "from what was measured in this environment"
     click.echo(
-        f"{len(plan.cases)} cases x {counted(plan.rounds, 'round')}, about {units.duration(plan.seconds)} ({basis})",
+        f"{len(plan.cases)} cases x {counted(plan.rounds, 'round')}, about {units.duration(whole)} ({basis})",
         err=True,
     )
     return errors.EXIT_OK

@@ -192,5 +192,6 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
 def _memory() -> tuple[int, int, int]:
     import psutil
 
-    found = psutil.virtual_memory()
-    return found.available, min(found.total, host.memory_limit() or found.total), psutil.swap_memory().used
+    found, inside = psutil.virtual_memory(), host.memory_available()
+    free = found.available if inside is None else min(found.available, inside)
+    return free, min(found.total, host.memory_limit() or found.total), psutil.swap_memory().used

@@ -32,7 +32,10 @@ def findings(location: str) -> list[Finding]:
 def disk(location: str) -> Finding:
     """Room where the store is or will be, and whether SQLite's locks work there."""
     folder = _nearest_folder(location)
-    free = shutil.disk_usage(folder).free
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return failure("disk", f"{folder}: {error.strerror}", "name another store with --store", STORE_FAILS)
     kind = file_system(folder, read_text("/proc/mounts") or "")
     found = f"{units.size(free)} free at {folder}" + (f" ({kind})" if kind else "")
     if free < NO_SPACE:
@@ -80,7 +83,7 @@ def server(location: str) -> Finding:
 
 
 def _held(runs: Sequence[RunState]) -> str:
-    unfinished = sum(not state.complete for state in runs)
+    unfinished = sum(state.unfinished for state in runs)
     return counted(len(runs), "run") + (f", {unfinished} unfinished" if unfinished else "")
 
 
@@ -121,6 +124,6 @@ def terminal(stream: IO[str], variables: Mapping[str, str]) -> Finding:
 def _nearest_folder(location: str) -> Path:
     """The store's folder, or the first one above it that exists."""
     folder = Path(location).absolute().parent
-    while not folder.is_dir():
+    while not os.path.isdir(folder):  # of one that may not be looked into Path.is_dir raises
         folder = folder.parent
     return folder

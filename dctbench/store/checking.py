@@ -40,7 +40,7 @@ def about(store: Store) -> About:
         schema=store.rows(sa.select(sa.func.max(schema.migrations.c.number).label("newest")))[0]["newest"],
         runs=len(states),
         baselines=store.rows(sa.select(sa.func.count().label("number")).select_from(schema.baselines))[0]["number"],
-        unfinished=sum(not state.complete for state in states),
+        unfinished=sum(state.unfinished for state in states),
         results=sum(state.stored for state in states),
         failed=sum(state.failed for state in states),
         whole=not _of_the_database(store, "quick_check"),

@@ -38,6 +38,11 @@ class RunState:
         """Whether everything that was planned has a result."""
         return self.stored >= self.planned
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it can be gone on with: a check cannot, and measures what it needs, not what was planned."""
+        return not self.complete and not self.run.is_check
+
 
 class Store:
     """Runs, their plans, environments and results. Make one with `open_store`; use it as a context manager.

@@ -14,6 +14,7 @@ from dctbench.store import schema
 from dctbench.store.contents import RunState, Store
 from dctbench.store.failures import translated
 
+_LONGEST_CHECK = 86_400.0
 _CLOCKS_APART = 300.0
 """Seconds by which the clocks of two machines that are set right may differ."""
 
@@ -44,8 +45,13 @@ def removable(
     return [
         state
         for state in beyond
-        if (state.complete or unfinished) and (older_than is None or _age(state, present) > older_than)
+        if (unfinished or _ended(state, present)) and (older_than is None or _age(state, present) > older_than)
     ]
+
+
+def _ended(state: RunState, present: datetime.datetime) -> bool:
+    """Whether nothing more will come: of a check nobody can tell but by the time that has gone by."""
+    return _age(state, present) > _LONGEST_CHECK if state.run.is_check else state.complete
 
 
 def _age(state: RunState, present: datetime.datetime) -> float:

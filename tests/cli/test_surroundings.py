@@ -207,6 +207,30 @@ def test_a_suite_whose_path_is_no_text_gets_a_name_that_can_be_stored(shell: She
     assert names == ["unnamed", f"a b{'x' * 197}"]
 
 
+def test_a_store_whose_path_is_no_text_is_told_to_programs_too(shell: Shell) -> None:
+    store = "--store $'caf\\xe9.sqlite'"
+    done = shell(f"dctbench run -q --impl none --seq 64 --heads 2 --head-dim 8 --rounds 1 {store}")
+    assert done.returncode == 0, done.stderr
+    for form in ("json", "csv", "md"):
+        for command in ("store info", "doctor"):
+            done = shell(f"dctbench {command} --format {form} {store}")
+            assert done.returncode == 0, done.stderr
+            assert b"caf" in done.stdout
+
+
+def test_defaults_for_one_action_or_for_resuming_are_no_mistake_elsewhere(cli: Cli, tmp_path: Path) -> None:
+    text = "[tool.dctbench.store]\nkeep = 20\nyes = true\n[tool.dctbench.run]\nretry-failed = true\n"
+    (tmp_path / "pyproject.toml").write_text(text)
+    tiny = ("--impl", "none", "--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
+    assert cli("run", "-q", *tiny).code == 0
+    assert cli("store", "info").code == 0
+    assert cli("store", "prune").code == 0
+    refused = cli("store", "info", "--keep", "0")
+    assert refused.code == 2
+    assert "--keep says nothing to `store info`" in refused.err
+    assert "--retry-failed is for a run that is resumed" in cli("run", "--retry-failed", *tiny).err
+
+
 def test_a_null_character_in_the_configuration_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.dctbench]\nstore = "a\\u0000b"\n')
     done = cli("list", "runs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -84,6 +85,45 @@ def test_a_check_says_at_once_that_it_works_and_leaves_its_verdicts(tmp_path: Pa
     pairs = [line for line in shown.drawn if "(at most 2)" in line]
     assert pairs[0].endswith("pair 1 (at most 2) of 1 case  starting both")
     assert any("pair 2 (at most 2) of 1 case  6/6" in line for line in pairs)
+
+
+def test_what_is_drawn_fits_its_terminal_though_results_go_to_a_file(tmp_path: Path, environ: dict[str, str]) -> None:
+    place, long = {"folder": tmp_path, "environ": environ}, ("--label", "x")
+    shown = on_terminal(*SWEEP, *long, "--format", "json", **place, columns=50, out=tmp_path / "out.json")
+    assert shown.code == 0, shown.text
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["run"]["label"] == "x"
+    assert fits(shown, 50), shown.text
+
+
+@pytest.mark.parametrize("command", [SWEEP, GATE])
+def test_a_terminal_that_takes_nothing_back_gets_plain_lines(
+    tmp_path: Path, environ: dict[str, str], command: tuple[str, ...]
+) -> None:
+    for style in ("auto", "live"):
+        shown = on_terminal(*command, "--progress", style, folder=tmp_path, environ=environ, term="dumb")
+        assert shown.code == 0, shown.text
+        assert any(line.startswith("[8/8] round 2") or "] pair 2" in line for line in shown.lines), shown.text
+        assert "[K" not in shown.text
+        assert "━" not in shown.text
+
+
+def test_a_resumed_run_shows_what_is_left_against_what_was_there(tmp_path: Path, environ: dict[str, str]) -> None:
+    sweep = (*SWEEP[:-1], "1")
+
+    def stop(text: str, group: int) -> None:
+        if "1/4" in text:
+            os.killpg(group, signal.SIGINT)
+
+    stopped = on_terminal(*sweep, folder=tmp_path, environ=environ, watch=stop)
+    assert stopped.code == 130, stopped.text
+    shown = on_terminal("run", "--resume", folder=tmp_path, environ=environ)
+    assert shown.code == 0, shown.text
+    *_, full = [line for line in shown.drawn if "4/4" in line]
+    assert "ETA 0s" in full
+    rows = [line.split() for line in shown.lines if line.startswith("   dct-x r=2")]
+    assert len(rows) == 4  # as measured now, and in the table of all at the end
+    assert all(any(mark in row for mark in "▲▼=") for row in rows), shown.text
+    assert sum(line.startswith("   sdpa ") for line in shown.lines) >= 3  # one of them measured before
 
 
 def test_a_case_that_fails_is_told_above_the_live_line(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -96,6 +96,15 @@ def test_little_memory_is_a_warning() -> None:
     assert states(machine.memory(5 << 30, 8 << 30, 0), machine.memory(1 << 28, 8 << 30, 1 << 30)) == ["ok", "warning"]
 
 
+def test_in_a_container_the_memory_is_what_its_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dctbench.host.memory_available", lambda: 0)
+    monkeypatch.setattr("dctbench.host.memory_limit", lambda: 1 << 30)
+    free, total, _ = machine._memory()
+    assert (free, total) == (0, 1 << 30)
+    monkeypatch.setattr("dctbench.host.memory_available", lambda: None)
+    assert machine._memory()[0] > 0
+
+
 def test_the_allocator_is_explained_in_each_of_its_states() -> None:
     default = machine.allocator({}, "glibc 2.36")
     assert "page faults" in default.found

@@ -34,6 +34,20 @@ def test_a_full_disk_is_a_failure(
     assert str(tmp_path) in found.found
 
 
+def test_a_folder_that_may_not_be_looked_into_is_a_failure_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refused)  # as Python 3.11 has it for a folder of another user's
+    assert place.disk(str(tmp_path / "not" / "s.sqlite")).state == "ok"
+    monkeypatch.setattr("shutil.disk_usage", refused)
+    found = place.disk(str(tmp_path / "s.sqlite"))
+    assert (found.state, found.exit_code) == ("failure", 5)
+    assert "Permission denied" in found.found
+
+
 def test_a_store_is_told_with_its_runs_and_one_that_is_not_there_is_no_failure(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     assert "none yet" in place.store(str(path)).found

@@ -168,6 +168,17 @@ def test_markdown_shows_verdict_table_and_provenance() -> None:
     assert "Test CPU, torch 2.13.0" in text
 
 
+def test_the_markdown_of_a_large_run_can_still_be_posted_and_says_what_it_leaves_out() -> None:
+    many = analysis.summarise(result("dct-x", n, 1e-3, ratio=8) for n in range(64, 64 * 1501, 64))
+    text = markdown(RUN, [ENVIRONMENT], many, 1500)
+    assert text.startswith("<!-- dctbench: results -->\n### dctbench")
+    assert len(text) < 60_000
+    assert "- and 1450 more places" in text
+    assert "<details><summary>1490 more rows</summary>" in text
+    assert "rows left out: the text would be too long for a comment." in text
+    assert "1500 of 1500 measured" in text
+
+
 def test_labels_say_what_differs_and_only_that() -> None:
     alike = Labels([Case("sdpa", 512), Case("dct-x", 1024, 8)])
     assert (alike.curve(Case("dct-x", 1024, 8)), alike.place(Case("sdpa", 512))) == ("dct-x r=8", "n = 512")

@@ -139,6 +139,20 @@ def test_what_may_go(keep: int | None, older_than: float | None, unfinished: boo
     assert gone == [states[i] for i in expected]
 
 
+def check_at(when: str, stored: int) -> RunState:
+    made = state(0, stored)
+    return replace(made, planned=5, run=replace(made.run, started_at=when, settings={"check": {"side": "head"}}))
+
+
+def test_a_check_may_go_after_a_day_however_much_it_measured_and_is_never_unfinished() -> None:
+    old = [check_at("2025-12-30T00:00:00+00:00", stored) for stored in (1, 5, 9)]
+    new = [check_at("2026-01-01T00:00:00+00:00", stored) for stored in (1, 5, 9)]
+    assert removable([*old, *new], keep=0, older_than=None, unfinished=False, now=NOW) == old
+    assert removable([*old, *new], keep=0, older_than=None, unfinished=True, now=NOW) == [*old, *new]
+    assert not any(one.unfinished for one in [*old, *new])
+    assert state(0, stored=0).unfinished
+
+
 def test_runs_of_a_time_to_come_stay_and_take_nobodys_place() -> None:
     tomorrow = replace(state(5), run=replace(state(5).run, started_at="2026-01-02T00:00:05+00:00"))
     ahead_by_a_minute = replace(state(6), run=replace(state(6).run, started_at="2026-01-01T00:02:00+00:00"))
