@@ -73,7 +73,7 @@ def test_csv_has_one_row_per_case_and_metric_and_markdown_a_table(cli: Cli) -> N
     assert {record["metric"] for record in records} >= {"latency", "flops", "error.smooth"}
     assert all(float(record["value"]) > 0 for record in records)
     markdown = cli("run", "--impl", "none", *TINY, "--format", "md").out
-    assert markdown.startswith("### dctbench")
+    assert markdown.startswith("<!-- dctbench: results -->\n### dctbench")
     assert "| case | n |" in markdown
 
 
