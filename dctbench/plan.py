@@ -58,7 +58,8 @@ class Plan:
             stored: results that are there already.
         """
         whole = self.seconds if budget is None else max(self.least_seconds, min(self.seconds, budget))
-        done = sum(self.estimate.seconds(result.case, result.round) for result in stored if result.case in self.cases)
+        planned = set(self.cases)
+        done = sum(self.estimate.seconds(result.case, result.round) for result in stored if result.case in planned)
         every = sum(self.estimate.seconds(case, n) for case in self.cases for n in range(1, self.rounds + 1))
         return whole * max(0.0, 1 - done / every) if every else 0.0
 
