@@ -199,17 +199,14 @@ def _print(
     if output_format == "csv":
         print_records([record for one in answers for record in _records(*one)], "csv")
         return
-    for standing, choice in answers:
+    for number, (standing, choice) in enumerate(answers, 1):
         verdict, remarks = words.verdict(standing, choice, budgets, labels), words.remarks(standing, choice, budgets)
+        remarks = [*remarks, basis] if number == len(answers) else remarks
         if output_format == "md":
             print_document("".join(f"{line}\n" for line in (verdict, "", *(f"- {remark}" for remark in remarks))))
         else:
             print_sentences([verdict])
             print_sentences(remarks, "  ")
-    if output_format == "md":
-        print_document(f"- {basis}\n")
-    else:
-        print_sentences([basis], "  ")
 
 
 def _basis(found: Recorded, here: Sequence[Summary], planned: int) -> str:

@@ -15,6 +15,7 @@ from dctbench.store.contents import RunState, Store
 from dctbench.store.failures import translated
 
 _LONGEST_CHECK = 86_400.0
+"""Seconds after which a check has ended, one way or another."""
 _CLOCKS_APART = 300.0
 """Seconds by which the clocks of two machines that are set right may differ."""
 

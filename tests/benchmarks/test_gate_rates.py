@@ -32,12 +32,15 @@ def test_a_gate_counts_only_when_it_fails_for_what_was_planted() -> None:
         {"kind": "same", "exit": 1, "seconds": 90, "verdicts": [elsewhere]},
         {"kind": "same", "exit": 0, "seconds": 90, "verdicts": []},
     ]
+    gates = [{**gate, "at": "2026-11-24" if gate["exit"] == 0 else "2026-12-01"} for gate in gates]
     same, planted = gate_rates.counted(gates)
     assert (same["gates"], same["hits"], same["inconclusive"], same["others"]) == (2, 1, 0, 1)
     assert (planted["gates"], planted["hits"], planted["inconclusive"], planted["seconds"]) == (4, 2, 1, 70)
     assert planted["others"] == 1
     assert (planted["called"], planted["planted"], same["planted"]) == (3, 8, 0)  # one gate in two caught, 3 cases in 8
-    head, _, *rows = gate_rates.table(gates)
+    head, _, *rows, by_todays_rule = gate_rates.table(gates)
+    assert "same: 1 of 1 gates; 10%: none yet;" in by_todays_rule
+    assert "40%: 2 of 4 gates (3 of 8 cases called);" in by_todays_rule
     assert "| planted cases called |" in head
     assert rows[0].startswith("| is the same code | 2 | 1 | 50.0% (1.3% to 98.7%) | - | - |")
     assert rows[1].startswith("| is made to wait 40% more | 4 | 2 | 50.0% (6.8% to 93.2%) | 3 of 8 | 1.40x | 1 | 1 |")

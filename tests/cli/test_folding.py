@@ -21,7 +21,7 @@ def test_a_sentence_keeps_its_words_within_the_width(texts: list[str], width: in
     assert [word for line in lines for word in line[len(before) :].split()] == texts
 
 
-def test_on_a_terminal_too_narrow_for_it_a_line_has_room_for_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_too_narrow_for_it_a_line_has_room_for_a_word() -> None:
     assert folded("a sentence that goes on", 3) == ["a sentence that goes on"]
 
 
