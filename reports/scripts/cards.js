@@ -39,18 +39,24 @@ function cardsHere() {
   const { costs, against: said } = state.setting;
   const places = said[state.reference || ""].places;
   const made = [budgetCard()];
+  const [fast, cost] = [data.questions.fastest, data.questions.cost].map((question) => question + ofAllRatios());
   if (places[state.n]) {
     const [fastest, leanest] = places[state.n].map(sentence);
     const others = Object.keys(places).filter((n) => Number(n) !== state.n);
     const details = others.map((n) => "n = " + n + ": " + sentence(places[n][0]));
-    made.push(card(data.questions.fastest, "At " + sentence(costs[state.n][0]) + ", " + fastest + ".", details));
-    made.push(payoffCard(), card(data.questions.cost, leanest, costs[state.n].slice(1).map(sentence)));
+    made.push(card(fast, "At " + sentence(costs[state.n][0]) + ", " + fastest + ".", details));
+    made.push(payoffCard(), card(cost, leanest, costs[state.n].slice(1).map(sentence)));
   } else {
-    made.push(card(data.questions.fastest, "Nothing was timed at " + state.at + ".", []), payoffCard());
+    made.push(card(fast, "Nothing was timed at " + state.at + ".", []), payoffCard());
   }
   const run = data.runs[state.setting.run];
   made.push(card(data.questions.whole, run.coverage, [run.trust]));
   return made.filter(Boolean);
+}
+
+// Python's sentences on a place are about every method there, also where the reader has chosen a ratio.
+function ofAllRatios() {
+  return state.ratio === null ? "" : " (of all ratios)";
 }
 
 function payoffCard() {

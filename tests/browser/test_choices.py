@@ -232,6 +232,7 @@ def test_the_choice_of_a_ratio_holds_for_the_cards_and_going_back_never_breaks(o
     budget(opened, "memory", "500MiB")
     assert "dct-x r=4" in cards(opened)
     assert "dct-x r=8" not in cards(opened).split("Which fits my budgets?")[1].split("Which is fastest?")[0]
+    assert "Which is fastest? (of all ratios)" in cards(opened)
     pays = cards(opened).split("From which length")[1].split("What does it need")[0]
     assert "dct-x r=4" in pays
     assert "dct-x r=8" not in pays
