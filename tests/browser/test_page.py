@@ -20,6 +20,7 @@ from dctbench.references import Recorded
 from dctbench.report.html import html
 from tests.browser.conftest import EVIL, recorded, results, written
 from tests.browser.driving import screen, settled, texts
+from tests.made import result
 
 FIGURES = ("latency", "speedup", "memory", "pareto", "split", "roofline", "strips-512", "order-512")
 
@@ -113,6 +114,23 @@ def test_the_script_finds_the_sentences_and_cells_that_stand_there_without_it(
     assert len(cells) == len(again) > 0
     for static, made in zip(cells, again, strict=True):
         assert [word for word in static if word not in made] == []
+
+
+def test_cards_hold_as_many_lines_with_scripts_as_without(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    found = [result("sdpa", 64 * n, n * 1e-3) for n in range(1, 10)]
+    found += [result("dct-x", 64 * n, n * 1e-3 / r, ratio=r) for n in range(1, 10) for r in range(2, 10)]
+    address = written(html([recorded(found)]), tmp_path)
+    screen(browser, 1280)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(address)
+    before = texts(browser, ".cards article")
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.get("about:blank")
+    browser.get(address)
+    settled(browser, "latency")
+    assert texts(browser, ".cards article") == before
+    assert sum("and 3 more" in card for card in before) == 1  # of eight shorter lengths
+    assert sum("and 2 more" in card for card in before) == 1  # of seven other ratios
 
 
 def test_on_paper_every_page_holds_something_and_every_chart_is_there(browser: webdriver.Chrome, page: str) -> None:

@@ -146,7 +146,7 @@ def cards(found: Against, general: Said, coverage: str, trust: str) -> list[dict
     if found.places:
         *shorter, longest = found.places
         made.append({"question": FASTEST, "answer": f"At {longest.at}, {longest.fastest}.",
-                     "details": [f"n = {place.length}: {place.fastest}" for place in shorter]})  # fmt: skip
+                     "details": _some([f"n = {place.length}: {place.fastest}" for place in shorter])})  # fmt: skip
     dct = [text for name, text in found.payoffs if name.startswith("dct")]
     if dct:
         made.append({"question": PAYS, "answer": f"{dct[0]}.", "details": _some(dct[1:])})
