@@ -47,5 +47,8 @@ def settled(browser: webdriver.Chrome, element: str) -> None:
 
 
 def texts(browser: webdriver.Chrome, selector: str) -> list[str]:
-    """The texts of what a selector finds."""
-    return [found.text for found in browser.find_elements(By.CSS_SELECTOR, selector)]
+    """The texts, as they are seen, of what a selector finds, all of one moment: the page may redraw between calls."""
+    read = """return [...document.querySelectorAll(arguments[0])].map(found =>
+        found.checkVisibility() ? (found.innerText ?? found.textContent).trim() : "");"""
+    found: list[str] = browser.execute_script(read, selector)
+    return found
