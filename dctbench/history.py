@@ -1,7 +1,8 @@
 """One case over the stored runs: how its latency has moved, and at which runs it changed its level.
 
-A trend only, which judges nothing: runs weeks apart differ in more than the code. Only runs of one environment and of
-equal settings make a series; the newest run that has the case says which.
+A trend only, which judges nothing: runs weeks apart differ in more than the code. Only runs of one environment, of
+equal settings, and either all measured in turns with a base or none of them make a series; the newest run that has the
+case says which.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
-from dctbench.compare.checked import checked
+from dctbench.compare.checked import checked, in_turns
 from dctbench.errors import UsageError
 from dctbench.levels import LEAST_POINTS, level_starts
 from dctbench.model import Case, Run, canonical_json
@@ -61,8 +62,8 @@ class ChangePoint:
 class History:
     """A case over the runs that can be compared, the oldest first.
 
-    `untimed` counts runs in which the case gave no latency, `elsewhere` those of another environment or with other
-    settings: both are left out.
+    `untimed` counts runs in which the case gave no latency, `elsewhere` those of another environment or measured
+    in another way: both are left out.
     """
 
     case: Case
@@ -159,8 +160,9 @@ def change_points(found: History) -> list[ChangePoint]:
 
 
 def _place(run: Run, summary: Summary) -> tuple[str, str]:
-    """What must be equal: the environment (of shards that were merged, the first round's), and the settings."""
-    return summary.rounds[0].fingerprint, canonical_json(run.compared_settings)
+    """What must be equal: the environment (of shards that were merged, the first round's), and how it was measured."""
+    manner = {**run.compared_settings, "in_turns": in_turns(run)}
+    return summary.rounds[0].fingerprint, canonical_json(manner)
 
 
 def _median(level: Sequence[Point]) -> float:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from dctbench.cli.history import print_history, sparkline
+from dctbench.compare import Rules
+from dctbench.compare.checked import written
 from dctbench.errors import UsageError
 from dctbench.history import change_points, find_case, history
 from dctbench.model import Result, Run
@@ -93,8 +95,15 @@ def test_other_machines_other_settings_and_failures_are_left_out_and_counted(sto
     found = history(store, METHOD)
     assert (len(found.points), found.elsewhere, found.untimed) == (17, 2, 1)
     said = sentences(found, change_points(found))
-    assert "left out: 2 runs of another environment or with other settings" in said
+    assert "left out: 2 runs of another environment or measured in another way" in said
     assert "left out: 1 run without a latency" in said
+
+
+def test_runs_in_turns_with_a_base_and_runs_by_themselves_are_two_series(store: Store) -> None:
+    add(store, 20, pair(4.0, 1.0), check=written("head", ["dct-x"], Rules(), base="e" * 16, base_impl=None))
+    assert (len(history(store, METHOD).points), history(store, METHOD).elsewhere) == (1, 16)
+    add(store, 21, pair(3.0, 1.0), check=written("head", ["dct-x"], Rules(), base="e" * 16))
+    assert (len(history(store, METHOD).points), history(store, METHOD).elsewhere) == (17, 1)
 
 
 def test_the_newest_run_says_which_environment_is_meant(store: Store) -> None:

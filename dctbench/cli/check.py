@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -70,6 +71,12 @@ def command(**flags: Any) -> int:
         raise errors.UsageError(
             f"{said}: a check has one base" if bases else "a check needs a base to compare with",
             hint="give one of --base-python, --base-impl and --baseline",
+        )
+    if flags["save_baseline"] is not None and flags["baseline"] is None:
+        name = shlex.quote(flags["save_baseline"])
+        raise errors.UsageError(
+            "--save-baseline: this check measures head in turns with base, and that compares with no run by itself",
+            hint=f"measure a baseline by itself: dctbench run --suite ci --save-baseline {name}",
         )
     from dctbench.cli import gating  # SQLAlchemy comes with it, and help must answer at once
 

@@ -56,9 +56,14 @@ class Checked(Struct, frozen=True, kw_only=True):
         """The implementation that stood for every base, or None."""
         return self.base_impl or None
 
+    @property
+    def in_turns(self) -> bool:
+        """Whether its processes took turns with those of another run."""
+        return self.base_impl is not UNSET
+
     def in_turn_with(self, run: Run) -> bool:
         """Whether this one and `run` are the head and the base of one check, measured in pairs."""
-        return self.base_impl is not UNSET and self.base == run.id
+        return self.in_turns and self.base == run.id
 
     @property
     def rules(self) -> Rules:
@@ -112,3 +117,11 @@ def checked(run: Run) -> Checked | None:
     except Bad:
         return None
     return found if set(found.at) <= _AXES else None
+
+
+def in_turns(run: Run) -> bool:
+    """Whether a run was measured in turns with another. Its latencies are none of a run by itself: what turns cost, in
+    cold caches and in threads that must wake, is not the same for every method, so no reference cancels it.
+    """
+    check = checked(run)
+    return check is not None and check.in_turns

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dctbench.compare.checked import in_turns
 from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
 from dctbench.environment import STABLE, STABLE_OF_GPU
@@ -13,6 +14,7 @@ from dctbench.model import Environment, Run
 
 _SHOWN = (*STABLE, "dctbench", "numpy", "release", "governor", "boost", "affinity", "cpu_quota", "huge_pages",
           "host", "memory_bytes")  # fmt: skip
+_MANNERS = {True: "in turns with another process", False: "by itself"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def apart(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> str 
     before, now = fingerprints
     if not before & now:
         return "taken in another environment, and latency compares only inside one"
+    taken, now_taken = in_turns(base), in_turns(head)
+    if taken != now_taken:
+        return f"measured {_MANNERS[taken]}, here {_MANNERS[now_taken]}, and that alone changes latencies"
     here = head.compared_settings
     for name, setting in base.compared_settings.items():
         if setting != here[name]:

@@ -42,7 +42,7 @@ def _change(found: History, change: ChangePoint) -> str:
 
 def _left_out(found: History) -> list[str]:
     reasons = [
-        (found.elsewhere, "of another environment or with other settings"),
+        (found.elsewhere, "of another environment or measured in another way"),
         (found.untimed, "without a latency"),
     ]
     return [f"left out: {counted(number, 'run')} {why}" for number, why in reasons if number]

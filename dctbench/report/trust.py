@@ -16,6 +16,7 @@ from dctbench.report.figures import Figure, samples
 from dctbench.report.labels import Labels
 from dctbench.report.palette import Look
 from dctbench.report.rows import width_words
+from dctbench.texts import counted
 
 NAMED, TOLD = 3, 8
 """How many unsteady cases the first sentence names, and how many are told with their reasons."""
@@ -154,6 +155,12 @@ def _reasons(one: Steadiness, labels: Labels) -> str:
 
 def _facts(found: Sequence[Steadiness], chosen: Case) -> list[str]:
     facts = [*_spreads(found), *_rounds(found)]
+    turned = sum(any("turns" in result.details for result in one.summary.rounds) for one in found)
+    if turned:
+        facts.append(
+            f"{counted(turned, 'case')} took turns with base: such latencies compare with base's, and a method by "
+            "itself may be faster"
+        )
     stops = analysis.stop_reasons(one.summary for one in found)
     if stops:
         ends = ", ".join(f"{_STOPS.get(reason, reason)} in {count}" for reason, count in stops.most_common())

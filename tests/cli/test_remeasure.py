@@ -29,13 +29,25 @@ def test_a_baseline_is_measured_again_as_it_was(cli: Cli) -> None:
 
 
 def test_a_passed_check_is_a_baseline_whose_added_references_get_no_verdict(cli: Cli) -> None:
-    flags = ("--impl", "dct-x", "--seq", "64", "--ratio", "8", *TINY)
-    first = cli("check", *flags, "--base-impl", "dct-x", *EASY, "--save-baseline", "main")
+    flags = ("--impl", "dct-x,sdpa", "--seq", "64", "--ratio", "8", *TINY)
+    assert cli("run", *flags, "--rounds", "2", "-q", "--save-baseline", "old").code == 0
+    first = cli("check", "--baseline", "old", *EASY, "--save-baseline", "main")
     assert first.code == 0, first.err
     done = cli("check", "--baseline", "main", *EASY)
     assert done.code == 0, done.err
-    assert {v["case"]["implementation"] for v in done.json()["verdicts"]} == {"dct-x"}
+    assert {v["case"]["implementation"] for v in done.json()["verdicts"]} == {"dct-x", "sdpa"}
     assert set(done.json()["drift"]) == {"sdpa", "none"}
+
+
+def test_a_run_in_turns_is_no_baseline_of_latencies(cli: Cli) -> None:
+    flags = ("--impl", "dct-x", "--seq", "64", "--ratio", "8", *TINY)
+    assert cli("check", *flags, "--base-impl", "dct-x", *EASY, "--label", "turns").code == 0
+    done = cli("check", "--baseline", "turns", *EASY)
+    assert done.code == 3, done.err
+    found = {v["metric"]: (v["kind"], v["reason"]) for v in done.json()["verdicts"]}
+    said = "measured in turns with another process, here by itself, and that alone changes latencies"
+    assert found["latency"] == ("INCOMPARABLE", said)
+    assert found["flops"] == ("PASS", "")
 
 
 def test_a_baseline_of_a_suite_file_needs_that_file_named(cli: Cli, tmp_path: Path) -> None:

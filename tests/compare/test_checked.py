@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -117,6 +118,20 @@ def test_the_stored_sides_of_a_check_that_took_all_its_pairs_are_decided_as_they
         head = run_of(written("head", ["dct-x"], replace(rules, max_pairs=most), **about))
         sides = [Recorded(run, {}, side, [one.case for one in side]) for run, side in ((BASE, before), (head, after))]
         assert [v.kind for v in compare_stored(*sides).judgement.verdicts] == expected
+
+
+def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_like() -> None:
+    turned = [
+        run_of(written(side, ["dct-x"], Rules(), base=BASE.id, base_impl=name))
+        for side, name in (("head", None), ("head", "full"), ("base", None))
+    ]
+    alone = [BASE, run_of(written("head", ["dct-x"], Rules(), base=BASE.id))]
+    for manner in (turned, alone):
+        assert {apart(one, other, ({"f"}, {"f"})) for one in manner for other in manner} == {None}
+    for one, other in itertools.product(turned, alone):
+        said = "measured in turns with another process, here by itself"
+        assert (apart(one, other, ({"f"}, {"f"})) or "").startswith(said)
+        assert (apart(other, one, ({"f"}, {"f"})) or "").startswith("measured by itself, here in turns")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,9 @@ def test_the_facts_say_what_the_medians_rest_on() -> None:
     assert "1 disturbed sample of 1 case was taken again" in facts
     assert f"p99 not measured for 2 of 2 cases: {p99_takes(Case('sdpa', 512))}" in facts
     assert "0 of 42 samples lie more than 5 scaled MADs above" in facts
+    assert "took turns" not in facts
+    turned = [replace(one, details={**one.details, "turns": [3, 4]}) for one in steady()]
+    assert "1 case took turns with base" in "\n".join(section([*turned, *steady("full")]).facts)
     alone = "\n".join(section([result(seconds=(1e-3,) * 300)]).facts)
     assert "One process was timed per case" in alone
     assert "p99" not in alone
