@@ -28,7 +28,7 @@ from dctbench.metrics.output import (
     check_written,
 )
 from dctbench.metrics.split import split
-from dctbench.model import JSON, Case
+from dctbench.model import JSON, TURNS, Case
 from dctbench.subject import SEED, Rates, Subject, make_arguments, make_module, meta_call, place, shapes_only
 
 _clock = perf_counter
@@ -129,7 +129,7 @@ def measure_case(
         **device.describe(case.device),
     )
     if samples.turns:
-        collected.details["turns"] = list(samples.turns)
+        collected.details[TURNS] = list(samples.turns)
     if samples.retaken:
         collected.details["retaken"] = list(samples.retaken)
     if samples.noisy:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from dctbench.analysis import Summary
 from dctbench.compare.evidence import paired_p, rank_sum_p
-from dctbench.model import PAIR, Result
+from dctbench.model import PAIR, TURNS, Result
 from dctbench.stats import Interval, log_mean_interval, student_t_quantile
 
 CONFIRMING = 1000
@@ -242,7 +242,7 @@ def _turns(result: Result) -> list[float]:
     latency = result.measurement("latency")
     if latency is None:
         return []
-    counts = result.details.get("turns", ())
+    counts = result.details.get(TURNS, ())
     if not all(isinstance(count, int) and count > 0 for count in counts) or sum(counts) != len(latency.samples):
         return []
     ends = list(itertools.accumulate(counts, initial=0))

@@ -10,7 +10,7 @@ from statistics import median
 from dctbench import analysis, units
 from dctbench.analysis import Steadiness, Summary, Trouble
 from dctbench.analysis.trust import DRIFTED, MANY_OUTLIERS
-from dctbench.model import Case
+from dctbench.model import TURNS, Case
 from dctbench.report.choice import p99_takes
 from dctbench.report.figures import Figure, samples
 from dctbench.report.labels import Labels
@@ -155,7 +155,7 @@ def _reasons(one: Steadiness, labels: Labels) -> str:
 
 def _facts(found: Sequence[Steadiness], chosen: Case) -> list[str]:
     facts = [*_spreads(found), *_rounds(found)]
-    turned = sum(any("turns" in result.details for result in one.summary.rounds) for one in found)
+    turned = sum(any(TURNS in result.details for result in one.summary.rounds) for one in found)
     if turned:
         facts.append(
             f"{counted(turned, 'case')} took turns with base: such latencies compare with base's, and a method by "

@@ -220,6 +220,9 @@ def test_budgets_are_checked_where_they_are_asked_for(cli: Cli) -> None:
     found = verdicts(done)
     assert found["dct-x", "budget.memory"] == "OVER_BUDGET"
     assert found["dct-x", "budget.latency.p99"] == "PASS"  # the check took the samples that a p99 needs
+    done = cli("check", *EASY, *flags[:-2], "--max-latency-p99", "1us", "--at", "seq=64")
+    assert done.code == 1, done.err
+    assert "over the limit of 1.00 µs (in turns with base; by itself it may be faster)" in " ".join(done.out.split())
 
 
 def samples_of(cli: Cli, run: str) -> dict[str, list[int]]:

@@ -70,7 +70,8 @@ def _over(verdict: Verdict) -> str:
     if texts[0] == texts[1]:
         texts = [figures.written_out(verdict.metric, value) for value in (verdict.head, verdict.tolerance)]
     metric = verdict.metric.removeprefix(BUDGET)
-    return f"{_BUDGETS[metric]} is {texts[0]}, over the limit of {texts[1]}"
+    said = f"{_BUDGETS[metric]} is {texts[0]}, over the limit of {texts[1]}"
+    return f"{said} ({_reason(verdict)})" if verdict.reason else said
 
 
 def _worse(verdict: Verdict) -> str:
