@@ -54,7 +54,8 @@ _FILTERS = ("device", "dtype", "scope", "mode")
 def command(run: str, seq: str, measure: bool, store: str, output_format: str, **flags: Any) -> int:
     """Say which attention to ship at a length, within budgets, and what that rests on.
 
-    By default the latest run that measured the length answers. Exit 3 when no method can be named.
+    By default the latest run that measured the length by itself answers, before any that took turns with a base. Exit 3
+    when no method can be named.
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
@@ -107,7 +108,10 @@ def _filter(key: str, text: str | None) -> str | None:
 
 
 def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> Recorded:
-    """The run that was named, else the latest that timed a method at the length, else the latest that measured."""
+    """The run that was named, else the latest that timed a method at the length, else the latest that measured; of the
+    latest, one by itself before one in turns, which answers where there is no other.
+    """
+    from dctbench.compare.checked import in_turns
     from dctbench.references import resolve
     from dctbench.store import open_store
 
@@ -115,7 +119,8 @@ def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> Reco
         return resolve(store, run)
     with open_store(store) as opened:
         # A run of `noise` measures two methods again and again, to learn about the machine and not about them.
-        ids = [state.run.id for state in reversed(opened.runs()) if state.stored and state.run.suite != "noise"]
+        runs = [state.run for state in reversed(opened.runs()) if state.stored and state.run.suite != "noise"]
+        ids = [run.id for run in sorted(runs, key=in_turns)]
         planned = [i for i in ids if any(_matches(case, length, wanted) for case in opened.plan(i)[0])]
     for one in planned:
         found = resolve(store, one)
@@ -211,11 +216,13 @@ def _print(
 
 def _basis(found: Recorded, here: Sequence[Summary], planned: int) -> str:
     """Which run the answer rests on, how much of what it planned for this question is there, and how well known."""
+    from dctbench.compare.checked import in_turns
     from dctbench.report.words import coverage, trust
 
     label = f" ({found.run.label})" if found.run.label else ""
     run = f"run {found.run.short_id}{label} of {found.run.started_at[:10]}"
-    return f"rests on {run}: {coverage(here, planned)}; {trust(here)}"
+    turned = "; in turns with another process, where a method may take longer than by itself"
+    return f"rests on {run}: {coverage(here, planned)}; {trust(here)}{turned if in_turns(found.run) else ''}"
 
 
 def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from dctbench.compare import Rules
+from dctbench.compare.checked import written
 from dctbench.model import Result
 from dctbench.report.document import document, dumps
 from dctbench.store import open_store
@@ -187,6 +189,18 @@ def test_the_latest_run_answers_that_timed_a_method_at_the_length(cli: Cli, tmp_
     assert f"rests on run {early}" in cli("choose", early, "--seq", "1024").out
     nowhere = cli("choose", "--seq", "4096")
     assert (nowhere.code, f"run {failed}: n = 4096 was not measured" in nowhere.err) == (3, True)
+
+
+def test_a_run_by_itself_answers_before_one_that_took_turns_with_a_base(cli: Cli, tmp_path: Path) -> None:
+    head = {"check": written("head", ["sdpa"], Rules(), base=RUN.id, base_impl=None)}
+    turned = stored(tmp_path, 2, [result("sdpa", 1024), result("sdpa", 512)], settings=head)
+    alone = stored(tmp_path, 1, [result("sdpa", 1024)])
+    answered = cli("choose", "--seq", "1024").out
+    assert f"rests on run {alone}" in answered
+    assert "in turns" not in answered
+    said = " ".join(cli("choose", "--seq", "512").out.split())
+    assert f"rests on run {turned}" in said
+    assert "; in turns with another process, where a method may take longer than by itself" in said
 
 
 def test_json_and_csv_hold_the_same_answer(cli: Cli, exported: str) -> None:
