@@ -104,13 +104,13 @@ def test_the_script_finds_the_sentences_and_cells_that_stand_there_without_it(
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.get(page)
     before = {place: texts(browser, place) for place in places}
-    cells = [row.text.split() for row in browser.find_elements(By.CSS_SELECTOR, ".first tbody tr")]
+    cells = [row.split() for row in texts(browser, ".first tbody tr")]
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     browser.get("about:blank")
     browser.get(f"{page}#every=1")
     settled(browser, "table")
     assert {place: texts(browser, place) for place in places} == before
-    again = [row.text.split()[1:] for row in browser.find_elements(By.CSS_SELECTOR, "#window tbody tr:not(.spacer)")]
+    again = [row.split()[1:] for row in texts(browser, "#window tbody tr:not(.spacer)")]
     assert len(cells) == len(again) > 0
     for static, made in zip(cells, again, strict=True):
         assert [word for word in static if word not in made] == []
