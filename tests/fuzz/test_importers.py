@@ -34,7 +34,7 @@ def test_any_file_is_a_whole_run_or_a_refusal(data: bytes) -> None:
 
 @pytest.mark.slow
 @given(data=any_file())
-@settings(max_examples=15_000)
+@settings(max_examples=10_000)
 def test_any_file_at_length(data: bytes) -> None:
     check_any_file(data, pages=True)
 

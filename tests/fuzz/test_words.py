@@ -109,7 +109,7 @@ def test_any_suite_file_is_a_suite_or_one_sentence(text: str) -> None:
 
 @pytest.mark.slow
 @given(text=files(SUITES))
-@settings(max_examples=15_000)
+@settings(max_examples=10_000)
 def test_any_suite_file_at_length(text: str) -> None:
     check_suite(text)
 
@@ -155,7 +155,7 @@ def test_any_flags_give_a_suite_or_one_sentence(flags: dict[str, str]) -> None:
 
 @pytest.mark.slow
 @given(flags=st.dictionaries(st.sampled_from(FLAGS), WORDS, max_size=3))
-@settings(max_examples=15_000)
+@settings(max_examples=10_000)
 def test_any_flags_at_length(flags: dict[str, str]) -> None:
     check_flags(flags)
 
