@@ -3,8 +3,8 @@ const MOST_NAMED = 6;
 let cardsShown = null;
 
 function card(question, answer, details) {
-  const list = details.length ? make("ul", {}, ...someOf(details).map((line) => make("li", {}, line))) : null;
-  return make("article", {}, make("h2", {}, question), make("p", {}, answer), list);
+  const list = details.length ? make("ul", {}, ...someOf(details).map((line) => make("li", {}, ...unbroken(line)))) : null;
+  return make("article", {}, make("h2", {}, question), make("p", {}, ...unbroken(answer)), list);
 }
 
 // As many lines as a card can hold, and how many more there are.

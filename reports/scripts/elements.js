@@ -12,6 +12,11 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
+// A sentence whose numbers and ranges stay on one line: a browser would break 3e-07 and (7.61-90.7) after the hyphen.
+function unbroken(text) {
+  return text.split(/(\(?[\d.]+[ex]?-[\d.]+x?\)?)/).map((part, i) => (i % 2 ? make("span", { class: "number" }, part) : part));
+}
+
 function byId(id) {
   return document.getElementById(id);
 }
@@ -21,7 +26,7 @@ const MOST_LINES = 12;
 
 function fillLines(id, lines) {
   const place = document.querySelector('[data-lines="' + id + '"]');
-  const item = (line) => make("li", {}, line + ".");
+  const item = (line) => make("li", {}, ...unbroken(line + "."));
   const parts = [];
   if (!lines.length) {
     parts.push(make("p", { class: "note" }, place.dataset.nothing));

@@ -116,6 +116,22 @@ def test_the_script_finds_the_sentences_and_cells_that_stand_there_without_it(
         assert [word for word in static if word not in made] == []
 
 
+def test_numbers_and_ranges_stay_on_one_line(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    exact = {"error.smooth": ("1", 3e-7)}
+    found = [result("sdpa", n, [n * 1e-6] * 9, round=r, values=exact) for n in (64, 128) for r in (1, 2)]
+    found += [result("dct-x", n, [n * 1e-7 * r] * 9, round=r, ratio=8) for n in (64, 128) for r in (1, 2)]
+    address = written(html([recorded(found)]), tmp_path)
+    numbers = """return [...document.querySelectorAll(".cards .number")].map(
+        number => [number.textContent, number.getClientRects().length])"""
+    for width in (320, 390, 640, 1280):
+        screen(browser, width)
+        browser.get(address)
+        lines = dict(browser.execute_script(numbers))
+        assert "3e-07" in lines
+        assert any(text.startswith("(") and text.endswith(")") for text in lines)
+        assert set(lines.values()) == {1}
+
+
 def test_cards_hold_as_many_lines_with_scripts_as_without(browser: webdriver.Chrome, tmp_path: Path) -> None:
     found = [result("sdpa", 64 * n, n * 1e-3) for n in range(1, 10)]
     found += [result("dct-x", 64 * n, n * 1e-3 / r, ratio=r) for n in range(1, 10) for r in range(2, 10)]
