@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from dctbench.store import Store
 
 
-def save_baseline_option(section: str) -> Callable[[Function], Function]:
-    """`--save-baseline`, under that heading of the help."""
+def save_baseline_option(section: str, *, needs: str = "") -> Callable[[Function], Function]:
+    """`--save-baseline`, under that heading of the help, which tells what other flag it needs."""
     return click.option(
         "--save-baseline", cls=Flag, section=section, metavar="NAME", callback=_checked,
-        help="When all went well, let this name point to the run: a baseline to be judged against.",
+        help="When all went well, let this name point to the run: a baseline to be judged against"
+             f"{needs and f' (only with {needs})'}.",
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @budget_options
 @click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
               help="Hold the budgets against these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
-@save_baseline_option(_STORED)
+@save_baseline_option(_STORED, needs="--baseline")
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run (default: check).")
 @click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Write the verdicts as JUnit XML, too.")
 @click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what passed, too.")
