@@ -141,7 +141,8 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     found = findings(first, rules)
     still = tuple(case for case, finding in found.items() if finding is Finding.OPEN)
     if comparison.paired and rules.confirm:
-        still += tuple(case for case, verdict in standing.items() if verdict and _by_one_failure(comparison, verdict))
+        more = [case for case, verdict in standing.items() if _wants_another(comparison, rules, case, verdict)]
+        still += tuple(case for case in more if case not in still)
     suspects = [case for case, finding in found.items() if finding is Finding.SLOWER]
     confirming = bool(suspects) and not (still and rules.confirm)
     second: dict[Case, Timed] = {}
@@ -184,10 +185,17 @@ def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | Non
     return replace(found, kind=Kind.INCOMPARABLE, reason=f"{found.reason}; the reference {broken} does not run there")
 
 
-def _by_one_failure(comparison: Comparison, verdict: Verdict) -> bool:
-    """Whether a case is fixed by one failure of base, which may have been the machine's: another pair will tell."""
-    base, _ = comparison.sides(verdict.case)
-    return verdict.kind is Kind.FIXED and base is not None and len(base.rounds) < 2
+def _wants_another(comparison: Comparison, rules: Rules, case: Case, verdict: Verdict | None) -> bool:
+    """Whether a case whose latency is not judged needs another pair all the same.
+
+    It is fixed by one failure of base, which may have been the machine's; or head's share of the samples that a budget
+    of p99 takes is not there yet, which every pair brings a part of.
+    """
+    base, head = comparison.sides(case)
+    if verdict is not None and verdict.kind is Kind.FIXED and base is not None and len(base.rounds) < 2:
+        return True
+    limited = rules.budgets.latency_p99 is not None and rules.budgeted(case)
+    return limited and head is not None and head.status == "ok" and head.p99 is None and len(head.rounds) < rules.pairs
 
 
 def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh: bool) -> dict[Case, Timed]:

@@ -232,6 +232,27 @@ def test_a_base_that_never_runs_is_fixed_once_a_second_pair_says_so():
     assert twice.exit_code() == 0  # sdpa was compared
 
 
+def many(rounds):
+    """As `side`, each process with a fifth of the samples that a p99 takes."""
+    samples = math.ceil(299 / 5)
+    times = [(name, s, n) for n in rounds for name, s in BASE_SECONDS.items()]
+    return [result(name, 1024, [s] * samples, ratio=8 if name == "dct-x" else None, round=n) for name, s, n in times]
+
+
+@pytest.mark.parametrize("lost", [(1, 2, 3, 4, 5), (2,)])
+def test_a_case_whose_base_fails_gets_the_samples_of_its_p99_all_the_same(lost):
+    rules = replace(RULES, budgets=Budgets(latency_p99=1.0))
+    for pairs in range(1, 6):
+        rounds = range(1, pairs + 1)
+        base = failing(many(rounds), ["dct-x"], [number for number in lost if number in rounds])
+        judgement = compare(base, many(rounds), rules=rules)
+        assert bool(judgement.open) is (pairs < 5)
+        enough = Kind.PASS if pairs == 5 else Kind.INCONCLUSIVE
+        assert kinds(judgement, "budget.latency.p99") == {"dct-x": enough}
+    elsewhere = compare(failing(many([1, 2]), ["dct-x"], (1, 2)), many([1, 2]), rules=replace(rules, at={"seq_len": 9}))
+    assert elsewhere.open == ()
+
+
 @pytest.mark.parametrize("reference", ["sdpa", "none"])
 def test_a_base_whose_references_do_not_run_either_is_broken_and_nothing_is_fixed(reference):
     base = failing(side(range(1, 6)), ["dct-x", reference], range(1, 6))
