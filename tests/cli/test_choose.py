@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -216,20 +215,14 @@ def test_json_and_csv_hold_the_same_answer(cli: Cli, exported: str) -> None:
     assert float(rows[0]["latency"]) == pytest.approx(1e-3)
 
 
-def test_measuring_answers_from_a_new_run_which_is_stored(cli: Cli) -> None:
-    done = cli("choose", "--seq", "64", "--measure", "--format", "json", "--progress", "none")
+def test_measuring_answers_from_a_new_run_which_is_stored_with_samples_enough_for_a_p99(cli: Cli) -> None:
+    asked = ("choose", "--seq", "16", "--max-latency-p99", "10s", "--format", "json")
+    done = cli(*asked, "--measure", "--progress", "none")
     assert done.code == 0, done.err
-    document = json.loads(done.out)
-    assert {m["case"]["seq_len"] for m in document["answers"][0]["methods"]} == {64}
+    document = done.json()
+    [answer] = document["answers"]
+    assert {method["case"]["seq_len"] for method in answer["methods"]} == {16}
+    assert all(method["p99_high"] is not None for method in answer["methods"])
     [run] = cli("list", "runs", "--format", "json").json()
     assert document["run"].startswith(run["run"])
-    again = cli("choose", "--seq", "64", "--format", "json").json()
-    assert again["answers"] == document["answers"]
-
-
-def test_a_budget_for_p99_is_measured_with_samples_enough_for_it(cli: Cli) -> None:
-    flags = ("--seq", "16", "--max-latency-p99", "10s", "--measure", "--progress", "none", "--format", "json")
-    done = cli("choose", *flags)
-    assert done.code == 0, done.err
-    [answer] = done.json()["answers"]
-    assert all(method["p99_high"] is not None for method in answer["methods"])
+    assert cli(*asked).json()["answers"] == document["answers"]
