@@ -120,8 +120,8 @@ def checked(run: Run) -> Checked | None:
 
 
 def in_turns(run: Run) -> bool:
-    """Whether a run was measured in turns with another. Its latencies are none of a run by itself: what turns cost, in
-    cold caches and in threads that must wake, is not the same for every method, so no reference cancels it.
+    """Whether a run was measured in turns with another. Such latencies are none of a run by itself: what turns cost is
+    not the same for every method, so no reference cancels it.
     """
     check = checked(run)
     return check is not None and check.in_turns

@@ -186,10 +186,10 @@ def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | Non
 
 
 def _wants_another(comparison: Comparison, rules: Rules, case: Case, verdict: Verdict | None) -> bool:
-    """Whether a case whose latency is not judged needs another pair all the same.
+    """Whether a case needs another pair, whatever its latencies say.
 
-    It is fixed by one failure of base, which may have been the machine's; or head's share of the samples that a budget
-    of p99 takes is not there yet, which every pair brings a part of.
+    It is fixed by one failure of base, which may have been the machine's; or the samples that a budget of p99 takes are
+    not there yet: each of the pairs that every case gets brings its share of them.
     """
     base, head = comparison.sides(case)
     if verdict is not None and verdict.kind is Kind.FIXED and base is not None and len(base.rounds) < 2:

@@ -14,7 +14,7 @@ function make(tag, attributes, ...children) {
 
 // A sentence whose numbers and ranges stay on one line: a browser would break 3e-07 and (7.61-90.7) after the hyphen.
 function unbroken(text) {
-  return text.split(/(\(?[\d.]+[ex]?-[\d.]+x?\)?)/).map((part, i) => (i % 2 ? make("span", { class: "number" }, part) : part));
+  return text.split(/(\(?[\d.]{1,12}[ex]?-[\d.]{1,12}x?\)?)/).map((part, i) => (i % 2 ? make("span", { class: "number" }, part) : part));
 }
 
 function byId(id) {
