@@ -277,14 +277,19 @@ def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: 
 
 
 def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
-    """How the references themselves changed, by medians over the shapes at which they ran on both sides."""
+    """How the references themselves changed, by medians over the shapes at which they ran on both sides.
+
+    Of pairs by their turns, as all else of them is judged: a slow turn gives few samples, and counts like a fast one.
+    """
+    form: Callable[..., Change] = paired if comparison.paired else unpaired
     drift = {}
     for name in (rules.reference, WITNESS):
         changes = []
         for case, head in comparison.head.items():
             base = comparison.base.get(case)
             if case.implementation == name and base and base.latency and head.latency:
-                changes.append(head.latency.value / base.latency.value)
+                change = form(base, head, {}, False)
+                changes += [change.effect(None)] if change.count else []
         if changes:
             drift[name] = statistics.median(changes)
     return drift

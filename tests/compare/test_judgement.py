@@ -308,6 +308,17 @@ def test_an_empty_comparison_cannot_be_judged():
     assert compare([], [], judged=()).exit_code() == 3
 
 
+def test_the_drift_of_pairs_is_told_by_turns_whatever_share_of_the_samples_a_fast_one_has():
+    def turned(turns):
+        samples = [seconds for count, seconds in turns for _ in range(count)]
+        details = {"turns": [count for count, _ in turns]}
+        return [replace(result("sdpa", 1024, samples, round=n), details=details) for n in (1, 2, 3)]
+
+    base, head = turned([(3, 1e-3)] * 3), turned([(50, 2e-5), (3, 1e-3), (3, 1e-3)])
+    assert compare(base, head, judged=("sdpa",)).drift == {"sdpa": pytest.approx(1.0)}
+    assert compare(base, head, judged=("sdpa",), paired=False).drift == {"sdpa": pytest.approx(0.02)}
+
+
 def test_without_its_reference_a_change_cannot_be_told_from_drift():
     base = [r for r in side(range(1, 6)) if r.case.implementation != "sdpa"]
     judgement = compare(base, side(range(1, 6)))
