@@ -6,7 +6,7 @@ from __future__ import annotations
 def main() -> None:
     """Run the command line."""
     from dctbench.cli import cli
-    from dctbench.cli.commands import run_and_exit
+    from dctbench.cli.options.click_ext import run_and_exit
 
     run_and_exit(cli)
 

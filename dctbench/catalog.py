@@ -220,9 +220,9 @@ METRICS: Mapping[str, Metric] = {
 DEVICES: Mapping[str, Device] = {
     device.name: device
     for device in (
-        Device("cpu", "dctbench.devices.cpu", "the processor, through torch"),
-        Device("cuda", "dctbench.devices.cuda", "an NVIDIA GPU, through torch and NVML: cuda:0, cuda:1"),
-        Device("mps", "dctbench.devices.mps", "the GPU of Apple silicon, through torch"),
+        Device("cpu", "dctbench.worker.devices.cpu", "the processor, through torch"),
+        Device("cuda", "dctbench.worker.devices.cuda", "an NVIDIA GPU, through torch and NVML: cuda:0, cuda:1"),
+        Device("mps", "dctbench.worker.devices.mps", "the GPU of Apple silicon, through torch"),
     )
 }
 
@@ -288,7 +288,7 @@ def implementations() -> Mapping[str, Implementation]:
 
 
 def metrics() -> Mapping[str, Metric]:
-    """Everything that is measured: the table above, and what installed packages add through `dctbench.metrics`.
+    """Everything that is measured: the table above, and what installed packages add through `dctbench.worker.metrics`.
 
     Raises:
         UsageError: when two of them bear one name; the message names both.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -12,15 +11,14 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.postgresql import Server, running
+from tests.support.command import FIGURES, Cli, Done
+from tests.support.postgresql import Server, running
 
 settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
 settings.load_profile("dctbench")
@@ -53,31 +51,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
 
 
-FIGURES = "figures"
-"""The property in which a test records what it has counted, for the end of the log."""
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
         for name, text in getattr(report, "user_properties", ()):
             if name == FIGURES:
                 terminalreporter.write_line(f"{report.nodeid}: {text}")
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Standard output as one JSON document."""
-        return json.loads(self.out)
-
-
-Cli = Callable[..., Done]
 
 
 @pytest.fixture
@@ -122,10 +100,6 @@ def interrupted(tmp_path: Path, environ: dict[str, str]) -> Cli:
         return Done(process.returncode, out, "".join(told) + rest)
 
     return run
-
-
-TINY = ("--seq", "64,128", "--heads", "2", "--head-dim", "8", "--rounds", "2")
-"""A sweep whose cases take milliseconds."""
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import pytest
 
 from dctbench import analysis, catalog
 from dctbench.errors import AbsentError, NotLoadedError, UsageError
-from dctbench.references import Recorded
-from dctbench.report.html import html
-from tests.made import ENVIRONMENT, RUN, result
-from tests.packages import install
+from dctbench.page.html import html
+from dctbench.runs.lookup import Recorded
+from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.packages import install
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,17 @@ import click
 import pytest
 import yaml
 
+from benchmarks import gate_rates, pair_noise
 from dctbench import analysis
 from dctbench.cli import cli
-from dctbench.cli.layout import Layout
-from dctbench.cli.output import table_lines
-from dctbench.imports import read_file
+from dctbench.cli.tables.output import table_lines
+from dctbench.cli.tables.results import Layout
+from dctbench.importers import read_file
 from dctbench.model import Case
-from dctbench.report.verdicts.markdown import MARKER
-from dctbench.suite import parse
-from tests.benchmarks import gate_rates, pair_noise
+from dctbench.spec.suites import parse
+from dctbench.wording.verdict_markdown import MARKER
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- begin: (?P<file>\S+) -->\n(?P<body>.*?)<!-- end: (?P=file) -->", re.DOTALL)
 
 

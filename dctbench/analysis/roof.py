@@ -1,6 +1,6 @@
 """What limits it: where each case stands under the ceilings that were measured on its machine.
 
-A result carries where its own process stood (`dctbench.roofline`); here the case stands at its median over all
+A result carries where its own process stood (`dctbench.machine.roofline`); here the case stands at its median over all
 processes, the one that every other figure shows, and the ceilings are read back from what the result says of them.
 """
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
-from dctbench.stats import Interval, student_t_quantile
+from dctbench.stats.robust import Interval, student_t_quantile
 
 LEAST_POINTS = 4
 PLATEAU = 0.3

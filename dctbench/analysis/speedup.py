@@ -8,7 +8,7 @@ from enum import Enum
 
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
-from dctbench.stats import log_mean_interval
+from dctbench.stats.robust import log_mean_interval
 
 REFERENCE = "sdpa"
 SINGLE_ROUND_BAND = 1.25

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dctbench import catalog
 from dctbench.analysis.speedup import SINGLE_ROUND_BAND, Winner, compare, references
 from dctbench.analysis.summary import Summary
-from dctbench.stats import log_mean_ends
+from dctbench.stats.robust import log_mean_ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dctbench import catalog
 from dctbench.model import Case, Result, Status
-from dctbench.stats import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
+from dctbench.stats.robust import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
 
 
 @dataclass(frozen=True, slots=True)

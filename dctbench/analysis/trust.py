@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dctbench.analysis.summary import Summary
-from dctbench.stats import SIGMA_PER_MAD, outliers, trend
+from dctbench.stats.robust import SIGMA_PER_MAD, outliers, trend
 
 WIDE = 0.10
 """A median whose 95% interval reaches further than this share of it is not known well enough to compare closely."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dctbench.cli.commands import CONTEXT, Group, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Group, version_option
 
 _COMMANDS = {
     "run": ("Measure", "Measure attentions over a sweep and store every result."),

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dctbench.analysis import Summary
-from dctbench.compare.evidence import paired_p, rank_sum_p
 from dctbench.model import PAIR, TURNS, Result
-from dctbench.stats import Interval, log_mean_interval, student_t_quantile
+from dctbench.stats.robust import Interval, log_mean_interval, student_t_quantile
+from dctbench.stats.sequential import paired_p, rank_sum_p
 
 CONFIRMING = 1000
 """Rounds above this number confirm: they are fresh, and judged without the rounds before."""

@@ -13,10 +13,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dctbench.analysis import REFERENCE, Budgets
-from dctbench.bounds import Bad, converted
 from dctbench.compare.rules import TOLERANCES, Rules
-from dctbench.limits import LEAST_TOLERANCE, MOST_PAIRS
 from dctbench.model import Case, Run
+from dctbench.spec.gate import LEAST_TOLERANCE, MOST_PAIRS
+from dctbench.text.untrusted import Bad, converted
 
 _Share = Annotated[float, Meta(ge=0, le=1e6)]
 _OfLatency = Annotated[float, Meta(ge=LEAST_TOLERANCE, le=1e6)]

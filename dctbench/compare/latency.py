@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dctbench.compare.change import Change
-from dctbench.compare.evidence import holm
 from dctbench.compare.rules import ALPHA, MOVED, Rules
 from dctbench.model import Case
+from dctbench.stats.sequential import holm
 
 
 class Finding(Enum):

@@ -9,7 +9,7 @@ from typing import Any
 from dctbench.compare.checked import in_turns
 from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
-from dctbench.environment import STABLE, STABLE_OF_GPU
+from dctbench.machine.environment import STABLE, STABLE_OF_GPU
 from dctbench.model import Environment, Run
 
 _SHOWN = (*STABLE, "dctbench", "numpy", "release", "governor", "boost", "affinity", "cpu_quota", "huge_pages",

@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 
 from dctbench.compare.change import LOOKS
-from dctbench.compare.evidence import least_paired_p
 from dctbench.compare.rules import ALPHA
-from dctbench.limits import MOST_PAIRS
-from dctbench.texts import counted
+from dctbench.spec.gate import MOST_PAIRS
+from dctbench.stats.sequential import least_paired_p
+from dctbench.text.sanitize import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dctbench.compare.outcome import Outcome, apart, differences
 from dctbench.compare.rules import Rules
 from dctbench.errors import CannotJudgeError
 from dctbench.model import Case, Kind, Verdict
-from dctbench.references import Recorded
+from dctbench.runs.lookup import Recorded
 
 _FEWEST = 2
 """Processes that a difference between two runs takes at least: one alone says nothing of the next."""

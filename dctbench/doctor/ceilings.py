@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dctbench import units
-from dctbench.calibration import DISTURBING_CORES, DTYPES, Calibration
 from dctbench.doctor.finding import Finding, ok, warning
 from dctbench.errors import CannotJudgeError
+from dctbench.machine.calibration import DISTURBING_CORES, DTYPES, Calibration
 from dctbench.runners.local import LocalRunner
+from dctbench.text.format import format_count, format_seconds
 
 TIMEOUT = 300.0
 UNSTEADY = 0.1
@@ -42,9 +42,9 @@ def ceilings(device: str, found: Calibration | None) -> Finding:
             "implausible results, and transforms are planned by shipped rates",
             f"{REMEDY} (half a minute)",
         )
-    rates = ", ".join(f"{dtype} {units.count(found.gemm[dtype], 'FLOP/s')}" for dtype in DTYPES if dtype in found.gemm)
+    rates = ", ".join(f"{dtype} {format_count(found.gemm[dtype], 'FLOP/s')}" for dtype in DTYPES if dtype in found.gemm)
     threads = f"{found.threads} thread{'s' if found.threads != 1 else ''}"
-    text = f"{device} with {threads}: {rates}; copy {units.count(found.bandwidth, 'B/s')} ({found.measured_at[:10]})"
+    text = f"{device} with {threads}: {rates}; copy {format_count(found.bandwidth, 'B/s')} ({found.measured_at[:10]})"
     doubts = [f"{name} unsteady" for name, spread in sorted(found.spread.items()) if spread > UNSTEADY]
     if found.others >= DISTURBING_CORES:
         doubts.insert(0, f"others used {found.others:.1f} cores meanwhile")
@@ -66,8 +66,8 @@ def rates(found: Calibration) -> list[Finding]:
 
 def _rates(model: Mapping[str, float]) -> str:
     flops = {
-        name: units.count(model[key], "FLOP/s")
+        name: format_count(model[key], "FLOP/s")
         for name, key in (("products", "gemm"), ("small ones", "small_gemm"), ("FFTs", "fft"))
     }
     told = ", ".join(f"{name} {rate}" for name, rate in flops.items())
-    return f"{units.seconds(model['call'])} a call, {told}, memory {units.count(model['bandwidth'], 'B/s')}"
+    return f"{format_seconds(model['call'])} a call, {told}, memory {format_count(model['bandwidth'], 'B/s')}"

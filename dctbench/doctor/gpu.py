@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dctbench import gpus, units
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import UnavailableError
+from dctbench.machine import nvml
+from dctbench.text.format import format_size
 
 
 def findings(torch: Mapping[str, Any]) -> list[Finding]:
@@ -17,7 +18,7 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
         torch: what a worker's torch said of itself, empty when it could not be asked.
     """
     try:
-        gauges = gpus.visible()
+        gauges = nvml.visible()
         known = [gauge.facts() for gauge in gauges]
     except UnavailableError as error:
         if torch.get("gpus"):
@@ -34,12 +35,12 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def title(gpu: gpus.Gpu) -> str:
+def title(gpu: nvml.Gpu) -> str:
     """`NVIDIA H100 (80.0 GiB)`; without a size where it has none of its own."""
-    return gpu.name if gpu.memory_bytes is None else f"{gpu.name} ({units.size(gpu.memory_bytes)})"
+    return gpu.name if gpu.memory_bytes is None else f"{gpu.name} ({format_size(gpu.memory_bytes)})"
 
 
-def seen_by_torch(known: Sequence[gpus.Gpu], torch: Mapping[str, Any]) -> Finding:
+def seen_by_torch(known: Sequence[nvml.Gpu], torch: Mapping[str, Any]) -> Finding:
     """Whether torch can use what the driver has."""
     text = ", ".join(map(title, known))
     found = f"{text}; driver {known[0].driver}"
@@ -66,7 +67,7 @@ def seen_by_torch(known: Sequence[gpus.Gpu], torch: Mapping[str, Any]) -> Findin
     return ok("GPU", found)
 
 
-def clocks(name: str, gpu: gpus.Gpu, reading: gpus.Reading) -> Finding:
+def clocks(name: str, gpu: nvml.Gpu, reading: nvml.Reading) -> Finding:
     """Whether something holds its clock down."""
     parts = [
         f"SM clock {reading.clock_mhz} MHz now, {gpu.clock_mhz} MHz meant" if reading.clock_mhz else "clock not told",
@@ -91,7 +92,7 @@ def company(name: str, processes: Mapping[int, int | None] | None) -> Finding:
         return ok(check, "NVML does not tell who computes there")
     if not processes:
         return ok(check, "no other process computes there")
-    held = ", ".join(f"pid {pid}" + (f" ({units.size(size)})" if size else "") for pid, size in processes.items())
+    held = ", ".join(f"pid {pid}" + (f" ({format_size(size)})" if size else "") for pid, size in processes.items())
     return warning(
         check, f"other processes compute there: {held}", "end them or take another GPU: it is shared in turns"
     )

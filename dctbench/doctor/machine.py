@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from dctbench import host, suite, units
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import CannotJudgeError
-from dctbench.neighbours import NOTICED_CORES, NOTICED_STOLEN, Neighbours, Usage, busiest
+from dctbench.machine import host
+from dctbench.machine.contention import NOTICED_CORES, NOTICED_STOLEN, Neighbours, Usage, busiest
+from dctbench.spec import suites
+from dctbench.text.format import format_percent, format_seconds, format_size
 
 WATCHED_SECONDS = 0.5
 """How long other processes are watched."""
@@ -25,7 +27,7 @@ def findings(facts: Mapping[str, Any]) -> list[Finding]:
     """Every check of the machine.
 
     Args:
-        facts: of the environment that cases would run in (`dctbench.environment.collect`).
+        facts: of the environment that cases would run in (`dctbench.machine.environment.collect`).
     """
     return [
         timer(*clock_steps(), facts["clocksource"]),
@@ -59,7 +61,7 @@ def timer(step: float, reading: float, clocksource: str | None) -> Finding:
         return failure(
             "timer", f"perf_counter {found}{kept}", "no latency can be measured here", CannotJudgeError.exit_code
         )
-    found = f"perf_counter moves in steps of {units.seconds(step)}, {units.seconds(reading)} per reading{kept}"
+    found = f"perf_counter moves in steps of {format_seconds(step)}, {format_seconds(reading)} per reading{kept}"
     if step > 1e-6 or reading > 1e-6 or clocksource in SLOW_CLOCKS:
         return warning("timer", found, "calls under 100 µs are uncertain; a kernel that keeps time by tsc is finer")
     return ok("timer", found)
@@ -73,7 +75,7 @@ def processor(facts: Mapping[str, Any]) -> Finding:
     parts = [
         facts["cpu"],
         cores,
-        *(f"{name} {units.size(caches[name])}" for name in last),
+        *(f"{name} {format_size(caches[name])}" for name in last),
         " ".join(facts["cpu_flags"]) or "no wide vectors",
         f"{facts['virtualisation']} virtual machine" if facts["virtualisation"] else "bare metal",
     ]
@@ -118,7 +120,7 @@ def neighbours(usage: Usage | None, names: list[str]) -> list[Finding]:
         loads.append(
             warning(
                 "stolen time",
-                f"the hypervisor gave {units.percent(usage.stolen)} of the time to other machines on this host",
+                f"the hypervisor gave {format_percent(usage.stolen)} of the time to other machines on this host",
                 "measure at another hour, or on a host that is not shared; more --rounds average it out",
             )
         )
@@ -144,7 +146,7 @@ def affinity(facts: Mapping[str, Any]) -> Finding:
 def container(kind: str | None, quota: float | None, throttled: tuple[int, int] | None, limit: int | None) -> Finding:
     """What a container, or a service manager, allows."""
     where = kind or "none seen"
-    memory_limit = f"memory limit {units.size(limit)}" if limit else "no memory limit"
+    memory_limit = f"memory limit {format_size(limit)}" if limit else "no memory limit"
     if quota is None:
         return ok("container", f"{where}; no CPU quota, {memory_limit}")
     found = f"{where}; CPU quota of {quota:g} cores, {memory_limit}"
@@ -152,7 +154,7 @@ def container(kind: str | None, quota: float | None, throttled: tuple[int, int] 
     if stopped > 0.01:
         return warning(
             "container",
-            f"{found}; it was stopped in {units.percent(stopped)} of its periods, tens of milliseconds each",
+            f"{found}; it was stopped in {format_percent(stopped)} of its periods, tens of milliseconds each",
             f"use fewer threads than the quota: OMP_NUM_THREADS={max(1, int(quota))}, or raise the quota",
         )
     if quota != int(quota):
@@ -162,7 +164,9 @@ def container(kind: str | None, quota: float | None, throttled: tuple[int, int] 
 
 def memory(free: int, total: int, swapped: int) -> Finding:
     """Whether there is room for the longer cases."""
-    found = f"{units.size(free)} of {units.size(total)} free, {units.size(swapped) if swapped else 'nothing'} swapped"
+    found = (
+        f"{format_size(free)} of {format_size(total)} free, {format_size(swapped) if swapped else 'nothing'} swapped"
+    )
     if free < LITTLE_MEMORY * total:
         return warning("memory", found, "close what holds it: longer cases will end as oom, or in swap")
     return ok("memory", found)
@@ -179,7 +183,7 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
         return ok("allocator", f"{libc}, told to keep freed memory ({chosen}): not what users get by default")
     if not (libc or "").startswith("glibc"):
         return ok("allocator", f"that of {libc or sys.platform}")
-    told = suite.load("ci").settings["env"]
+    told = suites.load("ci").settings["env"]
     values = " and ".join(f'{name} = "{told[name]}"' for name in KEEPS_MEMORY)
     return ok(
         "allocator",

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from dctbench import units
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import DctbenchError, StoreError
-from dctbench.host import read_text
+from dctbench.machine.host import read_text
 from dctbench.store import MissingError, RunState, is_url, masked, open_store
-from dctbench.texts import counted
+from dctbench.text.format import format_size
+from dctbench.text.sanitize import counted
 
 STORE_FAILS = StoreError.exit_code
 LITTLE_SPACE = 1 << 30
@@ -37,7 +37,7 @@ def disk(location: str) -> Finding:
     except OSError as error:
         return failure("disk", f"{folder}: {error.strerror}", "name another store with --store", STORE_FAILS)
     kind = file_system(folder, read_text("/proc/mounts") or "")
-    found = f"{units.size(free)} free at {folder}" + (f" ({kind})" if kind else "")
+    found = f"{format_size(free)} free at {folder}" + (f" ({kind})" if kind else "")
     if free < NO_SPACE:
         return failure("disk", found, "free some space, or name another store with --store", STORE_FAILS)
     if free < LITTLE_SPACE:
@@ -67,7 +67,7 @@ def store(location: str) -> Finding:
         return failure("store", error.message, error.hint or "name another with --store", STORE_FAILS)
     except OSError as error:
         return failure("store", f"{location}: {error.strerror}", "name another with --store", STORE_FAILS)
-    size = units.size(path.stat().st_size)
+    size = format_size(path.stat().st_size)
     return ok("store", f"{location}: {_held(runs)}, {size}; rollback journal, SQLite {sqlite3.sqlite_version}")
 
 

@@ -33,7 +33,7 @@ def interpreter(python: str, variables: Mapping[str, str]) -> tuple[Environment,
         raise UsageError(f"--base-python {python}: no such program", hint="name the interpreter: other-env/bin/python")
     try:
         done = subprocess.run(
-            [path, "-P", "-m", "dctbench.environment"],
+            [path, "-P", "-m", "dctbench.machine.environment"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -14,16 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from dctbench import catalog, environment, gpus, host
-from dctbench.calibration import Calibration
+from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
+from dctbench.machine import environment, host, nvml
+from dctbench.machine.calibration import Calibration
 from dctbench.model import COMPILER, Case, Result
-from dctbench.runners import Facts, Turn, answers, result_from_answer
-from dctbench.runners.children import Child, Ended, Fresh, GoneError, Launcher, Zygote
-from dctbench.runners.conversation import converse, left_behind, obituary, read_answer
+from dctbench.runners import Facts, Turn, responses, result_from_answer
+from dctbench.runners.exchange import converse, left_behind, obituary, read_answer
+from dctbench.runners.interleave import TURNS
 from dctbench.runners.interpreters import interpreter, other_variables
+from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.locks import Lock, temporary_folder
-from dctbench.runners.turns import TURNS
 
 Isolation = Literal["auto", "zygote", "fresh"]
 DESCRIBE_TIMEOUT = 120.0
@@ -128,7 +129,7 @@ class LocalRunner:
             }
         }
 
-        read = partial(answers.case_answer, drop_unknown=self._elsewhere)
+        read = partial(responses.case_answer, drop_unknown=self._elsewhere)
 
         def ask() -> dict[str, Any]:
             launcher = self._launcher(case.device, round)
@@ -185,7 +186,7 @@ class LocalRunner:
         request = {"describe": {"implementations": names, "cases": [case.to_json() for case in cases]}}
         timeout = min(DESCRIBE_TIMEOUT, self.settings.case_timeout)
         return self._ask(
-            request, timeout, self._launcher("cpu", 1), lambda line: answers.description(line, names, len(cases))
+            request, timeout, self._launcher("cpu", 1), lambda line: responses.description(line, names, len(cases))
         )
 
     def ask(self, question: str, timeout: float, holding: str | None = None, **arguments: Any) -> dict[str, Any]:
@@ -201,7 +202,7 @@ class LocalRunner:
         def run() -> dict[str, Any]:
             with self.device(holding) if holding else nullcontext():
                 return self._ask(
-                    {question: arguments}, timeout, Fresh(self.variables, self.python), answers.free_answer
+                    {question: arguments}, timeout, Fresh(self.variables, self.python), responses.free_answer
                 )
 
         return self._thread.submit(run).result()
@@ -285,7 +286,7 @@ class LocalRunner:
     @contextmanager
     def device(self, device: str) -> Iterator[None]:
         """The device for this run alone: others on this machine wait."""
-        lock = Lock(gpus.physical(device, self.variables).replace(":", "-"))
+        lock = Lock(nvml.physical(device, self.variables).replace(":", "-"))
         try:
             told = False
             while not lock.take():

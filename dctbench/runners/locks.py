@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dctbench.errors import TemporaryFolderError
-from dctbench.texts import harmless
+from dctbench.text.sanitize import harmless
 
 
 class Lock:

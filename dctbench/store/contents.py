@@ -11,13 +11,13 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from dctbench.calibration import Calibration
 from dctbench.errors import UsageError
-from dctbench.garbage import no_collections
+from dctbench.machine.calibration import Calibration
 from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Status
 from dctbench.store import records, schema
 from dctbench.store.engines import batches, insert, rows_of, transaction
 from dctbench.store.failures import DamagedError, remedy, translated
+from dctbench.store.gc_pause import no_collections
 from dctbench.store.naming import checked_baseline_name, run_named
 
 RETRIED: frozenset[Status] = FAILED | {"skipped"}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dctbench import units
 from dctbench.errors import StoreError
 from dctbench.store.location import is_url, masked
+from dctbench.text.format import format_size
 
 NOT_UTF8 = "Could not decode"
 """How sqlite3 begins to say that a text is not UTF-8."""
@@ -100,7 +100,7 @@ def _explained(name: str, text: str) -> str:
 
 def _free(path: Path) -> str:
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
-    return units.size(shutil.disk_usage(folder).free)
+    return format_size(shutil.disk_usage(folder).free)
 
 
 def _kind(error: Exception, text: str) -> type[StoreError]:

@@ -22,7 +22,7 @@ from dctbench.store import records, schema
 from dctbench.store.contents import Store, one_of
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.failures import DamagedError
-from dctbench.texts import counted, harmless
+from dctbench.text.sanitize import counted, harmless
 
 _MUST_AGREE = ("label", "suite", "dctbench_version", "settings")
 Rows = list[Mapping[str, Any]]

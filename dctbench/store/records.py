@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 
-from dctbench.calibration import Calibration
+from dctbench.machine.calibration import Calibration
 from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, canonical_json
 from dctbench.store.failures import DamagedError, remedy
-from dctbench.texts import harmless
+from dctbench.text.sanitize import harmless
 
 Row = dict[str, Any]
 _quoted = json.encoder.encode_basestring_ascii  # what json.dumps does with a text

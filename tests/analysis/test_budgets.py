@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dctbench import analysis
 from dctbench.analysis import Budgets, Summary
 from dctbench.model import Result, Status
-from tests.made import result
+from tests.support.made import result
 
 MIB = 2.0**20
 

@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.analysis import Payoff, Winner
-from tests.made import result
+from tests.support.made import result
 
 LATENCY = st.floats(1e-6, 10)
 

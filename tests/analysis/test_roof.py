@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.calibration import Calibration
-from dctbench.roofline import bytes_at_least, under_the_roof
-from tests.made import result
+from dctbench.machine.calibration import Calibration
+from dctbench.machine.roofline import bytes_at_least, under_the_roof
+from tests.support.made import result
 
 RATES = st.floats(1e9, 1e13)
 

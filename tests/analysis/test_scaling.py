@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from dctbench import analysis
-from tests.made import result
+from tests.support.made import result
 
 LENGTHS = [2**k for k in range(7, 13)]
 

@@ -15,7 +15,7 @@ from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.analysis import Steadiness, Trouble
-from tests.made import result
+from tests.support.made import result
 
 ROUNDS = st.lists(st.lists(st.floats(1e-4, 1e-1), min_size=3, max_size=15), min_size=1, max_size=4)
 

@@ -9,15 +9,7 @@ from hypothesis import given
 
 from dctbench.attention import build
 from dctbench.errors import UsageError
-from tests.attention.definitions import (
-    Shape,
-    array,
-    assert_real_rows_close,
-    drawn,
-    projected,
-    shapes,
-    softmax,
-)
+from tests.support.definitions import Shape, array, assert_real_rows_close, drawn, projected, shapes, softmax
 
 
 @given(shape=shapes())

@@ -21,8 +21,8 @@ from dctbench import catalog
 from dctbench.attention import build
 from dctbench.attention.dct_layer import DctAttention
 from dctbench.errors import UsageError
-from dctbench.metrics.memory import predicted_tensor_bytes
 from dctbench.transforms import CostModel
+from dctbench.worker.metrics.memory import predicted_tensor_bytes
 
 Array = NDArray[np.float64]
 FAMILY = ["dct-x", "dct-qkv", "dct-ideal", "dct-resample", "dct-kv"]

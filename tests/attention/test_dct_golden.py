@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dctbench.attention import build
-from tests.attention import goldens
+from tests.support import golden as goldens
 
 AGREEMENT = 5e-6
 FORMS = {"dct_x": "dct-x", "dct_qkv": "dct-qkv", "dct_ideal": "dct-ideal"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dctbench.attention import build
 from dctbench.attention.delta_net import DeltaNet, inverse_of_unit_lower
-from tests.attention.definitions import Array, Shape, array, assert_real_rows_close, drawn, projected, shapes
+from tests.support.definitions import Array, Shape, array, assert_real_rows_close, drawn, projected, shapes
 
 
 def silu(x: Array) -> Array:

@@ -13,8 +13,8 @@ from dctbench.attention import build
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.attention.sdpa_kernels import FlashAttention, MathAttention
 from dctbench.errors import UnavailableError, UnsupportedError
-from tests.attention import goldens
-from tests.attention.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
+from tests.support import golden as goldens
+from tests.support.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
 
 ON_CPU = ("full", "sdpa", "sdpa-flash", "sdpa-math")
 """The exact methods that run here."""

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 
 from dctbench.attention import build
-from tests.attention.definitions import Array, Shape, array, assert_real_rows_close, drawn, shapes
+from tests.support.definitions import Array, Shape, array, assert_real_rows_close, drawn, shapes
 
 
 def fourier(n: int) -> Array:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 
 from dctbench.attention import build
-from tests.attention.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes
+from tests.support.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes
 
 
 def phi(x: Array) -> Array:

@@ -9,8 +9,8 @@ from hypothesis import given
 
 from dctbench.attention import build
 from dctbench.attention.linformer import LinformerAttention
-from tests.attention import goldens
-from tests.attention.definitions import Array, Shape, array, assert_real_rows_close, drawn, projected, shapes, softmax
+from tests.support import golden as goldens
+from tests.support.definitions import Array, Shape, array, assert_real_rows_close, drawn, projected, shapes, softmax
 
 
 @pytest.mark.parametrize("golden", goldens.load("linformer"), ids=lambda golden: golden.name)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dctbench.attention import build
 from dctbench.attention.nystromformer import NystromAttention
-from tests.attention import goldens
-from tests.attention.definitions import (
+from tests.support import golden as goldens
+from tests.support.definitions import (
     Array,
     Head,
     Shape,

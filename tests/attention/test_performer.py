@@ -8,7 +8,7 @@ from hypothesis import given
 
 from dctbench.attention import build
 from dctbench.attention.performer import PerformerAttention
-from tests.attention.definitions import (
+from tests.support.definitions import (
     Array,
     Head,
     Shape,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dctbench.attention import build
 from dctbench.attention.reformer import ReformerAttention
 from dctbench.errors import UnsupportedError, UsageError
-from tests.attention.definitions import (
+from tests.support.definitions import (
     Array,
     Head,
     Shape,

@@ -11,7 +11,7 @@ from dctbench.attention import build
 from dctbench.attention.encoder import Encoder
 from dctbench.attention.scopes import build_scope
 from dctbench.errors import UsageError
-from tests.attention.definitions import array
+from tests.support.definitions import array
 
 SIZES = {"seq_len": 12, "dim": 16, "heads": 2}
 

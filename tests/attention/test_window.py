@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dctbench.attention import build
 from dctbench.attention.window import WindowAttention
 from dctbench.errors import UsageError
-from tests.attention.definitions import Array, Head, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
+from tests.support.definitions import Array, Head, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
 
 
 def neighbours(half_width: int) -> Head:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from dctbench import suite
-from tests.benchmarks import gate_rates
+from benchmarks import gate_rates
+from dctbench.spec import suites
 
 
 @pytest.mark.parametrize(("hits", "of"), [(0, 200), (1, 10), (10, 10), (57, 60)])
@@ -47,7 +47,7 @@ def test_a_gate_counts_only_when_it_fails_for_what_was_planted() -> None:
 
 
 def test_the_planted_cases_are_those_of_the_suite() -> None:
-    axes = suite.load("ci").axes
+    axes = suites.load("ci").axes
     assert {"dct-x"} <= set(axes["impl"])
     assert list(axes["seq"]).count(gate_rates.PLANTED_LENGTH) * len(axes["ratio"]) == gate_rates.PLANTED_CASES
 

@@ -10,10 +10,10 @@ import pytest
 from selenium import webdriver
 
 from dctbench.model import Result
-from dctbench.references import Recorded
-from dctbench.report.html import html
-from tests.browser.driving import chromium
-from tests.made import ENVIRONMENT, RUN, result
+from dctbench.page.html import html
+from dctbench.runs.lookup import Recorded
+from tests.support.browser import chromium
+from tests.support.made import ENVIRONMENT, RUN, result
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 MIB = 2.0**20

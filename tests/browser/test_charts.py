@@ -14,12 +14,12 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from dctbench.model import Environment, Result
-from dctbench.references import Recorded
-from dctbench.report.html import html
-from dctbench.report.sources import source
+from dctbench.page.assets import source
+from dctbench.page.html import html
+from dctbench.runs.lookup import Recorded
 from tests.browser.conftest import MIB, written
-from tests.browser.driving import screen, settled
-from tests.made import ENVIRONMENT, RUN, result
+from tests.support.browser import screen, settled
+from tests.support.made import ENVIRONMENT, RUN, result
 
 CODE = """
 const chart = document.getElementById(arguments[0]);

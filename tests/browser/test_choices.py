@@ -13,13 +13,13 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from dctbench import analysis
 from dctbench.analysis import Budgets
-from dctbench.references import Recorded
-from dctbench.report import choice
-from dctbench.report.html import html
-from dctbench.report.labels import Labels
+from dctbench.page.html import html
+from dctbench.runs.lookup import Recorded
+from dctbench.wording import recommendation
+from dctbench.wording.labels import Labels
 from tests.browser.conftest import recorded, written
-from tests.browser.driving import screen, settled, texts
-from tests.made import result
+from tests.support.browser import screen, settled, texts
+from tests.support.made import result
 
 TRACES = """
 const element = document.getElementById(arguments[0]);
@@ -171,10 +171,10 @@ def test_budgets_are_answered_with_the_words_of_choose(
     [standing] = analysis.standings(here, "sdpa")
     found = analysis.choose(standing, budgets)
     if budgets.latency_p99 is not None and batch == 1:
-        assert choice.MEDIAN in answer
+        assert recommendation.MEDIAN in answer
         return
-    assert answer == choice.verdict(standing, found, budgets, labels)
-    assert lines == choice.remarks(standing, found, budgets)[: len(lines)]
+    assert answer == recommendation.verdict(standing, found, budgets, labels)
+    assert lines == recommendation.remarks(standing, found, budgets)[: len(lines)]
     assert len(lines) >= len(found.over) + len(found.unmeasured)
 
 

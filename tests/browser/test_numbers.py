@@ -8,10 +8,19 @@ from collections.abc import Callable
 import pytest
 from selenium import webdriver
 
-from dctbench import quantities, units
 from dctbench.errors import UsageError
-from dctbench.report import rows
-from dctbench.report.sources import source
+from dctbench.page.assets import source
+from dctbench.text.format import (
+    format_count,
+    format_percent,
+    format_ratio,
+    format_relative_error,
+    format_seconds,
+    format_size,
+    format_three_digits,
+)
+from dctbench.text.parse import parse_duration, parse_share, parse_size
+from dctbench.wording import cells
 
 EDGES = [
     0.0,
@@ -52,14 +61,14 @@ def values() -> list[float]:
 @pytest.mark.parametrize(
     ("name", "python"),
     [
-        ("secondsWords", units.seconds),
-        ("sizeWords", units.size),
-        ("ratioWords", units.ratio),
-        ("percentWords", units.percent),
-        ("errorWords", units.relative_error),
-        ("widthWords", rows.width_words),
-        ("threeDigits", units.three_digits),
-        ("flops", lambda value: units.count(value, "FLOP")),
+        ("secondsWords", format_seconds),
+        ("sizeWords", format_size),
+        ("ratioWords", format_ratio),
+        ("percentWords", format_percent),
+        ("errorWords", format_relative_error),
+        ("widthWords", cells.width_words),
+        ("threeDigits", format_three_digits),
+        ("flops", lambda value: format_count(value, "FLOP")),
     ],
 )
 def test_numbers_read_as_in_the_terminal(browser: webdriver.Chrome, name: str, python: Callable[[float], str]) -> None:
@@ -71,7 +80,7 @@ def test_numbers_read_as_in_the_terminal(browser: webdriver.Chrome, name: str, p
 
 @pytest.mark.parametrize(
     ("name", "python"),
-    [("readSeconds", quantities.duration), ("readSize", quantities.size), ("readShare", quantities.share)],
+    [("readSeconds", parse_duration), ("readSize", parse_size), ("readShare", parse_share)],
 )
 def test_what_is_typed_is_read_as_on_the_command_line(
     browser: webdriver.Chrome, name: str, python: Callable[[str, str], float]

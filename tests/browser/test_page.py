@@ -16,11 +16,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from dctbench.compare.stored import compare_stored
-from dctbench.references import Recorded
-from dctbench.report.html import html
+from dctbench.page.html import html
+from dctbench.runs.lookup import Recorded
 from tests.browser.conftest import EVIL, recorded, results, written
-from tests.browser.driving import screen, settled, texts
-from tests.made import result
+from tests.support.browser import screen, settled, texts
+from tests.support.made import result
 
 FIGURES = ("latency", "speedup", "memory", "pareto", "split", "roofline", "strips-512", "order-512")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY
+from tests.support.command import TINY
 
 SPY = """
 import json, sys

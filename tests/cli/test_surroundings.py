@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.support.command import Cli
 
 ONE = ("run", "--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
 DOCUMENTS = ("export json", "export csv", "export markdown", "list impls --format json")

@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 
 from dctbench.analysis import summarise
 from dctbench.compare.change import CONFIRMING, paired, unpaired
-from tests.made import result
+from tests.support.made import result
 
 
 def summary(seconds_by_round, name="dct-x"):

@@ -16,9 +16,9 @@ from dctbench.compare import TOLERANCES, Rules, apart
 from dctbench.compare.checked import checked, written
 from dctbench.compare.stored import compare_stored
 from dctbench.model import Kind
-from dctbench.references import Recorded
-from tests.made import ENVIRONMENT, result
-from tests.outcomes import BASE, HEAD, in_rounds, judged
+from dctbench.runs.lookup import Recorded
+from tests.support.made import ENVIRONMENT, result
+from tests.support.outcomes import BASE, HEAD, in_rounds, judged
 
 RULES = [
     Rules(),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dctbench.analysis import Budgets, summarise
 from dctbench.compare import CONFIRMING, Comparison, Rules, judge
 from dctbench.model import Kind
-from tests.made import result
+from tests.support.made import result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
 BASE_SECONDS = {"sdpa": 4e-3, "dct-x": 2e-3, "none": 1e-3}

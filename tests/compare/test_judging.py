@@ -9,7 +9,7 @@ import pytest
 from dctbench import analysis
 from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
 from dctbench.model import Kind, Result
-from tests.made import result
+from tests.support.made import result
 
 STORED = Rules(pairs=2, max_pairs=1000, confirm=False)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dctbench.compare import CONFIRMING, Rules
-from dctbench.compare.evidence import holm, paired_p, rank_sum_p
 from dctbench.compare.reach import Reach
 from dctbench.model import Kind
+from dctbench.stats.sequential import holm, paired_p, rank_sum_p
 from tests.compare.test_judgement import compare, kinds, side, slow
 
 ALPHA, LOOKS = 0.05, 2

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from dctbench import environment, suite
 from dctbench.doctor import machine
 from dctbench.doctor.finding import Finding
-from dctbench.neighbours import Usage
+from dctbench.machine import environment
+from dctbench.machine.contention import Usage
+from dctbench.spec import suites
 
 FACTS: dict[str, Any] = {
     "cpu": "Test CPU", "cores_physical": 4, "cores_logical": 8, "cores_usable": 8, "caches": {"L2": 1 << 20},
@@ -74,9 +75,9 @@ def test_neighbours_are_noticed_and_named(
 
 
 def test_one_memory_node_needs_no_pinning_and_several_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dctbench.host.affinity", lambda: list(range(8)))
+    monkeypatch.setattr("dctbench.machine.host.affinity", lambda: list(range(8)))
     assert states(machine.affinity(FACTS), machine.affinity(FACTS | {"numa_nodes": 2})) == ["ok", "warning"]
-    monkeypatch.setattr("dctbench.host.affinity", lambda: [0, 1])
+    monkeypatch.setattr("dctbench.machine.host.affinity", lambda: [0, 1])
     pinned = machine.affinity(FACTS | {"numa_nodes": 2, "affinity": "0-1", "cores_usable": 2})
     assert states(pinned) == ["ok"]
     assert "pinned to cores 0-1" in pinned.found
@@ -97,11 +98,11 @@ def test_little_memory_is_a_warning() -> None:
 
 
 def test_in_a_container_the_memory_is_what_its_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dctbench.host.memory_available", lambda: 0)
-    monkeypatch.setattr("dctbench.host.memory_limit", lambda: 1 << 30)
+    monkeypatch.setattr("dctbench.machine.host.memory_available", lambda: 0)
+    monkeypatch.setattr("dctbench.machine.host.memory_limit", lambda: 1 << 30)
     free, total, _ = machine._memory()
     assert (free, total) == (0, 1 << 30)
-    monkeypatch.setattr("dctbench.host.memory_available", lambda: None)
+    monkeypatch.setattr("dctbench.machine.host.memory_available", lambda: None)
     assert machine._memory()[0] > 0
 
 
@@ -109,7 +110,7 @@ def test_the_allocator_is_explained_in_each_of_its_states() -> None:
     default = machine.allocator({}, "glibc 2.36")
     assert "page faults" in default.found
     advised = dict(re.findall(r'(MALLOC_\w+) = "(\d+)"', str(default.remedy)))
-    assert advised == {name: text for name, text in suite.load("ci").settings["env"].items() if "MALLOC" in name}
+    assert advised == {name: text for name, text in suites.load("ci").settings["env"].items() if "MALLOC" in name}
     assert int(advised["MALLOC_MMAP_THRESHOLD_"]) <= 32 << 20  # glibc before 2.35 refuses more (mallopt(3))
     assert "[settings.env]" in str(default.remedy)
     kept = machine.allocator({"MALLOC_MMAP_THRESHOLD_": "9", "MALLOC_TRIM_THRESHOLD_": "9"}, "glibc 2.36")

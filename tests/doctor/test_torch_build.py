@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dctbench.doctor import gpu, torch_build
-from dctbench.gpus import Gpu, Reading
-from dctbench.inspection import torch_facts
+from dctbench.machine.nvml import Gpu, Reading
+from dctbench.worker.torch_info import torch_facts
 
 BUILD: dict[str, Any] = {
     "version": "2.13.0", "mkl": True, "onednn": True, "cuda": None, "hip": None, "debug": False,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dctbench.cli import cli
-from dctbench.cli.commands import run_and_exit
-from tests.conftest import Done
+from dctbench.cli.options.click_ext import run_and_exit
+from tests.support.command import Done
 
 _MEMORY = Path("/dev/shm")
 """Where a thousand stores are made without waiting for a disk, on systems that have it."""

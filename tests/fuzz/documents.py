@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-FILES = Path(__file__).parents[1] / "imports" / "files"
+FILES = Path(__file__).parents[1] / "importers" / "files"
 VALID = [path.read_bytes() for path in sorted(FILES.glob("*.json"))]
 _TREES = [json.loads(data) for data in VALID]
 _NUMBER = re.compile(rb"(?<=[ \[])-?\d+(\.\d+)?([eE]-?\d+)?")

@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import example, given, settings
 
-from dctbench.imports import read_file
-from dctbench.references import Recorded
-from dctbench.report.document import document, dumps
-from dctbench.report.formats import FORMATS
-from dctbench.report.html import html
+from dctbench.exporters.json_document import document, dumps
+from dctbench.exporters.registry import FORMATS
+from dctbench.importers import read_file
+from dctbench.page.html import html
+from dctbench.runs.lookup import Recorded
 from dctbench.store import open_store
 from dctbench.store.checking import damages
 from tests.fuzz.command import assert_refused, command, folder, left_in

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,15 +11,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dctbench import axes, grid, quantities, suite
-from dctbench.cli.axes import suite_from_flags
-from dctbench.cli.run import command as run_command
+from dctbench.cli.commands.run import command as run_command
+from dctbench.cli.options.axes import suite_from_flags
 from dctbench.errors import UsageError
 from dctbench.model import Suite
+from dctbench.spec import axes, grid, suites
+from dctbench.text.parse import parse_duration, parse_share, parse_size
 from tests.fuzz.command import assert_refused, command, folder, left_in
-from tests.test_suite import GOOD
+from tests.spec.test_suites import GOOD
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[2]
 SUITES = [GOOD, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "suites").glob("*.toml")))]
 CONFIGURATION = '[tool.dctbench]\nstore = "a.sqlite"\n[tool.dctbench.run]\nseq = ["512..2048", 6000]\nquiet = true\n'
 VALUES = st.one_of(
@@ -47,7 +47,7 @@ WORDS = st.one_of(
 )  # fmt: skip
 FLAGS = ("--impl", "--seq", "--ratio", "--batch", "--heads", "--head-dim", "--dtype", "--scope", "--mode", "--engine",
          "--device", "--threads", "--suite")  # fmt: skip
-QUANTITIES: tuple[Callable[[str, str], float], ...] = (quantities.duration, quantities.size, quantities.share)
+QUANTITIES: tuple[Callable[[str, str], float], ...] = (parse_duration, parse_size, parse_share)
 
 
 @st.composite
@@ -83,7 +83,7 @@ def sound(made: Suite) -> None:
     for key, axis in axes.NUMERIC_AXES.items():
         assert all(value is None or axis.minimum <= value <= grid.MAX_VALUE for value in made.axes[key])
     assert all(isinstance(word, str) for key in axes.WORD_AXES for word in made.axes[key])
-    assert 1 <= made.settings["rounds"] <= suite.MAX_ROUNDS
+    assert 1 <= made.settings["rounds"] <= suites.MAX_ROUNDS
     assert 0 < made.settings["case_timeout"] < math.inf
 
 
@@ -92,7 +92,7 @@ def check_suite(text: str) -> None:
         # Halves of pairs cannot be written as UTF-8: such a file is not text.
         (place / "given.toml").write_text(text, encoding="utf-8", errors="surrogatepass")
         try:
-            made = suite.load("given.toml")
+            made = suites.load("given.toml")
         except UsageError as refused:
             one_sentence(refused)
             return

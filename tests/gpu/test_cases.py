@@ -11,7 +11,7 @@ import torch
 
 from dctbench.model import Case, Result
 from dctbench.runners.local import LocalRunner, LocalSettings
-from dctbench.subject import Graphed
+from dctbench.worker.workload import Graphed
 
 pytestmark = [
     pytest.mark.gpu,

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dctbench import gpus
-from dctbench.devices import cuda
 from dctbench.errors import UnavailableError, UnsupportedError
-from dctbench.metrics import energy
+from dctbench.machine import nvml
+from dctbench.worker.devices import cuda
+from dctbench.worker.metrics import energy
 
 pytestmark = [
     pytest.mark.gpu,
@@ -164,8 +164,8 @@ def test_the_gpu_of_nvml_is_the_gpu_of_torch() -> None:
     assert facts.name == torch.cuda.get_device_name(0)
     assert facts.memory_bytes >= torch.cuda.get_device_properties(0).total_memory
     assert facts.clock_mhz
-    assert gpus.unavailable(DEVICE) is None
-    assert gpus.unavailable("cuda:99") is not None
+    assert nvml.unavailable(DEVICE) is None
+    assert nvml.unavailable("cuda:99") is not None
 
 
 def test_a_watch_reads_clock_and_heat_before_and_after(matrix: Tensor) -> None:

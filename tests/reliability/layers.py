@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tests.hostile import Good
+from tests.support.hostile import Good
 
 RECORD, MENDED = "DCTBENCH_TEST_RECORD", "DCTBENCH_TEST_MENDED"
 PIECE, MOST = 32 << 20, 4 << 30

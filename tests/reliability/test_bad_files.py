@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.support.command import Cli
 
-DOCUMENT = Path(__file__).parents[1] / "imports" / "files" / "document-1.json"
+DOCUMENT = Path(__file__).parents[1] / "importers" / "files" / "document-1.json"
 COMMANDS = (
     ("import",), ("report",), ("report", "-o", "page.html"), ("export", "csv"), ("choose", "--seq", "512"),
 )  # fmt: skip

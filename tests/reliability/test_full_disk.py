@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dctbench.store import open_store
-from tests.conftest import TINY, Cli
-from tests.made import RUN, result
 from tests.reliability.conftest import Mount
+from tests.support.command import TINY, Cli
+from tests.support.made import RUN, result
 
 SWEEP = ("run", "--impl", "sdpa", "--seq", "16..512:+8", *TINY[2:], "--progress", "none")
 CASES, ROUNDS = 63, 2

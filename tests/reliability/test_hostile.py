@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Cli
 from tests.reliability.test_kill_loop import MARK, left_behind
+from tests.support import SUPPORT
+from tests.support.command import Cli
 
 SHAPE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1", "--ratio", "2")
-OWN = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+OWN = {"PYTHONPATH": str(SUPPORT)}
 
 Sweep = Callable[..., dict[str, Any]]
 

@@ -13,8 +13,8 @@ from typing import IO
 import pytest
 
 from dctbench.runners.locks import Lock
-from tests.conftest import TINY, Cli
 from tests.reliability.conftest import Mount
+from tests.support.command import TINY, Cli
 
 SWEEP = ("run", "--impl", "sdpa,none", "--progress", "plain", *TINY[2:-1], "1", "--seq", "64..512")
 

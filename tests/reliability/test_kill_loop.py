@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import FIGURES, TINY, Cli
+from tests.support.command import FIGURES, TINY, Cli
 
 KILLS = 50
 LONGEST = 3.0

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import uuid
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
 from tests.reliability.test_kill_loop import MARK, left_behind
+from tests.support import ROOT
+from tests.support.command import Cli
 
-ROOT = Path(__file__).parents[2]
-RUN = "tests/cli/test_run.py::"
+RUN = "tests/cli/commands/test_run.py::"
 LOCAL = "tests/runners/test_local.py::"
 STORE = "tests/store/test_store.py::"
 FULL_DISK = "tests/reliability/test_full_disk.py::"
@@ -22,10 +21,10 @@ TWO_RUNS = "tests/reliability/test_two_runs.py::"
 LOSING = "tests/store/test_losing.py::"
 RESUME = "tests/reliability/test_resume.py::"
 ISOLATION = "tests/runners/test_isolation.py::"
-ANSWERS = "tests/runners/test_answers.py::"
+ANSWERS = "tests/runners/test_responses.py::"
 HOSTILE = "tests/reliability/test_hostile.py::"
 INTERRUPTION = "tests/reliability/test_interruption.py::"
-CHECK = "tests/cli/test_check.py::"
+CHECK = "tests/cli/commands/test_check.py::"
 HERE = "tests/reliability/test_matrix.py::"
 
 MATRIX: dict[str, tuple[str, ...]] = {
@@ -137,9 +136,9 @@ MATRIX: dict[str, tuple[str, ...]] = {
     ),
     "bad flags, suites, imports": (
         RUN + "test_wrong_words_exit_2_in_one_sentence_and_leave_nothing_behind",
-        "tests/test_grid.py::test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error",
-        "tests/test_suite.py::test_any_text_is_a_suite_or_a_usage_error",
-        "tests/imports/test_own.py::test_what_is_wrong_is_named_with_its_place",
+        "tests/spec/test_grid.py::test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error",
+        "tests/spec/test_suites.py::test_any_text_is_a_suite_or_a_usage_error",
+        "tests/importers/test_json_document.py::test_what_is_wrong_is_named_with_its_place",
         "tests/fuzz/test_importers.py::test_any_file_is_a_whole_run_or_a_refusal",
         "tests/fuzz/test_words.py::test_any_suite_file_is_a_suite_or_one_sentence",
         "tests/fuzz/test_words.py::test_any_flags_give_a_suite_or_one_sentence",
@@ -155,7 +154,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
         RUN + "test_a_device_that_is_not_there_exits_6_with_the_reason_and_stores_nothing",
         RUN + "test_beside_a_device_that_is_there_an_absent_one_is_skipped_with_the_reason",
     ),
-    "no NVML": ("tests/devices/test_gpus.py::test_a_gpu_without_nvml_is_measured_and_its_blindness_said",),
+    "no NVML": ("tests/machine/test_nvml.py::test_a_gpu_without_nvml_is_measured_and_its_blindness_said",),
     "the gate never reads skipped as a pass": (
         CHECK + "test_cases_that_are_skipped_for_want_of_a_device_never_pass",
         "tests/compare/test_judgement.py::test_a_case_that_does_not_run_on_both_sides_never_passes_silently",

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Done
+from tests.support import ROOT
+from tests.support.command import Done
 
 CONTROLLER = Path("/sys/fs/cgroup/memory")
 LIMIT = 1 << 30
 NEIGHBOUR = "held = b'x' * (64 << 20); print('ready', flush=True); import time; time.sleep(600)"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

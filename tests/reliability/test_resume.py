@@ -11,11 +11,11 @@ import pytest
 from dctbench import __version__
 from dctbench.model import Case
 from dctbench.store import open_store
-from tests.conftest import Cli
-from tests.made import ENVIRONMENT, RUN, result
 from tests.reliability.layers import MENDED
+from tests.support import ROOT
+from tests.support.command import Cli
+from tests.support.made import ENVIRONMENT, RUN, result
 
-ROOT = Path(__file__).parents[2]
 STORE = Path(".dctbench") / "results.sqlite"
 SHAPE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import TINY, Cli
-from tests.postgresql import PASSWORD, Server
+from tests.support.command import TINY, Cli
+from tests.support.postgresql import PASSWORD, Server
 
 SWEEP = ("run", "--impl", "sdpa,none", *TINY, "--progress", "plain")
 PLANNED = {(name, n, round) for name in ("sdpa", "none") for n in (64, 128) for round in (1, 2)}

@@ -8,10 +8,10 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-from tests.conftest import Cli
 from tests.reliability.layers import RECORD
+from tests.support import ROOT
+from tests.support.command import Cli
 
-ROOT = Path(__file__).parents[2]
 LAYER = "tests.reliability.layers:LeavesARecord"
 SWEEP = ("run", "--impl", LAYER, "--ratio", "2", "--seq", "16..96:+16", "--heads", "2", "--head-dim", "8",
          "--rounds", "1", "--progress", "plain")  # fmt: skip

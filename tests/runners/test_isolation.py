@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +14,7 @@ from dctbench.model import Case, Result
 from dctbench.runners.local import LocalRunner, LocalSettings
 from tests.reliability.test_kill_loop import MARK, carries
 from tests.runners.test_local import QUICK
+from tests.support import SUPPORT
 
 ALL_ALONG = 2
 """The guard and the zygote, which outlive a case."""
@@ -29,7 +29,7 @@ def mark() -> str:
 def runner(mark: str) -> Iterator[LocalRunner]:
     """One for all tests: whatever a case does, the next one is measured."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+        patch.setenv("PYTHONPATH", str(SUPPORT))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv(MARK, mark)
         with LocalRunner(LocalSettings(case_timeout=60, sampling=QUICK)) as made:

@@ -16,14 +16,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dctbench.calibration import Calibration
 from dctbench.errors import UnavailableError, UsageError
+from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, Result
-from dctbench.runners.children import Child, _Lines
-from dctbench.runners.conversation import converse
+from dctbench.runners.exchange import converse
+from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.locks import Lock
 from dctbench.transforms import plan_dct
+from tests.support import SUPPORT
 
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
 
@@ -35,7 +36,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
 
 
 def make_runner(monkeypatch: pytest.MonkeyPatch, timeout: float) -> LocalRunner:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return LocalRunner(LocalSettings(case_timeout=timeout, sampling=QUICK))
 

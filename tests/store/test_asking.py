@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dctbench.store import Store, open_store
 from dctbench.store.merging import merge
-from tests.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, result
 
 RUNS = [replace(RUN, id=f"{number:016x}", started_at=f"2026-01-02T03:04:{number:02d}+00:00") for number in range(20)]
 RESULTS = [result("sdpa", n, 1e-3, round=round) for n in range(64, 74) for round in (1, 2)]

@@ -14,8 +14,8 @@ from dctbench.errors import StoreError, UsageError
 from dctbench.store import Store, checked_baseline_name, open_store
 from dctbench.store.merging import merge
 from dctbench.store.outbox import OUTBOX, open_for_run
-from tests.made import ENVIRONMENT, RUN, result
-from tests.postgresql import Server
+from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.postgresql import Server
 
 LATER = replace(RUN, id="fedcba9876543210", label="first", started_at="2026-02-03T04:05:06.000000+00:00")
 

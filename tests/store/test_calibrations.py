@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.calibration import Calibration
 from dctbench.errors import StoreError
+from dctbench.machine.calibration import Calibration
 from dctbench.store import open_store, schema
 from dctbench.store.checking import damages
-from tests.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, result
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SCHEMAS = (1, 2, 3, 4)

@@ -12,7 +12,7 @@ from dctbench.errors import StoreError
 from dctbench.store import open_store
 from dctbench.store.checking import damages
 from dctbench.store.merging import merge
-from tests.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, result
 
 RESULTS = [result("sdpa", n, 1.0, message="naïve — 好") for n in (64, 128, 256)]
 LABELLED = replace(RUN, label="before the change")

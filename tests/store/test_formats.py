@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.imports import parse, read_file
+from dctbench.exporters.json_document import document, dumps
+from dctbench.importers import parse, read_file
 from dctbench.model import SCHEMA_VERSION, STATUSES
-from dctbench.report.document import document, dumps
 from dctbench.store import open_store, schema
 from dctbench.store.checking import damages
-from tests.conftest import Cli
-from tests.made import RUN
 from tests.store.test_calibrations import CALIBRATION, FIXTURES, SCHEMAS
+from tests.support.command import Cli
+from tests.support.made import RUN
 
-FILES = Path(__file__).parents[1] / "imports" / "files"
+FILES = Path(__file__).parents[1] / "importers" / "files"
 WHOLE_RUN = FILES / "document-1-run.json"
 """A real run of every status: all metrics, two rounds, warnings, failures, its place under the roof."""
 

@@ -17,8 +17,8 @@ from dctbench.store import open_store
 from dctbench.store.checking import about, damages
 from dctbench.store.contents import RunState
 from dctbench.store.pruning import apart, removable, remove
-from tests.made import ENVIRONMENT, RUN, result
 from tests.store.test_calibrations import CALIBRATION
+from tests.support.made import ENVIRONMENT, RUN, result
 
 KILLED_WHILE_WRITING = """
 import os, sqlite3, sys

@@ -13,7 +13,7 @@ import pytest
 from dctbench.errors import StoreError
 from dctbench.store import open_store
 from dctbench.store.checking import damages
-from tests.made import RUN, result
+from tests.support.made import RUN, result
 
 RESULT = result("sdpa", 64, [1e-3] * 2000)
 

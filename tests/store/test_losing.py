@@ -18,7 +18,7 @@ from dctbench.store.checking import damages
 from dctbench.store.merging import merge
 from dctbench.store.pruning import remove
 from dctbench.store.whole import add_whole_run
-from tests.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, result
 
 RUNS = [replace(RUN, id=f"{number:016x}", label=f"run {number}") for number in range(4)]
 RESULTS = [result("sdpa", n, [1e-3] * 20, round=round) for round in (1, 2) for n in range(64, 464)]

@@ -16,7 +16,7 @@ from dctbench.errors import StoreError
 from dctbench.model import Baseline, Result
 from dctbench.store import open_store, records, schema
 from dctbench.store.merging import Merged, merge
-from tests.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, result
 
 CASES = [result("sdpa", n).case for n in (64, 128)]
 PARTS = st.lists(

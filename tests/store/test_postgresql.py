@@ -13,16 +13,16 @@ import pytest
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError, UsageError
-from dctbench.imports import pytest_benchmark
+from dctbench.importers import pytest_benchmark
 from dctbench.model import Result
 from dctbench.store import UnreachableError, engines, masked, open_store, results_of_machine, schema
 from dctbench.store.checking import about, damages
 from dctbench.store.merging import merge
 from dctbench.store.pruning import remove
 from dctbench.store.whole import add_whole_run
-from tests.made import ENVIRONMENT, RUN, result
-from tests.postgresql import PASSWORD, Server
 from tests.store.test_calibrations import CALIBRATION
+from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.postgresql import PASSWORD, Server
 
 RESULTS = [
     result("sdpa", 512, 1e-3),
@@ -137,7 +137,7 @@ def test_pruning_removes_a_run_with_all_of_it(url: str) -> None:
 
 
 def test_an_imported_version_fits_its_column(url: str) -> None:
-    file = Path(__file__).parents[1] / "imports" / "files" / "pytest-benchmark-5.json"
+    file = Path(__file__).parents[1] / "importers" / "files" / "pytest-benchmark-5.json"
     document = json.loads(file.read_text(encoding="utf-8")) | {"version": "9.9.9" * 8}
     run, environments, results = pytest_benchmark.parse(json.dumps(document).encode())
     with open_store(url, create=True) as store:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dctbench.errors import StoreError, UsageError
 from dctbench.model import Case, Measurement, Result, Run
 from dctbench.store import Store, clean_label, open_store, results_of_machine, schema
-from tests.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, result
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(max_size=20)

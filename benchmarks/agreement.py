@@ -1,0 +1,84 @@
+"""Does our sampling give the number that torch.utils.benchmark gives? `python -m benchmarks.agreement`.
+
+Both time the same layer with the same weights in one process, in short turns, so that a slow moment of the machine
+hits both. Ours rotates its inputs and times each call or a short loop; torch's repeats one call on one input, as a
+person would by hand. Printed are both medians, the median over turns of the ratio of the two, and how far the turns'
+ratios lie apart: where that is more than the 5% in question, the machine was too busy to tell. Nothing here is a
+test: timings belong to a machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Sequence
+
+import torch
+from torch.utils.benchmark import Timer as TorchTimer
+
+from dctbench.machine.contention import Neighbours
+from dctbench.model import Case
+from dctbench.stats.robust import quantile
+from dctbench.worker.devices import cpu
+from dctbench.worker.metrics import latency
+from dctbench.worker.workload import make_module, place
+
+AGREEMENT = 0.05
+
+
+def turns(case: Case, seconds: float, count: int) -> list[tuple[float, float]]:
+    """Median seconds of a call by our sampling and by torch's timer, `count` times in turn for `seconds` each."""
+    subject = place(case, make_module(case))
+    timer = latency.Timer(subject.prepare, subject.call, cpu.stopwatch("cpu", "warm"))
+    prepared = subject.prepare(0)
+    theirs = TorchTimer("call(prepared)", globals={"call": subject.call, "prepared": prepared},
+                        num_threads=torch.get_num_threads())  # fmt: skip
+    sampling = latency.Sampling(
+        warmup_least=0.1, warmup_most=0.2, samples_least=5, precision=0.0, settled=-1.0, budget=seconds
+    )
+    found = []
+    for turn in range(count):
+        pair = {}
+        for side in ("ours", "theirs") if turn % 2 else ("theirs", "ours"):
+            if side == "ours":
+                pair[side] = statistics.median(latency.measure(timer, sampling).seconds)
+            else:
+                pair[side] = theirs.blocked_autorange(min_run_time=seconds).median
+        found.append((pair["ours"], pair["theirs"]))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print every case."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
+    parser.add_argument("--impl", nargs="+", default=["sdpa", "full", "dct-x"])
+    parser.add_argument("--seq", nargs="+", type=int, default=[2048, 4096])
+    parser.add_argument("--ratio", type=float, default=8)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each side's turn")
+    parser.add_argument("--turns", type=int, default=10)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    print(f"torch {torch.__version__}, {options.threads} thread(s), {options.turns} turns of {options.seconds:g} s")
+    with torch.inference_mode():
+        for name in options.impl:
+            for seq_len in options.seq:
+                case = Case(name, seq_len, options.ratio if name.startswith("dct") else None)
+                neighbours = Neighbours()
+                found = turns(case, options.seconds, options.turns)
+                usage = neighbours.usage()
+                ratios = [ours / theirs for ours, theirs in found]
+                ours, theirs = (statistics.median(side) * 1e3 for side in zip(*found, strict=True))
+                low, high = quantile(ratios, 0.25), quantile(ratios, 0.75)
+                middle = statistics.median(ratios)
+                verdict = "agree" if abs(middle - 1) <= AGREEMENT else "differ"
+                others = "" if usage is None else f"  others used {usage.cores:.2f} cores, stolen {usage.stolen:.0%}"
+                print(
+                    f"{case.name:12s} n = {seq_len:5d}  ours {ours:8.2f} ms  torch {theirs:8.2f} ms  "
+                    f"ratio {middle:.3f} (quartiles {low:.3f}-{high:.3f})  {verdict}{others}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

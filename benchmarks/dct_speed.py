@@ -1,0 +1,189 @@
+"""dct-x and dct-qkv against the authors' order of work: `python -m benchmarks.dct_speed`.
+
+Ratios within one process, each pair of calls interleaved, so that a slow moment of the machine hits both sides. The
+table that a reader can check has two halves: the process as it starts, and again with glibc's thresholds raised so
+that freed memory is kept (`--both-allocators`), which spares large tensors their page faults and hence favours the
+authors' order. Nothing here is a test: timings belong to a machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dctbench.attention import AttentionLayer, build
+
+KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**36)}
+AGREEMENT = 2e-5
+
+
+def authors_basis(seq_len: int, n_kept: int) -> Tensor:
+    """The first rows of the orthonormal DCT-II, (n_kept, seq_len) float32, from its definition."""
+    k, j = torch.arange(n_kept)[:, None], torch.arange(seq_len)
+    angle = (k * (2 * j + 1)).remainder(4 * seq_len).double() * (math.pi / (2 * seq_len))
+    basis = angle.cos() * math.sqrt(2 / seq_len)
+    basis[0] /= math.sqrt(2)
+    return basis.float()
+
+
+def naive_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention with its matrix held; q, k, v (batch, heads, rows, head_dim)."""
+    return torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), dim=-1) @ v
+
+
+def authors_dct_x(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
+    """Compress, project, attend, go back, project at full length."""
+    z = basis @ x
+    q, k, v = (layer.split_heads(projection(z)) for projection in (layer.q_proj, layer.k_proj, layer.v_proj))
+    y = basis.t() @ layer.join_heads(naive_attention(q, k, v))
+    return layer.out_proj(y)
+
+
+def authors_dct_qkv(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
+    """Project at full length, compress each head, attend, and go back as (D^T A) V."""
+    scale = layer.head_dim**-0.25
+    q, k, v = (layer.split_heads(projection(x)) for projection in (layer.q_proj, layer.k_proj, layer.v_proj))
+    q, k, v = basis @ (q * scale), basis @ (k * scale), basis @ v
+    a = torch.softmax(q @ k.transpose(-1, -2), dim=-1)
+    return layer.out_proj(layer.join_heads((basis.t() @ a) @ v))
+
+
+AUTHORS = {"dct-x": authors_dct_x, "dct-qkv": authors_dct_qkv}
+
+
+def interleaved(calls: Sequence[Callable[[], object]], seconds: float) -> list[float]:
+    """Median seconds of each call, taken in turns until `seconds` have passed and each has run five times."""
+    samples: list[list[float]] = [[] for _ in calls]
+    for call in calls:
+        call()
+        call()
+    started = time.perf_counter()
+    while time.perf_counter() - started < seconds or len(samples[0]) < 5:
+        for call, taken in zip(calls, samples, strict=True):
+            begin = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - begin)
+    return [statistics.median(taken) for taken in samples]
+
+
+def busy_seconds() -> float:
+    """CPU seconds that all processes of this machine have used since it started (Linux; elsewhere 0)."""
+    try:
+        user, nice, system, _, _, irq, soft, *_ = Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    except OSError:
+        return 0.0
+    return sum(map(int, (user, nice, system, irq, soft))) / os.sysconf("SC_CLK_TCK")
+
+
+def undisturbed(call: Callable[[], list[float]], tries: int) -> tuple[float, list[float]]:
+    """The result of the first of `tries` calls beside which other processes used under 3% of the machine, or of the
+    least disturbed one; and that share. Two threads that share their cores with a third time nothing but waiting."""
+    attempts = []
+    while len(attempts) < tries and not (attempts and attempts[-1][0] < 0.03):
+        started, busy, own = time.perf_counter(), busy_seconds(), time.process_time()
+        result = call()
+        others = busy_seconds() - busy - (time.process_time() - own)
+        attempts.append((max(0.0, others) / (time.perf_counter() - started) / (os.cpu_count() or 1), result))
+    return min(attempts)
+
+
+def measure(method: str, seq_len: int, ratio: float, options: argparse.Namespace) -> dict[str, Any]:
+    """One row: our layer, the authors' order with the same weights, and the sdpa layer, in milliseconds."""
+    torch.manual_seed(0)
+    sizes = {"seq_len": seq_len, "dim": options.dim, "heads": options.heads}
+    ours, exact = build(method, **sizes, ratio=ratio, transform=options.transform), build("sdpa", **sizes)
+    assert isinstance(ours, AttentionLayer)
+    x = torch.randn(options.batch, seq_len, options.dim)
+    basis = authors_basis(seq_len, ours.n_kept)
+    difference = (ours(x) - AUTHORS[method](ours, basis, x)).abs().max().item()
+    calls: list[Callable[[], object]] = [lambda: ours(x), lambda: AUTHORS[method](ours, basis, x)]
+    if options.sdpa:
+        calls.append(lambda: exact(x))
+    others, (fast, authors, *rest) = undisturbed(lambda: interleaved(calls, options.seconds), options.tries)
+    row = {"method": method, "seq_len": seq_len, "ratio": ratio, "plan": ours.plan, "difference": difference}
+    row |= {"others": others}
+    row |= {"ours_ms": fast * 1e3, "authors_ms": authors * 1e3, "speed_up": authors / fast}
+    if rest:
+        row |= {"sdpa_ms": rest[0] * 1e3, "speed_up_over_sdpa": rest[0] / fast}
+    return row
+
+
+def run(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All rows of this process, printed as they come."""
+    torch.set_num_threads(options.threads)
+    rows = []
+    with torch.inference_mode():
+        for seq_len in options.seq:
+            for ratio in options.ratio:
+                row = measure(options.method, seq_len, ratio, options)
+                rows.append(row)
+                sdpa = f"  sdpa {row['sdpa_ms']:8.2f} ({row['speed_up_over_sdpa']:6.2f}x)" if options.sdpa else ""
+                print(
+                    f"{row['method']} {seq_len:6d} r{ratio:<4g} {row['plan']:16s} ours {row['ours_ms']:8.2f} ms"
+                    f"  authors {row['authors_ms']:8.2f}  {row['speed_up']:6.2f}x{sdpa}"
+                    f"  max |difference| {row['difference']:.1e}"
+                    + ("" if row["difference"] <= AGREEMENT else " (too much)")
+                    + ("" if row["others"] < 0.03 else f"  disturbed: others used {row['others']:.0%} of the machine"),
+                    flush=True,
+                )
+    speed_ups = [row["speed_up"] for row in rows]
+    print(f"geometric mean {statistics.geometric_mean(speed_ups):.2f}x, least {min(speed_ups):.2f}x", flush=True)
+    return rows
+
+
+def run_again_keeping_freed_memory(arguments: Sequence[str]) -> list[dict[str, Any]]:
+    """The same in a child process whose allocator keeps what is freed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.json"
+        command = [sys.executable, "-m", "benchmarks.dct_speed", *arguments, "--json", str(path)]
+        subprocess.run(command, env=os.environ | KEEP_FREED_MEMORY, check=True)
+        rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"]
+        return rows
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, measure, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dct_speed", description=__doc__)
+    parser.add_argument("--method", choices=sorted(AUTHORS), default="dct-x")
+    parser.add_argument("--seq", type=int, nargs="+", default=[1024, 2048, 4096, 8192])
+    parser.add_argument("--ratio", type=float, nargs="+", default=[4, 8, 16, 32])
+    parser.add_argument("--dim", type=int, default=512)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--transform", default="auto", help="as dctbench.transforms.plan_dct takes it")
+    parser.add_argument("--seconds", type=float, default=1.0, help="per row, at least")
+    parser.add_argument("--tries", type=int, default=5, help="attempts at a row while other processes are busy")
+    parser.add_argument("--sdpa", action="store_true", help="time the sdpa layer beside")
+    parser.add_argument("--both-allocators", action="store_true", help="run again with glibc's thresholds raised")
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    options = parser.parse_args(arguments)
+    rows = run(options)
+    document: dict[str, Any] = {"torch": torch.__version__, "threads": options.threads, "rows": rows}
+    if options.both_allocators:
+        print("\nwith " + " ".join(f"{key}={value}" for key, value in KEEP_FREED_MEMORY.items()))
+        kept = run_again_keeping_freed_memory([word for word in arguments if word != "--both-allocators"])
+        document["rows_keeping_freed_memory"] = kept
+        print(f"\n{'':16s}{'as it starts':>14s}{'kept':>10s}")
+        for row, other in zip(rows, kept, strict=True):
+            name = f"{row['seq_len']:6d} r{row['ratio']:g}"
+            print(f"{name:16s}{row['speed_up']:13.2f}x{other['speed_up']:9.2f}x")
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

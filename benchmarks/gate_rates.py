@@ -1,0 +1,246 @@
+"""How often does the gate alarm over nothing, and how often does it catch what is worse? Run it, stop it, run it on.
+
+    python -m benchmarks.gate_rates                     all kinds side by side, 640 gates, about seven hours
+    python -m benchmarks.gate_rates --kind same         only those that should pass
+
+A gate is one `dctbench check --base-python` of the suite `ci` at a tolerance of 10%, in a fresh store. Base is an
+environment with this dctbench; head is another with a copy of it in which dct-x at one length of the suite is made
+to wait for so many percent of each call's time (at equal FLOPs), or to copy a tensor once more, or with nothing
+changed (`same`). What the gates measured of a planted change is stated beside them: the wait makes it a little more
+than its percentage. Each gate is a line of the result file as soon as it has ended, so that the script can be stopped
+and run on; what it prints, and what README states, is counted from that file. The exact binomial intervals are those
+of Clopper and Pearson (Biometrika 26, 1934).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import beta
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).with_name("gate_rates.jsonl")
+KINDS = {"same": 400, "10%": 60, "20%": 60, "40%": 60, "copy": 60}
+"""How many gates of each are wanted: of the same code, 200 by each rule."""
+TODAYS_RULE = "2026-11-28T01:27:20"
+"""Gates that began earlier were judged while one outlying pair could take away all evidence of a slowdown."""
+PLANTED_LENGTH = 1024
+"""Only this length of the suite is made worse: the others say whether the gate blames the right cases."""
+PLANTED_CASES = 2
+"""The cases of dct-x at that length: one at each ratio of the suite."""
+_SLOW = """
+
+_forward = {name}.forward
+
+
+def _planted(self, x, *rest, **more):
+    from time import perf_counter
+    if x.shape[-2] != {length}:
+        return _forward(self, x, *rest, **more)
+    start = perf_counter()
+    out = _forward(self, x, *rest, **more)
+    until = start + (perf_counter() - start) * {factor}
+    while perf_counter() < until:
+        pass
+    return out
+
+
+{name}.forward = _planted
+"""
+_COPY = """
+
+_forward = {name}.forward
+
+
+def _planted(self, x, *rest, **more):
+    return _forward(self, x.clone() if x.shape[-2] == {length} else x, *rest, **more)
+
+
+{name}.forward = _planted
+"""
+
+
+def environment(folder: Path, kind: str) -> Path:
+    """An environment with a copy of this dctbench, made worse in that way; its interpreter."""
+    home = folder / kind.replace("%", "")
+    if not home.exists():
+        venv.create(home, with_pip=False)
+        [site] = home.glob("lib/python*/site-packages")
+        for name in ("dctbench", "suites", "reports"):
+            into = site / "dctbench" / name if name != "dctbench" else site / name
+            shutil.copytree(ROOT / name, into, ignore=shutil.ignore_patterns("__pycache__", "gallery"))
+        (site / "dctbench-0.dist-info").mkdir()
+        version = subprocess.run([sys.executable, "-c", "import dctbench; print(dctbench.__version__)"],
+                                 capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+        (site / "dctbench-0.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: dctbench\nVersion: {version}\n", encoding="utf-8"
+        )
+        # The packages that dctbench needs come from where this script runs, torch above all.
+        ours = [path for path in sys.path if path.endswith("site-packages")]
+        (site / "zz_packages.pth").write_text("".join(f"{path}\n" for path in ours), encoding="utf-8")
+        if kind != "same":
+            module = site / "dctbench" / "attention" / "dct_x.py"
+            text = _COPY if kind == "copy" else _SLOW
+            factor = 1 + float(kind.rstrip("%")) / 100 if kind != "copy" else 1
+            with module.open("a", encoding="utf-8") as file:
+                file.write(text.format(name="DctXAttention", length=PLANTED_LENGTH, factor=factor))
+    return home / "bin" / "python"
+
+
+def gate(head: Path, base: Path, folder: Path, tolerance: str) -> dict[str, Any]:
+    """One check, as CI would run it; what it found."""
+    store = Path(tempfile.mkdtemp(dir=folder)) / "results.sqlite"
+    began = datetime.datetime.now(datetime.UTC)
+    variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "GITHUB_STEP_SUMMARY")}
+    done = subprocess.run(
+        [str(head), "-P", "-m", "dctbench", "check", "--base-python", str(base), "--tolerance", tolerance,
+         "--store", str(store), "--format", "json", "--progress", "none"],
+        capture_output=True, text=True, check=False, env=variables, cwd=store.parent,
+    )  # fmt: skip
+    shutil.rmtree(store.parent)
+    if not done.stdout:
+        raise SystemExit(f"the check could not run (exit {done.returncode}):\n{done.stderr}")
+    verdicts = json.loads(done.stdout)["verdicts"]
+    seconds = (datetime.datetime.now(datetime.UTC) - began).total_seconds()
+    bad = [v for v in verdicts if v["kind"] not in ("PASS", "FASTER", "BETTER")]
+    return {
+        "at": began.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "load": round(os.getloadavg()[1], 2),
+        "exit": done.returncode,
+        "cases": len({v["case_id"] for v in verdicts}),
+        "verdicts": [
+            [v["case"]["implementation"], v["case"]["seq_len"], v["case"]["ratio"], v["metric"], v["kind"],
+             v["effect"] and round(v["effect"], 3)]
+            for v in bad
+        ],
+    }  # fmt: skip
+
+
+def _commit() -> str:
+    """Of the code that is measured; one that ends in + was changed since."""
+    said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+                          cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+    return said.stdout.strip() or "unknown"
+
+
+def interval(hits: int, of: int) -> tuple[float, float]:
+    """The exact 95% interval of a rate (Clopper and Pearson)."""
+    low = 0.0 if hits == 0 else float(beta.ppf(0.025, hits, of - hits + 1))
+    high = 1.0 if hits == of else float(beta.ppf(0.975, hits + 1, of - hits))
+    return low, high
+
+
+def called(kind: str, found: dict[str, Any]) -> dict[float, float]:
+    """The cases in which something was planted and which the gate fails for it: the change head / base by ratio."""
+    metric, verdict = ("memory.tensor", "WORSE") if kind == "copy" else ("latency", "SLOWER")
+    those = [v for v in found["verdicts"] if v[:2] == ["dct-x", PLANTED_LENGTH] and v[3:5] == [metric, verdict]]
+    return {ratio: effect for _, _, ratio, _, _, effect in those}
+
+
+def _blames_others(kind: str, found: dict[str, Any]) -> bool:
+    """Whether the gate calls a case slower or worse in which nothing was planted."""
+    blamed = [v for v in found["verdicts"] if v[4] in ("SLOWER", "WORSE")]
+    return any(kind == "same" or v[:2] != ["dct-x", PLANTED_LENGTH] for v in blamed)
+
+
+def counted(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rates by kind, each with its exact interval.
+
+    A gate fails as soon as one of the cases in which something was planted is called, so that these are counted by
+    themselves, too; without an interval, since those of one gate share what the machine did.
+    """
+    rows = []
+    for kind in KINDS:
+        those = [g for g in gates if g["kind"] == kind]
+        if not those:
+            continue
+        found = [] if kind == "same" else [called(kind, g) for g in those]
+        hits = sum(g["exit"] == 1 for g in those) if kind == "same" else sum(map(bool, found))
+        changes = [change for cases in found for change in cases.values()]
+        unsure = sum(g["exit"] == 3 for g in those)
+        low, high = interval(hits, len(those))
+        others = sum(_blames_others(kind, g) for g in those)
+        rows.append({"kind": kind, "gates": len(those), "hits": hits, "rate": hits / len(those), "low": low,
+                     "high": high, "inconclusive": unsure, "others": others,
+                     "planted": PLANTED_CASES * len(found), "called": len(changes),
+                     "change": statistics.median(changes) if changes else None,
+                     "seconds": sorted(g["seconds"] for g in those)[len(those) // 2]})  # fmt: skip
+    return rows
+
+
+def table(gates: Sequence[dict[str, Any]]) -> list[str]:
+    """The rates as the lines of a Markdown table; without any gate it says that none was counted."""
+    if not gates:
+        return ["Not counted yet: no gate stands in the result file."]
+    said = {"same": "is the same code", "copy": "copies the input once more",
+            **{kind: f"is made to wait {kind} more" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
+    lines = ["| head | gates | fail for it | rate (exact 95% interval) | planted cases called | their change (median) "
+             "| blame another | cannot tell | median time |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+    for row in counted(gates):
+        rate = f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+        cases = f"{row['called']} of {row['planted']}" if row["planted"] else "-"
+        change = f"{row['change']:.2f}x" if row["change"] else "-"
+        lines.append(
+            f"| {said[row['kind']]} | {row['gates']} | {row['hits']} | {rate} | {cases} | {change} | {row['others']} | "
+            f"{row['inconclusive']} | {row['seconds']:.0f} s |"
+        )
+    return [*lines, "", _by_todays_rule([gate for gate in gates if gate["at"] >= TODAYS_RULE])]
+
+
+def _by_todays_rule(gates: Sequence[dict[str, Any]]) -> str:
+    """What of it the rule of today was asked, since gates by an earlier one say less of it."""
+    said = dict.fromkeys(KINDS, "none yet")
+    for row in counted(gates):
+        cases = f" ({row['called']} of {row['planted']} cases called)" if row["planted"] else ""
+        said[row["kind"]] = f"{row['hits']} of {row['gates']} gates{cases}"
+    kinds = "; ".join(f"{kind}: {told}" for kind, told in said.items())
+    return f"By the rule of today alone, that is since {TODAYS_RULE[:10]}, these fail for it: {kinds}."
+
+
+def read(path: Path = RESULTS) -> list[dict[str, Any]]:
+    """The gates of a result file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is missing, of the kind that lacks most; print the rates."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gate_rates", description=__doc__)
+    parser.add_argument("--kind", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--tolerance", default="10%")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="gate-rates-") as name:
+        folder = Path(name)
+        base = environment(folder / "base", "same")
+        heads = {kind: environment(folder / "head", kind) for kind in options.kind}
+        commit = _commit()
+        while True:
+            done = read(options.results)
+            have = {kind: sum(g["kind"] == kind for g in done) / KINDS[kind] for kind in options.kind}
+            kind = min(options.kind, key=lambda k: have[k])
+            if have[kind] >= 1:
+                break
+            found = gate(heads[kind], base, folder, options.tolerance)
+            with options.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, "commit": commit, **found}) + "\n")
+            print(kind, found["exit"], f"{found['seconds']:.0f} s", found["verdicts"], flush=True)
+    for row in counted(read(options.results)):
+        print(row)
+
+
+if __name__ == "__main__":
+    main()

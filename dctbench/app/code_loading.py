@@ -1,0 +1,73 @@
+"""Code is loaded only where the command line asks for it: what a file may make a command run, and what it may not.
+
+A folder that was cloned, a result file and a store are data from strangers. What is installed may be measured for
+them; a module of their choosing, or a variable that makes a process load one, takes the word of who types.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+
+from dctbench.errors import UsageError
+from dctbench.machine.environment import ALLOCATOR_VARIABLES, THREAD_VARIABLES
+from dctbench.model import Run, Suite
+
+_TUNING = frozenset({
+    *THREAD_VARIABLES, *ALLOCATOR_VARIABLES, "MALLOC_MMAP_MAX_", "MALLOC_PERTURB_", "MALLOC_TCACHE_COUNT",
+    "OMP_DYNAMIC", "OMP_PLACES", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "MKL_DYNAMIC", "OPENBLAS_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES", "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
+    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING",
+}) - {"LD_PRELOAD"}  # fmt: skip
+"""Variables that make a process faster or slower, and can do nothing else. The others are not told apart: beside
+PYTHONPATH and LD_PRELOAD there are CXX, PATH, HOME, OMP_TOOL_LIBRARIES and CUDA_INJECTION64_PATH, each of which can
+have a program run."""
+
+
+def own_code(names: Iterable[str]) -> list[str]:
+    """Those of some implementations' names that are module:Class, each once; the others are installed."""
+    return [name for name in dict.fromkeys(names) if ":" in name]
+
+
+def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
+    """Refuse what a suite that pyproject.toml names, and nobody typed, would load.
+
+    Args:
+        suite: as its file has it.
+        where: its path, as pyproject.toml has it.
+        own_axes: whether its own implementations are measured, and not those of the command line.
+
+    Raises:
+        UsageError: naming the implementation or the variable.
+    """
+    names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.get("reference")])]
+    loaded = [*own_code(names), *_unsafe(suite.settings["env"])]
+    if loaded:
+        raise UsageError(
+            f"suite {where}, which pyproject.toml names, sets {loaded[0]}: "
+            "code is loaded only when the command line asks for it",
+            hint=f"if you trust it, name it yourself: --suite {shlex.quote(where)}",
+        )
+
+
+def check_stored_run(run: Run) -> None:
+    """Refuse to go on with a run under variables that nobody set here: it may have come from anywhere into the store.
+
+    Its implementations are measured as they were: without such variables no file of a stranger's is found by a name.
+
+    Raises:
+        UsageError: naming the variables that are not set to the same here.
+    """
+    env = run.settings.get("env", {})
+    unsafe = [name for name in _unsafe(env) if os.environ.get(name) != env[name]]
+    if unsafe:
+        raise UsageError(
+            f"run {run.short_id} sets {', '.join(unsafe)}, with which a process may load code",
+            hint="if you trust it, set the same for this command: "
+            + " ".join(f"{name}={shlex.quote(env[name])}" for name in unsafe),
+        )
+
+
+def _unsafe(env: Mapping[str, str]) -> list[str]:
+    return [name for name in env if name not in _TUNING]

@@ -1,0 +1,74 @@
+"""`dctbench compare`: what changed between two stored runs."""
+
+from __future__ import annotations
+
+import click
+
+from dctbench import errors
+from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
+
+_HOW, _SHOWN = "How to compare", "What is shown"
+
+
+@click.command(
+    "compare",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench compare latest~1 latest", "dctbench compare --history 'dct-x r=8 n=4096'"),
+)
+@click.argument("base", default="", metavar="[A]")
+@click.argument("head", default="latest", metavar="[B]")
+@click.option("--reference", cls=Flag, section=_HOW, metavar="IMPL",
+              help="Whose latency beside a case's cancels drift; sdpa or full when not given.")  # fmt: skip
+@click.option("--tolerance", cls=Flag, section=_HOW, metavar="PCT",
+              help="How much slower passes (default: 25%; GPU 7%).")  # fmt: skip
+@click.option("--history", "case", cls=Flag, section=_HOW, metavar="CASE",
+              help="In place of A and B: one case over all stored runs, such as 'dct-x r=8 n=4096'; "
+                   "from ten runs on it takes the extra `history`.")  # fmt: skip
+@click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what did not change, too.")
+@store_option
+@format_option
+@version_option
+def command(
+    base: str,
+    head: str,
+    reference: str | None,
+    tolerance: str | None,
+    case: str | None,
+    everything: bool,
+    store: str,
+    output_format: str,
+) -> int:
+    """Compare run A (the base) with run B (by default the latest): what changed, and by how much.
+
+    A and B are ids or starts of one, latest, latest~1, labels, baselines' names, or exported files.
+
+    It informs and never fails: exit 0 when something could be compared, however it came out, else 3. To fail a
+    build on what is worse, measure anew: dctbench check.
+    """
+    if case is not None:
+        if base:
+            raise errors.UsageError("--history takes no runs: it looks at all of them", hint="leave out A and B")
+        from dctbench.cli.commands.history import print_history
+        from dctbench.store import open_store
+
+        with open_store(store) as opened:
+            print_history(opened, case, output_format)
+        return errors.EXIT_OK
+    if not base:
+        raise errors.UsageError("compare needs a run to compare with", hint="dctbench compare latest~1 latest")
+    from dctbench import catalog
+    from dctbench.cli.tables.comparison import print_outcome
+    from dctbench.compare.stored import compare_stored
+    from dctbench.runs.lookup import resolve
+    from dctbench.spec.gate import gate_rule
+
+    allowed = None if tolerance is None else gate_rule("tolerance", [tolerance])
+    sides = resolve(store, base), resolve(store, head)
+    if reference is not None:
+        common = set.intersection(*({result.case.implementation for result in side.results} for side in sides))
+        if reference not in common:
+            raise catalog.unknown("reference in both runs", reference, common)
+    outcome = compare_stored(*sides, reference=reference, tolerance=allowed)
+    print_outcome(outcome, output_format, everything=everything)
+    return outcome.exit_code

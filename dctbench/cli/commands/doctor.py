@@ -1,0 +1,98 @@
+"""`dctbench doctor`: is this machine fit to measure on, and what to do where it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
+
+if TYPE_CHECKING:
+    from dctbench.doctor import Finding
+
+_STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
+_GAP = "  "
+
+
+@click.command(
+    "doctor",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench doctor", "dctbench doctor --calibrate"),
+)
+@click.option("--calibrate", cls=Flag, is_flag=True,
+              help="Measure what this machine can do at most (products per dtype, a copy) and the rates that "
+                   "transforms are planned by, and store both for this environment. About half a minute.")  # fmt: skip
+@store_option
+@format_option
+@version_option
+def command(calibrate: bool, store: str, output_format: str) -> int:
+    """Check this machine: clock, load, limits, torch, GPU, store. Each line is ok, a warning or a failure.
+
+    Ends with 0 unless a line is a failure: 5 when results cannot be stored, 6 when torch or a GPU cannot be used,
+    3 when time cannot be measured.
+    """
+    from dctbench import doctor
+    from dctbench.cli.tables.records import print_records
+    from dctbench.runners.local import LocalRunner, LocalSettings
+
+    found: list[Finding] = []
+    with LocalRunner(LocalSettings(), on_wait=_announce) as runner:
+        if output_format == "table":
+            facts = runner.environment.facts
+            _print(f"dctbench doctor{_GAP}{facts['cpu']}, fingerprint {runner.environment.fingerprint}")
+        for title, findings in doctor.groups(runner, store, calibrate=calibrate, announce=_announce):
+            if output_format == "table":
+                _print_group(title, findings)
+            found += findings
+    if output_format == "table":
+        _print_summary(found)
+    elif output_format == "json":
+        print_records([finding.to_json() for finding in found], output_format)
+    else:
+        keys = ("check", "state", "found", "remedy")
+        print_records([{key: getattr(finding, key) for key in keys} for finding in found], output_format)
+    return doctor.exit_code(found)
+
+
+def _announce(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _print_group(title: str, findings: list[Finding]) -> None:
+    """A title and a line per finding, its remedy below it, wrapped to the terminal."""
+    from dctbench.cli.terminal.wrap import folded, terminal_width
+
+    width = terminal_width()
+    _print("")
+    _print(title, style="bold")
+    for finding in findings:
+        head = f"{_GAP}{finding.state:<{_STATE_WIDTH}}{_GAP}{finding.check:<{_CHECK_WIDTH}}{_GAP}"
+        first, *more = folded(finding.found, width, head)
+        _print(first, style=_STYLES[finding.state], until=len(_GAP) + _STATE_WIDTH)
+        for line in more:
+            _print(line)
+        for line in folded(finding.remedy, width, " " * len(head) + "-> ") if finding.remedy else ():
+            _print(line, style="cyan")
+
+
+_STATE_WIDTH = len("warning")
+_CHECK_WIDTH = len("stolen time")
+
+
+def _print_summary(found: list[Finding]) -> None:
+    counts = {state: sum(finding.state == state for finding in found) for state in _STYLES}
+    plural = {state: "" if state == "ok" or counts[state] == 1 else "s" for state in counts}
+    _print("")
+    _print(", ".join(f"{number} {state}{plural[state]}" for state, number in counts.items()))
+
+
+def _print(text: str, style: str = "", until: int | None = None) -> None:
+    """A line, or its first `until` characters, in a style; whether there is colour rich decides."""
+    from rich.console import Console
+    from rich.text import Text
+
+    styled = Text(text)
+    styled.stylize(style, 0, until)
+    Console(highlight=False).print(styled, soft_wrap=True)

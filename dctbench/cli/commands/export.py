@@ -1,0 +1,60 @@
+"""`dctbench export`: a run in a form that other tools read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from dctbench import catalog, errors
+from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
+from dctbench.cli.terminal.files import check_writable, print_document, write_whole
+from dctbench.exporters.registry import FORMATS
+from dctbench.runs.lookup import resolve
+
+
+@click.command(
+    "export",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench export json -o baseline.json", "dctbench export latex latest~1 > table.tex"),
+)
+@click.argument("form", metavar="FORMAT")
+@click.argument("run", default="latest", metavar="[RUN]")
+@click.option("-o", "--output", cls=Flag, metavar="FILE", help="Where it goes; standard output when not given.")
+@store_option
+@version_option
+def command(form: str, run: str, output: str | None, store: str) -> int:
+    """Write a run (by default the latest) as FORMAT.
+
+    \b
+    json                     everything, raw samples included; what import reads
+    csv, parquet             a row per case and metric
+    markdown, latex          the papers' table: rows methods, columns lengths
+    bencher                  Bencher Metric Format
+    github-action-benchmark  smaller is better; speed-ups go to FILE.bigger.json beside -o FILE.json
+    junit                    a test case per case, errors and timeouts as errors
+    pytest-benchmark         as pytest --benchmark-json writes it
+
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
+    """
+    if form not in FORMATS:
+        raise catalog.unknown("format", form, FORMATS)
+    chosen = FORMATS[form]
+    if chosen.binary and output is None and sys.stdout.isatty():
+        raise errors.UsageError(f"{form} is binary and this is a terminal", hint=f"write a file: -o results.{form}")
+    if output is not None:
+        check_writable(Path(output))
+    found = resolve(store, run)
+    content = chosen.write(found)
+    if output is None:
+        print_document(content)
+        return errors.EXIT_OK
+    files = {Path(output): content}
+    second = chosen.second(found) if chosen.second else None
+    if second is not None:
+        files[Path(output).with_suffix(f".bigger{Path(output).suffix}")] = second
+    for path, text in files.items():
+        click.echo(str(write_whole(path, text)), err=True)
+    return errors.EXIT_OK

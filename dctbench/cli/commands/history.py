@@ -1,0 +1,138 @@
+"""The history of one case on standard output: a row per run, where the level changed, and what to take away."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dctbench.cli.tables.records import print_records, records_text
+from dctbench.cli.terminal.files import print_document
+from dctbench.cli.terminal.wrap import print_sentences
+from dctbench.compare.history import ChangePoint, History, change_points, find_case, history
+from dctbench.exporters.json_document import dumps
+from dctbench.stats.robust import Interval
+from dctbench.text.format import format_ratio
+from dctbench.wording.cells import interval_words, marked
+from dctbench.wording.history import sentences, when
+from dctbench.wording.markdown import escape
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDEST = 60
+
+
+def print_history(store: Store, case: str, output_format: str) -> None:
+    """The series of one case over the stored runs, with its changes of level.
+
+    Args:
+        store: where the runs are.
+        case: an id, the start of one, or a name and a length such as `dct-x r=8 n=4096`.
+        output_format: table, json, csv or md.
+
+    Raises:
+        UsageError: when no stored run has such a case, or several are called so.
+        UnavailableError: without the extra `history`, when there are runs enough to look for changes.
+        StoreError: when the store cannot be read.
+    """
+    found = history(store, find_case(store, case))
+    changes = change_points(found)
+    said = sentences(found, changes)
+    if output_format == "json":
+        print_document(dumps(_document(found, changes)))
+    elif output_format == "csv":
+        print_records(_numbers(found, changes), "csv")
+    elif output_format == "md":
+        table = records_text(_texts(found, changes), "md") + "\n" if found.points else ""
+        lines = "".join(f"- {escape(line)}\n" for line in said)
+        print_document(f"### {escape(_title(found))}\n\n{table}{lines}")
+    else:
+        click.echo(_title(found))
+        if found.points:
+            print_records(_texts(found, changes), "table")
+            click.echo(f"\n{sparkline([point.latency.value for point in found.points])}")
+        print_sentences(said)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A bar per value, lowest to highest on a logarithmic scale; of many values, one per some consecutive ones."""
+    every = -(-len(values) // _WIDEST)
+    logs = [math.log(statistics.median(values[i : i + every])) for i in range(0, len(values), every)]
+    low, span = min(logs), max(logs) - min(logs)
+    return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1)) if span else 0] for value in logs)
+
+
+def _title(found: History) -> str:
+    return f"{found.case.name}, n = {found.case.seq_len} (case {found.case.id})"
+
+
+def _texts(found: History, changes: Sequence[ChangePoint]) -> list[dict[str, str | None]]:
+    factors = _factors(changes)
+    return [
+        {
+            "started": when(point.run),
+            "run": point.run.short_id,
+            "p50 ±CI": interval_words(point.latency),
+            f"vs {found.reference}": marked(point.speedup),
+            "new level": format_ratio(factors[i]) if i in factors else None,
+        }
+        for i, point in enumerate(found.points)
+    ]
+
+
+def _numbers(found: History, changes: Sequence[ChangePoint]) -> list[dict[str, str | float | None]]:
+    factors = _factors(changes)
+    return [
+        {
+            "started_at": point.run.started_at,
+            "run": point.run.id,
+            **_ends(point.latency),
+            "speedup": point.speedup.ratio if point.speedup else None,
+            "new_level": factors.get(i),
+        }
+        for i, point in enumerate(found.points)
+    ]
+
+
+def _factors(changes: Sequence[ChangePoint]) -> Mapping[int, float]:
+    return {change.position: change.factor for change in changes}
+
+
+def _document(found: History, changes: Sequence[ChangePoint]) -> dict[str, Any]:
+    return {
+        "case": found.case.to_json(),
+        "case_id": found.case.id,
+        "reference": found.reference,
+        "fingerprint": found.fingerprint,
+        "points": [
+            {
+                "run": point.run.id,
+                "started_at": point.run.started_at,
+                "latency": {"unit": "s", **_ends(point.latency)},
+                "speedup": {"value": s.ratio, "low": s.low, "high": s.high} if (s := point.speedup) else None,
+            }
+            for point in found.points
+        ],
+        "changes": [
+            {
+                "run": change.run.id,
+                "started_at": change.run.started_at,
+                "before": change.before,
+                "after": change.after,
+                "factor": change.factor,
+                "relative": change.relative,
+            }
+            for change in changes
+        ],
+        "missing": found.missing,
+        "left_out": {"elsewhere": found.elsewhere, "untimed": found.untimed},
+    }
+
+
+def _ends(latency: Interval) -> dict[str, float]:
+    return {"value": latency.value, "low": latency.low, "high": latency.high}

@@ -1,0 +1,40 @@
+"""`dctbench import`: a result file becomes a run of the store."""
+
+from __future__ import annotations
+
+import click
+
+from dctbench import errors
+from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, version_option
+from dctbench.text.sanitize import counted
+
+
+@click.command(
+    "import",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench import baseline.json", "dctbench import .benchmarks/0001_unsaved.json --store other.sqlite"),
+)
+@click.argument("file", metavar="FILE")
+@store_option
+@version_option
+def command(file: str, store: str) -> int:
+    """Store the run of FILE under its own id: our own JSON, or what pytest --benchmark-json has written.
+
+    A file is checked as a whole before anything is stored. Importing it twice stores it once. Benchmarks of pytest
+    must say their `implementation` and `seq_len` in params or extra_info.
+    """
+    from dctbench.importers import read_file
+
+    run, environments, results = read_file(file)
+    from dctbench.store import open_store
+    from dctbench.store.whole import add_whole_run
+
+    with open_store(store, create=True) as opened:
+        new = add_whole_run(opened, run, list(environments.values()), results)
+        name = opened.name
+    count = counted(len(results), "result")
+    told = count if new == len(results) else f"{count}, {new or 'none'} of them new"
+    click.echo(f"run {run.short_id} is in {name}: {told}")
+    click.echo(f"  next: dctbench report {run.short_id}", err=True)
+    return errors.EXIT_OK

@@ -1,0 +1,143 @@
+"""`dctbench report`: stored results -> one HTML file."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dctbench import errors
+from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
+from dctbench.cli.terminal.files import check_writable, write_whole
+from dctbench.cli.terminal.streams import typed
+from dctbench.text.sanitize import harmless
+
+if TYPE_CHECKING:
+    from dctbench.compare.history import ChangePoint, History
+    from dctbench.runs.lookup import Recorded
+
+_PAGE = "The page"
+
+
+@click.command(
+    "report",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench report", "dctbench report laptop server --compress -o both.html"),
+)
+@click.argument("runs", nargs=-1, metavar="[RUN ...]")
+@click.option(
+    "-o",
+    "--output",
+    cls=Flag,
+    section=_PAGE,
+    metavar="FILE",
+    default="dctbench-report.html",
+    show_default=True,
+    help="Where the page goes.",
+)
+@click.option("--title", cls=Flag, section=_PAGE, metavar="TEXT", help="Heading; by default the run's label or id.")
+@click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", help="What ratios are taken against.")
+@click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF",
+              help="A run to compare the first one with, in a section of its own (default: its check's).")  # fmt: skip
+@click.option("--history", "case", cls=Flag, section=_PAGE, metavar="CASE",
+              help="A case to follow over the stored runs, by its id or such as 'dct-x r=8 n=4096'; from ten runs "
+                   "on it takes the extra `history`.")  # fmt: skip
+@click.option("--compress", cls=Flag, section=_PAGE, is_flag=True,
+              help="Half the size; takes a browser of 2023 or later.")  # fmt: skip
+@click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Show the page in a browser.")
+@store_option
+@version_option
+def command(
+    runs: tuple[str, ...],
+    output: str,
+    title: str | None,
+    reference: str | None,
+    baseline: str | None,
+    case: str | None,
+    compress: bool,
+    open_page: bool,
+    store: str,
+) -> int:
+    """Make one self-contained HTML page from the results of a run (by default the latest), or of an exported file.
+
+    Several runs, such as those of two machines, stand side by side in one page; no figure mixes them.
+
+    RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
+    """
+    from dctbench.compare.stored import compare_stored
+    from dctbench.page.html import html
+    from dctbench.runs.lookup import resolve
+
+    check_writable(Path(output))
+    gc.disable()  # a million small objects and no cycles: looking for some took a quarter of the time
+    found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
+    for recorded in found:
+        if not recorded.results:
+            raise errors.UsageError(f"run {recorded.run.short_id} has no results yet", hint=_going_on(recorded, store))
+    base = _checked_against(store, found[0]) if baseline is None else resolve(store, baseline)
+    page = html(
+        found,
+        heading=harmless(typed(title)) if title else title,
+        reference=_reference(found, reference),
+        compress=compress,
+        compared=None if base is None else compare_stored(base, found[0]),
+        past=None if case is None else _history(store, case),
+    )
+    path = write_whole(Path(output), page)
+    click.echo(str(path))
+    if open_page:
+        click.launch(path.absolute().as_uri())
+    return errors.EXIT_OK
+
+
+def _checked_against(store: str, head: Recorded) -> Recorded | None:
+    """What the check that measured a run compared it with, where that is in the store."""
+    from dctbench.compare.checked import checked
+    from dctbench.runs.lookup import recorded
+    from dctbench.store import open_store
+
+    check = checked(head.run)
+    if check is None or check.base is None:
+        return None
+    try:
+        with open_store(store) as opened:
+            # Only what is stored under that very id: whoever wrote an imported run may have written anything there.
+            base = next((recorded(opened, s.run) for s in opened.runs() if s.run.id == check.base and s.stored), None)
+    except errors.StoreError:  # the run itself came from a file
+        return None
+    return base
+
+
+def _going_on(recorded: Recorded, store: str) -> str:
+    """How to come by results of a run that has none."""
+    from dctbench.app.resume import resume_command
+    from dctbench.store import masked
+
+    if recorded.run.is_check:
+        return "it belongs to a check, whose pairs must be near in time: start the check again"
+    if not recorded.plan:  # of a file: there is no plan to go on with
+        return "measure again: dctbench run"
+    return f"go on with: {resume_command(recorded.run, masked(store))}"
+
+
+def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
+    from dctbench.compare.history import change_points, find_case, history
+    from dctbench.store import open_store
+
+    with open_store(store) as opened:
+        found = history(opened, find_case(opened, case))
+    return found, change_points(found)
+
+
+def _reference(found: list[Recorded], name: str | None) -> str | None:
+    """What ratios are taken against: the one named, which at least one of the runs must hold, else the usual one."""
+    from dctbench.runs.lookup import known_reference, usual_reference
+
+    if name is None:
+        return usual_reference(found)
+    every = (result.case for recorded in found for result in recorded.results)
+    return known_reference(name, ((case.implementation, case.ratio) for case in every))

@@ -1,0 +1,51 @@
+"""`--save-baseline`: a name for the run that has just been measured, for whoever is judged against it later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from dctbench.cli.options.click_ext import Flag, Function
+from dctbench.cli.terminal.streams import typed
+
+if TYPE_CHECKING:
+    from dctbench.model import Run
+    from dctbench.store import Store
+
+
+def save_baseline_option(section: str, *, needs: str = "") -> Callable[[Function], Function]:
+    """`--save-baseline`, under that heading of the help, which tells what other flag it needs."""
+    return click.option(
+        "--save-baseline", cls=Flag, section=section, metavar="NAME", callback=_checked,
+        help="When all went well, let this name point to the run: a baseline to be judged against"
+             f"{needs and f' (only with {needs})'}.",
+    )  # fmt: skip
+
+
+def _checked(ctx: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    """Refused before anything is measured, not hours later when it is to be saved."""
+    from dctbench.store import checked_baseline_name
+
+    return None if name is None else checked_baseline_name(typed(name))
+
+
+def save(store: Store, run: Run, name: str, *, refused: str | None) -> None:
+    """Let the name point to the run, unless something is against it; either is said in a line.
+
+    Raises:
+        StoreError: when the file or the server fails.
+    """
+    if refused is not None:
+        click.echo(f"baseline {name!r} was not saved: {refused}", err=True)
+        return
+    store.save_baseline(name, run.id)
+    click.echo(f"baseline {name!r} points to run {run.short_id}", err=True)
+    meant = store.find_run(name).run
+    if meant.id != run.id:
+        click.echo(
+            f"warning: {name!r} is also the id or label of run {meant.short_id}, and means that one\n"
+            "  save the baseline under another name",
+            err=True,
+        )

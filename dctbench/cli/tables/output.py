@@ -1,0 +1,91 @@
+"""A run on standard output, in the form asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dctbench import analysis
+from dctbench.cli.tables.results import Layout
+from dctbench.cli.terminal.files import print_document
+from dctbench.cli.terminal.wrap import folded, terminal_width
+from dctbench.exporters.csv import csv_text
+from dctbench.exporters.json_document import document, dumps
+from dctbench.model import Run
+from dctbench.wording import cells
+from dctbench.wording import summary as words
+from dctbench.wording.labels import Labels
+from dctbench.wording.markdown import markdown
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from dctbench.store import Store
+
+
+def print_run(store: Store, run: Run, output_format: str, layout: Layout, *, rows_shown: bool) -> None:
+    """A stored run on standard output; `rows_shown` leaves out the table that has just scrolled by."""
+    results = store.results(run.id)
+    environments = store.environments(run.id)
+    summaries = analysis.arranged(analysis.summarise(results), layout.reference)
+    planned = len(store.plan(run.id)[0])
+    as_markdown = markdown(run, list(environments.values()), summaries, planned)
+    if output_format == "json":
+        print_document(dumps(document(run, environments, results)))
+    elif output_format == "csv":
+        print_document(csv_text(run, summaries))
+    elif output_format == "md":
+        print_document(as_markdown)
+    else:
+        _print_table(summaries, layout, planned, rows_shown)
+    add_to_step_summary(as_markdown)
+
+
+def add_to_step_summary(text: str) -> None:
+    """Markdown on the page of a GitHub workflow, by itself wherever there is one."""
+    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if step_summary:
+        try:
+            with Path(step_summary).open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:  # the results are stored and printed: no reason to fail
+            click.echo(f"warning: GITHUB_STEP_SUMMARY, {step_summary}, not written: {error.strerror}", err=True)
+
+
+def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned: int, rows_shown: bool) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for line in table_lines(summaries, layout, planned, rows_shown=rows_shown):
+        for part in folded(line, terminal_width()) if isinstance(line, str) and console.is_terminal else [line]:
+            console.print(part, markup=False, soft_wrap=True)
+
+
+def table_lines(
+    summaries: Sequence[analysis.Summary], layout: Layout, planned: int, *, rows_shown: bool
+) -> list[Text | str]:
+    """The results table, unless its rows have just been shown, and what to take away from it."""
+    lines: list[Text | str] = []
+    if not rows_shown:
+        references = analysis.references(summaries, layout.reference) if layout.reference else {}
+        lines.append(layout.head())
+        for summary in summaries:
+            lines.append(layout.line(cells.row(summary, references.get(summary.case.shape), layout.labels)))
+    return [*lines, *ending(summaries, layout.reference, planned, layout.labels)]
+
+
+def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels) -> list[str]:
+    """What the reader takes away: who is fastest, from where the DCT pays, what went wrong, what to do next."""
+    lines = [""]
+    for standing in analysis.standings(summaries, reference):
+        lines.append(f"{labels.place(standing.ranked[0].case)}: {words.fastest(standing)}")
+    if reference:
+        found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
+        lines += ["", *(words.payoff(p, reference, labels) for p in found)] if found else []
+    notes = [cells.APPROXIMATE_NOTE] if any(cells.among_frequencies(s) for s in summaries) else []
+    closing = [words.coverage(summaries, planned), words.trust(summaries), "next: dctbench report"]
+    return [*lines, "", *notes, *words.warnings(summaries, labels), *closing]

@@ -1,0 +1,98 @@
+"""Plain records, such as those of `list`, in the form asked for: whole for a program, no wider than the terminal for a
+person.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from dctbench.cli.terminal.files import print_document
+from dctbench.cli.terminal.wrap import folded, terminal_width
+from dctbench.exporters.csv import harmless
+from dctbench.exporters.json_document import dumps
+from dctbench.text.sanitize import harmless_values
+from dctbench.wording.markdown import escape
+
+_GAP = "  "
+_LEAST_LAST = 30
+"""Columns that a last column of sentences needs to be read with ease."""
+
+Rows = Sequence[Sequence[str]]
+
+
+def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
+    """Records with the same keys as a table, JSON, CSV or Markdown."""
+    text = records_text(records, output_format)
+    if output_format == "table":
+        click.echo(text, nl=False)
+    else:
+        print_document(text)
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with what is nested in it, such as a case, as columns of its own."""
+    nested = ((value if isinstance(value, Mapping) else {key: value}) for key, value in record.items())
+    return {key: value for part in nested for key, value in part.items()}
+
+
+def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:
+    """The text that `print_records` prints."""
+    records = harmless_values(list(records))
+    if output_format == "json":
+        return dumps(records)
+    records = [flat(record) for record in records]
+    titles = list(records[0]) if records else []
+    cells = [["" if record[title] is None else str(record[title]) for title in titles] for record in records]
+    if output_format == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([titles, *([harmless(cell) for cell in row] for row in cells)])
+        return out.getvalue()
+    if output_format == "md":
+        lines = [titles, ["---"] * len(titles), *([escape(cell) for cell in row] for row in cells)]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    if not sys.stdout.isatty():
+        table = [head + last for head, last in _columns([titles, *cells])]
+    else:
+        table = _fitted([titles, *cells], terminal_width())
+    return "".join(f"{line.rstrip()}\n" for line in table)
+
+
+def _columns(rows: Rows) -> list[tuple[str, str]]:
+    """By row, everything but the last cell in columns as wide as their texts, and that cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return [(_GAP.join([*cells[:-1], ""]), row[-1]) for cells, row in zip(aligned, rows, strict=True)]
+
+
+def _fitted(rows: Rows, width: int) -> list[str]:
+    """A table, its last column folded. Where there is no room even for that, what all records share is said once below,
+    and where that does not help each record is a list.
+    """
+    columns = _columns(rows)
+    last = max(len(cell) for _, cell in columns)
+    if len(columns[0][0]) + min(last, _LEAST_LAST) < width:
+        return [line for head, cell in columns for line in folded(cell, width, head)]
+    titles, *cells = rows
+    shared = {i for i in range(1, len(titles)) if len(cells) > 1 and len({row[i] for row in cells}) == 1}
+    if not shared:
+        return _lists(titles, cells, width)
+    own = [[cell for i, cell in enumerate(row) if i not in shared] for row in rows]
+    said = ", ".join(f"{titles[i]} {cells[0][i]}" for i in sorted(shared) if cells[0][i])
+    return [*_fitted(own, width), *(["", *folded(f"in all of them: {said}", width)] if said else [])]
+
+
+def _lists(titles: Sequence[str], cells: Rows, width: int) -> list[str]:
+    """A record as its first cell and, below it, a line for each of the others that says anything."""
+    indent = max(map(len, titles[1:]), default=0)
+    lines = []
+    for first, *rest in cells:
+        lines += folded(first, width)
+        for title, cell in zip(titles[1:], rest, strict=True):
+            lines += folded(cell, width, f"{_GAP}{title:<{indent}}{_GAP}") if cell else []
+    return lines

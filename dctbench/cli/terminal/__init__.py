@@ -1,0 +1,1 @@
+"""The terminal itself: streams, width, progress, notices and signals."""

@@ -1,0 +1,200 @@
+"""How a sweep shows itself while it runs: a live table on a terminal, plain lines elsewhere, both on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, Self
+
+import click
+
+from dctbench.analysis import Summary, summarise
+from dctbench.cli.tables.results import Layout
+from dctbench.cli.terminal import notices
+from dctbench.cli.terminal.wrap import terminal_width
+from dctbench.model import Case, Result
+from dctbench.scheduler.plan import Plan
+from dctbench.scheduler.sweep import CaseFinished, CaseStarted, Event, Started, StillRunning
+from dctbench.text.format import format_duration
+from dctbench.wording.cells import row
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+_WIDE = 80
+"""Columns from which on there is room for a bar beside what it stands for."""
+
+
+class Progress(Protocol):
+    """A listener that lives for one sweep."""
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave the terminal as it was."""
+
+
+def make_progress(style: str, header: str, plan: Plan, stored: Sequence[Result] = ()) -> Progress:
+    """The progress of that style, which goes on from what is stored already."""
+    if style == "none":
+        return Silent()
+    return (Live if notices.draws(style) else Plain)(header, plan, stored)
+
+
+class Silent:
+    """Nothing at all."""
+
+    def __call__(self, event: Event) -> None:
+        """Show nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return
+
+
+class _Rows:
+    """What both visible styles keep: references by shape, statuses, and how much of the estimate is left."""
+
+    def __init__(self, header: str, plan: Plan, stored: Sequence[Result] = ()) -> None:
+        self.header = header
+        self.layout = Layout(plan.cases, plan.reference, terminal_width(sys.stderr))
+        self.plan = plan
+        first = summarise(result for result in stored if result.round == 1)
+        self.references = {s.case.shape: s for s in first if s.case.implementation == plan.reference}
+        self.statuses = Counter[str](result.status for result in stored)
+        self.left = Counter(dict.fromkeys(plan.cases, plan.rounds))
+        self.left.subtract(result.case for result in stored)
+        self.predicted = 0.0
+        self.spent = 0.0
+        self.case_began = monotonic()
+
+    def finish(self, event: CaseFinished) -> Summary:
+        """Take a result in; returns its summary."""
+        summary = summarise([event.result])[0]
+        case = summary.case
+        if case.implementation == self.layout.reference:
+            self.references[case.shape] = summary
+        self.statuses[summary.status] += 1
+        self.left[case] -= 1
+        if summary.status == "ok":  # what failed or was left out says nothing of the pace
+            self.predicted += self.plan.estimate.seconds(case, event.result.round)
+            self.spent += monotonic() - self.case_began
+        return summary
+
+    def eta(self) -> str:
+        """What is left of the estimate, at the pace shown so far."""
+        pace = self.spent / self.predicted if self.predicted else 1.0
+        rounds = self.plan.rounds
+        seconds = (
+            self.plan.estimate.seconds(case, number)
+            for case, left in self.left.items()
+            for number in range(rounds - left + 1, rounds + 1)
+        )
+        return format_duration(pace * sum(seconds))
+
+    def failures(self) -> str:
+        """`1 oom  0 errors`, naming only what occurred beside errors."""
+        rare = [f"{self.statuses[s]} {s}" for s in ("oom", "timeout", "unsupported", "skipped") if self.statuses[s]]
+        return "  ".join([*rare, f"{self.statuses['error']} errors"])
+
+    def _name(self, case: Case) -> str:
+        return f"{self.layout.labels.curve(case)} n={case.seq_len}"
+
+    def _brief(self, summary: Summary) -> str:
+        shown = row(summary, None, self.layout.labels)
+        return shown.failure or shown.latency
+
+    def line(self, summary: Summary) -> Text:
+        """The row of the table."""
+        return self.layout.line(row(summary, self.references.get(summary.case.shape), self.layout.labels))
+
+
+class Plain(_Rows):
+    """One line per case and a sign of life every half minute, without cursor codes."""
+
+    def __enter__(self) -> Self:
+        notices.say(self.header)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return
+
+    def __call__(self, event: Event) -> None:
+        """Print an event."""
+        if isinstance(event, Started) and event.done:
+            click.echo(f"resuming, {event.done} of {event.total} done", err=True)
+        elif isinstance(event, CaseStarted):
+            self.case_began = monotonic()
+        elif isinstance(event, StillRunning):
+            took = format_duration(event.seconds)
+            click.echo(f"still running {self._name(event.case)} after {took}", err=True)
+        elif isinstance(event, CaseFinished):
+            summary = self.finish(event)
+            text = self.line(summary).plain.strip()
+            if event.result.round > 1:  # what later rounds do not measure again, they do not show
+                text = f"round {event.result.round}  {self._name(summary.case)}  {self._brief(summary)}"
+            click.echo(f"[{event.done:{len(str(event.total))}}/{event.total}] {text}", err=True)
+
+
+class Live(_Rows):
+    """Finished rows scroll and stay; only the last line is live.
+
+    It is redrawn between cases only: a refresh thread would take its time slices out of the timed region.
+    """
+
+    def __init__(self, header: str, plan: Plan, stored: Sequence[Result] = ()) -> None:
+        super().__init__(header, plan, stored)
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self.console = Console(stderr=True, highlight=False)
+        self.live = RichLive(console=self.console, auto_refresh=False, transient=True)
+        self.up = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._show(self.header)
+        self.console.print(self.layout.head())
+        self.up.enter_context(self.live)
+        self.up.enter_context(notices.shown_by(self._show))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.up.close()
+
+    def _show(self, notice: str) -> None:
+        self.console.print(notice, markup=False)
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        if isinstance(event, Started) and event.done:
+            self._show(f"resuming, {event.done} of {event.total} done")
+        elif isinstance(event, CaseStarted):
+            self.case_began = monotonic()
+            self._draw(event.done, event.total, event.case, event.round)
+        elif isinstance(event, CaseFinished):
+            line = self.line(self.finish(event))
+            if event.result.round == 1:  # later rounds refine what is on the screen; the table at the end has it
+                self.console.print(line, soft_wrap=True)
+            self._draw(event.done, event.total, None, event.result.round)
+
+    def _draw(self, done: int, total: int, case: Case | None, number: int) -> None:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        counts = f"round {number}  {done}/{total}  ETA {self.eta()}  {self.failures()}"
+        running = f"  {self._name(case)}" if case else ""
+        grid = Table.grid(padding=(0, 2))
+        bar = [ProgressBar(total=total, completed=done, width=20)] if self.console.width >= _WIDE else []
+        grid.add_row(*bar, Text(counts + running, no_wrap=True))
+        self.live.update(grid, refresh=True)

@@ -1,0 +1,179 @@
+"""One case over the stored runs: how its latency has moved, and at which runs it changed its level.
+
+A trend only, which judges nothing: runs weeks apart differ in more than the code. Only runs of one environment, of
+equal settings, and either all measured in turns with a base or none of them make a series; the newest run that has the
+case says which.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
+from dctbench.compare.checked import checked, in_turns
+from dctbench.errors import UsageError
+from dctbench.model import Case, Run, canonical_json
+from dctbench.stats.changepoint import LEAST_POINTS, level_starts
+from dctbench.stats.robust import Interval
+from dctbench.store import Store
+from dctbench.store.naming import LEAST_DIGITS
+
+_NAMED = re.compile(r"(?P<name>\S.*?)\s+n\s*=\s*(?P<length>[0-9]{1,9})(?P<thousands>k?)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The case in one run: its median latency in seconds, and how many times as fast as the reference it was there.
+
+    `speedup` is None where the reference was not measured beside it, and for the reference itself.
+    """
+
+    run: Run
+    latency: Interval
+    speedup: Speedup | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePoint:
+    """The first point of a new level: `before` and `after` are the medians of the two levels, in seconds.
+
+    `relative` is the same change of the latency divided by the reference's; None where a point of either level lacks
+    the reference. Near 1 it says that the reference has changed alike: the machine, rather than the method.
+    """
+
+    position: int
+    run: Run
+    before: float
+    after: float
+    relative: float | None
+
+    @property
+    def factor(self) -> float:
+        """after / before: 1.2 is a latency of 1.2 times what it was."""
+        return self.after / self.before
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A case over the runs that can be compared, the oldest first.
+
+    `untimed` counts runs in which the case gave no latency, `elsewhere` those of another environment or measured
+    in another way: both are left out.
+    """
+
+    case: Case
+    reference: str
+    fingerprint: str
+    points: tuple[Point, ...]
+    untimed: int
+    elsewhere: int
+
+    @property
+    def missing(self) -> int:
+        """How many more runs it takes before a change of level may be looked for."""
+        return max(0, LEAST_POINTS - len(self.points))
+
+
+def find_case(store: Store, text: str) -> Case:
+    """The case that a text names: its id or the start of one, or its name and length as in `dct-x r=8 n=4096`.
+
+    A name means what it means in the newest run that has such a case.
+
+    Raises:
+        UsageError: when no run has such a case, or one run has several.
+        StoreError: when the store cannot be read.
+    """
+    named = _NAMED.fullmatch(text.strip())
+    length = int(named["length"]) * (1024 if named["thousands"] else 1) if named else None
+    for state in reversed(store.runs()):
+        plan, _ = store.plan(state.run.id)
+        found = [case for case in plan if named and (case.name, case.seq_len) == (named["name"], length)]
+        if not found and len(text) >= LEAST_DIGITS:
+            found = [case for case in plan if case.id.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(case.id for case in found)
+            raise UsageError(
+                f"run {state.run.short_id} has {len(found)} cases {text!r}",
+                hint=f"name one of them by its id: {ids} (dctbench list cases {state.run.short_id})",
+            )
+    raise UsageError(f"no stored run has a case {text!r}", hint="name it by its id, or such as 'dct-x r=8 n=4096'")
+
+
+def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
+    """The series of a case over the runs of one environment and equal settings.
+
+    The base side of a check is no part of it: what ran there is other code, measured out of its time.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    beside = replace(case, implementation=reference, ratio=None)
+    series: dict[tuple[str, str], list[Point]] = {}
+    newest, untimed = ("", ""), 0
+    for state in store.runs():
+        found = {s.case: s for s in summarise(store.results(state.run.id, [case.id, beside.id]))}
+        own = found.get(case)
+        check = checked(state.run)
+        if own is None or (check is not None and check.side == "base"):
+            continue
+        if own.latency is None:
+            untimed += 1
+            continue
+        newest = _place(state.run, own)
+        other = found.get(beside) if beside != case else None
+        series.setdefault(newest, []).append(Point(state.run, own.latency, compare(own, other)))
+    points = series.get(newest, [])
+    elsewhere = sum(map(len, series.values())) - len(points)
+    return History(case, reference, newest[0], tuple(points), untimed, elsewhere)
+
+
+def change_points(found: History) -> list[ChangePoint]:
+    """At which runs the latency changed its level; none under LEAST_POINTS runs.
+
+    Noise that is independent from run to run shows a false one in one or two of a hundred series; a machine that
+    drifts over several runs has changed its level, and is shown.
+
+    Raises:
+        UnavailableError: without the extra `history`, when there are runs enough.
+    """
+    points = found.points
+    starts = level_starts([math.log(point.latency.value) for point in points])
+    edges = [0, *starts, len(points)]
+    levels = [points[start:end] for start, end in pairwise(edges)]
+    return [
+        ChangePoint(
+            position=start,
+            run=points[start].run,
+            before=_median(before),
+            after=_median(after),
+            relative=_relative(before, after),
+        )
+        for start, before, after in zip(starts, levels, levels[1:], strict=False)
+    ]
+
+
+def _place(run: Run, summary: Summary) -> tuple[str, str]:
+    """What must be equal: the environment (of shards that were merged, the first round's), and how it was measured."""
+    manner = {**run.compared_settings, "in_turns": in_turns(run)}
+    return summary.rounds[0].fingerprint, canonical_json(manner)
+
+
+def _median(level: Sequence[Point]) -> float:
+    return statistics.median(point.latency.value for point in level)
+
+
+def _relative(before: Sequence[Point], after: Sequence[Point]) -> float | None:
+    medians = []
+    for level in (before, after):
+        speedups = [point.speedup.ratio for point in level if point.speedup]
+        if len(speedups) < len(level):
+            return None
+        medians.append(statistics.median(speedups))
+    return medians[0] / medians[1]

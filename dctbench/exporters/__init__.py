@@ -1,0 +1,1 @@
+"""Stored results as files that other tools read: one module per format."""

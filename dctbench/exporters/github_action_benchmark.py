@@ -1,0 +1,54 @@
+"""A run for github-action-benchmark: customSmallerIsBetter, and customBiggerIsBetter for what should grow.
+
+https://github.com/benchmark-action/github-action-benchmark
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dctbench import analysis
+from dctbench.analysis import Summary
+from dctbench.exporters.json_document import metric_values
+from dctbench.exporters.series_name import series_name
+
+Entries = list[dict[str, Any]]
+
+
+def smaller_is_better(summaries: Sequence[Summary]) -> Entries:
+    """Every figure of every case: name, unit (SI), value; for latency the interval as `range`, and what it rests on."""
+    return [
+        {
+            "name": f"{series_name(summary.case)} / {metric}",
+            "unit": figure["unit"],
+            "value": figure["value"],
+            **_range(figure.get("low"), figure.get("high")),
+            **({"extra": _taken(summary)} if metric == "latency" else {}),
+        }
+        for summary in summaries
+        for metric, figure in metric_values(summary).items()
+    ]
+
+
+def bigger_is_better(summaries: Sequence[Summary]) -> Entries:
+    """How many times as fast as the reference of its shape each method is; nothing without a reference."""
+    reference = analysis.default_reference(summary.case for summary in summaries)
+    found = analysis.references(summaries, reference) if reference else {}
+    entries: Entries = []
+    for summary in summaries:
+        against = found.get(summary.case.shape)
+        speedup = None if summary is against else analysis.compare(summary, against)
+        if speedup is not None:
+            name = f"{series_name(summary.case)} / speed-up over {reference}"
+            entries.append({"name": name, "unit": "x", "value": speedup.ratio, **_range(speedup.low, speedup.high)})
+    return entries
+
+
+def _taken(summary: Summary) -> str:
+    samples, processes = len(summary.samples), len(summary.medians)
+    return f"{samples} samples of {processes} process{'' if processes == 1 else 'es'}"
+
+
+def _range(low: float | None, high: float | None) -> dict[str, str]:
+    return {} if low is None or high is None else {"range": f"{low:.4g} to {high:.4g}"}

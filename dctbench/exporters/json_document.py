@@ -1,0 +1,129 @@
+"""The own JSON document: everything of a run, raw samples included, in a stable order and SI units.
+
+`dctbench.importers` reads it back into the same results: exported, imported and exported again it is the same text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dctbench.analysis import Summary, summarise
+from dctbench.model import JSON, SCHEMA_VERSION, Case, Environment, Result, Run
+from dctbench.text.sanitize import harmless_values
+
+
+def document(run: Run, environments: Mapping[str, Environment], results: Sequence[Result]) -> JSON:
+    """The document of one run; one entry per case, a metric that was not measured is absent."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": run_document(run),
+        "environments": {key: harmless_values(_sorted(found.facts)) for key, found in sorted(environments.items())},
+        "results": [entry(summary) for summary in summarise(results)],
+    }
+
+
+def run_document(run: Run) -> JSON:
+    """A run itself, as every document spells it."""
+    written: JSON = harmless_values(
+        {
+            "id": run.id,
+            "label": run.label,
+            "suite": run.suite,
+            "argv": list(run.argv),
+            "started_at": run.started_at,
+            "dctbench_version": run.dctbench_version,
+            "settings": _sorted(run.settings),
+        }
+    )
+    return written
+
+
+def entry(summary: Summary) -> JSON:
+    """One case of the document: what its rounds say together, and each round where it says more or something else."""
+    first = summary.rounds[0]
+    metrics = metric_values(summary)
+    if summary.samples:
+        metrics["latency"]["samples"] = list(summary.samples)
+    about = {
+        "host": first.host,
+        "fingerprint": first.fingerprint,
+        "rounds": [_round(result, summary) for result in summary.rounds],
+        "status": summary.status,
+        "message": summary.message,
+        "warnings": list(summary.warnings),
+        "details": _sorted(first.details),
+    }
+    return {
+        "case": summary.case.to_json(), "case_id": summary.case.id, **harmless_values(about), "metrics": metrics
+    }  # fmt: skip
+
+
+def metric_values(summary: Summary) -> JSON:
+    """The metrics of a case without their samples: unit and value, and for latency its interval and tail."""
+    metrics: JSON = {}
+    if summary.latency:
+        metrics["latency"] = {
+            "unit": "s",
+            "value": summary.latency.value,
+            "low": summary.latency.low,
+            "high": summary.latency.high,
+            "p99": summary.p99.value if summary.p99 else None,
+            "p99_high": summary.p99.high if summary.p99 else None,
+        }
+    for metric, value in summary.values.items():
+        metrics[metric] = {"unit": summary.units[metric], "value": value}
+    return metrics
+
+
+def plan_document(cases: Sequence[Case], estimate: Mapping[str, Any]) -> JSON:
+    """What `--dry-run` prints: the cases, and the estimate in seconds."""
+    return {"cases": [case.to_json() for case in cases], "estimate": dict(estimate)}
+
+
+_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def dumps(value: Any) -> str:
+    """Indented JSON text without NaN; a list of numbers takes one line, so that a diff shows what changed."""
+    return _text(value, "\n") + "\n"
+
+
+def _text(value: Any, newline: str) -> str:
+    if isinstance(value, dict) and value:
+        inner = newline + "  "
+        items = (f"{_line(key)}: {_text(item, inner)}" for key, item in value.items())
+        return "{" + inner + ("," + inner).join(items) + newline + "}"
+    if isinstance(value, list | tuple) and any(isinstance(item, str | dict | list | tuple) for item in value):
+        inner = newline + "  "
+        return "[" + inner + ("," + inner).join(_text(item, inner) for item in value) + newline + "]"
+    return _line(value)
+
+
+def _round(result: Result, summary: Summary) -> JSON:
+    """One process. What is equal for the whole case is left out; metrics stand here only in later rounds."""
+    latency = result.measurement("latency")
+    first = summary.rounds[0]
+    written: JSON = {
+        "round": result.round,
+        "status": result.status,
+        "samples": len(latency.samples) if latency else 0,
+        "stop_reason": result.details.get("stop_reason"),
+        "message": result.message,
+        "warnings": list(result.warnings),
+    }
+    own = {m.metric: list(m.samples) for m in result.measurements if m.metric != "latency"}
+    shared = {metric: [value] for metric, value in summary.values.items()}
+    if (result.host, result.fingerprint) != (first.host, first.fingerprint):
+        written |= {"host": result.host, "fingerprint": result.fingerprint}
+    if result is not first:
+        written["details"] = _sorted(result.details)
+    if result is not first or own != shared:
+        written["metrics"] = own
+    return written
+
+
+def _sorted(table: Mapping[str, Any]) -> JSON:
+    """A table whose keys are not ours, in an order that does not depend on who wrote it."""
+    return {key: _sorted(value) if isinstance(value, Mapping) else value for key, value in sorted(table.items())}

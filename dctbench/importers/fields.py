@@ -1,0 +1,39 @@
+"""How much a result file may hold, far above a sweep and far below what would exhaust a laptop; and its times."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from dctbench.text.sanitize import harmless
+from dctbench.text.untrusted import Bad
+
+MAX_BYTES = 256 << 20
+MAX_VALUES = 20_000_000
+MAX_CASES = 100_000
+
+Identifier = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{4,64}\Z")]
+Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{0,64}\Z")]
+Host = Annotated[str, Meta(max_length=255)]
+Version = Annotated[str, Meta(max_length=40)]
+Timestamp = Annotated[
+    str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}([+-][0-9:]{5}|Z)?\Z", max_length=40)
+]
+"""What looks like a time; `utc` says whether it is one."""
+Whole = Annotated[int, Meta(ge=1, le=2**24)]
+
+
+def utc(text: str, place: str) -> str:
+    """A time in ISO 8601 as a run has it, in UTC to the microsecond; one without a zone is taken as UTC.
+
+    Raises:
+        Bad: naming the place, when it is no time.
+    """
+    try:
+        when = datetime.datetime.fromisoformat(text)
+        there = when.replace(tzinfo=datetime.UTC) if when.tzinfo is None else when.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        raise Bad(f"{place}: {harmless(text)!r} is not a time in ISO 8601") from None
+    return there.isoformat(timespec="microseconds")

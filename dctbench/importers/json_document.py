@@ -1,0 +1,308 @@
+"""Our own JSON document, read back into results: samples are taken, statistics are made anew and never believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from dctbench import catalog
+from dctbench.errors import UsageError
+from dctbench.importers.fields import MAX_CASES, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
+from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
+from dctbench.spec import axes, suites
+from dctbench.store import clean_label
+from dctbench.text.sanitize import harmless, harmless_values
+from dctbench.text.untrusted import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
+
+_NAMED = {**axes.WORD_AXES, "dtype": tuple(DTYPE_BYTES)}
+"""The fields of a case that hold one of a few words."""
+
+
+class _Case(Struct, forbid_unknown_fields=True):
+    implementation: Name
+    scope: Name
+    seq_len: Whole
+    ratio: Annotated[float, Meta(ge=1, le=2**24)] | None
+    n_kept: int | None
+    batch: Whole
+    heads: Whole
+    head_dim: Whole
+    dtype: Name
+    device: Name
+    mode: Name
+    engine: Name
+    threads: Whole | None
+    task: Name | None
+
+
+_LAST_ROUND = 1 << 20
+_MOST_PROCESSES = 10_000
+"""A check numbers its confirming rounds from 1001, and a case of base has a process for every case it stands for."""
+
+
+class _Round(Struct, forbid_unknown_fields=True):
+    """One process. What is left out is as the entry says; so are all of them where only the first four stand."""
+
+    round: Annotated[int, Meta(ge=1, le=_LAST_ROUND)]
+    status: Status
+    samples: Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
+    stop_reason: Text | None = None
+    message: Text | UnsetType | None = UNSET
+    warnings: Annotated[list[Text], Meta(max_length=1000)] | UnsetType = UNSET
+    host: Host | UnsetType = UNSET
+    fingerprint: Fingerprint | UnsetType = UNSET
+    details: Free | UnsetType = UNSET
+    metrics: dict[Name, Annotated[list[Figure], Meta(min_length=1, max_length=1000)]] | UnsetType = UNSET
+
+
+class _Metric(Struct, forbid_unknown_fields=True):
+    """The statistics of samples may be any numbers, since they are not read: two rounds can give a huge interval."""
+
+    unit: Name
+    value: Figure
+    low: float | None = None
+    high: float | None = None
+    p99: float | None = None
+    p99_high: float | None = None
+    samples: Annotated[list[Seconds], Meta(min_length=1, max_length=MAX_SAMPLES)] | None = None
+
+
+class _Entry(Struct, forbid_unknown_fields=True):
+    case: _Case
+    case_id: Identifier
+    host: Host
+    fingerprint: Fingerprint
+    rounds: Annotated[list[_Round], Meta(min_length=1, max_length=_MOST_PROCESSES)]
+    status: Status
+    message: Text | None
+    warnings: Annotated[list[Text], Meta(max_length=1000)]
+    metrics: Annotated[dict[Name, _Metric | None], Meta(max_length=100)]
+    details: Free = {}
+
+
+class _Settings(Struct):
+    """What is read of a run's settings; other keys stand beside them."""
+
+    rounds: Annotated[int, Meta(ge=1, le=suites.MAX_ROUNDS)] = 1
+    case_timeout: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
+    env: dict[Name, Text] = {}
+    prune: bool = True
+    isolation: Literal["auto", "zygote", "fresh"] = "auto"
+    budget: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    samples: Annotated[int, Meta(ge=1, le=suites.MAX_SAMPLES_ASKED)] = 1
+    cache: Literal["warm", "cold"] | None = None
+
+
+_TO_GO_ON = ("rounds", "case_timeout", "env", "isolation")
+"""The settings that every run has that was begun here; an imported one may come without."""
+
+
+class _Run(Struct, forbid_unknown_fields=True):
+    id: Identifier
+    label: Text | None
+    suite: Name
+    argv: Annotated[list[Text], Meta(max_length=1000)]
+    started_at: Timestamp
+    dctbench_version: Version
+    settings: Free = {}
+
+
+class _Facts(Struct):
+    """What pages and tables read of an environment; other facts stand beside them."""
+
+    torch: Text | None
+    python: Text
+    cpu: Text
+    gpu: Annotated[list[dict[str, Any]], Meta(max_length=1000)] | None
+    cores_usable: Whole | None = None
+    memory_bytes: Figure | None = None
+    host: Host = ""
+
+
+class _Roofline(Struct):
+    """What pages read of where a call stands under the machine's ceilings."""
+
+    bound: Literal["compute", "bandwidth", "cache"]
+    rate: Figure
+    share: Figure
+    intensity: Figure
+
+
+class _Split(Struct):
+    """What pages read of how a call's time is split."""
+
+    shares: Annotated[dict[Name, Figure], Meta(max_length=100)]
+
+
+class _Details(Struct):
+    """What pages and tables read of a result's details; others stand beside them."""
+
+    stop_reason: Text | None = None
+    estimated_bytes: Figure | None = None
+    roofline: _Roofline | None = None
+    split: _Split | None = None
+
+
+class _Document(Struct, forbid_unknown_fields=True):
+    schema_version: int
+    run: _Run
+    environments: Annotated[dict[Fingerprint, Free], Meta(max_length=1000)]
+    results: Annotated[list[_Entry], Meta(max_length=MAX_CASES)]
+
+
+class _Versioned(Struct):
+    schema_version: int
+
+
+def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
+    """The run, its environments by fingerprint and its results, case after case and round after round.
+
+    Raises:
+        Bad, msgspec.MsgspecError: when the document is not valid.
+    """
+    version = msgspec.json.decode(data, type=_Versioned).schema_version
+    if version > SCHEMA_VERSION:
+        raise Bad(f"written by a newer dctbench (schema_version {version}, this one knows {SCHEMA_VERSION})")
+    if version < 1:
+        raise Bad(f"schema_version: there never was a version {version}")
+    document = msgspec.json.decode(data, type=_Document)
+    environments = {}
+    for key, facts in document.environments.items():
+        converted(facts, _Facts, f"environments.{key}")
+        environments[key] = Environment({"cores_usable": None, **harmless_values(facts)}, key)
+    results: list[Result] = []
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(document.results):
+        place = f"results[{index}]"
+        case = _case(entry.case, place)
+        if case.id != entry.case_id:
+            raise Bad(f"{place}.case_id: {entry.case_id} is not the id of its case, which is {case.id}")
+        if seen.setdefault(case.id, index) != index:
+            raise Bad(f"{place}: the same case as results[{seen[case.id]}]")
+        results += sorted(_results(entry, case, place), key=lambda result: result.round)
+    for result in results:
+        if result.fingerprint and result.fingerprint not in environments:
+            raise Bad(f"results: fingerprint {result.fingerprint!r} is not among the environments")
+    return _run(document.run), environments, results
+
+
+def case_of(values: dict[str, Any], place: str) -> Case:
+    """A case from the fields that a file gives it, in one spelling, if there can be such a case.
+
+    Raises:
+        Bad: naming the field.
+    """
+    for field, known in _NAMED.items():
+        if known is not None and values.get(field, known[0]) not in known:
+            raise Bad(f"{place}.{field}: {values[field]!r} is none of {', '.join(known)}")
+    check_names([values["implementation"], values.get("task") or ""], place)
+    case = Case.from_json(values)
+    try:
+        if axes.words("device", [case.device]) != [case.device]:
+            raise Bad(f"{place}.device: {case.device!r} names no single device")
+    except UsageError as error:
+        raise Bad(f"{place}.device: {error.message}") from None
+    return case
+
+
+def _case(found: _Case, place: str) -> Case:
+    ratio = None if found.ratio is None else tidy_number(found.ratio)
+    return case_of({**msgspec.to_builtins(found), "ratio": ratio}, f"{place}.case")
+
+
+def check_to_go_on(settings: Mapping[str, Any]) -> None:
+    """Refuse the settings of a stored run that say too little, or something else, for more of it to be measured.
+
+    Raises:
+        Bad: naming the setting.
+    """
+    read = converted(settings, _Settings, "settings")
+    check_names(read.env, "settings.env")
+    for key in _TO_GO_ON:
+        if key not in settings:
+            raise Bad(f"settings: they do not say its {key}")
+
+
+def _run(about: _Run) -> Run:
+    settings = converted(about.settings, _Settings, "run.settings")
+    check_names([about.suite, *settings.env], "run")
+    return Run(
+        id=about.id,
+        label=clean_label(about.label or "") or None,
+        suite=about.suite,
+        argv=tuple(map(harmless, about.argv)),
+        started_at=utc(about.started_at, "run.started_at"),
+        dctbench_version=harmless(about.dctbench_version),
+        settings=harmless_values(about.settings),
+    )
+
+
+def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
+    """One result per round, the samples split back among them."""
+    converted(entry.details, _Details, f"{place}.details")
+    measured = {name: figure for name, figure in entry.metrics.items() if figure is not None}
+    check_names([*measured, *(figure.unit for figure in measured.values())], f"{place}.metrics")
+    for name, figure in measured.items():
+        if (name == "latency") != (figure.samples is not None):
+            raise Bad(f"{place}.metrics.{name}: latency has samples, and nothing else has")
+        known = catalog.METRICS.get(name)
+        if known is not None and figure.unit != known.unit:
+            raise Bad(f"{place}.metrics.{name}: the unit {figure.unit!r} instead of {known.unit!r}")
+    latency = measured.pop("latency", None)
+    samples: Sequence[float] = (latency.samples or ()) if latency else ()
+    if sum(taken.samples for taken in entry.rounds) != len(samples):
+        raise Bad(f"{place}.rounds: they do not add up to the {len(samples)} samples of its latency")
+    if len({taken.round for taken in entry.rounds}) < len(entry.rounds):
+        raise Bad(f"{place}.rounds: a round occurs twice")
+    start = 0
+    for index, taken in enumerate(entry.rounds):
+        own = tuple(samples[start : start + taken.samples])
+        start += taken.samples
+        measurements = [Measurement("latency", "s", own)] if own else []
+        measurements += _others(taken, measured, f"{place}.rounds[{index}]", first=index == 0)
+        yield Result(
+            case=case,
+            round=taken.round,
+            status=taken.status,
+            measurements=tuple(measurements),
+            message=_message(taken, entry),
+            warnings=tuple(map(harmless, _warnings(taken, entry, first=index == 0))),
+            details=_details(taken, entry, f"{place}.rounds[{index}].details", first=index == 0),
+            fingerprint=entry.fingerprint if taken.fingerprint is UNSET else taken.fingerprint,
+            host=harmless(entry.host if taken.host is UNSET else taken.host),
+        )
+
+
+def _others(taken: _Round, measured: dict[str, _Metric], place: str, *, first: bool) -> Iterator[Measurement]:
+    """What a round gave beside latency; where it does not say, the first round gave it all."""
+    if taken.metrics is UNSET:
+        for name, figure in measured.items() if first else ():
+            yield Measurement(name, figure.unit, (figure.value,))
+        return
+    for name, values in taken.metrics.items():
+        if name not in measured:
+            raise Bad(f"{place}.metrics.{name}: not among the metrics of its case")
+        yield Measurement(name, measured[name].unit, tuple(values))
+
+
+def _message(taken: _Round, entry: _Entry) -> str | None:
+    message = taken.message
+    if message is UNSET:
+        message = entry.message if taken.status == entry.status else None
+    return harmless(message) if message is not None else None
+
+
+def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str]:
+    return taken.warnings if taken.warnings is not UNSET else entry.warnings if first else ()
+
+
+def _details(taken: _Round, entry: _Entry, place: str, *, first: bool) -> dict[str, Any]:
+    if taken.details is not UNSET:
+        converted(taken.details, _Details, place)
+        return dict(harmless_values(taken.details))
+    if first:
+        return dict(harmless_values(entry.details))
+    return {} if taken.stop_reason is None else {"stop_reason": harmless(taken.stop_reason)}

@@ -1,0 +1,1 @@
+"""What this computer is and can do: host, GPUs, environment, calibrated ceilings. No torch."""

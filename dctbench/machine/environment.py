@@ -1,0 +1,154 @@
+"""Where a measurement was taken: everything needed to reproduce it, and the fingerprint that says "same machine".
+
+Nothing here imports torch; versions are read from package metadata. The fingerprint hashes only what is stable:
+a current clock or load in it would make one machine look like many.
+
+Run as a module it describes the interpreter that runs it, for a gate whose base lives in another environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dctbench.machine import host, nvml
+from dctbench.machine.host import cpu_model, memory_limit, read_text, usable_cores
+from dctbench.model import PROTOCOL, Environment, digest
+
+__all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_state", "main", "memory_limit",
+           "package_version", "read_text", "usable_cores"]  # fmt: skip
+
+STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
+          "cores_usable", "torch", "python", "libc", "allocator", "thread_env")  # fmt: skip
+"""The facts in the fingerprint, beside the memory in GiB: latency is compared only where all of them are equal.
+
+Left out is what changes by itself or says nothing about speed: load, clocks, kernel release, host name. So is the
+governor, which a laptop changes with its plug: it is stored, and `doctor` warns of it.
+"""
+STABLE_OF_GPU = ("name", "memory_bytes", "driver", "power_cap_watts")
+"""The same of each GPU."""
+
+ALLOCATOR_VARIABLES = ("LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_",
+                        "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "PYTORCH_ALLOC_CONF")  # fmt: skip
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "KMP_AFFINITY",
+                     "GOMP_CPU_AFFINITY", "ATEN_CPU_CAPABILITY")  # fmt: skip
+
+
+def collect(variables: Mapping[str, str] | None = None) -> Environment:
+    """The environment of processes started now.
+
+    Args:
+        variables: the environment variables they get; this process's own when None.
+    """
+    import psutil
+
+    variables = os.environ if variables is None else variables
+    cores = host.affinity()
+    facts: dict[str, Any] = {
+        "host": socket.gethostname(),
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "virtualisation": host.virtualisation(),
+        "container": host.container(),
+        "cpu": cpu_model(),
+        "cpu_id": host.cpu_id(),
+        "cpu_flags": host.cpu_flags(),
+        "caches": host.cache_sizes(),
+        "cores_physical": psutil.cpu_count(logical=False),
+        "cores_logical": psutil.cpu_count(logical=True),
+        "cores_usable": usable_cores(),
+        "affinity": None if cores is None else core_ranges(cores),
+        "cpu_quota": host.cpu_quota(),
+        "numa_nodes": host.numa_nodes(),
+        "memory_bytes": memory_limit() or psutil.virtual_memory().total,
+        "governor": host.governor(),
+        "boost": host.boost(),
+        "clocksource": host.clocksource(),
+        "huge_pages": host.huge_pages(),
+        "load_average": list(os.getloadavg()),
+        "gpu": nvml.facts(variables),
+        "python": platform.python_version(),
+        "libc": host.libc(),
+        "torch": package_version("torch"),
+        "numpy": package_version("numpy"),
+        "allocator": {name: variables[name] for name in ALLOCATOR_VARIABLES if name in variables},
+        "thread_env": {name: variables[name] for name in THREAD_VARIABLES if name in variables},
+        "executable": Path(sys.executable).name,
+        "git": git_state(),
+    }
+    return Environment(facts, fingerprint(facts))
+
+
+def fingerprint(facts: Mapping[str, Any]) -> str:
+    """The identity of a machine with its software, from the facts of `collect`.
+
+    Memory counts in GiB, since a kernel update moves the total by a few MiB; of GPUs the kind counts, not the board.
+    """
+    return digest(
+        {
+            **{key: facts[key] for key in STABLE},
+            "memory_gib": round(facts["memory_bytes"] / 2**30),
+            "gpu": [{key: gpu[key] for key in STABLE_OF_GPU} for gpu in facts["gpu"] or ()],
+        }
+    )
+
+
+def core_ranges(cores: Sequence[int]) -> str:
+    """Ascending numbers of cores as the kernel writes them: 0-3,8."""
+    ranges: list[list[int]] = []
+    for core in cores:
+        if ranges and core == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [core]
+        else:
+            ranges.append([core])
+    return ",".join("-".join(map(str, ends)) for ends in ranges)
+
+
+def package_version(name: str) -> str | None:
+    """The installed version of a distribution, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and dirty flag of the repository in the current folder, or None outside of one."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def main() -> None:
+    """Print this interpreter's environment and which dctbench it imports, as one line of JSON."""
+    found = collect()
+    # The repository of the current folder is that of head, wherever the interpreter lives.
+    facts = {**found.facts, "git": None}
+    about = {
+        "protocol": PROTOCOL,
+        "version": package_version("dctbench"),
+        "package": str(Path(__file__).resolve().parent),
+    }
+    print(json.dumps({**about, "facts": facts, "fingerprint": found.fingerprint}))
+
+
+if __name__ == "__main__":
+    main()

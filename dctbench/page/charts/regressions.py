@@ -1,0 +1,181 @@
+"""What changed since the baseline: a forest plot of latency, each change with its interval over the noise band."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from dctbench.compare import Outcome
+from dctbench.compare.judgement import LATENCY
+from dctbench.compare.rules import device_kind
+from dctbench.model import Kind, Verdict
+from dctbench.page.charts.axes import Figure
+from dctbench.text.format import format_ratio
+from dctbench.wording.verdict_cells import labels_of
+from dctbench.wording.verdict_numbers import both, change
+from dctbench.wording.verdict_sentences import place
+
+MOST = 60
+"""Rows that are drawn; the others are counted in words."""
+_LOOKS = {
+    Kind.SLOWER: ("slower", "#d9600f", "triangle-right"),
+    Kind.FASTER: ("faster", "#7a6fd0", "triangle-left"),
+    Kind.INCONCLUSIVE: ("cannot be told yet", "#b8860b", "diamond-open"),
+    Kind.PASS: ("within the tolerance", "#7d8590", "circle"),
+}
+_TICKS = {
+    2.0: (0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5),
+    10.0: (0.2, 0.33, 0.5, 0.8, 1, 1.25, 2, 3, 5),
+    100.0: (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50),
+}
+"""By the most that the axis may span; wider ones have a tick at each power of ten, and at 1x."""
+_INTERVALS_REACH = 2.0
+"""An interval may widen the axis by this factor, and runs off it beyond: one wild case must not squeeze the others."""
+
+
+def regressions(outcome: Outcome) -> Figure | None:
+    """The changes head / base of latency, the slowest on top, on a logarithmic axis; None where there is none.
+
+    The band is the tolerance, a narrower one in it where kinds of devices have their own; the faint open mark is the
+    raw change, where what the references did is taken out of the other. A case that cannot be compared has that alone.
+    """
+    drawn = changed(outcome)[:MOST]
+    if not drawn:
+        return None
+    drawn = sorted(drawn, key=_size)  # plotly counts from below
+    labels = labels_of(outcome)
+    names = [escape(place(verdict, labels), quote=False) for verdict in drawn]
+    tolerances = sorted(set(held_against(outcome).values()))
+    low, high = _reach(drawn, tolerances)
+    return {
+        "data": [*_raw(drawn, names), *_traces(drawn, names)],
+        "layout": {
+            "xaxis": {
+                "type": "log",
+                "title": {"text": "time, head / base"},
+                "range": [math.log10(low), math.log10(high)],
+                **_ticks(low, high),
+            },
+            "yaxis": {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False},
+            "showlegend": True,
+            "shapes": [*map(_band, tolerances), _line()],
+            "height": 150 + 24 * len(drawn),
+        },
+    }
+
+
+def changed(outcome: Outcome) -> list[Verdict]:
+    """The verdicts on latency that have a change: first those that are not PASS, the largest changes first."""
+    found = [
+        verdict
+        for verdict in outcome.judgement.verdicts
+        if verdict.metric == LATENCY and (verdict.effect or verdict.raw)
+    ]
+    return sorted(found, key=lambda verdict: (verdict.kind is Kind.PASS, -abs(math.log(_size(verdict)))))
+
+
+def held_against(outcome: Outcome) -> dict[str, float]:
+    """The tolerance of each kind of device that has a change."""
+    return {device_kind(v.case): v.tolerance for v in changed(outcome) if v.tolerance is not None}
+
+
+def has_raw(verdict: Verdict) -> bool:
+    """Whether the raw change is another figure than the change that is judged: pairs that took turns are judged raw."""
+    return verdict.raw is not None and verdict.raw != verdict.effect
+
+
+def _size(verdict: Verdict) -> float:
+    size = verdict.effect or verdict.raw
+    assert size
+    return size
+
+
+def _traces(drawn: Sequence[Verdict], names: Sequence[str]) -> list[Figure]:
+    traces = []
+    for kind, (title, color, symbol) in _LOOKS.items():
+        rows = [(name, v) for name, v in zip(names, drawn, strict=True) if v.kind is kind and v.effect is not None]
+        if not rows:
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": title,
+                "x": [verdict.effect for _, verdict in rows],
+                "y": [name for name, _ in rows],
+                "customdata": [_hover(verdict) for _, verdict in rows],
+                "hovertemplate": "%{y}<br>%{customdata}<extra></extra>",
+                "marker": {"color": color, "symbol": symbol, "size": 10},
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [_end(verdict.high, verdict) for _, verdict in rows],
+                    "arrayminus": [_end(verdict.low, verdict) for _, verdict in rows],
+                    "color": color,
+                    "thickness": 1.5,
+                    "width": 4,
+                },
+            }
+        )
+    return traces
+
+
+def _raw(drawn: Sequence[Verdict], names: Sequence[str]) -> list[Figure]:
+    rows = [(name, verdict) for name, verdict in zip(names, drawn, strict=True) if has_raw(verdict)]
+    if not rows:
+        return []
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "raw change",
+        "x": [verdict.raw for _, verdict in rows],
+        "y": [name for name, _ in rows],
+        "customdata": [_hover(verdict) for _, verdict in rows],
+        "hovertemplate": "%{y}<br>raw %{x:.2f}x<br>%{customdata}<extra></extra>",
+        "marker": {"color": "#7d8590", "symbol": "circle-open", "size": 8, "opacity": 0.6},
+    }
+    return [marks]
+
+
+def _end(end: float | None, verdict: Verdict) -> float | None:
+    return None if end is None or verdict.effect is None else abs(end - verdict.effect)
+
+
+def _hover(verdict: Verdict) -> str:
+    base, head = both(verdict)
+    against = "not comparable" if verdict.effect is None else change(verdict)
+    return escape(f"{verdict.kind.value} {against}, {base} -> {head}", quote=False)
+
+
+def _reach(drawn: Sequence[Verdict], tolerances: Sequence[float]) -> tuple[float, float]:
+    marks = [mark for v in drawn for mark in (v.effect, v.raw) if mark]
+    marks += [end for tolerance in tolerances for end in (1 + tolerance, 1 / (1 + tolerance))]
+    ends = [end for v in drawn for end in (v.low, v.high) if end]
+    low, high = min(marks), max(marks)
+    return (
+        max(min([low, *ends]), low / _INTERVALS_REACH) / 1.08,
+        min(max([high, *ends]), high * _INTERVALS_REACH) * 1.08,
+    )
+
+
+def _ticks(low: float, high: float) -> Figure:
+    decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    ticks = next((found for span, found in _TICKS.items() if high / low <= span), decades)
+    marks = [tick for tick in ticks if low <= tick <= high]
+    return {"tickmode": "array", "tickvals": marks, "ticktext": [f"{mark:g}x" for mark in marks]}
+
+
+def _band(tolerance: float) -> Figure:
+    return {"type": "rect", "xref": "x", "yref": "paper", "x0": 1 / (1 + tolerance), "x1": 1 + tolerance, "y0": 0,
+            "y1": 1, "fillcolor": "#7d8590", "opacity": 0.15, "line": {"width": 0}, "layer": "below"}  # fmt: skip
+
+
+def _line() -> Figure:
+    return {"type": "line", "xref": "x", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1,
+            "line": {"color": "#7d8590", "width": 1.5}}  # fmt: skip
+
+
+def band_words(tolerance: float) -> str:
+    """`0.80x to 1.25x`: the band's ends."""
+    return f"{format_ratio(1 / (1 + tolerance))} to {format_ratio(1 + tolerance)}"

@@ -1,0 +1,245 @@
+"""Can I trust it: every sample of the cases of one shape, as strips and in the order in which they were taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TypeVar
+
+from dctbench.analysis import Steadiness, samples_by_round
+from dctbench.page.charts.axes import Figure, second_axis
+from dctbench.page.palette import Look
+
+Item = TypeVar("Item")
+MOST_MARKS = 2000
+"""A chart of SVG marks stays quick up to about as many."""
+MOST_LANES = 40
+_NEUTRAL = "#7d8590"
+_HEIGHT, _REACH = 0.62, 0.44
+"""Of a lane: how much of it a strip's rounds share, and how far its curve reaches to either side."""
+_SPANS = (0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One case of a chart: what it is called, how it looks, and what is drawn of it."""
+
+    name: str
+    look: Look
+    steadiness: Steadiness
+
+    @property
+    def label(self) -> str:
+        """Its name for plotly, which would take markup in it for its own."""
+        return escape(self.name, quote=False)
+
+
+def strips(lanes: Sequence[Lane]) -> Figure:
+    """A lane per case: its samples on an axis of time, one strip per round, with its median and interval.
+
+    Outliers are hollow; samples that were taken again are crosses. At most MOST_MARKS marks for MOST_LANES lanes.
+    """
+    traces: list[Figure] = []
+    seconds: list[float] = []
+    for number, lane in enumerate(lanes):
+        summary = lane.steadiness.summary
+        assert summary.latency is not None
+        again = evenly(lane.steadiness.retaken, marks_per_lane(lanes) // 4)
+        kept = positions(len(summary.samples), lane.steadiness.flagged, marks_per_lane(lanes) - len(again) - 1)
+        places = _places(lane)
+        x = [_short(summary.samples[i]) for i in kept]
+        y = [number + _HEIGHT * (places[i].across - 0.5) for i in kept]
+        traces.append(_marks(lane, x, y, kept) | {"hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>"})
+        traces.append(_median(lane, number))
+        if again:
+            traces.append(
+                {
+                    "type": "scatter", "mode": "markers", "name": f"{lane.label}, taken again",
+                    "x": [_short(one) for one in again], "y": [number] * len(again), "showlegend": False,
+                    "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
+                    "marker": {"color": _NEUTRAL, "symbol": "x-thin-open", "size": 8},
+                }
+            )  # fmt: skip
+        seconds += [*x, *again]
+    return {
+        "data": traces,
+        "layout": {"xaxis": _time_axis(seconds), **_lanes(lanes), "showlegend": False},
+    }
+
+
+def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
+    """A lane per case: its samples in the order taken, round after round, above its median where they were slower.
+
+    Returns:
+        The figure, and how far a lane reaches to either side of the case's median, as a share; marks beyond it stand
+        at its edge.
+    """
+    most = marks_per_lane(lanes)
+    kept = [positions(len(lane.steadiness.summary.samples), lane.steadiness.flagged, most) for lane in lanes]
+    span = _span([abs(_log(lane, i)) for lane, some in zip(lanes, kept, strict=True) for i in some])
+    numbers = sorted({number for lane in lanes for number in samples_by_round(lane.steadiness.summary)})
+    traces = []
+    for number, (lane, some) in enumerate(zip(lanes, kept, strict=True)):
+        summary, places = lane.steadiness.summary, _places(lane)
+        x = [round(numbers.index(places[i].round) + 0.05 + 0.9 * places[i].when, 3) for i in some]
+        y = [number - _REACH * max(-1.0, min(1.0, _log(lane, i) / math.log1p(span))) for i in some]
+        trace = _marks(lane, x, y, some) | {
+            "mode": "lines+markers",
+            "customdata": [_short(summary.samples[i]) for i in some],
+            "hovertemplate": "%{fullData.name}<br>%{customdata:.3s}s<extra></extra>",
+            "line": {"color": lane.look.color, "width": 1},
+            "connectgaps": False,
+        }
+        traces.append(_broken(trace, [places[i].round for i in some]))
+    every = -(-len(numbers) // 10)
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {
+                "title": {"text": "round, samples in the order taken"},
+                "tickmode": "array",
+                "tickvals": [i + 0.5 for i in range(0, len(numbers), every)],
+                "ticktext": [str(number) for number in numbers[::every]],
+                "range": [0, len(numbers)],
+                "showgrid": False,
+            },
+            **_lanes(lanes),
+            "showlegend": False,
+        },
+    }, span
+
+
+def marks_per_lane(lanes: Sequence[Lane]) -> int:
+    """How many samples of each case can be drawn."""
+    return MOST_MARKS // max(1, len(lanes))
+
+
+def positions(count: int, flagged: Sequence[int], most: int) -> list[int]:
+    """Which of `count` samples are drawn, `most` of them: the outliers first, the others evenly over the time."""
+    if count <= most:
+        return list(range(count))
+    first = set(evenly(flagged, most // 2))
+    others = [i for i in range(count) if i not in first]
+    return sorted([*first, *evenly(others, most - len(first))])
+
+
+def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most `most` of the items, as far apart as can be."""
+    return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a sample stands: its round, when in the round, and where across a lane; the latter two between 0 and 1."""
+
+    round: int
+    when: float
+    across: float
+
+
+def _places(lane: Lane) -> list[_Place]:
+    """Of each sample. Across a lane rounds lie one below the other, and the samples of each are scattered."""
+    rounds = samples_by_round(lane.steadiness.summary)
+    return [
+        _Place(number, (i + 0.5) / len(samples), (strip + 0.2 + 0.6 * (i * _GOLDEN % 1)) / len(rounds))
+        for strip, (number, samples) in enumerate(rounds.items())
+        for i in range(len(samples))
+    ]
+
+
+def _log(lane: Lane, i: int) -> float:
+    """The logarithm of a sample over its case's median."""
+    summary = lane.steadiness.summary
+    assert summary.latency is not None
+    return math.log(summary.samples[i] / summary.latency.value)
+
+
+def _span(logs: Sequence[float]) -> float:
+    """The least span that shows nine marks in ten where they are."""
+    inside = sorted(logs)[len(logs) * 9 // 10] if logs else 0.0
+    return next((span for span in _SPANS if math.log1p(span) >= inside), _SPANS[-1])
+
+
+def _marks(lane: Lane, x: Sequence[float], y: Sequence[float], kept: Sequence[int]) -> Figure:
+    flagged = set(lane.steadiness.flagged)
+    symbol = lane.look.symbol
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": lane.label,
+        "x": list(x),
+        "y": [round(one, 3) for one in y],
+        "marker": {
+            "color": lane.look.color,
+            "symbol": [f"{symbol}-open" if i in flagged else symbol for i in kept] if flagged else symbol,
+            "size": 5,
+        },
+    }
+
+
+def _median(lane: Lane, number: int) -> Figure:
+    """The case's median with its 95% interval, across its lane."""
+    latency = lane.steadiness.summary.latency
+    assert latency is not None
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{lane.label}, median",
+        "x": [latency.value],
+        "y": [number],
+        "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
+        "marker": {"color": _NEUTRAL, "symbol": "line-ns-open", "size": 22, "line": {"width": 2}},
+        "error_x": {
+            "type": "data", "symmetric": False, "array": [latency.high - latency.value],
+            "arrayminus": [latency.value - latency.low], "color": _NEUTRAL, "thickness": 1.5, "width": 4,
+        },
+    }  # fmt: skip
+
+
+def _broken(trace: Figure, rounds: Sequence[int]) -> Figure:
+    """The trace with gaps where one round ends and the next begins."""
+    ends = [i for i in range(1, len(rounds)) if rounds[i] != rounds[i - 1]]
+    marker = trace["marker"]
+    lists = {key: trace[key] for key in ("x", "y", "customdata")}
+    symbols = {"symbol": marker["symbol"]} if isinstance(marker["symbol"], list) else {}
+    gapped = {key: _with_gaps(values, ends) for key, values in (lists | symbols).items()}
+    return (
+        trace
+        | {key: gapped[key] for key in lists}
+        | {"marker": marker | ({"symbol": [one or "circle" for one in gapped["symbol"]]} if symbols else {})}
+    )
+
+
+def _with_gaps(values: Sequence[Item], ends: Sequence[int]) -> list[Item | None]:
+    found: list[Item | None] = []
+    for start, end in zip([0, *ends], [*ends, len(values)], strict=True):
+        found += [None, *values[start:end]] if found else values[start:end]
+    return found
+
+
+def _time_axis(seconds: Sequence[float]) -> Figure:
+    """Logarithmic; linear where all is within a factor of 3, so that there are ticks to read it by."""
+    title = "latency of one call"
+    if max(seconds) > 3 * min(seconds):
+        return second_axis(seconds, title, most_decades=2)
+    return {"title": {"text": title}, "tickformat": "~s", "ticksuffix": "s", "nticks": 6}
+
+
+def _lanes(lanes: Sequence[Lane]) -> Figure:
+    return {
+        "yaxis": {
+            "tickmode": "array",
+            "tickvals": list(range(len(lanes))),
+            "ticktext": [lane.label for lane in lanes],
+            "range": [len(lanes) - 0.4, -0.6],
+        },
+        "height": 110 + 34 * len(lanes),
+    }
+
+
+def _short(value: float) -> float:
+    """Of a time, four significant digits: more cannot be seen, and the page is smaller."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,214 @@
+"""The results as columns: one entry per result in each, so that ten thousand take as few bytes as they can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dctbench import analysis
+from dctbench.analysis import Placed, Standing, Summary, Winner
+from dctbench.analysis.capacity import needed_bytes
+from dctbench.model import STATUSES
+from dctbench.page.facets import Contents
+from dctbench.page.packing import ALPHABET, Sentences, Words, bits, brief, columns, pairs, steps
+from dctbench.text.format import format_ratio, format_relative_error, format_seconds, format_three_digits
+from dctbench.wording.cells import failure_words, width_words
+from dctbench.wording.summary import CEILINGS
+
+SAMPLES = 250_000
+"""So many samples are in a page at most; of more, each result keeps every k-th."""
+STAGES = ("projections", "attention", "transform", "other")
+_STOPS = 32
+"""Reasons for which sampling stopped that have a character each; dctbench knows five, an imported file may say more."""
+_MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
+_WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t", None: "-"}
+
+Values = list[float | None]
+
+
+def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
+    """Every result of every setting, in the order of the settings.
+
+    Times are in µs, the growth of the process in KiB, operations in millions, rates in thousand millions, the ends of
+    intervals in thousandths of their value below and above it.
+    What is a text beside `columns` has a character for each result.
+    """
+    summaries = [summary for setting in contents.settings for summary in setting.summaries]
+    numbers = {(case.implementation, case.ratio): number for number, case in enumerate(contents.curves)}
+    placed = [one for setting in contents.settings for one in setting.placed]
+    most = max(1, SAMPLES // max(1, sum(bool(summary.samples) for summary in summaries)))
+    table: dict[str, Values] = {
+        "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
+        "count": [len(s.samples) or None for s in summaries],
+        "p95": [_time(s.p95 if s.timed else None) for s in summaries],
+        "memory": [needed_bytes(s)[0] for s in summaries],
+        "process": [_kibibytes(s.values.get("memory.process")) for s in summaries],
+        "flops": [_flops(s.values.get("flops")) for s in summaries],
+        "smooth": [_error(s.values.get("error.smooth")) for s in summaries],
+        "noise": [_error(s.values.get("error.noise")) for s in summaries],
+        **_latencies(summaries),
+        **_ranks(contents),
+        **_roofs(placed),
+    }
+    reasons = [s.details.get("stop_reason") for s in summaries]
+    stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))[:_STOPS]
+    reasons = [reason if reason in stops else None for reason in reasons]
+    others: dict[str, list[Any]] = {
+        "ties": _ties(contents),
+        "samples": [_samples(s, most) for s in summaries],
+        "split": [_split(summary) for summary in summaries],
+        "failure": [None if s.timed else sentences.coded(failure_words(s)) for s in summaries],
+        "warnings": [[sentences.coded(text) for text in s.warnings] or None for s in summaries],
+    }
+    return {
+        "columns": columns({name: _whole(values) for name, values in table.items()} | others),
+        "stops": stops,
+        "stop": _letters(reasons, stops),
+        "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),
+        "front": _front(contents),
+        "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
+        "against": {name: _against(contents, name) for name in contents.references},
+    }
+
+
+def _kibibytes(value: float | None) -> float | None:
+    return None if value is None else value / 1024
+
+
+def _whole(values: Values) -> Values:
+    """The values, 8388608.0 as 8388608; sizes are exact, since a budget may be the very size of a tensor."""
+    return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
+
+
+def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
+    table: dict[str, Values] = {name: [] for name in ("median", "below", "above", "p99", "p99_high")}
+    for summary in summaries:
+        latency, tail = summary.timed, summary.p99 if summary.timed else None
+        table["median"].append(_time(latency.value if latency else None))
+        table["p99"].append(_time(tail.value if tail else None))
+        table["p99_high"].append(_time(tail.high if tail else None))
+        below, above = (None, None) if latency is None else _ends(latency.value, latency.low, latency.high)
+        table["below"].append(below)
+        table["above"].append(above)
+    return table
+
+
+def _ends(value: float, low: float, high: float) -> tuple[float, float]:
+    """How far the ends lie below and above, in thousandths, with the digits that keep the ± in words the same."""
+    below, above = (value - low) / value * 1000, (high - value) / value * 1000
+    words = width_words((below + above) / 2000)
+    for digits in (3, 5):
+        short = float(f"{below:.{digits}g}"), float(f"{above:.{digits}g}")
+        if width_words(sum(short) / 2000) == words:
+            return short
+    return below, above
+
+
+def _against(contents: Contents, reference: str) -> dict[str, Any]:
+    """Each result against one reference, and what became of the reference where there is no ratio."""
+    ratios: dict[str, Values] = {"ratio": [], "low": [], "high": []}
+    winners, missing = [], []
+    for setting in contents.settings:
+        found = analysis.references(setting.summaries, reference)
+        for summary in setting.summaries:
+            beside = found.get(summary.case.shape)
+            speedup = analysis.compare(summary, beside)
+            winners.append(_WINNERS[speedup.winner if speedup else None])
+            missing.append("-" if beside is None else str(STATUSES.index(beside.status)))
+            for name, values in ratios.items():
+                value = getattr(speedup, name) if speedup else None
+                values.append(_ratio(value))
+    return {"columns": columns(ratios), "winner": "".join(winners), "reference": "".join(missing)}
+
+
+def _ranks(contents: Contents) -> dict[str, Values]:
+    ranks: Values = []
+    for summaries, standing in _standings(contents):
+        places = {s.case: place for place, s in enumerate(standing.ranked)} if standing else {}
+        ranks += [places.get(s.case) for s in summaries]
+    return {"rank": ranks}
+
+
+def _roofs(placed: Sequence[Placed | None]) -> dict[str, Values]:
+    """Where each result stands under its machine's ceilings."""
+    return {
+        "intensity": [_intensity(one.intensity if one else None) for one in placed],
+        "rate": [_rate(one.rate if one else None) for one in placed],
+        "share": [_share(one.share if one else None) for one in placed],
+    }
+
+
+def _ties(contents: Contents) -> list[str | None]:
+    """For each ranked result the later ranks that cannot be told apart from it, the next one as the first bit."""
+    found: list[str | None] = []
+    for summaries, standing in _standings(contents):
+        by_case: dict[Any, str] = {}
+        if standing:
+            for place, (summary, later) in enumerate(zip(standing.ranked, analysis.tied(standing.ranked), strict=True)):
+                by_case[summary.case] = bits([other - place - 1 for other in later])
+        found += [by_case.get(s.case) or None for s in summaries]
+    return found
+
+
+def _front(contents: Contents) -> str:
+    """A character for each result: `y` where no other of its place is better in both latency and error."""
+    marks = []
+    for summaries, standing in _standings(contents):
+        known = [s for s in standing.ranked if "error.smooth" in s.values] if standing else []
+        points = [(s.latency.value, s.values["error.smooth"]) for s in known if s.latency]
+        best = {known[index].case for index in analysis.front(points)}
+        marks += ["y" if s.case in best else "-" for s in summaries]
+    return "".join(marks)
+
+
+def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Standing | None]]:
+    """The results of each place and who is fastest there, in order."""
+    found = []
+    for setting in contents.settings:
+        standings = {standing.seq_len: standing for standing in setting.ranking}
+        found += [(members, standings.get(length)) for length, _, members in setting.places]
+    return found
+
+
+def _letters(values: Sequence[Any], known: Sequence[Any]) -> str:
+    """A character for each value: its place among the known ones, or a dash for None."""
+    return "".join("-" if value is None else ALPHABET[known.index(value)] for value in values)
+
+
+def _samples(summary: Summary, most: int) -> str | None:
+    """How far the least and the greatest sample lie below and above the median, in thousandths of it, then the samples
+    between them; of more than `most`, every k-th."""
+    if summary.timed is None:
+        return None
+    middle = summary.timed.value
+    low, high = min(summary.samples), max(summary.samples)
+    chosen = summary.samples[:: -(-len(summary.samples) // most)]
+    return f"{1000 * (1 - low / middle):.3g} {1000 * (high / middle - 1):.3g} {steps(chosen, low, high)}"
+
+
+def _split(summary: Summary) -> str | None:
+    """The share of each stage in thousandths; None where no split was taken, and for what are no shares."""
+    found = summary.details.get("split")
+    shares = found.get("shares") if isinstance(found, Mapping) else None
+    if not isinstance(shares, Mapping):
+        return None
+    found = [float(shares.get(stage, 0.0)) for stage in STAGES]
+    return pairs([round(1000 * share) for share in found]) if all(0 <= share <= 1 for share in found) else None
+
+
+def _number(scale: float = 1.0, fewest: int = 4) -> Callable[[float | None], float | None]:
+    return lambda value: None if value is None else brief(value, scale, fewest=fewest)
+
+
+def _plain(words: Words, scale: float = 1.0) -> Callable[[float | None], float | None]:
+    """For numbers whose words grow with them beyond a thousand: 1234 s, 1234.5x."""
+    return lambda value: None if value is None else brief(value, scale, fewest=4 if value < 999 else 9, words=words)
+
+
+_time = _plain(format_seconds, _MICRO)
+_ratio = _plain(format_ratio)
+_error = _plain(format_relative_error)
+_intensity = _plain(format_three_digits)
+_flops = _number(_MEGA)
+_rate = _number(_GIGA)
+_share = _number(fewest=3)

@@ -1,0 +1,114 @@
+"""The one block of JSON in the page: what the script selects from and draws."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from dctbench import analysis
+from dctbench.analysis.capacity import host_memory
+from dctbench.model import STATUSES, Case, ratio_words
+from dctbench.page import columns, narrative
+from dctbench.page.charts.axes import Figure
+from dctbench.page.facets import AXES, Contents, Setting
+from dctbench.page.packing import Sentences
+from dctbench.page.palette import looks
+from dctbench.runs.lookup import Recorded
+from dctbench.wording import recommendation
+from dctbench.wording import summary as words
+from dctbench.wording.cells import among_frequencies
+
+
+def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """Everything the script needs, ready for `embedded`; `figures` are those that are made here, by name."""
+    sentences = Sentences()
+    rows = columns.results(contents, sentences)
+    said = narrative.packed(contents, sentences)
+    first = 0
+    settings = []
+    for setting, lines in zip(contents.settings, said, strict=True):
+        settings.append(_setting(setting, first, contents) | lines)
+        first += len(setting.summaries)
+    return {
+        "axes": [axis for axis in AXES if axis in contents.labels.varying],
+        "statuses": STATUSES,
+        "stages": columns.STAGES,
+        "reference": contents.reference,
+        "references": contents.references,
+        "runs": [_run(recorded) for recorded in contents.runs],
+        "curves": _curves(contents),
+        "settings": settings,
+        "forms": sentences.forms,
+        "choice": {
+            "templates": recommendation.TEMPLATES,
+            "budgets": recommendation.BUDGETS,
+            "median": recommendation.MEDIAN,
+        },
+        "questions": {
+            "fastest": narrative.FASTEST,
+            "pays": narrative.PAYS,
+            "cost": narrative.COST,
+            "whole": narrative.WHOLE,
+        },
+        "roof": {"words": words.UNDER_ROOF, "ceilings": list(words.CEILINGS.values())},
+        "figures": figures,
+        "rows": rows,
+    }
+
+
+def embedded(value: Any) -> str:
+    """JSON that may stand inside a script element: no character of it can end the element or start another."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _run(recorded: Recorded) -> dict[str, Any]:
+    return {
+        "title": title(recorded),
+        "id": recorded.run.short_id,
+        "coverage": f"{words.coverage(recorded.summaries, len(recorded.plan))}.",
+        "trust": words.trust(recorded.summaries),
+        "capacity": host_memory(recorded.environments.values()),
+    }
+
+
+def title(recorded: Recorded) -> str:
+    """What a run is called: its label, else its id."""
+    return recorded.run.label or f"run {recorded.run.short_id}"
+
+
+def _setting(setting: Setting, first: int, contents: Contents) -> dict[str, Any]:
+    return {
+        "run": setting.run,
+        "axes": {axis: getattr(setting.case, axis) for axis in contents.labels.varying},
+        "words": contents.labels.setting(setting.case),
+        "flags": setting.flags,
+        "ceilings": [[roof.compute, roof.bandwidth] for roof in analysis.distinct_roofs(filter(None, setting.placed))],
+        "places": [[length, first + begin, len(members)] for length, begin, members in setting.places],
+    }
+
+
+def _curves(contents: Contents) -> list[dict[str, Any]]:
+    styles: Mapping[Case, Any] = looks(contents.curves, None)
+    summaries = [summary for setting in contents.settings for summary in setting.summaries]
+    starred = {summary.case.implementation for summary in summaries if among_frequencies(summary)}
+    found = []
+    for case in contents.curves:
+        look = styles[case]
+        flags = ["--impl", case.implementation, *([] if case.ratio is None else ["--ratio", ratio_words(case.ratio)])]
+        found.append(
+            {
+                "name": case.name,
+                "method": case.implementation,
+                "ratio": case.ratio,
+                "flags": shlex.join(flags),
+                "exact": analysis.is_exact(case.implementation),
+                "starred": case.implementation in starred,
+                "color": look.color,
+                "dash": look.dash,
+                "symbol": look.symbol,
+            }
+        )
+    return found

@@ -1,0 +1,199 @@
+"""Stored results -> one HTML file that needs nothing else: no network, no second file.
+
+Everything that must be right without JavaScript (verdicts, the first results, provenance) is rendered here; the page's
+script selects from the data and draws.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from dctbench.analysis import Summary, references
+from dctbench.compare import Outcome
+from dctbench.compare.history import ChangePoint, History
+from dctbench.model import Environment
+from dctbench.page import assets, narrative
+from dctbench.page.charts.axes import Figure
+from dctbench.page.charts.history import history
+from dctbench.page.charts.regressions import regressions
+from dctbench.page.data import embedded, page_data, title
+from dctbench.page.facets import Contents, Setting, contents
+from dctbench.page.palette import looks
+from dctbench.page.regressions import section
+from dctbench.page.stability import MOST_LENGTHS, Trust, trust
+from dctbench.page.svg import latency_svg
+from dctbench.runs.lookup import Recorded, usual_reference
+from dctbench.text.format import format_count, format_relative_error, format_seconds
+from dctbench.wording import cells
+from dctbench.wording import summary as words
+from dctbench.wording.history import sentences
+from dctbench.wording.labels import Labels
+
+TABLE_ROWS = 100
+"""So many results stand in the page as a table: for readers without scripts, and on paper."""
+DRAWN_RESULTS = 2000
+"""Of a run with more, the samples of one length are drawn and not of several; the table opens to those of any."""
+LIST_LINES = 12
+"""So many lines has a list at most; those beyond are counted."""
+
+
+def html(
+    runs: Sequence[Recorded],
+    *,
+    heading: str | None = None,
+    reference: str | None = None,
+    compress: bool = False,
+    compared: Outcome | None = None,
+    past: tuple[History, Sequence[ChangePoint]] | None = None,
+) -> str:
+    """The page of one run, or of several side by side.
+
+    Args:
+        runs: with results; the first is shown first.
+        heading: of the page; the runs' labels or ids when None.
+        reference: implementation that ratios are taken against at first; sdpa, else full, when None.
+        compress: the data and plotly.js as gzip, which the browser unpacks.
+        compared: the first run with a baseline, for the section on regressions.
+        past: one case over the stored runs and its changes of level, for the section on its history.
+    """
+    held = contents(runs, reference or usual_reference(runs))
+    first = held.settings[0]
+    against = narrative.against(first, held.reference, held.labels)
+    shown = [_run(held, number) for number in range(len(runs))]
+    figures = {name: figure for one in shown if one["trust"] for name, figure in one["trust"].figures.items()}
+    figures |= _figures_of_changes(compared, past)
+    general = narrative.said(first, held.reference, held.labels)
+    scripts = {"plotly": assets.plotly(), "page": assets.script()}
+    page: str = assets.template().render(
+        heading=heading or " and ".join(map(title, runs)),
+        runs=shown,
+        reference=held.reference,
+        cards=narrative.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
+                             words.trust(runs[0].summaries)),
+        latency_svg=_drawing(first, held.reference),
+        against=against,
+        said=general,
+        lines=LIST_LINES,
+        rows=_rows(held.settings, held.reference, held.labels),
+        regressions=section(compared) if compared else None,
+        history=_history(*past) if past else None,
+        results=sum(len(setting.summaries) for setting in held.settings),
+        note=cells.APPROXIMATE_NOTE if _any_among_frequencies(held) else None,
+        style=assets.style(),
+        scripts=scripts,
+        script_hashes=[assets.source_hash(text) for text in scripts.values()],
+        packed=_packed if compress else None,
+        data=embedded(page_data(held, figures)),
+    )  # fmt: skip
+    return page
+
+
+def _figures_of_changes(
+    compared: Outcome | None, past: tuple[History, Sequence[ChangePoint]] | None
+) -> dict[str, Figure]:
+    found = {
+        "regressions": regressions(compared) if compared else None,
+        "history": history(*past) if past and past[0].points else None,
+    }
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _history(found: History, changes: Sequence[ChangePoint]) -> dict[str, Any]:
+    case = f"{found.case.name} at n = {found.case.seq_len}"
+    return {"title": case, "sentences": sentences(found, changes), "points": found.points}
+
+
+def _packed(text: str) -> str:
+    """A text as gzip in base64; without a time stamp, so that equal pages are equal bytes."""
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+
+
+def _run(held: Contents, number: int) -> dict[str, Any]:
+    recorded = held.runs[number]
+    setting = next(setting for setting in held.settings if setting.run == number)
+    places = narrative.against(setting, held.reference, held.labels).places
+    return {
+        "title": title(recorded),
+        "run": recorded.run,
+        "machine": _machine(recorded.environments.values()),
+        "shape": _shape(recorded.summaries),
+        "verdict": f"At {places[-1].at}, {places[-1].fastest}." if places else "Nothing was timed.",
+        "trust": _trust(held, number),
+        "warnings": words.warnings(recorded.summaries, held.labels),
+        "environments": recorded.environments,
+        "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
+    }
+
+
+def _trust(held: Contents, number: int) -> Trust | None:
+    """What is said and drawn of a run's samples; of a large run, those of one length are drawn."""
+    summaries = [s for setting in held.settings if setting.run == number for s in setting.summaries]
+    styles = looks((summary.case for summary in summaries), held.reference)
+    most = MOST_LENGTHS if len(summaries) <= DRAWN_RESULTS else 1
+    return trust(summaries, styles, held.labels, prefix=f"run-{number}-" if number else "", most_lengths=most)
+
+
+def _machine(environments: Any) -> str:
+    found: list[Environment] = list(environments)
+    parts = dict.fromkeys(_machine_words(environment) for environment in found)
+    return "; ".join(parts)
+
+
+def _machine_words(environment: Environment) -> str:
+    facts = environment.facts
+    known = {"cores_usable": "{} cores", "torch": "torch {}"}
+    said = [form.format(facts[key]) for key, form in known.items() if facts.get(key) is not None]
+    return ", ".join([str(facts["cpu"]), *said])
+
+
+def _shape(summaries: Sequence[Summary]) -> str:
+    cases = [summary.case for summary in summaries]
+    facts: tuple[tuple[str, set[Any]], ...] = (
+        ("device", {c.device for c in cases}),
+        ("dtype", {c.dtype for c in cases}),
+        ("batch", {c.batch for c in cases}),
+        ("heads", {(c.heads, c.head_dim) for c in cases}),
+        ("scope", {c.scope for c in cases}),
+        ("mode", {c.mode for c in cases}),
+    )
+    return " · ".join(f"{name} {', '.join(map(_fact, sorted(values)))}" for name, values in facts)
+
+
+def _fact(value: Any) -> str:
+    """`8 of 64` heads; other facts as they are."""
+    return " of ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _drawing(setting: Setting, reference: str | None) -> str | None:
+    return latency_svg(setting.summaries, looks(setting.cases, reference), Labels([]))
+
+
+def _any_among_frequencies(held: Contents) -> bool:
+    return any(cells.among_frequencies(summary) for setting in held.settings for summary in setting.summaries)
+
+
+def _rows(settings: Sequence[Setting], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
+    """The first results, as many as the page's own table holds."""
+    found: list[dict[str, Any]] = []
+    for setting in settings:
+        beside = references(setting.summaries, reference) if reference else {}
+        for summary in setting.summaries[: TABLE_ROWS - len(found)]:
+            found.append(
+                {
+                    "cells": cells.row(summary, beside.get(summary.case.shape), labels),
+                    "p95": "-" if summary.p95 is None else format_seconds(summary.p95),
+                    "flops": format_count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
+                    "noise": format_relative_error(summary.values["error.noise"])
+                    if "error.noise" in summary.values
+                    else "-",
+                    "samples": len(summary.samples),
+                    "stop": summary.details.get("stop_reason", ""),
+                    "warnings": len(summary.warnings),
+                    "ok": summary.timed is not None,
+                }
+            )
+    return found

@@ -1,0 +1,205 @@
+"""The sentences of every setting, reference and length, rendered once; the script only chooses among them.
+
+Cards are made here for a page without scripts, and of the same pieces by the script when another place is chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dctbench import analysis
+from dctbench.analysis import Standing, Summary
+from dctbench.page.facets import Contents, Setting
+from dctbench.page.packing import Sentences
+from dctbench.text.format import format_count, format_size
+from dctbench.wording import cells
+from dctbench.wording import summary as words
+from dctbench.wording.labels import Labels
+
+FASTEST = "Which is fastest?"
+PAYS = "From which length does the DCT pay?"
+COST = "What does it need, and what do I give up?"
+WHOLE = "Is it all there, and can I trust it?"
+_NAMED = 6
+"""A card about one length names so many methods; the table has them all."""
+_PLAIN = Labels([])
+
+Line = tuple[str, str]
+"""A curve's name and what is said of it, so that a line can be left out with its curve."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is said of one length against one reference: who is fastest, and who needs the least memory."""
+
+    length: int
+    at: str
+    fastest: str
+    leanest: str
+
+
+@dataclass(frozen=True)
+class Against:
+    """What is said of one setting against one reference."""
+
+    places: tuple[Place, ...]
+    payoffs: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of one setting whatever the reference.
+
+    Attributes:
+        scalings: how the time of each curve grows.
+        misfits: the curves of which a length did not fit.
+        costs: by length, what its name is and what each method costs.
+        nearest: by length, who comes nearest to the machine's ceilings.
+        roofs: at the longest length, where each case stands under them.
+        energy: of each call, or why it was not measured.
+    """
+
+    scalings: tuple[Line, ...]
+    misfits: tuple[Line, ...]
+    costs: tuple[tuple[int, str, tuple[str, ...]], ...]
+    nearest: tuple[tuple[int, str], ...]
+    roofs: tuple[Line, ...]
+    energy: tuple[str, ...]
+
+
+def against(setting: Setting, reference: str | None, labels: Labels) -> Against:
+    """The sentences of a setting that depend on the reference."""
+    return Against(
+        places=tuple(_place(standing, labels) for standing in setting.standings(reference)),
+        payoffs=tuple(
+            (_PLAIN.curve(found.case), words.payoff(found, reference, _PLAIN))
+            for found in sorted(analysis.payoffs(setting.summaries, reference), key=_soonest)
+        )
+        if reference
+        else (),
+    )
+
+
+def said(setting: Setting, reference: str | None, labels: Labels) -> Said:
+    """The sentences of a setting that do not."""
+    feasible = analysis.feasible_lengths(setting.summaries)
+    by_case = {one.summary.case: one for one in setting.placed if one}
+    under = [
+        (standing.seq_len, labels.place(standing.ranked[0].case), placed)
+        for standing in setting.standings(reference)
+        if (placed := [by_case[summary.case] for summary in standing.ranked if summary.case in by_case])
+    ]
+    longest = under[-1][2] if under else []
+    return Said(
+        scalings=tuple(
+            (_PLAIN.curve(found.case), words.scaling(found, _PLAIN)) for found in analysis.scalings(setting.summaries)
+        ),
+        misfits=tuple((_PLAIN.curve(f.case), text) for f in feasible if (text := words.feasible(f, _PLAIN))),
+        costs=tuple((s.seq_len, labels.place(s.ranked[0].case), _costs(s)) for s in setting.ranking),
+        nearest=tuple((length, f"At {at}, {words.nearest_roof(placed)}.") for length, at, placed in under),
+        roofs=tuple((p.summary.case.name, f"{p.summary.case.name}: {words.under_roof(p)}") for p in longest),
+        energy=tuple(_energy(setting.summaries)),
+    )
+
+
+def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
+    """The sentences of each setting for the script, by reference."""
+    code = sentences.coded
+    found = []
+    for setting in contents.settings:
+        general = said(setting, contents.reference, contents.labels)
+        found.append(
+            {
+                "scalings": _lines(general.scalings, code),
+                "misfits": _lines(general.misfits, code),
+                "costs": {length: [code(at), *map(code, costs)] for length, at, costs in general.costs},
+                "nearest": {length: code(text) for length, text in general.nearest},
+                "energy": [code(line) for line in general.energy],
+                "against": {
+                    name or "": _packed(against(setting, name, contents.labels), code)
+                    for name in contents.references or (None,)
+                },
+            }
+        )
+    return found
+
+
+def _packed(found: Against, code: Callable[[str], str]) -> dict[str, Any]:
+    return {
+        "places": {place.length: [code(place.fastest), code(place.leanest)] for place in found.places},
+        "payoffs": _lines(found.payoffs, code),
+    }
+
+
+def _soonest(found: analysis.PayoffRange) -> float:
+    return math.inf if found.first_win is None else found.first_win
+
+
+def _lines(lines: Sequence[Line], code: Callable[[str], str]) -> list[tuple[str, str]]:
+    return [(name, code(text)) for name, text in lines]
+
+
+def cards(found: Against, general: Said, coverage: str, trust: str) -> list[dict[str, Any]]:
+    """The verdicts on the longest length: a question, its answer in a sentence, and what it rests on."""
+    made = []
+    if found.places:
+        *shorter, longest = found.places
+        made.append({"question": FASTEST, "answer": f"At {longest.at}, {longest.fastest}.",
+                     "details": _some([f"n = {place.length}: {place.fastest}" for place in shorter])})  # fmt: skip
+    dct = [text for name, text in found.payoffs if name.startswith("dct")]
+    if dct:
+        made.append({"question": PAYS, "answer": f"{dct[0]}.", "details": _some(dct[1:])})
+    if found.places:
+        made.append({"question": COST, "answer": longest.leanest, "details": list(general.costs[-1][2])})
+    made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [trust]})
+    return made
+
+
+def _place(standing: Standing, labels: Labels) -> Place:
+    at = labels.place(standing.ranked[0].case)
+    return Place(standing.seq_len, at, words.fastest(standing), _leanest(standing, at))
+
+
+def _leanest(standing: Standing, at: str) -> str:
+    known = [s.memory for s in standing.ranked if s.memory is not None]
+    if not known:
+        return f"At {at}, memory was not measured."
+    least = min(known)
+    names = [s.case.name for s in standing.ranked if s.memory == least]
+    shown = [*names[:2], f"{len(names) - 2} more"] if len(names) > 3 else names
+    who = f"{shown[0]} needs" if len(names) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]} need"
+    answer = f"At {at}, {who} the least memory, {format_size(least)}"
+    reference = standing.reference
+    if reference is not None and reference.memory is not None and reference.memory > least:
+        answer += f" against {format_size(reference.memory)} for {reference.case.name}"
+    return f"{answer}."
+
+
+def _costs(standing: Standing) -> tuple[str, ...]:
+    """What each of the fastest methods needs and gives up."""
+    details = []
+    for summary in standing.ranked[:_NAMED]:
+        memory = "memory not measured" if summary.memory is None else format_size(summary.memory)
+        details.append(f"{summary.case.name}: {memory}, relative error {cells.error_words(summary)}")
+    return tuple(details)
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    """As many as a card can hold, and how many more there are."""
+    if len(lines) <= _NAMED:
+        return list(lines)
+    return [*lines[: _NAMED - 1], f"and {len(lines) - _NAMED + 1} more"]
+
+
+def _energy(summaries: Sequence[Summary]) -> list[str]:
+    """The energy of a call where it was measured, else the reason why not, once."""
+    measured = [
+        f"{_PLAIN.curve(s.case)} at n = {s.case.seq_len}: {format_count(s.values['energy'], 'J')} a call"
+        for s in summaries
+        if "energy" in s.values
+    ]
+    reasons = dict.fromkeys(str(s.details["energy.absent"]) for s in summaries if "energy.absent" in s.details)
+    return measured or [f"not measured: {reason}" for reason in reasons]

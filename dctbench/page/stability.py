@@ -1,0 +1,266 @@
+"""The section "Can I trust it?": what is steady and what is not, in sentences, and the samples themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from dctbench import analysis
+from dctbench.analysis import Steadiness, Summary, Trouble
+from dctbench.analysis.trust import DRIFTED, MANY_OUTLIERS
+from dctbench.model import TURNS, Case
+from dctbench.page.charts import samples
+from dctbench.page.charts.axes import Figure
+from dctbench.page.palette import Look
+from dctbench.text.format import format_percent, format_ratio, format_three_digits
+from dctbench.text.sanitize import counted
+from dctbench.wording.cells import width_words
+from dctbench.wording.labels import Labels
+from dctbench.wording.recommendation import p99_takes
+
+NAMED, TOLD = 3, 8
+"""How many unsteady cases the first sentence names, and how many are told with their reasons."""
+MOST_LENGTHS = 6
+"""Of so many lengths the samples are in the page, the longest; the table and the exported file hold them all."""
+_ALIKE = 0.05
+CRITERIA = (
+    f"Unsteady is a case whose median is not known to ±{format_percent(analysis.WIDE)}; that got "
+    f"{format_percent(DRIFTED)} slower or faster within its processes, by the last third of the samples against the "
+    "first, with a trend that chance gives one case in a hundred (Spearman's test within processes); of whose samples "
+    f"more than {format_percent(MANY_OUTLIERS)} are outliers; or whose samples stayed disturbed when taken again"
+)
+_STOPS = {
+    "precise": "the median was known well enough",
+    "settled": "more samples would have said nothing new",
+    "budget": "time was up",
+    "count": "the most samples were taken",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of one length: the names of its two figures in the page, and what is to be known to read them."""
+
+    place: str
+    strips: str
+    in_order: str
+    caption: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the section says and draws.
+
+    Attributes:
+        sentence: how many cases are steady, and which are not.
+        unsteady: the least steady cases, each with its reasons.
+        criteria: what is called unsteady.
+        facts: what the medians rest on, a sentence each.
+        undrawn: how many timed cases have their samples in no figure.
+        lengths: of which samples are drawn, in order of length; one of them is `chosen` to be seen first.
+        figures: by name.
+    """
+
+    sentence: str
+    unsteady: list[str]
+    criteria: str
+    facts: list[str]
+    undrawn: int
+    lengths: list[Samples]
+    figures: dict[str, Figure]
+
+
+def trust(
+    summaries: Sequence[Summary],
+    styles: Mapping[Case, Look],
+    labels: Labels,
+    *,
+    prefix: str = "",
+    most_lengths: int = MOST_LENGTHS,
+) -> Trust | None:
+    """The section of a run; None where nothing was timed.
+
+    Args:
+        summaries: of the run.
+        styles: of each case.
+        labels: names of the curves.
+        prefix: of the figures' names, so that those of several runs differ.
+        most_lengths: of so many lengths the samples are drawn.
+    """
+    found = [one for summary in summaries if (one := analysis.steadiness(summary))]
+    shape = analysis.common_shape(summaries)
+    if not found or shape is None:
+        return None
+    unsteady = sorted((one for one in found if one.troubles), key=_severity)
+    chosen = next(one.summary.case for one in found if one.summary.case.shape == shape)
+    lengths, figures, drawn = _samples(found, chosen, styles, labels, prefix, most_lengths)
+    return Trust(
+        sentence=_sentence(found, unsteady, labels),
+        unsteady=[_reasons(one, labels) for one in unsteady[:TOLD]],
+        criteria=CRITERIA,
+        facts=_facts(found, chosen),
+        undrawn=len(found) - drawn,
+        lengths=lengths,
+        figures=figures,
+    )
+
+
+def _severity(one: Steadiness) -> tuple[bool, float]:
+    """Unsteady cases come first, and those whose median is least known."""
+    assert one.summary.latency is not None
+    return (not one.troubles, -one.summary.latency.relative_half_width)
+
+
+def _sentence(found: Sequence[Steadiness], unsteady: Sequence[Steadiness], labels: Labels) -> str:
+    if not unsteady:
+        return "The one case is steady" if len(found) == 1 else f"All {len(found)} cases are steady"
+    names = [_name(one, labels) for one in unsteady[:NAMED]]
+    more = f" and {len(unsteady) - NAMED} more" if len(unsteady) > NAMED else ""
+    steady = len(found) - len(unsteady)
+    are, rest = "is" if steady == 1 else "are", "is" if len(unsteady) == 1 else "are"
+    return f"{steady} of {len(found)} cases {are} steady; {len(unsteady)} {rest} not: {', '.join(names)}{more}"
+
+
+def _name(one: Steadiness, labels: Labels) -> str:
+    case = one.summary.case
+    return f"{labels.curve(case)} at n = {case.seq_len}"
+
+
+def _reasons(one: Steadiness, labels: Labels) -> str:
+    """`dct-x r=8 at n = 512: known to ±39% only (its processes differ by 15%, the samples of each by 3%)`."""
+    latency = one.summary.latency
+    assert latency is not None
+    said = []
+    for trouble in one.troubles:
+        if trouble is Trouble.WIDE:
+            width = latency.relative_half_width
+            known = f"known to {width_words(width)} only" if width < 1 else "its interval is wider than its value"
+            within = format_percent(one.within)
+            if one.between is None:
+                said.append(f"{known} (one process, its samples differ by {within})")
+            else:
+                between = _apart(one.between)
+                said.append(f"{known} (its processes differ by {between}, the samples of each by {within})")
+        elif trouble is Trouble.DRIFT and one.drift is not None:
+            way = "slower" if one.drift > 0 else "faster"
+            said.append(f"{format_percent(abs(one.drift))} {way} at the end of a process than at its start")
+        elif trouble is Trouble.OUTLIERS:
+            share = len(one.flagged) / len(one.summary.samples)
+            said.append(f"{format_percent(share)} of its samples are outliers")
+        elif trouble is Trouble.DISTURBED:
+            said.append(next(str(r.details["noisy"]) for r in one.summary.rounds if "noisy" in r.details))
+    return f"{_name(one, labels)}: {'; '.join(said)}"
+
+
+def _facts(found: Sequence[Steadiness], chosen: Case) -> list[str]:
+    facts = [*_spreads(found), *_rounds(found)]
+    turned = sum(any(TURNS in result.details for result in one.summary.rounds) for one in found)
+    if turned:
+        facts.append(
+            f"{counted(turned, 'case')} took turns with base: such latencies compare with base's, and a method by "
+            "itself may be faster"
+        )
+    stops = analysis.stop_reasons(one.summary for one in found)
+    if stops:
+        ends = ", ".join(f"{_STOPS.get(reason, reason)} in {count}" for reason, count in stops.most_common())
+        facts.append(f"Sampling ended because {ends} of {stops.total()} processes")
+    taken, flagged = sum(len(one.summary.samples) for one in found), sum(len(one.flagged) for one in found)
+    facts.append(
+        f"{flagged} of {taken} samples lie more than 5 scaled MADs above the median of their process: flagged as "
+        "outliers, never dropped"
+    )
+    retaken = [one for one in found if one.retaken]
+    if retaken:
+        again, cases = sum(len(one.retaken) for one in retaken), len(retaken)
+        facts.append(
+            f"{again} disturbed sample{'s' if again > 1 else ''} of {cases} case{'s' if cases > 1 else ''} "
+            f"{'were' if again > 1 else 'was'} taken again: kept apart, in no statistic"
+        )
+    untailed = sum(one.summary.p99 is None for one in found)
+    if untailed:
+        facts.append(f"p99 not measured for {untailed} of {len(found)} cases: {p99_takes(chosen)}")
+    return facts
+
+
+def _spreads(found: Sequence[Steadiness]) -> list[str]:
+    """What differs, the processes or the samples within each, and hence what would narrow the intervals."""
+    paired = [(one.between, analysis.by_luck(one), one.within) for one in found if one.between is not None]
+    if not paired:
+        return ["One process was timed per case: what differs between processes is not known"]
+    between, luck, within = (median(values) for values in zip(*paired, strict=True))
+    remedy = "longer sampling would narrow the intervals too"
+    if between > 2 * luck:
+        remedy = "more rounds narrow the intervals, longer sampling does not"
+    return [
+        f"In the middle case the medians of its processes differ by {_apart(between)}, where the spread of "
+        f"their samples ({format_percent(within)}) alone would give {_apart(luck)}: {remedy}"
+    ]
+
+
+def _apart(deviation: float) -> str:
+    """A standard deviation of logarithms as people say it: `15%`, or `a factor of 4.2` where a share would mislead."""
+    share = math.expm1(deviation)
+    return format_percent(share) if share < 1 else f"a factor of {format_three_digits(1 + share)}"
+
+
+def _rounds(found: Sequence[Steadiness]) -> list[str]:
+    """Whether one round was slower for all cases alike, which is the machine's doing."""
+    levels = analysis.round_levels(one.summary for one in found)
+    if len(levels) < 2:
+        return []
+    slow, fast = max(levels, key=levels.__getitem__), min(levels, key=levels.__getitem__)
+    if levels[slow] / levels[fast] - 1 <= _ALIKE:
+        same = f"all {len(levels)} took the same time within {format_percent(_ALIKE)}"
+        return [f"In the median over the cases no round was slower than another: {same}"]
+    return [
+        f"In the median over the cases round {slow} took {format_ratio(levels[slow] / levels[fast])} the time of round "
+        f"{fast}: the machine changed between them, by its clock or its load; ratios paired by round cancel that"
+    ]
+
+
+def _samples(
+    found: Sequence[Steadiness],
+    chosen: Case,
+    styles: Mapping[Case, Look],
+    labels: Labels,
+    prefix: str,
+    most_lengths: int,
+) -> tuple[list[Samples], dict[str, Figure], int]:
+    """The samples of the lengths in the setting of the chosen case, their figures, and how many cases those show."""
+    by_length: dict[int, list[Steadiness]] = {}
+    for one in found:
+        if one.summary.case.setting == chosen.setting:
+            by_length.setdefault(one.summary.case.seq_len, []).append(one)
+    longest = sorted(by_length)[-most_lengths:]
+    shown = longest if chosen.seq_len in longest else [chosen.seq_len, *longest[1:]]
+    lengths: list[Samples] = []
+    figures: dict[str, Figure] = {}
+    drawn = 0
+    for n in shown:
+        lanes = _lanes(by_length[n], styles)
+        drawn += len(lanes)
+        ordered, span = samples.in_order(lanes)
+        names = f"{prefix}strips-{n}", f"{prefix}order-{n}"
+        figures |= dict(zip(names, (samples.strips(lanes), ordered), strict=True))
+        place = labels.place(by_length[n][0].summary.case)
+        lengths.append(Samples(place, *names, _caption(lanes, span), n == chosen.seq_len))
+    return lengths, figures, drawn
+
+
+def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look]) -> list[samples.Lane]:
+    """A lane per case, the fastest first; where there are too many, the steadiest are left out."""
+    kept = sorted(found, key=_severity)[: samples.MOST_LANES]
+    ordered = sorted(kept, key=lambda one: one.summary.latency.value if one.summary.latency else 0.0)
+    return [samples.Lane(o.summary.case.name, styles[o.summary.case], o) for o in ordered]
+
+
+def _caption(lanes: Sequence[samples.Lane], span: float) -> str:
+    ends = f"{format_ratio(1 / (1 + span))} to {format_ratio(1 + span)}"
+    said = f"a lane reaches from {ends} its case's median, marks beyond stand at its edge"
+    most, per_lane = max(len(lane.steadiness.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
+    if most > per_lane:
+        said += f"; {per_lane} samples a case are drawn of up to {most}, the outliers among them"
+    return said

@@ -1,1 +1,0 @@
-"""Stored results turned into what people and programs read: one module per format."""

@@ -1,0 +1,108 @@
+"""`dctbench.load_results`: results as a pandas DataFrame, for questions that no report answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dctbench.analysis import Summary, summarise
+from dctbench.model import Run
+from dctbench.runs import table
+from dctbench.store.gc_pause import no_collections
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
+    """Every result of a store, or of an exported file: one row per case and metric, runs from the oldest to the newest.
+
+    A case that failed, or has not given a figure, has one row whose `metric` is missing. All values are in SI units.
+
+    | columns | type | what they say |
+    |---|---|---|
+    | run_id, label, started_at | text, text, UTC time | the run |
+    | host, fingerprint | text | where its first round was taken; latencies compare within one fingerprint |
+    | case_id | text | identity of the case, equal across runs |
+    | implementation, scope, dtype, device, mode, engine, task | category | the case |
+    | seq_len, n_kept, batch, heads, head_dim, threads | Int64 | the case; n_kept in coefficients |
+    | ratio | float | n / n_kept, missing for a method without it |
+    | status, message | category, text | ok, oom, timeout, unsupported, error or skipped, and why |
+    | rounds | Int64 | processes that were measured or tried |
+    | metric, unit | category | what was measured, and in which unit (`s`, `B`, `FLOP`, `J`, `1`) |
+    | value | float | latency: median of the rounds' medians; others: from the first round that measured them |
+    | low, high | float | latency: ends of the 95% interval between rounds (of one round: within it) |
+    | p99, p99_high | float | latency: 99th percentile and its 95% upper bound, from 299 samples on |
+    | count | Int64 | samples behind the value |
+
+    Args:
+        store_or_file: path of a store, URL of one, or path of a file that `dctbench import` would take.
+
+    Raises:
+        StoreError: when there is no such store, or it cannot be read.
+        UsageError: when it is a file that is not valid.
+    """
+    location = os.fspath(store_or_file)
+    if _is_document(location):
+        from dctbench.runs.lookup import from_file
+
+        with no_collections():
+            found = from_file(location)
+            return frame([(found.run, found.summaries)])
+    from dctbench.store import open_store
+
+    with open_store(location) as store, no_collections():
+        return frame((state.run, summarise(store.results(state.run.id))) for state in store.runs())
+
+
+def frame(runs: Iterable[tuple[Run, list[Summary]]]) -> pd.DataFrame:
+    """The table of `dctbench.runs.table` for runs with their summaries, typed as `load_results` says."""
+    import numpy as np
+    import pandas as pd
+
+    cases: list[list[Any]] = []
+    metrics: list[list[Any]] = []
+    repeats: list[int] = []
+    for run, summaries in runs:
+        for summary in summaries:
+            cases.append(table.case_values(run, summary))
+            before = len(metrics)
+            metrics.extend(table.metric_rows(summary))
+            repeats.append(len(metrics) - before)
+    rows = np.repeat(np.arange(len(cases)), repeats)
+    columns: dict[str, Any] = {}
+    for name, kind, values in _transposed(cases, table.CASE_COLUMNS):
+        columns[name] = _array(values, kind).take(rows)  # converted once per case, not once per row
+    for name, kind, values in _transposed(metrics, table.METRIC_COLUMNS):
+        columns[name] = _array(values, kind)
+    return pd.DataFrame(columns, copy=False)
+
+
+def _transposed(
+    rows: list[list[Any]], columns: Mapping[str, table.Kind]
+) -> Iterator[tuple[str, table.Kind, Sequence[Any]]]:
+    values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)
+    for (name, kind), column in zip(columns.items(), values, strict=True):
+        yield name, kind, column
+
+
+def _array(values: Sequence[Any], kind: table.Kind) -> Any:
+    """A pandas array of that kind's type, None as missing."""
+    import pandas as pd
+
+    if kind == "instant":
+        return pd.to_datetime(list(values), utc=True, format="ISO8601").array
+    if kind == "word":
+        return pd.Categorical(values)
+    return pd.array(list(values), dtype={"text": "string", "integer": "Int64", "number": "float64"}[kind])
+
+
+def _is_document(location: str) -> bool:
+    """Whether a path holds text such as JSON begins with; a database does not, and a URL is no path."""
+    try:
+        with Path(location).open("rb") as file:
+            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,116 @@
+"""What a reference to a run names: something in the store, or an exported file that stands in its place.
+
+An id or a unique start of one, latest, latest~1, a label, a baseline's name, or a file, tried in this order. Whoever
+shows results takes a `Recorded` and need not know where it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dctbench import catalog
+from dctbench.analysis import Summary, default_reference, summarise
+from dctbench.errors import StoreError, UsageError
+from dctbench.model import Case, Environment, Result, Run
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run with what is recorded of it: environments by fingerprint, results in plan order, the planned cases."""
+
+    run: Run
+    environments: Mapping[str, Environment]
+    results: Sequence[Result]
+    plan: Sequence[Case]
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """One per case that has a result."""
+        return summarise(self.results)
+
+    def reference(self, name: str | None = None) -> str | None:
+        """The implementation that ratios are taken against: the one named, else sdpa, else full, else none.
+
+        Raises:
+            UsageError: when the run holds no result of the one named.
+        """
+        if name is None:
+            return default_reference(result.case for result in self.results)
+        return known_reference(name, ((result.case.implementation, result.case.ratio) for result in self.results))
+
+
+def known_reference(name: str, measured: Iterable[tuple[str, float | None]]) -> str:
+    """`name` itself.
+
+    Args:
+        name: of an implementation.
+        measured: implementations and ratios of a run.
+
+    Raises:
+        UsageError: when it is none of them, with the nearest spelling, or has several ratios: one is divided by.
+    """
+    measured = set(measured)
+    if name not in (names := {implementation for implementation, _ in measured}):
+        raise catalog.unknown("reference in this run", name, names)
+    ratios = sorted(ratio for implementation, ratio in measured if implementation == name and ratio is not None)
+    if len(ratios) > 1:
+        raise UsageError(
+            f"--reference {name}: it was measured at {len(ratios)} ratios, and one time is what others are divided by",
+            hint="name a method without a ratio, such as sdpa",
+        )
+    return name
+
+
+def usual_reference(runs: Iterable[Recorded]) -> str | None:
+    """What ratios of several runs are taken against: what is usual in the first of them that has such a method."""
+    return next((found for run in runs if (found := run.reference()) is not None), None)
+
+
+def resolve(store: str, reference: str = "latest") -> Recorded:
+    """The run that `reference` names, from the store at that location or from a file.
+
+    Raises:
+        UsageError: when it names neither, or the file is not valid.
+        StoreError: when it is no file, and the store is missing or cannot be read.
+    """
+    from dctbench.store import open_store
+
+    try:
+        with open_store(store) as opened:
+            return recorded(opened, opened.find_run(reference).run)
+    except (UsageError, StoreError):
+        if not _means_a_file(reference):
+            raise
+    return from_file(reference)
+
+
+def recorded(store: Store, run: Run) -> Recorded:
+    """A run of an open store, with everything that is stored of it."""
+    return Recorded(run, store.environments(run.id), store.results(run.id), store.plan(run.id)[0])
+
+
+def from_file(path: str) -> Recorded:
+    """The run of an exported file.
+
+    Raises:
+        UsageError: when it cannot be read or is not valid.
+    """
+    from dctbench.importers import read_file
+
+    run, environments, results = read_file(path)
+    return Recorded(run, environments, results, list(dict.fromkeys(result.case for result in results)))
+
+
+def _means_a_file(reference: str) -> bool:
+    """Whether there is such a file, or somebody plainly thought so."""
+    try:
+        return "/" in reference or reference.endswith(".json") or Path(reference).exists()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte
+        return False

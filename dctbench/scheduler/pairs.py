@@ -1,0 +1,223 @@
+"""Measuring for a gate: base and head in turn, pair after pair, for as long as a verdict needs them.
+
+The two processes of a pair take turns of a hundredth of a second, so that what the machine does meanwhile befalls
+both; which of them begins changes from pair to pair, and each pair starts both interpreters anew. Every result is
+stored before the next is measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dctbench.analysis import Summary, summarise
+from dctbench.compare import CONFIRMING, WITNESS, Comparison, Judgement, Rules, judge
+from dctbench.machine.calibration import Calibration
+from dctbench.machine.roofline import under_the_roof
+from dctbench.model import PAIR, Case, Result, Run
+from dctbench.runners import Runner
+from dctbench.runners.interleave import measure_in_turns
+from dctbench.store import Store
+
+ORDER_SEED = 0
+
+
+@dataclass
+class Side:
+    """Base or head: where it runs, the stored run that its results belong to, and what it has so far."""
+
+    run: Run
+    runner: Runner
+    store: Store
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+
+    def measure(self, case: Case, round: int) -> Result:
+        """Measure a case in one process by itself, and store the result."""
+        return self.keep(self.runner.submit(case, round).result())
+
+    def keep(self, measured: Result) -> Result:
+        """Store a result."""
+        result = under_the_roof(measured, self.calibrations.get(measured.case.device))
+        self.store.add_result(self.run.id, result)
+        self.results.append(result)
+        return result
+
+    def free_round(self, case: Case, number: int) -> int:
+        """That round of the case, or the first one after it that has no result yet."""
+        taken = {result.round for result in self.results if result.case == case}
+        return next(free for free in itertools.count(number) if free not in taken)
+
+    @property
+    def summaries(self) -> dict[Case, Summary]:
+        """What it has, by case."""
+        return {summary.case: summary for summary in summarise(self.results)}
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """A pair of every undecided case begins, or one process of head: the `number`th of at most `most`."""
+
+    number: int
+    most: int
+    cases: int
+    confirming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMeasured:
+    """One process has ended: the `done`th of `total` in this round."""
+
+    result: Result
+    side: str
+    done: int
+    total: int
+
+
+Listener = Callable[[RoundStarted | CaseMeasured], None]
+
+
+def check_pairs(
+    base: Side,
+    head: Side,
+    counterparts: Mapping[Case, Case],
+    beside: Sequence[Case],
+    lacking: frozenset[Case],
+    rules: Rules,
+    listener: Listener,
+) -> Judgement:
+    """Measure both sides in turn until every verdict is reached.
+
+    Args:
+        base, head: with their runs stored, each with a runner of its own.
+        counterparts: base's case for each case of head that is judged.
+        beside: the reference cases that were added to be measured beside them.
+        lacking: judged cases that base does not have.
+        rules: how many pairs, and what a verdict needs.
+        listener: told of every step, in this thread.
+    """
+
+    def comparison() -> Comparison:
+        return Comparison(base.summaries, head.summaries, counterparts, paired=True)
+
+    def measure(cases: Sequence[Case], number: int) -> None:
+        total = sum(1 if case in lacking else 2 for case in cases)
+        done = 0
+        for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
+            started.result()  # both interpreters at once, and before anything is timed
+        for case in cases:
+            done += 1 if case in lacking else 2
+            if case in lacking:
+                results = [("head", head.measure(case, number))]
+            else:
+                results = measure_pair(base, head, counterparts.get(case, case), case, number)
+            for side, result in results:
+                listener(CaseMeasured(result, side, done, total))
+
+    return _until_decided(comparison, tuple(counterparts), beside, measure, rules, listener)
+
+
+def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[str, Result]]:
+    """One pair: a process of either side, in turns; which begins changes from pair to pair.
+
+    One case of base may stand for several of head, and is measured with each of them. It has one result per round:
+    all but the first go under rounds of their own, which head's results name.
+    """
+    sides = [("base", base, its_base), ("head", head, case)]
+    if _head_first(case, number):
+        sides.reverse()
+    (_, first, one), (_, second, other) = sides
+    measured = measure_in_turns((first.runner, one), (second.runner, other), number)
+    free = base.free_round(its_base, number)
+    kept = []
+    for (name, side, _), found in zip(sides, measured, strict=True):
+        named = found if free == number else replace(found, details={**found.details, PAIR: free})
+        kept.append((name, side.keep(replace(found, round=free) if side is base else named)))
+    return kept
+
+
+def check_stored(
+    head: Side,
+    stored: Sequence[Summary],
+    judged: Sequence[Case],
+    beside: Sequence[Case],
+    missing: Sequence[Case],
+    apart: str | None,
+    same_machine: bool,
+    rules: Rules,
+    listener: Listener,
+) -> Judgement:
+    """Measure head until every verdict against a stored run is reached.
+
+    Args:
+        head: with its run stored.
+        stored: of the baseline.
+        judged, beside, rules, listener: as of `check_pairs`.
+        missing: cases of the baseline that head was not asked for.
+        apart: why latencies of the two say nothing about each other, or None.
+        same_machine: whether the baseline was taken on this machine.
+    """
+    base = {summary.case: summary for summary in stored}
+
+    def comparison() -> Comparison:
+        same = {case: case for case in judged}
+        return Comparison(base, head.summaries, same, False, missing, apart, same_machine)
+
+    def measure(cases: Sequence[Case], number: int) -> None:
+        for done, case in enumerate(cases, 1):
+            listener(CaseMeasured(head.measure(case, number), "head", done, len(cases)))
+
+    return _until_decided(comparison, judged, beside, measure, rules, listener)
+
+
+def _until_decided(
+    comparison: Callable[[], Comparison],
+    judged: Sequence[Case],
+    beside: Sequence[Case],
+    measure: Callable[[Sequence[Case], int], None],
+    rules: Rules,
+    listener: Listener,
+) -> Judgement:
+    number, wanted, confirming = 0, tuple(judged), False
+    while True:
+        number += 1
+        taken = number - (CONFIRMING if confirming else 0)
+        listener(RoundStarted(taken, rules.max_pairs, len(wanted), confirming))
+        measure(_order([*wanted, *_references(wanted, [*judged, *beside], rules)], number), number)
+        judgement = judge(comparison(), rules)
+        if judgement.confirming and not confirming:
+            confirming, number = True, CONFIRMING
+        if not judgement.open:
+            return judgement
+        wanted = judgement.open
+
+
+def _references(wanted: Iterable[Case], known: Iterable[Case], rules: Rules) -> list[Case]:
+    """The references of the shapes that are measured, but for those that are wanted themselves."""
+    shapes = {case.shape for case in wanted}
+    return [
+        case
+        for case in dict.fromkeys(known)
+        if case.implementation in (rules.reference, WITNESS) and case.shape in shapes and case not in set(wanted)
+    ]
+
+
+def _order(cases: Sequence[Case], number: int) -> list[Case]:
+    """Shape after shape, each with its references, both shuffled: no case is always beside the same neighbour."""
+    shuffle = random.Random(ORDER_SEED + number).shuffle
+    by_shape: dict[tuple[object, ...], list[Case]] = {}
+    for case in sorted(cases, key=lambda case: case.id):
+        by_shape.setdefault(case.shape, []).append(case)
+    groups = list(by_shape.values())
+    shuffle(groups)
+    for group in groups:
+        shuffle(group)
+    return [case for group in groups for case in group]
+
+
+def _head_first(case: Case, number: int) -> bool:
+    """Which side of a pair runs first: drawn for each two pairs of a case, and turned round between the two."""
+    first = random.Random(f"{ORDER_SEED} {case.id} {(number + 1) // 2}").random() < 0.5
+    return first == (number % 2 == 1)

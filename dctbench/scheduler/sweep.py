@@ -1,0 +1,180 @@
+"""Cases x runner -> results -> store: the order of a sweep, what it leaves out, and the events others listen to.
+
+Each result is committed before the next case starts, so that whatever ends a sweep loses at most the case that was
+running.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from dctbench.machine.calibration import Calibration
+from dctbench.machine.roofline import under_the_roof
+from dctbench.model import FAILED, Case, Result, Run, Status
+from dctbench.runners import Runner
+from dctbench.store import Store
+
+HEARTBEAT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The sweep begins: `done` of `total` results are stored already (a resumed run)."""
+
+    run: Run
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStarted:
+    """A case is handed to the runner."""
+
+    case: Case
+    round: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StillRunning:
+    """A sign of life while one case takes long."""
+
+    case: Case
+    seconds: float
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFinished:
+    """A result is stored."""
+
+    result: Result
+    done: int
+    total: int
+
+
+Event = Started | CaseStarted | StillRunning | CaseFinished
+Listener = Callable[[Event], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a sweep ended: results by status."""
+
+    statuses: Counter[Status] = field(default_factory=Counter)
+
+    @property
+    def failed(self) -> bool:
+        """Whether some cases ended in error or timeout."""
+        return any(self.statuses[status] for status in FAILED)
+
+
+def run_sweep(
+    run: Run,
+    plan: Sequence[Sequence[Case]],
+    runner: Runner,
+    store: Store,
+    listener: Listener,
+    *,
+    stored: Sequence[Result] = (),
+    calibrations: Mapping[str, Calibration] = MappingProxyType({}),
+    prune: bool = True,
+    retried: bool = False,
+) -> Outcome:
+    """Measure every case in every round that has no result yet, and store each result at once.
+
+    Args:
+        run: already in the store, with its plan.
+        plan: the cases of each round, in the order in which they are measured.
+        runner: where cases run.
+        store: where results go.
+        listener: told of every event, in this thread.
+        stored: results that the run has already, when it is resumed.
+        calibrations: by device, this machine's ceilings: a result that is faster than they allow is refused.
+        prune: after an out-of-memory or a timeout, leave out the longer lengths of the same row; they are stored as
+            skipped, with the reason. A case that failed is not tried again in later rounds either.
+        retried: failures that are in the store but not among `stored` are tried again, and replaced.
+    """
+    outcome = Outcome(Counter(result.status for result in stored))
+    history = _History(prune)
+    for result in stored:
+        history.note(result)
+    have = {(result.case, result.round) for result in stored}
+    done, total = len(have), sum(map(len, plan))
+    listener(Started(run, done, total))
+    store.add_environment(run.id, runner.environment)
+    for number, cases in enumerate(plan, 1):
+        for case in cases:
+            if (case, number) in have:
+                continue
+            listener(CaseStarted(case, number, done, total))
+            foregone = history.foregone(case, number)
+            if foregone is not None:
+                result = foregone
+            else:
+                measured = _wait(runner.submit(case, number), case, listener, done, total)
+                result = under_the_roof(measured, calibrations.get(case.device))
+            store.add_result(run.id, result, retried=retried)
+            done += 1
+            outcome.statuses[result.status] += 1
+            history.note(result)
+            listener(CaseFinished(result, done, total))
+    return outcome
+
+
+def _wait(future: Future[Result], case: Case, listener: Listener, done: int, total: int) -> Result:
+    waited = 0.0
+    while True:
+        try:
+            return future.result(timeout=HEARTBEAT_SECONDS)
+        except NotYet:
+            waited += HEARTBEAT_SECONDS
+            listener(StillRunning(case, waited, done, total))
+
+
+class _History:
+    """What has failed so far, and what that makes it pointless to try."""
+
+    def __init__(self, prune: bool) -> None:
+        self.prune = prune
+        self.failed: dict[Case, Result] = {}
+        self.too_long: dict[tuple[object, ...], list[Result]] = {}
+        self.longest: dict[tuple[object, ...], int] = {}
+
+    def note(self, result: Result) -> None:
+        """Remember a result that was measured: how it failed, or that its length is within its row's reach."""
+        row, seq_len = result.case.row, result.case.seq_len
+        if result.status == "ok":
+            self.longest[row] = max(seq_len, self.longest.get(row, 0))
+        elif result.status != "skipped":
+            self.failed.setdefault(result.case, result)
+            if result.status in ("oom", "timeout"):
+                self.too_long.setdefault(row, []).append(result)
+
+    def foregone(self, case: Case, round: int) -> Result | None:
+        """The result of a case that need not run: it failed in an earlier round, or a shorter one did not fit."""
+        failed = self.failed.get(case)
+        if failed is not None:
+            return _skipped(case, round, failed, f"{failed.status} already in round {failed.round}")
+        limit = self.limit(case.row)
+        if self.prune and limit is not None and case.seq_len > limit.case.seq_len:
+            return _skipped(case, round, limit, f"{limit.status} already at n = {limit.case.seq_len} ({limit.message})")
+        return None
+
+    def limit(self, row: tuple[object, ...]) -> Result | None:
+        """The shortest of a row that was too long. Where a longer one ran, a shorter one's failure is no limit."""
+        beyond = (one for one in self.too_long.get(row, ()) if one.case.seq_len > self.longest.get(row, 0))
+        return min(beyond, key=lambda one: one.case.seq_len, default=None)
+
+
+def _skipped(case: Case, round: int, cause: Result, message: str) -> Result:
+    return Result(
+        case=case, round=round, status="skipped", message=message, fingerprint=cause.fingerprint, host=cause.host
+    )

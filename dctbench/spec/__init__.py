@@ -1,0 +1,1 @@
+"""What shall be measured and by which rules: axes, grids, suites and gates, validated."""

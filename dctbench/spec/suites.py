@@ -1,0 +1,199 @@
+"""TOML -> Suite: every mistake in a suite file is one sentence with its file, its key and its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dctbench import catalog
+from dctbench.errors import UsageError
+from dctbench.model import Suite
+from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, words
+from dctbench.spec.gate import GATE_KEYS, gate_rule
+from dctbench.spec.grid import parse_axis
+from dctbench.text.parse import parse_duration
+from dctbench.text.sanitize import harmless
+
+DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
+    "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
+    "ratio": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
+}  # fmt: skip
+DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
+SETTINGS = (*DEFAULT_SETTINGS, "samples")
+MAX_NAME = 200
+MAX_SAMPLES_ASKED = 100_000
+MAX_ROUNDS = 1000
+MAX_SUITE_BYTES = 1 << 20
+
+
+def shipped() -> list[str]:
+    """Names of the suites that come with dctbench."""
+    return sorted(f.name.removesuffix(".toml") for f in files("dctbench.suites").iterdir() if f.name.endswith(".toml"))
+
+
+def load(name: str) -> Suite:
+    """The suite of that name or path: a path ends in .toml or holds a separator, anything else is a shipped name.
+
+    Raises:
+        UsageError: when there is no such suite, and for every mistake in its file.
+    """
+    if name.endswith(".toml") or "/" in name or "\\" in name:
+        path, shown = Path(name), _one_line(name)
+        try:
+            if path.stat().st_size > MAX_SUITE_BYTES:
+                raise UsageError(f"suite {shown}: larger than {MAX_SUITE_BYTES} bytes, which no suite is")
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            if isinstance(error, UsageError):
+                raise
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise UsageError(f"suite {shown}: {reason}", hint="give the path of a TOML file") from None
+        return parse(text, name)
+    if name not in shipped():
+        raise catalog.unknown("suite", name, shipped())
+    return parse((files("dctbench.suites") / f"{name}.toml").read_text(encoding="utf-8"), f"{name}.toml")
+
+
+def parse(text: str, where: str) -> Suite:
+    """A Suite from TOML text; `where` names the file in errors.
+
+    Raises:
+        UsageError: for text that is not TOML, unknown keys, wrong types and bad values, with the line.
+    """
+    shown = _one_line(where)
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and tables within tables
+        problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
+        raise UsageError(
+            f"suite {shown}: {problem}", hint="suites are TOML files; see `dctbench list suites`"
+        ) from None
+    reader = _Reader(text, shown)
+    reader.only(data, (), ("name", "description", "axes", "settings", "gate"))
+    for key in ("name", "description"):
+        if not isinstance(data.get(key, ""), str):
+            raise reader.error((), key, "must be a text")
+    raw_axes = reader.table(data, "axes")
+    reader.only(raw_axes, ("axes",), (*NUMERIC_AXES, *WORD_AXES))
+    for required in ("impl", "seq"):
+        if required not in raw_axes:
+            raise UsageError(f"suite {shown}: [axes] has no {required!r}", hint="a suite names at least impl and seq")
+    axes = {**DEFAULT_AXES, **{key: reader.axis(key, value) for key, value in raw_axes.items()}}
+    settings = reader.table(data, "settings")
+    reader.only(settings, ("settings",), SETTINGS)
+    return Suite(
+        name=_harmless_name(data.get("name", Path(where).stem)),
+        description=data.get("description", ""),
+        axes=axes,
+        settings={**DEFAULT_SETTINGS, **dict(reader.settings(settings))},
+        gate=reader.gate(reader.table(data, "gate")),
+    )
+
+
+def _harmless_name(name: str) -> str:
+    """A name that every store, terminal and page takes: a file may be called anything, bytes that are no text too."""
+    return _one_line(name)[:MAX_NAME].strip() or "unnamed"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(harmless(text).split())
+
+
+def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> Suite:
+    """The suite with those axes and settings in place of its own."""
+    return replace(suite, axes={**suite.axes, **axes}, settings={**suite.settings, **settings})
+
+
+class _Reader:
+    """The checks of one file, which know where each key stands in it."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self.lines = text.splitlines()
+        self.where = where
+
+    def line(self, table: tuple[str, ...], key: str) -> int | None:
+        """The line of `key` in `[table]`, or of the table's own header; None for spellings this does not follow."""
+        current: tuple[str, ...] = ()
+        for number, line in enumerate(self.lines, 1):
+            header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+            if header:
+                current = tuple(word.strip().strip("\"'") for word in header[1].split("."))
+                if current == (*table, key):
+                    return number
+            elif current == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+                return number
+        return None
+
+    def error(self, table: tuple[str, ...], key: str, problem: str, hint: str | None = None) -> UsageError:
+        number = self.line(table, key)
+        place = f"{self.where}, line {number}" if number else self.where
+        return UsageError(f"suite {place}: {'.'.join((*table, key))} {problem}", hint=hint)
+
+    def only(self, data: Mapping[str, Any], table: tuple[str, ...], known: Sequence[str]) -> None:
+        for key in data:
+            if key not in known:
+                guess = catalog.nearest(key, known)
+                hint = f"did you mean {guess!r}?" if guess else f"known here: {', '.join(known)}"
+                raise self.error(table, key, "is not a key of a suite", hint)
+
+    def table(self, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        value = data.get(key, {})
+        if not isinstance(value, dict):
+            raise self.error((), key, "must be a table")
+        return value
+
+    def axis(self, key: str, value: Any) -> list[Any]:
+        items = value if isinstance(value, list) else [value]
+        numeric = key in NUMERIC_AXES
+        for item in items:
+            good = isinstance(item, str) or (numeric and isinstance(item, int | float) and not isinstance(item, bool))
+            if not good:
+                raise self.error(("axes",), key, f"holds {item!r}; {'numbers and ranges' if numeric else 'names'} only")
+        try:
+            if numeric:
+                return list(parse_axis(",".join(map(str, items)), NUMERIC_AXES[key]))
+            return words(key, items)
+        except UsageError as bad:
+            raise self.error(("axes",), key, f"({bad.message})", bad.hint) from None
+
+    def settings(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        table = ("settings",)
+        for key, value in data.items():
+            if key == "case_timeout":
+                try:
+                    yield key, parse_duration(str(value), key)
+                except UsageError as bad:
+                    raise self.error(table, key, f"({bad.message})", bad.hint) from None
+            elif key in ("rounds", "samples"):
+                most = MAX_ROUNDS if key == "rounds" else MAX_SAMPLES_ASKED
+                if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                    raise self.error(table, key, f"must be a whole number from 1 to {most}")
+                yield key, value
+            elif key == "env":
+                if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+                    raise self.error(table, key, "must be a table of texts")
+                for name, text in value.items():
+                    if not name or "=" in name or "\0" in name + text:
+                        raise self.error(table, key, f"holds what no environment can: {name!r} = {text!r}")
+                yield key, dict(value)
+
+    def gate(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The rules of `[gate]`, each as its flag of `dctbench check` would have it."""
+        self.only(data, ("gate",), GATE_KEYS)
+        found = {}
+        for key, value in data.items():
+            items = value if isinstance(value, list) else [value]
+            if not items or not all(
+                isinstance(item, str | int | float) and not isinstance(item, bool) for item in items
+            ):
+                raise self.error(("gate",), key, f"must be a text or a number, not {value!r}")
+            try:
+                found[key] = gate_rule(key, [str(item) for item in items])
+            except UsageError as bad:
+                raise self.error(("gate",), key, f"({bad.message})", bad.hint) from None
+        return found

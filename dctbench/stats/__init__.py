@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: robust statistics, sequential tests, change points."""

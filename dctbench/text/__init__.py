@@ -1,0 +1,1 @@
+"""Values to words and words to values, and bounds on text from strangers."""

@@ -1,0 +1,95 @@
+"""A result as the cells of a table's row: the same words in the terminal, in Markdown and on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dctbench import analysis, catalog
+from dctbench.analysis import Speedup, Summary, Winner
+from dctbench.stats.robust import Interval
+from dctbench.text.format import format_percent, format_ratio, format_relative_error, format_seconds, format_size
+from dctbench.wording.labels import Labels
+
+MARKS = {Winner.FASTER: "▲", Winner.SLOWER: "▼", Winner.TIE: "="}
+APPROXIMATE_NOTE = (
+    "* attends among frequencies, not positions: not an approximation of softmax attention, so its error says "
+    "nothing about accuracy after training"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The texts of one row; `failure` stands in the place of the figures when there are none."""
+
+    case: str
+    seq_len: str
+    latency: str
+    speedup: str
+    memory: str
+    error: str
+    failure: str | None = None
+
+
+def row(summary: Summary, reference: Summary | None, labels: Labels) -> Row:
+    """The row of one case beside the reference of its shape, named among the cases of `labels`."""
+    case = summary.case
+    failure = None if summary.timed else failure_words(summary)
+    return Row(
+        case=labels.curve(case),
+        seq_len=str(case.seq_len),
+        latency=latency_words(summary),
+        speedup=speedup_words(summary, reference),
+        memory="-" if summary.memory is None else format_size(summary.memory),
+        error=error_words(summary),
+        failure=failure,
+    )
+
+
+def latency_words(summary: Summary) -> str:
+    """`171 µs ±1%`: the median and half of its 95% interval."""
+    return "-" if summary.timed is None else interval_words(summary.timed)
+
+
+def interval_words(latency: Interval) -> str:
+    """`171 µs ±1%`: a time and half of its 95% interval."""
+    return f"{format_seconds(latency.value)} {width_words(latency.relative_half_width)}"
+
+
+def width_words(relative_half_width: float) -> str:
+    """`±2%`; an interval wider than its value itself says no more than that."""
+    return f"±{format_percent(relative_half_width)}" if relative_half_width < 1 else "±>100%"
+
+
+def speedup_words(summary: Summary, reference: Summary | None) -> str:
+    """`▲ 3.20x` faster, `▼ 0.74x` slower, `= 1.05x` no clear difference; `1.00x` for the reference itself."""
+    if reference is not None and summary.case == reference.case and summary.timed:
+        return format_ratio(1.0)
+    return marked(analysis.compare(summary, reference))
+
+
+def marked(speedup: Speedup | None) -> str:
+    """`▲ 3.20x`, `▼ 0.74x`, `= 1.05x`; `-` where nothing could be compared."""
+    return "-" if speedup is None else f"{MARKS[speedup.winner]} {format_ratio(speedup.ratio)}"
+
+
+def error_words(summary: Summary) -> str:
+    """The relative error on the smooth input, starred for methods that do not approximate softmax attention."""
+    error = summary.values.get("error.smooth")
+    if error is None:
+        return "-"
+    return format_relative_error(error) + (" *" if among_frequencies(summary) else "")
+
+
+def among_frequencies(summary: Summary) -> bool:
+    """Whether the method's softmax runs over DCT coefficients."""
+    return catalog.recorded(summary.case.implementation).among_frequencies
+
+
+def failure_words(summary: Summary) -> str:
+    """`OOM (needs about 1.0 TiB of 131 GiB)`, `error: SIGSEGV`; and what it took in the processes in which it ran."""
+    name = "OOM" if summary.status == "oom" else summary.status
+    failed = f"{name} ({summary.message})" if summary.message else name
+    if summary.latency is None:
+        return failed
+    ran = len(summary.medians)
+    return f"{failed}; {interval_words(summary.latency)} in the {f'{ran} processes' if ran > 1 else 'one'} that ran"

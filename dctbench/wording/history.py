@@ -1,0 +1,48 @@
+"""What a case's history says, in sentences: the same ones in the terminal, in Markdown and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dctbench.compare.history import ChangePoint, History
+from dctbench.model import Run
+from dctbench.stats.changepoint import LEAST_POINTS
+from dctbench.text.format import format_ratio, format_seconds
+from dctbench.text.sanitize import counted
+
+
+def sentences(found: History, changes: Sequence[ChangePoint]) -> list[str]:
+    """What to take away from a series and its changes of level, and what was left out of it."""
+    return [*_trend(found, changes), *_left_out(found)]
+
+
+def when(run: Run) -> str:
+    """`2026-01-02 03:04`, in UTC."""
+    return run.started_at[:16].replace("T", " ")
+
+
+def _trend(found: History, changes: Sequence[ChangePoint]) -> list[str]:
+    if not found.points:
+        return ["no stored run has a latency of this case"]
+    span = f"{counted(len(found.points), 'run')} from {when(found.points[0].run)} to {when(found.points[-1].run)}"
+    if found.missing:
+        return [f"{span}: for changes of level it takes {LEAST_POINTS}, {found.missing} more"]
+    if not changes:
+        return [f"{span}: no change of level stands out from the noise"]
+    return [span, *(_change(found, change) for change in changes)]
+
+
+def _change(found: History, change: ChangePoint) -> str:
+    beside = "" if change.relative is None else f", {format_ratio(change.relative)} as ratio to {found.reference}"
+    return (
+        f"since run {change.run.short_id} ({when(change.run)}) {format_ratio(change.factor)} the latency before: "
+        f"{format_seconds(change.before)} became {format_seconds(change.after)}{beside}"
+    )
+
+
+def _left_out(found: History) -> list[str]:
+    reasons = [
+        (found.elsewhere, "of another environment or measured in another way"),
+        (found.untimed, "without a latency"),
+    ]
+    return [f"left out: {counted(number, 'run')} {why}" for number, why in reasons if number]

@@ -1,0 +1,118 @@
+"""A run as Markdown: the verdict first, then the table, then where it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from dctbench import analysis
+from dctbench.analysis import Summary
+from dctbench.model import Environment, Run
+from dctbench.text.sanitize import counted
+from dctbench.wording import cells as rows
+from dctbench.wording import summary as words
+from dctbench.wording.labels import Labels
+from dctbench.wording.paper_table import paper_tables
+
+MARKER = "<!-- dctbench: results -->"
+"""The first line: a comment that starts with it is ours, and can be brought up to date in place of a second one."""
+LONGEST = 60_000
+"""Characters. GitHub refuses comments over 65,536."""
+_KEPT_FREE = 1_000
+"""For the note that some rows were left out."""
+_SHOWN, _MOST_PLACES = 10, 50
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&]|(?<=:)/|(?<=www)\.)", re.IGNORECASE)
+_MENTION = re.compile(r"@(?=\w)")
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, inside a table cell too: no markup, no link, nobody called by an @name."""
+    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\1", " ".join(text.split())))
+
+
+class Lines:
+    """Lines that are counted, so that none need be cut."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.lines: list[str] = []
+        self.length = 0
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Lines that must be there."""
+        for line in lines:
+            self.lines.append(line)
+            self.length += len(line) + 1
+
+    def add_while_room(self, lines: Sequence[str]) -> int:
+        """Lines as long as each fits; how many did not."""
+        dropped = 0
+        for line in lines:
+            if self.length + len(line) + 1 > self.room:
+                dropped += 1
+            else:
+                self.add([line])
+        return dropped
+
+    def add_table(self, head: Sequence[str], rows: Sequence[str]) -> None:
+        """The first rows, and the others folded away; what does not fit is counted."""
+        self.add(head)
+        dropped = self.add_while_room(rows[:_SHOWN])
+        if len(rows) > _SHOWN:
+            self.add(["", f"<details><summary>{counted(len(rows) - _SHOWN, 'more row')}</summary>", "", *head])
+            dropped += self.add_while_room(rows[_SHOWN:])
+            self.add(["", "</details>"])
+        self.add([""])
+        if dropped:
+            self.add([f"{counted(dropped, 'row')} left out: the text would be too long for a comment.", ""])
+
+
+def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary], planned: int) -> str:
+    """The whole text: who is fastest, ten rows and the rest folded away, never too long to post as a comment."""
+    reference = analysis.default_reference(summary.case for summary in summaries)
+    labels = Labels(summary.case for summary in summaries)
+    below = [escape(rows.APPROXIMATE_NOTE), ""] if any(rows.among_frequencies(s) for s in summaries) else []
+    below.append(f"{escape(words.coverage(summaries, planned))}. {_provenance(run, environments)}")
+    taken = Lines(LONGEST - sum(len(line) + 1 for line in below) - _KEPT_FREE)
+    taken.add([MARKER, f"### dctbench {escape(run.label or run.short_id)}", ""])
+    fastest = [
+        f"- {escape(labels.place(standing.ranked[0].case))}: {escape(words.fastest(standing))}"
+        for standing in analysis.standings(summaries, reference)
+    ]
+    taken.add(fastest[:_MOST_PLACES])
+    taken.add([f"- and {counted(more, 'more place')}" for more in [len(fastest) - _MOST_PLACES] if more > 0])
+    taken.add([""])
+    head, lines = _table(summaries, reference, labels)
+    taken.add_table(head, lines)
+    return "\n".join([*taken.lines, *below]) + "\n"
+
+
+def paper_markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary]) -> str:
+    """The table of the papers: rows methods, columns lengths; the fastest of a length and its ties are bold."""
+    lines = [f"### Median latency by sequence length: {escape(run.label or run.short_id)}"]
+    for found in paper_tables(summaries):
+        lines += ["", f"{escape(found.shape)}", ""] if found.shape else [""]
+        lines.append("| " + " | ".join(["method", *(f"n = {length}" for length in found.lengths)]) + " |")
+        lines.append("|---|" + "--:|" * len(found.lengths))
+        for name, cells in found.methods:
+            texts = [f"**{escape(cell.text)}**" if cell.best else escape(cell.text) for cell in cells]
+            lines.append("| " + " | ".join([escape(name), *texts]) + " |")
+    return "\n".join([*lines, "", _provenance(run, environments)]) + "\n"
+
+
+def _provenance(run: Run, environments: Sequence[Environment]) -> str:
+    machines = "; ".join(f"{e.facts['cpu']}, torch {e.facts['torch']}" for e in environments)
+    return f"{escape(machines)}. Run `{run.id}`, {escape(run.started_at)}."
+
+
+def _table(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> tuple[list[str], list[str]]:
+    """The results as a Markdown table: the lines of its head, and those of its rows."""
+    found = analysis.references(summaries, reference) if reference else {}
+    against = f"vs {reference}" if reference else "ratio"
+    head = [f"| case | n | p50 ±CI | {escape(against)} | memory | error |", "|---|--:|--:|--:|--:|--:|"]
+    lines = []
+    for summary in summaries:
+        row = rows.row(summary, found.get(summary.case.shape), labels)
+        cells = (row.case, row.seq_len, row.failure or row.latency, row.speedup, row.memory, row.error)
+        lines.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
+    return head, lines

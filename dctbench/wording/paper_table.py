@@ -1,0 +1,62 @@
+"""The table of the papers: a row per method, a column per length; LaTeX and Markdown write the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dctbench import analysis
+from dctbench.analysis import Summary
+from dctbench.model import Case
+from dctbench.text.format import format_seconds
+from dctbench.wording.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One median, or the word for why there is none; `best` marks the fastest of its column and what ties with it."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """The methods of one shape along the lengths; `shape` says what tells this table from the others, or nothing."""
+
+    shape: str
+    lengths: tuple[int, ...]
+    methods: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+
+MISSING = "-"
+
+
+def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
+    """Median latencies by method and length, one table for each combination of the other axes."""
+    labels = Labels(summary.case for summary in summaries)
+    leaders = {id(s) for standing in analysis.standings(summaries, None) for s in standing.leaders}
+    shapes: dict[str, list[Summary]] = {}
+    for summary in summaries:
+        shapes.setdefault(_shape(labels, summary.case), []).append(summary)
+    tables = []
+    for shape, members in shapes.items():
+        lengths = tuple(sorted({s.case.seq_len for s in members}))
+        methods: dict[str, dict[int, Cell]] = {}
+        for summary in members:
+            cell = Cell(_figure(summary), best=id(summary) in leaders)
+            methods.setdefault(summary.case.name, {})[summary.case.seq_len] = cell
+        rows = tuple((name, tuple(cells.get(n, Cell(MISSING)) for n in lengths)) for name, cells in methods.items())
+        tables.append(PaperTable(shape, lengths, rows))
+    return tables
+
+
+def _shape(labels: Labels, case: Case) -> str:
+    """What differs among the cases beside method, ratio and length."""
+    return labels.curve(case).removeprefix(case.name).strip()
+
+
+def _figure(summary: Summary) -> str:
+    if summary.timed is not None:
+        return format_seconds(summary.timed.value)
+    return "OOM" if summary.status == "oom" else summary.status

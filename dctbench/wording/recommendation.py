@@ -1,0 +1,157 @@
+"""The core question in a sentence: which method to ship at this length within these budgets, and what it costs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from dctbench import analysis
+from dctbench.analysis import Breach, Budgets, Choice, Standing, Summary
+from dctbench.model import Case
+from dctbench.spec import suites
+from dctbench.stats.robust import P99_SAMPLES
+from dctbench.text.format import format_relative_error, format_seconds, format_size
+from dctbench.wording import cells
+from dctbench.wording.labels import Labels
+from dctbench.wording.summary import speedup_with_interval
+
+P99_SUITE = "realtime"
+"""The shipped suite that takes samples enough to bound a p99."""
+_SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads")
+"""What is told of a shape, beside its length, where that suite would measure another."""
+BUDGETS = {
+    "latency_p99": "p99 latency",
+    "memory": "memory",
+    "memory_process": "process memory",
+    "error_smooth": "error on the smooth input",
+    "error_noise": "error on the noise input",
+}
+MEDIAN = "median latency (p99 was not measured)"
+"""What the page holds a budget of latency against where no method has a p99, and says so."""
+TEMPLATES = {
+    "within": " within {limits}",
+    "limit": "{budget} {amount}",
+    "nobody": "At {place}{within}: no method can be named, {why}.",
+    "none_keeps": "none keeps them",
+    "none_measured": "not all that they ask for was measured of any method",
+    "one_breaks": "1 breaks them, and of {unmeasured} not all that they ask for was measured",
+    "some_break": "{over} break them, and of {unmeasured} not all that they ask for was measured",
+    "no_winner": "At {place}{within}: no clear winner among {names}.",
+    "ship": "At {place}{within}: ship {costs}.",
+    "fastest": "At {place}{within}: the fastest is {costs}.",
+    "costs": "{name} ({parts})",
+    "as_fast": "{speedup} as fast as {reference}",
+    "no_memory": "memory not measured",
+    "exact": "exact",
+    "error": "relative error {error}",
+    "fastest_exact": "fastest exact method: {costs}",
+    "over": "over budget: {name}, {broken}",
+    "broken": "{budget} {amount} > {limit}",
+    "unmeasured": "not measured: {budgets} of {name}",
+}
+"""The sentences by what they say. The page's script fills in the same ones when its reader sets a budget."""
+
+
+def verdict(standing: Standing, choice: Choice, budgets: Budgets, labels: Labels) -> str:
+    """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms ±1%, 16.0 MiB, exact).`"""
+    place = labels.place(standing.ranked[0].case)
+    within = _say("within", limits=limits(budgets)) if budgets.given else ""
+    if not choice.within:
+        return _say("nobody", place=place, within=within, why=_why_none(choice))
+    leaders = choice.leaders
+    if len(leaders) > 1:
+        names = ", ".join(costs(summary, standing.reference) for summary in leaders)
+        return _say("no_winner", place=place, within=within, names=names)
+    said = "ship" if _error_settled(leaders[0], budgets) else "fastest"
+    return _say(said, place=place, within=within, costs=costs(leaders[0], standing.reference))
+
+
+def _say(template: str, **values: object) -> str:
+    return TEMPLATES[template].format(**values)
+
+
+def _why_none(choice: Choice) -> str:
+    """Who breaks the budgets, and of whom that is not known: what was not measured is neither kept nor broken."""
+    over, unmeasured = len(choice.over), len(choice.unmeasured)
+    if not unmeasured:
+        return _say("none_keeps")
+    if not over:
+        return _say("none_measured")
+    return _say("one_breaks" if over == 1 else "some_break", over=over, unmeasured=unmeasured)
+
+
+def _error_settled(summary: Summary, budgets: Budgets) -> bool:
+    """Whether what the method gives up was asked about, or is nothing."""
+    asked = budgets.error_smooth is not None or budgets.error_noise is not None
+    return asked or analysis.is_exact(summary.case.implementation)
+
+
+def costs(summary: Summary, reference: Summary | None) -> str:
+    """A method with what it takes and what is given up: latency, speed-up, memory, error."""
+    parts = [cells.latency_words(summary)]
+    speedup = analysis.compare(summary, reference)
+    if speedup and reference and summary.case != reference.case:
+        parts.append(_say("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
+    parts.append(_say("no_memory") if summary.memory is None else format_size(summary.memory))
+    exact = analysis.is_exact(summary.case.implementation)
+    parts.append(_say("exact") if exact else _say("error", error=cells.error_words(summary)))
+    return _say("costs", name=summary.case.name, parts=", ".join(parts))
+
+
+def limits(budgets: Budgets) -> str:
+    """`p99 latency 10.0 ms, memory 64.0 MiB`."""
+    given = budgets.given.items()
+    return ", ".join(_say("limit", budget=BUDGETS[name], amount=_amount(name, limit)) for name, limit in given)
+
+
+def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
+    """What the answer leaves unsaid: the fastest exact method, who was excluded and why, what was not measured."""
+    lines = []
+    exact = next((s for s in choice.within if analysis.is_exact(s.case.implementation)), None)
+    if exact is not None and exact not in choice.leaders:
+        lines.append(_say("fastest_exact", costs=costs(exact, standing.reference)))
+    for summary, breaches in choice.over:
+        lines.append(_say("over", name=summary.case.name, broken=", ".join(_broken(breach) for breach in breaches)))
+    for summary, breaches in choice.unmeasured:
+        lacking = ", ".join(BUDGETS[breach.budget] for breach in breaches)
+        lines.append(_say("unmeasured", budgets=lacking, name=summary.case.name))
+    asked = standing.ranked if "latency_p99" in budgets.given else choice.leaders
+    if any(s.p99 is None for s in asked):
+        lines.append(f"p99 not measured: {p99_takes(standing.ranked[0].case)}")
+    if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
+        lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
+    if any(cells.among_frequencies(s) for s in choice.leaders):
+        lines.append(cells.APPROXIMATE_NOTE)
+    return lines
+
+
+def p99_takes(case: Case) -> str:
+    """How a p99 of that shape is measured: the samples that it takes, and the command that takes them."""
+    own = suites.load(P99_SUITE).axes
+    words = ["dctbench", "run", "--suite", P99_SUITE, "--seq", str(case.seq_len)]
+    for axis in _SHAPE:
+        value = getattr(case, axis)
+        if value is not None and [value] != list(own[axis]):
+            words += [f"--{axis.replace('_', '-')}", str(value)]
+    return f"it takes {P99_SAMPLES} samples, as {shlex.join(words)} takes"
+
+
+def around(n: int, lengths: Sequence[int]) -> str:
+    """What can be said of a length that was not measured: its measured neighbours, and no more."""
+    below, above = [m for m in lengths if m < n], [m for m in lengths if m > n]
+    if below and above:
+        return f"n = {n} was not measured; the nearest measured lengths are {max(below)} and {min(above)}"
+    nearest = max(below) if below else min(above)
+    return f"n = {n} was not measured, and lies outside the measured lengths (the nearest is {nearest})"
+
+
+def _broken(breach: Breach) -> str:
+    assert breach.value is not None
+    amount, limit = _amount(breach.budget, breach.value), _amount(breach.budget, breach.limit)
+    return _say("broken", budget=BUDGETS[breach.budget], amount=amount, limit=limit)
+
+
+def _amount(budget: str, value: float) -> str:
+    if budget.startswith("latency"):
+        return format_seconds(value)
+    return format_size(value) if budget.startswith("memory") else format_relative_error(value)

@@ -1,0 +1,219 @@
+"""The sentences that a reader takes away, made from the analysis: one wording for terminal, Markdown and page."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dctbench import analysis
+from dctbench.analysis import Feasible, Payoff, PayoffRange, Placed, Scaling, Standing, Summary, Winner
+from dctbench.model import Status
+from dctbench.text.format import (
+    format_count,
+    format_percent,
+    format_ratio,
+    format_ratio_with_interval,
+    format_seconds,
+    format_size,
+    format_three_digits,
+)
+from dctbench.wording.cells import width_words
+from dctbench.wording.labels import Labels
+
+MOST_NAMES = 3
+"""A sentence names so many methods at most, and counts the others."""
+CLOSE = 1.25
+"""Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
+
+
+def fastest(standing: Standing) -> str:
+    """Who is fastest at one shape, and by how much against the reference; ties and what noise hides are said."""
+    first = standing.ranked[0]
+    assert first.latency is not None
+    took = format_seconds(first.latency.value)
+    reference = standing.reference
+    if len(standing.ranked) == 1:
+        return f"only {first.case.name} was measured, {took}"
+    close = [s for s in standing.leaders if s.latency and s.latency.value < CLOSE * first.latency.value]
+    unruly = [s.case.name for s in standing.leaders if s not in close]
+    unruly = unruly if len(unruly) <= MOST_NAMES else [*unruly[:MOST_NAMES], f"{len(unruly) - MOST_NAMES} more"]
+    hidden = f"; {' and '.join(unruly)} {'is' if len(unruly) == 1 else 'are'} too noisy to rule out" if unruly else ""
+    if len(close) > 1:
+        names = ", ".join(s.case.name for s in close[:MOST_NAMES])
+        more = f" and {len(close) - MOST_NAMES} more" if len(close) > MOST_NAMES else ""
+        return f"no clear winner among {names}{more}, about {took}{hidden}"
+    if reference is None:
+        return f"{first.case.name} is fastest, {took}{hidden}"
+    if first is reference:
+        second = standing.ranked[1]
+        speedup = analysis.compare(second, reference)
+        behind = f"; {second.case.name} is next at {speedup_with_interval(speedup)}" if speedup and not hidden else ""
+        return f"keep {first.case.name}: fastest, {took}{behind}{hidden}"
+    speedup = analysis.compare(first, reference)
+    gain = f", {speedup_with_interval(speedup)} as fast as {reference.case.name}" if speedup else ""
+    return f"{first.case.name} is fastest, {took}{gain}{hidden}"
+
+
+def warnings(summaries: Iterable[Summary], labels: Labels) -> list[str]:
+    """Each kind of warning once, with how many cases it met and one of them as the example."""
+    met: dict[str, list[tuple[str, str]]] = {}
+    for summary in summaries:
+        where = f"{labels.curve(summary.case)} n={summary.case.seq_len}"
+        for kind, text in {_kind(text): text for text in summary.warnings}.items():
+            met.setdefault(kind, []).append((where, text))
+    lines = []
+    for found in met.values():
+        where, text = found[0]
+        others = f" (and {len(found) - 1} more case{'s' if len(found) > 2 else ''} like this)" if len(found) > 1 else ""
+        lines.append(f"{where}: {text}{others}")
+    return lines
+
+
+def _kind(warning: str) -> str:
+    """A warning without its figures and names: what it has in common with others of its kind."""
+    return re.sub(r"[\d.,%]+|, now mostly .*?:|faster|slower|or take more .*|or do not .*", "#", warning)
+
+
+def speedup_with_interval(speedup: analysis.Speedup) -> str:
+    """`0.70x (0.66-0.74)`; the ratio alone where a single round leaves the interval unknown."""
+    return format_ratio_with_interval(speedup.ratio, speedup.low, speedup.high)
+
+
+def against_reference(method: Summary, reference: Summary) -> str | None:
+    """`dct-x r=8 is 0.70x as fast as sdpa: keep sdpa`; None when they cannot be compared."""
+    speedup = analysis.compare(method, reference)
+    if speedup is None:
+        return None
+    verdict = {
+        Winner.FASTER: "faster",
+        Winner.SLOWER: f"slower: keep {reference.case.name}",
+        Winner.TIE: "no clear difference",
+    }[speedup.winner]
+    return f"{method.case.name} is {speedup_with_interval(speedup)} as fast as {reference.case.name}: {verdict}"
+
+
+def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
+    """From which of the measured lengths a method is faster than the reference."""
+    name = labels.curve(found.case)
+    if found.kind is Payoff.UNKNOWN:
+        return f"{name} and {reference} were not measured at a common length"
+    lengths = [length for length, _ in found.points]
+    low, high = format_ratio(found.points[0][1].ratio), format_ratio(found.points[-1][1].ratio)
+    span = f"n = {lengths[0]}" if len(lengths) == 1 else f"n = {lengths[0]} to {lengths[-1]}"
+    figures = f"({low})" if len(lengths) == 1 else f"({low} to {high})"
+    if found.kind is Payoff.ALWAYS:
+        return f"{name} is faster than {reference} at every measured length, {span} {figures}"
+    if found.kind is Payoff.NEVER:
+        return f"{name} is not clearly faster than {reference} at any measured length, {span} {figures}"
+    if found.kind is Payoff.FROM:
+        [up] = found.crossings
+        about = "" if up.estimate is None else f" (the medians cross near {round(up.estimate)})"
+        where = _range(up.high, lengths[-1])
+        return f"{name} is faster than {reference} {where}, not yet at {up.low}{about}"
+    if found.kind is Payoff.UNTIL:
+        [down] = found.crossings
+        where = _range(lengths[0], down.low)
+        return f"{name} is faster than {reference} {where}, no longer at {down.high}"
+    wins = ", ".join(str(n) for n, speedup in found.points if speedup.winner is Winner.FASTER)
+    return f"{name} is faster than {reference} at some lengths only: n = {wins}"
+
+
+def _range(first: int, last: int) -> str:
+    return f"at n = {first}" if first == last else f"from n = {first} to {last}"
+
+
+def scaling(found: Scaling, labels: Labels) -> str:
+    """How a method's latency grows: the fitted exponent with its interval, or why there is no fit."""
+    name = labels.curve(found.case)
+    if found.exponent is None:
+        return f"{name}: no fit, {found.refused}"
+    low, high = f"{found.exponent.low:.2f}", f"{found.exponent.high:.2f}"
+    if found.exponent.high < 2:
+        said = "below quadratic on this range"
+    elif found.exponent.low > 2:
+        said = "above quadratic"
+    else:
+        said = "not told apart from quadratic"
+    span = f"over n = {found.fitted[0]} to {found.fitted[-1]}"
+    last = f"n^{found.local[-1][2]:.2f} between the longest two"
+    return f"{name}: time grows as n^{found.exponent.value:.2f} ({low}-{high}) {span}, {said}; {last}"
+
+
+def feasible(found: Feasible, labels: Labels) -> str | None:
+    """How far a method got before it no longer fitted; None where every measured length did."""
+    if found.first_over is None:
+        return None
+    name = labels.curve(found.case)
+    needs = "" if found.needed is None else f", which needs {format_size(found.needed)} (estimate)"
+    before = "no measured length fits" if found.longest is None else f"fits up to n = {found.longest}"
+    return f"{name}: {before}, not n = {found.first_over}{needs}"
+
+
+CEILINGS = {"compute": "compute", "bandwidth": "memory bandwidth", "cache": "compute, from cache"}
+"""What a case is held against, by what binds it."""
+UNDER_ROOF = "{rate}, {share} of the {ceiling} ceiling, at {intensity} FLOP per byte"
+"""Where a case stands under its roof; the page's script fills it in too."""
+
+
+def under_roof(placed: Placed) -> str:
+    """`150 GFLOP/s, 72% of the compute ceiling, at 63.4 FLOP per byte`."""
+    return UNDER_ROOF.format(
+        rate=format_count(placed.rate, "FLOP/s"),
+        share=format_percent(placed.share),
+        ceiling=CEILINGS[placed.bound],
+        intensity=format_three_digits(placed.intensity),
+    )
+
+
+def nearest_roof(placed: Sequence[Placed]) -> str:
+    """Who comes nearest to what the machine can do, who stays furthest below, and what limits how many."""
+    nearest, furthest = (choose(placed, key=lambda one: one.share) for choose in (max, min))
+    said = f"{nearest.summary.case.name} comes nearest to its ceiling, {format_percent(nearest.share)}"
+    if len(placed) > 1:
+        said += f"; {furthest.summary.case.name} stays furthest below it, {format_percent(furthest.share)}"
+    bound = Counter(CEILINGS[one.bound] for one in placed).most_common()
+    binds = bound[0][0] if len(bound) == 1 else ", ".join(f"{name} for {count}" for name, count in bound)
+    return f"{said}. What binds at best is {binds}"
+
+
+def coverage(summaries: Sequence[Summary], planned: int) -> str:
+    """`205 of 209 measured, 4 out of memory`."""
+    words: dict[Status, str] = {
+        "oom": "out of memory",
+        "timeout": "timed out",
+        "unsupported": "unsupported",
+        "error": "failed",
+        "skipped": "skipped",
+    }
+    statuses = Counter(summary.status for summary in summaries)
+    parts = [f"{statuses['ok']} of {planned} measured"]
+    parts += [f"{statuses[status]} {word}" for status, word in words.items() if statuses[status]]
+    missing = planned - len(summaries)
+    if missing > 0:
+        parts.append(f"{missing} not run yet")
+    return ", ".join(parts)
+
+
+def trust(summaries: Iterable[Summary]) -> str:
+    """How well the medians are known, and what that rests on."""
+    timed = [s for s in summaries if s.timed]
+    widths = sorted(s.timed.relative_half_width for s in timed if s.timed)
+    if not widths:
+        return "nothing was timed"
+    rounds = [len(summary.medians) for summary in timed]
+    half = f"half of them known to {width_words(widths[len(widths) // 2])} or better"
+    wide = sum(width > analysis.WIDE for width in widths)
+    spread = f"; {wide} of {len(widths)} are wider than ±{format_percent(analysis.WIDE)}" if wide else ""
+    band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
+    if max(rounds) < 2:
+        return (
+            f"medians of one process per case, {half} within it; what differs between processes is not known from one "
+            f"round, so differences under {band}% are not called{spread}"
+        )
+    several = [number for number in rounds if number > 1]
+    few, most = min(several), max(several)
+    over = f"medians over {few if few == most else f'{few} to {most}'} processes per case"
+    alone = len(rounds) - len(several)
+    single = f"; of {alone} one process alone, whose differences under {band}% are not called" if alone else ""
+    return f"{over}, {half}{spread}{single}"

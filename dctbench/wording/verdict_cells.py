@@ -1,0 +1,120 @@
+"""The verdicts that matter as the cells of a table, the gravest first, and how many are left out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dctbench.compare import Outcome
+from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
+from dctbench.text.format import format_ratio
+from dctbench.text.sanitize import counted, harmless
+from dctbench.wording import verdict_numbers
+from dctbench.wording.labels import Labels
+
+_GROUPS = (REGRESSIONS, UNDECIDED, IMPROVEMENTS, frozenset({Kind.NEW}), frozenset({Kind.PASS}))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One verdict and its texts."""
+
+    verdict: Verdict
+    kind: str
+    case: str
+    seq_len: str
+    metric: str
+    base: str
+    head: str
+    change: str
+    raw: str
+    tolerance: str
+    reason: str
+
+    @property
+    def has_figures(self) -> bool:
+        """Whether there is any value; a case that runs on one side only has a reason in their place."""
+        return self.verdict.base is not None or self.verdict.head is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Relevant:
+    """The rows to show, and what was left out: whole cases, and verdicts on cases that are shown."""
+
+    rows: tuple[Row, ...]
+    hidden_cases: int
+    hidden_verdicts: int
+
+
+def relevant(outcome: Outcome, *, everything: bool = False) -> Relevant:
+    """All verdicts but PASS, or really all: the gravest kinds and the largest changes first."""
+    verdicts = outcome.judgement.verdicts
+    shown = [v for v in verdicts if everything or v.kind is not Kind.PASS]
+    labels = labels_of(outcome)
+    cases = {verdict.case for verdict in shown}
+    return Relevant(
+        rows=tuple(_row(verdict, labels) for verdict in sorted(shown, key=_place)),
+        hidden_cases=len({v.case for v in verdicts} - cases),
+        hidden_verdicts=sum(v.kind is Kind.PASS for v in verdicts if v.case in cases and not everything),
+    )
+
+
+def labels_of(outcome: Outcome) -> Labels:
+    """Names that tell all judged cases apart."""
+    return Labels(verdict.case for verdict in outcome.judgement.verdicts)
+
+
+def opening(outcome: Outcome) -> str:
+    """`2 regressions, 1 improvement, 38 unchanged, 3 inconclusive, runner drift 1.00x`, counted by case."""
+    kinds = Counter(outcome.judgement.by_case().values())
+    parts = [
+        counted(_number(kinds, REGRESSIONS), "regression"),
+        counted(_number(kinds, IMPROVEMENTS), "improvement"),
+        f"{kinds[Kind.PASS]} unchanged",
+        f"{kinds[Kind.INCONCLUSIVE]} inconclusive",
+    ]
+    parts += [f"{kinds[kind]} {kind.value.lower()}" for kind in (Kind.INCOMPARABLE, Kind.NEW) if kinds[kind]]
+    return ", ".join([*parts, drift(outcome)])
+
+
+def drift(outcome: Outcome) -> str:
+    """How much the references changed by themselves: `runner drift 1.00x`, each by name where they disagree."""
+    found = {name: format_ratio(change) for name, change in outcome.judgement.drift.items()}
+    if not found:
+        return "runner drift unknown"
+    if len(set(found.values())) == 1:
+        return f"runner drift {next(iter(found.values()))}"
+    return f"runner drift {', '.join(f'{change} ({name})' for name, change in found.items())}"
+
+
+def _number(kinds: Counter[Kind], group: Iterable[Kind]) -> int:
+    return sum(kinds[kind] for kind in group)
+
+
+def _place(verdict: Verdict) -> tuple[int, int, float]:
+    """By group; there by kind, and by the size of the change."""
+    group = next(number for number, kinds in enumerate(_GROUPS) if verdict.kind in kinds)
+    if verdict.kind is Kind.PASS:
+        return group, 0, 0.0
+    size = abs(math.log(verdict.effect)) if verdict.effect else math.inf
+    return group, list(Kind).index(verdict.kind), -size
+
+
+def _row(verdict: Verdict, labels: Labels) -> Row:
+    base, head = verdict_numbers.both(verdict)
+    case: Case = verdict.case
+    return Row(
+        verdict=verdict,
+        kind=verdict.kind.value,
+        case=labels.curve(case),
+        seq_len=str(case.seq_len),
+        metric=verdict.metric,
+        base=base,
+        head=head,
+        change=verdict_numbers.change(verdict),
+        raw=verdict_numbers.NOTHING if verdict.raw is None else format_ratio(verdict.raw),
+        tolerance=verdict_numbers.limit(verdict),
+        reason=" ".join(harmless(verdict.reason).split()),
+    )

@@ -1,0 +1,50 @@
+"""A comparison as Markdown for a pull request's comment: short first, the rest folded away, never too long to post."""
+
+from __future__ import annotations
+
+from dctbench.compare import Outcome
+from dctbench.text.sanitize import counted
+from dctbench.wording import verdict_sentences
+from dctbench.wording.markdown import LONGEST, Lines, escape
+from dctbench.wording.verdict_cells import Row, opening, relevant
+
+MARKER = "<!-- dctbench: verdicts -->"
+"""The first line: a comment that starts with it is ours, and can be brought up to date in place of a second one."""
+_KEPT_FREE = 4_000
+"""For what stands below the rows."""
+_TITLES = ("verdict", "case", "n", "metric", "base", "head", "change", "raw", "tolerance", "reason")
+_HEAD = ["| " + " | ".join(_TITLES) + " |", "|---|---|--:|---|--:|--:|--:|--:|--:|---|"]
+
+
+def verdicts_markdown(outcome: Outcome, *, everything: bool = False) -> str:
+    """The whole text: verdict line, at most ten rows, the rest in <details>, what to do, provenance."""
+    found = relevant(outcome, everything=everything)
+    taken = Lines(LONGEST - _KEPT_FREE)
+    taken.add([MARKER, f"### dctbench: {escape(opening(outcome))}", ""])
+    lines = [_line(row) for row in found.rows]
+    if lines:
+        taken.add_table(_HEAD, lines)
+    else:
+        taken.add([escape(verdict_sentences.nothing_changed(outcome)), ""])
+    below = Lines(LONGEST - taken.length)
+    below.add([f"{escape(note)}.", ""] if (note := verdict_sentences.left_out(found)) else [])
+    below.add([*_provenance(outcome), "", escape(verdict_sentences.closing(outcome)) + "."])
+    notes = [
+        *verdict_sentences.remedies(outcome),
+        *(f"differs: {text}" for text in verdict_sentences.differences(outcome.differences)),
+    ]
+    rest = Lines(LONGEST - taken.length - below.length - 200)
+    unsaid = rest.add_while_room([f"- {escape(text)}" for text in notes])
+    rest.add([f"- {counted(unsaid, 'more remark')} left out"] if unsaid else [])
+    rest.add([""] if notes else [])
+    return "\n".join([*taken.lines, *rest.lines, *below.lines]) + "\n"
+
+
+def _line(row: Row) -> str:
+    cells = (row.kind, row.case, row.seq_len, row.metric, row.base, row.head, row.change, row.raw, row.tolerance,
+             row.reason)  # fmt: skip
+    return "| " + " | ".join(escape(cell) for cell in cells) + " |"
+
+
+def _provenance(outcome: Outcome) -> list[str]:
+    return [f"{escape(text)}  " for text in verdict_sentences.sides(outcome)]

@@ -1,0 +1,232 @@
+"""The sentences of a comparison: what is worse and by how much, what to do where nothing can be said, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dctbench.compare import Difference, Outcome
+from dctbench.compare.checked import Checked, checked
+from dctbench.compare.exact import BUDGET, STATUS
+from dctbench.compare.judgement import BASE_FAILED, LATENCY
+from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
+from dctbench.stats.robust import P99_SAMPLES
+from dctbench.text.format import format_ratio
+from dctbench.text.sanitize import counted, harmless
+from dctbench.wording import verdict_numbers
+from dctbench.wording.labels import Labels
+from dctbench.wording.verdict_cells import Relevant, Row, labels_of
+
+_USES = {
+    "flops": "computes {head} where base computes {base}",
+    "memory.tensor": "allocates {head} of tensors where base allocates {base}",
+    "memory.state": "keeps {head} of parameters and tables where base keeps {base}",
+    "error.smooth": "has a relative error of {head} on the smooth input, {base} in base",
+    "error.noise": "has a relative error of {head} on the noise input, {base} in base",
+}
+_BUDGETS = {
+    "latency.p99": "the upper bound of its p99 latency",
+    "memory": "its memory",
+    "memory.process": "its process memory",
+    "error.smooth": "its error on the smooth input",
+    "error.noise": "its error on the noise input",
+}
+_DISTURBED = 1.05
+"""A raw change this much away from the change against the reference is worth a word."""
+
+
+def regressions(rows: Sequence[Row], labels: Labels) -> list[str]:
+    """A sentence for each of the rows that fails a check, in their order."""
+    return [sentence(row.verdict, labels) for row in rows if row.verdict.kind in REGRESSIONS]
+
+
+def remarks(rows: Sequence[Row], labels: Labels) -> list[str]:
+    """What the other rows' figures do not say by themselves."""
+    grave = REGRESSIONS | UNDECIDED
+    return [
+        f"{place(row.verdict, labels)}: {row.reason}"
+        for row in rows
+        if row.reason and row.has_figures and row.verdict.kind not in grave
+    ]
+
+
+def sentence(verdict: Verdict, labels: Labels) -> str:
+    """`dct-x r=8 at n = 1024 takes 1.42x (1.37-1.48) the time of base (2.31 ms -> 3.28 ms)`."""
+    name = place(verdict, labels)
+    if verdict.kind is Kind.OVER_BUDGET:
+        return f"{name}: {_over(verdict)}"
+    if verdict.kind is Kind.WORSE:
+        return f"{name} {_worse(verdict)}"
+    if verdict.kind is Kind.SLOWER:
+        base, head = verdict_numbers.both(verdict)
+        return (
+            f"{name} takes {verdict_numbers.change(verdict)} the time of base ({base} -> {head}){_undisturbed(verdict)}"
+        )
+    return f"{name}: {_reason(verdict)}"
+
+
+def _over(verdict: Verdict) -> str:
+    """`its memory is 80.0 MiB, over the limit of 64.0 MiB`."""
+    assert verdict.head is not None
+    assert verdict.tolerance is not None
+    texts = [verdict_numbers.amount(verdict.metric, value) for value in (verdict.head, verdict.tolerance)]
+    if texts[0] == texts[1]:
+        texts = [verdict_numbers.written_out(verdict.metric, value) for value in (verdict.head, verdict.tolerance)]
+    metric = verdict.metric.removeprefix(BUDGET)
+    said = f"{_BUDGETS[metric]} is {texts[0]}, over the limit of {texts[1]}"
+    return f"{said} ({_reason(verdict)})" if verdict.reason else said
+
+
+def _worse(verdict: Verdict) -> str:
+    """What is counted is told to the last byte or FLOP, since it fails by one."""
+    assert verdict.base is not None
+    assert verdict.head is not None
+    if verdict.metric.startswith("error"):
+        base, head = verdict_numbers.both(verdict)
+        return _USES[verdict.metric].format(base=base, head=head)
+    base, head = (verdict_numbers.written_out(verdict.metric, value) for value in (verdict.base, verdict.head))
+    return f"{_USES[verdict.metric].format(base=base, head=head)} ({verdict_numbers.change(verdict)})"
+
+
+def place(verdict: Verdict, labels: Labels) -> str:
+    """`dct-x r=8 at n = 1024`, with what else tells the case from the others."""
+    return f"{verdict.case.name} at {labels.place(verdict.case)}"
+
+
+def _undisturbed(verdict: Verdict) -> str:
+    """The raw change, where the references moved so much that the seconds alone would say something else."""
+    assert verdict.effect is not None
+    if verdict.raw is None or 1 / _DISTURBED < verdict.raw / verdict.effect < _DISTURBED:
+        return ""
+    return f"; raw {format_ratio(verdict.raw)}, of which the references' drift was taken out"
+
+
+def remedies(outcome: Outcome) -> list[str]:
+    """What cannot be said, kind by kind and reason by reason, each with how many cases it met and what to do.
+
+    Before all of it what holds for the whole check.
+    """
+    labels = labels_of(outcome)
+    met: dict[tuple[Kind, str, str], list[Verdict]] = {}
+    for verdict in outcome.judgement.verdicts:
+        if verdict.kind in UNDECIDED:
+            alike = "" if verdict.metric == STATUS else _told(verdict)
+            met.setdefault((verdict.kind, alike, remedy(verdict, outcome)), []).append(verdict)
+    lines = warnings(outcome)
+    for (kind, _, advice), verdicts in met.items():
+        first = place(verdicts[0], labels)
+        where = first if len(verdicts) == 1 else f"{len(verdicts)} cases, such as {first}"
+        lines.append(f"{kind.value}, {where}: {_told(verdicts[0])}; {advice}")
+    return lines
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What readers have to know of the check as a whole before they believe it, each with what to do."""
+    check = _check(outcome)
+    found = [_line(text) for text in check.warnings] if check else []
+    return [*found, outcome.judgement.blind.warning] if outcome.judgement.blind else found
+
+
+def remedy(verdict: Verdict, outcome: Outcome) -> str:
+    """What would let that verdict be told."""
+    if verdict.metric == STATUS:
+        return "mend it, or leave it out of what is compared"
+    if verdict.metric == LATENCY:
+        return _remedy_of_latency(verdict, outcome)
+    if verdict.metric.startswith(BUDGET):
+        if verdict.metric.startswith(BUDGET + LATENCY):
+            return f"a p99 takes {P99_SAMPLES} samples of head: hold the budget against fewer cases with --at"
+        return "name with --at the cases that the budget is meant for"
+    if verdict.base is None or verdict.head is None:
+        return "measure both sides with one version of dctbench"
+    return "compare on one machine: dctbench check --base-python"
+
+
+def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
+    if verdict.kind is Kind.INCONCLUSIVE and outcome.informs:
+        return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
+    if verdict.kind is Kind.INCONCLUSIVE:
+        return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
+    if verdict.reason.startswith(BASE_FAILED):
+        return "mend base or take another: its latencies are of the processes that happened to end"
+    if verdict.reason.startswith(f"the reference {outcome.rules.reference} "):
+        return f"measure {outcome.rules.reference} at that shape on both sides, or name another with --reference"
+    return "measure both sides here and now: dctbench check --base-python or --base-impl"
+
+
+def left_out(found: Relevant) -> str | None:
+    """What a table leaves out, counted; None where it holds everything."""
+    parts = []
+    if found.hidden_cases:
+        parts.append(f"{counted(found.hidden_cases, 'case')} without a change")
+    if found.hidden_verdicts:
+        parts.append(f"{counted(found.hidden_verdicts, 'unchanged figure')} of the cases above")
+    return f"not shown: {' and '.join(parts)} (--all shows them)" if parts else None
+
+
+def nothing_changed(outcome: Outcome) -> str:
+    """What stands where no row is worth showing."""
+    verdicts = outcome.judgement.verdicts
+    if not verdicts:
+        return "Nothing was compared: there is no case to judge."
+    cases = counted(len({verdict.case for verdict in verdicts}), "case")
+    return f"Nothing changed beyond its tolerance: {cases}, {counted(len(verdicts), 'figure')}."
+
+
+def differences(found: Sequence[Difference]) -> list[str]:
+    """`torch 2.12.0 -> 2.13.0`, fact by fact."""
+    return [_line(f"{one.fact} {one.base} -> {one.head}") for one in found]
+
+
+def sides(outcome: Outcome) -> list[str]:
+    """Which run is base and which is head, and which method stands for every base of it where one does."""
+    check = _check(outcome)
+    method = check.instead if check else None
+    instead = f"{_line(method)} at each shape, " if method else ""
+    return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
+
+
+def _check(outcome: Outcome) -> Checked | None:
+    """What was written about head by the check that compared both; None where none did."""
+    found = checked(outcome.head)
+    return found if found and found.base == outcome.base.id else None
+
+
+def run_words(run: Run) -> str:
+    """`main, run 01234567 of 2026-01-02 03:04 UTC, dctbench 0.1.0`."""
+    label = f"{run.label}, " if run.label else ""
+    when = f"{run.started_at[:16].replace('T', ' ')} UTC"
+    return _line(f"{label}run {run.short_id} of {when}, dctbench {run.dctbench_version}")
+
+
+def closing(outcome: Outcome) -> str:
+    """What the exit code means."""
+    kinds = {verdict.kind for verdict in outcome.judgement.verdicts}
+    code = outcome.exit_code
+    if code == 1:
+        why = "head is worse than base" if kinds & REGRESSIONS else "not everything could be told (--inconclusive fail)"
+        if kinds & REGRESSIONS == {Kind.OVER_BUDGET}:
+            why = "head is over its budget"
+    elif code == 0:
+        if outcome.informs:
+            why = "two stored runs were compared; only dctbench check fails on what is worse"
+        elif kinds & UNDECIDED:
+            why = "nothing is worse as far as could be told (--inconclusive pass)"
+        else:
+            why = "nothing is worse than base"
+    else:
+        why = "cannot judge: "
+        why += "some cases could not be told" if kinds & UNDECIDED else "there is nothing to compare with"
+    return f"exit {code}: {why}"
+
+
+def _told(verdict: Verdict) -> str:
+    reason = _reason(verdict)
+    return reason if verdict.metric == STATUS else f"{verdict.metric}, {reason}"
+
+
+def _reason(verdict: Verdict) -> str:
+    return _line(verdict.reason)
+
+
+def _line(text: str) -> str:
+    return " ".join(harmless(text).split())

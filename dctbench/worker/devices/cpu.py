@@ -1,0 +1,194 @@
+"""The processor, through torch."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import psutil
+import torch
+
+from dctbench.errors import UnsupportedError, text_of
+from dctbench.machine import contention, host
+from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch
+from dctbench.worker.devices.rapl import Rapl
+from dctbench.worker.metrics import memory
+
+SAMPLING: Mapping[str, float] = {}
+CACHE: Cache = "warm"
+RESOLVED = 8 << 20
+"""Bytes: a growth of the resident set below this is lost among pages that were there before."""
+UNKNOWN_CACHE = 64 << 20
+_PAGES = Path("/proc/self")
+_ASKED = re.compile(r"tried to allocate (\d+) bytes")
+# Bound before any implementation is imported, so that none can put its own clock in place of this one.
+_clock = perf_counter
+
+
+def unavailable(name: str) -> str | None:
+    """There is always a processor."""
+    return None
+
+
+def use(name: str) -> None:
+    """Nothing to choose."""
+
+
+def synchronize(name: str) -> None:
+    """Nothing to wait for: torch's CPU calls return when they are done."""
+
+
+def stopwatch(name: str, cache: Cache) -> Stopwatch:
+    """The wall clock around a call; `cold` first writes a buffer twice as large as the last-level caches together."""
+    clock = _clock
+    if cache == "warm":
+
+        def seconds(run: Callable[[], object]) -> float:
+            start = clock()
+            run()
+            return clock() - start
+
+        return seconds
+
+    buffer = torch.zeros(swept_bytes(name) // 8, dtype=torch.int64)
+    sweep = buffer.add_
+
+    def cold_seconds(run: Callable[[], object]) -> float:
+        sweep(1)  # by all threads, so that each core's own caches are emptied too
+        start = clock()
+        run()
+        return clock() - start
+
+    return cold_seconds
+
+
+def swept_bytes(name: str) -> int:
+    """Twice the last-level caches of all cores."""
+    return 2 * (host.last_level_cache_bytes() or UNKNOWN_CACHE)
+
+
+class Watch:
+    """Other processes, time that a hypervisor took, and the frequency governor.
+
+    Of a pair that takes turns it says nothing of other processes: the kernel's counters do not tell the other of the
+    pair from a stranger, and what a stranger does befalls both.
+    """
+
+    def __init__(self, paired: bool = False) -> None:
+        self._paired = paired
+        self._neighbours = contention.Neighbours()
+
+    def disturbed(self) -> str | None:
+        """Samples beside a neighbour are kept: it will most likely be there for the next try too."""
+        return None
+
+    def conditions(self) -> Conditions:
+        """Warnings about neighbours and governor; what the neighbours used."""
+        usage = self._neighbours.usage()
+        warnings = []
+        if usage is not None and not self._paired and usage.cores >= contention.NOTICED_CORES:
+            names = " and ".join(contention.running())  # a share of each would take a wait
+            warnings.append(
+                f"other processes used {usage.cores:.1f} of {usage.of_cores} cores while this was timed"
+                f"{f', such as {names}' if names else ''}: stop them, or read the figures as too slow"
+            )
+        if usage is not None and usage.stolen >= contention.NOTICED_STOLEN:
+            warnings.append(
+                f"the hypervisor gave {usage.stolen:.0%} of the processor time to other machines: "
+                "measure on a dedicated host, or judge by ratios only"
+            )
+        governor = host.governor()
+        if governor not in (None, "performance"):
+            warnings.append(
+                f"the frequency governor is {governor!r}, so that the clock follows the load: "
+                "`cpupower frequency-set -g performance` makes figures steadier"
+            )
+        details = {} if usage is None else {"others_cores": round(usage.cores, 2), "stolen": round(usage.stolen, 3)}
+        if self._paired:
+            details.pop("others_cores", None)
+        return Conditions(tuple(warnings), details)
+
+
+def watch(name: str, paired: bool = False) -> Watch:
+    """Watches the machine from now on."""
+    return Watch(paired)
+
+
+def memory_bytes(name: str) -> int:
+    """Memory that is free on this machine and inside the container's limits, in bytes."""
+    free = int(psutil.virtual_memory().available)
+    inside = host.memory_available()
+    return free if inside is None else min(free, inside)
+
+
+def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
+    """The running sum of the allocator's events, exact to the byte."""
+    return memory.peak_tensor_bytes(call)
+
+
+def process_bytes(name: str, call: Callable[[], object]) -> int:
+    """How far the resident set grew at most during `call`, by the kernel's high-water mark (Linux).
+
+    Memory that the allocator kept from earlier calls is given back first: it would hide what this call needs.
+
+    Raises:
+        UnsupportedError: elsewhere, and for a growth under 8 MiB, which page accounting does not resolve.
+    """
+    if sys.platform != "linux":
+        raise UnsupportedError("the high-water mark of a process can be reset on Linux only")
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+    try:
+        (_PAGES / "clear_refs").write_text("5", encoding="ascii")  # proc(5): resets VmHWM to VmRSS
+    except OSError as error:
+        raise UnsupportedError(f"/proc/self/clear_refs cannot be written: {error.strerror}") from None
+    before = _status_bytes("VmHWM")
+    result = call()
+    grown = _status_bytes("VmHWM") - before
+    del result
+    if grown < RESOLVED:
+        raise UnsupportedError(f"grew by less than {RESOLVED >> 20} MiB, which the page accounting does not resolve")
+    return grown
+
+
+def _status_bytes(key: str) -> int:
+    for line in (_PAGES / "status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) << 10
+    raise UnsupportedError(f"/proc/self/status has no {key}")
+
+
+def energy_counter(name: str) -> EnergyCounter:
+    """RAPL, which counts the whole package, other processes included.
+
+    Raises:
+        UnavailableError: without readable counters.
+    """
+    return Rapl.find()
+
+
+def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
+    """A call on the processor is its own kernels."""
+    return None
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """torch raises a plain RuntimeError when the allocator fails; its text is all there is to tell it by."""
+    if isinstance(error, MemoryError):
+        return "out of memory in Python"
+    text = text_of(error)
+    asked = _ASKED.search(text)
+    if isinstance(error, RuntimeError) and ("can't allocate memory" in text or asked):
+        return f"out of memory: one tensor of {int(asked[1]):,} bytes" if asked else "out of memory"
+    return None
+
+
+def describe(name: str) -> dict[str, Any]:
+    """The instruction set that torch's kernels use here."""
+    return {"cpu_capability": torch.backends.cpu.get_cpu_capability()}

@@ -1,0 +1,372 @@
+"""One case from construction to its measurements: the order in which a worker asks each metric its question.
+
+Timing comes first and alone; memory, FLOPs, error and energy are taken in separate passes afterwards. When one of
+those fails the case keeps what was measured, and a warning says what is missing and why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from dctbench import catalog
+from dctbench.attention.sdpa import SDPAttention
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
+from dctbench.model import JSON, TURNS, Case
+from dctbench.text.format import format_size
+from dctbench.worker.devices import Cache, DeviceModule
+from dctbench.worker.metrics import added, energy, error, flops, inputs, latency, memory
+from dctbench.worker.metrics.output import (
+    WrongOutputError,
+    check_depends_on_input,
+    check_form,
+    check_same,
+    check_written,
+)
+from dctbench.worker.metrics.split import split
+from dctbench.worker.workload import (
+    SEED,
+    Rates,
+    Subject,
+    make_arguments,
+    make_module,
+    meta_call,
+    place,
+    shapes_only,
+)
+
+_clock = perf_counter
+
+
+class NotEnoughMemoryError(DctbenchError):
+    """The case would need more memory than there is, by an estimate made before anything was allocated."""
+
+    def __init__(self, needed: int, available: int) -> None:
+        super().__init__(f"needs about {format_size(needed)} of {format_size(available)} (estimate)")
+        self.needed = needed
+
+
+class NotFiniteError(DctbenchError):
+    """A figure that is no number."""
+
+
+def measure_case(
+    case: Case,
+    device: DeviceModule,
+    *,
+    sampling: latency.Sampling,
+    scratch: str | None,
+    cache: Cache | None = None,
+    rates: Rates | None = None,
+    timing_only: bool = False,
+    turn: Callable[[], None] = lambda: None,
+) -> JSON:
+    """Measure one case in this process.
+
+    Args:
+        case: what to measure.
+        device: the module of its device's kind.
+        sampling: when to stop taking latency samples.
+        scratch: a folder shared by the cases of one sweep, for exact outputs; None computes them anew.
+        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        rates: this machine's rates for the transform planner; shipped ones when None.
+        timing_only: leave out the passes whose figures do not differ between processes.
+        turn: returns when it is this process's turn, where sampling is in turns with another.
+
+    Returns:
+        status, measurements, warnings and details, as plain JSON.
+
+    Raises:
+        NotEnoughMemoryError: before trying what cannot fit.
+        WrongOutputError: for an output of a wrong shape or type, with NaN, unwritten, or that changes between calls.
+        UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
+    """
+    device.use(case.device)
+    # Made before the implementation is imported, so that nothing it does reaches the clock.
+    cache = cache or device.CACHE
+    stopwatch = device.stopwatch(case.device, cache)
+    if cache == "cold":  # between two calls of one sample there would be no sweep
+        sampling = replace(sampling, calls_most=1)
+    if case.threads:
+        torch.set_num_threads(case.threads)
+    torch.manual_seed(SEED)  # parameters of a method's own are the same in every process
+    collected = _Collected()
+    _refuse_what_cannot_fit(case, device)
+    catalog.implementation(case.implementation).load()  # so that an import is no part of the construction
+    with _gradients(case):
+        start = _clock()
+        module = make_module(case, rates=rates)
+        device.synchronize(case.device)
+        collected.add("setup", _clock() - start)
+        collected.add("memory.state", memory.state_bytes(module))
+        subject = place(case, module)
+        expected = _first_calls(case, device, subject, collected)
+        watch = device.watch(case.device, paired=bool(sampling.turns))
+        timer = latency.Timer(subject.prepare, subject.call, stopwatch)
+        samples = latency.measure(timer, sampling, watch.disturbed, turn)
+        seen = watch.conditions()
+        collected.add("latency", *samples.seconds)
+        collected.warnings += [f"latency: {text}" for text in (*latency.warnings(samples), *seen.warnings)]
+        collected.details.update(seen.details)
+        _check_again(case, subject, expected, timer.output(samples.calls_per_sample))
+        del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
+        if not timing_only:
+            with collected.attempt("unwritten outputs"):
+                check_written(lambda: module(*subject.arguments[0]).detach())
+            _other_passes(case, device, subject, collected)
+    if not timing_only:
+        with collected.attempt("flops"):
+            counted = flops.count(meta_call(case, rates))
+            collected.add("flops", counted.flops)
+            collected.details["flops.uncounted"] = list(counted.uncounted)
+        _errors(case, subject, scratch, collected)
+        _added_metrics(case, subject, collected)
+    swept = f", {format_size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
+    collected.details.update(
+        threads=torch.get_num_threads(),
+        cache=f"{cache}{swept}",
+        calls_per_sample=samples.calls_per_sample,
+        warmup_calls=samples.warmup_calls,
+        stop_reason=samples.stop_reason,
+        inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
+        **_what_ran(case, module, rates),
+        **device.describe(case.device),
+    )
+    if samples.turns:
+        collected.details[TURNS] = list(samples.turns)
+    if samples.retaken:
+        collected.details["retaken"] = list(samples.retaken)
+    if samples.noisy:
+        collected.details["noisy"] = samples.noisy
+    return collected.to_json()
+
+
+def _other_passes(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> None:
+    """Memory, the kernels' own time, and energy: each in calls of its own."""
+    with collected.attempt("memory.tensor"):
+        ungraphed = subject.ungraphed()
+        prepared = ungraphed.prepare(0)
+        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: ungraphed.call(prepared)))
+    with collected.attempt("memory.process"):
+        again = subject.prepare(0)
+        collected.add("memory.process", device.process_bytes(case.device, lambda: subject.call(again)))
+
+    def step(number: int) -> object:
+        if case.mode == "backward":
+            raise UnsupportedError("a backward pass cannot be repeated without its forward pass")
+        return subject.call(subject.prepare(number))
+
+    with collected.attempt("kernel_time"):
+        kernels = device.kernel_seconds(case.device, lambda: step(0))
+        if kernels is not None:
+            collected.add("kernel_time", kernels[0])
+            collected.details["kernels"] = kernels[1]
+    if case.mode == "forward" and case.engine == "eager":
+        with collected.attempt("split"):
+            parts = split(subject.module, lambda: step(0), case.device)
+            if parts is not None:
+                collected.details["split"] = parts.to_json()
+    with collected.attempt("energy"):
+        counter = device.energy_counter(case.device)
+        used = energy.measure(step, lambda: device.synchronize(case.device), counter)
+        collected.add("energy", used.joules)
+        collected.details["energy"] = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
+
+
+class _Collected:
+    """What a case has given so far."""
+
+    def __init__(self) -> None:
+        self.measurements: list[JSON] = []
+        self.warnings: list[str] = []
+        self.details: JSON = {}
+
+    def add(self, metric: str, *samples: float, unit: str | None = None) -> None:
+        if not all(map(math.isfinite, samples)):
+            raise NotFiniteError(f"{metric} came out as {samples[0]:g}")
+        unit = unit or catalog.METRICS[metric].unit
+        self.measurements.append({"metric": metric, "unit": unit, "samples": list(samples)})
+
+    @contextmanager
+    def attempt(self, metric: str) -> Iterator[None]:
+        """A pass after the timed one: its failure leaves this metric absent, with a warning, and the rest whole.
+
+        What this machine cannot tell at all is no reason to warn; the reason stands among the details.
+        """
+        try:
+            yield
+        except WrongOutputError:
+            raise
+        except (UnsupportedError, UnavailableError) as reason:
+            self.details[f"{metric}.absent"] = reason.message
+        except Exception as failure:
+            kind = "" if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: "
+            self.warnings.append(f"{metric}: not measured ({' '.join((kind + text_of(failure)).split())[:300]})")
+
+    def to_json(self) -> JSON:
+        return {
+            "status": "ok",
+            "measurements": self.measurements,
+            "warnings": self.warnings,
+            "details": self.details,
+        }
+
+
+def stated_flops(case: Case, rates: Rates | None = None) -> int | None:
+    """FLOPs of one forward call by the method's own formula; None where it states none, or refuses the shape."""
+    try:
+        stated = getattr(make_module(case, "meta", rates), "flops", None)
+        return None if stated is None else int(stated(case.batch))
+    except Exception:  # an estimate must not stop a plan; measuring the case will say what is wrong with it
+        return None
+
+
+def _gradients(case: Case) -> AbstractContextManager[object]:
+    return torch.inference_mode() if case.mode == "forward" else torch.enable_grad()
+
+
+def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> list[Tensor]:
+    """The first call, timed apart, and the outputs of two inputs that later ones are checked against."""
+    if case.engine != "eager":
+        start = _clock()
+        subject.call(subject.prepare(0))
+        device.synchronize(case.device)
+        collected.add("compile", _clock() - start)
+    prepared = subject.prepare(0)
+    device.synchronize(case.device)  # what is prepared, such as a forward pass, is no part of the call
+    start = _clock()
+    subject.call(prepared)
+    device.synchronize(case.device)
+    collected.add("first_call", _clock() - start)
+    expected = [check_form(case, subject.output(number)).clone() for number in range(2)]
+    check_depends_on_input(*expected)
+    return expected
+
+
+def _check_again(case: Case, subject: Subject, expected: list[Tensor], timed: tuple[int, object]) -> None:
+    """After timing: the output of a timed call, and the first of those from before the timing once more."""
+    number, output = timed
+    number %= len(subject.arguments)
+    if case.mode != "backward":
+        # Kept apart first: an engine may hand out one buffer again and again.
+        kept = check_form(case, output).detach().clone()
+        before = expected[number] if number < len(expected) else subject.output(number)
+        check_same(case, kept, before, "in a timed call")
+    check_same(case, subject.output(0), expected[0], "after timing")
+
+
+def estimated_bytes(case: Case) -> int | None:
+    """What a call of the case would need, and what is prepared for it, by shapes alone.
+
+    None for code that fake tensors cannot run.
+
+    Raises:
+        UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
+    """
+
+    def make() -> Callable[[], object]:
+        subject = shapes_only(case, case.device)
+        return lambda: subject.call(subject.prepare(0))
+
+    try:
+        parts = make_module(case, "meta").modules()
+        kernels = {_kernel(case, part) for part in parts if isinstance(part, SDPAttention)}
+        training = case.mode != "forward"
+        return memory.predicted_tensor_bytes(make, math_attention="math" in kernels, gradients=training)
+    except (UnsupportedError, UsageError):
+        raise
+    except Exception:
+        return None
+
+
+def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
+    """Estimate the need of a case that might hold n x n matrices beyond the device's memory; the others just run."""
+    available = device.memory_bytes(case.device)
+    quadratic = 4 * case.batch * case.heads * case.seq_len**2 * getattr(torch, case.dtype).itemsize
+    if quadratic < available // 4:
+        return
+    needed = estimated_bytes(case)
+    if needed is not None and needed > available:
+        raise NotEnoughMemoryError(needed, available)
+
+
+def _kernel(case: Case, part: SDPAttention) -> str:
+    dtype = getattr(torch, case.dtype)
+    return part.kernel(case.device, dtype, batch=case.batch, backward=case.mode != "forward")
+
+
+def _errors(case: Case, subject: Subject, scratch: str | None, collected: _Collected) -> None:
+    """error.noise and error.smooth, where the output can be compared with exact attention's."""
+    if case.scope == "encoder":
+        return  # an error of the attention, seen through norms and feed-forward layers, would mean nothing
+    if not subject.comparable:
+        collected.warnings.append(
+            "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"
+        )
+        return
+    for name, draw in (("noise", inputs.noise), ("smooth", inputs.smooth)):
+        with collected.attempt(f"error.{name}"), torch.inference_mode():
+            collected.add(f"error.{name}", _error(case, subject, name, draw, scratch))
+
+
+def _error(case: Case, subject: Subject, name: str, draw: Callable[..., Tensor], scratch: str | None) -> float:
+    rows = error.compared_rows(case.seq_len)
+    arguments = make_arguments(case, draw)
+    shared = inputs.weights(case.dim, getattr(torch, case.dtype), SEED)
+
+    def compute() -> Tensor:
+        if case.scope == "attention":
+            q, k, v = arguments
+            return error.exact_attention(q, k, v, rows)
+        return error.exact_layer(arguments[0], shared, case.heads, rows)
+
+    key = (case.scope, case.batch, case.seq_len, case.heads, case.head_dim, case.dtype, SEED, name)
+    exact = error.cached(compute, key, scratch)
+    output = subject.module(*arguments).cpu()
+    value = error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
+    claims_exact = catalog.implementation(case.implementation).exact
+    if claims_exact and error.beyond_tolerance(value, case.dtype):
+        raise WrongOutputError(f"an exact method differs from exact attention by {value:.2g} on the {name} input")
+    return value
+
+
+def _added_metrics(case: Case, subject: Subject, collected: _Collected) -> None:
+    """What installed packages measure, after everything of ours: their code may change what it is handed."""
+    for metric in catalog.metrics().values():
+        if metric.target is not None:
+            with collected.attempt(metric.name), _gradients(case):
+                value, unit = added.measure(metric, case, subject.module, subject.arguments[0])
+                collected.add(metric.name, value, unit=unit)
+
+
+def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> JSON:
+    """The kernel, the transform and the conventions behind the figures."""
+    found: JSON = {"flops.convention": flops.CONVENTION}
+    if catalog.implementation(case.implementation).exact:
+        found["tolerance"] = error.TOLERANCE[case.dtype]
+    stated = stated_flops(case, rates) if case.mode == "forward" else None
+    if stated is not None:
+        found["flops.analytic"] = stated
+    for part in module.modules():
+        if isinstance(part, SDPAttention):
+            found["kernel"] = _kernel(case, part)
+    plans = dict.fromkeys(_plans(module))
+    if plans:
+        found["plan"] = " + ".join(plans)
+    return found
+
+
+def _plans(module: torch.nn.Module) -> Iterator[str]:
+    """The plans of the outermost parts that state one: a part's plan speaks for the transforms inside it."""
+    plan = getattr(module, "plan", None)
+    if isinstance(plan, str):
+        yield plan
+        return
+    for part in module.children():
+        yield from _plans(part)

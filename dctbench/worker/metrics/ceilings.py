@@ -1,0 +1,195 @@
+"""What this machine can do at most: matrix products per dtype, a copy, and the rates that the transform planner uses.
+
+Everything is measured in several rounds, seconds apart, and the best round counts: a neighbour's burst makes a machine
+look slower than it is. Within a round the second best sample counts: now and then a virtual machine's clock lets one
+sample look twice as fast as any other. Where the two best rounds differ, the figure is doubtful.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from dctbench.machine.calibration import DTYPES, Calibration
+from dctbench.machine.contention import Neighbours
+from dctbench.machine.host import last_level_cache_bytes
+from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
+
+GEMM_SIZES = (512, 1024, 2048, 4096, 8192)
+ROUNDS = 4
+GEMM_SECONDS = 0.25
+"""Per dtype, size and round."""
+SLOWEST_PRODUCT = 0.25
+"""Seconds: a size whose product takes longer is not tried, on a machine that has no fast product of that dtype."""
+COPY_SECONDS = 0.25
+RATE_SECONDS = 0.03
+LEAST_SAMPLE = 2e-3
+"""Seconds that one sample lasts; shorter calls are repeated within it."""
+LEAST_BUFFER = 256 << 20
+MOST_BUFFER = 2 << 30
+
+_clock = perf_counter
+Synchronize = Callable[[], None]
+
+
+def calibrate(device: str, synchronize: Synchronize) -> Calibration:
+    """Every ceiling and rate of a device, in 10 to 30 seconds.
+
+    Args:
+        device: `cpu`, `cuda:0`, ...
+        synchronize: waits until everything queued on the device is done.
+    """
+    cache = last_level_cache(device)
+    watched = Neighbours()
+    ceilings: dict[str, list[float]] = {}
+    rates: dict[str, list[CostModel]] = {}
+    with torch.inference_mode():
+        for _ in range(ROUNDS):
+            for name in DTYPES:
+                dtype = getattr(torch, name)
+                try:
+                    rate = gemm_ceiling(dtype, device, synchronize)
+                    model = cost_model(dtype, device, synchronize)
+                except (RuntimeError, TypeError):  # there is no such product on this device, as float64 on mps
+                    continue
+                ceilings.setdefault(name, []).append(rate)
+                rates.setdefault(name, []).append(model)
+            ceilings.setdefault("copy", []).append(copy_ceiling(device, synchronize, cache))
+    bandwidths = ceilings.pop("copy")
+    usage = watched.usage()
+    return Calibration(
+        device=device,
+        threads=torch.get_num_threads(),
+        gemm={name: max(found) for name, found in ceilings.items()},
+        bandwidth=max(bandwidths),
+        cache_bytes=cache,
+        cost_models={name: asdict(best_of(models)) for name, models in rates.items()},
+        spread={
+            **{f"gemm {name}": spread(found) for name, found in ceilings.items()},
+            "copy": spread(bandwidths),
+            **{f"planner {name}": spread([1 / model.call for model in models]) for name, models in rates.items()},
+        },
+        others=usage.cores if usage else 0.0,
+        measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def gemm_ceiling(dtype: torch.dtype, device: str, synchronize: Synchronize) -> float:
+    """FLOP/s of the fastest square product.
+
+    Sizes double while each is faster than the last one, and while a product is short enough.
+    """
+    best = 0.0
+    for size in GEMM_SIZES:
+        a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        out = torch.empty_like(a)
+        samples = _samples(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), synchronize, GEMM_SECONDS)  # type: ignore[misc]
+        took = quickest(samples)
+        rate = 2 * size**3 / took
+        best = max(best, rate)
+        if rate < 0.9 * best or took * 8 > SLOWEST_PRODUCT:
+            break
+    return best
+
+
+def copy_ceiling(device: str, synchronize: Synchronize, cache: int | None) -> float:
+    """B/s, read and written, of a copy between buffers of eight times the cache, 256 MiB to 2 GiB each."""
+    size = min(max(LEAST_BUFFER, 8 * (cache or 0)), MOST_BUFFER)
+    source = torch.zeros(size // 4, device=device).normal_()
+    target = torch.zeros_like(source)
+    return 2 * source.nbytes / quickest(_samples(lambda: target.copy_(source), synchronize, COPY_SECONDS))
+
+
+def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> CostModel:
+    """The planner's rates, from the operations that the transforms are made of at shapes they have.
+
+    `call` is a fifth of a tiny block transform, which is five operations, at its quickest. The products are those of
+    a block transform of 4096 x 512 numbers (blocks of 128, about 26 terms each), the FFT is the one of `RfftDct`;
+    their rates are what is left when `call` is taken off. `bandwidth` is that of a copy into new memory, as every
+    stage needs it, so that the allocator's page faults are in it.
+    """
+
+    def draw(*shape: int, like: torch.dtype = dtype) -> Tensor:
+        return torch.randn(*shape, device=device).to(like)
+
+    def least(operation: Callable[[], object], calls: int | None = None) -> float:
+        return quickest(_samples(operation, synchronize, RATE_SECONDS, calls))
+
+    smallest, rows = BlockSlotsDct(16, 8, block=8, dtype=dtype, device=device), draw(1, 16, 8)
+    call = least(lambda: smallest(rows, ordered=False), calls=1) / 5
+
+    def rate(work: float, operation: Callable[[], object]) -> float:
+        took = least(operation)
+        return work / max(took - call, took / 2)
+
+    compress, blocks = draw(32, 26, 128), draw(32, 128, 512)
+    combine, compressed = draw(1, 512, 832), draw(1, 832, 512)
+    columns = draw(1, 4096, 128, like=dtype if dtype.itemsize > 2 else torch.float32)  # as the transform converts
+    source = draw(4096, 1024)
+    return CostModel(
+        call=call,
+        gemm=rate(2 * 512 * 832 * 512, lambda: torch.bmm(combine, compressed)),
+        small_gemm=rate(2 * 32 * 26 * 128 * 512, lambda: torch.bmm(compress, blocks)),
+        fft=rate(real_fft_flops(4096) * 128, lambda: torch.fft.rfft(columns, dim=1)),
+        bandwidth=rate(2 * source.nbytes, source.clone),
+    )
+
+
+def quickest(samples: Sequence[float]) -> float:
+    """The second least."""
+    return sorted(samples)[1]
+
+
+def best_of(models: Sequence[CostModel]) -> CostModel:
+    """The shortest call and the highest of each rate."""
+    return CostModel(
+        **{
+            rate.name: (min if rate.name == "call" else max)(getattr(model, rate.name) for model in models)
+            for rate in fields(CostModel)
+        }
+    )
+
+
+def spread(found: Sequence[float]) -> float:
+    """How far the two best lie apart, as a share."""
+    best = sorted(found, reverse=True)[:2]
+    return best[0] / best[-1] - 1
+
+
+def last_level_cache(device: str) -> int | None:
+    """Bytes of the last caches before the memory, all cores' together, or None where that is not told."""
+    kind = torch.device(device).type
+    if kind == "cpu":
+        return last_level_cache_bytes()
+    if kind == "cuda":
+        return int(torch.cuda.get_device_properties(device).L2_cache_size)
+    return None
+
+
+def _samples(
+    operation: Callable[[], object], synchronize: Synchronize, seconds: float, calls: int | None = None
+) -> list[float]:
+    """Seconds per call, after two calls to warm up; at least three samples, of `calls` or of LEAST_SAMPLE each."""
+    operation()
+    synchronize()
+    start = _clock()
+    operation()
+    synchronize()
+    first = max(_clock() - start, 1e-7)
+    calls = calls or max(1, round(LEAST_SAMPLE / first + 0.5))
+    samples: list[float] = []
+    spent = 0.0
+    while len(samples) < 3 or spent < seconds:
+        start = _clock()
+        for _ in range(calls):
+            operation()
+        synchronize()
+        took = _clock() - start
+        spent += took
+        samples.append(took / calls)
+    return samples

@@ -1,0 +1,92 @@
+"""What an output must be before its latency means anything: right in form, written by the call, and the same again.
+
+The checks run on calls that are not timed, and on one that is timed like every other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from dctbench.errors import DctbenchError
+from dctbench.model import Case
+from dctbench.worker.metrics import error
+
+
+class WrongOutputError(DctbenchError):
+    """The implementation's output has a wrong shape, type or values: its latency means nothing."""
+
+
+def check_form(case: Case, output: object) -> Tensor:
+    """The output, once it is a finite tensor of the case's shape and dtype.
+
+    Raises:
+        WrongOutputError: for anything else.
+    """
+    expected: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
+    if case.scope == "attention":
+        expected = (case.batch, case.heads, case.seq_len, case.head_dim)
+    if not isinstance(output, Tensor):
+        raise WrongOutputError(f"the output is a {type(output).__name__}, not a tensor")
+    if tuple(output.shape) != expected:
+        raise WrongOutputError(f"the output has shape {tuple(output.shape)}, expected {expected}")
+    if output.dtype != getattr(torch, case.dtype):
+        raise WrongOutputError(f"the output is {output.dtype}, expected torch.{case.dtype}")
+    if not torch.isfinite(output).all():
+        raise WrongOutputError("the output holds NaN or infinite values")
+    return output
+
+
+def check_depends_on_input(first: Tensor, second: Tensor) -> None:
+    """Two inputs' outputs differ.
+
+    Raises:
+        WrongOutputError: for a method that returns what it has computed once.
+    """
+    if torch.equal(first, second):
+        raise WrongOutputError("two different inputs gave the same output: it does not depend on its input")
+
+
+def check_same(case: Case, output: Tensor, before: Tensor, when: str) -> None:
+    """The output equals an earlier one on the same input, up to rounding.
+
+    Raises:
+        WrongOutputError: for a method that computes something else once it is timed; `when` says which call it was.
+    """
+    if not torch.isfinite(output).all():
+        raise WrongOutputError(f"{when}, the output holds NaN or infinite values")
+    change = error.relative_error(output.cpu(), before.cpu())
+    if error.beyond_tolerance(change, case.dtype):
+        raise WrongOutputError(f"{when}, the same input gave another output (relative difference {change:.2g})")
+
+
+def check_written(call: Callable[[], Tensor]) -> None:
+    """Every value of the output was written by the call, and not left in its memory by one before.
+
+    Raises:
+        WrongOutputError: for a buffer that nobody wrote.
+    """
+    with _new_memory_holds_nan():
+        output = call()
+    if not torch.isfinite(output).all():
+        raise WrongOutputError("the output is memory that the call did not write: it holds what was there before")
+
+
+@contextmanager
+def _new_memory_holds_nan() -> Iterator[None]:
+    """torch fills what `torch.empty` and its relatives return, as it does for deterministic algorithms."""
+    before = torch.get_deterministic_debug_mode()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.set_deterministic_debug_mode("warn")  # unlike use_deterministic_algorithms it imports no compiler
+    torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_deterministic_debug_mode(before)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]

@@ -1,0 +1,78 @@
+"""`check --baseline` without a suite and axis flags: the baseline's own cases, under its own settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dctbench.exporters.json_document import document, dumps
+from tests.support.command import Cli
+from tests.support.made import ENVIRONMENT, RUN, result
+
+TINY = ("--heads", "2", "--head-dim", "8")
+EASY = ("--tolerance", "900%", "--pairs", "2", "--max-pairs", "2", "--format", "json")
+
+
+def test_a_baseline_is_measured_again_as_it_was(cli: Cli) -> None:
+    flags = ("--impl", "dct-x,sdpa", "--seq", "96", "--ratio", "2", *TINY, "--cache", "cold", "--isolation", "zygote")
+    taken = cli("run", *flags, "--rounds", "2", "-q")
+    assert taken.code == 0, taken.err
+    assert cli("export", "json", "-o", "main.json").code == 0
+    done = cli("check", "--baseline", "main.json", *EASY)
+    assert done.code == 0, done.err
+    found = done.json()
+    judged = {(v["case"]["implementation"], v["case"]["seq_len"], v["case"]["ratio"]) for v in found["verdicts"]}
+    assert judged == {("dct-x", 96, 2), ("sdpa", 96, None)}
+    assert {v["kind"] for v in found["verdicts"]} <= {"PASS", "FASTER"}  # nothing missing, new or incomparable
+    assert set(found["drift"]) == {"sdpa"}  # the other reference has no latency in the baseline
+
+
+def test_a_passed_check_is_a_baseline_whose_added_references_get_no_verdict(cli: Cli) -> None:
+    flags = ("--impl", "dct-x,sdpa", "--seq", "64", "--ratio", "8", *TINY)
+    assert cli("run", *flags, "--rounds", "2", "-q", "--save-baseline", "old").code == 0
+    first = cli("check", "--baseline", "old", *EASY, "--save-baseline", "main")
+    assert first.code == 0, first.err
+    done = cli("check", "--baseline", "main", *EASY)
+    assert done.code == 0, done.err
+    assert {v["case"]["implementation"] for v in done.json()["verdicts"]} == {"dct-x", "sdpa"}
+    assert set(done.json()["drift"]) == {"sdpa", "none"}
+
+
+def test_a_run_in_turns_is_no_baseline_of_latencies(cli: Cli) -> None:
+    flags = ("--impl", "dct-x", "--seq", "64", "--ratio", "8", *TINY)
+    assert cli("check", *flags, "--base-impl", "dct-x", *EASY, "--label", "turns").code == 0
+    done = cli("check", "--baseline", "turns", *EASY)
+    assert done.code == 3, done.err
+    found = {v["metric"]: (v["kind"], v["reason"]) for v in done.json()["verdicts"]}
+    said = "measured in turns with another process, here by itself, and that alone changes latencies"
+    assert found["latency"] == ("INCOMPARABLE", said)
+    assert found["flops"] == ("PASS", "")
+
+
+def test_a_baseline_of_a_suite_file_needs_that_file_named(cli: Cli, tmp_path: Path) -> None:
+    axes = 'impl = "none"\nseq = 64\nheads = 2\nhead_dim = 8\n'
+    (tmp_path / "mine.toml").write_text(f'[axes]\n{axes}[settings]\nrounds = 2\n[gate]\nmax_memory = "1B"\n')
+    assert cli("run", "--suite", "mine.toml", "--save-baseline", "main", "-q").code == 0
+    for more in ((), ("--seq", "64")):
+        done = cli("check", "--baseline", "main", *more, *EASY)
+        assert done.code == 2, done.err
+        assert "the baseline was taken with suite 'mine', which is none of dctbench's own: name its file" in done.err
+        assert "axis flags" in done.err
+    done = cli("check", "--baseline", "main", "--suite", "mine.toml", *EASY)
+    assert done.code == 1, done.err
+    assert [v["kind"] for v in done.json()["verdicts"] if v["metric"] == "budget.memory"] == ["OVER_BUDGET"]
+
+
+def test_what_is_not_known_here_any_more_is_missing(cli: Cli, tmp_path: Path) -> None:
+    results = [result(name, 64, heads=2, head_dim=8) for name in ("none", "withdrawn")]
+    run = replace(RUN, id="fedcba9876543210")
+    (tmp_path / "main.json").write_text(dumps(document(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results)))
+    done = cli("check", "--baseline", "main.json", *EASY)
+    assert done.code == 1, done.err
+    kinds = {(v["case"]["implementation"], v["metric"]): v["kind"] for v in done.json()["verdicts"]}
+    assert kinds["withdrawn", "status"] == "MISSING"
+    assert kinds["none", "latency"] == "INCOMPARABLE"
+    (tmp_path / "main.json").write_text(dumps(document(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results[1:])))
+    done = cli("check", "--baseline", "main.json", *EASY)
+    assert done.code == 2, done.err
+    assert "no implementation of the baseline is known here: withdrawn" in done.err

@@ -1,0 +1,228 @@
+"""`dctbench choose`: the core question in a sentence, with its cost, and never from what was not measured."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dctbench.compare import Rules
+from dctbench.compare.checked import written
+from dctbench.exporters.json_document import document, dumps
+from dctbench.model import Result
+from dctbench.store import open_store
+from tests.support.command import Cli
+from tests.support.made import ENVIRONMENT, RUN, result
+
+MIB = 2.0**20
+
+
+def measured(name: str, n: int, seconds: float, memory: float, error: float, **case: float) -> list:  # type: ignore[type-arg]
+    values = {
+        "memory.tensor": ("B", memory),
+        "memory.state": ("B", 0.0),
+        "error.smooth": ("1", error),
+        "error.noise": ("1", 2 * error),
+    }
+    samples = [seconds] * 100
+    return [result(name, n, samples, round=r, values=values if r == 1 else None, **case) for r in (1, 2, 3)]  # type: ignore[arg-type]
+
+
+RESULTS = [
+    *measured("sdpa", 1024, 4e-3, 16 * MIB, 1e-7),
+    *measured("full", 1024, 8e-3, 64 * MIB, 1e-7),
+    *measured("dct-x", 1024, 1e-3, 4 * MIB, 0.9, ratio=8),
+    *measured("linformer", 1024, 2e-3, 8 * MIB, 0.03, ratio=8),
+    *measured("sdpa", 4096, 4e-2, 64 * MIB, 1e-7),
+    result("full", 4096, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
+]
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> str:
+    path = tmp_path / "measured.json"
+    path.write_text(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, RESULTS)), encoding="utf-8")
+    return str(path)
+
+
+def test_without_budgets_the_fastest_is_named_with_what_it_gives_up(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024")
+    assert done.code == 0, done.err
+    first = done.out.splitlines()[0]
+    assert first == (
+        "At n = 1024: the fastest is dct-x r=8 (1.00 ms ±0%, 4.00x (4.00-4.00) as fast as sdpa, 4.00 MiB, "
+        "relative error 0.900 *)."
+    )
+    assert "fastest exact method: sdpa (4.00 ms ±0%, 16.0 MiB, exact)" in done.out
+    assert "no error budget was given" in done.out
+    assert "rests on run 01234567 of 2026-01-02: 4 of 4 measured; medians over 3 processes" in done.out
+
+
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        (
+            ("--max-error", "5%", "--max-memory", "32MiB"),
+            (
+                "ship linformer r=8 (2.00 ms",
+                "over budget: dct-x r=8, error on the smooth input 0.900 > 0.050",
+                "over budget: full, memory 64.0 MiB > 32.0 MiB",
+            ),
+        ),
+        (("--max-error", "noise=1%"), ("ship sdpa (4.00 ms",)),
+        # A tail is judged on its bound, which the 300 samples give.
+        (
+            ("--max-latency-p99", "3ms", "--max-error", "5%"),
+            ("ship linformer r=8", "over budget: sdpa, p99 latency 4.00 ms > 3.00 ms"),
+        ),
+    ],
+    ids=["error and memory", "noise", "p99"],
+)
+def test_budgets_exclude_by_name_and_figure(
+    cli: Cli, exported: str, budgets: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    done = cli("choose", exported, "--seq", "1k", *budgets)
+    assert done.code == 0, done.err
+    for words in said:
+        assert words in done.out
+
+
+def test_when_nothing_keeps_the_budgets_no_method_is_named(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024", "--max-memory", "1MiB")
+    assert done.code == 3
+    assert "no method can be named, none keeps them" in done.out
+    assert done.out.count("over budget") == 4
+    unknown = cli("choose", exported, "--seq", "1024", "--max-memory", "process=1GiB")
+    assert unknown.code == 3
+    assert "not all that they ask for was measured of any method" in unknown.out
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(2048, "the nearest measured lengths are 1024 and 4096"), (8192, "outside the measured lengths")]
+)
+def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, n: int, said: str) -> None:
+    done = cli("choose", exported, "--seq", str(n))
+    assert (done.code, done.out) == (3, "")
+    assert said in done.err
+    assert f"dctbench choose --seq {n} --measure" in done.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--seq", "2048", "--scope", "layer", "--max-error", "noise=5%", "--max-error", "5%"), "nearest measured"),
+        (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "nothing of what was asked for"),
+    ],
+)
+def test_the_command_that_measures_what_is_missing_asks_the_same_question(
+    cli: Cli, exported: str, asked: tuple[str, ...], said: str
+) -> None:
+    done = cli("choose", exported, *asked)
+    assert done.code == 3
+    assert said in done.err
+    [hint] = [line for line in done.err.splitlines() if "--measure" in line]
+    words = shlex.split(hint.partition("measure it: ")[2])
+    assert words[:2] == ["dctbench", "choose"]
+    assert words[-1] == "--measure"
+    pairs = zip(asked[::2], asked[1::2], strict=True)
+    assert sorted(zip(words[2:-1:2], words[3:-1:2], strict=True)) == sorted(pairs)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seq", "512..1024"),
+        ("--seq", "many"),
+        ("--seq", "1024", "--max-memory", "much"),
+        ("--seq", "1024", "--max-memory", "gpu=1"),
+        ("--seq", "1024", "--max-error", "-1"),
+        ("--seq", "1024", "--max-latency-p99", "0"),
+        ("--seq", "1024", "--dtype", "float31"),
+        ("--seq", "1024", "--measure"),
+        ("--seq", "1024", "--reference", "nonsense"),
+        (),
+    ],
+)
+def test_wrong_words_are_one_sentence_and_exit_2(cli: Cli, exported: str, arguments: tuple[str, ...]) -> None:
+    done = cli("choose", exported, *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+
+
+def test_a_reference_that_the_run_lacks_is_named_with_the_nearest_before_anything_is_measured(
+    cli: Cli, exported: str
+) -> None:
+    for arguments in (("choose", exported), ("choose", "--measure")):
+        done = cli(*arguments, "--seq", "1024", "--reference", "sdap")
+        assert (done.code, done.out) == (2, "")
+        assert "unknown reference in this run 'sdap'; did you mean 'sdpa'?" in done.err
+    done = cli("choose", exported, "--seq", "1024", "--reference", "full")
+    assert "8.00x (8.00-8.00) as fast as full" in done.out
+
+
+def stored(tmp_path: Path, number: int, results: list[Result], **run: Any) -> str:
+    """A run in the store of the folder, the later the higher its number; its id."""
+    made = replace(RUN, id=f"{number:x}" * 16, started_at=f"2026-01-0{number}T00:00:00.000000+00:00", **run)
+    with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
+        store.add_run(made, list(dict.fromkeys(r.case for r in results)), rounds=1)
+        store.add_environment(made.id, ENVIRONMENT)
+        store.add_results(made.id, [r for r in results if r.status != "skipped"])
+    return made.id[:8]
+
+
+def test_the_latest_run_answers_that_timed_a_method_at_the_length(cli: Cli, tmp_path: Path) -> None:
+    early = stored(tmp_path, 1, [result("sdpa", 1024)])
+    answers = stored(tmp_path, 2, [result("sdpa", 1024), result("full", 1024, None, status="skipped")], label="mine")
+    stored(tmp_path, 3, [result("none", 1024), result("sdpa", 512)])  # planned it, and timed a control only
+    stored(tmp_path, 4, [result("sdpa", 1024, None, status="skipped"), result("sdpa", 512)])  # was interrupted
+    failed = stored(tmp_path, 5, [result("sdpa", 1024, None, status="oom"), result("sdpa", 2048)])
+    stored(tmp_path, 6, [result("sdpa", 1024)], suite="noise", label="noise")
+    done = cli("choose", "--seq", "1024")
+    assert done.code == 0, done.err
+    assert f"rests on run {answers} (mine) of 2026-01-02: 1 of 2 measured, 1 not run yet" in done.out
+    assert f"rests on run {early}" in cli("choose", early, "--seq", "1024").out
+    nowhere = cli("choose", "--seq", "4096")
+    assert (nowhere.code, f"run {failed}: n = 4096 was not measured" in nowhere.err) == (3, True)
+
+
+def test_a_run_by_itself_answers_before_one_that_took_turns_with_a_base(cli: Cli, tmp_path: Path) -> None:
+    head = {"check": written("head", ["sdpa"], Rules(), base=RUN.id, base_impl=None)}
+    turned = stored(tmp_path, 2, [result("sdpa", 1024), result("sdpa", 512)], settings=head)
+    alone = stored(tmp_path, 1, [result("sdpa", 1024)])
+    answered = cli("choose", "--seq", "1024").out
+    assert f"rests on run {alone}" in answered
+    assert "in turns" not in answered
+    said = " ".join(cli("choose", "--seq", "512").out.split())
+    assert f"rests on run {turned}" in said
+    assert "; in turns with another process, where a method may take longer than by itself" in said
+
+
+def test_json_and_csv_hold_the_same_answer(cli: Cli, exported: str) -> None:
+    [answer] = cli("choose", exported, "--seq", "1024", "--format", "json").json()["answers"]
+    assert answer["sentence"] in cli("choose", exported, "--seq", "1024").out
+    assert {m["case"]["implementation"]: m["verdict"] for m in answer["methods"]} == {
+        "dct-x": "leader", "linformer": "within", "sdpa": "within", "full": "within",
+    }  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(cli("choose", exported, "--seq", "1024", "--format", "csv").out)))
+    assert [row["implementation"] for row in rows] == [m["case"]["implementation"] for m in answer["methods"]]
+    assert [row["case_id"] for row in rows] == [m["case_id"] for m in answer["methods"]]
+    assert (answer["methods"][0]["error.smooth"], float(rows[0]["error.noise"])) == (0.9, 1.8)
+    assert float(rows[0]["latency"]) == pytest.approx(1e-3)
+
+
+def test_measuring_answers_from_a_new_run_which_is_stored_with_samples_enough_for_a_p99(cli: Cli) -> None:
+    asked = ("choose", "--seq", "16", "--max-latency-p99", "10s", "--format", "json")
+    done = cli(*asked, "--measure", "--progress", "none")
+    assert done.code == 0, done.err
+    document = done.json()
+    [answer] = document["answers"]
+    assert {method["case"]["seq_len"] for method in answer["methods"]} == {16}
+    assert all(method["p99_high"] is not None for method in answer["methods"])
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert document["run"].startswith(run["run"])
+    assert cli(*asked).json()["answers"] == document["answers"]

@@ -1,0 +1,74 @@
+"""`dctbench doctor` as people and programs meet it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dctbench.machine.calibration import Calibration
+from dctbench.store import open_store
+from tests.support.command import Cli
+
+STATES = ("ok", "warning", "failure")
+CHECKS = {"timer", "processor", "governor", "other load", "affinity", "container", "memory", "allocator", "torch",
+          "threads", "attention", "GPU", "disk", "store", "terminal", "ceilings"}  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_every_line_fits_and_says_its_state(cli: Cli, columns: int) -> None:
+    done = cli("doctor", COLUMNS=str(columns))
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert max(len(line) for line in lines) <= columns
+    assert done.err == ""
+    told = [line for line in lines if line.startswith("  ") and line.split()[0] in STATES]
+    assert len(told) >= len(CHECKS)
+    assert all(any(f" {check} " in line for line in told) for check in CHECKS)
+    assert "\x1b" not in done.out
+
+
+def test_as_json_it_is_a_list_of_findings_and_leaves_nothing_behind(cli: Cli, tmp_path: Path) -> None:
+    found = cli("doctor", "--format", "json").json()
+    assert {"check", "state", "found", "remedy"} <= set(found[0])
+    assert {one["state"] for one in found} <= set(STATES)
+    assert {one["check"] for one in found} >= CHECKS
+    assert all(one["remedy"] for one in found if one["state"] != "ok")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_cannot_be_used_is_a_failure_and_exits_5(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "s.sqlite").write_text("not a database " * 99)
+    done = cli("doctor", "--store", "s.sqlite", "--format", "json")
+    assert done.code == 5
+    [store] = [one for one in done.json() if one["check"] == "store"]
+    assert store["state"] == "failure"
+    assert store["remedy"]
+
+
+def test_a_torch_that_cannot_be_imported_is_a_failure_and_exits_6(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "broken" / "torch").mkdir(parents=True)
+    (tmp_path / "broken" / "torch" / "__init__.py").write_text("raise ImportError('libtorch.so: no such file')")
+    done = cli("doctor", PYTHONPATH=str(tmp_path / "broken"))
+    assert done.code == 6
+    assert "libtorch.so: no such file" in done.out
+    assert "1 failure" in done.out
+
+
+@pytest.mark.slow
+def test_calibrating_stores_the_ceilings_by_fingerprint(cli: Cli, tmp_path: Path) -> None:
+    done = cli("doctor", "--calibrate", "--format", "json")
+    assert done.code == 0, done.err
+    assert "measuring the ceilings of cpu" in done.err
+    [told] = [one for one in done.json() if one["check"] == "ceilings"]
+    again = cli("doctor", "--format", "json").json()
+    assert told in again
+    assert {one["check"] for one in json.loads(done.out)} - {one["check"] for one in again} == {"planner"}
+    with open_store(str(tmp_path / ".dctbench" / "results.sqlite")) as store:
+        found = store.runs()
+    assert found == []
+    calibration = Calibration.from_json(told["values"])
+    assert calibration.device == "cpu"
+    assert min(calibration.gemm.values()) > 0
+    assert set(calibration.cost_models) == set(calibration.gemm)

@@ -1,0 +1,64 @@
+"""`dctbench list`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dctbench import catalog
+from dctbench.cli.commands.list import command as list_command
+from dctbench.machine import nvml
+from tests.support.command import Cli
+from tests.support.nvml import FakeNvml, use
+
+
+@pytest.mark.parametrize(("what", "table"), [("impls", catalog.IMPLEMENTATIONS), ("metrics", catalog.METRICS),
+                                             ("devices", catalog.DEVICES)])  # fmt: skip
+def test_lists_hold_the_whole_catalog_in_every_format(cli: Cli, what: str, table: dict[str, object]) -> None:
+    assert [record["name"] for record in cli("list", what, "--format", "json").json()] == list(table)
+    assert [row["name"] for row in csv.DictReader(io.StringIO(cli("list", what, "--format", "csv").out))] == list(table)
+    assert cli("list", what, "--format", "md").out.count("\n") == len(table) + 2
+    text = cli("list", what).out
+    assert all(f"\n{name} " in text for name in table)
+
+
+def test_devices_tell_what_is_here_or_why_not(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for device in cli("list", "devices", "--format", "json").json():
+        reason = nvml.unavailable(device["name"])
+        assert (device["here"] is None) is (reason is not None)
+        assert reason is None or reason == f"{device['name']}: {device['unavailable']}"
+        assert reason is None or f"no: {device['unavailable']}" in cli("list", "devices").out
+    use(monkeypatch, FakeNvml(count=2))
+    assert list_command.main(["devices", "--format", "json"], standalone_mode=False) == 0
+    [gpu] = [device for device in json.loads(capsys.readouterr().out) if device["name"] == "cuda"]
+    assert (gpu["here"], gpu["unavailable"]) == ("cuda:0 Made-up GPU (8.00 GiB), cuda:1 Made-up GPU (8.00 GiB)", None)
+
+
+def test_it_is_said_in_the_list_that_dct_x_attends_among_frequencies(cli: Cli) -> None:
+    [entry] = [e for e in cli("list", "impls", "--format", "json").json() if e["name"] == "dct-x"]
+    assert "frequencies, not positions" in entry["summary"]
+
+
+def test_wrong_lists_and_missing_stores_are_one_sentence(cli: Cli) -> None:
+    assert "did you mean 'impls'" in cli("list", "impl").err
+    assert cli("list", "impls", "latest").code == 2
+    missing = cli("list", "runs")
+    assert missing.code == 5
+    assert "measure something first" in missing.err
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, environ: dict[str, str]) -> None:
+    command = f"{sys.executable} -m dctbench list impls --format json | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["[", "0"]
+    assert done.stderr == ""

@@ -1,0 +1,42 @@
+"""`dctbench noise`."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from dctbench.analysis import summarise
+from dctbench.cli.commands.noise import records
+from dctbench.cli.tables.records import records_text
+from dctbench.compare.noise import noise
+from dctbench.model import Case
+from tests.support.command import Cli
+from tests.support.made import result
+
+
+def test_programs_get_cases_by_the_names_of_every_document_and_shares_as_numbers() -> None:
+    rounds = [result(name, 512, 1e-3 * number, round=number) for name in ("sdpa", "none") for number in range(1, 6)]
+    found = noise(summarise(rounds), "sdpa")
+    assert found is not None
+    told = records(found)
+    assert [Case.from_json(one["case"]).id for one in told] == [one["case_id"] for one in told]
+    rows = {row["implementation"]: row for row in csv.DictReader(io.StringIO(records_text(told, "csv")))}
+    assert (rows["none"]["seq_len"], rows["none"]["case_id"]) == ("512", Case("none", 512).id)
+    assert float(rows["none"]["raw"]) == next(one.raw for one in found.cases if one.case.implementation == "none")
+    assert (float(rows["none"]["relative"]), rows["sdpa"]["relative"]) == (0.0, "")
+
+
+@pytest.mark.slow
+def test_noise_measures_tells_a_tolerance_and_is_stored(cli: Cli) -> None:
+    done = cli("noise", "--rounds", "5", "--format", "json", timeout=900)
+    assert done.code == 0, done.err
+    found = done.json()
+    assert {(Case.from_json(one["case"]).name, one["case"]["seq_len"]) for one in found["cases"]} == {
+        (name, n) for name in ("sdpa", "dct-x r=8", "none") for n in (512, 2048)
+    }
+    assert found["tolerance"] >= 0.10
+    assert found["quiet"] is (found["tolerance"] == 0.10)
+    [run] = cli("list", "runs", "--format", "json").json()
+    assert (run["suite"], run["label"], run["results"]) == ("noise", "noise", "30 of 30")

@@ -1,0 +1,88 @@
+"""`dctbench report`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dctbench.exporters.json_document import document, dumps
+from dctbench.store import open_store
+from tests.support.command import Cli
+from tests.support.made import ENVIRONMENT, RUN, result
+
+
+def stored(tmp_path: Path) -> None:
+    results = [result("sdpa", 512, 2e-3), result("full", 512, 4e-3)]
+    with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
+        store.add_run(RUN, [r.case for r in results], rounds=1)
+        store.add_environment(RUN.id, ENVIRONMENT)
+        for one in results:
+            store.add_result(RUN.id, one)
+
+
+def test_the_page_is_written_whole_and_its_path_printed(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    done = cli("report")
+    assert (done.code, done.out) == (0, "dctbench-report.html\n")
+    first = (tmp_path / "dctbench-report.html").read_bytes()
+    assert cli("report", RUN.id[:6], "-o", "again.html").code == 0
+    assert (tmp_path / "again.html").read_bytes() == first
+    assert not list(tmp_path.glob(".dctbench-report*"))
+
+
+def test_title_and_reference_are_used(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    assert cli("report", "--title", "A & B", "--reference", "full").code == 0
+    text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert "<h1>A &amp; B</h1>" in text
+    assert "vs full" in text
+
+
+def test_what_changed_since_a_baseline_has_a_section_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    assert cli("report", "--baseline", "latest").code == 0
+    text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert '"regressions":{"data":' in text.replace(" ", "")
+    assert cli("report").code == 0
+    assert "No baseline was named" in (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert cli("report", "--baseline", "never").code == 2
+
+
+def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    cases = cli("list", "cases", "--format", "json").json()
+    case = next(one["case_id"] for one in cases if one["case"]["implementation"] == "sdpa")
+    assert case in cli("list", "cases").out
+    assert cli("report", "--history", case).code == 0
+    text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert 'data-figure="history"' in text
+    assert "1 run" in text
+    followed = cli("compare", "--history", case)
+    assert followed.code == 0, followed.err
+    assert "9 more" in followed.out
+    assert cli("compare", "--history", "never n=1").code == 2
+    assert cli("compare").code == 2
+
+
+def test_a_run_without_results_is_told_how_to_come_by_them(cli: Cli, tmp_path: Path) -> None:
+    runs = [replace(RUN, id=letter * 16, settings=settings) for letter, settings in
+            (("a", RUN.settings), ("b", {**RUN.settings, "check": {"side": "head"}}))]  # fmt: skip
+    with open_store(str(tmp_path / "my results.sqlite"), create=True) as store:
+        for run in runs:
+            store.add_run(run, [result().case], rounds=1)
+    (tmp_path / "empty.json").write_text(dumps(document(RUN, {}, [])), encoding="utf-8")
+    for reference, remedy in (("a" * 8, "dctbench run --resume aaaaaaaa --store 'my results.sqlite'"),
+                              ("b" * 8, "start the check again"), ("empty.json", "measure again")):  # fmt: skip
+        done = cli("report", reference, "--store", "my results.sqlite")
+        assert (done.code, "has no results yet" in done.err) == (2, True)
+        assert remedy in done.err
+
+
+def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
+    assert cli("report").code == 5
+    stored(tmp_path)
+    for arguments, words in ((("nothing",), "no run 'nothing'"), (("--reference", "sdap"), "did you mean 'sdpa'"),
+                             (("-o", "absent/page.html"), "cannot write absent/page.html")):  # fmt: skip
+        done = cli("report", *arguments)
+        assert (done.code, "Traceback" in done.err) == (2, False)
+        assert words in done.err

@@ -1,0 +1,88 @@
+"""Files of pytest-benchmark: what says which attention it measured is mapped, anything else is refused by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dctbench import analysis
+from dctbench.errors import UsageError
+from dctbench.exporters.json_document import dumps
+from dctbench.exporters.pytest_benchmark import pytest_benchmark
+from dctbench.importers import parse, read_file
+from dctbench.model import Case
+from tests.importers.test_json_document import RESULTS
+from tests.support.made import ENVIRONMENT, RUN
+
+REAL = Path(__file__).parent / "files" / "pytest-benchmark-5.json"
+
+
+def test_a_file_of_pytest_benchmark_is_one_run_however_often_it_is_read() -> None:
+    run, environments, results = read_file(str(REAL))
+    assert [r.case for r in results] == [Case("sdpa", n, heads=2, head_dim=8) for n in (64, 128)]
+    latency = results[0].measurement("latency")
+    assert latency is not None
+    assert (latency.unit, len(latency.samples), latency.samples[0]) == ("s", 8, 5.00960013596341e-07)
+    assert (run.suite, run.label) == ("pytest-benchmark", None)
+    assert run.started_at == "2026-01-02T03:04:05.678901+00:00"
+    [environment] = environments.values()
+    assert (environment.facts["cpu"], environment.host) == ("Test CPU", "bench-1")
+    assert environment.fingerprint != ENVIRONMENT.fingerprint
+    assert read_file(str(REAL))[0] == run
+
+
+def changed(change: Callable[[Any], object]) -> bytes:
+    data = json.loads(REAL.read_text(encoding="utf-8"))
+    change(data)
+    return json.dumps(data).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["benchmarks"][1]["extra_info"].clear(),
+         "benchmarks[1] (test_sdpa[128]): neither params nor extra_info says its implementation"),
+        (lambda d: d["benchmarks"][0].update(params=None), "says its seq_len"),
+        (lambda d: d["benchmarks"][0]["stats"].pop("data"), "stats.data is missing; write the file with"),
+        (lambda d: d["benchmarks"][0]["stats"].update(data=["x"]), "benchmarks[0].stats.data[0]: expected float"),
+        (lambda d: d["benchmarks"][0]["extra_info"].update(heads="two"), "benchmarks[0].heads: expected int"),
+        (lambda d: d["benchmarks"][0]["extra_info"].update(mode="sideways"), "benchmarks[0].mode: 'sideways'"),
+        (lambda d: d["benchmarks"].append(d["benchmarks"][0]), "benchmarks[2] (test_sdpa[64]): the same case"),
+        (lambda d: d.update(datetime="soon"), "datetime: 'soon' is not a time"),
+        (lambda d: d.update(benchmarks={}), "benchmarks: expected array, got object"),
+        (lambda d: d.pop("datetime"), "missing required field datetime"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_mapped_is_refused_by_name(change: Callable[[Any], object], words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(changed(change), "given.json")
+    assert words in refused.value.message
+
+
+def test_other_spellings_and_a_bare_machine_are_understood() -> None:
+    def bare(data: Any) -> None:
+        data["machine_info"] = {}
+        data["benchmarks"][0].update(params={"n": 64}, extra_info={"impl": "dct-x", "ratio": 4.0})
+
+    _, environments, results = parse(changed(bare), "given.json")
+    assert results[0].case == Case("dct-x", 64, 4)
+    assert next(iter(environments.values())).facts["cpu"] == "unknown"
+
+
+@pytest.mark.parametrize("count", [0, -1, 2**40, True, "2", None, 2.5])
+def test_a_count_of_cores_that_is_none_is_left_out(count: object) -> None:
+    _, environments, _ = parse(changed(lambda d: d["machine_info"]["cpu"].update(count=count)), "given.json")
+    assert next(iter(environments.values())).facts["cores_usable"] is None
+
+
+def test_our_own_export_comes_back_with_its_cases_and_samples() -> None:
+    summaries = analysis.summarise(RESULTS)
+    written = pytest_benchmark(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, summaries)
+    _, _, results = parse(dumps(written).encode(), "given.json")
+    measured = [summary for summary in summaries if summary.samples]
+    assert [r.case for r in results] == [summary.case for summary in measured]
+    assert [r.measurements[0].samples for r in results] == [summary.samples for summary in measured]

@@ -1,0 +1,68 @@
+"""The environment and its fingerprint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from dctbench.machine import environment
+
+
+def test_the_fingerprint_sees_the_stable_facts_and_not_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = environment.collect({})
+    monkeypatch.setattr("os.getloadavg", lambda: (99.0, 99.0, 99.0))
+    assert environment.collect({}).fingerprint == here.fingerprint
+    assert environment.collect({"MALLOC_TRIM_THRESHOLD_": "1"}).fingerprint != here.fingerprint
+    assert environment.collect({"OMP_NUM_THREADS": "1"}).fingerprint != here.fingerprint
+    monkeypatch.setattr("dctbench.machine.host.governor", lambda: "powersave")
+    monkeypatch.setattr("platform.release", lambda: "another kernel")
+    assert environment.collect({}).fingerprint == here.fingerprint
+    monkeypatch.setattr(environment, "cpu_model", lambda: "another processor")
+    assert environment.collect({}).fingerprint != here.fingerprint
+
+
+def test_the_facts_are_json_and_name_the_versions_that_run() -> None:
+    facts = environment.collect({}).facts
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["torch"] == torch.__version__
+    assert facts["cores_usable"] >= 1
+    assert facts["memory_bytes"] > 1 << 28
+
+
+def test_a_processor_hidden_behind_a_common_name_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = environment.collect({})
+    monkeypatch.setattr("dctbench.machine.host.cpu_id", lambda: "AuthenticAMD 23 49 0")
+    assert environment.collect({}).fingerprint != here.fingerprint
+
+
+def test_a_few_mebibytes_more_are_the_same_machine() -> None:
+    facts = dict(environment.collect({}).facts) | {"memory_bytes": 16 << 30}
+    assert environment.fingerprint(facts) == environment.fingerprint(facts | {"memory_bytes": (16 << 30) - (9 << 20)})
+    assert environment.fingerprint(facts) != environment.fingerprint(facts | {"memory_bytes": 32 << 30})
+
+
+def test_another_board_of_the_same_kind_is_the_same_machine_and_another_driver_is_not() -> None:
+    gpu = {"name": "Test GPU", "uuid": "GPU-0", "memory_bytes": 1 << 36, "driver": "550", "clock_mhz": 1980,
+           "power_cap_watts": 700.0}  # fmt: skip
+    facts = dict(environment.collect({}).facts) | {"gpu": [gpu]}
+    here = environment.fingerprint(facts)
+    assert environment.fingerprint(facts | {"gpu": [gpu | {"uuid": "GPU-1"}]}) == here
+    assert environment.fingerprint(facts | {"gpu": [gpu | {"driver": "560"}]}) != here
+    assert environment.fingerprint(facts | {"gpu": None}) != here
+
+
+def test_cores_are_written_as_the_kernel_writes_them() -> None:
+    assert [environment.core_ranges(cores) for cores in ([], [3], [0, 1, 2], [0, 2, 3, 8])] == [
+        "",
+        "3",
+        "0-2",
+        "0,2-3,8",
+    ]
+
+
+def test_git_is_none_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert environment.git_state() is None

@@ -1,0 +1,228 @@
+"""What NVML tells, and what it does not, over made-up GPUs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from dctbench.doctor.gpu import findings, title
+from dctbench.errors import UnavailableError, UnsupportedError
+from dctbench.machine import nvml as gpus
+from dctbench.worker.devices import cuda
+from tests.support.nvml import FakeNvml, use
+
+
+def test_the_facts_of_a_gpu_are_in_base_units_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml())
+    assert gpus.facts({}) == [
+        {
+            "name": "Made-up GPU",
+            "uuid": "GPU-00000000-aaaa",
+            "memory_bytes": 8 << 30,
+            "driver": "1.2.3",
+            "clock_mhz": 2000,
+            "power_cap_watts": 300.0,
+        }
+    ]
+    use(monkeypatch, FakeNvml(default_clock=1800))
+    assert gpus.visible({})[0].facts().clock_mhz == 1800
+
+
+@pytest.mark.parametrize(
+    ("chosen", "indices"),
+    [
+        (None, [0, 1, 2]),
+        ("1", [1]),
+        ("2,0", [2, 0]),
+        ("GPU-00000001", [1]),
+        ("0,9,1", [0]),
+        ("-1", []),
+        ("", []),
+        ("0,-1,2", [0]),
+        ("-", []),
+        ("-aaaa", []),
+        ("aaaa", []),
+        ("GPU-0000", []),
+        ("2,GPU-0000,1", [2]),
+        ("²", []),
+        ("MIG-nobody,1", []),
+    ],
+)
+def test_cuda_visible_devices_chooses_as_cuda_does(
+    monkeypatch: pytest.MonkeyPatch, chosen: str | None, indices: list[int]
+) -> None:
+    use(monkeypatch, FakeNvml(count=3))
+    variables = {} if chosen is None else {"CUDA_VISIBLE_DEVICES": chosen}
+    assert [gauge.facts().uuid for gauge in gpus.visible(variables)] == [f"GPU-{i:08d}-aaaa" for i in indices]
+
+
+def test_a_part_of_a_gpu_is_visible_by_its_own_uuid(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(parts=("MIG-1", "MIG-2")))
+    [part] = gpus.visible({"CUDA_VISIBLE_DEVICES": "MIG-2"})
+    assert part.facts().uuid == "MIG-2"
+
+
+def test_one_gpu_has_one_name_however_processes_number_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(count=2))
+    second = "GPU-00000001-aaaa"
+    assert gpus.physical("cuda:1", {}) == gpus.physical("cuda:0", {"CUDA_VISIBLE_DEVICES": "1"}) == second
+    assert gpus.physical("cuda", {}) == gpus.physical("cuda:0", {}) != second
+    assert gpus.physical("cuda:7", {}) == "cuda:7"
+    assert gpus.physical("cpu", {}) == "cpu"
+    use(monkeypatch, FakeNvml(lost=True))
+    assert gpus.physical("cuda:0", {}) == "cuda:0"
+
+
+def test_a_gpu_that_shares_the_machines_memory_has_none_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(memory=None))
+    [facts] = gpus.facts({}) or []
+    assert facts["memory_bytes"] is None
+    assert title(gpus.visible({})[0].facts()) == "Made-up GPU"
+
+
+def test_a_lost_gpu_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(lost=True))
+    assert gpus.facts({}) is None
+    with pytest.raises(UnavailableError, match="NVML: GPU is lost"):
+        gpus.visible({})[0].facts()
+    monkeypatch.setattr(cuda, "gauge", lambda name: gpus.visible({})[0])
+    assert any("GPU is lost" in text for text in cuda.watch("cuda:0").conditions().warnings)
+    [finding] = findings({})
+    assert "GPU is lost" in finding.found
+
+
+def test_readings_name_what_holds_the_clock_down_and_idling_is_no_such_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(reasons=0x1 | 0x4 | 0x40))
+    reading = gpus.visible({})[0].reading()
+    assert reading.throttling == ("power cap", "thermal (hardware)")
+    assert (reading.clock_mhz, reading.power_watts, reading.temperature_c) == (1500, 120.0, 40)
+
+
+def test_a_meter_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(clock=None, millijoules=None, running=None))
+    gauge = gpus.visible({})[0]
+    assert (gauge.clock_mhz(), gauge.joules(), gauge.processes()) == (None, None, None)
+
+
+def test_a_gpu_is_found_by_torchs_spelling_of_its_uuid(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeNvml(count=2))
+    assert gpus.gauge("00000001-aaaa").facts().uuid == "GPU-00000001-aaaa"
+    with pytest.raises(UnavailableError, match="does not know GPU"):
+        gpus.gauge("00000009-aaaa")
+
+
+@pytest.fixture
+def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
+    made = FakeNvml()
+    use(monkeypatch, made)
+    monkeypatch.setattr(cuda, "gauge", lambda name: gpus.gauge("00000000-aaaa"))
+    return made
+
+
+def test_a_sample_under_three_quarters_of_the_default_clock_is_disturbed(nvml: FakeNvml) -> None:
+    watch = cuda.watch("cuda:0")
+    assert watch.disturbed() is None
+    nvml.clock = 1499
+    assert watch.disturbed() == "the SM clock was at 1499 of 2000 MHz"
+    gpu = watch.conditions().details["gpu"]
+    assert gpu["slowest_clock_mhz"] == 1499
+    assert (gpu["before"]["clock_mhz"], gpu["after"]["clock_mhz"]) == (1500, 1499)
+
+
+def test_throttling_and_company_on_the_gpu_are_said(nvml: FakeNvml) -> None:
+    nvml.running = {os.getpid(): 1, 4_000_000: 2}
+    watch = cuda.watch("cuda:0")
+    nvml.reasons = 0x20
+    said = " ".join(watch.conditions().warnings)
+    assert "held down by: thermal (driver)" in said
+    assert "1 other process computes on this GPU" in said
+
+
+def test_the_other_process_of_a_pair_is_no_company_on_the_gpu_and_a_third_is(nvml: FakeNvml) -> None:
+    nvml.running = {os.getpid(): 1, 4_000_000: 2}
+    assert not any("on this GPU" in text for text in cuda.watch("cuda:0", paired=True).conditions().warnings)
+    nvml.running[4_000_001] = 2
+    said = " ".join(cuda.watch("cuda:0", paired=True).conditions().warnings)
+    assert "1 other process computes on this GPU" in said
+
+
+def test_a_gpu_without_nvml_is_measured_and_its_blindness_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blind(name: str) -> gpus.Gauge:
+        raise UnavailableError("no NVML")
+
+    monkeypatch.setattr(cuda, "gauge", blind)
+    watch = cuda.watch("cuda:0")
+    assert watch.disturbed() is None
+    assert any("not known (no NVML)" in text for text in watch.conditions().warnings)
+    with pytest.raises(UnavailableError):
+        cuda.energy_counter("cuda:0")
+
+
+def test_energy_is_in_joules_and_absent_where_the_gpu_does_not_count(nvml: FakeNvml) -> None:
+    assert cuda.energy_counter("cuda:0").joules() == 5.0
+    nvml.millijoules = None
+    with pytest.raises(UnavailableError, match="no energy counter"):
+        cuda.energy_counter("cuda:0")
+
+
+def test_process_memory_is_absent_where_nvml_sees_other_process_ids(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda, "synchronize", lambda name: None)
+    monkeypatch.setattr(cuda.torch.cuda, "empty_cache", lambda: None)
+    nvml.running = {os.getpid(): 123}
+    assert cuda.process_bytes("cuda:0", lambda: None) == 123
+    nvml.running = {4_000_000: 123}
+    with pytest.raises(UnsupportedError, match="does not list this process"):
+        cuda.process_bytes("cuda:0", lambda: None)
+
+
+class FakeStream:
+    """A GPU whose calls take 1 ms, on a host whose clock stands still but where it waits for the whole device."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.late = 0.0
+        monkeypatch.setattr(cuda, "_Event", lambda enable_timing: self)
+        monkeypatch.setattr(cuda, "_stream", lambda index: None)
+        monkeypatch.setattr(cuda, "_clock", lambda: self.now)
+        monkeypatch.setattr(cuda, "_wait", self.wait)
+
+    def record(self, stream: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+    def elapsed_time(self, end: object) -> float:
+        return 1.0
+
+    def wait(self, index: int) -> None:
+        self.now += self.late
+
+
+def test_a_host_that_is_held_up_once_or_twice_is_no_escaped_work_and_three_times_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = FakeStream(monkeypatch)
+    stopwatch = cuda.stopwatch("cuda:0", "warm")
+    for late in (0.05, 0.05, 0.0, 0.05, 0.05):
+        stream.late = late
+        assert stopwatch(lambda: None) == pytest.approx(1e-3)
+    with pytest.raises(cuda.EscapedWorkError, match=r"50\.00 ms of work on another stream"):
+        stopwatch(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("CUDA error: out of memory\nmore"), "out of memory: CUDA error: out of memory"),
+        (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), "CUBLAS_STATUS_ALLOC_FAILED"),
+        (cuda.torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has"),
+         "out of memory: Tried to allocate 2.00 GiB"),
+    ],
+)  # fmt: skip
+def test_running_out_of_memory_is_told_from_other_errors(error: Exception, words: str) -> None:
+    assert words in str(cuda.out_of_memory(error))
+    assert cuda.out_of_memory(RuntimeError("CUDA error: an illegal memory access")) is None

@@ -1,0 +1,131 @@
+"""The roofline's arithmetic, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dctbench.machine.calibration import Calibration
+from dctbench.machine.roofline import (
+    MARGIN,
+    bytes_at_least,
+    faster_than_possible,
+    fastest_possible,
+    roofline,
+    under_the_roof,
+)
+from dctbench.model import Case
+from tests.support.made import result
+
+MACHINE = Calibration("cpu", 2, {"float32": 1e11, "bfloat16": 4e11, "float16": 1e9}, 1e10, 1 << 20)
+
+
+def case(**given: Any) -> Case:
+    return Case("sdpa", **({"seq_len": 1024, "heads": 8, "head_dim": 64} | given))
+
+
+ROW = 1024 * 512 * 4  # bytes of one (seq_len, dim) in float32
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, 2 * ROW),
+        ({"dtype": "bfloat16"}, ROW),
+        ({"batch": 3}, 6 * ROW),
+        ({"scope": "attention"}, 4 * ROW),
+        ({"scope": "encoder"}, 1024 * 8 + ROW),
+        ({"mode": "backward"}, 3 * ROW),
+        ({"mode": "train"}, 5 * ROW),
+        ({"mode": "backward", "scope": "attention"}, 7 * ROW),
+        ({"mode": "backward", "scope": "encoder"}, 1024 * 8 + ROW),
+    ],
+    ids=str,
+)
+def test_bytes_are_inputs_and_outputs_once(given: dict[str, Any], expected: int) -> None:
+    assert bytes_at_least(case(**given)) == expected
+    directions = 2 if given.get("mode") == "train" else 1
+    assert bytes_at_least(case(**given), 1000) == expected + directions * 1000
+
+
+def test_a_call_above_the_ridge_is_bound_by_compute() -> None:
+    found = roofline(case(), seconds=0.2, flops=1e10, state_bytes=0, machine=MACHINE)
+    assert found is not None
+    assert (found.bound, found.ridge) == ("compute", 10)
+    assert found.intensity == 1e10 / (2 * ROW)
+    assert found.rate == 5e10
+    assert found.share == pytest.approx(0.5)
+
+
+def test_a_call_below_the_ridge_is_bound_by_bandwidth_or_lives_in_the_cache() -> None:
+    found = roofline(case(), seconds=1e-3, flops=1e6, state_bytes=0, machine=MACHINE)
+    assert found is not None
+    assert found.bound == "bandwidth"
+    assert found.throughput == 2 * ROW / 1e-3
+    assert found.share == pytest.approx(2 * ROW / 1e10 / 1e-3)
+    cached = roofline(case(), 1e-3, 1e6, 0, replace(MACHINE, cache_bytes=1 << 30))
+    assert cached is not None
+    assert cached.bound == "cache"
+    assert cached.share == pytest.approx(1e6 / 1e11 / 1e-3)
+
+
+def test_a_dtype_without_fast_products_has_the_ceiling_of_float32() -> None:
+    assert MACHINE.compute_ceiling("float16") == 1e11
+    assert MACHINE.compute_ceiling("bfloat16") == 4e11
+    assert MACHINE.compute_ceiling("float32") == 1e11
+
+
+def test_rates_taken_beside_busy_neighbours_are_not_planned_with() -> None:
+    rates = {"call": 5e-6}
+    quiet = replace(MACHINE, cost_models={"float32": rates}, others=0.1)
+    assert quiet.rates("float32") == rates
+    assert quiet.rates("float64") is None
+    assert replace(quiet, others=1.2).rates("float32") is None
+
+
+@pytest.mark.parametrize("given", [{"device": "cuda:0"}, {"threads": 1}, {"dtype": "float64"}], ids=str)
+def test_what_was_not_calibrated_has_no_roofline(given: dict[str, Any]) -> None:
+    assert roofline(case(**given), 1.0, 1e9, 0, MACHINE) is None
+
+
+def test_only_what_no_kernel_could_do_is_implausible() -> None:
+    flops = 8e10
+    least = fastest_possible(case(), flops, MACHINE)
+    assert least == flops / 4e11  # the fastest dtype: a kernel may convert
+    assert faster_than_possible(case(), least / MARGIN, flops, MACHINE) is None
+    said = faster_than_possible(case(), least / MARGIN / 1.01, flops, MACHINE)
+    assert said is not None
+    assert said.startswith("implausible: ")
+
+
+def test_more_threads_than_calibrated_with_are_allowed_for() -> None:
+    assert fastest_possible(case(threads=8), 8e10, MACHINE) == fastest_possible(case(), 8e10, MACHINE) / 4
+    assert fastest_possible(case(threads=1), 8e10, MACHINE) == fastest_possible(case(), 8e10, MACHINE)
+
+
+def test_what_fits_the_cache_need_not_come_from_memory() -> None:
+    assert fastest_possible(case(), 1.0, MACHINE) == (2 * ROW - (1 << 20)) / 1e10
+    assert fastest_possible(case(), 1.0, replace(MACHINE, cache_bytes=1 << 30)) == 1.0 / 4e11
+
+
+def test_a_result_gets_its_place_under_the_roof_or_is_refused() -> None:
+    figures = {"flops": ("FLOP", 1e10), "memory.state": ("B", 4096.0)}
+    slow = result("sdpa", 1024, 0.2, values=figures)
+    placed = under_the_roof(slow, MACHINE)
+    assert placed.details["roofline"]["share"] == pytest.approx(0.5)
+    assert placed.details["roofline"]["bound"] == "compute"
+    assert placed.measurements == slow.measurements
+    cheat = under_the_roof(result("sdpa", 1024, 1e-6, values=figures), MACHINE)
+    assert (cheat.status, cheat.measurements) == ("error", ())
+    assert str(cheat.message).startswith("implausible: 1e-06 s")
+    assert under_the_roof(slow, None) is slow
+    elsewhere = result("sdpa", 1024, 1e-6, values=figures, device="cuda:0")
+    assert under_the_roof(elsewhere, MACHINE) is elsewhere
+
+
+def test_later_rounds_are_held_against_the_methods_own_formula() -> None:
+    later = replace(result("sdpa", 1024, 1e-6, round=2), details={"flops.analytic": 10**10})
+    assert under_the_roof(later, MACHINE).status == "error"
+    assert under_the_roof(replace(later, details={}), MACHINE).status == "ok"

@@ -1,0 +1,58 @@
+"""The history on the page: a figure that plotly takes, and a section that says the same as the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from dctbench.compare.history import change_points, history
+from dctbench.page.charts.history import history as history_figure
+from dctbench.store import open_store
+from dctbench.wording.history import sentences
+from tests.compare.test_history import METHOD, Store, add, pair, sixteen_runs, store
+
+__all__ = ["sixteen_runs", "store"]  # the fixtures
+
+
+def test_the_levels_are_drawn_over_their_runs_and_the_change_between_two(store: Store) -> None:
+    found = history(store, METHOD)
+    changes = change_points(found)
+    figure = history_figure(found, changes)
+    go.Figure(figure)
+    levels, points = figure["data"]
+    assert points["y"] == [point.latency.value for point in found.points]
+    assert levels["x"] == [-0.5, 7.5, None, 7.5, 15.5, None]
+    assert levels["y"] == [changes[0].before] * 2 + [None] + [changes[0].after] * 2 + [None]
+    assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [7.5]
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["1.51x"]
+    assert points["customdata"][8].startswith("00000008, 2026-01-09 03:04<br>")
+
+
+def test_without_a_change_only_the_runs_are_drawn_and_marks_up_in_ids_stay_text(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as opened:
+        run = add(opened, 0, pair(2.0, 1.0))
+        opened.add_run(replace(run, id="<b>&", started_at="2026-03-01T00:00:00"), [METHOD], rounds=1)
+        opened.add_results("<b>&", pair(2.0, None))
+        figure = history_figure(history(opened, METHOD), [])
+    go.Figure(figure)
+    [points] = figure["data"]
+    assert points["customdata"][1].startswith("&lt;b&gt;&amp;, 2026-03-01 00:00<br>")
+    assert figure["layout"]["shapes"] == []
+
+
+@pytest.mark.parametrize("title", ["dct-x r=8, n = 64", "</script><img onerror>"])
+def test_the_section_says_what_the_terminal_says(store: Store, title: str) -> None:
+    found = history(store, METHOD)
+    told = sentences(found, change_points(found))
+    source = (files("dctbench.reports") / "sections" / "history.html.j2").read_text(encoding="utf-8")
+    page = Environment(loader=DictLoader({"it": source}), autoescape=True, undefined=StrictUndefined).get_template("it")
+    shown = page.render(history={"title": title, "sentences": told, "points": len(found.points)})
+    assert "since run 00000008" in shown
+    assert 'data-figure="history"' in shown
+    assert "<img" not in shown
+    assert "dctbench compare --history CASE" in page.render(history=None)

@@ -1,0 +1,153 @@
+"""The page's data: packed small, and unpacked the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dctbench import analysis
+from dctbench.model import STATUSES, Result
+from dctbench.page import columns, packing
+from dctbench.page.data import page_data
+from dctbench.page.facets import contents
+from dctbench.page.packing import ALPHABET, Sentences
+from dctbench.runs.lookup import Recorded
+from dctbench.text.format import (
+    format_count,
+    format_percent,
+    format_ratio,
+    format_relative_error,
+    format_seconds,
+    format_size,
+    format_three_digits,
+)
+from tests.support.made import ENVIRONMENT, RUN, result
+
+Words = Callable[[float], str]
+
+
+def recorded(results: Sequence[Result], **changes: str) -> Recorded:
+    plan = list(dict.fromkeys(one.case for one in results))
+    return Recorded(replace(RUN, **changes), {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_a_sentence_is_its_form_and_its_numbers(texts: list[str]) -> None:
+    sentences = Sentences()
+    codes = [sentences.coded(text) for text in texts]
+    forms = sentences.forms
+    for text, code in zip(texts, codes, strict=True):
+        form, *numbers = code.split("|")
+        parts = forms[int(form)]
+        assert "".join(part + number for part, number in zip(parts, [*numbers, ""], strict=True)) == text
+
+
+def test_sentences_that_differ_in_numbers_share_a_form() -> None:
+    sentences = Sentences()
+    assert sentences.coded("12% of 1,024 samples at n = 64.") == "0|12|1,024|64"
+    assert sentences.coded("7% of 9 samples at n = 8.") == "0|7|9|8"
+    assert sentences.forms == [["", "% of ", " samples at n = ", "."]]
+
+
+THREE: tuple[Words, ...] = (format_size, format_percent, lambda value: format_count(value, "FLOP"))
+GROWING: tuple[Words, ...] = (format_seconds, format_ratio, format_relative_error, format_three_digits)
+
+
+@given(st.floats(1e-9, 9.99), st.sampled_from(THREE + GROWING), st.sampled_from([3, 4]))
+@example(0.99995e-3, format_relative_error, 4)
+@example(0.13496, format_percent, 3)
+@example(9.99496, format_ratio, 4)
+def test_a_brief_number_reads_the_same_and_is_near(value: float, words: Words, fewest: int) -> None:
+    short = packing.brief(value, fewest=fewest)
+    assert words(short) == words(value)
+    assert short == pytest.approx(value, rel=0.5 * 10 ** (1 - fewest) * 1.001)
+
+
+def test_what_an_import_calls_shares_and_are_none_is_left_out() -> None:
+    for share, expected in ((0.5, True), (1.5, False), (-0.5, False)):
+        one = replace(result("sdpa", 512, 1e-3), details={"split": {"shares": {"attention": share}}})
+        [summary] = analysis.summarise([one])
+        assert (columns._split(summary) is not None) is expected
+
+
+@given(st.floats(1e-9, 1e5))
+@example(94.95)
+@example(9.995)
+@example(1.2550000000000001)
+def test_numbers_in_the_page_read_as_they_are(value: float) -> None:
+    assert format_seconds(columns._time(value) / 1e6) == format_seconds(value)  # type: ignore[operator]
+    assert format_ratio(columns._ratio(value)) == format_ratio(value)  # type: ignore[arg-type]
+    assert format_count(columns._rate(value * 1e9) * 1e9, "F") == format_count(value * 1e9, "F")  # type: ignore[operator]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 2)), min_size=1, max_size=40))
+def test_a_column_is_a_list_a_few_rows_or_one_value(values: list[int | None]) -> None:
+    made = packing.column(values)
+    if isinstance(made, dict):
+        found = [made.get(row) for row in range(len(values))]
+    else:
+        found = made if isinstance(made, list) else [made] * len(values)
+    assert found == values
+
+
+@given(st.sets(st.integers(0, 80)))
+def test_bits_are_six_to_a_character(positions: set[int]) -> None:
+    words = packing.bits(sorted(positions))
+    assert {
+        6 * at + bit for at, word in enumerate(words) for bit in range(6) if ALPHABET.index(word) >> bit & 1
+    } == positions
+    assert not words.endswith("A")
+
+
+@given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=50))
+def test_a_sample_is_within_a_step_of_its_character(samples: list[float]) -> None:
+    low, high = min(samples), max(samples)
+    places = [ALPHABET.index(place) / 63 for place in packing.steps(samples, low, high)]
+    for sample, place in zip(samples, places, strict=True):
+        assert low + place * (high - low) == pytest.approx(sample, abs=(high - low) / 126 * 1.001)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 5])
+def test_the_ties_of_every_pair_are_those_of_a_comparison(rounds: int) -> None:
+    draw = random.Random(rounds)
+    results = [
+        result("dct-x", 512, draw.uniform(0.9, 1.4) * 1e-3, ratio=ratio, round=number)
+        for number in range(1, rounds + 1)
+        for ratio in range(1, 30)
+        if draw.random() < 0.95  # some cases lack a round
+    ]
+    [standing] = analysis.standings(analysis.summarise(results), None)
+    ranked = standing.ranked
+    expected = [
+        [later for later in range(first + 1, len(ranked)) if analysis.compare(ranked[later], one).winner.value == "tie"]  # type: ignore[union-attr]
+        for first, one in enumerate(ranked)
+    ]
+    assert analysis.tied(ranked) == expected
+    assert 0 < sum(map(len, expected)) < len(ranked) * (len(ranked) - 1) / 2
+
+
+def test_runs_and_settings_are_kept_apart_and_the_fullest_setting_comes_first() -> None:
+    first = [result("sdpa", 512), result("sdpa", 512, batch=4), result("dct-x", 512, ratio=8, batch=4)]
+    second = [result("sdpa", 512, 2e-3), result("full", 1024, None, status="oom")]
+    held = contents([recorded(first), recorded(second, id="f" * 16)], "sdpa")
+    data = page_data(held, {})
+    assert [(one["run"], one["axes"], one["places"]) for one in data["settings"]] == [
+        (0, {"batch": 4}, [[512, 0, 2]]),
+        (0, {"batch": 1}, [[512, 2, 1]]),
+        (1, {"batch": 1}, [[512, 3, 1], [1024, 4, 1]]),
+    ]
+    assert [STATUSES[int(one)] for one in data["rows"]["status"]] == ["ok"] * 4 + ["oom"]
+    assert data["rows"]["columns"]["median"] == [1000, 1000, 1000, 2000, None]
+    assert data["references"] == ("sdpa", "full")
+    assert data["rows"]["against"]["sdpa"]["winner"] == "ttttt"[:4] + "-"
+
+
+def test_a_size_is_exact_since_a_budget_may_be_that_very_size() -> None:
+    odd = 2.0**33 + 4
+    held = contents([recorded([result(values={"memory.tensor": ("B", odd), "memory.state": ("B", 0.0)})])], "sdpa")
+    assert page_data(held, {})["rows"]["columns"]["memory"] == int(odd)

@@ -1,0 +1,55 @@
+"""The chart without scripts: a point for each median, a gap for each failure, and harmless names."""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+
+from dctbench import analysis
+from dctbench.model import Result
+from dctbench.page.palette import looks
+from dctbench.page.svg import latency_svg
+from dctbench.wording.labels import Labels
+from tests.support.made import result
+
+
+def drawing(*results: Result) -> ElementTree.Element | None:
+    summaries = analysis.summarise(results)
+    text = latency_svg(summaries, looks((s.case for s in summaries), "sdpa"), Labels([]))
+    return None if text is None else ElementTree.fromstring(text)
+
+
+def test_points_lie_on_logarithmic_axes() -> None:
+    svg = drawing(*(result("sdpa", n, n * 1e-6) for n in (512, 1024, 2048)))
+    assert svg is not None
+    points = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in svg.iter("circle")]
+    across = [b[0] - a[0] for a, b in pairwise(points)]
+    up = [a[1] - b[1] for a, b in pairwise(points)]
+    assert across == pytest.approx([across[0]] * 2, abs=0.2)
+    assert up == pytest.approx([up[0]] * 2, abs=0.2)
+    assert min(*across, *up) > 50
+
+
+def test_a_line_breaks_where_nothing_was_timed() -> None:
+    times = {256: 1e-3, 512: 2e-3, 1024: None, 2048: 8e-3, 4096: 1e-2}
+    svg = drawing(*(result("sdpa", n, t, status="ok" if t else "oom") for n, t in times.items()))
+    assert svg is not None
+    [line] = [path for path in svg.iter("path") if path.get("fill") == "none"]
+    assert re.sub(r"[\d. ]", "", line.attrib["d"]) == "MLML"
+    assert len(list(svg.iter("circle"))) == 4
+
+
+def test_one_length_and_markup_in_a_name_are_drawn_as_they_are() -> None:
+    svg = drawing(result("sdpa", 512, 1e-3), result("mine:<b>&", 512, 2e-3))
+    assert svg is not None
+    texts = [element.text for element in svg.iter("text")]
+    assert "mine:<b>&" in texts
+    assert all(math.isfinite(float(c.attrib["cx"])) for c in svg.iter("circle"))
+
+
+def test_nothing_timed_is_no_chart() -> None:
+    assert drawing(result("sdpa", 512, None, status="oom")) is None

@@ -1,0 +1,86 @@
+"""Two processes that take turns: never do both run, each gets all of its turns, and neither waits for a dead one."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from dctbench.errors import DctbenchError
+from dctbench.model import Case, Result
+from dctbench.runners.interleave import TURNS, Turn, Turns, measure_in_turns
+from dctbench.runners.local import LocalRunner
+from tests.runners.test_local import make_runner
+
+
+@pytest.fixture
+def runners(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[LocalRunner, LocalRunner]]:
+    monkeypatch.setenv("TELLS_ITS_TIMES", str(tmp_path / "times"))
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(make_runner(monkeypatch, timeout=60)) for _ in range(2))
+
+
+def pair(runners: tuple[LocalRunner, LocalRunner], *names: str) -> tuple[Result, Result]:
+    cases = [Case(f"hostile:{name}", 16, 2, heads=2, head_dim=8) for name in names]
+    return measure_in_turns((runners[0], cases[0]), (runners[1], cases[1]), 2)
+
+
+def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
+    runners: tuple[LocalRunner, LocalRunner], tmp_path: Path
+) -> None:
+    results = pair(runners, "TellsItsTimes", "TellsItsTimes")
+    assert [result.status for result in results] == ["ok", "ok"], [result.message for result in results]
+    for result in results:
+        turns, latency = result.details["turns"], result.measurement("latency")
+        assert latency is not None
+        assert len(turns) == TURNS
+        assert sum(turns) == len(latency.samples)
+        assert "others_cores" not in result.details  # the two have the processor to themselves, between them
+        assert not any("other processes used" in text for text in result.warnings)
+    calls = sorted(
+        (float(began), float(ended), int(process))
+        for process, began, ended in map(str.split, (tmp_path / "times").read_text().splitlines())
+    )
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(calls))
+    runs = [process for process, _ in itertools.groupby(process for *_, process in calls)]
+    # Either warms up before its first turn; the last turns are followed by the checks of the output.
+    assert len(set(runs)) == 2
+    assert len(runs) >= 2 * TURNS
+
+
+@pytest.mark.parametrize("name", ["Raises", "KillsItself", "Exits"])
+def test_when_one_of_the_two_ends_the_other_goes_on_alone(runners: tuple[LocalRunner, LocalRunner], name: str) -> None:
+    for names in ((name, "Good"), ("Good", name)):
+        statuses = dict(zip(names, (result.status for result in pair(runners, *names)), strict=True))
+        assert statuses == {name: "error", "Good": "ok"}
+
+
+def test_waiting_for_a_turn_ends_with_the_runner() -> None:
+    turns, closing = Turns(), threading.Event()
+    closing.set()
+    with pytest.raises(DctbenchError, match="closed"):
+        Turn(turns, 1).wait(closing)
+    Turn(turns, 0).wait(closing)  # it is this one's turn: nothing to wait for
+    Turn(turns, 0).leave()
+    Turn(turns, 1).wait(closing)
+
+
+def test_time_in_which_the_other_runs_is_not_counted_against_a_case(
+    monkeypatch: pytest.MonkeyPatch, runners: tuple[LocalRunner, LocalRunner]
+) -> None:
+    # The slow one takes longer over its turns together than the other one's timeout allows.
+    with make_runner(monkeypatch, timeout=5) as impatient:
+        results = pair((impatient, runners[1]), "Good", "TakesItsTime")
+    assert [result.status for result in results] == ["ok", "ok"], [result.message for result in results]
+
+
+def test_a_process_that_is_stopped_in_its_turn_runs_out_of_time_and_the_other_is_measured(
+    monkeypatch: pytest.MonkeyPatch, runners: tuple[LocalRunner, LocalRunner]
+) -> None:
+    with make_runner(monkeypatch, timeout=8) as impatient:
+        first, second = pair((impatient, runners[1]), "StopsItself", "Good")
+    assert (first.status, second.status) == ("timeout", "ok")

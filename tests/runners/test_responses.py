@@ -1,0 +1,117 @@
+"""Whatever bytes a case answers: a valid answer or a sentence, and ok only with latencies that can be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench import catalog
+from dctbench.model import STATUSES, Case, Environment, canonical_json
+from dctbench.runners import responses, result_from_answer
+from dctbench.text.untrusted import Bad
+
+LATENCY = {"metric": "latency", "unit": "s", "samples": [2e-3, 1e-3]}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+FIGURES = st.fixed_dictionaries(
+    {
+        "metric": st.sampled_from([*catalog.METRICS, "speed"]) | JSON,
+        "unit": st.sampled_from(sorted({metric.unit for metric in catalog.METRICS.values()})) | JSON,
+        "samples": st.lists(st.floats() | st.integers(), max_size=3) | JSON,
+    }
+)
+ANSWERS = st.fixed_dictionaries(
+    {"status": st.sampled_from([*STATUSES, "fine"]) | JSON},
+    optional={
+        "measurements": st.lists(FIGURES | st.just(LATENCY), max_size=3) | JSON,
+        "message": st.text() | JSON,
+        "warnings": st.lists(st.text()) | JSON,
+        "details": st.dictionaries(st.text(), JSON) | JSON,
+        "surplus": JSON,
+    },
+)
+
+
+def line(answer: object) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
+
+
+@given(st.binary() | JSON.map(line) | ANSWERS.map(line))
+def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
+    try:
+        answer = responses.case_answer(given)
+    except Bad:
+        return
+    said = json.loads(given)
+    assert answer["status"] == said["status"]
+    assert answer["status"] in STATUSES
+    measured = {one["metric"]: one for one in answer["measurements"]}
+    if answer["status"] == "ok":
+        assert all(0 < sample < float("inf") for sample in measured["latency"]["samples"])
+        assert all(one["unit"] == catalog.METRICS[name].unit for name, one in measured.items())
+        assert len(measured) == len(said["measurements"])
+    else:
+        assert answer["message"]
+        assert not measured
+    result = result_from_answer(Case("none", 16), 1, answer, Environment({}, "f"))
+    assert canonical_json(dict(result.details)) is not None
+    assert "\x1b" not in canonical_json([result.message, result.warnings, result.details]).replace("\\u001b", "\x1b")
+
+
+@given(st.binary() | JSON.map(line))
+def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
+    with contextlib.suppress(Bad):
+        answer = responses.description(given, ["none"], 1)
+        assert answer["status"] != "ok" or set(answer["implementations"]) == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (line({"status": "ok", "measurements": [{**LATENCY, "samples": [float("nan")]}]}), "JSON is malformed"),
+        (b"[" * 100_000, "expected object, got array"),
+        (b'{"status": "ok", "details": ' + b'{"a": ' * 100_000, "nested too deeply"),
+        (b" " * (responses.MAX_BYTES + 1), "more than 32 MiB"),
+        (b"", "truncated"),
+        (line({"status": "ok"}), "the status ok without a latency"),
+        (line({"status": "ok", "measurements": [{**LATENCY, "samples": [1e-3, 0]}]}), "latency[1]: expected float >="),
+        (line({"status": "ok", "measurements": [{**LATENCY, "samples": []}]}), "expected array of length >= 1"),
+        (line({"status": "ok", "measurements": [LATENCY, LATENCY]}), "latency: measured twice"),
+        (line({"status": "ok", "measurements": [{**LATENCY, "unit": "ms"}]}), "latency: the unit 'ms' instead of 's'"),
+        (line({"status": "ok", "measurements": [{**LATENCY, "metric": "speed"}]}), "no metric is called 'speed'"),
+        (line({"status": "fine"}), "status: invalid enum value 'fine'"),
+        (line({"status": "error"}), "the status error without a message"),
+        (line({"status": "oom", "message": "m", "measurements": [LATENCY]}), "measurements with the status oom"),
+        (line({"status": "oom", "message": "m", "details": {"a": [[[[[[[1]]]]]]]}}), "details: nested too deeply"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(answer: bytes, words: str) -> None:
+    with pytest.raises(Bad) as bad:
+        responses.case_answer(answer)
+    assert words in str(bad.value)
+
+
+def test_metrics_of_another_environment_that_are_not_known_here_are_left_out() -> None:
+    said = line({"status": "ok", "measurements": [LATENCY, {"metric": "withdrawn", "unit": "1", "samples": [1.0]}]})
+    with pytest.raises(Bad, match="no metric is called 'withdrawn'"):
+        responses.case_answer(said)
+    kept = responses.case_answer(said, drop_unknown=True)["measurements"]
+    assert [figures["metric"] for figures in kept] == ["latency"]
+
+
+def test_a_description_answers_what_was_asked() -> None:
+    said: dict[str, Any] = {"implementations": {"none": {"uses_ratio": True}}, "flops": [12, None]}
+    assert responses.description(line(said), ["none"], 2)["flops"] == [12, None]
+    for names, cases in ((["none", "sdpa"], 2), (["none"], 1)):
+        with pytest.raises(Bad, match="other implementations or cases"):
+            responses.description(line(said), names, cases)
+    refusal = {"status": "error", "message": "no", "hint": None, "refused": True}
+    assert responses.description(line(refusal), ["none"], 1)["refused"] is True

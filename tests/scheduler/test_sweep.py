@@ -1,0 +1,189 @@
+"""The order of a sweep, what it leaves out and why, and what it has stored whenever it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from dctbench.model import Case, Environment, Result
+from dctbench.runners import Facts
+from dctbench.scheduler import sweep
+from dctbench.scheduler.estimate import estimate
+from dctbench.scheduler.plan import Plan, ordered, samples_per_round
+from dctbench.store import Store, open_store
+from tests.support.made import ENVIRONMENT, RUN, result
+
+CASES = [Case(name, n) for n in (64, 128, 256) for name in ("sdpa", "full")]
+Script = Callable[[Case, int], Result]
+
+
+class Scripted:
+    """A runner that answers from a function, in order, and remembers what it was asked."""
+
+    environment: Environment = ENVIRONMENT
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.asked: list[tuple[str, int, int]] = []
+
+    def submit(self, case: Case, round: int) -> Future[Result]:
+        self.asked.append((case.implementation, case.seq_len, round))
+        future: Future[Result] = Future()
+        future.set_result(self.script(case, round))
+        return future
+
+    def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
+        raise AssertionError("a sweep describes nothing")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return
+
+
+def ok(case: Case, round: int) -> Result:
+    return result(case.implementation, case.seq_len, 1e-3 * case.seq_len, round=round)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as made:
+        made.add_run(RUN, CASES, rounds=2)
+        yield made
+
+
+def plan(rounds: int = 2) -> Plan:
+    return Plan(tuple(ordered(CASES, "sdpa", 0)), rounds, "sdpa", estimate(CASES, {}))
+
+
+def test_every_case_is_measured_in_every_round_and_stored(store: Store) -> None:
+    runner = Scripted(ok)
+    events: list[sweep.Event] = []
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, events.append)
+    assert sorted(runner.asked) == sorted((c.implementation, c.seq_len, r) for c in CASES for r in (1, 2))
+    assert len(store.results(RUN.id)) == 12
+    assert outcome.statuses == {"ok": 12}
+    assert not outcome.failed
+    finished = [event for event in events if isinstance(event, sweep.CaseFinished)]
+    assert [event.done for event in finished] == list(range(1, 13))
+    assert isinstance(events[0], sweep.Started)
+    assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+
+
+def test_a_first_round_goes_by_length_reference_first_and_later_ones_are_shuffled_the_same_way_each_time() -> None:
+    first, second, third = plan(3).orders()
+    assert [case.seq_len for case in first] == [64, 64, 128, 128, 256, 256]
+    assert all(case.implementation == "sdpa" for case in first[::2])
+    assert sorted(second, key=lambda c: c.id) == sorted(first, key=lambda c: c.id)
+    assert len({first, second, third}) == 3
+    assert plan(3).orders() == [first, second, third]
+
+
+def test_out_of_memory_spares_the_longer_lengths_of_its_row_only(store: Store) -> None:
+    def script(case: Case, round: int) -> Result:
+        if case.implementation == "full" and case.seq_len >= 128:
+            return result("full", case.seq_len, None, status="oom", message="needs 9 TiB", round=round)
+        return ok(case, round)
+
+    runner = Scripted(script)
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None)
+    assert ("full", 256, 1) not in runner.asked
+    assert ("full", 128, 2) not in runner.asked
+    assert [n for name, n, r in runner.asked if name == "sdpa" and r == 1] == [64, 128, 256]
+    messages = {(r.case.seq_len, r.round): r.message for r in store.results(RUN.id) if r.status == "skipped"}
+    assert messages == {
+        (256, 1): "oom already at n = 128 (needs 9 TiB)",
+        (128, 2): "oom already in round 1",
+        (256, 2): "oom already at n = 128 (needs 9 TiB)",
+    }
+    assert not outcome.failed
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_timeout_below_lengths_that_ran_spares_none_of_them(store: Store, resumed: bool) -> None:
+    def script(case: Case, round: int) -> Result:
+        if case.implementation == "full" and (case.seq_len, round) in ((64, 2), (256, 1)):
+            return result("full", case.seq_len, None, status="timeout", message="it was busy", round=round)
+        return ok(case, round)
+
+    orders, stored = plan(3).orders(), []
+    if resumed:  # as a store may hand results back: shorter ones first, whatever their round
+        stored = sorted((script(case, number) for number in (1, 2) for case in CASES), key=lambda r: r.case.seq_len)
+    sweep.run_sweep(RUN, orders, Scripted(script), store, lambda event: None, stored=stored)
+    found = {
+        (r.case.seq_len, r.round): (r.status, r.message)
+        for r in store.results(RUN.id)
+        if r.case.implementation == "full" and r.round == 3
+    }
+    assert found == {
+        (64, 3): ("skipped", "timeout already in round 2"),
+        (128, 3): ("ok", None),
+        (256, 3): ("skipped", "timeout already in round 1"),
+    }
+
+
+def test_without_pruning_longer_lengths_are_tried(store: Store) -> None:
+    runner = Scripted(
+        lambda case, round: result(case.implementation, case.seq_len, None, status="timeout", round=round)
+    )
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, prune=False)
+    assert sorted(runner.asked) == sorted((c.implementation, c.seq_len, 1) for c in CASES)
+    assert outcome.failed
+
+
+def test_an_error_is_no_reason_to_spare_longer_lengths(store: Store) -> None:
+    runner = Scripted(lambda case, round: result(case.implementation, case.seq_len, None, status="error", round=round))
+    assert sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None).failed
+    assert len([1 for *_, round in runner.asked if round == 1]) == len(CASES)
+
+
+def test_a_resumed_sweep_measures_only_what_is_missing_and_remembers_limits(store: Store) -> None:
+    stored = [result("sdpa", 64, 1.0), result("full", 64, None, status="oom", message="needs 9 TiB")]
+    for one in stored:
+        store.add_result(RUN.id, one)
+    runner = Scripted(ok)
+    sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, stored=stored)
+    assert ("sdpa", 64, 1) not in runner.asked
+    assert not [1 for name, *_ in runner.asked if name == "full"]
+    assert len(store.results(RUN.id)) == 12
+
+
+def test_what_was_finished_before_an_interruption_is_stored(store: Store) -> None:
+    def script(case: Case, round: int) -> Result:
+        if case.seq_len == 128:
+            raise KeyboardInterrupt
+        return ok(case, round)
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run_sweep(RUN, plan().orders(), Scripted(script), store, lambda event: None)
+    assert [r.case.seq_len for r in store.results(RUN.id)] == [64, 64]
+
+
+def test_a_long_case_gives_signs_of_life(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "HEARTBEAT_SECONDS", 0.001)
+    pending: list[Future[Result]] = []
+
+    class Slow(Scripted):
+        def submit(self, case: Case, round: int) -> Future[Result]:
+            pending.append(Future())
+            return pending[-1]
+
+    beats: list[sweep.StillRunning] = []
+
+    def listen(event: sweep.Event) -> None:
+        if isinstance(event, sweep.StillRunning):
+            beats.append(event)
+            pending[-1].set_result(ok(event.case, 1))
+
+    sweep.run_sweep(RUN, plan(1).orders(), Slow(ok), store, listen)
+    assert len(beats) == len(CASES)
+
+
+@pytest.mark.parametrize(("rounds", "least"), [(1, 20), (3, 7), (5, 4), (20, 3)])
+def test_twenty_samples_over_all_rounds_and_three_in_each(rounds: int, least: int) -> None:
+    assert samples_per_round(rounds) == least

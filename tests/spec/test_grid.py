@@ -1,0 +1,137 @@
+"""The sweep grammar: what it accepts, what it refuses and how, and cases that are each measured once."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from dctbench.errors import UsageError
+from dctbench.spec import grid
+from dctbench.spec.grid import MAX_VALUE, MAX_VALUES, RATIO, SEQ_LEN, expand_cases, parse_axis
+
+ITEM = st.from_regex(r"\A[0-9]{1,9}k?(\.\.[0-9]{1,9}k?(:[x+][0-9]{1,6}(\.[0-9]{1,3})?)?)?\Z")
+NOISE = st.text(alphabet="0123456789.,:x+kK-eE_ \t²٣nan", max_size=30)
+AXES = st.sampled_from([SEQ_LEN, RATIO])
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("512", [512]),
+        ("8k", [8192]),
+        ("512..8192", [512, 1024, 2048, 4096, 8192]),
+        ("512..6000", [512, 1024, 2048, 4096, 6000]),
+        ("512..2048,6000", [512, 1024, 2048, 6000]),
+        ("512..2048:x1.5", [512, 768, 1152, 1728, 2048]),
+        ("512..2048:+512", [512, 1024, 1536, 2048]),
+        ("1k..2k:+0k,7", None),
+        ("7,7,5..5", [5, 7]),
+        ("1..4:x1.1", [1, 2, 3, 4]),
+        (" 512 , 1024 ", [512, 1024]),
+    ],
+)
+def test_integer_axis_means_what_the_grammar_says(text: str, values: list[int] | None) -> None:
+    if values is None:
+        with pytest.raises(UsageError):
+            parse_axis(text, SEQ_LEN)
+    else:
+        assert parse_axis(text, SEQ_LEN) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("4,8,16", [4, 8, 16]), ("2.5", [2.5]), ("1..4:+0.5", [1, 1.5, 2, 2.5, 3, 3.5, 4]), ("8.0,8", [8])],
+)
+def test_ratio_axis_takes_decimals_and_writes_each_number_once(text: str, values: list[float]) -> None:
+    assert parse_axis(text, RATIO) == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["512..", "..512", "8192..512", "0..8", "-4", "a..b", ":x1", ":+0", "", " ", ",", "512,", "512..1024:", "8..9:x1",
+     "8..9:+0", "8..9:*2", "8..9:x", "1e3", "٣", "0x10", "512...1024", "8:x2", "9" * 400, "16777217", "1.5", "nan"],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_with_flag_value_and_what_is_accepted(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_axis(text, SEQ_LEN)
+    assert refused.value.exit_code == 2
+    assert refused.value.message.startswith("--seq '")
+    assert "\n" not in refused.value.message
+    assert "512..8192" in str(refused.value.hint)
+    assert len(refused.value.message) < 200
+
+
+def test_more_values_than_the_limit_are_refused_in_words() -> None:
+    assert len(parse_axis(f"1..{MAX_VALUES}:+1", SEQ_LEN)) == MAX_VALUES
+    for text in (f"1..{MAX_VALUES + 1}:+1", f"1..{MAX_VALUES}:+1,200000", "1..16777216:x1.000001"):
+        with pytest.raises(UsageError, match="100,000 values"):
+            parse_axis(text, SEQ_LEN)
+
+
+@given(text=st.one_of(ITEM, NOISE, st.lists(ITEM, min_size=2, max_size=4).map(",".join)), axis=AXES)
+@settings(max_examples=400)
+@example(text="1..16777216:+1", axis=RATIO)
+def test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error(text: str, axis: grid.Axis) -> None:
+    check_any_text(text, axis)
+
+
+@pytest.mark.slow
+@given(text=st.one_of(ITEM, NOISE, st.lists(ITEM, min_size=2, max_size=4).map(",".join)), axis=AXES)
+@settings(max_examples=20_000)
+def test_any_text_at_length(text: str, axis: grid.Axis) -> None:
+    check_any_text(text, axis)
+
+
+def check_any_text(text: str, axis: grid.Axis) -> None:
+    try:
+        values = parse_axis(text, axis)
+    except UsageError:
+        return
+    assert values == sorted(set(values))
+    assert 1 <= len(values) <= MAX_VALUES
+    assert all(axis.minimum <= value <= MAX_VALUE for value in values)
+    if axis.integer:
+        assert all(isinstance(value, int) for value in values)
+
+
+@given(
+    low=st.integers(1, MAX_VALUE),
+    high=st.integers(1, MAX_VALUE),
+    step=st.one_of(st.integers(1, MAX_VALUE).map("+{}".format), st.integers(2, 50).map("x{}".format)),
+)
+def test_a_range_holds_both_ends_and_nothing_outside(low: int, high: int, step: str) -> None:
+    low, high = sorted((low, high))
+    assume((high - low) / int(step[1:]) < MAX_VALUES or step[0] == "x")
+    values = parse_axis(f"{low}..{high}:{step}", SEQ_LEN)
+    assert (values[0], values[-1]) == (low, high)
+    gaps = [b - a for a, b in pairwise(values)]
+    if step[0] == "+":
+        assert all(gap == int(step[1:]) for gap in gaps[:-1])
+
+
+SHAPE = {"batch": [1], "heads": [2], "head_dim": [8], "dtype": ["float32"], "device": ["cpu"], "threads": [None],
+         "scope": ["layer"], "mode": ["forward"], "engine": ["eager"]}  # fmt: skip
+
+
+def test_a_method_without_a_ratio_is_measured_once_per_length() -> None:
+    cases = expand_cases(
+        {**SHAPE, "impl": ["sdpa", "dct-x"], "seq": [64, 128], "ratio": [2, 4, 8]}, {"sdpa": False, "dct-x": True}.get
+    )
+    names = [(case.implementation, case.seq_len, case.ratio) for case in cases]
+    assert len(names) == len(set(names)) == 2 + 6
+    assert ("sdpa", 64, None) in names
+    assert ("dct-x", 128, 8) in names
+
+
+def test_a_method_with_a_ratio_but_none_given_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="dct-x needs a compression ratio"):
+        expand_cases({**SHAPE, "impl": ["dct-x"], "seq": [64], "ratio": []}, {"dct-x": True}.get)
+
+
+def test_too_many_cases_are_refused_before_they_are_made() -> None:
+    axes = {**SHAPE, "impl": ["sdpa"], "seq": list(range(1, 1001)), "batch": list(range(1, 1001))}
+    with pytest.raises(UsageError, match="100,000 cases"):
+        expand_cases(axes, {"sdpa": False}.get)

@@ -1,0 +1,129 @@
+"""Suite files: the shipped ones, and every mistake as one sentence with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench.errors import UsageError
+from dctbench.spec import axes, suites
+
+GOOD = """\
+name = "mine"
+
+[axes]
+impl = ["sdpa", "dct*"]
+seq = ["512..1024", 3000]
+ratio = 8
+
+[settings]
+case_timeout = "2m"
+
+[settings.env]
+MALLOC_TRIM_THRESHOLD_ = "1"
+"""
+
+
+def test_a_suite_file_gives_axes_with_defaults_and_settings() -> None:
+    made = suites.parse(GOOD, "mine.toml")
+    assert made.axes["seq"] == [512, 1024, 3000]
+    assert {"sdpa", "dct-x"} <= set(made.axes["impl"])
+    assert made.axes["heads"] == (8,)
+    assert made.settings == {"rounds": 5, "case_timeout": 120.0, "env": {"MALLOC_TRIM_THRESHOLD_": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("ratio = 8", "ratoi = 8", 6, "did you mean 'ratio'"),
+        ("ratio = 8", "ratio = 0", 6, "outside 1"),
+        ("ratio = 8", "ratio = true", 6, "numbers and ranges only"),
+        ('"sdpa"', '"spda"', 4, "unknown implementation 'spda'; did you mean 'sdpa'"),
+        ("3000", "-1", 5, "'-1' is not an integer"),
+        ('case_timeout = "2m"', 'case_timeout = "soon"', 9, "not a time"),
+        ('MALLOC_TRIM_THRESHOLD_ = "1"', "MALLOC_TRIM_THRESHOLD_ = 1", 11, "table of texts"),
+        ('MALLOC_TRIM_THRESHOLD_ = "1"', '"OMP_NUM_THREADS=4" = ""', 11, "holds what no environment can"),
+        ('MALLOC_TRIM_THRESHOLD_ = "1"', 'OMP_NUM_THREADS = "4\\u0000"', 11, "holds what no environment can"),
+        ("[settings.env]", "[settings.evn]", 11, "did you mean 'env'"),
+        ('name = "mine"', "name = 3", 1, "must be a text"),
+        ("[settings.env]", "[gate]\ntolerance_memory = 10\n[settings.env]", 12, "write 10% or 0.1"),
+    ],
+)
+def test_a_mistake_names_file_line_key_and_remedy(old: str, new: str, line: int, words: str) -> None:
+    assert old in GOOD
+    with pytest.raises(UsageError) as refused:
+        suites.parse(GOOD.replace(old, new), "mine.toml")
+    text = f"{refused.value.message} {refused.value.hint}"
+    assert f"mine.toml, line {line}:" in refused.value.message
+    assert words in text
+
+
+def test_a_duplicate_key_and_broken_toml_are_told_with_their_line() -> None:
+    for text in (GOOD.replace("ratio = 8", "ratio = 8\nratio = 4"), GOOD.replace("[settings]", "[settings")):
+        with pytest.raises(UsageError, match="line"):
+            suites.parse(text, "mine.toml")
+
+
+def test_a_suite_without_lengths_is_refused() -> None:
+    with pytest.raises(UsageError, match="no 'seq'"):
+        suites.parse('[axes]\nimpl = "sdpa"\n', "mine.toml")
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_suite_or_a_usage_error(text: str) -> None:
+    try:
+        suites.parse(text, "any.toml")
+    except UsageError as refused:
+        if "\n" in refused.message:
+            raise AssertionError("more than one line") from refused
+
+
+@pytest.mark.parametrize("name", suites.shipped())
+def test_every_shipped_suite_loads_and_says_what_it_is_for(name: str) -> None:
+    loaded = suites.load(name)
+    assert loaded.name == name
+    assert loaded.description
+
+
+def test_the_noise_is_measured_under_the_conditions_of_the_gate_that_it_is_for() -> None:
+    assert suites.load("noise").settings["env"] == suites.load("ci").settings["env"] != {}
+
+
+def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'quick'"):
+        suites.load("qiuck")
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(UsageError, match=str(path)):
+            suites.load(f"{path}/" if path == tmp_path else str(path))
+
+
+@pytest.mark.parametrize(
+    ("axis", "known"),
+    [
+        ("dtype", ("float32", "bfloat16", "float16", "float64")),
+        ("mode", ("forward", "backward", "train")),
+        ("impl", ("dctbench list impls",)),
+        ("device", ("dctbench list devices",)),
+    ],
+)
+def test_an_axis_without_a_value_is_told_what_there_is(axis: str, known: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="no value given") as error:
+        axes.words(axis, [" , "])
+    assert all(name in str(error.value.hint) for name in known)
+
+
+@pytest.mark.parametrize("name", ["/\x1e", "no\nsuch.toml", "odd\r\x1b[31m/suite.toml"])
+def test_a_path_with_control_characters_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.load(name)
+    assert len(refused.value.message.splitlines()) == 1
+    assert refused.value.message.isprintable()
+
+
+def test_a_mistake_in_a_file_of_such_a_name_is_told_in_one_line() -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse("[axes]\nimpl = 1\nseq = 64", "odd\n\x1ename.toml")
+    assert refused.value.message.startswith("suite odd name.toml, line 2: ")

@@ -1,0 +1,78 @@
+"""Evidence: expected values by enumeration of all signs and orders, and by SciPy."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
+
+from dctbench.stats.sequential import holm, least_paired_p, paired_p, rank_sum_p
+
+changes = st.lists(st.floats(-2, 2, allow_subnormal=False), min_size=1, max_size=8)
+
+
+@given(changes, st.floats(0.01, 1))
+@settings(max_examples=40)
+def test_stopping_at_will_alarms_at_most_as_often_as_the_level_when_every_sign_could_be_the_other(sizes, tolerance):
+    # Under "same code" all 2^n signs are equally likely; one who looks after every pair stops at the first p <= level.
+    level = 0.05
+    alarms = 0
+    for signs in itertools.product((1, -1), repeat=len(sizes)):
+        seen = [sign * size for sign, size in zip(signs, sizes, strict=True)]
+        alarms += any(paired_p(seen[:k], tolerance) <= level for k in range(1, len(seen) + 1))
+    assert alarms <= level * 2 ** len(sizes)
+
+
+def test_eight_pairs_far_beyond_the_tolerance_say_nearly_what_a_sign_test_says():
+    assert paired_p([0.4] * 8, 0.1) == pytest.approx(1 / 1.95**8, rel=0.01)
+    assert paired_p([0.4] * 5, 0.1) > 1 / 2**5
+    assert least_paired_p(8) == pytest.approx(paired_p([9.0] * 8, 0.1))
+
+
+def test_no_single_pair_counts_for_more_than_a_factor_of_two():
+    assert paired_p([50.0], 0.1) == pytest.approx(1 / 1.95)
+    assert paired_p([50.0, -1e-4, 0.0], 0.1) > 0.5
+
+
+@pytest.mark.parametrize("cases", [1, 10, 12])
+def test_one_pair_far_the_other_way_is_made_up_for_within_a_usual_gate(cases):
+    one_in_fifteen = [-2.0] + [math.log(1.4)] * 14
+    assert paired_p(one_in_fifteen, 0.1) <= 0.05 / cases
+
+
+def test_changes_the_other_way_are_no_evidence():
+    assert paired_p([-0.3] * 10, 0.1) == 1.0
+    assert paired_p([], 0.1) == 1.0
+
+
+values = st.lists(st.integers(1, 10**9).map(float), min_size=1, max_size=9)
+
+
+@given(values, values)
+def test_rank_sums_are_those_of_scipy(base, head):
+    everything = [*base, *head]
+    if len(set(everything)) < len(everything):
+        return
+    expected = mannwhitneyu(head, base, alternative="greater", method="exact").pvalue
+    assert rank_sum_p(base, head) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_tie_of_both_sides_is_no_evidence():
+    assert rank_sum_p([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]) == 1.0
+
+
+@given(st.lists(st.floats(0, 1), max_size=6), st.floats(0.001, 0.2))
+def test_holm_is_the_closure_of_bonferroni(p_values, alpha):
+    # A claim holds when Bonferroni rejects every set of null hypotheses that contains its own.
+    everyone = range(len(p_values))
+    for i, held in enumerate(holm(p_values, alpha)):
+        sets = (s for size in range(1, len(p_values) + 1) for s in itertools.combinations(everyone, size) if i in s)
+        assert held == all(min(p_values[j] for j in s) <= alpha / len(s) for s in sets)
+
+
+def test_the_step_of_one_tolerance_counts_for_most_of_a_pair():
+    assert 1 / paired_p([math.log(1.1)], 0.1) == pytest.approx(1 + 0.95 * 0.964, abs=1e-3)

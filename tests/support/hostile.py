@@ -1,0 +1,400 @@
+"""Implementations that misbehave, each in one way, as users' own code one day will."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+
+import torch
+from torch import Tensor, nn
+
+
+class Good(nn.Module):
+    """Behaves: a layer of one's own with the promised constructor."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__()
+        self.v_proj = nn.Linear(dim, dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        return self.out_proj(self.v_proj(x))
+
+
+class Prints(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        print('{"status": "ok"}')
+        os.write(1, b"noise\n")
+        return super().forward(x)
+
+
+class Raises(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        raise KeyError("weights")
+
+
+class Exits(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        sys.exit(3)
+
+
+class Vanishes(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os._exit(0)
+
+
+class Segfaults(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        ctypes.string_at(0)
+        return x
+
+
+class KillsItself(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+
+class HangsInC(Good):
+    """Sleeps in C while it holds the interpreter's lock, so that no Python signal handler ever runs."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        ctypes.PyDLL(None).sleep(600)
+        return x
+
+
+class LeavesAChild(Good):
+    """Forks a process that sleeps with every descriptor open, then hangs."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if os.fork() == 0:
+            time.sleep(600)
+        time.sleep(600)
+        return x
+
+
+class ForksAndDies(Good):
+    """The child that it leaves behind holds the answer's pipe open."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if os.fork() == 0:
+            time.sleep(600)
+        os._exit(7)
+
+
+class GivesNaN(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        return super().forward(x) * float("nan")
+
+
+class WrongShape(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        return super().forward(x)[:, :-1]
+
+
+class NoTensor(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        return [1, 2]  # type: ignore[return-value]
+
+
+class CachesItsOutput(Good):
+    cached: Tensor | None = None
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if self.cached is None:
+            self.cached = super().forward(x)
+        return self.cached
+
+
+class RunsOutOfMemory(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        torch.empty(1 << 60, dtype=torch.uint8)
+        return x
+
+
+class WrongConstructor(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+
+class NotAModule:
+    def __init__(self, *, seq_len: int, dim: int, heads: int) -> None:
+        self.dim = dim
+
+
+class LeavesRowsUnwritten(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        out = torch.empty_like(x)
+        out[:, :-1] = super().forward(x)[:, :-1]
+        return out
+
+
+class TiresAfterAWhile(Good):
+    """Right at first; once it has been called a few times it gives back what it gave then."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.calls = 0
+        self.kept: Tensor | None = None
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        if self.kept is None or self.calls < 8:
+            self.kept = super().forward(x)
+        return self.kept
+
+
+class StopsTheClock(Good):
+    """Puts a clock that stands still in the place of every one that it can find."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        from dctbench.worker import measure
+        from dctbench.worker.devices import cpu
+        from dctbench.worker.metrics import latency
+
+        for place, name in ((cpu, "_clock"), (measure, "_clock"), (latency, "perf_counter"), (time, "perf_counter"),
+                            (time, "monotonic"), (time, "time"), (time, "process_time")):  # fmt: skip
+            setattr(place, name, lambda: 0.0)
+
+
+class LoopsInPython(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        while True:
+            pass
+
+
+class StopsItself(Good):
+    """Stands still under a signal that no process can catch."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return x
+
+
+class LeavesOrphans(Good):
+    """Behaves, and leaves two processes in sessions of their own, which no process group leads to."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.left = False
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if not self.left and x.device.type != "meta":
+            self.left = True
+            for _ in range(2):
+                if os.fork() == 0:
+                    os.setsid()
+                    time.sleep(600)
+                    os._exit(0)
+        return super().forward(x)
+
+
+def hang() -> None:
+    """Tell, by a file in the folder where the command runs, that the worst is done; then sleep."""
+    with open("reached", "w", encoding="ascii"):
+        time.sleep(600)
+
+
+class LeavesOrphansAndHangs(LeavesOrphans):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        super().forward(x)
+        hang()
+        return x
+
+
+class StopsItsParent(Good):
+    """The process that forked it can then tell nobody how it ended."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.kill(os.getppid(), signal.SIGSTOP)
+        return super().forward(x)
+
+
+class StopsItsParentAndHangs(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.kill(os.getppid(), signal.SIGSTOP)
+        hang()
+        return x
+
+
+class KillsItsParent(Good):
+    """And leaves a process that does not die with either."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(600)
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+        return x
+
+
+class ForksUnguarded(Good):
+    """Goes on as two processes, each of which takes itself for the case."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.forked = False
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if not self.forked and x.device.type != "meta":
+            self.forked = True
+            os.fork()
+        return super().forward(x)
+
+
+class RaisesTheUnspeakable(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        class UnspeakableError(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no words")
+
+        raise UnspeakableError
+
+
+class RaisesBaseException(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        class Beyond(BaseException):
+            pass
+
+        raise Beyond("every except clause")
+
+
+class ExitsWhenBuilt(Good):
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        sys.exit(3)
+
+
+class VanishesWhenBuilt(Good):
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        os._exit(9)
+
+
+class _DiesWhenAsked(type):
+    @property
+    def uses_ratio(cls) -> bool:
+        os.kill(os.getpid(), signal.SIGSEGV)
+        return True
+
+
+class DiesWhenDescribed(Good, metaclass=_DiesWhenAsked):
+    """Ends the process that asks whether it has a ratio."""
+
+
+def _channel() -> int:
+    """The descriptor over which a case answers: the first socket it has."""
+    for descriptor in range(3, 64):
+        try:
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                return descriptor
+        except OSError:
+            continue
+    raise AssertionError("no channel")
+
+
+class Answers(Good):
+    """Writes an answer of its own, then lies still."""
+
+    ANSWER = b""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.write(_channel(), self.ANSWER)
+        time.sleep(600)
+        return x
+
+
+class AnswersNaN(Answers):
+    ANSWER = b'{"status": "ok", "measurements": [{"metric": "latency", "unit": "s", "samples": [NaN]}]}\n'
+
+
+class AnswersDeeply(Answers):
+    ANSWER = b"[" * 100_000 + b"\n"
+
+
+class AnswersOkAlone(Answers):
+    ANSWER = b'{"status": "ok"}\n'
+
+
+class AnswersNoise(Answers):
+    ANSWER = b"\xff\x00\x1b[31m\n"
+
+
+class HangsUp(Good):
+    """Shuts the channel of its answer, and goes on."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.close(_channel())
+        time.sleep(600)
+        return x
+
+
+class CoreLimit(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        raise RuntimeError(repr(resource.getrlimit(resource.RLIMIT_CORE)))
+
+
+class Compiler(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        raise RuntimeError(f"torch's compiler: {'torch._dynamo' in sys.modules}")
+
+
+class Surroundings(Good):
+    """Fails with what it finds around it: everything that another implementation may have changed."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        found = (
+            torch.get_default_dtype(),
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.backends.mkldnn.enabled,
+            torch.get_float32_matmul_precision(),
+            torch.initial_seed(),
+            os.environ.get("HOSTILE"),
+            os.getcwd(),
+            "hostile_trace" in sys.modules,
+        )
+        raise RuntimeError(repr(found))
+
+
+class ChangesItsSurroundings(Good):
+    """Leaves every global that it can reach changed."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(True)
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+        torch.set_float32_matmul_precision("medium")
+        torch.manual_seed(4711)
+        os.environ["HOSTILE"] = "1"
+        os.environ["OMP_NUM_THREADS"] = "7"
+        os.chdir("/")
+        sys.modules["hostile_trace"] = sys
+
+
+class TellsItsTimes(Good):
+    """Writes when each of its calls began and ended, and in which process, to the file that TELLS_ITS_TIMES names."""
+
+    def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
+        began = time.monotonic()
+        out = super().forward(x, key_padding_mask)
+        with open(os.environ["TELLS_ITS_TIMES"], "a", encoding="ascii") as file:
+            file.write(f"{os.getpid()} {began} {time.monotonic()}\n")
+        return out
+
+
+class TakesItsTime(Good):
+    """No worse than slow."""
+
+    def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
+        time.sleep(0.25)
+        return super().forward(x, key_padding_mask)

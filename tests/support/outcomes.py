@@ -1,0 +1,66 @@
+"""Comparisons made by hand, for tests of how they are shown; judged by the real rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dctbench import analysis
+from dctbench.compare import CONFIRMING, Comparison, Difference, Judgement, Outcome, Rules, judge
+from dctbench.model import Case, Kind, Result, Verdict
+from tests.support.made import RUN, result
+
+BASE = replace(RUN, id="b" * 16, label="main", suite="ci", started_at="2026-01-01T10:20:30.000000+00:00")
+HEAD = replace(RUN, id="a" * 16, suite="ci", started_at="2026-01-02T10:20:30.000000+00:00")
+X = Case("dct-x", 1024, 8)
+MIB = 2.0**20
+
+
+def outcome(
+    *verdicts: Verdict,
+    drift: dict[str, float] | None = None,
+    exit_code: int = 1,
+    differences: Sequence[Difference] = (),
+    informs: bool = False,
+    **runs: Any,
+) -> Outcome:
+    """An outcome of those verdicts."""
+    judgement = Judgement(verdicts, drift={"sdpa": 1.0, "none": 1.0} if drift is None else drift)
+    base, head = runs.get("base", BASE), runs.get("head", HEAD)
+    return Outcome(base, head, judgement, Rules(), tuple(differences), exit_code, informs)
+
+
+def judged(base: Sequence[Result], head: Sequence[Result], rules: Rules | None = None, **comparison: Any) -> Outcome:
+    """The outcome of those results; every case of head but the references is judged."""
+    rules = rules or Rules()
+    sides = [{s.case: s for s in analysis.summarise(results)} for results in (base, head)]
+    cases = {case: case for case in sides[1] if case.implementation not in ("sdpa", "none")}
+    judgement = judge(Comparison(sides[0], sides[1], cases, **({"paired": True} | comparison)), rules)
+    return Outcome(BASE, HEAD, judgement, rules, (), judgement.exit_code())
+
+
+def in_rounds(
+    name: str, seconds: Sequence[float], seq_len: int = 1024, *, confirmed: bool = False, **kwargs: Any
+) -> list[Result]:
+    """A case with one median per round; `confirmed` adds the same again as fresh rounds."""
+    starts = (1, CONFIRMING + 1) if confirmed else (1,)
+    return [
+        result(name, seq_len, took, round=number, **kwargs)
+        for start in starts
+        for number, took in enumerate(seconds, start)
+    ]
+
+
+SLOWER = Verdict(X, "latency", Kind.SLOWER, 2.31e-3, 3.28e-3, 1.42, 1.37, 1.48, 1.42, 0.25)
+WORSE = Verdict(replace(X, seq_len=2048), "memory.tensor", Kind.WORSE, MIB, MIB + 64, 1 + 64 / MIB, tolerance=0.0)
+OVER = Verdict(X, "budget.latency.p99", Kind.OVER_BUDGET, head=6.1e-3, tolerance=5e-3)
+FAILING = Verdict(Case("full", 4096), "status", Kind.NEWLY_FAILING, reason="ran in base, head ended: error: SIGSEGV")
+FASTER = Verdict(replace(X, ratio=16), "latency", Kind.FASTER, 2e-3, 1e-3, 0.5, 0.48, 0.52, 0.51, 0.25)
+OPEN = Verdict(
+    Case("linformer", 512, 4), "latency", Kind.INCONCLUSIVE, 1e-3, 1.4e-3, 1.4, 0.9, 2.1, 1.3, 0.25,
+    "the raw change and the change against the references disagree",
+)  # fmt: skip
+PASSED = Verdict(Case("pool", 512, 4), "latency", Kind.PASS, 1e-3, 1.01e-3, 1.01, 0.98, 1.04, 1.0, 0.25)
+FLOPS = Verdict(X, "flops", Kind.PASS, 1e9, 1e9, 1.0, tolerance=0.0)
+MIXED = (FLOPS, SLOWER, PASSED, WORSE, OVER, FAILING, FASTER, OPEN)

@@ -1,0 +1,46 @@
+"""How figures are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from dctbench.text.format import (
+    format_count,
+    format_duration,
+    format_percent,
+    format_ratio,
+    format_relative_error,
+    format_seconds,
+    format_size,
+)
+
+
+@pytest.mark.parametrize(
+    ("write", "value", "text"),
+    [
+        (format_seconds, 171e-6, "171 µs"),
+        (format_seconds, 2.344e-3, "2.34 ms"),
+        (format_seconds, 0.9996, "1.00 s"),
+        (format_seconds, 12.34, "12.3 s"),
+        (format_seconds, 5e-9, "5.00 ns"),
+        (format_duration, 45.2, "45s"),
+        (format_duration, 400, "6m40s"),
+        (format_duration, 7500, "2h05m"),
+        (format_size, 512, "512 B"),
+        (format_size, 32 << 20, "32.0 MiB"),
+        (format_size, 1023.9 * 1024, "1.00 MiB"),
+        (format_count, 12.9e9, "12.9 GFLOP"),
+        (format_ratio, 0.736, "0.74x"),
+        (format_ratio, 1.0, "1.00x"),
+        (format_ratio, 12.34, "12.3x"),
+        (format_ratio, 0.0123, "0.012x"),
+        (format_percent, 0.004, "0.4%"),
+        (format_percent, 0.12, "12%"),
+        (format_relative_error, 3.6e-7, "4e-07"),
+        (format_relative_error, 0.0123, "0.012"),
+        (format_relative_error, 4.31, "4.31"),
+    ],
+)
+def test_figures_read_as_people_write_them(write: object, value: float, text: str) -> None:
+    written = write(value, "FLOP") if write is format_count else write(value)  # type: ignore[operator]
+    assert written == text

@@ -1,0 +1,72 @@
+"""The answer's words: what is not known is neither kept nor broken, and a p99 is promised only where it will be."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from dctbench import analysis
+from dctbench.analysis import Budgets
+from dctbench.cli.commands import run
+from dctbench.cli.options import axes
+from dctbench.model import Case
+from dctbench.scheduler import plan
+from dctbench.spec import grid, suites
+from dctbench.stats import robust
+from dctbench.wording import recommendation as words
+from dctbench.wording.labels import Labels
+from tests.support.made import result
+
+MIB = 2.0**20
+
+
+@pytest.mark.parametrize(
+    ("sizes", "why"),
+    [
+        ([64, 64], "none keeps them"),
+        ([64, None], "1 breaks them, and of 1 not all that they ask for was measured"),
+        ([64, 64, None], "2 break them, and of 1 not all that they ask for was measured"),
+        ([None, None], "not all that they ask for was measured of any method"),
+    ],
+)
+def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | None], why: str) -> None:
+    results = [
+        result("dct-x", 512, ratio=2**i,
+               values=None if size is None else {"memory.tensor": ("B", size * MIB), "memory.state": ("B", 0.0)})
+        for i, size in enumerate(sizes)
+    ]  # fmt: skip
+    [standing] = analysis.standings(analysis.summarise(results), None)
+    budgets = Budgets(memory=32 * MIB)
+    said = words.verdict(standing, analysis.choose(standing, budgets), budgets, Labels([]))
+    assert said == f"At n = 512 within memory 32.0 MiB: no method can be named, {why}."
+
+
+def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes_them() -> None:
+    assert robust.quantile_upper_bound(range(robust.P99_SAMPLES - 1), 0.99) is None
+    assert robust.quantile_upper_bound(range(robust.P99_SAMPLES), 0.99) is not None
+    settings = suites.load(words.P99_SUITE).settings
+    rounds = settings["rounds"]
+    assert rounds * plan.samples_per_round(rounds, settings["samples"]) >= robust.P99_SAMPLES
+    assert f"--suite {words.P99_SUITE} --seq 64 " in words.p99_takes(Case("sdpa", 64))
+
+
+def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
+    case = Case("dct-x", 64, 8, device="cuda:0", dtype="bfloat16", scope="attention", mode="train", heads=4, threads=2)
+    command = re.search(r"dctbench (run .*) takes$", words.p99_takes(case))
+    assert command
+    flags = run.command.make_context("run", shlex.split(command[1])[1:]).params
+    asked = axes.suite_from_flags(flags, {})
+    assert asked.name == words.P99_SUITE
+    assert {one.shape for one in grid.expand_cases(asked.axes, lambda name: name.startswith("dct"))} == {case.shape}
+    assert words.p99_takes(Case("sdpa", 64)).endswith(f"dctbench run --suite {words.P99_SUITE} --seq 64 takes")
+
+
+@pytest.mark.parametrize(("samples", "known"), [(20, False), (300, True)])
+def test_without_enough_samples_the_answer_says_that_there_is_no_p99_and_what_measures_one(
+    samples: int, known: bool
+) -> None:
+    [standing] = analysis.standings(analysis.summarise([result("sdpa", 64, (1e-3,) * samples)]), "sdpa")
+    said = words.remarks(standing, analysis.choose(standing, Budgets()), Budgets())
+    assert (f"p99 not measured: {words.p99_takes(Case('sdpa', 64))}" in said) is not known

@@ -1,0 +1,208 @@
+"""Documents, Markdown, CSV and sentences from results made by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench import analysis
+from dctbench.exporters.csv import csv_text, harmless
+from dctbench.exporters.json_document import document, dumps
+from dctbench.importers import parse
+from dctbench.model import Case, Result
+from dctbench.wording import cells
+from dctbench.wording import summary as words
+from dctbench.wording.labels import Labels
+from dctbench.wording.markdown import escape, markdown
+from tests.support.made import ENVIRONMENT, RUN, result
+
+RESULTS = [
+    result("sdpa", 512, 2e-3, values={"memory.tensor": ("B", 1 << 20), "memory.state": ("B", 1 << 20),
+                                      "error.smooth": ("1", 3e-7)}),
+    result("dct-x", 512, 4e-3, ratio=8, values={"error.smooth": ("1", 4.3)}),
+    result("linformer", 512, 1e-3, ratio=4),
+    result("full", 512, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
+]  # fmt: skip
+SUMMARIES = analysis.summarise(RESULTS)
+LABELS = Labels(summary.case for summary in SUMMARIES)
+
+
+def test_the_document_derives_statistics_and_keeps_every_sample() -> None:
+    made = document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*RESULTS, result("sdpa", 512, 3e-3, round=2)])
+    assert json.loads(json.dumps(made)) == made
+    first, *_, last = made["results"]
+    assert [r["samples"] for r in first["rounds"]] == [20, 20]
+    assert len(first["metrics"]["latency"]["samples"]) == 40
+    assert first["metrics"]["latency"]["value"] == pytest.approx(2.5e-3)
+    assert last["status"] == "oom"
+    assert last["metrics"] == {}
+    assert made["environments"] == {ENVIRONMENT.fingerprint: dict(ENVIRONMENT.facts)}
+
+
+def test_a_document_read_back_gives_the_same_document() -> None:
+    results = [result("sdpa", 512, 2e-3, values={"flops": ("FLOP", 1e9)}), result("sdpa", 512, [3e-3, 4e-3], round=2)]
+    made = document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*results, *RESULTS[1:]])
+    run, environments, read = parse(dumps(made).encode(), "made.json")
+    assert document(run, environments, read) == made
+
+
+def test_a_row_says_faster_slower_or_nothing_and_stars_what_is_no_approximation() -> None:
+    reference = SUMMARIES[0]
+    texts = [cells.row(summary, reference, LABELS) for summary in SUMMARIES]
+    assert [row.speedup for row in texts] == ["1.00x", "▼ 0.50x", "▲ 2.00x", "-"]
+    assert [row.error for row in texts] == ["3e-07", "4.30 *", "-", "-"]
+    assert texts[0].memory == "2.00 MiB"
+    assert texts[3].failure == "OOM (needs about 1.00 TiB of 131 GiB (estimate))"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "said"),
+    [
+        ({64: 2.0}, "at every measured length, n = 64 (2.00x)"),
+        ({64: 2.0, 128: 3.0}, "at every measured length, n = 64 to 128 (2.00x to 3.00x)"),
+        ({64: 0.5, 128: 2.0}, "at n = 128, not yet at 64 (the medians cross near 91)"),
+        ({64: 0.5, 128: 2.0, 256: 4.0}, "from n = 128 to 256, not yet at 64 (the medians cross near 91)"),
+        ({64: 2.0, 128: 0.5}, "at n = 64, no longer at 128"),
+        ({64: 2.0, 128: 2.0, 256: 0.5}, "from n = 64 to 128, no longer at 256"),
+        ({64: 2.0, 128: 0.5, 256: 2.0}, "at some lengths only: n = 64, 256"),
+    ],
+)
+def test_where_it_pays_is_said_of_measured_lengths(ratios: dict[int, float], said: str) -> None:
+    found = [r for n, x in ratios.items() for r in (result("sdpa", n, 1.0), result("dct-x", n, 1 / x, ratio=8))]
+    [payoff] = analysis.payoffs(analysis.summarise(found), "sdpa")
+    assert words.payoff(payoff, "sdpa", Labels(r.case for r in found)) == f"dct-x r=8 is faster than sdpa {said}"
+
+
+def test_a_case_that_failed_in_a_later_process_is_a_failure_that_says_what_it_took_before() -> None:
+    found = [result("sdpa", 512, 4e-3), result("sdpa", 512, 4e-3, round=2), result("dct-x", 512, 2e-3, ratio=8),
+             result("dct-x", 512, None, ratio=8, round=2, status="timeout", message="timeout after 9 s")]  # fmt: skip
+    summaries = analysis.summarise(found)
+    made = cells.row(summaries[1], summaries[0], LABELS)
+    assert made.failure == "timeout (timeout after 9 s); 2.00 ms ±0% in the one that ran"
+    assert (made.latency, made.speedup) == ("-", "-")
+    [payoff] = analysis.payoffs(summaries, "sdpa")
+    assert words.payoff(payoff, "sdpa", LABELS).endswith("were not measured at a common length")
+    assert words.trust(summaries) == "medians over 2 processes per case, half of them known to ±0% or better"
+
+
+def test_one_case_of_a_single_process_does_not_speak_for_the_others() -> None:
+    found = [result(name, 512, 1e-3, round=number) for name in ("sdpa", "full") for number in (1, 2, 3)]
+    text = words.trust(analysis.summarise([*found, result("dct-x", 512, 1e-3, ratio=8)]))
+    assert text.startswith("medians over 3 processes per case, ")
+    assert text.endswith("; of 1 one process alone, whose differences under 25% are not called")
+
+
+def test_machines_are_not_compared_though_one_file_holds_both() -> None:
+    here, there = result("sdpa", 64, 4e-3), replace(result("dct-x", 64, 1e-3, ratio=8), fingerprint="a" * 16)
+    reference, method = analysis.summarise([here, there])
+    assert analysis.compare(method, reference) is None
+
+
+def test_losing_and_tied_wordings_never_read_as_a_win() -> None:
+    def told(seconds: float) -> str:
+        method, reference = analysis.summarise([result("dct-x", 64, seconds, ratio=8), result("sdpa", 64, 0.74)])
+        return str(words.against_reference(method, reference))
+
+    assert told(1.0) == "dct-x r=8 is 0.74x as fast as sdpa: slower: keep sdpa"
+    assert told(0.74) == "dct-x r=8 is 1.00x as fast as sdpa: no clear difference"
+    assert told(0.37) == "dct-x r=8 is 2.00x as fast as sdpa: faster"
+
+
+def test_the_fastest_is_told_with_its_margin_or_as_a_tie() -> None:
+    def told(*results: object) -> str:
+        [standing] = analysis.standings(analysis.summarise(results), "sdpa")  # type: ignore[arg-type]
+        return words.fastest(standing)
+
+    slow, fast = result("sdpa", 64, 4e-3), result("dct-x", 64, 1e-3, ratio=8)
+    assert told(slow, fast) == "dct-x r=8 is fastest, 1.00 ms, 4.00x as fast as sdpa"
+    assert told(result("sdpa", 64, 1e-3), result("dct-x", 64, 4e-3, ratio=8)) == (
+        "keep sdpa: fastest, 1.00 ms; dct-x r=8 is next at 0.25x"
+    )
+    assert told(result("sdpa", 64, 1.0e-3), result("dct-x", 64, 1.1e-3, ratio=8)).startswith(
+        "no clear winner among sdpa"
+    )
+    assert told(slow) == "only sdpa was measured, 4.00 ms"
+
+
+def test_a_case_too_noisy_to_rule_out_is_no_tie_with_one_far_faster() -> None:
+    noisy = [4e-3, 40e-3, 0.5e-3]
+    results = [
+        one
+        for number in (1, 2, 3)
+        for one in (
+            result("sdpa", 64, 9e-3, round=number),
+            result("linformer", 64, 1e-3, ratio=4, round=number),
+            result("dct-x", 64, noisy[number - 1], ratio=4, round=number),
+        )
+    ]
+    [standing] = analysis.standings(analysis.summarise(results), "sdpa")
+    assert words.fastest(standing) == (
+        "linformer r=4 is fastest, 1.00 ms, 9.00x (9.00-9.00) as fast as sdpa; dct-x r=4 is too noisy to rule out"
+    )
+
+
+def test_a_kind_of_warning_is_told_once_with_its_number() -> None:
+    def warned(n: int, *texts: str) -> Result:
+        return replace(result("sdpa", n), warnings=texts)
+
+    texts = [f"the interquartile range is {n}% of the median: take more rounds" for n in (11, 12, 30)]
+    summaries = analysis.summarise([warned(n, text) for n, text in zip((64, 128, 256), texts, strict=True)])
+    told = words.warnings([*summaries, *analysis.summarise([warned(512, "flops: not measured (why)")])], LABELS)
+    assert told == [f"sdpa n=64: {texts[0]} (and 2 more cases like this)", "sdpa n=512: flops: not measured (why)"]
+
+
+def test_coverage_counts_what_failed_and_what_is_missing() -> None:
+    assert words.coverage(SUMMARIES, 6) == "3 of 6 measured, 1 out of memory, 2 not run yet"
+
+
+def test_markdown_shows_verdict_table_and_provenance() -> None:
+    text = markdown(RUN, [ENVIRONMENT], SUMMARIES, 4)
+    assert "- n = 512: linformer r=4 is fastest" in text
+    assert "| dct-x r=8 | 512 | 4.00 ms ±0% | ▼ 0.50x | - | 4.30 \\* |" in text
+    assert "Test CPU, torch 2.13.0" in text
+
+
+def test_the_markdown_of_a_large_run_can_still_be_posted_and_says_what_it_leaves_out() -> None:
+    many = analysis.summarise(result("dct-x", n, 1e-3, ratio=8) for n in range(64, 64 * 1501, 64))
+    text = markdown(RUN, [ENVIRONMENT], many, 1500)
+    assert text.startswith("<!-- dctbench: results -->\n### dctbench")
+    assert len(text) < 60_000
+    assert "- and 1450 more places" in text
+    assert "<details><summary>1490 more rows</summary>" in text
+    assert "rows left out: the text would be too long for a comment." in text
+    assert "1500 of 1500 measured" in text
+
+
+def test_labels_say_what_differs_and_only_that() -> None:
+    alike = Labels([Case("sdpa", 512), Case("dct-x", 1024, 8)])
+    assert (alike.curve(Case("dct-x", 1024, 8)), alike.place(Case("sdpa", 512))) == ("dct-x r=8", "n = 512")
+    mixed = Labels([Case("sdpa", 512), Case("sdpa", 512, mode="train", batch=4, threads=1)])
+    assert mixed.curve(Case("sdpa", 512)) == "sdpa forward, batch 1, threads default"
+    assert mixed.place(Case("sdpa", 512, mode="train", batch=4, threads=1)) == "n = 512, train, batch 4, threads 1"
+
+
+@given(st.text(max_size=50))
+def test_escaped_text_stays_in_its_cell(text: str) -> None:
+    assert not re.search(r"(?<!\\)[|<`\n]", escape(text).replace("\\\\", ""))
+
+
+def test_csv_gives_a_failed_case_one_row_without_figures() -> None:
+    records = list(csv.DictReader(io.StringIO(csv_text(RUN, SUMMARIES))))
+    [failed] = [record for record in records if record["status"] == "oom"]
+    assert (failed["metric"], failed["value"]) == ("", "")
+    assert {record["metric"] for record in records if record["implementation"] == "sdpa"} == {
+        "latency", "memory.tensor", "memory.state", "error.smooth",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
+def test_no_cell_runs_as_a_formula(cell: str) -> None:
+    assert harmless(cell) == f"'{cell}"
+    assert harmless(-1.5) == -1.5

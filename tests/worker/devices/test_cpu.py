@@ -1,0 +1,174 @@
+"""The processor: its caches, its neighbours, its energy counters, and how far a process grew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from dctbench import catalog
+from dctbench.errors import UnavailableError, UnsupportedError
+from dctbench.machine import contention, host
+from dctbench.machine.contention import Neighbours, Usage
+from dctbench.worker.devices import DeviceModule, cpu
+from dctbench.worker.devices.rapl import Rapl
+
+MIB = 1 << 20
+SPIN = "import time; end = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+
+
+@contextmanager
+def spinning() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", SPIN])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("name", catalog.DEVICES)
+def test_every_device_module_has_the_whole_interface(name: str) -> None:
+    module = catalog.DEVICES[name].load()
+    wanted = {word for word in vars(DeviceModule) if not word.startswith("_")} | {"SAMPLING", "CACHE"}
+    assert {word for word in wanted if not hasattr(module, word)} == set()
+
+
+def test_a_spinning_neighbour_is_noticed_and_named() -> None:
+    with spinning() as neighbour:
+        watch = cpu.watch("cpu")
+        deadline = time.monotonic() + 30  # it starts, and on a crowded machine gets its share, some time from now
+        said: tuple[str, ...] = ()
+        while time.monotonic() < deadline and not any("other processes used" in text for text in said):
+            time.sleep(0.5)
+            said = watch.conditions().warnings
+        named = seen = False
+        while time.monotonic() < deadline and not (named and seen):
+            named = named or any(f"(pid {neighbour.pid}," in text for text in contention.busiest(0.5, count=10))
+            seen = seen or any(f"(pid {neighbour.pid})" in text for text in contention.running(count=50))
+        assert any("other processes used" in text and "stop them" in text for text in said)
+        assert (named, seen) == (True, True)
+
+
+def test_ones_own_work_is_no_neighbour() -> None:
+    before = contention._Counters(wall=0, busy=10, stolen=0, own=5, cores=2)
+    after = contention._Counters(wall=2, busy=13.5, stolen=0.4, own=8, cores=2)
+    watch = Neighbours()
+    watch._before = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contention._Counters, "read", lambda: after)
+        assert watch.usage() == Usage(seconds=2, cores=0.25, stolen=pytest.approx(0.1), of_cores=2)
+
+
+def test_processors_go_by_the_numbers_that_the_kernel_gives_them(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  9 9 9\ncpu0 1 0 0\ncpu2 1 0 0\ncpu16 1 0 0\nintr 5\nctxt 7\n", encoding="ascii")
+    assert list(contention.processor_numbers(3, stat)) == [0, 2, 16]
+    assert list(contention.processor_numbers(4, stat)) == [0, 1, 2, 3]
+    assert list(contention.processor_numbers(2, tmp_path / "none")) == [0, 1]
+
+
+def test_a_container_that_numbers_its_processors_anew_has_neighbours_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {10_000}, raising=False)
+    watch = Neighbours()
+    time.sleep(2 * contention.SHORTEST)
+    usage = watch.usage()
+    assert usage is not None
+    assert usage.of_cores == psutil.cpu_count()
+
+
+def test_a_moment_says_nothing_about_neighbours() -> None:
+    watch = Neighbours()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contention._Counters, "read", lambda: watch._before)
+        assert watch.usage() is None
+
+
+def test_the_other_process_of_a_pair_is_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.9, 0.2, 2))
+    monkeypatch.setattr(cpu.host, "governor", lambda: "performance")
+    seen = cpu.watch("cpu", paired=True).conditions()
+    assert ["20% of the processor time" in text for text in seen.warnings] == [True]
+    assert seen.details == {"stolen": 0.2}
+
+
+def test_governor_and_stolen_time_are_said_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = cpu.watch("cpu")
+    monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.0, 0.2, 2))
+    monkeypatch.setattr(cpu.host, "governor", lambda: "powersave")
+    said = watch.conditions().warnings
+    assert any("20% of the processor time" in text for text in said)
+    assert any("'powersave'" in text and "cpupower" in text for text in said)
+    monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.1, 0.0, 2))
+    monkeypatch.setattr(cpu.host, "governor", lambda: "performance")
+    assert cpu.watch("cpu").conditions().warnings == ()
+
+
+def test_a_cold_call_is_timed_after_a_sweep_larger_than_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[int] = []
+
+    class Buffer:
+        def add_(self, value: int) -> None:
+            swept.append(value)
+
+    sizes: list[int] = []
+
+    def zeros(count: int, dtype: torch.dtype) -> Buffer:
+        sizes.append(count * dtype.itemsize)
+        return Buffer()
+
+    monkeypatch.setattr(cpu.torch, "zeros", zeros)
+    stopwatch = cpu.stopwatch("cpu", "cold")
+    assert sizes[0] > (host.last_level_cache_bytes() or 0)
+    assert [stopwatch(lambda: swept.append(0)) > 0 for _ in range(2)] == [True, True]
+    assert swept == [1, 0, 1, 0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the high-water mark can be reset on Linux only")
+def test_the_growth_of_the_process_is_near_what_a_call_touches() -> None:
+    grown = cpu.process_bytes("cpu", lambda: torch.ones(256 * MIB, dtype=torch.uint8))
+    assert 250 * MIB < grown < 280 * MIB
+    again = cpu.process_bytes("cpu", lambda: torch.ones(256 * MIB, dtype=torch.uint8))
+    assert again == pytest.approx(grown, rel=0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the high-water mark can be reset on Linux only")
+def test_a_growth_too_small_to_resolve_is_refused_instead_of_zero() -> None:
+    with pytest.raises(UnsupportedError, match="less than 8 MiB"):
+        cpu.process_bytes("cpu", lambda: torch.ones(MIB, dtype=torch.uint8))
+
+
+def package(folder: Path, name: str, energy: int, kind: str = "package-0") -> Path:
+    made = folder / name
+    made.mkdir(parents=True)
+    (made / "name").write_text(f"{kind}\n")
+    (made / "max_energy_range_uj").write_text("1000000\n")
+    (made / "energy_uj").write_text(f"{energy}\n")
+    return made / "energy_uj"
+
+
+def test_energy_counters_of_all_packages_add_up_and_wrap(tmp_path: Path) -> None:
+    first = package(tmp_path, "intel-rapl:0", 900_000)
+    package(tmp_path, "intel-rapl:1", 100_000, "package-1")
+    package(tmp_path, "intel-rapl:0:0", 5, "core")
+    package(tmp_path, "intel-rapl:2", 7, "psys")
+    counter = Rapl.find(tmp_path)
+    assert counter.joules() == pytest.approx(1.0)
+    first.write_text("50000\n")
+    assert counter.joules() == pytest.approx(1.15)
+
+
+def test_energy_counters_that_are_absent_or_locked_say_so(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="no RAPL counter"):
+        Rapl.find(tmp_path)
+    package(tmp_path, "intel-rapl:0", 1).unlink()
+    with pytest.raises(UnavailableError, match="not readable") as refused:
+        Rapl.find(tmp_path)
+    assert "chmod" in str(refused.value.hint)

@@ -1,0 +1,224 @@
+"""Sampling on a clock that the tests turn by hand: what is counted, when it stops, and who may not touch the clock."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from dctbench.worker.devices import Stopwatch, cpu
+from dctbench.worker.metrics import latency
+from dctbench.worker.metrics.latency import ImplausibleError, Samples, Sampling, Timer
+
+
+class Clock:
+    """Time that passes only when a call says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def stopwatch(self, run: Callable[[], object]) -> float:
+        before = self.now
+        run()
+        return self.now - before
+
+    def timer(self, prepare: Callable[[int], object], call: Callable[[int], object]) -> Timer:
+        return Timer(prepare, call, self.stopwatch, lambda: self.now)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def work(clock: Clock, cost: Callable[[int], float]) -> Callable[[int], int]:
+    def call(number: int) -> int:
+        clock.now += cost(number)
+        return number
+
+    return call
+
+
+def number_itself(number: int) -> int:
+    return number
+
+
+def measure(clock: Clock, cost: Callable[[int], float], **sampling: float) -> Samples:
+    return latency.measure(clock.timer(number_itself, work(clock, cost)), Sampling(**sampling))
+
+
+def test_a_steady_call_stops_when_its_median_is_precise(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 0.01)
+    assert samples.stop_reason == "precise"
+    assert len(samples.seconds) == Sampling().samples_least
+    assert samples.calls_per_sample == 1
+    assert samples.seconds == pytest.approx([0.01] * len(samples.seconds))
+    assert (samples.retaken, samples.noisy) == ((), None)
+
+
+def test_what_goes_by_between_calls_counts_for_the_end_and_for_no_sample(clock: Clock) -> None:
+    def swept(run: Callable[[], object]) -> float:
+        clock.now += 0.1  # as emptying a large cache takes
+        return clock.stopwatch(run)
+
+    timer = Timer(number_itself, work(clock, lambda i: 1e-4 * (1 + i % 7)), swept, lambda: clock.now)
+    samples = latency.measure(timer, Sampling(calls_most=1, budget=3.0))
+    assert samples.warmup_calls <= 11  # within the second that warming up may take
+    assert samples.stop_reason == "budget"
+    assert len(samples.seconds) <= 31
+    assert max(samples.seconds) < 1e-3
+
+
+def test_a_short_call_is_repeated_inside_a_sample_and_reported_per_call(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 1e-5)
+    assert samples.calls_per_sample >= 100
+    assert samples.seconds == pytest.approx([1e-5] * len(samples.seconds))
+
+
+def test_a_call_is_never_repeated_where_that_would_spoil_it(clock: Clock) -> None:
+    assert measure(clock, lambda i: 1e-5, calls_most=1).calls_per_sample == 1
+
+
+def test_a_slow_noisy_call_ends_with_its_budget_but_never_under_the_least_samples(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 0.5 + 0.4 * (i % 7), budget=2.0, samples_least=20)
+    assert (samples.stop_reason, len(samples.seconds)) == ("budget", 20)
+
+
+def test_a_wild_fast_call_ends_at_the_most_samples(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 2e-3 * (1 + i % 2), samples_most=50, budget=1e9, settled=-1)
+    assert (samples.stop_reason, len(samples.seconds)) == ("count", 50)
+
+
+def test_noise_that_stays_as_it_is_has_settled(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 2e-3 * (1 + 0.2 * (i % 5)), budget=1e9)
+    assert samples.stop_reason == "settled"
+    assert len(samples.seconds) < 200
+
+
+def test_noise_that_still_grows_has_not_settled(clock: Clock) -> None:
+    draw = random.Random(0).random
+    samples = measure(clock, lambda i: 5e-3 * (1 + i / 10 * draw()), budget=1e9, samples_most=60)
+    assert samples.stop_reason == "count"
+
+
+def test_warm_up_goes_on_until_two_windows_agree(clock: Clock) -> None:
+    samples = measure(clock, lambda i: 0.05 - 0.0033 * i if i < 12 else 0.01)
+    assert samples.warmup_calls > 12
+    assert max(samples.seconds) == pytest.approx(0.01)
+
+
+def test_warm_up_ends_at_its_most_for_a_call_that_never_settles(clock: Clock) -> None:
+    assert measure(clock, lambda i: 0.02 * (1 + i), budget=0.1).warmup_calls < 20
+
+
+def test_warm_up_makes_at_least_three_calls_however_long_they_take(clock: Clock) -> None:
+    assert measure(clock, lambda i: 100.0).warmup_calls == 3
+
+
+def test_calls_are_numbered_through_so_that_inputs_rotate(clock: Clock) -> None:
+    seen: list[int] = []
+
+    def call(number: int) -> None:
+        seen.append(number)
+        clock.now += 0.01
+
+    latency.measure(clock.timer(number_itself, call), Sampling())
+    assert seen == list(range(len(seen)))
+
+
+def test_the_output_of_one_more_block_is_kept_with_its_number(clock: Clock) -> None:
+    timed: list[float] = []
+
+    def stopwatch(run: Callable[[], object]) -> float:
+        timed.append(clock.stopwatch(run))
+        return timed[-1]
+
+    timer = Timer(number_itself, work(clock, lambda i: 0.01), stopwatch, lambda: clock.now)
+    timer.time(3)
+    assert timer.output(2) == (4, 4)
+    assert timed == pytest.approx([0.03, 0.02])
+
+
+def test_what_prepares_a_call_is_not_timed(clock: Clock) -> None:
+    def prepare(number: int) -> int:
+        clock.now += 1.0
+        return number
+
+    samples = latency.measure(clock.timer(prepare, work(clock, lambda i: 0.01)), Sampling())
+    assert samples.seconds == pytest.approx([0.01] * len(samples.seconds))
+
+
+def test_a_call_that_takes_no_time_is_refused(clock: Clock) -> None:
+    with pytest.raises(ImplausibleError, match="implausible"):
+        measure(clock, lambda i: 0.0)
+
+
+def test_a_disturbed_sample_is_taken_again_and_stored_apart(clock: Clock) -> None:
+    answers = iter([None, "slow clock", "slow clock"])
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.01))
+    samples = latency.measure(timer, Sampling(samples_least=5), lambda: next(answers, None))
+    assert samples.retaken == pytest.approx((0.01, 0.01))
+    assert (len(samples.seconds), samples.noisy) == (5, None)
+
+
+def test_after_three_retakes_the_sample_stays_and_the_result_is_noisy(clock: Clock) -> None:
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.01))
+    samples = latency.measure(timer, Sampling(samples_least=5), lambda: "slow clock")
+    assert len(samples.retaken) == 3
+    assert len(samples.seconds) == 5
+    assert samples.noisy == "slow clock, after 3 retakes too"
+    assert any(text.startswith("noisy: slow clock") for text in latency.warnings(samples))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        ([1.0, 1.01] * 10, []),
+        ([1.0, 1.15] * 10, ["range is 14% of the median: quieten the machine, or take more rounds"]),
+        ([1.0, 2.0] * 10, ["range is 67% of the median: quieten the machine, or do not compare below that"]),
+        ([1.0 + 0.01 * i for i in range(12)], ["8% slower than the first"]),
+        ([1.2] * 6 + [1.0] * 18, ["17% faster than the first"]),
+    ],
+)
+def test_spread_and_drift_are_said_with_a_remedy(seconds: list[float], words: list[str]) -> None:
+    said = latency.warnings(Samples(tuple(seconds), 1, 3, "precise"))
+    assert len(said) == len(words)
+    assert all(word in text for word, text in zip(words, said, strict=True))
+
+
+@pytest.mark.parametrize("cache", ["warm", "cold"])
+def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatch, cache: str) -> None:
+    stopwatch: Stopwatch = cpu.stopwatch("cpu", cache)  # type: ignore[arg-type]
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(cpu, "_clock", lambda: 0.0)
+    assert stopwatch([*range(20_000)].copy) > 0
+
+
+def test_in_turns_every_block_is_asked_for_and_nothing_else_ends_it(clock: Clock) -> None:
+    asked: list[float] = []
+    timer = clock.timer(number_itself, work(clock, lambda i: 2**-8))  # exact in binary
+    sampling = Sampling(turns=3, turn_seconds=5 * 2**-8, samples_least=5)
+    samples = latency.measure(timer, sampling, turn=lambda: asked.append(clock.now))
+    assert samples.turns == (5, 5, 5)
+    assert samples.seconds == pytest.approx([2**-8] * 15)
+    assert samples.stop_reason == "turns"
+    # Once before each block, and once before what follows; between two asks lie an untimed call and a block.
+    assert [b - a for a, b in itertools.pairwise(asked)] == pytest.approx([6 * 2**-8] * 3)
+
+
+def test_in_turns_the_least_samples_are_spread_over_the_blocks(clock: Clock) -> None:
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.5))
+    samples = latency.measure(timer, Sampling(turns=4, samples_least=10), turn=lambda: None)
+    assert samples.turns == (3, 3, 3, 3)
+
+
+def test_what_the_machine_does_in_one_turn_touches_that_turn_only(clock: Clock) -> None:
+    slow: list[bool] = []
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.04 if slow and slow[-1] else 0.01))
+    samples = latency.measure(timer, Sampling(turns=4), turn=lambda: slow.append(len(slow) == 1))
+    ends = [sum(samples.turns[:k]) for k in range(5)]
+    blocks = [set(samples.seconds[a:b]) for a, b in itertools.pairwise(ends)]
+    assert [max(block) == pytest.approx(0.04) for block in blocks] == [False, True, False, False]

@@ -1,0 +1,134 @@
+"""Peak tensor memory on workloads whose need is known by arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from dctbench.attention import build
+from dctbench.model import Case
+from dctbench.worker.measure import estimated_bytes
+from dctbench.worker.metrics.memory import peak_tensor_bytes, predicted_tensor_bytes, state_bytes
+from dctbench.worker.workload import make_module, place
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("mib", [1, 8, 256])
+def test_a_block_allocated_and_freed_inside_the_call_is_read_exactly(mib: int) -> None:
+    def call() -> None:
+        torch.empty(mib * MIB, dtype=torch.uint8)
+
+    assert peak_tensor_bytes(call) == mib * MIB
+
+
+def test_the_peak_is_of_what_lives_at_once_and_the_result_counts() -> None:
+    def call() -> torch.Tensor:
+        first = torch.empty(2 * MIB, dtype=torch.uint8)
+        del first
+        second = torch.empty(MIB, dtype=torch.uint8)
+        third = torch.empty(4 * MIB, dtype=torch.uint8)
+        del third
+        return second
+
+    assert peak_tensor_bytes(call) == 5 * MIB
+
+
+def test_inputs_and_what_was_live_before_do_not_count() -> None:
+    before = torch.ones(8 * MIB, dtype=torch.uint8)
+    assert peak_tensor_bytes(lambda: before.view(-1)) == 0
+
+
+def test_scratch_inside_the_attention_kernel_is_seen() -> None:
+    q = torch.randn(1, 8, 1024, 64)
+    output = q.numel() * 4
+    peak = peak_tensor_bytes(lambda: nn.functional.scaled_dot_product_attention(q, q, q))
+    assert output < peak < output + 8 * MIB
+
+
+def test_a_method_that_keeps_a_cache_shows_it_once() -> None:
+    kept: list[torch.Tensor] = []
+
+    def call() -> None:
+        if not kept:
+            kept.append(torch.empty(3 * MIB, dtype=torch.uint8))
+
+    assert peak_tensor_bytes(call) == 3 * MIB
+    assert peak_tensor_bytes(call) == 0
+
+
+@pytest.mark.parametrize("name", ["full", "sdpa", "pool", "none"])
+def test_the_estimate_for_what_does_not_fit_agrees_with_what_does(name: str) -> None:
+    n, dim, heads = 512, 64, 4
+    ratio = {"ratio": 4} if name == "pool" else {}
+
+    def make() -> object:
+        layer = build(name, seq_len=n, dim=dim, heads=heads, **ratio)
+        x = torch.empty(1, n, dim)
+        return lambda: layer(x)
+
+    with torch.inference_mode():
+        layer = build(name, seq_len=n, dim=dim, heads=heads, **ratio)
+        x = torch.randn(1, n, dim)
+        measured = peak_tensor_bytes(lambda: layer(x))
+    predicted = predicted_tensor_bytes(make)  # type: ignore[arg-type]
+    scratch = 256 << 10  # what kernels allocate for themselves, which an estimate by shapes cannot see
+    assert predicted <= measured < predicted + scratch
+
+
+def test_the_composite_kernels_matrices_are_in_the_estimate_and_a_fused_kernel_has_none() -> None:
+    n, dim, heads = 512, 64, 4
+    matrix = heads * n * n * 4
+
+    def make() -> object:
+        layer = build("sdpa-math", seq_len=n, dim=dim, heads=heads)
+        x = torch.empty(1, n, dim)
+        return lambda: layer(x)
+
+    with torch.inference_mode():
+        layer = build("sdpa-math", seq_len=n, dim=dim, heads=heads)
+        x = torch.randn(1, n, dim)
+        measured = peak_tensor_bytes(lambda: layer(x))
+    predicted = predicted_tensor_bytes(make, math_attention=True)  # type: ignore[arg-type]
+    assert 2 * matrix < predicted <= measured
+    assert measured < 1.2 * predicted
+    with torch.inference_mode():  # asked in the mode of the call
+        assert 2 * matrix < (estimated_bytes(Case("sdpa-math", n, heads=heads, head_dim=dim // heads)) or 0)
+        assert (estimated_bytes(Case("sdpa", n, heads=heads, head_dim=dim // heads)) or 0) < matrix
+
+
+@pytest.mark.parametrize("mode", ["backward", "train"])
+@pytest.mark.parametrize("name", ["full", "sdpa", "sdpa-math", "linear"])
+def test_the_estimate_for_training_agrees_with_forward_and_backward(name: str, mode: str) -> None:
+    case = Case(name, 512, heads=4, head_dim=16, mode=mode)
+    subject = place(case, make_module(case))
+    measured = peak_tensor_bytes(lambda: subject.call(subject.prepare(0)))
+    predicted = estimated_bytes(case)
+    assert predicted is not None
+    scratch = 1 << 20  # of the kernels
+    assert predicted <= measured < predicted + scratch
+    assert predicted > (estimated_bytes(replace(case, mode="forward")) or 0)
+
+
+def test_full_attention_holds_its_matrices_by_arithmetic() -> None:
+    n, heads = 512, 4
+    layer = build("full", seq_len=n, dim=64, heads=heads)
+    with torch.inference_mode():
+        peak = peak_tensor_bytes(lambda: layer(torch.randn(1, n, 64)))
+    matrix = heads * n * n * 4
+    assert 2 * matrix <= peak <= 3 * matrix
+
+
+def test_state_counts_parameters_and_buffers_and_shared_storage_once() -> None:
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(10, 10))
+            self.tied = self.weight
+            self.register_buffer("table", torch.empty(100, dtype=torch.float64), persistent=False)
+            self.register_buffer("view", self.table[:50], persistent=False)
+
+    assert state_bytes(Layer()) == 400 + 800

@@ -1,0 +1,88 @@
+"""The time split: every operation belongs to exactly one part, and to the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd.profiler import profile
+
+from dctbench.model import Case
+from dctbench.worker.metrics import inputs
+from dctbench.worker.metrics.split import PARTS, split
+from dctbench.worker.workload import make_arguments, make_module
+
+DCT = ("dct-x", "dct-qkv", "dct-ideal", "dct-resample", "dct-kv")
+
+
+def made(implementation: str, **given: Any) -> tuple[nn.Module, Callable[[], object]]:
+    ratio = 4 if implementation.startswith("dct") else None
+    case = Case(implementation, 64, ratio, heads=2, head_dim=8, **given)
+    module, arguments = make_module(case), make_arguments(case, inputs.noise)
+    return module, lambda: module(*arguments)
+
+
+def count(call: Callable[[], object]) -> int:
+    call()
+    with profile(use_kineto=False) as profiled:
+        call()
+    return len(profiled.function_events or ())
+
+
+@pytest.mark.parametrize(
+    ("implementation", "scope"), [*((name, "layer") for name in DCT), ("dct-qkv", "attention"), ("dct-x", "encoder")]
+)
+@torch.inference_mode()
+def test_the_parts_hold_every_operation_of_the_call_once(implementation: str, scope: str) -> None:
+    module, call = made(implementation, scope=scope)
+    expected = count(call)
+    found = split(module, call)
+    assert found is not None
+    assert sum(found.operations.values()) == expected
+    assert set(found.seconds) == set(found.operations) == set(PARTS)
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert min(found.seconds.values()) >= 0
+    assert found.operations["transform"] > 0
+    assert found.operations["attention"] > 0
+    assert (found.operations["projections"] > 0) is (scope != "attention")
+
+
+@torch.inference_mode()
+def test_exact_attention_has_no_transform() -> None:
+    found = split(*made("sdpa"))
+    assert found is not None
+    assert found.operations["transform"] == 0
+    assert min(found.operations["attention"], found.operations["projections"]) > 0
+
+
+@torch.inference_mode()
+def test_feed_forward_layers_are_no_projections() -> None:
+    layer, encoder = split(*made("sdpa")), split(*made("sdpa", scope="encoder"))
+    assert layer is not None
+    assert encoder is not None
+    assert encoder.operations["projections"] == 4 * layer.operations["projections"]
+    assert encoder.operations["other"] > 4 * layer.operations["other"]
+
+
+@pytest.mark.parametrize("implementation", ["fnet", "none"])
+@torch.inference_mode()
+def test_a_method_without_these_parts_has_no_split(implementation: str) -> None:
+    assert split(*made(implementation)) is None
+
+
+@torch.inference_mode()
+def test_the_marks_are_gone_afterwards_even_after_a_failure() -> None:
+    module, call = made("dct-resample")
+    before = [set(vars(part)) for part in module.modules()]
+    split(module, call)
+    assert [set(vars(part)) for part in module.modules()] == before
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        split(module, fails)
+    assert [set(vars(part)) for part in module.modules()] == before

@@ -1,0 +1,121 @@
+"""One whole case in this process: what the device is asked, what is stored, and what is absent with its reason."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dctbench.errors import UnavailableError, UnsupportedError
+from dctbench.model import JSON, Case
+from dctbench.transforms import plan_dct
+from dctbench.worker import serve
+from dctbench.worker.devices import Conditions, cpu
+from dctbench.worker.measure import measure_case
+from dctbench.worker.metrics import energy
+from dctbench.worker.metrics.latency import Sampling
+
+CASE = Case("dct-x", 64, 4, heads=2, head_dim=8)
+QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
+
+
+def device(**replaced: Any) -> Any:
+    """The processor with some of its functions replaced."""
+    return SimpleNamespace(**{**vars(cpu), **replaced})
+
+
+def measured(**replaced: Any) -> JSON:
+    return measure_case(CASE, device(**replaced), sampling=Sampling(**QUICK), scratch=None)  # type: ignore[arg-type]
+
+
+def value(answer: JSON, metric: str) -> float | None:
+    found = [m["samples"][0] for m in answer["measurements"] if m["metric"] == metric]
+    return found[0] if found else None
+
+
+def test_what_the_machine_cannot_tell_is_absent_with_the_reason_and_no_warning() -> None:
+    def no_meter(name: str) -> object:
+        raise UnavailableError("no meter")
+
+    answer = measured(energy_counter=no_meter)
+    assert (value(answer, "energy"), value(answer, "memory.process"), value(answer, "kernel_time")) == (None,) * 3
+    assert answer["details"]["energy.absent"] == "no meter"
+    assert "8 MiB" in answer["details"]["memory.process.absent"]
+    assert [text for text in answer["warnings"] if not text.startswith("latency: ")] == []
+
+
+def test_a_pass_that_breaks_leaves_the_rest_whole_and_warns() -> None:
+    def breaks(name: str, call: object) -> int:
+        raise ValueError("broken meter")
+
+    answer = measured(peak_tensor_bytes=breaks)
+    assert "memory.tensor: not measured (ValueError: broken meter)" in answer["warnings"]
+    assert value(answer, "latency") is not None
+    assert value(answer, "error.noise") is not None
+
+
+def test_a_figure_that_is_no_number_is_left_out_with_a_warning_that_names_it() -> None:
+    answer = measured(peak_tensor_bytes=lambda name, call: float("nan"))
+    assert value(answer, "memory.tensor") is None
+    assert value(answer, "flops") is not None
+    assert "memory.tensor: not measured (memory.tensor came out as nan)" in answer["warnings"]
+
+
+def test_a_device_with_every_meter_fills_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy, "measure", lambda call, synchronize, counter: energy.Energy(0.25, 60.0, 100))
+    answer = measured(
+        energy_counter=lambda name: SimpleNamespace(source="made up"),
+        kernel_seconds=lambda name, call: (1e-4, 7),
+        process_bytes=lambda name, call: 9 << 20,
+        describe=lambda name: {"tf32": False},
+    )
+    assert (value(answer, "energy"), value(answer, "kernel_time"), value(answer, "memory.process")) == (
+        0.25, 1e-4, 9 << 20,
+    )  # fmt: skip
+    assert answer["details"]["kernels"] == 7
+    assert answer["details"]["energy"] == {"source": "made up", "idle_watts": 60.0, "calls": 100}
+    assert answer["details"]["tf32"] is False
+
+
+def test_retaken_samples_are_stored_apart_and_the_result_is_marked_noisy() -> None:
+    watch = SimpleNamespace(
+        disturbed=lambda: "slow clock", conditions=lambda: Conditions(("it was hot",), {"gpu": {"after": 1}})
+    )
+    answer = measured(watch=lambda name, paired: watch)
+    assert len(answer["details"]["retaken"]) == 3
+    assert answer["details"]["noisy"].startswith("slow clock")
+    assert answer["details"]["gpu"] == {"after": 1}
+    assert "latency: it was hot" in answer["warnings"]
+    assert any(text.startswith("latency: noisy: slow clock") for text in answer["warnings"])
+
+
+def test_later_rounds_take_the_latency_and_what_belongs_to_the_process() -> None:
+    answer = serve.measure(CASE.to_json(), QUICK, None, timing_only=True)
+    assert {m["metric"] for m in answer["measurements"]} == {"setup", "memory.state", "first_call", "latency"}
+
+
+@pytest.mark.parametrize(("cache", "stored"), [(None, "warm"), ("warm", "warm"), ("cold", "cold, ")])
+def test_the_state_of_the_cache_is_stored_and_a_cold_call_is_a_sample_of_its_own(cache: Any, stored: str) -> None:
+    answer = serve.measure(CASE.to_json(), QUICK, None, cache=cache, timing_only=True)
+    assert answer["details"]["cache"].startswith(stored)
+    if cache == "cold":  # warm, it depends on how long a call takes today
+        assert answer["details"]["calls_per_sample"] == 1
+
+
+def test_a_device_that_cannot_empty_its_cache_makes_a_cold_case_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(name: str, cache: str) -> object:
+        raise UnsupportedError("no size is known")
+
+    monkeypatch.setattr(cpu, "stopwatch", refuses)
+    answer = serve.measure(CASE.to_json(), QUICK, None, cache="cold")
+    assert (answer["status"], answer["message"]) == ("unsupported", "no size is known")
+
+
+@pytest.mark.parametrize("scope", ["attention", "layer", "encoder"])
+@pytest.mark.parametrize("name", ["dct-resample", "dct-kv"])
+def test_the_stored_plan_names_the_long_transform_and_the_short_one(name: str, scope: str) -> None:
+    case = Case(name, 512, 4, scope=scope)
+    long, short = plan_dct(512, 128, case.dim), plan_dct(128, 128, case.dim)
+    answer = serve.measure(case.to_json(), QUICK, None, timing_only=True)
+    assert answer["details"]["plan"] == f"{long} + {short}"

@@ -1,0 +1,95 @@
+"""What is timed and counted: one step from a clean state, and the same plan on meta as on the device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from dctbench.model import Case
+from dctbench.transforms import default_cost_model, make_dct, plan_dct
+from dctbench.worker import serve
+from dctbench.worker.devices import cpu
+from dctbench.worker.measure import stated_flops
+from dctbench.worker.metrics.flops import count
+from dctbench.worker.metrics.latency import Timer
+from dctbench.worker.workload import Graphed, make_module, meta_call, place
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("seq_len", [1024, 4096])
+def test_what_is_counted_for_a_gpu_is_planned_with_a_gpus_rates(seq_len: int, dtype: str) -> None:
+    case = Case("dct-x", seq_len, 4, device="cuda:0", dtype=dtype)
+    numbers = getattr(torch, dtype)
+    there, here = (
+        plan_dct(seq_len, seq_len // 4, case.dim, dtype=numbers, device_type=kind) for kind in ("cuda", "cpu")
+    )
+    assert there != here
+    assert make_module(case, "meta").plan == str(there)
+    transform = make_dct(
+        seq_len, seq_len // 4, case.dim, cost_model=default_cost_model("cuda", numbers), dtype=numbers, device="meta"
+    )
+    m, d = seq_len // 4, case.dim
+    expected = 2 * transform.flops(d) + 8 * m * d**2 + 4 * m**2 * d
+    assert stated_flops(case) == expected
+    assert count(meta_call(case)).flops == pytest.approx(expected, rel=0.02)
+
+
+class Linear(nn.Module):
+    """One product, whose memory is known by arithmetic."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, dtype: torch.dtype, device: str) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(dim, dim, dtype=dtype, device=device))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.weight
+
+
+SMALL = Case("tests.worker.test_workload:Linear", 64, heads=2, head_dim=16)
+QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
+
+
+@pytest.mark.parametrize("scope", ["attention", "layer"])
+@pytest.mark.parametrize("mode", ["backward", "train"])
+def test_no_call_adds_to_the_gradients_of_the_one_before(mode: str, scope: str) -> None:
+    case = Case("full", 32, heads=2, head_dim=8, scope=scope, mode=mode)
+    subject = place(case, make_module(case))
+    [*arguments] = subject.arguments[0]
+    ones = torch.ones_like(subject.output(0))
+    expected = torch.autograd.grad(subject.module(*arguments), [*arguments, *subject.module.parameters()], ones)
+    timer = Timer(subject.prepare, subject.call, cpu.stopwatch("cpu", "warm"))
+    timer.time(2 * len(subject.arguments) + 1)  # the first input is visited three times in one block
+    timer.time(len(subject.arguments))  # and once more
+    found = [tensor.grad for tensor in (*arguments, *subject.module.parameters())]
+    torch.testing.assert_close(found, list(expected))
+
+
+@pytest.mark.parametrize("mode", ["backward", "train"])
+def test_a_call_is_prepared_without_gradients_of_earlier_ones(mode: str) -> None:
+    case = Case("full", 32, heads=2, head_dim=8, mode=mode)
+    subject = place(case, make_module(case))
+    for number in range(3):
+        prepared = subject.prepare(number)
+        tensors = [*subject.module.parameters(), *(tensor for one in subject.arguments for tensor in one)]
+        assert [tensor.grad for tensor in tensors] == [None] * len(tensors)
+        subject.call(prepared)
+
+
+@pytest.mark.parametrize(("mode", "outputs"), [("backward", 0), ("train", 1)])
+def test_peak_memory_of_training_is_output_and_gradients_by_arithmetic(mode: str, outputs: int) -> None:
+    case = replace(SMALL, mode=mode)
+    answer = serve.measure(case.to_json(), QUICK, None)
+    [peak] = [one["samples"][0] for one in answer["measurements"] if one["metric"] == "memory.tensor"]
+    n, d = case.seq_len, case.dim
+    assert peak == 4 * ((outputs + 1) * n * d + d * d)  # the output, the input's gradient, the weight's
+
+
+def test_memory_under_a_cuda_graph_is_that_of_the_module_inside_it() -> None:
+    case = Case("full", 32, heads=2, head_dim=8)
+    subject = place(case, make_module(case))
+    graphed = replace(subject, module=Graphed(subject.module))
+    assert graphed.ungraphed().module is subject.module
+    assert subject.ungraphed() is subject
