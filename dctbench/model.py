@@ -252,7 +252,7 @@ class Baseline:
     saved_at: str
 
 
-class Kind(Enum):
+class VerdictKind(Enum):
     """What a gate says of one metric of one case."""
 
     PASS = "PASS"
@@ -269,10 +269,12 @@ class Kind(Enum):
     INCOMPARABLE = "INCOMPARABLE"
 
 
-REGRESSIONS = frozenset({Kind.SLOWER, Kind.WORSE, Kind.OVER_BUDGET, Kind.MISSING, Kind.NEWLY_FAILING})
+REGRESSIONS = frozenset(
+    {VerdictKind.SLOWER, VerdictKind.WORSE, VerdictKind.OVER_BUDGET, VerdictKind.MISSING, VerdictKind.NEWLY_FAILING}
+)
 """What makes a check exit 1."""
-IMPROVEMENTS = frozenset({Kind.FASTER, Kind.BETTER, Kind.FIXED})
-UNDECIDED = frozenset({Kind.INCONCLUSIVE, Kind.INCOMPARABLE})
+IMPROVEMENTS = frozenset({VerdictKind.FASTER, VerdictKind.BETTER, VerdictKind.FIXED})
+UNDECIDED = frozenset({VerdictKind.INCONCLUSIVE, VerdictKind.INCOMPARABLE})
 """What makes a check exit 3 when nothing makes it exit 1."""
 
 
@@ -288,7 +290,7 @@ class Verdict:
 
     case: Case
     metric: str
-    kind: Kind
+    kind: VerdictKind
     base: float | None = None
     head: float | None = None
     effect: float | None = None

@@ -10,7 +10,7 @@ import pytest
 from dctbench import analysis, catalog
 from dctbench.errors import AbsentError, NotLoadedError, UsageError
 from dctbench.page.html import html
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.packages import install
 
@@ -100,10 +100,10 @@ def test_results_may_name_methods_that_are_not_installed_here() -> None:
     """A plugin that was uninstalled, or another machine's: what was measured can still be reported and ranked."""
     run_of = [result("sdpa", 512, 2e-3), result("theirs", 512, 1e-3), result("Some Name", 512, 3e-3)]
     summaries = analysis.summarise(run_of)
-    [standing] = analysis.standings(summaries, "sdpa")
-    assert [s.case.implementation for s in standing.ranked] == ["theirs", "sdpa", "Some Name"]
+    [ranking] = analysis.rankings(summaries, "sdpa")
+    assert [s.case.implementation for s in ranking.ranked] == ["theirs", "sdpa", "Some Name"]
     assert not analysis.is_exact("theirs")
-    recorded = Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, run_of, [one.case for one in run_of])
+    recorded = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, run_of, [one.case for one in run_of])
     assert "theirs" in html([recorded])
     with pytest.raises(UsageError):
         catalog.implementation("theirs")  # to measure it, it must be there

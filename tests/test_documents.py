@@ -38,8 +38,8 @@ def rendered(path: Path) -> str:
     summaries = analysis.arranged(analysis.summarise(results), layout.reference)
     lines = [str(line).rstrip() for line in table_lines(summaries, layout, len(cases), rows_shown=True)]
     wide = 100
-    folded = [part for line in lines for part in ([line] if len(line) <= wide else textwrap.wrap(line, wide))]
-    return "```text\n" + "\n".join(folded) + "\n```\n"
+    wrapped = [part for line in lines for part in ([line] if len(line) <= wide else textwrap.wrap(line, wide))]
+    return "```text\n" + "\n".join(wrapped) + "\n```\n"
 
 
 def test_the_results_in_the_readme_are_those_of_the_committed_run() -> None:

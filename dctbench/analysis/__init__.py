@@ -10,6 +10,7 @@ from dctbench.analysis.budgets import Breach, Budgets, Choice, choose
 from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
+from dctbench.analysis.ranking import Ranking, is_exact, rankings, tied
 from dctbench.analysis.roof import Placed, Roof, distinct_roofs, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
 from dctbench.analysis.speedup import (
@@ -19,21 +20,20 @@ from dctbench.analysis.speedup import (
     Winner,
     compare,
     default_reference,
-    references,
+    reference_by_shape,
 )
-from dctbench.analysis.standing import Standing, is_exact, standings, tied
-from dctbench.analysis.summary import Summary, arranged, method_order, summarise
-from dctbench.analysis.trust import (
+from dctbench.analysis.stability import (
     WIDE,
-    Steadiness,
-    Trouble,
+    Instability,
+    Stability,
     by_luck,
     common_shape,
     round_levels,
     samples_by_round,
-    steadiness,
+    stability,
     stop_reasons,
 )
+from dctbench.analysis.summary import Summary, arranged, method_order, summarise
 
 __all__ = [
     "REFERENCE",
@@ -44,16 +44,16 @@ __all__ = [
     "Choice",
     "Crossing",
     "Feasible",
+    "Instability",
     "Payoff",
     "PayoffRange",
     "Placed",
+    "Ranking",
     "Roof",
     "Scaling",
     "Speedup",
-    "Standing",
-    "Steadiness",
+    "Stability",
     "Summary",
-    "Trouble",
     "Winner",
     "arranged",
     "by_luck",
@@ -67,12 +67,12 @@ __all__ = [
     "is_exact",
     "method_order",
     "payoffs",
-    "references",
+    "rankings",
+    "reference_by_shape",
     "round_levels",
     "samples_by_round",
     "scalings",
-    "standings",
-    "steadiness",
+    "stability",
     "stop_reasons",
     "summarise",
     "tied",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dctbench.analysis.standing import Standing, ties
+from dctbench.analysis.ranking import Ranking, ties
 from dctbench.analysis.summary import Summary
 
 
@@ -59,12 +59,12 @@ class Choice:
     unmeasured: tuple[tuple[Summary, tuple[Breach, ...]], ...]
 
 
-def choose(standing: Standing, budgets: Budgets) -> Choice:
+def choose(ranking: Ranking, budgets: Budgets) -> Choice:
     """The methods of one shape sorted by what the budgets say of them; each list keeps the order of latency."""
     within: list[Summary] = []
     over: list[tuple[Summary, tuple[Breach, ...]]] = []
     unmeasured: list[tuple[Summary, tuple[Breach, ...]]] = []
-    for summary in standing.ranked:
+    for summary in ranking.ranked:
         found = breaches(summary, budgets)
         broken = tuple(breach for breach in found if breach.value is not None)
         if broken:

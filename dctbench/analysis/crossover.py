@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from dctbench.analysis.speedup import Speedup, Winner, compare, references
+from dctbench.analysis.speedup import Speedup, Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
 
@@ -63,7 +63,7 @@ class PayoffRange:
 def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
     """For each method and ratio: at which lengths it is faster than the reference, as far as was measured."""
     summaries = list(summaries)
-    found = references(summaries, reference)
+    found = reference_by_shape(summaries, reference)
     rows: dict[tuple[object, ...], list[tuple[Summary, Speedup | None]]] = {}
     for summary in summaries:
         if summary.case.implementation != reference:

@@ -62,7 +62,7 @@ def _winner_of(low: float, high: float) -> Winner:
     return Winner.FASTER if low > 1 else Winner.SLOWER if high < 1 else Winner.TIE
 
 
-def references(summaries: Iterable[Summary], name: str = REFERENCE) -> dict[tuple[object, ...], Summary]:
+def reference_by_shape(summaries: Iterable[Summary], name: str = REFERENCE) -> dict[tuple[object, ...], Summary]:
     """The reference's summary by shape."""
     return {s.case.shape: s for s in summaries if s.case.implementation == name}
 

@@ -14,22 +14,22 @@ from typing import Any, Literal
 from dctbench import __version__, catalog, errors
 from dctbench.analysis import Summary
 from dctbench.app import check_baseline
-from dctbench.app.check_rules import reaching
 from dctbench.app.check_rules import rules as rules_of
+from dctbench.app.check_rules import with_enough_pairs
 from dctbench.cli.options import axes, baselines
 from dctbench.cli.tables.comparison import print_outcome
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.gate_progress import GateProgress
 from dctbench.cli.terminal.notices import say
 from dctbench.cli.terminal.streams import outlive_readers, typed
-from dctbench.compare import WITNESS, Judgement, Outcome, Rules, apart, differences
-from dctbench.compare.checked import written
+from dctbench.compare import CONTROL, Judgement, Outcome, Rules, differences, incomparable_because
+from dctbench.compare.check_settings import check_settings
 from dctbench.compare.rules import device_kind
 from dctbench.exporters.junit import junit_xml
 from dctbench.machine import nvml
 from dctbench.model import Case, Environment, Run, Suite
 from dctbench.runners.local import LocalRunner, LocalSettings
-from dctbench.runs.lookup import Recorded, resolve
+from dctbench.runs.lookup import RecordedRun, resolve
 from dctbench.scheduler import pairs
 from dctbench.scheduler.plan import Plan, make_plan, plan_cases
 from dctbench.spec import suites
@@ -71,7 +71,7 @@ def check(flags: Mapping[str, Any], given: Container[str]) -> int:
         runner = stack.enter_context(_runner(wanted, paired=baseline is None))
         nvml.require(wanted.axes["device"], runner.variables)
         prepared = _Check.prepare(wanted, cases, flags, runner)
-        reached = reaching(prepared.rules, prepared.judged, baseline, wanted, flags)
+        reached = with_enough_pairs(prepared.rules, prepared.judged, baseline, wanted, flags)
         prepared = replace(prepared, rules=reached)
         base = None if baseline else stack.enter_context(_runner(wanted, flags["base_python"], paired=True))
         store = stack.enter_context(open_for_run(flags["store"], say, create=True))
@@ -123,13 +123,13 @@ class _Check:
         """
         rules = rules_of(wanted, flags, runner.environment.fingerprint)
         asked = list(wanted.axes["impl"])
-        names = list(dict.fromkeys([*asked, rules.reference, WITNESS]))
+        names = list(dict.fromkeys([*asked, rules.reference, CONTROL]))
         wanted = suites.override(wanted, {"impl": names}, {"rounds": rules.pairs})
         known = results_of_machine(flags["store"], runner.environment.fingerprint)
         if cases is None:
             plan = make_plan(wanted, runner, known)
         else:
-            added = [case for name in (rules.reference, WITNESS) for case in _beside(cases, name, runner)]
+            added = [case for name in (rules.reference, CONTROL) for case in _beside(cases, name, runner)]
             plan = plan_cases(dict.fromkeys([*cases, *added]), wanted.settings, runner, known)
         judged = tuple(case for case in plan.cases if case.implementation in asked)
         beside = tuple(case for case in plan.cases if case.implementation not in asked)
@@ -156,13 +156,13 @@ class _Check:
             )
         return self._outcome(base, head, judgement, [base_runner.environment])
 
-    def against_stored(self, baseline: Recorded, store: Store) -> Outcome:
+    def against_stored(self, baseline: RecordedRun, store: Store) -> Outcome:
         """Processes of head, beside those of a stored run."""
         head = self._run("head", self.runner, base=baseline.run.id)
         here = self.runner.environment.fingerprint
         fingerprints = {result.fingerprint for result in baseline.results}
         known = set(self.plan.cases)
-        another = apart(baseline.run, head, (fingerprints, {here}))
+        another = incomparable_because(baseline.run, head, (fingerprints, {here}))
         self.runner.sampling_of = self._sampling(self.judged if another else self._untimed(baseline.summaries))
         side = self._side(head, self.runner, self.plan.cases, store)
         with self._progress("process", store) as progress:
@@ -244,7 +244,7 @@ class _Check:
             argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__ if side == "head" else runner.version or "unknown",
-            settings={**self.suite.settings, "check": written(side, asked, self.rules, warnings, **about)},
+            settings={**self.suite.settings, "check": check_settings(side, asked, self.rules, warnings, **about)},
         )
 
     def _side(self, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store) -> pairs.Side:
@@ -292,7 +292,7 @@ def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[
     return {case: replace(case, implementation=name, ratio=case.ratio if uses_ratio else None) for case in cases}
 
 
-def _baseline(store: str, reference: str) -> Recorded:
+def _baseline(store: str, reference: str) -> RecordedRun:
     """The stored run to compare with.
 
     Raises:

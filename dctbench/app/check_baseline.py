@@ -11,16 +11,16 @@ from collections.abc import Iterable
 
 from dctbench import catalog
 from dctbench.app.code_loading import check_stored_run, own_code
-from dctbench.compare.checked import checked
+from dctbench.compare.check_settings import read_check_settings
 from dctbench.errors import UsageError
 from dctbench.model import COMPARED_SETTINGS, Case, Run, Suite
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import axes, suites
 
 _SETTINGS = ("case_timeout", *COMPARED_SETTINGS)
 
 
-def check_suite_is_known(baseline: Recorded) -> None:
+def check_suite_is_known(baseline: RecordedRun) -> None:
     """Refuse a baseline whose suite only its file can tell, for that suite was not named.
 
     Raises:
@@ -34,7 +34,7 @@ def check_suite_is_known(baseline: Recorded) -> None:
         )
 
 
-def wanted(baseline: Recorded) -> tuple[Suite, tuple[Case, ...]]:
+def wanted(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
     """The suite of a baseline with the baseline's own settings and axes, and the cases that are measured again.
 
     Its axis of implementations holds those that get a verdict; references that a check had added have cases only.
@@ -70,5 +70,5 @@ def wanted(baseline: Recorded) -> tuple[Suite, tuple[Case, ...]]:
 
 def _judged(run: Run, names: Iterable[str]) -> list[str]:
     """The implementations that get a verdict: of a check those that it was asked for, of any other run all."""
-    check = checked(run)
+    check = read_check_settings(run)
     return [name for name in names if check is None or check.asked is None or name in check.asked]

@@ -9,10 +9,10 @@ from typing import Any
 from dctbench import analysis, errors
 from dctbench.cli.terminal.notices import say
 from dctbench.compare import TOLERANCES, Rules
+from dctbench.compare.detectability import Detectability
 from dctbench.compare.noise import noise
-from dctbench.compare.reach import Reach
 from dctbench.model import Case, Suite
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import gate
 from dctbench.store import MissingError, UnreachableError, open_store
 
@@ -39,7 +39,7 @@ def rules(suite: Suite, flags: Mapping[str, Any], fingerprint: str) -> Rules:
     tolerance = given.get("tolerance")
     return Rules(
         reference=given.get("reference", usual.reference),
-        latency=usual_tolerances(suite, flags["store"], fingerprint) if tolerance is None else tolerance,
+        latency=default_tolerances(suite, flags["store"], fingerprint) if tolerance is None else tolerance,
         flops=given.get("tolerance_flops", usual.flops),
         memory=given.get("tolerance_memory", usual.memory),
         error=given.get("tolerance_error", usual.error),
@@ -50,8 +50,8 @@ def rules(suite: Suite, flags: Mapping[str, Any], fingerprint: str) -> Rules:
     )
 
 
-def reaching(
-    rules: Rules, judged: Sequence[Case], baseline: Recorded | None, suite: Suite, flags: Mapping[str, Any]
+def with_enough_pairs(
+    rules: Rules, judged: Sequence[Case], baseline: RecordedRun | None, suite: Suite, flags: Mapping[str, Any]
 ) -> Rules:
     """The rules with as many pairs at most as it takes to prove a slowdown, where nobody said how many.
 
@@ -67,12 +67,19 @@ def reaching(
     timed = [case for case in judged if stored is None or case in stored]
     if not timed:
         return rules
-    reach = Reach(len(timed), None if stored is None else min(stored[case] for case in timed), rules.max_pairs)
-    raised = reach.needed
-    if not reach.enough and "max_pairs" not in {**suite.gate, **_given(flags)} and raised and raised <= MOST_RAISED:
+    detectability = Detectability(
+        len(timed), None if stored is None else min(stored[case] for case in timed), rules.max_pairs
+    )
+    raised = detectability.needed
+    if (
+        not detectability.enough
+        and "max_pairs" not in {**suite.gate, **_given(flags)}
+        and raised
+        and raised <= MOST_RAISED
+    ):
         return replace(rules, max_pairs=raised)
-    if not reach.enough:
-        say(f"warning: {reach.warning}")
+    if not detectability.enough:
+        say(f"warning: {detectability.warning}")
     return rules
 
 
@@ -85,7 +92,7 @@ def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def usual_tolerances(suite: Suite, store: str, fingerprint: str) -> Mapping[str, float]:
+def default_tolerances(suite: Suite, store: str, fingerprint: str) -> Mapping[str, float]:
     """By kind of device: of CPUs what the latest `dctbench noise` in this environment found, else what is known of all.
 
     `dctbench noise` measures the CPU, so that a GPU beside it keeps its own.

@@ -31,7 +31,7 @@ from dctbench.scheduler.sweep import run_sweep
 from dctbench.store import RETRIED, Store, clean_label, masked, results_of_machine
 from dctbench.text.format import format_duration
 from dctbench.text.sanitize import counted, harmless
-from dctbench.text.untrusted import Bad
+from dctbench.text.untrusted import InvalidDataError
 
 Present = Callable[[Store, Run], None]
 
@@ -96,7 +96,7 @@ def _check_settings(run: Run) -> None:
     """Whether more of a run can be measured: one that was imported may be of another kind, or made by hand."""
     try:
         check_to_go_on(run.settings)
-    except Bad as bad:
+    except InvalidDataError as bad:
         raise errors.UsageError(
             f"run {run.short_id} cannot be gone on with: {bad}", hint="it was imported; start a new run"
         ) from None

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from dctbench.compare.change import CONFIRMING
 from dctbench.compare.judgement import Comparison, Judgement, judge
-from dctbench.compare.outcome import Difference, Outcome, apart, differences
-from dctbench.compare.rules import ALPHA, FLOORS, TOLERANCES, WITNESS, Rules
+from dctbench.compare.outcome import Difference, Outcome, differences, incomparable_because
+from dctbench.compare.rules import ALPHA, CONTROL, FLOORS, TOLERANCES, Rules
 
 __all__ = [
     "ALPHA",
     "CONFIRMING",
+    "CONTROL",
     "FLOORS",
     "TOLERANCES",
-    "WITNESS",
     "Comparison",
     "Difference",
     "Judgement",
     "Outcome",
     "Rules",
-    "apart",
     "differences",
+    "incomparable_because",
     "judge",
 ]

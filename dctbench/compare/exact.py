@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dctbench.analysis import Summary
 from dctbench.analysis.budgets import breaches, budgeted
 from dctbench.compare.rules import Rules
-from dctbench.model import NOT_LOADED, TURNS, Case, Kind, Verdict
+from dctbench.model import NOT_LOADED, TURNS, Case, Verdict, VerdictKind
 
 STATUS = "status"
 BUDGET = "budget."
@@ -31,20 +31,20 @@ def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | No
     """
     kind, reason = None, ""
     if head is None:
-        kind, reason = Kind.MISSING, "measured in base, not in head"
+        kind, reason = VerdictKind.MISSING, "measured in base, not in head"
     elif base is None:
         new = head.status == "ok"
-        kind = Kind.NEW if new else Kind.NEWLY_FAILING
+        kind = VerdictKind.NEW if new else VerdictKind.NEWLY_FAILING
         reason = "base has no such case" if new else f"new, and head ended: {ending(head)}"
     elif head.status != "ok" and base.status != "ok":
-        kind = Kind.INCOMPARABLE
+        kind = VerdictKind.INCOMPARABLE
         reason = f"fails on both sides (base ended: {ending(base)}; head: {ending(head)})"
     elif head.status != "ok":
-        kind, reason = Kind.NEWLY_FAILING, f"ran in base, head ended: {ending(head)}"
+        kind, reason = VerdictKind.NEWLY_FAILING, f"ran in base, head ended: {ending(head)}"
     elif not ran(base) and base.details.get(NOT_LOADED):
-        kind, reason = Kind.INCOMPARABLE, f"base could not load it: {base.message}"
+        kind, reason = VerdictKind.INCOMPARABLE, f"base could not load it: {base.message}"
     elif not ran(base):
-        kind, reason = Kind.FIXED, f"runs now, base ended: {ending(base)}"
+        kind, reason = VerdictKind.FIXED, f"runs now, base ended: {ending(base)}"
     return None if kind is None else Verdict(case, STATUS, kind, reason=reason)
 
 
@@ -93,17 +93,17 @@ def _values(
     if incomparable or before is None or now is None:
         absent = "base" if before is None else "head"
         reason = incomparable or f"not measured in {absent}"
-        yield Verdict(head.case, metric, Kind.INCOMPARABLE, before, now, reason=reason)
+        yield Verdict(head.case, metric, VerdictKind.INCOMPARABLE, before, now, reason=reason)
         return
     effect = now / before if before else None if now else 1.0
     if abs(now - before) <= least:
-        kind = Kind.PASS
+        kind = VerdictKind.PASS
     elif now > before * (1 + tolerance):
-        kind = Kind.WORSE
+        kind = VerdictKind.WORSE
     elif now < before / (1 + tolerance):
-        kind = Kind.BETTER
+        kind = VerdictKind.BETTER
     else:
-        kind = Kind.PASS
+        kind = VerdictKind.PASS
     yield Verdict(head.case, metric, kind, before, now, effect, tolerance=tolerance)
 
 
@@ -115,8 +115,10 @@ def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
     broken = {breach.budget for breach in breaches(head, rules.budgets)}
     for name, limit in rules.budgets.given.items():
         known = values[name] is not None
-        kind = Kind.PASS if name not in broken else Kind.OVER_BUDGET if known else Kind.INCONCLUSIVE
+        kind = (
+            VerdictKind.PASS if name not in broken else VerdictKind.OVER_BUDGET if known else VerdictKind.INCONCLUSIVE
+        )
         reason = "" if known else "not measured"
-        if kind is Kind.OVER_BUDGET and name == "latency_p99" and any(TURNS in r.details for r in head.rounds):
+        if kind is VerdictKind.OVER_BUDGET and name == "latency_p99" and any(TURNS in r.details for r in head.rounds):
             reason = "in turns with base; by itself it may be faster"
         yield Verdict(head.case, BUDGET + _BUDGETED[name], kind, head=values[name], tolerance=limit, reason=reason)

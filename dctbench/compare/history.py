@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
-from dctbench.compare.checked import checked, in_turns
+from dctbench.compare.check_settings import in_turns, read_check_settings
 from dctbench.errors import UsageError
 from dctbench.model import Case, Run, canonical_json
 from dctbench.stats.changepoint import LEAST_POINTS, level_starts
@@ -120,7 +120,7 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     for state in store.runs():
         found = {s.case: s for s in summarise(store.results(state.run.id, [case.id, beside.id]))}
         own = found.get(case)
-        check = checked(state.run)
+        check = read_check_settings(state.run)
         if own is None or (check is not None and check.side == "base"):
             continue
         if own.latency is None:

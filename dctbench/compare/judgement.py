@@ -9,25 +9,25 @@ from dataclasses import dataclass, field, replace
 from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
 from dctbench.compare.change import Change, paired, unpaired
-from dctbench.compare.latency import Finding, Timed, findings
-from dctbench.compare.reach import Reach
-from dctbench.compare.rules import WITNESS, Rules, floor
-from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
+from dctbench.compare.detectability import Detectability
+from dctbench.compare.latency import LatencyCall, Timed, latency_calls
+from dctbench.compare.rules import CONTROL, Rules, floor
+from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Verdict, VerdictKind
 
 LATENCY = "latency"
 BASE_FAILED = "base failed in some of its processes"
 _KINDS = {
-    Finding.SLOWER: Kind.SLOWER,
-    Finding.FASTER: Kind.FASTER,
-    Finding.WITHIN: Kind.PASS,
-    Finding.OPEN: Kind.INCONCLUSIVE,
-    Finding.DISPUTED: Kind.INCONCLUSIVE,
-    Finding.UNPROVEN: Kind.INCONCLUSIVE,
+    LatencyCall.SLOWER: VerdictKind.SLOWER,
+    LatencyCall.FASTER: VerdictKind.FASTER,
+    LatencyCall.WITHIN: VerdictKind.PASS,
+    LatencyCall.OPEN: VerdictKind.INCONCLUSIVE,
+    LatencyCall.DISPUTED: VerdictKind.INCONCLUSIVE,
+    LatencyCall.UNPROVEN: VerdictKind.INCONCLUSIVE,
 }
 _REASONS = {
-    Finding.OPEN: "more processes are needed",
-    Finding.DISPUTED: "the raw change and the change against the references disagree",
-    Finding.UNPROVEN: "beyond the tolerance by its median, but not in enough of the processes",
+    LatencyCall.OPEN: "more processes are needed",
+    LatencyCall.DISPUTED: "the raw change and the change against the references disagree",
+    LatencyCall.UNPROVEN: "beyond the tolerance by its median, but not in enough of the processes",
 }
 
 
@@ -49,7 +49,7 @@ class Comparison:
     counterparts: Mapping[Case, Case]
     paired: bool
     missing: Sequence[Case] = ()
-    apart: str | None = None
+    incomparable_because: str | None = None
     same_machine: bool = True
 
     def sides(self, case: Case) -> tuple[Summary | None, Summary | None]:
@@ -93,17 +93,17 @@ class Judgement:
     open: tuple[Case, ...] = ()
     confirming: bool = False
     drift: Mapping[str, float] = field(default_factory=dict)
-    blind: Reach | None = None
+    blind: Detectability | None = None
 
-    def by_case(self) -> dict[Case, Kind]:
+    def by_case(self) -> dict[Case, VerdictKind]:
         """The verdict on each case as a whole: its gravest one, or its best where nothing is grave."""
-        ranks = [k for group in (REGRESSIONS, UNDECIDED, IMPROVEMENTS) for k in Kind if k in group] + [
-            Kind.NEW,
-            Kind.PASS,
+        ranks = [k for group in (REGRESSIONS, UNDECIDED, IMPROVEMENTS) for k in VerdictKind if k in group] + [
+            VerdictKind.NEW,
+            VerdictKind.PASS,
         ]
-        found: dict[Case, Kind] = {}
+        found: dict[Case, VerdictKind] = {}
         for verdict in self.verdicts:
-            known = found.get(verdict.case, Kind.PASS)
+            known = found.get(verdict.case, VerdictKind.PASS)
             found[verdict.case] = min(known, verdict.kind, key=ranks.index)
         return found
 
@@ -113,7 +113,8 @@ class Judgement:
         or never ran it has no figure.
         """
         return any(
-            v.kind not in (Kind.NEW, Kind.FIXED) and not v.metric.startswith(exact.BUDGET) for v in self.verdicts
+            v.kind not in (VerdictKind.NEW, VerdictKind.FIXED) and not v.metric.startswith(exact.BUDGET)
+            for v in self.verdicts
         )
 
     def exit_code(self, inconclusive: str | None = None) -> int:
@@ -124,9 +125,9 @@ class Judgement:
         kinds = {verdict.kind for verdict in self.verdicts}
         if kinds & REGRESSIONS:
             return 1
-        if Kind.INCOMPARABLE in kinds or not self.compares:
+        if VerdictKind.INCOMPARABLE in kinds or not self.compares:
             return 3
-        unsure = [verdict for verdict in self.verdicts if verdict.kind is Kind.INCONCLUSIVE]
+        unsure = [verdict for verdict in self.verdicts if verdict.kind is VerdictKind.INCONCLUSIVE]
         if self.blind and inconclusive == "pass" and any(verdict.metric == LATENCY for verdict in unsure):
             return 3
         if unsure:
@@ -136,25 +137,25 @@ class Judgement:
 
 def judge(comparison: Comparison, rules: Rules) -> Judgement:
     """The verdicts by what has been measured so far; pure, so that stored results give the same again."""
-    standing = {case: _standing(comparison, rules, case) for case in comparison.counterparts}
-    first = _timed(comparison, rules, [case for case, verdict in standing.items() if verdict is None], fresh=False)
-    found = findings(first, rules)
-    still = tuple(case for case, finding in found.items() if finding is Finding.OPEN)
+    ranking = {case: _standing(comparison, rules, case) for case in comparison.counterparts}
+    first = _timed(comparison, rules, [case for case, verdict in ranking.items() if verdict is None], fresh=False)
+    found = latency_calls(first, rules)
+    still = tuple(case for case, latency_call in found.items() if latency_call is LatencyCall.OPEN)
     if comparison.paired and rules.confirm:
-        more = [case for case, verdict in standing.items() if _wants_another(comparison, rules, case, verdict)]
+        more = [case for case, verdict in ranking.items() if _wants_another(comparison, rules, case, verdict)]
         still += tuple(case for case in more if case not in still)
-    suspects = [case for case, finding in found.items() if finding is Finding.SLOWER]
+    suspects = [case for case, latency_call in found.items() if latency_call is LatencyCall.SLOWER]
     confirming = bool(suspects) and not (still and rules.confirm)
     second: dict[Case, Timed] = {}
     if confirming:
         second = _timed(comparison, rules, suspects, fresh=True)
         if not rules.confirm:
             second = {case: one for case, one in second.items() if one.change.count}
-        confirmed = findings(second, rules)
-        still += tuple(case for case, finding in confirmed.items() if finding is Finding.OPEN)
+        confirmed = latency_calls(second, rules)
+        still += tuple(case for case, latency_call in confirmed.items() if latency_call is LatencyCall.OPEN)
         found |= confirmed
     verdicts: list[Verdict] = []
-    for case, verdict in standing.items():
+    for case, verdict in ranking.items():
         if verdict is not None:
             verdicts.append(verdict)
         else:
@@ -165,24 +166,28 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules), _blind(first, rules))
 
 
-def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Reach | None:
+def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Detectability | None:
     """What the processes of a gate reach, where that is not enough; of two stored runs nobody waits for a verdict."""
     stored = [one.change.stored(one.primary) for one in timed.values() if one.change.count]
     if not stored or not rules.confirm:
         return None
-    reach = Reach(len(stored), min((number for number in stored if number is not None), default=None), rules.max_pairs)
-    return None if reach.enough else reach
+    detectability = Detectability(
+        len(stored), min((number for number in stored if number is not None), default=None), rules.max_pairs
+    )
+    return None if detectability.enough else detectability
 
 
 def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | None:
     """As of `exact.runs`; but where base's own references do not run either, base is broken and nothing is fixed."""
     found = exact.runs(case, *comparison.sides(case))
-    if found is None or found.kind is not Kind.FIXED:
+    if found is None or found.kind is not VerdictKind.FIXED:
         return found
-    broken = comparison.broken(case, (rules.reference, WITNESS))
+    broken = comparison.broken(case, (rules.reference, CONTROL))
     if broken is None:
         return found
-    return replace(found, kind=Kind.INCOMPARABLE, reason=f"{found.reason}; the reference {broken} does not run there")
+    return replace(
+        found, kind=VerdictKind.INCOMPARABLE, reason=f"{found.reason}; the reference {broken} does not run there"
+    )
 
 
 def _wants_another(comparison: Comparison, rules: Rules, case: Case, verdict: Verdict | None) -> bool:
@@ -192,21 +197,21 @@ def _wants_another(comparison: Comparison, rules: Rules, case: Case, verdict: Ve
     not there yet: each of the pairs that every case gets brings its share of them.
     """
     base, head = comparison.sides(case)
-    if verdict is not None and verdict.kind is Kind.FIXED and base is not None and len(base.rounds) < 2:
+    if verdict is not None and verdict.kind is VerdictKind.FIXED and base is not None and len(base.rounds) < 2:
         return True
     limited = rules.budgets.latency_p99 is not None and rules.budgeted(case)
     return limited and head is not None and head.status == "ok" and head.p99 is None and len(head.rounds) < rules.pairs
 
 
 def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh: bool) -> dict[Case, Timed]:
-    if comparison.apart:
+    if comparison.incomparable_because:
         return {}
     timed = {}
     for case in cases:
         base, head = comparison.sides(case)
         if base is None or head is None or base.latency is None or base.status != "ok":
             continue
-        references = comparison.references(case, (rules.reference, WITNESS))
+        references = comparison.references(case, (rules.reference, CONTROL))
         beside = None if case.implementation == rules.reference else rules.reference
         if beside is not None and beside not in references:
             continue  # without its reference a change cannot be told from a drift
@@ -215,8 +220,8 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         primary = None if comparison.paired else beside
         if primary is not None and change.count and primary not in change.series:
             continue
-        witnesses = tuple(name for name in references if name != primary and name in change.series)
-        timed[case] = Timed(case, change, primary, witnesses, base.latency.value, floor(case))
+        controls = tuple(name for name in references if name != primary and name in change.series)
+        timed[case] = Timed(case, change, primary, controls, base.latency.value, floor(case))
     return timed
 
 
@@ -226,7 +231,7 @@ def _compared(
     case: Case,
     first: Timed | None,
     second: Timed | None,
-    finding: Finding | None,
+    latency_call: LatencyCall | None,
 ) -> list[Verdict]:
     """All verdicts of a case that runs on both sides."""
     base, head = comparison.sides(case)
@@ -236,14 +241,16 @@ def _compared(
     if failed:  # what it counted where it ran stands
         [base] = summarise(result for result in base.rounds if result.status == "ok")
     shown = second if second is not None and second.change.count else first
-    if shown is None or finding is None or not shown.change.count:
+    if shown is None or latency_call is None or not shown.change.count:
         reason = (
-            failed or comparison.apart or f"the reference {rules.reference} was not measured beside it on both sides"
+            failed
+            or comparison.incomparable_because
+            or f"the reference {rules.reference} was not measured beside it on both sides"
         )
         latency = _incomparable(base, head, rules, reason)
     else:
-        latency = _latency(base, head, rules, shown, finding)
-        if shown is second and finding is not Finding.SLOWER:
+        latency = _latency(base, head, rules, shown, latency_call)
+        if shown is second and latency_call is not LatencyCall.SLOWER:
             again = "slower at first, and fresh processes did not say it again"
             latency = replace(latency, reason=f"{again}; {latency.reason}" if latency.reason else again)
     return [latency, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
@@ -254,17 +261,17 @@ def _incomparable(base: Summary, head: Summary, rules: Rules, reason: str) -> Ve
     before, now = seconds
     raw = now / before if before and now else None
     allowed = rules.tolerance(head.case)
-    return Verdict(head.case, LATENCY, Kind.INCOMPARABLE, before, now, raw=raw, tolerance=allowed, reason=reason)
+    return Verdict(head.case, LATENCY, VerdictKind.INCOMPARABLE, before, now, raw=raw, tolerance=allowed, reason=reason)
 
 
-def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: Finding) -> Verdict:
+def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, latency_call: LatencyCall) -> Verdict:
     assert base.latency is not None
     assert head.latency is not None
     interval = shown.change.interval(shown.primary)
     return Verdict(
         head.case,
         LATENCY,
-        _KINDS[finding],
+        _KINDS[latency_call],
         base.latency.value,
         head.latency.value,
         effect=shown.change.effect(shown.primary),
@@ -272,7 +279,7 @@ def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, finding: 
         high=interval.high if interval else None,
         raw=shown.change.effect(None),
         tolerance=rules.tolerance(head.case),
-        reason=_REASONS.get(finding, ""),
+        reason=_REASONS.get(latency_call, ""),
     )
 
 
@@ -283,7 +290,7 @@ def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
     """
     form: Callable[..., Change] = paired if comparison.paired else unpaired
     drift = {}
-    for name in (rules.reference, WITNESS):
+    for name in (rules.reference, CONTROL):
         changes = []
         for case, head in comparison.head.items():
             base = comparison.base.get(case)

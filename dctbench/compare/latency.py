@@ -17,7 +17,7 @@ from dctbench.model import Case
 from dctbench.stats.sequential import holm
 
 
-class Finding(Enum):
+class LatencyCall(Enum):
     """What the processes so far say of one case."""
 
     SLOWER = "slower"
@@ -34,24 +34,24 @@ class Finding(Enum):
 class Timed:
     """A case that has latencies on both sides. `primary` is the reference that it is judged against, None: raw.
 
-    `witnesses` are the references against which the change has to say the same.
+    `controls` are the references against which the change has to say the same.
     """
 
     case: Case
     change: Change
     primary: str | None
-    witnesses: tuple[str, ...]
+    controls: tuple[str, ...]
     seconds: float
     """Median of base, which turns a share into seconds for the floor."""
     floor: float
 
 
-def findings(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPHA) -> dict[Case, Finding]:
+def latency_calls(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPHA) -> dict[Case, LatencyCall]:
     """One finding per case; Holm's correction is over all of them."""
     cases = [case for case, one in timed.items() if one.change.count]
     p_values = [_p_slower(timed[case], rules) for case in cases]
     held = dict(zip(cases, holm(p_values, alpha), strict=True))
-    return {case: _finding(one, held.get(case, False), rules, alpha) for case, one in timed.items()}
+    return {case: _latency_call(one, held.get(case, False), rules, alpha) for case, one in timed.items()}
 
 
 def _p_slower(one: Timed, rules: Rules) -> float:
@@ -61,24 +61,24 @@ def _p_slower(one: Timed, rules: Rules) -> float:
     return one.change.p_slower(one.primary, rules.tolerance(one.case)) if looked_at else 1.0
 
 
-def _finding(one: Timed, proven: bool, rules: Rules, alpha: float) -> Finding:
+def _latency_call(one: Timed, proven: bool, rules: Rules, alpha: float) -> LatencyCall:
     change = one.change
     if change.count < rules.pairs:
-        return Finding.OPEN
+        return LatencyCall.OPEN
     most = change.count >= rules.max_pairs
     beyond = _beyond(one, one.primary, rules)
-    agreed = all(_beyond(one, witness, rules) == beyond for witness in one.witnesses)
+    agreed = all(_beyond(one, control, rules) == beyond for control in one.controls)
     if beyond and proven and agreed:
-        return Finding.SLOWER
+        return LatencyCall.SLOWER
     if not beyond and agreed:
         gained = _has_gained(one, rules)
         if gained and one.change.p_faster(one.primary, rules.tolerance(one.case)) <= alpha:
-            return Finding.FASTER
+            return LatencyCall.FASTER
         if most or (not gained and _plainly_within(one, rules)):
-            return Finding.WITHIN
+            return LatencyCall.WITHIN
     if not most:
-        return Finding.OPEN
-    return Finding.UNPROVEN if agreed else Finding.DISPUTED
+        return LatencyCall.OPEN
+    return LatencyCall.UNPROVEN if agreed else LatencyCall.DISPUTED
 
 
 def _beyond(one: Timed, series: str | None, rules: Rules) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dctbench.analysis import Summary, references
+from dctbench.analysis import Summary, reference_by_shape
 from dctbench.model import Case
 from dctbench.stats.robust import quantile
 
@@ -47,7 +47,7 @@ class Noise:
 
 def noise(summaries: Sequence[Summary], reference: str) -> Noise | None:
     """The noise that a run of several rounds shows, or None where it has too few rounds or no reference."""
-    found = references(summaries, reference)
+    found = reference_by_shape(summaries, reference)
     raw: list[float] = []
     relative: list[float] = []
     cases = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dctbench.compare.checked import in_turns
+from dctbench.compare.check_settings import in_turns
 from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
 from dctbench.machine.environment import STABLE, STABLE_OF_GPU
@@ -55,7 +55,7 @@ def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tup
     )
 
 
-def apart(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> str | None:
+def incomparable_because(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> str | None:
     """Why latencies of two runs say nothing about each other, in words; None where they may be compared."""
     before, now = fingerprints
     if not before & now:

@@ -11,7 +11,7 @@ from dctbench.model import Case
 
 ALPHA = 0.05
 """The level of each of the two looks, at first and at fresh pairs, over all cases of the gate together."""
-WITNESS = "none"
+CONTROL = "none"
 """The second reference: drift that one reference does not cancel shows as a difference between the two."""
 TOLERANCES: Mapping[str, float] = MappingProxyType({"cpu": 0.25, "cuda": 0.07, "mps": 0.07})
 """Changes of latency that pass where nothing is known of this machine's noise: a shared CPU, a GPU."""

@@ -6,22 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dctbench.analysis import REFERENCE, Summary, arranged, default_reference
-from dctbench.compare.checked import Checked, checked
+from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.exact import BUDGET
 from dctbench.compare.judgement import Comparison, judge
-from dctbench.compare.outcome import Outcome, apart, differences
+from dctbench.compare.outcome import Outcome, differences, incomparable_because
 from dctbench.compare.rules import Rules
 from dctbench.errors import CannotJudgeError
-from dctbench.model import Case, Kind, Verdict
-from dctbench.runs.lookup import Recorded
+from dctbench.model import Case, Verdict, VerdictKind
+from dctbench.runs.lookup import RecordedRun
 
 _FEWEST = 2
 """Processes that a difference between two runs takes at least: one alone says nothing of the next."""
-_ALONE = frozenset({Kind.NEW, Kind.MISSING, Kind.INCOMPARABLE})
+_ALONE = frozenset({VerdictKind.NEW, VerdictKind.MISSING, VerdictKind.INCOMPARABLE})
 
 
 def compare_stored(
-    base: Recorded, head: Recorded, *, reference: str | None = None, tolerance: float | None = None
+    base: RecordedRun, head: RecordedRun, *, reference: str | None = None, tolerance: float | None = None
 ) -> Outcome:
     """Everything that can be said of two runs; exit code 0 when something could be compared, else 3.
 
@@ -42,7 +42,7 @@ def compare_stored(
                 f"run {side.run.short_id} has no results yet", hint="go on with: dctbench run --resume"
             )
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
-    check = checked(head.run)
+    check = read_check_settings(head.run)
     usual = Rules(reference=default_reference(set(sides[0]) & set(sides[1])) or REFERENCE)
     rules = replace(check.rules if check else usual, pairs=_FEWEST, confirm=False)
     if check is None or check.base != base.run.id:  # how many processes were the most says something of its own sides
@@ -60,7 +60,7 @@ def compare_stored(
         counterparts=counterparts,
         paired=paired,
         missing=[case for case in sides[0] if case not in ours and case.implementation not in beside],
-        apart=None if paired else apart(base.run, head.run, fingerprints),
+        incomparable_because=None if paired else incomparable_because(base.run, head.run, fingerprints),
         same_machine=paired or bool(fingerprints[0] & fingerprints[1]),
     )
     judgement = judge(comparison, rules)
@@ -75,14 +75,14 @@ def compare_stored(
     )
 
 
-def _beside(head: Recorded, check: Checked | None) -> frozenset[str]:
+def _beside(head: RecordedRun, check: CheckSettings | None) -> frozenset[str]:
     """The references that a check has added to what it was asked for: they get no verdict."""
     if check is None or check.asked is None:
         return frozenset()
     return frozenset(case.implementation for case in head.plan) - frozenset(check.asked)
 
 
-def _in_order(head: Recorded, rules: Rules) -> list[Case]:
+def _in_order(head: RecordedRun, rules: Rules) -> list[Case]:
     """The cases of head as readers look for them; those that were not measured last."""
     return list(dict.fromkeys([*(summary.case for summary in arranged(head.summaries, rules.reference)), *head.plan]))
 

@@ -34,7 +34,7 @@ def smaller_is_better(summaries: Sequence[Summary]) -> Entries:
 def bigger_is_better(summaries: Sequence[Summary]) -> Entries:
     """How many times as fast as the reference of its shape each method is; nothing without a reference."""
     reference = analysis.default_reference(summary.case for summary in summaries)
-    found = analysis.references(summaries, reference) if reference else {}
+    found = analysis.reference_by_shape(summaries, reference) if reference else {}
     entries: Entries = []
     for summary in summaries:
         against = found.get(summary.case.shape)

@@ -15,7 +15,7 @@ from dctbench.compare import Outcome
 from dctbench.compare.judgement import LATENCY
 from dctbench.exporters.json_document import metric_values
 from dctbench.exporters.series_name import series_name
-from dctbench.model import FAILED, REGRESSIONS, UNDECIDED, Case, Kind, Run, Verdict
+from dctbench.model import FAILED, REGRESSIONS, UNDECIDED, Case, Run, Verdict, VerdictKind
 from dctbench.text.sanitize import harmless
 from dctbench.wording import verdict_sentences
 from dctbench.wording.cells import failure_words
@@ -23,7 +23,7 @@ from dctbench.wording.labels import Labels
 from dctbench.wording.verdict_cells import labels_of, opening
 
 _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
-_SKIPPED = UNDECIDED | {Kind.NEW}
+_SKIPPED = UNDECIDED | {VerdictKind.NEW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def junit_xml(outcome: Outcome) -> str:
     kinds, labels = outcome.judgement.by_case(), labels_of(outcome)
     fails = REGRESSIONS
     if outcome.exit_code == 1 and not fails & set(kinds.values()):  # --inconclusive fail
-        fails = frozenset({Kind.INCONCLUSIVE})
+        fails = frozenset({VerdictKind.INCONCLUSIVE})
     tests = [_judged(case, kinds[case], fails, found, labels) for case, found in by_case.items()]
     if outcome.exit_code and not any(test.state for test in tests):
         state = "failure" if outcome.exit_code == 1 else "error"
@@ -75,7 +75,9 @@ def run_junit_xml(run: Run, summaries: Sequence[Summary], plan: Iterable[Case]) 
     return _document("dctbench run", run, {"suite": run.suite, "dctbench": run.dctbench_version}, tests)
 
 
-def _judged(case: Case, kind: Kind, fails: frozenset[Kind], verdicts: Sequence[Verdict], labels: Labels) -> _Test:
+def _judged(
+    case: Case, kind: VerdictKind, fails: frozenset[VerdictKind], verdicts: Sequence[Verdict], labels: Labels
+) -> _Test:
     """One case by its gravest verdict; the lines are of all verdicts that are as grave."""
     state = "failure" if kind in fails else "skipped" if kind in _SKIPPED else ""
     counted = fails if state == "failure" else _SKIPPED

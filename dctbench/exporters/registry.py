@@ -15,7 +15,7 @@ from dctbench.exporters import (
     parquet,
     pytest_benchmark,
 )
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import markdown
 
 
@@ -23,12 +23,12 @@ from dctbench.wording import markdown
 class Format:
     """How a run is written. `second` gives what belongs into a file of its own beside the first, or nothing."""
 
-    write: Callable[[Recorded], str | bytes]
+    write: Callable[[RecordedRun], str | bytes]
     binary: bool = False
-    second: Callable[[Recorded], str | None] | None = None
+    second: Callable[[RecordedRun], str | None] | None = None
 
 
-def _bigger(run: Recorded) -> str | None:
+def _bigger(run: RecordedRun) -> str | None:
     entries = github_action_benchmark.bigger_is_better(run.summaries)
     return json_document.dumps(entries) if entries else None
 

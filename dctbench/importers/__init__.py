@@ -16,12 +16,12 @@ from dctbench.errors import UsageError
 from dctbench.importers import json_document, pytest_benchmark
 from dctbench.importers.fields import MAX_BYTES, MAX_VALUES
 from dctbench.model import Environment, Result, Run
-from dctbench.text.untrusted import Bad, sentence
+from dctbench.text.untrusted import InvalidDataError, sentence
 
 Parsed = tuple[Run, dict[str, Environment], list[Result]]
 
 
-class _Kind(msgspec.Struct):
+class _FileKeys(msgspec.Struct):
     """The keys by which the kinds of files are told apart; their contents are left unread."""
 
     schema_version: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -57,17 +57,17 @@ def parse(data: bytes, name: str) -> Parsed:
     """
     try:
         if len(data) > MAX_BYTES:
-            raise Bad(f"larger than {MAX_BYTES >> 20} MiB")
+            raise InvalidDataError(f"larger than {MAX_BYTES >> 20} MiB")
         # Every value but the first of its list or table follows a comma: bounded before anything is built of them.
         if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
-            raise Bad(f"more than {MAX_VALUES:,} values")
+            raise InvalidDataError(f"more than {MAX_VALUES:,} values")
         data = data.removeprefix(b"\xef\xbb\xbf")
-        kind = msgspec.json.decode(data, type=_Kind)
+        kind = msgspec.json.decode(data, type=_FileKeys)
         for key, reader in _READERS.items():
             if getattr(kind, key) is not msgspec.UNSET:
                 return reader(data)
-        raise Bad("neither schema_version nor benchmarks stands in it")
-    except Bad as bad:
+        raise InvalidDataError("neither schema_version nor benchmarks stands in it")
+    except InvalidDataError as bad:
         problem = str(bad)
     except msgspec.ValidationError as error:
         problem = sentence(str(error))

@@ -15,7 +15,17 @@ from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measu
 from dctbench.spec import axes, suites
 from dctbench.store import clean_label
 from dctbench.text.sanitize import harmless, harmless_values
-from dctbench.text.untrusted import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_names, converted
+from dctbench.text.untrusted import (
+    MAX_SAMPLES,
+    Figure,
+    Free,
+    InvalidDataError,
+    Name,
+    Seconds,
+    Text,
+    check_names,
+    converted,
+)
 
 _NAMED = {**axes.WORD_AXES, "dtype": tuple(DTYPE_BYTES)}
 """The fields of a case that hold one of a few words."""
@@ -165,9 +175,11 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
     """
     version = msgspec.json.decode(data, type=_Versioned).schema_version
     if version > SCHEMA_VERSION:
-        raise Bad(f"written by a newer dctbench (schema_version {version}, this one knows {SCHEMA_VERSION})")
+        raise InvalidDataError(
+            f"written by a newer dctbench (schema_version {version}, this one knows {SCHEMA_VERSION})"
+        )
     if version < 1:
-        raise Bad(f"schema_version: there never was a version {version}")
+        raise InvalidDataError(f"schema_version: there never was a version {version}")
     document = msgspec.json.decode(data, type=_Document)
     environments = {}
     for key, facts in document.environments.items():
@@ -179,13 +191,13 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
         place = f"results[{index}]"
         case = _case(entry.case, place)
         if case.id != entry.case_id:
-            raise Bad(f"{place}.case_id: {entry.case_id} is not the id of its case, which is {case.id}")
+            raise InvalidDataError(f"{place}.case_id: {entry.case_id} is not the id of its case, which is {case.id}")
         if seen.setdefault(case.id, index) != index:
-            raise Bad(f"{place}: the same case as results[{seen[case.id]}]")
+            raise InvalidDataError(f"{place}: the same case as results[{seen[case.id]}]")
         results += sorted(_results(entry, case, place), key=lambda result: result.round)
     for result in results:
         if result.fingerprint and result.fingerprint not in environments:
-            raise Bad(f"results: fingerprint {result.fingerprint!r} is not among the environments")
+            raise InvalidDataError(f"results: fingerprint {result.fingerprint!r} is not among the environments")
     return _run(document.run), environments, results
 
 
@@ -197,14 +209,14 @@ def case_of(values: dict[str, Any], place: str) -> Case:
     """
     for field, known in _NAMED.items():
         if known is not None and values.get(field, known[0]) not in known:
-            raise Bad(f"{place}.{field}: {values[field]!r} is none of {', '.join(known)}")
+            raise InvalidDataError(f"{place}.{field}: {values[field]!r} is none of {', '.join(known)}")
     check_names([values["implementation"], values.get("task") or ""], place)
     case = Case.from_json(values)
     try:
         if axes.words("device", [case.device]) != [case.device]:
-            raise Bad(f"{place}.device: {case.device!r} names no single device")
+            raise InvalidDataError(f"{place}.device: {case.device!r} names no single device")
     except UsageError as error:
-        raise Bad(f"{place}.device: {error.message}") from None
+        raise InvalidDataError(f"{place}.device: {error.message}") from None
     return case
 
 
@@ -223,7 +235,7 @@ def check_to_go_on(settings: Mapping[str, Any]) -> None:
     check_names(read.env, "settings.env")
     for key in _TO_GO_ON:
         if key not in settings:
-            raise Bad(f"settings: they do not say its {key}")
+            raise InvalidDataError(f"settings: they do not say its {key}")
 
 
 def _run(about: _Run) -> Run:
@@ -247,16 +259,16 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
     check_names([*measured, *(figure.unit for figure in measured.values())], f"{place}.metrics")
     for name, figure in measured.items():
         if (name == "latency") != (figure.samples is not None):
-            raise Bad(f"{place}.metrics.{name}: latency has samples, and nothing else has")
+            raise InvalidDataError(f"{place}.metrics.{name}: latency has samples, and nothing else has")
         known = catalog.METRICS.get(name)
         if known is not None and figure.unit != known.unit:
-            raise Bad(f"{place}.metrics.{name}: the unit {figure.unit!r} instead of {known.unit!r}")
+            raise InvalidDataError(f"{place}.metrics.{name}: the unit {figure.unit!r} instead of {known.unit!r}")
     latency = measured.pop("latency", None)
     samples: Sequence[float] = (latency.samples or ()) if latency else ()
     if sum(taken.samples for taken in entry.rounds) != len(samples):
-        raise Bad(f"{place}.rounds: they do not add up to the {len(samples)} samples of its latency")
+        raise InvalidDataError(f"{place}.rounds: they do not add up to the {len(samples)} samples of its latency")
     if len({taken.round for taken in entry.rounds}) < len(entry.rounds):
-        raise Bad(f"{place}.rounds: a round occurs twice")
+        raise InvalidDataError(f"{place}.rounds: a round occurs twice")
     start = 0
     for index, taken in enumerate(entry.rounds):
         own = tuple(samples[start : start + taken.samples])
@@ -284,7 +296,7 @@ def _others(taken: _Round, measured: dict[str, _Metric], place: str, *, first: b
         return
     for name, values in taken.metrics.items():
         if name not in measured:
-            raise Bad(f"{place}.metrics.{name}: not among the metrics of its case")
+            raise InvalidDataError(f"{place}.metrics.{name}: not among the metrics of its case")
         yield Measurement(name, measured[name].unit, tuple(values))
 
 

@@ -20,7 +20,7 @@ from dctbench.importers.fields import MAX_CASES, Whole, utc
 from dctbench.importers.json_document import case_of
 from dctbench.model import Environment, Measurement, Result, Run, digest, tidy_number
 from dctbench.text.sanitize import harmless
-from dctbench.text.untrusted import MAX_SAMPLES, Bad, Free, Name, Seconds, Text, check_free, converted
+from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, Seconds, Text, check_free, converted
 
 SUITE = "pytest-benchmark"
 _MOST_CORES = 2**24
@@ -76,7 +76,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
     for index, benchmark in enumerate(file.benchmarks):
         result = _result(benchmark, f"benchmarks[{index}]", environment)
         if result.case.id in results:
-            raise Bad(f"benchmarks[{index}] ({harmless(benchmark.name)}): the same case as an earlier one")
+            raise InvalidDataError(f"benchmarks[{index}] ({harmless(benchmark.name)}): the same case as an earlier one")
         results[result.case.id] = result
     started_at = utc(file.datetime, "datetime")
     run = Run(
@@ -99,12 +99,12 @@ def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Resu
         said |= {_SPELLINGS.get(field, field): value for field, value in table.items()}
     for required in ("implementation", "seq_len"):
         if required not in said:
-            raise Bad(f"{place} ({name}): neither params nor extra_info says its {required}")
+            raise InvalidDataError(f"{place} ({name}): neither params nor extra_info says its {required}")
     fields = msgspec.to_builtins(converted(said, _Fields, place))
     if "ratio" in fields:
         fields["ratio"] = tidy_number(fields["ratio"])
     if not benchmark.stats.data:
-        raise Bad(f"{place} ({name}): stats.data is missing; write the file with --benchmark-json")
+        raise InvalidDataError(f"{place} ({name}): stats.data is missing; write the file with --benchmark-json")
     return Result(
         case=case_of(fields, place),
         round=1,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dctbench import analysis
-from dctbench.analysis import Placed, Standing, Summary, Winner
+from dctbench.analysis import Placed, Ranking, Summary, Winner
 from dctbench.analysis.capacity import needed_bytes
 from dctbench.model import STATUSES
 from dctbench.page.facets import Contents
@@ -109,7 +109,7 @@ def _against(contents: Contents, reference: str) -> dict[str, Any]:
     ratios: dict[str, Values] = {"ratio": [], "low": [], "high": []}
     winners, missing = [], []
     for setting in contents.settings:
-        found = analysis.references(setting.summaries, reference)
+        found = analysis.reference_by_shape(setting.summaries, reference)
         for summary in setting.summaries:
             beside = found.get(summary.case.shape)
             speedup = analysis.compare(summary, beside)
@@ -123,8 +123,8 @@ def _against(contents: Contents, reference: str) -> dict[str, Any]:
 
 def _ranks(contents: Contents) -> dict[str, Values]:
     ranks: Values = []
-    for summaries, standing in _standings(contents):
-        places = {s.case: place for place, s in enumerate(standing.ranked)} if standing else {}
+    for summaries, ranking in _standings(contents):
+        places = {s.case: place for place, s in enumerate(ranking.ranked)} if ranking else {}
         ranks += [places.get(s.case) for s in summaries]
     return {"rank": ranks}
 
@@ -141,10 +141,10 @@ def _roofs(placed: Sequence[Placed | None]) -> dict[str, Values]:
 def _ties(contents: Contents) -> list[str | None]:
     """For each ranked result the later ranks that cannot be told apart from it, the next one as the first bit."""
     found: list[str | None] = []
-    for summaries, standing in _standings(contents):
+    for summaries, ranking in _standings(contents):
         by_case: dict[Any, str] = {}
-        if standing:
-            for place, (summary, later) in enumerate(zip(standing.ranked, analysis.tied(standing.ranked), strict=True)):
+        if ranking:
+            for place, (summary, later) in enumerate(zip(ranking.ranked, analysis.tied(ranking.ranked), strict=True)):
                 by_case[summary.case] = bits([other - place - 1 for other in later])
         found += [by_case.get(s.case) or None for s in summaries]
     return found
@@ -153,20 +153,20 @@ def _ties(contents: Contents) -> list[str | None]:
 def _front(contents: Contents) -> str:
     """A character for each result: `y` where no other of its place is better in both latency and error."""
     marks = []
-    for summaries, standing in _standings(contents):
-        known = [s for s in standing.ranked if "error.smooth" in s.values] if standing else []
+    for summaries, ranking in _standings(contents):
+        known = [s for s in ranking.ranked if "error.smooth" in s.values] if ranking else []
         points = [(s.latency.value, s.values["error.smooth"]) for s in known if s.latency]
         best = {known[index].case for index in analysis.front(points)}
         marks += ["y" if s.case in best else "-" for s in summaries]
     return "".join(marks)
 
 
-def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Standing | None]]:
+def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Ranking | None]]:
     """The results of each place and who is fastest there, in order."""
     found = []
     for setting in contents.settings:
-        standings = {standing.seq_len: standing for standing in setting.ranking}
-        found += [(members, standings.get(length)) for length, _, members in setting.places]
+        rankings = {ranking.seq_len: ranking for ranking in setting.ranking}
+        found += [(members, rankings.get(length)) for length, _, members in setting.places]
     return found
 
 

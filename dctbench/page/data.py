@@ -12,10 +12,10 @@ from dctbench.analysis.capacity import host_memory
 from dctbench.model import STATUSES, Case, ratio_words
 from dctbench.page import columns, narrative
 from dctbench.page.charts.axes import Figure
-from dctbench.page.facets import AXES, Contents, Setting
+from dctbench.page.facets import AXES, Contents, Facet
 from dctbench.page.packing import Sentences
 from dctbench.page.palette import looks
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import recommendation
 from dctbench.wording import summary as words
 from dctbench.wording.cells import among_frequencies
@@ -64,7 +64,7 @@ def embedded(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _run(recorded: Recorded) -> dict[str, Any]:
+def _run(recorded: RecordedRun) -> dict[str, Any]:
     return {
         "title": title(recorded),
         "id": recorded.run.short_id,
@@ -74,12 +74,12 @@ def _run(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def title(recorded: Recorded) -> str:
+def title(recorded: RecordedRun) -> str:
     """What a run is called: its label, else its id."""
     return recorded.run.label or f"run {recorded.run.short_id}"
 
 
-def _setting(setting: Setting, first: int, contents: Contents) -> dict[str, Any]:
+def _setting(setting: Facet, first: int, contents: Contents) -> dict[str, Any]:
     return {
         "run": setting.run,
         "axes": {axis: getattr(setting.case, axis) for axis in contents.labels.varying},

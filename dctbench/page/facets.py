@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dctbench import analysis
-from dctbench.analysis import Placed, Standing, Summary
+from dctbench.analysis import Placed, Ranking, Summary
 from dctbench.model import Case
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
 
 AXES = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "task")
@@ -24,7 +24,7 @@ _FLAGS = {"device": "--device", "dtype": "--dtype", "scope": "--scope", "mode": 
 
 
 @dataclass(frozen=True)
-class Setting:
+class Facet:
     """The results of one run in one setting, arranged for readers."""
 
     run: int
@@ -64,14 +64,14 @@ class Setting:
         return [analysis.under_roof(summary) for summary in self.summaries]
 
     @cached_property
-    def ranking(self) -> list[Standing]:
+    def ranking(self) -> list[Ranking]:
         """Who is fastest at each length, shortest first, beside no reference."""
-        return analysis.standings(self.summaries, None)
+        return analysis.rankings(self.summaries, None)
 
-    def standings(self, reference: str | None) -> list[Standing]:
+    def rankings(self, reference: str | None) -> list[Ranking]:
         """The ranking beside a reference."""
-        found = analysis.references(self.summaries, reference) if reference else {}
-        return [replace(standing, reference=found.get(standing.shape)) for standing in self.ranking]
+        found = analysis.reference_by_shape(self.summaries, reference) if reference else {}
+        return [replace(ranking, reference=found.get(ranking.shape)) for ranking in self.ranking]
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class Contents:
         labels: names among all cases.
     """
 
-    runs: Sequence[Recorded]
+    runs: Sequence[RecordedRun]
     reference: str | None
     references: tuple[str, ...]
-    settings: tuple[Setting, ...]
+    settings: tuple[Facet, ...]
     labels: Labels
 
     @cached_property
@@ -100,20 +100,20 @@ class Contents:
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.ratio or 0.0))
 
 
-def contents(runs: Sequence[Recorded], reference: str | None) -> Contents:
+def contents(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
     """What a page of these runs is made of.
 
     Args:
         runs: with results; the first is shown first.
         reference: what ratios are taken against at first.
     """
-    settings: list[Setting] = []
+    settings: list[Facet] = []
     for number, recorded in enumerate(runs):
         grouped: dict[tuple[object, ...], list[Summary]] = {}
         for summary in analysis.arranged(recorded.summaries, reference):
             grouped.setdefault(summary.case.setting, []).append(summary)
         fullest_first = sorted(grouped.values(), key=len, reverse=True)
-        settings += [Setting(number, tuple(members)) for members in fullest_first]
+        settings += [Facet(number, tuple(members)) for members in fullest_first]
     cases = [case for setting in settings for case in setting.cases]
     exact = [name for name in dict.fromkeys(c.implementation for c in cases) if analysis.is_exact(name)]
     references = tuple(dict.fromkeys([reference, *exact])) if reference else ()

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from dctbench.analysis import Summary, references
+from dctbench.analysis import Summary, reference_by_shape
 from dctbench.compare import Outcome
 from dctbench.compare.history import ChangePoint, History
 from dctbench.model import Environment
@@ -21,12 +21,12 @@ from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.history import history
 from dctbench.page.charts.regressions import regressions
 from dctbench.page.data import embedded, page_data, title
-from dctbench.page.facets import Contents, Setting, contents
+from dctbench.page.facets import Contents, Facet, contents
 from dctbench.page.palette import looks
 from dctbench.page.regressions import section
-from dctbench.page.stability import MOST_LENGTHS, Trust, trust
+from dctbench.page.stability import MOST_LENGTHS, StabilitySection, trust
 from dctbench.page.svg import latency_svg
-from dctbench.runs.lookup import Recorded, usual_reference
+from dctbench.runs.lookup import RecordedRun, usual_reference
 from dctbench.text.format import format_count, format_relative_error, format_seconds
 from dctbench.wording import cells
 from dctbench.wording import summary as words
@@ -42,7 +42,7 @@ LIST_LINES = 12
 
 
 def html(
-    runs: Sequence[Recorded],
+    runs: Sequence[RecordedRun],
     *,
     heading: str | None = None,
     reference: str | None = None,
@@ -129,7 +129,7 @@ def _run(held: Contents, number: int) -> dict[str, Any]:
     }
 
 
-def _trust(held: Contents, number: int) -> Trust | None:
+def _trust(held: Contents, number: int) -> StabilitySection | None:
     """What is said and drawn of a run's samples; of a large run, those of one length are drawn."""
     summaries = [s for setting in held.settings if setting.run == number for s in setting.summaries]
     styles = looks((summary.case for summary in summaries), held.reference)
@@ -168,7 +168,7 @@ def _fact(value: Any) -> str:
     return " of ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _drawing(setting: Setting, reference: str | None) -> str | None:
+def _drawing(setting: Facet, reference: str | None) -> str | None:
     return latency_svg(setting.summaries, looks(setting.cases, reference), Labels([]))
 
 
@@ -176,11 +176,11 @@ def _any_among_frequencies(held: Contents) -> bool:
     return any(cells.among_frequencies(summary) for setting in held.settings for summary in setting.summaries)
 
 
-def _rows(settings: Sequence[Setting], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
+def _rows(settings: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
     """The first results, as many as the page's own table holds."""
     found: list[dict[str, Any]] = []
     for setting in settings:
-        beside = references(setting.summaries, reference) if reference else {}
+        beside = reference_by_shape(setting.summaries, reference) if reference else {}
         for summary in setting.summaries[: TABLE_ROWS - len(found)]:
             found.append(
                 {

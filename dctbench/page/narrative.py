@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dctbench import analysis
-from dctbench.analysis import Standing, Summary
-from dctbench.page.facets import Contents, Setting
+from dctbench.analysis import Ranking, Summary
+from dctbench.page.facets import Contents, Facet
 from dctbench.page.packing import Sentences
 from dctbench.text.format import format_count, format_size
 from dctbench.wording import cells
@@ -70,10 +70,10 @@ class Said:
     energy: tuple[str, ...]
 
 
-def against(setting: Setting, reference: str | None, labels: Labels) -> Against:
+def against(setting: Facet, reference: str | None, labels: Labels) -> Against:
     """The sentences of a setting that depend on the reference."""
     return Against(
-        places=tuple(_place(standing, labels) for standing in setting.standings(reference)),
+        places=tuple(_place(ranking, labels) for ranking in setting.rankings(reference)),
         payoffs=tuple(
             (_PLAIN.curve(found.case), words.payoff(found, reference, _PLAIN))
             for found in sorted(analysis.payoffs(setting.summaries, reference), key=_soonest)
@@ -83,14 +83,14 @@ def against(setting: Setting, reference: str | None, labels: Labels) -> Against:
     )
 
 
-def said(setting: Setting, reference: str | None, labels: Labels) -> Said:
+def said(setting: Facet, reference: str | None, labels: Labels) -> Said:
     """The sentences of a setting that do not."""
     feasible = analysis.feasible_lengths(setting.summaries)
     by_case = {one.summary.case: one for one in setting.placed if one}
     under = [
-        (standing.seq_len, labels.place(standing.ranked[0].case), placed)
-        for standing in setting.standings(reference)
-        if (placed := [by_case[summary.case] for summary in standing.ranked if summary.case in by_case])
+        (ranking.seq_len, labels.place(ranking.ranked[0].case), placed)
+        for ranking in setting.rankings(reference)
+        if (placed := [by_case[summary.case] for summary in ranking.ranked if summary.case in by_case])
     ]
     longest = under[-1][2] if under else []
     return Said(
@@ -158,30 +158,30 @@ def cards(found: Against, general: Said, coverage: str, trust: str) -> list[dict
     return made
 
 
-def _place(standing: Standing, labels: Labels) -> Place:
-    at = labels.place(standing.ranked[0].case)
-    return Place(standing.seq_len, at, words.fastest(standing), _leanest(standing, at))
+def _place(ranking: Ranking, labels: Labels) -> Place:
+    at = labels.place(ranking.ranked[0].case)
+    return Place(ranking.seq_len, at, words.fastest(ranking), _leanest(ranking, at))
 
 
-def _leanest(standing: Standing, at: str) -> str:
-    known = [s.memory for s in standing.ranked if s.memory is not None]
+def _leanest(ranking: Ranking, at: str) -> str:
+    known = [s.memory for s in ranking.ranked if s.memory is not None]
     if not known:
         return f"At {at}, memory was not measured."
     least = min(known)
-    names = [s.case.name for s in standing.ranked if s.memory == least]
+    names = [s.case.name for s in ranking.ranked if s.memory == least]
     shown = [*names[:2], f"{len(names) - 2} more"] if len(names) > 3 else names
     who = f"{shown[0]} needs" if len(names) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]} need"
     answer = f"At {at}, {who} the least memory, {format_size(least)}"
-    reference = standing.reference
+    reference = ranking.reference
     if reference is not None and reference.memory is not None and reference.memory > least:
         answer += f" against {format_size(reference.memory)} for {reference.case.name}"
     return f"{answer}."
 
 
-def _costs(standing: Standing) -> tuple[str, ...]:
+def _costs(ranking: Ranking) -> tuple[str, ...]:
     """What each of the fastest methods needs and gives up."""
     details = []
-    for summary in standing.ranked[:_NAMED]:
+    for summary in ranking.ranked[:_NAMED]:
         memory = "memory not measured" if summary.memory is None else format_size(summary.memory)
         details.append(f"{summary.case.name}: {memory}, relative error {cells.error_words(summary)}")
     return tuple(details)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from dctbench import analysis
-from dctbench.analysis import Steadiness, Summary, Trouble
-from dctbench.analysis.trust import DRIFTED, MANY_OUTLIERS
+from dctbench.analysis import Instability, Stability, Summary
+from dctbench.analysis.stability import DRIFTED, MANY_OUTLIERS
 from dctbench.model import TURNS, Case
 from dctbench.page.charts import samples
 from dctbench.page.charts.axes import Figure
@@ -51,7 +51,7 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class StabilitySection:
     """What the section says and draws.
 
     Attributes:
@@ -80,7 +80,7 @@ def trust(
     *,
     prefix: str = "",
     most_lengths: int = MOST_LENGTHS,
-) -> Trust | None:
+) -> StabilitySection | None:
     """The section of a run; None where nothing was timed.
 
     Args:
@@ -90,14 +90,14 @@ def trust(
         prefix: of the figures' names, so that those of several runs differ.
         most_lengths: of so many lengths the samples are drawn.
     """
-    found = [one for summary in summaries if (one := analysis.steadiness(summary))]
+    found = [one for summary in summaries if (one := analysis.stability(summary))]
     shape = analysis.common_shape(summaries)
     if not found or shape is None:
         return None
     unsteady = sorted((one for one in found if one.troubles), key=_severity)
     chosen = next(one.summary.case for one in found if one.summary.case.shape == shape)
     lengths, figures, drawn = _samples(found, chosen, styles, labels, prefix, most_lengths)
-    return Trust(
+    return StabilitySection(
         sentence=_sentence(found, unsteady, labels),
         unsteady=[_reasons(one, labels) for one in unsteady[:TOLD]],
         criteria=CRITERIA,
@@ -108,13 +108,13 @@ def trust(
     )
 
 
-def _severity(one: Steadiness) -> tuple[bool, float]:
+def _severity(one: Stability) -> tuple[bool, float]:
     """Unsteady cases come first, and those whose median is least known."""
     assert one.summary.latency is not None
     return (not one.troubles, -one.summary.latency.relative_half_width)
 
 
-def _sentence(found: Sequence[Steadiness], unsteady: Sequence[Steadiness], labels: Labels) -> str:
+def _sentence(found: Sequence[Stability], unsteady: Sequence[Stability], labels: Labels) -> str:
     if not unsteady:
         return "The one case is steady" if len(found) == 1 else f"All {len(found)} cases are steady"
     names = [_name(one, labels) for one in unsteady[:NAMED]]
@@ -124,18 +124,18 @@ def _sentence(found: Sequence[Steadiness], unsteady: Sequence[Steadiness], label
     return f"{steady} of {len(found)} cases {are} steady; {len(unsteady)} {rest} not: {', '.join(names)}{more}"
 
 
-def _name(one: Steadiness, labels: Labels) -> str:
+def _name(one: Stability, labels: Labels) -> str:
     case = one.summary.case
     return f"{labels.curve(case)} at n = {case.seq_len}"
 
 
-def _reasons(one: Steadiness, labels: Labels) -> str:
+def _reasons(one: Stability, labels: Labels) -> str:
     """`dct-x r=8 at n = 512: known to ±39% only (its processes differ by 15%, the samples of each by 3%)`."""
     latency = one.summary.latency
     assert latency is not None
     said = []
     for trouble in one.troubles:
-        if trouble is Trouble.WIDE:
+        if trouble is Instability.WIDE:
             width = latency.relative_half_width
             known = f"known to {width_words(width)} only" if width < 1 else "its interval is wider than its value"
             within = format_percent(one.within)
@@ -144,18 +144,18 @@ def _reasons(one: Steadiness, labels: Labels) -> str:
             else:
                 between = _apart(one.between)
                 said.append(f"{known} (its processes differ by {between}, the samples of each by {within})")
-        elif trouble is Trouble.DRIFT and one.drift is not None:
+        elif trouble is Instability.DRIFT and one.drift is not None:
             way = "slower" if one.drift > 0 else "faster"
             said.append(f"{format_percent(abs(one.drift))} {way} at the end of a process than at its start")
-        elif trouble is Trouble.OUTLIERS:
+        elif trouble is Instability.OUTLIERS:
             share = len(one.flagged) / len(one.summary.samples)
             said.append(f"{format_percent(share)} of its samples are outliers")
-        elif trouble is Trouble.DISTURBED:
+        elif trouble is Instability.DISTURBED:
             said.append(next(str(r.details["noisy"]) for r in one.summary.rounds if "noisy" in r.details))
     return f"{_name(one, labels)}: {'; '.join(said)}"
 
 
-def _facts(found: Sequence[Steadiness], chosen: Case) -> list[str]:
+def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:
     facts = [*_spreads(found), *_rounds(found)]
     turned = sum(any(TURNS in result.details for result in one.summary.rounds) for one in found)
     if turned:
@@ -185,7 +185,7 @@ def _facts(found: Sequence[Steadiness], chosen: Case) -> list[str]:
     return facts
 
 
-def _spreads(found: Sequence[Steadiness]) -> list[str]:
+def _spreads(found: Sequence[Stability]) -> list[str]:
     """What differs, the processes or the samples within each, and hence what would narrow the intervals."""
     paired = [(one.between, analysis.by_luck(one), one.within) for one in found if one.between is not None]
     if not paired:
@@ -206,7 +206,7 @@ def _apart(deviation: float) -> str:
     return format_percent(share) if share < 1 else f"a factor of {format_three_digits(1 + share)}"
 
 
-def _rounds(found: Sequence[Steadiness]) -> list[str]:
+def _rounds(found: Sequence[Stability]) -> list[str]:
     """Whether one round was slower for all cases alike, which is the machine's doing."""
     levels = analysis.round_levels(one.summary for one in found)
     if len(levels) < 2:
@@ -222,7 +222,7 @@ def _rounds(found: Sequence[Steadiness]) -> list[str]:
 
 
 def _samples(
-    found: Sequence[Steadiness],
+    found: Sequence[Stability],
     chosen: Case,
     styles: Mapping[Case, Look],
     labels: Labels,
@@ -230,7 +230,7 @@ def _samples(
     most_lengths: int,
 ) -> tuple[list[Samples], dict[str, Figure], int]:
     """The samples of the lengths in the setting of the chosen case, their figures, and how many cases those show."""
-    by_length: dict[int, list[Steadiness]] = {}
+    by_length: dict[int, list[Stability]] = {}
     for one in found:
         if one.summary.case.setting == chosen.setting:
             by_length.setdefault(one.summary.case.seq_len, []).append(one)
@@ -250,7 +250,7 @@ def _samples(
     return lengths, figures, drawn
 
 
-def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look]) -> list[samples.Lane]:
+def _lanes(found: Sequence[Stability], styles: Mapping[Case, Look]) -> list[samples.Lane]:
     """A lane per case, the fastest first; where there are too many, the steadiest are left out."""
     kept = sorted(found, key=_severity)[: samples.MOST_LANES]
     ordered = sorted(kept, key=lambda one: one.summary.latency.value if one.summary.latency else 0.0)
@@ -260,7 +260,7 @@ def _lanes(found: Sequence[Steadiness], styles: Mapping[Case, Look]) -> list[sam
 def _caption(lanes: Sequence[samples.Lane], span: float) -> str:
     ends = f"{format_ratio(1 / (1 + span))} to {format_ratio(1 + span)}"
     said = f"a lane reaches from {ends} its case's median, marks beyond stand at its edge"
-    most, per_lane = max(len(lane.steadiness.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
+    most, per_lane = max(len(lane.stability.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
     if most > per_lane:
         said += f"; {per_lane} samples a case are drawn of up to {most}, the outliers among them"
     return said

@@ -13,15 +13,15 @@ from typing import IO, Any
 
 from dctbench.model import TURN
 from dctbench.runners import responses
-from dctbench.runners.interleave import TURNS
+from dctbench.runners.interleave import TURNS_PER_PROCESS
 from dctbench.runners.launchers import Child, Ended
 from dctbench.text.sanitize import harmless
-from dctbench.text.untrusted import Bad
+from dctbench.text.untrusted import InvalidDataError
 
 _OUTPUT_TAIL = 2000
 
 
-def converse(
+def exchange(
     child: Child, request: Mapping[str, Any], timeout: float, next_turn: Callable[[], None] | None = None
 ) -> bytes | None:
     """The child's answer, b"" when it ended or hung up before that was whole; None when time ran out.
@@ -30,7 +30,7 @@ def converse(
     being measured. A child that takes turns with another asks before each, and the time that it waits is not its own.
     """
     deadline = monotonic() + timeout
-    turns = 0 if next_turn is None else TURNS + 1
+    turns = 0 if next_turn is None else TURNS_PER_PROCESS + 1
     with selectors.DefaultSelector() as selector:
         try:
             child.channel.sendall(json.dumps(request).encode() + b"\n")
@@ -50,7 +50,7 @@ def converse(
 
 
 def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) -> bytes | None:
-    """The next line of a child, or as of `converse`."""
+    """The next line of a child, or as of `exchange`."""
     received = bytearray()
     while not received.endswith(b"\n") and len(received) <= responses.MAX_BYTES:
         # Asked once more at the end: this process may have been stopped until after it, and the answer lie there.
@@ -78,7 +78,7 @@ def read_answer(
         return None, True
     try:
         return read(line), True
-    except Bad as bad:
+    except InvalidDataError as bad:
         return {"status": "error", "message": f"the answer of its process is not valid: {bad}"}, False
 
 
@@ -90,7 +90,7 @@ def left_behind(count: int) -> str:
     )
 
 
-def obituary(ended: Ended | None, output: IO[bytes], out_of_memory: bool) -> dict[str, Any]:
+def failure_answer(ended: Ended | None, output: IO[bytes], out_of_memory: bool) -> dict[str, Any]:
     """The status of a child that ended without an answer, from its exit code and the last it wrote.
 
     `out_of_memory` says whether the kernel has ended a process for want of memory while it ran.

@@ -13,13 +13,13 @@ from dctbench.errors import DctbenchError
 from dctbench.model import Case, Result
 from dctbench.runners import Runner
 
-TURNS = 7
+TURNS_PER_PROCESS = 7
 """Of each process. The median over turns lives with three that a neighbour spoilt."""
 _LOOK_SECONDS = 0.25
 Side = Literal[0, 1]
 
 
-class Turns:
+class Alternation:
     """Whose turn it is, of two."""
 
     def __init__(self) -> None:
@@ -55,14 +55,14 @@ class Turns:
 
 
 class Turn:
-    """One side of `Turns`, as a runner's thread uses it."""
+    """One side of `Alternation`, as a runner's thread uses it."""
 
-    def __init__(self, turns: Turns, side: Side) -> None:
+    def __init__(self, turns: Alternation, side: Side) -> None:
         self._turns = turns
         self._side = side
 
     def wait(self, closing: threading.Event) -> None:
-        """As of `Turns`."""
+        """As of `Alternation`."""
         self._turns.wait(self._side, closing)
 
     def next(self, closing: threading.Event) -> None:
@@ -71,7 +71,7 @@ class Turn:
         self._turns.wait(self._side, closing)
 
     def leave(self) -> None:
-        """As of `Turns`."""
+        """As of `Alternation`."""
         self._turns.leave(self._side)
 
 
@@ -82,7 +82,7 @@ def measure_in_turns(first: tuple[Runner, Case], second: tuple[Runner, Case], ro
         first, second: each with a runner of its own.
         round: as of `Runner.submit`.
     """
-    turns = Turns()
+    turns = Alternation()
     runner, case = first
     with runner.device(case.device):
         futures = [

@@ -20,8 +20,8 @@ from dctbench.machine import environment, host, nvml
 from dctbench.machine.calibration import Calibration
 from dctbench.model import COMPILER, Case, Result
 from dctbench.runners import Facts, Turn, responses, result_from_answer
-from dctbench.runners.exchange import converse, left_behind, obituary, read_answer
-from dctbench.runners.interleave import TURNS
+from dctbench.runners.exchange import exchange, failure_answer, left_behind, read_answer
+from dctbench.runners.interleave import TURNS_PER_PROCESS
 from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.locks import Lock, temporary_folder
@@ -117,7 +117,7 @@ class LocalRunner:
         """
         sampling = {**self.settings.sampling, **self.sampling_of.get(case.id, {})}
         if turn is not None:
-            sampling["turns"] = TURNS
+            sampling["turns"] = TURNS_PER_PROCESS
         request = {
             "measure": {
                 "case": case.to_json(),
@@ -257,14 +257,14 @@ class LocalRunner:
             try:
                 if self._closing.is_set():  # closed between the check above and the start
                     child.kill()
-                line = converse(child, request, timeout, None if turn is None else lambda: turn.next(self._closing))
+                line = exchange(child, request, timeout, None if turn is None else lambda: turn.next(self._closing))
                 answer, ending = read_answer(line, timeout, read)
                 ended = self._ended(child, by_itself=ending)
             finally:
                 child.close()
                 self._child = None
             if answer is None:
-                answer = obituary(ended, output, out_of_memory=host.oom_kills() > killed)
+                answer = failure_answer(ended, output, out_of_memory=host.oom_kills() > killed)
             if line is not None and ended is not None and ended.left:
                 answer.setdefault("warnings", []).append(left_behind(ended.left))
         answer.setdefault("details", {}).update(isolation=launcher.name, torch_imported_by=child.importer)

@@ -15,12 +15,22 @@ from msgspec import Meta, Struct
 from dctbench import catalog
 from dctbench.model import JSON, Status
 from dctbench.text.sanitize import harmless, harmless_values
-from dctbench.text.untrusted import MAX_SAMPLES, Bad, Figure, Free, Name, Seconds, Text, check_free, sentence
+from dctbench.text.untrusted import (
+    MAX_SAMPLES,
+    Figure,
+    Free,
+    InvalidDataError,
+    Name,
+    Seconds,
+    Text,
+    check_free,
+    sentence,
+)
 
 MAX_BYTES = 32 << 20
 """A million samples are 20 MB."""
 
-_Kind = TypeVar("_Kind")
+_T = TypeVar("_T")
 
 
 class _Figures(Struct, forbid_unknown_fields=True):
@@ -73,9 +83,9 @@ def case_answer(line: bytes, *, drop_unknown: bool = False) -> JSON:
             answer.measurements = [figures for figures in answer.measurements if figures.metric in known]
         _check_figures(answer.measurements)
     elif answer.measurements:
-        raise Bad(f"measurements with the status {answer.status}")
+        raise InvalidDataError(f"measurements with the status {answer.status}")
     elif not answer.message:
-        raise Bad(f"the status {answer.status} without a message")
+        raise InvalidDataError(f"the status {answer.status} without a message")
     return {
         "status": answer.status,
         "measurements": [msgspec.to_builtins(figures) for figures in answer.measurements],
@@ -89,16 +99,16 @@ def _check_figures(measurements: Sequence[_Figures]) -> None:
     known = catalog.metrics()
     for number, figures in enumerate(measurements):
         if figures.metric not in known:
-            raise Bad(f"measurements[{number}]: no metric is called {harmless(figures.metric)!r}")
+            raise InvalidDataError(f"measurements[{number}]: no metric is called {harmless(figures.metric)!r}")
         unit = known[figures.metric].unit
         if unit is not None and figures.unit != unit:  # a package's metric states its unit with its figure
-            raise Bad(f"{figures.metric}: the unit {harmless(figures.unit)!r} instead of {unit!r}")
+            raise InvalidDataError(f"{figures.metric}: the unit {harmless(figures.unit)!r} instead of {unit!r}")
     names = [figures.metric for figures in measurements]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise Bad(f"{twice}: measured twice")
+        raise InvalidDataError(f"{twice}: measured twice")
     if "latency" not in names:
-        raise Bad("the status ok without a latency")
+        raise InvalidDataError("the status ok without a latency")
     _converted(measurements[names.index("latency")].samples, list[Seconds], "latency")
 
 
@@ -112,7 +122,7 @@ def description(line: bytes, implementations: Sequence[str], cases: int) -> JSON
     check_free(answer.details, "details")
     asked = set(implementations) if answer.status == "ok" else set()
     if set(answer.implementations) != asked or len(answer.flops) != (cases if asked else 0):
-        raise Bad("about other implementations or cases than it was asked about")
+        raise InvalidDataError("about other implementations or cases than it was asked about")
     flops = [None if one is None else int(one) for one in answer.flops]
     return {**msgspec.to_builtins(answer), "flops": flops}
 
@@ -128,19 +138,19 @@ def free_answer(line: bytes) -> JSON:
 
 def _decoded(line: bytes, kind: Any) -> Any:
     if len(line) > MAX_BYTES:
-        raise Bad(f"more than {MAX_BYTES >> 20} MiB")
+        raise InvalidDataError(f"more than {MAX_BYTES >> 20} MiB")
     try:
         return msgspec.json.decode(line, type=kind)
     except RecursionError:
-        raise Bad("nested too deeply") from None
+        raise InvalidDataError("nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise Bad(sentence(str(error))) from None
+        raise InvalidDataError(sentence(str(error))) from None
     except msgspec.DecodeError as error:
-        raise Bad(str(error)) from None
+        raise InvalidDataError(str(error)) from None
 
 
-def _converted(value: object, kind: type[_Kind], place: str) -> _Kind:
+def _converted(value: object, kind: type[_T], place: str) -> _T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Bad(sentence(str(error), place)) from None
+        raise InvalidDataError(sentence(str(error), place)) from None

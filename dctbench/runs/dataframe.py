@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dctbench.analysis import Summary, summarise
 from dctbench.model import Run
 from dctbench.runs import table
-from dctbench.store.gc_pause import no_collections
+from dctbench.store.gc_pause import gc_paused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,16 +48,16 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     if _is_document(location):
         from dctbench.runs.lookup import from_file
 
-        with no_collections():
+        with gc_paused():
             found = from_file(location)
-            return frame([(found.run, found.summaries)])
+            return to_dataframe([(found.run, found.summaries)])
     from dctbench.store import open_store
 
-    with open_store(location) as store, no_collections():
-        return frame((state.run, summarise(store.results(state.run.id))) for state in store.runs())
+    with open_store(location) as store, gc_paused():
+        return to_dataframe((state.run, summarise(store.results(state.run.id))) for state in store.runs())
 
 
-def frame(runs: Iterable[tuple[Run, list[Summary]]]) -> pd.DataFrame:
+def to_dataframe(runs: Iterable[tuple[Run, list[Summary]]]) -> pd.DataFrame:
     """The table of `dctbench.runs.table` for runs with their summaries, typed as `load_results` says."""
     import numpy as np
     import pandas as pd
@@ -81,14 +81,14 @@ def frame(runs: Iterable[tuple[Run, list[Summary]]]) -> pd.DataFrame:
 
 
 def _transposed(
-    rows: list[list[Any]], columns: Mapping[str, table.Kind]
-) -> Iterator[tuple[str, table.Kind, Sequence[Any]]]:
+    rows: list[list[Any]], columns: Mapping[str, table.ColumnType]
+) -> Iterator[tuple[str, table.ColumnType, Sequence[Any]]]:
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)
     for (name, kind), column in zip(columns.items(), values, strict=True):
         yield name, kind, column
 
 
-def _array(values: Sequence[Any], kind: table.Kind) -> Any:
+def _array(values: Sequence[Any], kind: table.ColumnType) -> Any:
     """A pandas array of that kind's type, None as missing."""
     import pandas as pd
 

@@ -1,7 +1,7 @@
 """What a reference to a run names: something in the store, or an exported file that stands in its place.
 
 An id or a unique start of one, latest, latest~1, a label, a baseline's name, or a file, tried in this order. Whoever
-shows results takes a `Recorded` and need not know where it came from.
+shows results takes a `RecordedRun` and need not know where it came from.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedRun:
     """A run with what is recorded of it: environments by fingerprint, results in plan order, the planned cases."""
 
     run: Run
@@ -68,12 +68,12 @@ def known_reference(name: str, measured: Iterable[tuple[str, float | None]]) -> 
     return name
 
 
-def usual_reference(runs: Iterable[Recorded]) -> str | None:
+def usual_reference(runs: Iterable[RecordedRun]) -> str | None:
     """What ratios of several runs are taken against: what is usual in the first of them that has such a method."""
     return next((found for run in runs if (found := run.reference()) is not None), None)
 
 
-def resolve(store: str, reference: str = "latest") -> Recorded:
+def resolve(store: str, reference: str = "latest") -> RecordedRun:
     """The run that `reference` names, from the store at that location or from a file.
 
     Raises:
@@ -91,12 +91,12 @@ def resolve(store: str, reference: str = "latest") -> Recorded:
     return from_file(reference)
 
 
-def recorded(store: Store, run: Run) -> Recorded:
+def recorded(store: Store, run: Run) -> RecordedRun:
     """A run of an open store, with everything that is stored of it."""
-    return Recorded(run, store.environments(run.id), store.results(run.id), store.plan(run.id)[0])
+    return RecordedRun(run, store.environments(run.id), store.results(run.id), store.plan(run.id)[0])
 
 
-def from_file(path: str) -> Recorded:
+def from_file(path: str) -> RecordedRun:
     """The run of an exported file.
 
     Raises:
@@ -105,7 +105,7 @@ def from_file(path: str) -> Recorded:
     from dctbench.importers import read_file
 
     run, environments, results = read_file(path)
-    return Recorded(run, environments, results, list(dict.fromkeys(result.case for result in results)))
+    return RecordedRun(run, environments, results, list(dict.fromkeys(result.case for result in results)))
 
 
 def _means_a_file(reference: str) -> bool:

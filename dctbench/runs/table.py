@@ -11,9 +11,9 @@ from typing import Any, Literal
 from dctbench.analysis import Summary
 from dctbench.model import Run
 
-Kind = Literal["text", "word", "instant", "integer", "number"]
+ColumnType = Literal["text", "word", "instant", "integer", "number"]
 """What a column holds: any text, one of a few words, a time in UTC (ISO 8601), a whole number, a number."""
-CASE_COLUMNS: Mapping[str, Kind] = {
+CASE_COLUMNS: Mapping[str, ColumnType] = {
     "run_id": "text", "label": "text", "started_at": "instant", "host": "text", "fingerprint": "text",
     "case_id": "text", "implementation": "word", "scope": "word", "seq_len": "integer", "ratio": "number",
     "n_kept": "integer", "batch": "integer", "heads": "integer", "head_dim": "integer", "dtype": "word",
@@ -21,11 +21,11 @@ CASE_COLUMNS: Mapping[str, Kind] = {
     "message": "text", "rounds": "integer",
 }  # fmt: skip
 """What is equal in all rows of a case, with the kind of its values."""
-METRIC_COLUMNS: Mapping[str, Kind] = {
+METRIC_COLUMNS: Mapping[str, ColumnType] = {
     "metric": "word", "unit": "word", "value": "number", "low": "number", "high": "number", "p99": "number",
     "p99_high": "number", "count": "integer",
 }  # fmt: skip
-COLUMNS: Mapping[str, Kind] = {**CASE_COLUMNS, **METRIC_COLUMNS}
+COLUMNS: Mapping[str, ColumnType] = {**CASE_COLUMNS, **METRIC_COLUMNS}
 
 
 def case_values(run: Run, summary: Summary) -> list[Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary, summarise
-from dctbench.compare import CONFIRMING, WITNESS, Comparison, Judgement, Rules, judge
+from dctbench.compare import CONFIRMING, CONTROL, Comparison, Judgement, Rules, judge
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.roofline import under_the_roof
 from dctbench.model import PAIR, Case, Result, Run
@@ -144,7 +144,7 @@ def check_stored(
     judged: Sequence[Case],
     beside: Sequence[Case],
     missing: Sequence[Case],
-    apart: str | None,
+    incomparable_because: str | None,
     same_machine: bool,
     rules: Rules,
     listener: Listener,
@@ -163,7 +163,7 @@ def check_stored(
 
     def comparison() -> Comparison:
         same = {case: case for case in judged}
-        return Comparison(base, head.summaries, same, False, missing, apart, same_machine)
+        return Comparison(base, head.summaries, same, False, missing, incomparable_because, same_machine)
 
     def measure(cases: Sequence[Case], number: int) -> None:
         for done, case in enumerate(cases, 1):
@@ -200,7 +200,7 @@ def _references(wanted: Iterable[Case], known: Iterable[Case], rules: Rules) -> 
     return [
         case
         for case in dict.fromkeys(known)
-        if case.implementation in (rules.reference, WITNESS) and case.shape in shapes and case not in set(wanted)
+        if case.implementation in (rules.reference, CONTROL) and case.shape in shapes and case not in set(wanted)
     ]
 
 

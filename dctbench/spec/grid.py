@@ -73,14 +73,14 @@ def parse_axis(text: str, axis: Axis) -> list[float | int]:
             raise refuse(text, "an empty value between commas")
         try:
             values.update(_expand(item, axis, MAX_VALUES - len(values)))
-        except _BadItem as bad:
+        except _InvalidItemError as bad:
             raise refuse(item, str(bad)) from None
         if len(values) > MAX_VALUES:
             raise refuse(text, f"more than {MAX_VALUES:,} values")
     return sorted(values)
 
 
-class _BadItem(Exception):
+class _InvalidItemError(Exception):
     """What is wrong with one comma-separated item."""
 
 
@@ -89,15 +89,15 @@ def _expand(item: str, axis: Axis, room: int) -> Iterable[float | int]:
     low_text, dots, high_text = span.partition("..")
     if not dots:
         if colon:
-            raise _BadItem("a step needs a range, low..high:step")
+            raise _InvalidItemError("a step needs a range, low..high:step")
         return [_bounded(span, axis)]
     if not low_text.strip() or not high_text.strip():
-        raise _BadItem("a range needs both ends, low..high")
+        raise _InvalidItemError("a range needs both ends, low..high")
     low, high = _bounded(low_text, axis), _bounded(high_text, axis)
     if high < low:
-        raise _BadItem("the range runs downwards; write the lower end first")
+        raise _InvalidItemError("the range runs downwards; write the lower end first")
     if colon and not step:
-        raise _BadItem("a step is missing after the colon; write :x2 to multiply or :+512 to add")
+        raise _InvalidItemError("a step is missing after the colon; write :x2 to multiply or :+512 to add")
     return _steps(low, high, step or "x2", axis, room)
 
 
@@ -106,19 +106,19 @@ def _steps(low: float, high: float, step: str, axis: Axis, room: int) -> set[flo
     if kind == "x":
         factor = _literal(amount, integer=False)
         if factor <= 1:
-            raise _BadItem("a multiplying step must be greater than 1")
+            raise _InvalidItemError("a multiplying step must be greater than 1")
         count = math.log(high / low) / math.log(factor)
         series: Iterator[float] = (low * factor**i for i in range(1, int(min(count, MAX_VALUES)) + 2))
     elif kind == "+":
         increment = _literal(amount, integer=axis.integer)
         if increment <= 0:
-            raise _BadItem("an adding step must be greater than 0")
+            raise _InvalidItemError("an adding step must be greater than 0")
         count = (high - low) / increment
         series = (low + increment * i for i in range(1, int(min(count, MAX_VALUES)) + 2))
     else:
-        raise _BadItem("a step multiplies (:x1.5) or adds (:+512)")
+        raise _InvalidItemError("a step multiplies (:x1.5) or adds (:+512)")
     if count > min(room, MAX_VALUES):
-        raise _BadItem(f"more than {MAX_VALUES:,} values")
+        raise _InvalidItemError(f"more than {MAX_VALUES:,} values")
     inner = (round(value) if axis.integer else tidy_number(round(value, 6)) for value in series)
     return {low, high, *(value for value in inner if low < value < high)}
 
@@ -130,7 +130,7 @@ def _shortened(text: str) -> str:
 def _bounded(text: str, axis: Axis) -> float | int:
     value = _literal(text.strip(), axis.integer)
     if not axis.minimum <= value <= MAX_VALUE:
-        raise _BadItem(f"{text.strip()} is outside {axis.minimum} to {MAX_VALUE}")
+        raise _InvalidItemError(f"{text.strip()} is outside {axis.minimum} to {MAX_VALUE}")
     return value
 
 
@@ -138,7 +138,7 @@ def _literal(text: str, integer: bool) -> float | int:
     pattern = _INTEGER if integer else _DECIMAL
     if len(text) > _DIGITS or not pattern.fullmatch(text):
         kind = "an integer" if integer else "a number"
-        raise _BadItem(f"{_shortened(text)!r} is not {kind}" if text else "a number is missing")
+        raise _InvalidItemError(f"{_shortened(text)!r} is not {kind}" if text else "a number is missing")
     if not integer:
         return tidy_number(float(text))
     return int(text[:-1]) * 1024 if text[-1] in "kK" else int(text)

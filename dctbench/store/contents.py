@@ -17,7 +17,7 @@ from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Sta
 from dctbench.store import records, schema
 from dctbench.store.engines import batches, insert, rows_of, transaction
 from dctbench.store.failures import DamagedError, remedy, translated
-from dctbench.store.gc_pause import no_collections
+from dctbench.store.gc_pause import gc_paused
 from dctbench.store.naming import checked_baseline_name, run_named
 
 RETRIED: frozenset[Status] = FAILED | {"skipped"}
@@ -205,7 +205,7 @@ class Store:
         if case_ids is not None:
             chosen.append(schema.results.c.case_id.in_(case_ids))
         found = []
-        with no_collections():
+        with gc_paused():
             for row in self.rows(sa.select(schema.results).where(*chosen)):
                 records.verify("results", row)
                 if row["case_id"] not in places:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_collections() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """While many objects are made and all of them kept: searching them for garbage would be a third of the time."""
     enabled = gc.isenabled()
     gc.disable()

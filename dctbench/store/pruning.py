@@ -59,7 +59,9 @@ def _age(state: RunState, present: datetime.datetime) -> float:
     return (present - datetime.datetime.fromisoformat(state.run.started_at)).total_seconds()
 
 
-def apart(states: Sequence[RunState], baselines: Collection[Baseline]) -> tuple[list[RunState], list[RunState]]:
+def split_by_baseline(
+    states: Sequence[RunState], baselines: Collection[Baseline]
+) -> tuple[list[RunState], list[RunState]]:
     """Of runs that are old enough those that may go, and those that stay because a baseline points to them."""
     named = {baseline.run_id for baseline in baselines}
     return [s for s in states if s.run.id not in named], [s for s in states if s.run.id in named]

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from dctbench.text.sanitize import harmless
 
-_Kind = TypeVar("_Kind", bound=msgspec.Struct)
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 MAX_SAMPLES = 1_000_000
 MAX_DEPTH = 6
@@ -30,7 +30,7 @@ Free = Annotated[dict[str, Any], Meta(max_length=1000)]
 """A table whose keys are not fixed; `check_free` bounds what it holds."""
 
 
-class Bad(Exception):
+class InvalidDataError(Exception):
     """What is wrong with what was given, in words that follow its name."""
 
 
@@ -50,13 +50,13 @@ def check_free(table: Mapping[str, Any], place: str) -> None:
             elif isinstance(value, list):
                 below += value
             elif isinstance(value, str) and len(value) > MAX_TEXT:
-                raise Bad(f"{place}: a text of more than {MAX_TEXT:,} characters")
+                raise InvalidDataError(f"{place}: a text of more than {MAX_TEXT:,} characters")
         seen += len(below)
         if seen > MAX_FREE_VALUES:
-            raise Bad(f"{place}: more than {MAX_FREE_VALUES:,} values")
+            raise InvalidDataError(f"{place}: more than {MAX_FREE_VALUES:,} values")
         level = below
     if level:
-        raise Bad(f"{place}: nested too deeply")
+        raise InvalidDataError(f"{place}: nested too deeply")
 
 
 def check_names(names: Iterable[str], place: str) -> None:
@@ -67,10 +67,10 @@ def check_names(names: Iterable[str], place: str) -> None:
     """
     for name in names:
         if not name.isprintable():
-            raise Bad(f"{place}: the name {harmless(name)!r} holds control characters")
+            raise InvalidDataError(f"{place}: the name {harmless(name)!r} holds control characters")
 
 
-def converted(table: Mapping[str, Any], kind: type[_Kind], place: str) -> _Kind:
+def converted(table: Mapping[str, Any], kind: type[_T], place: str) -> _T:
     """What a table whose keys are not fixed says under the keys that are read, after `check_free`.
 
     Raises:
@@ -80,7 +80,7 @@ def converted(table: Mapping[str, Any], kind: type[_Kind], place: str) -> _Kind:
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
-        raise Bad(sentence(str(error), place)) from None
+        raise InvalidDataError(sentence(str(error), place)) from None
 
 
 def sentence(error: str, within: str = "") -> str:

@@ -76,8 +76,8 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
     taken = Lines(LONGEST - sum(len(line) + 1 for line in below) - _KEPT_FREE)
     taken.add([MARKER, f"### dctbench {escape(run.label or run.short_id)}", ""])
     fastest = [
-        f"- {escape(labels.place(standing.ranked[0].case))}: {escape(words.fastest(standing))}"
-        for standing in analysis.standings(summaries, reference)
+        f"- {escape(labels.place(ranking.ranked[0].case))}: {escape(words.fastest(ranking))}"
+        for ranking in analysis.rankings(summaries, reference)
     ]
     taken.add(fastest[:_MOST_PLACES])
     taken.add([f"- and {counted(more, 'more place')}" for more in [len(fastest) - _MOST_PLACES] if more > 0])
@@ -107,7 +107,7 @@ def _provenance(run: Run, environments: Sequence[Environment]) -> str:
 
 def _table(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> tuple[list[str], list[str]]:
     """The results as a Markdown table: the lines of its head, and those of its rows."""
-    found = analysis.references(summaries, reference) if reference else {}
+    found = analysis.reference_by_shape(summaries, reference) if reference else {}
     against = f"vs {reference}" if reference else "ratio"
     head = [f"| case | n | p50 ±CI | {escape(against)} | memory | error |", "|---|--:|--:|--:|--:|--:|"]
     lines = []

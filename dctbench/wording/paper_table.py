@@ -35,7 +35,7 @@ MISSING = "-"
 def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
     """Median latencies by method and length, one table for each combination of the other axes."""
     labels = Labels(summary.case for summary in summaries)
-    leaders = {id(s) for standing in analysis.standings(summaries, None) for s in standing.leaders}
+    leaders = {id(s) for ranking in analysis.rankings(summaries, None) for s in ranking.leaders}
     shapes: dict[str, list[Summary]] = {}
     for summary in summaries:
         shapes.setdefault(_shape(labels, summary.case), []).append(summary)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from dctbench import analysis
-from dctbench.analysis import Breach, Budgets, Choice, Standing, Summary
+from dctbench.analysis import Breach, Budgets, Choice, Ranking, Summary
 from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.stats.robust import P99_SAMPLES
@@ -52,18 +52,18 @@ TEMPLATES = {
 """The sentences by what they say. The page's script fills in the same ones when its reader sets a budget."""
 
 
-def verdict(standing: Standing, choice: Choice, budgets: Budgets, labels: Labels) -> str:
+def verdict(ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels) -> str:
     """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms ±1%, 16.0 MiB, exact).`"""
-    place = labels.place(standing.ranked[0].case)
+    place = labels.place(ranking.ranked[0].case)
     within = _say("within", limits=limits(budgets)) if budgets.given else ""
     if not choice.within:
         return _say("nobody", place=place, within=within, why=_why_none(choice))
     leaders = choice.leaders
     if len(leaders) > 1:
-        names = ", ".join(costs(summary, standing.reference) for summary in leaders)
+        names = ", ".join(costs(summary, ranking.reference) for summary in leaders)
         return _say("no_winner", place=place, within=within, names=names)
     said = "ship" if _error_settled(leaders[0], budgets) else "fastest"
-    return _say(said, place=place, within=within, costs=costs(leaders[0], standing.reference))
+    return _say(said, place=place, within=within, costs=costs(leaders[0], ranking.reference))
 
 
 def _say(template: str, **values: object) -> str:
@@ -104,20 +104,20 @@ def limits(budgets: Budgets) -> str:
     return ", ".join(_say("limit", budget=BUDGETS[name], amount=_amount(name, limit)) for name, limit in given)
 
 
-def remarks(standing: Standing, choice: Choice, budgets: Budgets) -> list[str]:
+def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     """What the answer leaves unsaid: the fastest exact method, who was excluded and why, what was not measured."""
     lines = []
     exact = next((s for s in choice.within if analysis.is_exact(s.case.implementation)), None)
     if exact is not None and exact not in choice.leaders:
-        lines.append(_say("fastest_exact", costs=costs(exact, standing.reference)))
+        lines.append(_say("fastest_exact", costs=costs(exact, ranking.reference)))
     for summary, breaches in choice.over:
         lines.append(_say("over", name=summary.case.name, broken=", ".join(_broken(breach) for breach in breaches)))
     for summary, breaches in choice.unmeasured:
         lacking = ", ".join(BUDGETS[breach.budget] for breach in breaches)
         lines.append(_say("unmeasured", budgets=lacking, name=summary.case.name))
-    asked = standing.ranked if "latency_p99" in budgets.given else choice.leaders
+    asked = ranking.ranked if "latency_p99" in budgets.given else choice.leaders
     if any(s.p99 is None for s in asked):
-        lines.append(f"p99 not measured: {p99_takes(standing.ranked[0].case)}")
+        lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case)}")
     if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
     if any(cells.among_frequencies(s) for s in choice.leaders):

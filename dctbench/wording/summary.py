@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dctbench import analysis
-from dctbench.analysis import Feasible, Payoff, PayoffRange, Placed, Scaling, Standing, Summary, Winner
+from dctbench.analysis import Feasible, Payoff, PayoffRange, Placed, Ranking, Scaling, Summary, Winner
 from dctbench.model import Status
 from dctbench.text.format import (
     format_count,
@@ -27,16 +27,16 @@ CLOSE = 1.25
 """Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
 
 
-def fastest(standing: Standing) -> str:
+def fastest(ranking: Ranking) -> str:
     """Who is fastest at one shape, and by how much against the reference; ties and what noise hides are said."""
-    first = standing.ranked[0]
+    first = ranking.ranked[0]
     assert first.latency is not None
     took = format_seconds(first.latency.value)
-    reference = standing.reference
-    if len(standing.ranked) == 1:
+    reference = ranking.reference
+    if len(ranking.ranked) == 1:
         return f"only {first.case.name} was measured, {took}"
-    close = [s for s in standing.leaders if s.latency and s.latency.value < CLOSE * first.latency.value]
-    unruly = [s.case.name for s in standing.leaders if s not in close]
+    close = [s for s in ranking.leaders if s.latency and s.latency.value < CLOSE * first.latency.value]
+    unruly = [s.case.name for s in ranking.leaders if s not in close]
     unruly = unruly if len(unruly) <= MOST_NAMES else [*unruly[:MOST_NAMES], f"{len(unruly) - MOST_NAMES} more"]
     hidden = f"; {' and '.join(unruly)} {'is' if len(unruly) == 1 else 'are'} too noisy to rule out" if unruly else ""
     if len(close) > 1:
@@ -46,7 +46,7 @@ def fastest(standing: Standing) -> str:
     if reference is None:
         return f"{first.case.name} is fastest, {took}{hidden}"
     if first is reference:
-        second = standing.ranked[1]
+        second = ranking.ranked[1]
         speedup = analysis.compare(second, reference)
         behind = f"; {second.case.name} is next at {speedup_with_interval(speedup)}" if speedup and not hidden else ""
         return f"keep {first.case.name}: fastest, {took}{behind}{hidden}"

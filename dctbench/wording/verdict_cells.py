@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dctbench.compare import Outcome
-from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Kind, Verdict
+from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Verdict, VerdictKind
 from dctbench.text.format import format_ratio
 from dctbench.text.sanitize import counted, harmless
 from dctbench.wording import verdict_numbers
 from dctbench.wording.labels import Labels
 
-_GROUPS = (REGRESSIONS, UNDECIDED, IMPROVEMENTS, frozenset({Kind.NEW}), frozenset({Kind.PASS}))
+_GROUPS = (REGRESSIONS, UNDECIDED, IMPROVEMENTS, frozenset({VerdictKind.NEW}), frozenset({VerdictKind.PASS}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ class Relevant:
 def relevant(outcome: Outcome, *, everything: bool = False) -> Relevant:
     """All verdicts but PASS, or really all: the gravest kinds and the largest changes first."""
     verdicts = outcome.judgement.verdicts
-    shown = [v for v in verdicts if everything or v.kind is not Kind.PASS]
+    shown = [v for v in verdicts if everything or v.kind is not VerdictKind.PASS]
     labels = labels_of(outcome)
     cases = {verdict.case for verdict in shown}
     return Relevant(
         rows=tuple(_row(verdict, labels) for verdict in sorted(shown, key=_place)),
         hidden_cases=len({v.case for v in verdicts} - cases),
-        hidden_verdicts=sum(v.kind is Kind.PASS for v in verdicts if v.case in cases and not everything),
+        hidden_verdicts=sum(v.kind is VerdictKind.PASS for v in verdicts if v.case in cases and not everything),
     )
 
 
@@ -72,10 +72,12 @@ def opening(outcome: Outcome) -> str:
     parts = [
         counted(_number(kinds, REGRESSIONS), "regression"),
         counted(_number(kinds, IMPROVEMENTS), "improvement"),
-        f"{kinds[Kind.PASS]} unchanged",
-        f"{kinds[Kind.INCONCLUSIVE]} inconclusive",
+        f"{kinds[VerdictKind.PASS]} unchanged",
+        f"{kinds[VerdictKind.INCONCLUSIVE]} inconclusive",
     ]
-    parts += [f"{kinds[kind]} {kind.value.lower()}" for kind in (Kind.INCOMPARABLE, Kind.NEW) if kinds[kind]]
+    parts += [
+        f"{kinds[kind]} {kind.value.lower()}" for kind in (VerdictKind.INCOMPARABLE, VerdictKind.NEW) if kinds[kind]
+    ]
     return ", ".join([*parts, drift(outcome)])
 
 
@@ -89,17 +91,17 @@ def drift(outcome: Outcome) -> str:
     return f"runner drift {', '.join(f'{change} ({name})' for name, change in found.items())}"
 
 
-def _number(kinds: Counter[Kind], group: Iterable[Kind]) -> int:
+def _number(kinds: Counter[VerdictKind], group: Iterable[VerdictKind]) -> int:
     return sum(kinds[kind] for kind in group)
 
 
 def _place(verdict: Verdict) -> tuple[int, int, float]:
     """By group; there by kind, and by the size of the change."""
     group = next(number for number, kinds in enumerate(_GROUPS) if verdict.kind in kinds)
-    if verdict.kind is Kind.PASS:
+    if verdict.kind is VerdictKind.PASS:
         return group, 0, 0.0
     size = abs(math.log(verdict.effect)) if verdict.effect else math.inf
-    return group, list(Kind).index(verdict.kind), -size
+    return group, list(VerdictKind).index(verdict.kind), -size
 
 
 def _row(verdict: Verdict, labels: Labels) -> Row:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dctbench.compare import Difference, Outcome
-from dctbench.compare.checked import Checked, checked
+from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.exact import BUDGET, STATUS
 from dctbench.compare.judgement import BASE_FAILED, LATENCY
-from dctbench.model import REGRESSIONS, UNDECIDED, Kind, Run, Verdict
+from dctbench.model import REGRESSIONS, UNDECIDED, Run, Verdict, VerdictKind
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.text.format import format_ratio
 from dctbench.text.sanitize import counted, harmless
@@ -52,11 +52,11 @@ def remarks(rows: Sequence[Row], labels: Labels) -> list[str]:
 def sentence(verdict: Verdict, labels: Labels) -> str:
     """`dct-x r=8 at n = 1024 takes 1.42x (1.37-1.48) the time of base (2.31 ms -> 3.28 ms)`."""
     name = place(verdict, labels)
-    if verdict.kind is Kind.OVER_BUDGET:
+    if verdict.kind is VerdictKind.OVER_BUDGET:
         return f"{name}: {_over(verdict)}"
-    if verdict.kind is Kind.WORSE:
+    if verdict.kind is VerdictKind.WORSE:
         return f"{name} {_worse(verdict)}"
-    if verdict.kind is Kind.SLOWER:
+    if verdict.kind is VerdictKind.SLOWER:
         base, head = verdict_numbers.both(verdict)
         return (
             f"{name} takes {verdict_numbers.change(verdict)} the time of base ({base} -> {head}){_undisturbed(verdict)}"
@@ -106,7 +106,7 @@ def remedies(outcome: Outcome) -> list[str]:
     Before all of it what holds for the whole check.
     """
     labels = labels_of(outcome)
-    met: dict[tuple[Kind, str, str], list[Verdict]] = {}
+    met: dict[tuple[VerdictKind, str, str], list[Verdict]] = {}
     for verdict in outcome.judgement.verdicts:
         if verdict.kind in UNDECIDED:
             alike = "" if verdict.metric == STATUS else _told(verdict)
@@ -142,9 +142,9 @@ def remedy(verdict: Verdict, outcome: Outcome) -> str:
 
 
 def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
-    if verdict.kind is Kind.INCONCLUSIVE and outcome.informs:
+    if verdict.kind is VerdictKind.INCONCLUSIVE and outcome.informs:
         return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
-    if verdict.kind is Kind.INCONCLUSIVE:
+    if verdict.kind is VerdictKind.INCONCLUSIVE:
         return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
     if verdict.reason.startswith(BASE_FAILED):
         return "mend base or take another: its latencies are of the processes that happened to end"
@@ -185,9 +185,9 @@ def sides(outcome: Outcome) -> list[str]:
     return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
 
 
-def _check(outcome: Outcome) -> Checked | None:
+def _check(outcome: Outcome) -> CheckSettings | None:
     """What was written about head by the check that compared both; None where none did."""
-    found = checked(outcome.head)
+    found = read_check_settings(outcome.head)
     return found if found and found.base == outcome.base.id else None
 
 
@@ -204,7 +204,7 @@ def closing(outcome: Outcome) -> str:
     code = outcome.exit_code
     if code == 1:
         why = "head is worse than base" if kinds & REGRESSIONS else "not everything could be told (--inconclusive fail)"
-        if kinds & REGRESSIONS == {Kind.OVER_BUDGET}:
+        if kinds & REGRESSIONS == {VerdictKind.OVER_BUDGET}:
             why = "head is over its budget"
     elif code == 0:
         if outcome.informs:

@@ -33,7 +33,7 @@ from dctbench.worker.metrics.split import split
 from dctbench.worker.workload import (
     SEED,
     Rates,
-    Subject,
+    Workload,
     make_arguments,
     make_module,
     meta_call,
@@ -147,7 +147,7 @@ def measure_case(
     return collected.to_json()
 
 
-def _other_passes(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> None:
+def _other_passes(case: Case, device: DeviceModule, subject: Workload, collected: _Collected) -> None:
     """Memory, the kernels' own time, and energy: each in calls of its own."""
     with collected.attempt("memory.tensor"):
         ungraphed = subject.ungraphed()
@@ -231,7 +231,7 @@ def _gradients(case: Case) -> AbstractContextManager[object]:
     return torch.inference_mode() if case.mode == "forward" else torch.enable_grad()
 
 
-def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: _Collected) -> list[Tensor]:
+def _first_calls(case: Case, device: DeviceModule, subject: Workload, collected: _Collected) -> list[Tensor]:
     """The first call, timed apart, and the outputs of two inputs that later ones are checked against."""
     if case.engine != "eager":
         start = _clock()
@@ -249,7 +249,7 @@ def _first_calls(case: Case, device: DeviceModule, subject: Subject, collected: 
     return expected
 
 
-def _check_again(case: Case, subject: Subject, expected: list[Tensor], timed: tuple[int, object]) -> None:
+def _check_again(case: Case, subject: Workload, expected: list[Tensor], timed: tuple[int, object]) -> None:
     """After timing: the output of a timed call, and the first of those from before the timing once more."""
     number, output = timed
     number %= len(subject.arguments)
@@ -301,7 +301,7 @@ def _kernel(case: Case, part: SDPAttention) -> str:
     return part.kernel(case.device, dtype, batch=case.batch, backward=case.mode != "forward")
 
 
-def _errors(case: Case, subject: Subject, scratch: str | None, collected: _Collected) -> None:
+def _errors(case: Case, subject: Workload, scratch: str | None, collected: _Collected) -> None:
     """error.noise and error.smooth, where the output can be compared with exact attention's."""
     if case.scope == "encoder":
         return  # an error of the attention, seen through norms and feed-forward layers, would mean nothing
@@ -315,7 +315,7 @@ def _errors(case: Case, subject: Subject, scratch: str | None, collected: _Colle
             collected.add(f"error.{name}", _error(case, subject, name, draw, scratch))
 
 
-def _error(case: Case, subject: Subject, name: str, draw: Callable[..., Tensor], scratch: str | None) -> float:
+def _error(case: Case, subject: Workload, name: str, draw: Callable[..., Tensor], scratch: str | None) -> float:
     rows = error.compared_rows(case.seq_len)
     arguments = make_arguments(case, draw)
     shared = inputs.weights(case.dim, getattr(torch, case.dtype), SEED)
@@ -336,7 +336,7 @@ def _error(case: Case, subject: Subject, name: str, draw: Callable[..., Tensor],
     return value
 
 
-def _added_metrics(case: Case, subject: Subject, collected: _Collected) -> None:
+def _added_metrics(case: Case, subject: Workload, collected: _Collected) -> None:
     """What installed packages measure, after everything of ours: their code may change what it is handed."""
     for metric in catalog.metrics().values():
         if metric.target is not None:

@@ -31,7 +31,7 @@ Rates = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Workload:
     """A module, ready to be called with any of `arguments` in turn.
 
     `comparable` says whether it holds the shared weights, so that its output may be compared with exact attention's.
@@ -70,7 +70,7 @@ class Subject:
         output.backward(self.gradient)
         return None
 
-    def ungraphed(self) -> Subject:
+    def ungraphed(self) -> Workload:
         """The same, its kernels launched one by one: replaying a graph allocates nothing, whatever its call needs."""
         return replace(self, module=self.module.module) if isinstance(self.module, Graphed) else self
 
@@ -122,7 +122,7 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
     return module.train() if case.mode == "train" else module.eval()
 
 
-def place(case: Case, module: nn.Module) -> Subject:
+def place(case: Case, module: nn.Module) -> Workload:
     """The module with the shared weights, its engine, and the rotating inputs on its device."""
     dtype = getattr(torch, case.dtype)
     shared = inputs.weights(case.dim, dtype, SEED)
@@ -136,7 +136,7 @@ def place(case: Case, module: nn.Module) -> Subject:
     rotating = [make_arguments(case, inputs.noise, number) for number in range(inputs.ROTATION)]
     if case.mode != "forward":
         rotating = [tuple(_wants_gradient(t) for t in arguments) for arguments in rotating]
-    return Subject(case, _running(case, module), rotating, comparable, _output_gradient(case, case.device))
+    return Workload(case, _running(case, module), rotating, comparable, _output_gradient(case, case.device))
 
 
 def _running(case: Case, module: nn.Module) -> nn.Module:
@@ -232,13 +232,13 @@ def _output_gradient(case: Case, device: str) -> Tensor | None:
     return _split_heads(case, ones) if case.scope == "attention" else ones
 
 
-def shapes_only(case: Case, device: str, rates: Rates | None = None) -> Subject:
+def shapes_only(case: Case, device: str, rates: Rates | None = None) -> Workload:
     """A subject without values, on the meta device, or on any under fake tensors."""
     module = make_module(case, device, rates)
     arguments = tuple(torch.empty(a.shape, dtype=a.dtype, device=device) for a in meta_arguments(case))
     if case.mode != "forward":
         arguments = tuple(_wants_gradient(argument) for argument in arguments)
-    return Subject(case, module, [arguments], comparable=False, gradient=_output_gradient(case, device))
+    return Workload(case, module, [arguments], comparable=False, gradient=_output_gradient(case, device))
 
 
 def meta_call(case: Case, rates: Rates | None = None) -> Callable[[], object]:

@@ -26,8 +26,8 @@ def case(name: str, seconds: float, memory: float | None, error: float | None, r
     return result(name, 512, (seconds,) * 20, ratio=ratio, values=values)
 
 
-def standing(*results: Result) -> analysis.Standing:
-    [found] = analysis.standings(analysis.summarise(results), "sdpa")
+def ranking(*results: Result) -> analysis.Ranking:
+    [found] = analysis.rankings(analysis.summarise(results), "sdpa")
     return found
 
 
@@ -43,14 +43,14 @@ def names(summaries: Iterable[Summary]) -> list[str]:
 
 
 def test_without_budgets_everything_is_within_and_the_fastest_leads() -> None:
-    choice = analysis.choose(standing(*MEASURED), Budgets())
+    choice = analysis.choose(ranking(*MEASURED), Budgets())
     assert names(choice.within) == ["dct-x r=8", "linformer r=8", "sdpa"]
     assert names(choice.leaders) == ["dct-x r=8"]
     assert (choice.over, choice.unmeasured) == ((), ())
 
 
 def test_a_budget_excludes_with_the_figure_and_what_was_not_measured_is_no_pass() -> None:
-    choice = analysis.choose(standing(*MEASURED), Budgets(memory=32 * MIB))
+    choice = analysis.choose(ranking(*MEASURED), Budgets(memory=32 * MIB))
     assert names(choice.within) == ["dct-x r=8"]
     [(over, [breach])] = choice.over
     assert (over.case.name, breach.budget, breach.value, breach.limit) == ("sdpa", "memory", 64 * MIB, 32 * MIB)
@@ -59,22 +59,22 @@ def test_a_budget_excludes_with_the_figure_and_what_was_not_measured_is_no_pass(
 
 
 def test_a_limit_that_is_met_exactly_is_kept() -> None:
-    assert names(analysis.choose(standing(*MEASURED), Budgets(memory=64 * MIB)).within) == ["dct-x r=8", "sdpa"]
+    assert names(analysis.choose(ranking(*MEASURED), Budgets(memory=64 * MIB)).within) == ["dct-x r=8", "sdpa"]
 
 
 def test_a_p99_budget_is_held_against_the_bound_and_needs_299_samples() -> None:
     slow_tail = result("sdpa", 512, (1e-3,) * 298 + (9e-3,))
     few = case("dct-x", 1e-3, None, None, ratio=8)
-    choice = analysis.choose(standing(slow_tail, few), Budgets(latency_p99=5e-3))
+    choice = analysis.choose(ranking(slow_tail, few), Budgets(latency_p99=5e-3))
     assert names(s for s, _ in choice.over) == ["sdpa"]
     assert names(s for s, _ in choice.unmeasured) == ["dct-x r=8"]
-    assert names(analysis.choose(standing(slow_tail, few), Budgets(latency_p99=9e-3)).within) == ["sdpa"]
+    assert names(analysis.choose(ranking(slow_tail, few), Budgets(latency_p99=9e-3)).within) == ["sdpa"]
 
 
 @given(st.floats(1 * MIB, 100 * MIB), st.floats(0, 2))
 def test_tighter_budgets_never_admit_more(memory: float, error: float) -> None:
-    loose = analysis.choose(standing(*MEASURED), Budgets(memory=memory))
-    tight = analysis.choose(standing(*MEASURED), Budgets(memory=memory, error_smooth=error))
+    loose = analysis.choose(ranking(*MEASURED), Budgets(memory=memory))
+    tight = analysis.choose(ranking(*MEASURED), Budgets(memory=memory, error_smooth=error))
     assert set(names(tight.within)) <= set(names(loose.within))
     assert len(tight.within) + len(tight.over) + len(tight.unmeasured) == len(MEASURED)
 

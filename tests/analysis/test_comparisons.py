@@ -141,7 +141,7 @@ def test_standings_rank_each_length_and_leave_out_failures_and_the_control_witho
             result("sdpa", 512, 1.0),
         ]
     )
-    short, long = analysis.standings(summaries, "sdpa")
+    short, long = analysis.rankings(summaries, "sdpa")
     assert [s.case.name for s in long.ranked] == ["dct-x r=8", "dct-x r=4", "sdpa"]
     assert [s.case.name for s in long.leaders] == ["dct-x r=8", "dct-x r=4"]
     assert (short.seq_len, long.seq_len) == (512, 1024)
@@ -208,7 +208,7 @@ def test_readers_find_the_reference_first_at_each_length_then_methods_and_ratios
 
 
 def test_a_control_never_wins() -> None:
-    [standing] = analysis.standings(
+    [ranking] = analysis.rankings(
         analysis.summarise([result("sdpa", 64, 4.0), result("pool", 64, 1.0, ratio=4), result("none", 64, 0.5)]), "sdpa"
     )
-    assert [s.case.implementation for s in standing.ranked] == ["sdpa"]
+    assert [s.case.implementation for s in ranking.ranked] == ["sdpa"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.app.check_rules import reaching, usual_tolerances
+from dctbench.app.check_rules import default_tolerances, with_enough_pairs
 from dctbench.compare import TOLERANCES, Rules
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import suites
 from dctbench.store import open_store
 from dctbench.store.whole import add_whole_run
@@ -26,15 +26,15 @@ def test_the_noise_that_was_measured_is_the_cpus_also_where_a_gpu_is_checked_bes
     with open_store(store, create=True) as opened:
         add_whole_run(opened, replace(RUN, suite="noise"), [ENVIRONMENT], still)
     wanted = suites.override(suites.load("ci"), {"device": devices}, {})
-    found = usual_tolerances(wanted, store, ENVIRONMENT.fingerprint)
+    found = default_tolerances(wanted, store, ENVIRONMENT.fingerprint)
     assert found == {**TOLERANCES, "cpu": cpu}
-    assert usual_tolerances(wanted, store, "another") == TOLERANCES
+    assert default_tolerances(wanted, store, "another") == TOLERANCES
 
 
-def many(rounds: int) -> Recorded:
+def many(rounds: int) -> RecordedRun:
     """36 cases in so many rounds."""
     results = [result("dct-x", 64 * n, 1e-3, ratio=8, round=one) for n in range(1, 37) for one in range(1, rounds + 1)]
-    return Recorded(RUN, {}, results, list(dict.fromkeys(one.case for one in results)))
+    return RecordedRun(RUN, {}, results, list(dict.fromkeys(one.case for one in results)))
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_more_processes_are_allowed_where_a_proof_takes_them_and_nobody_said_how
 ) -> None:
     rules = Rules(max_pairs=int(given.get("max_pairs", 15)))
     own = suites.load("quick")
-    found = reaching(rules, many(1).plan, None if rounds is None else many(rounds), own, given)
+    found = with_enough_pairs(rules, many(1).plan, None if rounds is None else many(rounds), own, given)
     assert found == replace(rules, max_pairs=most)
     said = capsys.readouterr().err
     assert warned in said
     assert bool(said) is bool(warned)
     written = replace(own, gate={"max_pairs": 15})
-    assert reaching(rules, many(1).plan, many(3), written, {}).max_pairs == rules.max_pairs
+    assert with_enough_pairs(rules, many(1).plan, many(3), written, {}).max_pairs == rules.max_pairs

@@ -11,7 +11,7 @@ from selenium import webdriver
 
 from dctbench.model import Result
 from dctbench.page.html import html
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from tests.support.browser import chromium
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -42,11 +42,11 @@ def timed(
     return found
 
 
-def recorded(results: list[Result], **changes: object) -> Recorded:
+def recorded(results: list[Result], **changes: object) -> RecordedRun:
     """A run of these results."""
     run = replace(RUN, **changes)  # type: ignore[arg-type]
     plan = list(dict.fromkeys(one.case for one in results))
-    return Recorded(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
+    return RecordedRun(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
 
 
 def results() -> list[Result]:
@@ -67,13 +67,13 @@ def results() -> list[Result]:
 
 
 @pytest.fixture(scope="session")
-def reported() -> Recorded:
+def reported() -> RecordedRun:
     """What the report of most tests is made of."""
     return recorded(results(), label=f"bench {EVIL}")
 
 
 @pytest.fixture(scope="session")
-def page(reported: Recorded, tmp_path_factory: pytest.TempPathFactory) -> str:
+def page(reported: RecordedRun, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of the report, a file."""
     return written(html([reported]), tmp_path_factory.mktemp("page"))
 

@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from dctbench.model import Environment, Result
 from dctbench.page.assets import source
 from dctbench.page.html import html
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from tests.browser.conftest import MIB, written
 from tests.support.browser import screen, settled
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -55,7 +55,7 @@ def results() -> list[Result]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     found = results()
     machine = Environment({**ENVIRONMENT.facts, "memory_bytes": 32 * MIB}, ENVIRONMENT.fingerprint)
-    one = Recorded(RUN, {machine.fingerprint: machine}, found, list(dict.fromkeys(r.case for r in found)))
+    one = RecordedRun(RUN, {machine.fingerprint: machine}, found, list(dict.fromkeys(r.case for r in found)))
     return written(html([one]), tmp_path_factory.mktemp("charts"))
 
 
@@ -200,7 +200,7 @@ def test_what_failed_in_a_later_process_is_drawn_as_a_failure(chart: Chart) -> N
 def test_methods_that_a_chart_cannot_hold_are_counted_below_it(browser: webdriver.Chrome, tmp_path: Path) -> None:
     found = [result("dct-x", n, n * 1e-6, ratio=r) for n in range(64, 64 * 51, 64) for r in range(1, 46)]
     found += [result("sdpa", n, n * 1e-6) for n in range(64, 64 * 51, 64)]
-    one = Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
+    one = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
     screen(browser, 1280)
     browser.get(written(html([one]), tmp_path))
     settled(browser, "latency")
@@ -214,7 +214,7 @@ def test_methods_that_a_chart_cannot_hold_are_counted_below_it(browser: webdrive
 
 def test_markup_in_the_name_of_a_method_is_no_markup_for_plotly(browser: webdriver.Chrome, tmp_path: Path) -> None:
     found = [result(name, n, n * 1e-6) for name in ("sdpa", "mine,<b>one</b>:&Mine") for n in (256, 512)]
-    one = Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
+    one = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
     screen(browser, 1280)
     browser.get(written(html([one]), tmp_path))
     settled(browser, "speedup")
@@ -230,7 +230,7 @@ def test_a_method_of_ones_own_and_a_run_without_a_reference_are_drawn(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     found = [result("my_package:Mine", n, n * 1e-6) for n in (256, 512)]
-    one = Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
+    one = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
     screen(browser, 390)
     browser.get(written(html([one]), tmp_path))
     settled(browser, "latency")

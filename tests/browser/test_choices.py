@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from dctbench import analysis
 from dctbench.analysis import Budgets
 from dctbench.page.html import html
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import recommendation
 from dctbench.wording.labels import Labels
 from tests.browser.conftest import recorded, written
@@ -156,7 +156,7 @@ def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_said(opened: 
 )
 @pytest.mark.parametrize("batch", [1, 4])
 def test_budgets_are_answered_with_the_words_of_choose(
-    opened: webdriver.Chrome, reported: Recorded, given: dict[str, str], budgets: Budgets, batch: int
+    opened: webdriver.Chrome, reported: RecordedRun, given: dict[str, str], budgets: Budgets, batch: int
 ) -> None:
     pick(opened, "batch", str(batch))
     pick(opened, "n", "512")
@@ -168,13 +168,13 @@ def test_budgets_are_answered_with_the_words_of_choose(
     )
     labels = Labels(s.case for s in reported.summaries)
     here = [s for s in reported.summaries if (s.case.seq_len, s.case.batch) == (512, batch)]
-    [standing] = analysis.standings(here, "sdpa")
-    found = analysis.choose(standing, budgets)
+    [ranking] = analysis.rankings(here, "sdpa")
+    found = analysis.choose(ranking, budgets)
     if budgets.latency_p99 is not None and batch == 1:
         assert recommendation.MEDIAN in answer
         return
-    assert answer == recommendation.verdict(standing, found, budgets, labels)
-    assert lines == recommendation.remarks(standing, found, budgets)[: len(lines)]
+    assert answer == recommendation.verdict(ranking, found, budgets, labels)
+    assert lines == recommendation.remarks(ranking, found, budgets)[: len(lines)]
     assert len(lines) >= len(found.over) + len(found.unmeasured)
 
 

@@ -17,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 
 from dctbench.compare.stored import compare_stored
 from dctbench.page.html import html
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from tests.browser.conftest import EVIL, recorded, results, written
 from tests.support.browser import screen, settled, texts
 from tests.support.made import result
@@ -194,7 +194,7 @@ def test_the_policy_of_the_page_stops_foreign_scripts(browser: webdriver.Chrome,
 
 
 def test_compressed_the_page_is_smaller_and_the_same(
-    browser: webdriver.Chrome, reported: Recorded, page: str, tmp_path: Path
+    browser: webdriver.Chrome, reported: RecordedRun, page: str, tmp_path: Path
 ) -> None:
     text = html([reported], compress=True)
     assert len(text) < 0.55 * Path(page.removeprefix("file://")).stat().st_size
@@ -238,7 +238,9 @@ def test_the_samples_of_another_length_are_drawn_when_they_are_opened(browser: w
     settled(browser, "strips-1024")
 
 
-def test_what_changed_since_a_baseline_is_drawn(browser: webdriver.Chrome, reported: Recorded, tmp_path: Path) -> None:
+def test_what_changed_since_a_baseline_is_drawn(
+    browser: webdriver.Chrome, reported: RecordedRun, tmp_path: Path
+) -> None:
     screen(browser, 390)
     outcome = compare_stored(recorded(results(), id="e" * 16), reported)
     browser.get(written(html([reported], compared=outcome), tmp_path))

@@ -13,7 +13,7 @@ import pytest
 
 from dctbench.cli.commands.history import print_history, sparkline
 from dctbench.compare import Rules
-from dctbench.compare.checked import written
+from dctbench.compare.check_settings import check_settings
 from dctbench.compare.history import change_points, find_case, history
 from dctbench.errors import UsageError
 from dctbench.model import Result, Run
@@ -100,9 +100,9 @@ def test_other_machines_other_settings_and_failures_are_left_out_and_counted(sto
 
 
 def test_runs_in_turns_with_a_base_and_runs_by_themselves_are_two_series(store: Store) -> None:
-    add(store, 20, pair(4.0, 1.0), check=written("head", ["dct-x"], Rules(), base="e" * 16, base_impl=None))
+    add(store, 20, pair(4.0, 1.0), check=check_settings("head", ["dct-x"], Rules(), base="e" * 16, base_impl=None))
     assert (len(history(store, METHOD).points), history(store, METHOD).elsewhere) == (1, 16)
-    add(store, 21, pair(3.0, 1.0), check=written("head", ["dct-x"], Rules(), base="e" * 16))
+    add(store, 21, pair(3.0, 1.0), check=check_settings("head", ["dct-x"], Rules(), base="e" * 16))
     assert (len(history(store, METHOD).points), history(store, METHOD).elsewhere) == (17, 1)
 
 

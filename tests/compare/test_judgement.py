@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dctbench.analysis import Budgets, summarise
 from dctbench.compare import CONFIRMING, Comparison, Rules, judge
-from dctbench.model import Kind
+from dctbench.model import VerdictKind
 from tests.support.made import result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
@@ -52,7 +52,7 @@ def slow(by):
 
 def test_the_same_code_passes_after_the_first_pairs_and_nothing_stays_open():
     judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), noise=0.01, seed=1))
-    assert kinds(judgement) == {"dct-x": Kind.PASS}
+    assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
     assert judgement.open == ()
     assert judgement.exit_code() == 0
 
@@ -60,12 +60,12 @@ def test_the_same_code_passes_after_the_first_pairs_and_nothing_stays_open():
 def test_a_slowdown_is_slower_only_after_fresh_pairs_said_it_again():
     first = range(1, 11)
     judgement = compare(side(first, noise=0.01), side(first, slow(1.4), 0.01, 1))
-    assert kinds(judgement) == {"dct-x": Kind.INCONCLUSIVE}
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCONCLUSIVE}
     assert judgement.confirming
     assert [case.implementation for case in judgement.open] == ["dct-x"]
     both = [*first, *range(CONFIRMING + 1, CONFIRMING + 6)]
     judgement = compare(side(both, noise=0.01), side(both, slow(1.4), 0.01, 1))
-    assert kinds(judgement) == {"dct-x": Kind.SLOWER}
+    assert kinds(judgement) == {"dct-x": VerdictKind.SLOWER}
     assert judgement.open == ()
     assert judgement.exit_code() == 1
     [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
@@ -78,7 +78,7 @@ def test_a_slowdown_that_fresh_pairs_do_not_show_passes_and_says_so():
     both = [*range(1, 11), *range(CONFIRMING + 1, CONFIRMING + 6)]
     passing = lambda name, number: 1.4 if name == "dct-x" and number <= CONFIRMING else 1.0  # noqa: E731
     judgement = compare(side(both, noise=0.01), side(both, passing, 0.01, 1))
-    assert kinds(judgement) == {"dct-x": Kind.PASS}
+    assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
     [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
     assert "did not say it again" in verdict.reason
 
@@ -87,13 +87,13 @@ def test_one_pair_in_which_base_was_held_up_does_not_hide_a_slowdown():
     both = [*range(1, 13), *range(CONFIRMING + 1, CONFIRMING + 13)]
     held_up = lambda name, number: 3.0 if name == "dct-x" and number in (2, CONFIRMING + 4) else 1.0  # noqa: E731
     judgement = compare(side(both, held_up, 0.01), side(both, slow(1.4), 0.01, 1))
-    assert kinds(judgement) == {"dct-x": Kind.SLOWER}
+    assert kinds(judgement) == {"dct-x": VerdictKind.SLOWER}
 
 
 def test_a_machine_that_slows_down_everything_is_no_regression_and_no_pass_either():
     everything = lambda name, number: 1.4  # noqa: E731
     judgement = compare(side(range(1, 16)), side(range(1, 16), everything))
-    assert kinds(judgement) == {"dct-x": Kind.INCONCLUSIVE}
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCONCLUSIVE}
     assert judgement.exit_code() == 3
     assert judgement.exit_code("pass") == 0
     assert judgement.exit_code("fail") == 1
@@ -105,16 +105,16 @@ def test_a_change_under_the_floor_in_seconds_passes_whatever_its_share():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.compare.test_judgement.BASE_SECONDS", tiny)
         judgement = compare(side(range(1, 16)), side(range(1, 16), slow(1.4)))
-    assert kinds(judgement) == {"dct-x": Kind.PASS}
+    assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
 
 
 def test_a_gain_that_the_first_pairs_cannot_prove_takes_more_and_is_not_lost_as_a_pass():
     rules = replace(RULES, pairs=3)
     first = compare(side(range(1, 4), noise=0.01), side(range(1, 4), slow(0.6), 0.01, 1), rules=rules)
-    assert kinds(first) == {"dct-x": Kind.INCONCLUSIVE}
+    assert kinds(first) == {"dct-x": VerdictKind.INCONCLUSIVE}
     assert len(first.open) == 1
     more = compare(side(range(1, 6), noise=0.01), side(range(1, 6), slow(0.6), 0.01, 1), rules=rules)
-    assert kinds(more) == {"dct-x": Kind.FASTER}
+    assert kinds(more) == {"dct-x": VerdictKind.FASTER}
     assert more.open == ()
 
 
@@ -127,7 +127,7 @@ def test_processes_against_a_stored_run_are_slower_only_at_the_looks_that_are_pa
 
 def test_a_gain_is_faster_with_the_first_pairs():
     judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), slow(0.6), 0.01, 1))
-    assert kinds(judgement) == {"dct-x": Kind.FASTER}
+    assert kinds(judgement) == {"dct-x": VerdictKind.FASTER}
     assert judgement.exit_code() == 0
 
 
@@ -135,25 +135,25 @@ def test_a_reference_that_was_asked_for_is_judged_raw():
     slower = lambda name, number: 1.5 if name == "sdpa" else 1.0  # noqa: E731
     both = [*range(1, 11), *range(CONFIRMING + 1, CONFIRMING + 6)]
     judgement = compare(side(both, noise=0.01), side(both, slower, 0.01, 1), judged=("sdpa",))
-    assert kinds(judgement) == {"sdpa": Kind.SLOWER}
+    assert kinds(judgement) == {"sdpa": VerdictKind.SLOWER}
 
 
 @pytest.mark.parametrize(
     ("values", "metric", "kind"),
     [
-        ({"flops": ("FLOP", 1001.0)}, "flops", Kind.WORSE),
-        ({"flops": ("FLOP", 999.0)}, "flops", Kind.BETTER),
-        ({"memory.tensor": ("B", 4097.0)}, "memory.tensor", Kind.WORSE),
-        ({"memory.state": ("B", 101.0)}, "memory.state", Kind.WORSE),
-        ({"error.smooth": ("1", 0.51)}, "error.smooth", Kind.WORSE),
-        ({"error.smooth": ("1", 0.504)}, "error.smooth", Kind.PASS),
-        ({"error.noise": ("1", 0.8)}, "error.noise", Kind.BETTER),
+        ({"flops": ("FLOP", 1001.0)}, "flops", VerdictKind.WORSE),
+        ({"flops": ("FLOP", 999.0)}, "flops", VerdictKind.BETTER),
+        ({"memory.tensor": ("B", 4097.0)}, "memory.tensor", VerdictKind.WORSE),
+        ({"memory.state": ("B", 101.0)}, "memory.state", VerdictKind.WORSE),
+        ({"error.smooth": ("1", 0.51)}, "error.smooth", VerdictKind.WORSE),
+        ({"error.smooth": ("1", 0.504)}, "error.smooth", VerdictKind.PASS),
+        ({"error.noise": ("1", 0.8)}, "error.noise", VerdictKind.BETTER),
     ],
 )
 def test_what_is_counted_needs_no_statistics(values, metric, kind):
     judgement = compare(side(range(1, 6)), side(range(1, 6), values=values))
     assert kinds(judgement, metric) == {"dct-x": kind}
-    assert judgement.exit_code() == (1 if kind is Kind.WORSE else 0)
+    assert judgement.exit_code() == (1 if kind is VerdictKind.WORSE else 0)
 
 
 def test_a_figure_that_one_side_lacks_is_not_comparable_and_never_a_pass():
@@ -162,7 +162,7 @@ def test_a_figure_that_one_side_lacks_is_not_comparable_and_never_a_pass():
         replace(found, measurements=tuple(m for m in found.measurements if m.metric != "flops")) for found in base
     ]
     judgement = compare(base, without)
-    assert kinds(judgement, "flops") == {"dct-x": Kind.INCOMPARABLE}
+    assert kinds(judgement, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
     assert judgement.exit_code() == 3
 
 
@@ -173,17 +173,17 @@ def one(implementation, status, **more):
 @pytest.mark.parametrize(
     ("base", "head", "kind", "code"),
     [
-        ("ok", "error", Kind.NEWLY_FAILING, 1),
-        ("ok", "oom", Kind.NEWLY_FAILING, 1),
-        ("ok", "timeout", Kind.NEWLY_FAILING, 1),
-        ("ok", "unsupported", Kind.NEWLY_FAILING, 1),
-        ("ok", "skipped", Kind.NEWLY_FAILING, 1),
-        ("error", "ok", Kind.FIXED, 3),
-        ("oom", "ok", Kind.FIXED, 3),
-        ("error", "error", Kind.INCOMPARABLE, 3),
-        ("skipped", "skipped", Kind.INCOMPARABLE, 3),
-        (None, "ok", Kind.NEW, 3),
-        (None, "error", Kind.NEWLY_FAILING, 1),
+        ("ok", "error", VerdictKind.NEWLY_FAILING, 1),
+        ("ok", "oom", VerdictKind.NEWLY_FAILING, 1),
+        ("ok", "timeout", VerdictKind.NEWLY_FAILING, 1),
+        ("ok", "unsupported", VerdictKind.NEWLY_FAILING, 1),
+        ("ok", "skipped", VerdictKind.NEWLY_FAILING, 1),
+        ("error", "ok", VerdictKind.FIXED, 3),
+        ("oom", "ok", VerdictKind.FIXED, 3),
+        ("error", "error", VerdictKind.INCOMPARABLE, 3),
+        ("skipped", "skipped", VerdictKind.INCOMPARABLE, 3),
+        (None, "ok", VerdictKind.NEW, 3),
+        (None, "error", VerdictKind.NEWLY_FAILING, 1),
     ],
 )
 def test_a_case_that_does_not_run_on_both_sides_never_passes_silently(base, head, kind, code):
@@ -206,11 +206,11 @@ def failing(results, names, rounds):
 def test_a_base_that_fails_in_some_rounds_hides_no_regression_and_leaves_nothing_open(lost):
     base = failing(side(range(1, 8)), ["dct-x"], lost)
     worse = compare(base, side(range(1, 8), values={"memory.tensor": ("B", 4097.0)}))
-    assert kinds(worse, "memory.tensor") == {"dct-x": Kind.WORSE}
+    assert kinds(worse, "memory.tensor") == {"dct-x": VerdictKind.WORSE}
     assert worse.exit_code() == 1
     same = compare(base, side(range(1, 8), slow(3.0)))
-    assert kinds(same, "memory.tensor") == {"dct-x": Kind.PASS}
-    assert kinds(same) == {"dct-x": Kind.INCOMPARABLE}
+    assert kinds(same, "memory.tensor") == {"dct-x": VerdictKind.PASS}
+    assert kinds(same) == {"dct-x": VerdictKind.INCOMPARABLE}
     assert same.open == ()
     assert [same.exit_code(said) for said in (None, "pass")] == [3, 3]
 
@@ -218,7 +218,7 @@ def test_a_base_that_fails_in_some_rounds_hides_no_regression_and_leaves_nothing
 def test_a_base_that_ran_in_later_rounds_only_is_not_compared_by_the_figures_of_its_failure():
     base = failing(side(range(1, 4)), ["dct-x"], (1,))
     judgement = compare(base, side(range(1, 4)))
-    assert kinds(judgement, "flops") == {"dct-x": Kind.INCOMPARABLE}
+    assert kinds(judgement, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
     assert judgement.exit_code() == 3
 
 
@@ -227,7 +227,7 @@ def test_a_base_that_never_runs_is_fixed_once_a_second_pair_says_so():
     once = compare(failing(side([1]), ["dct-x"], (1,)), side([1]), judged=both)
     assert {case.implementation for case in once.open} == {"dct-x", "sdpa"}
     twice = compare(failing(side(range(1, 6)), ["dct-x"], range(1, 6)), side(range(1, 6)), judged=both)
-    assert kinds(twice, "status") == {"dct-x": Kind.FIXED}
+    assert kinds(twice, "status") == {"dct-x": VerdictKind.FIXED}
     assert twice.open == ()
     assert twice.exit_code() == 0  # sdpa was compared
 
@@ -247,7 +247,7 @@ def test_a_case_whose_base_fails_gets_the_samples_of_its_p99_all_the_same(lost):
         base = failing(many(rounds), ["dct-x"], [number for number in lost if number in rounds])
         judgement = compare(base, many(rounds), rules=rules)
         assert bool(judgement.open) is (pairs < 5)
-        enough = Kind.PASS if pairs == 5 else Kind.INCONCLUSIVE
+        enough = VerdictKind.PASS if pairs == 5 else VerdictKind.INCONCLUSIVE
         assert kinds(judgement, "budget.latency.p99") == {"dct-x": enough}
     elsewhere = compare(failing(many([1, 2]), ["dct-x"], (1, 2)), many([1, 2]), rules=replace(rules, at={"seq_len": 9}))
     assert elsewhere.open == ()
@@ -257,18 +257,18 @@ def test_a_case_whose_base_fails_gets_the_samples_of_its_p99_all_the_same(lost):
 def test_a_base_whose_references_do_not_run_either_is_broken_and_nothing_is_fixed(reference):
     base = failing(side(range(1, 6)), ["dct-x", reference], range(1, 6))
     judgement = compare(base, side(range(1, 6)), judged=("dct-x", "sdpa"))
-    assert kinds(judgement, "status")["dct-x"] is Kind.INCOMPARABLE
+    assert kinds(judgement, "status")["dct-x"] is VerdictKind.INCOMPARABLE
     assert judgement.exit_code() == 3
 
 
 def test_budgets_alone_compare_nothing():
     rules = Rules(budgets=Budgets(memory=1e6))
     judgement = compare([], side(range(1, 6)), rules=rules)
-    assert kinds(judgement, "budget.memory") == {"dct-x": Kind.PASS}
-    assert kinds(judgement, "status") == {"dct-x": Kind.NEW}
+    assert kinds(judgement, "budget.memory") == {"dct-x": VerdictKind.PASS}
+    assert kinds(judgement, "status") == {"dct-x": VerdictKind.NEW}
     assert judgement.exit_code() == 3
     fixed = compare(failing(side([1, 2]), ["dct-x"], (1, 2)), side([1, 2]), rules=rules)
-    assert kinds(fixed, "status") == {"dct-x": Kind.FIXED}
+    assert kinds(fixed, "status") == {"dct-x": VerdictKind.FIXED}
     assert fixed.exit_code() == 3
 
 
@@ -300,7 +300,7 @@ def test_a_case_of_the_baseline_that_head_was_not_asked_for_is_missing():
     assert judgement.exit_code() == 0
     gone = result("dct-kv", 1024, 1e-3, ratio=8)
     judgement = compare([*base, gone], side(range(1, 6)), paired=False, missing=[gone.case])
-    assert kinds(judgement, "status") == {"dct-kv": Kind.MISSING}
+    assert kinds(judgement, "status") == {"dct-kv": VerdictKind.MISSING}
     assert judgement.exit_code() == 1
 
 
@@ -322,7 +322,7 @@ def test_the_drift_of_pairs_is_told_by_turns_whatever_share_of_the_samples_a_fas
 def test_without_its_reference_a_change_cannot_be_told_from_drift():
     base = [r for r in side(range(1, 6)) if r.case.implementation != "sdpa"]
     judgement = compare(base, side(range(1, 6)))
-    assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE}
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE}
     assert judgement.exit_code() == 3
 
 
@@ -330,7 +330,7 @@ def test_without_its_reference_a_change_cannot_be_told_from_drift():
 def test_a_case_that_shares_no_process_with_a_reference_is_told_from_the_others_or_not_at_all(reference):
     base = [r for r in side(range(1, 11)) if (r.case.implementation == reference) == (r.round > 5)]
     judgement = compare(base, side(range(1, 6)), paired=False)
-    assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE if reference == "sdpa" else Kind.PASS}
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE if reference == "sdpa" else VerdictKind.PASS}
     assert judgement.open == ()
 
 
@@ -348,7 +348,7 @@ def test_a_reference_with_a_ratio_is_the_same_case_on_both_sides_and_of_the_case
 
     rules = replace(RULES, reference="dct-kv")
     judgement = compare(measured([4, 8]), measured([8, 4]), paired=paired, rules=rules)
-    assert {v.kind for v in judgement.verdicts} == {Kind.PASS}
+    assert {v.kind for v in judgement.verdicts} == {VerdictKind.PASS}
     assert {v.effect for v in judgement.verdicts} == {1.0}
 
     other = 12 - ratio  # there the reference itself takes twice as long in head
@@ -362,9 +362,9 @@ def test_a_reference_with_a_ratio_is_the_same_case_on_both_sides_and_of_the_case
 
 def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():
     reason = "taken in another environment, and latency compares only inside one"
-    judgement = compare(side(range(1, 6)), side(range(1, 2), slow(3.0)), paired=False, apart=reason)
-    assert kinds(judgement) == {"dct-x": Kind.INCOMPARABLE}
-    assert kinds(judgement, "flops") == {"dct-x": Kind.PASS}
+    judgement = compare(side(range(1, 6)), side(range(1, 2), slow(3.0)), paired=False, incomparable_because=reason)
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert kinds(judgement, "flops") == {"dct-x": VerdictKind.PASS}
     assert judgement.open == ()
 
 
@@ -374,24 +374,24 @@ def test_flops_of_another_transform_plan_compare_on_one_machine_only():
 
     base, head = planned("fft", side(range(1, 6))), planned("basis", side(range(1, 6)))
     elsewhere = compare(base, head, paired=False, same_machine=False)
-    assert kinds(elsewhere, "flops") == {"dct-x": Kind.INCOMPARABLE}
-    assert kinds(compare(base, head), "flops") == {"dct-x": Kind.PASS}
+    assert kinds(elsewhere, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert kinds(compare(base, head), "flops") == {"dct-x": VerdictKind.PASS}
 
 
 def test_stored_runs_are_compared_by_the_ratio_to_the_reference():
     drifted = lambda name, number: 1.5  # noqa: E731
     judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), drifted, 0.01, 1), paired=False)
-    assert kinds(judgement) == {"dct-x": Kind.PASS}
+    assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
     both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
     judgement = compare(side(range(1, 6), noise=0.01), side(both, slow(1.4), 0.01, 1), paired=False)
-    assert kinds(judgement) == {"dct-x": Kind.SLOWER}
+    assert kinds(judgement) == {"dct-x": VerdictKind.SLOWER}
 
 
 def test_budgets_are_held_against_the_cases_that_are_named():
     rules = Rules(latency=0.1, budgets=Budgets(memory=4000.0, latency_p99=1e-3), at={"seq_len": 1024})
     judgement = compare(side(range(1, 6)), side(range(1, 6)), rules=rules)
-    assert kinds(judgement, "budget.memory") == {"dct-x": Kind.OVER_BUDGET}
-    assert kinds(judgement, "budget.latency.p99") == {"dct-x": Kind.INCONCLUSIVE}  # 100 samples bound no p99
+    assert kinds(judgement, "budget.memory") == {"dct-x": VerdictKind.OVER_BUDGET}
+    assert kinds(judgement, "budget.latency.p99") == {"dct-x": VerdictKind.INCONCLUSIVE}  # 100 samples bound no p99
     elsewhere = Rules(latency=0.1, budgets=Budgets(memory=4000.0), at={"seq_len": 512})
     assert kinds(compare(side(range(1, 6)), side(range(1, 6)), rules=elsewhere), "budget.memory") == {}
 
@@ -401,4 +401,4 @@ def test_turning_the_sides_round_never_gives_two_regressions(factor, seed):
     both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
     base, head = side(both, noise=0.05, seed=seed), side(both, slow(factor), 0.05, seed + 1)
     there, back = kinds(compare(base, head)), kinds(compare(head, base))
-    assert not (there["dct-x"] is Kind.SLOWER and back["dct-x"] is Kind.SLOWER)
+    assert not (there["dct-x"] is VerdictKind.SLOWER and back["dct-x"] is VerdictKind.SLOWER)

@@ -8,7 +8,7 @@ import pytest
 
 from dctbench import analysis
 from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
-from dctbench.model import Kind, Result
+from dctbench.model import Result, VerdictKind
 from tests.support.made import result
 
 STORED = Rules(pairs=2, max_pairs=1000, confirm=False)
@@ -35,13 +35,13 @@ HEAD = [3e-3 + i * 1e-6 for i in range(5)]
 
 def test_two_stored_runs_are_told_apart_without_fresh_processes_but_a_gate_waits_for_them() -> None:
     [verdict] = judged(rounds(BASE), rounds(HEAD), STORED).verdicts
-    assert (verdict.kind, verdict.reason) == (Kind.SLOWER, "")
+    assert (verdict.kind, verdict.reason) == (VerdictKind.SLOWER, "")
     waiting = judged(rounds(BASE), rounds(HEAD), Rules(pairs=5, max_pairs=15))
-    assert (waiting.verdicts[0].kind, waiting.confirming) == (Kind.INCONCLUSIVE, True)
+    assert (waiting.verdicts[0].kind, waiting.confirming) == (VerdictKind.INCONCLUSIVE, True)
 
 
 def test_fresh_processes_that_are_stored_are_asked() -> None:
     head = rounds(HEAD) + rounds(BASE, CONFIRMING + 1)
     [verdict] = judged(rounds(BASE), head, STORED).verdicts
-    assert verdict.kind is Kind.PASS
+    assert verdict.kind is VerdictKind.PASS
     assert verdict.effect == pytest.approx(1.0)

@@ -18,7 +18,7 @@ from dctbench.exporters.latex import escape
 from dctbench.exporters.registry import FORMATS
 from dctbench.model import Environment, Run
 from dctbench.runs import table as longtable
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, FACTS, RUN, result
 
 RESULTS = [
@@ -30,11 +30,11 @@ RESULTS = [
 ]
 
 
-def recorded(run: Run = RUN, environment: Environment = ENVIRONMENT, results: object = RESULTS) -> Recorded:
-    return Recorded(run, {environment.fingerprint: environment}, results, [])  # type: ignore[arg-type]
+def recorded(run: Run = RUN, environment: Environment = ENVIRONMENT, results: object = RESULTS) -> RecordedRun:
+    return RecordedRun(run, {environment.fingerprint: environment}, results, [])  # type: ignore[arg-type]
 
 
-def text(name: str, run: Recorded | None = None) -> str:
+def text(name: str, run: RecordedRun | None = None) -> str:
     written = FORMATS[name].write(run or recorded())
     assert isinstance(written, str)
     return written

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dctbench.exporters.junit import junit_xml
 from dctbench.exporters.registry import FORMATS
-from dctbench.model import Case, Kind, Verdict
-from dctbench.runs.lookup import Recorded
+from dctbench.model import Case, Verdict, VerdictKind
+from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.outcomes import FAILING, HEAD, MIXED, SLOWER, X, outcome
 
@@ -81,13 +81,13 @@ def test_a_comparison_has_a_test_case_per_case_with_its_gravest_verdict() -> Non
     assert cases["dct-x r=16 n=1024 layer forward float32 cpu eager b1 h8x64"].find("skipped") is None
 
 
-def verdict_of(kind: Kind) -> Verdict:
+def verdict_of(kind: VerdictKind) -> Verdict:
     metric = {"OVER_BUDGET": "budget.memory", "WORSE": "flops", "SLOWER": "latency", "INCONCLUSIVE": "latency"}
     return Verdict(X, metric.get(kind.value, "status"), kind, 1.0, 2.0, 2.0, 1.9, 2.1, 2.0, 1.5, reason="why")
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_what_exits_1_fails_and_what_cannot_be_told_or_is_new_is_skipped(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(VerdictKind))
+def test_what_exits_1_fails_and_what_cannot_be_told_or_is_new_is_skipped(kind: VerdictKind) -> None:
     fails = {"SLOWER", "WORSE", "OVER_BUDGET", "MISSING", "NEWLY_FAILING"}
     skips = {"INCONCLUSIVE", "INCOMPARABLE", "NEW"}
     root = parsed(junit_xml(outcome(verdict_of(kind), exit_code=1 if kind.value in fails else 3)))
@@ -96,18 +96,20 @@ def test_what_exits_1_fails_and_what_cannot_be_told_or_is_new_is_skipped(kind: K
 
 
 @pytest.mark.parametrize("inconclusive", [None, "pass", "fail"])
-@pytest.mark.parametrize("kinds", [(), *((kind,) for kind in Kind), (Kind.INCONCLUSIVE, Kind.PASS)])
-def test_it_is_green_only_where_the_check_is(kinds: tuple[Kind, ...], inconclusive: str | None) -> None:
+@pytest.mark.parametrize(
+    "kinds", [(), *((kind,) for kind in VerdictKind), (VerdictKind.INCONCLUSIVE, VerdictKind.PASS)]
+)
+def test_it_is_green_only_where_the_check_is(kinds: tuple[VerdictKind, ...], inconclusive: str | None) -> None:
     made = outcome(*map(verdict_of, kinds))
     code = made.judgement.exit_code(inconclusive)
     root = parsed(junit_xml(replace(made, exit_code=code)))
     shown = [int(root.attrib[state]) for state in ("failures", "errors", "skipped")]
-    assert (sum(shown) > 0) is (code != 0) or (inconclusive, kinds[0]) == ("pass", Kind.INCONCLUSIVE)
+    assert (sum(shown) > 0) is (code != 0) or (inconclusive, kinds[0]) == ("pass", VerdictKind.INCONCLUSIVE)
     assert (shown[0] > 0) is (code == 1)
 
 
 def test_a_check_that_fails_without_a_case_to_show_it_has_a_test_case_of_its_own() -> None:
-    [fixed, gate] = parsed(junit_xml(outcome(verdict_of(Kind.FIXED), exit_code=3))).iter("testcase")
+    [fixed, gate] = parsed(junit_xml(outcome(verdict_of(VerdictKind.FIXED), exit_code=3))).iter("testcase")
     assert (fixed.find("error"), gate.attrib["classname"], gate.attrib["name"]) == (None, "dctbench", "gate")
     [error] = gate.findall("error")
     assert error.attrib["message"] == "exit 3: cannot judge: there is nothing to compare with"
@@ -129,7 +131,7 @@ def test_a_stored_run_has_errors_for_what_failed_and_skips_what_is_a_result_of_i
         result("dct-x", 1024, None, ratio=8, status="timeout", message="after 120 s"),
     ]
     plan = [*(one.case for one in results), Case("pool", 512, 4)]
-    written = FORMATS["junit"].write(Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan))
+    written = FORMATS["junit"].write(RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan))
     root = parsed(str(written))
     states = [[(c.tag, c.attrib["type"]) for c in case if c.tag != "properties"] for case in root.iter("testcase")]
     assert states == [[], [("skipped", "oom")], [("error", "error")], [("error", "timeout")], [("skipped", "missing")]]

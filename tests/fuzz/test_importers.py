@@ -14,7 +14,7 @@ from dctbench.exporters.json_document import document, dumps
 from dctbench.exporters.registry import FORMATS
 from dctbench.importers import read_file
 from dctbench.page.html import html
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.store import open_store
 from dctbench.store.checking import damages
 from tests.fuzz.command import assert_refused, command, folder, left_in
@@ -56,7 +56,7 @@ def check_any_file(data: bytes, *, pages: bool = False) -> None:
             assert stored == results
             assert store.environments(run.id) == environments
             assert damages(store) == []
-        found = Recorded(run, environments, stored, store_plan(place))
+        found = RecordedRun(run, environments, stored, store_plan(place))
         check_what_is_made_of_it(found, place, pages)
 
 
@@ -65,7 +65,7 @@ def store_plan(place: Path) -> Any:
         return store.plan(store.find_run().run.id)[0]
 
 
-def check_what_is_made_of_it(found: Recorded, place: Path, pages: bool) -> None:
+def check_what_is_made_of_it(found: RecordedRun, place: Path, pages: bool) -> None:
     """Every form can be made of what was accepted, and our own reads back as the same."""
     written = dumps(document(found.run, found.environments, found.results))
     (place / "again.json").write_text(written, encoding="utf-8")

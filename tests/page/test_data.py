@@ -16,7 +16,7 @@ from dctbench.page import columns, packing
 from dctbench.page.data import page_data
 from dctbench.page.facets import contents
 from dctbench.page.packing import ALPHABET, Sentences
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from dctbench.text.format import (
     format_count,
     format_percent,
@@ -31,9 +31,9 @@ from tests.support.made import ENVIRONMENT, RUN, result
 Words = Callable[[float], str]
 
 
-def recorded(results: Sequence[Result], **changes: str) -> Recorded:
+def recorded(results: Sequence[Result], **changes: str) -> RecordedRun:
     plan = list(dict.fromkeys(one.case for one in results))
-    return Recorded(replace(RUN, **changes), {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
+    return RecordedRun(replace(RUN, **changes), {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
 
 
 @given(st.lists(st.text(), max_size=5))
@@ -121,8 +121,8 @@ def test_the_ties_of_every_pair_are_those_of_a_comparison(rounds: int) -> None:
         for ratio in range(1, 30)
         if draw.random() < 0.95  # some cases lack a round
     ]
-    [standing] = analysis.standings(analysis.summarise(results), None)
-    ranked = standing.ranked
+    [ranking] = analysis.rankings(analysis.summarise(results), None)
+    ranked = ranking.ranked
     expected = [
         [later for later in range(first + 1, len(ranked)) if analysis.compare(ranked[later], one).winner.value == "tie"]  # type: ignore[union-attr]
         for first, one in enumerate(ranked)

@@ -12,7 +12,7 @@ from dctbench.page.assets import plotly
 from dctbench.page.data import embedded
 from dctbench.page.html import LIST_LINES, TABLE_ROWS, html
 from dctbench.page.palette import looks
-from dctbench.runs.lookup import Recorded
+from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, RUN, result
 
 RESULTS = [
@@ -23,9 +23,9 @@ RESULTS = [
 EVIL = "</script><img src=x onerror=alert(1)>"
 
 
-def recorded(run: Run = RUN, results: Sequence[Result] = RESULTS) -> Recorded:
+def recorded(run: Run = RUN, results: Sequence[Result] = RESULTS) -> RecordedRun:
     plan = list(dict.fromkeys(one.case for one in results))
-    return Recorded(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
+    return RecordedRun(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
 
 
 def page(run: Run = RUN) -> str:

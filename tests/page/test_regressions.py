@@ -11,14 +11,14 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dctbench.compare import Difference, Outcome
-from dctbench.model import Case, Kind, Verdict
+from dctbench.model import Case, Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.regressions import regressions
 from dctbench.page.regressions import section
 from tests.support.outcomes import FAILING, FASTER, MIXED, OPEN, PASSED, SLOWER, WORSE, X, outcome
 
 REPORTS = Path(__file__).parents[2] / "reports"
-ELSEWHERE = Verdict(replace(X, ratio=4), "latency", Kind.INCOMPARABLE, 1e-3, 2e-3, raw=2.0, tolerance=0.25)
+ELSEWHERE = Verdict(replace(X, ratio=4), "latency", VerdictKind.INCOMPARABLE, 1e-3, 2e-3, raw=2.0, tolerance=0.25)
 
 
 def rendered(made: Outcome | None) -> str:

@@ -18,8 +18,8 @@ from dctbench.model import Case, Result
 from dctbench.page.charts import samples
 from dctbench.page.html import html
 from dctbench.page.palette import looks
-from dctbench.page.stability import Trust, trust
-from dctbench.runs.lookup import Recorded
+from dctbench.page.stability import StabilitySection, trust
+from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
 from dctbench.wording.recommendation import p99_takes
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -27,7 +27,7 @@ from tests.support.made import ENVIRONMENT, RUN, result
 EVEN = (0.99e-3, 1e-3, 1.01e-3, 1e-3, 0.995e-3, 1.005e-3, 1e-3)
 
 
-def section(results: Sequence[Result]) -> Trust:
+def section(results: Sequence[Result]) -> StabilitySection:
     summaries = analysis.summarise(results)
     found = trust(summaries, looks((s.case for s in summaries), "sdpa"), Labels(s.case for s in summaries))
     assert found is not None
@@ -164,5 +164,5 @@ def test_the_reach_of_a_lane_fits_what_it_shows(slowest: float, reach: str) -> N
 
 def test_without_a_timed_case_the_section_says_so() -> None:
     failed = result(seconds=None, status="oom")
-    text = html([Recorded(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [failed], [failed.case])])
+    text = html([RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [failed], [failed.case])])
     assert "Nothing was timed, so that there are no samples to judge." in text

@@ -12,7 +12,7 @@ import pytest
 
 from dctbench.errors import DctbenchError
 from dctbench.model import Case, Result
-from dctbench.runners.interleave import TURNS, Turn, Turns, measure_in_turns
+from dctbench.runners.interleave import TURNS_PER_PROCESS, Alternation, Turn, measure_in_turns
 from dctbench.runners.local import LocalRunner
 from tests.runners.test_local import make_runner
 
@@ -37,7 +37,7 @@ def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
     for result in results:
         turns, latency = result.details["turns"], result.measurement("latency")
         assert latency is not None
-        assert len(turns) == TURNS
+        assert len(turns) == TURNS_PER_PROCESS
         assert sum(turns) == len(latency.samples)
         assert "others_cores" not in result.details  # the two have the processor to themselves, between them
         assert not any("other processes used" in text for text in result.warnings)
@@ -49,7 +49,7 @@ def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
     runs = [process for process, _ in itertools.groupby(process for *_, process in calls)]
     # Either warms up before its first turn; the last turns are followed by the checks of the output.
     assert len(set(runs)) == 2
-    assert len(runs) >= 2 * TURNS
+    assert len(runs) >= 2 * TURNS_PER_PROCESS
 
 
 @pytest.mark.parametrize("name", ["Raises", "KillsItself", "Exits"])
@@ -60,7 +60,7 @@ def test_when_one_of_the_two_ends_the_other_goes_on_alone(runners: tuple[LocalRu
 
 
 def test_waiting_for_a_turn_ends_with_the_runner() -> None:
-    turns, closing = Turns(), threading.Event()
+    turns, closing = Alternation(), threading.Event()
     closing.set()
     with pytest.raises(DctbenchError, match="closed"):
         Turn(turns, 1).wait(closing)

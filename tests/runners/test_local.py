@@ -19,7 +19,7 @@ import pytest
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, Result
-from dctbench.runners.exchange import converse
+from dctbench.runners.exchange import exchange
 from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.locks import Lock
@@ -144,7 +144,7 @@ def test_an_answer_that_came_while_this_process_was_stopped_is_no_timeout() -> N
     with ours, theirs, ending, living:
         theirs.sendall(b'{"status": "ok"}\n')
         child = Child(ours, os.getpid(), os.getpid(), _Lines(ending))
-        assert converse(child, {"measure": {}}, timeout=-10.0) == b'{"status": "ok"}\n'
+        assert exchange(child, {"measure": {}}, timeout=-10.0) == b'{"status": "ok"}\n'
 
 
 def test_an_interpreter_that_has_gone_meanwhile_is_a_sentence(tmp_path: Path) -> None:

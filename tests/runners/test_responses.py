@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dctbench import catalog
 from dctbench.model import STATUSES, Case, Environment, canonical_json
 from dctbench.runners import responses, result_from_answer
-from dctbench.text.untrusted import Bad
+from dctbench.text.untrusted import InvalidDataError
 
 LATENCY = {"metric": "latency", "unit": "s", "samples": [2e-3, 1e-3]}
 JSON = st.recursive(
@@ -48,7 +48,7 @@ def line(answer: object) -> bytes:
 def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
     try:
         answer = responses.case_answer(given)
-    except Bad:
+    except InvalidDataError:
         return
     said = json.loads(given)
     assert answer["status"] == said["status"]
@@ -68,7 +68,7 @@ def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
 
 @given(st.binary() | JSON.map(line))
 def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
-    with contextlib.suppress(Bad):
+    with contextlib.suppress(InvalidDataError):
         answer = responses.description(given, ["none"], 1)
         assert answer["status"] != "ok" or set(answer["implementations"]) == {"none"}
 
@@ -94,14 +94,14 @@ def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(answer: bytes, words: str) -> None:
-    with pytest.raises(Bad) as bad:
+    with pytest.raises(InvalidDataError) as bad:
         responses.case_answer(answer)
     assert words in str(bad.value)
 
 
 def test_metrics_of_another_environment_that_are_not_known_here_are_left_out() -> None:
     said = line({"status": "ok", "measurements": [LATENCY, {"metric": "withdrawn", "unit": "1", "samples": [1.0]}]})
-    with pytest.raises(Bad, match="no metric is called 'withdrawn'"):
+    with pytest.raises(InvalidDataError, match="no metric is called 'withdrawn'"):
         responses.case_answer(said)
     kept = responses.case_answer(said, drop_unknown=True)["measurements"]
     assert [figures["metric"] for figures in kept] == ["latency"]
@@ -111,7 +111,7 @@ def test_a_description_answers_what_was_asked() -> None:
     said: dict[str, Any] = {"implementations": {"none": {"uses_ratio": True}}, "flops": [12, None]}
     assert responses.description(line(said), ["none"], 2)["flops"] == [12, None]
     for names, cases in ((["none", "sdpa"], 2), (["none"], 1)):
-        with pytest.raises(Bad, match="other implementations or cases"):
+        with pytest.raises(InvalidDataError, match="other implementations or cases"):
             responses.description(line(said), names, cases)
     refusal = {"status": "error", "message": "no", "hint": None, "refused": True}
     assert responses.description(line(refusal), ["none"], 1)["refused"] is True

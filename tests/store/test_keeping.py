@@ -16,7 +16,7 @@ from dctbench.model import Run
 from dctbench.store import open_store
 from dctbench.store.checking import about, damages
 from dctbench.store.contents import RunState
-from dctbench.store.pruning import apart, removable, remove
+from dctbench.store.pruning import removable, remove, split_by_baseline
 from tests.store.test_calibrations import CALIBRATION
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -178,7 +178,7 @@ def test_a_run_that_a_baseline_points_to_stays_until_the_name_moves_on(path: Pat
     other = replace(RUN, id="fedcba9876543210")
     with open_store(str(path)) as store:
         store.add_run(other, [result().case], rounds=1)
-        assert apart(store.runs(), store.baselines()) == ([store.state(other.id)], [store.state(RUN.id)])
+        assert split_by_baseline(store.runs(), store.baselines()) == ([store.state(other.id)], [store.state(RUN.id)])
         with pytest.raises(StoreError):
             remove(store, [RUN.id])  # named by somebody else after this command had looked
         assert store.results(RUN.id) == [result()]

@@ -8,7 +8,7 @@ from typing import Any
 
 from dctbench import analysis
 from dctbench.compare import CONFIRMING, Comparison, Difference, Judgement, Outcome, Rules, judge
-from dctbench.model import Case, Kind, Result, Verdict
+from dctbench.model import Case, Result, Verdict, VerdictKind
 from tests.support.made import RUN, result
 
 BASE = replace(RUN, id="b" * 16, label="main", suite="ci", started_at="2026-01-01T10:20:30.000000+00:00")
@@ -52,15 +52,19 @@ def in_rounds(
     ]
 
 
-SLOWER = Verdict(X, "latency", Kind.SLOWER, 2.31e-3, 3.28e-3, 1.42, 1.37, 1.48, 1.42, 0.25)
-WORSE = Verdict(replace(X, seq_len=2048), "memory.tensor", Kind.WORSE, MIB, MIB + 64, 1 + 64 / MIB, tolerance=0.0)
-OVER = Verdict(X, "budget.latency.p99", Kind.OVER_BUDGET, head=6.1e-3, tolerance=5e-3)
-FAILING = Verdict(Case("full", 4096), "status", Kind.NEWLY_FAILING, reason="ran in base, head ended: error: SIGSEGV")
-FASTER = Verdict(replace(X, ratio=16), "latency", Kind.FASTER, 2e-3, 1e-3, 0.5, 0.48, 0.52, 0.51, 0.25)
+SLOWER = Verdict(X, "latency", VerdictKind.SLOWER, 2.31e-3, 3.28e-3, 1.42, 1.37, 1.48, 1.42, 0.25)
+WORSE = Verdict(
+    replace(X, seq_len=2048), "memory.tensor", VerdictKind.WORSE, MIB, MIB + 64, 1 + 64 / MIB, tolerance=0.0
+)
+OVER = Verdict(X, "budget.latency.p99", VerdictKind.OVER_BUDGET, head=6.1e-3, tolerance=5e-3)
+FAILING = Verdict(
+    Case("full", 4096), "status", VerdictKind.NEWLY_FAILING, reason="ran in base, head ended: error: SIGSEGV"
+)
+FASTER = Verdict(replace(X, ratio=16), "latency", VerdictKind.FASTER, 2e-3, 1e-3, 0.5, 0.48, 0.52, 0.51, 0.25)
 OPEN = Verdict(
-    Case("linformer", 512, 4), "latency", Kind.INCONCLUSIVE, 1e-3, 1.4e-3, 1.4, 0.9, 2.1, 1.3, 0.25,
+    Case("linformer", 512, 4), "latency", VerdictKind.INCONCLUSIVE, 1e-3, 1.4e-3, 1.4, 0.9, 2.1, 1.3, 0.25,
     "the raw change and the change against the references disagree",
 )  # fmt: skip
-PASSED = Verdict(Case("pool", 512, 4), "latency", Kind.PASS, 1e-3, 1.01e-3, 1.01, 0.98, 1.04, 1.0, 0.25)
-FLOPS = Verdict(X, "flops", Kind.PASS, 1e9, 1e9, 1.0, tolerance=0.0)
+PASSED = Verdict(Case("pool", 512, 4), "latency", VerdictKind.PASS, 1e-3, 1.01e-3, 1.01, 0.98, 1.04, 1.0, 0.25)
+FLOPS = Verdict(X, "flops", VerdictKind.PASS, 1e9, 1e9, 1.0, tolerance=0.0)
 MIXED = (FLOPS, SLOWER, PASSED, WORSE, OVER, FAILING, FASTER, OPEN)

@@ -37,9 +37,9 @@ def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | 
                values=None if size is None else {"memory.tensor": ("B", size * MIB), "memory.state": ("B", 0.0)})
         for i, size in enumerate(sizes)
     ]  # fmt: skip
-    [standing] = analysis.standings(analysis.summarise(results), None)
+    [ranking] = analysis.rankings(analysis.summarise(results), None)
     budgets = Budgets(memory=32 * MIB)
-    said = words.verdict(standing, analysis.choose(standing, budgets), budgets, Labels([]))
+    said = words.verdict(ranking, analysis.choose(ranking, budgets), budgets, Labels([]))
     assert said == f"At n = 512 within memory 32.0 MiB: no method can be named, {why}."
 
 
@@ -67,6 +67,6 @@ def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
 def test_without_enough_samples_the_answer_says_that_there_is_no_p99_and_what_measures_one(
     samples: int, known: bool
 ) -> None:
-    [standing] = analysis.standings(analysis.summarise([result("sdpa", 64, (1e-3,) * samples)]), "sdpa")
-    said = words.remarks(standing, analysis.choose(standing, Budgets()), Budgets())
+    [ranking] = analysis.rankings(analysis.summarise([result("sdpa", 64, (1e-3,) * samples)]), "sdpa")
+    said = words.remarks(ranking, analysis.choose(ranking, Budgets()), Budgets())
     assert (f"p99 not measured: {words.p99_takes(Case('sdpa', 64))}" in said) is not known

@@ -117,8 +117,8 @@ def test_losing_and_tied_wordings_never_read_as_a_win() -> None:
 
 def test_the_fastest_is_told_with_its_margin_or_as_a_tie() -> None:
     def told(*results: object) -> str:
-        [standing] = analysis.standings(analysis.summarise(results), "sdpa")  # type: ignore[arg-type]
-        return words.fastest(standing)
+        [ranking] = analysis.rankings(analysis.summarise(results), "sdpa")  # type: ignore[arg-type]
+        return words.fastest(ranking)
 
     slow, fast = result("sdpa", 64, 4e-3), result("dct-x", 64, 1e-3, ratio=8)
     assert told(slow, fast) == "dct-x r=8 is fastest, 1.00 ms, 4.00x as fast as sdpa"
@@ -142,8 +142,8 @@ def test_a_case_too_noisy_to_rule_out_is_no_tie_with_one_far_faster() -> None:
             result("dct-x", 64, noisy[number - 1], ratio=4, round=number),
         )
     ]
-    [standing] = analysis.standings(analysis.summarise(results), "sdpa")
-    assert words.fastest(standing) == (
+    [ranking] = analysis.rankings(analysis.summarise(results), "sdpa")
+    assert words.fastest(ranking) == (
         "linformer r=4 is fastest, 1.00 ms, 9.00x (9.00-9.00) as fast as sdpa; dct-x r=4 is too noisy to rule out"
     )
 

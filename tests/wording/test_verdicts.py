@@ -16,11 +16,11 @@ from markdown_it import MarkdownIt
 from dctbench.analysis import Budgets
 from dctbench.cli.tables.comparison import text_lines
 from dctbench.compare import Difference, Outcome, Rules
-from dctbench.compare.reach import Reach
+from dctbench.compare.detectability import Detectability
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.junit import junit_xml
 from dctbench.exporters.verdicts import check_document, verdicts_csv
-from dctbench.model import Case, Kind, Verdict
+from dctbench.model import Case, Verdict, VerdictKind
 from dctbench.page.regressions import section
 from dctbench.wording import verdict_sentences
 from dctbench.wording.markdown import escape
@@ -52,8 +52,8 @@ def test_the_opening_counts_cases_by_their_gravest_verdict() -> None:
     assert opening(outcome(SLOWER, drift={"sdpa": 1.031, "none": 0.98})) == (
         "1 regression, 0 improvements, 0 unchanged, 0 inconclusive, runner drift 1.03x (sdpa), 0.98x (none)"
     )
-    apart = replace(PASSED, kind=Kind.INCOMPARABLE, reason="elsewhere")
-    new = Verdict(Case("pool", 64), "status", Kind.NEW)
+    apart = replace(PASSED, kind=VerdictKind.INCOMPARABLE, reason="elsewhere")
+    new = Verdict(Case("pool", 64), "status", VerdictKind.NEW)
     assert opening(outcome(apart, new, drift={})) == (
         "0 regressions, 0 improvements, 0 unchanged, 0 inconclusive, 1 incomparable, 1 new, runner drift unknown"
     )
@@ -87,9 +87,9 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
     assert cells(half_more) == ("1.00 MiB", "1.50 MiB", "1.50x", "-", "exact")
     assert cells(replace(WORSE, base=0.0, head=64.0, effect=None)) == ("0 B", "64 B", "from zero", "-", "exact")
     assert cells(replace(FLOPS, head=1e9 - 2, effect=1 - 2e-9))[2] == "-2 FLOP"
-    far = Verdict(X, "error.smooth", Kind.WORSE, 2e-7, 2.94, 2.94 / 2e-7, tolerance=0.01)
+    far = Verdict(X, "error.smooth", VerdictKind.WORSE, 2e-7, 2.94, 2.94 / 2e-7, tolerance=0.01)
     assert cells(far)[:3] == ("2e-07", "2.94", ">1000x")
-    assert cells(replace(far, kind=Kind.BETTER, base=2.94, head=2e-7, effect=2e-7 / 2.94))[2] == "<1/1000"
+    assert cells(replace(far, kind=VerdictKind.BETTER, base=2.94, head=2e-7, effect=2e-7 / 2.94))[2] == "<1/1000"
     assert cells(OVER) == ("-", "6.10 ms", "-", "-", "≤ 5.00 ms")
     assert cells(FAILING) == ("-",) * 5
 
@@ -105,11 +105,11 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
         ),
         (WORSE, "dct-x r=8 at n = 2048 allocates 1,048,640 B of tensors where base allocates 1,048,576 B (+64 B)"),
         (
-            Verdict(X, "flops", Kind.WORSE, 1_000_000_000.0, 2_100_000_000.0, 2.1, tolerance=0.0),
+            Verdict(X, "flops", VerdictKind.WORSE, 1_000_000_000.0, 2_100_000_000.0, 2.1, tolerance=0.0),
             "dct-x r=8 at n = 1024 computes 2,100,000,000 FLOP where base computes 1,000,000,000 FLOP (2.10x)",
         ),
         (
-            Verdict(X, "error.smooth", Kind.WORSE, 0.85, 0.912, 0.912 / 0.85, tolerance=0.01),
+            Verdict(X, "error.smooth", VerdictKind.WORSE, 0.85, 0.912, 0.912 / 0.85, tolerance=0.01),
             "dct-x r=8 at n = 1024 has a relative error of 0.912 on the smooth input, 0.850 in base",
         ),
         (OVER, "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms"),
@@ -118,7 +118,7 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
             "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms (so)",
         ),
         (
-            Verdict(X, "budget.memory", Kind.OVER_BUDGET, head=64 * MIB + 8, tolerance=64 * MIB),
+            Verdict(X, "budget.memory", VerdictKind.OVER_BUDGET, head=64 * MIB + 8, tolerance=64 * MIB),
             "dct-x r=8 at n = 1024: its memory is 67,108,872 B, over the limit of 67,108,864 B",
         ),
         (FAILING, "full at n = 4096: ran in base, head ended: error: SIGSEGV"),
@@ -154,7 +154,7 @@ AT = "dct-x r=8 at n = 1024"
              "allow more processes than --max-pairs 5, or measure where less else runs"],
         ),
         (
-            doubted([2e-3] * 5, apart=ELSEWHERE),
+            doubted([2e-3] * 5, incomparable_because=ELSEWHERE),
             [f"INCOMPARABLE, {AT}: latency, {ELSEWHERE}; measure both sides here and now: dctbench check --base-python "
              "or --base-impl"],
         ),
@@ -229,7 +229,7 @@ def test_a_method_that_stands_for_every_base_is_named() -> None:
 
 def test_a_gate_that_can_prove_nothing_says_so_in_every_form() -> None:
     seeing = outcome(PASSED, exit_code=0)
-    blind = replace(seeing, judgement=replace(seeing.judgement, blind=Reach(10, None, 2)))
+    blind = replace(seeing, judgement=replace(seeing.judgement, blind=Detectability(10, None, 2)))
     said = "no slowdown can be called SLOWER, however large: 2 pairs cannot prove it among 10 cases; --max-pairs 8 can"
     for shown in (blind, seeing):
         texts = [

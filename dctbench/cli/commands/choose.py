@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from dctbench import analysis, catalog, errors
-from dctbench.analysis import Budgets, Choice, Standing, Summary
+from dctbench.analysis import Budgets, Choice, Ranking, Summary
 from dctbench.cli.commands.run import PROGRESS
 from dctbench.cli.options.budgets import budget_options, budgets_of
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
@@ -21,7 +21,7 @@ from dctbench.stats.robust import P99_SAMPLES
 
 if TYPE_CHECKING:
     from dctbench.model import Case, Run
-    from dctbench.runs.lookup import Recorded
+    from dctbench.runs.lookup import RecordedRun
     from dctbench.store import Store
     from dctbench.wording.labels import Labels
 
@@ -108,11 +108,11 @@ def _filter(key: str, text: str | None) -> str | None:
     return values[0]
 
 
-def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> Recorded:
+def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> RecordedRun:
     """The run that was named, else the latest that timed a method at the length, else the latest that measured; of the
     latest, one by itself before one in turns, which answers where there is no other.
     """
-    from dctbench.compare.checked import in_turns
+    from dctbench.compare.check_settings import in_turns
     from dctbench.runs.lookup import resolve
     from dctbench.store import open_store
 
@@ -125,7 +125,7 @@ def _recorded(store: str, run: str, length: int, wanted: dict[str, str]) -> Reco
         planned = [i for i in ids if any(_matches(case, length, wanted) for case in opened.plan(i)[0])]
     for one in planned:
         found = resolve(store, one)
-        if analysis.standings([s for s in found.summaries if _matches(s.case, length, wanted)], None):
+        if analysis.rankings([s for s in found.summaries if _matches(s.case, length, wanted)], None):
             return found
     return resolve(store, ids[0] if ids else "latest")
 
@@ -135,7 +135,7 @@ def _matches(case: Case, length: int | None, wanted: dict[str, str]) -> bool:
 
 
 def _answer(
-    found: Recorded, length: int, wanted: dict[str, str], budgets: Budgets, reference: str | None, output_format: str
+    found: RecordedRun, length: int, wanted: dict[str, str], budgets: Budgets, reference: str | None, output_format: str
 ) -> int:
     from dctbench.wording import recommendation as words
     from dctbench.wording.labels import Labels
@@ -143,8 +143,8 @@ def _answer(
     summaries = [s for s in found.summaries if _matches(s.case, None, wanted)]
     reference = found.reference(reference) if reference else analysis.default_reference(s.case for s in summaries)
     here = [s for s in summaries if s.case.seq_len == length]
-    standings = analysis.standings(here, reference)
-    if not standings:
+    rankings = analysis.rankings(here, reference)
+    if not rankings:
         lengths = sorted({s.case.seq_len for s in summaries if s.latency})
         if not lengths:
             raise errors.CannotJudgeError(
@@ -158,7 +158,7 @@ def _answer(
             hint=_measuring(),
         )
     labels = Labels(s.case for s in here)
-    answers = [(standing, analysis.choose(standing, budgets)) for standing in standings]
+    answers = [(ranking, analysis.choose(ranking, budgets)) for ranking in rankings]
     planned = sum(_matches(case, length, wanted) for case in found.plan)
     _print(found, answers, budgets, labels, _basis(found, here, planned), output_format)
     return errors.EXIT_OK if all(choice.within for _, choice in answers) else errors.CannotJudgeError.exit_code
@@ -186,8 +186,8 @@ def _measuring() -> str:
 
 
 def _print(
-    found: Recorded,
-    answers: Sequence[tuple[Standing, Choice]],
+    found: RecordedRun,
+    answers: Sequence[tuple[Ranking, Choice]],
     budgets: Budgets,
     labels: Labels,
     basis: str,
@@ -205,8 +205,8 @@ def _print(
     if output_format == "csv":
         print_records([record for one in answers for record in _records(*one)], "csv")
         return
-    for number, (standing, choice) in enumerate(answers, 1):
-        verdict, remarks = words.verdict(standing, choice, budgets, labels), words.remarks(standing, choice, budgets)
+    for number, (ranking, choice) in enumerate(answers, 1):
+        verdict, remarks = words.verdict(ranking, choice, budgets, labels), words.remarks(ranking, choice, budgets)
         remarks = [*remarks, basis] if number == len(answers) else remarks
         if output_format == "md":
             print_document("".join(f"{line}\n" for line in (verdict, "", *(f"- {remark}" for remark in remarks))))
@@ -215,9 +215,9 @@ def _print(
             print_sentences(remarks, "  ")
 
 
-def _basis(found: Recorded, here: Sequence[Summary], planned: int) -> str:
+def _basis(found: RecordedRun, here: Sequence[Summary], planned: int) -> str:
     """Which run the answer rests on, how much of what it planned for this question is there, and how well known."""
-    from dctbench.compare.checked import in_turns
+    from dctbench.compare.check_settings import in_turns
     from dctbench.wording.summary import coverage, trust
 
     label = f" ({found.run.label})" if found.run.label else ""
@@ -226,7 +226,7 @@ def _basis(found: Recorded, here: Sequence[Summary], planned: int) -> str:
     return f"rests on {run}: {coverage(here, planned)}; {trust(here)}{turned if in_turns(found.run) else ''}"
 
 
-def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:
+def _records(ranking: Ranking, choice: Choice) -> list[dict[str, Any]]:
     said = {s.case: "within" for s in choice.within} | {s.case: "leader" for s in choice.leaders}
     said |= {s.case: "over" for s, _ in choice.over} | {s.case: "not measured" for s, _ in choice.unmeasured}
     return [
@@ -240,16 +240,16 @@ def _records(standing: Standing, choice: Choice) -> list[dict[str, Any]]:
             "error.smooth": s.values.get("error.smooth"),
             "error.noise": s.values.get("error.noise"),
         }
-        for s in standing.ranked
+        for s in ranking.ranked
     ]
 
 
-def _entry(standing: Standing, choice: Choice, budgets: Budgets, labels: Labels) -> dict[str, Any]:
+def _entry(ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels) -> dict[str, Any]:
     from dctbench.wording import recommendation as words
 
     return {
-        "sentence": words.verdict(standing, choice, budgets, labels),
-        "remarks": words.remarks(standing, choice, budgets),
+        "sentence": words.verdict(ranking, choice, budgets, labels),
+        "remarks": words.remarks(ranking, choice, budgets),
         "budgets": budgets.given,
-        "methods": _records(standing, choice),
+        "methods": _records(ranking, choice),
     }

@@ -62,18 +62,18 @@ def _announce(text: str) -> None:
 
 def _print_group(title: str, findings: list[Finding]) -> None:
     """A title and a line per finding, its remedy below it, wrapped to the terminal."""
-    from dctbench.cli.terminal.wrap import folded, terminal_width
+    from dctbench.cli.terminal.wrap import terminal_width, wrapped
 
     width = terminal_width()
     _print("")
     _print(title, style="bold")
     for finding in findings:
         head = f"{_GAP}{finding.state:<{_STATE_WIDTH}}{_GAP}{finding.check:<{_CHECK_WIDTH}}{_GAP}"
-        first, *more = folded(finding.found, width, head)
+        first, *more = wrapped(finding.found, width, head)
         _print(first, style=_STYLES[finding.state], until=len(_GAP) + _STATE_WIDTH)
         for line in more:
             _print(line)
-        for line in folded(finding.remedy, width, " " * len(head) + "-> ") if finding.remedy else ():
+        for line in wrapped(finding.remedy, width, " " * len(head) + "-> ") if finding.remedy else ():
             _print(line, style="cyan")
 
 

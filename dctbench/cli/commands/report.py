@@ -17,7 +17,7 @@ from dctbench.text.sanitize import harmless
 
 if TYPE_CHECKING:
     from dctbench.compare.history import ChangePoint, History
-    from dctbench.runs.lookup import Recorded
+    from dctbench.runs.lookup import RecordedRun
 
 _PAGE = "The page"
 
@@ -94,13 +94,13 @@ def command(
     return errors.EXIT_OK
 
 
-def _checked_against(store: str, head: Recorded) -> Recorded | None:
+def _checked_against(store: str, head: RecordedRun) -> RecordedRun | None:
     """What the check that measured a run compared it with, where that is in the store."""
-    from dctbench.compare.checked import checked
+    from dctbench.compare.check_settings import read_check_settings
     from dctbench.runs.lookup import recorded
     from dctbench.store import open_store
 
-    check = checked(head.run)
+    check = read_check_settings(head.run)
     if check is None or check.base is None:
         return None
     try:
@@ -112,7 +112,7 @@ def _checked_against(store: str, head: Recorded) -> Recorded | None:
     return base
 
 
-def _going_on(recorded: Recorded, store: str) -> str:
+def _going_on(recorded: RecordedRun, store: str) -> str:
     """How to come by results of a run that has none."""
     from dctbench.app.resume import resume_command
     from dctbench.store import masked
@@ -133,7 +133,7 @@ def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
     return found, change_points(found)
 
 
-def _reference(found: list[Recorded], name: str | None) -> str | None:
+def _reference(found: list[RecordedRun], name: str | None) -> str | None:
     """What ratios are taken against: the one named, which at least one of the runs must hold, else the usual one."""
     from dctbench.runs.lookup import known_reference, usual_reference
 

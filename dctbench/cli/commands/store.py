@@ -99,7 +99,7 @@ def _check(others: Sequence[str], flags: Flags) -> int:
 
 def _prune(others: Sequence[str], flags: Flags) -> int:
     from dctbench.store import open_store
-    from dctbench.store.pruning import apart, removable, remove
+    from dctbench.store.pruning import removable, remove, split_by_baseline
 
     if flags["keep"] is None and flags["older_than"] is None:
         raise errors.UsageError("nothing says what to prune", hint="add --keep 10, --older-than 30d, or both")
@@ -107,7 +107,7 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
     with open_store(flags["store"]) as store:
         states = store.runs()
         beyond = removable(states, keep=flags["keep"], older_than=age, unfinished=flags["unfinished"])
-        old, named = apart(beyond, store.baselines())
+        old, named = split_by_baseline(beyond, store.baselines())
         if named:
             click.echo(
                 f"{counted(len(named), 'run')} kept, since a baseline points there: see dctbench list runs, "

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from dctbench.cli.tables.output import add_to_step_summary
 from dctbench.cli.terminal.files import print_document
-from dctbench.cli.terminal.wrap import folded, terminal_width
+from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.compare import Outcome
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.verdicts import check_document, verdicts_csv
-from dctbench.model import IMPROVEMENTS, REGRESSIONS, Kind
+from dctbench.model import IMPROVEMENTS, REGRESSIONS, VerdictKind
 from dctbench.wording import verdict_sentences
 from dctbench.wording.verdict_cells import Row, labels_of, opening, relevant
 from dctbench.wording.verdict_markdown import verdicts_markdown
@@ -29,8 +29,8 @@ _SENTENCES = 10
 _STYLES = {
     **dict.fromkeys((kind.value for kind in REGRESSIONS), "red"),
     **dict.fromkeys((kind.value for kind in IMPROVEMENTS), "green"),
-    Kind.INCONCLUSIVE.value: "yellow",
-    Kind.INCOMPARABLE.value: "yellow",
+    VerdictKind.INCONCLUSIVE.value: "yellow",
+    VerdictKind.INCOMPARABLE.value: "yellow",
 }
 
 
@@ -68,7 +68,7 @@ def text_lines(outcome: Outcome, width: int, *, everything: bool, by_words: bool
 
     def paragraphs(texts: Sequence[str], mark: str = "") -> Iterator[str]:
         for text in texts:
-            yield from folded(text, width, mark) if by_words else [mark + text]
+            yield from wrapped(text, width, mark) if by_words else [mark + text]
 
     found = relevant(outcome, everything=everything)
     yield from paragraphs([opening(outcome)])

@@ -12,7 +12,7 @@ import click
 from dctbench import analysis
 from dctbench.cli.tables.results import Layout
 from dctbench.cli.terminal.files import print_document
-from dctbench.cli.terminal.wrap import folded, terminal_width
+from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps
 from dctbench.model import Run
@@ -61,7 +61,7 @@ def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned:
 
     console = Console(highlight=False)
     for line in table_lines(summaries, layout, planned, rows_shown=rows_shown):
-        for part in folded(line, terminal_width()) if isinstance(line, str) and console.is_terminal else [line]:
+        for part in wrapped(line, terminal_width()) if isinstance(line, str) and console.is_terminal else [line]:
             console.print(part, markup=False, soft_wrap=True)
 
 
@@ -71,18 +71,18 @@ def table_lines(
     """The results table, unless its rows have just been shown, and what to take away from it."""
     lines: list[Text | str] = []
     if not rows_shown:
-        references = analysis.references(summaries, layout.reference) if layout.reference else {}
+        reference_by_shape = analysis.reference_by_shape(summaries, layout.reference) if layout.reference else {}
         lines.append(layout.head())
         for summary in summaries:
-            lines.append(layout.line(cells.row(summary, references.get(summary.case.shape), layout.labels)))
+            lines.append(layout.line(cells.row(summary, reference_by_shape.get(summary.case.shape), layout.labels)))
     return [*lines, *ending(summaries, layout.reference, planned, layout.labels)]
 
 
 def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels) -> list[str]:
     """What the reader takes away: who is fastest, from where the DCT pays, what went wrong, what to do next."""
     lines = [""]
-    for standing in analysis.standings(summaries, reference):
-        lines.append(f"{labels.place(standing.ranked[0].case)}: {words.fastest(standing)}")
+    for ranking in analysis.rankings(summaries, reference):
+        lines.append(f"{labels.place(ranking.ranked[0].case)}: {words.fastest(ranking)}")
     if reference:
         found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
         lines += ["", *(words.payoff(p, reference, labels) for p in found)] if found else []

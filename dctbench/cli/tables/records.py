@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from dctbench.cli.terminal.files import print_document
-from dctbench.cli.terminal.wrap import folded, terminal_width
+from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.exporters.csv import harmless
 from dctbench.exporters.json_document import dumps
 from dctbench.text.sanitize import harmless_values
@@ -77,14 +77,14 @@ def _fitted(rows: Rows, width: int) -> list[str]:
     columns = _columns(rows)
     last = max(len(cell) for _, cell in columns)
     if len(columns[0][0]) + min(last, _LEAST_LAST) < width:
-        return [line for head, cell in columns for line in folded(cell, width, head)]
+        return [line for head, cell in columns for line in wrapped(cell, width, head)]
     titles, *cells = rows
     shared = {i for i in range(1, len(titles)) if len(cells) > 1 and len({row[i] for row in cells}) == 1}
     if not shared:
         return _lists(titles, cells, width)
     own = [[cell for i, cell in enumerate(row) if i not in shared] for row in rows]
     said = ", ".join(f"{titles[i]} {cells[0][i]}" for i in sorted(shared) if cells[0][i])
-    return [*_fitted(own, width), *(["", *folded(f"in all of them: {said}", width)] if said else [])]
+    return [*_fitted(own, width), *(["", *wrapped(f"in all of them: {said}", width)] if said else [])]
 
 
 def _lists(titles: Sequence[str], cells: Rows, width: int) -> list[str]:
@@ -92,7 +92,7 @@ def _lists(titles: Sequence[str], cells: Rows, width: int) -> list[str]:
     indent = max(map(len, titles[1:]), default=0)
     lines = []
     for first, *rest in cells:
-        lines += folded(first, width)
+        lines += wrapped(first, width)
         for title, cell in zip(titles[1:], rest, strict=True):
-            lines += folded(cell, width, f"{_GAP}{title:<{indent}}{_GAP}") if cell else []
+            lines += wrapped(cell, width, f"{_GAP}{title:<{indent}}{_GAP}") if cell else []
     return lines

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from dctbench.cli.terminal.wrap import folded, terminal_width
+from dctbench.cli.terminal.wrap import terminal_width, wrapped
 
 
 def say(text: str) -> None:
@@ -19,7 +19,7 @@ def say(text: str) -> None:
 
 def print_notice(text: str) -> None:
     """Print a sentence where nothing is drawn."""
-    for line in folded(text, terminal_width(sys.stderr)) if sys.stderr.isatty() else [text]:
+    for line in wrapped(text, terminal_width(sys.stderr)) if sys.stderr.isatty() else [text]:
         click.echo(line, err=True)
 
 

@@ -70,7 +70,7 @@ class _Rows:
         self.layout = Layout(plan.cases, plan.reference, terminal_width(sys.stderr))
         self.plan = plan
         first = summarise(result for result in stored if result.round == 1)
-        self.references = {s.case.shape: s for s in first if s.case.implementation == plan.reference}
+        self.reference_by_shape = {s.case.shape: s for s in first if s.case.implementation == plan.reference}
         self.statuses = Counter[str](result.status for result in stored)
         self.left = Counter(dict.fromkeys(plan.cases, plan.rounds))
         self.left.subtract(result.case for result in stored)
@@ -83,7 +83,7 @@ class _Rows:
         summary = summarise([event.result])[0]
         case = summary.case
         if case.implementation == self.layout.reference:
-            self.references[case.shape] = summary
+            self.reference_by_shape[case.shape] = summary
         self.statuses[summary.status] += 1
         self.left[case] -= 1
         if summary.status == "ok":  # what failed or was left out says nothing of the pace
@@ -116,7 +116,7 @@ class _Rows:
 
     def line(self, summary: Summary) -> Text:
         """The row of the table."""
-        return self.layout.line(row(summary, self.references.get(summary.case.shape), self.layout.labels))
+        return self.layout.line(row(summary, self.reference_by_shape.get(summary.case.shape), self.layout.labels))
 
 
 class Plain(_Rows):

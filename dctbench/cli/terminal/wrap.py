@@ -25,7 +25,7 @@ def terminal_width(stream: TextIO | None = None) -> int:
         return 100
 
 
-def folded(text: str, width: int, before: str = "") -> list[str]:
+def wrapped(text: str, width: int, before: str = "") -> list[str]:
     """The lines of a sentence.
 
     Args:
@@ -40,5 +40,5 @@ def folded(text: str, width: int, before: str = "") -> list[str]:
 def print_sentences(texts: Iterable[str], before: str = "") -> None:
     """Sentences on standard output, folded where a person reads them; programs find each in a line of its own."""
     for text in texts:
-        lines = folded(text, terminal_width(), before) if sys.stdout.isatty() else [before + text]
+        lines = wrapped(text, terminal_width(), before) if sys.stdout.isatty() else [before + text]
         click.echo("\n".join(lines))

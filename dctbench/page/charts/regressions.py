@@ -9,7 +9,7 @@ from html import escape
 from dctbench.compare import Outcome
 from dctbench.compare.judgement import LATENCY
 from dctbench.compare.rules import device_kind
-from dctbench.model import Kind, Verdict
+from dctbench.model import Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
 from dctbench.text.format import format_ratio
 from dctbench.wording.verdict_cells import labels_of
@@ -19,10 +19,10 @@ from dctbench.wording.verdict_sentences import place
 MOST = 60
 """Rows that are drawn; the others are counted in words."""
 _LOOKS = {
-    Kind.SLOWER: ("slower", "#d9600f", "triangle-right"),
-    Kind.FASTER: ("faster", "#7a6fd0", "triangle-left"),
-    Kind.INCONCLUSIVE: ("cannot be told yet", "#b8860b", "diamond-open"),
-    Kind.PASS: ("within the tolerance", "#7d8590", "circle"),
+    VerdictKind.SLOWER: ("slower", "#d9600f", "triangle-right"),
+    VerdictKind.FASTER: ("faster", "#7a6fd0", "triangle-left"),
+    VerdictKind.INCONCLUSIVE: ("cannot be told yet", "#b8860b", "diamond-open"),
+    VerdictKind.PASS: ("within the tolerance", "#7d8590", "circle"),
 }
 _TICKS = {
     2.0: (0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5),
@@ -72,7 +72,7 @@ def changed(outcome: Outcome) -> list[Verdict]:
         for verdict in outcome.judgement.verdicts
         if verdict.metric == LATENCY and (verdict.effect or verdict.raw)
     ]
-    return sorted(found, key=lambda verdict: (verdict.kind is Kind.PASS, -abs(math.log(_size(verdict)))))
+    return sorted(found, key=lambda verdict: (verdict.kind is VerdictKind.PASS, -abs(math.log(_size(verdict)))))
 
 
 def held_against(outcome: Outcome) -> dict[str, float]:

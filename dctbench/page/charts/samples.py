@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TypeVar
 
-from dctbench.analysis import Steadiness, samples_by_round
+from dctbench.analysis import Stability, samples_by_round
 from dctbench.page.charts.axes import Figure, second_axis
 from dctbench.page.palette import Look
 
@@ -29,7 +29,7 @@ class Lane:
 
     name: str
     look: Look
-    steadiness: Steadiness
+    stability: Stability
 
     @property
     def label(self) -> str:
@@ -45,10 +45,10 @@ def strips(lanes: Sequence[Lane]) -> Figure:
     traces: list[Figure] = []
     seconds: list[float] = []
     for number, lane in enumerate(lanes):
-        summary = lane.steadiness.summary
+        summary = lane.stability.summary
         assert summary.latency is not None
-        again = evenly(lane.steadiness.retaken, marks_per_lane(lanes) // 4)
-        kept = positions(len(summary.samples), lane.steadiness.flagged, marks_per_lane(lanes) - len(again) - 1)
+        again = evenly(lane.stability.retaken, marks_per_lane(lanes) // 4)
+        kept = positions(len(summary.samples), lane.stability.flagged, marks_per_lane(lanes) - len(again) - 1)
         places = _places(lane)
         x = [_short(summary.samples[i]) for i in kept]
         y = [number + _HEIGHT * (places[i].across - 0.5) for i in kept]
@@ -78,12 +78,12 @@ def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
         at its edge.
     """
     most = marks_per_lane(lanes)
-    kept = [positions(len(lane.steadiness.summary.samples), lane.steadiness.flagged, most) for lane in lanes]
+    kept = [positions(len(lane.stability.summary.samples), lane.stability.flagged, most) for lane in lanes]
     span = _span([abs(_log(lane, i)) for lane, some in zip(lanes, kept, strict=True) for i in some])
-    numbers = sorted({number for lane in lanes for number in samples_by_round(lane.steadiness.summary)})
+    numbers = sorted({number for lane in lanes for number in samples_by_round(lane.stability.summary)})
     traces = []
     for number, (lane, some) in enumerate(zip(lanes, kept, strict=True)):
-        summary, places = lane.steadiness.summary, _places(lane)
+        summary, places = lane.stability.summary, _places(lane)
         x = [round(numbers.index(places[i].round) + 0.05 + 0.9 * places[i].when, 3) for i in some]
         y = [number - _REACH * max(-1.0, min(1.0, _log(lane, i) / math.log1p(span))) for i in some]
         trace = _marks(lane, x, y, some) | {
@@ -142,7 +142,7 @@ class _Place:
 
 def _places(lane: Lane) -> list[_Place]:
     """Of each sample. Across a lane rounds lie one below the other, and the samples of each are scattered."""
-    rounds = samples_by_round(lane.steadiness.summary)
+    rounds = samples_by_round(lane.stability.summary)
     return [
         _Place(number, (i + 0.5) / len(samples), (strip + 0.2 + 0.6 * (i * _GOLDEN % 1)) / len(rounds))
         for strip, (number, samples) in enumerate(rounds.items())
@@ -152,7 +152,7 @@ def _places(lane: Lane) -> list[_Place]:
 
 def _log(lane: Lane, i: int) -> float:
     """The logarithm of a sample over its case's median."""
-    summary = lane.steadiness.summary
+    summary = lane.stability.summary
     assert summary.latency is not None
     return math.log(summary.samples[i] / summary.latency.value)
 
@@ -164,7 +164,7 @@ def _span(logs: Sequence[float]) -> float:
 
 
 def _marks(lane: Lane, x: Sequence[float], y: Sequence[float], kept: Sequence[int]) -> Figure:
-    flagged = set(lane.steadiness.flagged)
+    flagged = set(lane.stability.flagged)
     symbol = lane.look.symbol
     return {
         "type": "scatter",
@@ -182,7 +182,7 @@ def _marks(lane: Lane, x: Sequence[float], y: Sequence[float], kept: Sequence[in
 
 def _median(lane: Lane, number: int) -> Figure:
     """The case's median with its 95% interval, across its lane."""
-    latency = lane.steadiness.summary.latency
+    latency = lane.stability.summary.latency
     assert latency is not None
     return {
         "type": "scatter",

@@ -42,7 +42,7 @@ class Sampling:
     warmup_least: float = 0.2
     warmup_most: float = 1.0
     warmup_calls: int = 3
-    steadiness: float = 0.02
+    stability: float = 0.02
     sample_least: float = 1e-3
     calls_most: int = 1000
     samples_least: int = 20
@@ -240,7 +240,7 @@ def _settled(spreads: list[float], within: float) -> bool:
 
 
 def _warm_up(timer: Timer, sampling: Sampling) -> float:
-    """Call until two successive windows' medians agree within `steadiness`; returns seconds per call.
+    """Call until two successive windows' medians agree within `stability`; returns seconds per call.
 
     It is the calls that warm up, and they must take `warmup_least`; what goes by between them counts for the end.
     """
@@ -258,7 +258,7 @@ def _warm_up(timer: Timer, sampling: Sampling) -> float:
         if len(window) < 3 or sum(window) < sampling.warmup_least / 4:
             continue
         current = statistics.median(window)
-        steady = previous is not None and abs(current - previous) <= sampling.steadiness * previous
+        steady = previous is not None and abs(current - previous) <= sampling.stability * previous
         if steady and total >= sampling.warmup_least:
             break
         previous, window = current, []

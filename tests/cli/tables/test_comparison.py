@@ -13,7 +13,7 @@ import pytest
 
 from dctbench.cli.tables.comparison import print_outcome, text_lines
 from dctbench.compare import Difference
-from dctbench.model import Kind
+from dctbench.model import VerdictKind
 from tests.support.outcomes import FAILING, MIXED, PASSED, SLOWER, X, outcome
 
 OUTCOME = outcome(*MIXED, differences=[Difference("torch", "2.12.0", "2.13.0")])
@@ -145,4 +145,4 @@ def test_every_form_is_one_document_and_the_step_summary_gets_markdown(
     assert len(list(csv.DictReader(io.StringIO(said["csv"])))) == len(MIXED)
     assert said["md"].startswith("<!-- dctbench: verdicts -->\n### dctbench: 3 regressions")
     assert (tmp_path / "summary.md").read_text(encoding="utf-8") == 3 * said["md"]
-    assert Kind.PASS.value not in said["md"]
+    assert VerdictKind.PASS.value not in said["md"]

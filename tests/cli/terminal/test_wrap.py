@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench.cli.tables import records
-from dctbench.cli.terminal.wrap import folded
+from dctbench.cli.terminal.wrap import wrapped
 
 words = st.lists(st.text("abc-=/.", min_size=1, max_size=20), max_size=30)
 
 
 @given(words, st.integers(40, 200), st.text(" -", max_size=10))
 def test_a_sentence_keeps_its_words_within_the_width(texts: list[str], width: int, before: str) -> None:
-    lines = folded(" ".join(texts), width, before)
+    lines = wrapped(" ".join(texts), width, before)
     assert all(len(line) < width for line in lines)
     assert lines[0].startswith(before)
     assert all(line.startswith(" " * len(before)) for line in lines[1:])
@@ -22,7 +22,7 @@ def test_a_sentence_keeps_its_words_within_the_width(texts: list[str], width: in
 
 
 def test_on_a_terminal_too_narrow_for_it_a_line_has_room_for_a_word() -> None:
-    assert folded("a sentence that goes on", 3) == ["a sentence that goes on"]
+    assert wrapped("a sentence that goes on", 3) == ["a sentence that goes on"]
 
 
 CASES = [

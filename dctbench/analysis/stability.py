@@ -27,7 +27,7 @@ MANY_OUTLIERS = 0.10
 LEAST_IN_THIRDS = 4
 
 
-class Trouble(Enum):
+class Instability(Enum):
     """What makes a case unsteady."""
 
     WIDE = "wide"
@@ -37,7 +37,7 @@ class Trouble(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Steadiness:
+class Stability:
     """How steady one case was.
 
     Attributes:
@@ -59,10 +59,10 @@ class Steadiness:
     trend: float | None
     flagged: tuple[int, ...]
     retaken: tuple[float, ...]
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[Instability, ...]
 
 
-def steadiness(summary: Summary) -> Steadiness | None:
+def stability(summary: Summary) -> Stability | None:
     """How steady a case was; None for one that was not timed."""
     processes = samples_by_round(summary)
     if summary.latency is None or not processes:
@@ -76,12 +76,12 @@ def steadiness(summary: Summary) -> Steadiness | None:
     drift = _drift(relative)
     sureness = trend(relative) if drift is not None and abs(drift) > DRIFTED else None
     found = {
-        Trouble.WIDE: summary.latency.relative_half_width > WIDE,
-        Trouble.DRIFT: drift is not None and sureness is not None and sureness * math.copysign(1, drift) > SURE,
-        Trouble.OUTLIERS: len(flagged) > MANY_OUTLIERS * start,
-        Trouble.DISTURBED: any("noisy" in result.details for result in summary.rounds),
+        Instability.WIDE: summary.latency.relative_half_width > WIDE,
+        Instability.DRIFT: drift is not None and sureness is not None and sureness * math.copysign(1, drift) > SURE,
+        Instability.OUTLIERS: len(flagged) > MANY_OUTLIERS * start,
+        Instability.DISTURBED: any("noisy" in result.details for result in summary.rounds),
     }
-    return Steadiness(
+    return Stability(
         summary=summary,
         within=SIGMA_PER_MAD * statistics.median(abs(one - 1) for samples in relative for one in samples),
         between=statistics.stdev(map(math.log, middles)) if len(middles) > 1 else None,
@@ -114,7 +114,7 @@ def _drift(relative: Sequence[Sequence[float]]) -> float | None:
     return statistics.median(last) / statistics.median(first) - 1
 
 
-def by_luck(found: Steadiness) -> float:
+def by_luck(found: Stability) -> float:
     """How far the processes' medians would differ if only their samples' spread were at work; compare `between`.
 
     The standard error of a median of m normal values is sqrt(pi / 2m) of their standard deviation.

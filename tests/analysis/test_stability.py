@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from dctbench import analysis
-from dctbench.analysis import Steadiness, Trouble
+from dctbench.analysis import Instability, Stability
 from tests.support.made import result
 
 ROUNDS = st.lists(st.lists(st.floats(1e-4, 1e-1), min_size=3, max_size=15), min_size=1, max_size=4)
 
 
-def judged(rounds: Sequence[Sequence[float]], **details: Any) -> Steadiness:
+def judged(rounds: Sequence[Sequence[float]], **details: Any) -> Stability:
     results = [result(seconds=tuple(samples), round=i) for i, samples in enumerate(rounds, 1)]
     results[-1] = replace(results[-1], details={**results[-1].details, **details})
-    found = analysis.steadiness(analysis.summarise(results)[0])
+    found = analysis.stability(analysis.summarise(results)[0])
     assert found is not None
     return found
 
@@ -73,24 +73,24 @@ def test_the_drift_compares_the_last_thirds_with_the_first(rounds: list[list[flo
 def test_a_machine_that_heats_up_within_each_process_drifts() -> None:
     heating = steady(1) * np.linspace(1, 1.15, 20)
     found = judged(heating)
-    assert found.troubles == (Trouble.DRIFT,)
+    assert found.troubles == (Instability.DRIFT,)
     assert found.drift == pytest.approx(0.1, abs=0.03)
     rho = [scipy_stats.spearmanr(range(20), samples).statistic for samples in heating]
     assert found.trend == pytest.approx(sum(rho) * math.sqrt(19) / math.sqrt(3))
     cooling = judged(heating[:, ::-1])
-    assert cooling.troubles == (Trouble.DRIFT,)
+    assert cooling.troubles == (Instability.DRIFT,)
     assert cooling.trend == pytest.approx(-found.trend)
 
 
 def test_the_order_of_the_samples_alone_makes_no_drift() -> None:
-    drifting = [Trouble.DRIFT in judged(steady(seed, noise=0.2)).troubles for seed in range(200)]
+    drifting = [Instability.DRIFT in judged(steady(seed, noise=0.2)).troubles for seed in range(200)]
     assert sum(drifting) <= scipy_stats.binom.ppf(0.999, 200, 0.01)
     assert not any(judged(steady(seed)).troubles for seed in range(20))
 
 
 def test_processes_that_differ_are_wide_though_each_is_steady() -> None:
     found = judged(steady(1) * np.array([[1.0], [1.2], [1.4]]))
-    assert found.troubles == (Trouble.WIDE,)
+    assert found.troubles == (Instability.WIDE,)
     assert found.between is not None
     assert found.between > 10 * analysis.by_luck(found)
 
@@ -98,10 +98,10 @@ def test_processes_that_differ_are_wide_though_each_is_steady() -> None:
 def test_many_outliers_and_samples_that_stayed_disturbed_are_troubles() -> None:
     samples = steady(1)
     samples[:, [0, 10, 19]] *= 3
-    assert judged(samples).troubles == (Trouble.OUTLIERS,)
+    assert judged(samples).troubles == (Instability.OUTLIERS,)
     samples[:, [0, 19]] /= 3
     found = judged(samples, retaken=[4e-3, 5e-3], noisy="the clock fell, after 3 retakes too")
-    assert found.troubles == (Trouble.DISTURBED,)
+    assert found.troubles == (Instability.DISTURBED,)
     assert found.retaken == (4e-3, 5e-3)
     assert len(found.flagged) == 3
 
@@ -113,7 +113,7 @@ def test_what_a_file_calls_retaken_counts_as_far_as_it_is_times(retaken: object)
 
 def test_a_case_that_was_not_timed_is_neither_steady_nor_not() -> None:
     [failed] = analysis.summarise([result(seconds=None, status="oom")])
-    assert analysis.steadiness(failed) is None
+    assert analysis.stability(failed) is None
 
 
 @given(st.lists(st.lists(st.floats(1e-4, 1e-1), min_size=3, max_size=3), min_size=1, max_size=6))

@@ -16,7 +16,7 @@ from dctbench.analysis import REFERENCE, Budgets
 from dctbench.compare.rules import TOLERANCES, Rules
 from dctbench.model import Case, Run
 from dctbench.spec.gate import LEAST_TOLERANCE, MOST_PAIRS
-from dctbench.text.untrusted import Bad, converted
+from dctbench.text.untrusted import InvalidDataError, converted
 
 _Share = Annotated[float, Meta(ge=0, le=1e6)]
 _OfLatency = Annotated[float, Meta(ge=LEAST_TOLERANCE, le=1e6)]
@@ -24,7 +24,7 @@ _USUAL = Rules()
 _AXES = frozenset(field.name for field in fields(Case))
 
 
-class Checked(Struct, frozen=True, kw_only=True):
+class CheckSettings(Struct, frozen=True, kw_only=True):
     """One of the runs of a check.
 
     Attributes:
@@ -81,7 +81,7 @@ class Checked(Struct, frozen=True, kw_only=True):
         )
 
 
-def written(
+def check_settings(
     side: Literal["base", "head"],
     asked: Sequence[str],
     rules: Rules,
@@ -89,7 +89,7 @@ def written(
     **about: str | None,
 ) -> dict[str, Any]:
     """What is stored under `check` of a run's settings; `about` is `base` and `base_impl` where they are known."""
-    found = Checked(
+    found = CheckSettings(
         side=side,
         asked=tuple(asked),
         warnings=tuple(warnings),
@@ -107,14 +107,14 @@ def written(
     return plain
 
 
-def checked(run: Run) -> Checked | None:
+def read_check_settings(run: Run) -> CheckSettings | None:
     """What a check wrote about a run that it measured; None for any other."""
     said = run.settings.get("check")
     if not isinstance(said, Mapping):
         return None
     try:
-        found = converted(said, Checked, "check")
-    except Bad:
+        found = converted(said, CheckSettings, "check")
+    except InvalidDataError:
         return None
     return found if set(found.at) <= _AXES else None
 
@@ -123,5 +123,5 @@ def in_turns(run: Run) -> bool:
     """Whether a run was measured in turns with another. Such latencies are none of a run by itself: what turns cost is
     not the same for every method, so no reference cancels it.
     """
-    check = checked(run)
+    check = read_check_settings(run)
     return check is not None and check.in_turns

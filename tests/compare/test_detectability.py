@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dctbench.compare import CONFIRMING, Rules
-from dctbench.compare.reach import Reach
-from dctbench.model import Kind
+from dctbench.compare.detectability import Detectability
+from dctbench.model import VerdictKind
 from dctbench.stats.sequential import holm, paired_p, rank_sum_p
 from tests.compare.test_judgement import compare, kinds, side, slow
 
@@ -23,42 +23,42 @@ def proven(cases: int, base: int | None, head: int) -> bool:
 @pytest.mark.parametrize("base", [None, 1, 2, 3, 5])
 def test_what_is_needed_is_the_least_that_proves_a_slowdown_however_large(cases: int, base: int | None) -> None:
     found = next((n for n in range(2, 201) if proven(cases, base, n)), None)
-    assert Reach(cases, base, 2).needed == found
+    assert Detectability(cases, base, 2).needed == found
     for most in (2, 5, 15):
-        assert Reach(cases, base, most).enough is proven(cases, base, most)
+        assert Detectability(cases, base, most).enough is proven(cases, base, most)
 
 
 @pytest.mark.parametrize(
-    ("reach", "said"),
+    ("detectability", "said"),
     [
-        (Reach(10, None, 2), "2 pairs cannot prove it among 10 cases; --max-pairs 8 can"),
-        (Reach(1, None, 2), "2 pairs cannot prove it; --max-pairs 5 can"),
-        (Reach(36, 3, 15), "among 36 cases; --max-pairs 19 or a baseline of --rounds 4 can"),
-        (Reach(36, 1, 15), "among 36 cases; a baseline of --rounds 4 can"),
+        (Detectability(10, None, 2), "2 pairs cannot prove it among 10 cases; --max-pairs 8 can"),
+        (Detectability(1, None, 2), "2 pairs cannot prove it; --max-pairs 5 can"),
+        (Detectability(36, 3, 15), "among 36 cases; --max-pairs 19 or a baseline of --rounds 4 can"),
+        (Detectability(36, 1, 15), "among 36 cases; a baseline of --rounds 4 can"),
     ],
 )
-def test_the_warning_says_what_would_be_enough(reach: Reach, said: str) -> None:
-    assert reach.warning.startswith("no slowdown can be called SLOWER")
-    assert reach.warning.endswith(said)
+def test_the_warning_says_what_would_be_enough(detectability: Detectability, said: str) -> None:
+    assert detectability.warning.startswith("no slowdown can be called SLOWER")
+    assert detectability.warning.endswith(said)
 
 
-@pytest.mark.parametrize(("most", "kind"), [(5, Kind.INCONCLUSIVE), (6, Kind.SLOWER)])
-def test_a_slowdown_that_cannot_be_proven_never_passes(most: int, kind: Kind) -> None:
+@pytest.mark.parametrize(("most", "kind"), [(5, VerdictKind.INCONCLUSIVE), (6, VerdictKind.SLOWER)])
+def test_a_slowdown_that_cannot_be_proven_never_passes(most: int, kind: VerdictKind) -> None:
     rounds = [*range(1, most + 1), *range(CONFIRMING + 1, CONFIRMING + most + 1)]
     rules = Rules(latency=0.1, pairs=5, max_pairs=most)
     judgement = compare(side(rounds), side(rounds, slow(3.0)), rules=rules, judged=("dct-x", "none"))
     assert kinds(judgement)["dct-x"] is kind
     assert judgement.open == ()
-    assert (judgement.blind is not None) is (kind is Kind.INCONCLUSIVE)
+    assert (judgement.blind is not None) is (kind is VerdictKind.INCONCLUSIVE)
     assert [judgement.exit_code(said) for said in (None, "pass", "fail")] == (
-        [3, 3, 1] if kind is Kind.INCONCLUSIVE else [1, 1, 1]
+        [3, 3, 1] if kind is VerdictKind.INCONCLUSIVE else [1, 1, 1]
     )
 
 
 def test_what_needs_no_proof_passes_a_blind_gate() -> None:
     rules = Rules(latency=0.1, pairs=2, max_pairs=2)
     judgement = compare(side([1, 2]), side([1, 2]), rules=rules)
-    assert judgement.blind == Reach(1, None, 2)
+    assert judgement.blind == Detectability(1, None, 2)
     assert judgement.exit_code() == 0
 
 
@@ -66,6 +66,6 @@ def test_a_stored_base_of_few_processes_makes_a_gate_blind() -> None:
     rules = Rules(latency=0.1, pairs=5, max_pairs=15)
     head = side(range(1, 16), slow(3.0))
     judgement = compare(side([1]), head, paired=False, rules=rules)
-    assert judgement.blind == Reach(1, 1, 15)
+    assert judgement.blind == Detectability(1, 1, 15)
     assert judgement.exit_code("pass") == 3
     assert compare(side([1, 2, 3]), head, paired=False, rules=rules).blind is None

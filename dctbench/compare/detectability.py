@@ -18,7 +18,7 @@ from dctbench.text.sanitize import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Detectability:
     """How many cases share the level, and what can speak for one of them.
 
     Attributes:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dctbench import catalog
-from dctbench.analysis.speedup import SINGLE_ROUND_BAND, Winner, compare, references
+from dctbench.analysis.speedup import SINGLE_ROUND_BAND, Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.stats.robust import log_mean_ends
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Ranking:
     """One shape: its cases from fastest to slowest, and those that tie with the fastest."""
 
     shape: tuple[object, ...]
@@ -32,7 +32,7 @@ class Standing:
         return next((s for s in self.ranked if is_exact(s.case.implementation)), None)
 
 
-def standings(summaries: Sequence[Summary], reference: str | None) -> list[Standing]:
+def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Ranking]:
     """Who is fastest at each shape, in order of length.
 
     Controls are left out: they are there to be compared with, and nobody ships them.
@@ -41,7 +41,7 @@ def standings(summaries: Sequence[Summary], reference: str | None) -> list[Stand
         summaries: of any shapes.
         reference: name of the implementation that ratios are taken against.
     """
-    found = references(summaries, reference) if reference else {}
+    found = reference_by_shape(summaries, reference) if reference else {}
     by_shape: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         if summary.latency is not None and summary.status == "ok" and not _is_control(summary.case.implementation):
@@ -50,8 +50,8 @@ def standings(summaries: Sequence[Summary], reference: str | None) -> list[Stand
     for shape, members in by_shape.items():
         ranked = tuple(sorted(members, key=lambda s: s.latency.value if s.latency else 0.0))
         leaders = tuple(s for s in ranked if s is ranked[0] or ties(s, ranked[0]))
-        result.append(Standing(shape, ranked, leaders, found.get(shape)))
-    return sorted(result, key=lambda standing: (standing.seq_len, str(standing.shape)))
+        result.append(Ranking(shape, ranked, leaders, found.get(shape)))
+    return sorted(result, key=lambda ranking: (ranking.seq_len, str(ranking.shape)))
 
 
 def ties(summary: Summary, fastest: Summary) -> bool:

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench.analysis import Budgets
-from dctbench.compare import TOLERANCES, Rules, apart
-from dctbench.compare.checked import checked, written
+from dctbench.compare import TOLERANCES, Rules, incomparable_because
+from dctbench.compare.check_settings import check_settings, read_check_settings
 from dctbench.compare.stored import compare_stored
-from dctbench.model import Kind
-from dctbench.runs.lookup import Recorded
+from dctbench.model import VerdictKind
+from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, result
 from tests.support.outcomes import BASE, HEAD, in_rounds, judged
 
@@ -33,12 +33,12 @@ def run_of(check: Any) -> Any:
 
 @pytest.mark.parametrize("rules", RULES)
 def test_the_rules_of_a_check_are_read_back_from_its_json(rules: Rules) -> None:
-    stored = json.loads(json.dumps(written("head", ["dct-x"], rules, base=BASE.id, base_impl=None)))
-    found = checked(run_of(stored))
+    stored = json.loads(json.dumps(check_settings("head", ["dct-x"], rules, base=BASE.id, base_impl=None)))
+    found = read_check_settings(run_of(stored))
     assert found is not None
     assert (found.rules, found.asked, found.side) == (rules, ("dct-x",), "head")
     assert found.in_turn_with(BASE)
-    against_stored = checked(run_of(written("head", ["dct-x"], rules, base=BASE.id)))
+    against_stored = read_check_settings(run_of(check_settings("head", ["dct-x"], rules, base=BASE.id)))
     assert against_stored is not None
     assert not against_stored.in_turn_with(BASE)
 
@@ -56,13 +56,13 @@ GOOD = {"side": "head", "asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.
     ))],
 )  # fmt: skip
 def test_what_no_check_can_have_written_is_no_checks_run(check: Any) -> None:
-    assert checked(run_of(GOOD)) is not None
-    assert checked(run_of(check)) is None
+    assert read_check_settings(run_of(GOOD)) is not None
+    assert read_check_settings(run_of(check)) is None
     sides = [
-        Recorded(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results(), [one.case for one in results()])
+        RecordedRun(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results(), [one.case for one in results()])
         for run in (BASE, run_of(check))
     ]
-    assert {v.kind for v in compare_stored(*sides).judgement.verdicts} <= {Kind.PASS, Kind.INCONCLUSIVE}
+    assert {v.kind for v in compare_stored(*sides).judgement.verdicts} <= {VerdictKind.PASS, VerdictKind.INCONCLUSIVE}
 
 
 @given(
@@ -72,7 +72,7 @@ def test_what_no_check_can_have_written_is_no_checks_run(check: Any) -> None:
     )
 )
 def test_anything_under_check_is_read_or_ignored(check: Any) -> None:  # fmt: skip
-    found = checked(run_of(check))
+    found = read_check_settings(run_of(check))
     assert found is None or found.rules.tolerance(result().case) > 0
 
 
@@ -88,19 +88,21 @@ def results(memory: float = 4096.0) -> list[Any]:
 @pytest.mark.parametrize(
     ("rules", "kinds"),
     [
-        (Rules(), {"memory.tensor": Kind.WORSE}),
-        (Rules(memory=0.10), {"memory.tensor": Kind.PASS}),
-        (Rules(memory=0.10, budgets=Budgets(memory=4000.0)), {"budget.memory": Kind.OVER_BUDGET}),
+        (Rules(), {"memory.tensor": VerdictKind.WORSE}),
+        (Rules(memory=0.10), {"memory.tensor": VerdictKind.PASS}),
+        (Rules(memory=0.10, budgets=Budgets(memory=4000.0)), {"budget.memory": VerdictKind.OVER_BUDGET}),
         (Rules(budgets=Budgets(memory=4000.0), at={"seq_len": 64}), {"budget.memory": None}),
     ],
 )
-def test_the_stored_sides_of_a_check_are_judged_by_its_own_rules(rules: Rules, kinds: dict[str, Kind | None]) -> None:
+def test_the_stored_sides_of_a_check_are_judged_by_its_own_rules(
+    rules: Rules, kinds: dict[str, VerdictKind | None]
+) -> None:
     places = {ENVIRONMENT.fingerprint: ENVIRONMENT}
-    head = run_of(written("head", ["dct-x"], rules, base=BASE.id, base_impl=None))
+    head = run_of(check_settings("head", ["dct-x"], rules, base=BASE.id, base_impl=None))
     before, after = results(), results(memory=4300.0)
     outcome = compare_stored(
-        Recorded(BASE, places, before, [one.case for one in before]),
-        Recorded(head, places, after, [one.case for one in after]),
+        RecordedRun(BASE, places, before, [one.case for one in before]),
+        RecordedRun(head, places, after, [one.case for one in after]),
     )
     found = {verdict.metric: verdict.kind for verdict in outcome.judgement.verdicts}
     assert {metric: found.get(metric) for metric in kinds} == kinds
@@ -113,25 +115,27 @@ def test_the_stored_sides_of_a_check_that_took_all_its_pairs_are_decided_as_they
     there = judged(before, after, rules)
     about = {"base": BASE.id, "base_impl": None}
     kinds = [v.kind for v in there.judgement.verdicts]
-    assert kinds == [Kind.PASS]
-    for most, expected in ((5, kinds), (15, [Kind.INCONCLUSIVE])):  # 15: it was interrupted after five
-        head = run_of(written("head", ["dct-x"], replace(rules, max_pairs=most), **about))
-        sides = [Recorded(run, {}, side, [one.case for one in side]) for run, side in ((BASE, before), (head, after))]
+    assert kinds == [VerdictKind.PASS]
+    for most, expected in ((5, kinds), (15, [VerdictKind.INCONCLUSIVE])):  # 15: it was interrupted after five
+        head = run_of(check_settings("head", ["dct-x"], replace(rules, max_pairs=most), **about))
+        sides = [
+            RecordedRun(run, {}, side, [one.case for one in side]) for run, side in ((BASE, before), (head, after))
+        ]
         assert [v.kind for v in compare_stored(*sides).judgement.verdicts] == expected
 
 
 def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_like() -> None:
     turned = [
-        run_of(written(side, ["dct-x"], Rules(), base=BASE.id, base_impl=name))
+        run_of(check_settings(side, ["dct-x"], Rules(), base=BASE.id, base_impl=name))
         for side, name in (("head", None), ("head", "full"), ("base", None))
     ]
-    alone = [BASE, run_of(written("head", ["dct-x"], Rules(), base=BASE.id))]
+    alone = [BASE, run_of(check_settings("head", ["dct-x"], Rules(), base=BASE.id))]
     for manner in (turned, alone):
-        assert {apart(one, other, ({"f"}, {"f"})) for one in manner for other in manner} == {None}
+        assert {incomparable_because(one, other, ({"f"}, {"f"})) for one in manner for other in manner} == {None}
     for one, other in itertools.product(turned, alone):
         said = "measured in turns with another process, here by itself"
-        assert (apart(one, other, ({"f"}, {"f"})) or "").startswith(said)
-        assert (apart(other, one, ({"f"}, {"f"})) or "").startswith("measured by itself, here in turns")
+        assert (incomparable_because(one, other, ({"f"}, {"f"})) or "").startswith(said)
+        assert (incomparable_because(other, one, ({"f"}, {"f"})) or "").startswith("measured by itself, here in turns")
 
 
 @pytest.mark.parametrize(
@@ -141,5 +145,5 @@ def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_
 )  # fmt: skip
 def test_settings_that_are_absent_or_empty_are_equal(base: dict[str, Any], head: dict[str, Any], equal: bool) -> None:
     sides = (replace(BASE, settings=base), replace(HEAD, settings=head))
-    assert (apart(*sides, ({"f"}, {"f"})) is None) is equal
+    assert (incomparable_because(*sides, ({"f"}, {"f"})) is None) is equal
     assert (sides[0].compared_settings == sides[1].compared_settings) is equal
