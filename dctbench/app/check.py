@@ -36,8 +36,8 @@ from dctbench.spec import suites
 from dctbench.spec.axes import words
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import MissingError, Store, clean_label, masked, open_for_run, results_of_machine
-from dctbench.text.format import format_duration, format_percent
-from dctbench.text.sanitize import counted, harmless
+from dctbench.text.format import format_duration, format_percent, pluralize
+from dctbench.text.sanitize import sanitize_text
 from dctbench.wording.verdict_numbers import by_device
 
 SAMPLES_PER_PROCESS = 5
@@ -218,7 +218,7 @@ class _Check:
             except errors.UsageError:
                 continue
         remedy = "install the base version there, not in editable mode"
-        warnings = [f"{harmless(text)}; {remedy}" for text in self._same(base, sources)]
+        warnings = [f"{sanitize_text(text)}; {remedy}" for text in self._same(base, sources)]
         for warning in warnings:
             say(f"warning: {warning}")
         return frozenset(case for case in self.judged if case.implementation in unknown), warnings
@@ -241,7 +241,7 @@ class _Check:
             id=uuid.uuid4().hex[:16],
             label=label if side == "head" else f"{label} (base)",
             suite=self.suite.name,
-            argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
+            argv=tuple(sanitize_text(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__ if side == "head" else runner.version or "unknown",
             settings={**self.suite.settings, "check": check_settings(side, asked, self.rules, warnings, **about)},
@@ -262,7 +262,7 @@ class _Check:
         tolerance = by_device({device_kind(c): self.rules.tolerance(c) for c in self.judged}, format_percent)
         header = (
             f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "
-            f"{counted(len(self.judged), 'case')} judged · tolerance {tolerance} · "
+            f"{pluralize(len(self.judged), 'case')} judged · tolerance {tolerance} · "
             f"est. {format_duration(took)}{caveat}   {store.name}"
         )
         return GateProgress(header, self.flags["progress"], unit)

@@ -29,8 +29,8 @@ from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.scheduler.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.store import RETRIED, Store, clean_label, masked, results_of_machine
-from dctbench.text.format import format_duration
-from dctbench.text.sanitize import counted, harmless
+from dctbench.text.format import format_duration, pluralize
+from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError
 
 Present = Callable[[Store, Run], None]
@@ -52,7 +52,7 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
             id=uuid.uuid4().hex[:16],
             label=clean_label(typed(flags["label"] or "")) or None,
             suite=suite.name,
-            argv=tuple(harmless(masked(typed(word))) for word in sys.argv[1:]),
+            argv=tuple(sanitize_text(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__,
             settings=suite.settings,
@@ -199,7 +199,7 @@ def _headline(plan: Plan, runner: LocalRunner, budget: float | None, stored: Seq
     facts = runner.environment.facts
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
     caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
-    count = f"{counted(len(plan.cases), 'case')} x {counted(plan.rounds, 'round')}"
+    count = f"{pluralize(len(plan.cases), 'case')} x {pluralize(plan.rounds, 'round')}"
     took = format_duration(plan.seconds_left(budget, stored))
     return f"{facts['cpu']}, {facts['cores_usable']} cores · {dtypes} · {count} · est. {took}{caveat}"
 
@@ -238,7 +238,7 @@ def _print_plan(plan: Plan, budget: float | None, output_format: str) -> int:
     print_records(rows, output_format)
     basis = plan.estimate.caveat or "from what was measured in this environment"
     click.echo(
-        f"{len(plan.cases)} cases x {counted(plan.rounds, 'round')}, about {format_duration(whole)} ({basis})",
+        f"{len(plan.cases)} cases x {pluralize(plan.rounds, 'round')}, about {format_duration(whole)} ({basis})",
         err=True,
     )
     return errors.EXIT_OK

@@ -14,7 +14,7 @@ from dctbench.compare.change import LOOKS
 from dctbench.compare.rules import ALPHA
 from dctbench.spec.gate import MOST_PAIRS
 from dctbench.stats.sequential import least_paired_p
-from dctbench.text.sanitize import counted
+from dctbench.text.format import pluralize
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Detectability:
     @property
     def warning(self) -> str:
         """That it is not enough, and what is; a clause without a full stop."""
-        where, what = "", counted(self.most, "pair")
+        where, what = "", pluralize(self.most, "pair")
         remedies = [] if self.needed is None else [f"--max-pairs {self.needed}"]
         if self.base is not None:
             where = f" where the baseline has {self.base} of a case's processes"

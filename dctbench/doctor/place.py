@@ -14,8 +14,7 @@ from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import DctbenchError, StoreError
 from dctbench.machine.host import read_text
 from dctbench.store import MissingError, RunState, is_url, masked, open_store
-from dctbench.text.format import format_size
-from dctbench.text.sanitize import counted
+from dctbench.text.format import format_size, pluralize
 
 STORE_FAILS = StoreError.exit_code
 LITTLE_SPACE = 1 << 30
@@ -84,7 +83,7 @@ def server(location: str) -> Finding:
 
 def _held(runs: Sequence[RunState]) -> str:
     unfinished = sum(state.unfinished for state in runs)
-    return counted(len(runs), "run") + (f", {unfinished} unfinished" if unfinished else "")
+    return pluralize(len(runs), "run") + (f", {unfinished} unfinished" if unfinished else "")
 
 
 def file_system(folder: Path, mounts: str) -> str | None:

@@ -17,10 +17,10 @@ def csv_text(run: Run, summaries: Sequence[Summary]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.COLUMNS)
     for row in table.rows(run, summaries):
-        writer.writerow([harmless(cell) for cell in row])
+        writer.writerow([escape_formula(cell) for cell in row])
     return out.getvalue()
 
 
-def harmless(cell: object) -> object:
-    """A cell that no spreadsheet runs as a formula: a text that starts like one gets a leading apostrophe."""
+def escape_formula(cell: object) -> object:
+    """Return the cell with a leading apostrophe where a spreadsheet would otherwise run it as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -11,7 +11,7 @@ from typing import Any
 
 from dctbench.analysis import Summary, summarise
 from dctbench.model import JSON, SCHEMA_VERSION, Case, Environment, Result, Run
-from dctbench.text.sanitize import harmless_values
+from dctbench.text.sanitize import sanitize_values
 
 
 def document(run: Run, environments: Mapping[str, Environment], results: Sequence[Result]) -> JSON:
@@ -19,14 +19,14 @@ def document(run: Run, environments: Mapping[str, Environment], results: Sequenc
     return {
         "schema_version": SCHEMA_VERSION,
         "run": run_document(run),
-        "environments": {key: harmless_values(_sorted(found.facts)) for key, found in sorted(environments.items())},
+        "environments": {key: sanitize_values(_sorted(found.facts)) for key, found in sorted(environments.items())},
         "results": [entry(summary) for summary in summarise(results)],
     }
 
 
 def run_document(run: Run) -> JSON:
     """A run itself, as every document spells it."""
-    written: JSON = harmless_values(
+    written: JSON = sanitize_values(
         {
             "id": run.id,
             "label": run.label,
@@ -56,7 +56,7 @@ def entry(summary: Summary) -> JSON:
         "details": _sorted(first.details),
     }
     return {
-        "case": summary.case.to_json(), "case_id": summary.case.id, **harmless_values(about), "metrics": metrics
+        "case": summary.case.to_json(), "case_id": summary.case.id, **sanitize_values(about), "metrics": metrics
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from dctbench.compare.judgement import LATENCY
 from dctbench.exporters.json_document import metric_values
 from dctbench.exporters.series_name import series_name
 from dctbench.model import FAILED, REGRESSIONS, UNDECIDED, Case, Run, Verdict, VerdictKind
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_sentences
 from dctbench.wording.cells import failure_words
 from dctbench.wording.labels import Labels
@@ -156,4 +156,4 @@ def _seconds(value: float) -> str:
 
 def _text(value: object) -> str:
     """Text without the characters that XML has no way to write."""
-    return harmless(str(value)).replace("\t", " ")
+    return sanitize_text(str(value)).replace("\t", " ")

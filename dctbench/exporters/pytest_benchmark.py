@@ -10,7 +10,7 @@ from dctbench.analysis import Summary
 from dctbench.exporters.series_name import series_name
 from dctbench.model import JSON, Environment, Run
 from dctbench.stats.robust import quantile
-from dctbench.text.sanitize import harmless_values
+from dctbench.text.sanitize import sanitize_values
 
 
 def pytest_benchmark(run: Run, environments: Mapping[str, Environment], summaries: Sequence[Summary]) -> JSON:
@@ -18,7 +18,7 @@ def pytest_benchmark(run: Run, environments: Mapping[str, Environment], summarie
     facts: Mapping[str, Any] = next((found.facts for found in environments.values()), {})
     git = facts.get("git")
     commit = git if isinstance(git, dict) else {}
-    written: JSON = harmless_values(
+    written: JSON = sanitize_values(
         {
             "machine_info": {
                 "node": facts.get("host"),

@@ -6,10 +6,10 @@ import csv
 import io
 
 from dctbench.compare import Outcome
-from dctbench.exporters.csv import harmless
+from dctbench.exporters.csv import escape_formula
 from dctbench.exporters.json_document import run_document
 from dctbench.model import JSON, SCHEMA_VERSION, Case, Verdict
-from dctbench.text.sanitize import harmless_values
+from dctbench.text.sanitize import sanitize_values
 from dctbench.wording import verdict_sentences
 from dctbench.wording.verdict_cells import opening
 
@@ -27,7 +27,7 @@ def check_document(outcome: Outcome) -> JSON:
         "drift": dict(outcome.judgement.drift),
         "verdicts": [_entry(verdict) for verdict in outcome.judgement.verdicts],
         "environment_differences": [
-            harmless_values({"fact": one.fact, "base": one.base, "head": one.head}) for one in outcome.differences
+            sanitize_values({"fact": one.fact, "base": one.base, "head": one.head}) for one in outcome.differences
         ],
         "warnings": verdict_sentences.warnings(outcome),
     }
@@ -44,7 +44,7 @@ def verdicts_csv(outcome: Outcome) -> str:
         entry = _entry(verdict)
         cells = [entry["case_id"], *entry["case"].values(), entry["metric"], entry["kind"]]
         cells += [*(entry[name] for name in _FIGURES), entry["reason"]]
-        writer.writerow([harmless(cell) for cell in (*runs, *cells)])
+        writer.writerow([escape_formula(cell) for cell in (*runs, *cells)])
     return out.getvalue()
 
 
@@ -55,5 +55,5 @@ def _entry(verdict: Verdict) -> JSON:
         "metric": verdict.metric,
         "kind": verdict.kind.value,
         **{name: getattr(verdict, name) for name in _FIGURES},
-        "reason": harmless_values(verdict.reason),
+        "reason": sanitize_values(verdict.reason),
     }

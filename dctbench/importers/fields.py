@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError
 
 MAX_BYTES = 256 << 20
@@ -35,5 +35,5 @@ def utc(text: str, place: str) -> str:
         when = datetime.datetime.fromisoformat(text)
         there = when.replace(tzinfo=datetime.UTC) if when.tzinfo is None else when.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
-        raise InvalidDataError(f"{place}: {harmless(text)!r} is not a time in ISO 8601") from None
+        raise InvalidDataError(f"{place}: {sanitize_text(text)!r} is not a time in ISO 8601") from None
     return there.isoformat(timespec="microseconds")

@@ -14,7 +14,7 @@ from dctbench.importers.fields import MAX_CASES, Fingerprint, Host, Identifier, 
 from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
 from dctbench.spec import axes, suites
 from dctbench.store import clean_label
-from dctbench.text.sanitize import harmless, harmless_values
+from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
     MAX_SAMPLES,
     Figure,
@@ -184,7 +184,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
     environments = {}
     for key, facts in document.environments.items():
         converted(facts, _Facts, f"environments.{key}")
-        environments[key] = Environment({"cores_usable": None, **harmless_values(facts)}, key)
+        environments[key] = Environment({"cores_usable": None, **sanitize_values(facts)}, key)
     results: list[Result] = []
     seen: dict[str, int] = {}
     for index, entry in enumerate(document.results):
@@ -245,10 +245,10 @@ def _run(about: _Run) -> Run:
         id=about.id,
         label=clean_label(about.label or "") or None,
         suite=about.suite,
-        argv=tuple(map(harmless, about.argv)),
+        argv=tuple(map(sanitize_text, about.argv)),
         started_at=utc(about.started_at, "run.started_at"),
-        dctbench_version=harmless(about.dctbench_version),
-        settings=harmless_values(about.settings),
+        dctbench_version=sanitize_text(about.dctbench_version),
+        settings=sanitize_values(about.settings),
     )
 
 
@@ -281,10 +281,10 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
             status=taken.status,
             measurements=tuple(measurements),
             message=_message(taken, entry),
-            warnings=tuple(map(harmless, _warnings(taken, entry, first=index == 0))),
+            warnings=tuple(map(sanitize_text, _warnings(taken, entry, first=index == 0))),
             details=_details(taken, entry, f"{place}.rounds[{index}].details", first=index == 0),
             fingerprint=entry.fingerprint if taken.fingerprint is UNSET else taken.fingerprint,
-            host=harmless(entry.host if taken.host is UNSET else taken.host),
+            host=sanitize_text(entry.host if taken.host is UNSET else taken.host),
         )
 
 
@@ -304,7 +304,7 @@ def _message(taken: _Round, entry: _Entry) -> str | None:
     message = taken.message
     if message is UNSET:
         message = entry.message if taken.status == entry.status else None
-    return harmless(message) if message is not None else None
+    return sanitize_text(message) if message is not None else None
 
 
 def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str]:
@@ -314,7 +314,7 @@ def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str]:
 def _details(taken: _Round, entry: _Entry, place: str, *, first: bool) -> dict[str, Any]:
     if taken.details is not UNSET:
         converted(taken.details, _Details, place)
-        return dict(harmless_values(taken.details))
+        return dict(sanitize_values(taken.details))
     if first:
-        return dict(harmless_values(entry.details))
-    return {} if taken.stop_reason is None else {"stop_reason": harmless(taken.stop_reason)}
+        return dict(sanitize_values(entry.details))
+    return {} if taken.stop_reason is None else {"stop_reason": sanitize_text(taken.stop_reason)}

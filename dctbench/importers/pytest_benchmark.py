@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from dctbench.importers.fields import MAX_CASES, Whole, utc
 from dctbench.importers.json_document import case_of
 from dctbench.model import Environment, Measurement, Result, Run, digest, tidy_number
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, Seconds, Text, check_free, converted
 
 SUITE = "pytest-benchmark"
@@ -76,7 +76,9 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
     for index, benchmark in enumerate(file.benchmarks):
         result = _result(benchmark, f"benchmarks[{index}]", environment)
         if result.case.id in results:
-            raise InvalidDataError(f"benchmarks[{index}] ({harmless(benchmark.name)}): the same case as an earlier one")
+            raise InvalidDataError(
+                f"benchmarks[{index}] ({sanitize_text(benchmark.name)}): the same case as an earlier one"
+            )
         results[result.case.id] = result
     started_at = utc(file.datetime, "datetime")
     run = Run(
@@ -86,13 +88,13 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
         suite=SUITE,
         argv=(),
         started_at=started_at,
-        dctbench_version=f"none ({SUITE} {harmless(file.version)[:_MOST_OF_VERSION]})",
+        dctbench_version=f"none ({SUITE} {sanitize_text(file.version)[:_MOST_OF_VERSION]})",
     )  # fmt: skip
     return run, {environment.fingerprint: environment}, list(results.values())
 
 
 def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Result:
-    name = harmless(benchmark.name)
+    name = sanitize_text(benchmark.name)
     said: dict[str, Any] = {}
     for key, table in (("params", benchmark.params or {}), ("extra_info", benchmark.extra_info)):
         check_free(table, f"{place}.{key}")
@@ -122,11 +124,11 @@ def _environment(machine: dict[str, Any]) -> Environment:
     cpu = machine.get("cpu")
     brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
     count = cpu.get("count") if isinstance(cpu, dict) else None
-    counted = isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= _MOST_CORES
+    valid = isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= _MOST_CORES
     facts = {
         "host": _told(machine.get("node"), ""),
         "cpu": _told(brand or machine.get("processor") or machine.get("machine"), "unknown"),
-        "cores_usable": count if counted else None,
+        "cores_usable": count if valid else None,
         "python": _told(machine.get("python_version"), "unknown"),
         "torch": None,
         "gpu": None,
@@ -136,4 +138,4 @@ def _environment(machine: dict[str, Any]) -> Environment:
 
 def _told(value: Any, otherwise: str) -> str:
     """What a file says of its machine as a short text."""
-    return harmless(str(value or otherwise))[:255]
+    return sanitize_text(str(value or otherwise))[:255]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from dctbench.compare import Outcome
 from dctbench.compare.rules import MOVED
 from dctbench.page.charts.regressions import MOST, band_words, changed, has_raw, held_against
-from dctbench.text.format import format_percent
-from dctbench.text.sanitize import counted
+from dctbench.text.format import format_percent, pluralize
 from dctbench.wording import verdict_numbers, verdict_sentences
 from dctbench.wording.verdict_cells import Row, drift, labels_of, opening, relevant
 
@@ -85,10 +84,10 @@ def _drifted(outcome: Outcome) -> bool:
 
 
 def _undrawn(number: int) -> str | None:
-    return f"{counted(number, 'case')} with smaller changes not drawn" if number > 0 else None
+    return f"{pluralize(number, 'case')} with smaller changes not drawn" if number > 0 else None
 
 
 def _left_out(rows: int, cases: int) -> str:
-    parts = [f"{counted(rows, 'row')} more"] if rows > 0 else []
-    parts += [f"{counted(cases, 'case')} without a change"] if cases else []
+    parts = [f"{pluralize(rows, 'row')} more"] if rows > 0 else []
+    parts += [f"{pluralize(cases, 'case')} without a change"] if cases else []
     return " and ".join(parts)

@@ -14,8 +14,7 @@ from dctbench.model import TURNS, Case
 from dctbench.page.charts import samples
 from dctbench.page.charts.axes import Figure
 from dctbench.page.palette import Look
-from dctbench.text.format import format_percent, format_ratio, format_three_digits
-from dctbench.text.sanitize import counted
+from dctbench.text.format import format_percent, format_ratio, format_three_digits, pluralize
 from dctbench.wording.cells import width_words
 from dctbench.wording.labels import Labels
 from dctbench.wording.recommendation import p99_takes
@@ -160,7 +159,7 @@ def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:
     turned = sum(any(TURNS in result.details for result in one.summary.rounds) for one in found)
     if turned:
         facts.append(
-            f"{counted(turned, 'case')} took turns with base: such latencies compare with base's, and a method by "
+            f"{pluralize(turned, 'case')} took turns with base: such latencies compare with base's, and a method by "
             "itself may be faster"
         )
     stops = analysis.stop_reasons(one.summary for one in found)

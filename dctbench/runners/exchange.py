@@ -15,7 +15,7 @@ from dctbench.model import TURN
 from dctbench.runners import responses
 from dctbench.runners.interleave import TURNS_PER_PROCESS
 from dctbench.runners.launchers import Child, Ended
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError
 
 _OUTPUT_TAIL = 2000
@@ -97,7 +97,7 @@ def failure_answer(ended: Ended | None, output: IO[bytes], out_of_memory: bool) 
     """
     output.seek(0, os.SEEK_END)
     output.seek(max(0, output.tell() - _OUTPUT_TAIL))
-    tail = harmless(output.read().decode("utf-8", errors="replace")).strip()
+    tail = sanitize_text(output.read().decode("utf-8", errors="replace")).strip()
     status = "error"
     if ended is None:
         message = "its parent process ended or hung while it ran"

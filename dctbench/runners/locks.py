@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dctbench.errors import TemporaryFolderError
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 
 
 class Lock:
@@ -57,7 +57,7 @@ class Lock:
     def holder(self) -> str:
         """The process that has it, as a sentence's subject."""
         self._file.seek(0)
-        return harmless(self._file.read(100)).strip() or "another process"
+        return sanitize_text(self._file.read(100)).strip() or "another process"
 
     def release(self, *, remove: bool = False) -> None:
         """Give it back; with `remove`, which only its holder may do, nothing of it stays."""

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from dctbench import catalog
 from dctbench.model import JSON, Status
-from dctbench.text.sanitize import harmless, harmless_values
+from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
     MAX_SAMPLES,
     Figure,
@@ -89,9 +89,9 @@ def case_answer(line: bytes, *, drop_unknown: bool = False) -> JSON:
     return {
         "status": answer.status,
         "measurements": [msgspec.to_builtins(figures) for figures in answer.measurements],
-        "message": None if answer.message is None else harmless(answer.message),
-        "warnings": [harmless(warning) for warning in answer.warnings],
-        "details": harmless_values(answer.details),
+        "message": None if answer.message is None else sanitize_text(answer.message),
+        "warnings": [sanitize_text(warning) for warning in answer.warnings],
+        "details": sanitize_values(answer.details),
     }
 
 
@@ -99,10 +99,10 @@ def _check_figures(measurements: Sequence[_Figures]) -> None:
     known = catalog.metrics()
     for number, figures in enumerate(measurements):
         if figures.metric not in known:
-            raise InvalidDataError(f"measurements[{number}]: no metric is called {harmless(figures.metric)!r}")
+            raise InvalidDataError(f"measurements[{number}]: no metric is called {sanitize_text(figures.metric)!r}")
         unit = known[figures.metric].unit
         if unit is not None and figures.unit != unit:  # a package's metric states its unit with its figure
-            raise InvalidDataError(f"{figures.metric}: the unit {harmless(figures.unit)!r} instead of {unit!r}")
+            raise InvalidDataError(f"{figures.metric}: the unit {sanitize_text(figures.unit)!r} instead of {unit!r}")
     names = [figures.metric for figures in measurements]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:

@@ -17,7 +17,7 @@ from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, words
 from dctbench.spec.gate import GATE_KEYS, gate_rule
 from dctbench.spec.grid import parse_axis
 from dctbench.text.parse import parse_duration
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
@@ -101,7 +101,7 @@ def _harmless_name(name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(harmless(text).split())
+    return " ".join(sanitize_text(text).split())
 
 
 def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> Suite:

@@ -22,7 +22,8 @@ from dctbench.store import records, schema
 from dctbench.store.contents import Store, one_of
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.failures import DamagedError
-from dctbench.text.sanitize import counted, harmless
+from dctbench.text.format import pluralize
+from dctbench.text.sanitize import sanitize_text
 
 _MUST_AGREE = ("label", "suite", "dctbench_version", "settings")
 Rows = list[Mapping[str, Any]]
@@ -147,15 +148,15 @@ def _with_plan(run_id: str, planned: Rows, unplanned: Damaged, results: Rows, do
     damaged = {row["case_id"]: text for row, text in unplanned}
     for case_id, number in without.items():
         state = "damaged" if damaged.pop(case_id, None) else "missing"
-        done.damaged.append(f"{counted(number, 'result')} of case {case_id} of run {run_id}, whose plan is {state}")
+        done.damaged.append(f"{pluralize(number, 'result')} of case {case_id} of run {run_id}, whose plan is {state}")
     done.damaged += damaged.values()
     return [row for row in results if row["case_id"] in known]
 
 
 def _leave_run_out(run_id: str, number: int | None, why: str, done: Merged) -> None:
     done.left_out += number or 0
-    results = "an unknown number of results" if number is None else counted(number, "result")
-    done.damaged.append(harmless(f"run {run_id} with {results}, {why}"))
+    results = "an unknown number of results" if number is None else pluralize(number, "result")
+    done.damaged.append(sanitize_text(f"run {run_id} with {results}, {why}"))
 
 
 def _number(source: Store, run_id: str) -> int | None:

@@ -20,7 +20,7 @@ import msgspec
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, canonical_json
 from dctbench.store.failures import DamagedError, remedy
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 
 Row = dict[str, Any]
 _quoted = json.encoder.encode_basestring_ascii  # what json.dumps does with a text
@@ -238,7 +238,7 @@ def damaged(table: str, row: Mapping[str, Any]) -> str | None:
             return None
     except (TypeError, ValueError):  # a column that holds another type than was written
         pass
-    return harmless(f"{_NAMES[table].format_map(row)} is damaged")
+    return sanitize_text(f"{_NAMES[table].format_map(row)} is damaged")
 
 
 def with_time(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -70,3 +70,8 @@ def format_percent(value: float) -> str:
 def format_relative_error(value: float) -> str:
     """A relative error: exact methods' rounding as `4e-07`, others with two or three digits."""
     return f"{value:.0e}" if value < 1e-3 else format_three_digits(value)
+
+
+def pluralize(number: int, noun: str) -> str:
+    """Return the number and its noun: `1 regression`, `2 regressions`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

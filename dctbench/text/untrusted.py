@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 
@@ -67,7 +67,7 @@ def check_names(names: Iterable[str], place: str) -> None:
     """
     for name in names:
         if not name.isprintable():
-            raise InvalidDataError(f"{place}: the name {harmless(name)!r} holds control characters")
+            raise InvalidDataError(f"{place}: the name {sanitize_text(name)!r} holds control characters")
 
 
 def converted(table: Mapping[str, Any], kind: type[_T], place: str) -> _T:

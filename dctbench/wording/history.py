@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dctbench.compare.history import ChangePoint, History
 from dctbench.model import Run
 from dctbench.stats.changepoint import LEAST_POINTS
-from dctbench.text.format import format_ratio, format_seconds
-from dctbench.text.sanitize import counted
+from dctbench.text.format import format_ratio, format_seconds, pluralize
 
 
 def sentences(found: History, changes: Sequence[ChangePoint]) -> list[str]:
@@ -24,7 +23,7 @@ def when(run: Run) -> str:
 def _trend(found: History, changes: Sequence[ChangePoint]) -> list[str]:
     if not found.points:
         return ["no stored run has a latency of this case"]
-    span = f"{counted(len(found.points), 'run')} from {when(found.points[0].run)} to {when(found.points[-1].run)}"
+    span = f"{pluralize(len(found.points), 'run')} from {when(found.points[0].run)} to {when(found.points[-1].run)}"
     if found.missing:
         return [f"{span}: for changes of level it takes {LEAST_POINTS}, {found.missing} more"]
     if not changes:
@@ -45,4 +44,4 @@ def _left_out(found: History) -> list[str]:
         (found.elsewhere, "of another environment or measured in another way"),
         (found.untimed, "without a latency"),
     ]
-    return [f"left out: {counted(number, 'run')} {why}" for number, why in reasons if number]
+    return [f"left out: {pluralize(number, 'run')} {why}" for number, why in reasons if number]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dctbench import analysis
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
-from dctbench.text.sanitize import counted
+from dctbench.text.format import pluralize
 from dctbench.wording import cells as rows
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -59,12 +59,12 @@ class Lines:
         self.add(head)
         dropped = self.add_while_room(rows[:_SHOWN])
         if len(rows) > _SHOWN:
-            self.add(["", f"<details><summary>{counted(len(rows) - _SHOWN, 'more row')}</summary>", "", *head])
+            self.add(["", f"<details><summary>{pluralize(len(rows) - _SHOWN, 'more row')}</summary>", "", *head])
             dropped += self.add_while_room(rows[_SHOWN:])
             self.add(["", "</details>"])
         self.add([""])
         if dropped:
-            self.add([f"{counted(dropped, 'row')} left out: the text would be too long for a comment.", ""])
+            self.add([f"{pluralize(dropped, 'row')} left out: the text would be too long for a comment.", ""])
 
 
 def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary], planned: int) -> str:
@@ -80,7 +80,7 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
         for ranking in analysis.rankings(summaries, reference)
     ]
     taken.add(fastest[:_MOST_PLACES])
-    taken.add([f"- and {counted(more, 'more place')}" for more in [len(fastest) - _MOST_PLACES] if more > 0])
+    taken.add([f"- and {pluralize(more, 'more place')}" for more in [len(fastest) - _MOST_PLACES] if more > 0])
     taken.add([""])
     head, lines = _table(summaries, reference, labels)
     taken.add_table(head, lines)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from dctbench.compare import Outcome
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Verdict, VerdictKind
-from dctbench.text.format import format_ratio
-from dctbench.text.sanitize import counted, harmless
+from dctbench.text.format import format_ratio, pluralize
+from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_numbers
 from dctbench.wording.labels import Labels
 
@@ -70,8 +70,8 @@ def opening(outcome: Outcome) -> str:
     """`2 regressions, 1 improvement, 38 unchanged, 3 inconclusive, runner drift 1.00x`, counted by case."""
     kinds = Counter(outcome.judgement.by_case().values())
     parts = [
-        counted(_number(kinds, REGRESSIONS), "regression"),
-        counted(_number(kinds, IMPROVEMENTS), "improvement"),
+        pluralize(_number(kinds, REGRESSIONS), "regression"),
+        pluralize(_number(kinds, IMPROVEMENTS), "improvement"),
         f"{kinds[VerdictKind.PASS]} unchanged",
         f"{kinds[VerdictKind.INCONCLUSIVE]} inconclusive",
     ]
@@ -118,5 +118,5 @@ def _row(verdict: Verdict, labels: Labels) -> Row:
         change=verdict_numbers.change(verdict),
         raw=verdict_numbers.NOTHING if verdict.raw is None else format_ratio(verdict.raw),
         tolerance=verdict_numbers.limit(verdict),
-        reason=" ".join(harmless(verdict.reason).split()),
+        reason=" ".join(sanitize_text(verdict.reason).split()),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dctbench.compare import Outcome
-from dctbench.text.sanitize import counted
+from dctbench.text.format import pluralize
 from dctbench.wording import verdict_sentences
 from dctbench.wording.markdown import LONGEST, Lines, escape
 from dctbench.wording.verdict_cells import Row, opening, relevant
@@ -35,7 +35,7 @@ def verdicts_markdown(outcome: Outcome, *, everything: bool = False) -> str:
     ]
     rest = Lines(LONGEST - taken.length - below.length - 200)
     unsaid = rest.add_while_room([f"- {escape(text)}" for text in notes])
-    rest.add([f"- {counted(unsaid, 'more remark')} left out"] if unsaid else [])
+    rest.add([f"- {pluralize(unsaid, 'more remark')} left out"] if unsaid else [])
     rest.add([""] if notes else [])
     return "\n".join([*taken.lines, *rest.lines, *below.lines]) + "\n"
 

@@ -10,8 +10,8 @@ from dctbench.compare.exact import BUDGET, STATUS
 from dctbench.compare.judgement import BASE_FAILED, LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Run, Verdict, VerdictKind
 from dctbench.stats.robust import P99_SAMPLES
-from dctbench.text.format import format_ratio
-from dctbench.text.sanitize import counted, harmless
+from dctbench.text.format import format_ratio, pluralize
+from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_numbers
 from dctbench.wording.labels import Labels
 from dctbench.wording.verdict_cells import Relevant, Row, labels_of
@@ -157,9 +157,9 @@ def left_out(found: Relevant) -> str | None:
     """What a table leaves out, counted; None where it holds everything."""
     parts = []
     if found.hidden_cases:
-        parts.append(f"{counted(found.hidden_cases, 'case')} without a change")
+        parts.append(f"{pluralize(found.hidden_cases, 'case')} without a change")
     if found.hidden_verdicts:
-        parts.append(f"{counted(found.hidden_verdicts, 'unchanged figure')} of the cases above")
+        parts.append(f"{pluralize(found.hidden_verdicts, 'unchanged figure')} of the cases above")
     return f"not shown: {' and '.join(parts)} (--all shows them)" if parts else None
 
 
@@ -168,8 +168,8 @@ def nothing_changed(outcome: Outcome) -> str:
     verdicts = outcome.judgement.verdicts
     if not verdicts:
         return "Nothing was compared: there is no case to judge."
-    cases = counted(len({verdict.case for verdict in verdicts}), "case")
-    return f"Nothing changed beyond its tolerance: {cases}, {counted(len(verdicts), 'figure')}."
+    cases = pluralize(len({verdict.case for verdict in verdicts}), "case")
+    return f"Nothing changed beyond its tolerance: {cases}, {pluralize(len(verdicts), 'figure')}."
 
 
 def differences(found: Sequence[Difference]) -> list[str]:
@@ -229,4 +229,4 @@ def _reason(verdict: Verdict) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(harmless(text).split())
+    return " ".join(sanitize_text(text).split())

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, NotLoadedError, UnavailableError, UnsupportedError, text_of
 from dctbench.model import NOT_LOADED, TURN, Case
-from dctbench.text.sanitize import harmless_values
+from dctbench.text.sanitize import sanitize_values
 from dctbench.worker import supervisor
 from dctbench.worker.devices import Cache
 
@@ -64,7 +64,7 @@ def serve(descriptor: int) -> NoReturn:
 def _line(answer: dict[str, Any]) -> str:
     """An answer as JSON; one that holds what JSON cannot is an error."""
     try:
-        return json.dumps(harmless_values(answer), allow_nan=False) + "\n"
+        return json.dumps(sanitize_values(answer), allow_nan=False) + "\n"
     except (TypeError, ValueError, RecursionError) as error:
         return json.dumps({"status": "error", "message": f"the case's figures are no JSON: {text_of(error)}"}) + "\n"
 

@@ -298,7 +298,7 @@ def test_exact_methods_equal_softmax_attention_and_only_they_claim_it(name: str)
         assert same
 
 
-def counted(call: nn.Module, *inputs: Tensor | None) -> int:
+def count_flops(call: nn.Module, *inputs: Tensor | None) -> int:
     """FLOPs by torch's counter on meta; it knows no FFT: 2.5 n log2 n for a real transform, 5 n log2 n for another."""
 
     def transform(factor: float) -> Any:
@@ -326,8 +326,8 @@ def test_the_formula_agrees_with_the_counter(name: str, seq_len: int, dim: int, 
     layer = build(name, **sizes, device="meta")
     x = torch.empty(2, seq_len, dim, device="meta")
     assert isinstance(layer, AttentionLayer)
-    assert layer.flops(2) == pytest.approx(counted(layer, x), rel=0.03)
-    with_mask = counted(layer, x, torch.ones(2, seq_len, dtype=torch.bool, device="meta"))
+    assert layer.flops(2) == pytest.approx(count_flops(layer, x), rel=0.03)
+    with_mask = count_flops(layer, x, torch.ones(2, seq_len, dtype=torch.bool, device="meta"))
     assert layer.flops(2) <= 1.03 * with_mask, "a mask saves nothing"
     assert layer.flops(2) == pytest.approx(2 * layer.flops(), rel=1e-6)
 
@@ -354,7 +354,7 @@ def test_the_attention_scope_is_attend_where_the_catalog_says(name: str) -> None
 
     meta = build_scope("attention", name, **sizes, device="meta")
     q = torch.empty(2, HEADS, 50, DIM // HEADS, device="meta")
-    assert meta.flops(2) == pytest.approx(counted(meta, q, q, q), rel=0.03)  # type: ignore[operator]
+    assert meta.flops(2) == pytest.approx(count_flops(meta, q, q, q), rel=0.03)  # type: ignore[operator]
 
 
 @every
@@ -377,4 +377,4 @@ def test_the_encoder_scope_runs_counts_and_learns(name: str) -> None:
 
     meta = build_scope("encoder", name, **sizes, device="meta")
     tokens = torch.empty(2, 20, dtype=torch.long, device="meta")
-    assert meta.flops(2) == pytest.approx(counted(meta, tokens), rel=0.03)  # type: ignore[operator]
+    assert meta.flops(2) == pytest.approx(count_flops(meta, tokens), rel=0.03)  # type: ignore[operator]

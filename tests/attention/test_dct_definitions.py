@@ -348,7 +348,7 @@ def test_it_runs_under_autocast_at_true_lengths_too(name: str) -> None:
 # Cost
 
 
-def counted(layer: DctAttention[Any], x: Tensor, mask: Tensor | None) -> int:
+def count_flops(layer: DctAttention[Any], x: Tensor, mask: Tensor | None) -> int:
     """FLOPs on meta by torch's counter, which knows no FFT: 2.5 n log2 n for each real one is added."""
 
     def real_fft(shape: torch.Size, dims: list[int], *_: Any, out_shape: torch.Size, **__: Any) -> int:
@@ -371,7 +371,7 @@ def test_the_formula_is_what_the_counter_counts(name: str, transform: str, seq_l
     assert isinstance(layer, DctAttention)
     x = torch.empty(2, seq_len, 64, device="meta")
     # Nothing remains but the rounding of the FFT's convention to whole FLOPs.
-    assert counted(layer, x, None) == pytest.approx(layer.flops(2), rel=1e-4)
+    assert count_flops(layer, x, None) == pytest.approx(layer.flops(2), rel=1e-4)
 
 
 def test_a_mask_costs_dct_qkv_one_transform_more_and_one_of_a_single_column() -> None:
@@ -379,7 +379,7 @@ def test_a_mask_costs_dct_qkv_one_transform_more_and_one_of_a_single_column() ->
     assert isinstance(layer, DctAttention)
     x, mask = torch.empty(2, 512, 32, device="meta"), torch.ones(2, 512, dtype=torch.bool, device="meta")
     more = layer.transform.flops(2 * 32) + layer.transform.flops(2)
-    assert counted(layer, x, mask) == pytest.approx(layer.flops(2) + more, rel=1e-4)
+    assert count_flops(layer, x, mask) == pytest.approx(layer.flops(2) + more, rel=1e-4)
 
 
 def test_memory_at_length_16384_is_a_third_of_exact_attention() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.exporters.csv import csv_text, harmless
+from dctbench.exporters.csv import csv_text, escape_formula
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse
 from dctbench.model import Case, Result
@@ -204,5 +204,5 @@ def test_csv_gives_a_failed_case_one_row_without_figures() -> None:
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
 def test_no_cell_runs_as_a_formula(cell: str) -> None:
-    assert harmless(cell) == f"'{cell}"
-    assert harmless(-1.5) == -1.5
+    assert escape_formula(cell) == f"'{cell}"
+    assert escape_formula(-1.5) == -1.5

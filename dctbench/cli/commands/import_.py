@@ -6,7 +6,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, version_option
-from dctbench.text.sanitize import counted
+from dctbench.text.format import pluralize
 
 
 @click.command(
@@ -33,7 +33,7 @@ def command(file: str, store: str) -> int:
     with open_store(store, create=True) as opened:
         new = add_whole_run(opened, run, list(environments.values()), results)
         name = opened.name
-    count = counted(len(results), "result")
+    count = pluralize(len(results), "result")
     told = count if new == len(results) else f"{count}, {new or 'none'} of them new"
     click.echo(f"run {run.short_id} is in {name}: {told}")
     click.echo(f"  next: dctbench report {run.short_id}", err=True)

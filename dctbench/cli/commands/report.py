@@ -13,7 +13,7 @@ from dctbench import errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.streams import typed
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 
 if TYPE_CHECKING:
     from dctbench.compare.history import ChangePoint, History
@@ -81,7 +81,7 @@ def command(
     base = _checked_against(store, found[0]) if baseline is None else resolve(store, baseline)
     page = html(
         found,
-        heading=harmless(typed(title)) if title else title,
+        heading=sanitize_text(typed(title)) if title else title,
         reference=_reference(found, reference),
         compress=compress,
         compared=None if base is None else compare_stored(base, found[0]),

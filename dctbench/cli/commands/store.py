@@ -13,9 +13,8 @@ from click.core import ParameterSource
 from dctbench import catalog, errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.terminal.streams import typed
-from dctbench.text.format import format_size
+from dctbench.text.format import format_size, pluralize
 from dctbench.text.parse import parse_duration
-from dctbench.text.sanitize import counted
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -92,7 +91,7 @@ def _check(others: Sequence[str], flags: Flags) -> int:
     if flags["output_format"] != "table" or found:
         _print([{"damage": text} for text in found], flags)
     if found:
-        raise DamagedError(f"store {name}: {counted(len(found), 'damage')} found", hint=remedy("damaged"))
+        raise DamagedError(f"store {name}: {pluralize(len(found), 'damage')} found", hint=remedy("damaged"))
     click.echo(f"{name}: every record is what was written", err=True)
     return errors.EXIT_OK
 
@@ -110,7 +109,7 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
         old, named = split_by_baseline(beyond, store.baselines())
         if named:
             click.echo(
-                f"{counted(len(named), 'run')} kept, since a baseline points there: see dctbench list runs, "
+                f"{pluralize(len(named), 'run')} kept, since a baseline points there: see dctbench list runs, "
                 "and dctbench store forget NAME",
                 err=True,
             )
@@ -129,12 +128,12 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
         if not old:
             click.echo("nothing to remove", err=True)
             return errors.EXIT_OK
-        question = f"Remove {counted(len(old), 'run')} with {sum(s.stored for s in old)} results from {store.name}?"
+        question = f"Remove {pluralize(len(old), 'run')} with {sum(s.stored for s in old)} results from {store.name}?"
         if not flags["yes"] and not click.confirm(question, err=True):
             click.echo("nothing was removed", err=True)
             return errors.EXIT_OK
         remove(store, [state.run.id for state in old])
-        click.echo(f"removed {counted(len(old), 'run')}, {len(states) - len(old)} left in {store.name}", err=True)
+        click.echo(f"removed {pluralize(len(old), 'run')}, {len(states) - len(old)} left in {store.name}", err=True)
     return errors.EXIT_OK
 
 
@@ -181,17 +180,17 @@ def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
         _print([asdict(done)], flags)
     better = f", {done.replaced} took the place of worse ones" if done.replaced else ""
     click.echo(
-        f"{done.results} results of {counted(done.runs, 'run')} are new in {into.name}{better}, "
+        f"{done.results} results of {pluralize(done.runs, 'run')} are new in {into.name}{better}, "
         f"{done.seen - done.results - done.replaced} were there already",
         err=True,
     )
     if done.baselines:
-        click.echo(f"{counted(done.baselines, 'baseline')} set", err=True)
+        click.echo(f"{pluralize(done.baselines, 'baseline')} set", err=True)
     for text in done.damaged:
         click.echo(f"left out: {text}", err=True)
     if done.damaged:
         raise DamagedError(
-            f"{counted(done.left_out, 'result')} could not be copied: {counted(len(done.damaged), 'damage')} found",
+            f"{pluralize(done.left_out, 'result')} could not be copied: {pluralize(len(done.damaged), 'damage')} found",
             hint=f"all else is in {into.name}",
         )
     return errors.EXIT_OK

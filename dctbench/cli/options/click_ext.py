@@ -17,7 +17,7 @@ from dctbench import __version__, errors
 from dctbench.catalog import nearest
 from dctbench.cli.terminal.interruption import interrupt_no_more, interrupt_once
 from dctbench.cli.terminal.streams import discard_output, make_writable
-from dctbench.text.sanitize import harmless
+from dctbench.text.sanitize import sanitize_text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "md")
@@ -152,7 +152,7 @@ def echo_error(message: str, hint: str | None) -> None:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(harmless(text).split())
+    line = " ".join(sanitize_text(text).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
 
 

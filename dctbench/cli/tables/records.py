@@ -14,9 +14,9 @@ import click
 
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
-from dctbench.exporters.csv import harmless
+from dctbench.exporters.csv import escape_formula
 from dctbench.exporters.json_document import dumps
-from dctbench.text.sanitize import harmless_values
+from dctbench.text.sanitize import sanitize_values
 from dctbench.wording.markdown import escape
 
 _GAP = "  "
@@ -43,7 +43,7 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:
     """The text that `print_records` prints."""
-    records = harmless_values(list(records))
+    records = sanitize_values(list(records))
     if output_format == "json":
         return dumps(records)
     records = [flat(record) for record in records]
@@ -51,7 +51,9 @@ def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> st
     cells = [["" if record[title] is None else str(record[title]) for title in titles] for record in records]
     if output_format == "csv":
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([titles, *([harmless(cell) for cell in row] for row in cells)])
+        csv.writer(out, lineterminator="\n").writerows(
+            [titles, *([escape_formula(cell) for cell in row] for row in cells)]
+        )
         return out.getvalue()
     if output_format == "md":
         lines = [titles, ["---"] * len(titles), *([escape(cell) for cell in row] for row in cells)]

@@ -13,8 +13,7 @@ from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.scheduler.pairs import CaseMeasured, RoundStarted
 from dctbench.scheduler.sweep import HEARTBEAT_SECONDS
-from dctbench.text.format import format_duration
-from dctbench.text.sanitize import counted
+from dctbench.text.format import format_duration, pluralize
 
 
 class GateProgress:
@@ -66,7 +65,7 @@ class GateProgress:
 
     def _start(self, event: RoundStarted) -> None:
         fresh = "fresh " if event.confirming else ""
-        self.round = f"{fresh}{self.unit} {event.number} (at most {event.most}) of {counted(event.cases, 'case')}"
+        self.round = f"{fresh}{self.unit} {event.number} (at most {event.most}) of {pluralize(event.cases, 'case')}"
         self.told = monotonic()
         if self.live:
             self.now = "starting both" if self.unit == "pair" else "starting"
