@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import psutil
 import torch
 
-from dctbench.errors import UnsupportedError, text_of
+from dctbench.errors import text_of
 from dctbench.machine import contention, host
-from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch
+from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu_memory
 from dctbench.worker.devices.rapl import Rapl
-from dctbench.worker.metrics import memory
 
 SAMPLING: Mapping[str, float] = {}
 CACHE: Cache = "warm"
-RESOLVED = 8 << 20
-"""Bytes: a growth of the resident set below this is lost among pages that were there before."""
 UNKNOWN_CACHE = 64 << 20
-_PAGES = Path("/proc/self")
 _ASKED = re.compile(r"tried to allocate (\d+) bytes")
 # Bound before any implementation is imported, so that none can put its own clock in place of this one.
 _clock = perf_counter
@@ -127,41 +120,17 @@ def memory_bytes(name: str) -> int:
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
-    """The running sum of the allocator's events, exact to the byte."""
-    return memory.peak_tensor_bytes(call)
+    """The peak of the allocator's running sum, exact to the byte."""
+    return cpu_memory.peak_tensor_bytes(call)
 
 
 def process_bytes(name: str, call: Callable[[], object]) -> int:
-    """How far the resident set grew at most during `call`, by the kernel's high-water mark (Linux).
-
-    Memory that the allocator kept from earlier calls is given back first: it would hide what this call needs.
+    """By how much the resident set grew during `call` at most.
 
     Raises:
-        UnsupportedError: elsewhere, and for a growth under 8 MiB, which page accounting does not resolve.
+        UnsupportedError: outside Linux, and for a growth under 8 MiB, which page accounting does not resolve.
     """
-    if sys.platform != "linux":
-        raise UnsupportedError("the high-water mark of a process can be reset on Linux only")
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
-    try:
-        (_PAGES / "clear_refs").write_text("5", encoding="ascii")  # proc(5): resets VmHWM to VmRSS
-    except OSError as error:
-        raise UnsupportedError(f"/proc/self/clear_refs cannot be written: {error.strerror}") from None
-    before = _status_bytes("VmHWM")
-    result = call()
-    grown = _status_bytes("VmHWM") - before
-    del result
-    if grown < RESOLVED:
-        raise UnsupportedError(f"grew by less than {RESOLVED >> 20} MiB, which the page accounting does not resolve")
-    return grown
-
-
-def _status_bytes(key: str) -> int:
-    for line in (_PAGES / "status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) << 10
-    raise UnsupportedError(f"/proc/self/status has no {key}")
+    return cpu_memory.resident_growth_bytes(call)
 
 
 def energy_counter(name: str) -> EnergyCounter:

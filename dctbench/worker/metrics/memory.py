@@ -1,7 +1,6 @@
-"""Peak tensor memory of a call, exactly: the running sum of every allocation and release the call makes.
+"""Memory figures that need no measuring: the estimate for a call that may not fit, and the bytes a module keeps.
 
-Resident-set figures miss what the allocator already holds and count what it keeps; the profiler's allocation
-events miss nothing, down to the scratch inside a kernel.
+What a call really allocates is asked of its device (`peak_tensor_bytes` and `process_bytes` of `worker.devices`).
 """
 
 from __future__ import annotations
@@ -14,33 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd.profiler import profile
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
-
-
-def peak_tensor_bytes(call: Callable[[], object]) -> int:
-    """The most bytes of CPU tensors that `call` had alive at once, above what was live before it.
-
-    The result counts, the inputs do not. The call is run once, under the profiler: never time it here.
-    """
-    with profile(profile_memory=True, use_kineto=False) as profiled:
-        result = call()
-    del result
-    assert profiled.kineto_results is not None
-    # The profiler's summary adds up per operator and so loses the order of events, hence its raw ones.
-    changes = sorted(
-        (event.start_ns(), order, event.nbytes())
-        for order, event in enumerate(profiled.kineto_results.events())
-        if event.name() == "[memory]"
-    )
-    live = peak = 0
-    for _, _, change in changes:
-        live += change
-        peak = max(peak, live)
-    return int(peak)
 
 
 def predicted_tensor_bytes(

@@ -1,4 +1,4 @@
-"""The processor: its caches, its neighbours, its energy counters, and how far a process grew."""
+"""The processor: its caches, its neighbours and its energy counters."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import pytest
 import torch
 
 from dctbench import catalog
-from dctbench.errors import UnavailableError, UnsupportedError
+from dctbench.errors import UnavailableError
 from dctbench.machine import contention, host
 from dctbench.machine.contention import Neighbours, Usage
 from dctbench.worker.devices import DeviceModule, cpu
 from dctbench.worker.devices.rapl import Rapl
 
-MIB = 1 << 20
 SPIN = "import time; end = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
 
 
@@ -129,20 +128,6 @@ def test_a_cold_call_is_timed_after_a_sweep_larger_than_the_cache(monkeypatch: p
     assert sizes[0] > (host.last_level_cache_bytes() or 0)
     assert [stopwatch(lambda: swept.append(0)) > 0 for _ in range(2)] == [True, True]
     assert swept == [1, 0, 1, 0]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the high-water mark can be reset on Linux only")
-def test_the_growth_of_the_process_is_near_what_a_call_touches() -> None:
-    grown = cpu.process_bytes("cpu", lambda: torch.ones(256 * MIB, dtype=torch.uint8))
-    assert 250 * MIB < grown < 280 * MIB
-    again = cpu.process_bytes("cpu", lambda: torch.ones(256 * MIB, dtype=torch.uint8))
-    assert again == pytest.approx(grown, rel=0.05)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the high-water mark can be reset on Linux only")
-def test_a_growth_too_small_to_resolve_is_refused_instead_of_zero() -> None:
-    with pytest.raises(UnsupportedError, match="less than 8 MiB"):
-        cpu.process_bytes("cpu", lambda: torch.ones(MIB, dtype=torch.uint8))
 
 
 def package(folder: Path, name: str, energy: int, kind: str = "package-0") -> Path:

@@ -7,7 +7,7 @@ import pytest
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine import nvml
 from dctbench.spec import axes
-from dctbench.worker import measure
+from dctbench.worker.serve import measure
 from tests.support.nvml import FakeNvml, use
 
 
