@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
 from dctbench.compare.check_settings import in_turns, read_check_settings
@@ -20,8 +21,10 @@ from dctbench.errors import UsageError
 from dctbench.model import Case, Run, canonical_json
 from dctbench.stats.changepoint import LEAST_POINTS, level_starts
 from dctbench.stats.robust import Interval
-from dctbench.store import Store
 from dctbench.store.naming import LEAST_DIGITS
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 _NAMED = re.compile(r"(?P<name>\S.*?)\s+n\s*=\s*(?P<length>[0-9]{1,9})(?P<thousands>k?)", re.ASCII)
 

@@ -13,8 +13,11 @@ from typing import IO
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import DctbenchError, StoreError
 from dctbench.machine.host import read_text
-from dctbench.store import MissingError, RunState, is_url, masked, open_store
+from dctbench.store import MissingError, is_url, masked, open_store
 from dctbench.text.format import format_size, pluralize
+
+if TYPE_CHECKING:
+    from dctbench.store import RunState
 
 STORE_FAILS = StoreError.exit_code
 LITTLE_SPACE = 1 << 30

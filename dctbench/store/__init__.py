@@ -1,28 +1,57 @@
 """Durable results: SQLite by default, PostgreSQL by URL, one commit per (case, round).
 
 A record that `Store.add_result` has returned for survives a kill -9 and a power cut at any later moment. A file that
-is not ours, or is newer than we are, is refused by name and never written to.
+is not ours, or that a newer version wrote, is refused by name and never written to.
+
+SQLAlchemy takes half a second to import. It comes with the first store that is opened, not with this package, so that
+a module may import from here without making `--help` slow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from dctbench.model import Result
-from dctbench.store.contents import RETRIED, RunState, Store
-from dctbench.store.failures import DamagedError, MissingError, UnreachableError
+from dctbench.store.errors import DamagedError, MissingError, UnreachableError
 from dctbench.store.location import is_url, masked
 from dctbench.store.naming import checked_baseline_name, clean_label
-from dctbench.store.opening import open_store
-from dctbench.store.outbox import open_for_run
+
+if TYPE_CHECKING:
+    from dctbench.store.contents import RETRIED, RunState, Store
 
 __all__ = ["RETRIED", "DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
            "checked_baseline_name", "clean_label", "is_url", "masked", "open_for_run", "open_store",
            "results_of_machine"]  # fmt: skip
 
 
-def results_of_machine(location: str, fingerprint: str) -> list[Result]:
-    """The results of the latest run taken in that environment.
+def __getattr__(name: str) -> Any:
+    """The names that need SQLAlchemy, imported when they are first asked for."""
+    if name in ("RETRIED", "RunState", "Store"):
+        from dctbench.store import contents
 
-    None where there is no such run, no store yet, or no server that answers: they only sharpen an estimate.
+        return getattr(contents, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def open_store(location: str, *, create: bool = False) -> Store:
+    """Open the store at a path or a URL: see `dctbench.store.opening.open_store`."""
+    from dctbench.store import opening
+
+    return opening.open_store(location, create=create)
+
+
+def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = False) -> Store:
+    """Open the store that a run writes to: see `dctbench.store.outbox.open_for_run`."""
+    from dctbench.store import outbox
+
+    return outbox.open_for_run(location, warn, create=create)
+
+
+def results_of_machine(location: str, fingerprint: str) -> list[Result]:
+    """Return the results of the latest run taken in that environment.
+
+    The list is empty when there is no such run, no store yet, or no server that answers: they only sharpen an estimate.
 
     Raises:
         StoreError: when there is a store that cannot be read.

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from dctbench.store import records, schema
 from dctbench.store.contents import Store
-from dctbench.store.failures import DamagedError
+from dctbench.store.errors import DamagedError
 
 
 @dataclass(frozen=True, slots=True)

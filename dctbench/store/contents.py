@@ -16,7 +16,8 @@ from dctbench.machine.calibration import Calibration
 from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Status
 from dctbench.store import records, schema
 from dctbench.store.engines import batches, insert, rows_of, transaction
-from dctbench.store.failures import DamagedError, remedy, translated
+from dctbench.store.errors import DamagedError
+from dctbench.store.failures import remedy, translated
 from dctbench.store.gc_pause import gc_paused
 from dctbench.store.naming import checked_baseline_name, run_named
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
+from dctbench.store.errors import DamagedError, UnreachableError
 from dctbench.store.location import is_url, masked
 from dctbench.text.format import format_size
 
@@ -47,18 +48,6 @@ _REFUSED = ("authentication failed", "no password supplied", "does not exist", "
 _NOT_WHOLE = ("malformed", "not a database", NOT_UTF8)
 _FULL = ("disk is full", "no space left")
 _CUT = {"57P01", "57P02", "57P03", "53300"}  # shutting down, crashed, starting, too many connections
-
-
-class UnreachableError(StoreError):
-    """A server that does not answer: results can wait for it in a local store."""
-
-
-class MissingError(StoreError):
-    """There is no store yet."""
-
-
-class DamagedError(StoreError):
-    """What is stored is not what was written."""
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from dctbench.model import FAILED
 from dctbench.store import records, schema
 from dctbench.store.contents import Store, one_of
 from dctbench.store.engines import batches, rows_of
-from dctbench.store.failures import DamagedError
+from dctbench.store.errors import DamagedError
 from dctbench.text.format import pluralize
 from dctbench.text.sanitize import sanitize_text
 

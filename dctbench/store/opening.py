@@ -18,7 +18,8 @@ from dctbench.errors import StoreError
 from dctbench.store import schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
-from dctbench.store.failures import DamagedError, MissingError, remedy, translated
+from dctbench.store.errors import DamagedError, MissingError
+from dctbench.store.failures import remedy, translated
 from dctbench.store.location import is_url, masked
 
 _MAGIC = b"SQLite format 3\x00"

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dctbench.errors import StoreError
 from dctbench.model import Baseline, Case, Environment, Result, Run
 from dctbench.store.contents import Store
-from dctbench.store.failures import UnreachableError
+from dctbench.store.errors import UnreachableError
 from dctbench.store.location import is_url, masked
 from dctbench.store.opening import open_store
 

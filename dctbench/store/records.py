@@ -19,7 +19,8 @@ import msgspec
 
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, canonical_json
-from dctbench.store.failures import DamagedError, remedy
+from dctbench.store.errors import DamagedError
+from dctbench.store.failures import remedy
 from dctbench.text.sanitize import sanitize_text
 
 Row = dict[str, Any]

@@ -81,9 +81,9 @@ def _info(others: Sequence[str], flags: Flags) -> int:
 
 
 def _check(others: Sequence[str], flags: Flags) -> int:
-    from dctbench.store import open_store
+    from dctbench.store import DamagedError, open_store
     from dctbench.store.checking import damages
-    from dctbench.store.failures import DamagedError, remedy
+    from dctbench.store.failures import remedy
 
     with open_store(flags["store"]) as store:
         found = damages(store)
@@ -168,8 +168,7 @@ def _push(others: Sequence[str], flags: Flags) -> int:
 
 
 def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
-    from dctbench.store import open_store
-    from dctbench.store.failures import DamagedError
+    from dctbench.store import DamagedError, open_store
     from dctbench.store.merging import merge
 
     with ExitStack() as opened:
