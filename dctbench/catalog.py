@@ -12,10 +12,12 @@ import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from importlib import metadata
 from typing import Any
 
 from dctbench.errors import AbsentError, NotLoadedError, UsageError, text_of
+from dctbench.text.quantity import BYTES, FLOP, JOULES, RELATIVE_ERROR, SECONDS, Quantity
 
 
 def load_target(target: str) -> Any:
@@ -40,22 +42,58 @@ def load_target(target: str) -> Any:
         raise AbsentError(f"{target}: {module} has no {attribute!r}") from None
 
 
+class Family(Enum):
+    """How a method makes attention cheaper, if it does."""
+
+    EXACT = "exact"
+    """Softmax attention itself, by one kernel or another."""
+    DCT = "dct"
+    """Keeps the lowest coefficients of a discrete cosine transform along the sequence."""
+    LOW_RANK = "low-rank"
+    """Approximates the attention matrix by one of low rank: projections, landmarks."""
+    KERNEL = "kernel"
+    """Replaces softmax by a kernel with a feature map, so that the n x n matrix is never formed."""
+    SPARSE = "sparse"
+    """Computes some of the n x n scores only: windows, hashing."""
+    RECURRENT = "recurrent"
+    """Carries a state of fixed size along the sequence."""
+    MIXING = "mixing"
+    """Mixes tokens without attention."""
+    POOLING = "pooling"
+    """Averages tokens."""
+    NONE = "none"
+    """Mixes no tokens at all."""
+    OWN = "own"
+    """The user's own, or an installed package's."""
+
+
+class Kind(Enum):
+    """What a method is compared as."""
+
+    EXACT = "exact"
+    """Computes softmax attention itself: its error is a check and not a figure."""
+    APPROXIMATE = "approximate"
+    """Gives up something, or may. A user's own method is never taken for exact."""
+    CONTROL = "control"
+    """Only there to be compared with: nobody ships it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """One attention: where it lives (`target`, module:Class), what it is, and what it can do.
+    """One attention: where it is found (`target`, module:Class), what it is, and what it can do.
 
     `uses_ratio` is None where only the class itself can tell, and it has not been imported. `among_frequencies` marks
-    a softmax over coefficients instead of positions: no approximation of softmax attention, so that its error says
-    nothing about accuracy after training. `exact` ones compute softmax attention itself: their error is a check, not a
-    figure. Users' own never count as such.
+    a softmax over coefficients instead of positions. It is no approximation of softmax attention, so its error says
+    nothing about accuracy after training.
     """
 
     name: str
     target: str
     summary: str
     source: str
+    family: Family
+    kind: Kind = Kind.APPROXIMATE
     uses_ratio: bool | None = False
-    exact: bool = False
     scopes: tuple[str, ...] = ("attention", "layer", "encoder")
     ratio_means: str = ""
     among_frequencies: bool = False
@@ -71,16 +109,21 @@ class Implementation:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure of a case: its unit (SI) and what exactly it says.
+    """One figure of a case: its quantity, which has the unit and the formatting, and what exactly it measures.
 
-    `target` is the module:Class of an installed package that measures it, whose unit only the class itself can tell;
-    None for our own.
+    `target` is the module:Class of an installed package that measures it. Only the class itself knows the unit, so the
+    quantity is None. `target` is None for our own.
     """
 
     name: str
-    unit: str | None
+    quantity: Quantity | None
     summary: str
     target: str | None = None
+
+    @property
+    def unit(self) -> str | None:
+        """The SI unit; None where only the class that measures it knows."""
+        return None if self.quantity is None else self.quantity.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,98 +146,102 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     for entry in (
         Implementation(
             "full", f"{_ATTENTION}.full:FullAttention", "softmax attention, n x n matrix held",
-            "Vaswani et al. 2017", exact=True,
+            "Vaswani et al. 2017", Family.EXACT, Kind.EXACT,
         ),
         Implementation(
             "sdpa", f"{_ATTENTION}.sdpa:SDPAttention", "exact attention by torch's fused kernels; the reference",
-            "torch.nn.functional", exact=True,
+            "torch.nn.functional", Family.EXACT, Kind.EXACT,
         ),
         Implementation(
             "dct-x", f"{_ATTENTION}.dct_x:DctXAttention",
             "attention among the lowest DCT-II coefficients of the input: frequencies, not positions",
-            "Scribano et al. 2022", uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"),
+            "Scribano et al. 2022", Family.DCT, uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"),
             ratio_means="coefficients kept",
         ),
         Implementation(
             "dct-qkv", f"{_ATTENTION}.dct_qkv:DctQkvAttention",
             "attention among the lowest DCT-II coefficients of q, k, v: frequencies, not positions",
-            "Scribano et al. 2022", uses_ratio=True, among_frequencies=True, ratio_means="coefficients kept",
+            "Scribano et al. 2022",
+            Family.DCT, uses_ratio=True, among_frequencies=True, ratio_means="coefficients kept",
         ),
         Implementation(
             "dct-ideal", f"{_ATTENTION}.dct_ideal:DctIdealAttention",
             "full attention between two DCT low-passes: a bound for quality, slower than sdpa",
-            "Scribano et al. 2022", uses_ratio=True, ratio_means="coefficients kept",
+            "Scribano et al. 2022", Family.DCT, uses_ratio=True, ratio_means="coefficients kept",
         ),
         Implementation(
             "dct-resample", f"{_ATTENTION}.dct_resample:DctResampleAttention",
             "attention among positions resampled through the DCT; exact at ratio 1",
-            "after He et al. 2023", uses_ratio=True, ratio_means="positions after resampling",
+            "after He et al. 2023", Family.DCT, uses_ratio=True, ratio_means="positions after resampling",
         ),
         Implementation(
             "dct-kv", f"{_ATTENTION}.dct_kv:DctKvAttention",
             "full-length queries over keys and values resampled through the DCT; exact at ratio 1",
-            "after He et al. 2023", uses_ratio=True, ratio_means="keys and values after resampling",
+            "after He et al. 2023", Family.DCT, uses_ratio=True, ratio_means="keys and values after resampling",
         ),
         Implementation(
             "sdpa-flash", f"{_ATTENTION}.sdpa_kernels:FlashAttention", "exact attention, torch's flash kernel or none",
-            "Dao 2023", exact=True,
+            "Dao 2023", Family.EXACT, Kind.EXACT,
         ),
         Implementation(
             "sdpa-efficient", f"{_ATTENTION}.sdpa_kernels:EfficientAttention",
-            "exact attention, torch's memory-efficient kernel or none", "Rabe and Staats 2021", exact=True,
+            "exact attention, torch's memory-efficient kernel or none", "Rabe and Staats 2021",
+            Family.EXACT, Kind.EXACT,
         ),
         Implementation(
             "sdpa-math", f"{_ATTENTION}.sdpa_kernels:MathAttention",
-            "exact attention, torch's composite of matrix products", "torch.nn.functional", exact=True,
+            "exact attention, torch's composite of matrix products", "torch.nn.functional", Family.EXACT, Kind.EXACT,
         ),
         Implementation(
             "sdpa-cudnn", f"{_ATTENTION}.sdpa_kernels:CudnnAttention", "exact attention, cuDNN's kernel or none",
-            "torch.nn.functional", exact=True,
+            "torch.nn.functional", Family.EXACT, Kind.EXACT,
         ),
         Implementation(
             "window", f"{_ATTENTION}.window:WindowAttention", "softmax attention to the 128 tokens on either side",
-            "Beltagy et al. 2020",
+            "Beltagy et al. 2020", Family.SPARSE,
         ),
         Implementation(
             "linformer", f"{_ATTENTION}.linformer:LinformerAttention",
-            "keys and values shortened by learned projections", "Wang et al. 2020", uses_ratio=True,
+            "keys and values shortened by learned projections", "Wang et al. 2020", Family.LOW_RANK, uses_ratio=True,
             ratio_means="projected length k",
         ),
         Implementation(
             "nystromformer", f"{_ATTENTION}.nystromformer:NystromAttention",
-            "softmax attention through landmarks and a pseudo-inverse", "Xiong et al. 2021", uses_ratio=True,
-            ratio_means="landmarks",
+            "softmax attention through landmarks and a pseudo-inverse", "Xiong et al. 2021",
+            Family.LOW_RANK, uses_ratio=True, ratio_means="landmarks",
         ),
         Implementation(
             "performer", f"{_ATTENTION}.performer:PerformerAttention",
             "the softmax kernel by positive orthogonal random features (FAVOR+)", "Choromanski et al. 2021",
-            uses_ratio=True, ratio_means="random features",
+            Family.KERNEL, uses_ratio=True, ratio_means="random features",
         ),
         Implementation(
             "linear", f"{_ATTENTION}.linear:LinearAttention",
             "the kernel elu + 1 with its normaliser: another kernel than softmax", "Katharopoulos et al. 2020",
+            Family.KERNEL,
         ),
         Implementation(
             "reformer", f"{_ATTENTION}.reformer:ReformerAttention",
             "attention among tokens that hash alike, 4 rounds; queries and keys are one", "Kitaev et al. 2020",
-            scopes=("layer", "encoder"),
+            Family.SPARSE, scopes=("layer", "encoder"),
         ),
         Implementation(
             "fnet", f"{_ATTENTION}.fnet:FNetMixing", "Fourier mixing without parameters: no attention, no projections",
-            "Lee-Thorp et al. 2021", scopes=("layer", "encoder"),
+            "Lee-Thorp et al. 2021", Family.MIXING, scopes=("layer", "encoder"),
         ),
         Implementation(
             "delta-net", f"{_ATTENTION}.delta_net:DeltaNet",
             "linear attention by the delta rule, in chunks; causal, unlike the others", "Yang et al. 2024",
-            scopes=("layer", "encoder"),
+            Family.RECURRENT, scopes=("layer", "encoder"),
         ),
         Implementation(
             "pool", f"{_ATTENTION}.pool:PooledAttention", "control: attention among window averages",
-            "control", uses_ratio=True, scopes=("layer", "encoder"), ratio_means="windows",
+            "control",
+            Family.POOLING, Kind.CONTROL, uses_ratio=True, scopes=("layer", "encoder"), ratio_means="windows",
         ),
         Implementation(
             "none", f"{_ATTENTION}.none:NoAttention", "control: no attention, value and output projections only",
-            "control",
+            "control", Family.NONE, Kind.CONTROL,
         ),
     )
 }  # fmt: skip
@@ -202,18 +249,18 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("latency", "s", "wall time of one call"),
-        Metric("memory.tensor", "B", "exact peak of tensor bytes during the call above what was live before it"),
-        Metric("memory.process", "B", "what the system says the process grew by in a call (CUDA: all it holds)"),
-        Metric("memory.state", "B", "parameters and buffers that the method keeps"),
-        Metric("flops", "FLOP", "counted on the meta device, multiply-add = 2"),
-        Metric("error.noise", "1", "relative error against exact float64 attention, i.i.d. input"),
-        Metric("error.smooth", "1", "the same on a smooth input, AR(1) with rho = 0.95"),
-        Metric("kernel_time", "s", "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
-        Metric("energy", "J", "energy of one call above what the idle device uses"),
-        Metric("setup", "s", "construction of the layer: tables, plans, parameters"),
-        Metric("first_call", "s", "the first call, before any warm-up"),
-        Metric("compile", "s", "the call that compiles (engine compile) or records the graph (cudagraph)"),
+        Metric("latency", SECONDS, "wall time of one call"),
+        Metric("memory.tensor", BYTES, "exact peak of tensor bytes during the call above what was live before it"),
+        Metric("memory.process", BYTES, "what the system says the process grew by in a call (CUDA: all it holds)"),
+        Metric("memory.state", BYTES, "parameters and buffers that the method keeps"),
+        Metric("flops", FLOP, "counted on the meta device, multiply-add = 2"),
+        Metric("error.noise", RELATIVE_ERROR, "relative error against exact float64 attention, i.i.d. input"),
+        Metric("error.smooth", RELATIVE_ERROR, "the same on a smooth input, AR(1) with rho = 0.95"),
+        Metric("kernel_time", SECONDS, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
+        Metric("energy", JOULES, "energy of one call above what the idle device uses"),
+        Metric("setup", SECONDS, "construction of the layer: tables, plans, parameters"),
+        Metric("first_call", SECONDS, "the first call, before any warm-up"),
+        Metric("compile", SECONDS, "the call that compiles (engine compile) or records the graph (cudagraph)"),
     )
 }
 
@@ -257,7 +304,7 @@ def implementation(name: str) -> Implementation:
     if name in IMPLEMENTATIONS:
         return IMPLEMENTATIONS[name]
     if _TARGET.fullmatch(name):
-        return Implementation(name, name, "your own", "--impl", uses_ratio=None, scopes=_FOREIGN_SCOPES)
+        return Implementation(name, name, "your own", "--impl", Family.OWN, uses_ratio=None, scopes=_FOREIGN_SCOPES)
     known = implementations()
     if name not in known:
         problem = unknown("implementation", name, known)
@@ -268,7 +315,13 @@ def implementation(name: str) -> Implementation:
 def recorded(name: str) -> Implementation:
     """What is known here of a method that results name: one measured elsewhere, or uninstalled since, among them."""
     return IMPLEMENTATIONS.get(name) or Implementation(
-        name, name, "measured, and not one of dctbench's own", "elsewhere", uses_ratio=None, scopes=_FOREIGN_SCOPES
+        name,
+        name,
+        "measured, and not one of dctbench's own",
+        "elsewhere",
+        Family.OWN,
+        uses_ratio=None,
+        scopes=_FOREIGN_SCOPES,
     )
 
 
@@ -283,7 +336,9 @@ def implementations() -> Mapping[str, Implementation]:
     """
     found = dict(IMPLEMENTATIONS)
     for name, target, package in _added("attention", {entry.name: entry.target for entry in found.values()}):
-        found[name] = Implementation(name, target, f"from {package}", package, uses_ratio=None, scopes=_FOREIGN_SCOPES)
+        found[name] = Implementation(
+            name, target, f"from {package}", package, Family.OWN, uses_ratio=None, scopes=_FOREIGN_SCOPES
+        )
     return found
 
 

@@ -285,7 +285,8 @@ class Verdict:
     `base` and `head` are in the metric's SI unit, or None on a side that has no value. `effect` is head / base. Of
     latency it is what was judged, with `low` and `high` its 95% interval: of pairs the raw change, against a stored run
     that of the ratio to the reference, beside which `raw` stands. `tolerance` is the change or the limit that it was
-    held against, and `reason` says in words what the figures cannot.
+    held against, and `reason` says in words what the figures cannot. `budget` names the limit that was held against the
+    value where it is one of `analysis.Budgets`.
     """
 
     case: Case
@@ -299,3 +300,4 @@ class Verdict:
     raw: float | None = None
     tolerance: float | None = None
     reason: str = ""
+    budget: str | None = None

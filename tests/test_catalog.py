@@ -102,7 +102,7 @@ def test_results_may_name_methods_that_are_not_installed_here() -> None:
     summaries = analysis.summarise(run_of)
     [ranking] = analysis.rankings(summaries, "sdpa")
     assert [s.case.implementation for s in ranking.ranked] == ["theirs", "sdpa", "Some Name"]
-    assert not analysis.is_exact("theirs")
+    assert catalog.recorded("theirs").kind is not catalog.Kind.EXACT
     recorded = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, run_of, [one.case for one in run_of])
     assert "theirs" in html([recorded])
     with pytest.raises(UsageError):
@@ -138,3 +138,27 @@ def test_a_name_that_would_not_stand_in_a_command_is_refused(folder: Path, name:
     install(folder, "their-package", "theirs", "", metrics=f"{name} = theirs:It")
     with pytest.raises(UsageError, match="their-package adds one of the metrics as"):
         catalog.metrics()
+
+
+def test_what_a_method_is_does_not_depend_on_its_name() -> None:
+    own = catalog.recorded("dct-of-somebody-else")
+    assert (own.family, own.kind) == (catalog.Family.OWN, catalog.Kind.APPROXIMATE)
+    families = {entry.name: entry.family for entry in catalog.IMPLEMENTATIONS.values()}
+    assert [name for name, family in families.items() if family is catalog.Family.DCT] == [
+        "dct-x", "dct-qkv", "dct-ideal", "dct-resample", "dct-kv",
+    ]  # fmt: skip
+    assert {name for name, entry in catalog.IMPLEMENTATIONS.items() if entry.kind is catalog.Kind.CONTROL} == {
+        "pool", "none",
+    }  # fmt: skip
+
+
+def test_a_metric_writes_its_own_values() -> None:
+    values = {
+        "latency": "2.00 s",
+        "memory.state": "2 B",
+        "flops": "2.00 FLOP",
+        "energy": "2.00 J",
+        "error.smooth": "2.00",
+    }
+    quantities = {name: catalog.METRICS[name].quantity for name in values}
+    assert {name: found.format(2.0) for name, found in quantities.items() if found} == values

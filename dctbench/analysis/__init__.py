@@ -10,7 +10,7 @@ from dctbench.analysis.budgets import Breach, Budgets, Choice, choose
 from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
-from dctbench.analysis.ranking import Ranking, is_exact, rankings, tied
+from dctbench.analysis.ranking import Ranking, rankings, tied
 from dctbench.analysis.roof import Placed, Roof, distinct_roofs, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
 from dctbench.analysis.speedup import (
@@ -64,7 +64,6 @@ __all__ = [
     "distinct_roofs",
     "feasible_lengths",
     "front",
-    "is_exact",
     "method_order",
     "payoffs",
     "rankings",

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dctbench.analysis.ranking import Ranking, ties
 from dctbench.analysis.summary import Summary
+from dctbench.text.quantity import BYTES, RELATIVE_ERROR, SECONDS, Quantity
+
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
+    {
+        "latency_p99": SECONDS,
+        "memory": BYTES,
+        "memory_process": BYTES,
+        "error_smooth": RELATIVE_ERROR,
+        "error_noise": RELATIVE_ERROR,
+    }
+)
+"""What each budget limits, by its name in `Budgets`."""
 
 
 @dataclass(frozen=True, slots=True)

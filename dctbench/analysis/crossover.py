@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
+from dctbench import catalog
 from dctbench.analysis.speedup import Speedup, Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
@@ -53,6 +54,11 @@ class PayoffRange:
     points: tuple[tuple[int, Speedup], ...]
     kind: Payoff
     crossings: tuple[Crossing, ...]
+
+    @property
+    def method(self) -> catalog.Implementation:
+        """What the catalog knows of the method."""
+        return catalog.recorded(self.case.implementation)
 
     @property
     def first_win(self) -> int | None:

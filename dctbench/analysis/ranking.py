@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dctbench import catalog
 from dctbench.analysis.speedup import SINGLE_ROUND_BAND, Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
+from dctbench.catalog import Kind
 from dctbench.stats.robust import log_mean_ends
 
 
@@ -29,7 +29,7 @@ class Ranking:
     @property
     def fastest_exact(self) -> Summary | None:
         """The fastest method that computes softmax attention itself, without giving up anything."""
-        return next((s for s in self.ranked if is_exact(s.case.implementation)), None)
+        return next((s for s in self.ranked if s.method.kind is Kind.EXACT), None)
 
 
 def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Ranking]:
@@ -44,7 +44,7 @@ def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Rankin
     found = reference_by_shape(summaries, reference) if reference else {}
     by_shape: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
-        if summary.latency is not None and summary.status == "ok" and not _is_control(summary.case.implementation):
+        if summary.latency is not None and summary.status == "ok" and summary.method.kind is not Kind.CONTROL:
             by_shape.setdefault(summary.case.shape, []).append(summary)
     result = []
     for shape, members in by_shape.items():
@@ -97,13 +97,3 @@ def _medians_tie(slower: Summary, faster: Summary) -> bool:
     assert slower.latency is not None
     assert faster.latency is not None
     return faster.latency.value / slower.latency.value * SINGLE_ROUND_BAND >= 1
-
-
-def _is_control(implementation: str) -> bool:
-    """Whether a method is there only to be compared with: nobody ships it."""
-    return catalog.recorded(implementation).source == "control"
-
-
-def is_exact(implementation: str) -> bool:
-    """Whether a method computes softmax attention itself; a user's own method is not taken for exact."""
-    return catalog.recorded(implementation).exact

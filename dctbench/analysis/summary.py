@@ -32,6 +32,11 @@ class Summary:
     medians: Mapping[int, float]
 
     @property
+    def method(self) -> catalog.Implementation:
+        """What the catalog knows of the method that was measured."""
+        return catalog.recorded(self.case.implementation)
+
+    @property
     def timed(self) -> Interval | None:
         """Its latency where it ran in every process: what failed in one is a failure, whatever it took before."""
         return self.latency if self.status == "ok" else None

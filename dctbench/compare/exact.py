@@ -10,15 +10,14 @@ from dctbench.compare.rules import Rules
 from dctbench.model import NOT_LOADED, TURNS, Case, Verdict, VerdictKind
 
 STATUS = "status"
-BUDGET = "budget."
-"""Before the name of a metric that a budget limits."""
-_BUDGETED = {
-    "latency_p99": "latency.p99",
-    "memory": "memory",
-    "memory_process": "memory.process",
-    "error_smooth": "error.smooth",
-    "error_noise": "error.noise",
+_BUDGETS = {
+    "latency_p99": "budget.latency.p99",
+    "memory": "budget.memory",
+    "memory_process": "budget.memory.process",
+    "error_smooth": "budget.error.smooth",
+    "error_noise": "budget.error.noise",
 }
+"""What a verdict on a budget calls its metric, by the name of the budget."""
 _ERRORS = ("error.smooth", "error.noise")
 _ROUNDING = 1e-6
 """Errors that differ by less than this differ by rounding."""
@@ -121,4 +120,4 @@ def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
         reason = "" if known else "not measured"
         if kind is VerdictKind.OVER_BUDGET and name == "latency_p99" and any(TURNS in r.details for r in head.rounds):
             reason = "in turns with base; by itself it may be faster"
-        yield Verdict(head.case, BUDGET + _BUDGETED[name], kind, head=values[name], tolerance=limit, reason=reason)
+        yield Verdict(head.case, _BUDGETS[name], kind, head=values[name], tolerance=limit, reason=reason, budget=name)

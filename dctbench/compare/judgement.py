@@ -112,10 +112,8 @@ class Judgement:
         """Whether any figure of head was held against one of base: a budget needs no base, and a base that lacks a case
         or never ran it has no figure.
         """
-        return any(
-            v.kind not in (VerdictKind.NEW, VerdictKind.FIXED) and not v.metric.startswith(exact.BUDGET)
-            for v in self.verdicts
-        )
+        alone = (VerdictKind.NEW, VerdictKind.FIXED)
+        return any(verdict.kind not in alone and verdict.budget is None for verdict in self.verdicts)
 
     def exit_code(self, inconclusive: str | None = None) -> int:
         """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead.

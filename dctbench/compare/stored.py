@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from dctbench.analysis import REFERENCE, Summary, arranged, default_reference
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
-from dctbench.compare.exact import BUDGET
 from dctbench.compare.judgement import Comparison, judge
 from dctbench.compare.outcome import Outcome, differences, incomparable_because
 from dctbench.compare.rules import Rules
@@ -100,4 +99,4 @@ def _counterparts(cases: Iterable[Case], base_impl: str | None, base: Mapping[Ca
 
 def _compared(verdicts: Iterable[Verdict]) -> bool:
     """Whether any verdict says how the two sides compare, be it that this cannot be told yet."""
-    return any(verdict.kind not in _ALONE and not verdict.metric.startswith(BUDGET) for verdict in verdicts)
+    return any(verdict.kind not in _ALONE and verdict.budget is None for verdict in verdicts)

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from dctbench import analysis
+from dctbench import analysis, catalog
 from dctbench.analysis.capacity import host_memory
 from dctbench.model import STATUSES, Case, ratio_words
 from dctbench.page import columns, narrative
@@ -18,7 +18,6 @@ from dctbench.page.palette import looks
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import recommendation
 from dctbench.wording import summary as words
-from dctbench.wording.cells import among_frequencies
 
 
 def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, Any]:
@@ -92,20 +91,19 @@ def _setting(setting: Facet, first: int, contents: Contents) -> dict[str, Any]:
 
 def _curves(contents: Contents) -> list[dict[str, Any]]:
     styles: Mapping[Case, Any] = looks(contents.curves, None)
-    summaries = [summary for setting in contents.settings for summary in setting.summaries]
-    starred = {summary.case.implementation for summary in summaries if among_frequencies(summary)}
     found = []
     for case in contents.curves:
-        look = styles[case]
+        look, method = styles[case], catalog.recorded(case.implementation)
         flags = ["--impl", case.implementation, *([] if case.ratio is None else ["--ratio", ratio_words(case.ratio)])]
         found.append(
             {
                 "name": case.name,
                 "method": case.implementation,
+                "family": method.family.value,
                 "ratio": case.ratio,
                 "flags": shlex.join(flags),
-                "exact": analysis.is_exact(case.implementation),
-                "starred": case.implementation in starred,
+                "exact": method.kind is catalog.Kind.EXACT,
+                "starred": method.among_frequencies,
                 "color": look.color,
                 "dash": look.dash,
                 "symbol": look.symbol,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from dctbench import analysis
+from dctbench import analysis, catalog
 from dctbench.analysis import Placed, Ranking, Summary
 from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
@@ -115,6 +115,7 @@ def contents(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
         fullest_first = sorted(grouped.values(), key=len, reverse=True)
         settings += [Facet(number, tuple(members)) for members in fullest_first]
     cases = [case for setting in settings for case in setting.cases]
-    exact = [name for name in dict.fromkeys(c.implementation for c in cases) if analysis.is_exact(name)]
+    names = dict.fromkeys(case.implementation for case in cases)
+    exact = [name for name in names if catalog.recorded(name).kind is catalog.Kind.EXACT]
     references = tuple(dict.fromkeys([reference, *exact])) if reference else ()
     return Contents(runs, reference, references, tuple(settings), Labels(cases))

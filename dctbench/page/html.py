@@ -173,7 +173,7 @@ def _drawing(setting: Facet, reference: str | None) -> str | None:
 
 
 def _any_among_frequencies(held: Contents) -> bool:
-    return any(cells.among_frequencies(summary) for setting in held.settings for summary in setting.summaries)
+    return any(summary.method.among_frequencies for setting in held.settings for summary in setting.summaries)
 
 
 def _rows(settings: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:

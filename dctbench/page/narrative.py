@@ -12,6 +12,7 @@ from typing import Any
 
 from dctbench import analysis
 from dctbench.analysis import Ranking, Summary
+from dctbench.catalog import Family
 from dctbench.page.facets import Contents, Facet
 from dctbench.page.packing import Sentences
 from dctbench.text.format import format_count, format_size
@@ -43,10 +44,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Against:
-    """What is said of one setting against one reference."""
+    """What is said of one setting against one reference.
+
+    Attributes:
+        places: by length.
+        payoffs: from which length each method is faster, the soonest first.
+        dct: the texts of those payoffs that are about methods of the DCT family.
+    """
 
     places: tuple[Place, ...]
     payoffs: tuple[Line, ...]
+    dct: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,14 +80,13 @@ class Said:
 
 def against(setting: Facet, reference: str | None, labels: Labels) -> Against:
     """The sentences of a setting that depend on the reference."""
+    payoffs = sorted(analysis.payoffs(setting.summaries, reference), key=_soonest) if reference else []
+    texts = [words.payoff(found, reference, _PLAIN) for found in payoffs if reference]
+    told = list(zip(payoffs, texts, strict=True))
     return Against(
         places=tuple(_place(ranking, labels) for ranking in setting.rankings(reference)),
-        payoffs=tuple(
-            (_PLAIN.curve(found.case), words.payoff(found, reference, _PLAIN))
-            for found in sorted(analysis.payoffs(setting.summaries, reference), key=_soonest)
-        )
-        if reference
-        else (),
+        payoffs=tuple((_PLAIN.curve(found.case), text) for found, text in told),
+        dct=tuple(text for found, text in told if found.method.family is Family.DCT),
     )
 
 
@@ -149,9 +156,8 @@ def cards(found: Against, general: Said, coverage: str, trust: str) -> list[dict
         *shorter, longest = found.places
         made.append({"question": FASTEST, "answer": f"At {longest.at}, {longest.fastest}.",
                      "details": _some([f"n = {place.length}: {place.fastest}" for place in shorter])})  # fmt: skip
-    dct = [text for name, text in found.payoffs if name.startswith("dct")]
-    if dct:
-        made.append({"question": PAYS, "answer": f"{dct[0]}.", "details": _some(dct[1:])})
+    if found.dct:
+        made.append({"question": PAYS, "answer": f"{found.dct[0]}.", "details": _some(found.dct[1:])})
     if found.places:
         made.append({"question": COST, "answer": longest.leanest, "details": list(general.costs[-1][2])})
     made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [trust]})

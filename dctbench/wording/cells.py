@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dctbench import analysis, catalog
+from dctbench import analysis
 from dctbench.analysis import Speedup, Summary, Winner
 from dctbench.stats.robust import Interval
 from dctbench.text.format import format_percent, format_ratio, format_relative_error, format_seconds, format_size
@@ -77,12 +77,7 @@ def error_words(summary: Summary) -> str:
     error = summary.values.get("error.smooth")
     if error is None:
         return "-"
-    return format_relative_error(error) + (" *" if among_frequencies(summary) else "")
-
-
-def among_frequencies(summary: Summary) -> bool:
-    """Whether the method's softmax runs over DCT coefficients."""
-    return catalog.recorded(summary.case.implementation).among_frequencies
+    return format_relative_error(error) + (" *" if summary.method.among_frequencies else "")
 
 
 def failure_words(summary: Summary) -> str:

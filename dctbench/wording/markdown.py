@@ -71,7 +71,7 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
     """The whole text: who is fastest, ten rows and the rest folded away, never too long to post as a comment."""
     reference = analysis.default_reference(summary.case for summary in summaries)
     labels = Labels(summary.case for summary in summaries)
-    below = [escape(rows.APPROXIMATE_NOTE), ""] if any(rows.among_frequencies(s) for s in summaries) else []
+    below = [escape(rows.APPROXIMATE_NOTE), ""] if any(s.method.among_frequencies for s in summaries) else []
     below.append(f"{escape(words.coverage(summaries, planned))}. {_provenance(run, environments)}")
     taken = Lines(LONGEST - sum(len(line) + 1 for line in below) - _KEPT_FREE)
     taken.add([MARKER, f"### dctbench {escape(run.label or run.short_id)}", ""])

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from dctbench import analysis
 from dctbench.analysis import Breach, Budgets, Choice, Ranking, Summary
+from dctbench.analysis.budgets import QUANTITIES
+from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.stats.robust import P99_SAMPLES
-from dctbench.text.format import format_relative_error, format_seconds, format_size
+from dctbench.text.format import format_size
 from dctbench.wording import cells
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
@@ -83,7 +85,7 @@ def _why_none(choice: Choice) -> str:
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
     """Whether what the method gives up was asked about, or is nothing."""
     asked = budgets.error_smooth is not None or budgets.error_noise is not None
-    return asked or analysis.is_exact(summary.case.implementation)
+    return asked or summary.method.kind is Kind.EXACT
 
 
 def costs(summary: Summary, reference: Summary | None) -> str:
@@ -93,7 +95,7 @@ def costs(summary: Summary, reference: Summary | None) -> str:
     if speedup and reference and summary.case != reference.case:
         parts.append(_say("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
     parts.append(_say("no_memory") if summary.memory is None else format_size(summary.memory))
-    exact = analysis.is_exact(summary.case.implementation)
+    exact = summary.method.kind is Kind.EXACT
     parts.append(_say("exact") if exact else _say("error", error=cells.error_words(summary)))
     return _say("costs", name=summary.case.name, parts=", ".join(parts))
 
@@ -107,7 +109,7 @@ def limits(budgets: Budgets) -> str:
 def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     """What the answer leaves unsaid: the fastest exact method, who was excluded and why, what was not measured."""
     lines = []
-    exact = next((s for s in choice.within if analysis.is_exact(s.case.implementation)), None)
+    exact = next((s for s in choice.within if s.method.kind is Kind.EXACT), None)
     if exact is not None and exact not in choice.leaders:
         lines.append(_say("fastest_exact", costs=costs(exact, ranking.reference)))
     for summary, breaches in choice.over:
@@ -120,7 +122,7 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
         lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case)}")
     if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
-    if any(cells.among_frequencies(s) for s in choice.leaders):
+    if any(s.method.among_frequencies for s in choice.leaders):
         lines.append(cells.APPROXIMATE_NOTE)
     return lines
 
@@ -152,6 +154,4 @@ def _broken(breach: Breach) -> str:
 
 
 def _amount(budget: str, value: float) -> str:
-    if budget.startswith("latency"):
-        return format_seconds(value)
-    return format_size(value) if budget.startswith("memory") else format_relative_error(value)
+    return QUANTITIES[budget].format(value)

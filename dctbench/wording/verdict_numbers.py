@@ -4,49 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from dctbench.compare.exact import BUDGET
+from dctbench import catalog
+from dctbench.analysis.budgets import QUANTITIES
 from dctbench.model import Verdict
-from dctbench.text.format import (
-    format_count,
-    format_percent,
-    format_ratio,
-    format_ratio_with_interval,
-    format_relative_error,
-    format_seconds,
-    format_size,
-)
+from dctbench.text.format import format_percent, format_ratio, format_ratio_with_interval
+from dctbench.text.quantity import Quantity
 
 NOTHING = "-"
 _FAR = 1000
 """Beyond this a ratio is only a number: rounding errors against an approximation's."""
 
 
-def amount(metric: str, value: float | None) -> str:
-    """A value of a metric in its unit: `2.31 ms`, `1.50 MiB`, `1.90 GFLOP`, `0.912`."""
-    if value is None:
-        return NOTHING
-    name = metric.removeprefix(BUDGET)
-    if name.startswith("latency"):
-        return format_seconds(value)
-    if name.startswith("memory"):
-        return format_size(value)
-    return format_count(value, "FLOP") if name == "flops" else format_relative_error(value)
+def quantity(verdict: Verdict) -> Quantity | None:
+    """What the values of a verdict are; None for a verdict on whether a case runs at all."""
+    if verdict.budget is not None:
+        return QUANTITIES[verdict.budget]
+    metric = catalog.METRICS.get(verdict.metric)
+    return None if metric is None else metric.quantity
 
 
-def written_out(metric: str, value: float) -> str:
+def amount(verdict: Verdict, value: float | None) -> str:
+    """A value of the verdict's metric: `2.31 ms`, `1.50 MiB`, `1.90 GFLOP`, `0.912`."""
+    known = quantity(verdict)
+    return NOTHING if value is None or known is None else known.format(value)
+
+
+def exact_amount(verdict: Verdict, value: float) -> str:
     """The same to the last byte or FLOP: `1,048,640 B`."""
-    name = metric.removeprefix(BUDGET)
-    unit = "FLOP" if name == "flops" else "B" if name.startswith("memory") else ""
-    return f"{value:,.0f} {unit}" if unit else f"{value:.6g}{' s' if name.startswith('latency') else ''}"
+    known = quantity(verdict)
+    return NOTHING if known is None else known.format_exactly(value)
 
 
 def both(verdict: Verdict) -> tuple[str, str]:
     """Base and head; values that differ but round to one text are written out."""
     base, head = verdict.base, verdict.head
-    texts = amount(verdict.metric, base), amount(verdict.metric, head)
+    texts = amount(verdict, base), amount(verdict, head)
     if base is None or head is None or base == head or texts[0] != texts[1] or verdict.low is not None:
         return texts
-    return written_out(verdict.metric, base), written_out(verdict.metric, head)
+    return exact_amount(verdict, base), exact_amount(verdict, head)
 
 
 def change(verdict: Verdict) -> str:
@@ -59,15 +54,15 @@ def change(verdict: Verdict) -> str:
     if text != format_ratio(1.0) or verdict.base is None or verdict.head is None or verdict.head == verdict.base:
         return text
     more = verdict.head - verdict.base
-    return f"{'+' if more > 0 else '-'}{written_out(verdict.metric, abs(more))}"
+    return f"{'+' if more > 0 else '-'}{exact_amount(verdict, abs(more))}"
 
 
 def limit(verdict: Verdict) -> str:
     """What the change was held against: `25%`, `exact`, `≤ 5.00 ms`."""
     if verdict.tolerance is None:
         return NOTHING
-    if verdict.metric.startswith(BUDGET):
-        return f"≤ {amount(verdict.metric, verdict.tolerance)}"
+    if verdict.budget is not None:
+        return f"≤ {amount(verdict, verdict.tolerance)}"
     return format_percent(verdict.tolerance) if verdict.tolerance else "exact"
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from dctbench.compare import Difference, Outcome
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
-from dctbench.compare.exact import BUDGET, STATUS
+from dctbench.compare.exact import STATUS
 from dctbench.compare.judgement import BASE_FAILED, LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Run, Verdict, VerdictKind
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.text.format import format_ratio, pluralize
+from dctbench.text.quantity import RELATIVE_ERROR
 from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_numbers
 from dctbench.wording.labels import Labels
@@ -24,11 +25,11 @@ _USES = {
     "error.noise": "has a relative error of {head} on the noise input, {base} in base",
 }
 _BUDGETS = {
-    "latency.p99": "the upper bound of its p99 latency",
+    "latency_p99": "the upper bound of its p99 latency",
     "memory": "its memory",
-    "memory.process": "its process memory",
-    "error.smooth": "its error on the smooth input",
-    "error.noise": "its error on the noise input",
+    "memory_process": "its process memory",
+    "error_smooth": "its error on the smooth input",
+    "error_noise": "its error on the noise input",
 }
 _DISTURBED = 1.05
 """A raw change this much away from the change against the reference is worth a word."""
@@ -68,11 +69,11 @@ def _over(verdict: Verdict) -> str:
     """`its memory is 80.0 MiB, over the limit of 64.0 MiB`."""
     assert verdict.head is not None
     assert verdict.tolerance is not None
-    texts = [verdict_numbers.amount(verdict.metric, value) for value in (verdict.head, verdict.tolerance)]
+    texts = [verdict_numbers.amount(verdict, value) for value in (verdict.head, verdict.tolerance)]
     if texts[0] == texts[1]:
-        texts = [verdict_numbers.written_out(verdict.metric, value) for value in (verdict.head, verdict.tolerance)]
-    metric = verdict.metric.removeprefix(BUDGET)
-    said = f"{_BUDGETS[metric]} is {texts[0]}, over the limit of {texts[1]}"
+        texts = [verdict_numbers.exact_amount(verdict, value) for value in (verdict.head, verdict.tolerance)]
+    assert verdict.budget is not None
+    said = f"{_BUDGETS[verdict.budget]} is {texts[0]}, over the limit of {texts[1]}"
     return f"{said} ({_reason(verdict)})" if verdict.reason else said
 
 
@@ -80,10 +81,10 @@ def _worse(verdict: Verdict) -> str:
     """What is counted is told to the last byte or FLOP, since it fails by one."""
     assert verdict.base is not None
     assert verdict.head is not None
-    if verdict.metric.startswith("error"):
+    if verdict_numbers.quantity(verdict) is RELATIVE_ERROR:
         base, head = verdict_numbers.both(verdict)
         return _USES[verdict.metric].format(base=base, head=head)
-    base, head = (verdict_numbers.written_out(verdict.metric, value) for value in (verdict.base, verdict.head))
+    base, head = (verdict_numbers.exact_amount(verdict, value) for value in (verdict.base, verdict.head))
     return f"{_USES[verdict.metric].format(base=base, head=head)} ({verdict_numbers.change(verdict)})"
 
 
@@ -132,8 +133,8 @@ def remedy(verdict: Verdict, outcome: Outcome) -> str:
         return "mend it, or leave it out of what is compared"
     if verdict.metric == LATENCY:
         return _remedy_of_latency(verdict, outcome)
-    if verdict.metric.startswith(BUDGET):
-        if verdict.metric.startswith(BUDGET + LATENCY):
+    if verdict.budget is not None:
+        if verdict.budget == "latency_p99":
             return f"a p99 takes {P99_SAMPLES} samples of head: hold the budget against fewer cases with --at"
         return "name with --at the cases that the budget is meant for"
     if verdict.base is None or verdict.head is None:

@@ -330,7 +330,7 @@ def _error(case: Case, subject: Workload, name: str, draw: Callable[..., Tensor]
     exact = error.cached(compute, key, scratch)
     output = subject.module(*arguments).cpu()
     value = error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
-    claims_exact = catalog.implementation(case.implementation).exact
+    claims_exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
     if claims_exact and error.beyond_tolerance(value, case.dtype):
         raise WrongOutputError(f"an exact method differs from exact attention by {value:.2g} on the {name} input")
     return value
@@ -348,7 +348,7 @@ def _added_metrics(case: Case, subject: Workload, collected: _Collected) -> None
 def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> JSON:
     """The kernel, the transform and the conventions behind the figures."""
     found: JSON = {"flops.convention": flops.CONVENTION}
-    if catalog.implementation(case.implementation).exact:
+    if catalog.implementation(case.implementation).kind is catalog.Kind.EXACT:
         found["tolerance"] = error.TOLERANCE[case.dtype]
     stated = stated_flops(case, rates) if case.mode == "forward" else None
     if stated is not None:

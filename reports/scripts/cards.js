@@ -61,8 +61,9 @@ function ofAllRatios() {
 
 function payoffCard() {
   const lines = state.setting.against[state.reference || ""].payoffs;
-  const names = new Set(data.curves.filter(ofRatio).map((curve) => curve.name));
-  const dct = lines.filter(([name]) => name.startsWith("dct") && names.has(name)).map(([, code]) => sentence(code));
+  const curves = data.curves.filter((curve) => curve.family === "dct" && ofRatio(curve));
+  const names = new Set(curves.map((curve) => curve.name));
+  const dct = lines.filter(([name]) => names.has(name)).map(([, code]) => sentence(code));
   return dct.length ? card(data.questions.pays, dct[0] + ".", dct.slice(1)) : null;
 }
 

@@ -287,7 +287,7 @@ def test_it_works_in_inference_mode(name: str) -> None:
 @every
 def test_exact_methods_equal_softmax_attention_and_only_they_claim_it(name: str) -> None:
     layer, full = made(name), made("full")
-    exact = catalog.IMPLEMENTATIONS[name].exact
+    exact = catalog.IMPLEMENTATIONS[name].kind is catalog.Kind.EXACT
     if set(layer.state_dict()) != set(full.state_dict()):
         assert not exact
         return

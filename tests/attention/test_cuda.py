@@ -43,7 +43,7 @@ def test_every_method_stays_near_float64(name: str, dtype: torch.dtype, masked: 
     except UnavailableError as reason:
         pytest.skip(str(reason))
     # The exact methods share one definition, and float64 has a kernel for it everywhere.
-    exact = catalog.IMPLEMENTATIONS[name].exact
+    exact = catalog.IMPLEMENTATIONS[name].kind is catalog.Kind.EXACT
     precise = build("full" if exact else name, **SIZES, dtype=torch.float64).eval()
     precise.load_state_dict({key: value.cpu().double() for key, value in layer.state_dict().items()})
     with torch.no_grad():

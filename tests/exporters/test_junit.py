@@ -83,7 +83,9 @@ def test_a_comparison_has_a_test_case_per_case_with_its_gravest_verdict() -> Non
 
 def verdict_of(kind: VerdictKind) -> Verdict:
     metric = {"OVER_BUDGET": "budget.memory", "WORSE": "flops", "SLOWER": "latency", "INCONCLUSIVE": "latency"}
-    return Verdict(X, metric.get(kind.value, "status"), kind, 1.0, 2.0, 2.0, 1.9, 2.1, 2.0, 1.5, reason="why")
+    budget = "memory" if kind is VerdictKind.OVER_BUDGET else None
+    figures = (1.0, 2.0, 2.0, 1.9, 2.1, 2.0, 1.5)
+    return Verdict(X, metric.get(kind.value, "status"), kind, *figures, reason="why", budget=budget)
 
 
 @pytest.mark.parametrize("kind", list(VerdictKind))

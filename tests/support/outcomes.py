@@ -56,7 +56,7 @@ SLOWER = Verdict(X, "latency", VerdictKind.SLOWER, 2.31e-3, 3.28e-3, 1.42, 1.37,
 WORSE = Verdict(
     replace(X, seq_len=2048), "memory.tensor", VerdictKind.WORSE, MIB, MIB + 64, 1 + 64 / MIB, tolerance=0.0
 )
-OVER = Verdict(X, "budget.latency.p99", VerdictKind.OVER_BUDGET, head=6.1e-3, tolerance=5e-3)
+OVER = Verdict(X, "budget.latency.p99", VerdictKind.OVER_BUDGET, head=6.1e-3, tolerance=5e-3, budget="latency_p99")
 FAILING = Verdict(
     Case("full", 4096), "status", VerdictKind.NEWLY_FAILING, reason="ran in base, head ended: error: SIGSEGV"
 )

@@ -118,7 +118,9 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
             "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms (so)",
         ),
         (
-            Verdict(X, "budget.memory", VerdictKind.OVER_BUDGET, head=64 * MIB + 8, tolerance=64 * MIB),
+            Verdict(
+                X, "budget.memory", VerdictKind.OVER_BUDGET, head=64 * MIB + 8, tolerance=64 * MIB, budget="memory"
+            ),
             "dct-x r=8 at n = 1024: its memory is 67,108,872 B, over the limit of 67,108,864 B",
         ),
         (FAILING, "full at n = 4096: ran in base, head ended: error: SIGSEGV"),

@@ -53,7 +53,7 @@ def _impls(store: str, run: str | None) -> list[Record]:
     return [
         {
             "name": entry.name,
-            "kind": "exact" if entry.exact else "control" if entry.source == "control" else "approximate",
+            "kind": entry.kind.value,
             "ratio": entry.ratio_means if entry.uses_ratio else None,
             "scopes": " ".join(entry.scopes),
             "source": entry.source,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dctbench import analysis
+from dctbench.catalog import Family
 from dctbench.cli.tables.results import Layout
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
@@ -84,8 +85,8 @@ def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned
     for ranking in analysis.rankings(summaries, reference):
         lines.append(f"{labels.place(ranking.ranked[0].case)}: {words.fastest(ranking)}")
     if reference:
-        found = [p for p in analysis.payoffs(summaries, reference) if p.case.implementation.startswith("dct")]
+        found = [p for p in analysis.payoffs(summaries, reference) if p.method.family is Family.DCT]
         lines += ["", *(words.payoff(p, reference, labels) for p in found)] if found else []
-    notes = [cells.APPROXIMATE_NOTE] if any(cells.among_frequencies(s) for s in summaries) else []
+    notes = [cells.APPROXIMATE_NOTE] if any(s.method.among_frequencies for s in summaries) else []
     closing = [words.coverage(summaries, planned), words.trust(summaries), "next: dctbench report"]
     return [*lines, "", *notes, *words.warnings(summaries, labels), *closing]
