@@ -46,7 +46,7 @@ def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
     with ExitStack() as stack:
         runners: dict[str, list[LocalRunner]] = {}
         for words, beginnings in CONDITIONS.items():
-            variables = {name: text for name, text in ci.settings["env"].items() if name.startswith(beginnings)}
+            variables = {name: text for name, text in ci.settings.env.items() if name.startswith(beginnings)}
             settings = LocalSettings(60.0, variables, sampling)
             runners[words] = [stack.enter_context(LocalRunner(settings)) for _ in range(2)]
         [runner, _], *_ = runners.values()

@@ -66,7 +66,7 @@ def check(flags: Mapping[str, Any], given: Container[str]) -> int:
         if baseline and "suite" not in given:
             check_baseline.check_suite_is_known(baseline)
             flags = {**flags, "suite": baseline.run.suite}
-        wanted = axes.suite_from_flags(flags, {"prune": False, "isolation": "auto", "cache": None})
+        wanted = axes.suite_from_flags(flags, prune=False)
     with ExitStack() as stack:
         runner = stack.enter_context(_runner(wanted, paired=baseline is None))
         nvml.require(wanted.axes["device"], runner.variables)
@@ -124,7 +124,7 @@ class _Check:
         rules = rules_of(wanted, flags, runner.environment.fingerprint)
         asked = list(wanted.axes["impl"])
         names = list(dict.fromkeys([*asked, rules.reference, CONTROL]))
-        wanted = suites.override(wanted, {"impl": names}, {"rounds": rules.pairs})
+        wanted = suites.override(wanted, {"impl": names}, replace(wanted.settings, rounds=rules.pairs))
         known = results_of_machine(flags["store"], runner.environment.fingerprint)
         if cases is None:
             plan = make_plan(wanted, runner, known)
@@ -244,7 +244,7 @@ class _Check:
             argv=tuple(sanitize_text(masked(typed(word))) for word in sys.argv[1:]),
             started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             dctbench_version=__version__ if side == "head" else runner.version or "unknown",
-            settings={**self.suite.settings, "check": check_settings(side, asked, self.rules, warnings, **about)},
+            settings=replace(self.suite.settings, check=check_settings(side, asked, self.rules, warnings, **about)),
         )
 
     def _side(self, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store) -> pairs.Side:
@@ -316,5 +316,5 @@ def _baseline(store: str, reference: str) -> RecordedRun:
 def _runner(suite: Suite, python: str | None = None, *, paired: bool) -> LocalRunner:
     sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(WARMUP_OF_PAIRS if paired else {})}
     given = suite.settings
-    settings = LocalSettings(given["case_timeout"], given["env"], sampling, given["isolation"], given["cache"])
+    settings = LocalSettings(given.case_timeout, given.env, sampling, given.isolation, given.cache)
     return LocalRunner(settings, on_wait=say, python=python)

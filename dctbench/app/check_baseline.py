@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dctbench import catalog
 from dctbench.app.code_loading import check_stored_run, own_code
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.errors import UsageError
-from dctbench.model import COMPARED_SETTINGS, Case, Run, Suite
+from dctbench.model import Case, Run, Suite
 from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import axes, suites
-
-_SETTINGS = ("case_timeout", *COMPARED_SETTINGS)
 
 
 def check_suite_is_known(baseline: RecordedRun) -> None:
@@ -62,10 +61,18 @@ def wanted(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
             f"no implementation of the baseline is known here: {gone}", hint="see `dctbench list impls`; install it"
         )
     shipped = suites.load(run.suite)
-    settings = {"isolation": "auto", "cache": None, **{k: run.settings[k] for k in _SETTINGS if k in run.settings}}
+    taken = run.settings
+    settings = replace(
+        shipped.settings,
+        case_timeout=taken.case_timeout if "case_timeout" in taken.present else shipped.settings.case_timeout,
+        env=taken.env if "env" in taken.present else shipped.settings.env,
+        isolation=taken.isolation,
+        cache=taken.cache,
+        prune=False,
+    )
     held = {axis: list(dict.fromkeys(axes.of(case, axis) for case in cases)) for axis in shipped.axes}
     held["impl"] = _judged(run, held["impl"])
-    return suites.override(shipped, held, {**settings, "prune": False}), cases
+    return suites.override(shipped, held, settings), cases
 
 
 def _judged(run: Run, names: Iterable[str]) -> list[str]:

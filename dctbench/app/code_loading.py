@@ -42,7 +42,7 @@ def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
         UsageError: naming the implementation or the variable.
     """
     names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.get("reference")])]
-    loaded = [*own_code(names), *_unsafe(suite.settings["env"])]
+    loaded = [*own_code(names), *_unsafe(suite.settings.env)]
     if loaded:
         raise UsageError(
             f"suite {where}, which pyproject.toml names, sets {loaded[0]}: "
@@ -59,7 +59,7 @@ def check_stored_run(run: Run) -> None:
     Raises:
         UsageError: naming the variables that are not set to the same here.
     """
-    env = run.settings.get("env", {})
+    env = run.settings.env
     unsafe = [name for name in _unsafe(env) if os.environ.get(name) != env[name]]
     if unsafe:
         raise UsageError(

@@ -22,9 +22,9 @@ from dctbench.cli.terminal.notices import say
 from dctbench.cli.terminal.progress import Live, make_progress
 from dctbench.cli.terminal.streams import outlive_readers, typed
 from dctbench.exporters.json_document import dumps, plan_document
-from dctbench.importers.json_document import check_to_go_on
+from dctbench.importers.json_document import check_resumable
 from dctbench.machine import nvml
-from dctbench.model import Result, Run, Suite
+from dctbench.model import Result, Run, RunSettings, Suite
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.scheduler.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.scheduler.sweep import run_sweep
@@ -45,9 +45,9 @@ def start(suite: Suite, flags: Mapping[str, Any], present: Present | None = None
     with resumable(say) as begun, _runner(suite.settings) as runner:
         nvml.require(suite.axes["device"], runner.variables)
         plan = make_plan(suite, runner, results_of_machine(flags["store"], runner.environment.fingerprint))
-        _check_budget(plan, suite.settings.get("budget"))
+        _check_budget(plan, suite.settings.budget)
         if flags["dry_run"]:
-            return _print_plan(plan, suite.settings.get("budget"), flags["output_format"])
+            return _print_plan(plan, suite.settings.budget, flags["output_format"])
         run = Run(
             id=uuid.uuid4().hex[:16],
             label=clean_label(typed(flags["label"] or "")) or None,
@@ -95,10 +95,10 @@ def resume(flags: Mapping[str, Any]) -> int:
 def _check_settings(run: Run) -> None:
     """Whether more of a run can be measured: one that was imported may be of another kind, or made by hand."""
     try:
-        check_to_go_on(run.settings)
+        check_resumable(run.settings)
     except InvalidDataError as bad:
         raise errors.UsageError(
-            f"run {run.short_id} cannot be gone on with: {bad}", hint="it was imported; start a new run"
+            f"run {run.short_id} cannot be resumed: {bad}", hint="it was imported; start a new run"
         ) from None
 
 
@@ -153,12 +153,12 @@ def _measure(
         if (found := store.calibration(runner.environment.fingerprint, device)) is not None
     }
     runner.calibrations = calibrations
-    if run.settings.get("budget") is not None:
-        budgets = plan.sampling_budgets(run.settings["budget"])
+    if run.settings.budget is not None:
+        budgets = plan.sampling_budgets(run.settings.budget)
         runner.sampling_of = {case: {"budget": seconds} for case, seconds in budgets.items()}
     style = "none" if flags["quiet"] else flags["progress"]
     layout = Layout(plan.cases, plan.reference)
-    header = f"dctbench run   {_headline(plan, runner, run.settings.get('budget'), stored)}   {store.name}"
+    header = f"dctbench run   {_headline(plan, runner, run.settings.budget, stored)}   {store.name}"
     progress = make_progress(style, header, plan, stored)
     with progress:
         outcome = run_sweep(
@@ -169,7 +169,7 @@ def _measure(
             progress,
             stored=stored,
             calibrations=calibrations,
-            prune=run.settings.get("prune", True),
+            prune=run.settings.prune,
             retried=flags.get("retry_failed", False),
         )
     if flags.get("save_baseline") is not None:
@@ -183,14 +183,12 @@ def _measure(
     return errors.EXIT_CASES_FAILED if outcome.failed else errors.EXIT_OK
 
 
-def _runner(settings: Mapping[str, Any]) -> LocalRunner:
-    rounds = settings["rounds"]
-    least = samples_per_round(rounds, settings.get("samples", SAMPLES_PER_CASE))
+def _runner(settings: RunSettings) -> LocalRunner:
+    rounds = settings.rounds
+    least = samples_per_round(rounds, settings.samples or SAMPLES_PER_CASE)
     sampling = {"samples_least": least, "budget": sampling_seconds(rounds)}
     return LocalRunner(
-        LocalSettings(
-            settings["case_timeout"], settings["env"], sampling, settings["isolation"], settings.get("cache")
-        ),
+        LocalSettings(settings.case_timeout, settings.env, sampling, settings.isolation, settings.cache),
         on_wait=say,
     )
 

@@ -109,7 +109,7 @@ def check_settings(
 
 def read_check_settings(run: Run) -> CheckSettings | None:
     """What a check wrote about a run that it measured; None for any other."""
-    said = run.settings.get("check")
+    said = run.settings.check
     if not isinstance(said, Mapping):
         return None
     try:

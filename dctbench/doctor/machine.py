@@ -183,7 +183,7 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
         return ok("allocator", f"{libc}, told to keep freed memory ({chosen}): not what users get by default")
     if not (libc or "").startswith("glibc"):
         return ok("allocator", f"that of {libc or sys.platform}")
-    told = suites.load("ci").settings["env"]
+    told = suites.load("ci").settings.env
     values = " and ".join(f'{name} = "{told[name]}"' for name in KEEPS_MEMORY)
     return ok(
         "allocator",

@@ -34,7 +34,7 @@ def run_document(run: Run) -> JSON:
             "argv": list(run.argv),
             "started_at": run.started_at,
             "dctbench_version": run.dctbench_version,
-            "settings": _sorted(run.settings),
+            "settings": _sorted(run.settings.to_json()),
         }
     )
     return written

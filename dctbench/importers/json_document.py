@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,7 +11,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from dctbench import catalog
 from dctbench.errors import UsageError
 from dctbench.importers.fields import MAX_CASES, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
-from dctbench.model import DTYPE_BYTES, SCHEMA_VERSION, Case, Environment, Measurement, Result, Run, Status, tidy_number
+from dctbench.model import (
+    DTYPE_BYTES,
+    SCHEMA_VERSION,
+    Case,
+    Environment,
+    Measurement,
+    Result,
+    Run,
+    RunSettings,
+    Status,
+    tidy_number,
+)
 from dctbench.spec import axes, suites
 from dctbench.store import clean_label
 from dctbench.text.sanitize import sanitize_text, sanitize_values
@@ -106,7 +117,7 @@ class _Settings(Struct):
     cache: Literal["warm", "cold"] | None = None
 
 
-_TO_GO_ON = ("rounds", "case_timeout", "env", "isolation")
+_NEEDED_TO_RESUME = ("rounds", "case_timeout", "env", "isolation")
 """The settings that every run has that was begun here; an imported one may come without."""
 
 
@@ -225,17 +236,18 @@ def _case(found: _Case, place: str) -> Case:
     return case_of({**msgspec.to_builtins(found), "ratio": ratio}, f"{place}.case")
 
 
-def check_to_go_on(settings: Mapping[str, Any]) -> None:
-    """Refuse the settings of a stored run that say too little, or something else, for more of it to be measured.
+def check_resumable(settings: RunSettings) -> None:
+    """Refuse a stored run whose settings are incomplete or invalid, so that no more of it can be measured.
 
     Raises:
         Bad: naming the setting.
     """
-    read = converted(settings, _Settings, "settings")
+    data = settings.to_json()
+    read = converted(data, _Settings, "settings")
     check_names(read.env, "settings.env")
-    for key in _TO_GO_ON:
-        if key not in settings:
-            raise InvalidDataError(f"settings: they do not say its {key}")
+    for key in _NEEDED_TO_RESUME:
+        if key not in data:
+            raise InvalidDataError(f"settings.{key} is missing")
 
 
 def _run(about: _Run) -> Run:
@@ -248,7 +260,7 @@ def _run(about: _Run) -> Run:
         argv=tuple(map(sanitize_text, about.argv)),
         started_at=utc(about.started_at, "run.started_at"),
         dctbench_version=sanitize_text(about.dctbench_version),
-        settings=sanitize_values(about.settings),
+        settings=RunSettings.from_json(sanitize_values(about.settings)),
     )
 
 

@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.machine import environment, host, nvml
 from dctbench.machine.calibration import Calibration
-from dctbench.model import COMPILER, Case, Result
+from dctbench.model import COMPILER, CacheState, Case, Isolation, Result
 from dctbench.runners import Facts, Turn, responses, result_from_answer
 from dctbench.runners.exchange import exchange, failure_answer, left_behind, read_answer
 from dctbench.runners.interleave import TURNS_PER_PROCESS
@@ -26,7 +26,6 @@ from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.locks import Lock, temporary_folder
 
-Isolation = Literal["auto", "zygote", "fresh"]
 DESCRIBE_TIMEOUT = 120.0
 _LOCK_SECONDS = 0.25
 
@@ -45,7 +44,7 @@ class LocalSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     sampling: Mapping[str, Any] = field(default_factory=dict)
     isolation: Isolation = "auto"
-    cache: str | None = None
+    cache: CacheState | None = None
 
 
 class LocalRunner:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dctbench import catalog
 from dctbench.analysis import default_reference
-from dctbench.model import Case, Result, Suite
+from dctbench.model import Case, Result, RunSettings, Suite
 from dctbench.runners import Facts, Runner
 from dctbench.scheduler.estimate import Estimate, Pace, estimate
 from dctbench.spec import grid
@@ -97,9 +96,7 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     return plan_cases(cases, suite.settings, runner, stored)
 
 
-def plan_cases(
-    cases: Iterable[Case], settings: Mapping[str, Any], runner: Runner, stored: Iterable[Result] = ()
-) -> Plan:
+def plan_cases(cases: Iterable[Case], settings: RunSettings, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
     """The plan for cases that are known already; `settings` are the run's.
 
     Raises:
@@ -108,9 +105,9 @@ def plan_cases(
     catalog.metrics()  # a name that two claim stops the run here, and not each case after its timing
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
-    rounds = settings["rounds"]
-    least = samples_per_round(rounds, settings.get("samples", SAMPLES_PER_CASE))
-    pace = Pace(settings["isolation"] != "fresh", least, sampling_seconds(rounds))
+    rounds = settings.rounds
+    least = samples_per_round(rounds, settings.samples or SAMPLES_PER_CASE)
+    pace = Pace(settings.isolation != "fresh", least, sampling_seconds(rounds))
     return Plan(order, rounds, reference, estimate(order, runner.describe((), order).flops, stored, pace))
 
 

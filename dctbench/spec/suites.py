@@ -12,7 +12,7 @@ from typing import Any
 
 from dctbench import catalog
 from dctbench.errors import UsageError
-from dctbench.model import Suite
+from dctbench.model import RunSettings, Suite
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, words
 from dctbench.spec.gate import GATE_KEYS, gate_rule
 from dctbench.spec.grid import parse_axis
@@ -23,8 +23,8 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
     "ratio": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
 }  # fmt: skip
-DEFAULT_SETTINGS: Mapping[str, Any] = {"rounds": 5, "case_timeout": 120.0, "env": {}}
-SETTINGS = (*DEFAULT_SETTINGS, "samples")
+SETTINGS = ("rounds", "case_timeout", "env", "samples")
+"""The keys of `[settings]`."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
@@ -90,7 +90,7 @@ def parse(text: str, where: str) -> Suite:
         name=_harmless_name(data.get("name", Path(where).stem)),
         description=data.get("description", ""),
         axes=axes,
-        settings={**DEFAULT_SETTINGS, **dict(reader.settings(settings))},
+        settings=RunSettings(**dict(reader.settings(settings))),
         gate=reader.gate(reader.table(data, "gate")),
     )
 
@@ -104,9 +104,9 @@ def _one_line(text: str) -> str:
     return " ".join(sanitize_text(text).split())
 
 
-def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]) -> Suite:
-    """The suite with those axes and settings in place of its own."""
-    return replace(suite, axes={**suite.axes, **axes}, settings={**suite.settings, **settings})
+def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: RunSettings | None = None) -> Suite:
+    """Return the suite with these axes and, if given, settings in place of its own."""
+    return replace(suite, axes={**suite.axes, **axes}, settings=settings or suite.settings)
 
 
 class _Reader:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from dctbench.machine.calibration import Calibration
-from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, canonical_json
+from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, RunSettings, canonical_json
 from dctbench.store.errors import DamagedError
 from dctbench.store.failures import remedy
 from dctbench.text.sanitize import sanitize_text
@@ -127,7 +127,7 @@ def row_of_run(run: Run) -> Row:
         "argv": canonical_json(list(run.argv)),
         "started_at": run.started_at,
         "dctbench_version": run.dctbench_version,
-        "settings": canonical_json(dict(run.settings)),
+        "settings": canonical_json(run.settings.to_json()),
     }
     return {**row, "sha256": seal(row)}
 
@@ -146,7 +146,7 @@ def run_of_row(row: Mapping[str, Any]) -> Run:
         argv=tuple(json.loads(row["argv"])),
         started_at=row["started_at"],
         dctbench_version=row["dctbench_version"],
-        settings=json.loads(row["settings"]),
+        settings=RunSettings.from_json(json.loads(row["settings"])),
     )
 
 

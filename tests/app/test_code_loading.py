@@ -12,7 +12,7 @@ import pytest
 
 from dctbench import __version__
 from dctbench.exporters.json_document import document, dumps
-from dctbench.model import Environment, Run
+from dctbench.model import Environment, Run, RunSettings
 from tests.support import ROOT
 from tests.support.command import Cli
 from tests.support.made import RUN, result
@@ -97,7 +97,7 @@ def imported(cli: Cli, folder: Path, settings: Mapping[str, Any], implementation
     """A failed run from a result file that claims to have been measured here."""
     here = cli("run", "--impl", "none", *SHAPE, "--format", "json", "--store", "other.sqlite").json()
     [(fingerprint, facts)] = here["environments"].items()
-    run = replace(RUN, dctbench_version=__version__, settings=settings)
+    run = replace(RUN, dctbench_version=__version__, settings=RunSettings.from_json(settings))
     failed = result(implementation, 64, None, status="error", message="no", heads=2, head_dim=8)
     written = dumps(
         document(run, {fingerprint: Environment(facts, fingerprint)}, [replace(failed, fingerprint=fingerprint)])
@@ -160,7 +160,5 @@ def test_an_imported_run_whose_settings_say_too_little_is_not_gone_on_with(
     run = imported(cli, tmp_path, settings, "none")
     done = cli("run", "--resume", run.id, "--retry-failed")
     assert done.code == 2, done.err
-    assert (
-        f"run {run.short_id} cannot be gone on with: settings: they do not say its {left_out or 'rounds'}" in done.err
-    )
+    assert f"run {run.short_id} cannot be resumed: settings.{left_out or 'rounds'} is missing" in done.err
     assert len(done.err.splitlines()) == 2

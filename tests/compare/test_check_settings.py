@@ -15,7 +15,7 @@ from dctbench.analysis import Budgets
 from dctbench.compare import TOLERANCES, Rules, incomparable_because
 from dctbench.compare.check_settings import check_settings, read_check_settings
 from dctbench.compare.stored import compare_stored
-from dctbench.model import VerdictKind
+from dctbench.model import RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, result
 from tests.support.outcomes import BASE, HEAD, in_rounds, judged
@@ -28,7 +28,7 @@ RULES = [
 
 
 def run_of(check: Any) -> Any:
-    return replace(HEAD, settings={"check": check})
+    return replace(HEAD, settings=RunSettings.from_json({"check": check}))
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -144,6 +144,6 @@ def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_
      ({"cache": "cold"}, {"cache": None}, False), ({"isolation": "auto"}, {"isolation": "auto"}, True)],
 )  # fmt: skip
 def test_settings_that_are_absent_or_empty_are_equal(base: dict[str, Any], head: dict[str, Any], equal: bool) -> None:
-    sides = (replace(BASE, settings=base), replace(HEAD, settings=head))
+    sides = (replace(BASE, settings=RunSettings.from_json(base)), replace(HEAD, settings=RunSettings.from_json(head)))
     assert (incomparable_because(*sides, ({"f"}, {"f"})) is None) is equal
     assert (sides[0].compared_settings == sides[1].compared_settings) is equal

@@ -16,7 +16,7 @@ from dctbench.compare import Rules
 from dctbench.compare.check_settings import check_settings
 from dctbench.compare.history import change_points, find_case, history
 from dctbench.errors import UsageError
-from dctbench.model import Result, Run
+from dctbench.model import Result, Run, RunSettings
 from dctbench.store import Store, open_store
 from dctbench.wording.history import sentences
 from tests.support.made import RUN, result
@@ -28,8 +28,9 @@ WOBBLE = (1.0, 1.02, 0.99, 1.01, 0.98, 1.015, 0.995)
 def add(store: Store, number: int, results: Sequence[Result], **settings: object) -> Run:
     """A run on the day of that number, whose plan is the cases of its results."""
     started = datetime.datetime(2026, 1, 1, 3, 4, tzinfo=datetime.UTC) + datetime.timedelta(days=number)
-    run = replace(RUN, id=f"{number:08x}{'0' * 8}", started_at=started.isoformat(timespec="microseconds"),
-                  settings={"cache": None, "isolation": "auto", "env": {}, **settings})  # fmt: skip
+    stored = RunSettings.from_json({"cache": None, "isolation": "auto", "env": {}, **settings})
+    moment = started.isoformat(timespec="microseconds")
+    run = replace(RUN, id=f"{number:08x}{'0' * 8}", started_at=moment, settings=stored)
     store.add_run(run, [one.case for one in results], rounds=1)
     store.add_results(run.id, results)
     return run
@@ -192,4 +193,9 @@ def test_the_base_side_of_a_check_is_no_part_of_a_series(tmp_path: Path) -> None
         add(store, 3, pair(1.0, None), check={"side": "head"})
         add(store, 4, pair(1.0, None), check=None)  # as an imported file may have it
         found = history(store, METHOD)
-    assert [point.run.settings.get("check", "none") for point in found.points] == ["none", {"side": "head"}, None]
+    stored = [point.run.settings.to_json() for point in found.points]
+    assert [settings.get("check", "none") for settings in stored] == [
+        "none",
+        {"side": "head"},
+        None,
+    ]

@@ -110,7 +110,7 @@ def test_the_allocator_is_explained_in_each_of_its_states() -> None:
     default = machine.allocator({}, "glibc 2.36")
     assert "page faults" in default.found
     advised = dict(re.findall(r'(MALLOC_\w+) = "(\d+)"', str(default.remedy)))
-    assert advised == {name: text for name, text in suites.load("ci").settings["env"].items() if "MALLOC" in name}
+    assert advised == {name: text for name, text in suites.load("ci").settings.env.items() if "MALLOC" in name}
     assert int(advised["MALLOC_MMAP_THRESHOLD_"]) <= 32 << 20  # glibc before 2.35 refuses more (mallopt(3))
     assert "[settings.env]" in str(default.remedy)
     kept = machine.allocator({"MALLOC_MMAP_THRESHOLD_": "9", "MALLOC_TRIM_THRESHOLD_": "9"}, "glibc 2.36")

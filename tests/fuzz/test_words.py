@@ -83,8 +83,8 @@ def sound(made: Suite) -> None:
     for key, axis in axes.NUMERIC_AXES.items():
         assert all(value is None or axis.minimum <= value <= grid.MAX_VALUE for value in made.axes[key])
     assert all(isinstance(word, str) for key in axes.WORD_AXES for word in made.axes[key])
-    assert 1 <= made.settings["rounds"] <= suites.MAX_ROUNDS
-    assert 0 < made.settings["case_timeout"] < math.inf
+    assert 1 <= made.settings.rounds <= suites.MAX_ROUNDS
+    assert 0 < made.settings.case_timeout < math.inf
 
 
 def check_suite(text: str) -> None:
@@ -140,7 +140,7 @@ def check_flags(given: dict[str, str]) -> None:
     arguments = [word for flag, value in given.items() for word in (flag, value)]
     try:
         flags: dict[str, Any] = run_command.make_context("run", arguments).params
-        sound(suite_from_flags(flags, {}))
+        sound(suite_from_flags(flags))
     except UsageError as refused:
         one_sentence(refused)
     except click.UsageError:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dctbench import __version__
-from dctbench.model import Case
+from dctbench.model import Case, RunSettings
 from dctbench.store import open_store
 from tests.reliability.layers import MENDED
 from tests.support import ROOT
@@ -33,7 +33,7 @@ def test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is
     cli: Cli, tmp_path: Path, version: str, words: str, flags: tuple[str, ...]
 ) -> None:
     done_already = result("sdpa", 64, 1e-3)
-    settings = {**RUN.settings, "rounds": 1, "prune": True, "isolation": "auto", "cache": None}
+    settings = RunSettings(rounds=1, case_timeout=120.0)
     begun = replace(RUN, dctbench_version=version, settings=settings)
     with open_store(str(tmp_path / STORE), create=True) as store:
         store.add_run(begun, [done_already.case, Case("none", 64)], rounds=1)

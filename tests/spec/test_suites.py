@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench.errors import UsageError
+from dctbench.model import RunSettings
 from dctbench.spec import axes, suites
 
 GOOD = """\
@@ -32,7 +33,7 @@ def test_a_suite_file_gives_axes_with_defaults_and_settings() -> None:
     assert made.axes["seq"] == [512, 1024, 3000]
     assert {"sdpa", "dct-x"} <= set(made.axes["impl"])
     assert made.axes["heads"] == (8,)
-    assert made.settings == {"rounds": 5, "case_timeout": 120.0, "env": {"MALLOC_TRIM_THRESHOLD_": "1"}}
+    assert made.settings == RunSettings(rounds=5, case_timeout=120.0, env={"MALLOC_TRIM_THRESHOLD_": "1"})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_every_shipped_suite_loads_and_says_what_it_is_for(name: str) -> None:
 
 
 def test_the_noise_is_measured_under_the_conditions_of_the_gate_that_it_is_for() -> None:
-    assert suites.load("noise").settings["env"] == suites.load("ci").settings["env"] != {}
+    assert suites.load("noise").settings.env == suites.load("ci").settings.env != {}
 
 
 def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path: Path) -> None:

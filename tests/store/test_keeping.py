@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.errors import StoreError
-from dctbench.model import Run
+from dctbench.model import Run, RunSettings
 from dctbench.store import open_store
 from dctbench.store.checking import about, damages
 from dctbench.store.contents import RunState
@@ -141,7 +141,11 @@ def test_what_may_go(keep: int | None, older_than: float | None, unfinished: boo
 
 def check_at(when: str, stored: int) -> RunState:
     made = state(0, stored)
-    return replace(made, planned=5, run=replace(made.run, started_at=when, settings={"check": {"side": "head"}}))
+    return replace(
+        made,
+        planned=5,
+        run=replace(made.run, started_at=when, settings=RunSettings(check={"side": "head"})),
+    )
 
 
 def test_a_check_may_go_after_a_day_however_much_it_measured_and_is_never_unfinished() -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import StoreError
-from dctbench.model import Baseline, Result
+from dctbench.model import Baseline, Result, RunSettings
 from dctbench.store import open_store, records, schema
 from dctbench.store.merging import Merged, merge
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -96,7 +96,7 @@ def test_a_store_merged_into_itself_stays_as_it_is(tmp_path: Path) -> None:
 def test_two_runs_of_one_id_that_differ_are_refused_by_name_and_nothing_is_written(tmp_path: Path) -> None:
     one = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)])
     with open_store(str(tmp_path / "b.sqlite"), create=True) as store:
-        store.add_run(replace(RUN, label="another", settings={"rounds": 9}), CASES, rounds=2)
+        store.add_run(replace(RUN, label="another", settings=RunSettings.from_json({"rounds": 9})), CASES, rounds=2)
     with pytest.raises(StoreError, match=rf"run {RUN.id} of .*b.sqlite is not the run .*label and settings"):
         merged(tmp_path / "all.sqlite", one, str(tmp_path / "b.sqlite"))
     with open_store(str(tmp_path / "all.sqlite")) as store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dctbench.model import Case, Environment, Measurement, Result, Run, Status
+from dctbench.model import Case, Environment, Measurement, Result, Run, RunSettings, Status
 
 FACTS = {
     "host": "bench-1", "cpu": "Test CPU", "cores_usable": 2, "torch": "2.13.0", "python": "3.11.7", "gpu": None,
@@ -18,7 +18,7 @@ RUN = Run(
     argv=("run", "--seq", "512"),
     started_at="2026-01-02T03:04:05.000000+00:00",
     dctbench_version="0.1.0",
-    settings={"case_timeout": 120.0, "env": {}},
+    settings=RunSettings.from_json({"case_timeout": 120.0, "env": {}}),
 )
 
 

@@ -47,8 +47,8 @@ def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes
     assert robust.quantile_upper_bound(range(robust.P99_SAMPLES - 1), 0.99) is None
     assert robust.quantile_upper_bound(range(robust.P99_SAMPLES), 0.99) is not None
     settings = suites.load(words.P99_SUITE).settings
-    rounds = settings["rounds"]
-    assert rounds * plan.samples_per_round(rounds, settings["samples"]) >= robust.P99_SAMPLES
+    rounds = settings.rounds
+    assert rounds * plan.samples_per_round(rounds, settings.samples or 0) >= robust.P99_SAMPLES
     assert f"--suite {words.P99_SUITE} --seq 64 " in words.p99_takes(Case("sdpa", 64))
 
 
@@ -57,7 +57,7 @@ def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
     command = re.search(r"dctbench (run .*) takes$", words.p99_takes(case))
     assert command
     flags = run.command.make_context("run", shlex.split(command[1])[1:]).params
-    asked = axes.suite_from_flags(flags, {})
+    asked = axes.suite_from_flags(flags)
     assert asked.name == words.P99_SUITE
     assert {one.shape for one in grid.expand_cases(asked.axes, lambda name: name.startswith("dct"))} == {case.shape}
     assert words.p99_takes(Case("sdpa", 64)).endswith(f"dctbench run --suite {words.P99_SUITE} --seq 64 takes")

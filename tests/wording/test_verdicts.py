@@ -20,7 +20,7 @@ from dctbench.compare.detectability import Detectability
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.junit import junit_xml
 from dctbench.exporters.verdicts import check_document, verdicts_csv
-from dctbench.model import Case, Verdict, VerdictKind
+from dctbench.model import Case, RunSettings, Verdict, VerdictKind
 from dctbench.page.regressions import section
 from dctbench.wording import verdict_sentences
 from dctbench.wording.markdown import escape
@@ -224,9 +224,9 @@ def test_a_check_without_a_change_says_so() -> None:
 
 def test_a_method_that_stands_for_every_base_is_named() -> None:
     settings = {"check": {"side": "head", "base": BASE.id, "base_impl": "full"}}
-    assert verdict_sentences.sides(outcome(SLOWER, head=replace(HEAD, settings=settings)))[0] == (
-        "base: full at each shape, main, run bbbbbbbb of 2026-01-01 10:20 UTC, dctbench 0.1.0"
-    )
+    assert verdict_sentences.sides(outcome(SLOWER, head=replace(HEAD, settings=RunSettings.from_json(settings))))[
+        0
+    ] == ("base: full at each shape, main, run bbbbbbbb of 2026-01-01 10:20 UTC, dctbench 0.1.0")
 
 
 def test_a_gate_that_can_prove_nothing_says_so_in_every_form() -> None:
@@ -244,13 +244,13 @@ def test_a_gate_that_can_prove_nothing_says_so_in_every_form() -> None:
 
 def test_what_makes_a_check_worth_little_is_said_in_every_form() -> None:
     settings = {"check": {"side": "head", "base": BASE.id, "base_impl": None, "warnings": ["both are one file"]}}
-    made = outcome(PASSED, exit_code=0, head=replace(HEAD, settings=settings))
+    made = outcome(PASSED, exit_code=0, head=replace(HEAD, settings=RunSettings.from_json(settings)))
     assert check_document(made)["warnings"] == ["both are one file"]
     assert "- both are one file\n" in verdicts_markdown(made)
     assert "- both are one file" in list(text_lines(made, 120, everything=False, by_words=False))
     assert 'name="warning.1" value="both are one file"' in junit_xml(made)
     assert list(section(made).doubts) == ["both are one file"]
-    other = replace(HEAD, settings={"check": {**settings["check"], "base": "c" * 16}})
+    other = replace(HEAD, settings=RunSettings.from_json({"check": {**settings["check"], "base": "c" * 16}}))
     assert (
         verdict_sentences.warnings(outcome(PASSED, head=other)) == []
     )  # compared with another run than the check's base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,11 +72,9 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     from dctbench.app import run as sweeping
     from dctbench.runs.lookup import known_reference, recorded
 
-    settings: dict[str, Any] = {"prune": True, "isolation": "auto", "cache": None}
-    if budgets.latency_p99 is not None:
-        settings["samples"] = P99_SAMPLES
     axes: dict[str, list[Any]] = {"seq": [length], **{key: [value] for key, value in wanted.items()}}
-    plan = suites.override(suites.load("quick"), axes, settings)
+    samples = None if budgets.latency_p99 is None else P99_SAMPLES
+    plan = suites.override(quick := suites.load("quick"), axes, replace(quick.settings, samples=samples))
     if flags["reference"] is not None:  # before minutes of measuring, not after them
         names = plan.axes["impl"]
         ratios = {name: plan.axes["ratio"] if catalog.implementation(name).uses_ratio else [None] for name in names}

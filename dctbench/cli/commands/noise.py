@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,8 +45,9 @@ def command(rounds: int | None, **flags: Any) -> int:
     """Measure the same code against itself (A/A): how far do two runs of nothing new differ on this machine?"""
     from dctbench.app import run as sweeping
 
-    settings = {"prune": True, "isolation": "auto", "cache": None, **({"rounds": rounds} if rounds else {})}
-    chosen = suites.override(suites.load("noise"), {}, settings)
+    chosen = suites.load("noise")
+    if rounds:
+        chosen = replace(chosen, settings=replace(chosen.settings, rounds=rounds))
     shown = {**flags, "label": "noise", "dry_run": False, "quiet": False}
     return sweeping.start(chosen, shown, present=lambda store, run: _present(store, run, flags["output_format"]))
 

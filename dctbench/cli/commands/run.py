@@ -96,7 +96,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
         settings["budget"] = parse_duration(flags["budget"], "--budget")
     if flags["case_timeout"] is not None:
         settings["case_timeout"] = parse_duration(flags["case_timeout"], "--case-timeout")
-    return run.start(axes.suite_from_flags(flags, settings), {**flags, "retry_failed": False})
+    return run.start(axes.suite_from_flags(flags, **settings), {**flags, "retry_failed": False})
 
 
 def _refuse_axes(ctx: click.Context) -> None:

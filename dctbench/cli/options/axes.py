@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -56,7 +57,7 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def suite_from_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> Suite:
+def suite_from_flags(flags: Mapping[str, Any], **settings: Any) -> Suite:
     """The suite that the flags of `axis_options` describe.
 
     Raises:
@@ -73,4 +74,4 @@ def suite_from_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> S
     context = click.get_current_context(silent=True)
     if context is not None and context.get_parameter_source("suite") is ParameterSource.DEFAULT_MAP:
         check_configured_suite(loaded, flags["suite"], own_axes="impl" not in axes)
-    return suites.override(loaded, axes, settings)
+    return suites.override(loaded, axes, replace(loaded.settings, **settings))

@@ -14,7 +14,7 @@ import pytest
 from dctbench.compare import Rules
 from dctbench.compare.check_settings import check_settings
 from dctbench.exporters.json_document import document, dumps
-from dctbench.model import Result
+from dctbench.model import Result, RunSettings
 from dctbench.store import open_store
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -192,7 +192,7 @@ def test_the_latest_run_answers_that_timed_a_method_at_the_length(cli: Cli, tmp_
 
 def test_a_run_by_itself_answers_before_one_that_took_turns_with_a_base(cli: Cli, tmp_path: Path) -> None:
     head = {"check": check_settings("head", ["sdpa"], Rules(), base=RUN.id, base_impl=None)}
-    turned = stored(tmp_path, 2, [result("sdpa", 1024), result("sdpa", 512)], settings=head)
+    turned = stored(tmp_path, 2, [result("sdpa", 1024), result("sdpa", 512)], settings=RunSettings.from_json(head))
     alone = stored(tmp_path, 1, [result("sdpa", 1024)])
     answered = cli("choose", "--seq", "1024").out
     assert f"rests on run {alone}" in answered

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dctbench.exporters.json_document import document, dumps
-from dctbench.model import Environment, Result, Run
+from dctbench.model import Environment, Result, Run, RunSettings
 from dctbench.store import open_store
 from dctbench.store.whole import add_whole_run
 from tests.support.command import Cli
@@ -120,8 +120,8 @@ def checked(tmp_path: Path, base: Sequence[Result], head: Sequence[Result], **ab
     rules = {"asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.25}
     head_check = {"side": "head", "base": BASE.id, "base_impl": None, **rules, **about}
     runs = (
-        replace(BASE, label="check (base)", settings={"check": {"side": "base", **rules}}),
-        replace(HEAD, label="check", settings={"check": head_check}),
+        replace(BASE, label="check (base)", settings=RunSettings.from_json({"check": {"side": "base", **rules}})),
+        replace(HEAD, label="check", settings=RunSettings.from_json({"check": head_check})),
     )
     with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
         for run, results in zip(runs, (base, head), strict=True):
@@ -173,8 +173,8 @@ def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_run_from_before_checks_or_with_odd_settings_is_compared_as_it_is(cli: Cli, tmp_path: Path) -> None:
     odd: dict[str, Any] = {"check": 5}
-    write(tmp_path / "base.json", replace(BASE, settings=odd), [result("full", 64, 1e-3)])
-    write(tmp_path / "head.json", replace(HEAD, settings=odd), [result("full", 64, 1e-3)])
+    write(tmp_path / "base.json", replace(BASE, settings=RunSettings.from_json(odd)), [result("full", 64, 1e-3)])
+    write(tmp_path / "head.json", replace(HEAD, settings=RunSettings.from_json(odd)), [result("full", 64, 1e-3)])
     assert cli(*FILES).code == 0
 
 
@@ -189,6 +189,6 @@ def test_the_report_of_a_check_compares_it_with_its_base_and_with_nothing_else_t
     assert "No baseline was named" not in page.read_text(encoding="utf-8")
     settings = {"check": {"side": "head", "base": str(tmp_path / "base.json"), "base_impl": None}}
     write(tmp_path / "base.json", BASE, base)
-    write(tmp_path / "head.json", replace(HEAD, settings=settings), head)
+    write(tmp_path / "head.json", replace(HEAD, settings=RunSettings.from_json(settings)), head)
     assert cli("report", "head.json").code == 0
     assert "No baseline was named" in page.read_text(encoding="utf-8")

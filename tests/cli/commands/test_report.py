@@ -66,7 +66,7 @@ def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> No
 
 def test_a_run_without_results_is_told_how_to_come_by_them(cli: Cli, tmp_path: Path) -> None:
     runs = [replace(RUN, id=letter * 16, settings=settings) for letter, settings in
-            (("a", RUN.settings), ("b", {**RUN.settings, "check": {"side": "head"}}))]  # fmt: skip
+            (("a", RUN.settings), ("b", replace(RUN.settings, check={"side": "head"})))]  # fmt: skip
     with open_store(str(tmp_path / "my results.sqlite"), create=True) as store:
         for run in runs:
             store.add_run(run, [result().case], rounds=1)
