@@ -23,7 +23,7 @@ import dctbench
 from dctbench.machine.environment import collect
 from dctbench.model import Case, Result
 from dctbench.store import Store, is_url, open_store
-from dctbench.store.checking import damages
+from dctbench.store.checking import find_damage
 from dctbench.store.merging import merge
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -107,7 +107,7 @@ def main() -> None:
 
         def check() -> None:
             with open_store(path) as store:
-                assert not damages(store)
+                assert not find_damage(store)
 
         rows.append(timed("open one run", one_run, options.tries * 4, 0.05))
         rows.append(timed("list runs", states, options.tries, 0.5))

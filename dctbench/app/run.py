@@ -28,7 +28,7 @@ from dctbench.model import Result, Run, RunSettings, Suite
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.scheduler.plan import SAMPLES_PER_CASE, Plan, make_plan, plan_cases, samples_per_round, sampling_seconds
 from dctbench.scheduler.sweep import run_sweep
-from dctbench.store import RETRIED, Store, clean_label, masked, results_of_machine
+from dctbench.store import RETRYABLE, Store, clean_label, masked, results_of_machine
 from dctbench.text.format import format_duration, pluralize
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError
@@ -85,10 +85,10 @@ def resume(flags: Mapping[str, Any]) -> int:
                     f"run {run.short_id} was begun in another environment ({next(iter(there))}, here {here})",
                     hint="start a new run here, or resume on the machine and versions it was begun with",
                 )
-            stored = store.continue_run(run)
+            stored = store.resume_run(run)
             plan = plan_cases(cases, run.settings, runner, stored)
             if flags["retry_failed"]:
-                stored = [result for result in stored if result.status not in RETRIED]
+                stored = [result for result in stored if result.status not in RETRYABLE]
             return _measure(run, plan, runner, store, stored, flags)
 
 
@@ -125,13 +125,13 @@ def _left_out(store: Store, run: Run) -> bool:
     stays accounts for, such as a shorter length that did not fit, is left out again.
     """
     results = store.results(run.id)
-    settled = {result.case for result in results if result.status not in RETRIED and result.status != "ok"}
+    settled = {result.case for result in results if result.status not in RETRYABLE and result.status != "ok"}
     limits: dict[tuple[object, ...], int] = {}
     for result in results:
         if result.status == "oom":
             limits[result.case.row] = min(result.case.seq_len, limits.get(result.case.row, result.case.seq_len))
     return any(
-        result.status in RETRIED
+        result.status in RETRYABLE
         and result.case not in settled
         and result.case.seq_len <= limits.get(result.case.row, result.case.seq_len)
         for result in results

@@ -21,7 +21,7 @@ from dctbench.errors import UsageError
 from dctbench.model import Case, Run, canonical_json
 from dctbench.stats.changepoint import LEAST_POINTS, level_starts
 from dctbench.stats.robust import Interval
-from dctbench.store.naming import LEAST_DIGITS
+from dctbench.store.naming import MIN_ID_DIGITS
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -96,7 +96,7 @@ def find_case(store: Store, text: str) -> Case:
     for state in reversed(store.runs()):
         plan, _ = store.plan(state.run.id)
         found = [case for case in plan if named and (case.name, case.seq_len) == (named["name"], length)]
-        if not found and len(text) >= LEAST_DIGITS:
+        if not found and len(text) >= MIN_ID_DIGITS:
             found = [case for case in plan if case.id.startswith(text)]
         if len(found) == 1:
             return found[0]

@@ -18,16 +18,16 @@ from dctbench.store.location import is_url, masked
 from dctbench.store.naming import checked_baseline_name, clean_label
 
 if TYPE_CHECKING:
-    from dctbench.store.contents import RETRIED, RunState, Store
+    from dctbench.store.contents import RETRYABLE, RunState, Store
 
-__all__ = ["RETRIED", "DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
+__all__ = ["RETRYABLE", "DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
            "checked_baseline_name", "clean_label", "is_url", "masked", "open_for_run", "open_store",
            "results_of_machine"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """The names that need SQLAlchemy, imported when they are first asked for."""
-    if name in ("RETRIED", "RunState", "Store"):
+    if name in ("RETRYABLE", "RunState", "Store"):
         from dctbench.store import contents
 
         return getattr(contents, name)

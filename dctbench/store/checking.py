@@ -13,7 +13,7 @@ from dctbench.store.errors import DamagedError
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class StoreInfo:
     """A store at a glance: `bytes` on disk, counts, and whether the file is a whole database (records unread)."""
 
     location: str
@@ -27,14 +27,14 @@ class About:
     whole: bool
 
 
-def about(store: Store) -> About:
+def store_info(store: Store) -> StoreInfo:
     """What `store info` shows, without reading every record.
 
     Raises:
         StoreError: when it cannot be read.
     """
     states = store.runs()
-    return About(
+    return StoreInfo(
         location=store.name,
         bytes=_bytes(store),
         schema=store.rows(sa.select(sa.func.max(schema.migrations.c.number).label("newest")))[0]["newest"],
@@ -47,7 +47,7 @@ def about(store: Store) -> About:
     )
 
 
-def damages(store: Store) -> list[str]:
+def find_damage(store: Store) -> list[str]:
     """Every damage found, in words; none in a whole store.
 
     Raises:
@@ -103,7 +103,7 @@ def _of_the_database(store: Store, pragma: str) -> list[str]:
     if store.engine.dialect.name != "sqlite":
         return []
     try:
-        with store.writing() as connection:
+        with store.transaction() as connection:
             said = [str(row[0]) for row in connection.exec_driver_sql(f"PRAGMA {pragma}(20)")]
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     except DamagedError as error:

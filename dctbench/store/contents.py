@@ -17,11 +17,11 @@ from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Sta
 from dctbench.store import records, schema
 from dctbench.store.engines import batches, insert, rows_of, transaction
 from dctbench.store.errors import DamagedError
-from dctbench.store.failures import remedy, translated
+from dctbench.store.failures import translated
 from dctbench.store.gc_pause import gc_paused
-from dctbench.store.naming import checked_baseline_name, run_named
+from dctbench.store.naming import checked_baseline_name, find_run_id
 
-RETRIED: frozenset[Status] = FAILED | {"skipped"}
+RETRYABLE: frozenset[Status] = FAILED | {"skipped"}
 """The statuses that a run which tries its failures again may replace: the failures, and what they kept from running."""
 
 
@@ -64,19 +64,19 @@ class Store:
     def add_run(self, run: Run, plan: Sequence[Case], rounds: int) -> None:
         """Store a run and its plan, before its first case is measured."""
         rows = [records.row_of_case(run.id, case, i, rounds) for i, case in enumerate(plan)]
-        with self.writing() as connection:
+        with self.transaction() as connection:
             connection.execute(self.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
             if rows:
                 connection.execute(self.insert(schema.cases).on_conflict_do_nothing(), rows)
 
-    def continue_run(self, run: Run) -> list[Result]:
+    def resume_run(self, run: Run) -> list[Result]:
         """The results that a stored run has already, when it is resumed in this store."""
         return self.results(run.id)
 
     def add_environment(self, run_id: str, environment: Environment) -> None:
         """Store where results of a run were taken; the first word on a (run, fingerprint, host) stays."""
         row = records.row_of_environment(run_id, environment)
-        with self.writing() as connection:
+        with self.transaction() as connection:
             connection.execute(self.insert(schema.environments).on_conflict_do_nothing(), row)
 
     def add_result(self, run_id: str, result: Result, *, retried: bool = False) -> bool:
@@ -100,14 +100,14 @@ class Store:
             statement = statement.on_conflict_do_update(
                 index_elements=list(table.primary_key),
                 set_={column.name: statement.excluded[column.name] for column in table.columns},
-                where=one_of(table.c.status, RETRIED),
+                where=one_of(table.c.status, RETRYABLE),
             )
         else:
             statement = statement.on_conflict_do_nothing()
         returning = statement.returning(table.c.round)
         stored = 0
         for some in batches([records.row_of_result(run_id, result) for result in results]):
-            with self.writing() as connection:
+            with self.transaction() as connection:
                 stored += len(connection.execute(returning, some).all())
         return stored
 
@@ -145,7 +145,7 @@ class Store:
         known = [(row["id"], row["label"]) for row in self.rows(query)]
         if not known:
             raise UsageError(f"the store {self.name} holds no runs", hint="measure something: dctbench run")
-        found = run_named(known, reference, self._run_of_baseline)
+        found = find_run_id(known, reference, self._run_of_baseline)
         if found is None:
             raise UsageError(f"no run {reference!r} in {self.name}", hint="see dctbench list runs")
         return self.state(found)
@@ -164,7 +164,7 @@ class Store:
         baseline = Baseline(checked_baseline_name(name), run_id, now)
         row = records.row_of_baseline(baseline)
         statement = self.insert(schema.baselines).values(row)
-        with self.writing() as connection:
+        with self.transaction() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
         return baseline
 
@@ -212,7 +212,6 @@ class Store:
                 if row["case_id"] not in places:
                     raise DamagedError(
                         f"the plan of run {run_id} lacks case {row['case_id']}, of which there are results",
-                        hint=remedy("damaged"),
                     )
                 place, case = places[row["case_id"]]
                 found.append((place, row["round"], records.result_of_row(row, case)))
@@ -233,7 +232,7 @@ class Store:
         row = records.row_of_calibration(fingerprint, calibration)
         statement = self.insert(schema.calibrations).values(row)
         keys = list(schema.calibrations.primary_key)
-        with self.writing() as connection:
+        with self.transaction() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
 
     def calibration(self, fingerprint: str, device: str = "cpu") -> Calibration | None:
@@ -274,7 +273,7 @@ class Store:
         return lambda table: insert(self.engine, table)
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[sa.Connection]:
         """A transaction; committed and durable when this has been left without an error."""
         with translated(self.name), transaction(self.engine) as connection:
             yield connection

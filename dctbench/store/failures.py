@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
-from dctbench.store.errors import DamagedError, UnreachableError
+from dctbench.store.errors import SALVAGE, DamagedError, UnreachableError
 from dctbench.store.location import is_url, masked
 from dctbench.text.format import format_size
 
@@ -19,10 +19,6 @@ NOT_UTF8 = "Could not decode"
 """How sqlite3 begins to say that a text is not UTF-8."""
 _ELSEWHERE = "name another with --store"
 _WHOLE = "everything stored so far is whole: make room and do it again; a run goes on with dctbench run --resume"
-_SALVAGE = (
-    "it is left as it is. Keep what is whole in a new store: `dctbench store merge DAMAGED --into NEW`, "
-    "or `sqlite3 DAMAGED .recover | sqlite3 NEW`"
-)
 _REMEDIES = {
     "no longer there": "put it back where it was, and go on with dctbench run --resume",
     "foreign key": "its run was removed, or the store replaced by another, while it was measured: measure again",
@@ -34,10 +30,9 @@ _REMEDIES = {
     "read-only": f"the file or its folder cannot be written; {_ELSEWHERE}",
     "unable to open": f"the file or its folder cannot be opened; {_ELSEWHERE}",
     "not a directory": f"a part of its path is a file; {_ELSEWHERE}",
-    "not a database": _SALVAGE,
-    "malformed": _SALVAGE,
-    "damaged": _SALVAGE,
-    NOT_UTF8.lower(): _SALVAGE,
+    "not a database": SALVAGE,
+    "malformed": SALVAGE,
+    NOT_UTF8.lower(): SALVAGE,
     "locked": "another process holds it; try again when that is done",
     "authentication failed": "check user and password; a password may stand in ~/.pgpass instead of the URL",
     "no password supplied": "put the password into ~/.pgpass, PGPASSWORD or the URL",

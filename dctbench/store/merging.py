@@ -31,7 +31,7 @@ Damaged = list[tuple[Mapping[str, Any], str]]
 
 
 @dataclass(slots=True)
-class Merged:
+class MergeSummary:
     """What a merge did: `results` that were new of all `seen`, those that took the place of worse ones (`replaced`),
     `baselines` that were set, and what was `damaged` and cost `left_out` results.
 
@@ -47,14 +47,14 @@ class Merged:
     damaged: list[str] = field(default_factory=list)
 
 
-def merge(sources: Sequence[Store], into: Store) -> Merged:
+def merge(sources: Sequence[Store], into: Store) -> MergeSummary:
     """Copy everything whole that `sources` hold and `into` lacks.
 
     Raises:
         StoreError: naming both runs, before anything is written, when two different runs bear one id; or when a store
             cannot be read or written.
     """
-    done = Merged()
+    done = MergeSummary()
     runs = [(source, _runs(source, done)) for source in sources]
     _refuse_conflicts([(into, into.rows(sa.select(schema.runs))), *runs])
     for source, found in runs:
@@ -67,7 +67,7 @@ def merge(sources: Sequence[Store], into: Store) -> Merged:
     return done
 
 
-def _runs(source: Store, done: Merged) -> Rows:
+def _runs(source: Store, done: MergeSummary) -> Rows:
     """The whole runs; every other is named with the number of its results, which are left out with it."""
     whole, damaged = _parted("runs", source.rows(sa.select(schema.runs)))
     for run, _ in damaged:
@@ -98,7 +98,7 @@ def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
                 )
 
 
-def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: Merged) -> None:
+def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: MergeSummary) -> None:
     try:
         cases, environments, results = _rows_of_run(source, run["id"])
     except DamagedError as error:  # a page that cannot be read; other runs may lie elsewhere
@@ -109,7 +109,7 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: Merged)
     kept = _with_plan(run["id"], planned, unplanned, whole, done)
     done.left_out += len(results) - len(kept)
     known = _whole("environments", environments, done)
-    with into.writing() as connection:
+    with into.transaction() as connection:
         connection.execute(earlier(into, schema.runs, ("started_at", "sha256")), run)
         if planned:
             connection.execute(earlier(into, schema.cases, ("rounds", "position", "sha256")), planned)
@@ -119,7 +119,7 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: Merged)
     missing = into.insert(schema.results).on_conflict_do_nothing().returning(schema.results.c.round)
     better = earlier(into, schema.results, ("status", "stored_at", "sha256")).returning(schema.results.c.round)
     for some in batches(kept):
-        with into.writing() as connection:
+        with into.transaction() as connection:
             new = len(connection.execute(missing, some).all())
             replaced = len(connection.execute(better, some).all()) if new < len(some) else 0
         done.results += new
@@ -133,7 +133,7 @@ def _rows_of_run(source: Store, run_id: str) -> tuple[Rows, Rows, Rows]:
 
     In one order always: of two merges that meet in the same rows, the second waits and none is a deadlock.
     """
-    with source.writing() as connection:
+    with source.transaction() as connection:
         cases, environments, results = (
             rows_of(connection, sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key))
             for table in (schema.cases, schema.environments, schema.results)
@@ -141,7 +141,7 @@ def _rows_of_run(source: Store, run_id: str) -> tuple[Rows, Rows, Rows]:
     return cases, environments, results
 
 
-def _with_plan(run_id: str, planned: Rows, unplanned: Damaged, results: Rows, done: Merged) -> Rows:
+def _with_plan(run_id: str, planned: Rows, unplanned: Damaged, results: Rows, done: MergeSummary) -> Rows:
     """The results whose case is planned; nothing would show the others, so they are named, case by case."""
     known = {row["case_id"] for row in planned}
     without = Counter(row["case_id"] for row in results if row["case_id"] not in known)
@@ -153,7 +153,7 @@ def _with_plan(run_id: str, planned: Rows, unplanned: Damaged, results: Rows, do
     return [row for row in results if row["case_id"] in known]
 
 
-def _leave_run_out(run_id: str, number: int | None, why: str, done: Merged) -> None:
+def _leave_run_out(run_id: str, number: int | None, why: str, done: MergeSummary) -> None:
     done.left_out += number or 0
     results = "an unknown number of results" if number is None else pluralize(number, "result")
     done.damaged.append(sanitize_text(f"run {run_id} with {results}, {why}"))
@@ -170,7 +170,7 @@ def _number(source: Store, run_id: str) -> int | None:
 
 
 @contextmanager
-def _readable(what: str, done: Merged) -> Iterator[None]:
+def _readable(what: str, done: MergeSummary) -> Iterator[None]:
     """Go on with all else where that cannot be read."""
     try:
         yield
@@ -178,7 +178,7 @@ def _readable(what: str, done: Merged) -> Iterator[None]:
         done.damaged.append(f"{what}: {error.message}")
 
 
-def _merge_calibrations(source: Store, into: Store, done: Merged) -> None:
+def _merge_calibrations(source: Store, into: Store, done: MergeSummary) -> None:
     """Of two calibrations of one device the later one stays, as when it is measured again."""
     for row in _whole("calibrations", source.rows(sa.select(schema.calibrations)), done):
         ours = records.calibration_of_row(row)
@@ -187,7 +187,7 @@ def _merge_calibrations(source: Store, into: Store, done: Merged) -> None:
             into.add_calibration(row["fingerprint"], ours)
 
 
-def _merge_baselines(source: Store, into: Store, done: Merged) -> None:
+def _merge_baselines(source: Store, into: Store, done: MergeSummary) -> None:
     """Of two runs that bear one name the later named stays, as when the name is given again."""
     runs = {row["id"] for row in into.rows(sa.select(schema.runs.c.id))}
     statement = _later(into, schema.baselines, ("saved_at", "sha256")).returning(schema.baselines.c.name)
@@ -195,11 +195,11 @@ def _merge_baselines(source: Store, into: Store, done: Merged) -> None:
         if row["run_id"] not in runs:
             done.damaged.append(f"the baseline {row['name']!r}, since its run {row['run_id']} is not there")
             continue
-        with into.writing() as connection:
+        with into.transaction() as connection:
             done.baselines += len(connection.execute(statement, row).all())
 
 
-def _whole(table: str, rows: Rows, done: Merged) -> Rows:
+def _whole(table: str, rows: Rows, done: MergeSummary) -> Rows:
     whole, damaged = _parted(table, rows)
     done.damaged += (text for _, text in damaged)
     return whole

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dctbench.errors import UsageError
 
 MAX_NAME = 200
-LEAST_DIGITS = 4
+MIN_ID_DIGITS = 4
 """From so many digits on the start of an id stands for it."""
 
 
@@ -39,7 +39,7 @@ def checked_baseline_name(name: str) -> str:
     raise UsageError(f"the baseline's name {shown!r} {problem}", hint="name it such as main or release-1.2")
 
 
-def run_named(
+def find_run_id(
     known: Sequence[tuple[str, str | None]], reference: str, run_of_baseline: Callable[[str], str | None]
 ) -> str | None:
     """The id of the run that a reference means by id, `latest`, label or baseline, in this order; None where by none.
@@ -59,7 +59,7 @@ def run_named(
         if steps >= len(known):
             raise UsageError(f"no run {reference!r}: the store holds {len(known)}", hint="see dctbench list runs")
         return known[-1 - steps][0]
-    starting = [id for id, _ in known if id.startswith(reference)] if len(reference) >= LEAST_DIGITS else []
+    starting = [id for id, _ in known if id.startswith(reference)] if len(reference) >= MIN_ID_DIGITS else []
     if len(starting) == 1 or reference in starting:
         return reference if reference in starting else starting[0]
     labelled = [id for id, label in known if label == reference]

@@ -19,7 +19,7 @@ from dctbench.store import schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
 from dctbench.store.errors import DamagedError, MissingError
-from dctbench.store.failures import remedy, translated
+from dctbench.store.failures import translated
 from dctbench.store.location import is_url, masked
 
 _MAGIC = b"SQLite format 3\x00"
@@ -60,7 +60,7 @@ def _open_file(location: str, create: bool) -> Store:
     with translated(location), engine.connect() as connection:
         newest = _newest(connection)
     if newest is None:
-        raise DamagedError(f"store {location}: no migration is recorded in it", hint=remedy("damaged"))
+        raise DamagedError(f"store {location}: no migration is recorded in it")
     _bring_up_to_date(engine, location, newest)
     return Store(engine, location)
 

@@ -67,9 +67,9 @@ class _Outboxed(Store):
         self._run = run, plan, rounds
         self._either(lambda: Store.add_run(self, run, plan, rounds))
 
-    def continue_run(self, run: Run) -> list[Result]:
+    def resume_run(self, run: Run) -> list[Result]:
         """As of `Store`; the outbox may come to need what the server holds of it."""
-        results = super().continue_run(run)
+        results = super().resume_run(run)
         self._run = (run, *self.plan(run.id))
         self._environments = list(self.environments(run.id).values())
         self._results = {(result.case, result.round): result for result in results}

@@ -67,7 +67,7 @@ def split_by_baseline(
     return [s for s in states if s.run.id not in named], [s for s in states if s.run.id in named]
 
 
-def remove(store: Store, run_ids: Sequence[str]) -> None:
+def remove_runs(store: Store, run_ids: Sequence[str]) -> None:
     """Delete runs with everything that belongs to them, one transaction each, and give the space back.
 
     The database itself refuses to lose a run that a baseline points to, should it have been named meanwhile.
@@ -76,7 +76,7 @@ def remove(store: Store, run_ids: Sequence[str]) -> None:
         StoreError: when the store cannot be written; what was deleted until then is gone, the rest untouched.
     """
     for run_id in run_ids:
-        with store.writing() as connection:
+        with store.transaction() as connection:
             for table in (schema.results, schema.cases, schema.environments):
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
@@ -95,7 +95,7 @@ def forget_baseline(store: Store, name: str) -> str:
     known = {row["name"]: row["run_id"] for row in store.rows(sa.select(table.c.name, table.c.run_id))}
     if name not in known:
         raise catalog.unknown("baseline", name, known)
-    with store.writing() as connection:
+    with store.transaction() as connection:
         connection.execute(sa.delete(table).where(table.c.name == name))
     return str(known[name])
 

@@ -19,8 +19,7 @@ import msgspec
 
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, RunSettings, canonical_json
-from dctbench.store.errors import DamagedError
-from dctbench.store.failures import remedy
+from dctbench.store.errors import SALVAGE, DamagedError
 from dctbench.text.sanitize import sanitize_text
 
 Row = dict[str, Any]
@@ -221,7 +220,7 @@ def baseline_of_row(row: Mapping[str, Any]) -> Baseline:
     return Baseline(row["name"], row["run_id"], row["saved_at"])
 
 
-def verify(table: str, row: Mapping[str, Any], hint: str | None = None) -> None:
+def verify(table: str, row: Mapping[str, Any], hint: str = SALVAGE) -> None:
     """Check a row's seal.
 
     Raises:
@@ -229,7 +228,7 @@ def verify(table: str, row: Mapping[str, Any], hint: str | None = None) -> None:
     """
     damage = damaged(table, row)
     if damage is not None:
-        raise DamagedError(damage, hint=hint or remedy("damaged"))
+        raise DamagedError(damage, hint=hint)
 
 
 def damaged(table: str, row: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from dctbench.compare import TOLERANCES, Rules
 from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import suites
 from dctbench.store import open_store
-from dctbench.store.whole import add_whole_run
+from dctbench.store.importing import import_run
 from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.outcomes import in_rounds
 
@@ -24,7 +24,7 @@ def test_the_noise_that_was_measured_is_the_cpus_also_where_a_gpu_is_checked_bes
     store = str(tmp_path / "results.sqlite")
     still = [*in_rounds("sdpa", [4e-3] * 6), *in_rounds("dct-x", [2e-3, 2.001e-3] * 3, ratio=8)]
     with open_store(store, create=True) as opened:
-        add_whole_run(opened, replace(RUN, suite="noise"), [ENVIRONMENT], still)
+        import_run(opened, replace(RUN, suite="noise"), [ENVIRONMENT], still)
     wanted = suites.override(suites.load("ci"), {"device": devices}, {})
     found = default_tolerances(wanted, store, ENVIRONMENT.fingerprint)
     assert found == {**TOLERANCES, "cpu": cpu}

@@ -16,7 +16,7 @@ from dctbench.importers import read_file
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
 from dctbench.store import open_store
-from dctbench.store.checking import damages
+from dctbench.store.checking import find_damage
 from tests.fuzz.command import assert_refused, command, folder, left_in
 from tests.fuzz.documents import VALID, any_file
 
@@ -55,7 +55,7 @@ def check_any_file(data: bytes, *, pages: bool = False) -> None:
             stored = store.results(run.id)
             assert stored == results
             assert store.environments(run.id) == environments
-            assert damages(store) == []
+            assert find_damage(store) == []
         found = RecordedRun(run, environments, stored, store_plan(place))
         check_what_is_made_of_it(found, place, pages)
 

@@ -18,7 +18,7 @@ FULL_DISK = "tests/reliability/test_full_disk.py::"
 POSTGRESQL = "tests/store/test_postgresql.py::"
 BAD_FILES = "tests/reliability/test_bad_files.py::"
 TWO_RUNS = "tests/reliability/test_two_runs.py::"
-LOSING = "tests/store/test_losing.py::"
+DURABILITY = "tests/store/test_durability.py::"
 RESUME = "tests/reliability/test_resume.py::"
 ISOLATION = "tests/runners/test_isolation.py::"
 ANSWERS = "tests/runners/test_responses.py::"
@@ -81,14 +81,14 @@ MATRIX: dict[str, tuple[str, ...]] = {
     ),
     "--retry-failed": (RESUME + "test_failures_are_tried_again_only_when_asked_and_what_was_measured_stays",),
     "kill -9 of a merge, an import or a prune": (
-        LOSING + "test_a_merge_that_is_killed_damages_nothing_and_is_done_again",
-        LOSING + "test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing",
-        LOSING + "test_a_prune_that_is_killed_leaves_every_run_whole_or_gone",
+        DURABILITY + "test_a_merge_that_is_killed_damages_nothing_and_is_done_again",
+        DURABILITY + "test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing",
+        DURABILITY + "test_a_prune_that_is_killed_leaves_every_run_whole_or_gone",
     ),
     "a store that is moved, pruned or merged into under a run": (
-        LOSING + "test_a_store_that_is_moved_away_is_missed_and_nothing_is_put_in_its_place",
-        LOSING + "test_a_result_whose_run_was_removed_meanwhile_is_refused_with_the_cause",
-        LOSING + "test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other",
+        DURABILITY + "test_a_store_that_is_moved_away_is_missed_and_nothing_is_put_in_its_place",
+        DURABILITY + "test_a_result_whose_run_was_removed_meanwhile_is_refused_with_the_cause",
+        DURABILITY + "test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other",
     ),
     "disk full": (
         FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",
@@ -140,9 +140,9 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "tests/spec/test_suites.py::test_any_text_is_a_suite_or_a_usage_error",
         "tests/importers/test_json_document.py::test_what_is_wrong_is_named_with_its_place",
         "tests/fuzz/test_importers.py::test_any_file_is_a_whole_run_or_a_refusal",
-        "tests/fuzz/test_words.py::test_any_suite_file_is_a_suite_or_one_sentence",
-        "tests/fuzz/test_words.py::test_any_flags_give_a_suite_or_one_sentence",
-        "tests/fuzz/test_words.py::test_any_configuration_is_taken_or_one_sentence",
+        "tests/fuzz/test_user_input.py::test_any_suite_file_is_a_suite_or_one_sentence",
+        "tests/fuzz/test_user_input.py::test_any_flags_give_a_suite_or_one_sentence",
+        "tests/fuzz/test_user_input.py::test_any_configuration_is_taken_or_one_sentence",
     ),
     "bad baselines": (
         CHECK + "test_a_wrong_flag_is_one_sentence_and_measures_nothing",

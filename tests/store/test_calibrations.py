@@ -13,7 +13,7 @@ import pytest
 from dctbench.errors import StoreError
 from dctbench.machine.calibration import Calibration
 from dctbench.store import open_store, schema
-from dctbench.store.checking import damages
+from dctbench.store.checking import find_damage
 from tests.support.made import ENVIRONMENT, RUN, result
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -82,7 +82,7 @@ def test_a_store_of_every_old_schema_is_upgraded_and_readable(old: Path) -> None
         assert store.baselines() == []  # the first three schemas had none
         store.save_baseline("main", RUN.id)
         assert store.find_run("main").run == RUN
-        assert damages(store) == []
+        assert find_damage(store) == []
 
 
 def test_an_upgraded_store_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse, read_file
 from dctbench.model import SCHEMA_VERSION, STATUSES
 from dctbench.store import open_store, schema
-from dctbench.store.checking import damages
+from dctbench.store.checking import find_damage
 from tests.store.test_calibrations import CALIBRATION, FIXTURES, SCHEMAS
 from tests.support.command import Cli
 from tests.support.made import RUN
@@ -50,7 +50,7 @@ def test_a_store_keeps_the_same_run_with_its_unfinished_plan(tmp_path: Path, num
     path = shutil.copy(FIXTURES / f"schema-{number}.sqlite", tmp_path / "old.sqlite")
     run, environments, results = read_file(str(WHOLE_RUN))
     with open_store(str(path)) as store:
-        assert damages(store) == []
+        assert find_damage(store) == []
         state = store.state(run.id)
         assert (state.run, state.planned, state.stored, state.complete) == (run, 33, 22, False)
         assert store.results(run.id) == results

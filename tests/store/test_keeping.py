@@ -14,9 +14,9 @@ import pytest
 from dctbench.errors import StoreError
 from dctbench.model import Run, RunSettings
 from dctbench.store import open_store
-from dctbench.store.checking import about, damages
+from dctbench.store.checking import find_damage, store_info
 from dctbench.store.contents import RunState
-from dctbench.store.pruning import removable, remove, split_by_baseline
+from dctbench.store.pruning import removable, remove_runs, split_by_baseline
 from tests.store.test_calibrations import CALIBRATION
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -49,13 +49,13 @@ def test_what_a_killed_writer_left_half_done_is_rolled_back_on_opening(path: Pat
     assert path.with_name(path.name + "-journal").stat().st_size > 0
     with open_store(str(path)) as store:
         assert store.results(RUN.id) == [result()]
-        assert damages(store) == []
+        assert find_damage(store) == []
 
 
 def test_a_whole_store_has_no_damages_and_says_what_it_holds(path: Path) -> None:
     with open_store(str(path)) as store:
-        assert damages(store) == []
-        found = about(store)
+        assert find_damage(store) == []
+        found = store_info(store)
     assert (found.runs, found.unfinished, found.results, found.failed, found.whole) == (1, 1, 1, 0, True)
     assert found.bytes == path.stat().st_size
 
@@ -78,7 +78,7 @@ def test_every_changed_record_is_named(path: Path, table: str, column: str, word
         connection.execute(f"UPDATE {table} SET {column} = '9'")
     connection.close()
     with open_store(str(path)) as store:
-        [damage] = damages(store)
+        [damage] = find_damage(store)
     assert damage.startswith(words)
     assert damage.endswith("is damaged")
 
@@ -87,15 +87,15 @@ def test_results_without_a_plan_or_a_run_are_named(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM cases")
     with open_store(str(path)) as store:
-        assert "lacks case" in damages(store)[0]
+        assert "lacks case" in find_damage(store)[0]
         with pytest.raises(StoreError, match="lacks case"):
             store.results(RUN.id)
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM runs")
     connection.close()
     with open_store(str(path)) as store:
-        assert any("belongs to no run" in damage for damage in damages(store))
-        assert f"the baseline 'main' points to run {RUN.id}, which is not there" in damages(store)
+        assert any("belongs to no run" in damage for damage in find_damage(store))
+        assert f"the baseline 'main' points to run {RUN.id}, which is not there" in find_damage(store)
 
 
 def test_an_overwritten_page_is_named(path: Path) -> None:
@@ -106,7 +106,7 @@ def test_an_overwritten_page_is_named(path: Path) -> None:
         path.write_bytes(whole[: page * size] + b"\xa5" * size + whole[(page + 1) * size :])
         try:
             with open_store(str(path)) as store:
-                found += bool(damages(store))
+                found += bool(find_damage(store))
         except StoreError:
             found += 1
     assert found >= len(whole) // size - 2  # a free or unused page may hold anything
@@ -171,10 +171,10 @@ def test_removing_a_run_leaves_the_others_and_gives_the_space_back(path: Path) -
         store.add_run(large, [result().case], rounds=1)
         store.add_result(large.id, result(seconds=[1.0] * 100_000))
         before = path.stat().st_size
-        remove(store, [large.id])
+        remove_runs(store, [large.id])
         assert [one.run for one in store.runs()] == [RUN]
         assert store.results(RUN.id) == [result()]
-        assert damages(store) == []
+        assert find_damage(store) == []
     assert path.stat().st_size < before / 2
 
 
@@ -184,12 +184,12 @@ def test_a_run_that_a_baseline_points_to_stays_until_the_name_moves_on(path: Pat
         store.add_run(other, [result().case], rounds=1)
         assert split_by_baseline(store.runs(), store.baselines()) == ([store.state(other.id)], [store.state(RUN.id)])
         with pytest.raises(StoreError):
-            remove(store, [RUN.id])  # named by somebody else after this command had looked
+            remove_runs(store, [RUN.id])  # named by somebody else after this command had looked
         assert store.results(RUN.id) == [result()]
         store.save_baseline("main", other.id)
-        remove(store, [RUN.id])
+        remove_runs(store, [RUN.id])
         assert [one.run for one in store.runs()] == [other]
-        assert damages(store) == []
+        assert find_damage(store) == []
 
 
 def test_a_store_is_made_at_once_by_many(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dctbench.errors import StoreError
 from dctbench.model import Baseline, Result, RunSettings
 from dctbench.store import open_store, records, schema
-from dctbench.store.merging import Merged, merge
+from dctbench.store.merging import MergeSummary, merge
 from tests.support.made import ENVIRONMENT, RUN, result
 
 CASES = [result("sdpa", n).case for n in (64, 128)]
@@ -41,7 +41,7 @@ def part(path: Path, results: Sequence[Result], second: int = 5) -> str:
     return str(path)
 
 
-def merged(into: Path, *sources: str) -> Merged:
+def merged(into: Path, *sources: str) -> MergeSummary:
     with open_store(str(into), create=True) as target:
         opened = [open_store(source) for source in sources]
         return merge(opened, target)
@@ -120,7 +120,7 @@ def naming(path: Path, baselines: dict[str, tuple[int, int]]) -> str:
         for run in RUNS:
             store.add_run(run, CASES, rounds=1)
         if rows:
-            with store.writing() as connection:
+            with store.transaction() as connection:
                 connection.execute(store.insert(schema.baselines), rows)
     return str(path)
 

@@ -16,10 +16,10 @@ from dctbench.errors import StoreError, UsageError
 from dctbench.importers import pytest_benchmark
 from dctbench.model import Result
 from dctbench.store import UnreachableError, engines, masked, open_store, results_of_machine, schema
-from dctbench.store.checking import about, damages
+from dctbench.store.checking import find_damage, store_info
+from dctbench.store.importing import import_run
 from dctbench.store.merging import merge
-from dctbench.store.pruning import remove
-from dctbench.store.whole import add_whole_run
+from dctbench.store.pruning import remove_runs
 from tests.store.test_calibrations import CALIBRATION
 from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.postgresql import PASSWORD, Server
@@ -52,8 +52,8 @@ def test_what_goes_in_comes_out_once(url: str) -> None:
         assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
         store.add_calibration("here", CALIBRATION)
         assert store.calibration("here") == CALIBRATION
-        assert damages(store) == []
-        assert (about(store).results, about(store).baselines) == (3, 1)
+        assert find_damage(store) == []
+        assert (store_info(store).results, store_info(store).baselines) == (3, 1)
     assert results_of_machine(url, ENVIRONMENT.fingerprint) == RESULTS
 
 
@@ -107,7 +107,7 @@ def test_pushes_of_overlapping_stores_at_once_lose_nothing(url: str, tmp_path: P
     assert not failures
     with open_store(url) as server:
         assert all(sorted(map(key, server.results(run.id))) == sorted(map(key, results)) for run in runs)
-        assert damages(server) == []
+        assert find_damage(server) == []
 
 
 def key(one: Result) -> tuple[int, int]:
@@ -118,7 +118,7 @@ def test_a_changed_record_is_found_and_named(postgresql: Server, url: str) -> No
     fill(url)
     postgresql.query("UPDATE results SET record = record || ' ' WHERE status = 'error'", url.rpartition("/")[2])
     with open_store(url) as store:
-        [damage] = damages(store)
+        [damage] = find_damage(store)
     assert RESULTS[2].case.id in damage
 
 
@@ -127,13 +127,13 @@ def test_pruning_removes_a_run_with_all_of_it(url: str) -> None:
     other = replace(RUN, id="fedcba9876543210")
     with open_store(url) as store:
         with pytest.raises(StoreError):
-            remove(store, [RUN.id])  # main points there
+            remove_runs(store, [RUN.id])  # main points there
         assert store.results(RUN.id) == RESULTS
         store.add_run(other, [], rounds=1)
         store.save_baseline("main", other.id)
-        remove(store, [RUN.id])
+        remove_runs(store, [RUN.id])
         assert [state.run for state in store.runs()] == [other]
-        assert about(store).results == 0
+        assert store_info(store).results == 0
 
 
 def test_an_imported_version_fits_its_column(url: str) -> None:
@@ -141,7 +141,7 @@ def test_an_imported_version_fits_its_column(url: str) -> None:
     document = json.loads(file.read_text(encoding="utf-8")) | {"version": "9.9.9" * 8}
     run, environments, results = pytest_benchmark.parse(json.dumps(document).encode())
     with open_store(url, create=True) as store:
-        assert add_whole_run(store, run, environments.values(), results) == 2
+        assert import_run(store, run, environments.values(), results) == 2
         assert store.state(run.id).run == run
 
 
@@ -246,13 +246,13 @@ def test_each_question_has_its_own_time(url: str, monkeypatch: pytest.MonkeyPatc
     fill(url)
     monkeypatch.setattr(engines, "ANSWER_SECONDS", 1.0)
     with open_store(url) as store:
-        with store.writing() as connection:
+        with store.transaction() as connection:
             for _ in range(4):
                 connection.execute(sa.select(sa.func.pg_sleep(0.4)))
             time.sleep(1.2)  # nothing was asked: nobody was late
             connection.execute(sa.select(sa.func.pg_sleep(0.4)))
         begun = time.monotonic()
-        with pytest.raises(UnreachableError), store.writing() as connection:
+        with pytest.raises(UnreachableError), store.transaction() as connection:
             connection.execute(sa.select(sa.func.pg_sleep(20)))
         assert time.monotonic() - begun < 10
         assert store.results(RUN.id) == RESULTS

@@ -28,10 +28,10 @@ def command(file: str, store: str) -> int:
 
     run, environments, results = read_file(file)
     from dctbench.store import open_store
-    from dctbench.store.whole import add_whole_run
+    from dctbench.store.importing import import_run
 
     with open_store(store, create=True) as opened:
-        new = add_whole_run(opened, run, list(environments.values()), results)
+        new = import_run(opened, run, list(environments.values()), results)
         name = opened.name
     count = pluralize(len(results), "result")
     told = count if new == len(results) else f"{count}, {new or 'none'} of them new"

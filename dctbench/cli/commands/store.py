@@ -18,7 +18,7 @@ from dctbench.text.parse import parse_duration
 
 if TYPE_CHECKING:
     from dctbench.store import Store
-    from dctbench.store.merging import Merged
+    from dctbench.store.merging import MergeSummary
 
 _PRUNE, _MERGE = "For prune", "For merge"
 _DAY = 86400.0
@@ -68,10 +68,10 @@ def command(ctx: click.Context, /, what: str, others: Sequence[str], **flags: An
 
 def _info(others: Sequence[str], flags: Flags) -> int:
     from dctbench.store import open_store
-    from dctbench.store.checking import about
+    from dctbench.store.checking import store_info
 
     with open_store(flags["store"]) as store:
-        found = about(store)
+        found = store_info(store)
     shown = asdict(found)
     if flags["output_format"] in ("table", "md"):
         shown |= {"bytes": format_size(found.bytes), "whole": "yes" if found.whole else "damaged: dctbench store check"}
@@ -82,23 +82,22 @@ def _info(others: Sequence[str], flags: Flags) -> int:
 
 def _check(others: Sequence[str], flags: Flags) -> int:
     from dctbench.store import DamagedError, open_store
-    from dctbench.store.checking import damages
-    from dctbench.store.failures import remedy
+    from dctbench.store.checking import find_damage
 
     with open_store(flags["store"]) as store:
-        found = damages(store)
+        found = find_damage(store)
         name = store.name
     if flags["output_format"] != "table" or found:
         _print([{"damage": text} for text in found], flags)
     if found:
-        raise DamagedError(f"store {name}: {pluralize(len(found), 'damage')} found", hint=remedy("damaged"))
+        raise DamagedError(f"store {name}: {pluralize(len(found), 'damage')} found")
     click.echo(f"{name}: every record is what was written", err=True)
     return errors.EXIT_OK
 
 
 def _prune(others: Sequence[str], flags: Flags) -> int:
     from dctbench.store import open_store
-    from dctbench.store.pruning import removable, remove, split_by_baseline
+    from dctbench.store.pruning import removable, remove_runs, split_by_baseline
 
     if flags["keep"] is None and flags["older_than"] is None:
         raise errors.UsageError("nothing says what to prune", hint="add --keep 10, --older-than 30d, or both")
@@ -132,7 +131,7 @@ def _prune(others: Sequence[str], flags: Flags) -> int:
         if not flags["yes"] and not click.confirm(question, err=True):
             click.echo("nothing was removed", err=True)
             return errors.EXIT_OK
-        remove(store, [state.run.id for state in old])
+        remove_runs(store, [state.run.id for state in old])
         click.echo(f"removed {pluralize(len(old), 'run')}, {len(states) - len(old)} left in {store.name}", err=True)
     return errors.EXIT_OK
 
@@ -174,7 +173,7 @@ def _copy(sources: Sequence[str], target: str, flags: Flags) -> int:
     with ExitStack() as opened:
         stores: list[Store] = [opened.enter_context(open_store(location)) for location in sources]
         into = opened.enter_context(open_store(target, create=True))
-        done: Merged = merge(stores, into)
+        done: MergeSummary = merge(stores, into)
     if flags["output_format"] != "table":
         _print([asdict(done)], flags)
     better = f", {done.replaced} took the place of worse ones" if done.replaced else ""

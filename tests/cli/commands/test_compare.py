@@ -12,7 +12,7 @@ import pytest
 from dctbench.exporters.json_document import document, dumps
 from dctbench.model import Environment, Result, Run, RunSettings
 from dctbench.store import open_store
-from dctbench.store.whole import add_whole_run
+from dctbench.store.importing import import_run
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, FACTS, result
 from tests.support.outcomes import BASE, HEAD, in_rounds
@@ -125,7 +125,7 @@ def checked(tmp_path: Path, base: Sequence[Result], head: Sequence[Result], **ab
     )
     with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
         for run, results in zip(runs, (base, head), strict=True):
-            add_whole_run(store, run, [ENVIRONMENT], results)
+            import_run(store, run, [ENVIRONMENT], results)
 
 
 def test_the_two_sides_of_a_check_are_compared_by_its_pairs_without_the_references_it_added(

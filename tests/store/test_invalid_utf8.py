@@ -10,7 +10,7 @@ import pytest
 
 from dctbench.errors import StoreError
 from dctbench.store import open_store
-from dctbench.store.checking import damages
+from dctbench.store.checking import find_damage
 from dctbench.store.merging import merge
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -53,11 +53,11 @@ def test_one_such_byte_is_named_by_check_and_everything_else_is_merged(
 ) -> None:
     spoil(path, table, column)
     with open_store(path) as store, open_store(str(tmp_path / "b.sqlite"), create=True) as into:
-        found = damages(store)
+        found = find_damage(store)
         assert any(text.endswith("is damaged") for text in found)
         done = merge([store], into)
         assert done.damaged
-        assert damages(into) == []
+        assert find_damage(into) == []
         assert into.results(OTHER.id) == RESULTS
         lost = {"results": 1, "cases": 1, "runs": 3}.get(table, 0)
         assert (done.seen, done.results, done.left_out) == (6 - lost, 6 - lost, lost)

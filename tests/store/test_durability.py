@@ -14,10 +14,10 @@ import pytest
 from dctbench.errors import StoreError, UsageError
 from dctbench.model import Result, Run
 from dctbench.store import Store, open_store
-from dctbench.store.checking import damages
+from dctbench.store.checking import find_damage
+from dctbench.store.importing import import_run
 from dctbench.store.merging import merge
-from dctbench.store.pruning import remove
-from dctbench.store.whole import add_whole_run
+from dctbench.store.pruning import remove_runs
 from tests.support.made import ENVIRONMENT, RUN, result
 
 RUNS = [replace(RUN, id=f"{number:016x}", label=f"run {number}") for number in range(4)]
@@ -64,7 +64,7 @@ def killed_again_and_again(work: Callable[[], object], check: Callable[[], objec
 
 def whole(path: Path | str) -> None:
     with open_store(str(path)) as store:
-        assert damages(store) == []
+        assert find_damage(store) == []
 
 
 def test_a_merge_that_is_killed_damages_nothing_and_is_done_again(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing(tmp_path: Path)
     open_store(str(target), create=True)
 
     def work() -> None:
-        add_whole_run(open_store(str(target)), RUN, [ENVIRONMENT], RESULTS)
+        import_run(open_store(str(target)), RUN, [ENVIRONMENT], RESULTS)
 
     def check() -> None:
         whole(target)
@@ -102,7 +102,7 @@ def test_a_prune_that_is_killed_leaves_every_run_whole_or_gone(tmp_path: Path) -
     filled(target, RUNS)
 
     def work() -> None:
-        remove(open_store(str(target)), [run.id for run in RUNS[:3]])
+        remove_runs(open_store(str(target)), [run.id for run in RUNS[:3]])
 
     def check() -> None:
         whole(target)
@@ -151,7 +151,7 @@ def test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other(tmp_path: Pa
             for one in RESULTS[:40]:
                 assert store.add_result(measured.id, one)
 
-    codes = at_once(*map(merging, parts), measuring, lambda: remove(open_store(str(target)), [old.id]))
+    codes = at_once(*map(merging, parts), measuring, lambda: remove_runs(open_store(str(target)), [old.id]))
     assert codes == [0] * 5
     whole(target)
     with open_store(str(target)) as store:
@@ -187,7 +187,7 @@ def test_a_result_whose_run_was_removed_meanwhile_is_refused_with_the_cause(tmp_
     path = tmp_path / "a.sqlite"
     with begun(path) as store:
         with open_store(str(path)) as other:
-            remove(other, [RUN.id])
+            remove_runs(other, [RUN.id])
         with pytest.raises(StoreError) as refused:
             store.add_result(RUN.id, RESULTS[0])
     assert "its run was removed" in str(refused.value.hint)
@@ -221,11 +221,11 @@ def test_a_longer_plan_wins_whatever_comes_first(tmp_path: Path) -> None:
         imported = tmp_path / f"imported-{number}.sqlite"
         with open_store(str(imported), create=True) as store:
             for part in parts:
-                add_whole_run(store, RUN, [ENVIRONMENT], part)
+                import_run(store, RUN, [ENVIRONMENT], part)
         stores = []
         for place, part in enumerate(parts):
             with open_store(str(tmp_path / f"{number}-{place}.sqlite"), create=True) as store:
-                add_whole_run(store, RUN, [ENVIRONMENT], part)
+                import_run(store, RUN, [ENVIRONMENT], part)
             stores.append(open_store(store.name))
         with open_store(str(tmp_path / f"merged-{number}.sqlite"), create=True) as into:
             merge(stores, into)
@@ -238,9 +238,9 @@ def test_a_longer_plan_wins_whatever_comes_first(tmp_path: Path) -> None:
 
 def test_two_imports_of_different_runs_under_one_id_keep_the_first_as_it_was(tmp_path: Path) -> None:
     with open_store(str(tmp_path / "a.sqlite"), create=True) as store:
-        add_whole_run(store, RUN, [ENVIRONMENT], RESULTS[:5])
+        import_run(store, RUN, [ENVIRONMENT], RESULTS[:5])
         with pytest.raises(UsageError, match="another run with the id"):
-            add_whole_run(store, replace(RUN, label="another"), [ENVIRONMENT], RESULTS[5:9])
+            import_run(store, replace(RUN, label="another"), [ENVIRONMENT], RESULTS[5:9])
         assert store.results(RUN.id) == RESULTS[:5]
         assert [state.run for state in store.runs()] == [RUN]
 

@@ -14,7 +14,7 @@ from dctbench.store.engines import batches
 from dctbench.store.merging import earlier
 
 
-def add_whole_run(store: Store, run: Run, environments: Iterable[Environment], results: Sequence[Result]) -> int:
+def import_run(store: Store, run: Run, environments: Iterable[Environment], results: Sequence[Result]) -> int:
     """Store a run with its results; how many of them were new.
 
     Its plan is exactly what it holds, so that nobody takes it for a run that was interrupted here and resumes it.
@@ -29,7 +29,7 @@ def add_whole_run(store: Store, run: Run, environments: Iterable[Environment], r
         rounds[result.case] = rounds.get(result.case, 0) + 1
     plan = [records.row_of_case(run.id, case, i, number) for i, (case, number) in enumerate(rounds.items())]
     new = 0
-    with store.writing() as connection:
+    with store.transaction() as connection:
         # The insert comes first: nobody else can put another run there between the question and what follows.
         connection.execute(store.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
         [known] = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run.id)).mappings().all()

@@ -84,7 +84,7 @@ def test_no_question_reads_results_that_it_does_not_need(tmp_path: Path) -> None
             store.latest_run_of(ENVIRONMENT.fingerprint)
             store.calibration(ENVIRONMENT.fingerprint)
         counted = []
-        with store.writing() as connection:
+        with store.transaction() as connection:
             for statement, values in seen:
                 plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
                 assert not [step for step in plan if step.startswith("SCAN results")], (statement, plan)

@@ -12,7 +12,7 @@ import pytest
 
 from dctbench.errors import StoreError
 from dctbench.store import open_store
-from dctbench.store.checking import damages
+from dctbench.store.checking import find_damage
 from tests.support.made import RUN, result
 
 RESULT = result("sdpa", 64, [1e-3] * 2000)
@@ -54,7 +54,7 @@ def test_a_journal_without_its_store_is_refused_by_name_and_kept(tmp_path: Path)
 
     (tmp_path / "away.sqlite").rename(path)  # the first half of the remedy: what was begun is undone
     with open_store(str(path), create=True) as store:
-        assert damages(store) == []
+        assert find_damage(store) == []
         assert store.results(RUN.id) == [RESULT]
 
 
@@ -66,7 +66,7 @@ def test_the_journal_moved_away_a_new_store_is_whole(tmp_path: Path) -> None:
     journal.rename(tmp_path / "a.sqlite-journal.orphaned")
     filled(path)
     with open_store(str(path)) as store:
-        assert damages(store) == []
+        assert find_damage(store) == []
         assert store.results(RUN.id) == [RESULT]
 
 
@@ -82,7 +82,7 @@ def test_a_leftover_log_is_refused_and_an_empty_file_is_not(
     else:
         filled(path)
         with open_store(str(path)) as store:
-            assert damages(store) == []
+            assert find_damage(store) == []
 
 
 def test_the_journals_of_those_who_make_one_store_at_once_are_no_leftovers(tmp_path: Path) -> None:
