@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from tests.reliability.test_kill_loop import MARK, left_behind
-from tests.support import ROOT
+from tests.support import ROOT, SUPPORT
 from tests.support.command import Cli
 
 RUN = "tests/cli/commands/test_run.py::"
@@ -176,7 +176,7 @@ def test_what_never_ends_is_a_timeout_and_the_next_case_is_measured(cli: Cli, na
     shape = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
     impl = ("--impl", f"hostile:{name},none", "--ratio", "2")
     mark = uuid.uuid4().hex
-    own = {"PYTHONPATH": str(ROOT / "tests"), MARK: mark}
+    own = {"PYTHONPATH": str(SUPPORT), MARK: mark}
     done = cli("run", *impl, *shape, "--case-timeout", "20s", "--format", "json", **own)
     assert done.code == 4, done.err
     results = {one["case"]["implementation"]: (one["status"], one["message"]) for one in done.json()["results"]}
