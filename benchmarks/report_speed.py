@@ -25,7 +25,7 @@ from selenium import webdriver
 
 from dctbench.catalog import IMPLEMENTATIONS
 from dctbench.cli.commands.report import command
-from dctbench.model import Case, Result
+from dctbench.model import Case, Result, ResultDetails
 from dctbench.store import open_store
 from tests.support.browser import chromium, screen, settled
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -63,7 +63,7 @@ def made(case: Case, number: int, draw: random.Random) -> Result:
         failed = result(
             "full", case.seq_len, None, status="oom", message=f"needs about {needed / 2**30:.1f} GiB of 64 GiB"
         )
-        return replace(failed, case=case, round=number, details={"estimated_bytes": needed})
+        return replace(failed, case=case, round=number, details=ResultDetails(estimated_bytes=needed))
     if draw.random() < 0.01:
         failed = result("full", case.seq_len, None, status="error", message="SIGSEGV in the child")
         return replace(failed, case=case, round=number)
@@ -79,7 +79,7 @@ def made(case: Case, number: int, draw: random.Random) -> Result:
             "throughput": rate / intensity}  # fmt: skip
     details = {"stop_reason": "precise", "split": SPLIT, "roofline": roof}
     warnings = (draw.choice(WARNINGS),) if draw.random() < 0.2 else ()
-    return replace(one, case=case, details=details, warnings=warnings)
+    return replace(one, case=case, details=ResultDetails.from_json(details), warnings=warnings)
 
 
 def fill(path: str, results: int, rounds: int) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 
 import dctbench
 from dctbench.machine.environment import collect
-from dctbench.model import Case, Result
+from dctbench.model import Case, Result, ResultDetails
 from dctbench.store import Store, is_url, open_store
 from dctbench.store.checking import find_damage
 from dctbench.store.merging import merge
@@ -57,7 +57,7 @@ def made(case: Case, number: int, draw: random.Random) -> Result:
     """A result as a sweep stores it."""
     samples = [draw.gauss(1e-3, 1e-5) for _ in range(SAMPLES)]
     one = result(case.implementation, case.seq_len, samples, ratio=case.ratio, round=number, values=VALUES)
-    return replace(one, details=DETAILS)
+    return replace(one, details=ResultDetails.from_json(DETAILS))
 
 
 def timed(name: str, call: Callable[[], object], tries: int, budget: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
 from dctbench.analysis.ranking import Ranking, rankings, tied
-from dctbench.analysis.roof import Placed, Roof, distinct_roofs, under_roof
+from dctbench.analysis.roof import Placed, distinct_ceilings, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
 from dctbench.analysis.speedup import (
     REFERENCE,
@@ -49,7 +49,6 @@ __all__ = [
     "PayoffRange",
     "Placed",
     "Ranking",
-    "Roof",
     "Scaling",
     "Speedup",
     "Stability",
@@ -61,7 +60,7 @@ __all__ = [
     "common_shape",
     "compare",
     "default_reference",
-    "distinct_roofs",
+    "distinct_ceilings",
     "feasible_lengths",
     "front",
     "method_order",

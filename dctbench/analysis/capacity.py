@@ -37,8 +37,8 @@ def feasible_lengths(summaries: Iterable[Summary]) -> list[Feasible]:
 def needed_bytes(summary: Summary) -> tuple[float | None, bool]:
     """What a case needs beside its input in bytes, and whether that is an estimate of one that was out of memory."""
     if summary.status == "oom":
-        estimate = summary.details.get("estimated_bytes")
-        return (float(estimate) if isinstance(estimate, int | float) else None), True
+        estimate = summary.details.estimated_bytes
+        return (None if estimate is None else float(estimate)), True
     return summary.memory, False
 
 

@@ -79,7 +79,7 @@ def stability(summary: Summary) -> Stability | None:
         Instability.WIDE: summary.latency.relative_half_width > WIDE,
         Instability.DRIFT: drift is not None and sureness is not None and sureness * math.copysign(1, drift) > SURE,
         Instability.OUTLIERS: len(flagged) > MANY_OUTLIERS * start,
-        Instability.DISTURBED: any("noisy" in result.details for result in summary.rounds),
+        Instability.DISTURBED: any(result.details.noisy is not None for result in summary.rounds),
     }
     return Stability(
         summary=summary,
@@ -88,15 +88,9 @@ def stability(summary: Summary) -> Stability | None:
         drift=drift,
         trend=sureness,
         flagged=tuple(flagged),
-        retaken=tuple(second for result in summary.rounds for second in _seconds(result.details.get("retaken"))),
+        retaken=tuple(second for result in summary.rounds for second in result.details.retaken or ()),
         troubles=tuple(trouble for trouble, there in found.items() if there),
     )
-
-
-def _seconds(found: object) -> list[float]:
-    """What a file or a worker says of times, as far as they are times that a call can take."""
-    known = found if isinstance(found, list | tuple) else ()
-    return [float(one) for one in known if isinstance(one, int | float) and 1e-10 <= one <= 1e6]
 
 
 def samples_by_round(summary: Summary) -> dict[int, Sequence[float]]:
@@ -139,8 +133,8 @@ def round_levels(summaries: Iterable[Summary]) -> dict[int, float]:
 
 def stop_reasons(summaries: Iterable[Summary]) -> Counter[str]:
     """Why sampling ended, over all processes that were timed."""
-    reasons = (result.details.get("stop_reason") for summary in summaries for result in summary.rounds)
-    return Counter(str(reason) for reason in reasons if reason)
+    reasons = (result.details.stop_reason for summary in summaries for result in summary.rounds)
+    return Counter(reason for reason in reasons if reason)
 
 
 def common_shape(summaries: Iterable[Summary]) -> tuple[object, ...] | None:

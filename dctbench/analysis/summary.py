@@ -5,10 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dctbench import catalog
-from dctbench.model import Case, Result, Status
+from dctbench.model import Case, Result, ResultDetails, Status
 from dctbench.stats.robust import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
 
 
@@ -67,7 +66,7 @@ class Summary:
         return frozenset(result.fingerprint for result in self.rounds)
 
     @property
-    def details(self) -> Mapping[str, Any]:
+    def details(self) -> ResultDetails:
         """What ran, by the first round."""
         return self.rounds[0].details
 

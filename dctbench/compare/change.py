@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dctbench.analysis import Summary
-from dctbench.model import PAIR, TURNS, Result
+from dctbench.model import Result
 from dctbench.stats.robust import Interval, log_mean_interval, student_t_quantile
 from dctbench.stats.sequential import paired_p, rank_sum_p
 
@@ -229,8 +229,9 @@ def _logs(base: Summary, head: Summary, fresh: bool) -> dict[int, float]:
     ours = {result.round: result for result in head.rounds}
     logs = {}
     for number, median in _rounds(head, fresh).items():
-        pair = ours[number].details.get(PAIR, number)
-        if not isinstance(pair, int) or pair not in base.medians:
+        details = ours[number].details
+        pair = number if details.pair is None else details.pair
+        if "pair" in details.extra or pair not in base.medians:  # in `extra` it is not a number, and names no round
             continue
         blocks = list(zip(_turns(theirs[pair]), _turns(ours[number]), strict=False))
         logs[number] = statistics.median(math.log(h / b) for b, h in blocks or [(base.medians[pair], median)])
@@ -242,8 +243,8 @@ def _turns(result: Result) -> list[float]:
     latency = result.measurement("latency")
     if latency is None:
         return []
-    counts = result.details.get(TURNS, ())
-    if not all(isinstance(count, int) and count > 0 for count in counts) or sum(counts) != len(latency.samples):
+    counts = result.details.turns or ()
+    if not all(count > 0 for count in counts) or sum(counts) != len(latency.samples):
         return []
     ends = list(itertools.accumulate(counts, initial=0))
     return [statistics.median(latency.samples[a:b]) for a, b in itertools.pairwise(ends)]

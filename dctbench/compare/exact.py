@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dctbench.analysis import Summary
 from dctbench.analysis.budgets import breaches, budgeted
 from dctbench.compare.rules import Rules
-from dctbench.model import NOT_LOADED, TURNS, Case, Verdict, VerdictKind
+from dctbench.model import Case, Verdict, VerdictKind
 
 STATUS = "status"
 _BUDGETS = {
@@ -40,7 +40,7 @@ def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | No
         reason = f"fails on both sides (base ended: {ending(base)}; head: {ending(head)})"
     elif head.status != "ok":
         kind, reason = VerdictKind.NEWLY_FAILING, f"ran in base, head ended: {ending(head)}"
-    elif not ran(base) and base.details.get(NOT_LOADED):
+    elif not ran(base) and base.details.not_loaded:
         kind, reason = VerdictKind.INCOMPARABLE, f"base could not load it: {base.message}"
     elif not ran(base):
         kind, reason = VerdictKind.FIXED, f"runs now, base ended: {ending(base)}"
@@ -64,7 +64,7 @@ def counted(base: Summary, head: Summary, rules: Rules, same_machine: bool) -> I
 
     There the planner, given the same rates, has changed its mind, and that is head's doing.
     """
-    plans = [summary.details.get("plan") for summary in (base, head)]
+    plans = [summary.details.plan for summary in (base, head)]
     differ = f"another transform plan on another machine: {plans[0]}, here {plans[1]}"
     other_plan = differ if plans[0] != plans[1] and not same_machine else None
     limits = {"flops": rules.flops, "memory.tensor": rules.memory, "memory.state": rules.memory}
@@ -77,7 +77,7 @@ def errors(base: Summary, head: Summary, rules: Rules) -> Iterator[Verdict]:
 
     An exact method fails when it is beyond rounding, and within rounding nothing is better or worse.
     """
-    if "tolerance" in head.details:
+    if head.details.tolerance is not None:
         return
     for metric in _ERRORS:
         yield from _values(base, head, metric, rules.error, _ROUNDING, None)
@@ -118,6 +118,10 @@ def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
             VerdictKind.PASS if name not in broken else VerdictKind.OVER_BUDGET if known else VerdictKind.INCONCLUSIVE
         )
         reason = "" if known else "not measured"
-        if kind is VerdictKind.OVER_BUDGET and name == "latency_p99" and any(TURNS in r.details for r in head.rounds):
+        if (
+            kind is VerdictKind.OVER_BUDGET
+            and name == "latency_p99"
+            and any(r.details.turns is not None for r in head.rounds)
+        ):
             reason = "in turns with base; by itself it may be faster"
         yield Verdict(head.case, _BUDGETS[name], kind, head=values[name], tolerance=limit, reason=reason, budget=name)

@@ -53,7 +53,7 @@ def entry(summary: Summary) -> JSON:
         "status": summary.status,
         "message": summary.message,
         "warnings": list(summary.warnings),
-        "details": _sorted(first.details),
+        "details": _sorted(first.details.to_json()),
     }
     return {
         "case": summary.case.to_json(), "case_id": summary.case.id, **sanitize_values(about), "metrics": metrics
@@ -109,7 +109,7 @@ def _round(result: Result, summary: Summary) -> JSON:
         "round": result.round,
         "status": result.status,
         "samples": len(latency.samples) if latency else 0,
-        "stop_reason": result.details.get("stop_reason"),
+        "stop_reason": result.details.stop_reason,
         "message": result.message,
         "warnings": list(result.warnings),
     }
@@ -118,7 +118,7 @@ def _round(result: Result, summary: Summary) -> JSON:
     if (result.host, result.fingerprint) != (first.host, first.fingerprint):
         written |= {"host": result.host, "fingerprint": result.fingerprint}
     if result is not first:
-        written["details"] = _sorted(result.details)
+        written["details"] = _sorted(result.details.to_json())
     if result is not first or own != shared:
         written["metrics"] = own
     return written

@@ -13,11 +13,13 @@ from dctbench.errors import UsageError
 from dctbench.importers.fields import MAX_CASES, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
 from dctbench.model import (
     DTYPE_BYTES,
+    NO_DETAILS,
     SCHEMA_VERSION,
     Case,
     Environment,
     Measurement,
     Result,
+    ResultDetails,
     Run,
     RunSettings,
     Status,
@@ -323,10 +325,10 @@ def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str]:
     return taken.warnings if taken.warnings is not UNSET else entry.warnings if first else ()
 
 
-def _details(taken: _Round, entry: _Entry, place: str, *, first: bool) -> dict[str, Any]:
+def _details(taken: _Round, entry: _Entry, place: str, *, first: bool) -> ResultDetails:
     if taken.details is not UNSET:
         converted(taken.details, _Details, place)
-        return dict(sanitize_values(taken.details))
+        return ResultDetails.from_json(sanitize_values(taken.details))
     if first:
-        return dict(sanitize_values(entry.details))
-    return {} if taken.stop_reason is None else {"stop_reason": sanitize_text(taken.stop_reason)}
+        return ResultDetails.from_json(sanitize_values(entry.details))
+    return NO_DETAILS if taken.stop_reason is None else ResultDetails(stop_reason=sanitize_text(taken.stop_reason))

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from dctbench.importers.fields import MAX_CASES, Whole, utc
 from dctbench.importers.json_document import case_of
-from dctbench.model import Environment, Measurement, Result, Run, digest, tidy_number
+from dctbench.model import Environment, Measurement, Result, ResultDetails, Run, digest, tidy_number
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, Seconds, Text, check_free, converted
 
@@ -112,7 +112,7 @@ def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Resu
         round=1,
         status="ok",
         measurements=(Measurement("latency", "s", tuple(benchmark.stats.data)),),
-        details={"benchmark": name},
+        details=ResultDetails(benchmark=name),
         fingerprint=environment.fingerprint,
         host=environment.host,
     )

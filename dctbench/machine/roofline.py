@@ -8,11 +8,10 @@ max(F / compute ceiling, B / bandwidth ceiling) seconds. Both ceilings are measu
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from dctbench.machine.calibration import Calibration
-from dctbench.model import DTYPE_BYTES, Case, Result
+from dctbench.model import DTYPE_BYTES, Bound, Case, Ceilings, Result, Roofline
 
 MARGIN = 2.0
 """How many times faster than the ceilings a result must be to be called impossible.
@@ -22,28 +21,6 @@ A method that caches its output, or returns memory it never wrote, is faster by 
 """
 
 _TOKEN_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Roofline:
-    """Where a call stands under the roof.
-
-    Attributes:
-        intensity: FLOPs per byte moved at least.
-        rate: achieved FLOP/s.
-        throughput: achieved B/s, of the bytes that had to be moved.
-        ridge: FLOPs per byte above which the processor limits, below which the memory does.
-        bound: what limits a perfect implementation: `compute`, `bandwidth`, or `cache` where all that has to be moved
-            fits the last-level cache, so that the memory's ceiling is none.
-        share: of the ceiling that binds, 1 = the call takes no longer than it must; for `cache` of the compute ceiling.
-    """
-
-    intensity: float
-    rate: float
-    throughput: float
-    ridge: float
-    bound: Literal["compute", "bandwidth", "cache"]
-    share: float
 
 
 def bytes_at_least(case: Case, state_bytes: float = 0.0) -> int:
@@ -69,13 +46,12 @@ def bytes_at_least(case: Case, state_bytes: float = 0.0) -> int:
 
 
 def under_the_roof(result: Result, machine: Calibration | None) -> Result:
-    """The result with where it stands among its details, or refused as an error when no call can be so fast.
+    """The result with its roofline among the details, or as an error if no call can be so fast.
 
-    In rounds that do not count FLOPs the method's own formula stands in; without either nothing is said.
+    Rounds that do not count FLOPs take them from the method's own formula. Without either the result is unchanged.
     """
     latency, counted = result.measurement("latency"), result.measurement("flops")
-    stated = result.details.get("flops.analytic")
-    flops = counted.samples[0] if counted else stated if isinstance(stated, int | float) else None
+    flops = counted.samples[0] if counted else result.details.flops_analytic
     if machine is None or latency is None or not flops or result.case.device != machine.device:
         return result
     impossible = faster_than_possible(result.case, min(latency.samples), flops, machine)
@@ -84,7 +60,7 @@ def under_the_roof(result: Result, machine: Calibration | None) -> Result:
     state = result.measurement("memory.state")
     median = statistics.median(latency.samples)
     found = roofline(result.case, median, flops, state.samples[0] if state else 0.0, machine)
-    return result if found is None else replace(result, details={**result.details, "roofline": asdict(found)})
+    return result if found is None else replace(result, details=replace(result.details, roofline=found))
 
 
 def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machine: Calibration) -> Roofline | None:
@@ -95,9 +71,10 @@ def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machi
     compute = machine.compute_ceiling(case.dtype)
     if compute is None or machine.device != case.device or case.threads not in (None, machine.threads):
         return None
+    ceilings = Ceilings(compute, machine.bandwidth)
     moved = bytes_at_least(case, state_bytes)
     by_compute, by_memory = flops / compute, moved / machine.bandwidth
-    bound: Literal["compute", "bandwidth", "cache"] = "compute"
+    bound: Bound = "compute"
     at_least = by_compute
     if by_memory > by_compute:
         fits = machine.cache_bytes is not None and moved <= machine.cache_bytes
@@ -106,9 +83,10 @@ def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machi
         intensity=flops / moved,
         rate=flops / seconds,
         throughput=moved / seconds,
-        ridge=compute / machine.bandwidth,
-        bound=bound,
+        ridge=ceilings.ridge,
         share=at_least / seconds,
+        bound=bound,
+        ceilings=ceilings,
     )
 
 

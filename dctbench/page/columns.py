@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dctbench import analysis
@@ -50,7 +50,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         **_ranks(contents),
         **_roofs(placed),
     }
-    reasons = [s.details.get("stop_reason") for s in summaries]
+    reasons = [s.details.stop_reason for s in summaries]
     stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))[:_STOPS]
     reasons = [reason if reason in stops else None for reason in reasons]
     others: dict[str, list[Any]] = {
@@ -188,11 +188,10 @@ def _samples(summary: Summary, most: int) -> str | None:
 
 def _split(summary: Summary) -> str | None:
     """The share of each stage in thousandths; None where no split was taken, and for what are no shares."""
-    found = summary.details.get("split")
-    shares = found.get("shares") if isinstance(found, Mapping) else None
-    if not isinstance(shares, Mapping):
+    split = summary.details.split
+    if split is None:
         return None
-    found = [float(shares.get(stage, 0.0)) for stage in STAGES]
+    found = [float(split.shares.get(stage, 0.0)) for stage in STAGES]
     return pairs([round(1000 * share) for share in found]) if all(0 <= share <= 1 for share in found) else None
 
 

@@ -84,7 +84,7 @@ def _setting(setting: Facet, first: int, contents: Contents) -> dict[str, Any]:
         "axes": {axis: getattr(setting.case, axis) for axis in contents.labels.varying},
         "words": contents.labels.setting(setting.case),
         "flags": setting.flags,
-        "ceilings": [[roof.compute, roof.bandwidth] for roof in analysis.distinct_roofs(filter(None, setting.placed))],
+        "ceilings": list(map(list, analysis.distinct_ceilings(filter(None, setting.placed)))),
         "places": [[length, first + begin, len(members)] for length, begin, members in setting.places],
     }
 

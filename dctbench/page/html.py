@@ -191,7 +191,7 @@ def _rows(settings: Sequence[Facet], reference: str | None, labels: Labels) -> l
                     if "error.noise" in summary.values
                     else "-",
                     "samples": len(summary.samples),
-                    "stop": summary.details.get("stop_reason", ""),
+                    "stop": summary.details.stop_reason or "",
                     "warnings": len(summary.warnings),
                     "ok": summary.timed is not None,
                 }

@@ -207,5 +207,5 @@ def _energy(summaries: Sequence[Summary]) -> list[str]:
         for s in summaries
         if "energy" in s.values
     ]
-    reasons = dict.fromkeys(str(s.details["energy.absent"]) for s in summaries if "energy.absent" in s.details)
+    reasons = dict.fromkeys(s.details.absent["energy"] for s in summaries if "energy" in s.details.absent)
     return measured or [f"not measured: {reason}" for reason in reasons]

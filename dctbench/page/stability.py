@@ -10,7 +10,7 @@ from statistics import median
 from dctbench import analysis
 from dctbench.analysis import Instability, Stability, Summary
 from dctbench.analysis.stability import DRIFTED, MANY_OUTLIERS
-from dctbench.model import TURNS, Case
+from dctbench.model import Case
 from dctbench.page.charts import samples
 from dctbench.page.charts.axes import Figure
 from dctbench.page.palette import Look
@@ -150,13 +150,13 @@ def _reasons(one: Stability, labels: Labels) -> str:
             share = len(one.flagged) / len(one.summary.samples)
             said.append(f"{format_percent(share)} of its samples are outliers")
         elif trouble is Instability.DISTURBED:
-            said.append(next(str(r.details["noisy"]) for r in one.summary.rounds if "noisy" in r.details))
+            said.append(next(r.details.noisy for r in one.summary.rounds if r.details.noisy is not None))
     return f"{_name(one, labels)}: {'; '.join(said)}"
 
 
 def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:
     facts = [*_spreads(found), *_rounds(found)]
-    turned = sum(any(TURNS in result.details for result in one.summary.rounds) for one in found)
+    turned = sum(any(result.details.turns is not None for result in one.summary.rounds) for one in found)
     if turned:
         facts.append(
             f"{pluralize(turned, 'case')} took turns with base: such latencies compare with base's, and a method by "

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from dctbench.model import Case, Environment, Measurement, Result
+from dctbench.model import Case, Environment, Measurement, Result, ResultDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def result_from_answer(case: Case, round: int, answer: Mapping[str, Any], enviro
         measurements=tuple(Measurement.from_json(item) for item in answer.get("measurements", ())),
         message=answer.get("message"),
         warnings=tuple(answer.get("warnings", ())),
-        details=answer.get("details", {}),
+        details=ResultDetails.from_json(answer.get("details", {})),
         fingerprint=environment.fingerprint,
         host=environment.host,
     )

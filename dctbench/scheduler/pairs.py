@@ -16,7 +16,7 @@ from dctbench.analysis import Summary, summarise
 from dctbench.compare import CONFIRMING, CONTROL, Comparison, Judgement, Rules, judge
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.roofline import under_the_roof
-from dctbench.model import PAIR, Case, Result, Run
+from dctbench.model import Case, Result, Run
 from dctbench.runners import Runner
 from dctbench.runners.interleave import measure_in_turns
 from dctbench.store import Store
@@ -133,7 +133,7 @@ def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int
     free = base.free_round(its_base, number)
     kept = []
     for (name, side, _), found in zip(sides, measured, strict=True):
-        named = found if free == number else replace(found, details={**found.details, PAIR: free})
+        named = found if free == number else replace(found, details=replace(found.details, pair=free))
         kept.append((name, side.keep(replace(found, round=free) if side is base else named)))
     return kept
 

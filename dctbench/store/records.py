@@ -18,7 +18,17 @@ from typing import Any
 import msgspec
 
 from dctbench.machine.calibration import Calibration
-from dctbench.model import Baseline, Case, Environment, Measurement, Result, Run, RunSettings, canonical_json
+from dctbench.model import (
+    Baseline,
+    Case,
+    Environment,
+    Measurement,
+    Result,
+    ResultDetails,
+    Run,
+    RunSettings,
+    canonical_json,
+)
 from dctbench.store.errors import SALVAGE, DamagedError
 from dctbench.text.sanitize import sanitize_text
 
@@ -74,7 +84,7 @@ def row_of_result(run_id: str, result: Result) -> Row:
             {
                 "message": result.message,
                 "warnings": list(result.warnings),
-                "details": dict(result.details),
+                "details": result.details.to_json(),
                 "fingerprint": result.fingerprint,
                 "host": result.host,
             }
@@ -111,7 +121,7 @@ def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
         measurements=tuple(map(Measurement._make, zip(names, units, map(samples.__getitem__, places), strict=True))),
         message=record.message,
         warnings=record.warnings,
-        details=record.details,
+        details=ResultDetails.from_json(record.details),
         fingerprint=record.fingerprint,
         host=record.host,
     )

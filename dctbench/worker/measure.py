@@ -18,7 +18,7 @@ from torch import Tensor
 from dctbench import catalog
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
-from dctbench.model import JSON, TURNS, Case
+from dctbench.model import JSON, NO_DETAILS, CallSplit, Case, ResultDetails
 from dctbench.text.format import format_size
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, energy, error, flops, inputs, latency, memory
@@ -113,7 +113,7 @@ def measure_case(
         seen = watch.conditions()
         collected.add("latency", *samples.seconds)
         collected.warnings += [f"latency: {text}" for text in (*latency.warnings(samples), *seen.warnings)]
-        collected.details.update(seen.details)
+        collected.details |= seen.details
         _check_again(case, subject, expected, timer.output(samples.calls_per_sample))
         del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
         if not timing_only:
@@ -124,26 +124,22 @@ def measure_case(
         with collected.attempt("flops"):
             counted = flops.count(meta_call(case, rates))
             collected.add("flops", counted.flops)
-            collected.details["flops.uncounted"] = list(counted.uncounted)
+            collected.details |= ResultDetails(flops_uncounted=tuple(counted.uncounted))
         _errors(case, subject, scratch, collected)
         _added_metrics(case, subject, collected)
     swept = f", {format_size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
-    collected.details.update(
+    collected.details |= ResultDetails(
         threads=torch.get_num_threads(),
         cache=f"{cache}{swept}",
         calls_per_sample=samples.calls_per_sample,
         warmup_calls=samples.warmup_calls,
         stop_reason=samples.stop_reason,
+        turns=samples.turns or None,
+        retaken=samples.retaken or None,
+        noisy=samples.noisy,
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
-        **_what_ran(case, module, rates),
-        **device.describe(case.device),
     )
-    if samples.turns:
-        collected.details[TURNS] = list(samples.turns)
-    if samples.retaken:
-        collected.details["retaken"] = list(samples.retaken)
-    if samples.noisy:
-        collected.details["noisy"] = samples.noisy
+    collected.details |= _what_ran(case, module, rates) | device.describe(case.device)
     return collected.to_json()
 
 
@@ -166,17 +162,18 @@ def _other_passes(case: Case, device: DeviceModule, subject: Workload, collected
         kernels = device.kernel_seconds(case.device, lambda: step(0))
         if kernels is not None:
             collected.add("kernel_time", kernels[0])
-            collected.details["kernels"] = kernels[1]
+            collected.details |= ResultDetails(kernels=kernels[1])
     if case.mode == "forward" and case.engine == "eager":
         with collected.attempt("split"):
             parts = split(subject.module, lambda: step(0), case.device)
             if parts is not None:
-                collected.details["split"] = parts.to_json()
+                collected.details |= ResultDetails(split=CallSplit(parts.shares, parts.operations))
     with collected.attempt("energy"):
         counter = device.energy_counter(case.device)
         used = energy.measure(step, lambda: device.synchronize(case.device), counter)
         collected.add("energy", used.joules)
-        collected.details["energy"] = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
+        reading = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
+        collected.details |= ResultDetails(energy=reading)
 
 
 class _Collected:
@@ -185,7 +182,7 @@ class _Collected:
     def __init__(self) -> None:
         self.measurements: list[JSON] = []
         self.warnings: list[str] = []
-        self.details: JSON = {}
+        self.details = NO_DETAILS
 
     def add(self, metric: str, *samples: float, unit: str | None = None) -> None:
         if not all(map(math.isfinite, samples)):
@@ -204,7 +201,7 @@ class _Collected:
         except WrongOutputError:
             raise
         except (UnsupportedError, UnavailableError) as reason:
-            self.details[f"{metric}.absent"] = reason.message
+            self.details |= ResultDetails(absent={metric: reason.message})
         except Exception as failure:
             kind = "" if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: "
             self.warnings.append(f"{metric}: not measured ({' '.join((kind + text_of(failure)).split())[:300]})")
@@ -214,7 +211,7 @@ class _Collected:
             "status": "ok",
             "measurements": self.measurements,
             "warnings": self.warnings,
-            "details": self.details,
+            "details": self.details.to_json(),
         }
 
 
@@ -345,21 +342,17 @@ def _added_metrics(case: Case, subject: Workload, collected: _Collected) -> None
                 collected.add(metric.name, value, unit=unit)
 
 
-def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> JSON:
+def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
     """The kernel, the transform and the conventions behind the figures."""
-    found: JSON = {"flops.convention": flops.CONVENTION}
-    if catalog.implementation(case.implementation).kind is catalog.Kind.EXACT:
-        found["tolerance"] = error.TOLERANCE[case.dtype]
-    stated = stated_flops(case, rates) if case.mode == "forward" else None
-    if stated is not None:
-        found["flops.analytic"] = stated
-    for part in module.modules():
-        if isinstance(part, SDPAttention):
-            found["kernel"] = _kernel(case, part)
-    plans = dict.fromkeys(_plans(module))
-    if plans:
-        found["plan"] = " + ".join(plans)
-    return found
+    exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
+    kernels = [_kernel(case, part) for part in module.modules() if isinstance(part, SDPAttention)]
+    return ResultDetails(
+        flops_convention=flops.CONVENTION,
+        flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
+        tolerance=error.TOLERANCE[case.dtype] if exact else None,
+        kernel=kernels[-1] if kernels else None,
+        plan=" + ".join(dict.fromkeys(_plans(module))) or None,
+    )
 
 
 def _plans(module: torch.nn.Module) -> Iterator[str]:

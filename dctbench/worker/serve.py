@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, NotLoadedError, UnavailableError, UnsupportedError, text_of
-from dctbench.model import NOT_LOADED, TURN, Case
+from dctbench.model import TURN, Case
 from dctbench.text.sanitize import sanitize_values
 from dctbench.worker import supervisor
 from dctbench.worker.devices import Cache
@@ -131,7 +131,7 @@ def measure(
     except (UnsupportedError, UnavailableError) as error:
         return {"status": "unsupported", "message": error.message}
     except NotLoadedError as error:
-        return {**_failure(error), "details": {NOT_LOADED: True}}
+        return {**_failure(error), "details": {"not_loaded": True}}
     except BaseException as error:
         asked = device.out_of_memory(error)
         return _failure(error) if asked is None else _out_of_memory(asked, lambda: estimated_bytes(subject))

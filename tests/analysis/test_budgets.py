@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Summary
-from dctbench.model import Result, Status
+from dctbench.model import Result, ResultDetails, Status
 from tests.support.made import result
 
 MIB = 2.0**20
@@ -93,7 +93,10 @@ def test_the_longest_length_that_fits_is_one_that_was_measured(
     statuses: list[Status], longest: int | None, first_over: int | None
 ) -> None:
     results = [
-        replace(result("full", n, 1e-3 if status == "ok" else None, status=status), details={"estimated_bytes": 60e6})
+        replace(
+            result("full", n, 1e-3 if status == "ok" else None, status=status),
+            details=ResultDetails(estimated_bytes=60e6),
+        )
         for n, status in zip((512, 1024, 2048), statuses, strict=True)
     ]
     [found] = analysis.feasible_lengths(analysis.summarise(results))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dctbench import analysis
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.roofline import bytes_at_least, under_the_roof
+from dctbench.model import ResultDetails
 from tests.support.made import result
 
 RATES = st.floats(1e9, 1e13)
@@ -38,15 +39,15 @@ def test_the_ceilings_are_those_of_the_calibration_and_the_share_is_of_the_media
     [summary] = analysis.summarise(results)
     found = analysis.under_roof(summary)
     assert found is not None
-    assert (found.roof.compute, found.roof.bandwidth) == pytest.approx((compute, bandwidth))
-    assert found.roof.ridge == pytest.approx(compute / bandwidth)
+    assert (found.ceilings.compute, found.ceilings.bandwidth) == pytest.approx((compute, bandwidth))
+    assert found.ceilings.ridge == pytest.approx(compute / bandwidth)
     median = statistics.median(seconds)
     assert found.rate == pytest.approx(flops / median)
     assert found.intensity == pytest.approx(flops / bytes_at_least(case))
     least = {"compute": least_by_compute, "cache": least_by_compute, "bandwidth": least_by_memory}[found.bound]
     assert found.share == pytest.approx(least / median)
     if found.bound != "cache":
-        assert found.rate / found.roof.reaches(found.intensity) == pytest.approx(found.share)
+        assert found.rate / found.ceilings.attainable(found.intensity) == pytest.approx(found.share)
 
 
 GOOD = {"bound": "compute", "rate": 1e11, "share": 0.5, "intensity": 60.0, "ridge": 5.0, "throughput": 2e9}
@@ -60,16 +61,18 @@ GOOD = {"bound": "compute", "rate": 1e11, "share": 0.5, "intensity": 60.0, "ridg
     ids=str,
 )  # fmt: skip
 def test_what_is_no_roofline_places_nothing(said: object) -> None:
-    [summary] = analysis.summarise([replace(result(), details={"roofline": said})])
+    [summary] = analysis.summarise([replace(result(), details=ResultDetails.from_json({"roofline": said}))])
     assert analysis.under_roof(summary) is None
-    [failed] = analysis.summarise([replace(result(seconds=None, status="oom"), details={"roofline": GOOD})])
+    [failed] = analysis.summarise(
+        [replace(result(seconds=None, status="oom"), details=ResultDetails.from_json({"roofline": GOOD}))]
+    )
     assert analysis.under_roof(failed) is None
 
 
 def test_ceilings_that_were_measured_anew_are_two_roofs() -> None:
     results = [
-        replace(result("sdpa", n), details={"roofline": GOOD | {"share": share}})
+        replace(result("sdpa", n), details=ResultDetails.from_json({"roofline": GOOD | {"share": share}}))
         for n, share in ((64, 0.5), (128, 0.501), (256, 0.6))
     ]
     placed = [one for summary in analysis.summarise(results) if (one := analysis.under_roof(summary))]
-    assert [roof.compute for roof in analysis.distinct_roofs(placed)] == pytest.approx([2e11, 1e11 / 0.6])
+    assert [ceilings.compute for ceilings in analysis.distinct_ceilings(placed)] == pytest.approx([2e11, 1e11 / 0.6])

@@ -15,6 +15,7 @@ from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.analysis import Instability, Stability
+from dctbench.model import ResultDetails
 from tests.support.made import result
 
 ROUNDS = st.lists(st.lists(st.floats(1e-4, 1e-1), min_size=3, max_size=15), min_size=1, max_size=4)
@@ -22,7 +23,7 @@ ROUNDS = st.lists(st.lists(st.floats(1e-4, 1e-1), min_size=3, max_size=15), min_
 
 def judged(rounds: Sequence[Sequence[float]], **details: Any) -> Stability:
     results = [result(seconds=tuple(samples), round=i) for i, samples in enumerate(rounds, 1)]
-    results[-1] = replace(results[-1], details={**results[-1].details, **details})
+    results[-1] = replace(results[-1], details=ResultDetails.from_json({**results[-1].details.to_json(), **details}))
     found = analysis.stability(analysis.summarise(results)[0])
     assert found is not None
     return found
@@ -144,6 +145,6 @@ def test_the_common_shape_is_the_longest_where_most_was_timed() -> None:
 
 def test_stop_reasons_are_counted_by_process() -> None:
     results = [result(round=i) for i in (1, 2)]
-    results.append(replace(result("full"), details={"stop_reason": "budget"}))
+    results.append(replace(result("full"), details=ResultDetails(stop_reason="budget")))
     results.append(result("dct-x", seconds=None, status="error"))
     assert analysis.stop_reasons(analysis.summarise(results)) == {"precise": 2, "budget": 1}

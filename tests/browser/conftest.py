@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from dctbench.model import Result
+from dctbench.model import Result, ResultDetails
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
 from tests.support.browser import chromium
@@ -38,7 +38,7 @@ def timed(
         one = result(name, n, samples, ratio=ratio, round=number, values=values, batch=batch)
         warnings = ("latency: 12% apart: quieten the machine",) if name == "dct-x" and n == 512 else ()
         details = {"stop_reason": "precise", "split": SPLIT, "roofline": ROOF}
-        found.append(replace(one, details=details, warnings=warnings))
+        found.append(replace(one, details=ResultDetails.from_json(details), warnings=warnings))
     return found
 
 
@@ -58,7 +58,7 @@ def results() -> list[Result]:
         found += timed("linformer", n, n * 1.2e-6, 8)
     found += timed("full", 512, 2e-3)
     oom = result("full", 2048, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)")
-    found.append(replace(oom, details={"estimated_bytes": 2.0**40}))
+    found.append(replace(oom, details=ResultDetails(estimated_bytes=2.0**40)))
     found.append(result("full", 1024, None, status="error", message=f"SIGSEGV {EVIL}"))
     found.append(result("fnet", 512, None, status="unsupported", message="no bfloat16 on this device"))
     for n in LENGTHS[:2]:

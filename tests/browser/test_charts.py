@@ -13,7 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from dctbench.model import Environment, Result
+from dctbench.model import Environment, Result, ResultDetails
 from dctbench.page.assets import source
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
@@ -41,11 +41,11 @@ def results() -> list[Result]:
         result("sdpa", 512, 2e-3, values=values(4 * MIB, 1e-7)),
         result("sdpa", 1024, 4e-3, values=values(8 * MIB, 1e-7)),
         result("full", 512, 8e-3, values=values(16 * MIB, 1e-7)),
-        replace(fast, details={"split": split, "roofline": ROOF}),
+        replace(fast, details=ResultDetails.from_json({"split": split, "roofline": ROOF})),
         result("dct-x", 1024, None, ratio=8, status="error", message="SIGSEGV"),
         result("sdpa", 2048, None, status="timeout", message="timeout after 120 s"),
         result("dct-x", 2048, 4e-3, ratio=8, values=values(8 * MIB, 0.5)),
-        replace(refused, details={"estimated_bytes": 64 * MIB}),
+        replace(refused, details=ResultDetails(estimated_bytes=64 * MIB)),
         result("linformer", 512, 1e-3, ratio=4),
         result("linformer", 512, None, ratio=4, round=2, status="timeout", message="timeout after 9 s"),
     ]

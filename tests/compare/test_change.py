@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 
 from dctbench.analysis import summarise
 from dctbench.compare.change import CONFIRMING, paired, unpaired
+from dctbench.model import ResultDetails
 from tests.support.made import result
 
 
@@ -33,7 +34,7 @@ def test_a_process_of_base_that_took_turns_under_another_round_is_the_pair_that_
     base = summary({1: 1e-3, 2: 2e-3, 3: 4e-3, CONFIRMING + 2: 8e-3})
     pairs = {1: (3, 5e-3), 2: (2, 3e-3), CONFIRMING + 1: (CONFIRMING + 2, 8e-3)}
     [head] = summarise(
-        replace(result("dct-x", 1024, seconds, round=number), details={"pair": pair})
+        replace(result("dct-x", 1024, seconds, round=number), details=ResultDetails(pair=pair))
         for number, (pair, seconds) in pairs.items()
     )
     assert np.exp(paired(base, head, {}, fresh=False).raw) == pytest.approx([5 / 4, 3 / 2])
@@ -42,7 +43,7 @@ def test_a_process_of_base_that_took_turns_under_another_round_is_the_pair_that_
 
 @pytest.mark.parametrize("pair", [9, "1", [1], None])
 def test_what_names_no_process_of_base_makes_no_pair(pair):
-    head = replace(result("dct-x", 1024, 1e-3, round=1), details={"pair": pair})
+    head = replace(result("dct-x", 1024, 1e-3, round=1), details=ResultDetails.from_json({"pair": pair}))
     [now] = summarise([head])
     assert paired(summary({1: 1e-3}), now, {}, fresh=False).count == 0
 
@@ -56,16 +57,19 @@ def test_confirming_rounds_are_judged_by_themselves():
 
 def test_processes_that_took_turns_are_compared_turn_by_turn():
     # A stall in the second turn doubles both sides there; the median over all samples of head alone would be 4 ms.
-    base = replace(result(seconds=[1e-3] * 4 + [2e-3] * 9 + [1e-3] * 4), details={"turns": [4, 9, 4]})
-    head = replace(result(seconds=[2e-3] * 2 + [4e-3] * 9 + [2e-3] * 2), details={"turns": [2, 9, 2]})
+    base = replace(result(seconds=[1e-3] * 4 + [2e-3] * 9 + [1e-3] * 4), details=ResultDetails(turns=(4, 9, 4)))
+    head = replace(result(seconds=[2e-3] * 2 + [4e-3] * 9 + [2e-3] * 2), details=ResultDetails(turns=(2, 9, 2)))
     [before], [now] = summarise([base]), summarise([head])
     assert paired(before, now, {}, fresh=False).effect(None) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("turns", [[3, "x"], [100], [0, 20], [True, 19], "turns", [-1, 21]])
 def test_turns_that_do_not_describe_the_samples_are_not_believed(turns):
-    head = replace(result(seconds=2e-3), details={"turns": turns})
-    [before], [now] = summarise([replace(result(seconds=1e-3), details={"turns": [10, 10]})]), summarise([head])
+    head = replace(result(seconds=2e-3), details=ResultDetails.from_json({"turns": turns}))
+    [before], [now] = (
+        summarise([replace(result(seconds=1e-3), details=ResultDetails(turns=(10, 10)))]),
+        summarise([head]),
+    )
     assert paired(before, now, {}, fresh=False).effect(None) == pytest.approx(2.0)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dctbench.analysis import Budgets, summarise
 from dctbench.compare import CONFIRMING, Comparison, Rules, judge
-from dctbench.model import VerdictKind
+from dctbench.model import ResultDetails, VerdictKind
 from tests.support.made import result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
@@ -311,7 +311,7 @@ def test_an_empty_comparison_cannot_be_judged():
 def test_the_drift_of_pairs_is_told_by_turns_whatever_share_of_the_samples_a_fast_one_has():
     def turned(turns):
         samples = [seconds for count, seconds in turns for _ in range(count)]
-        details = {"turns": [count for count, _ in turns]}
+        details = ResultDetails(turns=tuple(count for count, _ in turns))
         return [replace(result("sdpa", 1024, samples, round=n), details=details) for n in (1, 2, 3)]
 
     base, head = turned([(3, 1e-3)] * 3), turned([(50, 2e-5), (3, 1e-3), (3, 1e-3)])
@@ -370,7 +370,7 @@ def test_processes_of_another_environment_are_counted_but_not_timed_against_each
 
 def test_flops_of_another_transform_plan_compare_on_one_machine_only():
     def planned(name, results):
-        return [replace(found, details={"plan": name}) for found in results]
+        return [replace(found, details=ResultDetails(plan=name)) for found in results]
 
     base, head = planned("fft", side(range(1, 6))), planned("basis", side(range(1, 6)))
     elsewhere = compare(base, head, paired=False, same_machine=False)

@@ -42,11 +42,11 @@ def test_a_case_comes_back_whole(runner: LocalRunner, name: str, ratio: int | No
     assert span is not None
     assert kernels is not None
     assert 0 < kernels.samples[0] < 2 * max(span.samples)
-    assert str(result.details["cache"]).startswith("cold, ")
-    assert result.details["calls_per_sample"] == 1
-    assert result.details["tf32"]["matmul_precision"] == torch.get_float32_matmul_precision()
-    assert result.details["isolation"] == "fresh"
-    assert result.details["gpu"]["default_clock_mhz"]
+    assert str(result.details.cache).startswith("cold, ")
+    assert result.details.calls_per_sample == 1
+    assert result.details.tf32["matmul_precision"] == torch.get_float32_matmul_precision()
+    assert result.details.isolation == "fresh"
+    assert result.details.gpu["default_clock_mhz"]
 
 
 def test_full_attention_holds_its_matrices(runner: LocalRunner) -> None:
@@ -101,7 +101,7 @@ def test_a_forked_process_can_make_the_first_cuda_call() -> None:
     """What has to hold before `auto` may send CUDA through the zygote."""
     with LocalRunner(LocalSettings(case_timeout=120, sampling=QUICK, isolation="zygote")) as runner:
         result = measured(runner, "sdpa")
-    assert (result.status, result.details["isolation"]) == ("ok", "zygote"), result.message
+    assert (result.status, result.details.isolation) == ("ok", "zygote"), result.message
 
 
 def test_the_parent_never_touches_cuda() -> None:

@@ -172,7 +172,7 @@ def test_a_watch_reads_clock_and_heat_before_and_after(matrix: Tensor) -> None:
     watch = cuda.watch(DEVICE)
     torch.mm(matrix, matrix)
     watch.disturbed()
-    gpu = watch.conditions().details["gpu"]
+    gpu = watch.conditions().details.gpu
     assert gpu["default_clock_mhz"] > 0
     assert gpu["before"]["clock_mhz"] > 0
     assert 0 < gpu["after"]["temperature_c"] < 120

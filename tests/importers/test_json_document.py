@@ -14,7 +14,7 @@ from dctbench import importers
 from dctbench.errors import UsageError
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import fields, parse, read_file
-from dctbench.model import Case
+from dctbench.model import Case, ResultDetails
 from tests.support.made import ENVIRONMENT, RUN, result
 
 FILES = Path(__file__).parent / "files"
@@ -22,7 +22,7 @@ FULL = FILES / "document-1.json"
 RESULTS = [
     result("sdpa", 512, [2e-3, 2.1e-3], values={"setup": ("s", 0.01), "error.smooth": ("1", 3e-7)}),
     replace(result("sdpa", 512, [3e-3], round=2, values={"setup": ("s", 0.02)}), warnings=("latency: noisy",),
-            details={"stop_reason": "budget", "noisy": {"b": 1, "a": [1, 2]}}, host="bench-2"),
+            details=ResultDetails.from_json({"stop_reason": "budget", "noisy": {"b": 1, "a": [1, 2]}}), host="bench-2"),
     result("dct-x", 512, None, ratio=8, status="error", message="ValueError: no\n  at layer.py:3"),
     result("dct-x", 512, [4e-3], ratio=8, round=2, values={"flops": ("FLOP", 1e9)}),
     result("full", 512, None, status="oom", message="needs 1 TiB"),

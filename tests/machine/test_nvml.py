@@ -125,7 +125,7 @@ def test_a_sample_under_three_quarters_of_the_default_clock_is_disturbed(nvml: F
     assert watch.disturbed() is None
     nvml.clock = 1499
     assert watch.disturbed() == "the SM clock was at 1499 of 2000 MHz"
-    gpu = watch.conditions().details["gpu"]
+    gpu = watch.conditions().details.gpu
     assert gpu["slowest_clock_mhz"] == 1499
     assert (gpu["before"]["clock_mhz"], gpu["after"]["clock_mhz"]) == (1500, 1499)
 

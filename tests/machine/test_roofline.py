@@ -16,7 +16,7 @@ from dctbench.machine.roofline import (
     roofline,
     under_the_roof,
 )
-from dctbench.model import Case
+from dctbench.model import Case, Ceilings, ResultDetails
 from tests.support.made import result
 
 MACHINE = Calibration("cpu", 2, {"float32": 1e11, "bfloat16": 4e11, "float16": 1e9}, 1e10, 1 << 20)
@@ -114,8 +114,10 @@ def test_a_result_gets_its_place_under_the_roof_or_is_refused() -> None:
     figures = {"flops": ("FLOP", 1e10), "memory.state": ("B", 4096.0)}
     slow = result("sdpa", 1024, 0.2, values=figures)
     placed = under_the_roof(slow, MACHINE)
-    assert placed.details["roofline"]["share"] == pytest.approx(0.5)
-    assert placed.details["roofline"]["bound"] == "compute"
+    assert placed.details.roofline is not None
+    assert placed.details.roofline.ceilings == Ceilings(1e11, 1e10)
+    assert placed.details.roofline.share == pytest.approx(0.5)
+    assert placed.details.roofline.bound == "compute"
     assert placed.measurements == slow.measurements
     cheat = under_the_roof(result("sdpa", 1024, 1e-6, values=figures), MACHINE)
     assert (cheat.status, cheat.measurements) == ("error", ())
@@ -126,6 +128,6 @@ def test_a_result_gets_its_place_under_the_roof_or_is_refused() -> None:
 
 
 def test_later_rounds_are_held_against_the_methods_own_formula() -> None:
-    later = replace(result("sdpa", 1024, 1e-6, round=2), details={"flops.analytic": 10**10})
+    later = replace(result("sdpa", 1024, 1e-6, round=2), details=ResultDetails(flops_analytic=10**10))
     assert under_the_roof(later, MACHINE).status == "error"
-    assert under_the_roof(replace(later, details={}), MACHINE).status == "ok"
+    assert under_the_roof(replace(later, details=ResultDetails()), MACHINE).status == "ok"

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.model import STATUSES, Result
+from dctbench.model import STATUSES, CallSplit, Result, ResultDetails
 from dctbench.page import columns, packing
 from dctbench.page.data import page_data
 from dctbench.page.facets import contents
@@ -70,7 +70,7 @@ def test_a_brief_number_reads_the_same_and_is_near(value: float, words: Words, f
 
 def test_what_an_import_calls_shares_and_are_none_is_left_out() -> None:
     for share, expected in ((0.5, True), (1.5, False), (-0.5, False)):
-        one = replace(result("sdpa", 512, 1e-3), details={"split": {"shares": {"attention": share}}})
+        one = replace(result("sdpa", 512, 1e-3), details=ResultDetails(split=CallSplit({"attention": share})))
         [summary] = analysis.summarise([one])
         assert (columns._split(summary) is not None) is expected
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.model import Case, Result
+from dctbench.model import Case, Result, ResultDetails
 from dctbench.page.charts import samples
 from dctbench.page.html import html
 from dctbench.page.palette import looks
@@ -60,7 +60,7 @@ def test_the_first_sentence_counts_the_steady_cases_and_names_the_others() -> No
 
 def test_the_facts_say_what_the_medians_rest_on() -> None:
     results = steady(factors=(1, 1, 1.2))
-    results[0] = replace(results[0], details={"stop_reason": "budget", "retaken": [0.02]})
+    results[0] = replace(results[0], details=ResultDetails(stop_reason="budget", retaken=(0.02,)))
     facts = "\n".join(section([*results, *steady("full", 512, (1, 1, 1.2))]).facts)
     assert "more rounds narrow the intervals, longer sampling does not" in facts
     assert "round 3 took 1.20x the time of round 1" in facts
@@ -69,7 +69,7 @@ def test_the_facts_say_what_the_medians_rest_on() -> None:
     assert f"p99 not measured for 2 of 2 cases: {p99_takes(Case('sdpa', 512))}" in facts
     assert "0 of 42 samples lie more than 5 scaled MADs above" in facts
     assert "took turns" not in facts
-    turned = [replace(one, details={**one.details, "turns": [3, 4]}) for one in steady()]
+    turned = [replace(one, details=replace(one.details, turns=(3, 4))) for one in steady()]
     assert "1 case took turns with base" in "\n".join(section([*turned, *steady("full")]).facts)
     alone = "\n".join(section([result(seconds=(1e-3,) * 300)]).facts)
     assert "One process was timed per case" in alone
@@ -93,7 +93,8 @@ def test_the_samples_of_the_largest_common_length_are_open_and_of_others_at_hand
 def test_strips_hold_every_sample_outliers_hollow_and_retaken_apart() -> None:
     results = steady()
     results[1] = replace(
-        result("sdpa", 512, (*EVEN, 9e-3), round=2), details={"stop_reason": "count", "retaken": [2e-2]}
+        result("sdpa", 512, (*EVEN, 9e-3), round=2),
+        details=ResultDetails(stop_reason="count", retaken=(2e-2,)),
     )
     figure = section(results).figures["strips-512"]
     go.Figure(figure)
@@ -127,7 +128,7 @@ def test_a_chart_never_has_more_marks_than_a_browser_draws_at_once() -> None:
     many = [
         replace(
             result("dct-x", 512, tuple(rng.lognormal(-7, 0.3, 60)), ratio=ratio, round=number),
-            details={"retaken": [1e-2] * 50},
+            details=ResultDetails(retaken=(1e-2,) * 50),
         )
         for ratio in range(1, 61)
         for number in (1, 2)

@@ -35,11 +35,11 @@ def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
     results = pair(runners, "TellsItsTimes", "TellsItsTimes")
     assert [result.status for result in results] == ["ok", "ok"], [result.message for result in results]
     for result in results:
-        turns, latency = result.details["turns"], result.measurement("latency")
+        turns, latency = result.details.turns, result.measurement("latency")
         assert latency is not None
         assert len(turns) == TURNS_PER_PROCESS
         assert sum(turns) == len(latency.samples)
-        assert "others_cores" not in result.details  # the two have the processor to themselves, between them
+        assert result.details.others_cores is None  # the two have the processor to themselves, between them
         assert not any("other processes used" in text for text in result.warnings)
     calls = sorted(
         (float(began), float(ended), int(process))

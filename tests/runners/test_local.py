@@ -59,8 +59,8 @@ def test_a_case_comes_back_with_every_metric_and_what_ran(runner: LocalRunner) -
     flops = result.measurement("flops")
     assert flops is not None
     assert flops.samples == (8 * 16 * 16**2 + 4 * 16**2 * 16,)
-    assert result.details["flops.analytic"] == flops.samples[0]
-    assert result.details["threads"] == 1
+    assert result.details.flops_analytic == flops.samples[0]
+    assert result.details.threads == 1
     assert result.fingerprint == runner.environment.fingerprint
 
 
@@ -71,7 +71,7 @@ def test_rates_are_planned_with_on_as_many_threads_as_they_were_taken_with(
     rates = {"call": 0.0, "gemm": 1.0, "small_gemm": 1.0, "fft": 1e18, "bandwidth": 1e18}
     runner.calibrations = {"cpu": Calibration("cpu", 2, {}, 1e10, None, cost_models={"float32": rates})}
     result = runner.submit(Case("dct-x", 512, 4, threads=threads), 2).result(timeout=120)
-    assert (result.details["plan"], plan != "rfft") == (plan, threads == 1)
+    assert (result.details.plan, plan != "rfft") == (plan, threads == 1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_every_misbehaviour_is_a_result_that_names_it(runner: LocalRunner, name:
 
 
 def test_a_segfault_keeps_the_lines_that_say_where(runner: LocalRunner) -> None:
-    assert "in forward" in measured(runner, "hostile:Segfaults").details["output"]
+    assert "in forward" in measured(runner, "hostile:Segfaults").details.output
 
 
 def test_what_an_implementation_prints_never_reaches_the_answer(runner: LocalRunner) -> None:
@@ -113,8 +113,8 @@ def test_torch_is_imported_once_a_round_however_many_cases_there_are(runner: Loc
         names = ("none", "sdpa", "hostile:Segfaults", "none")
         cases = [Case(name, 16 + i, heads=2, head_dim=8) for i, name in enumerate(names)]
         done = [runner.submit(case, round).result(timeout=120) for case in cases]
-        assert {one.details["isolation"] for one in done} == {"zygote"}
-        return {one.details["torch_imported_by"] for one in done}
+        assert {one.details.isolation for one in done} == {"zygote"}
+        return {one.details.torch_imported_by for one in done}
 
     first, second = importers(1), importers(2)
     assert len(first) == len(second) == 1
@@ -125,8 +125,8 @@ def test_fresh_processes_import_torch_for_themselves(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with LocalRunner(LocalSettings(sampling=QUICK, isolation="fresh")) as runner:
         done = [measured(runner, "none") for _ in range(2)]
-    assert [(one.status, one.details["isolation"]) for one in done] == [("ok", "fresh")] * 2
-    assert len({one.details["torch_imported_by"] for one in done}) == 2
+    assert [(one.status, one.details.isolation) for one in done] == [("ok", "fresh")] * 2
+    assert len({one.details.torch_imported_by for one in done}) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="zygotes are forked on Linux only")
@@ -173,7 +173,7 @@ def test_a_zygote_that_dies_between_cases_costs_nothing(runner: LocalRunner) -> 
     assert runner._zygote is not None
     os.kill(runner._zygote.pid, signal.SIGKILL)
     after = [measured(runner, "none") for _ in range(2)]
-    assert [(one.status, one.details["isolation"]) for one in after] == [("ok", "fresh"), ("ok", "zygote")]
+    assert [(one.status, one.details.isolation) for one in after] == [("ok", "fresh"), ("ok", "zygote")]
 
 
 def test_a_case_waits_while_another_run_measures_on_its_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

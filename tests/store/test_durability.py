@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.errors import StoreError, UsageError
-from dctbench.model import Result, Run
+from dctbench.model import Result, ResultDetails, Run
 from dctbench.store import Store, open_store
 from dctbench.store.checking import find_damage
 from dctbench.store.importing import import_run
@@ -248,6 +248,9 @@ def test_two_imports_of_different_runs_under_one_id_keep_the_first_as_it_was(tmp
 def test_a_detail_that_is_no_number_costs_the_detail_and_not_the_result(tmp_path: Path) -> None:
     strange = {"rate": float("nan"), "rates": [1.0, float("inf")], "inner": {"a": -float("inf"), "b": "nan"}}
     with begun(tmp_path / "a.sqlite") as store:
-        assert store.add_result(RUN.id, replace(RESULTS[0], details=strange))
+        assert store.add_result(RUN.id, replace(RESULTS[0], details=ResultDetails.from_json(strange)))
         [found] = store.results(RUN.id)
-    assert found == replace(RESULTS[0], details={"rate": None, "rates": [1.0, None], "inner": {"a": None, "b": "nan"}})
+    assert found == replace(
+        RESULTS[0],
+        details=ResultDetails.from_json({"rate": None, "rates": [1.0, None], "inner": {"a": None, "b": "nan"}}),
+    )

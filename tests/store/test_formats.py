@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse, read_file
-from dctbench.model import SCHEMA_VERSION, STATUSES
-from dctbench.store import open_store, schema
+from dctbench.model import SCHEMA_VERSION, STATUSES, Case, canonical_json
+from dctbench.store import open_store, records, schema
 from dctbench.store.checking import find_damage
 from tests.store.test_calibrations import CALIBRATION, FIXTURES, SCHEMAS
 from tests.support.command import Cli
@@ -69,3 +71,34 @@ def test_the_command_reads_and_goes_on_writing_a_store_of_any_age(cli: Cli, tmp_
     assert cli("import", "new.json", "--store", str(path)).code == 0
     listed = cli("list", "runs", "--store", str(path), "--format", "json").json()
     assert {run["results"] for run in listed if run["label"]} >= {"22 of 22"}
+
+
+@pytest.mark.parametrize("number", SCHEMAS)
+def test_a_stored_result_is_written_back_as_the_same_bytes_under_the_same_seal(number: int) -> None:
+    query = (
+        "SELECT results.*, cases.record AS case_record FROM results JOIN cases USING (run_id, case_id)"
+        " ORDER BY run_id, case_id, round"
+    )
+    with closing(sqlite3.connect(f"file:{FIXTURES / f'schema-{number}.sqlite'}?immutable=1", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = [dict(row) for row in connection.execute(query)]
+    assert rows
+    for row in rows:
+        case = Case.from_json(json.loads(row.pop("case_record")))
+        written = records.row_of_result(row["run_id"], records.result_of_row(row, case))
+        assert {**written, "stored_at": row["stored_at"]} == row
+
+
+@pytest.mark.parametrize("path", sorted(FILES.glob("document-*.json")), ids=lambda path: path.name)
+def test_the_details_of_a_document_are_written_back_as_the_same_bytes(path: Path) -> None:
+    def details(text: str) -> dict[tuple[str, int | None], str]:
+        return {
+            (entry["case_id"], each.get("round")): canonical_json(each["details"])
+            for entry in json.loads(text)["results"]
+            for each in (entry, *entry["rounds"])
+            if "details" in each
+        }
+
+    run, environments, results = read_file(str(path))
+    written = details(dumps(document(run, environments, results)))
+    assert written == {**written, **details(path.read_text())}

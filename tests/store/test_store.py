@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import StoreError, UsageError
-from dctbench.model import Case, Measurement, Result, Run
+from dctbench.model import Case, Measurement, Result, ResultDetails, Run
 from dctbench.store import Store, clean_label, open_store, results_of_machine, schema
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -28,7 +28,7 @@ RESULTS = st.builds(
     ).map(tuple),
     message=st.none() | TEXT,
     warnings=st.lists(TEXT, max_size=2).map(tuple),
-    details=st.dictionaries(TEXT, st.none() | TEXT | st.integers() | FLOATS, max_size=3),
+    details=st.dictionaries(TEXT, st.none() | TEXT | st.integers() | FLOATS, max_size=3).map(ResultDetails.from_json),
     fingerprint=TEXT,
     host=TEXT,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dctbench.model import Case, Environment, Measurement, Result, Run, RunSettings, Status
+from dctbench.model import NO_DETAILS, Case, Environment, Measurement, Result, ResultDetails, Run, RunSettings, Status
 
 FACTS = {
     "host": "bench-1", "cpu": "Test CPU", "cores_usable": 2, "torch": "2.13.0", "python": "3.11.7", "gpu": None,
@@ -44,7 +44,7 @@ def result(
         status=status,
         measurements=tuple(measurements),
         message=message,
-        details={"stop_reason": "precise"} if samples else {},
+        details=ResultDetails(stop_reason="precise") if samples else NO_DETAILS,
         fingerprint=ENVIRONMENT.fingerprint,
         host=ENVIRONMENT.host,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dctbench.errors import UnavailableError, UnsupportedError
-from dctbench.model import JSON, Case
+from dctbench.model import JSON, Case, ResultDetails
 from dctbench.transforms import plan_dct
 from dctbench.worker import serve
 from dctbench.worker.devices import Conditions, cpu
@@ -68,19 +68,19 @@ def test_a_device_with_every_meter_fills_every_metric(monkeypatch: pytest.Monkey
         energy_counter=lambda name: SimpleNamespace(source="made up"),
         kernel_seconds=lambda name, call: (1e-4, 7),
         process_bytes=lambda name, call: 9 << 20,
-        describe=lambda name: {"tf32": False},
+        describe=lambda name: ResultDetails(tf32={"cudnn": False}),
     )
     assert (value(answer, "energy"), value(answer, "kernel_time"), value(answer, "memory.process")) == (
         0.25, 1e-4, 9 << 20,
     )  # fmt: skip
     assert answer["details"]["kernels"] == 7
     assert answer["details"]["energy"] == {"source": "made up", "idle_watts": 60.0, "calls": 100}
-    assert answer["details"]["tf32"] is False
+    assert answer["details"]["tf32"] == {"cudnn": False}
 
 
 def test_retaken_samples_are_stored_apart_and_the_result_is_marked_noisy() -> None:
     watch = SimpleNamespace(
-        disturbed=lambda: "slow clock", conditions=lambda: Conditions(("it was hot",), {"gpu": {"after": 1}})
+        disturbed=lambda: "slow clock", conditions=lambda: Conditions(("it was hot",), ResultDetails(gpu={"after": 1}))
     )
     answer = measured(watch=lambda name, paired: watch)
     assert len(answer["details"]["retaken"]) == 3

@@ -7,8 +7,10 @@ this interface, so that a new kind changes nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from dctbench.model import NO_DETAILS, ResultDetails
 
 Cache = Literal["warm", "cold"]
 Stopwatch = Callable[[Callable[[], object]], float]
@@ -20,7 +22,7 @@ class Conditions:
     """What a watch saw: sentences with a remedy, and figures for the result's details."""
 
     warnings: tuple[str, ...] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: ResultDetails = NO_DETAILS
 
 
 class Watch(Protocol):
@@ -107,5 +109,5 @@ class DeviceModule(Protocol):
     def out_of_memory(self, error: BaseException) -> str | None:
         """What was asked for, as a sentence, when `error` says that memory ran out; else None."""
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str) -> ResultDetails:
         """What a result should say about the device: settings of torch that change its figures."""

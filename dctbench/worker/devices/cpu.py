@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any
 
 import psutil
 import torch
 
 from dctbench.errors import text_of
 from dctbench.machine import contention, host
+from dctbench.model import ResultDetails
 from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu_memory
 from dctbench.worker.devices.rapl import Rapl
 
@@ -101,10 +101,10 @@ class Watch:
                 f"the frequency governor is {governor!r}, so that the clock follows the load: "
                 "`cpupower frequency-set -g performance` makes figures steadier"
             )
-        details = {} if usage is None else {"others_cores": round(usage.cores, 2), "stolen": round(usage.stolen, 3)}
-        if self._paired:
-            details.pop("others_cores", None)
-        return Conditions(tuple(warnings), details)
+        if usage is None:
+            return Conditions(tuple(warnings))
+        others = None if self._paired else round(usage.cores, 2)  # the other process of a pair is no disturbance
+        return Conditions(tuple(warnings), ResultDetails(others_cores=others, stolen=round(usage.stolen, 3)))
 
 
 def watch(name: str, paired: bool = False) -> Watch:
@@ -158,6 +158,6 @@ def out_of_memory(error: BaseException) -> str | None:
     return None
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str) -> ResultDetails:
     """The instruction set that torch's kernels use here."""
-    return {"cpu_capability": torch.backends.cpu.get_cpu_capability()}
+    return ResultDetails(cpu_capability=torch.backends.cpu.get_cpu_capability())

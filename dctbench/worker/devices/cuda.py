@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import perf_counter
-from typing import Any
 
 import torch
 
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, text_of
 from dctbench.machine import nvml
+from dctbench.model import ResultDetails
 from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu
 
 SAMPLING: Mapping[str, float] = {
@@ -156,8 +156,13 @@ class Watch:
                 f"{company} other process{'es compute' if company > 1 else ' computes'} on this GPU (see nvidia-smi): "
                 "end them, or read the figures as too slow"
             )
-        readings = {"before": asdict(self._before), "after": asdict(after), "default_clock_mhz": self._default}
-        return Conditions(tuple(warnings), {**host.details, "gpu": {**readings, "slowest_clock_mhz": self._slowest}})
+        readings = {
+            "before": asdict(self._before),
+            "after": asdict(after),
+            "default_clock_mhz": self._default,
+            "slowest_clock_mhz": self._slowest,
+        }
+        return Conditions(tuple(warnings), replace(host.details, gpu=readings))
 
 
 def watch(name: str, paired: bool = False) -> Watch:
@@ -277,14 +282,14 @@ def out_of_memory(error: BaseException) -> str | None:
     return cpu.out_of_memory(error)
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str) -> ResultDetails:
     """The GPU's name, and whether float32 products may be rounded to TF32: torch's defaults, stored, never changed."""
     properties = torch.cuda.get_device_properties(nvml.parse_index(name))
-    return {
-        "device_name": properties.name,
-        "compute_capability": f"{properties.major}.{properties.minor}",
-        "tf32": {
+    return ResultDetails(
+        device_name=properties.name,
+        compute_capability=f"{properties.major}.{properties.minor}",
+        tf32={
             "matmul_precision": torch.get_float32_matmul_precision(),
             "cudnn": torch.backends.cudnn.allow_tf32,
         },
-    }
+    )

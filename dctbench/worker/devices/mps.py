@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any
 
 import torch
 
 from dctbench.errors import UnavailableError, UnsupportedError, text_of
+from dctbench.model import NO_DETAILS, ResultDetails
 from dctbench.worker.devices import Cache, EnergyCounter, Stopwatch, cpu
 
 SAMPLING: Mapping[str, float] = {"precision": 0.01, "warmup_most": 5.0}
@@ -108,6 +108,6 @@ def out_of_memory(error: BaseException) -> str | None:
     return cpu.out_of_memory(error)
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str) -> ResultDetails:
     """Nothing that torch tells."""
-    return {}
+    return NO_DETAILS

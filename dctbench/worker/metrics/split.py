@@ -18,7 +18,6 @@ from torch.autograd.profiler import profile, record_function
 
 from dctbench.attention import AttentionLayer
 from dctbench.attention.dct_layer import DctAttention
-from dctbench.model import JSON
 from dctbench.transforms import Resampler, TruncatedDct
 
 PARTS = ("transform", "attention", "projections", "other")
@@ -40,10 +39,6 @@ class Split:
         """Each part's share of the call."""
         total = sum(self.seconds.values())
         return {part: taken / total if total else 0.0 for part, taken in self.seconds.items()}
-
-    def to_json(self) -> JSON:
-        """Shares and operations by part."""
-        return {"shares": self.shares, "operations": dict(self.operations)}
 
 
 def split(module: nn.Module, call: Callable[[], object], device: str = "cpu") -> Split | None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from dctbench import analysis
-from dctbench.model import Case, Result
+from dctbench.model import Case, Result, ResultDetails
 from dctbench.page.charts.axes import length_axis, second_axis
 from dctbench.page.palette import looks
 from dctbench.wording import summary as words
@@ -50,7 +50,7 @@ def test_lengths_that_would_run_into_each_other_have_no_ticks() -> None:
 
 def roofed(name: str, n: int, seconds: float, **roof: object) -> Result:
     made = result(name, n, seconds, ratio=8 if name == "dct-x" else None)
-    return replace(made, details={"roofline": {**ROOF, **roof}})
+    return replace(made, details=ResultDetails.from_json({"roofline": {**ROOF, **roof}}))
 
 
 def test_who_comes_nearest_to_the_ceiling_is_said_first() -> None:

@@ -17,6 +17,7 @@ from dctbench import catalog
 from dctbench.errors import UnavailableError
 from dctbench.machine import contention, host
 from dctbench.machine.contention import Neighbours, Usage
+from dctbench.model import ResultDetails
 from dctbench.worker.devices import DeviceModule, cpu
 from dctbench.worker.devices.rapl import Rapl
 
@@ -95,7 +96,7 @@ def test_the_other_process_of_a_pair_is_no_neighbour(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cpu.host, "governor", lambda: "performance")
     seen = cpu.watch("cpu", paired=True).conditions()
     assert ["20% of the processor time" in text for text in seen.warnings] == [True]
-    assert seen.details == {"stolen": 0.2}
+    assert seen.details == ResultDetails(stolen=0.2)
 
 
 def test_governor_and_stolen_time_are_said_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,17 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
 
+from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
+
+__all__ = [
+    "NO_DETAILS",
+    "Bound",
+    "CallSplit",
+    "Ceilings",
+    "ResultDetails",
+    "Roofline",
+]
+
 Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "oom", "timeout", "unsupported", "error", "skipped")
 FAILED: frozenset[Status] = frozenset({"timeout", "error"})
@@ -36,12 +47,6 @@ PROTOCOL = 2
 """Of what a runner and its workers say to each other: a base in another environment has to speak the same."""
 COMPARED_SETTINGS = ("cache", "isolation", "env")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
-NOT_LOADED = "not_loaded"
-"""Among a result's details: its code could not even be loaded, which says nothing about what the code does."""
-PAIR = "pair"
-"""Among the details of a result of head: the round of base's process that took turns with it, where it is another."""
-TURNS = "turns"
-"""Among a result's details: how many samples each turn gave, of a process that took turns with another."""
 TURN = "turn\n"
 """What a worker says when it waits for its turn; a line in answer gives it."""
 COMPILER = "compiler"
@@ -188,7 +193,7 @@ class Environment:
 class Result:
     """What one case gave in one round (one process). A case that failed is a result too, with its message.
 
-    `details` holds what ran: kernel, transform plan, FLOP convention, stop reason, actual threads.
+    `details` record what ran and how: kernel, transform plan, stop reason, actual threads.
     """
 
     case: Case
@@ -197,7 +202,7 @@ class Result:
     measurements: tuple[Measurement, ...] = ()
     message: str | None = None
     warnings: tuple[str, ...] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: ResultDetails = NO_DETAILS
     fingerprint: str = ""
     host: str = ""
 

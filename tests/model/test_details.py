@@ -1,0 +1,94 @@
+"""Details: fields for what this version knows, and nothing is lost of what it does not know."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench.model import CallSplit, Ceilings, ResultDetails, Roofline, canonical_json
+
+QUOTIENTS = {"bound": "compute", "rate": 1e11, "share": 0.5, "intensity": 60.0, "ridge": 5.0, "throughput": 2e9}
+CEILINGS = {"compute": 2e11, "bandwidth": 4e10}
+KNOWN: dict[str, Any] = {
+    "stop_reason": "precise", "calls_per_sample": 4, "warmup_calls": 9, "turns": [3, 4], "pair": 2,
+    "retaken": [0.02, 1], "noisy": "slow clock", "threads": 1, "cache": "warm", "inputs": "drawn", "kernel": "flash",
+    "kernels": 7, "plan": "basis", "tolerance": 1e-5, "flops.analytic": 10**10, "flops.convention": "as usual",
+    "flops.uncounted": [], "split": {"shares": {"attention": 0.5, "other": 1}, "operations": {"attention": 3}},
+    "energy": {"source": "RAPL"}, "roofline": {**QUOTIENTS, "ceilings": CEILINGS}, "estimated_bytes": 2**40,
+    "others_cores": 0.1, "stolen": 0, "cpu_capability": "AVX2", "device_name": "H200", "compute_capability": "9.0",
+    "tf32": {"cudnn": True}, "gpu": {"before": {}}, "isolation": "zygote", "torch_imported_by": 7, "not_loaded": True,
+    "traceback": "Traceback", "output": "Killed", "benchmark": "test_speed",
+}  # fmt: skip
+"""A value for every key that this version writes."""
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from([*KNOWN, "energy.absent", "absent", "extra", "flops_analytic"]) | st.text(max_size=9)
+VALUES = st.sampled_from([*KNOWN.values(), QUOTIENTS, {"shares": {"attention": 1}}]) | JSON
+
+
+def test_every_known_key_has_a_field() -> None:
+    details = ResultDetails.from_json(KNOWN)
+    assert details.extra == {}
+    given = {name for name, value in vars(details).items() if value not in (None, {})}
+    assert given == {each.name for each in fields(ResultDetails)} - {"absent", "extra"}
+    assert details.roofline == Roofline(60.0, 1e11, 2e9, 5.0, 0.5, "compute", Ceilings(2e11, 4e10))
+    assert details.split == CallSplit({"attention": 0.5, "other": 1}, {"attention": 3})
+    assert (details.turns, details.retaken, details.flops_uncounted) == ((3, 4), (0.02, 1), ())
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=8))
+def test_any_details_are_written_back_as_the_same_bytes(given: dict[str, Any]) -> None:
+    assert canonical_json(ResultDetails.from_json(given).to_json()) == canonical_json(given)
+
+
+@given(st.dictionaries(st.sampled_from(list(KNOWN)), JSON, max_size=8))
+def test_details_that_were_decoded_equal_those_that_were_made(given: dict[str, Any]) -> None:
+    decoded = ResultDetails.from_json(given)
+    made = ResultDetails(**vars(decoded))
+    assert made == decoded
+    assert canonical_json(made.to_json()) == canonical_json(given)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("threads", "four"), ("threads", True), ("threads", None), ("stop_reason", 1), ("turns", [1, "2"]),
+     ("retaken", [0.0]), ("tf32", []), ("pair", 1.0), ("split", {"shares": []}),
+     ("split", {"shares": {}, "seconds": {}}), ("roofline", {**QUOTIENTS, "ceilings": {"compute": 2e11}}),
+     ("roofline", {**QUOTIENTS, "ceilings": None}),
+     ("roofline", {**QUOTIENTS, "bound": []}), ("energy.absent", 1)],
+    ids=str,
+)  # fmt: skip
+def test_a_value_of_another_type_is_kept_but_not_believed(key: str, value: object) -> None:
+    details = ResultDetails.from_json({key: value})
+    assert details == ResultDetails(extra={key: value})
+
+
+def test_what_a_machine_cannot_measure_is_listed_by_metric() -> None:
+    details = ResultDetails.from_json({"energy.absent": "no meter", "memory.process.absent": "too small"})
+    assert details.absent == {"energy": "no meter", "memory.process": "too small"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "ceilings"),
+    [("compute", Ceilings(2e11, 4e10)), ("cache", Ceilings(2e11, 4e10)), ("bandwidth", Ceilings(2e10, 4e9))],
+)
+def test_early_results_have_the_ceilings_that_their_quotients_imply(bound: str, ceilings: Ceilings) -> None:
+    roofline = Roofline.from_json({**QUOTIENTS, "bound": bound})
+    assert roofline is not None
+    assert roofline.ceilings == pytest.approx(ceilings)
+    assert "ceilings" not in roofline.to_json()
+
+
+def test_details_are_joined_field_by_field() -> None:
+    one = ResultDetails(threads=1, kernel="math", absent={"energy": "no meter"}, extra={"a": 1})
+    other = ResultDetails(kernel="flash", absent={"kernel_time": "no GPU"}, extra={"b": 2})
+    assert one | other == ResultDetails(
+        threads=1, kernel="flash", absent={"energy": "no meter", "kernel_time": "no GPU"}, extra={"a": 1, "b": 2}
+    )
