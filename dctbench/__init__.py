@@ -14,7 +14,7 @@ __all__ = ["__version__", "load_results"]
 def __getattr__(name: str) -> Any:
     """Public names, imported when they are asked for: `import dctbench` alone imports nothing heavy."""
     if name == "load_results":
-        from dctbench.runs.dataframe import load_results
+        from dctbench.runs.dataframe import load_results  # noqa: PLC0415 - pandas
 
         return load_results
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dctbench.cli import cli
+from dctbench.cli.entry import run_and_exit
+
 
 def main() -> None:
     """Run the command line."""
-    from dctbench.cli import cli
-    from dctbench.cli.options.click_ext import run_and_exit
-
     run_and_exit(cli)
 
 

@@ -35,14 +35,9 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def title(gpu: nvml.Gpu) -> str:
-    """`NVIDIA H100 (80.0 GiB)`; without a size where it has none of its own."""
-    return gpu.name if gpu.memory_bytes is None else f"{gpu.name} ({format_size(gpu.memory_bytes)})"
-
-
 def seen_by_torch(known: Sequence[nvml.Gpu], torch: Mapping[str, Any]) -> Finding:
     """Whether torch can use what the driver has."""
-    text = ", ".join(map(title, known))
+    text = ", ".join(gpu.title for gpu in known)
     found = f"{text}; driver {known[0].driver}"
     if not torch.get("cuda") and not torch.get("hip"):
         return warning(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+import psutil
+
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import CannotJudgeError
 from dctbench.machine import host
@@ -194,8 +196,6 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
 
 
 def _memory() -> tuple[int, int, int]:
-    import psutil
-
     found, inside = psutil.virtual_memory(), host.memory_available()
     free = found.available if inside is None else min(found.available, inside)
     return free, min(found.total, host.memory_limit() or found.total), psutil.swap_memory().used

@@ -19,8 +19,8 @@ def parquet(run: Run, summaries: Sequence[Summary]) -> bytes:
         UnavailableError: without the extra `parquet`.
     """
     try:
-        import pyarrow as arrow
-        import pyarrow.parquet
+        import pyarrow as arrow  # noqa: PLC0415 - an extra
+        import pyarrow.parquet  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UnavailableError("Parquet needs pyarrow", hint="pip install 'dctbench[parquet]'") from error
     words = arrow.dictionary(arrow.int32(), arrow.string())

@@ -18,6 +18,9 @@ from dctbench.exporters import (
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import markdown
 
+ALIASES: Mapping[str, str] = {"md": "markdown"}
+"""Other names of formats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:

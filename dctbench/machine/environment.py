@@ -19,6 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from dctbench.machine import host, nvml
 from dctbench.machine.host import cpu_model, memory_limit, read_text, usable_cores
 from dctbench.model import PROTOCOL, Environment, digest
@@ -48,8 +50,6 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
     Args:
         variables: the environment variables they get; this process's own when None.
     """
-    import psutil
-
     variables = os.environ if variables is None else variables
     cores = host.affinity()
     facts: dict[str, Any] = {

@@ -17,6 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from dctbench.errors import UnavailableError, UsageError
+from dctbench.text.format import format_size
 
 _MILLI = 1e-3
 _HINT = "`dctbench list devices` shows what there is; `--device cpu` works everywhere"
@@ -42,6 +43,11 @@ class Gpu:
     driver: str
     clock_mhz: int | None
     power_cap_watts: float | None
+
+    @property
+    def title(self) -> str:
+        """`NVIDIA H100 (80.0 GiB)`; only the name where the GPU shares the machine's memory."""
+        return self.name if self.memory_bytes is None else f"{self.name} ({format_size(self.memory_bytes)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +240,7 @@ def load() -> Any:
         UnavailableError: without the driver, or without its library.
     """
     try:
-        import pynvml
+        import pynvml  # noqa: PLC0415 - it may be missing
     except ImportError:
         raise UnavailableError("the package nvidia-ml-py is not installed") from None
     try:

@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
 
 @cache
 def source(name: str) -> str:
@@ -42,8 +44,6 @@ def plotly() -> str:
 @cache
 def template() -> Any:
     """The page's template; its sections are included from files of their own."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
     templates = Environment(
         loader=FunctionLoader(source),
         autoescape=True,

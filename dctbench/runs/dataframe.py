@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from dctbench.analysis import Summary, summarise
 from dctbench.model import Run
 from dctbench.runs import table
+from dctbench.runs.lookup import from_file
+from dctbench.store import open_store
 from dctbench.store.gc_pause import gc_paused
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
@@ -46,22 +48,15 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     """
     location = os.fspath(store_or_file)
     if _is_document(location):
-        from dctbench.runs.lookup import from_file
-
         with gc_paused():
             found = from_file(location)
             return to_dataframe([(found.run, found.summaries)])
-    from dctbench.store import open_store
-
     with open_store(location) as store, gc_paused():
         return to_dataframe((state.run, summarise(store.results(state.run.id))) for state in store.runs())
 
 
 def to_dataframe(runs: Iterable[tuple[Run, list[Summary]]]) -> pd.DataFrame:
     """The table of `dctbench.runs.table` for runs with their summaries, typed as `load_results` says."""
-    import numpy as np
-    import pandas as pd
-
     cases: list[list[Any]] = []
     metrics: list[list[Any]] = []
     repeats: list[int] = []
@@ -90,8 +85,6 @@ def _transposed(
 
 def _array(values: Sequence[Any], kind: table.ColumnType) -> Any:
     """A pandas array of that kind's type, None as missing."""
-    import pandas as pd
-
     if kind == "instant":
         return pd.to_datetime(list(values), utc=True, format="ISO8601").array
     if kind == "word":

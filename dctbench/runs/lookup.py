@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from dctbench import catalog
 from dctbench.analysis import Summary, default_reference, summarise
 from dctbench.errors import StoreError, UsageError
+from dctbench.importers import read_file
 from dctbench.model import Case, Environment, Result, Run
+from dctbench.store import open_store
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -80,8 +82,6 @@ def resolve(store: str, reference: str = "latest") -> RecordedRun:
         UsageError: when it names neither, or the file is not valid.
         StoreError: when it is no file, and the store is missing or cannot be read.
     """
-    from dctbench.store import open_store
-
     try:
         with open_store(store) as opened:
             return recorded(opened, opened.find_run(reference).run)
@@ -102,8 +102,6 @@ def from_file(path: str) -> RecordedRun:
     Raises:
         UsageError: when it cannot be read or is not valid.
     """
-    from dctbench.importers import read_file
-
     run, environments, results = read_file(path)
     return RecordedRun(run, environments, results, list(dict.fromkeys(result.case for result in results)))
 

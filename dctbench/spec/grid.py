@@ -20,6 +20,7 @@ from typing import Any
 
 from dctbench.errors import UsageError
 from dctbench.model import Case, tidy_number
+from dctbench.text.format import shorten
 
 MAX_VALUES = 100_000
 MAX_VALUE = 2**24
@@ -30,17 +31,18 @@ _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One numeric axis: the flag that sets it and the values it accepts (`minimum` to 2^24)."""
+    """One numeric axis: the flag that sets it and the values that it accepts, both bounds included."""
 
     flag: str
     minimum: int = 1
+    maximum: int = MAX_VALUE
     integer: bool = True
 
     def accepts(self) -> str:
         """What an error says is accepted."""
         number = "integers such as 512 or 8k" if self.integer else "numbers such as 4 or 2.5"
         return (
-            f"{number} from {self.minimum} to {MAX_VALUE}, ranges such as 512..8192 (doubling), "
+            f"{number} from {self.minimum} to {self.maximum}, ranges such as 512..8192 (doubling), "
             "512..8192:x1.5 or 512..8192:+512, joined by commas"
         )
 
@@ -50,7 +52,7 @@ RATIO = Axis("--ratio", integer=False)
 BATCH = Axis("--batch")
 HEADS = Axis("--heads")
 HEAD_DIM = Axis("--head-dim")
-THREADS = Axis("--threads")
+THREADS = Axis("--threads", maximum=4096)  # more than any machine has; many more, and a process cannot start them
 
 
 def parse_axis(text: str, axis: Axis) -> list[float | int]:
@@ -62,7 +64,7 @@ def parse_axis(text: str, axis: Axis) -> list[float | int]:
     """
 
     def refuse(what: str, problem: str) -> UsageError:
-        return UsageError(f"{axis.flag} {_shortened(what)!r}: {problem}", hint=f"{axis.flag} accepts {axis.accepts()}")
+        return UsageError(f"{axis.flag} {shorten(what)!r}: {problem}", hint=f"{axis.flag} accepts {axis.accepts()}")
 
     values: set[float | int] = set()
     if not text.strip():
@@ -123,14 +125,10 @@ def _steps(low: float, high: float, step: str, axis: Axis, room: int) -> set[flo
     return {low, high, *(value for value in inner if low < value < high)}
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
 def _bounded(text: str, axis: Axis) -> float | int:
     value = _literal(text.strip(), axis.integer)
-    if not axis.minimum <= value <= MAX_VALUE:
-        raise _InvalidItemError(f"{text.strip()} is outside {axis.minimum} to {MAX_VALUE}")
+    if not axis.minimum <= value <= axis.maximum:
+        raise _InvalidItemError(f"{text.strip()} is outside {axis.minimum} to {axis.maximum}")
     return value
 
 
@@ -138,7 +136,7 @@ def _literal(text: str, integer: bool) -> float | int:
     pattern = _INTEGER if integer else _DECIMAL
     if len(text) > _DIGITS or not pattern.fullmatch(text):
         kind = "an integer" if integer else "a number"
-        raise _InvalidItemError(f"{_shortened(text)!r} is not {kind}" if text else "a number is missing")
+        raise _InvalidItemError(f"{shorten(text)!r} is not {kind}" if text else "a number is missing")
     if not integer:
         return tidy_number(float(text))
     return int(text[:-1]) * 1024 if text[-1] in "kK" else int(text)

@@ -39,7 +39,7 @@ def level_starts(values: Sequence[float]) -> list[int]:
     if len(values) < LEAST_POINTS:
         return []
     try:
-        import ruptures
+        import ruptures  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise UnavailableError("change points need ruptures", hint="pip install 'dctbench[history]'") from error
     return _edges(ruptures, values)[1:-1]
@@ -106,7 +106,7 @@ def _placed(ruptures: Any, values: Sequence[float], edges: Sequence[int]) -> lis
 
 def _best_cut(ruptures: Any, values: Sequence[float]) -> int:
     """Where to cut a stretch in two levels, so that the distances to their medians sum up to the least."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - comes with the extra
 
     search = ruptures.Binseg(model="l1", min_size=LEAST_LEVEL, jump=1).fit(np.asarray(values, dtype=float))
     return int(search.predict(n_bkps=1)[0])
@@ -114,8 +114,8 @@ def _best_cut(ruptures: Any, values: Sequence[float]) -> int:
 
 def _standard_ranks(values: Sequence[float]) -> Any:
     """Ranks of mean 0 and variance 1, equal values sharing theirs, as a column; None where all values are equal."""
-    import numpy as np
-    from scipy.stats import rankdata
+    import numpy as np  # noqa: PLC0415 - comes with the extra
+    from scipy.stats import rankdata  # noqa: PLC0415 - comes with the extra
 
     ranks = rankdata(values)
     spread = ranks.std()

@@ -28,7 +28,7 @@ __all__ = ["RETRYABLE", "DamagedError", "MissingError", "RunState", "Store", "Un
 def __getattr__(name: str) -> Any:
     """The names that need SQLAlchemy, imported when they are first asked for."""
     if name in ("RETRYABLE", "RunState", "Store"):
-        from dctbench.store import contents
+        from dctbench.store import contents  # noqa: PLC0415 - SQLAlchemy
 
         return getattr(contents, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -36,14 +36,14 @@ def __getattr__(name: str) -> Any:
 
 def open_store(location: str, *, create: bool = False) -> Store:
     """Open the store at a path or a URL: see `dctbench.store.opening.open_store`."""
-    from dctbench.store import opening
+    from dctbench.store import opening  # noqa: PLC0415 - SQLAlchemy
 
     return opening.open_store(location, create=create)
 
 
 def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = False) -> Store:
     """Open the store that a run writes to: see `dctbench.store.outbox.open_for_run`."""
-    from dctbench.store import outbox
+    from dctbench.store import outbox  # noqa: PLC0415 - SQLAlchemy
 
     return outbox.open_for_run(location, warn, create=create)
 

@@ -75,3 +75,8 @@ def format_relative_error(value: float) -> str:
 def pluralize(number: int, noun: str) -> str:
     """Return the number and its noun: `1 regression`, `2 regressions`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def shorten(text: str, longest: int = 40) -> str:
+    """Return the text, or its beginning and `...` where it is longer: for what users typed, in messages."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."

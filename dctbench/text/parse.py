@@ -1,33 +1,60 @@
-"""Times, sizes and shares as people type them, for flags and suites alike."""
+"""Read times, sizes and shares as people type them, in flags and in suites."""
 
 from __future__ import annotations
 
 import re
 
 from dctbench.errors import UsageError
+from dctbench.text.format import shorten
+
+MAX_DURATION = 14 * 86_400.0
+"""Seconds. Longer ones are mistakes, and from 25 days on the operating system takes them for none."""
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_AGE = re.compile(r"([0-9]{1,9})d", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(B|[kKMGT]i?B?)?", re.ASCII)
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 _SHARE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e-?[0-9]{1,2})?)(%)?", re.ASCII)
 
 
 def parse_duration(text: str, flag: str) -> float:
-    """Seconds of `90`, `90s`, `500ms`, `30us`, `2m` or `1h`.
+    """Return the seconds of `90`, `90s`, `500ms`, `30us`, `2m` or `1h`.
+
+    Raises:
+        UsageError: for anything else, for zero, and for more than MAX_DURATION.
+    """
+    seconds = _seconds(text, flag, "120s, 2m, 500ms")
+    if seconds > MAX_DURATION:
+        days = round(MAX_DURATION / 86_400)
+        raise UsageError(
+            f"{flag} {shorten(text)!r}: longer than {days} days", hint=f"{flag} accepts at most {24 * days}h"
+        )
+    return seconds
+
+
+def parse_age(text: str, flag: str) -> float:
+    """Return the seconds of an age: `30d`, or what `parse_duration` accepts without its upper bound.
 
     Raises:
         UsageError: for anything else, and for zero.
     """
+    match = _AGE.fullmatch(text.strip())
+    if match and int(match[1]):
+        return int(match[1]) * 86_400.0
+    return _seconds(text, flag, "30d, 12h")
+
+
+def _seconds(text: str, flag: str, examples: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if seconds <= 0:
-        raise UsageError(f"{flag} {text!r}: not a time", hint=f"{flag} accepts a time above zero: 120s, 2m, 500ms")
+        raise UsageError(f"{flag} {shorten(text)!r}: not a time", hint=f"{flag} accepts a time above zero: {examples}")
     return seconds
 
 
 def parse_size(text: str, flag: str) -> float:
-    """Bytes of `64MiB`, `2GiB`, `64M` (binary), `64MB` (decimal) or a bare number of bytes.
+    """Return the bytes of `64MiB`, `2GiB`, `64M` (binary), `64MB` (decimal) or a bare number of bytes.
 
     Raises:
         UsageError: for anything else, and for zero.
@@ -39,30 +66,32 @@ def parse_size(text: str, flag: str) -> float:
         base = 1000 if unit[1:] == "B" else 1024
         value = float(match[1]) * (base ** _POWERS[unit[0]] if unit != "B" else 1)
     if value <= 0:
-        raise UsageError(f"{flag} {text!r}: not a size", hint=f"{flag} accepts bytes above zero: 64MiB, 2GiB, 500kB")
+        raise UsageError(
+            f"{flag} {shorten(text)!r}: not a size", hint=f"{flag} accepts bytes above zero: 64MiB, 2GiB, 500kB"
+        )
     return value
 
 
 def parse_share(text: str, flag: str) -> float:
-    """A share of one: 0.05 of `5%` or `0.05`, 2.5 of `250%`.
+    """Return a share of one: 0.05 for `5%` or `0.05`, 2.5 for `250%`.
 
     Raises:
-        UsageError: for anything else, and for a bare number from 1 on: who writes `10` means 10%, not tenfold.
+        UsageError: for anything else, and for a bare number of 1 or more: `10` is meant as 10%, not as tenfold.
     """
     match = _SHARE.fullmatch(text.strip())
     if not match:
-        raise UsageError(f"{flag} {text!r}: not a share", hint=f"{flag} accepts 5% or 0.05")
+        raise UsageError(f"{flag} {shorten(text)!r}: not a share", hint=f"{flag} accepts 5% or 0.05")
     number, percent = float(match[1]), match[2] is not None
     if number >= 1 and not percent:
         raise UsageError(
-            f"{flag} {text!r}: a bare number is a share of one, so this would be {100 * number:g}%",
+            f"{flag} {shorten(text)!r}: a bare number is a share of one, so this would be {100 * number:g}%",
             hint=f"write {match[1]}% or {number / 100:g}, or {100 * number:g}% if that is meant",
         )
     return number / 100 if percent else number
 
 
 def parse_named(text: str, names: tuple[str, ...], flag: str) -> tuple[str, str]:
-    """(name, rest) of `name=rest`; a text without a name has the first one.
+    """Return (name, rest) of `name=rest`. Without a name, the first of `names` is meant.
 
     Raises:
         UsageError: for a name that is not among `names`.
@@ -72,6 +101,7 @@ def parse_named(text: str, names: tuple[str, ...], flag: str) -> tuple[str, str]
         return names[0], text
     if name.strip() not in names:
         raise UsageError(
-            f"{flag} {text!r}: no {name.strip()!r} here", hint=f"{flag} accepts {' or '.join(f'{n}=' for n in names)}"
+            f"{flag} {shorten(text)!r}: {shorten(name.strip())!r} is not a name for it",
+            hint=f"{flag} accepts {' or '.join(f'{n}=' for n in names)}",
         )
     return name.strip(), rest

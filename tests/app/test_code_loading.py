@@ -36,10 +36,10 @@ def loaded(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ('[tool.dctbench.check]\nbase-python = "./evil.sh"', "check.base-python may not stand there"),
-        ('[tool.dctbench]\nbase_python = "./evil.sh"', "base_python may not stand there"),
-        (f'[tool.dctbench.check]\nbase-impl = "{EVIL}"', "check.base-impl may not name module:Class"),
-        (f'[tool.dctbench.check]\nreference = "{EVIL}"\nbase-impl = "sdpa"', "check.reference may not name module:Cl"),
+        ('[tool.dctbench.check]\nbase-python = "./evil.sh"', "check.base-python cannot be set there"),
+        ('[tool.dctbench]\nbase_python = "./evil.sh"', "base_python cannot be set there"),
+        (f'[tool.dctbench.check]\nbase-impl = "{EVIL}"', "check.base-impl must not name module:Class"),
+        (f'[tool.dctbench.check]\nreference = "{EVIL}"\nbase-impl = "sdpa"', "check.reference must not name module:Cl"),
     ],
 )
 def test_a_configuration_names_no_program_and_no_module(

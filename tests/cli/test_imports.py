@@ -40,9 +40,10 @@ def modules_of(*arguments: str, cwd: Path, env: dict[str, str]) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("--version",), ("run", "--help"), ("report", "--help"), ("list", "--help"), ("list", "impls"),
-     ("list", "suites"), ("list", "devices"), ("list", "metrics"), ("list", "impls", "--format", "json"),
-     ("doctor", "--help")],
+    [(), ("--help",), ("--version",), ("run", "--help"), ("report", "--help"), ("compare", "--help"),
+     ("export", "--help"), ("import", "--help"), ("doctor", "--help"), ("store",), ("store", "prune", "--help"),
+     ("list",), ("list", "runs", "--help"), ("list", "impls"), ("list", "suites"), ("list", "devices"),
+     ("list", "metrics"), ("list", "impls", "--format", "json")],
     ids=" ".join,
 )  # fmt: skip
 def test_help_and_look_ups_import_nothing_heavy(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.cli import cli
-from dctbench.cli.options.click_ext import run_and_exit
+from dctbench.cli.entry import run_and_exit
 from tests.support.command import Done
 
 _MEMORY = Path("/dev/shm")

@@ -50,7 +50,7 @@ def test_a_bare_number_from_one_on_is_no_share(text: str, meant: str) -> None:
 def test_a_name_before_the_value_is_one_of_those_known() -> None:
     assert parse_named("64MiB", ("tensor", "process"), "--max-memory") == ("tensor", "64MiB")
     assert parse_named("process=1", ("tensor", "process"), "--max-memory") == ("process", "1")
-    with pytest.raises(UsageError, match="no 'proces' here"):
+    with pytest.raises(UsageError, match="'proces' is not a name for it"):
         parse_named("proces=1", ("tensor", "process"), "--max-memory")
 
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import click
 
-from dctbench import errors
+from dctbench import catalog, errors
+from dctbench.cli.commands.history import print_history
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.tables.comparison import print_outcome
+from dctbench.compare.stored import compare_stored
+from dctbench.runs.lookup import resolve
+from dctbench.spec.gate import gate_rule
+from dctbench.store import open_store
 
 _HOW, _SHOWN = "How to compare", "What is shown"
 
@@ -49,20 +55,11 @@ def command(
     if case is not None:
         if base:
             raise errors.UsageError("--history takes no runs: it looks at all of them", hint="leave out A and B")
-        from dctbench.cli.commands.history import print_history
-        from dctbench.store import open_store
-
         with open_store(store) as opened:
             print_history(opened, case, output_format)
         return errors.EXIT_OK
     if not base:
         raise errors.UsageError("compare needs a run to compare with", hint="dctbench compare latest~1 latest")
-    from dctbench import catalog
-    from dctbench.cli.tables.comparison import print_outcome
-    from dctbench.compare.stored import compare_stored
-    from dctbench.runs.lookup import resolve
-    from dctbench.spec.gate import gate_rule
-
     allowed = None if tolerance is None else gate_rule("tolerance", [tolerance])
     sides = resolve(store, base), resolve(store, head)
     if reference is not None:

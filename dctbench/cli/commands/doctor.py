@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
+from rich.console import Console
+from rich.text import Text
 
+from dctbench import doctor
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
-
-if TYPE_CHECKING:
-    from dctbench.doctor import Finding
+from dctbench.cli.tables.records import print_records
+from dctbench.cli.terminal.wrap import terminal_width, wrapped
+from dctbench.doctor import Finding
+from dctbench.runners.local import LocalRunner, LocalSettings
 
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 _GAP = "  "
@@ -33,10 +35,6 @@ def command(calibrate: bool, store: str, output_format: str) -> int:
     Ends with 0 unless a line is a failure: 5 when results cannot be stored, 6 when torch or a GPU cannot be used,
     3 when time cannot be measured.
     """
-    from dctbench import doctor
-    from dctbench.cli.tables.records import print_records
-    from dctbench.runners.local import LocalRunner, LocalSettings
-
     found: list[Finding] = []
     with LocalRunner(LocalSettings(), on_wait=_announce) as runner:
         if output_format == "table":
@@ -62,8 +60,6 @@ def _announce(text: str) -> None:
 
 def _print_group(title: str, findings: list[Finding]) -> None:
     """A title and a line per finding, its remedy below it, wrapped to the terminal."""
-    from dctbench.cli.terminal.wrap import terminal_width, wrapped
-
     width = terminal_width()
     _print("")
     _print(title, style="bold")
@@ -90,9 +86,6 @@ def _print_summary(found: list[Finding]) -> None:
 
 def _print(text: str, style: str = "", until: int | None = None) -> None:
     """A line, or its first `until` characters, in a style; whether there is colour rich decides."""
-    from rich.console import Console
-    from rich.text import Text
-
     styled = Text(text)
     styled.stylize(style, 0, until)
     Console(highlight=False).print(styled, soft_wrap=True)

@@ -10,7 +10,7 @@ import click
 from dctbench import catalog, errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
 from dctbench.cli.terminal.files import check_writable, print_document, write_whole
-from dctbench.exporters.registry import FORMATS
+from dctbench.exporters.registry import ALIASES, FORMATS
 from dctbench.runs.lookup import resolve
 
 
@@ -31,7 +31,7 @@ def command(form: str, run: str, output: str | None, store: str) -> int:
     \b
     json                     everything, raw samples included; what import reads
     csv, parquet             a row per case and metric
-    markdown, latex          the papers' table: rows methods, columns lengths
+    markdown (md), latex     the papers' table: a row per method, a column per length
     bencher                  Bencher Metric Format
     github-action-benchmark  smaller is better; speed-ups go to FILE.bigger.json beside -o FILE.json
     junit                    a test case per case, errors and timeouts as errors
@@ -39,6 +39,7 @@ def command(form: str, run: str, output: str | None, store: str) -> int:
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
+    form = ALIASES.get(form, form)
     if form not in FORMATS:
         raise catalog.unknown("format", form, FORMATS)
     chosen = FORMATS[form]

@@ -6,6 +6,8 @@ import click
 
 from dctbench import errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, version_option
+from dctbench.importers import read_file
+from dctbench.store import open_store
 from dctbench.text.format import pluralize
 
 
@@ -24,11 +26,9 @@ def command(file: str, store: str) -> int:
     A file is checked as a whole before anything is stored. Importing it twice stores it once. Benchmarks of pytest
     must say their `implementation` and `seq_len` in params or extra_info.
     """
-    from dctbench.importers import read_file
+    from dctbench.store.importing import import_run  # noqa: PLC0415 - SQLAlchemy
 
     run, environments, results = read_file(file)
-    from dctbench.store import open_store
-    from dctbench.store.importing import import_run
 
     with open_store(store, create=True) as opened:
         new = import_run(opened, run, list(environments.values()), results)

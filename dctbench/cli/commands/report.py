@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +12,13 @@ from dctbench import errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.streams import typed
+from dctbench.compare.check_settings import read_check_settings
+from dctbench.compare.history import ChangePoint, History, change_points, find_case, history
+from dctbench.compare.stored import compare_stored
+from dctbench.page.html import html
+from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve, usual_reference
+from dctbench.store import masked, open_store
 from dctbench.text.sanitize import sanitize_text
-
-if TYPE_CHECKING:
-    from dctbench.compare.history import ChangePoint, History
-    from dctbench.runs.lookup import RecordedRun
 
 _PAGE = "The page"
 
@@ -68,16 +69,12 @@ def command(
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
-    from dctbench.compare.stored import compare_stored
-    from dctbench.page.html import html
-    from dctbench.runs.lookup import resolve
-
     check_writable(Path(output))
     gc.disable()  # a million small objects and no cycles: looking for some took a quarter of the time
     found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
-    for recorded in found:
-        if not recorded.results:
-            raise errors.UsageError(f"run {recorded.run.short_id} has no results yet", hint=_going_on(recorded, store))
+    for one in found:
+        if not one.results:
+            raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=_going_on(one, store))
     base = _checked_against(store, found[0]) if baseline is None else resolve(store, baseline)
     page = html(
         found,
@@ -96,10 +93,6 @@ def command(
 
 def _checked_against(store: str, head: RecordedRun) -> RecordedRun | None:
     """What the check that measured a run compared it with, where that is in the store."""
-    from dctbench.compare.check_settings import read_check_settings
-    from dctbench.runs.lookup import recorded
-    from dctbench.store import open_store
-
     check = read_check_settings(head.run)
     if check is None or check.base is None:
         return None
@@ -114,8 +107,7 @@ def _checked_against(store: str, head: RecordedRun) -> RecordedRun | None:
 
 def _going_on(recorded: RecordedRun, store: str) -> str:
     """How to come by results of a run that has none."""
-    from dctbench.app.resume import resume_command
-    from dctbench.store import masked
+    from dctbench.app.resume import resume_command  # noqa: PLC0415 - SQLAlchemy
 
     if recorded.run.is_check:
         return "it belongs to a check, whose pairs must be near in time: start the check again"
@@ -125,9 +117,6 @@ def _going_on(recorded: RecordedRun, store: str) -> str:
 
 
 def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
-    from dctbench.compare.history import change_points, find_case, history
-    from dctbench.store import open_store
-
     with open_store(store) as opened:
         found = history(opened, find_case(opened, case))
     return found, change_points(found)
@@ -135,8 +124,6 @@ def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
 
 def _reference(found: list[RecordedRun], name: str | None) -> str | None:
     """What ratios are taken against: the one named, which at least one of the runs must hold, else the usual one."""
-    from dctbench.runs.lookup import known_reference, usual_reference
-
     if name is None:
         return usual_reference(found)
     every = (result.case for recorded in found for result in recorded.results)

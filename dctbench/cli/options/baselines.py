@@ -9,6 +9,7 @@ import click
 
 from dctbench.cli.options.click_ext import Flag, Function
 from dctbench.cli.terminal.streams import typed
+from dctbench.store import checked_baseline_name
 
 if TYPE_CHECKING:
     from dctbench.model import Run
@@ -26,8 +27,6 @@ def save_baseline_option(section: str, *, needs: str = "") -> Callable[[Function
 
 def _checked(ctx: click.Context, option: click.Parameter, name: str | None) -> str | None:
     """Refused before anything is measured, not hours later when it is to be saved."""
-    from dctbench.store import checked_baseline_name
-
     return None if name is None else checked_baseline_name(typed(name))
 
 

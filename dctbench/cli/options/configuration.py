@@ -6,13 +6,16 @@
     [tool.dctbench.run]         for one command
     seq = ["512..2048", 6000]
 
+    [tool.dctbench.store]       for a group: every command of it that has the flag
+    keep = 20
+
 The command line and the environment win over it. It is checked as strictly as a suite file.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +30,17 @@ _NOT_DEFAULTS = ("help", "version")
 _IMPLEMENTATIONS = ("impl", "base_impl", "reference")
 _PROGRAMS = ("base_python",)
 _ONLY_TYPED = "code is loaded only when the command line asks for it"
-Commands = Mapping[str, Callable[[], click.Command | None]]
+Words = tuple[str, ...]
+"""What calls a command: `("run",)`, `("store", "prune")`."""
 Options = Mapping[str, click.Option]
 
 
-def defaults(commands: Commands) -> dict[str, dict[str, Any]]:
-    """Values by command and parameter, as click's `default_map` takes them; empty where there is no such table.
+def defaults(group: click.Group, ctx: click.Context) -> dict[str, Any]:
+    """Return the values by command and parameter, as click's `default_map` takes them.
 
     Args:
-        commands: by name, how to come by a command; they are looked at only when there is a table to check.
+        group: the group whose commands the table sets; they are imported only when there is a table.
+        ctx: the context of that group.
 
     Raises:
         UsageError: for a table with an unknown key or a value of the wrong kind, in one sentence.
@@ -43,30 +48,52 @@ def defaults(commands: Commands) -> dict[str, dict[str, Any]]:
     table = _table()
     if not table:
         return {}
-    options = {name: _options(find()) for name, find in commands.items()}
-    known = sorted({flag for those in options.values() for flag in those})
-    found: dict[str, dict[str, Any]] = {name: {} for name in options}
+    options = dict(_commands(group, ctx))
+    values: dict[Words, dict[str, Any]] = {words: {} for words in options}
+    _apply(table, (), options, values)
+    nested: dict[str, Any] = {}
+    for words, found in values.items():
+        place = nested
+        for word in words:
+            place = place.setdefault(word, {})
+        place.update(found)
+    return nested
+
+
+def _commands(group: click.Group, ctx: click.Context, above: Words = ()) -> Iterator[tuple[Words, Options]]:
+    """Every command below the group, those of nested groups included, with its options."""
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, ctx, (*above, name))
+        else:
+            yield (*above, name), _options(command)
+
+
+def _apply(
+    table: Mapping[str, Any], place: Words, options: Mapping[Words, Options], values: Mapping[Words, dict[str, Any]]
+) -> None:
+    """Set the values of a table for all commands below its place; those of a table within it win."""
+    below = {words: known for words, known in options.items() if words[: len(place)] == place}
+    names = list(dict.fromkeys(words[len(place)] for words in below if len(words) > len(place)))
+    flags = sorted({flag for known in below.values() for flag in known})
+    inner = {key: value for key, value in table.items() if key in names and isinstance(value, dict)}
     for key, value in table.items():
-        if key in options and isinstance(value, dict):
+        if key in inner:
             continue
-        if key not in known:
-            raise _unknown(key, "", [*known, *options])
-        for name, those in options.items():
-            if key in those:
-                found[name][_parameter(those[key])] = _value(those[key], value, key)
-    for name, those in options.items():
-        own = table.get(name, {})
-        for key, value in own.items() if isinstance(own, dict) else ():
-            if key not in those:
-                raise _unknown(key, f".{name}", sorted(those))
-            found[name][_parameter(those[key])] = _value(those[key], value, f"{name}.{key}")
-    return found
+        if key not in flags:
+            raise _unknown(key, place, [*flags, *names])
+        for words, known in below.items():
+            if key in known:
+                values[words][_parameter(known[key])] = _value(known[key], value, ".".join([*place, key]))
+    for name, nested in inner.items():
+        _apply(nested, (*place, name), options, values)
 
 
 def _table() -> Mapping[str, Any]:
-    """`[tool.dctbench]`; a pyproject.toml without one is none of our business, broken or not."""
+    """Return `[tool.dctbench]`. A pyproject.toml without one is ignored, even when it is broken."""
     try:
-        if not Path(FILE).is_file():  # a pipe of that name would be waited for, by every command
+        if not Path(FILE).is_file():  # every command would wait for a pipe of that name
             return {}
         with Path(FILE).open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
@@ -91,7 +118,7 @@ def _table() -> Mapping[str, Any]:
 
 
 def _options(command: click.Command | None) -> Options:
-    """A command's options by the name of their long flag, dashes or underscores alike."""
+    """Return a command's options by the name of their long flag, with dashes and with underscores."""
     found: dict[str, click.Option] = {}
     for parameter in command.params if command else ():
         if isinstance(parameter, click.Option) and parameter.name not in _NOT_DEFAULTS:
@@ -108,35 +135,35 @@ def _parameter(option: click.Option) -> str:
 
 
 def _value(option: click.Option, value: Any, key: str) -> Any:
-    """The value as click takes it: lists are joined by commas for a flag that is given once."""
+    """Return the value as click takes it: a list is joined by commas for a flag that is given once."""
     items = value if isinstance(value, list) else [value]
     if option.is_flag:
         if not isinstance(value, bool):
-            raise _bad(key, f"must be true or false, not {value!r}")
+            raise _invalid(key, f"must be true or false, not {value!r}")
         return value
     if not items or not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
-        raise _bad(key, f"must be a text, a number or a list of them, not {value!r}")
+        raise _invalid(key, f"must be a string, a number or a list of these, not {value!r}")
     if option.name in _IMPLEMENTATIONS and any(":" in str(item) for item in items):
-        raise _bad(key, f"may not name module:Class: {_ONLY_TYPED}")
+        raise _invalid(key, f"must not name module:Class: {_ONLY_TYPED}")
     if option.name in _PROGRAMS:
-        raise _bad(key, f"may not stand there: {_ONLY_TYPED}")
+        raise _invalid(key, f"cannot be set there: {_ONLY_TYPED}")
     texts = [str(item) for item in items]
     if any("\0" in text for text in texts):
-        raise _bad(key, "holds a null character, which no path and no name has")
+        raise _invalid(key, "contains a null character")
     try:
         for text in texts:
             option.type.convert(text, option, None)
     except click.UsageError as error:
-        raise _bad(key, error.message) from None
+        raise _invalid(key, error.message) from None
     return texts if option.multiple else ",".join(texts)
 
 
-def _unknown(key: str, where: str, known: list[str]) -> UsageError:
+def _unknown(key: str, place: Words, known: list[str]) -> UsageError:
     guess = nearest(key, known)
-    hint = f"did you mean {guess!r}?" if guess else f"known there: {', '.join(k for k in known if '_' not in k)}"
-    return UsageError(f"{FILE}: {key!r} in [tool.dctbench{where}] is no flag or command", hint=hint)
+    hint = f"did you mean {guess!r}?" if guess else f"known keys: {', '.join(k for k in known if '_' not in k)}"
+    return UsageError(f"{FILE}: {key!r} in [{'.'.join(('tool.dctbench', *place))}] is not a flag or command", hint=hint)
 
 
-def _bad(key: str, problem: str) -> UsageError:
+def _invalid(key: str, problem: str) -> UsageError:
     shortened = problem if len(problem) <= 200 else problem[:197] + "..."
     return UsageError(f"{FILE}, [tool.dctbench]: {key} {' '.join(shortened.split())}", hint="see --help of the command")

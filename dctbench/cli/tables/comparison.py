@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
 
 from dctbench.cli.tables.output import add_to_step_summary
 from dctbench.cli.terminal.files import print_document
@@ -15,9 +17,6 @@ from dctbench.model import IMPROVEMENTS, REGRESSIONS, VerdictKind
 from dctbench.wording import verdict_sentences
 from dctbench.wording.verdict_cells import Row, labels_of, opening, relevant
 from dctbench.wording.verdict_markdown import verdicts_markdown
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 _GAP = "  "
 _ABOUT = ("kind", "case", "seq_len")
@@ -55,8 +54,6 @@ def print_outcome(outcome: Outcome, output_format: str, *, everything: bool) -> 
 
 
 def _print_text(outcome: Outcome, everything: bool) -> None:
-    from rich.console import Console
-
     console = Console(highlight=False)
     lines = text_lines(outcome, terminal_width(), everything=everything, by_words=console.is_terminal)
     for line in lines:
@@ -108,16 +105,12 @@ def _table(rows: Sequence[Row], width: int) -> Iterator[Text]:
         for row in rows:
             yield from _stacked(row, width)
         return
-    from rich.text import Text
-
     yield Text(_join(titles, widths), style="bold")
     for row in rows:
         yield _line(row, widths)
 
 
 def _line(row: Row, widths: Mapping[str, int]) -> Text:
-    from rich.text import Text
-
     if row.has_figures:
         line = _join({name: _cell(row, name) for name in widths}, widths)
     else:  # a reason takes the place of all figures, whole
@@ -129,8 +122,6 @@ def _line(row: Row, widths: Mapping[str, int]) -> Text:
 
 
 def _stacked(row: Row, width: int) -> Iterator[Text]:
-    from rich.text import Text
-
     text = Text(f"{row.kind}  {row.case}  n = {row.seq_len}")
     text.stylize(_STYLES.get(row.kind, ""), 0, len(row.kind))
     yield text

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.text import Text
 
 from dctbench import analysis
 from dctbench.catalog import Family
@@ -23,8 +25,6 @@ from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import markdown
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from dctbench.store import Store
 
 
@@ -58,8 +58,6 @@ def add_to_step_summary(text: str) -> None:
 
 
 def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned: int, rows_shown: bool) -> None:
-    from rich.console import Console
-
     console = Console(highlight=False)
     for line in table_lines(summaries, layout, planned, rows_shown=rows_shown):
         for part in wrapped(line, terminal_width()) if isinstance(line, str) and console.is_terminal else [line]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+
+from rich.text import Text
 
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.model import Case
 from dctbench.wording.cells import MARKS, Row
 from dctbench.wording.labels import Labels
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 _GAP = "   "
 _DROPPED_FIRST = ("error", "memory", "speedup")
@@ -47,14 +45,10 @@ class Layout:
 
     def head(self) -> Text:
         """The line of titles."""
-        from rich.text import Text
-
         return Text(self._join([self.titles[column] for column in self.widths]), style="bold")
 
     def line(self, row: Row) -> Text:
         """One row; a failure takes the place of all figures, whole."""
-        from rich.text import Text
-
         if row.failure is not None:
             text = Text(self._join([row.case, row.seq_len]) + _GAP)
             return text.append(row.failure, style="yellow")

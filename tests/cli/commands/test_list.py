@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dctbench import catalog
-from dctbench.cli.commands.list import command as list_command
+from dctbench.cli.commands.list.devices import command as devices_command
 from dctbench.machine import nvml
 from tests.support.command import Cli
 from tests.support.nvml import FakeNvml, use
@@ -37,7 +37,7 @@ def test_devices_tell_what_is_here_or_why_not(
         assert reason is None or reason == f"{device['name']}: {device['unavailable']}"
         assert reason is None or f"no: {device['unavailable']}" in cli("list", "devices").out
     use(monkeypatch, FakeNvml(count=2))
-    assert list_command.main(["devices", "--format", "json"], standalone_mode=False) == 0
+    assert devices_command.main(["--format", "json"], standalone_mode=False) == 0
     [gpu] = [device for device in json.loads(capsys.readouterr().out) if device["name"] == "cuda"]
     assert (gpu["here"], gpu["unavailable"]) == ("cuda:0 Made-up GPU (8.00 GiB), cuda:1 Made-up GPU (8.00 GiB)", None)
 

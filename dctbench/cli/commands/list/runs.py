@@ -1,0 +1,49 @@
+"""`dctbench list runs`: the runs of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dctbench import errors
+from dctbench.cli.commands.list.printing import print_list
+from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, store_option, version_option
+from dctbench.store import open_store
+
+if TYPE_CHECKING:
+    from dctbench.store import RunState
+
+
+@click.command(
+    "runs",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench list runs", "dctbench list runs --store server.sqlite --format json"),
+)
+@store_option
+@format_option
+@version_option
+def command(store: str, output_format: str) -> int:
+    """List the stored runs, the oldest first."""
+    with open_store(store) as opened:
+        baselines = opened.baselines()
+        records = [
+            {
+                "run": state.run.short_id,
+                "started": state.run.started_at[:19].replace("T", " "),
+                "suite": state.run.suite,
+                "results": _progress(state),
+                "failed": state.failed,
+                "baselines": [baseline.name for baseline in baselines if baseline.run_id == state.run.id],
+                "label": state.run.label,
+            }
+            for state in opened.runs()
+        ]
+    print_list(records, output_format, "runs")
+    return errors.EXIT_OK
+
+
+def _progress(state: RunState) -> str:
+    """`30 of 36`; of a check, which measures until it can judge, only the number of results."""
+    return str(state.stored) if state.run.is_check else f"{state.stored} of {state.planned}"

@@ -1,0 +1,52 @@
+"""Copy stores into another one and print what became of it, for `merge` and `push`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from dctbench.cli.tables.records import print_records
+from dctbench.store import DamagedError, open_store
+from dctbench.text.format import pluralize
+
+if TYPE_CHECKING:
+    from dctbench.store.merging import MergeSummary
+
+
+def copy_stores(sources: Sequence[str], target: str, output_format: str) -> None:
+    """Copy everything that is intact in the sources into the target, which is created when it does not exist.
+
+    Raises:
+        DamagedError: after copying, when a source held damaged records.
+        StoreError: when a store cannot be read or written.
+    """
+    from dctbench.store.merging import merge  # noqa: PLC0415 - SQLAlchemy
+
+    with ExitStack() as opened:
+        stores = [opened.enter_context(open_store(location)) for location in sources]
+        into = opened.enter_context(open_store(target, create=True))
+        done = merge(stores, into)
+    if output_format != "table":
+        print_records([asdict(done)], output_format)
+    _print_counts(done, into.name)
+    if done.damaged:
+        raise DamagedError(
+            f"{pluralize(done.left_out, 'result')} could not be copied: "
+            f"{pluralize(len(done.damaged), 'damaged record')} found",
+            hint=f"everything else is in {into.name}",
+        )
+
+
+def _print_counts(done: MergeSummary, target: str) -> None:
+    parts = [f"{done.results} results of {pluralize(done.runs, 'run')} are new in {target}"]
+    parts += [f"{done.replaced} replaced worse ones"] if done.replaced else []
+    parts += [f"{done.seen - done.results - done.replaced} were there already"]
+    click.echo(", ".join(parts), err=True)
+    if done.baselines:
+        click.echo(f"{pluralize(done.baselines, 'baseline')} set", err=True)
+    for text in done.damaged:
+        click.echo(f"left out: {text}", err=True)

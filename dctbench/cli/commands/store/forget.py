@@ -1,0 +1,30 @@
+"""`dctbench store forget`: remove the name of a baseline."""
+
+from __future__ import annotations
+
+import click
+
+from dctbench import errors
+from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, version_option
+from dctbench.cli.terminal.streams import typed
+from dctbench.store import open_store
+
+
+@click.command(
+    "forget",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=("dctbench store forget main", "dctbench store forget release-1.2 --store server.sqlite"),
+)
+@click.argument("name", metavar="NAME")
+@store_option
+@version_option
+def command(name: str, store: str) -> int:
+    """Remove the name of a baseline. The run that it points to stays."""
+    from dctbench.store.pruning import forget_baseline  # noqa: PLC0415 - SQLAlchemy
+
+    name = typed(name)
+    with open_store(store) as opened:
+        run_id = forget_baseline(opened, name)
+        click.echo(f"baseline {name!r} is forgotten; run {opened.state(run_id).run.short_id} stays", err=True)
+    return errors.EXIT_OK

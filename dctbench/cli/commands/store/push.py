@@ -1,0 +1,41 @@
+"""`dctbench store push`: send a local store to a server."""
+
+from __future__ import annotations
+
+import click
+from click.core import ParameterSource
+
+from dctbench import errors
+from dctbench.cli.commands.store.copying import copy_stores
+from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, store_option, version_option
+from dctbench.store import is_url, masked
+
+
+@click.command(
+    "push",
+    cls=Command,
+    context_settings=CONTEXT,
+    examples=(
+        "dctbench store push postgresql://bench@db.example.org/results",
+        "dctbench store push postgresql://bench@db.example.org/results --store laptop.sqlite",
+    ),
+)
+@click.argument("url", metavar="URL")
+@store_option
+@format_option
+@version_option
+@click.pass_context
+def command(ctx: click.Context, url: str, store: str, output_format: str) -> int:
+    """Send a local store to a PostgreSQL server.
+
+    Without --store, send the outbox: the results of runs whose server could not be reached.
+    """
+    from dctbench.store.outbox import OUTBOX  # noqa: PLC0415 - SQLAlchemy
+
+    if not is_url(url):
+        raise errors.UsageError(
+            f"{masked(url)!r} is not a URL to push to", hint="to copy into a local store: dctbench store merge"
+        )
+    given = ctx.get_parameter_source("store") is ParameterSource.COMMANDLINE
+    copy_stores([store if given else OUTBOX], url, output_format)
+    return errors.EXIT_OK
