@@ -60,15 +60,15 @@ def store(location: str) -> Finding:
             return failure(
                 "store",
                 f"{location} cannot be written",
-                "name another with --store, or change its permissions",
+                "choose another store with --store, or change its permissions",
                 STORE_FAILS,
             )
         with open_store(location) as opened:
             runs = opened.runs()
     except StoreError as error:
-        return failure("store", error.message, error.hint or "name another with --store", STORE_FAILS)
+        return failure("store", error.message, error.hint or "choose another store with --store", STORE_FAILS)
     except OSError as error:
-        return failure("store", f"{location}: {error.strerror}", "name another with --store", STORE_FAILS)
+        return failure("store", f"{location}: {error.strerror}", "choose another store with --store", STORE_FAILS)
     size = format_size(path.stat().st_size)
     return ok("store", f"{location}: {_held(runs)}, {size}; rollback journal, SQLite {sqlite3.sqlite_version}")
 
@@ -81,7 +81,7 @@ def server(location: str) -> Finding:
     except MissingError:
         return ok("store", f"{masked(location)}: none yet, the first run makes it; the server answers")
     except DctbenchError as error:
-        return failure("store", error.message, error.hint or "name another with --store", error.exit_code)
+        return failure("store", error.message, error.hint or "choose another store with --store", error.exit_code)
 
 
 def _held(runs: Sequence[RunState]) -> str:

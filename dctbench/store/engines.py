@@ -1,4 +1,4 @@
-"""Connections to either kind of database, each made so that a commit is durable and no question waits for ever."""
+"""Connections to SQLite and PostgreSQL, set up so that commits are durable and no query waits forever."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from dctbench.errors import UnavailableError, UsageError
 from dctbench.store.failures import NOT_UTF8
 from dctbench.store.location import masked
 
-BUSY_SECONDS = 60.0
-ANSWER_SECONDS = 60.0
-"""After so long without an answer a server counts as gone: a stopped or unplugged one never says so itself."""
+BUSY_TIMEOUT = 60.0
+QUERY_TIMEOUT = 60.0
+"""Seconds after which a server that does not respond counts as unreachable. A frozen or unplugged one never says so."""
 _CONNECT = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
-    """An engine for an SQLite file whose acknowledged commits survive a power cut.
+    """Return an engine for an SQLite file whose acknowledged commits survive a power cut.
 
-    Unless it is to be made, a file that is no longer there is an error: SQLite would put an empty one in its place.
+    Without `create` a missing file is an error: SQLite would otherwise create an empty one in its place.
     """
-    # With an authority that is empty, or the first folder of a path that begins with // would be taken for one.
+    # The empty authority is needed: SQLite would take the first folder of a path that begins with // for one.
     uri = f"file://{quote(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
 
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # sqlite3 would commit before every CREATE and ALTER: BEGIN is ours, below
-        # A rollback journal, since WAL has had a corruption bug with two connections. EXTRA and not FULL: the folder
-        # is synced after the journal is deleted, or a power cut right then would bring it back and undo the commit.
+        connection.isolation_level = None  # sqlite3 would commit before every CREATE and ALTER; _begin does it instead
+        # A rollback journal, because WAL has had a corruption bug with two connections. EXTRA instead of FULL syncs the
+        # folder after the journal is deleted. Without that, a power cut could restore the journal and undo the commit.
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -55,11 +55,11 @@ def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
 
 
 def postgresql_engine(location: str) -> sa.Engine:
-    """An engine for the database at a URL.
+    """Return an engine for the PostgreSQL database at a URL.
 
     Raises:
-        UsageError: for a URL that is none, or of another kind of database.
-        UnavailableError: without the extra `postgres`.
+        UsageError: when the URL is invalid or names another kind of database.
+        UnavailableError: when the extra `postgres` is not installed.
     """
     example = "postgresql+psycopg://user@host/database"
     try:
@@ -67,58 +67,62 @@ def postgresql_engine(location: str) -> sa.Engine:
         if url.drivername in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
         if url.drivername != "postgresql+psycopg":
-            raise UsageError(f"cannot keep results in {masked(location)}", hint=f"name a path, or {example}")
+            raise UsageError(f"cannot store results in {masked(location)}", hint=f"give a path, or {example}")
         if "@" in (url.host or ""):
-            raise UsageError("the password in --store holds an @", hint="write it as %40, or use ~/.pgpass")
+            raise UsageError(
+                "the password in --store contains an @", hint="write it as %40, or put the password into ~/.pgpass"
+            )
         settings = {key: value for key, value in _CONNECT.items() if key not in url.query}
         return sa.create_engine(url, connect_args=settings, poolclass=sa.pool.NullPool)
     except (sa.exc.ArgumentError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"--store {masked(location)} is no URL of a database", hint=f"such as {example}") from error
+        raise UsageError(
+            f"--store {masked(location)} is not the URL of a database", hint=f"give a URL such as {example}"
+        ) from error
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            "a store on PostgreSQL needs psycopg", hint="pip install 'dctbench[postgres]'"
+            "a store on PostgreSQL needs psycopg", hint="install it: pip install 'dctbench[postgres]'"
         ) from error
 
 
 def insert(engine: sa.Engine, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert that can say what happens on a conflict, in that database's dialect."""
+    """Return an insert in the dialect of that database, which supports `ON CONFLICT`."""
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 @contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection that is committed at the end, and is cut when a server stops answering."""
-    with engine.connect() as connection, _answering(connection), connection.begin():
+    """Open a transaction that is committed at the end of the block, and cut when the server stops responding."""
+    with engine.connect() as connection, _query_timeout(connection), connection.begin():
         yield connection
 
 
 @contextmanager
-def _answering(connection: sa.Connection) -> Iterator[None]:
+def _query_timeout(connection: sa.Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    limit = _Limit(connection.connection.fileno())
-    # Each question has its own time, since there may be thousands in one transaction; what they find is read by then.
+    watchdog = _Watchdog(connection.connection.fileno())
+    # Each query has its own timeout, since a transaction may contain thousands. The driver has read all rows by then.
     events = {
-        "before_cursor_execute": limit.start,
-        "after_cursor_execute": limit.stop,
-        "commit": limit.start,
-        "rollback": limit.start,
+        "before_cursor_execute": watchdog.start,
+        "after_cursor_execute": watchdog.stop,
+        "commit": watchdog.start,
+        "rollback": watchdog.start,
     }
-    for name, react in events.items():
-        sa.event.listen(connection, name, react)
+    for name, handler in events.items():
+        sa.event.listen(connection, name, handler)
     try:
         yield
     finally:
-        limit.stop()
-        for name, react in events.items():
-            sa.event.remove(connection, name, react)
+        watchdog.stop()
+        for name, handler in events.items():
+            sa.event.remove(connection, name, handler)
 
 
-class _Limit:
-    """Cuts a connection that is not stopped in time, so that whoever waits for it gets an error."""
+class _Watchdog:
+    """Shuts a socket down unless it is stopped in time, so that the waiting query fails."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -126,7 +130,7 @@ class _Limit:
 
     def start(self, *_: object) -> None:
         self.stop()
-        self._timer = threading.Timer(ANSWER_SECONDS, self._cut)
+        self._timer = threading.Timer(QUERY_TIMEOUT, self._cut)
         self._timer.daemon = True
         self._timer.start()
 
@@ -137,15 +141,15 @@ class _Limit:
             self._timer = None
 
     def _cut(self) -> None:
-        with socket.socket(fileno=os.dup(self._descriptor)) as theirs:
-            theirs.shutdown(socket.SHUT_RDWR)
+        with socket.socket(fileno=os.dup(self._descriptor)) as duplicate:
+            duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def rows_of(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
-    """All that a query finds, column by name, whatever bytes its texts hold.
+    """Return the rows of a query, each a mapping from column name to value, even when a text is not valid UTF-8.
 
-    One byte that is not UTF-8 and sqlite3 refuses the text, and with it every row of that query. Then what is left of
-    such texts is read, so that only the seal of their own row fails. Not at once so, since it takes a quarter longer.
+    sqlite3 fails the whole query when one text contains an invalid byte. The query is then repeated with such bytes
+    replaced, so that only the seal of the affected row fails. Replacing is not the default: it takes a quarter longer.
     """
     try:
         return _rows(connection, query)
@@ -165,6 +169,6 @@ def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[str,
 
 
 def batches(rows: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
-    """Consecutive slices of at most `size`."""
+    """Yield consecutive slices of at most `size` rows."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]

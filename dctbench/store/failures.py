@@ -1,10 +1,14 @@
-"""Every failure of a file or a database as one sentence with a remedy."""
+"""Failures of a file or a database as a StoreError: one sentence and a hint.
+
+The drivers' error codes decide. libpq reports failures of connecting as text only, so these are told apart by it.
+"""
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,84 +20,106 @@ from dctbench.store.location import is_url, masked
 from dctbench.text.format import format_size
 
 NOT_UTF8 = "Could not decode"
-"""How sqlite3 begins to say that a text is not UTF-8."""
-_ELSEWHERE = "name another with --store"
-_WHOLE = "everything stored so far is whole: make room and do it again; a run goes on with dctbench run --resume"
-_REMEDIES = {
-    "no longer there": "put it back where it was, and go on with dctbench run --resume",
-    "foreign key": "its run was removed, or the store replaced by another, while it was measured: measure again",
-    "disk is full": _WHOLE,
-    "no space left": _WHOLE,
-    "quota exceeded": _WHOLE,
-    "disk i/o": "the disk refused; everything stored so far is whole",
-    "readonly": f"the file or its folder cannot be written; {_ELSEWHERE}",
-    "read-only": f"the file or its folder cannot be written; {_ELSEWHERE}",
-    "unable to open": f"the file or its folder cannot be opened; {_ELSEWHERE}",
-    "not a directory": f"a part of its path is a file; {_ELSEWHERE}",
-    "not a database": SALVAGE,
-    "malformed": SALVAGE,
-    NOT_UTF8.lower(): SALVAGE,
-    "locked": "another process holds it; try again when that is done",
-    "authentication failed": "check user and password; a password may stand in ~/.pgpass instead of the URL",
-    "no password supplied": "put the password into ~/.pgpass, PGPASSWORD or the URL",
-    "does not exist": "make the database first: createdb NAME",
-    "permission denied": "the role may not do that: let it own the database, or its schema",
+"""How sqlite3's message about a text that is not UTF-8 begins. It has no error code."""
+_ELSEWHERE = "choose another store with --store"
+_FREE_SPACE = "everything stored so far is intact; free some space and try again (a run: dctbench run --resume)"
+_CANNOT_WRITE = f"the file or its folder cannot be written; {_ELSEWHERE}"
+_RUN_REMOVED = "its run was removed, or the store was replaced, during the measurement; measure again"
+
+_SQLITE_HINTS: Mapping[int, str] = {
+    sqlite3.SQLITE_CONSTRAINT: _RUN_REMOVED,  # the only constraint that our statements can violate: a foreign key
+    sqlite3.SQLITE_FULL: _FREE_SPACE,
+    sqlite3.SQLITE_IOERR: "the disk reported an error; everything stored so far is intact",
+    sqlite3.SQLITE_READONLY: _CANNOT_WRITE,
+    sqlite3.SQLITE_CANTOPEN: f"the file or its folder cannot be opened; {_ELSEWHERE}",
+    sqlite3.SQLITE_NOTADB: SALVAGE,
+    sqlite3.SQLITE_CORRUPT: SALVAGE,
+    sqlite3.SQLITE_BUSY: "another process has locked it; try again when that process is done",
+    sqlite3.SQLITE_LOCKED: "another process has locked it; try again when that process is done",
 }
-_REFUSED = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf", "invalid")
-_NOT_WHOLE = ("malformed", "not a database", NOT_UTF8)
-_FULL = ("disk is full", "no space left")
-_CUT = {"57P01", "57P02", "57P03", "53300"}  # shutting down, crashed, starting, too many connections
+"""By primary result code, https://www.sqlite.org/rescode.html."""
+_FILE_HINTS: Mapping[int, str] = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EROFS: _CANNOT_WRITE,
+    errno.EACCES: f"the file or its folder cannot be opened; {_ELSEWHERE}",
+    errno.ENOTDIR: f"a part of its path is a file; {_ELSEWHERE}",
+}
+_NO_DATABASE = "create the database first: createdb NAME"
+_WRONG_PASSWORD = "check the user and the password; ~/.pgpass can hold the password instead of the URL"
+_POSTGRESQL_HINTS: Mapping[str, str] = {
+    "23503": _RUN_REMOVED,
+    "28000": _WRONG_PASSWORD,
+    "28P01": _WRONG_PASSWORD,
+    "3D000": _NO_DATABASE,
+    "42501": "the role lacks the permission; let it own the database or its schema",
+    "53100": _FREE_SPACE,
+}
+"""By SQLSTATE."""
+_CONNECTING_HINTS: Mapping[str, str] = {
+    "authentication failed": _WRONG_PASSWORD,
+    "no password supplied": "put the password into ~/.pgpass, PGPASSWORD or the URL",
+    "does not exist": _NO_DATABASE,
+    "no pg_hba.conf": "let the server's pg_hba.conf accept this host and user",
+    "invalid": _ELSEWHERE,
+}
+"""By words of libpq, for a server that responds and refuses the connection."""
+_CONNECTION_LOST = {"57P01", "57P02", "57P03", "53300"}  # shutting down, crashed, starting, too many connections
 
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Turn failures of the store of that (masked) name into a StoreError.
+    """Turn failures of the store with that (masked) name into a StoreError.
 
     Raises:
         UnreachableError: when a server is down or a connection is cut.
-        DamagedError: when the file is not a whole database.
+        DamagedError: when the file is not an intact database.
         StoreError: for every other failure.
     """
     try:
         yield
     except (sqlite3.Error, sa.exc.DBAPIError) as error:
         cause = getattr(error, "orig", None) or error
-        text = _explained(name, " ".join(masked(str(cause)).split())[:300])
-        raise _kind(error, text)(f"store {name}: {text}", hint=remedy(text)) from error
+        text = " ".join(masked(str(cause)).split())[:300]
+        if isinstance(cause, sqlite3.Error):
+            raise _sqlite_error(name, cause, text) from error
+        connecting = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+        raise _server_error(name, getattr(cause, "sqlstate", None), text, connecting) from error
     except OSError as error:
-        text = _explained(name, error.strerror or str(error))
-        raise StoreError(f"store {name}: {text}", hint=remedy(text)) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        text = _disk_is_full(name) if full else error.strerror or str(error)
+        hint = _FILE_HINTS.get(error.errno or 0, _ELSEWHERE)
+        raise StoreError(f"store {name}: {text}", hint=hint) from error
 
 
-def remedy(text: str) -> str:
-    """What to do about a failure that is described so."""
-    text = text.lower()
-    return next((hint for words, hint in _REMEDIES.items() if words in text), _ELSEWHERE)
+def _sqlite_error(name: str, error: sqlite3.Error, text: str) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the lowest byte of an extended code is the primary one
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or NOT_UTF8 in text:
+        return DamagedError(f"store {name}: {text}")
+    hint = _SQLITE_HINTS.get(code, _ELSEWHERE)
+    if code == sqlite3.SQLITE_FULL:
+        text = _disk_is_full(name)
+    elif code == sqlite3.SQLITE_CANTOPEN and not Path(name).exists():
+        text = "it is no longer there: it was moved or removed while in use"
+        hint = "put it back where it was, then resume: dctbench run --resume"
+    return StoreError(f"store {name}: {text}", hint=hint)
 
 
-def _explained(name: str, text: str) -> str:
-    """The failure and, where that is the matter, the free bytes of the disk or the file that is gone."""
+def _server_error(name: str, sqlstate: str | None, text: str, connecting: bool) -> StoreError:
+    message = f"store {name}: {text}"
+    if sqlstate is not None:
+        lost = sqlstate.startswith("08") or sqlstate in _CONNECTION_LOST
+        kind = UnreachableError if lost else StoreError
+        return kind(message, hint=_POSTGRESQL_HINTS.get(sqlstate, _ELSEWHERE))
+    hint = next((hint for words, hint in _CONNECTING_HINTS.items() if words in text.lower()), None)
+    if connecting and hint is None:
+        return UnreachableError(message, hint=_ELSEWHERE)
+    return StoreError(message, hint=hint or _ELSEWHERE)
+
+
+def _disk_is_full(name: str) -> str:
+    """Return the message about a full disk. For a store on a server, its free space is not known."""
     if is_url(name):
-        return text
-    if any(words in text.lower() for words in _FULL):
-        return f"the disk is full ({_free(Path(name))} free)"
-    if "unable to open" in text.lower() and not Path(name).exists():
-        return "it is no longer there: it was moved or removed while in use"
-    return text
-
-
-def _free(path: Path) -> str:
-    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
-    return format_size(shutil.disk_usage(folder).free)
-
-
-def _kind(error: Exception, text: str) -> type[StoreError]:
-    if any(words in text for words in _NOT_WHOLE):
-        return DamagedError
-    state = getattr(getattr(error, "orig", None), "sqlstate", None)
-    if isinstance(error, sqlite3.Error) or isinstance(getattr(error, "orig", None), sqlite3.Error):
-        return StoreError
-    if state is not None:
-        return UnreachableError if state.startswith("08") or state in _CUT else StoreError
-    cut = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-    return UnreachableError if cut and not any(words in text.lower() for words in _REFUSED) else StoreError
+        return "the disk is full"
+    folder = next(parent for parent in Path(name).absolute().parents if parent.is_dir())
+    return f"the disk is full ({format_size(shutil.disk_usage(folder).free)} free)"

@@ -1,4 +1,4 @@
-"""A whole run that was measured elsewhere, stored in one transaction: all of it, or nothing."""
+"""Storing a run that was measured elsewhere, in one transaction."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dctbench.model import Case, Environment, Result, Run
 from dctbench.store import records, schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import batches
-from dctbench.store.merging import earlier
+from dctbench.store.upsert import insert_keeping_first
 
 
 def import_run(store: Store, run: Run, environments: Iterable[Environment], results: Sequence[Result]) -> int:
-    """Store a run with its results; how many of them were new.
+    """Store a run with its results and return how many results are new.
 
-    Its plan is exactly what it holds, so that nobody takes it for a run that was interrupted here and resumes it.
-    What the store has of that run already stays as it is; a plan that is too short for it is lengthened.
+    Its plan consists of exactly these results, so that the run counts as complete and `--resume` does not pick it up.
+    What the store already holds of the run stays unchanged, except that a shorter plan is extended.
 
     Raises:
-        UsageError: when the store holds another run under that id.
+        UsageError: when the store holds a different run with that id.
         StoreError: when the file or the server fails.
     """
     rounds: dict[Case, int] = {}
@@ -30,19 +30,19 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
     plan = [records.row_of_case(run.id, case, i, number) for i, (case, number) in enumerate(rounds.items())]
     new = 0
     with store.transaction() as connection:
-        # The insert comes first: nobody else can put another run there between the question and what follows.
+        # Insert before comparing: no other process can store a different run under this id in between.
         connection.execute(store.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
         [known] = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run.id)).mappings().all()
         if records.run_of_row(dict(known)) != run:
             raise UsageError(
                 f"the store {store.name} holds another run with the id {run.id}",
-                hint="import it into a store of its own",
+                hint="import it into a new store: --store NEW",
             )
-        for some in batches(plan):
-            connection.execute(earlier(store, schema.cases, ("rounds",)), some)
-        for some in batches([records.row_of_environment(run.id, found) for found in environments]):
-            connection.execute(store.insert(schema.environments).on_conflict_do_nothing(), some)
+        for batch in batches(plan):
+            connection.execute(insert_keeping_first(store, schema.cases, ("rounds",)), batch)
+        for batch in batches([records.row_of_environment(run.id, environment) for environment in environments]):
+            connection.execute(store.insert(schema.environments).on_conflict_do_nothing(), batch)
         returning = store.insert(schema.results).on_conflict_do_nothing().returning(schema.results.c.round)
-        for some in batches([records.row_of_result(run.id, result) for result in results]):
-            new += len(connection.execute(returning, some).all())
+        for batch in batches([records.row_of_result(run.id, result) for result in results]):
+            new += len(connection.execute(returning, batch).all())
     return new

@@ -1,7 +1,7 @@
-"""Where a store is: a path of an SQLite file, or the URL of a PostgreSQL database, whose password nobody gets to see.
+"""The location of a store: the path of an SQLite file or the URL of a PostgreSQL database.
 
-Only the standard library is imported, so that a command line can be stored with its passwords masked before anything
-is opened.
+This module imports only the standard library, so that the passwords of a command line can be masked before a store is
+opened.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ MASK = "***"
 
 
 def is_url(location: str) -> bool:
-    """Whether a location is a URL; everything else is a path."""
+    """Return whether a location is a URL. Everything else is a path."""
     return "://" in location
 
 
 def masked(text: str) -> str:
-    """A text with every URL's password as ***, up to the last @ of its word: rather too much than too little."""
+    """Return a text with the password of every URL replaced by ***.
+
+    Everything up to the last @ of a word is masked: too much is better than too little.
+    """
     return _PARAMETER.sub(rf"\1{MASK}", _PASSWORD.sub(rf"\1:{MASK}", text))

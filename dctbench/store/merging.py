@@ -1,15 +1,18 @@
-"""Two stores become one: of shards, of machines, of a local store and the server that was down.
+"""Merging stores: shards, several machines, or a local outbox and the server that was down.
 
-Merging is idempotent and its order does not matter: of two results for one (run, case, round) that which was measured
-wins over a failure, a failure over what was left out, and then the earlier; of two starts of one run the earlier; of
-two plans for one case that with more rounds; of two runs that one name points to that which it was given to later.
+Merging is idempotent, and the order of the stores does not matter. On a conflict:
+
+- Of two results for one (run, case, round), a measurement wins over a failure and a failure over a skipped result;
+  then the earlier one wins.
+- Of two records of one run, the earlier start wins.
+- Of two plans for one case, the one with more rounds wins.
+- Of two runs under one baseline name, the one that was saved later wins.
 """
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,25 +20,27 @@ from typing import Any
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
-from dctbench.model import FAILED
 from dctbench.store import records, schema
-from dctbench.store.contents import Store, one_of
+from dctbench.store.contents import Store
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.errors import DamagedError
+from dctbench.store.upsert import insert_keeping_first, insert_keeping_last
 from dctbench.text.format import pluralize
 from dctbench.text.sanitize import sanitize_text
 
 _MUST_AGREE = ("label", "suite", "dctbench_version", "settings")
 Rows = list[Mapping[str, Any]]
-Damaged = list[tuple[Mapping[str, Any], str]]
+DamagedRows = list[tuple[Mapping[str, Any], str]]
+"""Rows that fail their check, each with a description of its damage."""
 
 
 @dataclass(slots=True)
 class MergeSummary:
-    """What a merge did: `results` that were new of all `seen`, those that took the place of worse ones (`replaced`),
-    `baselines` that were set, and what was `damaged` and cost `left_out` results.
+    """What a merge did.
 
-    Each result is either seen or left out, but for those of runs that cannot even be counted.
+    `seen` counts the intact results of the sources. `results` of them were new, and `replaced` took the place of a
+    worse one. `left_out` results were not copied because of damage, which `damaged` describes. Results whose run
+    cannot even be counted are neither in `seen` nor in `left_out`. `baselines` counts the names that were set.
     """
 
     runs: int = 0
@@ -48,40 +53,40 @@ class MergeSummary:
 
 
 def merge(sources: Sequence[Store], into: Store) -> MergeSummary:
-    """Copy everything whole that `sources` hold and `into` lacks.
+    """Copy every intact record that `sources` hold and `into` lacks.
 
     Raises:
-        StoreError: naming both runs, before anything is written, when two different runs bear one id; or when a store
-            cannot be read or written.
+        StoreError: when two different runs have the same id, before anything is written; or when a store cannot be
+            read or written.
     """
-    done = MergeSummary()
-    runs = [(source, _runs(source, done)) for source in sources]
+    summary = MergeSummary()
+    runs = [(source, _intact_runs(source, summary)) for source in sources]
     _refuse_conflicts([(into, into.rows(sa.select(schema.runs))), *runs])
     for source, found in runs:
         for run in found:
-            _merge_run(source, into, run, done)
-        with _readable("calibrations", done):
-            _merge_calibrations(source, into, done)
-        with _readable("baselines", done):
-            _merge_baselines(source, into, done)
-    return done
+            _merge_run(source, into, run, summary)
+        with _damage_noted("calibrations", summary):
+            _merge_calibrations(source, into, summary)
+        with _damage_noted("baselines", summary):
+            _merge_baselines(source, into, summary)
+    return summary
 
 
-def _runs(source: Store, done: MergeSummary) -> Rows:
-    """The whole runs; every other is named with the number of its results, which are left out with it."""
-    whole, damaged = _parted("runs", source.rows(sa.select(schema.runs)))
+def _intact_runs(source: Store, summary: MergeSummary) -> Rows:
+    """Return the intact runs. Note every other run, whose results are left out."""
+    intact, damaged = _split("runs", source.rows(sa.select(schema.runs)))
     for run, _ in damaged:
-        _leave_run_out(run["id"], _number(source, run["id"]), "whose record is damaged", done)
+        _leave_out_run(run["id"], _count_results(source, run["id"]), "its record is damaged", summary)
     results, runs = schema.results, schema.runs
     query = (
         sa.select(results.c.run_id, sa.func.count().label("number"))
         .where(results.c.run_id.not_in(sa.select(runs.c.id)))
         .group_by(results.c.run_id)
     )
-    with _readable("results of runs that are missing", done):
+    with _damage_noted("results of runs that are missing", summary):
         for row in source.rows(query):
-            _leave_run_out(row["run_id"], row["number"], "whose record is missing", done)
-    return whole
+            _leave_out_run(row["run_id"], row["number"], "its record is missing", summary)
+    return intact
 
 
 def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
@@ -94,44 +99,50 @@ def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
                 raise StoreError(
                     f"run {run['id']} of {store.name} is not the run {run['id']} of {first.name}: "
                     f"they differ in {' and '.join(differing)}",
-                    hint="nothing was written; merge one of them into a store of its own",
+                    hint="nothing was written; merge one of the two stores into a separate one",
                 )
 
 
-def _merge_run(source: Store, into: Store, run: Mapping[str, Any], done: MergeSummary) -> None:
+def _merge_run(source: Store, into: Store, run: Mapping[str, Any], summary: MergeSummary) -> None:
     try:
         cases, environments, results = _rows_of_run(source, run["id"])
-    except DamagedError as error:  # a page that cannot be read; other runs may lie elsewhere
-        _leave_run_out(run["id"], _number(source, run["id"]), f"which cannot be read: {error.message}", done)
+    except DamagedError as error:  # a page of the file cannot be read; other runs may be on other pages
+        _leave_out_run(run["id"], _count_results(source, run["id"]), f"it cannot be read: {error.message}", summary)
         return
-    planned, unplanned = _parted("cases", cases)
-    whole = list(map(records.with_time, _whole("results", results, done)))
-    kept = _with_plan(run["id"], planned, unplanned, whole, done)
-    done.left_out += len(results) - len(kept)
-    known = _whole("environments", environments, done)
+    planned, damaged_cases = _split("cases", cases)
+    intact = list(map(records.with_time, _note_damaged("results", results, summary)))
+    kept = _planned_results(run["id"], planned, damaged_cases, intact, summary)
+    summary.left_out += len(results) - len(kept)
+    known = _note_damaged("environments", environments, summary)
     with into.transaction() as connection:
-        connection.execute(earlier(into, schema.runs, ("started_at", "sha256")), run)
+        connection.execute(insert_keeping_first(into, schema.runs, ("started_at", "sha256")), run)
         if planned:
-            connection.execute(earlier(into, schema.cases, ("rounds", "position", "sha256")), planned)
+            connection.execute(insert_keeping_first(into, schema.cases, ("rounds", "position", "sha256")), planned)
         if known:
-            connection.execute(earlier(into, schema.environments, ("sha256",)), known)
-    # In two steps, the first of which writes only what is new, so that what is new can be told from what is better.
-    missing = into.insert(schema.results).on_conflict_do_nothing().returning(schema.results.c.round)
-    better = earlier(into, schema.results, ("status", "stored_at", "sha256")).returning(schema.results.c.round)
-    for some in batches(kept):
+            connection.execute(insert_keeping_first(into, schema.environments, ("sha256",)), known)
+    _merge_results(into, kept, summary)
+    summary.runs += 1
+    summary.seen += len(kept)
+
+
+def _merge_results(into: Store, rows: Rows, summary: MergeSummary) -> None:
+    """Insert new results, then replace worse ones: two statements, so that the two can be counted separately."""
+    table = schema.results
+    insert = into.insert(table).on_conflict_do_nothing().returning(table.c.round)
+    replace = insert_keeping_first(into, table, ("status", "stored_at", "sha256")).returning(table.c.round)
+    for batch in batches(rows):
         with into.transaction() as connection:
-            new = len(connection.execute(missing, some).all())
-            replaced = len(connection.execute(better, some).all()) if new < len(some) else 0
-        done.results += new
-        done.replaced += replaced
-    done.runs += 1
-    done.seen += len(kept)
+            new = len(connection.execute(insert, batch).all())
+            replaced = len(connection.execute(replace, batch).all()) if new < len(batch) else 0
+        summary.results += new
+        summary.replaced += replaced
 
 
 def _rows_of_run(source: Store, run_id: str) -> tuple[Rows, Rows, Rows]:
-    """Plan, environments and results, as they were at one moment: a plan may be lengthened meanwhile.
+    """Return the plan, the environments and the results of a run.
 
-    In one order always: of two merges that meet in the same rows, the second waits and none is a deadlock.
+    One transaction reads all three, since another process may extend the plan meanwhile. The rows are in the order of
+    their primary keys: when two merges write the same rows, the second one waits and there is no deadlock.
     """
     with source.transaction() as connection:
         cases, environments, results = (
@@ -141,26 +152,29 @@ def _rows_of_run(source: Store, run_id: str) -> tuple[Rows, Rows, Rows]:
     return cases, environments, results
 
 
-def _with_plan(run_id: str, planned: Rows, unplanned: Damaged, results: Rows, done: MergeSummary) -> Rows:
-    """The results whose case is planned; nothing would show the others, so they are named, case by case."""
+def _planned_results(
+    run_id: str, planned: Rows, damaged_cases: DamagedRows, results: Rows, summary: MergeSummary
+) -> Rows:
+    """Return the results whose case is in the plan. Note the others by case, since no command would show them."""
     known = {row["case_id"] for row in planned}
-    without = Counter(row["case_id"] for row in results if row["case_id"] not in known)
-    damaged = {row["case_id"]: text for row, text in unplanned}
-    for case_id, number in without.items():
+    unplanned = Counter(row["case_id"] for row in results if row["case_id"] not in known)
+    damaged = {row["case_id"]: text for row, text in damaged_cases}
+    for case_id, number in unplanned.items():
         state = "damaged" if damaged.pop(case_id, None) else "missing"
-        done.damaged.append(f"{pluralize(number, 'result')} of case {case_id} of run {run_id}, whose plan is {state}")
-    done.damaged += damaged.values()
+        results_of_case = f"{pluralize(number, 'result')} of case {case_id} of run {run_id}"
+        summary.damaged.append(f"{results_of_case}, because the plan of the case is {state}")
+    summary.damaged += damaged.values()
     return [row for row in results if row["case_id"] in known]
 
 
-def _leave_run_out(run_id: str, number: int | None, why: str, done: MergeSummary) -> None:
-    done.left_out += number or 0
+def _leave_out_run(run_id: str, number: int | None, reason: str, summary: MergeSummary) -> None:
+    summary.left_out += number or 0
     results = "an unknown number of results" if number is None else pluralize(number, "result")
-    done.damaged.append(sanitize_text(f"run {run_id} with {results}, {why}"))
+    summary.damaged.append(sanitize_text(f"run {run_id} with {results}, because {reason}"))
 
 
-def _number(source: Store, run_id: str) -> int | None:
-    """How many results a run has, or None where even that cannot be read."""
+def _count_results(source: Store, run_id: str) -> int | None:
+    """Return how many results a run has, or None when they cannot be counted."""
     query = sa.select(sa.func.count().label("number")).where(schema.results.c.run_id == run_id)
     try:
         number: int = source.rows(query)[0]["number"]
@@ -170,80 +184,51 @@ def _number(source: Store, run_id: str) -> int | None:
 
 
 @contextmanager
-def _readable(what: str, done: MergeSummary) -> Iterator[None]:
-    """Go on with all else where that cannot be read."""
+def _damage_noted(what: str, summary: MergeSummary) -> Iterator[None]:
+    """Note damage in the summary, so that the merge continues with everything else."""
     try:
         yield
     except DamagedError as error:
-        done.damaged.append(f"{what}: {error.message}")
+        summary.damaged.append(f"{what}: {error.message}")
 
 
-def _merge_calibrations(source: Store, into: Store, done: MergeSummary) -> None:
-    """Of two calibrations of one device the later one stays, as when it is measured again."""
-    for row in _whole("calibrations", source.rows(sa.select(schema.calibrations)), done):
-        ours = records.calibration_of_row(row)
-        theirs = into.calibration(row["fingerprint"], row["device"])
-        if theirs is None or theirs.measured_at < ours.measured_at:
-            into.add_calibration(row["fingerprint"], ours)
+def _merge_calibrations(source: Store, into: Store, summary: MergeSummary) -> None:
+    """Copy calibrations. Of two for one device the later one stays, as when a device is calibrated again."""
+    for row in _note_damaged("calibrations", source.rows(sa.select(schema.calibrations)), summary):
+        incoming = records.calibration_of_row(row)
+        existing = into.calibration(row["fingerprint"], row["device"])
+        if existing is None or existing.measured_at < incoming.measured_at:
+            into.add_calibration(row["fingerprint"], incoming)
 
 
-def _merge_baselines(source: Store, into: Store, done: MergeSummary) -> None:
-    """Of two runs that bear one name the later named stays, as when the name is given again."""
+def _merge_baselines(source: Store, into: Store, summary: MergeSummary) -> None:
+    """Copy baselines. Of two with one name the later one stays, as when a name is saved again."""
     runs = {row["id"] for row in into.rows(sa.select(schema.runs.c.id))}
-    statement = _later(into, schema.baselines, ("saved_at", "sha256")).returning(schema.baselines.c.name)
-    for row in _whole("baselines", source.rows(sa.select(schema.baselines)), done):
+    table = schema.baselines
+    statement = insert_keeping_last(into, table, ("saved_at", "sha256")).returning(table.c.name)
+    for row in _note_damaged("baselines", source.rows(sa.select(table)), summary):
         if row["run_id"] not in runs:
-            done.damaged.append(f"the baseline {row['name']!r}, since its run {row['run_id']} is not there")
+            summary.damaged.append(f"the baseline {row['name']!r}, because its run {row['run_id']} is missing")
             continue
         with into.transaction() as connection:
-            done.baselines += len(connection.execute(statement, row).all())
+            summary.baselines += len(connection.execute(statement, row).all())
 
 
-def _whole(table: str, rows: Rows, done: MergeSummary) -> Rows:
-    whole, damaged = _parted(table, rows)
-    done.damaged += (text for _, text in damaged)
-    return whole
+def _note_damaged(table: str, rows: Rows, summary: MergeSummary) -> Rows:
+    """Return the intact rows and note the damaged ones."""
+    intact, damaged = _split(table, rows)
+    summary.damaged += (text for _, text in damaged)
+    return intact
 
 
-def _parted(table: str, rows: Rows) -> tuple[Rows, Damaged]:
-    """The rows that are what was written, and the others, each with its damage in words."""
-    whole: Rows = []
-    damaged: Damaged = []
+def _split(table: str, rows: Rows) -> tuple[Rows, DamagedRows]:
+    """Split rows of a table into intact and damaged ones."""
+    intact: Rows = []
+    damaged: DamagedRows = []
     for row in rows:
         damage = records.damaged(table, row)
         if damage is None:
-            whole.append(row)
+            intact.append(row)
         else:
             damaged.append((row, damage))
-    return whole, damaged
-
-
-def earlier(into: Store, table: sa.Table, order: Sequence[str]) -> Any:
-    """An insert of rows of `table` of which, on a conflict, the one that comes first in that order stays.
-
-    Of `rounds` the larger comes first, of `status` what was measured.
-    """
-    return _insert(into, table, order, operator.lt)
-
-
-def _later(into: Store, table: sa.Table, order: Sequence[str]) -> Any:
-    """An insert of rows of `table` of which, on a conflict, the one that comes last in that order stays."""
-    return _insert(into, table, order, operator.gt)
-
-
-def _insert(into: Store, table: sa.Table, order: Sequence[str], wins: Callable[[Any, Any], Any]) -> Any:
-    statement = into.insert(table)
-    theirs, ours = ([_rank(columns[name]) for name in order] for columns in (statement.excluded, table.c))
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key),
-        set_={column.name: statement.excluded[column.name] for column in table.columns},
-        where=wins(sa.tuple_(*theirs), sa.tuple_(*ours)),
-    )
-
-
-def _rank(column: Any) -> Any:
-    if column.name == "rounds":
-        return -column
-    if column.name != "status":
-        return column
-    return sa.case((one_of(column, FAILED), 1), (column == "skipped", 2), else_=0)
+    return intact, damaged

@@ -1,7 +1,7 @@
-"""A run whose server goes away stays whole: from then on its results go to a local store, to be sent later.
+"""The outbox: a local store that takes over when the server of a run becomes unreachable.
 
-The outbox gets the run from its beginning, not only what is missing on the server, so that the end of the run can be
-shown and the run be resumed without the server. Sending it is a merge, which stores nothing twice.
+The outbox receives the whole run, not only what the server lacks, so that the run can be shown and resumed without the
+server. `store push` merges the outbox into the server, which stores nothing twice.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Value = TypeVar("Value")
 
 
 def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = False) -> Store:
-    """The store that a run writes to: at a URL, one that falls back to the outbox when the server goes away.
+    """Return the store that a run writes to. A store at a URL falls back to the outbox when the server fails.
 
     Args:
         location: a path or URL.
-        warn: told in a sentence when the outbox takes over.
-        create: make the store when it does not exist.
+        warn: called with a message when the outbox takes over.
+        create: whether to create the store when it does not exist.
 
     Raises:
-        StoreError: as of `open_store`, but for a server that cannot be reached.
+        StoreError: as `open_store`, except that an unreachable server is no error.
     """
     if not is_url(location):
         return open_store(location, create=create)
@@ -41,7 +41,7 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
     except UnreachableError as error:
         warn(_warning(error, location))
         return open_store(OUTBOX, create=create)
-    return _Outboxed(server, location, warn)
+    return _StoreWithOutbox(server, location, warn)
 
 
 def _warning(error: StoreError, location: str) -> str:
@@ -50,25 +50,25 @@ def _warning(error: StoreError, location: str) -> str:
     )
 
 
-class _Outboxed(Store):
-    """A server's store for one run; with the server gone, the outbox with all of that run."""
+class _StoreWithOutbox(Store):
+    """The store of one run on a server. Once the server has failed, the outbox with the whole run takes its place."""
 
     def __init__(self, server: Store, location: str, warn: Callable[[str], None]) -> None:
         super().__init__(server.engine, server.name)
         self._location = location
         self._warn = warn
-        self._local = False
+        self._switched = False
         self._run: tuple[Run, Sequence[Case], int] | None = None
         self._environments: list[Environment] = []
         self._results: dict[tuple[Case, int], Result] = {}
 
     def add_run(self, run: Run, plan: Sequence[Case], rounds: int) -> None:
-        """As of `Store`."""
+        """Store a run and its plan before the first case is measured."""
         self._run = run, plan, rounds
-        self._either(lambda: Store.add_run(self, run, plan, rounds))
+        self._with_fallback(lambda: Store.add_run(self, run, plan, rounds))
 
     def resume_run(self, run: Run) -> list[Result]:
-        """As of `Store`; the outbox may come to need what the server holds of it."""
+        """Return the results that the run already has, and remember them: the outbox may need them."""
         results = super().resume_run(run)
         self._run = (run, *self.plan(run.id))
         self._environments = list(self.environments(run.id).values())
@@ -76,35 +76,35 @@ class _Outboxed(Store):
         return results
 
     def add_environment(self, run_id: str, environment: Environment) -> None:
-        """As of `Store`."""
+        """Store an environment of the run."""
         self._environments.append(environment)
-        self._either(lambda: Store.add_environment(self, run_id, environment))
+        self._with_fallback(lambda: Store.add_environment(self, run_id, environment))
 
     def add_results(self, run_id: str, results: Sequence[Result], *, retried: bool = False) -> int:
-        """As of `Store`."""
-        stored = self._either(lambda: Store.add_results(self, run_id, results, retried=retried))
+        """Store results and return how many are new."""
+        stored = self._with_fallback(lambda: Store.add_results(self, run_id, results, retried=retried))
         self._results |= {(result.case, result.round): result for result in results}
         return stored
 
     def save_baseline(self, name: str, run_id: str) -> Baseline:
-        """As of `Store`; a name in the outbox goes to the server with the run that it points to."""
-        return self._either(lambda: Store.save_baseline(self, name, run_id))
+        """Save a baseline. In the outbox, it reaches the server together with its run."""
+        return self._with_fallback(lambda: Store.save_baseline(self, name, run_id))
 
     def rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
-        """As of `Store`; every reading method goes through here."""
-        return self._either(lambda: Store.rows(self, query))
+        """Return the rows of a query. Every method that reads goes through here."""
+        return self._with_fallback(lambda: Store.rows(self, query))
 
-    def _either(self, ask: Callable[[], Value]) -> Value:
-        """The server's answer or, once it has failed in any way, the outbox's."""
+    def _with_fallback(self, operation: Callable[[], Value]) -> Value:
+        """Run an operation on the server or, once the server has failed in any way, on the outbox."""
         try:
-            return ask()
+            return operation()
         except StoreError as error:
-            if self._local or self._run is None:
+            if self._switched or self._run is None:
                 raise
-            self._go_local(error)
-            return ask()
+            self._switch_to_outbox(error)
+            return operation()
 
-    def _go_local(self, error: StoreError) -> None:
+    def _switch_to_outbox(self, error: StoreError) -> None:
         assert self._run is not None
         run, plan, rounds = self._run
         outbox = open_store(OUTBOX, create=True)
@@ -113,5 +113,5 @@ class _Outboxed(Store):
             outbox.add_environment(run.id, environment)
         outbox.add_results(run.id, list(self._results.values()), retried=True)
         self.engine.dispose()
-        self.engine, self.name, self._local = outbox.engine, outbox.name, True
+        self.engine, self.name, self._switched = outbox.engine, outbox.name, True
         self._warn(_warning(error, self._location))

@@ -1,4 +1,4 @@
-"""Which runs a store may forget, and forgetting them: the only way in which dctbench removes what it has stored."""
+"""Removing runs and baselines: nothing else in dctbench deletes stored results."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dctbench.store import schema
 from dctbench.store.contents import RunState, Store
 from dctbench.store.failures import translated
 
-_LONGEST_CHECK = 86_400.0
-"""Seconds after which a check has ended, one way or another."""
-_CLOCKS_APART = 300.0
-"""Seconds by which the clocks of two machines that are set right may differ."""
+_LONGEST_CHECK_SECONDS = 86_400.0
+"""A check that began longer ago than this has ended."""
+_CLOCK_SKEW_SECONDS = 300.0
+"""How far the clocks of two correctly set machines may differ."""
 
 
 def removable(
@@ -28,31 +28,31 @@ def removable(
     unfinished: bool,
     now: datetime.datetime | None = None,
 ) -> list[RunState]:
-    """The runs that are beyond the latest `keep` and older than `older_than` seconds, the oldest first.
+    """Return the runs that are not among the latest `keep` and are older than `older_than` seconds, the oldest first.
 
-    A run of a time that is still to come, since some clock was ahead, is not among them, nor does it take the place of
-    one of the latest: a run that was measured a moment ago would go for it.
+    A run that starts in the future, because some clock was ahead, is never returned. It does not count as one of the
+    latest either: otherwise a run measured a moment ago would be removed in its place.
 
     Args:
         states: every run, the oldest first.
-        keep: how many of the latest stay; None for any number.
-        older_than: seconds since the start; None for any age.
-        unfinished: whether runs that can still be resumed, or are being measured right now, may go too.
-        now: the present.
+        keep: how many of the latest runs to keep; None puts no limit on the number.
+        older_than: seconds since the start of a run; None allows any age.
+        unfinished: whether to include runs that can still be resumed or are being measured right now.
+        now: the current time, by default that of the clock.
     """
     present = now or datetime.datetime.now(datetime.UTC)
-    past = [state for state in states if _age(state, present) >= -_CLOCKS_APART]
-    beyond = past if keep is None else past[: max(0, len(past) - keep)]
+    past = [state for state in states if _age(state, present) >= -_CLOCK_SKEW_SECONDS]
+    excess = past if keep is None else past[: max(0, len(past) - keep)]
     return [
         state
-        for state in beyond
+        for state in excess
         if (unfinished or _ended(state, present)) and (older_than is None or _age(state, present) > older_than)
     ]
 
 
 def _ended(state: RunState, present: datetime.datetime) -> bool:
-    """Whether nothing more will come: of a check nobody can tell but by the time that has gone by."""
-    return _age(state, present) > _LONGEST_CHECK if state.run.is_check else state.complete
+    """Return whether the run will get no more results. For a check only its age tells."""
+    return _age(state, present) > _LONGEST_CHECK_SECONDS if state.run.is_check else state.complete
 
 
 def _age(state: RunState, present: datetime.datetime) -> float:
@@ -62,18 +62,19 @@ def _age(state: RunState, present: datetime.datetime) -> float:
 def split_by_baseline(
     states: Sequence[RunState], baselines: Collection[Baseline]
 ) -> tuple[list[RunState], list[RunState]]:
-    """Of runs that are old enough those that may go, and those that stay because a baseline points to them."""
+    """Split runs into those that may be removed and those that stay because a baseline points to them."""
     named = {baseline.run_id for baseline in baselines}
     return [s for s in states if s.run.id not in named], [s for s in states if s.run.id in named]
 
 
 def remove_runs(store: Store, run_ids: Sequence[str]) -> None:
-    """Delete runs with everything that belongs to them, one transaction each, and give the space back.
+    """Delete runs with everything that belongs to them, each in one transaction, and shrink the file.
 
-    The database itself refuses to lose a run that a baseline points to, should it have been named meanwhile.
+    A foreign key keeps a run that a baseline points to, even if the baseline was saved a moment ago.
 
     Raises:
-        StoreError: when the store cannot be written; what was deleted until then is gone, the rest untouched.
+        StoreError: when the store cannot be written. Runs deleted before the failure stay deleted; the others are
+            unchanged.
     """
     for run_id in run_ids:
         with store.transaction() as connection:
@@ -81,14 +82,14 @@ def remove_runs(store: Store, run_ids: Sequence[str]) -> None:
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
     if store.engine.dialect.name == "sqlite" and run_ids:
-        _give_back(store)
+        _shrink_file(store)
 
 
 def forget_baseline(store: Store, name: str) -> str:
-    """Remove a baseline's name; the run that it pointed to stays, and may be pruned from now on. Returns its id.
+    """Delete a baseline and return the id of the run that it pointed to. The run stays and may now be pruned.
 
     Raises:
-        UsageError: when no baseline is called so, with the nearest name.
+        UsageError: when there is no such baseline; the hint has the nearest name.
         StoreError: when the store cannot be written.
     """
     table = schema.baselines
@@ -100,8 +101,8 @@ def forget_baseline(store: Store, name: str) -> str:
     return str(known[name])
 
 
-def _give_back(store: Store) -> None:
-    """Shrink the file, for which SQLite writes it anew: what needs as much room again, and nobody else writing."""
+def _shrink_file(store: Store) -> None:
+    """Let SQLite rewrite the file without unused pages. This needs room for a second copy and no other writer."""
     try:
         with translated(store.name):
             raw = store.engine.raw_connection()  # VACUUM is not allowed inside a transaction
@@ -111,5 +112,5 @@ def _give_back(store: Store) -> None:
                 raw.close()
     except StoreError as error:
         raise StoreError(
-            f"the runs are removed, but their space is not given back: {error.message}", hint=error.hint
+            f"the runs were removed, but the file could not be shrunk: {error.message}", hint=error.hint
         ) from error

@@ -1,4 +1,4 @@
-"""The tables and their numbered migrations. A released migration is never edited; a change is a new one."""
+"""The tables and their numbered migrations. A released migration is never edited: every change is a new one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from dctbench.store import records
 
-APPLICATION_ID = 0x64637462  # "dctb": tells our SQLite files from everybody else's
+APPLICATION_ID = 0x64637462  # "dctb": distinguishes our SQLite files from those of other programs
 
 metadata = MetaData()
 
@@ -47,7 +47,7 @@ runs = Table(
     Column("sha256", String(64), nullable=False),
 )
 
-# The plan: what the run set out to measure, in the order of its first round.
+# The plan of a run: its cases in the order of the first round.
 cases = Table(
     "cases",
     metadata,
@@ -71,8 +71,8 @@ environments = Table(
     ForeignKeyConstraint(["run_id"], ["runs.id"]),
 )
 
-# One row per (run, case, round). `metrics` names each metric, its unit and how many of `samples` (float64, little
-# endian, metric after metric) are its own: samples as numbers in JSON would be four times as large and slow.
+# One row per (run, case, round). `metrics` lists each metric with its unit and its number of samples. `samples` holds
+# the values of all metrics in this order, as little-endian float64: JSON would be four times as large and as slow.
 results = Table(
     "results",
     metadata,
@@ -86,10 +86,10 @@ results = Table(
     Column("stored_at", Float, nullable=False),
     Column("sha256", String(64), nullable=False),
     ForeignKeyConstraint(["run_id"], ["runs.id"]),
-    Index("results_by_status", "run_id", "status"),  # how far every run is, without reading its samples
+    Index("results_by_status", "run_id", "status"),  # the progress of every run without reading its samples
 )
 
-# What a machine can do at most, by fingerprint and device; `record` is a Calibration. Measured again, it is replaced.
+# The peak rates of a machine by fingerprint and device. `record` is a Calibration. A new calibration replaces it.
 calibrations = Table(
     "calibrations",
     metadata,
@@ -99,7 +99,7 @@ calibrations = Table(
     Column("sha256", String(64), nullable=False),
 )
 
-# Names that people and CI give to runs. The foreign key keeps a run from being removed while a name points to it.
+# Names for runs. The foreign key prevents the removal of a run while a name points to it.
 baselines = Table(
     "baselines",
     metadata,
@@ -113,9 +113,9 @@ baselines = Table(
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step from the schema before it; a new store is made whole at once, with every step recorded as applied.
+    """One step from the previous schema. A new store gets the newest tables at once, with every step recorded.
 
-    `statements` are in the SQL that SQLite and PostgreSQL share; then `fill` computes what SQL cannot.
+    `statements` are SQL that SQLite and PostgreSQL share. `fill` then computes what SQL cannot.
     """
 
     number: int

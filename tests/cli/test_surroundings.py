@@ -167,7 +167,7 @@ def test_without_home_in_the_environment_a_run_is_measured_and_told(shell: Shell
         (".", 5, "is a folder, not a store"),
         ("/dev/null/x.sqlite", 5, "there is no store at /dev/null/x.sqlite"),
         ("/dev/full", 5, "/dev/full is not a file"),
-        ("foo://someone:s3cret@host/x", 2, "cannot keep results in foo://someone:***@host/x"),
+        ("foo://someone:s3cret@host/x", 2, "cannot store results in foo://someone:***@host/x"),
         ("postgresql://someone:s3cret@127.0.0.1:1/x", 5, "store postgresql://someone:***@127.0.0.1:1/x"),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_store_on_a_server_is_asked_for_and_not_looked_for_as_a_path(url: str)
     ("location", "code", "says"),
     [
         ("postgresql://someone:s3cret@127.0.0.1:1/x", 5, "Connection refused"),
-        ("mysql://someone:s3cret@127.0.0.1:1/x", 2, "cannot keep results"),
+        ("mysql://someone:s3cret@127.0.0.1:1/x", 2, "cannot store results"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_a_failure_without_its_password(location: str, code: int, says: str) -> None:

@@ -82,7 +82,7 @@ def test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file(cli: Cl
     )  # room for removing the small run, not for writing the large one anew
     done = cli("store", "prune", "--keep", "1", "-y", "--store", store)
     assert done.code == 5, done.err
-    assert "the runs are removed, but their space is not given back" in done.err
+    assert "the runs were removed, but the file could not be shrunk" in done.err
     with open_store(store) as opened:
         assert [state.run for state in opened.runs()] == runs[1:]
         assert opened.results(runs[1].id) == results

@@ -95,7 +95,7 @@ def test_results_without_a_plan_or_a_run_are_named(path: Path) -> None:
     connection.close()
     with open_store(str(path)) as store:
         assert any("belongs to no run" in damage for damage in find_damage(store))
-        assert f"the baseline 'main' points to run {RUN.id}, which is not there" in find_damage(store)
+        assert f"the baseline 'main' points to run {RUN.id}, which is missing" in find_damage(store)
 
 
 def test_an_overwritten_page_is_named(path: Path) -> None:

@@ -155,7 +155,7 @@ def test_a_name_whose_run_cannot_be_copied_is_left_out_by_name(tmp_path: Path) -
     connection.close()
     done = merged(tmp_path / "all.sqlite", path)
     assert (done.baselines, len(done.damaged)) == (1, 2)
-    assert f"the baseline 'main', since its run {RUNS[0].id} is not there" in done.damaged
+    assert f"the baseline 'main', because its run {RUNS[0].id} is missing" in done.damaged
     with open_store(str(tmp_path / "all.sqlite")) as store:
         assert [one.name for one in store.baselines()] == ["release 1.2"]
 
@@ -183,7 +183,7 @@ def test_what_is_damaged_is_named_and_left_out_and_all_else_is_kept(tmp_path: Pa
 
 
 RESULTS = [result("sdpa", n, 1.0, round=round) for n in (64, 128) for round in (1, 2)]
-OF_CASE = f"2 results of case {RESULTS[0].case.id} of run {RUN.id}, whose plan is"
+OF_CASE = f"2 results of case {RESULTS[0].case.id} of run {RUN.id}, because the plan of the case is"
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,12 @@ OF_CASE = f"2 results of case {RESULTS[0].case.id} of run {RUN.id}, whose plan i
     [
         ("DELETE FROM cases WHERE case_id = :case", [f"{OF_CASE} missing"], 2),
         ("UPDATE cases SET rounds = 9 WHERE case_id = :case", [f"{OF_CASE} damaged"], 2),
-        ("UPDATE runs SET suite = 'x' WHERE id = :run", [f"run {RUN.id} with 4 results, whose record is damaged"], 4),
-        ("DELETE FROM runs WHERE id = :run", [f"run {RUN.id} with 4 results, whose record is missing"], 4),
+        (
+            "UPDATE runs SET suite = 'x' WHERE id = :run",
+            [f"run {RUN.id} with 4 results, because its record is damaged"],
+            4,
+        ),
+        ("DELETE FROM runs WHERE id = :run", [f"run {RUN.id} with 4 results, because its record is missing"], 4),
         (
             "DELETE FROM results WHERE case_id = :case; UPDATE cases SET rounds = 9 WHERE case_id = :case",
             [f"the plan of run {RUN.id}, case {RESULTS[0].case.id}, is damaged"],

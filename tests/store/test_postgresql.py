@@ -230,7 +230,7 @@ def test_a_server_that_stops_answering_is_given_up(
     postgresql: Server, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(url)
-    monkeypatch.setattr(engines, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(engines, "QUERY_TIMEOUT", 1.0)
     with open_store(url) as store:
         connected = store.engine.connect()  # so that it is the question that waits, not the connecting
         store.engine.connect = lambda: connected  # type: ignore[method-assign]
@@ -244,7 +244,7 @@ def test_a_server_that_stops_answering_is_given_up(
 
 def test_each_question_has_its_own_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(url)
-    monkeypatch.setattr(engines, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(engines, "QUERY_TIMEOUT", 1.0)
     with open_store(url) as store:
         with store.transaction() as connection:
             for _ in range(4):

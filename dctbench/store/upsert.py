@@ -1,0 +1,44 @@
+"""Inserts that decide which of two rows stays when both have the same primary key."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from dctbench.model import FAILED
+from dctbench.store.contents import Store, one_of
+
+
+def insert_keeping_first(store: Store, table: sa.Table, order: Sequence[str]) -> Any:
+    """Return an insert that, on a conflict, keeps the row that comes first when ordered by the columns `order`.
+
+    A larger number of `rounds` comes before a smaller one. The `status` of a measurement comes before a failure, and a
+    failure before a skipped result. All other columns are in ascending order.
+    """
+    return _insert(store, table, order, operator.lt)
+
+
+def insert_keeping_last(store: Store, table: sa.Table, order: Sequence[str]) -> Any:
+    """Return an insert that, on a conflict, keeps the row that comes last when ordered by the columns `order`."""
+    return _insert(store, table, order, operator.gt)
+
+
+def _insert(store: Store, table: sa.Table, order: Sequence[str], wins: Callable[[Any, Any], Any]) -> Any:
+    statement = store.insert(table)
+    incoming, existing = ([_sort_key(columns[name]) for name in order] for columns in (statement.excluded, table.c))
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={column.name: statement.excluded[column.name] for column in table.columns},
+        where=wins(sa.tuple_(*incoming), sa.tuple_(*existing)),
+    )
+
+
+def _sort_key(column: Any) -> Any:
+    if column.name == "rounds":
+        return -column
+    if column.name != "status":
+        return column
+    return sa.case((one_of(column, FAILED), 1), (column == "skipped", 2), else_=0)
