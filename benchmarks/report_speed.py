@@ -25,7 +25,7 @@ from selenium import webdriver
 
 from dctbench.catalog import IMPLEMENTATIONS
 from dctbench.cli.commands.report import command
-from dctbench.model import Case, Result, ResultDetails
+from dctbench.model import Case, CaseWarning, Result, ResultDetails, WarningCode
 from dctbench.store import open_store
 from tests.support.browser import chromium, screen, settled
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -36,8 +36,8 @@ BUDGETS = {"work_s": 2.0, "bytes": 7e6, "bytes_compressed": 4e6, "elements": 800
            "choice_ms": 300}  # fmt: skip
 SPLIT = {"shares": {"projections": 0.312, "attention": 0.405, "transform": 0.2, "other": 0.083}}
 WARNINGS = (
-    "latency: the samples' interquartile range is 12% of the median: quieten the machine, or take more rounds",
-    "latency: other processes used 1.3 of 2 cores while this was timed, such as python3: stop them",
+    CaseWarning(WarningCode.SPREAD, {"spread": 0.12}),
+    CaseWarning(WarningCode.OTHER_PROCESSES, {"cores": 1.3, "of_cores": 2, "names": ["python3"]}),
 )
 
 

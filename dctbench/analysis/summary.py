@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dctbench import catalog
-from dctbench.model import Case, Result, ResultDetails, Status
+from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, canonical_json
 from dctbench.stats.robust import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
 
 
@@ -26,7 +26,7 @@ class Summary:
     samples: tuple[float, ...]
     values: Mapping[str, float]
     units: Mapping[str, str]
-    warnings: tuple[str, ...]
+    warnings: tuple[CaseWarning, ...]
     rounds: tuple[Result, ...]
     medians: Mapping[int, float]
 
@@ -101,10 +101,15 @@ def _summary(case: Case, rounds: Sequence[Result]) -> Summary:
         samples=tuple(samples),
         values=values,
         units=units,
-        warnings=tuple(dict.fromkeys(text for result in rounds for text in result.warnings)),
+        warnings=_unique(warning for result in rounds for warning in result.warnings),
         rounds=tuple(rounds),
         medians=medians,
     )
+
+
+def _unique(warnings: Iterable[CaseWarning]) -> tuple[CaseWarning, ...]:
+    """Each warning once: several rounds often have the same one."""
+    return tuple({canonical_json(warning.to_json()): warning for warning in warnings}.values())
 
 
 def _latency(medians: Sequence[float], samples: Sequence[float]) -> Interval | None:

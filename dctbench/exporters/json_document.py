@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dctbench.analysis import Summary, summarise
-from dctbench.model import JSON, SCHEMA_VERSION, Case, Environment, Result, Run
+from dctbench.model import JSON, SCHEMA_VERSION, Case, CaseWarning, Environment, Result, Run, WarningCode
 from dctbench.text.sanitize import sanitize_values
+from dctbench.wording.warnings import message
 
 
 def document(run: Run, environments: Mapping[str, Environment], results: Sequence[Result]) -> JSON:
@@ -52,7 +53,7 @@ def entry(summary: Summary) -> JSON:
         "rounds": [_round(result, summary) for result in summary.rounds],
         "status": summary.status,
         "message": summary.message,
-        "warnings": list(summary.warnings),
+        "warnings": [_warning(warning) for warning in summary.warnings],
         "details": _sorted(first.details.to_json()),
     }
     return {
@@ -111,7 +112,7 @@ def _round(result: Result, summary: Summary) -> JSON:
         "samples": len(latency.samples) if latency else 0,
         "stop_reason": result.details.stop_reason,
         "message": result.message,
-        "warnings": list(result.warnings),
+        "warnings": [_warning(warning) for warning in result.warnings],
     }
     own = {m.metric: list(m.samples) for m in result.measurements if m.metric != "latency"}
     shared = {metric: [value] for metric, value in summary.values.items()}
@@ -122,6 +123,12 @@ def _round(result: Result, summary: Summary) -> JSON:
     if result is not first or own != shared:
         written["metrics"] = own
     return written
+
+
+def _warning(warning: CaseWarning) -> JSON:
+    """A warning with its sentence, which is all there is of one that was stored as a sentence."""
+    values = {} if warning.code is WarningCode.TEXT else _sorted(warning.values)
+    return {"code": warning.code.value, "message": message(warning), "values": values}
 
 
 def _sorted(table: Mapping[str, Any]) -> JSON:

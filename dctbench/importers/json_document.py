@@ -39,9 +39,14 @@ from dctbench.text.untrusted import (
     check_names,
     converted,
 )
+from dctbench.text.warning_values import WarningRecord, read_warning
 
 _NAMED = {**axes.WORD_AXES, "dtype": tuple(DTYPE_BYTES)}
 """The fields of a case that hold one of a few words."""
+
+
+Warnings = Annotated[list[Text | WarningRecord], Meta(max_length=1000)]
+"""Earlier versions wrote sentences."""
 
 
 class _Case(Struct, forbid_unknown_fields=True):
@@ -74,7 +79,7 @@ class _Round(Struct, forbid_unknown_fields=True):
     samples: Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
     stop_reason: Text | None = None
     message: Text | UnsetType | None = UNSET
-    warnings: Annotated[list[Text], Meta(max_length=1000)] | UnsetType = UNSET
+    warnings: Warnings | UnsetType = UNSET
     host: Host | UnsetType = UNSET
     fingerprint: Fingerprint | UnsetType = UNSET
     details: Free | UnsetType = UNSET
@@ -101,7 +106,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     rounds: Annotated[list[_Round], Meta(min_length=1, max_length=_MOST_PROCESSES)]
     status: Status
     message: Text | None
-    warnings: Annotated[list[Text], Meta(max_length=1000)]
+    warnings: Warnings
     metrics: Annotated[dict[Name, _Metric | None], Meta(max_length=100)]
     details: Free = {}
 
@@ -295,7 +300,7 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
             status=taken.status,
             measurements=tuple(measurements),
             message=_message(taken, entry),
-            warnings=tuple(map(sanitize_text, _warnings(taken, entry, first=index == 0))),
+            warnings=tuple(map(read_warning, _warnings(taken, entry, first=index == 0))),
             details=_details(taken, entry, f"{place}.rounds[{index}].details", first=index == 0),
             fingerprint=entry.fingerprint if taken.fingerprint is UNSET else taken.fingerprint,
             host=sanitize_text(entry.host if taken.host is UNSET else taken.host),
@@ -321,7 +326,7 @@ def _message(taken: _Round, entry: _Entry) -> str | None:
     return sanitize_text(message) if message is not None else None
 
 
-def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str]:
+def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str | WarningRecord]:
     return taken.warnings if taken.warnings is not UNSET else entry.warnings if first else ()
 
 

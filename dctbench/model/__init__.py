@@ -189,6 +189,57 @@ class Environment:
         return str(self.facts.get("host", ""))
 
 
+class WarningCode(Enum):
+    """What a warning is about; `dctbench.wording.warnings` says each in words, with a remedy.
+
+    The comment names the values that a warning of that code has.
+    """
+
+    TEXT = "text"  # message: a sentence of an earlier version, or of a later one whose code is not known here
+    SPREAD = "spread"  # spread: interquartile range of the samples as a share of their median
+    DRIFT = "drift"  # drift: how much slower the last third of the samples was than the first, as a share
+    DISTURBED = "disturbed"  # reason: what disturbed samples that were taken again and were disturbed again
+    OTHER_PROCESSES = "other_processes"  # cores, of_cores: used by others; names: of programs that compute
+    STOLEN_TIME = "stolen_time"  # share: of the processor time that the hypervisor gave to other machines
+    GOVERNOR = "governor"  # governor: of the processor's frequency
+    CLOCKS_UNKNOWN = "clocks_unknown"  # reason: why the GPU's clocks cannot be read
+    THROTTLED = "throttled"  # reasons: what held the GPU's clock down
+    GPU_SHARED = "gpu_shared"  # processes: others that computed on the GPU
+    NOT_MEASURED = "not_measured"  # metric; reason: the error that its pass ended with
+    NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
+    LEFT_BEHIND = "left_behind"  # processes: that outlived their case and were ended
+
+
+@dataclass(frozen=True, slots=True)
+class CaseWarning:
+    """Something that a reader of a result should know. `values` are plain JSON, by the names of their code."""
+
+    code: WarningCode
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def text(cls, message: str) -> CaseWarning:
+        """A warning that is a sentence."""
+        return cls(WarningCode.TEXT, {"message": message})
+
+    def to_json(self) -> JSON | str:
+        """As it is stored and sent. Sentences stay strings, as earlier versions wrote them under their seals."""
+        if self.code is WarningCode.TEXT:
+            return str(self.values["message"])
+        return {"code": self.code.value, "values": dict(self.values)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | str) -> CaseWarning:
+        """The inverse of `to_json`; a code that only a later version knows becomes a sentence."""
+        if isinstance(data, str):
+            return cls.text(data)
+        try:
+            code = WarningCode(data["code"])
+        except ValueError:
+            return cls.text(f"{data['code']}: {canonical_json(data['values'])}")
+        return cls(code, data["values"])
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What one case gave in one round (one process). A case that failed is a result too, with its message.
@@ -201,7 +252,7 @@ class Result:
     status: Status
     measurements: tuple[Measurement, ...] = ()
     message: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[CaseWarning, ...] = ()
     details: ResultDetails = NO_DETAILS
     fingerprint: str = ""
     host: str = ""

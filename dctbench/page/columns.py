@@ -14,6 +14,7 @@ from dctbench.page.packing import ALPHABET, Sentences, Words, bits, brief, colum
 from dctbench.text.format import format_ratio, format_relative_error, format_seconds, format_three_digits
 from dctbench.wording.cells import failure_words, width_words
 from dctbench.wording.summary import CEILINGS
+from dctbench.wording.warnings import message
 
 SAMPLES = 250_000
 """So many samples are in a page at most; of more, each result keeps every k-th."""
@@ -58,7 +59,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
         "failure": [None if s.timed else sentences.coded(failure_words(s)) for s in summaries],
-        "warnings": [[sentences.coded(text) for text in s.warnings] or None for s in summaries],
+        "warnings": [[sentences.coded(message(warning)) for warning in s.warnings] or None for s in summaries],
     }
     return {
         "columns": columns({name: _whole(values) for name, values in table.items()} | others),

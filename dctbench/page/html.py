@@ -32,6 +32,7 @@ from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.history import sentences
 from dctbench.wording.labels import Labels
+from dctbench.wording.warnings import warning_lines
 
 TABLE_ROWS = 100
 """So many results stand in the page as a table: for readers without scripts, and on paper."""
@@ -123,7 +124,7 @@ def _run(held: Contents, number: int) -> dict[str, Any]:
         "shape": _shape(recorded.summaries),
         "verdict": f"At {places[-1].at}, {places[-1].fastest}." if places else "Nothing was timed.",
         "trust": _trust(held, number),
-        "warnings": words.warnings(recorded.summaries, held.labels),
+        "warnings": warning_lines(recorded.summaries, held.labels),
         "environments": recorded.environments,
         "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
     }

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from dctbench.model import Case, Environment, Measurement, Result, ResultDetails
+from dctbench.model import Case, CaseWarning, Environment, Measurement, Result, ResultDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def result_from_answer(case: Case, round: int, answer: Mapping[str, Any], enviro
         status=answer["status"],
         measurements=tuple(Measurement.from_json(item) for item in answer.get("measurements", ())),
         message=answer.get("message"),
-        warnings=tuple(answer.get("warnings", ())),
+        warnings=tuple(map(CaseWarning.from_json, answer.get("warnings", ()))),
         details=ResultDetails.from_json(answer.get("details", {})),
         fingerprint=environment.fingerprint,
         host=environment.host,

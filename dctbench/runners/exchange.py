@@ -82,14 +82,6 @@ def read_answer(
         return {"status": "error", "message": f"the answer of its process is not valid: {bad}"}, False
 
 
-def left_behind(count: int) -> str:
-    """The warning for a case that did not end what it started."""
-    return (
-        f"it left {count} {'process' if count == 1 else 'processes'} behind, which took time from what was measured "
-        "and had to be ended: let it end what it starts"
-    )
-
-
 def failure_answer(ended: Ended | None, output: IO[bytes], out_of_memory: bool) -> dict[str, Any]:
     """The status of a child that ended without an answer, from its exit code and the last it wrote.
 

@@ -18,9 +18,9 @@ from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.machine import environment, host, nvml
 from dctbench.machine.calibration import Calibration
-from dctbench.model import COMPILER, CacheState, Case, Isolation, Result
+from dctbench.model import COMPILER, CacheState, Case, CaseWarning, Isolation, Result, WarningCode
 from dctbench.runners import Facts, Turn, responses, result_from_answer
-from dctbench.runners.exchange import exchange, failure_answer, left_behind, read_answer
+from dctbench.runners.exchange import exchange, failure_answer, read_answer
 from dctbench.runners.interleave import TURNS_PER_PROCESS
 from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
@@ -265,7 +265,8 @@ class LocalRunner:
             if answer is None:
                 answer = failure_answer(ended, output, out_of_memory=host.oom_kills() > killed)
             if line is not None and ended is not None and ended.left:
-                answer.setdefault("warnings", []).append(left_behind(ended.left))
+                left = CaseWarning(WarningCode.LEFT_BEHIND, {"processes": ended.left})
+                answer.setdefault("warnings", []).append(left.to_json())
         answer.setdefault("details", {}).update(isolation=launcher.name, torch_imported_by=child.importer)
         return answer
 

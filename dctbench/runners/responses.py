@@ -26,6 +26,7 @@ from dctbench.text.untrusted import (
     check_free,
     sentence,
 )
+from dctbench.text.warning_values import WarningRecord, read_warning
 
 MAX_BYTES = 32 << 20
 """A million samples are 20 MB."""
@@ -43,7 +44,7 @@ class _Case(Struct, forbid_unknown_fields=True):
     status: Status
     measurements: list[_Figures] = []
     message: Text | None = None
-    warnings: Annotated[list[Text], Meta(max_length=1000)] = []
+    warnings: Annotated[list[Text | WarningRecord], Meta(max_length=1000)] = []
     details: Free = {}
 
 
@@ -90,7 +91,7 @@ def case_answer(line: bytes, *, drop_unknown: bool = False) -> JSON:
         "status": answer.status,
         "measurements": [msgspec.to_builtins(figures) for figures in answer.measurements],
         "message": None if answer.message is None else sanitize_text(answer.message),
-        "warnings": [sanitize_text(warning) for warning in answer.warnings],
+        "warnings": [read_warning(given).to_json() for given in answer.warnings],
         "details": sanitize_values(answer.details),
     }
 

@@ -21,6 +21,7 @@ from dctbench.machine.calibration import Calibration
 from dctbench.model import (
     Baseline,
     Case,
+    CaseWarning,
     Environment,
     Measurement,
     Result,
@@ -62,7 +63,7 @@ class _Record(msgspec.Struct):
     """What `results.record` holds."""
 
     message: str | None
-    warnings: tuple[str, ...]
+    warnings: tuple[str | dict[str, Any], ...]
     details: dict[str, Any]
     fingerprint: str
     host: str
@@ -83,7 +84,7 @@ def row_of_result(run_id: str, result: Result) -> Row:
         "record": _storable(
             {
                 "message": result.message,
-                "warnings": list(result.warnings),
+                "warnings": [warning.to_json() for warning in result.warnings],
                 "details": result.details.to_json(),
                 "fingerprint": result.fingerprint,
                 "host": result.host,
@@ -120,7 +121,7 @@ def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
         status=row["status"],
         measurements=tuple(map(Measurement._make, zip(names, units, map(samples.__getitem__, places), strict=True))),
         message=record.message,
-        warnings=record.warnings,
+        warnings=tuple(map(CaseWarning.from_json, record.warnings)),
         details=ResultDetails.from_json(record.details),
         fingerprint=record.fingerprint,
         host=record.host,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -53,26 +52,6 @@ def fastest(ranking: Ranking) -> str:
     speedup = analysis.compare(first, reference)
     gain = f", {speedup_with_interval(speedup)} as fast as {reference.case.name}" if speedup else ""
     return f"{first.case.name} is fastest, {took}{gain}{hidden}"
-
-
-def warnings(summaries: Iterable[Summary], labels: Labels) -> list[str]:
-    """Each kind of warning once, with how many cases it met and one of them as the example."""
-    met: dict[str, list[tuple[str, str]]] = {}
-    for summary in summaries:
-        where = f"{labels.curve(summary.case)} n={summary.case.seq_len}"
-        for kind, text in {_kind(text): text for text in summary.warnings}.items():
-            met.setdefault(kind, []).append((where, text))
-    lines = []
-    for found in met.values():
-        where, text = found[0]
-        others = f" (and {len(found) - 1} more case{'s' if len(found) > 2 else ''} like this)" if len(found) > 1 else ""
-        lines.append(f"{where}: {text}{others}")
-    return lines
-
-
-def _kind(warning: str) -> str:
-    """A warning without its figures and names: what it has in common with others of its kind."""
-    return re.sub(r"[\d.,%]+|, now mostly .*?:|faster|slower|or take more .*|or do not .*", "#", warning)
 
 
 def speedup_with_interval(speedup: analysis.Speedup) -> str:

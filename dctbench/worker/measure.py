@@ -18,7 +18,7 @@ from torch import Tensor
 from dctbench import catalog
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
-from dctbench.model import JSON, NO_DETAILS, CallSplit, Case, ResultDetails
+from dctbench.model import JSON, NO_DETAILS, CallSplit, Case, CaseWarning, ResultDetails, WarningCode
 from dctbench.text.format import format_size
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, energy, error, flops, inputs, latency, memory
@@ -112,7 +112,7 @@ def measure_case(
         samples = latency.measure(timer, sampling, watch.disturbed, turn)
         seen = watch.conditions()
         collected.add("latency", *samples.seconds)
-        collected.warnings += [f"latency: {text}" for text in (*latency.warnings(samples), *seen.warnings)]
+        collected.warnings += [*latency.warnings(samples), *seen.warnings]
         collected.details |= seen.details
         _check_again(case, subject, expected, timer.output(samples.calls_per_sample))
         del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
@@ -181,7 +181,7 @@ class _Collected:
 
     def __init__(self) -> None:
         self.measurements: list[JSON] = []
-        self.warnings: list[str] = []
+        self.warnings: list[CaseWarning] = []
         self.details = NO_DETAILS
 
     def add(self, metric: str, *samples: float, unit: str | None = None) -> None:
@@ -204,13 +204,14 @@ class _Collected:
             self.details |= ResultDetails(absent={metric: reason.message})
         except Exception as failure:
             kind = "" if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: "
-            self.warnings.append(f"{metric}: not measured ({' '.join((kind + text_of(failure)).split())[:300]})")
+            problem = " ".join((kind + text_of(failure)).split())[:300]
+            self.warnings.append(CaseWarning(WarningCode.NOT_MEASURED, {"metric": metric, "reason": problem}))
 
     def to_json(self) -> JSON:
         return {
             "status": "ok",
             "measurements": self.measurements,
-            "warnings": self.warnings,
+            "warnings": [warning.to_json() for warning in self.warnings],
             "details": self.details.to_json(),
         }
 
@@ -303,9 +304,7 @@ def _errors(case: Case, subject: Workload, scratch: str | None, collected: _Coll
     if case.scope == "encoder":
         return  # an error of the attention, seen through norms and feed-forward layers, would mean nothing
     if not subject.comparable:
-        collected.warnings.append(
-            "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"
-        )
+        collected.warnings.append(CaseWarning(WarningCode.NO_SHARED_WEIGHTS))
         return
     for name, draw in (("noise", inputs.noise), ("smooth", inputs.smooth)):
         with collected.attempt(f"error.{name}"), torch.inference_mode():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from dctbench.model import Result, ResultDetails
+from dctbench.model import CaseWarning, Result, ResultDetails, WarningCode
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
 from tests.support.browser import chromium
@@ -36,7 +36,7 @@ def timed(
         drift = 0.01 * number if ratio != 8 else -0.01 * number  # so that r=8 and others are a tie over the rounds
         samples = [seconds * (1 + drift + 0.001 * (i % 7)) for i in range(count)]
         one = result(name, n, samples, ratio=ratio, round=number, values=values, batch=batch)
-        warnings = ("latency: 12% apart: quieten the machine",) if name == "dct-x" and n == 512 else ()
+        warnings = (CaseWarning(WarningCode.SPREAD, {"spread": 0.12}),) if name == "dct-x" and n == 512 else ()
         details = {"stop_reason": "precise", "split": SPLIT, "roofline": ROOF}
         found.append(replace(one, details=ResultDetails.from_json(details), warnings=warnings))
     return found

@@ -207,7 +207,7 @@ def test_the_table_sorts_filters_and_opens_to_command_error_and_samples(opened: 
     opened.find_element(By.CSS_SELECTOR, "#window tbody button").click()
     details = opened.find_element(By.CSS_SELECTOR, "tr.details").text
     assert "30 samples in the order taken" in details
-    assert "latency: 12% apart: quieten the machine" in details
+    assert "latency: the samples' interquartile range is 12% of the median: quieten the machine" in details
     assert "find=dct-x+r%3D4+n%3D512" in opened.current_url
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,15 @@ from dctbench import importers
 from dctbench.errors import UsageError
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import fields, parse, read_file
-from dctbench.model import Case, ResultDetails
+from dctbench.model import Case, CaseWarning, ResultDetails, WarningCode
 from tests.support.made import ENVIRONMENT, RUN, result
 
 FILES = Path(__file__).parent / "files"
 FULL = FILES / "document-1.json"
+WARNINGS = (CaseWarning.text("latency: noisy"), CaseWarning(WarningCode.SPREAD, {"spread": 0.12}))
 RESULTS = [
     result("sdpa", 512, [2e-3, 2.1e-3], values={"setup": ("s", 0.01), "error.smooth": ("1", 3e-7)}),
-    replace(result("sdpa", 512, [3e-3], round=2, values={"setup": ("s", 0.02)}), warnings=("latency: noisy",),
+    replace(result("sdpa", 512, [3e-3], round=2, values={"setup": ("s", 0.02)}), warnings=WARNINGS,
             details=ResultDetails.from_json({"stop_reason": "budget", "noisy": {"b": 1, "a": [1, 2]}}), host="bench-2"),
     result("dct-x", 512, None, ratio=8, status="error", message="ValueError: no\n  at layer.py:3"),
     result("dct-x", 512, [4e-3], ratio=8, round=2, values={"flops": ("FLOP", 1e9)}),
@@ -66,12 +68,51 @@ def test_a_check_that_took_confirming_rounds_is_read_back() -> None:
 
 def test_old_files_are_read_for_ever() -> None:
     run, environments, results = read_file(str(FULL))
-    assert dumps(document(run, environments, results)) == FULL.read_text(encoding="utf-8")
+    text = FULL.read_text(encoding="utf-8")
+    for indent in (" " * 12, " " * 8):  # sentences are all that there was of a warning once
+        keys = ('"code": "text"', '"message": "latency: noisy"', '"values": {}')
+        warning = f"{indent}{{\n{indent}  " + f",\n{indent}  ".join(keys) + f"\n{indent}}}\n"
+        text = text.replace(f'\n{indent}"latency: noisy"\n', f"\n{warning}")
+    assert dumps(document(run, environments, results)) == text
     assert (run.label, len(results), environments["f" * 16].facts["cpu"]) == ("old friend", 6, "Test CPU")
     _, _, least = read_file(str(FILES / "document-1-least.json"))
     assert [r.measurement("latency") for r in least] == [r.measurement("latency") for r in results]
     assert least[2].message is None
     assert least[3].message == "SIGSEGV"
+
+
+def test_warnings_are_read_as_codes_or_as_the_sentence_beside_a_code_of_a_later_version() -> None:
+    spread = {"code": "spread", "message": "made by whoever wrote it", "values": {"spread": 0.5, "more": 1}}
+    later = {"code": "of_a_later_version", "message": "said so", "values": {"x": [1]}}
+
+    def change(data: Any) -> None:
+        data["results"][0]["rounds"][0]["warnings"] = [spread, later, "a \x1b sentence"]
+
+    _, _, results = parse(changed(change), "given.json")
+    assert results[0].warnings == (
+        CaseWarning(WarningCode.SPREAD, {"spread": 0.5, "more": 1}),
+        CaseWarning.text("said so"),
+        CaseWarning.text("a  sentence"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("warning", "problem"),
+    [
+        ({"code": "spread", "values": {}}, "the warning spread: its spread is missing"),
+        ({"code": "spread", "values": {"spread": "wide"}}, "the warning spread.spread: expected float, got str"),
+        (
+            {"code": "throttled", "values": {"reasons": [1]}},
+            "the warning throttled.reasons[0]: expected str, got int",
+        ),
+    ],
+)
+def test_a_warning_without_the_values_that_its_sentence_needs_is_refused(warning: Any, problem: str) -> None:
+    def change(data: Any) -> None:
+        data["results"][0]["rounds"][0]["warnings"] = [warning]
+
+    with pytest.raises(UsageError, match=re.escape(problem)):
+        parse(changed(change), "given.json")
 
 
 def changed(change: Callable[[Any], object]) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from dctbench.doctor.gpu import findings, title
 from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.machine import nvml as gpus
+from dctbench.wording.warnings import message
 from dctbench.worker.devices import cuda
 from tests.support.nvml import FakeNvml, use
 
@@ -81,13 +82,17 @@ def test_a_gpu_that_shares_the_machines_memory_has_none_of_its_own(monkeypatch: 
     assert title(gpus.visible({})[0].facts()) == "Made-up GPU"
 
 
+def messages(watch: cuda.Watch) -> list[str]:
+    return [message(warning) for warning in watch.conditions().warnings]
+
+
 def test_a_lost_gpu_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, FakeNvml(lost=True))
     assert gpus.facts({}) is None
     with pytest.raises(UnavailableError, match="NVML: GPU is lost"):
         gpus.visible({})[0].facts()
     monkeypatch.setattr(cuda, "gauge", lambda name: gpus.visible({})[0])
-    assert any("GPU is lost" in text for text in cuda.watch("cuda:0").conditions().warnings)
+    assert any("GPU is lost" in text for text in messages(cuda.watch("cuda:0")))
     [finding] = findings({})
     assert "GPU is lost" in finding.found
 
@@ -134,16 +139,16 @@ def test_throttling_and_company_on_the_gpu_are_said(nvml: FakeNvml) -> None:
     nvml.running = {os.getpid(): 1, 4_000_000: 2}
     watch = cuda.watch("cuda:0")
     nvml.reasons = 0x20
-    said = " ".join(watch.conditions().warnings)
+    said = " ".join(messages(watch))
     assert "held down by: thermal (driver)" in said
     assert "1 other process computes on this GPU" in said
 
 
 def test_the_other_process_of_a_pair_is_no_company_on_the_gpu_and_a_third_is(nvml: FakeNvml) -> None:
     nvml.running = {os.getpid(): 1, 4_000_000: 2}
-    assert not any("on this GPU" in text for text in cuda.watch("cuda:0", paired=True).conditions().warnings)
+    assert not any("on this GPU" in text for text in messages(cuda.watch("cuda:0", paired=True)))
     nvml.running[4_000_001] = 2
-    said = " ".join(cuda.watch("cuda:0", paired=True).conditions().warnings)
+    said = " ".join(messages(cuda.watch("cuda:0", paired=True)))
     assert "1 other process computes on this GPU" in said
 
 
@@ -154,7 +159,7 @@ def test_a_gpu_without_nvml_is_measured_and_its_blindness_said(monkeypatch: pyte
     monkeypatch.setattr(cuda, "gauge", blind)
     watch = cuda.watch("cuda:0")
     assert watch.disturbed() is None
-    assert any("not known (no NVML)" in text for text in watch.conditions().warnings)
+    assert any("not known (no NVML)" in text for text in messages(watch))
     with pytest.raises(UnavailableError):
         cuda.energy_counter("cuda:0")
 

@@ -44,7 +44,7 @@ def sweep(cli: Cli) -> Sweep:
 def test_orphans_in_sessions_of_their_own_are_ended_and_told(sweep: Sweep) -> None:
     [result] = sweep("LeavesOrphans", code=0).values()
     assert result["status"] == "ok"
-    assert any(text.startswith("it left 2 processes behind") for text in result["warnings"])
+    assert {"processes": 2} in [warning["values"] for warning in result["warnings"] if warning["code"] == "left_behind"]
 
 
 def test_a_parent_that_a_case_stops_or_kills_delays_nobody(sweep: Sweep) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.errors import DctbenchError
-from dctbench.model import Case, Result
+from dctbench.model import Case, Result, WarningCode
 from dctbench.runners.interleave import TURNS_PER_PROCESS, Alternation, Turn, measure_in_turns
 from dctbench.runners.local import LocalRunner
 from tests.runners.test_local import make_runner
@@ -40,7 +40,7 @@ def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
         assert len(turns) == TURNS_PER_PROCESS
         assert sum(turns) == len(latency.samples)
         assert result.details.others_cores is None  # the two have the processor to themselves, between them
-        assert not any("other processes used" in text for text in result.warnings)
+        assert not any(warning.code is WarningCode.OTHER_PROCESSES for warning in result.warnings)
     calls = sorted(
         (float(began), float(ended), int(process))
         for process, began, ended in map(str.split, (tmp_path / "times").read_text().splitlines())

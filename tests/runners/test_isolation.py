@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from dctbench.errors import UsageError
-from dctbench.model import Case, Result
+from dctbench.model import Case, CaseWarning, Result, WarningCode
 from dctbench.runners.local import LocalRunner, LocalSettings
 from tests.reliability.test_kill_loop import MARK, carries
 from tests.runners.test_local import QUICK
@@ -84,14 +84,14 @@ def test_processes_that_a_case_leaves_in_sessions_of_their_own_are_ended_and_cou
 ) -> None:
     result = measured("hostile:LeavesOrphans")
     assert result.status == "ok"
-    assert [text[:29] for text in result.warnings if "behind" in text] == ["it left 2 processes behind, w"]
+    assert CaseWarning(WarningCode.LEFT_BEHIND, {"processes": 2}) in result.warnings
 
 
 def test_a_fresh_process_is_guarded_as_a_forked_one(mark: str, runner: LocalRunner) -> None:
     with LocalRunner(replace(runner.settings, isolation="fresh", env={MARK: f"{mark}-fresh"})) as fresh:
         fresh.variables |= runner.variables | {MARK: f"{mark}-fresh"}
         result = fresh.submit(Case("hostile:LeavesOrphans", 16, heads=2, head_dim=8), 1).result(timeout=120)
-        assert any("left 2 processes behind" in text for text in result.warnings)
+        assert CaseWarning(WarningCode.LEFT_BEHIND, {"processes": 2}) in result.warnings
         assert not marked(f"{mark}-fresh")
 
 

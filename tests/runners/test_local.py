@@ -18,12 +18,13 @@ import pytest
 
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine.calibration import Calibration
-from dctbench.model import Case, Result
+from dctbench.model import Case, CaseWarning, Result, WarningCode
 from dctbench.runners.exchange import exchange
 from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.locks import Lock
 from dctbench.transforms import plan_dct
+from dctbench.wording.warnings import message
 from tests.support import SUPPORT
 
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -48,7 +49,7 @@ def measured(runner: LocalRunner, implementation: str) -> Result:
 def test_a_case_comes_back_with_every_metric_and_what_ran(runner: LocalRunner) -> None:
     result = measured(runner, "sdpa")
     assert (result.status, result.message) == ("ok", None)
-    assert not [text for text in result.warnings if not text.startswith("latency: ")]
+    assert not [text for text in map(message, result.warnings) if not text.startswith("latency: ")]
     assert {m.metric for m in result.measurements} == {
         "setup", "first_call", "latency", "memory.tensor", "memory.state", "flops", "error.noise", "error.smooth",
     }  # fmt: skip
@@ -200,7 +201,7 @@ def test_a_method_without_shared_projections_says_that_it_has_no_error(runner: L
     assert result.measurement("error.noise") is not None
     fnet = measured(runner, "fnet")
     assert fnet.measurement("error.noise") is None
-    assert any("share weights" in warning for warning in fnet.warnings)
+    assert CaseWarning(WarningCode.NO_SHARED_WEIGHTS) in fnet.warnings
 
 
 @pytest.mark.parametrize("name", ["HangsInC", "LeavesAChild"])

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import catalog
-from dctbench.model import STATUSES, Case, Environment, canonical_json
+from dctbench.model import STATUSES, Case, Environment, WarningCode, canonical_json
 from dctbench.runners import responses, result_from_answer
 from dctbench.text.untrusted import InvalidDataError
+from dctbench.wording.warnings import message
 
 LATENCY = {"metric": "latency", "unit": "s", "samples": [2e-3, 1e-3]}
 JSON = st.recursive(
@@ -28,12 +29,21 @@ FIGURES = st.fixed_dictionaries(
         "samples": st.lists(st.floats() | st.integers(), max_size=3) | JSON,
     }
 )
+WARNINGS = st.fixed_dictionaries(
+    {"code": st.sampled_from([*(code.value for code in WarningCode), "later"]) | st.text()},
+    optional={
+        "message": st.text(),
+        "values": st.dictionaries(
+            st.sampled_from(["message", "spread", "drift", "reason", "cores", "of_cores", "names", "processes"]), JSON
+        ),
+    },
+)
 ANSWERS = st.fixed_dictionaries(
     {"status": st.sampled_from([*STATUSES, "fine"]) | JSON},
     optional={
         "measurements": st.lists(FIGURES | st.just(LATENCY), max_size=3) | JSON,
         "message": st.text() | JSON,
-        "warnings": st.lists(st.text()) | JSON,
+        "warnings": st.lists(st.text() | WARNINGS) | JSON,
         "details": st.dictionaries(st.text(), JSON) | JSON,
         "surplus": JSON,
     },
@@ -62,7 +72,9 @@ def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
         assert answer["message"]
         assert not measured
     result = result_from_answer(Case("none", 16), 1, answer, Environment({}, "f"))
-    texts = canonical_json([result.message, result.warnings, result.details.to_json()])
+    texts = canonical_json(
+        [result.message, [message(warning) for warning in result.warnings], result.details.to_json()]
+    )
     assert "\x1b" not in texts.replace("\\u001b", "\x1b")
 
 

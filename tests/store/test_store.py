@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import StoreError, UsageError
-from dctbench.model import Case, Measurement, Result, ResultDetails, Run
+from dctbench.model import Case, CaseWarning, Measurement, Result, ResultDetails, Run, WarningCode
 from dctbench.store import Store, clean_label, open_store, results_of_machine, schema
+from dctbench.store.records import result_of_row, row_of_result
 from tests.support.made import ENVIRONMENT, RUN, result
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(max_size=20)
+WARNINGS = st.builds(CaseWarning, st.sampled_from([WarningCode.SPREAD, WarningCode.NO_SHARED_WEIGHTS]),
+                     st.dictionaries(TEXT, FLOATS, max_size=2))  # fmt: skip
 RESULTS = st.builds(
     Result,
     case=st.builds(Case, implementation=st.sampled_from(["sdpa", "dct-x"]), seq_len=st.integers(1, 99),
@@ -27,7 +32,7 @@ RESULTS = st.builds(
         st.builds(Measurement, metric=TEXT, unit=TEXT, samples=st.lists(FLOATS, max_size=5).map(tuple)), max_size=3
     ).map(tuple),
     message=st.none() | TEXT,
-    warnings=st.lists(TEXT, max_size=2).map(tuple),
+    warnings=st.lists(st.builds(CaseWarning.text, TEXT) | WARNINGS, max_size=2).map(tuple),
     details=st.dictionaries(TEXT, st.none() | TEXT | st.integers() | FLOATS, max_size=3).map(ResultDetails.from_json),
     fingerprint=TEXT,
     host=TEXT,
@@ -56,6 +61,25 @@ def test_what_goes_in_comes_out_in_the_order_of_the_plan(
             assert store.add_result(RUN.id, one)
         order = {case: i for i, case in enumerate(store.plan(RUN.id)[0])}
         assert store.results(RUN.id) == sorted(results, key=lambda r: (order[r.case], r.round))
+
+
+def test_a_sentence_stays_the_string_that_an_earlier_version_sealed_and_a_code_is_stored_with_its_values() -> None:
+    warnings = (CaseWarning.text("latency: noisy"), CaseWarning(WarningCode.SPREAD, {"spread": 0.5}))
+    row = row_of_result(RUN.id, replace(result("sdpa", 64), warnings=warnings))
+    assert json.loads(row["record"])["warnings"] == [
+        "latency: noisy",
+        {"code": "spread", "values": {"spread": 0.5}},
+    ]
+    assert result_of_row(row, result("sdpa", 64).case).warnings == warnings
+
+
+def test_a_warning_of_a_later_version_is_read_as_a_sentence() -> None:
+    one = result("sdpa", 64)
+    row = row_of_result(RUN.id, one)
+    record = json.loads(row["record"]) | {"warnings": [{"code": "later", "values": {"x": 1}}]}
+    assert result_of_row({**row, "record": json.dumps(record)}, one.case).warnings == (
+        CaseWarning.text('later: {"x":1}'),
+    )
 
 
 def test_a_run_its_plan_and_its_environment_come_back_from_disk(path: Path) -> None:

@@ -16,7 +16,7 @@ from dctbench import analysis
 from dctbench.exporters.csv import csv_text, escape_formula
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse
-from dctbench.model import Case, Result
+from dctbench.model import Case
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -146,16 +146,6 @@ def test_a_case_too_noisy_to_rule_out_is_no_tie_with_one_far_faster() -> None:
     assert words.fastest(ranking) == (
         "linformer r=4 is fastest, 1.00 ms, 9.00x (9.00-9.00) as fast as sdpa; dct-x r=4 is too noisy to rule out"
     )
-
-
-def test_a_kind_of_warning_is_told_once_with_its_number() -> None:
-    def warned(n: int, *texts: str) -> Result:
-        return replace(result("sdpa", n), warnings=texts)
-
-    texts = [f"the interquartile range is {n}% of the median: take more rounds" for n in (11, 12, 30)]
-    summaries = analysis.summarise([warned(n, text) for n, text in zip((64, 128, 256), texts, strict=True)])
-    told = words.warnings([*summaries, *analysis.summarise([warned(512, "flops: not measured (why)")])], LABELS)
-    assert told == [f"sdpa n=64: {texts[0]} (and 2 more cases like this)", "sdpa n=512: flops: not measured (why)"]
 
 
 def test_coverage_counts_what_failed_and_what_is_missing() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dctbench.errors import UnavailableError, UnsupportedError
-from dctbench.model import JSON, Case, ResultDetails
+from dctbench.model import JSON, Case, CaseWarning, ResultDetails
 from dctbench.transforms import plan_dct
+from dctbench.wording.warnings import message
 from dctbench.worker import serve
 from dctbench.worker.devices import Conditions, cpu
 from dctbench.worker.measure import measure_case
@@ -29,6 +30,10 @@ def measured(**replaced: Any) -> JSON:
     return measure_case(CASE, device(**replaced), sampling=Sampling(**QUICK), scratch=None)  # type: ignore[arg-type]
 
 
+def messages(answer: JSON) -> list[str]:
+    return [message(CaseWarning.from_json(warning)) for warning in answer["warnings"]]
+
+
 def value(answer: JSON, metric: str) -> float | None:
     found = [m["samples"][0] for m in answer["measurements"] if m["metric"] == metric]
     return found[0] if found else None
@@ -42,7 +47,7 @@ def test_what_the_machine_cannot_tell_is_absent_with_the_reason_and_no_warning()
     assert (value(answer, "energy"), value(answer, "memory.process"), value(answer, "kernel_time")) == (None,) * 3
     assert answer["details"]["energy.absent"] == "no meter"
     assert "8 MiB" in answer["details"]["memory.process.absent"]
-    assert [text for text in answer["warnings"] if not text.startswith("latency: ")] == []
+    assert [text for text in messages(answer) if not text.startswith("latency: ")] == []
 
 
 def test_a_pass_that_breaks_leaves_the_rest_whole_and_warns() -> None:
@@ -50,7 +55,7 @@ def test_a_pass_that_breaks_leaves_the_rest_whole_and_warns() -> None:
         raise ValueError("broken meter")
 
     answer = measured(peak_tensor_bytes=breaks)
-    assert "memory.tensor: not measured (ValueError: broken meter)" in answer["warnings"]
+    assert "memory.tensor: not measured (ValueError: broken meter)" in messages(answer)
     assert value(answer, "latency") is not None
     assert value(answer, "error.noise") is not None
 
@@ -59,7 +64,7 @@ def test_a_figure_that_is_no_number_is_left_out_with_a_warning_that_names_it() -
     answer = measured(peak_tensor_bytes=lambda name, call: float("nan"))
     assert value(answer, "memory.tensor") is None
     assert value(answer, "flops") is not None
-    assert "memory.tensor: not measured (memory.tensor came out as nan)" in answer["warnings"]
+    assert "memory.tensor: not measured (memory.tensor came out as nan)" in messages(answer)
 
 
 def test_a_device_with_every_meter_fills_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,14 +85,15 @@ def test_a_device_with_every_meter_fills_every_metric(monkeypatch: pytest.Monkey
 
 def test_retaken_samples_are_stored_apart_and_the_result_is_marked_noisy() -> None:
     watch = SimpleNamespace(
-        disturbed=lambda: "slow clock", conditions=lambda: Conditions(("it was hot",), ResultDetails(gpu={"after": 1}))
+        disturbed=lambda: "slow clock",
+        conditions=lambda: Conditions((CaseWarning.text("it was hot"),), ResultDetails(gpu={"after": 1})),
     )
     answer = measured(watch=lambda name, paired: watch)
     assert len(answer["details"]["retaken"]) == 3
     assert answer["details"]["noisy"].startswith("slow clock")
     assert answer["details"]["gpu"] == {"after": 1}
-    assert "latency: it was hot" in answer["warnings"]
-    assert any(text.startswith("latency: noisy: slow clock") for text in answer["warnings"])
+    assert "it was hot" in messages(answer)
+    assert any(text.startswith("latency: noisy: slow clock") for text in messages(answer))
 
 
 def test_later_rounds_take_the_latency_and_what_belongs_to_the_process() -> None:

@@ -23,6 +23,7 @@ from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import markdown
+from dctbench.wording.warnings import warning_lines
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -87,4 +88,4 @@ def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned
         lines += ["", *(words.payoff(p, reference, labels) for p in found)] if found else []
     notes = [cells.APPROXIMATE_NOTE] if any(s.method.among_frequencies for s in summaries) else []
     closing = [words.coverage(summaries, planned), words.trust(summaries), "next: dctbench report"]
-    return [*lines, "", *notes, *words.warnings(summaries, labels), *closing]
+    return [*lines, "", *notes, *warning_lines(summaries, labels), *closing]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from dctbench.model import NO_DETAILS, ResultDetails
+from dctbench.model import NO_DETAILS, CaseWarning, ResultDetails
 
 Cache = Literal["warm", "cold"]
 Stopwatch = Callable[[Callable[[], object]], float]
@@ -19,9 +19,9 @@ Stopwatch = Callable[[Callable[[], object]], float]
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a watch saw: sentences with a remedy, and figures for the result's details."""
+    """What a watch saw: warnings, and figures for the result's details."""
 
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[CaseWarning, ...] = ()
     details: ResultDetails = NO_DETAILS
 
 

@@ -11,7 +11,7 @@ import torch
 
 from dctbench.errors import text_of
 from dctbench.machine import contention, host
-from dctbench.model import ResultDetails
+from dctbench.model import CaseWarning, ResultDetails, WarningCode
 from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu_memory
 from dctbench.worker.devices.rapl import Rapl
 
@@ -85,22 +85,14 @@ class Watch:
         usage = self._neighbours.usage()
         warnings = []
         if usage is not None and not self._paired and usage.cores >= contention.NOTICED_CORES:
-            names = " and ".join(contention.running())  # a share of each would take a wait
-            warnings.append(
-                f"other processes used {usage.cores:.1f} of {usage.of_cores} cores while this was timed"
-                f"{f', such as {names}' if names else ''}: stop them, or read the figures as too slow"
-            )
+            names = list(contention.running())  # a share of each would take a wait
+            values = {"cores": round(usage.cores, 2), "of_cores": usage.of_cores, "names": names}
+            warnings.append(CaseWarning(WarningCode.OTHER_PROCESSES, values))
         if usage is not None and usage.stolen >= contention.NOTICED_STOLEN:
-            warnings.append(
-                f"the hypervisor gave {usage.stolen:.0%} of the processor time to other machines: "
-                "measure on a dedicated host, or judge by ratios only"
-            )
+            warnings.append(CaseWarning(WarningCode.STOLEN_TIME, {"share": round(usage.stolen, 3)}))
         governor = host.governor()
         if governor not in (None, "performance"):
-            warnings.append(
-                f"the frequency governor is {governor!r}, so that the clock follows the load: "
-                "`cpupower frequency-set -g performance` makes figures steadier"
-            )
+            warnings.append(CaseWarning(WarningCode.GOVERNOR, {"governor": governor}))
         if usage is None:
             return Conditions(tuple(warnings))
         others = None if self._paired else round(usage.cores, 2)  # the other process of a pair is no disturbance

@@ -16,7 +16,7 @@ import torch
 
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, text_of
 from dctbench.machine import nvml
-from dctbench.model import ResultDetails
+from dctbench.model import CaseWarning, ResultDetails, WarningCode
 from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu
 
 SAMPLING: Mapping[str, float] = {
@@ -140,22 +140,16 @@ class Watch:
         """Readings before and after, and warnings about throttling and company on the GPU."""
         host = self._host.conditions()
         if self._gauge is None:
-            warning = f"clocks and throttling of the GPU are not known ({self._blind}): figures may hide a slow clock"
+            warning = CaseWarning(WarningCode.CLOCKS_UNKNOWN, {"reason": self._blind})
             return Conditions((*host.warnings, warning), host.details)
         after = self._gauge.reading()
         warnings = list(host.warnings)
         held = sorted({*self._before.throttling, *after.throttling})
         if held:
-            warnings.append(
-                f"the GPU's clock was held down by: {', '.join(held)}; "
-                "let it cool, raise its power cap, or compare only with runs under the same limit"
-            )
+            warnings.append(CaseWarning(WarningCode.THROTTLED, {"reasons": held}))
         company = len(self._gauge.processes() or {}) - self._ours  # counted, since in a container ids are the host's
         if company > 0:
-            warnings.append(
-                f"{company} other process{'es compute' if company > 1 else ' computes'} on this GPU (see nvidia-smi): "
-                "end them, or read the figures as too slow"
-            )
+            warnings.append(CaseWarning(WarningCode.GPU_SHARED, {"processes": company}))
         readings = {
             "before": asdict(self._before),
             "after": asdict(after),

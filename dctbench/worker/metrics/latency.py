@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from dctbench.errors import DctbenchError
+from dctbench.model import CaseWarning, WarningCode
 from dctbench.stats.robust import median_interval, quantile
 from dctbench.worker.devices import Stopwatch
 
@@ -217,21 +218,17 @@ def drift(seconds: tuple[float, ...] | list[float]) -> float:
     return statistics.median(seconds[-third:]) / statistics.median(seconds[:third]) - 1 if third >= 4 else 0.0
 
 
-def warnings(samples: Samples) -> list[str]:
-    """What a reader of the figures should know about them, each with what to do about it."""
-    said = []
+def warnings(samples: Samples) -> list[CaseWarning]:
+    """What a reader of the figures should know about them."""
+    found = []
     wide, moved = spread(samples.seconds), drift(samples.seconds)
     if len(samples.seconds) >= 5 and wide > 0.1:
-        remedy = "do not compare below that" if wide > 0.25 else "take more rounds"
-        said.append(f"the samples' interquartile range is {wide:.0%} of the median: quieten the machine, or {remedy}")
+        found.append(CaseWarning(WarningCode.SPREAD, {"spread": round(wide, 4)}))
     if abs(moved) > max(0.05, wide):
-        said.append(
-            f"the last third of the samples was {abs(moved):.0%} {'slower' if moved > 0 else 'faster'} than the first: "
-            "the machine was heating, or its load changing; let it come to rest and measure again"
-        )
+        found.append(CaseWarning(WarningCode.DRIFT, {"drift": round(moved, 4)}))
     if samples.noisy:
-        said.append(f"noisy: {samples.noisy}; free or cool the device and measure again")
-    return said
+        found.append(CaseWarning(WarningCode.DISTURBED, {"reason": samples.noisy}))
+    return found
 
 
 def _settled(spreads: list[float], within: float) -> bool:

@@ -17,7 +17,8 @@ from dctbench import catalog
 from dctbench.errors import UnavailableError
 from dctbench.machine import contention, host
 from dctbench.machine.contention import Neighbours, Usage
-from dctbench.model import ResultDetails
+from dctbench.model import CaseWarning, ResultDetails, WarningCode
+from dctbench.wording.warnings import message
 from dctbench.worker.devices import DeviceModule, cpu
 from dctbench.worker.devices.rapl import Rapl
 
@@ -48,7 +49,7 @@ def test_a_spinning_neighbour_is_noticed_and_named() -> None:
         said: tuple[str, ...] = ()
         while time.monotonic() < deadline and not any("other processes used" in text for text in said):
             time.sleep(0.5)
-            said = watch.conditions().warnings
+            said = tuple(map(message, watch.conditions().warnings))
         named = seen = False
         while time.monotonic() < deadline and not (named and seen):
             named = named or any(f"(pid {neighbour.pid}," in text for text in contention.busiest(0.5, count=10))
@@ -95,7 +96,7 @@ def test_the_other_process_of_a_pair_is_no_neighbour(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.9, 0.2, 2))
     monkeypatch.setattr(cpu.host, "governor", lambda: "performance")
     seen = cpu.watch("cpu", paired=True).conditions()
-    assert ["20% of the processor time" in text for text in seen.warnings] == [True]
+    assert seen.warnings == (CaseWarning(WarningCode.STOLEN_TIME, {"share": 0.2}),)
     assert seen.details == ResultDetails(stolen=0.2)
 
 
@@ -103,7 +104,7 @@ def test_governor_and_stolen_time_are_said_with_a_remedy(monkeypatch: pytest.Mon
     watch = cpu.watch("cpu")
     monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.0, 0.2, 2))
     monkeypatch.setattr(cpu.host, "governor", lambda: "powersave")
-    said = watch.conditions().warnings
+    said = tuple(map(message, watch.conditions().warnings))
     assert any("20% of the processor time" in text for text in said)
     assert any("'powersave'" in text and "cpupower" in text for text in said)
     monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.1, 0.0, 2))

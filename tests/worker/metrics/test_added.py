@@ -47,7 +47,9 @@ def test_it_is_listed_measured_stored_and_exported_beside_ours(cli: Cli, tmp_pat
     assert entry["metrics"]["largest"]["unit"] == "1"
     assert entry["metrics"]["largest"]["value"] > 0
     assert "broken" not in entry["metrics"]
-    assert "broken: not measured (RuntimeError: no such meter)" in entry["warnings"]
+    lacking = {"metric": "broken", "reason": "RuntimeError: no such meter"}
+    said = "broken: not measured (RuntimeError: no such meter)"
+    assert {"code": "not_measured", "message": said, "values": lacking} in entry["warnings"]
     assert {"latency", "flops", "error.smooth"} <= entry["metrics"].keys()
     (tmp_path / "exported.json").write_text(cli("export", "json").out)  # without the package: what is stored is ours
     [again] = cli("export", "json", "exported.json").json()["results"]

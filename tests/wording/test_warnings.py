@@ -1,0 +1,103 @@
+"""Warnings in words: each code has a sentence with a remedy, and many of one kind become one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dctbench import analysis
+from dctbench.model import CaseWarning, Result, WarningCode
+from dctbench.wording.labels import Labels
+from dctbench.wording.warnings import message, warning_lines
+from tests.support.made import result
+
+LABELS = Labels([])
+SPREADS = [CaseWarning(WarningCode.SPREAD, {"spread": spread}) for spread in (0.11, 0.12, 0.30)]
+MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
+    (WarningCode.TEXT, {"message": "as it was written"}, "as it was written"),
+    (WarningCode.SPREAD, {"spread": 0.144},
+     "latency: the samples' interquartile range is 14% of the median: quieten the machine, or take more rounds"),
+    (WarningCode.SPREAD, {"spread": 0.67},
+     "latency: the samples' interquartile range is 67% of the median: quieten the machine, or do not compare below "
+     "that"),
+    (WarningCode.DRIFT, {"drift": 0.12},
+     "latency: the last third of the samples was 12% slower than the first: the machine was heating up, or its load "
+     "was changing; wait until it is idle and measure again"),
+    (WarningCode.DRIFT, {"drift": -0.2},
+     "latency: the last third of the samples was 20% faster than the first: the machine was heating up, or its load "
+     "was changing; wait until it is idle and measure again"),
+    (WarningCode.DISTURBED, {"reason": "slow clock"},
+     "latency: noisy: slow clock; free or cool the device and measure again"),
+    (WarningCode.OTHER_PROCESSES, {"cores": 1.25, "of_cores": 2, "names": ["a (pid 1)", "b (pid 2)"]},
+     "latency: other processes used 1.2 of 2 cores while this was timed, such as a (pid 1) and b (pid 2): stop them, "
+     "or read the figures as too slow"),
+    (WarningCode.OTHER_PROCESSES, {"cores": 1.0, "of_cores": 2, "names": []},
+     "latency: other processes used 1.0 of 2 cores while this was timed: stop them, or read the figures as too slow"),
+    (WarningCode.STOLEN_TIME, {"share": 0.2},
+     "latency: the hypervisor gave 20% of the processor time to other machines: measure on a dedicated host, or judge "
+     "by ratios only"),
+    (WarningCode.GOVERNOR, {"governor": "powersave"},
+     "latency: the frequency governor is 'powersave', so the clock follows the load: `cpupower frequency-set -g "
+     "performance` makes figures steadier"),
+    (WarningCode.CLOCKS_UNKNOWN, {"reason": "no NVML"},
+     "latency: clocks and throttling of the GPU are not known (no NVML): figures may hide a slow clock"),
+    (WarningCode.THROTTLED, {"reasons": ["power cap", "thermal (driver)"]},
+     "latency: the GPU's clock was held down by: power cap, thermal (driver); let it cool, raise its power cap, or "
+     "compare only with runs under the same limit"),
+    (WarningCode.GPU_SHARED, {"processes": 1},
+     "latency: 1 other process computes on this GPU (see nvidia-smi): end them, or read the figures as too slow"),
+    (WarningCode.GPU_SHARED, {"processes": 3},
+     "latency: 3 other processes compute on this GPU (see nvidia-smi): end them, or read the figures as too slow"),
+    (WarningCode.NOT_MEASURED, {"metric": "flops", "reason": "why"}, "flops: not measured (why)"),
+    (WarningCode.NO_SHARED_WEIGHTS, {},
+     "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"),
+    (WarningCode.LEFT_BEHIND, {"processes": 2},
+     "it left 2 processes behind, which took time from what was measured and had to be ended: let it end what it "
+     "starts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "values", "text"), MESSAGES)
+def test_a_warning_is_said_with_its_remedy(code: WarningCode, values: dict[str, Any], text: str) -> None:
+    assert message(CaseWarning(code, values)) == text
+
+
+def test_every_code_has_a_sentence() -> None:
+    assert {code for code, _, _ in MESSAGES} == set(WarningCode)
+
+
+def warned(n: int, *warnings: CaseWarning) -> Result:
+    return replace(result("sdpa", n), warnings=warnings)
+
+
+def test_a_kind_of_warning_is_told_once_with_its_number() -> None:
+    results = [warned(n, warning) for n, warning in zip((64, 128, 256), SPREADS, strict=True)]
+    results.append(warned(512, CaseWarning(WarningCode.NOT_MEASURED, {"metric": "flops", "reason": "why"})))
+    assert warning_lines(analysis.summarise(results), LABELS) == [
+        f"sdpa n=64: {message(SPREADS[0])} (and 2 more cases like this)",
+        "sdpa n=512: flops: not measured (why)",
+    ]
+
+
+def test_what_differs_in_kind_is_told_apart() -> None:
+    lacking = [
+        CaseWarning(WarningCode.NOT_MEASURED, {"metric": metric, "reason": reason})
+        for metric, reason in [("flops", "one"), ("flops", "another"), ("energy", "one")]
+    ]
+    texts = [CaseWarning.text("of an older version"), CaseWarning.text("of an older version, too")]
+    lines = warning_lines(analysis.summarise([warned(64, *lacking, *texts), warned(128, texts[0])]), LABELS)
+    assert lines == [
+        "sdpa n=64: flops: not measured (one)",
+        "sdpa n=64: flops: not measured (another)",
+        "sdpa n=64: energy: not measured (one)",
+        "sdpa n=64: of an older version (and 1 more case like this)",
+        "sdpa n=64: of an older version, too",
+    ]
+
+
+def test_the_rounds_of_a_case_say_the_same_once() -> None:
+    rounds = [replace(result("sdpa", 64, round=number), warnings=tuple(SPREADS[:number])) for number in (1, 2)]
+    [summary] = analysis.summarise(rounds)
+    assert summary.warnings == tuple(SPREADS[:2])
