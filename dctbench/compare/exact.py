@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dctbench.analysis import Summary
 from dctbench.analysis.budgets import breaches, budgeted
 from dctbench.compare.rules import Rules
-from dctbench.model import Case, Verdict, VerdictKind
+from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
 
 STATUS = "status"
 _BUDGETS = {
@@ -28,23 +28,24 @@ def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | No
 
     A base that ran in any round has figures to compare with, however it ended later: only one that never ran is fixed.
     """
-    kind, reason = None, ""
+    values = {name: ending(one) for name, one in (("base", base), ("head", head)) if one and one.status != "ok"}
     if head is None:
-        kind, reason = VerdictKind.MISSING, "measured in base, not in head"
+        kind, code, values = VerdictKind.MISSING, ReasonCode.NOT_IN_HEAD, {}
+    elif base is None and head.status == "ok":
+        kind, code = VerdictKind.NEW, ReasonCode.NEW
     elif base is None:
-        new = head.status == "ok"
-        kind = VerdictKind.NEW if new else VerdictKind.NEWLY_FAILING
-        reason = "base has no such case" if new else f"new, and head ended: {ending(head)}"
-    elif head.status != "ok" and base.status != "ok":
-        kind = VerdictKind.INCOMPARABLE
-        reason = f"fails on both sides (base ended: {ending(base)}; head: {ending(head)})"
+        kind, code = VerdictKind.NEWLY_FAILING, ReasonCode.NEW_AND_FAILS
+    elif len(values) == 2:
+        kind, code = VerdictKind.INCOMPARABLE, ReasonCode.FAILS_ON_BOTH_SIDES
     elif head.status != "ok":
-        kind, reason = VerdictKind.NEWLY_FAILING, f"ran in base, head ended: {ending(head)}"
-    elif not ran(base) and base.details.not_loaded:
-        kind, reason = VerdictKind.INCOMPARABLE, f"base could not load it: {base.message}"
-    elif not ran(base):
-        kind, reason = VerdictKind.FIXED, f"runs now, base ended: {ending(base)}"
-    return None if kind is None else Verdict(case, STATUS, kind, reason=reason)
+        kind, code = VerdictKind.NEWLY_FAILING, ReasonCode.HEAD_FAILED
+    elif ran(base):
+        return None
+    elif base.details.not_loaded:
+        kind, code, values = VerdictKind.INCOMPARABLE, ReasonCode.BASE_NOT_LOADED, {"message": base.message or ""}
+    else:
+        kind, code = VerdictKind.FIXED, ReasonCode.RUNS_NOW
+    return Verdict(case, STATUS, kind, reason=Reason(code, values))
 
 
 def ran(summary: Summary) -> bool:
@@ -65,7 +66,7 @@ def counted(base: Summary, head: Summary, rules: Rules, same_machine: bool) -> I
     There the planner, given the same rates, has changed its mind, and that is head's doing.
     """
     plans = [summary.details.plan for summary in (base, head)]
-    differ = f"another transform plan on another machine: {plans[0]}, here {plans[1]}"
+    differ = Reason(ReasonCode.OTHER_PLAN, {"base": plans[0], "head": plans[1]})
     other_plan = differ if plans[0] != plans[1] and not same_machine else None
     limits = {"flops": rules.flops, "memory.tensor": rules.memory, "memory.state": rules.memory}
     for metric, tolerance in limits.items():
@@ -84,14 +85,14 @@ def errors(base: Summary, head: Summary, rules: Rules) -> Iterator[Verdict]:
 
 
 def _values(
-    base: Summary, head: Summary, metric: str, tolerance: float, least: float, incomparable: str | None
+    base: Summary, head: Summary, metric: str, tolerance: float, least: float, incomparable: Reason | None
 ) -> Iterator[Verdict]:
     before, now = base.values.get(metric), head.values.get(metric)
     if before is None and now is None:
         return
     if incomparable or before is None or now is None:
-        absent = "base" if before is None else "head"
-        reason = incomparable or f"not measured in {absent}"
+        side = "base" if before is None else "head"
+        reason = incomparable or Reason(ReasonCode.NOT_MEASURED, {"side": side})
         yield Verdict(head.case, metric, VerdictKind.INCOMPARABLE, before, now, reason=reason)
         return
     effect = now / before if before else None if now else 1.0
@@ -117,11 +118,8 @@ def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
         kind = (
             VerdictKind.PASS if name not in broken else VerdictKind.OVER_BUDGET if known else VerdictKind.INCONCLUSIVE
         )
-        reason = "" if known else "not measured"
-        if (
-            kind is VerdictKind.OVER_BUDGET
-            and name == "latency_p99"
-            and any(r.details.turns is not None for r in head.rounds)
-        ):
-            reason = "in turns with base; by itself it may be faster"
+        reason = None if known else Reason(ReasonCode.NOT_MEASURED)
+        took_turns = any(result.details.turns is not None for result in head.rounds)
+        if kind is VerdictKind.OVER_BUDGET and name == "latency_p99" and took_turns:
+            reason = Reason(ReasonCode.TOOK_TURNS)
         yield Verdict(head.case, _BUDGETS[name], kind, head=values[name], tolerance=limit, reason=reason, budget=name)

@@ -12,10 +12,9 @@ from dctbench.compare.change import Change, paired, unpaired
 from dctbench.compare.detectability import Detectability
 from dctbench.compare.latency import LatencyCall, Timed, latency_calls
 from dctbench.compare.rules import CONTROL, Rules, floor
-from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Verdict, VerdictKind
+from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Reason, ReasonCode, Verdict, VerdictKind
 
 LATENCY = "latency"
-BASE_FAILED = "base failed in some of its processes"
 _KINDS = {
     LatencyCall.SLOWER: VerdictKind.SLOWER,
     LatencyCall.FASTER: VerdictKind.FASTER,
@@ -25,9 +24,9 @@ _KINDS = {
     LatencyCall.UNPROVEN: VerdictKind.INCONCLUSIVE,
 }
 _REASONS = {
-    LatencyCall.OPEN: "more processes are needed",
-    LatencyCall.DISPUTED: "the raw change and the change against the references disagree",
-    LatencyCall.UNPROVEN: "beyond the tolerance by its median, but not in enough of the processes",
+    LatencyCall.OPEN: Reason(ReasonCode.NEEDS_PROCESSES),
+    LatencyCall.DISPUTED: Reason(ReasonCode.REFERENCES_DISAGREE),
+    LatencyCall.UNPROVEN: Reason(ReasonCode.PROCESSES_DISAGREE),
 }
 
 
@@ -40,7 +39,7 @@ class Comparison:
         counterparts: the cases that are judged, by head's case the case of base (another one with --base-impl).
         paired: whether the rounds of both sides were measured in turn, as pairs.
         missing: cases of base that head was not asked for.
-        apart: why latencies of the two sides say nothing about each other, or None.
+        incomparable_because: why the latencies of the two sides cannot be compared; None where they can.
         same_machine: whether both sides ran on one machine.
     """
 
@@ -49,7 +48,7 @@ class Comparison:
     counterparts: Mapping[Case, Case]
     paired: bool
     missing: Sequence[Case] = ()
-    incomparable_because: str | None = None
+    incomparable_because: Reason | None = None
     same_machine: bool = True
 
     def sides(self, case: Case) -> tuple[Summary | None, Summary | None]:
@@ -183,9 +182,9 @@ def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | Non
     broken = comparison.broken(case, (rules.reference, CONTROL))
     if broken is None:
         return found
-    return replace(
-        found, kind=VerdictKind.INCOMPARABLE, reason=f"{found.reason}; the reference {broken} does not run there"
-    )
+    assert found.reason is not None
+    reason = Reason(ReasonCode.BASE_BROKEN, {**found.reason.values, "reference": broken})
+    return replace(found, kind=VerdictKind.INCOMPARABLE, reason=reason)
 
 
 def _wants_another(comparison: Comparison, rules: Rules, case: Case, verdict: Verdict | None) -> bool:
@@ -235,26 +234,24 @@ def _compared(
     base, head = comparison.sides(case)
     assert base is not None
     assert head is not None
-    failed = f"{BASE_FAILED} ({exact.ending(base)})" if base.status != "ok" else None
+    failed = Reason(ReasonCode.BASE_FAILED_SOMETIMES, {"base": exact.ending(base)}) if base.status != "ok" else None
     if failed:  # what it counted where it ran stands
         [base] = summarise(result for result in base.rounds if result.status == "ok")
     shown = second if second is not None and second.change.count else first
     if shown is None or latency_call is None or not shown.change.count:
         reason = (
-            failed
-            or comparison.incomparable_because
-            or f"the reference {rules.reference} was not measured beside it on both sides"
+            failed or comparison.incomparable_because or Reason(ReasonCode.NO_REFERENCE, {"reference": rules.reference})
         )
         latency = _incomparable(base, head, rules, reason)
     else:
         latency = _latency(base, head, rules, shown, latency_call)
         if shown is second and latency_call is not LatencyCall.SLOWER:
-            again = "slower at first, and fresh processes did not say it again"
-            latency = replace(latency, reason=f"{again}; {latency.reason}" if latency.reason else again)
+            then = latency.reason.code.value if latency.reason else None
+            latency = replace(latency, reason=Reason(ReasonCode.NOT_CONFIRMED, {"then": then}))
     return [latency, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
 
 
-def _incomparable(base: Summary, head: Summary, rules: Rules, reason: str) -> Verdict:
+def _incomparable(base: Summary, head: Summary, rules: Rules, reason: Reason) -> Verdict:
     seconds = [summary.latency.value if summary.latency else None for summary in (base, head)]
     before, now = seconds
     raw = now / before if before and now else None
@@ -277,7 +274,7 @@ def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, latency_c
         high=interval.high if interval else None,
         raw=shown.change.effect(None),
         tolerance=rules.tolerance(head.case),
-        reason=_REASONS.get(latency_call, ""),
+        reason=_REASONS.get(latency_call),
     )
 
 

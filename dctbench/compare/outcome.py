@@ -10,11 +10,10 @@ from dctbench.compare.check_settings import in_turns
 from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
 from dctbench.machine.environment import STABLE, STABLE_OF_GPU
-from dctbench.model import Environment, Run
+from dctbench.model import Environment, Reason, ReasonCode, Run
 
 _SHOWN = (*STABLE, "dctbench", "numpy", "release", "governor", "boost", "affinity", "cpu_quota", "huge_pages",
           "host", "memory_bytes")  # fmt: skip
-_MANNERS = {True: "in turns with another process", False: "by itself"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +54,18 @@ def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tup
     )
 
 
-def incomparable_because(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> str | None:
-    """Why latencies of two runs say nothing about each other, in words; None where they may be compared."""
+def incomparable_because(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> Reason | None:
+    """Return why the latencies of two runs cannot be compared; None where they can."""
     before, now = fingerprints
     if not before & now:
-        return "taken in another environment, and latency compares only inside one"
+        return Reason(ReasonCode.OTHER_ENVIRONMENT)
     taken, now_taken = in_turns(base), in_turns(head)
     if taken != now_taken:
-        return f"measured {_MANNERS[taken]}, here {_MANNERS[now_taken]}, and that alone changes latencies"
+        return Reason(ReasonCode.OTHER_MANNER, {"base_in_turns": taken})
     here = head.compared_settings
     for name, setting in base.compared_settings.items():
         if setting != here[name]:
-            return f"taken with another setting of {name}: {setting}, here {here[name]}"
+            return Reason(ReasonCode.OTHER_SETTING, {"setting": name, "base": setting, "head": here[name]})
     return None
 
 

@@ -11,6 +11,7 @@ from dctbench.exporters.json_document import run_document
 from dctbench.model import JSON, SCHEMA_VERSION, Case, Verdict
 from dctbench.text.sanitize import sanitize_values
 from dctbench.wording import verdict_sentences
+from dctbench.wording.reasons import reason_text
 from dctbench.wording.verdict_cells import opening
 
 _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
@@ -55,5 +56,5 @@ def _entry(verdict: Verdict) -> JSON:
         "metric": verdict.metric,
         "kind": verdict.kind.value,
         **{name: getattr(verdict, name) for name in _FIGURES},
-        "reason": sanitize_values(verdict.reason),
+        "reason": reason_text(verdict.reason),
     }

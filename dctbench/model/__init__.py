@@ -14,15 +14,20 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
 
+from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 
 __all__ = [
     "NO_DETAILS",
     "Bound",
     "CallSplit",
+    "CaseWarning",
     "Ceilings",
+    "Reason",
+    "ReasonCode",
     "ResultDetails",
     "Roofline",
+    "WarningCode",
 ]
 
 Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
@@ -187,57 +192,6 @@ class Environment:
     def host(self) -> str:
         """Host name."""
         return str(self.facts.get("host", ""))
-
-
-class WarningCode(Enum):
-    """What a warning is about; `dctbench.wording.warnings` says each in words, with a remedy.
-
-    The comment names the values that a warning of that code has.
-    """
-
-    TEXT = "text"  # message: a sentence of an earlier version, or of a later one whose code is not known here
-    SPREAD = "spread"  # spread: interquartile range of the samples as a share of their median
-    DRIFT = "drift"  # drift: how much slower the last third of the samples was than the first, as a share
-    DISTURBED = "disturbed"  # reason: what disturbed samples that were taken again and were disturbed again
-    OTHER_PROCESSES = "other_processes"  # cores, of_cores: used by others; names: of programs that compute
-    STOLEN_TIME = "stolen_time"  # share: of the processor time that the hypervisor gave to other machines
-    GOVERNOR = "governor"  # governor: of the processor's frequency
-    CLOCKS_UNKNOWN = "clocks_unknown"  # reason: why the GPU's clocks cannot be read
-    THROTTLED = "throttled"  # reasons: what held the GPU's clock down
-    GPU_SHARED = "gpu_shared"  # processes: others that computed on the GPU
-    NOT_MEASURED = "not_measured"  # metric; reason: the error that its pass ended with
-    NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
-    LEFT_BEHIND = "left_behind"  # processes: that outlived their case and were ended
-
-
-@dataclass(frozen=True, slots=True)
-class CaseWarning:
-    """Something that a reader of a result should know. `values` are plain JSON, by the names of their code."""
-
-    code: WarningCode
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def text(cls, message: str) -> CaseWarning:
-        """A warning that is a sentence."""
-        return cls(WarningCode.TEXT, {"message": message})
-
-    def to_json(self) -> JSON | str:
-        """As it is stored and sent. Sentences stay strings, as earlier versions wrote them under their seals."""
-        if self.code is WarningCode.TEXT:
-            return str(self.values["message"])
-        return {"code": self.code.value, "values": dict(self.values)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any] | str) -> CaseWarning:
-        """The inverse of `to_json`; a code that only a later version knows becomes a sentence."""
-        if isinstance(data, str):
-            return cls.text(data)
-        try:
-            code = WarningCode(data["code"])
-        except ValueError:
-            return cls.text(f"{data['code']}: {canonical_json(data['values'])}")
-        return cls(code, data["values"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,7 +367,7 @@ class Verdict:
     `base` and `head` are in the metric's SI unit, or None on a side that has no value. `effect` is head / base. Of
     latency it is what was judged, with `low` and `high` its 95% interval: of pairs the raw change, against a stored run
     that of the ratio to the reference, beside which `raw` stands. `tolerance` is the change or the limit that it was
-    held against, and `reason` says in words what the figures cannot. `budget` names the limit that was held against the
+    held against, and `reason` is what the figures do not show. `budget` names the limit that was held against the
     value where it is one of `analysis.Budgets`.
     """
 
@@ -427,5 +381,5 @@ class Verdict:
     high: float | None = None
     raw: float | None = None
     tolerance: float | None = None
-    reason: str = ""
+    reason: Reason | None = None
     budget: str | None = None

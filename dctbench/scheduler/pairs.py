@@ -16,7 +16,7 @@ from dctbench.analysis import Summary, summarise
 from dctbench.compare import CONFIRMING, CONTROL, Comparison, Judgement, Rules, judge
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.roofline import under_the_roof
-from dctbench.model import Case, Result, Run
+from dctbench.model import Case, Reason, Result, Run
 from dctbench.runners import Runner
 from dctbench.runners.interleave import measure_in_turns
 from dctbench.store import Store
@@ -144,7 +144,7 @@ def check_stored(
     judged: Sequence[Case],
     beside: Sequence[Case],
     missing: Sequence[Case],
-    incomparable_because: str | None,
+    incomparable_because: Reason | None,
     same_machine: bool,
     rules: Rules,
     listener: Listener,
@@ -156,7 +156,7 @@ def check_stored(
         stored: of the baseline.
         judged, beside, rules, listener: as of `check_pairs`.
         missing: cases of the baseline that head was not asked for.
-        apart: why latencies of the two say nothing about each other, or None.
+        incomparable_because: why the latencies of the two cannot be compared; None where they can.
         same_machine: whether the baseline was taken on this machine.
     """
     base = {summary.case: summary for summary in stored}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from dctbench.compare import Outcome
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Verdict, VerdictKind
 from dctbench.text.format import format_ratio, pluralize
-from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_numbers
 from dctbench.wording.labels import Labels
+from dctbench.wording.reasons import reason_line
 
 _GROUPS = (REGRESSIONS, UNDECIDED, IMPROVEMENTS, frozenset({VerdictKind.NEW}), frozenset({VerdictKind.PASS}))
 
@@ -118,5 +118,5 @@ def _row(verdict: Verdict, labels: Labels) -> Row:
         change=verdict_numbers.change(verdict),
         raw=verdict_numbers.NOTHING if verdict.raw is None else format_ratio(verdict.raw),
         tolerance=verdict_numbers.limit(verdict),
-        reason=" ".join(sanitize_text(verdict.reason).split()),
+        reason=reason_line(verdict.reason),
     )

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dctbench.compare import Difference, Outcome
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.exact import STATUS
-from dctbench.compare.judgement import BASE_FAILED, LATENCY
-from dctbench.model import REGRESSIONS, UNDECIDED, Run, Verdict, VerdictKind
+from dctbench.compare.judgement import LATENCY
+from dctbench.model import REGRESSIONS, UNDECIDED, ReasonCode, Run, Verdict, VerdictKind
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.text.format import format_ratio, pluralize
 from dctbench.text.quantity import RELATIVE_ERROR
 from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_numbers
 from dctbench.wording.labels import Labels
+from dctbench.wording.reasons import reason_line
 from dctbench.wording.verdict_cells import Relevant, Row, labels_of
 
 _USES = {
@@ -62,7 +63,7 @@ def sentence(verdict: Verdict, labels: Labels) -> str:
         return (
             f"{name} takes {verdict_numbers.change(verdict)} the time of base ({base} -> {head}){_undisturbed(verdict)}"
         )
-    return f"{name}: {_reason(verdict)}"
+    return f"{name}: {reason_line(verdict.reason)}"
 
 
 def _over(verdict: Verdict) -> str:
@@ -74,7 +75,7 @@ def _over(verdict: Verdict) -> str:
         texts = [verdict_numbers.exact_amount(verdict, value) for value in (verdict.head, verdict.tolerance)]
     assert verdict.budget is not None
     said = f"{_BUDGETS[verdict.budget]} is {texts[0]}, over the limit of {texts[1]}"
-    return f"{said} ({_reason(verdict)})" if verdict.reason else said
+    return f"{said} ({reason_line(verdict.reason)})" if verdict.reason else said
 
 
 def _worse(verdict: Verdict) -> str:
@@ -147,9 +148,10 @@ def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
         return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
     if verdict.kind is VerdictKind.INCONCLUSIVE:
         return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
-    if verdict.reason.startswith(BASE_FAILED):
+    code = verdict.reason.code if verdict.reason else None
+    if code is ReasonCode.BASE_FAILED_SOMETIMES:
         return "mend base or take another: its latencies are of the processes that happened to end"
-    if verdict.reason.startswith(f"the reference {outcome.rules.reference} "):
+    if code is ReasonCode.NO_REFERENCE:
         return f"measure {outcome.rules.reference} at that shape on both sides, or name another with --reference"
     return "measure both sides here and now: dctbench check --base-python or --base-impl"
 
@@ -221,12 +223,8 @@ def closing(outcome: Outcome) -> str:
 
 
 def _told(verdict: Verdict) -> str:
-    reason = _reason(verdict)
+    reason = reason_line(verdict.reason)
     return reason if verdict.metric == STATUS else f"{verdict.metric}, {reason}"
-
-
-def _reason(verdict: Verdict) -> str:
-    return _line(verdict.reason)
 
 
 def _line(text: str) -> str:

@@ -15,8 +15,9 @@ from dctbench.analysis import Budgets
 from dctbench.compare import TOLERANCES, Rules, incomparable_because
 from dctbench.compare.check_settings import check_settings, read_check_settings
 from dctbench.compare.stored import compare_stored
-from dctbench.model import RunSettings, VerdictKind
+from dctbench.model import Reason, ReasonCode, RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
+from dctbench.wording.reasons import reason_line
 from tests.support.made import ENVIRONMENT, result
 from tests.support.outcomes import BASE, HEAD, in_rounds, judged
 
@@ -133,9 +134,13 @@ def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_
     for manner in (turned, alone):
         assert {incomparable_because(one, other, ({"f"}, {"f"})) for one in manner for other in manner} == {None}
     for one, other in itertools.product(turned, alone):
-        said = "measured in turns with another process, here by itself"
-        assert (incomparable_because(one, other, ({"f"}, {"f"})) or "").startswith(said)
-        assert (incomparable_because(other, one, ({"f"}, {"f"})) or "").startswith("measured by itself, here in turns")
+        for base, head, said in (
+            (one, other, "measured in turns with another process, here by itself, and that alone changes latencies"),
+            (other, one, "measured by itself, here in turns with another process, and that alone changes latencies"),
+        ):
+            reason = incomparable_because(base, head, ({"f"}, {"f"}))
+            assert reason == Reason(ReasonCode.OTHER_MANNER, {"base_in_turns": base is one})
+            assert reason_line(reason) == said
 
 
 @pytest.mark.parametrize(
@@ -145,5 +150,7 @@ def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_
 )  # fmt: skip
 def test_settings_that_are_absent_or_empty_are_equal(base: dict[str, Any], head: dict[str, Any], equal: bool) -> None:
     sides = (replace(BASE, settings=RunSettings.from_json(base)), replace(HEAD, settings=RunSettings.from_json(head)))
-    assert (incomparable_because(*sides, ({"f"}, {"f"})) is None) is equal
+    reason = incomparable_because(*sides, ({"f"}, {"f"}))
+    assert (reason is None) is equal
+    assert reason is None or reason.code is ReasonCode.OTHER_SETTING
     assert (sides[0].compared_settings == sides[1].compared_settings) is equal

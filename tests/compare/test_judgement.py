@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dctbench.analysis import Budgets, summarise
 from dctbench.compare import CONFIRMING, Comparison, Rules, judge
-from dctbench.model import ResultDetails, VerdictKind
+from dctbench.model import Reason, ReasonCode, ResultDetails, VerdictKind
 from tests.support.made import result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
@@ -80,7 +80,7 @@ def test_a_slowdown_that_fresh_pairs_do_not_show_passes_and_says_so():
     judgement = compare(side(both, noise=0.01), side(both, passing, 0.01, 1))
     assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
     [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
-    assert "did not say it again" in verdict.reason
+    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None})
 
 
 def test_one_pair_in_which_base_was_held_up_does_not_hide_a_slowdown():
@@ -291,7 +291,7 @@ def test_each_device_is_held_to_its_own_tolerance_and_a_given_one_holds_for_all(
 def test_the_first_failure_is_told_and_not_what_it_kept_from_running():
     head = [one("dct-x", "error", message="SIGSEGV"), one("dct-x", "skipped", round=2, message="error already")]
     [verdict] = compare([one("dct-x", "ok")], head).verdicts
-    assert verdict.reason == "ran in base, head ended: error: SIGSEGV"
+    assert verdict.reason == Reason(ReasonCode.HEAD_FAILED, {"head": "error: SIGSEGV"})
 
 
 def test_a_case_of_the_baseline_that_head_was_not_asked_for_is_missing():
@@ -361,7 +361,7 @@ def test_a_reference_with_a_ratio_is_the_same_case_on_both_sides_and_of_the_case
 
 
 def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():
-    reason = "taken in another environment, and latency compares only inside one"
+    reason = Reason(ReasonCode.OTHER_ENVIRONMENT)
     judgement = compare(side(range(1, 6)), side(range(1, 2), slow(3.0)), paired=False, incomparable_because=reason)
     assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE}
     assert kinds(judgement, "flops") == {"dct-x": VerdictKind.PASS}

@@ -35,7 +35,7 @@ HEAD = [3e-3 + i * 1e-6 for i in range(5)]
 
 def test_two_stored_runs_are_told_apart_without_fresh_processes_but_a_gate_waits_for_them() -> None:
     [verdict] = judged(rounds(BASE), rounds(HEAD), STORED).verdicts
-    assert (verdict.kind, verdict.reason) == (VerdictKind.SLOWER, "")
+    assert (verdict.kind, verdict.reason) == (VerdictKind.SLOWER, None)
     waiting = judged(rounds(BASE), rounds(HEAD), Rules(pairs=5, max_pairs=15))
     assert (waiting.verdicts[0].kind, waiting.confirming) == (VerdictKind.INCONCLUSIVE, True)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dctbench.exporters.junit import junit_xml
 from dctbench.exporters.registry import FORMATS
-from dctbench.model import Case, Verdict, VerdictKind
+from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.outcomes import FAILING, HEAD, MIXED, SLOWER, X, outcome
@@ -85,7 +85,14 @@ def verdict_of(kind: VerdictKind) -> Verdict:
     metric = {"OVER_BUDGET": "budget.memory", "WORSE": "flops", "SLOWER": "latency", "INCONCLUSIVE": "latency"}
     budget = "memory" if kind is VerdictKind.OVER_BUDGET else None
     figures = (1.0, 2.0, 2.0, 1.9, 2.1, 2.0, 1.5)
-    return Verdict(X, metric.get(kind.value, "status"), kind, *figures, reason="why", budget=budget)
+    return Verdict(
+        X,
+        metric.get(kind.value, "status"),
+        kind,
+        *figures,
+        reason=Reason(ReasonCode.RUNS_NOW, {"base": "why"}),
+        budget=budget,
+    )
 
 
 @pytest.mark.parametrize("kind", list(VerdictKind))
@@ -119,7 +126,9 @@ def test_a_check_that_fails_without_a_case_to_show_it_has_a_test_case_of_its_own
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=40), st.text(max_size=20))
 def test_any_text_makes_xml_that_is_read_back(reason: str, label: str) -> None:
-    made = outcome(replace(FAILING, reason=reason), head=replace(HEAD, label=label))
+    made = outcome(
+        replace(FAILING, reason=Reason(ReasonCode.HEAD_FAILED, {"head": reason})), head=replace(HEAD, label=label)
+    )
     text = junit_xml(made)
     text.encode("utf-8")
     parsed(text)

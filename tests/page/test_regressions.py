@@ -11,7 +11,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dctbench.compare import Difference, Outcome
-from dctbench.model import Case, Verdict, VerdictKind
+from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.regressions import regressions
 from dctbench.page.regressions import section
@@ -139,7 +139,12 @@ def test_without_a_baseline_the_section_says_how_to_name_one_and_without_a_chang
 
 def test_nothing_from_a_message_or_a_name_is_markup() -> None:
     evil = "</script><img src=x onerror=alert(1)>"
-    text = rendered(outcome(replace(FAILING, reason=evil), differences=[Difference("cpu", evil, "b")]))
+    text = rendered(
+        outcome(
+            replace(FAILING, reason=Reason(ReasonCode.HEAD_FAILED, {"head": evil})),
+            differences=[Difference("cpu", evil, "b")],
+        )
+    )
     assert "<img" not in text
     named = drawn(replace(SLOWER, case=replace(X, implementation=evil)))
     assert "<" not in named["layout"]["yaxis"]["categoryarray"][0]

@@ -78,7 +78,7 @@ def test_a_warning_of_a_later_version_is_read_as_a_sentence() -> None:
     row = row_of_result(RUN.id, one)
     record = json.loads(row["record"]) | {"warnings": [{"code": "later", "values": {"x": 1}}]}
     assert result_of_row({**row, "record": json.dumps(record)}, one.case).warnings == (
-        CaseWarning.text('later: {"x":1}'),
+        CaseWarning.text('later: {"x": 1}'),
     )
 
 

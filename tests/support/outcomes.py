@@ -8,7 +8,7 @@ from typing import Any
 
 from dctbench import analysis
 from dctbench.compare import CONFIRMING, Comparison, Difference, Judgement, Outcome, Rules, judge
-from dctbench.model import Case, Result, Verdict, VerdictKind
+from dctbench.model import Case, Reason, ReasonCode, Result, Verdict, VerdictKind
 from tests.support.made import RUN, result
 
 BASE = replace(RUN, id="b" * 16, label="main", suite="ci", started_at="2026-01-01T10:20:30.000000+00:00")
@@ -58,12 +58,15 @@ WORSE = Verdict(
 )
 OVER = Verdict(X, "budget.latency.p99", VerdictKind.OVER_BUDGET, head=6.1e-3, tolerance=5e-3, budget="latency_p99")
 FAILING = Verdict(
-    Case("full", 4096), "status", VerdictKind.NEWLY_FAILING, reason="ran in base, head ended: error: SIGSEGV"
+    Case("full", 4096),
+    "status",
+    VerdictKind.NEWLY_FAILING,
+    reason=Reason(ReasonCode.HEAD_FAILED, {"head": "error: SIGSEGV"}),
 )
 FASTER = Verdict(replace(X, ratio=16), "latency", VerdictKind.FASTER, 2e-3, 1e-3, 0.5, 0.48, 0.52, 0.51, 0.25)
 OPEN = Verdict(
     Case("linformer", 512, 4), "latency", VerdictKind.INCONCLUSIVE, 1e-3, 1.4e-3, 1.4, 0.9, 2.1, 1.3, 0.25,
-    "the raw change and the change against the references disagree",
+    Reason(ReasonCode.REFERENCES_DISAGREE),
 )  # fmt: skip
 PASSED = Verdict(Case("pool", 512, 4), "latency", VerdictKind.PASS, 1e-3, 1.01e-3, 1.01, 0.98, 1.04, 1.0, 0.25)
 FLOPS = Verdict(X, "flops", VerdictKind.PASS, 1e9, 1e9, 1.0, tolerance=0.0)

@@ -20,7 +20,7 @@ from dctbench.compare.detectability import Detectability
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.junit import junit_xml
 from dctbench.exporters.verdicts import check_document, verdicts_csv
-from dctbench.model import Case, RunSettings, Verdict, VerdictKind
+from dctbench.model import Case, Reason, ReasonCode, RunSettings, Verdict, VerdictKind
 from dctbench.page.regressions import section
 from dctbench.wording import verdict_sentences
 from dctbench.wording.markdown import escape
@@ -52,7 +52,7 @@ def test_the_opening_counts_cases_by_their_gravest_verdict() -> None:
     assert opening(outcome(SLOWER, drift={"sdpa": 1.031, "none": 0.98})) == (
         "1 regression, 0 improvements, 0 unchanged, 0 inconclusive, runner drift 1.03x (sdpa), 0.98x (none)"
     )
-    apart = replace(PASSED, kind=VerdictKind.INCOMPARABLE, reason="elsewhere")
+    apart = replace(PASSED, kind=VerdictKind.INCOMPARABLE, reason=Reason(ReasonCode.OTHER_ENVIRONMENT))
     new = Verdict(Case("pool", 64), "status", VerdictKind.NEW)
     assert opening(outcome(apart, new, drift={})) == (
         "0 regressions, 0 improvements, 0 unchanged, 0 inconclusive, 1 incomparable, 1 new, runner drift unknown"
@@ -114,8 +114,9 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
         ),
         (OVER, "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms"),
         (
-            replace(OVER, reason="so"),
-            "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms (so)",
+            replace(OVER, reason=Reason(ReasonCode.TOOK_TURNS)),
+            "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms "
+            "(in turns with base; by itself it may be faster)",
         ),
         (
             Verdict(
@@ -156,7 +157,7 @@ AT = "dct-x r=8 at n = 1024"
              "allow more processes than --max-pairs 5, or measure where less else runs"],
         ),
         (
-            doubted([2e-3] * 5, incomparable_because=ELSEWHERE),
+            doubted([2e-3] * 5, incomparable_because=Reason(ReasonCode.OTHER_ENVIRONMENT)),
             [f"INCOMPARABLE, {AT}: latency, {ELSEWHERE}; measure both sides here and now: dctbench check --base-python "
              "or --base-impl"],
         ),
@@ -273,12 +274,12 @@ def test_the_document_is_the_one_that_programs_were_promised() -> None:
 
 
 def test_csv_has_a_row_per_verdict_and_no_cell_that_a_spreadsheet_runs() -> None:
-    rows = list(csv.DictReader(io.StringIO(verdicts_csv(outcome(SLOWER, replace(FAILING, reason="=1+1"))))))
+    rows = list(csv.DictReader(io.StringIO(verdicts_csv(outcome(SLOWER, replace(FAILING, case=Case("=1+1", 4096)))))))
     assert [(row["implementation"], row["n_kept"], row["kind"], row["effect"]) for row in rows] == [
-        ("dct-x", "128", "SLOWER", "1.42"), ("full", "", "NEWLY_FAILING", ""),
+        ("dct-x", "128", "SLOWER", "1.42"), ("'=1+1", "", "NEWLY_FAILING", ""),
     ]  # fmt: skip
     assert {(row["base_run"], row["head_run"]) for row in rows} == {(BASE.id, HEAD.id)}
-    assert rows[1]["reason"] == "'=1+1"
+    assert rows[1]["reason"] == "ran in base, head ended: error: SIGSEGV"
 
 
 def shown(markdown: str) -> str:
@@ -307,7 +308,10 @@ def test_markdown_has_the_verdict_first_ten_rows_and_the_rest_folded() -> None:
 
 @given(st.integers(0, 700), st.integers(0, 3000), st.booleans())
 def test_markdown_is_never_too_long_and_counts_what_it_leaves_out(number: int, length: int, everything: bool) -> None:
-    many = [replace(FAILING, case=Case("full", n + 1), reason="x" * length) for n in range(number)]
+    many = [
+        replace(FAILING, case=Case("full", n + 1), reason=Reason(ReasonCode.HEAD_FAILED, {"head": "x" * length}))
+        for n in range(number)
+    ]
     text = verdicts_markdown(
         outcome(*many, differences=[Difference("cpu", "y" * length, "z")] * 5), everything=everything
     )
@@ -325,10 +329,12 @@ def test_markdown_is_never_too_long_and_counts_what_it_leaves_out(number: int, l
      "https://e.org/x", "www.e.org", "-->", "# h", "\\"],
 )  # fmt: skip
 def test_nothing_from_a_label_or_message_is_markup(text: str) -> None:
-    made = outcome(replace(FAILING, reason=text), base=replace(BASE, label=text))
+    made = outcome(
+        replace(FAILING, reason=Reason(ReasonCode.HEAD_FAILED, {"head": text})), base=replace(BASE, label=text)
+    )
     read = shown(verdicts_markdown(made))
     assert f"base: {text}, run" in read
-    assert text in read.split("\n")
+    assert f"ran in base, head ended: {text}" in read.split("\n")
     assert not re.search(r"https?://|www\.", escape(text))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from dctbench.cli.tables.comparison import print_outcome, text_lines
 from dctbench.compare import Difference
-from dctbench.model import VerdictKind
+from dctbench.model import Reason, ReasonCode, VerdictKind
 from tests.support.outcomes import FAILING, MIXED, PASSED, SLOWER, X, outcome
 
 OUTCOME = outcome(*MIXED, differences=[Difference("torch", "2.12.0", "2.13.0")])
@@ -106,9 +106,9 @@ def test_without_a_change_a_sentence_stands_in_place_of_the_table() -> None:
 
 
 def test_a_reason_that_no_figure_tells_is_said() -> None:
-    verdict = replace(PASSED, reason="slower at first, and fresh processes did not say it again")
+    verdict = replace(PASSED, reason=Reason(ReasonCode.NOT_CONFIRMED, {"then": None}))
     lines = [str(x) for x in text_lines(outcome(verdict, exit_code=0), 100, everything=True, by_words=False)]
-    assert f"- pool r=4 at n = 512: {verdict.reason}" in lines
+    assert "- pool r=4 at n = 512: slower at first, but fresh processes did not confirm it" in lines
 
 
 def test_only_the_verdict_is_coloured_and_no_color_is_honoured(
@@ -127,10 +127,10 @@ def test_only_the_verdict_is_coloured_and_no_color_is_honoured(
 
 
 def test_control_codes_in_a_message_never_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    made = outcome(replace(FAILING, reason="ended: \x1b[2J[/oops]\r\nhere"))
+    made = outcome(replace(FAILING, reason=Reason(ReasonCode.HEAD_FAILED, {"head": "\x1b[2J[/oops]\r\nhere"})))
     print_outcome(made, "table", everything=False)
     assert "\x1b" not in (said := capsys.readouterr().out)
-    assert "NEWLY_FAILING  full  4096  ended: [2J[/oops] here" in said
+    assert "NEWLY_FAILING  full  4096  ran in base, head ended: [2J[/oops] here" in said
 
 
 def test_every_form_is_one_document_and_the_step_summary_gets_markdown(

@@ -1,0 +1,96 @@
+"""Warnings and reasons: a code with values, which code decides on and `dctbench.wording` puts into words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class WarningCode(Enum):
+    """What a warning is about; `dctbench.wording.warnings` says each in words, with a remedy.
+
+    The comment names the values that a warning of that code has.
+    """
+
+    TEXT = "text"  # message: a sentence of an earlier version, or of a later one whose code is not known here
+    SPREAD = "spread"  # spread: interquartile range of the samples as a share of their median
+    DRIFT = "drift"  # drift: how much slower the last third of the samples was than the first, as a share
+    DISTURBED = "disturbed"  # reason: what disturbed samples that were taken again and were disturbed again
+    OTHER_PROCESSES = "other_processes"  # cores, of_cores: used by others; names: of programs that compute
+    STOLEN_TIME = "stolen_time"  # share: of the processor time that the hypervisor gave to other machines
+    GOVERNOR = "governor"  # governor: of the processor's frequency
+    CLOCKS_UNKNOWN = "clocks_unknown"  # reason: why the GPU's clocks cannot be read
+    THROTTLED = "throttled"  # reasons: what held the GPU's clock down
+    GPU_SHARED = "gpu_shared"  # processes: others that computed on the GPU
+    NOT_MEASURED = "not_measured"  # metric; reason: the error that its pass ended with
+    NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
+    LEFT_BEHIND = "left_behind"  # processes: that outlived their case and were ended
+
+
+@dataclass(frozen=True, slots=True)
+class CaseWarning:
+    """Something that a reader of a result should know. `values` are plain JSON, by the names of their code."""
+
+    code: WarningCode
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def text(cls, message: str) -> CaseWarning:
+        """A warning that is a sentence."""
+        return cls(WarningCode.TEXT, {"message": message})
+
+    def to_json(self) -> dict[str, Any] | str:
+        """As it is stored and sent. Sentences stay strings, as earlier versions wrote them under their seals."""
+        if self.code is WarningCode.TEXT:
+            return str(self.values["message"])
+        return {"code": self.code.value, "values": dict(self.values)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | str) -> CaseWarning:
+        """The inverse of `to_json`; a code that only a later version knows becomes a sentence."""
+        if isinstance(data, str):
+            return cls.text(data)
+        try:
+            code = WarningCode(data["code"])
+        except ValueError:
+            return cls.text(f"{data['code']}: {json.dumps(data['values'], sort_keys=True)}")
+        return cls(code, data["values"])
+
+
+class ReasonCode(Enum):
+    """Why a verdict is what it is; `dctbench.wording.reasons` has the sentences.
+
+    The comment names the values that a reason of that code has.
+    """
+
+    NOT_IN_HEAD = "not_in_head"  # no values: the case was measured in base only
+    NEW = "new"  # no values: base has no such case
+    NEW_AND_FAILS = "new_and_fails"  # head: how it ended, `status: message`
+    FAILS_ON_BOTH_SIDES = "fails_on_both_sides"  # base, head: how each ended
+    HEAD_FAILED = "head_failed"  # head: how it ended, where base ran
+    BASE_NOT_LOADED = "base_not_loaded"  # message: of the error with which base's code could not be loaded
+    RUNS_NOW = "runs_now"  # base: how it ended, where head runs
+    BASE_BROKEN = "base_broken"  # base: how it ended; reference: one that does not run in base either
+    BASE_FAILED_SOMETIMES = "base_failed_sometimes"  # base: how its first process that failed ended
+    OTHER_ENVIRONMENT = "other_environment"  # no values: base and head have no fingerprint in common
+    OTHER_MANNER = "other_manner"  # base_in_turns: whether base took turns with another process, unlike head
+    OTHER_SETTING = "other_setting"  # setting: its name; base, head: its values
+    OTHER_PLAN = "other_plan"  # base, head: their transform plans, on two machines
+    NO_REFERENCE = "no_reference"  # reference: was not measured beside the case on both sides
+    NOT_MEASURED = "not_measured"  # side: base or head; no values where only head is asked
+    NEEDS_PROCESSES = "needs_processes"  # no values: the processes so far decide nothing
+    REFERENCES_DISAGREE = "references_disagree"  # no values: the raw change, and the one against the references
+    PROCESSES_DISAGREE = "processes_disagree"  # no values: the median is beyond the tolerance, too few processes are
+    NOT_CONFIRMED = "not_confirmed"  # then: the code of the reason that fresh processes gave instead, or None
+    TOOK_TURNS = "took_turns"  # no values: head took turns with base, and may be faster by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a verdict is what it is. `values` are plain JSON, by the names of their code."""
+
+    code: ReasonCode
+    values: Mapping[str, Any] = field(default_factory=dict)
