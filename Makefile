@@ -10,7 +10,7 @@ GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(VENV)/bin/python,$(PYTHON))
 GPU_RESULTS ?= build/gpu
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow gpu lint clean
+.PHONY: demo test test-slow gpu lint lint-js clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -36,6 +36,16 @@ lint: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-js; \
+		else echo "make lint: npm is not installed, so the page's scripts were not checked" >&2; fi
+
+# The linter and the type checker of the page's scripts; nothing of npm is packaged or needed to run dctbench.
+lint-js: reports/node_modules/.installed
+	cd reports && npm run --silent check
+
+reports/node_modules/.installed: reports/package.json reports/package-lock.json
+	cd reports && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 # torch goes first and pinned, so that nothing else decides which build of it comes.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -55,4 +65,4 @@ $(VENV)/.lint-installed: $(VENV)/.test-installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) reports/node_modules build dist *.egg-info

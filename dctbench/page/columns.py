@@ -28,15 +28,15 @@ Values = list[float | None]
 
 
 def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
-    """Every result of every setting, in the order of the settings.
+    """Every result of every facet, in the order of the facets.
 
     Times are in µs, the growth of the process in KiB, operations in millions, rates in thousand millions, the ends of
     intervals in thousandths of their value below and above it.
     What is a text beside `columns` has a character for each result.
     """
-    summaries = [summary for setting in contents.settings for summary in setting.summaries]
+    summaries = [summary for facet in contents.facets for summary in facet.summaries]
     numbers = {(case.implementation, case.ratio): number for number, case in enumerate(contents.curves)}
-    placed = [one for setting in contents.settings for one in setting.placed]
+    placed = [one for facet in contents.facets for one in facet.placed]
     most = max(1, SAMPLES // max(1, sum(bool(summary.samples) for summary in summaries)))
     table: dict[str, Values] = {
         "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
@@ -68,7 +68,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),
         "front": _front(contents),
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
-        "against": {name: _against(contents, name) for name in contents.references},
+        "speedups": {name: _speedups(contents, name) for name in contents.references},
     }
 
 
@@ -105,13 +105,13 @@ def _ends(value: float, low: float, high: float) -> tuple[float, float]:
     return below, above
 
 
-def _against(contents: Contents, reference: str) -> dict[str, Any]:
+def _speedups(contents: Contents, reference: str) -> dict[str, Any]:
     """Each result against one reference, and what became of the reference where there is no ratio."""
     ratios: dict[str, Values] = {"ratio": [], "low": [], "high": []}
     winners, missing = [], []
-    for setting in contents.settings:
-        found = analysis.reference_by_shape(setting.summaries, reference)
-        for summary in setting.summaries:
+    for facet in contents.facets:
+        found = analysis.reference_by_shape(facet.summaries, reference)
+        for summary in facet.summaries:
             beside = found.get(summary.case.shape)
             speedup = analysis.compare(summary, beside)
             winners.append(_WINNERS[speedup.winner if speedup else None])
@@ -165,9 +165,9 @@ def _front(contents: Contents) -> str:
 def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Ranking | None]]:
     """The results of each place and who is fastest there, in order."""
     found = []
-    for setting in contents.settings:
-        rankings = {ranking.seq_len: ranking for ranking in setting.ranking}
-        found += [(members, rankings.get(length)) for length, _, members in setting.places]
+    for facet in contents.facets:
+        rankings = {ranking.seq_len: ranking for ranking in facet.ranking}
+        found += [(members, rankings.get(length)) for length, _, members in facet.shapes]
     return found
 
 

@@ -24,12 +24,12 @@ def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, An
     """Everything the script needs, ready for `embedded`; `figures` are those that are made here, by name."""
     sentences = Sentences()
     rows = columns.results(contents, sentences)
-    said = narrative.packed(contents, sentences)
+    encoded = narrative.encoded(contents, sentences)
     first = 0
-    settings = []
-    for setting, lines in zip(contents.settings, said, strict=True):
-        settings.append(_setting(setting, first, contents) | lines)
-        first += len(setting.summaries)
+    facets = []
+    for facet, lines in zip(contents.facets, encoded, strict=True):
+        facets.append(_facet(facet, first, contents) | lines)
+        first += len(facet.summaries)
     return {
         "axes": [axis for axis in AXES if axis in contents.labels.varying],
         "statuses": STATUSES,
@@ -38,7 +38,7 @@ def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, An
         "references": contents.references,
         "runs": [_run(recorded) for recorded in contents.runs],
         "curves": _curves(contents),
-        "settings": settings,
+        "facets": facets,
         "forms": sentences.forms,
         "choice": {
             "templates": recommendation.TEMPLATES,
@@ -51,7 +51,7 @@ def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, An
             "cost": narrative.COST,
             "whole": narrative.WHOLE,
         },
-        "roof": {"words": words.UNDER_ROOF, "ceilings": list(words.CEILINGS.values())},
+        "roof": {"template": words.UNDER_ROOF, "ceilings": list(words.CEILINGS.values())},
         "figures": figures,
         "rows": rows,
     }
@@ -68,7 +68,7 @@ def _run(recorded: RecordedRun) -> dict[str, Any]:
         "title": title(recorded),
         "id": recorded.run.short_id,
         "coverage": f"{words.coverage(recorded.summaries, len(recorded.plan))}.",
-        "trust": words.trust(recorded.summaries),
+        "stability": words.trust(recorded.summaries),
         "capacity": host_memory(recorded.environments.values()),
     }
 
@@ -78,14 +78,14 @@ def title(recorded: RecordedRun) -> str:
     return recorded.run.label or f"run {recorded.run.short_id}"
 
 
-def _setting(setting: Facet, first: int, contents: Contents) -> dict[str, Any]:
+def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
     return {
-        "run": setting.run,
-        "axes": {axis: getattr(setting.case, axis) for axis in contents.labels.varying},
-        "words": contents.labels.setting(setting.case),
-        "flags": setting.flags,
-        "ceilings": list(map(list, analysis.distinct_ceilings(filter(None, setting.placed)))),
-        "places": [[length, first + begin, len(members)] for length, begin, members in setting.places],
+        "run": facet.run,
+        "axes": {axis: getattr(facet.case, axis) for axis in contents.labels.varying},
+        "label": contents.labels.setting(facet.case),
+        "flags": facet.flags,
+        "ceilings": list(map(list, analysis.distinct_ceilings(filter(None, facet.placed)))),
+        "shapes": [[length, first + begin, len(members)] for length, begin, members in facet.shapes],
     }
 
 

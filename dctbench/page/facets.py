@@ -1,7 +1,7 @@
-"""What a page holds, in the order in which it holds it: runs, their settings, the places in them, and curves.
+"""What a page holds, in the order in which it holds it: runs, their facets, the places in them, and curves.
 
-A setting is everything of a case but its method, ratio and length; a place is a setting at a length. Runs are never
-mixed: a setting belongs to one run, so no statistic reaches over two machines.
+A facet is everything of a case but its method, ratio and length; a place is a facet at a length. Runs are never
+mixed: a facet belongs to one run, so no statistic reaches over two machines.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
 
 AXES = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "task")
-"""What tells settings of one run apart, in the order in which readers ask for it."""
+"""What tells facets of one run apart, in the order in which readers ask for it."""
 _FLAGS = {"device": "--device", "dtype": "--dtype", "scope": "--scope", "mode": "--mode", "engine": "--engine",
           "batch": "--batch", "heads": "--heads", "head_dim": "--head-dim", "threads": "--threads"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Facet:
-    """The results of one run in one setting, arranged for readers."""
+    """The results of one run in one facet, arranged for readers."""
 
     run: int
     summaries: tuple[Summary, ...]
@@ -42,21 +42,21 @@ class Facet:
 
     @property
     def flags(self) -> str:
-        """What `dctbench run` needs beside method, ratio and length to measure in this setting again."""
+        """What `dctbench run` needs beside method, ratio and length to measure in this facet again."""
         values = ((flag, getattr(self.case, axis)) for axis, flag in _FLAGS.items())
         return shlex.join(word for flag, value in values if value is not None for word in (flag, str(value)))
 
     @cached_property
-    def places(self) -> list[tuple[int, int, tuple[Summary, ...]]]:
-        """(n, index of its first summary in the setting, its summaries) for each length, shortest first."""
+    def shapes(self) -> list[tuple[int, int, tuple[Summary, ...]]]:
+        """(n, index of its first summary in the facet, its summaries) for each length, shortest first."""
         found: dict[int, list[Summary]] = {}
         for summary in self.summaries:
             found.setdefault(summary.case.seq_len, []).append(summary)
-        places, first = [], 0
+        shapes, first = [], 0
         for length, members in found.items():
-            places.append((length, first, tuple(members)))
+            shapes.append((length, first, tuple(members)))
             first += len(members)
-        return places
+        return shapes
 
     @cached_property
     def placed(self) -> list[Placed | None]:
@@ -82,20 +82,20 @@ class Contents:
         runs: in the order given; the first is shown first.
         reference: what ratios are taken against at first.
         references: what else they may be taken against: the exact methods that were measured.
-        settings: of all runs, each run's fullest one first.
+        facets: of all runs, each run's fullest one first.
         labels: names among all cases.
     """
 
     runs: Sequence[RecordedRun]
     reference: str | None
     references: tuple[str, ...]
-    settings: tuple[Facet, ...]
+    facets: tuple[Facet, ...]
     labels: Labels
 
     @cached_property
     def curves(self) -> list[Case]:
         """One case for each method and ratio, in the order of the tables."""
-        found = {(c.implementation, c.ratio): c for setting in self.settings for c in setting.cases}
+        found = {(c.implementation, c.ratio): c for facet in self.facets for c in facet.cases}
         methods = analysis.method_order((name for name, _ in found), self.reference)
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.ratio or 0.0))
 
@@ -107,15 +107,15 @@ def contents(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
         runs: with results; the first is shown first.
         reference: what ratios are taken against at first.
     """
-    settings: list[Facet] = []
+    facets: list[Facet] = []
     for number, recorded in enumerate(runs):
         grouped: dict[tuple[object, ...], list[Summary]] = {}
         for summary in analysis.arranged(recorded.summaries, reference):
             grouped.setdefault(summary.case.setting, []).append(summary)
         fullest_first = sorted(grouped.values(), key=len, reverse=True)
-        settings += [Facet(number, tuple(members)) for members in fullest_first]
-    cases = [case for setting in settings for case in setting.cases]
+        facets += [Facet(number, tuple(members)) for members in fullest_first]
+    cases = [case for facet in facets for case in facet.cases]
     names = dict.fromkeys(case.implementation for case in cases)
     exact = [name for name in names if catalog.recorded(name).kind is catalog.Kind.EXACT]
     references = tuple(dict.fromkeys([reference, *exact])) if reference else ()
-    return Contents(runs, reference, references, tuple(settings), Labels(cases))
+    return Contents(runs, reference, references, tuple(facets), Labels(cases))

@@ -24,7 +24,7 @@ from dctbench.page.data import embedded, page_data, title
 from dctbench.page.facets import Contents, Facet, contents
 from dctbench.page.palette import looks
 from dctbench.page.regressions import section
-from dctbench.page.stability import MOST_LENGTHS, StabilitySection, trust
+from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
 from dctbench.page.svg import latency_svg
 from dctbench.runs.lookup import RecordedRun, usual_reference
 from dctbench.text.format import format_count, format_relative_error, format_seconds
@@ -62,12 +62,12 @@ def html(
         past: one case over the stored runs and its changes of level, for the section on its history.
     """
     held = contents(runs, reference or usual_reference(runs))
-    first = held.settings[0]
-    against = narrative.against(first, held.reference, held.labels)
+    first = held.facets[0]
+    against = narrative.reference_sentences(first, held.reference, held.labels)
     shown = [_run(held, number) for number in range(len(runs))]
-    figures = {name: figure for one in shown if one["trust"] for name, figure in one["trust"].figures.items()}
+    figures = {name: figure for one in shown if one["stability"] for name, figure in one["stability"].figures.items()}
     figures |= _figures_of_changes(compared, past)
-    general = narrative.said(first, held.reference, held.labels)
+    general = narrative.facet_sentences(first, held.reference, held.labels)
     scripts = {"plotly": assets.plotly(), "page": assets.script()}
     page: str = assets.template().render(
         heading=heading or " and ".join(map(title, runs)),
@@ -76,13 +76,13 @@ def html(
         cards=narrative.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
                              words.trust(runs[0].summaries)),
         latency_svg=_drawing(first, held.reference),
-        against=against,
-        said=general,
+        payoffs=against.payoffs,
+        sentences=general,
         lines=LIST_LINES,
-        rows=_rows(held.settings, held.reference, held.labels),
+        rows=_rows(held.facets, held.reference, held.labels),
         regressions=section(compared) if compared else None,
         history=_history(*past) if past else None,
-        results=sum(len(setting.summaries) for setting in held.settings),
+        results=sum(len(facet.summaries) for facet in held.facets),
         note=cells.APPROXIMATE_NOTE if _any_among_frequencies(held) else None,
         style=assets.style(),
         scripts=scripts,
@@ -115,27 +115,29 @@ def _packed(text: str) -> str:
 
 def _run(held: Contents, number: int) -> dict[str, Any]:
     recorded = held.runs[number]
-    setting = next(setting for setting in held.settings if setting.run == number)
-    places = narrative.against(setting, held.reference, held.labels).places
+    facet = next(facet for facet in held.facets if facet.run == number)
+    shapes = narrative.reference_sentences(facet, held.reference, held.labels).shapes
     return {
         "title": title(recorded),
         "run": recorded.run,
         "machine": _machine(recorded.environments.values()),
         "shape": _shape(recorded.summaries),
-        "verdict": f"At {places[-1].at}, {places[-1].fastest}." if places else "Nothing was timed.",
-        "trust": _trust(held, number),
+        "verdict": f"At {shapes[-1].at}, {shapes[-1].fastest}." if shapes else "Nothing was timed.",
+        "stability": _stability(held, number),
         "warnings": warning_lines(recorded.summaries, held.labels),
         "environments": recorded.environments,
         "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
     }
 
 
-def _trust(held: Contents, number: int) -> StabilitySection | None:
+def _stability(held: Contents, number: int) -> StabilitySection | None:
     """What is said and drawn of a run's samples; of a large run, those of one length are drawn."""
-    summaries = [s for setting in held.settings if setting.run == number for s in setting.summaries]
+    summaries = [s for facet in held.facets if facet.run == number for s in facet.summaries]
     styles = looks((summary.case for summary in summaries), held.reference)
     most = MOST_LENGTHS if len(summaries) <= DRAWN_RESULTS else 1
-    return trust(summaries, styles, held.labels, prefix=f"run-{number}-" if number else "", most_lengths=most)
+    return stability_section(
+        summaries, styles, held.labels, prefix=f"run-{number}-" if number else "", most_lengths=most
+    )
 
 
 def _machine(environments: Any) -> str:
@@ -169,20 +171,20 @@ def _fact(value: Any) -> str:
     return " of ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _drawing(setting: Facet, reference: str | None) -> str | None:
-    return latency_svg(setting.summaries, looks(setting.cases, reference), Labels([]))
+def _drawing(facet: Facet, reference: str | None) -> str | None:
+    return latency_svg(facet.summaries, looks(facet.cases, reference), Labels([]))
 
 
 def _any_among_frequencies(held: Contents) -> bool:
-    return any(summary.method.among_frequencies for setting in held.settings for summary in setting.summaries)
+    return any(summary.method.among_frequencies for facet in held.facets for summary in facet.summaries)
 
 
-def _rows(settings: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
+def _rows(facets: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
     """The first results, as many as the page's own table holds."""
     found: list[dict[str, Any]] = []
-    for setting in settings:
-        beside = reference_by_shape(setting.summaries, reference) if reference else {}
-        for summary in setting.summaries[: TABLE_ROWS - len(found)]:
+    for facet in facets:
+        beside = reference_by_shape(facet.summaries, reference) if reference else {}
+        for summary in facet.summaries[: TABLE_ROWS - len(found)]:
             found.append(
                 {
                     "cells": cells.row(summary, beside.get(summary.case.shape), labels),

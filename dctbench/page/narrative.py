@@ -1,4 +1,4 @@
-"""The sentences of every setting, reference and length, rendered once; the script only chooses among them.
+"""The sentences of every facet, reference and length, rendered once; the script only chooses among them.
 
 Cards are made here for a page without scripts, and of the same pieces by the script when another place is chosen.
 """
@@ -33,7 +33,7 @@ Line = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Place:
+class ShapeSentences:
     """What is said of one length against one reference: who is fastest, and who needs the least memory."""
 
     length: int
@@ -43,23 +43,23 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Against:
-    """What is said of one setting against one reference.
+class ReferenceSentences:
+    """What is said of one facet against one reference.
 
     Attributes:
-        places: by length.
+        shapes: by length.
         payoffs: from which length each method is faster, the soonest first.
         dct: the texts of those payoffs that are about methods of the DCT family.
     """
 
-    places: tuple[Place, ...]
+    shapes: tuple[ShapeSentences, ...]
     payoffs: tuple[Line, ...]
     dct: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Said:
-    """What is said of one setting whatever the reference.
+class FacetSentences:
+    """What is said of one facet whatever the reference.
 
     Attributes:
         scalings: how the time of each curve grows.
@@ -78,46 +78,46 @@ class Said:
     energy: tuple[str, ...]
 
 
-def against(setting: Facet, reference: str | None, labels: Labels) -> Against:
-    """The sentences of a setting that depend on the reference."""
-    payoffs = sorted(analysis.payoffs(setting.summaries, reference), key=_soonest) if reference else []
+def reference_sentences(facet: Facet, reference: str | None, labels: Labels) -> ReferenceSentences:
+    """The sentences of a facet that depend on the reference."""
+    payoffs = sorted(analysis.payoffs(facet.summaries, reference), key=_soonest) if reference else []
     texts = [words.payoff(found, reference, _PLAIN) for found in payoffs if reference]
     told = list(zip(payoffs, texts, strict=True))
-    return Against(
-        places=tuple(_place(ranking, labels) for ranking in setting.rankings(reference)),
+    return ReferenceSentences(
+        shapes=tuple(_shape(ranking, labels) for ranking in facet.rankings(reference)),
         payoffs=tuple((_PLAIN.curve(found.case), text) for found, text in told),
         dct=tuple(text for found, text in told if found.method.family is Family.DCT),
     )
 
 
-def said(setting: Facet, reference: str | None, labels: Labels) -> Said:
-    """The sentences of a setting that do not."""
-    feasible = analysis.feasible_lengths(setting.summaries)
-    by_case = {one.summary.case: one for one in setting.placed if one}
+def facet_sentences(facet: Facet, reference: str | None, labels: Labels) -> FacetSentences:
+    """The sentences of a facet that do not."""
+    feasible = analysis.feasible_lengths(facet.summaries)
+    by_case = {one.summary.case: one for one in facet.placed if one}
     under = [
         (ranking.seq_len, labels.place(ranking.ranked[0].case), placed)
-        for ranking in setting.rankings(reference)
+        for ranking in facet.rankings(reference)
         if (placed := [by_case[summary.case] for summary in ranking.ranked if summary.case in by_case])
     ]
     longest = under[-1][2] if under else []
-    return Said(
+    return FacetSentences(
         scalings=tuple(
-            (_PLAIN.curve(found.case), words.scaling(found, _PLAIN)) for found in analysis.scalings(setting.summaries)
+            (_PLAIN.curve(found.case), words.scaling(found, _PLAIN)) for found in analysis.scalings(facet.summaries)
         ),
         misfits=tuple((_PLAIN.curve(f.case), text) for f in feasible if (text := words.feasible(f, _PLAIN))),
-        costs=tuple((s.seq_len, labels.place(s.ranked[0].case), _costs(s)) for s in setting.ranking),
+        costs=tuple((s.seq_len, labels.place(s.ranked[0].case), _costs(s)) for s in facet.ranking),
         nearest=tuple((length, f"At {at}, {words.nearest_roof(placed)}.") for length, at, placed in under),
         roofs=tuple((p.summary.case.name, f"{p.summary.case.name}: {words.under_roof(p)}") for p in longest),
-        energy=tuple(_energy(setting.summaries)),
+        energy=tuple(_energy(facet.summaries)),
     )
 
 
-def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
-    """The sentences of each setting for the script, by reference."""
+def encoded(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
+    """The sentences of each facet for the script, by reference."""
     code = sentences.coded
     found = []
-    for setting in contents.settings:
-        general = said(setting, contents.reference, contents.labels)
+    for facet in contents.facets:
+        general = facet_sentences(facet, contents.reference, contents.labels)
         found.append(
             {
                 "scalings": _lines(general.scalings, code),
@@ -125,8 +125,8 @@ def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
                 "costs": {length: [code(at), *map(code, costs)] for length, at, costs in general.costs},
                 "nearest": {length: code(text) for length, text in general.nearest},
                 "energy": [code(line) for line in general.energy],
-                "against": {
-                    name or "": _packed(against(setting, name, contents.labels), code)
+                "by_reference": {
+                    name or "": _encoded(reference_sentences(facet, name, contents.labels), code)
                     for name in contents.references or (None,)
                 },
             }
@@ -134,9 +134,9 @@ def packed(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
     return found
 
 
-def _packed(found: Against, code: Callable[[str], str]) -> dict[str, Any]:
+def _encoded(found: ReferenceSentences, code: Callable[[str], str]) -> dict[str, Any]:
     return {
-        "places": {place.length: [code(place.fastest), code(place.leanest)] for place in found.places},
+        "shapes": {shape.length: [code(shape.fastest), code(shape.leanest)] for shape in found.shapes},
         "payoffs": _lines(found.payoffs, code),
     }
 
@@ -149,24 +149,24 @@ def _lines(lines: Sequence[Line], code: Callable[[str], str]) -> list[tuple[str,
     return [(name, code(text)) for name, text in lines]
 
 
-def cards(found: Against, general: Said, coverage: str, trust: str) -> list[dict[str, Any]]:
+def cards(found: ReferenceSentences, general: FacetSentences, coverage: str, trust: str) -> list[dict[str, Any]]:
     """The verdicts on the longest length: a question, its answer in a sentence, and what it rests on."""
     made = []
-    if found.places:
-        *shorter, longest = found.places
+    if found.shapes:
+        *shorter, longest = found.shapes
         made.append({"question": FASTEST, "answer": f"At {longest.at}, {longest.fastest}.",
-                     "details": _some([f"n = {place.length}: {place.fastest}" for place in shorter])})  # fmt: skip
+                     "details": _some([f"n = {shape.length}: {shape.fastest}" for shape in shorter])})  # fmt: skip
     if found.dct:
         made.append({"question": PAYS, "answer": f"{found.dct[0]}.", "details": _some(found.dct[1:])})
-    if found.places:
+    if found.shapes:
         made.append({"question": COST, "answer": longest.leanest, "details": list(general.costs[-1][2])})
     made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [trust]})
     return made
 
 
-def _place(ranking: Ranking, labels: Labels) -> Place:
+def _shape(ranking: Ranking, labels: Labels) -> ShapeSentences:
     at = labels.place(ranking.ranked[0].case)
-    return Place(ranking.seq_len, at, words.fastest(ranking), _leanest(ranking, at))
+    return ShapeSentences(ranking.seq_len, at, words.fastest(ranking), _leanest(ranking, at))
 
 
 def _leanest(ranking: Ranking, at: str) -> str:

@@ -72,7 +72,7 @@ class StabilitySection:
     figures: dict[str, Figure]
 
 
-def trust(
+def stability_section(
     summaries: Sequence[Summary],
     styles: Mapping[Case, Look],
     labels: Labels,
@@ -228,7 +228,7 @@ def _samples(
     prefix: str,
     most_lengths: int,
 ) -> tuple[list[Samples], dict[str, Figure], int]:
-    """The samples of the lengths in the setting of the chosen case, their figures, and how many cases those show."""
+    """The samples of the lengths in the facet of the chosen case, their figures, and how many cases those show."""
     by_length: dict[int, list[Stability]] = {}
     for one in found:
         if one.summary.case.setting == chosen.setting:

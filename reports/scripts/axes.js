@@ -1,98 +1,159 @@
-// Axes that engineers read: lengths and sizes as powers of two, times with their units, never 1.0000e+00.
-const TICK_WIDTH = 58; // px that a length takes, so that no two collide
+// Axes with readable ticks: lengths and sizes as powers of two, times with their units, never 1.0000e+00.
+const TICK_WIDTH = 58; // px per label, so that labels do not overlap
 
-function ticks(values, texts) {
-  return { tickmode: "array", tickvals: values, ticktext: texts };
+/**
+ * @param {number[]} values
+ * @param {string[]} labels
+ * @returns {PlotlyAxis}
+ */
+function ticks(values, labels) {
+  return { tickmode: "array", tickvals: values, ticktext: labels };
 }
 
-// The longest length has its tick, and of the others those that stand far enough from the next one that has.
+/**
+ * The axis of sequence lengths. The longest length has a tick; shorter ones have one where there is room for it.
+ * @param {number[]} lengths
+ * @param {number} width of the chart in px
+ * @returns {PlotlyAxis}
+ */
 function lengthAxis(lengths, width) {
   const octaves = Math.log2(lengths[lengths.length - 1] / lengths[0]) || 1;
-  const place = (n) => ((width - 120) * Math.log2(n / lengths[0])) / octaves;
+  const position = (/** @type {number} */ n) => ((width - 120) * Math.log2(n / lengths[0])) / octaves;
+  /** @type {number[]} */
   const kept = [];
   lengths.slice().reverse().forEach(function (n) {
-    if (!kept.length || place(kept[0]) - place(n) >= TICK_WIDTH) {
+    if (!kept.length || position(kept[0]) - position(n) >= TICK_WIDTH) {
       kept.unshift(n);
     }
   });
   return Object.assign({ type: "log", tickangle: 0, title: { text: "sequence length n" } }, ticks(kept, kept.map(String)));
 }
 
+/**
+ * @param {number[]} seconds
+ * @param {string} title
+ */
 function secondAxis(seconds, title) {
-  return decimalAxis(seconds, title, 4, shortSeconds, exactSeconds);
+  return decimalAxis(seconds, title, 4, formatTickSeconds, formatExactSeconds);
 }
 
+/**
+ * @param {number[]} values
+ * @param {string} title
+ * @param {string} [unit] written with a prefix, such as GFLOP/s; plain numbers without one
+ */
 function countAxis(values, title, unit) {
-  const words = (value) => (unit ? plain(countWords(value, unit)) : String(Number(value.toPrecision(3))));
-  const exact = (value) => (unit ? exactly(value, 1000, DECIMAL, unit) : String(Number(value.toPrecision(6))));
-  return decimalAxis(values, title, 2, words, exact);
+  const number = (/** @type {number} */ value, /** @type {number} */ digits) => String(Number(value.toPrecision(digits)));
+  const format = (/** @type {number} */ value) => (unit ? shorten(formatCount(value, unit)) : number(value, 3));
+  const formatExact = (/** @type {number} */ value) => (unit ? exactAmount(value, 1000, DECIMAL, unit) : number(value, 6));
+  return decimalAxis(values, title, 2, format, formatExact);
 }
 
-// Ticks at 1, 2 and 5 in each decade, or at 1 alone where there are many; where all is so near that fewer than two of
-// them are in sight, ticks at even distances, in words that tell them apart.
-function decimalAxis(values, title, mostDecades, words, exact) {
+/**
+ * A logarithmic axis with ticks at 1, 2 and 5 in each decade, or at 1 only where there are more decades than
+ * `mostDecades`. Values so close that fewer than two of these ticks are visible get evenly spaced ticks instead, with
+ * labels exact enough to differ.
+ * @param {number[]} values
+ * @param {string} title
+ * @param {number} mostDecades
+ * @param {(value: number) => string} format
+ * @param {(value: number) => string} formatExact
+ * @returns {PlotlyAxis}
+ */
+function decimalAxis(values, title, mostDecades, format, formatExact) {
   const axis = { type: "log", title: { text: title, standoff: 14 } };
   if (!values.length) {
     return axis;
   }
-  const [low, high] = [Math.floor(Math.log10(least(values))), Math.ceil(Math.log10(greatest(values)))];
+  const [low, high] = [Math.floor(Math.log10(minimum(values))), Math.ceil(Math.log10(maximum(values)))];
   const steps = high - low > mostDecades ? [1] : [1, 2, 5];
+  /** @type {number[]} */
   const places = [];
   for (let decade = low; decade <= high; decade += 1) {
     steps.forEach((step) => places.push(step * 10 ** decade));
   }
-  return Object.assign(axis, inSightOf(values, places) ? ticks(places, places.map(words)) : nearTicks(values, exact));
+  return Object.assign(axis, areVisible(values, places) ? ticks(places, places.map(format)) : evenTicks(values, formatExact));
 }
 
-function inSightOf(values, places) {
-  const [low, high] = [least(values), greatest(values)];
+/**
+ * Whether at least two of the ticks lie within the range of the values.
+ * @param {number[]} values
+ * @param {number[]} places
+ */
+function areVisible(values, places) {
+  const [low, high] = [minimum(values), maximum(values)];
   return places.filter((place) => place >= low * 0.98 && place <= high * 1.02).length >= 2;
 }
 
-// At round numbers of the unit, in which the texts are.
-function nearTicks(values, exact, unit = 1) {
-  const low = least(values) / unit;
-  const span = greatest(values) / unit - low || low / 10;
+/**
+ * Evenly spaced ticks at round multiples of `unit`.
+ * @param {number[]} values
+ * @param {(value: number) => string} format
+ * @param {number} [unit]
+ */
+function evenTicks(values, format, unit = 1) {
+  const low = minimum(values) / unit;
+  const span = maximum(values) / unit - low || low / 10;
   const decade = 10 ** Math.floor(Math.log10(span / 2));
-  const step = decade * [5, 2, 1].find((digit) => digit * decade <= span / 2);
+  const step = decade * (span / 2 >= 5 * decade ? 5 : span / 2 >= 2 * decade ? 2 : 1);
   const first = Math.max(1, Math.floor((low - span / 2) / step));
   const count = Math.ceil((low + 1.5 * span) / step) - first + 1;
   const places = Array.from({ length: count }, (_, index) => Number(((first + index) * step).toPrecision(12)) * unit);
-  return ticks(places, places.map(exact));
+  return ticks(places, places.map(format));
 }
 
+/**
+ * A logarithmic axis with ticks at powers of two.
+ * @param {number[]} sizes in bytes
+ * @param {string} title
+ * @returns {PlotlyAxis}
+ */
 function byteAxis(sizes, title) {
   const axis = { type: "log", title: { text: title, standoff: 14 } };
   if (!sizes.length) {
     return axis;
   }
-  const [low, high] = [Math.floor(Math.log2(least(sizes))), Math.ceil(Math.log2(greatest(sizes)))];
+  const [low, high] = [Math.floor(Math.log2(minimum(sizes))), Math.ceil(Math.log2(maximum(sizes)))];
   const step = high - low <= 8 ? 1 : high - low <= 16 ? 2 : 5;
-  const values = [];
+  /** @type {number[]} */
+  const powers = [];
   for (let power = Math.ceil(low / step) * step; power <= high; power += step) {
-    values.push(2 ** power);
+    powers.push(2 ** power);
   }
-  const powers = ticks(values, values.map((value) => plain(sizeWords(value))));
-  const unit = 1024 ** Math.floor(Math.log2(least(sizes)) / 10);
-  return Object.assign(axis, inSightOf(sizes, values) ? powers : nearTicks(sizes, (value) => exactly(value, 1024, BINARY, ""), unit));
+  if (areVisible(sizes, powers)) {
+    return Object.assign(axis, ticks(powers, powers.map((size) => shorten(formatSize(size)))));
+  }
+  const unit = 1024 ** Math.floor(Math.log2(minimum(sizes)) / 10);
+  return Object.assign(axis, evenTicks(sizes, (size) => exactAmount(size, 1024, BINARY, ""), unit));
 }
 
+/** @param {number[]} errors */
 function errorAxis(errors) {
-  const words = (value) => (value < 1e-3 ? exponential(value, 0) : String(Number(value.toPrecision(6))));
-  return decimalAxis(errors, "relative error, smooth input", 2, words, words);
+  const format = (/** @type {number} */ error) =>
+    error < 1e-3 ? toExponentialPadded(error, 0) : String(Number(error.toPrecision(6)));
+  return decimalAxis(errors, "relative error, smooth input", 2, format, format);
 }
 
-function shortSeconds(value) {
-  const [scale, unit] = SECONDS.find(([size]) => value >= size * 0.999) || SECONDS[3];
-  return fixed(value / scale, value / scale < 0.999 ? 1 : 0) + " " + unit;
+/** @param {number} seconds */
+function formatTickSeconds(seconds) {
+  const [scale, unit] = SECONDS.find(([size]) => seconds >= size * 0.999) || SECONDS[3];
+  return toFixedHalfEven(seconds / scale, seconds / scale < 0.999 ? 1 : 0) + " " + unit;
 }
 
-function exactSeconds(value) {
-  const [scale, unit] = SECONDS.find(([size]) => value >= size * 0.999) || SECONDS[3];
-  return Number((value / scale).toPrecision(6)) + " " + unit;
+/** @param {number} seconds */
+function formatExactSeconds(seconds) {
+  const [scale, unit] = SECONDS.find(([size]) => seconds >= size * 0.999) || SECONDS[3];
+  return Number((seconds / scale).toPrecision(6)) + " " + unit;
 }
 
-function exactly(value, base, prefixes, unit) {
+/**
+ * A value with a prefixed unit and up to six digits.
+ * @param {number} value
+ * @param {number} base 1000 or 1024
+ * @param {string[]} prefixes
+ * @param {string} unit
+ */
+function exactAmount(value, base, prefixes, unit) {
   let step = 0;
   while (value >= base && step < prefixes.length - 1) {
     value /= base;
@@ -101,16 +162,22 @@ function exactly(value, base, prefixes, unit) {
   return Number(value.toPrecision(6)) + " " + prefixes[step] + unit;
 }
 
-// "32.0 MiB" as "32 MiB".
-function plain(amount) {
+/**
+ * "32.0 MiB" as "32 MiB".
+ * @param {string} amount
+ */
+function shorten(amount) {
   const [number, unit] = amount.split(" ");
   return Number(number) + " " + unit;
 }
 
-function least(values) {
+// Not Math.min(...values): an argument for each of many thousand values overflows the stack.
+/** @param {number[]} values */
+function minimum(values) {
   return values.reduce((a, b) => Math.min(a, b));
 }
 
-function greatest(values) {
+/** @param {number[]} values */
+function maximum(values) {
   return values.reduce((a, b) => Math.max(a, b));
 }

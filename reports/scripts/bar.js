@@ -1,114 +1,157 @@
-// The bar that stays in sight: what is shown, and the choices of it.
-const AXIS_WORDS = { head_dim: "head dim" };
+// The bar at the top of the screen: the choices, and in its summary what is shown.
+/** @type {Record<string, string>} */
+const AXIS_LABELS = { head_dim: "head dim" };
 const BUDGETS = [
-  ["latency", "max latency", "10ms", readSeconds, "a time such as 10ms or 500us"],
-  ["memory", "max memory", "64MiB", readSize, "a size such as 64MiB or 2GiB"],
-  ["error", "max error", "5%", readShare, "a share such as 5% or 0.05"],
+  { name: "latency", label: "max latency", example: "10ms", parse: parseDuration, accepted: "a time such as 10ms or 500us" },
+  { name: "memory", label: "max memory", example: "64MiB", parse: parseSize, accepted: "a size such as 64MiB or 2GiB" },
+  { name: "error", label: "max error", example: "5%", parse: parseShare, accepted: "a share such as 5% or 0.05" },
 ];
 
-function field(label, control) {
+/**
+ * @param {string} label
+ * @param {HTMLElement} control
+ */
+function labelled(label, control) {
   return make("label", { class: "field" }, make("span", {}, label), control);
 }
 
-// A list of choices; `options` are pairs of value and text.
-function choiceOf(name, label, options, current, choose) {
-  const select = make("select", { name: name, onchange: () => choose(select.value) });
-  select.append(...options.map(([given, text]) => make("option", { value: given, selected: given === current }, text)));
-  return field(label, select);
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {[string, string][]} options value and text of each
+ * @param {string} current
+ * @param {(value: string) => void} onChoose
+ */
+function selectField(name, label, options, current, onChoose) {
+  const select = make("select", { name: name, onchange: () => onChoose(select.value) });
+  select.append(...options.map(([value, text]) => make("option", { value: value, selected: value === current }, text)));
+  return labelled(label, select);
 }
 
-function inOrder(a, b) {
+/**
+ * Numbers by size, other values by their text.
+ * @param {string | number | null} a
+ * @param {string | number | null} b
+ */
+function compareValues(a, b) {
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
 }
 
-function axisChoices() {
-  const here = data.settings.filter((setting) => setting.run === state.setting.run);
+function axisFields() {
+  const ofRun = data.facets.filter((facet) => facet.run === state.facet.run);
   return data.axes.map(function (axis) {
-    const values = Array.from(new Set(here.map((setting) => setting.axes[axis]))).sort(inOrder);
-    const options = values.map((given) => [String(given), given === null ? "default" : String(given)]);
-    return choiceOf(axis, AXIS_WORDS[axis] || axis, options, String(state.setting.axes[axis]), (text) => goAxis(axis, text));
+    const values = Array.from(new Set(ofRun.map((facet) => facet.axes[axis]))).sort(compareValues);
+    const options = values.map((value) => pair(String(value), value === null ? "default" : String(value)));
+    return selectField(axis, AXIS_LABELS[axis] || axis, options, String(state.facet.axes[axis]), (text) => chooseAxis(axis, text));
   });
 }
 
-function budgetInput([name, label, example, read, accepted]) {
-  const text = wanted[name] || "";
-  const wrong = text !== "" && read(text) === null;
+/**
+ * @param {string} value
+ * @param {string} [text] the value if left out
+ * @returns {[string, string]}
+ */
+function pair(value, text = value) {
+  return [value, text];
+}
+
+/** @param {typeof BUDGETS[number]} budget */
+function budgetField({ name, label, example, parse, accepted }) {
+  const text = choices[name] || "";
+  const wrong = text !== "" && parse(text) === null;
   const input = make("input", { name: name, type: "text", size: 8, placeholder: example, value: text, autocomplete: "off" });
-  input.addEventListener("change", () => go({ [name]: input.value.trim() }));
+  input.addEventListener("change", () => choose({ [name]: input.value.trim() }));
   if (wrong) {
     input.setAttribute("aria-invalid", "true");
     input.setAttribute("aria-describedby", "wrong-" + name);
   }
   const hint = wrong ? make("small", { id: "wrong-" + name, class: "wrong" }, "not " + accepted) : null;
-  return make("div", { class: "field" }, field(label, input), hint);
+  return make("div", { class: "field" }, labelled(label, input), hint);
 }
 
+/** @param {Event} event */
 function copyLink(event) {
-  const button = event.currentTarget;
-  const done = () => (button.textContent = "Link copied");
-  const failed = () => window.prompt("The link to this view:", window.location.href);
-  navigator.clipboard ? navigator.clipboard.writeText(window.location.href).then(done, failed) : failed();
+  const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
+  const done = () => {
+    button.textContent = "Link copied";
+  };
+  const failed = () => {
+    window.prompt("The link to this view:", window.location.href);
+  };
+  // A page that is opened over plain HTTP has no clipboard.
+  if (navigator.clipboard) {
+    navigator.clipboard.writeText(window.location.href).then(done, failed);
+  } else {
+    failed();
+  }
 }
 
-function choices() {
-  const runs = data.runs.map((run, number) => [String(number), run.title]);
-  const lengths = state.setting.lengths.map((n) => [String(n), String(n)]);
-  const ratios = [["", "all"]].concat(state.ratios.map((ratio) => [String(ratio), String(ratio)]));
-  const references = data.references.map((name) => [name, name]);
+function barFields() {
+  const runs = data.runs.map((run, number) => pair(String(number), run.title));
+  const lengths = state.facet.lengths.map((n) => pair(String(n)));
+  const ratios = [pair("", "all"), ...state.ratios.map((ratio) => pair(String(ratio)))];
+  const references = data.references.map((name) => pair(name));
+  const [ratio, reference] = [String(state.ratio ?? ""), String(state.reference)];
   return [
-    runs.length > 1 ? choiceOf("run", "run", runs, String(state.setting.run), (text) => goRun(Number(text))) : null,
-    ...axisChoices(),
-    choiceOf("n", "n", lengths, String(state.n), (text) => go({ n: text })),
-    ratios.length > 2 ? choiceOf("ratio", "ratio", ratios, String(state.ratio ?? ""), (text) => go({ ratio: text })) : null,
+    runs.length > 1 ? selectField("run", "run", runs, String(state.facet.run), (text) => chooseRun(Number(text))) : null,
+    ...axisFields(),
+    selectField("n", "n", lengths, String(state.n), (text) => choose({ n: text })),
+    ratios.length > 2 ? selectField("ratio", "ratio", ratios, ratio, (text) => choose({ ratio: text })) : null,
     references.length > 1
-      ? choiceOf("reference", "reference", references, state.reference, (text) => go({ reference: text }))
+      ? selectField("reference", "reference", references, reference, (text) => choose({ reference: text }))
       : null,
-    ...BUDGETS.map(budgetInput),
+    ...BUDGETS.map(budgetField),
     make("button", { type: "button", onclick: copyLink }, "Copy link"),
-    make("button", { type: "button", onclick: reset, disabled: Object.keys(wanted).length === 0 }, "Reset"),
-  ].filter(Boolean);
+    make("button", { type: "button", onclick: resetChoices, disabled: Object.keys(choices).length === 0 }, "Reset"),
+  ].filter(isPresent);
 }
 
-function reset() {
-  go(Object.fromEntries(Object.keys(wanted).map((name) => [name, ""])));
+function resetChoices() {
+  choose(Object.fromEntries(Object.keys(choices).map((name) => [name, ""])));
 }
 
-// The controls anew, with the focus where it was.
-function fillBar() {
+/** Rebuild the bar, and return the focus to where it was. */
+function renderBar() {
   const form = byId("choices");
-  const focused = form.contains(document.activeElement) ? document.activeElement.name : null;
-  const place = Array.from(form.querySelectorAll("button")).indexOf(document.activeElement);
-  form.replaceChildren(...choices());
-  if (focused) {
-    form.elements[focused]?.focus(); // a choice that there is no more of is gone
-  } else if (place >= 0) {
-    form.querySelectorAll("button")[place].focus();
+  const focused = focusedElement();
+  const name = form.contains(focused) ? focused?.getAttribute("name") : null;
+  const button = findAll("button", form).findIndex((one) => one === focused);
+  form.replaceChildren(...barFields());
+  if (name) {
+    findAll("[name]", form).find((one) => one.getAttribute("name") === name)?.focus();
+  } else if (button >= 0) {
+    findAll("button", form)[button].focus();
   }
-  const parts = [state.at, state.reference ? "vs " + state.reference : null, state.ratio === null ? null : "ratio " + state.ratio];
-  const run = data.runs.length > 1 ? [data.runs[state.setting.run].title] : [];
-  const limits = budgetsOf(state).map((budget) => "≤ " + budget.words(budget.limit));
-  byId("chosen").textContent = run.concat(parts.filter(Boolean), limits).join(" · ");
+  byId("chosen").textContent = [
+    data.runs.length > 1 ? data.runs[state.facet.run].title : null,
+    state.at,
+    state.reference ? "vs " + state.reference : null,
+    state.ratio === null ? null : "ratio " + state.ratio,
+    ...activeBudgets().map((budget) => "≤ " + budget.format(budget.limit)),
+  ].filter(isPresent).join(" · ");
 }
 
-// A group of buttons of which one is pressed, such as median, p95, p99.
-function fillToggle(name, options) {
-  const group = document.querySelector('[data-toggle="' + name + '"]');
-  if (!group) {
-    return;
-  }
-  const focused = group.contains(document.activeElement) ? document.activeElement.value : null;
+/**
+ * A group of radio buttons, such as median, p95, p99.
+ * @param {"tail" | "kind"} name
+ * @param {[string, string][]} options value and text of each
+ */
+function renderToggle(name, options) {
+  const group = find('[data-toggle="' + name + '"]');
+  const focused = focusedElement();
+  const value = focused instanceof HTMLInputElement && group.contains(focused) ? focused.value : null;
   const radios = options.map(function ([given, text]) {
-    const radio = make("input", { type: "radio", name: name, value: given, onchange: () => go({ [name]: given }) });
+    const radio = make("input", { type: "radio", name: name, value: given, onchange: () => choose({ [name]: given }) });
     radio.checked = state[name] === given;
     return make("label", {}, radio, text);
   });
-  group.replaceChildren(group.querySelector("legend"), ...radios);
-  if (focused) {
-    group.querySelector('[value="' + focused + '"]').focus();
+  group.replaceChildren(find("legend", group), ...radios);
+  if (value) {
+    find('[value="' + value + '"]', group).focus();
   }
 }
 
-function fillToggles() {
-  fillToggle("tail", [["median", "median"], ["p95", "p95"], ["p99", "p99"]]);
-  fillToggle("kind", [["tensor", "tensors of a call"], ["process", "growth of the process"]]);
+function renderToggles() {
+  renderToggle("tail", [["median", "median"], ["p95", "p95"], ["p99", "p99"]]);
+  renderToggle("kind", [["tensor", "tensors of a call"], ["process", "growth of the process"]]);
 }

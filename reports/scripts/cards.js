@@ -1,84 +1,97 @@
-// The verdicts at the chosen place: Python's sentences, and one for the reader's own budgets.
-const MOST_NAMED = 6;
-let cardsShown = null;
+// The cards: the verdicts for the chosen length and facet, and one for the reader's own budgets.
+const MAX_CARD_LINES = 6;
+/** @type {string | null} */
+let renderedCards = null;
 
-function card(question, answer, details) {
-  const list = details.length ? make("ul", {}, ...someOf(details).map((line) => make("li", {}, ...unbroken(line)))) : null;
-  return make("article", {}, make("h2", {}, question), make("p", {}, ...unbroken(answer)), list);
+/**
+ * @param {string} question
+ * @param {string} answer
+ * @param {string[]} details
+ */
+function cardElement(question, answer, details) {
+  const items = limitLines(details).map((line) => make("li", {}, ...keepNumbersTogether(line)));
+  const list = items.length ? make("ul", {}, ...items) : null;
+  return make("article", {}, make("h2", {}, question), make("p", {}, ...keepNumbersTogether(answer)), list);
 }
 
-// As many lines as a card can hold, and how many more there are.
-function someOf(lines) {
-  const more = "and " + (lines.length - MOST_NAMED + 1) + " more";
-  return lines.length <= MOST_NAMED ? lines : [...lines.slice(0, MOST_NAMED - 1), more];
+/**
+ * As many lines as a card can hold, and how many more there are.
+ * @param {string[]} lines
+ */
+function limitLines(lines) {
+  const more = "and " + (lines.length - MAX_CARD_LINES + 1) + " more";
+  return lines.length <= MAX_CARD_LINES ? lines : [...lines.slice(0, MAX_CARD_LINES - 1), more];
 }
 
-function fillCards() {
-  const made = cardsHere();
-  const texts = made.map((element) => element.outerHTML).join();
-  if (texts !== cardsShown) {
-    cardsShown = texts; // unchanged they stay: a screen reader would read them all again
-    byId("cards").replaceChildren(...made);
+function renderCards() {
+  const cards = [budgetCard(), ...verdictCards()].filter(isPresent);
+  const texts = cards.map((element) => element.outerHTML).join();
+  if (texts !== renderedCards) {
+    renderedCards = texts; // replacing equal cards would make a screen reader read them again
+    byId("cards").replaceChildren(...cards);
   }
 }
 
 function budgetCard() {
-  const rows = ranked(state.setting, state.n).filter((row) => ofRatio(curveOf(row)));
-  const budgets = budgetsAt(state, rows);
+  const rows = rankedRows(state.facet, state.n).filter((row) => hasChosenRatio(curveOf(row)));
+  const budgets = budgetsFor(rows);
   if (!budgets.length) {
     return null;
   }
+  const question = "Which method fits my budgets?";
   if (!rows.length) {
-    return card("Which fits my budgets?", "Nothing was timed at " + state.at + ".", []);
+    return cardElement(question, "Nothing was timed at " + state.at + ".", []);
   }
-  const found = verdict(state.at, state.reference, rows, budgets);
-  return card("Which fits my budgets?", found.answer, found.details);
+  const { answer, details } = recommend(state.at, rows, budgets);
+  return cardElement(question, answer, details);
 }
 
-function cardsHere() {
-  const { costs, against: said } = state.setting;
-  const places = said[state.reference || ""].places;
-  const made = [budgetCard()];
-  const [fast, cost] = [data.questions.fastest, data.questions.cost].map((question) => question + ofAllRatios());
-  if (places[state.n]) {
-    const [fastest, leanest] = places[state.n].map(sentence);
-    const others = Object.keys(places).filter((n) => Number(n) !== state.n);
-    const details = others.map((n) => "n = " + n + ": " + sentence(places[n][0]));
-    made.push(card(fast, "At " + sentence(costs[state.n][0]) + ", " + fastest + ".", details));
-    made.push(payoffCard(), card(cost, leanest, costs[state.n].slice(1).map(sentence)));
-  } else {
-    made.push(card(fast, "Nothing was timed at " + state.at + ".", []), payoffCard());
+/** The cards that Python renders too. */
+function verdictCards() {
+  const { shapes } = state.facet.by_reference[state.reference || ""];
+  const { fastest, cost, whole } = data.questions;
+  const run = data.runs[state.facet.run];
+  const last = cardElement(whole, run.coverage, [run.stability]);
+  if (!shapes[state.n]) {
+    return [cardElement(fastest + allRatiosSuffix(), "Nothing was timed at " + state.at + ".", []), payoffCard(), last];
   }
-  const run = data.runs[state.setting.run];
-  made.push(card(data.questions.whole, run.coverage, [run.trust]));
-  return made.filter(Boolean);
+  const [fastestHere, leanestHere] = shapes[state.n].map(sentence);
+  const [at, ...costLines] = state.facet.costs[state.n].map(sentence);
+  const others = Object.keys(shapes).map(Number).filter((n) => n !== state.n);
+  const details = others.map((n) => "n = " + n + ": " + sentence(shapes[n][0]));
+  return [
+    cardElement(fastest + allRatiosSuffix(), "At " + at + ", " + fastestHere + ".", details),
+    payoffCard(),
+    cardElement(cost + allRatiosSuffix(), leanestHere, costLines),
+    last,
+  ];
 }
 
-// Python's sentences on a place are about every method there, also where the reader has chosen a ratio.
-function ofAllRatios() {
+/** A remark for a chosen ratio: the sentences of Python are about the methods of all ratios. */
+function allRatiosSuffix() {
   return state.ratio === null ? "" : " (of all ratios)";
 }
 
 function payoffCard() {
-  const lines = state.setting.against[state.reference || ""].payoffs;
-  const curves = data.curves.filter((curve) => curve.family === "dct" && ofRatio(curve));
-  const names = new Set(curves.map((curve) => curve.name));
-  const dct = lines.filter(([name]) => names.has(name)).map(([, code]) => sentence(code));
-  return dct.length ? card(data.questions.pays, dct[0] + ".", dct.slice(1)) : null;
+  const names = new Set(data.curves.filter((curve) => curve.family === "dct" && hasChosenRatio(curve)).map((curve) => curve.name));
+  const lines = state.facet.by_reference[state.reference || ""].payoffs.filter(([name]) => names.has(name));
+  const [first, ...others] = lines.map(([, code]) => sentence(code));
+  return first === undefined ? null : cardElement(data.questions.pays, first + ".", others);
 }
 
-// Sentences that stand in the sections, for the curves that are shown.
-function fillSentences() {
-  const setting = state.setting;
-  const names = new Set(data.curves.filter(shown).map((curve) => curve.name));
-  const lines = (pairs) => pairs.filter(([name]) => names.has(name)).map(([, code]) => sentence(code));
-  fillLines("payoffs", lines(setting.against[state.reference || ""].payoffs));
-  fillLines("misfits", lines(setting.misfits));
-  fillLines("scalings", lines(setting.scalings));
-  fillLines("roofs", ranked(setting, state.n).filter((row) => value("rate", row) !== null && shown(curveOf(row))).map(roofLine));
-  fillLines("energy", setting.energy.map(sentence));
-  document.querySelector('[data-say="nearest"]').textContent = setting.nearest[state.n] ? sentence(setting.nearest[state.n]) : "";
-  document.querySelectorAll("[data-run]").forEach((part) => (part.hidden = Number(part.dataset.run) !== setting.run));
-  document.querySelectorAll('[data-say="reference"]').forEach((place) => (place.textContent = state.reference));
-  document.querySelectorAll('[data-say="at"]').forEach((place) => (place.textContent = " at " + state.at));
+/** Fill the sentences inside the sections, for the shown curves. */
+function renderSections() {
+  const facet = state.facet;
+  const names = new Set(data.curves.filter(isShown).map((curve) => curve.name));
+  const linesOf = (/** @type {Line[]} */ lines) => lines.filter(([name]) => names.has(name)).map(([, code]) => sentence(code));
+  const placed = rankedRows(facet, state.n).filter((row) => valueAt("rate", row) !== null && isShown(curveOf(row)));
+  renderList("payoffs", linesOf(facet.by_reference[state.reference || ""].payoffs));
+  renderList("misfits", linesOf(facet.misfits));
+  renderList("scalings", linesOf(facet.scalings));
+  renderList("roofs", placed.map(rooflineSentence));
+  renderList("energy", facet.energy.map(sentence));
+  find('[data-text="nearest"]').textContent = facet.nearest[state.n] ? sentence(facet.nearest[state.n]) : "";
+  findAll("[data-run]").forEach((part) => (part.hidden = Number(part.dataset.run) !== facet.run));
+  findAll('[data-text="reference"]').forEach((element) => (element.textContent = state.reference));
+  findAll('[data-text="at"]').forEach((element) => (element.textContent = " at " + state.at));
 }

@@ -1,57 +1,97 @@
-// The data of the page, and ways to ask it: Python has computed every figure, here they are only unpacked.
+// Reads the data of the page. Python computes every number; these functions only decode them.
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const MICROS = 1e6; // in one: divided by it, and not multiplied by 1e-6, a number stays the one that Python wrote
+const MICROS = 1e6; // dividing by it gives the number that Python wrote; multiplying by 1e-6 may not
 const MEGA = 1e6;
-let data = null;
+/** @type {PageData} */
+let data;
 
-// The text of an embedded block, unpacked where it was compressed.
+/**
+ * The text of an embedded block, decompressed if needed.
+ * @param {string} id
+ * @returns {Promise<string>}
+ */
 async function blockText(id) {
-  const block = document.getElementById(id);
+  const block = /** @type {HTMLScriptElement} */ (byId(id));
   if (block.type !== "application/gzip") {
-    return block.textContent;
+    return block.text;
   }
-  const bytes = Uint8Array.from(window.atob(block.textContent), (character) => character.charCodeAt(0));
+  const bytes = Uint8Array.from(window.atob(block.text), (character) => character.charCodeAt(0));
   const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(unpacked).text();
 }
 
 async function loadData() {
   data = JSON.parse(await blockText("data"));
-  data.settings.forEach(function (setting, number) {
-    setting.number = number;
-    setting.lengths = setting.places.map(([length]) => length);
+  data.facets.forEach(function (facet, number) {
+    facet.number = number;
+    facet.lengths = facet.shapes.map(([length]) => length);
   });
   data.curves.forEach(function (curve, number) {
     curve.number = number;
   });
 }
 
-function partOf(column, row) {
-  return typeof column === "object" ? (column[row] ?? null) : (column ?? null);
+/**
+ * @template {string | number | string[]} T
+ * @param {Column<T> | undefined} column
+ * @param {Row} row
+ * @returns {T | null}
+ */
+function entryOf(column, row) {
+  if (typeof column === "object") {
+    return /** @type {Record<Row, T | null>} */ (column)[row] ?? null;
+  }
+  return /** @type {T | undefined} */ (column) ?? null;
 }
 
-// A value of a column; null where it was not measured. A column with few values is row -> value, one of one value just that.
-function value(name, row) {
-  return partOf(data.rows.columns[name], row);
+/**
+ * The value of a row in a column, or null if it was not measured.
+ * @template {keyof Values} Name
+ * @param {Name} name
+ * @param {Row} row
+ * @returns {Values[Name] | null}
+ */
+function valueAt(name, row) {
+  return entryOf(/** @type {Column<Values[Name]> | undefined} */ (data.rows.columns[name]), row);
 }
 
-function time(name, row) {
-  const found = value(name, row);
-  return found === null ? null : found / MICROS;
+/**
+ * A number that every row has, or that the caller has found in this row.
+ * @param {"curve" | "rank" | "below" | "above" | "rate" | "share" | "intensity" | "smooth"} name
+ * @param {Row} row
+ */
+function numberAt(name, row) {
+  return /** @type {number} */ (valueAt(name, row));
 }
 
+/**
+ * @param {Latency} name
+ * @param {Row} row
+ */
+function secondsAt(name, row) {
+  const micros = valueAt(name, row);
+  return micros === null ? null : micros / MICROS;
+}
+
+/** @param {Row} row */
 function statusOf(row) {
   return data.statuses[Number(data.rows.status[row])];
 }
 
+/** @param {Row} row */
 function curveOf(row) {
-  return data.curves[value("curve", row)];
+  return data.curves[numberAt("curve", row)];
 }
 
-// The rows of a setting at a length, or at all of its lengths.
-function rowsOf(setting, length) {
+/**
+ * The rows of a facet at a length, or at all of its lengths.
+ * @param {Facet} facet
+ * @param {number} [length]
+ */
+function rowsOf(facet, length) {
+  /** @type {Row[]} */
   const rows = [];
-  setting.places.forEach(function ([n, first, count]) {
+  facet.shapes.forEach(function ([n, first, count]) {
     if (length === undefined || n === length) {
       for (let row = first; row < first + count; row += 1) {
         rows.push(row);
@@ -61,85 +101,136 @@ function rowsOf(setting, length) {
   return rows;
 }
 
-// The rows of a setting by curve: for each curve that it has, its row at each of the setting's lengths, or null.
-function curvesOf(setting) {
-  const found = new Map();
-  setting.places.forEach(function ([, first, count], place) {
+/**
+ * The curves of a facet, each with its row at each of the facet's lengths, or null where it has none.
+ * @param {Facet} facet
+ * @returns {[Curve, (Row | null)[]][]}
+ */
+function curvesOf(facet) {
+  /** @type {(Row | null)[][]} */
+  const found = [];
+  facet.shapes.forEach(function ([, first, count], index) {
     for (let row = first; row < first + count; row += 1) {
-      const curve = value("curve", row);
-      if (!found.has(curve)) {
-        found.set(curve, new Array(setting.places.length).fill(null));
-      }
-      found.get(curve)[place] = row;
+      const curve = numberAt("curve", row);
+      found[curve] ??= new Array(facet.shapes.length).fill(null);
+      found[curve][index] = row;
     }
   });
-  return Array.from(found.keys()).sort((a, b) => a - b).map((number) => [data.curves[number], found.get(number)]);
+  return data.curves.filter((curve) => found[curve.number]).map((curve) => [curve, found[curve.number]]);
 }
 
-// One of several known words for a row, written as a character; undefined where it has none.
-function wordOf(name, words, row) {
+/**
+ * The word that a row's letter stands for, or undefined if the row has none.
+ * @param {"stop" | "bound"} name
+ * @param {string[]} words
+ * @param {Row} row
+ */
+function wordAt(name, words, row) {
   return words[ALPHABET.indexOf(data.rows[name][row])];
 }
 
-// By how many bytes the process grew.
-function processOf(row) {
-  const found = value("process", row);
-  return found === null ? null : found * 1024;
+/**
+ * How many bytes the process grew by.
+ * @param {Row} row
+ */
+function processBytes(row) {
+  const kibibytes = valueAt("process", row);
+  return kibibytes === null ? null : kibibytes * 1024;
 }
 
-// How a row compares with the reference: ratio, interval and who wins; null where that cannot be said.
-function against(reference, row) {
-  const found = data.rows.against[reference];
+/**
+ * How a row compares with the reference, or null if the two cannot be compared.
+ * @param {string | null} reference
+ * @param {Row} row
+ * @returns {SpeedupOfRow | null}
+ */
+function speedupOver(reference, row) {
+  const found = data.rows.speedups[reference ?? ""];
   const winner = found ? found.winner[row] : "-";
   if (winner === "-") {
     return null;
   }
-  const part = (name) => partOf(found.columns[name], row);
-  return { ratio: part("ratio"), low: part("low"), high: part("high"), winner: winner };
+  return {
+    ratio: /** @type {number} */ (entryOf(found.columns.ratio, row)),
+    low: entryOf(found.columns.low, row),
+    high: entryOf(found.columns.high, row),
+    winner: /** @type {Winner} */ (winner),
+  };
 }
 
-// What became of the reference at a row's shape; null where it was not in the plan.
+/**
+ * The status of the reference at a row's shape, or null if the reference was not planned there.
+ * @param {string} reference
+ * @param {Row} row
+ */
 function referenceStatus(reference, row) {
-  const found = data.rows.against[reference].reference[row];
-  return found === "-" ? null : data.statuses[Number(found)];
+  const digit = data.rows.speedups[reference].reference[row];
+  return digit === "-" ? null : data.statuses[Number(digit)];
 }
 
-// A sentence from its form and its numbers.
+/**
+ * A sentence from its form and its numbers.
+ * @param {string} code
+ */
 function sentence(code) {
   const [form, ...numbers] = code.split("|");
   return data.forms[Number(form)].map((part, index) => part + (numbers[index] ?? "")).join("");
 }
 
-// The samples of a row in the order taken, each to within a 63rd of their range; null where there are none.
+/**
+ * Why a row has no latency.
+ * @param {Row} row
+ */
+function failureOf(row) {
+  const code = valueAt("failure", row);
+  return code === null ? null : sentence(code);
+}
+
+/**
+ * The samples of a row in the order taken, to within a 63rd of their range, or null if there are none.
+ * @param {Row} row
+ */
 function samplesOf(row) {
-  const code = value("samples", row);
-  if (code === null) {
+  const [code, median] = [valueAt("samples", row), secondsAt("median", row)];
+  if (code === null || median === null) {
     return null;
   }
-  const [low, high, places] = code.split(" ");
-  const median = time("median", row);
+  const [low, high, letters] = code.split(" ");
   return {
     least: median * (1 - Number(low) / 1000),
     greatest: median * (1 + Number(high) / 1000),
-    shares: Array.from(places, (place) => ALPHABET.indexOf(place) / 63),
+    shares: Array.from(letters, (letter) => ALPHABET.indexOf(letter) / 63),
   };
 }
 
-// The share of each stage in a call's time, in the order of data.stages; null where none was taken.
-function splitOf(row) {
-  const code = value("split", row);
-  return code && data.stages.map((_, at) => (ALPHABET.indexOf(code[2 * at]) * 64 + ALPHABET.indexOf(code[2 * at + 1])) / 1000);
+/**
+ * The share of each stage in a call's time, in the order of data.stages, or null if the call was not profiled.
+ * @param {Row} row
+ */
+function stageShares(row) {
+  const code = valueAt("split", row);
+  return code === null
+    ? null
+    : data.stages.map((_, at) => (ALPHABET.indexOf(code[2 * at]) * 64 + ALPHABET.indexOf(code[2 * at + 1])) / 1000);
 }
 
-// Whether a slower row cannot be told apart from a faster one of its place.
-function tied(faster, slower) {
-  const place = value("rank", slower) - value("rank", faster) - 1;
-  const word = (value("ties", faster) || "")[Math.floor(place / 6)];
-  return word !== undefined && ((ALPHABET.indexOf(word) >> (place % 6)) & 1) === 1;
+/**
+ * Whether a slower row is tied with a faster one of its shape.
+ * @param {Row} faster
+ * @param {Row} slower
+ */
+function isTied(faster, slower) {
+  const bit = numberAt("rank", slower) - numberAt("rank", faster) - 1;
+  const letter = (valueAt("ties", faster) ?? "")[Math.floor(bit / 6)];
+  return letter !== undefined && ((ALPHABET.indexOf(letter) >> (bit % 6)) & 1) === 1;
 }
 
-// The ranked rows of a place, fastest first; controls and what was not timed have no rank.
-function ranked(setting, length) {
-  const rows = rowsOf(setting, length).filter((row) => value("rank", row) !== null);
-  return rows.sort((a, b) => value("rank", a) - value("rank", b));
+/**
+ * The ranking of a shape, fastest first. Controls and rows without a latency have no rank.
+ * @param {Facet} facet
+ * @param {number} length
+ */
+function rankedRows(facet, length) {
+  const rows = rowsOf(facet, length).filter((row) => valueAt("rank", row) !== null);
+  return rows.sort((a, b) => numberAt("rank", a) - numberAt("rank", b));
 }

@@ -1,33 +1,42 @@
-// What a row opens to: how to measure it again, what went wrong, and its samples.
+// What a row of the table opens to: the command that measures it again, its failure, its warnings and its samples.
+
+/** @param {Row} row */
 function rowDetails(row) {
-  const command = "dctbench run " + curveOf(row).flags + " --seq " + lengthOf(row) + " " + settingOf(row).flags;
+  const command = "dctbench run " + curveOf(row).flags + " --seq " + lengthOf(row) + " " + facetOf(row).flags;
+  /** @type {HTMLElement[]} */
   const parts = [make("p", {}, make("code", {}, command))];
-  const failure = value("failure", row);
+  const failure = failureOf(row);
   if (failure !== null) {
-    parts.push(make("p", {}, sentence(failure)));
+    parts.push(make("p", {}, failure));
   }
-  const warnings = (value("warnings", row) || []).map((code) => make("li", {}, sentence(code)));
+  const warnings = (valueAt("warnings", row) || []).map((code) => make("li", {}, sentence(code)));
   if (warnings.length) {
     parts.push(make("ul", {}, ...warnings));
   }
   const samples = samplesOf(row);
   if (samples !== null) {
-    const [shown, many] = [samples.shares.length, value("count", row)];
-    const which = shown < many ? shown + " of " + many + " samples" : many + " samples";
-    const words = which + " in the order taken, " + secondsWords(samples.least) + " to " + secondsWords(samples.greatest);
-    parts.push(make("figure", { class: "samples" }, sampleStrip(samples.shares, words), make("figcaption", {}, words)));
+    const [drawn, total] = [samples.shares.length, valueAt("count", row) ?? 0];
+    const which = drawn < total ? drawn + " of " + total + " samples" : total + " samples";
+    const range = formatSeconds(samples.least) + " to " + formatSeconds(samples.greatest);
+    const caption = which + " in the order taken, " + range;
+    parts.push(make("figure", { class: "samples" }, sampleStrip(samples.shares, caption), make("figcaption", {}, caption)));
   }
   return make("div", {}, ...parts);
 }
 
-// The samples as dots from left to right in the order taken: one path, however many they are.
-function sampleStrip(shares, words) {
-  const [width, height, edge] = [600, 60, 4]; // as the drawing in sections/results.html.j2 has it
-  const x = (at) => edge + (shares.length > 1 ? (at / (shares.length - 1)) * (width - 2 * edge) : width / 2);
-  const y = (share) => height - edge - share * (height - 2 * edge);
+/**
+ * The samples as dots from left to right in the order taken. All dots are one path, which is quick for any number.
+ * @param {number[]} shares of the range of the samples
+ * @param {string} caption
+ */
+function sampleStrip(shares, caption) {
+  const [width, height, edge] = [600, 60, 4]; // as in the viewBox in sections/results.html.j2
+  const x = (/** @type {number} */ at) => edge + (shares.length > 1 ? (at / (shares.length - 1)) * (width - 2 * edge) : width / 2);
+  const y = (/** @type {number} */ share) => height - edge - share * (height - 2 * edge);
   const dots = shares.map((share, at) => "M" + x(at).toFixed(1) + " " + y(share).toFixed(1) + "h0").join("");
-  const svg = byId("strip").content.firstElementChild.cloneNode(true);
-  svg.setAttribute("aria-label", words);
-  svg.querySelector("path").setAttribute("d", dots);
+  const template = /** @type {HTMLTemplateElement} */ (byId("strip"));
+  const svg = /** @type {SVGElement} */ (document.importNode(template.content, true).firstElementChild);
+  svg.setAttribute("aria-label", caption);
+  svg.querySelector("path")?.setAttribute("d", dots);
   return svg;
 }

@@ -1,59 +1,82 @@
-// The results of the table as files, with the digits that the page has; raw samples are what `dctbench export` writes.
+// Downloads the rows of the table, with the digits that the page has. `dctbench export` writes raw samples.
 function downloadButtons() {
-  const button = (text, make_) => make("button", { type: "button", onclick: make_ }, text);
   return [
-    button("Download CSV", () => download("dctbench-results.csv", "text/csv", csvText(records()))),
-    button("Download JSON", () => download("dctbench-results.json", "application/json", JSON.stringify(records(), null, 1))),
+    make("button", { type: "button", onclick: downloadCsv }, "Download CSV"),
+    make("button", { type: "button", onclick: downloadJson }, "Download JSON"),
   ];
 }
 
-function records() {
-  return listed.map(function (row) {
-    const setting = settingOf(row);
-    const median = time("median", row);
-    const end = (name, sign) => (median === null ? null : digits(median * (1 + (sign * value(name, row)) / 1000)));
-    const speedup = against(state.reference, row);
-    return Object.assign(
-      { run: data.runs[setting.run].id, implementation: curveOf(row).method, ratio: curveOf(row).ratio, seq_len: lengthOf(row) },
-      setting.axes,
-      {
-        status: statusOf(row),
-        latency_s: digits(median),
-        latency_low_s: end("below", -1),
-        latency_high_s: end("above", 1),
-        p95_s: digits(time("p95", row)),
-        p99_s: digits(time("p99", row)),
-        p99_high_s: digits(time("p99_high", row)),
-        samples: value("count", row) || 0,
-        reference: state.reference,
-        times_as_fast: speedup ? speedup.ratio : null,
-        memory_B: memoryOf(row),
-        memory_process_B: processOf(row),
-        flops: value("flops", row) === null ? null : digits(value("flops", row) * MEGA),
-        error_smooth: value("smooth", row),
-        error_noise: value("noise", row),
-        message: value("failure", row) === null ? null : sentence(value("failure", row)),
-      },
-    );
-  });
+function downloadCsv() {
+  download("dctbench-results.csv", "text/csv", csvText(listedRows.map(recordOf)));
 }
 
-function digits(number) {
+function downloadJson() {
+  download("dctbench-results.json", "application/json", JSON.stringify(listedRows.map(recordOf), null, 1));
+}
+
+/**
+ * @param {Row} row
+ * @returns {Record<string, string | number | null>}
+ */
+function recordOf(row) {
+  const facet = facetOf(row);
+  const curve = curveOf(row);
+  const median = secondsAt("median", row);
+  const end = (/** @type {"below" | "above"} */ name, /** @type {number} */ sign) =>
+    median === null ? null : rounded(median * (1 + (sign * numberAt(name, row)) / 1000));
+  const flops = valueAt("flops", row);
+  return {
+    run: data.runs[facet.run].id,
+    implementation: curve.method,
+    ratio: curve.ratio,
+    seq_len: lengthOf(row),
+    ...facet.axes,
+    status: statusOf(row),
+    latency_s: rounded(median),
+    latency_low_s: end("below", -1),
+    latency_high_s: end("above", 1),
+    p95_s: rounded(secondsAt("p95", row)),
+    p99_s: rounded(secondsAt("p99", row)),
+    p99_high_s: rounded(secondsAt("p99_high", row)),
+    samples: valueAt("count", row) || 0,
+    reference: state.reference,
+    times_as_fast: speedupRatio(row),
+    memory_B: measuredMemory(row),
+    memory_process_B: processBytes(row),
+    flops: flops === null ? null : rounded(flops * MEGA),
+    error_smooth: valueAt("smooth", row),
+    error_noise: valueAt("noise", row),
+    message: failureOf(row),
+  };
+}
+
+/** @param {number | null} number */
+function rounded(number) {
   return number === null ? null : Number(number.toPrecision(7));
 }
 
-function csvText(found) {
-  const names = Object.keys(found[0] || {});
-  return [names, ...found.map((one) => names.map((name) => one[name]))].map((cells) => cells.map(csvCell).join(",") + "\r\n").join("");
+/** @param {Record<string, string | number | null>[]} records */
+function csvText(records) {
+  const names = Object.keys(records[0] || {});
+  const lines = [names, ...records.map((record) => names.map((name) => record[name]))];
+  return lines.map((cells) => cells.map(csvCell).join(",") + "\r\n").join("");
 }
 
-// A text that a spreadsheet would take for a formula is made a text again.
+/**
+ * A cell. An apostrophe keeps a spreadsheet from running a text as a formula.
+ * @param {string | number | null} given
+ */
 function csvCell(given) {
   const text = given === null ? "" : String(given);
   const safe = typeof given === "string" && /^[=+\-@\t\r]/.test(text) ? "'" + text : text;
   return /[",\r\n]/.test(safe) ? '"' + safe.replace(/"/g, '""') + '"' : safe;
 }
 
+/**
+ * @param {string} name of the file
+ * @param {string} type
+ * @param {string} text
+ */
 function download(name, type, text) {
   const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: type })), download: name });
   link.click();

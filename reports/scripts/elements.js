@@ -1,41 +1,84 @@
-// Small ways to make and fill elements; texts are always texts, never markup.
-function make(tag, attributes, ...children) {
+// Makes and finds elements. Texts are always inserted as text, never as markup.
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, unknown>} [attributes] `on...` adds a listener; null and false leave the attribute out
+ * @param {...(Node | string | null)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  Object.entries(attributes || {}).forEach(function ([name, given]) {
-    if (name.startsWith("on")) {
-      element.addEventListener(name.slice(2), given);
+  Object.entries(attributes).forEach(function ([name, given]) {
+    if (typeof given === "function") {
+      element.addEventListener(name.slice(2), /** @type {EventListener} */ (given));
     } else if (given !== null && given !== false) {
-      element.setAttribute(name, given === true ? "" : given);
+      element.setAttribute(name, given === true ? "" : String(given));
     }
   });
   element.append(...children.filter((child) => child !== null));
   return element;
 }
 
-// A sentence whose numbers and ranges stay on one line: a browser would break 3e-07 and (7.61-90.7) after the hyphen.
-function unbroken(text) {
-  return text.split(/(\(?[\d.]{1,12}[ex]?-[\d.]{1,12}x?\)?)/).map((part, i) => (i % 2 ? make("span", { class: "number" }, part) : part));
+/**
+ * A sentence whose numbers and ranges stay on one line: a browser would break 3e-07 and (7.61-90.7) after the hyphen.
+ * @param {string} text
+ */
+function keepNumbersTogether(text) {
+  const parts = text.split(/(\(?[\d.]{1,12}[ex]?-[\d.]{1,12}x?\)?)/);
+  return parts.map((part, index) => (index % 2 ? make("span", { class: "number" }, part) : part));
 }
 
+/** @param {string} id */
 function byId(id) {
-  return document.getElementById(id);
+  return find("#" + id);
 }
 
-// A list as Python renders it, with the lines that are too many behind a button.
-const MOST_LINES = 12;
+/**
+ * The first element that matches, which must exist.
+ * @param {string} selector
+ * @param {ParentNode} [within]
+ */
+function find(selector, within = document) {
+  const element = within.querySelector(selector);
+  if (!(element instanceof HTMLElement)) {
+    throw new Error("the page has no " + selector);
+  }
+  return element;
+}
 
-function fillLines(id, lines) {
-  const place = document.querySelector('[data-lines="' + id + '"]');
-  const item = (line) => make("li", {}, ...unbroken(line + "."));
+/**
+ * @param {string} selector
+ * @param {ParentNode} [within]
+ * @returns {HTMLElement[]}
+ */
+function findAll(selector, within = document) {
+  return Array.from(within.querySelectorAll(selector));
+}
+
+/** The element that has the focus, or null. */
+function focusedElement() {
+  return document.activeElement instanceof HTMLElement ? document.activeElement : null;
+}
+
+const MAX_LINES = 12;
+
+/**
+ * Fill a list that Python renders too. Lines beyond MAX_LINES are folded.
+ * @param {string} id
+ * @param {string[]} lines
+ */
+function renderList(id, lines) {
+  const list = find('[data-list="' + id + '"]');
+  const item = (/** @type {string} */ line) => make("li", {}, ...keepNumbersTogether(line + "."));
   const parts = [];
   if (!lines.length) {
-    parts.push(make("p", { class: "note" }, place.dataset.nothing));
+    parts.push(make("p", { class: "note" }, list.dataset.empty ?? ""));
   } else {
-    parts.push(make("ul", {}, ...lines.slice(0, MOST_LINES).map(item)));
+    parts.push(make("ul", {}, ...lines.slice(0, MAX_LINES).map(item)));
   }
-  if (lines.length > MOST_LINES) {
-    const more = make("ul", {}, ...lines.slice(MOST_LINES).map(item));
-    parts.push(make("details", { class: "more" }, make("summary", {}, "And " + (lines.length - MOST_LINES) + " more"), more));
+  if (lines.length > MAX_LINES) {
+    const more = make("ul", {}, ...lines.slice(MAX_LINES).map(item));
+    parts.push(make("details", { class: "more" }, make("summary", {}, "And " + (lines.length - MAX_LINES) + " more"), more));
   }
-  place.replaceChildren(...parts);
+  list.replaceChildren(...parts);
 }

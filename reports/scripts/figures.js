@@ -1,107 +1,133 @@
-// Draws what is in sight: a chart is drawn when it comes into view, and again only when what it shows has changed.
-const OPTIONS = { displayModeBar: false, showSendToCloud: false, responsive: true };
-const MOST_ELEMENTS = 6000;
+// Draws the charts. A chart is drawn when it becomes visible, and again only when its content has changed.
+const PLOTLY_CONFIG = { displayModeBar: false, showSendToCloud: false, responsive: true };
+const MAX_ELEMENTS = 6000;
 const PAPER_WIDTH = 680; // px between the margins of an A4 page
-const narrow = window.matchMedia("(max-width: 40rem)");
-const inSight = new Set();
-const stale = new Set();
+const narrowScreen = window.matchMedia("(max-width: 40rem)");
+/** @type {Set<HTMLElement>} */
+const visibleFigures = new Set();
+/** @type {Set<HTMLElement>} */
+const staleFigures = new Set();
 let printing = false;
 
-function color(name) {
+/** @param {string} name of a custom property, such as --ink */
+function cssColor(name) {
   return window.getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function axis(given) {
-  return Object.assign({ gridcolor: color("--line"), zeroline: false, automargin: true }, given);
+/** @param {PlotlyAxis} axis */
+function themedAxis(axis) {
+  return { gridcolor: cssColor("--line"), zeroline: false, automargin: true, ...axis };
 }
 
-function themed(layout) {
-  const legend = narrow.matches || printing ? { orientation: "h", y: -0.3 } : { x: 1.02, y: 1 };
-  return Object.assign({ showlegend: false }, layout, {
+/**
+ * @param {PlotlyLayout} layout
+ * @returns {PlotlyLayout}
+ */
+function themedLayout(layout) {
+  const legend = narrowScreen.matches || printing ? { orientation: "h", y: -0.3 } : { x: 1.02, y: 1 };
+  return {
+    showlegend: false,
+    ...layout,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: color("--ink"), family: "system-ui, sans-serif", size: 13 },
+    font: { color: cssColor("--ink"), family: "system-ui, sans-serif", size: 13 },
     margin: { l: 60, r: 16, t: 12, b: 48 },
     legend: legend,
-    xaxis: axis(layout.xaxis),
-    yaxis: axis(layout.yaxis),
-  });
+    xaxis: themedAxis(layout.xaxis),
+    yaxis: themedAxis(layout.yaxis),
+  };
 }
 
-// The figure of an element: drawn from the columns, or one that Python has made.
-function figureOf(element, width) {
-  const chart = CHARTS[element.dataset.figure];
-  return chart ? chart(width) : data.figures[element.dataset.figure];
+/**
+ * The chart of an element: made here from the columns, or by Python.
+ * @param {string} name
+ * @param {number} width
+ */
+function chartOf(name, width) {
+  const makeChart = CHARTS[name];
+  return makeChart ? makeChart(width) : data.figures[name];
 }
 
-function draw(element) {
-  stale.delete(element);
+/** @param {HTMLElement} element */
+function drawFigure(element) {
+  staleFigures.delete(element);
   element.removeAttribute("aria-busy");
-  const place = placeOf(element);
-  const frame = element.closest(".frame") || place;
-  const width = printing ? PAPER_WIDTH : place.clientWidth;
-  const figure = figureOf(element, width);
-  const missing = document.querySelector('[data-missing="' + element.id + '"]');
-  const empty = typeof figure === "string";
-  if (missing) {
-    missing.textContent = empty ? figure : figure.note || "";
-    missing.hidden = missing.textContent === "";
-    frame.hidden = empty;
-  }
-  if (empty) {
+  const container = containerOf(element);
+  const frame = find(".frame", container);
+  const note = find('[data-note="' + element.id + '"]');
+  const width = printing ? PAPER_WIDTH : container.clientWidth;
+  const chart = chartOf(element.id, width);
+  const empty = typeof chart === "string";
+  note.textContent = empty ? chart : chart.note || "";
+  note.hidden = note.textContent === "";
+  frame.hidden = empty;
+  if (empty || !window.Plotly) {
     return;
   }
-  const layout = themed(figure.layout);
+  const layout = themedLayout(chart.layout);
+  const scrolls = layout.width !== undefined && layout.width > width;
   element.style.height = layout.height ? layout.height + "px" : "";
-  element.style.width = layout.width && layout.width > width ? layout.width + "px" : "";
+  element.style.width = scrolls ? layout.width + "px" : "";
   layout.width = printing ? PAPER_WIDTH : layout.width;
-  const wide = Boolean(element.style.width);
-  wide ? frame.setAttribute("tabindex", "0") : frame.removeAttribute("tabindex");
-  window.Plotly.react(element, figure.data, layout, OPTIONS).then(() => name(element, figure));
+  if (scrolls) {
+    frame.setAttribute("tabindex", "0"); // so that the keyboard can scroll it
+  } else {
+    frame.removeAttribute("tabindex");
+  }
+  window.Plotly.react(element, chart.data, layout, PLOTLY_CONFIG).then(() => finishFigure(element, chart));
 }
 
-// What a screen reader says of a chart, and what a click in it does.
-function name(element, figure) {
+/**
+ * Name a drawn chart for screen readers, and listen to clicks on it.
+ * @param {HTMLElement} element
+ * @param {Chart} chart
+ */
+function finishFigure(element, chart) {
   const svg = element.querySelector("svg");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", byId("h-" + element.id).textContent);
-  element.removeAllListeners("plotly_click");
-  if (figure.clicked) {
-    element.on("plotly_click", (event) => figure.clicked(event.points[0]));
+  svg?.setAttribute("role", "img");
+  svg?.setAttribute("aria-label", byId("h-" + element.id).textContent ?? "");
+  const plot = /** @type {PlotlyElement} */ (element);
+  const clicked = chart.clicked;
+  plot.removeAllListeners("plotly_click");
+  if (clicked) {
+    plot.on("plotly_click", (event) => clicked(event.points[0]));
   }
 }
 
-function figures() {
-  return Array.from(document.querySelectorAll("[data-figure]"));
+function figureElements() {
+  return findAll("[data-figure]");
 }
 
-// What holds a chart and what stands for it when there is none: an empty chart has no size to be seen by.
-function placeOf(element) {
-  return element.closest("[data-watch]") || element;
+/**
+ * What holds a chart and its note. This is what is watched: an empty chart has no size and never becomes visible.
+ * @param {HTMLElement} element
+ */
+function containerOf(element) {
+  return /** @type {HTMLElement} */ (element.closest("[data-watch]"));
 }
 
-function drawStale() {
+function drawStaleFigures() {
   if (window.Plotly) {
-    figures().filter((element) => stale.has(element) && inSight.has(element)).forEach(draw);
+    figureElements().filter((element) => staleFigures.has(element) && visibleFigures.has(element)).forEach(drawFigure);
   }
 }
 
-// What a chart out of sight still shows is no longer so: it says that it is to be drawn again.
-function redraw() {
-  figures().forEach(function (element) {
-    stale.add(element);
+/** Mark every chart as out of date, and draw the visible ones again. */
+function redrawFigures() {
+  figureElements().forEach(function (element) {
+    staleFigures.add(element);
     element.setAttribute("aria-busy", "true");
   });
-  drawStale();
+  drawStaleFigures();
 }
 
-// A long document is slow: charts out of sight are taken out of it, and drawn again when they are come back to.
-function clearUnseen() {
-  const drawn = figures().filter((element) => element.firstElementChild && !inSight.has(element));
-  if (document.getElementsByTagName("*").length > MOST_ELEMENTS) {
+/** Remove invisible charts from a document that has become large, because a large document is slow. */
+function purgeHiddenFigures() {
+  const drawn = figureElements().filter((element) => element.firstElementChild && !visibleFigures.has(element));
+  if (document.getElementsByTagName("*").length > MAX_ELEMENTS) {
     drawn.forEach(function (element) {
-      window.Plotly.purge(element);
-      stale.add(element);
+      window.Plotly?.purge(element);
+      staleFigures.add(element);
     });
   }
 }
@@ -109,55 +135,61 @@ function clearUnseen() {
 function watchFigures() {
   const watcher = new IntersectionObserver(function (entries) {
     entries.forEach(function (entry) {
-      const element = byId(entry.target.dataset.watch || entry.target.id);
-      entry.isIntersecting ? inSight.add(element) : inSight.delete(element);
+      const element = find("[data-figure]", entry.target);
+      if (entry.isIntersecting) {
+        visibleFigures.add(element);
+      } else {
+        visibleFigures.delete(element);
+      }
     });
-    drawStale();
-    clearUnseen();
+    drawStaleFigures();
+    purgeHiddenFigures();
   });
-  figures().forEach((element) => watcher.observe(placeOf(element)));
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  narrow.addEventListener("change", redraw);
-  window.addEventListener("beforeprint", () => onPaper(true));
-  window.addEventListener("afterprint", () => onPaper(false));
+  figureElements().forEach((element) => watcher.observe(containerOf(element)));
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawFigures);
+  narrowScreen.addEventListener("change", redrawFigures);
+  window.addEventListener("beforeprint", () => setPrinting(true));
+  window.addEventListener("afterprint", () => setPrinting(false));
 }
 
-// Paper is light and as wide as it is; every chart is drawn for it, seen or not.
-function onPaper(given) {
+/**
+ * Draw every chart for paper, which is light and has a fixed width, or go back to the screen.
+ * @param {boolean} given
+ */
+function setPrinting(given) {
   printing = given;
   document.documentElement.classList.toggle("paper", given);
   if (given) {
-    figures().forEach(draw);
-    fillPrinted();
+    figureElements().forEach(drawFigure);
+    fillPrintedTable();
   } else {
-    redraw();
-    emptyPrinted();
+    redrawFigures();
+    restoreTable();
   }
 }
 
-// The methods as buttons under each chart: pressed is shown, and what is hidden in one chart is hidden in all.
-function fillLegends() {
-  const curves = curvesOf(state.setting).map(([curve]) => curve).filter(ofRatio);
-  const here = new Set(ranked(state.setting, state.n).map((row) => curveOf(row)));
-  document.querySelectorAll("[data-legend]").forEach(function (legend) {
-    const focused = legend.contains(document.activeElement) ? document.activeElement.value : null;
-    const named = legend.dataset.legend === "pareto" ? curves.filter((curve) => here.has(curve)) : curves;
-    legend.replaceChildren(...named.map(legendButton));
-    const again = focused && Array.from(legend.children).find((button) => button.value === focused);
-    if (again) {
-      again.focus();
-    }
+/** Fill the legends: a button for each curve, which hides or shows it in all charts. */
+function renderLegends() {
+  const curves = curvesOf(state.facet).map(([curve]) => curve).filter(hasChosenRatio);
+  const ranked = new Set(rankedRows(state.facet, state.n).map((row) => curveOf(row)));
+  findAll("[data-legend]").forEach(function (legend) {
+    const focused = focusedElement();
+    const name = focused instanceof HTMLButtonElement && legend.contains(focused) ? focused.value : null;
+    const listed = legend.dataset.legend === "pareto" ? curves.filter((curve) => ranked.has(curve)) : curves;
+    const buttons = listed.map(legendButton);
+    legend.replaceChildren(...buttons);
+    buttons.find((button) => button.value === name)?.focus();
   });
 }
 
+/** @param {Curve} curve */
 function legendButton(curve) {
   const look = lookOf(curve);
   const pressed = String(!state.hidden.has(curve.name));
   const toggle = () => toggleCurve(curve.name);
-  const button = make("button", { type: "button", value: curve.name, "aria-pressed": pressed, onclick: toggle });
-  const sample = make("span", { class: "sample " + (look.dash === "solid" ? "" : "broken") });
+  const sample = make("span", { class: look.dash === "solid" ? "sample" : "sample broken" });
   sample.style.borderTopColor = look.color;
   sample.style.borderTopWidth = look.width + "px";
-  button.append(sample, curve.name);
-  return button;
+  const attributes = { type: "button", value: curve.name, "aria-pressed": pressed, onclick: toggle };
+  return make("button", attributes, sample, curve.name);
 }

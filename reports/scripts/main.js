@@ -1,4 +1,5 @@
-// Starts the page. The rest of the script only declares.
+// Starts the page. The other scripts only declare.
+/** @type {Record<string, ChartMaker>} */
 const CHARTS = {
   latency: latencyChart,
   speedup: speedupChart,
@@ -8,45 +9,50 @@ const CHARTS = {
   roofline: rooflineChart,
 };
 
-// Show what the hash says: text at once, charts as far as they are in sight.
-function apply() {
+/** Show what the hash says: texts at once, charts when they are visible. */
+function render() {
   readHash();
-  state = settle();
-  fillBar();
-  fillToggles();
-  fillCards();
-  fillSentences();
-  fillLegends();
-  fillTable();
-  redraw();
+  state = resolveState();
+  renderBar();
+  renderToggles();
+  renderCards();
+  renderSections();
+  renderLegends();
+  renderTable();
+  redrawFigures();
 }
 
-// plotly.js follows the page's own script, so that text and table do not wait for it; compressed, it is unpacked first.
+/** Load plotly.js. It comes after this script in the page, so that texts and table do not wait for it. */
 async function loadPlotly() {
-  if (byId("plotly")) {
+  if (document.getElementById("plotly")) {
     document.body.append(make("script", {}, await blockText("plotly")));
   }
-  drawStale();
+  drawStaleFigures();
 }
 
 async function start() {
   await loadData();
-  findPlaces();
+  indexRows();
   document.documentElement.classList.add("scripted");
   byId("bar").hidden = false;
-  byId("filters").open = !narrow.matches;
+  /** @type {HTMLDetailsElement} */ (byId("filters")).open = !narrowScreen.matches;
   buildTable();
   watchFigures();
-  apply();
+  render();
   window.addEventListener("popstate", function () {
-    apply();
-    byId("find").value = state.find; // also where it is being typed in: "back" takes the words back
+    render();
+    // renderTable leaves a search field with the focus alone, but "back" changes the search too.
+    /** @type {HTMLInputElement} */ (byId("find")).value = state.find;
   });
-  document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", loadPlotly) : await loadPlotly();
+  if (document.readyState === "loading") {
+    document.addEventListener("DOMContentLoaded", loadPlotly);
+  } else {
+    await loadPlotly();
+  }
 }
 
-start().catch(function (problem) {
+start().catch(function (/** @type {Error} */ problem) {
   byId("problem").hidden = false;
   byId("problem").textContent =
-    "The charts could not be made: " + problem.message + ". The verdicts and the first results stand here without them.";
+    "The charts could not be drawn: " + problem.message + ". The verdicts and the first results do not need them.";
 });

@@ -1,37 +1,41 @@
-// How near to what the machine can do: achieved FLOP/s against FLOPs per byte, under the ceilings measured there.
+// Achieved FLOP/s against FLOP per byte, below the measured ceilings of the machine.
 const GIGA = 1e9;
-const BEYOND = 2; // how far the ceilings reach beyond the outermost marks, as a factor
+const CEILING_MARGIN = 2; // the ceilings extend beyond the outermost marks by this factor
 
-function roofWords(row) {
-  const words = {
-    rate: countWords(value("rate", row) * GIGA, "FLOP/s"),
-    share: percentWords(value("share", row)),
-    ceiling: wordOf("bound", data.roof.ceilings, row),
-    intensity: threeDigits(value("intensity", row)),
-  };
-  return data.roof.words.replace(/\{(\w+)\}/g, (_, name) => words[name]);
+/** @param {Row} row */
+function rooflineText(row) {
+  return fill(data.roof.template, {
+    rate: formatCount(numberAt("rate", row) * GIGA, "FLOP/s"),
+    share: formatPercent(numberAt("share", row)),
+    ceiling: wordAt("bound", data.roof.ceilings, row),
+    intensity: formatThreeDigits(numberAt("intensity", row)),
+  });
 }
 
-function roofLine(row) {
-  return curveOf(row).name + ": " + roofWords(row);
+/** @param {Row} row */
+function rooflineSentence(row) {
+  return curveOf(row).name + ": " + rooflineText(row);
 }
 
+/** @type {ChartMaker} */
 function rooflineChart() {
-  const curves = curvesShown()
-    .map(([curve, rows]) => [curve, rows.filter((row) => row !== null && value("rate", row) !== null)])
-    .filter(([, rows]) => rows.length);
+  const curves = drawnCurves().flatMap(function ([curve, all]) {
+    const rows = all.filter(isPresent).filter((row) => valueAt("rate", row) !== null);
+    return rows.length ? [{ curve: curve, rows: rows }] : [];
+  });
   if (!curves.length) {
-    return nothing("stands under measured ceilings");
+    return emptyReason("has measured ceilings");
   }
-  const rows = curves.flatMap(([, found]) => found);
-  const ridges = state.setting.ceilings.map(([compute, bandwidth]) => compute / bandwidth);
-  const places = rows.map((row) => value("intensity", row)).concat(ridges);
-  const ends = [least(places) / BEYOND, greatest(places) * BEYOND];
-  const ceilings = state.setting.ceilings.flatMap((roof) => ceilingTraces(roof, ends));
-  const rates = rows.map((row) => value("rate", row) * GIGA).concat(ceilings.flatMap((trace) => trace.y));
+  const rows = curves.flatMap((found) => found.rows);
+  const ridges = state.facet.ceilings.map(([compute, bandwidth]) => compute / bandwidth);
+  const intensities = rows.map((row) => numberAt("intensity", row)).concat(ridges);
+  /** @type {[number, number]} */
+  const ends = [minimum(intensities) / CEILING_MARGIN, maximum(intensities) * CEILING_MARGIN];
+  const ceilings = state.facet.ceilings.flatMap((ceiling) => ceilingTraces(ceiling, ends));
+  const rates = rows.map((row) => numberAt("rate", row) * GIGA).concat(ceilings.flatMap((trace) => trace.y));
   return {
-    note: leftOut(),
-    data: ceilings.concat(curves.map(([curve, found]) => roofTrace(curve, found))),
+    note: omittedNote(),
+    data: [...ceilings, ...curves.map((found) => rooflineTrace(found.curve, found.rows))],
     layout: {
       xaxis: countAxis(ends, "FLOP per byte"),
       yaxis: countAxis(rates, "achieved rate", "FLOP/s"),
@@ -39,40 +43,58 @@ function rooflineChart() {
   };
 }
 
-// The memory's slope up to the ridge, and from there the flat ceiling of the products.
+/**
+ * The slope of the memory bandwidth up to the ridge, and the flat ceiling of the compute rate from there on.
+ * @param {[number, number]} ceilings FLOP/s and bytes/s
+ * @param {[number, number]} ends of the horizontal axis
+ */
 function ceilingTraces([compute, bandwidth], [low, high]) {
   const ridge = compute / bandwidth;
-  const memory = "memory: " + countWords(bandwidth, "B/s");
-  const product = "compute: " + countWords(compute, "FLOP/s");
-  const line = (name, x, y, dash, text, place) => ({
+  const memory = "memory: " + formatCount(bandwidth, "B/s");
+  const product = "compute: " + formatCount(compute, "FLOP/s");
+  return [
+    ceilingTrace(memory, [low, ridge], [low * bandwidth, compute], "dash", { text: [memory, ""], textposition: "middle right" }),
+    ceilingTrace(product, [ridge, high], [compute, compute], "solid", { text: ["", product], textposition: "top left" }),
+  ];
+}
+
+/**
+ * @param {string} name
+ * @param {number[]} x
+ * @param {number[]} y
+ * @param {string} dash
+ * @param {{ text: string[], textposition: string }} label
+ */
+function ceilingTrace(name, x, y, dash, label) {
+  return {
     type: "scatter",
     mode: "lines+text",
     name: name,
     x: x,
     y: y,
-    text: text,
-    textposition: place,
-    textfont: { color: LIMIT, size: 12 },
+    ...label,
+    textfont: { color: LIMIT_COLOR, size: 12 },
     hoverinfo: "name",
-    line: { color: LIMIT, dash: dash, width: 2 },
-  });
-  return [
-    line(memory, [low, ridge], [low * bandwidth, compute], "dash", [memory, ""], "middle right"),
-    line(product, [ridge, high], [compute, compute], "solid", ["", product], "top left"),
-  ];
+    line: { color: LIMIT_COLOR, dash: dash, width: 2 },
+  };
 }
 
-function roofTrace(curve, rows) {
+/**
+ * The marks of a curve, larger with n.
+ * @param {Curve} curve
+ * @param {Row[]} rows
+ */
+function rooflineTrace(curve, rows) {
   const look = lookOf(curve);
-  const lengths = state.setting.lengths;
+  const lengths = state.facet.lengths;
   const steps = Math.max(1, lengths.length - 1);
   return {
     type: "scatter",
     mode: "lines+markers",
     name: plotText(curve.name),
-    x: rows.map((row) => value("intensity", row)),
-    y: rows.map((row) => value("rate", row) * GIGA),
-    customdata: rows.map((row) => [lengthOf(row), roofWords(row)]),
+    x: rows.map((row) => numberAt("intensity", row)),
+    y: rows.map((row) => numberAt("rate", row) * GIGA),
+    customdata: rows.map((row) => [lengthOf(row), rooflineText(row)]),
     hovertemplate: "%{fullData.name}<br>n = %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
     line: { color: look.color, width: 0.75 * look.width, dash: look.dash },
     marker: {

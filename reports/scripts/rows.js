@@ -1,95 +1,100 @@
-// Which results the table holds, in which columns and order; `rem` is how wide a column is.
+// Which rows and columns the table has, and in which order.
+/** @type {TableColumn[]} */
 const COLUMNS = [
-  { name: "case", rem: 9.25, title: "case", sort: (row) => value("curve", row), words: (row) => curveOf(row).name },
-  { name: "setting", rem: 13, title: "setting", sort: (row) => settingOf(row).number, words: settingWords, every: true },
-  { name: "n", rem: 4.5, title: "n", sort: lengthOf, words: (row) => String(lengthOf(row)) },
-  { name: "p50", rem: 9.25, title: "p50 ±CI", sort: (row) => value("median", row), words: latencyWords },
-  { name: "p95", rem: 5, title: "p95", sort: (row) => value("p95", row), words: (row) => timeWords("p95", row) },
-  { name: "p99", rem: 5, title: "p99", sort: (row) => value("p99", row), words: (row) => timeWords("p99", row), rare: "p99" },
-  { name: "speedup", rem: 5.25, title: "vs ", sort: (row) => ratioOf(row), words: (row) => speedupWords(state.reference, row) },
-  { name: "memory", rem: 5.25, title: "memory", sort: memoryOf, words: memoryWords },
-  { name: "process", rem: 5.25, title: "process", sort: processOf, words: processWords, rare: "process" },
-  { name: "flops", rem: 6.5, title: "FLOPs", sort: (row) => value("flops", row), words: flopsWords },
-  { name: "smooth", rem: 7, title: "error, smooth", sort: (row) => value("smooth", row), words: smoothWords },
-  { name: "noise", rem: 6.25, title: "error, noise", sort: (row) => value("noise", row), words: noiseWords },
-  { name: "samples", rem: 8.5, title: "samples", sort: (row) => value("count", row), words: samplesWords },
+  { name: "case", rem: 9.25, title: "case", key: (row) => valueAt("curve", row), text: (row) => curveOf(row).name },
+  { name: "facet", rem: 13, title: "facet", key: (row) => facetOf(row).number, text: facetLabel, facets: true },
+  { name: "n", rem: 4.5, title: "n", key: lengthOf, text: (row) => String(lengthOf(row)) },
+  { name: "p50", rem: 9.25, title: "p50 ±CI", key: (row) => valueAt("median", row), text: latencyCell },
+  { name: "p95", rem: 5, title: "p95", key: (row) => valueAt("p95", row), text: (row) => timeCell("p95", row) },
+  { name: "p99", rem: 5, title: "p99", key: (row) => valueAt("p99", row), text: (row) => timeCell("p99", row), optional: "p99" },
+  { name: "speedup", rem: 5.25, title: "vs ", key: speedupRatio, text: (row) => speedupCell(state.reference, row) },
+  { name: "memory", rem: 5.25, title: "memory", key: measuredMemory, text: memoryCell },
+  { name: "process", rem: 5.25, title: "process", key: processBytes, text: processCell, optional: "process" },
+  { name: "flops", rem: 6.5, title: "FLOPs", key: (row) => valueAt("flops", row), text: flopsCell },
+  { name: "smooth", rem: 7, title: "error, smooth", key: (row) => valueAt("smooth", row), text: smoothErrorCell },
+  { name: "noise", rem: 6.25, title: "error, noise", key: (row) => valueAt("noise", row), text: noiseErrorCell },
+  { name: "samples", rem: 8.5, title: "samples", key: (row) => valueAt("count", row), text: samplesCell },
 ];
-const searched = new Map(); // row -> the text that a search looks in
-let placeOfRow = null; // row -> [setting, n], for every row
+/**
+ * The text that a search looks in.
+ * @type {Map<Row, string>}
+ */
+const searchTexts = new Map();
+/**
+ * The facet and the length of every row.
+ * @type {{ facet: Facet, n: number }[]}
+ */
+const shapeOfRow = [];
 
-function findPlaces() {
-  placeOfRow = [];
-  data.settings.forEach((setting) =>
-    setting.places.forEach(function ([n, first, count]) {
-      placeOfRow.fill(null, first, first + count);
+function indexRows() {
+  data.facets.forEach((facet) =>
+    facet.shapes.forEach(function ([n, first, count]) {
       for (let row = first; row < first + count; row += 1) {
-        placeOfRow[row] = [setting, n];
+        shapeOfRow[row] = { facet: facet, n: n };
       }
     }),
   );
 }
 
-function settingOf(row) {
-  return placeOfRow[row][0];
+/** @param {Row} row */
+function facetOf(row) {
+  return shapeOfRow[row].facet;
 }
 
+/** @param {Row} row */
 function lengthOf(row) {
-  return placeOfRow[row][1];
+  return shapeOfRow[row].n;
 }
 
-function ratioOf(row) {
-  const found = against(state.reference, row);
-  return found === null ? null : found.ratio;
+/** @param {Row} row */
+function speedupRatio(row) {
+  const speedup = speedupOver(state.reference, row);
+  return speedup === null ? null : speedup.ratio;
 }
 
-function processWords(row) {
-  const found = processOf(row);
-  return found === null ? "-" : sizeWords(found);
+function visibleColumns() {
+  const measured = COLUMNS.filter((column) => !column.optional || data.rows.columns[column.optional] !== undefined);
+  return measured.filter((column) => !column.facets || state.every);
 }
 
-function samplesWords(row) {
-  const count = (value("warnings", row) || []).length;
-  const warnings = count ? " ⚠ " + count : "";
-  return (value("count", row) || 0) + " " + (wordOf("stop", data.rows.stops, row) || "") + warnings;
+/**
+ * The run and the label of a row's facet.
+ * @param {Row} row
+ */
+function facetLabel(row) {
+  const facet = facetOf(row);
+  const run = data.runs.length > 1 ? data.runs[facet.run].title : "";
+  return [run, facet.label].filter(Boolean).join(", ");
 }
 
-function columnsShown() {
-  const found = COLUMNS.filter((column) => !column.rare || data.rows.columns[column.rare] !== undefined);
-  return found.filter((column) => !column.every || state.every);
-}
-
-// What tells a row's setting apart, where the table holds several.
-function settingWords(row) {
-  const setting = settingOf(row);
-  const run = data.runs.length > 1 ? data.runs[setting.run].title : "";
-  return [run, setting.words].filter(Boolean).join(", ");
-}
-
+/** @param {Row} row */
 function searchText(row) {
-  if (!searched.has(row)) {
-    const failure = value("failure", row);
-    const [status, why] = [statusOf(row), failure === null ? "" : sentence(failure)];
-    const parts = [curveOf(row).name, "n=" + lengthOf(row), status, SHORT[status] || "", settingWords(row), why];
-    searched.set(row, parts.join(" ").toLowerCase());
+  const known = searchTexts.get(row);
+  if (known !== undefined) {
+    return known;
   }
-  return searched.get(row);
+  const status = statusOf(row);
+  const parts = [curveOf(row).name, "n=" + lengthOf(row), status, SHORT_STATUS[status] || "", facetLabel(row), failureOf(row)];
+  const text = parts.filter(Boolean).join(" ").toLowerCase();
+  searchTexts.set(row, text);
+  return text;
 }
 
-// The rows that the reader's choices leave, in the reader's order; what has no value comes last, whichever the order.
-function rowsFound() {
+/** The rows that match the choices, in the chosen order. Rows without a value come last in either order. */
+function matchingRows() {
   const words = state.find.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = state.every ? data.settings.flatMap((setting) => rowsOf(setting)) : rowsOf(state.setting);
-  const found = all.filter((row) => shown(curveOf(row)) && words.every((word) => searchText(row).includes(word)));
+  const all = state.every ? data.facets.flatMap((facet) => rowsOf(facet)) : rowsOf(state.facet);
+  const found = all.filter((row) => isShown(curveOf(row)) && words.every((word) => searchText(row).includes(word)));
   const descending = state.sort.startsWith("-");
   const column = COLUMNS.find((one) => one.name === state.sort.replace("-", ""));
   if (!column) {
     return found;
   }
-  const keys = new Map(found.map((row) => [row, column.sort(row)]));
+  const keys = new Map(found.map((row) => [row, column.key(row)]));
   return found.sort(function (a, b) {
-    const [x, y] = [keys.get(a), keys.get(b)];
+    const [x, y] = [keys.get(a) ?? null, keys.get(b) ?? null];
     if (x === null || y === null) {
-      return (x === null) - (y === null) || a - b;
+      return Number(x === null) - Number(y === null) || a - b;
     }
     return (descending ? y - x : x - y) || a - b;
   });

@@ -1,26 +1,29 @@
-// Where does it win: the speed-up over the reference as a map of method by length, coloured around 1x.
+// The speed-up over the reference as a heatmap of method and length, coloured around 1x.
+/** @type {[number, string][]} */
 const SPEED_COLORS = [[0, "#b35806"], [0.25, "#fdb863"], [0.5, "#f7f7f7"], [0.75, "#b2abd2"], [1, "#542788"]];
 const CELL = { width: 64, height: 30 };
 
+/** @type {ChartMaker} */
 function speedupChart(width) {
-  const curves = curvesShown().filter(([curve]) => curve.method !== state.reference).reverse();
+  const reference = state.reference ?? "";
+  const curves = drawnCurves().filter(([curve]) => curve.method !== reference).reverse();
   if (!curves.length) {
-    return nothing("was measured beside " + state.reference);
+    return emptyReason("was measured beside " + reference);
   }
-  const lengths = state.setting.lengths;
-  const shade = function (row) {
-    const found = row === null ? null : against(state.reference, row);
+  const lengths = state.facet.lengths;
+  const names = curves.map(([curve]) => plotText(curve.name));
+  const text = (/** @type {Row | null} */ row) => (row === null ? "" : heatmapCell(reference, row));
+  const octaves = function (/** @type {Row | null} */ row) {
+    const found = row === null ? null : speedupOver(reference, row);
     return found === null ? null : Math.max(-4, Math.min(4, Math.log2(found.ratio)));
   };
-  const names = curves.map(([curve]) => plotText(curve.name));
-  const words = (row) => (row === null ? "" : cellWords(state.reference, row));
-  const map = function (shown, colors) {
+  const map = function (/** @type {(row: Row | null) => number | null} */ level, /** @type {[number, string][]} */ colors) {
     return {
       type: "heatmap",
       x: lengths.map(String),
       y: names,
-      z: curves.map(([, rows]) => rows.map(shown)),
-      text: curves.map(([, rows]) => rows.map((row) => (shown(row) === null ? "" : words(row)))),
+      z: curves.map(([, rows]) => rows.map(level)),
+      text: curves.map(([, rows]) => rows.map((row) => (level(row) === null ? "" : text(row)))),
       texttemplate: "%{text}",
       hovertemplate: "%{y}<br>n = %{x}<br>%{text}<extra></extra>",
       hoverongaps: false,
@@ -32,16 +35,16 @@ function speedupChart(width) {
       showscale: false,
     };
   };
-  // A cell without a ratio has a colour too, or its words would have none that can be read on any ground.
-  const ground = color("--panel");
-  const without = map((row) => (shade(row) === null ? 0 : null), [[0, ground], [1, ground]]);
+  // Cells without a ratio are coloured too: plotly picks a readable colour for a cell's text only where it has a ground.
+  const ground = cssColor("--panel");
+  const without = map((row) => (octaves(row) === null ? 0 : null), [[0, ground], [1, ground]]);
   const column = lengths.indexOf(state.n);
-  const line = { color: NEUTRAL, width: 2 };
+  const line = { color: NEUTRAL_COLOR, width: 2 };
   const chosen = { type: "rect", x0: column - 0.5, x1: column + 0.5, yref: "paper", y0: 0, y1: 1, line: line };
-  const margin = 24 + 7.5 * greatest(names.map((name) => name.length));
+  const margin = 24 + 7.5 * maximum(names.map((name) => name.length));
   return {
-    note: leftOut(),
-    data: [map(shade, SPEED_COLORS), without],
+    note: omittedNote(),
+    data: [map(octaves, SPEED_COLORS), without],
     layout: {
       xaxis: { type: "category", title: { text: "sequence length n" }, showgrid: false },
       yaxis: { type: "category", showgrid: false },
@@ -49,11 +52,15 @@ function speedupChart(width) {
       height: 90 + CELL.height * curves.length,
       width: Math.max(width, margin + CELL.width * lengths.length),
     },
-    clicked: (point) => takeCell(curves[names.indexOf(point.y)][0], point.x),
+    clicked: (point) => chooseCell(curves[names.indexOf(point.y)][0], point.x),
   };
 }
 
-// A cell's length and ratio are taken everywhere; the cell of a method without a ratio shows all ratios.
-function takeCell(curve, length) {
-  go({ n: length, ratio: curve.ratio === null ? "" : String(curve.ratio) });
+/**
+ * Choose the length and the ratio of a cell. A method without a ratio shows all ratios.
+ * @param {Curve} curve
+ * @param {string} length
+ */
+function chooseCell(curve, length) {
+  choose({ n: length, ratio: curve.ratio === null ? "" : String(curve.ratio) });
 }

@@ -1,100 +1,137 @@
-// What the reader has chosen. The URL's hash is the only place where it is kept: a link restores it, "back" undoes it.
-const PLAIN = ["run", "n", "ratio", "reference", "tail", "kind", "latency", "memory", "error", "hide", "find", "sort", "every"];
-let wanted = {};
-let state = null;
+// What the reader has chosen. It is kept in the hash of the URL only, so that a link and "back" restore it.
+const HASH_NAMES = [
+  "run", "n", "ratio", "reference", "tail", "kind", "latency", "memory", "error", "hide", "find", "sort", "every",
+];
+/**
+ * The choices in the hash, as text.
+ * @type {Record<string, string>}
+ */
+let choices = {};
+/** @type {State} */
+let state;
 
 function readHash() {
   const given = new URLSearchParams(window.location.hash.slice(1));
-  const names = PLAIN.concat(data.axes);
-  wanted = Object.fromEntries(names.filter((name) => given.has(name)).map((name) => [name, given.get(name)]));
+  const names = HASH_NAMES.concat(data.axes);
+  choices = Object.fromEntries(names.filter((name) => given.has(name)).map((name) => [name, given.get(name) ?? ""]));
 }
 
-// Choose something: an empty text takes a choice back. `quietly` leaves no entry for "back", as for each key typed.
-function go(changes, quietly) {
-  const next = Object.assign({}, wanted, changes);
-  const words = Object.entries(next).filter(([, text]) => text !== "" && text !== null && text !== undefined);
-  const hash = "#" + new URLSearchParams(words).toString();
-  window.history[quietly ? "replaceState" : "pushState"](null, "", hash);
-  apply();
+/**
+ * Change some choices and show the result.
+ * @param {Record<string, string>} changes an empty text removes a choice
+ * @param {{ replace?: boolean }} [options] `replace` adds no entry for "back", as for each key typed
+ */
+function choose(changes, { replace = false } = {}) {
+  const next = Object.entries({ ...choices, ...changes }).filter(([, text]) => text !== "");
+  const hash = "#" + new URLSearchParams(next).toString();
+  window.history[replace ? "replaceState" : "pushState"](null, "", hash);
+  render();
 }
 
-// The setting with these values on its axes, or the nearest to them; `firm` names an axis that must agree.
-function nearestSetting(run, values, firm) {
-  const agrees = (setting, axis) => values[axis] === undefined || values[axis] === String(setting.axes[axis]);
-  const candidates = data.settings.filter((setting) => setting.run === run && (!firm || agrees(setting, firm)));
-  const score = (setting) => data.axes.filter((axis) => agrees(setting, axis)).length;
-  return candidates.reduce((best, setting) => (score(setting) > score(best) ? setting : best));
+/**
+ * The facet of a run that has the most of these values on its axes.
+ * @param {number} run
+ * @param {Record<string, string>} values
+ * @param {string} [required] an axis on which the facet must have the value
+ */
+function nearestFacet(run, values, required) {
+  const agrees = (/** @type {Facet} */ facet, /** @type {string} */ axis) =>
+    values[axis] === undefined || values[axis] === String(facet.axes[axis]);
+  const candidates = data.facets.filter((facet) => facet.run === run && (!required || agrees(facet, required)));
+  const score = (/** @type {Facet} */ facet) => data.axes.filter((axis) => agrees(facet, axis)).length;
+  return candidates.reduce((best, facet) => (score(facet) > score(best) ? facet : best));
 }
 
-// Choose a value on one axis; what was not measured with it gives way on the others.
-function goAxis(axis, text) {
-  const values = {};
-  data.axes.forEach((name) => (values[name] = String(state.setting.axes[name])));
-  values[axis] = text;
-  goSetting(nearestSetting(state.setting.run, values, axis));
+/**
+ * The values of a facet on its axes, as text.
+ * @param {Facet} facet
+ */
+function axisValues(facet) {
+  return Object.fromEntries(data.axes.map((axis) => [axis, String(facet.axes[axis])]));
 }
 
-function goSetting(setting) {
-  const changes = { run: setting.run ? String(setting.run) : "" };
-  data.axes.forEach((axis) => (changes[axis] = String(setting.axes[axis])));
-  go(changes);
+/**
+ * Choose a value on one axis. The other axes change if this combination was not measured.
+ * @param {string} axis
+ * @param {string} text
+ */
+function chooseAxis(axis, text) {
+  chooseFacet(nearestFacet(state.facet.run, { ...axisValues(state.facet), [axis]: text }, axis));
 }
 
-function goRun(run) {
-  const values = {};
-  data.axes.forEach((name) => (values[name] = String(state.setting.axes[name])));
-  goSetting(nearestSetting(run, values));
+/** @param {Facet} facet */
+function chooseFacet(facet) {
+  choose({ run: facet.run ? String(facet.run) : "", ...axisValues(facet) });
 }
 
-// From what is wanted to what there is: words that name nothing here fall back to what is shown at first.
-function settle() {
-  const run = data.runs[Number(wanted.run)] ? Number(wanted.run) : 0;
-  const setting = nearestSetting(run, wanted);
-  const longest = setting.lengths.filter((n) => ranked(setting, n).length).pop() ?? setting.lengths[setting.lengths.length - 1];
-  const ratios = Array.from(new Set(curvesOf(setting).map(([curve]) => curve.ratio).filter((ratio) => ratio !== null)));
-  const n = setting.lengths.includes(Number(wanted.n)) ? Number(wanted.n) : longest;
+/** @param {number} run */
+function chooseRun(run) {
+  chooseFacet(nearestFacet(run, axisValues(state.facet)));
+}
+
+/**
+ * The state for the choices in the hash. A choice that this page does not have falls back to its default.
+ * @returns {State}
+ */
+function resolveState() {
+  const run = data.runs[Number(choices.run)] ? Number(choices.run) : 0;
+  const facet = nearestFacet(run, choices);
+  const longest = facet.lengths.filter((n) => rankedRows(facet, n).length).pop() ?? facet.lengths[facet.lengths.length - 1];
+  const ratios = Array.from(new Set(curvesOf(facet).map(([curve]) => curve.ratio).filter((ratio) => ratio !== null)));
+  const n = facet.lengths.includes(Number(choices.n)) ? Number(choices.n) : longest;
   return {
-    setting: setting,
+    facet: facet,
     n: n,
-    at: "n = " + n + (setting.words ? ", " + setting.words : ""),
+    at: "n = " + n + (facet.label ? ", " + facet.label : ""),
     ratios: ratios.sort((a, b) => a - b),
-    ratio: ratios.includes(Number(wanted.ratio)) ? Number(wanted.ratio) : null,
-    reference: data.references.includes(wanted.reference) ? wanted.reference : data.reference,
-    tail: ["p95", "p99"].includes(wanted.tail) ? wanted.tail : "median",
-    kind: wanted.kind === "process" ? "process" : "tensor",
-    latency: wanted.latency ? readSeconds(wanted.latency) : null,
-    memory: wanted.memory ? readSize(wanted.memory) : null,
-    error: wanted.error ? readShare(wanted.error) : null,
-    hidden: new Set(wanted.hide ? wanted.hide.split(",").map(fromList) : []),
-    find: wanted.find || "",
-    sort: wanted.sort || "",
-    every: wanted.every === "1",
+    ratio: ratios.includes(Number(choices.ratio)) ? Number(choices.ratio) : null,
+    reference: data.references.includes(choices.reference) ? choices.reference : data.reference,
+    tail: choices.tail === "p95" || choices.tail === "p99" ? choices.tail : "median",
+    kind: choices.kind === "process" ? "process" : "tensor",
+    latency: choices.latency ? parseDuration(choices.latency) : null,
+    memory: choices.memory ? parseSize(choices.memory) : null,
+    error: choices.error ? parseShare(choices.error) : null,
+    hidden: new Set(choices.hide ? choices.hide.split(",").map(unescapeName) : []),
+    find: choices.find || "",
+    sort: choices.sort || "",
+    every: choices.every === "1",
   };
 }
 
-// Whether a curve is among those that the reader wants to see.
-function shown(curve) {
-  return !state.hidden.has(curve.name) && ofRatio(curve);
+/**
+ * Whether the choices show a curve.
+ * @param {Curve} curve
+ */
+function isShown(curve) {
+  return !state.hidden.has(curve.name) && hasChosenRatio(curve);
 }
 
-// Whether a curve has the chosen ratio, or none that could be chosen.
-function ofRatio(curve) {
+/**
+ * Whether a curve has the chosen ratio, or takes no ratio.
+ * @param {Curve} curve
+ */
+function hasChosenRatio(curve) {
   return state.ratio === null || curve.ratio === null || curve.ratio === state.ratio;
 }
 
+/** @param {string} name */
 function toggleCurve(name) {
   const hidden = new Set(state.hidden);
   if (!hidden.delete(name)) {
     hidden.add(name);
   }
-  go({ hide: Array.from(hidden).map(toList).join(",") });
+  choose({ hide: Array.from(hidden).map(escapeName).join(",") });
 }
 
-// A name among others in a list that commas part.
-function toList(name) {
+/**
+ * A name for a list that is separated by commas.
+ * @param {string} name
+ */
+function escapeName(name) {
   return name.replace(/%/g, "%25").replace(/,/g, "%2C");
 }
 
-function fromList(word) {
-  return word.replace(/%2C/g, ",").replace(/%25/g, "%");
+/** @param {string} text */
+function unescapeName(text) {
+  return text.replace(/%2C/g, ",").replace(/%25/g, "%");
 }

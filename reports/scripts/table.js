@@ -1,176 +1,231 @@
-// Every result as a table of which only the rows in sight are in the document: ten thousand scroll like ten.
-const ROW_HEIGHT = 33;
-const OVERSCAN = 12;
-const opened = new Map(); // row -> px that its details take
-let listed = [];
-let drawnWindow = "";
+// The table of all results. Only the visible rows are in the document, so that ten thousand rows scroll smoothly.
+const ROW_HEIGHT = 33; // px, as in styles/tables.css
+const EXTRA_ROWS = 12; // above and below the visible ones
+const PRINTED_ROWS = 100;
+/**
+ * The height of the details of each open row in px.
+ * @type {Map<Row, number>}
+ */
+const openRows = new Map();
+/** @type {Row[]} */
+let listedRows = [];
+let drawnRange = "";
 
 function buildTable() {
-  const find = make("input", { type: "search", id: "find", placeholder: "such as: dct oom n=4096" });
-  find.addEventListener("input", () => go({ find: find.value }, true));
-  const takeEvery = () => go({ every: byId("every").checked ? "1" : "" });
-  const every = make("input", { type: "checkbox", id: "every", onchange: takeEvery });
-  const named = { tabindex: "0", role: "region", "aria-label": "The table of results" };
-  const scroller = make("div", Object.assign({ class: "scroll window", id: "window" }, named));
-  scroller.append(make("table", { class: "every" }, make("thead"), make("tbody")));
-  scroller.addEventListener("scroll", () => window.requestAnimationFrame(drawRows));
-  window.addEventListener("resize", () => window.requestAnimationFrame(drawRows));
-  const several = data.settings.length > 1 ? make("label", {}, every, "all settings") : null;
+  const search = make("input", { type: "search", id: "find", placeholder: "such as: dct oom n=4096" });
+  search.addEventListener("input", () => choose({ find: search.value }, { replace: true }));
+  const every = make("input", { type: "checkbox", id: "every" });
+  every.addEventListener("change", () => choose({ every: every.checked ? "1" : "" }));
+  const scroller = make(
+    "div",
+    { class: "scroll window", id: "window", tabindex: "0", role: "region", "aria-label": "The table of results" },
+    make("table", { class: "every" }, make("thead"), make("tbody")),
+  );
+  const allFacets = make("label", { title: "every run, device, dtype, batch size and so on" }, every, "all facets");
+  scroller.addEventListener("scroll", () => window.requestAnimationFrame(renderRows));
+  window.addEventListener("resize", () => window.requestAnimationFrame(renderRows));
   byId("table").replaceChildren(
-    make("div", { class: "tools" }, make("label", { class: "field" }, make("span", {}, "find"), find), several,
-      make("output", { id: "found" }), ...downloadButtons()),
+    make(
+      "div",
+      { class: "tools" },
+      labelled("find", search),
+      data.facets.length > 1 ? allFacets : null,
+      make("output", { id: "found" }),
+      ...downloadButtons(),
+    ),
     scroller,
     make("p", { class: "note", id: "unprinted" }),
   );
-  document.querySelector(".first").remove();
+  find(".first").remove();
   byId("table").hidden = false;
-  document.querySelector("[data-scripts]").hidden = false;
+  find("[data-scripts]").hidden = false;
 }
 
-function fillTable() {
-  const find = byId("find");
-  if (find !== document.activeElement) {
-    find.value = state.find;
+function renderTable() {
+  const search = /** @type {HTMLInputElement} */ (byId("find"));
+  if (search !== document.activeElement) {
+    search.value = state.find;
   }
-  if (byId("every")) {
-    byId("every").checked = state.every;
+  const every = document.getElementById("every");
+  if (every instanceof HTMLInputElement) {
+    every.checked = state.every;
   }
-  listed = rowsFound();
+  listedRows = matchingRows();
   const total = data.rows.status.length;
-  const where = state.every || !state.setting.words ? "" : " (" + state.setting.words + ")";
-  const none = listed.length ? "" : "; nothing is left by the choices and by what is looked for";
-  byId("found").textContent = listed.length + " of " + total + " results" + where + none;
-  fillHead();
-  drawnWindow = "";
-  drawRows();
+  const where = state.every || !state.facet.label ? "" : " (" + state.facet.label + ")";
+  const none = listedRows.length ? "" : "; no result matches the choices and the search";
+  byId("found").textContent = listedRows.length + " of " + total + " results" + where + none;
+  renderHead();
+  drawnRange = "";
+  renderRows();
 }
 
-function fillHead() {
-  const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.sort : undefined;
-  const sorted = state.sort.replace("-", "");
-  const cells = columnsShown().map(function (column) {
-    const descending = state.sort === "-" + column.name;
-    const next = sorted !== column.name ? column.name : descending ? "" : "-" + column.name;
-    const arrow = sorted !== column.name ? "" : descending ? " ↓" : " ↑";
-    const title = column.name === "speedup" ? (state.reference ? "vs " + state.reference : "ratio") : column.title;
-    const button = make("button", { type: "button", "data-sort": column.name, onclick: () => go({ sort: next }) }, title + arrow);
-    const order = sorted !== column.name ? null : descending ? "descending" : "ascending";
-    const head = make("th", { scope: "col", "aria-sort": order }, button);
-    head.style.width = column.rem + "rem";
-    return head;
-  });
-  const width = columnsShown().reduce((sum, column) => sum + column.rem, 0);
-  byId("window").querySelector("table").style.width = "max(100%, " + width + "rem)";
-  byId("window").querySelector("thead").replaceChildren(make("tr", {}, ...cells));
-  const again = focused && byId("window").querySelector('[data-sort="' + focused + '"]');
-  if (again) {
-    again.focus();
+function renderHead() {
+  const scroller = byId("window");
+  const focused = focusedElement()?.dataset.sort;
+  const columns = visibleColumns();
+  const width = columns.reduce((sum, column) => sum + column.rem, 0);
+  find("table", scroller).style.width = "max(100%, " + width + "rem)";
+  find("thead", scroller).replaceChildren(make("tr", {}, ...columns.map(headCell)));
+  if (focused) {
+    findAll("[data-sort]", scroller).find((button) => button.dataset.sort === focused)?.focus();
   }
 }
 
-// How far down the list a row's top is: rows are equally high, but for the details of those that are open.
-function openedBefore(position) {
+/**
+ * A heading with a button, which sorts ascending, then descending, then not at all.
+ * @param {TableColumn} column
+ */
+function headCell(column) {
+  const order = state.sort === column.name ? "ascending" : state.sort === "-" + column.name ? "descending" : null;
+  const next = order === null ? column.name : order === "ascending" ? "-" + column.name : "";
+  const arrow = order === null ? "" : order === "ascending" ? " ↑" : " ↓";
+  const title = column.name === "speedup" ? (state.reference ? "vs " + state.reference : "ratio") : column.title;
+  const attributes = { type: "button", "data-sort": column.name, onclick: () => choose({ sort: next }) };
+  const head = make("th", { scope: "col", "aria-sort": order }, make("button", attributes, title + arrow));
+  head.style.width = column.rem + "rem";
+  return head;
+}
+
+/**
+ * The height of the open details above a position in the list.
+ * @param {number} position
+ */
+function detailsHeightBefore(position) {
   let height = 0;
-  opened.forEach(function (own, row) {
-    const at = listed.indexOf(row);
+  openRows.forEach(function (own, row) {
+    const at = listedRows.indexOf(row);
     height += at >= 0 && at < position ? own : 0;
   });
   return height;
 }
 
-function rowAt(height) {
+/**
+ * The position of the row that is so many pixels down the list.
+ * @param {number} height
+ */
+function positionAt(height) {
   let position = Math.max(0, Math.floor(height / ROW_HEIGHT));
-  while (position > 0 && position * ROW_HEIGHT + openedBefore(position) > height) {
+  while (position > 0 && position * ROW_HEIGHT + detailsHeightBefore(position) > height) {
     position -= 1;
   }
   return position;
 }
 
-function drawRows() {
+/** Put the visible rows into the document, between spacers as high as the rows that are left out. */
+function renderRows() {
   const scroller = byId("window");
-  const seen = Math.ceil(scroller.clientHeight / ROW_HEIGHT);
-  const top = Math.min(rowAt(scroller.scrollTop), listed.length - seen); // it may have been scrolled beyond what is left
-  const first = Math.max(0, top - OVERSCAN);
-  const last = Math.min(listed.length, first + seen + 2 * OVERSCAN);
-  const wantedWindow = [first, last].concat(Array.from(opened.keys())).join();
-  if (wantedWindow === drawnWindow) {
+  const visible = Math.ceil(scroller.clientHeight / ROW_HEIGHT);
+  // The scroll position may lie beyond the end of a list that a search has shortened.
+  const top = Math.min(positionAt(scroller.scrollTop), listedRows.length - visible);
+  const first = Math.max(0, top - EXTRA_ROWS);
+  const last = Math.min(listedRows.length, first + visible + 2 * EXTRA_ROWS);
+  const range = [first, last, ...openRows.keys()].join();
+  if (range === drawnRange) {
     return;
   }
-  drawnWindow = wantedWindow;
-  const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.row : undefined;
-  const body = scroller.querySelector("tbody");
-  const above = first * ROW_HEIGHT + openedBefore(first);
-  const below = (listed.length - last) * ROW_HEIGHT + openedBefore(listed.length) - openedBefore(last);
-  const width = columnsShown().length;
-  const rows = listed.slice(first, last).flatMap((row, at) => rowElements(row, first + at, width));
-  body.replaceChildren(spacer(above, width), ...rows, spacer(below, width));
-  scroller.querySelector("table").setAttribute("aria-rowcount", String(listed.length + 1));
-  measureOpened(body);
-  const again = focused && body.querySelector('[data-row="' + focused + '"]');
-  if (again) {
-    again.focus({ preventScroll: true });
+  drawnRange = range;
+  const focused = focusedElement()?.dataset.row;
+  const body = find("tbody", scroller);
+  const above = first * ROW_HEIGHT + detailsHeightBefore(first);
+  const below = (listedRows.length - last) * ROW_HEIGHT + detailsHeightBefore(listedRows.length) - detailsHeightBefore(last);
+  const width = visibleColumns().length;
+  const rows = listedRows.slice(first, last).flatMap((row, at) => rowElements(row, first + at));
+  body.replaceChildren(spacerRow(above, width), ...rows, spacerRow(below, width));
+  find("table", scroller).setAttribute("aria-rowcount", String(listedRows.length + 1));
+  measureDetails(body);
+  if (focused) {
+    findAll("[data-row]", body).find((button) => button.dataset.row === focused)?.focus({ preventScroll: true });
   }
 }
 
-function spacer(height, width) {
+/**
+ * @param {number} height in px
+ * @param {number} width in columns
+ */
+function spacerRow(height, width) {
   const cell = make("td", { colspan: width });
   cell.style.height = height + "px";
   return make("tr", { class: "spacer", "aria-hidden": "true" }, cell);
 }
 
-function measureOpened(body) {
-  body.querySelectorAll("tr.details").forEach(function (element) {
-    opened.set(Number(element.dataset.of), element.getBoundingClientRect().height);
+/** @param {HTMLElement} body */
+function measureDetails(body) {
+  findAll("tr.details", body).forEach(function (element) {
+    openRows.set(Number(element.dataset.of), element.getBoundingClientRect().height);
   });
 }
 
-function rowElements(row, position, width) {
-  const isOpen = opened.has(row);
-  const over = breaches(budgetsAt(state, [row]), row).broken.length > 0;
-  const classes = [time("median", row) === null ? "failed" : "", lengthOf(row) === state.n ? "here" : "", over ? "over" : ""];
-  const facts = { type: "button", "data-row": row, "aria-expanded": String(isOpen), onclick: () => toggleRow(row) };
-  const button = make("button", facts);
-  button.append((isOpen ? "▾ " : "▸ ") + curveOf(row).name);
+/**
+ * The elements of a row, and of its details if it is open.
+ * @param {Row} row
+ * @param {number} position in the list
+ */
+function rowElements(row, position) {
+  const columns = visibleColumns();
+  const isOpen = openRows.has(row);
+  const failed = secondsAt("median", row) === null;
+  const over = checkBudgets(budgetsFor([row]), row).broken.length > 0;
+  const classes = [failed && "failed", lengthOf(row) === state.n && "here", over && "over"].filter(Boolean).join(" ");
+  const attributes = { type: "button", "data-row": row, "aria-expanded": String(isOpen), onclick: () => toggleRow(row) };
+  const button = make("button", attributes, (isOpen ? "▾ " : "▸ ") + curveOf(row).name);
   const head = make("th", { scope: "row" }, button, over ? make("small", { class: "wrong" }, " over budget") : null);
-  const [, ...columns] = columnsShown();
-  const classOf = (column) => (column.name === "speedup" ? { class: speedClass(row) } : {});
-  const cells = columns.map((column) => make("td", classOf(column), column.words(row)));
-  if (time("median", row) === null) {
-    const kept = columns.findIndex((column) => column.name === "n") + 1;
-    const why = make("td", { class: "why", colspan: columns.length - kept }, sentence(value("failure", row)));
-    cells.splice(kept, cells.length - kept, why);
-  }
-  const element = make("tr", { class: classes.join(" ").trim() || null, "aria-rowindex": position + 2 }, head, ...cells);
+  const element = make(
+    "tr",
+    { class: classes || null, "aria-rowindex": position + 2 },
+    head,
+    ...(failed ? failedCells(row, columns) : columns.slice(1).map((column) => rowCell(row, column))),
+  );
   if (!isOpen) {
     return [element];
   }
-  return [element, make("tr", { class: "details", "data-of": row }, make("td", { colspan: width }, rowDetails(row)))];
+  const details = make("td", { colspan: columns.length }, rowDetails(row));
+  return [element, make("tr", { class: "details", "data-of": row }, details)];
 }
 
-function speedClass(row) {
-  const found = against(state.reference, row);
-  return found === null ? null : { f: "up", s: "down", t: null }[found.winner];
+/**
+ * @param {Row} row
+ * @param {TableColumn} column
+ */
+function rowCell(row, column) {
+  return make("td", { class: column.name === "speedup" ? speedupClass(row) : null }, column.text(row));
 }
 
+/**
+ * The cells up to the length, and the reason of the failure in place of the others.
+ * @param {Row} row
+ * @param {TableColumn[]} columns
+ */
+function failedCells(row, columns) {
+  const kept = columns.findIndex((column) => column.name === "n") + 1;
+  const reason = make("td", { class: "why", colspan: columns.length - kept }, failureOf(row));
+  return [...columns.slice(1, kept).map((column) => rowCell(row, column)), reason];
+}
+
+/** @param {Row} row */
+function speedupClass(row) {
+  const speedup = speedupOver(state.reference, row);
+  return speedup === null ? null : { f: "up", s: "down", t: null }[speedup.winner];
+}
+
+/** @param {Row} row */
 function toggleRow(row) {
-  if (!opened.delete(row)) {
-    opened.set(row, 0);
+  if (!openRows.delete(row)) {
+    openRows.set(row, 0);
   }
-  drawRows();
+  renderRows();
 }
 
-// What a printed page holds of the table: its first rows, and how many more there are.
-const PRINTED_ROWS = 100;
-
-function fillPrinted() {
-  const width = columnsShown().length;
-  const rows = listed.slice(0, PRINTED_ROWS).flatMap((row, at) => rowElements(row, at, width));
-  byId("window").querySelector("tbody").replaceChildren(...rows);
-  const words = "The first " + PRINTED_ROWS + " of " + listed.length + " results; dctbench export csv writes every one.";
-  byId("unprinted").textContent = listed.length > PRINTED_ROWS ? words : "";
+/** Show the rows that are printed, and how many are not. */
+function fillPrintedTable() {
+  const rows = listedRows.slice(0, PRINTED_ROWS).flatMap((row, at) => rowElements(row, at));
+  find("tbody", byId("window")).replaceChildren(...rows);
+  const note =
+    "The first " + PRINTED_ROWS + " of " + listedRows.length + " results. dctbench export csv writes all of them.";
+  byId("unprinted").textContent = listedRows.length > PRINTED_ROWS ? note : "";
 }
 
-function emptyPrinted() {
+function restoreTable() {
   byId("unprinted").textContent = "";
-  fillTable();
+  renderTable();
 }

@@ -124,7 +124,7 @@ def test_what_ran_out_of_memory_is_hollow_at_its_estimate_above_what_the_machine
 
 def test_the_front_leaves_out_what_is_worse_in_both(chart: Chart) -> None:
     traces = named(chart("pareto"))
-    front = traces["nothing is better in both"]
+    front = traces["Pareto front"]
     assert front["x"] == pytest.approx([1e-3, 2e-3])
     assert front["y"] == pytest.approx([0.5, 1e-7])
     assert traces["full"]["marker"]["size"] > traces["sdpa"]["marker"]["size"] > traces["dct-x r=8"]["marker"]["size"]
@@ -205,8 +205,8 @@ def test_methods_that_a_chart_cannot_hold_are_counted_below_it(browser: webdrive
     browser.get(written(html([one]), tmp_path))
     settled(browser, "latency")
     assert len(browser.execute_script(CODE, "latency")["data"]) == 40
-    note = browser.find_element(By.CSS_SELECTOR, "[data-missing=latency]")
-    assert note.text == "6 more of the methods are not drawn: choose a ratio, or hide some of those before them."
+    note = browser.find_element(By.CSS_SELECTOR, "[data-note=latency]")
+    assert note.text == "6 more methods are not drawn. Choose a ratio, or hide some of the methods drawn."
     browser.get(f"{browser.current_url}#ratio=8")
     settled(browser, "latency")
     assert not note.is_displayed()

@@ -125,13 +125,13 @@ def test_a_method_hidden_in_one_chart_is_hidden_in_all(opened: webdriver.Chrome)
     pressed = opened.find_elements(By.CSS_SELECTOR, "[data-legend] button[value='linformer r=8']")
     assert len(pressed) > 2
     assert [one.get_attribute("aria-pressed") for one in pressed] == ["false"] * len(pressed)
-    assert not [line for line in texts(opened, "[data-lines] li") if line.startswith("linformer")]
+    assert not [line for line in texts(opened, "[data-list] li") if line.startswith("linformer")]
 
 
 def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_said(opened: webdriver.Chrome) -> None:
     toggle(opened, "tail", "p99")
-    missing = opened.find_element(By.CSS_SELECTOR, "[data-missing=latency]")
-    assert missing.text == "Nothing has a p99 with batch 1. A p95 takes 20 samples, a p99 299."
+    missing = opened.find_element(By.CSS_SELECTOR, "[data-note=latency]")
+    assert missing.text == "Nothing has a p99 with batch 1. A p95 needs 20 samples, a p99 299."
     pick(opened, "batch", "4")
     assert not missing.is_displayed()
     median = traces(opened, "latency")["sdpa"]
@@ -228,7 +228,7 @@ def test_the_choice_of_a_ratio_holds_for_the_cards_and_going_back_never_breaks(o
     pick(opened, "ratio", "4")
     budget(opened, "memory", "500MiB")
     assert "dct-x r=4" in cards(opened)
-    assert "dct-x r=8" not in cards(opened).split("Which fits my budgets?")[1].split("Which is fastest?")[0]
+    assert "dct-x r=8" not in cards(opened).split("Which method fits my budgets?")[1].split("Which is fastest?")[0]
     assert "Which is fastest? (of all ratios)" in cards(opened)
     pays = cards(opened).split("From which length")[1].split("What does it need")[0]
     assert "dct-x r=4" in pays

@@ -61,26 +61,26 @@ def values() -> list[float]:
 @pytest.mark.parametrize(
     ("name", "python"),
     [
-        ("secondsWords", format_seconds),
-        ("sizeWords", format_size),
-        ("ratioWords", format_ratio),
-        ("percentWords", format_percent),
-        ("errorWords", format_relative_error),
-        ("widthWords", cells.width_words),
-        ("threeDigits", format_three_digits),
+        ("formatSeconds", format_seconds),
+        ("formatSize", format_size),
+        ("formatRatio", format_ratio),
+        ("formatPercent", format_percent),
+        ("formatRelativeError", format_relative_error),
+        ("formatHalfWidth", cells.width_words),
+        ("formatThreeDigits", format_three_digits),
         ("flops", lambda value: format_count(value, "FLOP")),
     ],
 )
 def test_numbers_read_as_in_the_terminal(browser: webdriver.Chrome, name: str, python: Callable[[float], str]) -> None:
-    given = [value for value in values() if value > 0 or name != "ratioWords"]
-    code = source("scripts/numbers.js") + "const flops = (value) => countWords(value, 'FLOP');"
+    given = [value for value in values() if value > 0 or name != "formatRatio"]
+    code = source("scripts/numbers.js") + "const flops = (value) => formatCount(value, 'FLOP');"
     found = browser.execute_script(f"{code} return arguments[0].map((value) => {name}(value))", given)
     assert [(value, text) for value, text in zip(given, found, strict=True) if text != python(value)] == []
 
 
 @pytest.mark.parametrize(
     ("name", "python"),
-    [("readSeconds", parse_duration), ("readSize", parse_size), ("readShare", parse_share)],
+    [("parseDuration", parse_duration), ("parseSize", parse_size), ("parseShare", parse_share)],
 )
 def test_what_is_typed_is_read_as_on_the_command_line(
     browser: webdriver.Chrome, name: str, python: Callable[[str, str], float]

@@ -100,7 +100,7 @@ def test_the_script_finds_the_sentences_and_cells_that_stand_there_without_it(
     browser: webdriver.Chrome, page: str
 ) -> None:
     screen(browser, 1280)
-    places = (".cards article", "[data-lines] li", "[data-lines] .note")
+    places = (".cards article", "[data-list] li", "[data-list] .note")
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.get(page)
     before = {place: texts(browser, place) for place in places}

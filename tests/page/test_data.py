@@ -136,7 +136,7 @@ def test_runs_and_settings_are_kept_apart_and_the_fullest_setting_comes_first() 
     second = [result("sdpa", 512, 2e-3), result("full", 1024, None, status="oom")]
     held = contents([recorded(first), recorded(second, id="f" * 16)], "sdpa")
     data = page_data(held, {})
-    assert [(one["run"], one["axes"], one["places"]) for one in data["settings"]] == [
+    assert [(one["run"], one["axes"], one["shapes"]) for one in data["facets"]] == [
         (0, {"batch": 4}, [[512, 0, 2]]),
         (0, {"batch": 1}, [[512, 2, 1]]),
         (1, {"batch": 1}, [[512, 3, 1], [1024, 4, 1]]),
@@ -144,7 +144,7 @@ def test_runs_and_settings_are_kept_apart_and_the_fullest_setting_comes_first() 
     assert [STATUSES[int(one)] for one in data["rows"]["status"]] == ["ok"] * 4 + ["oom"]
     assert data["rows"]["columns"]["median"] == [1000, 1000, 1000, 2000, None]
     assert data["references"] == ("sdpa", "full")
-    assert data["rows"]["against"]["sdpa"]["winner"] == "ttttt"[:4] + "-"
+    assert data["rows"]["speedups"]["sdpa"]["winner"] == "ttttt"[:4] + "-"
 
 
 def test_a_size_is_exact_since_a_budget_may_be_that_very_size() -> None:

@@ -107,7 +107,7 @@ def test_the_partial_says_everything_without_scripts() -> None:
         "3 regressions, 1 improvement, 1 unchanged, 1 inconclusive, runner drift 1.00x.",
         "The machine held still: runner drift 1.00x, within 10%.",
         "dct-x r=8 at n = 1024 takes 1.42x (1.37-1.48) the time of base (2.31 ms -&gt; 3.28 ms).",
-        "the tolerance, 0.80x to 1.25x;",
+        "The grey band is the tolerance, 0.80x to 1.25x.",
         "linformer r=4 512 INCONCLUSIVE latency 1.00 ms 1.40 ms 1.40x (0.90-2.10) 1.30x 25%",
         "full 4096 NEWLY_FAILING ran in base, head ended: error: SIGSEGV",
         "Not listed: 1 case without a change.",
@@ -133,7 +133,7 @@ def test_a_machine_that_moved_is_said_first() -> None:
 
 
 def test_without_a_baseline_the_section_says_how_to_name_one_and_without_a_change_a_sentence() -> None:
-    assert "No baseline was named" in rendered(None)
+    assert "No baseline was given" in rendered(None)
     assert "Nothing changed beyond its tolerance: 1 case, 1 figure." in rendered(outcome(PASSED, exit_code=0))
 
 

@@ -18,7 +18,7 @@ from dctbench.model import Case, Result, ResultDetails
 from dctbench.page.charts import samples
 from dctbench.page.html import html
 from dctbench.page.palette import looks
-from dctbench.page.stability import StabilitySection, trust
+from dctbench.page.stability import StabilitySection, stability_section
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
 from dctbench.wording.recommendation import p99_takes
@@ -29,7 +29,7 @@ EVEN = (0.99e-3, 1e-3, 1.01e-3, 1e-3, 0.995e-3, 1.005e-3, 1e-3)
 
 def section(results: Sequence[Result]) -> StabilitySection:
     summaries = analysis.summarise(results)
-    found = trust(summaries, looks((s.case for s in summaries), "sdpa"), Labels(s.case for s in summaries))
+    found = stability_section(summaries, looks((s.case for s in summaries), "sdpa"), Labels(s.case for s in summaries))
     assert found is not None
     return found
 
@@ -166,4 +166,4 @@ def test_the_reach_of_a_lane_fits_what_it_shows(slowest: float, reach: str) -> N
 def test_without_a_timed_case_the_section_says_so() -> None:
     failed = result(seconds=None, status="oom")
     text = html([RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [failed], [failed.case])])
-    assert "Nothing was timed, so that there are no samples to judge." in text
+    assert "Nothing was timed, so there are no samples to judge." in text

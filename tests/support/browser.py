@@ -42,7 +42,7 @@ def settled(browser: webdriver.Chrome, element: str) -> None:
     """Bring an element into sight and wait until it is drawn as it should be now; a chart says so by the role of its
     drawing, and by being busy when it has to be drawn again."""
     browser.execute_script("document.getElementById(arguments[0]).scrollIntoView()", element)
-    drawn = f"#{element}:not([aria-busy]) svg[role=img], [data-missing={element}]:not([hidden]), #{element} tbody"
+    drawn = f"#{element}:not([aria-busy]) svg[role=img], [data-note={element}]:not([hidden]), #{element} tbody"
     WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, drawn))
 
 

@@ -1,0 +1,111 @@
+// The cells of a result, with the same text as in the table that Python renders.
+/** @type {Record<Winner, string>} */
+const WINNER_MARKS = { f: "▲", s: "▼", t: "=" };
+/** @type {Record<string, string>} */
+const SHORT_STATUS = { oom: "OOM", error: "failed" };
+
+/** @param {Row} row */
+function relativeHalfWidth(row) {
+  return (numberAt("below", row) + numberAt("above", row)) / 2000;
+}
+
+/** @param {Row} row */
+function latencyCell(row) {
+  const median = secondsAt("median", row);
+  return median === null ? "-" : formatSeconds(median) + " " + formatHalfWidth(relativeHalfWidth(row));
+}
+
+/**
+ * @param {Latency} name
+ * @param {Row} row
+ */
+function timeCell(name, row) {
+  const seconds = secondsAt(name, row);
+  return seconds === null ? "-" : formatSeconds(seconds);
+}
+
+/**
+ * @param {string | null} reference
+ * @param {Row} row
+ */
+function speedupCell(reference, row) {
+  if (curveOf(row).method === reference && secondsAt("median", row) !== null) {
+    return "1.00x";
+  }
+  const speedup = speedupOver(reference, row);
+  return speedup === null ? "-" : WINNER_MARKS[speedup.winner] + " " + formatRatio(speedup.ratio);
+}
+
+/** @param {SpeedupOfRow} speedup */
+function speedupWithInterval(speedup) {
+  if (speedup.low === null || speedup.high === null) {
+    return formatRatio(speedup.ratio);
+  }
+  const [low, high] = [speedup.low, speedup.high].map((end) => formatRatio(end).slice(0, -1));
+  return formatRatio(speedup.ratio) + " (" + low + "-" + high + ")";
+}
+
+/**
+ * The measured memory. A row that ran out of memory has only an estimate.
+ * @param {Row} row
+ */
+function measuredMemory(row) {
+  return statusOf(row) === "oom" ? null : valueAt("memory", row);
+}
+
+/** @param {Row} row */
+function memoryCell(row) {
+  const size = measuredMemory(row);
+  return size === null ? "-" : formatSize(size);
+}
+
+/** @param {Row} row */
+function processCell(row) {
+  const size = processBytes(row);
+  return size === null ? "-" : formatSize(size);
+}
+
+/** @param {Row} row */
+function flopsCell(row) {
+  const millions = valueAt("flops", row);
+  return millions === null ? "-" : formatCount(millions * MEGA, "FLOP");
+}
+
+/** @param {Row} row */
+function smoothErrorCell(row) {
+  const error = valueAt("smooth", row);
+  return error === null ? "-" : formatRelativeError(error) + (curveOf(row).starred ? " *" : "");
+}
+
+/** @param {Row} row */
+function noiseErrorCell(row) {
+  const error = valueAt("noise", row);
+  return error === null ? "-" : formatRelativeError(error);
+}
+
+/**
+ * The number of samples, why sampling stopped, and how many warnings there are.
+ * @param {Row} row
+ */
+function samplesCell(row) {
+  const count = (valueAt("warnings", row) || []).length;
+  const warnings = count ? " ⚠ " + count : "";
+  return (valueAt("count", row) || 0) + " " + (wordAt("stop", data.rows.stops, row) || "") + warnings;
+}
+
+/**
+ * The speed-up, or why there is none.
+ * @param {string} reference
+ * @param {Row} row
+ */
+function heatmapCell(reference, row) {
+  const status = statusOf(row);
+  if (status !== "ok") {
+    return SHORT_STATUS[status] || status;
+  }
+  const there = referenceStatus(reference, row);
+  if (there === null) {
+    return "no reference";
+  }
+  return there === "ok" ? speedupCell(reference, row) : "reference " + (SHORT_STATUS[there] || there);
+}

@@ -1,0 +1,41 @@
+// Memory against length.
+/** @type {ChartMaker} */
+function memoryChart(width) {
+  const sizeOf = state.kind === "process" ? processBytes : (/** @type {Row} */ row) => valueAt("memory", row);
+  const traces = drawnCurves().map(([curve, rows]) => memoryTrace(curve, rows, sizeOf));
+  /** @type {PlotlyTrace[]} */
+  const drawn = traces.filter((trace) => trace.y.some(isPresent));
+  const sizes = traces.flatMap((trace) => trace.y).filter(isPresent);
+  if (!sizes.length) {
+    return emptyReason(state.kind === "process" ? "has a measured growth of the process" : "has a measured memory");
+  }
+  const capacity = data.runs[state.facet.run].capacity;
+  if (capacity !== null && maximum(sizes) > capacity / 8) {
+    drawn.push(levelTrace("this machine: " + formatSize(capacity), capacity));
+    sizes.push(capacity);
+  }
+  if (state.memory !== null) {
+    drawn.push(levelTrace("budget " + formatSize(state.memory), state.memory));
+    sizes.push(state.memory);
+  }
+  const yaxis = byteAxis(sizes, state.kind === "process" ? "growth of the process" : "memory beside the input");
+  const layout = { xaxis: lengthAxis(state.facet.lengths, width), yaxis: yaxis, shapes: [chosenLengthLine()] };
+  return { data: drawn, layout: layout, note: omittedNote() };
+}
+
+/**
+ * @param {Curve} curve
+ * @param {(Row | null)[]} rows
+ * @param {(row: Row) => number | null} sizeOf
+ */
+function memoryTrace(curve, rows, sizeOf) {
+  const sizes = rows.map((row) => (row === null ? null : sizeOf(row) || null)); // a logarithmic axis has no zero
+  const estimated = rows.map((row) => row !== null && statusOf(row) === "oom");
+  const hovers = sizes.map((size, at) =>
+    size === null ? "" : formatSize(size) + (estimated[at] ? " (estimate: out of memory)" : ""),
+  );
+  const trace = lineTrace(curve, sizes, hovers);
+  const symbol = trace.marker.symbol;
+  trace.marker.symbol = estimated.map((isEstimate) => (isEstimate ? symbol + "-open" : String(symbol)));
+  return trace;
+}

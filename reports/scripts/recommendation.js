@@ -1,0 +1,167 @@
+// Which method keeps the reader's budgets. The sentences are those of dctbench/wording/recommendation.py.
+
+/**
+ * A template with its {names} replaced by values.
+ * @param {string} template
+ * @param {Record<string, string | number>} values
+ */
+function fill(template, values) {
+  return template.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+/**
+ * @param {string} name of a template
+ * @param {Record<string, string | number>} [values]
+ */
+function phrase(name, values = {}) {
+  return fill(data.choice.templates[name], values);
+}
+
+/**
+ * The budgets that are set.
+ * @returns {Budget[]}
+ */
+function activeBudgets() {
+  const names = data.choice.budgets;
+  /** @type {[string, number | null, Budget["format"], Budget["valueOf"]][]} */
+  const known = [
+    [names.latency_p99, state.latency, formatSeconds, (row) => secondsAt("p99_high", row)],
+    [names.memory, state.memory, formatSize, measuredMemory],
+    [names.error_smooth, state.error, formatRelativeError, (row) => valueAt("smooth", row)],
+  ];
+  return known.flatMap(([name, limit, format, valueOf]) =>
+    limit === null ? [] : [{ name: name, limit: limit, format: format, valueOf: valueOf }],
+  );
+}
+
+/**
+ * The budgets for some rows. The latency budget applies to the upper bound of p99, or to the median if none of the rows
+ * has a p99.
+ * @param {Row[]} rows
+ */
+function budgetsFor(rows) {
+  const withoutTail = rows.length > 0 && rows.every((row) => secondsAt("p99_high", row) === null);
+  return activeBudgets().map(function (budget) {
+    const usesMedian = withoutTail && budget.name === data.choice.budgets.latency_p99;
+    /** @type {Budget["valueOf"]} */
+    const median = (row) => secondsAt("median", row);
+    return usesMedian ? { ...budget, name: data.choice.median, valueOf: median } : budget;
+  });
+}
+
+/**
+ * The budgets that a row breaks, and those for which it has no value. A value equal to the limit keeps the budget.
+ * @param {Budget[]} budgets
+ * @param {Row} row
+ */
+function checkBudgets(budgets, row) {
+  /** @type {{ broken: Budget[], unknown: Budget[] }} */
+  const found = { broken: [], unknown: [] };
+  budgets.forEach(function (budget) {
+    const value = budget.valueOf(row);
+    if (value === null) {
+      found.unknown.push(budget);
+    } else if (value > budget.limit) {
+      found.broken.push(budget);
+    }
+  });
+  return found;
+}
+
+/**
+ * @param {Row[]} rows a ranking
+ * @param {Budget[]} budgets
+ */
+function sortByBudgets(rows, budgets) {
+  /** @type {Budgeted} */
+  const found = { within: [], leaders: [], over: [], unmeasured: [] };
+  rows.forEach(function (row) {
+    const { broken, unknown } = checkBudgets(budgets, row);
+    if (broken.length) {
+      found.over.push([row, broken]);
+    } else if (unknown.length) {
+      found.unmeasured.push([row, unknown]);
+    } else {
+      found.within.push(row);
+    }
+  });
+  found.leaders = found.within.filter((row) => row === found.within[0] || isTied(found.within[0], row));
+  return found;
+}
+
+/** @param {Row} row */
+function costs(row) {
+  const curve = curveOf(row);
+  const parts = [latencyCell(row)];
+  const speedup = curve.method === state.reference ? null : speedupOver(state.reference, row);
+  if (speedup) {
+    parts.push(phrase("as_fast", { speedup: speedupWithInterval(speedup), reference: String(state.reference) }));
+  }
+  parts.push(measuredMemory(row) === null ? phrase("no_memory") : memoryCell(row));
+  parts.push(curve.exact ? phrase("exact") : phrase("error", { error: smoothErrorCell(row) }));
+  return phrase("costs", { name: curve.name, parts: parts.join(", ") });
+}
+
+/**
+ * Why no row is within the budgets.
+ * @param {Budgeted} found
+ */
+function reasonForNone(found) {
+  const counts = { over: found.over.length, unmeasured: found.unmeasured.length };
+  if (!counts.unmeasured) {
+    return phrase("none_keeps");
+  }
+  return counts.over ? phrase(counts.over === 1 ? "one_breaks" : "some_break", counts) : phrase("none_measured");
+}
+
+/**
+ * What to ship within the budgets.
+ * @param {string} place the length and facet in words
+ * @param {Row[]} rows a ranking
+ * @param {Budget[]} budgets
+ * @returns {Recommendation}
+ */
+function recommend(place, rows, budgets) {
+  const found = sortByBudgets(rows, budgets);
+  const limits = budgets.map((budget) => phrase("limit", { budget: budget.name, amount: budget.format(budget.limit) }));
+  const where = { place: place, within: phrase("within", { limits: limits.join(", ") }) };
+  return { answer: recommendationText(found, budgets, where), details: remarks(found) };
+}
+
+/**
+ * @param {Budgeted} found
+ * @param {Budget[]} budgets
+ * @param {{ place: string, within: string }} where
+ */
+function recommendationText(found, budgets, where) {
+  if (!found.within.length) {
+    return phrase("nobody", { ...where, why: reasonForNone(found) });
+  }
+  if (found.leaders.length > 1) {
+    return phrase("no_winner", { ...where, names: found.leaders.map(costs).join(", ") });
+  }
+  const [leader] = found.leaders;
+  const settled = curveOf(leader).exact || budgets.some((budget) => budget.name === data.choice.budgets.error_smooth);
+  return phrase(settled ? "ship" : "fastest", { ...where, costs: costs(leader) });
+}
+
+/** @param {Budgeted} found */
+function remarks(found) {
+  const lines = [];
+  const exact = found.within.find((row) => curveOf(row).exact);
+  if (exact !== undefined && !found.leaders.includes(exact)) {
+    lines.push(phrase("fastest_exact", { costs: costs(exact) }));
+  }
+  found.over.forEach(function ([row, broken]) {
+    const breaches = broken.map(function (budget) {
+      const [amount, limit] = [budget.valueOf(row) ?? NaN, budget.limit].map(budget.format);
+      return phrase("broken", { budget: budget.name, amount: amount, limit: limit });
+    });
+    lines.push(phrase("over", { name: curveOf(row).name, broken: breaches.join(", ") }));
+  });
+  found.unmeasured.forEach(function ([row, unknown]) {
+    const names = unknown.map((budget) => budget.name).join(", ");
+    lines.push(phrase("unmeasured", { budgets: names, name: curveOf(row).name }));
+  });
+  return lines;
+}

@@ -1,0 +1,229 @@
+// The types of the page's scripts, for the type checker only. The JSON block is made by dctbench/page/data.py.
+
+/** The index of a result in every column. */
+type Row = number;
+/** What a curve says, and its name, so that the line can be hidden with its curve: [name, encoded sentence]. */
+type Line = [string, string];
+/** One entry per row; row -> entry where few rows have one; the entry itself where all rows have the same. */
+type Column<T> = (T | null)[] | Record<Row, T> | (T extends string | number ? T : never);
+/** Whether a row is faster or slower than the reference, or tied with it. */
+type Winner = "f" | "s" | "t";
+
+/** What the columns hold, by name. */
+interface Values {
+  curve: number; // index in PageData.curves
+  count: number; // samples
+  median: number; // µs, as all latencies
+  below: number; // how far the interval of the median reaches below it, in thousandths of it
+  above: number;
+  p95: number;
+  p99: number;
+  p99_high: number; // the upper bound of p99
+  memory: number; // bytes
+  process: number; // KiB
+  flops: number; // millions
+  smooth: number; // relative error, smooth input
+  noise: number; // relative error, noise
+  rank: number; // 0 is the fastest of its shape
+  intensity: number; // FLOP per byte
+  rate: number; // GFLOP/s
+  share: number; // of the ceiling
+  ties: string; // the later ranks that are tied with this one, as bits
+  samples: string;
+  split: string; // share of each stage, two characters each
+  failure: string; // encoded sentence
+  warnings: string[]; // encoded sentences
+}
+type Latency = "median" | "p95" | "p99" | "p99_high";
+
+/** The results compared with one reference. */
+interface Speedups {
+  columns: { ratio?: Column<number>; low?: Column<number>; high?: Column<number> };
+  winner: string; // a Winner per row, "-" where there is no ratio
+  reference: string; // the status of the reference per row, "-" where it was not planned
+}
+
+interface Rows {
+  columns: { [Name in keyof Values]?: Column<Values[Name]> };
+  status: string; // a digit per row
+  stop: string; // a letter per row, as `bound`; `front` is "y" or "-"
+  bound: string;
+  front: string;
+  stops: string[];
+  speedups: Record<string, Speedups>;
+}
+
+/** The results of one run that differ in method, ratio and length only. */
+interface Facet {
+  number: number; // set by loadData
+  lengths: number[]; // set by loadData
+  run: number;
+  axes: Record<string, string | number | null>;
+  label: string;
+  flags: string;
+  ceilings: [number, number][]; // FLOP/s and bytes/s of each machine
+  shapes: [number, Row, number][]; // length, first row, number of rows; shortest first
+  scalings: Line[];
+  misfits: Line[];
+  costs: Record<number, string[]>;
+  nearest: Record<number, string>;
+  energy: string[];
+  by_reference: Record<string, { shapes: Record<number, [string, string]>; payoffs: Line[] }>;
+}
+
+/** A method at a ratio. */
+interface Curve {
+  number: number; // set by loadData
+  name: string;
+  method: string;
+  ratio: number | null;
+  flags: string;
+  exact: boolean;
+  family: string; // of the method, such as "dct"
+  starred: boolean; // whether its error needs the footnote on frequencies
+  color: string;
+  dash: string;
+  symbol: string;
+}
+
+interface Run {
+  title: string;
+  id: string;
+  coverage: string;
+  stability: string;
+  capacity: number | null; // bytes
+}
+
+interface PageData {
+  axes: string[];
+  statuses: string[];
+  stages: string[];
+  reference: string | null;
+  references: string[];
+  runs: Run[];
+  curves: Curve[];
+  facets: Facet[];
+  forms: string[][]; // the text around the numbers of each sentence
+  choice: {
+    templates: Record<string, string>;
+    budgets: { latency_p99: string; memory: string; error_smooth: string };
+    median: string;
+  };
+  questions: { fastest: string; pays: string; cost: string; whole: string };
+  roof: { template: string; ceilings: string[] };
+  figures: Record<string, Chart>;
+  rows: Rows;
+}
+
+/** What is shown. */
+interface State {
+  facet: Facet;
+  n: number;
+  at: string; // the chosen length and facet in words
+  ratios: number[];
+  ratio: number | null;
+  reference: string | null;
+  tail: "median" | "p95" | "p99";
+  kind: "tensor" | "process"; // which memory is shown
+  latency: number | null; // budgets
+  memory: number | null;
+  error: number | null;
+  hidden: Set<string>; // names of curves
+  find: string;
+  sort: string; // name of a column; "-" before it for descending order
+  every: boolean; // whether the table has the rows of all facets
+}
+
+interface Budget {
+  name: string;
+  limit: number;
+  format: (value: number) => string;
+  valueOf: (row: Row) => number | null;
+}
+
+/** Rows by how they meet the budgets. */
+interface Budgeted {
+  within: Row[];
+  leaders: Row[]; // those within the budgets that are tied for the lowest latency
+  over: [Row, Budget[]][];
+  unmeasured: [Row, Budget[]][];
+}
+
+/** The answer of a card and the lines below it. */
+interface Recommendation {
+  answer: string;
+  details: string[];
+}
+
+/** A column of the table. */
+interface TableColumn {
+  name: string;
+  title: string;
+  rem: number; // width
+  key: (row: Row) => number | null; // what rows are sorted by
+  text: (row: Row) => string;
+  facets?: boolean; // only while the table has the rows of all facets
+  optional?: "p99" | "process"; // only where this was measured
+}
+
+interface SpeedupOfRow {
+  ratio: number;
+  low: number | null;
+  high: number | null;
+  winner: Winner;
+}
+
+/** The part of plotly.js that the page uses. */
+interface PlotlyPoint {
+  x: string;
+  y: string;
+}
+interface PlotlyAxis {
+  [option: string]: unknown;
+}
+interface PlotlyTrace {
+  type: string;
+  name?: string;
+  x: (number | string | null)[];
+  y: (number | string | null)[];
+  [option: string]: unknown;
+}
+interface LineTrace extends PlotlyTrace {
+  y: (number | null)[];
+  marker: { color: string; symbol: string | string[]; size: number };
+}
+interface PlotlyLayout {
+  xaxis: PlotlyAxis;
+  yaxis: PlotlyAxis;
+  height?: number;
+  width?: number;
+  [option: string]: unknown;
+}
+interface PlotlyElement extends HTMLElement {
+  on(event: "plotly_click", listener: (event: { points: PlotlyPoint[] }) => void): void;
+  removeAllListeners(event: "plotly_click"): void;
+}
+interface Window {
+  Plotly?: {
+    react(element: HTMLElement, data: PlotlyTrace[], layout: PlotlyLayout, config: object): Promise<unknown>;
+    purge(element: HTMLElement): void;
+  };
+}
+
+/** A chart of plotly, a note below it, and what a click on a point does. */
+interface Chart {
+  data: PlotlyTrace[];
+  layout: PlotlyLayout;
+  note?: string;
+  clicked?: (point: PlotlyPoint) => void;
+}
+/** Draws a chart for so many pixels of width, or gives the reason why it is empty. */
+type ChartMaker = (width: number) => Chart | string;
+
+/** How a curve is drawn. */
+interface Look {
+  color: string;
+  dash: string;
+  symbol: string;
+  width: number;
+}
