@@ -1,7 +1,7 @@
-"""One tree of the errors a user can meet, so that every one of them ends in a sentence and an exit code.
+"""The exceptions of dctbench. Each has a message, an optional hint and an exit code.
 
-Library code raises these; only `dctbench.cli` turns them into text. Anything else that escapes is a bug in
-dctbench and exits 70 with its traceback.
+Library code raises them and only `dctbench.cli` prints them. Any other exception that reaches the command line is a bug
+in dctbench; it exits with 70 and a traceback.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EXIT_BUG = 70
 
 
 class DctbenchError(Exception):
-    """Something the user can act on: `message` says what is wrong, `hint` what to do next."""
+    """An error that the user can act on: `message` says what is wrong, `hint` what to do about it."""
 
     exit_code: ClassVar[int] = EXIT_BUG
 
@@ -25,21 +25,21 @@ class DctbenchError(Exception):
 
 
 class UsageError(DctbenchError, ValueError):
-    """A wrong flag, suite, name or argument (exit 2). Also a ValueError, for those who call the library."""
+    """A wrong flag, suite, name or argument (exit 2). It is also a ValueError, for callers of the library."""
 
     exit_code = 2
 
 
 class NotLoadedError(UsageError):
-    """The code that a name stands for could not be loaded: it is broken, or something that it needs is missing."""
+    """The code behind a name could not be loaded: it is broken, or something that it needs is missing."""
 
 
 class AbsentError(NotLoadedError):
-    """There is nothing of that name to load."""
+    """No code has that name."""
 
 
 class CannotJudgeError(DctbenchError):
-    """Nothing comparable: another machine, another version, too noisy (exit 3)."""
+    """Results cannot be compared: another machine, another version, or too much noise (exit 3)."""
 
     exit_code = 3
 
@@ -57,26 +57,26 @@ class UnavailableError(DctbenchError):
 
 
 class TemporaryFolderError(DctbenchError):
-    """No file can be made in the folder for temporary files (exit 5)."""
+    """No file can be created in the folder for temporary files (exit 5)."""
 
     exit_code = 5
 
 
 class InterruptedRunError(DctbenchError):
-    """A signal ended a run: what was measured is stored, and the hint says how to go on (exit 130)."""
+    """A signal ended a run. What was measured is stored, and the hint says how to resume (exit 130)."""
 
     exit_code = 130
 
 
 class UnsupportedError(DctbenchError):
-    """A method that has no such shape, scope or dtype: the case becomes `unsupported`, never a failure of the sweep."""
+    """A method does not support a shape, scope or dtype; the case is stored as `unsupported` and the run continues."""
 
     exit_code = 2
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an exception, whatever its class makes of being asked for it."""
+    """Return the text of an exception, even if its `__str__` raises."""
     try:
         return str(error)
     except BaseException as failure:
-        return f"its text cannot be had: __str__ raised {type(failure).__name__}"
+        return f"no text available: __str__ raised {type(failure).__name__}"

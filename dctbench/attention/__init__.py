@@ -1,6 +1,6 @@
-"""The attention layers, one module per method, and `build`, which makes one by its catalog name.
+"""The attention layers, one module per method, and `build`, which makes a layer from its catalog name.
 
-To add a method: write one module here with an `AttentionLayer`, and its one line in `dctbench.catalog`.
+To add a method, write a module here with an `AttentionLayer` and add one line to `dctbench.catalog`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def build(
     device: torch.device | str | None = None,
     **options: object,
 ) -> nn.Module:
-    """The layer of the catalog named `name`, ready to be used in a model.
+    """Return the layer that the catalog lists as `name`, ready to be used in a model.
 
     Its `forward(x, key_padding_mask=None)` takes x (batch, seq_len, dim) and a bool mask (batch, seq_len) in which
-    True marks a real token, and returns (batch, seq_len, dim).
+    True marks a real token, and it returns (batch, seq_len, dim).
 
     Args:
         name: as `dctbench list impls` shows it.
@@ -40,23 +40,23 @@ def build(
         dim: model width d.
         heads: number of heads; must divide `dim`.
         ratio: compression ratio n / n_kept, at least 1; ignored by a method that has none.
-        dtype: torch's default when None.
-        device: torch's default when None.
-        options: what the method takes beyond these.
+        dtype: of parameters and inputs; torch's default when None.
+        device: where parameters live; torch's default when None.
+        options: further keyword arguments of the method.
 
     Raises:
-        UsageError: (a ValueError) for an unknown name, and for sizes or options the method refuses.
-        UnavailableError: for a kernel of torch that does not run here.
+        UsageError: (a ValueError) for an unknown name, and for sizes or options that the method rejects.
+        UnavailableError: for a torch kernel that does not run on this machine.
     """
     layer_class = catalog.implementation(name).load()
     accepts = inspect.signature(layer_class)
-    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepts.parameters.values())
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepts.parameters.values())
     arguments = {"seq_len": seq_len, "dim": dim, "heads": heads, **options}
     if uses_ratio(name):
         arguments["ratio"] = ratio
-    # A user's own class need not take these two: it is moved afterwards.
-    placed = anything or {"dtype", "device"} <= set(accepts.parameters)
-    if placed:
+    # A user's own class need not take dtype and device; its layer is moved afterwards.
+    takes_placement = takes_any or {"dtype", "device"} <= set(accepts.parameters)
+    if takes_placement:
         arguments.update(dtype=dtype, device=device)
     try:
         accepts.bind(**arguments)
@@ -65,14 +65,14 @@ def build(
     layer = layer_class(**arguments)
     if not isinstance(layer, nn.Module):
         raise UsageError(f"{name} is not a torch.nn.Module")
-    return layer if placed else layer.to(device=device, dtype=dtype)
+    return layer if takes_placement else layer.to(device=device, dtype=dtype)
 
 
 def uses_ratio(name: str) -> bool:
-    """Whether the implementation of that name has a compression ratio; a user's own class is asked itself.
+    """Return whether the implementation `name` has a compression ratio. A user's own class is inspected.
 
     Raises:
-        UsageError: for an unknown name, and a class that cannot be imported.
+        UsageError: for an unknown name, and for a class that cannot be imported.
     """
     entry = catalog.implementation(name)
     if entry.uses_ratio is not None:
@@ -82,10 +82,10 @@ def uses_ratio(name: str) -> bool:
 
 
 def source_file(name: str) -> str | None:
-    """The file that the class of that name stands in; None for one that has none.
+    """Return the file that defines the implementation `name`, or None for a class without a source file.
 
     Raises:
-        UsageError: for an unknown name, and a class that cannot be imported.
+        UsageError: for an unknown name, and for a class that cannot be imported.
     """
     try:
         return str(Path(inspect.getfile(catalog.implementation(name).load())).resolve())

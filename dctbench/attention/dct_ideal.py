@@ -1,10 +1,10 @@
-"""DCT-Former's best case: the full attention matrix is computed, then compressed by a DCT on both sides.
+"""DCT-Former's best case: compute the full attention matrix, then compress it by a DCT on both sides.
 
     A = softmax(q k^T / sqrt(head_dim)) at length n,    out = D_m^T (D_m A D_m^T) (D_m v) W_o + b_o
 
-(Scribano et al. 2022, arXiv 2203.01178, the bound that their cheaper forms are held against.) An upper bound for
-quality, slower than full attention. With the low-pass P = D_m^T D_m the result is P A (P v), so that no n x n matrix is
-held: two low-passes around any kernel for exact attention.
+Scribano et al. 2022 (arXiv 2203.01178) compare their cheaper forms with this one. It bounds their quality from above
+and is slower than full attention. With the low-pass filter P = D_m^T D_m the result is P A (P v): two low-pass filters
+around any kernel for exact attention. The n x n matrix is never stored.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dctbench.transforms import TruncatedDct
 
 
 class DctIdealAttention(FrequencyAttention):
-    """Exact attention between two low-passes.
+    """Exact attention between two low-pass filters.
 
-    The mask multiplies k and v (as the authors do), so that a padded key keeps the weight of a score of zero.
-    Padding leaks through that and through the length of the transform, unless `true_lengths`.
+    The mask multiplies k and v, as in the authors' code, so a padded key keeps the weight of a zero score. Padding
+    leaks through these keys and through the length of the transform, unless `true_lengths` is set.
     """
 
     method = "dct-ideal"
@@ -39,14 +39,14 @@ class DctIdealAttention(FrequencyAttention):
         return low_pass(y, transform)
 
     def attend_flops(self, batch: int = 1) -> int:
-        """Two low-passes, which are four transforms, around 4 b n^2 d."""
+        """Two low-pass filters (four transforms) and two products, 4 b n^2 d."""
         return 4 * self.transform.flops(batch * self.dim) + 4 * batch * self.seq_len**2 * self.dim
 
     def flops(self, batch: int = 1) -> int:
-        """As `attend`, with q and k projected at length n, v and the output at n_kept: + 4 b n d^2 + 4 b m d^2."""
+        """`attend_flops` plus 4 b n d^2 to project q and k at length n and 4 b m d^2 for v and the output at n_kept."""
         return self.attend_flops(batch) + 4 * batch * (self.seq_len + self.n_kept) * self.dim**2
 
 
 def low_pass(x: Tensor, transform: TruncatedDct) -> Tensor:
-    """D_m^T D_m x, (batch, length, dim) -> the same shape."""
+    """Return D_m^T D_m x: (batch, length, dim) -> the same shape."""
     return transform.inverse(transform(x, ordered=False), ordered=False)

@@ -1,12 +1,12 @@
-"""Full-length queries over band-limited keys and values: only what is attended to is shortened by a DCT.
+"""Full-length queries over band-limited keys and values: a DCT shortens only what is attended to.
 
     z = sqrt(m/n) IDCT_m(D_m X)
     q = projection of X;  k, v = projections of z
     out = softmax(q k^T / sqrt(head_dim)) v W_o + b_o
 
-The resampling of dct-resample (He et al., ACL 2023, arXiv 2305.15099) where Linformer has a learned projection. The
-softmax runs over resampled positions, so this approximates softmax attention on smooth input and at ratio 1 equals it;
-nothing is low-passed on the way out.
+The resampling of dct-resample (He et al., ACL 2023, arXiv 2305.15099) takes the place of Linformer's learned
+projection. The softmax runs over resampled positions, so the method approximates softmax attention on smooth input and
+equals it at ratio 1. The output is not low-pass filtered.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dctbench.transforms import Resampler
 class DctKvAttention(ResampledAttention):
     """Every position attends to `n_kept` resampled ones.
 
-    Padded rows of x are set to zero before keys and values are resampled. Padding leaks: zeros are resampled along
-    with tokens, and the length of the transform is the padded one, unless `true_lengths`.
+    Padded rows of x are set to zero before keys and values are resampled. Padding leaks unless `true_lengths` is set:
+    the zeros are resampled along with the tokens, and the transform has the padded length.
     """
 
     method = "dct-kv"
@@ -35,16 +35,16 @@ class DctKvAttention(ResampledAttention):
     def mix_heads(self, q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, transform: Resampler) -> Tensor:
         """q, k, v (batch, length, dim) -> the same shape.
 
-        Here the mask multiplies k and v; in the layer it multiplies x, so that padded tokens keep the biases.
+        Here the mask multiplies k and v. In the layer it multiplies x, so padded tokens keep the biases.
         """
         return self.attend_among(q, transform(masked(k, mask)), transform(masked(v, mask)))
 
     def attend_flops(self, batch: int = 1) -> int:
-        """Two resamplings and 4 b n m d."""
+        """Two resamplings and two products, 4 b n m d."""
         products = 4 * batch * self.seq_len * self.n_kept * self.dim
         return 2 * self.transform.flops(batch * self.dim) + products
 
     def flops(self, batch: int = 1) -> int:
-        """One resampling; q and output projected at length n, k and v at n_kept; 4 b n m d."""
+        """One resampling; projections of q and output at length n and of k and v at n_kept; two products, 4 b n m d."""
         n, m, d = self.seq_len, self.n_kept, self.dim
         return self.transform.flops(batch * d) + batch * (4 * (n + m) * d**2 + 4 * n * m * d)

@@ -1,12 +1,12 @@
-"""What the DCT family shares: the transform, where biases go among frequencies, and rows of unequal length.
+"""The base of the DCT family: the transform, biases in the frequency domain, and sequences of different lengths.
 
 Scribano et al. 2022 ("DCT-Former", arXiv 2203.01178) keep the n_kept = n / ratio lowest DCT-II coefficients along
-the sequence. Two facts make their layers cheap without changing what they compute. Projections act on columns and
-the DCT on rows, so they commute, and a projection is made where there are fewer rows. And a bias, constant along the
-sequence, is sqrt(n) times itself in the DC coefficient and nothing elsewhere.
+the sequence. Two facts make their layers cheap without changing their results. First, projections act on columns and
+the DCT acts on rows, so they commute, and each projection is applied where there are fewer rows. Second, a bias is
+constant along the sequence, so its DCT is sqrt(n) times the bias in the DC coefficient and zero elsewhere.
 
-*Padding*: the transform spans the padded length, so the same tokens padded further give another result (the authors'
-code is no different). `true_lengths=True` transforms each sequence at its own length instead.
+*Padding*: the transform spans the padded length, so the same tokens with more padding give another result, as in the
+authors' code. `true_lengths=True` transforms each sequence at its own length instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dctbench.transforms import CostModel, Resampler, TruncatedDct, make_dct
 T = TypeVar("T", TruncatedDct, Resampler)
 
 _LENGTHS_REMEMBERED = 8
-"""With `true_lengths`, transforms kept besides the layer's own: their tables are memory."""
+"""How many transforms of other lengths `true_lengths` keeps, since their tables use memory."""
 
 
 class DctAttention(AttentionLayer, Generic[T]):
@@ -39,20 +39,20 @@ class DctAttention(AttentionLayer, Generic[T]):
         dim: model width d.
         heads: number of heads h; must divide `dim`.
         ratio: n / n_kept, at least 1; n_kept = ceil(n / ratio).
-        transform: "auto", or an algorithm to force: "basis", "rfft", "block", "block:128", "block:128:slots".
-        cost_model: the machine's rates by which "auto" chooses; shipped ones when None.
-        true_lengths: transform each sequence of a masked batch at its own number of real tokens (wherever these lie),
-            so that padding changes nothing. Sequences of equal length go together; the lengths are read on the
-            host, so a compiler breaks its graph there. Padded rows of the output are zero.
+        transform: "auto", or the algorithm to use: "basis", "rfft", "block", "block:128", "block:128:slots".
+        cost_model: the machine's rates, from which "auto" chooses; the shipped ones when None.
+        true_lengths: transform each sequence of a masked batch at its own number of real tokens, wherever they are,
+            so that padding changes nothing. Sequences of equal length are transformed together. The lengths are read
+            on the host, so a compiler breaks its graph there. Padded rows of the output are zero.
         dtype: of parameters and inputs; torch's default when None.
         device: where parameters and tables live.
 
     Raises:
-        UsageError: for sizes that make no layer, a ratio below 1, and a transform that does not exist.
+        UsageError: for invalid sizes, a ratio below 1, and a transform that does not exist.
     """
 
     method: ClassVar[str]
-    """The catalog name, for messages."""
+    """The name in the catalog, for messages."""
 
     padding_leak = "the transform spans the padded length; true_lengths=True transforms each sequence at its own"
 
@@ -83,11 +83,11 @@ class DctAttention(AttentionLayer, Generic[T]):
 
     @property
     def plan(self) -> str:
-        """Which algorithm transforms, as `transform=` takes it."""
+        """The algorithm in use, in the form that `transform=` accepts."""
         return self.transform.plan
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """x (batch, seq_len, dim), bool mask (batch, seq_len) with True = real -> (batch, seq_len, dim).
+        """x (batch, seq_len, dim), bool mask (batch, seq_len) with True = real token -> (batch, seq_len, dim).
 
         Raises:
             UsageError: for an input or mask of another shape or type.
@@ -98,7 +98,7 @@ class DctAttention(AttentionLayer, Generic[T]):
         return self.by_length(self.mix, x, mask=key_padding_mask)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """The method on projected heads: q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
+        """Apply the method to projected heads: q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
         rows = self.join_heads(q), self.join_heads(k), self.join_heads(v)
         if key_padding_mask is None or not self.true_lengths:
             return self.split_heads(self.mix_heads(*rows, mask=key_padding_mask, transform=self.transform))
@@ -106,37 +106,50 @@ class DctAttention(AttentionLayer, Generic[T]):
 
     @abstractmethod
     def mix(self, x: Tensor, *, mask: Tensor | None, transform: T) -> Tensor:
-        """The layer, given the transform of x's length: x (batch, length, dim) -> the same shape."""
+        """Apply the layer with the transform for the length of x: x (batch, length, dim) -> the same shape."""
 
     def mix_heads(self, q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, transform: T) -> Tensor:
-        """`attend`, given the transform, with heads joined: q, k, v (batch, length, dim) -> the same shape."""
+        """Attend with the given transform and joined heads: q, k, v (batch, length, dim) -> the same shape.
+
+        Raises:
+            UnsupportedError: for a method without a q, k, v form.
+        """
         raise UnsupportedError(f"{self.method} has no q, k, v form: it needs the layer's input")
 
     @abstractmethod
     def make_transform(self, seq_len: int, n_kept: int, transform: str, dtype: torch.dtype, device: torch.device) -> T:
-        """The transform of one length."""
+        """Return the transform for one length."""
 
     def by_length(self, mix: Callable[..., Tensor], *inputs: Tensor, mask: Tensor) -> Tensor:
-        """`mix` on the real tokens of each row alone, rows of equal length together; zeros where there is no token."""
+        """Apply `mix` to the real tokens of each row only, to rows of equal length together.
+
+        Args:
+            mix: called with the tokens (rows, length, dim), `mask=None` and the transform for their length.
+            inputs: (batch, seq_len, dim) each.
+            mask: bool (batch, seq_len), True = real token.
+
+        Returns:
+            (batch, seq_len, dim), zero at padded positions.
+        """
         out = torch.zeros_like(inputs[0])  # (batch, seq_len, dim)
         lengths = mask.sum(1)  # (batch,)
         for length in lengths[lengths > 0].unique().tolist():
             real = mask & (lengths == length)[:, None]  # (batch, seq_len)
             tokens = [x[real].view(-1, length, self.dim) for x in inputs]  # (rows of this length, length, dim)
             mixed = mix(*tokens, mask=None, transform=self.transform_at(length)).flatten(0, 1)
-            out = out.to(mixed.dtype)  # which is not the inputs' under autocast
+            out = out.to(mixed.dtype)  # under autocast it differs from the inputs' dtype
             out[real] = mixed
         return out
 
     def transform_at(self, length: int) -> T:
-        """The transform for sequences of `length` real tokens, built when first met, as the layer's own was."""
+        """Return the transform for sequences of `length` real tokens; it is built when first needed."""
         if length == self.seq_len:
             return self.transform
         key = str(length)
         if key not in self.other_lengths:
             if len(self.other_lengths) >= _LENGTHS_REMEMBERED:
                 del self.other_lengths[next(iter(self.other_lengths))]
-            # A block that divides seq_len need not divide `length`, so only the algorithm is handed on.
+            # A block length that divides seq_len need not divide `length`, so only the algorithm is passed on.
             algorithm, like = self.requested.partition(":")[0], self.transform.like
             self.other_lengths[key] = self.make_transform(
                 length, kept_coefficients(length, self.ratio), algorithm, like.dtype, like.device
@@ -144,22 +157,22 @@ class DctAttention(AttentionLayer, Generic[T]):
         return self.other_lengths[key]  # type: ignore[return-value]
 
     def attend_among(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Softmax attention, head by head, of q (batch, rows, dim) over the rows of k and v -> q's shape."""
+        """Softmax attention in each head: q (batch, rows, dim) over the rows of k and v -> the shape of q."""
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
         return self.join_heads(scaled_dot_product_attention(q, k, v))
 
     def extra_repr(self) -> str:
-        """What `print(layer)` adds."""
+        """The arguments that `print(layer)` shows."""
         return f"{super().extra_repr()}, n_kept={self.n_kept}, true_lengths={self.true_lengths}"
 
 
 class FrequencyAttention(DctAttention[TruncatedDct]):
-    """A layer of the DCT family whose output comes back from coefficients by the inverse DCT."""
+    """A layer of the DCT family that works on coefficients; the inverse DCT returns them to positions."""
 
     def make_transform(
         self, seq_len: int, n_kept: int, transform: str, dtype: torch.dtype, device: torch.device
     ) -> TruncatedDct:
-        """The truncated DCT that the planner chooses."""
+        """Return the truncated DCT that the planner chooses."""
         return make_dct(
             seq_len,
             n_kept,
@@ -171,7 +184,10 @@ class FrequencyAttention(DctAttention[TruncatedDct]):
         )
 
     def project_out(self, y: Tensor, transform: TruncatedDct) -> Tensor:
-        """(D_m^T y) W_o + b_o for coefficients y (batch, n_kept, dim), the projection made at n_kept rows."""
+        """Return (D_m^T y) W_o + b_o (batch, seq_len, dim) for coefficients y (batch, n_kept, dim).
+
+        The projection is applied to the n_kept rows, before the inverse transform.
+        """
         return transform.inverse(linear_of_dct(y, self.out_proj, transform.seq_len), ordered=False)
 
 
@@ -181,7 +197,7 @@ class ResampledAttention(DctAttention[Resampler]):
     def make_transform(
         self, seq_len: int, n_kept: int, transform: str, dtype: torch.dtype, device: torch.device
     ) -> Resampler:
-        """The pair of truncated DCTs that the planner chooses."""
+        """Return the pair of truncated DCTs that the planner chooses."""
         return Resampler(
             seq_len,
             n_kept,
@@ -194,10 +210,10 @@ class ResampledAttention(DctAttention[Resampler]):
 
 
 def linear_of_dct(z: Tensor, projection: nn.Linear, seq_len: int, dct_of_mask: Tensor | None = None) -> Tensor:
-    """The DCT of a projection, from the DCT z (batch, n_kept, dim) of its input.
+    """Return the DCT of a projection (batch, n_kept, dim), given the DCT z (batch, n_kept, dim) of its input.
 
-    D_m (x W^T + 1 b^T) = z W^T + (D_m 1) b^T, and D_m 1 = sqrt(n) in row 0. Under a multiplicative mask, D_m applied
-    to the mask (batch, n_kept, 1) stands for D_m 1.
+    D_m (x W^T + 1 b^T) = z W^T + (D_m 1) b^T, and D_m 1 = sqrt(n) in row 0. Under a multiplicative mask the
+    DCT of the mask, `dct_of_mask` (batch, n_kept, 1), takes the place of D_m 1.
     """
     y = linear(z, projection.weight)
     if dct_of_mask is not None:
@@ -207,5 +223,5 @@ def linear_of_dct(z: Tensor, projection: nn.Linear, seq_len: int, dct_of_mask: T
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
-    """x (batch, length, dim) with padded rows set to zero."""
+    """Return x (batch, length, dim) with padded rows set to zero."""
     return x if mask is None else x * mask[..., None].to(x.dtype)

@@ -1,11 +1,11 @@
-"""DCT-Former's second form: queries, keys and values are compressed, each by its own DCT, and attend as frequencies.
+"""DCT-Former's second form: queries, keys and values are each compressed by a DCT and attend as coefficients.
 
     q, k, v = projections of X at length n,    out = D_m^T (softmax(D_m q (D_m k)^T / sqrt(head_dim)) D_m v) W_o + b_o
 
-(Scribano et al. 2022, arXiv 2203.01178.) The softmax runs over n_kept coefficients, not over positions: this is not
-an approximation of softmax attention, and at ratio 1 it does not become it.
+(Scribano et al. 2022, arXiv 2203.01178.) The softmax runs over n_kept coefficients, not over positions. The method
+does not approximate softmax attention, and it does not equal it at ratio 1.
 
-Projections commute with the DCT, so that the layer is dct-x with the biases of q, k and v on the DC coefficient only.
+Projections commute with the DCT, so the layer is dct-x with the biases of q, k and v on the DC coefficient only.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dctbench.transforms import TruncatedDct
 class DctQkvAttention(FrequencyAttention):
     """Attention among the lowest `n_kept` DCT-II coefficients of q, k and v.
 
-    The mask multiplies k and v, not q (as the authors do). Padding still leaks, through q and through the length of
-    the transform, unless `true_lengths`.
+    The mask multiplies k and v but not q, as in the authors' code. Padding still leaks through q and through the
+    length of the transform, unless `true_lengths` is set.
     """
 
     method = "dct-qkv"
@@ -48,10 +48,10 @@ class DctQkvAttention(FrequencyAttention):
         return transform.inverse(self.attend_among(*z), ordered=False)
 
     def attend_flops(self, batch: int = 1) -> int:
-        """Four transforms and 4 b m^2 d."""
+        """Four transforms and two products, 4 b m^2 d."""
         return 4 * self.transform.flops(batch * self.dim) + 4 * batch * self.n_kept**2 * self.dim
 
     def flops(self, batch: int = 1) -> int:
-        """As dct-x: two transforms, 8 b m d^2 + 4 b m^2 d. A mask adds one transform (and one of a single column)."""
+        """As dct-x: two transforms, 8 b m d^2 + 4 b m^2 d. A mask adds a transform and one of a single column."""
         m, d = self.n_kept, self.dim
         return 2 * self.transform.flops(batch * d) + batch * (8 * m * d**2 + 4 * m**2 * d)

@@ -1,9 +1,9 @@
-"""DCT-Former's first form: the input itself is compressed, and attention runs among its frequencies.
+"""DCT-Former's first form: the input is compressed by a DCT, and attention runs among its coefficients.
 
     X_m = D_m X,    q, k, v = projections of X_m,    out = D_m^T (softmax(q k^T / sqrt(head_dim)) v) W_o + b_o
 
-(Scribano et al. 2022, arXiv 2203.01178.) The softmax runs over n_kept coefficients, not over positions: this is not
-an approximation of softmax attention, and at ratio 1 it does not become it. Its case rests on accuracy after training.
+(Scribano et al. 2022, arXiv 2203.01178.) The softmax runs over n_kept coefficients, not over positions. The method
+does not approximate softmax attention, and it does not equal it at ratio 1; judge it by accuracy after training.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dctbench.transforms import TruncatedDct
 class DctXAttention(FrequencyAttention):
     """Attention among the lowest `n_kept` DCT-II coefficients of the input (projection biases on every coefficient).
 
-    The authors' code ignores the mask; here padded rows of x are set to zero first, which is the same for a mask
-    of ones. Padding still leaks through the length of the transform, unless `true_lengths`.
+    The authors' code ignores the mask. Here padded rows of x are set to zero first, which changes nothing when all
+    tokens are real. Padding still leaks through the length of the transform, unless `true_lengths` is set.
     """
 
     method = "dct-x"

@@ -1,4 +1,4 @@
-"""DeltaNet: linear attention that corrects what it stores. Yang et al. 2024 (arXiv 2406.06484), sections 2 and 3."""
+"""DeltaNet: linear attention with the delta rule. Yang et al. 2024 (arXiv 2406.06484), sections 2 and 3."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch.nn.functional import normalize, pad, silu
 from dctbench.attention.layer import AttentionLayer
 
 CHUNK = 64
-"""Positions that are worked on at once; a power of two, which `inverse_of_unit_lower` needs."""
+"""Positions per chunk; a power of two, as `inverse_of_unit_lower` requires."""
 
 
 class DeltaNet(AttentionLayer):
-    """S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T, o_t = S_t q_t: the delta rule, a head_dim^2 memory a head.
+    """S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T, o_t = S_t q_t: the delta rule, with head_dim^2 memory per head.
 
-    **Causal**: a token sees itself and earlier ones only, unlike every other method here; there is no second pass
-    from the end. As in the paper, q, k and v pass a SiLU, q and k are L2 normalised, beta_t = sigmoid(W_b x_t) for each
-    head, and the output is RMS normalised in each head before the output projection. The paper's optional short
-    convolutions are left out.
+    **Causal**: unlike with every other method here, a token sees only itself and earlier tokens; there is no second
+    pass from the end. As in the paper, q, k and v pass through a SiLU, q and k are L2 normalised, beta_t =
+    sigmoid(W_b x_t) in each head, and the output is RMS normalised in each head before the output projection. The
+    paper's optional short convolutions are omitted.
 
-    Computed in chunks of `CHUNK` positions (section 3): within one, the corrections v_t - S_{t-1} k_t of all
-    positions solve a triangular system (the UT transform), so that only the chunks follow one another. Half precision
-    is computed in float32, as the recurrence needs.
+    The recurrence is computed in chunks of `CHUNK` positions (section 3). Within a chunk the corrections
+    v_t - S_{t-1} k_t of all positions solve a triangular system (the UT transform), so only the chunks are computed
+    one after another. Half precision is computed in float32, as the recurrence needs.
 
     Padded tokens write nothing (beta = 0), so padding never changes a real token.
     """
@@ -57,16 +57,23 @@ class DeltaNet(AttentionLayer):
         return projected
 
     def delta_rule(self, q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> Tensor:
-        """The recurrence, chunk by chunk.
+        """Compute the recurrence chunk by chunk.
 
-        Within a chunk that starts from the memory S (as k -> v, transposed here), row t of U is the correction that
-        position t writes: U = T (V - K S), T = (I + tril(diag(beta) K K^T, -1))^(-1) diag(beta).
+        Within a chunk that starts from the memory S (a map from k to v, so transposed here), row t of U is the
+        correction that position t writes: U = T (V - K S), T = (I + tril(diag(beta) K K^T, -1))^(-1) diag(beta).
+
+        Args:
+            q, k, v: (batch, heads, seq_len, head_dim).
+            beta: (batch, heads, seq_len, 1).
+
+        Returns:
+            (batch, heads, seq_len, head_dim).
         """
         q, k, v, beta = (self.in_chunks(x) for x in (q, k, v, beta))  # (batch, heads, chunks, CHUNK, ...)
         overlap = k @ k.transpose(-2, -1)
         solve = inverse_of_unit_lower((beta * overlap).tril(-1)) * beta.transpose(-2, -1)
-        own = solve @ v  # what the corrections would be from an empty memory
-        seen = solve @ k  # and how the memory they start from changes them
+        own = solve @ v  # the corrections for an empty memory
+        seen = solve @ k  # how the memory at the start of the chunk changes them
         inner = (q @ k.transpose(-2, -1)).tril()
 
         memory = v.new_zeros(*v.shape[:2], self.head_dim, self.head_dim)  # k -> v
@@ -78,25 +85,27 @@ class DeltaNet(AttentionLayer):
         return torch.cat(outputs, dim=2)[:, :, : self.seq_len]
 
     def in_chunks(self, x: Tensor) -> Tensor:
-        """(batch, heads, seq_len, width) -> (batch, heads, chunks, CHUNK, width), zeros appended."""
+        """(batch, heads, seq_len, width) -> (batch, heads, chunks, CHUNK, width), padded with zeros at the end."""
         chunks: Tensor = pad(x, (0, 0, 0, self.chunks * CHUNK - self.seq_len)).unflatten(2, (self.chunks, CHUNK))
         return chunks
 
     def flops(self, batch: int = 1) -> int:
-        """Four projections and beta's, 2 b n d h; then, with N the length in whole chunks of C positions,
-        b N (10 C d + 6 d head_dim + 2/3 h (C^2 - 1)): five products inside chunks, three with the memory, one inverse.
-        """  # fmt: skip
+        """Four projections, 2 b n d h for beta, and b N (10 C d + 6 d head_dim + 2/3 h (C^2 - 1)) for the recurrence.
+
+        N is the length rounded up to whole chunks of C positions. The terms are five products inside chunks, three
+        with the memory, and one inverse.
+        """
         n, d, h = self.chunks * CHUNK, self.dim, self.heads
         inside = 10 * CHUNK * d + 6 * d * self.head_dim + 2 * h * (CHUNK**2 - 1) // 3
         return self.projection_flops(batch) + batch * (2 * self.seq_len * d * h + n * inside)
 
 
 def inverse_of_unit_lower(strict: Tensor) -> Tensor:
-    """(I + L)^(-1) for strictly lower triangular L (..., size, size), size a power of two.
+    """Return (I + L)^(-1) for strictly lower triangular L (..., size, size), size a power of two.
 
-    Diagonal blocks are inverted first and joined in pairs, [[A, 0], [B, C]]^(-1) = [[A', 0], [-C' B A', C']]: block
-    substitution, as stable as row by row, in log2(size) steps of batched products. (The product of (I - L)(I + L^2)
-    (I + L^4) ... would be as quick, but powers of L grow without bound where keys repeat.)
+    Block substitution: diagonal blocks are inverted first and joined in pairs, [[A, 0], [B, C]]^(-1) =
+    [[A', 0], [-C' B A', C']], in log2(size) steps of batched products. It is as stable as substitution row by row. The
+    product (I - L)(I + L^2)(I + L^4) ... is as fast, but powers of L grow without bound when keys repeat.
     """
     size = strict.shape[-1]
     inverse = torch.ones_like(strict[..., :1]).unsqueeze(-1)  # (..., blocks, width, width), at first width 1

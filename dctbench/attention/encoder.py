@@ -1,6 +1,6 @@
-"""The model around the attention: DCT-Former's four-block encoder, so that a method is also seen in its place.
+"""DCT-Former's four-block encoder, to measure a method inside the model that it was proposed for.
 
-Scribano et al. 2022 (arXiv 2203.01178), experiments; the blocks are BERT's (Devlin et al. 2019, arXiv 1810.04805).
+Scribano et al. 2022 (arXiv 2203.01178), experiments. The blocks are BERT's (Devlin et al. 2019, arXiv 1810.04805).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class EncoderBlock(nn.Module):
     """x = LN(x + attention(x)); x = LN(x + W_2 GELU(W_1 x)): LayerNorm after the residual sum, as in BERT.
 
     Args:
-        attention: the layer, built for the block's width.
+        attention: the attention layer, of width `dim`.
         dim: model width d.
         feed_forward: inner width of the feed-forward network.
-        dtype: of parameters.
-        device: where parameters live.
+        dtype: of parameters; torch's default when None.
+        device: where parameters live; torch's default when None.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EncoderBlock(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(dim, dtype=dtype, device=device)
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """x (batch, seq_len, dim) -> the same shape; the mask goes to the attention."""
+        """x (batch, seq_len, dim) -> the same shape; the mask is passed to the attention."""
         x = self.attention_norm(x + self.attention(x, key_padding_mask))
         out: Tensor = self.feed_forward_norm(x + self.narrow(gelu(self.widen(x))))
         return out
@@ -58,18 +58,18 @@ class EncoderBlock(nn.Module):
 class Encoder(nn.Module):
     """Token and position embeddings, LayerNorm, and four post-LayerNorm blocks; no head.
 
-    Positions are learned and start as sinusoids of the tokens' scale: from BERT's N(0, 0.02^2) small models take far
-    longer to tell positions apart.
+    Position embeddings are learned. They start as sinusoids on the scale of the token embeddings: from BERT's
+    N(0, 0.02^2) small models need far longer to learn to distinguish positions.
 
     Args:
-        attention: makes one attention layer; called once per block.
+        attention: returns a new attention layer; called once per block.
         seq_len: length n.
         dim: model width d.
-        blocks: how many.
+        blocks: number of blocks.
         feed_forward: inner width of the feed-forward networks.
-        vocabulary: how many tokens there are.
-        dtype: of parameters.
-        device: where parameters live.
+        vocabulary: number of distinct tokens.
+        dtype: of parameters; torch's default when None.
+        device: where parameters live; torch's default when None.
     """
 
     def __init__(
@@ -94,17 +94,17 @@ class Encoder(nn.Module):
         )
 
     def forward(self, tokens: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """Encode.
+        """Encode tokens.
 
         Args:
             tokens: integers (batch, seq_len).
             key_padding_mask: bool (batch, seq_len), True = real token; None means that all are real.
 
         Returns:
-            (batch, seq_len, dim). Rows of padded positions hold no promise.
+            (batch, seq_len, dim). Rows of padded positions are unspecified.
 
         Raises:
-            UsageError: for tokens of another length.
+            UsageError: for tokens of another shape.
         """
         if tokens.ndim != 2 or tokens.shape[1] != self.seq_len:
             raise UsageError(f"expected tokens (batch, {self.seq_len}); got {tuple(tokens.shape)}")
@@ -114,14 +114,14 @@ class Encoder(nn.Module):
         return x
 
     def flops(self, batch: int = 1) -> int:
-        """Each block: its attention, and 4 b n d feed_forward. Embeddings are look-ups, norms are not counted."""
-        feeding = 4 * batch * self.seq_len * self.dim * self.feed_forward
+        """For each block, its attention and 4 b n d feed_forward. Embeddings are lookups; norms are not counted."""
+        feed_forward = 4 * batch * self.seq_len * self.dim * self.feed_forward
         layers = [cast("AttentionLayer", cast("EncoderBlock", block).attention) for block in self.blocks]
-        return sum(layer.flops(batch) + feeding for layer in layers)
+        return sum(layer.flops(batch) + feed_forward for layer in layers)
 
 
 def sinusoids(seq_len: int, dim: int) -> Tensor:
-    """Position embeddings (seq_len, dim) of Vaswani et al. 2017, section 3.5: sines, then cosines."""
+    """Return position embeddings (seq_len, dim) as in Vaswani et al. 2017, section 3.5: sines, then cosines."""
     frequencies = torch.exp(torch.arange(0, dim, 2, dtype=torch.float64, device="cpu") * (-math.log(10_000) / dim))
     angles = torch.arange(seq_len, dtype=torch.float64, device="cpu")[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :dim]

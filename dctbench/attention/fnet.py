@@ -13,12 +13,11 @@ from dctbench.attention.layer import AttentionLayer
 class FNetMixing(AttentionLayer):
     """y = Re(F_seq(F_hidden(x))), the unnormalised discrete Fourier transform along both axes (section 3.2).
 
-    The sublayer has no parameters: none of the four projections is held, `heads` means nothing to it, and weights
-    shared with other methods have nowhere to go. Outputs are some sqrt(n d) times larger than inputs; the paper
-    leaves that to the LayerNorm that follows. Half precision is transformed in float32, since torch has no such
-    transform on every device.
+    The sublayer has no parameters: it has none of the four projections, ignores `heads`, and cannot take the weights
+    that other methods share. Outputs are about sqrt(n d) times larger than inputs; the paper relies on the LayerNorm
+    that follows. Half precision is transformed in float32, since torch lacks half-precision transforms on some devices.
 
-    The paper has no mask. Here padded tokens are zero before the transform, so that what stands in them reaches no
+    The paper has no mask. Here padded tokens are set to zero before the transform, so their content never reaches a
     real token.
     """
 
@@ -48,7 +47,7 @@ class FNetMixing(AttentionLayer):
             x = x.masked_fill(~key_padding_mask[..., None], 0.0)
         precise = x.to(torch.promote_types(x.dtype, torch.float32))
         half = torch.fft.fft(torch.fft.rfft(precise, dim=2), dim=1).real  # (batch, seq_len, dim // 2 + 1)
-        # A real input's spectrum is Hermitian, F[-a, -b] = conj F[a, b]: the other columns are known.
+        # The spectrum of a real input is Hermitian, F[-a, -b] = conj F[a, b], which gives the other columns.
         other = half[:, :, 1 : (self.dim + 1) // 2].flip(2)
         other = torch.cat([other[:, :1], other[:, 1:].flip(1)], dim=1)
         return torch.cat([half, other], dim=2).to(x.dtype)
@@ -56,8 +55,8 @@ class FNetMixing(AttentionLayer):
     def flops(self, batch: int = 1) -> int:
         """2.5 n d log2 d for the real transforms, 5 n (d // 2 + 1) log2 n for the complex ones, each b times.
 
-        torch's own counter counts no transform; the usual estimate is 5 n log2 n for a complex transform of length
-        n, and half of it for a real one.
+        torch's own counter ignores transforms. The usual estimate is 5 n log2 n for a complex transform of length n
+        and half of that for a real one.
         """
         n, d = self.seq_len, self.dim
         return round(batch * n * (2.5 * d * math.log2(d) + 5 * (d // 2 + 1) * math.log2(n)))

@@ -1,4 +1,4 @@
-"""Softmax attention as it is written down: the n x n matrix is formed and held. Vaswani et al. 2017, section 3.2."""
+"""Softmax attention by its definition, with the n x n matrix in memory. Vaswani et al. 2017, section 3.2."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dctbench.attention.layer import AttentionLayer
 class FullAttention(AttentionLayer):
     """softmax(q k^T / sqrt(head_dim)) v with the matrix in memory: exact, and quadratic in time and memory.
 
-    Padded keys get no weight, so padding never changes a real token. A sequence without any real token
-    attends to nothing: its attended values are zero.
+    Padded keys get no weight, so padding never changes a real token. For a sequence without any real token the
+    attended values are zero.
 
-    That is so eagerly. Under `torch.compile`, Inductor recognises these products where there is no mask and puts the
-    flash kernel in their place, which holds no matrix.
+    This holds in eager mode. Under `torch.compile` without a mask, Inductor recognises these products and replaces
+    them with the flash kernel, which stores no matrix.
     """
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:

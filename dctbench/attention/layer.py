@@ -1,7 +1,7 @@
-"""What every attention layer shares: four projections, heads, the padding mask, and a stated cost.
+"""The base class of attention layers: four projections, heads, the padding mask, and a cost formula.
 
-A method that mixes positions as softmax attention does (q, k, v -> out at full length) defines `attend` and is
-done; one that works on a shorter sequence or another domain (the DCT family, FNet) overrides `forward`.
+A method that mixes positions as softmax attention does (q, k, v -> out at full length) defines only `attend`. One
+that works on a shorter sequence or in another domain (the DCT family, FNet) overrides `forward`.
 """
 
 from __future__ import annotations
@@ -17,22 +17,21 @@ class AttentionLayer(nn.Module):
     """Multi-head self-attention with `q_proj`, `k_proj`, `v_proj`, `out_proj`, each `nn.Linear(dim, dim)` with bias.
 
     Args:
-        seq_len: length n the layer is built for; inputs must have it.
+        seq_len: length n; inputs must have it.
         dim: model width d.
         heads: number of heads h; must divide `dim`.
         dtype: of parameters and inputs; torch's default when None.
-        device: where parameters live; "meta" builds the layer without memory, for counting FLOPs.
+        device: where parameters live; "meta" builds the layer without memory, to count FLOPs.
 
     Raises:
-        UsageError: (a ValueError) for sizes that make no layer.
+        UsageError: (a ValueError) for invalid sizes.
     """
 
     padding_leak: str = ""
-    """How the *padded length* reaches real tokens, in one sentence; empty where the same tokens, padded to any length,
-    give the same output."""
+    """How the *padded length* changes the output at real tokens; empty if it never does."""
 
     padded_content_leak: str = ""
-    """How *what stands in padded positions* reaches real tokens, in one sentence; empty where it never does."""
+    """How the *content of padded positions* changes the output at real tokens; empty if it never does."""
 
     def __init__(
         self,
@@ -58,14 +57,14 @@ class AttentionLayer(nn.Module):
         self.out_proj = nn.Linear(dim, dim, dtype=dtype, device=device)
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """Attend.
+        """Apply self-attention.
 
         Args:
             x: (batch, seq_len, dim).
             key_padding_mask: bool (batch, seq_len), True = real token; None means that all are real.
 
         Returns:
-            (batch, seq_len, dim). Rows of padded positions hold no promise.
+            (batch, seq_len, dim). Rows of padded positions are unspecified.
 
         Raises:
             UsageError: for an input or mask of another shape or type.
@@ -78,19 +77,23 @@ class AttentionLayer(nn.Module):
         return out
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """The method itself, q, k, v (batch, heads, seq_len, head_dim) -> the same shape (scope `attention`).
+        """Apply the method without projections (scope `attention`): q, k, v (batch, heads, seq_len, head_dim) -> as q.
 
         Raises:
-            UnsupportedError: for a method that has no such form, since it does not work on projected heads.
+            UnsupportedError: for a method that does not work on projected heads.
         """
         raise UnsupportedError(f"{type(self).__name__} has no q, k, v form: it needs the layer's input")
 
     def flops(self, batch: int = 1) -> int:
-        """FLOPs of one forward call without a mask, by the method's formula; projections included, multiply-add = 2."""
+        """FLOPs of one forward call without a mask, projections included, by formula (multiply-add = 2)."""
         return self.projection_flops(batch) + self.attend_flops(batch)
 
     def attend_flops(self, batch: int = 1) -> int:
-        """FLOPs of `attend` alone, by formula."""
+        """FLOPs of `attend` alone, by formula.
+
+        Raises:
+            UnsupportedError: for a method that does not work on projected heads.
+        """
         raise UnsupportedError(f"{type(self).__name__} has no q, k, v form to count")
 
     def projection_flops(self, batch: int = 1) -> int:
@@ -107,7 +110,11 @@ class AttentionLayer(nn.Module):
         return x.transpose(1, 2).flatten(2)
 
     def check(self, x: Tensor, key_padding_mask: Tensor | None) -> None:
-        """Refuse an input the layer was not built for, rather than mix sequences or broadcast silently."""
+        """Reject an input that the layer was not built for, which could otherwise be broadcast silently.
+
+        Raises:
+            UsageError: for an input or mask of another shape or type.
+        """
         if x.ndim != 3 or x.shape[1] != self.seq_len or x.shape[2] != self.dim:
             raise UsageError(f"expected an input (batch, {self.seq_len}, {self.dim}); got {tuple(x.shape)}")
         if key_padding_mask is None:
@@ -119,12 +126,12 @@ class AttentionLayer(nn.Module):
             )
 
     def extra_repr(self) -> str:
-        """What `print(layer)` adds."""
+        """The arguments that `print(layer)` shows."""
         return f"seq_len={self.seq_len}, dim={self.dim}, heads={self.heads}"
 
 
 def checked_n_kept(name: str, seq_len: int, ratio: float | None) -> int:
-    """n_kept for a method that needs a ratio.
+    """Return n_kept for the method `name`, which needs a ratio.
 
     Raises:
         UsageError: when `ratio` is missing, not a number, or below 1.

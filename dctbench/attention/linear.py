@@ -1,4 +1,4 @@
-"""Linear attention: a kernel whose features can be summed first. Katharopoulos et al. 2020 (arXiv 2006.16236)."""
+"""Linear attention: explicit kernel features instead of softmax. Katharopoulos et al. 2020 (arXiv 2006.16236)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dctbench.attention.layer import AttentionLayer
 class LinearAttention(AttentionLayer):
     """phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), phi(x) = elu(x) + 1 (section 3.2).
 
-    It replaces the softmax kernel by another one and does not approximate it. Not causal. Padded keys have no
+    The method replaces the softmax kernel and does not approximate it. It is not causal. Padded keys have zero
     features, so padding never changes a real token.
     """
 
@@ -30,17 +30,17 @@ class LinearAttention(AttentionLayer):
 
 
 def normalised_product(phi_q: Tensor, phi_k: Tensor, v: Tensor) -> Tensor:
-    """Attention by features: phi_q (phi_k^T v), each row divided by phi_q . sum phi_k; no n x n matrix.
+    """Return phi_q (phi_k^T v) with each row divided by phi_q . sum phi_k, without an n x n matrix.
 
     Args:
         phi_q, phi_k: non-negative features (batch, heads, seq_len, features).
         v: (batch, heads, seq_len, head_dim).
 
     Returns:
-        (batch, heads, seq_len, head_dim); zero where a query meets no key at all.
+        (batch, heads, seq_len, head_dim); zero for a query without any key.
     """
     dtype = v.dtype
-    if dtype == torch.float16:  # its largest number is 65,504, which sums over a long sequence pass
+    if dtype == torch.float16:  # sums over a long sequence exceed its maximum, 65,504
         phi_q, phi_k, v = phi_q.float(), phi_k.float(), v.float()
     summed = phi_q @ (phi_k.transpose(-2, -1) @ v)
     normaliser = phi_q @ phi_k.sum(-2)[..., None]  # (batch, heads, seq_len, 1)

@@ -15,11 +15,11 @@ class LinformerAttention(AttentionLayer):
     """softmax(q (E k)^T / sqrt(head_dim)) (E v), with a learned E (n_kept x seq_len) in each head (equation 7).
 
     `ratio` sets the paper's k: n_kept = k. Keys and values share E (F = E), as in the paper's key-value sharing, but
-    each head has its own, as in its unshared form: this is the variant that DCT-Former's authors measured.
-    The paper leaves the initial E open; here its entries are N(0, 1 / seq_len), so that a shortened key has the
-    variance of a key.
+    each head has its own E, as in its unshared form. This is the variant that DCT-Former's authors measured. The paper
+    does not specify the initial E. Here its entries are N(0, 1 / seq_len), so a shortened key has the variance of a
+    key.
 
-    With a mask, padded keys and values are zero before E, so that they add nothing; all k shortened keys remain.
+    With a mask, padded keys and values are set to zero before E is applied. All k shortened keys remain visible.
     """
 
     padding_leak = "k follows the padded length, and E has one column for each of its positions"
@@ -46,7 +46,7 @@ class LinformerAttention(AttentionLayer):
         if key_padding_mask is not None:
             padded = ~key_padding_mask[:, None, :, None]  # (batch, 1, seq_len, 1)
             k, v = k.masked_fill(padded, 0.0), v.masked_fill(padded, 0.0)
-        # einsum lays the batch beside head_dim: one product per head, and no copy of E for each sample.
+        # einsum puts the batch beside head_dim: one product per head, without a copy of E for each sample.
         short_k = torch.einsum("hmn,bhnd->bhmd", self.E, k)  # (batch, heads, n_kept, head_dim)
         short_v = torch.einsum("hmn,bhnd->bhmd", self.E, v)
         return scaled_dot_product_attention(q, short_k, short_v)

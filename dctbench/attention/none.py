@@ -1,4 +1,4 @@
-"""The control without attention: what a layer costs, and a model learns, when no token sees another."""
+"""The control without attention: the cost of a layer, and what a model learns, when no token sees another."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dctbench.attention.layer import AttentionLayer
 class NoAttention(AttentionLayer):
     """out_proj(v_proj(x)): attention whose matrix is the identity.
 
-    It stands for everything around attention. In accuracy it shows how much of a task needs no mixing at all; in
-    the gate it is the witness, a workload that shares nothing with attention but the projections. Queries and keys
-    are never used, so they are not held.
+    It measures everything around attention. Its accuracy shows how much of a task needs no mixing of tokens. In a
+    check it is a control workload that shares only the projections with attention. It has no query and key
+    projections, since it would not use them.
     """
 
     q_proj: nn.Linear | None  # type: ignore[assignment]
@@ -32,17 +32,17 @@ class NoAttention(AttentionLayer):
         self.q_proj = self.k_proj = None
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """x (batch, seq_len, dim) -> the same shape; the mask has nothing to hide, since no token sees another."""
+        """x (batch, seq_len, dim) -> the same shape; the mask has no effect, since no token sees another."""
         self.check(x, key_padding_mask)
         out: Tensor = self.out_proj(self.v_proj(x))
         return out
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """The values as they are."""
+        """Return v unchanged."""
         return v
 
     def attend_flops(self, batch: int = 1) -> int:
-        """Nothing."""
+        """Zero."""
         return 0
 
     def projection_flops(self, batch: int = 1) -> int:

@@ -12,20 +12,20 @@ from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.attention.segments import segment_means, segment_table
 
 PINV_ITERATIONS = 6
-"""As the paper's authors iterate."""
+"""As in the paper."""
 
 
 class NystromAttention(AttentionLayer):
     """softmax(q k~^T) softmax(q~ k~^T)^+ softmax(q~ k^T) v: landmarks q~, k~ are means over n_kept segments.
 
-    The pseudo-inverse is the paper's iteration, six times, from Z_0 = A^T / (|A|_1 |A|_inf). Each
-    sample and head has its own norms: the authors' code takes the largest of the batch, and one sample then changes
-    another's output. The paper's optional skip connection (a depthwise convolution of v) is left out, as in
-    DCT-Former's comparison, and so is a special case for n_kept = seq_len: the formula holds there too.
+    The pseudo-inverse takes six steps of the paper's iteration from Z_0 = A^T / (|A|_1 |A|_inf). Each sample and head
+    has its own norms; the authors' code uses the largest of the batch, which lets one sample change the output of
+    another. The paper's optional skip connection (a depthwise convolution of v) is omitted, as in DCT-Former's
+    comparison. There is no special case for n_kept = seq_len, where the formula holds as well.
 
-    `ratio` sets the number of landmarks. Where it does not divide the length, segments differ by one position, each
-    padded to the longest and masked. With a mask, means run over real tokens; a segment without any is no landmark,
-    its row and column of A are zero, and zero they remain in the pseudo-inverse.
+    `ratio` sets the number of landmarks. If it does not divide the length, segments differ in length by one position
+    and are padded to the longest. With a mask, means include real tokens only. A segment without any real token is
+    not a landmark: its row and column are zero in A and in the pseudo-inverse.
     """
 
     padding_leak = "segments divide the padded length: the same ones only where the ratio divides both lengths"
@@ -53,7 +53,7 @@ class NystromAttention(AttentionLayer):
         landmark_k, _ = segment_means(k, self.segments, real)
         inverse = self.pseudo_inverse(self.landmark_attention(landmark_q, landmark_k, occupied))
 
-        # From right to left: three thin products, and no n x n_kept matrix is ever held.
+        # Multiplied from right to left, three thin products, so that no n x n_kept matrix is stored.
         keys = None if real is None else real[:, :, None]  # (batch, 1, 1, seq_len)
         landmarks = None if occupied is None else occupied[:, :, None]  # (batch, 1, 1, n_kept)
         gathered = scaled_dot_product_attention(landmark_q, k, v, attn_mask=keys)  # (batch, heads, n_kept, head_dim)
@@ -61,9 +61,9 @@ class NystromAttention(AttentionLayer):
         return scaled_dot_product_attention(q, landmark_k, weighed, attn_mask=landmarks)
 
     def landmark_attention(self, q: Tensor, k: Tensor, occupied: Tensor | None) -> Tensor:
-        """A = softmax(q~ k~^T / sqrt(head_dim)), (batch, heads, n_kept, n_kept), in float32 at least.
+        """Return A = softmax(q~ k~^T / sqrt(head_dim)), (batch, heads, n_kept, n_kept), in float32 or wider.
 
-        Half precision would not survive the iteration, which squares its residual.
+        Half precision is too coarse for the iteration, which squares its residual.
         """
         precision = torch.promote_types(q.dtype, torch.float32)
         scores = q.to(precision) @ k.to(precision).transpose(-2, -1) / math.sqrt(self.head_dim)
@@ -74,7 +74,7 @@ class NystromAttention(AttentionLayer):
         return torch.softmax(scores, dim=-1).masked_fill(~pairs, 0.0)
 
     def pseudo_inverse(self, a: Tensor) -> Tensor:
-        """A^+ by the paper's third-order iteration, Z <- Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4."""
+        """Return A^+ by the paper's third-order iteration, Z <- Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4."""
         identity = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
         z = a.transpose(-2, -1) / self.norm_product(a)
         for _ in range(PINV_ITERATIONS):
@@ -83,16 +83,16 @@ class NystromAttention(AttentionLayer):
         return z
 
     def norm_product(self, a: Tensor) -> Tensor:
-        """|A|_1 |A|_inf of each sample and head, (batch, heads, 1, 1); A has no negative entries."""
+        """Return |A|_1 |A|_inf of each sample and head, (batch, heads, 1, 1), for A without negative entries."""
         largest_column = a.sum(-2).amax(-1)
         largest_row = a.sum(-1).amax(-1)
-        # A sequence of padding has A = 0, whose pseudo-inverse is 0.
+        # A sequence of padding only has A = 0, whose pseudo-inverse is 0.
         return (largest_column * largest_row).clamp(min=torch.finfo(a.dtype).tiny)[..., None, None]
 
     def attend_flops(self, batch: int = 1) -> int:
         """8 b n m d for the products along the sequence, 4 b m^2 d among landmarks, 48 b h m^3 for the iteration.
 
-        The paper's order, (K1 Z)(K3 V), would cost 2 b h n m^2 in place of 2 b m^2 d.
+        The paper's order, (K1 Z)(K3 V), costs 2 b h n m^2 instead of 2 b m^2 d.
         """
         n, m, d = self.seq_len, self.n_kept, self.dim
         return batch * (8 * n * m * d + 4 * m**2 * d + 8 * PINV_ITERATIONS * self.heads * m**3)

@@ -1,4 +1,4 @@
-"""Performer: the softmax kernel by positive random features, FAVOR+. Choromanski et al. 2021 (arXiv 2009.14794)."""
+"""Performer: the softmax kernel from positive random features (FAVOR+). Choromanski et al. 2021 (arXiv 2009.14794)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dctbench.attention.linear import normalised_product
 class PerformerAttention(AttentionLayer):
     """exp(q . k) = E[phi(q) . phi(k)], phi(x) = exp(w x - |x|^2 / 2) over orthogonal Gaussian w (Lemma 1, section 2.4).
 
-    Queries and keys are scaled by head_dim^(-1/4) first, so that the kernel is softmax attention's. `ratio` sets the
-    number of features: n_kept = m. The w are drawn once from a generator seeded with `seed`, shared by all heads,
-    and stored with the state; the paper's redrawing during training is not done. Not causal.
+    Queries and keys are scaled by head_dim^(-1/4) first, so that the kernel is that of softmax attention. `ratio` sets
+    the number of features: n_kept = m. The vectors w are drawn once from a generator seeded with `seed`, shared by all
+    heads, and saved with the state. Unlike in the paper they are not redrawn during training. Not causal.
 
-    Stabilised exactly: for each feature the largest exponent among real keys moves to the queries' side, then each
-    query drops its own largest. Both cancel in the quotient, and no normaliser falls below one, so that the small
-    constant which the authors' code adds to every feature is not needed. Padded keys have no features, so padding
-    never changes a real token, but see `padding_leak`.
+    The exponentials are stabilised exactly. For each feature the largest exponent among real keys moves to the
+    queries' side, then each query subtracts its own largest exponent. Both cancel in the quotient, and no normaliser
+    falls below one, so the small constant that the authors' code adds to every feature is not needed. Padded keys have
+    zero features, so padding never changes a real token, except through `padding_leak`.
     """
 
     padding_leak = "the number of random features follows the padded length"
@@ -52,22 +52,22 @@ class PerformerAttention(AttentionLayer):
             padded = ~key_padding_mask[:, None, :, None]
             phi_k.masked_fill_(padded, -torch.inf)
             v = v.masked_fill(padded, 0.0)
-        # Without a real key the largest exponent is -inf, and -inf - (-inf) is NaN.
+        # Without any real key the largest exponent is -inf, and -inf - (-inf) is NaN.
         largest = phi_k.detach().amax(-2, keepdim=True).clamp(min=torch.finfo(phi_k.dtype).min)
         phi_k.sub_(largest).exp_()
 
-        phi_q = self.exponents(q)  # a query's own half square cancels like its largest exponent
+        phi_q = self.exponents(q)  # a query's half square cancels like its largest exponent
         phi_q += largest
         phi_q.sub_(phi_q.detach().amax(-1, keepdim=True)).exp_()
         return normalised_product(phi_q.to(v.dtype), phi_k.to(v.dtype), v)
 
     def exponents(self, x: Tensor) -> Tensor:
-        """w x for each feature w, x being scaled; a new tensor, in float32 at least, since it is exponentiated."""
+        """Return w x for scaled x and each feature w: a new tensor (..., seq_len, n_kept), float32 or wider."""
         x = x.to(torch.promote_types(x.dtype, torch.float32)) * self.head_dim**-0.25
         return x @ self.omega.to(x.dtype).T
 
     def half_squares(self, x: Tensor) -> Tensor:
-        """|x|^2 / 2 of each scaled row, (batch, heads, seq_len, 1)."""
+        """Return |x|^2 / 2 of each scaled row, (batch, heads, seq_len, 1)."""
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         return x.square().sum(-1, keepdim=True) / (2 * math.sqrt(self.head_dim))
 
@@ -77,17 +77,17 @@ class PerformerAttention(AttentionLayer):
 
 
 def orthogonal_gaussian(count: int, dim: int, seed: int) -> Tensor:
-    """`count` vectors (count, dim) of float64, each N(0, I), orthogonal within every `dim` of them (section 2.4).
+    """Return `count` vectors (count, dim), float64, each N(0, I), orthogonal in groups of `dim` (section 2.4).
 
-    A Haar-distributed orthogonal block (QR of a Gaussian matrix) gives the directions; the norms are drawn apart,
+    A Haar-distributed orthogonal block (QR of a Gaussian matrix) gives the directions. The norms are drawn separately,
     as those of independent Gaussian vectors.
     """
     generator = torch.Generator().manual_seed(seed)
     blocks = -(-count // dim)
-    # Explicitly on the CPU, so that one seed gives the same features on every device, "meta" included.
+    # On the CPU, so that a seed gives the same features on every device, "meta" included.
     gaussian = torch.randn(2, blocks, dim, dim, generator=generator, dtype=torch.float64, device="cpu")
     directions, upper = torch.linalg.qr(gaussian[0])
-    # QR leaves the signs of R's diagonal to the library; making them positive makes Q Haar distributed.
+    # The signs of R's diagonal depend on the library; making them positive makes Q Haar distributed.
     directions = directions * upper.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]
     norms = gaussian[1].norm(dim=-1, keepdim=True)  # (blocks, dim, 1)
     vectors: Tensor = directions.transpose(-2, -1) * norms

@@ -1,4 +1,4 @@
-"""The control for compression: is the DCT better than just averaging neighbours? Same n_kept, no cosines."""
+"""The control for compression: average neighbours instead of taking a DCT, with the same n_kept."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dctbench.attention.segments import segment_means, segment_table
 
 
 class PooledAttention(AttentionLayer):
-    """Attention among n_kept window averages; every position reads the output of its own window.
+    """Attention among the means of n_kept windows; every position takes the output of its own window.
 
-    Windows are as equal as n allows (position j lies in window floor(j n_kept / n)). The mean runs over real tokens
-    only and a window without any is hidden as a key, so what stands in padded positions never changes a real token.
+    Windows are as equal as n allows: position j is in window floor(j n_kept / n). Means include real tokens only, and
+    a window without any is masked as a key, so the content of padded positions never changes a real token.
     """
 
     padding_leak = "windows divide the padded length: the same ones only where the ratio divides both lengths"
@@ -45,10 +45,10 @@ class PooledAttention(AttentionLayer):
         q, k, v = (self.split_heads(proj(pooled)) for proj in (self.q_proj, self.k_proj, self.v_proj))
         mask = None if occupied is None else occupied[:, None, None, :]
         attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (batch, heads, n_kept, head_dim)
-        # Every position of a window shares one output, so the projection is made once per window.
+        # All positions of a window share one output, so the projection is applied once per window.
         out: Tensor = self.out_proj(self.join_heads(attended))
         return out.index_select(1, self.window)
 
     def flops(self, batch: int = 1) -> int:
-        """8 b m d^2 + 4 b m^2 d; averaging is additions, which are not counted (flops.convention)."""
+        """8 b m d^2 + 4 b m^2 d. The additions of the means are not counted (flops.convention)."""
         return batch * (8 * self.n_kept * self.dim**2 + 4 * self.n_kept**2 * self.dim)

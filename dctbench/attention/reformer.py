@@ -1,4 +1,4 @@
-"""Reformer: attention among tokens that hash alike. Kitaev et al. 2020 (arXiv 2001.04451), section 2 and appendix A."""
+"""Reformer: attention within hash buckets. Kitaev et al. 2020 (arXiv 2001.04451), section 2 and appendix A."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from dctbench.attention.layer import AttentionLayer
 from dctbench.errors import UsageError
 
 SELF_PENALTY = 1e5
-"""Taken from a token's score with itself, so that it attends there only when it meets nothing else (appendix A)."""
+"""Subtracted from a token's score with itself: it attends to itself only if it sees no other token (appendix A)."""
 
 
 class ReformerAttention(AttentionLayer):
-    """Softmax attention of a token among those that share its hash bucket, in any of several rounds of hashing.
+    """Softmax attention among the tokens that share a hash bucket in any of several rounds of hashing.
 
-    Queries and keys share one projection (`q_proj`; there is no `k_proj`), k = q / |q|, and so the method has no
-    q, k, v form. A round hashes q by argmax [q R; -q R] with a random Gaussian R (head_dim x buckets / 2), sorts
-    tokens by bucket, then by position, and cuts the sorted sequence into chunks of `chunk` tokens, twice the average
-    bucket; a token attends to those of its bucket in its own chunk and the one before. Rounds are joined by their
-    log-sum-exp, a pair met in several rounds counting once (the N of appendix A): the result is softmax over the
-    union of what the rounds allow. A token attends to itself only where it meets no other.
+    Queries and keys share one projection (`q_proj`; there is no `k_proj`), k = q / |q|, so the method has no q, k, v
+    form. A round hashes q by argmax [q R; -q R] with a random Gaussian R (head_dim x buckets / 2), sorts tokens by
+    bucket and then by position, and cuts the sorted sequence into chunks of `chunk` tokens, twice the average bucket.
+    A token attends to the tokens of its bucket in its own chunk and in the chunk before. Rounds are combined by their
+    log-sum-exp, and a pair that occurs in several rounds counts once (N in appendix A), so the result is softmax
+    attention over the union of the pairs of all rounds. A token attends to itself only if it sees no other token.
 
-    The paper's decoder is causal and this layer, like the others here, is not. The R are drawn once from a generator
-    seeded with `seed`, shared by all heads, and stored with the state, so that a call can be repeated.
+    The paper's decoder is causal. This layer, like most here, is not. The matrices R are drawn once from a generator
+    seeded with `seed`, shared by all heads, and saved with the state, so that a call can be repeated.
 
-    Padded tokens lie in a bucket of their own behind all others. In half precision a token near the border of a bucket
-    may fall on its other side, which changes what it sees: a few tokens differ much, not all of them a little.
+    Padded tokens have a bucket of their own after all others. In half precision a token near the border between two
+    buckets may be hashed into the other one, which changes what it sees: a few tokens differ much, the others not.
     """
 
     padding_leak = "the number of hash buckets follows the padded length"
@@ -55,7 +55,7 @@ class ReformerAttention(AttentionLayer):
         self.k_proj = None
         self.rounds = rounds
         self.chunk = min(chunk, seq_len)
-        self.chunks = -(-seq_len // self.chunk)  # and half as many as buckets
+        self.chunks = -(-seq_len // self.chunk)  # half the number of buckets
         generator = torch.Generator().manual_seed(seed)
         rotations = torch.randn(
             rounds, self.head_dim, self.chunks, generator=generator, dtype=torch.float64, device="cpu"
@@ -68,18 +68,21 @@ class ReformerAttention(AttentionLayer):
         q = self.split_heads(self.q_proj(x))  # (batch, heads, seq_len, head_dim)
         v = self.split_heads(self.v_proj(x))
         bucket = self.hash(q, key_padding_mask)  # (batch, heads, rounds, length), length = chunks * chunk
-        order = bucket.argsort(dim=-1, stable=True)  # the position that each place of the sorted sequence holds
+        order = bucket.argsort(dim=-1, stable=True)  # position of each place in the sorted sequence
         place = order.argsort(dim=-1)
         outputs, log_weights = self.attend_in_chunks(q, v, order, self.visibility(bucket, order, place))
 
-        outputs = rows_at(place, outputs)  # (batch, heads, rounds, length, head_dim), in order of position again
+        outputs = rows_at(place, outputs)  # (batch, heads, rounds, length, head_dim), sorted by position again
         round_weights = torch.softmax(log_weights.gather(3, place), dim=2)[..., None].to(x.dtype)
         joined = (round_weights * outputs).sum(2)[:, :, : self.seq_len]
         out: Tensor = self.out_proj(self.join_heads(joined))
         return out
 
     def hash(self, q: Tensor, key_padding_mask: Tensor | None) -> Tensor:
-        """Bucket of each position in each round; one more bucket holds padding and what fills the last chunk."""
+        """Return the bucket of each position in each round, (batch, heads, rounds, chunks * chunk).
+
+        An additional last bucket holds padded tokens and the positions that fill the last chunk.
+        """
         rotated = torch.einsum("bhnd,rdk->bhrnk", q.detach(), self.rotations)
         bucket = torch.cat([rotated, -rotated], dim=-1).argmax(-1)  # (batch, heads, rounds, seq_len)
         none = 2 * self.chunks
@@ -88,7 +91,7 @@ class ReformerAttention(AttentionLayer):
         return pad(bucket, (0, self.chunks * self.chunk - self.seq_len), value=none)
 
     def attend_in_chunks(self, q: Tensor, v: Tensor, order: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
-        """Every round's outputs (batch, heads, rounds, length, head_dim) and log-sum-exps (.., length), as sorted."""
+        """Return outputs (batch, heads, rounds, length, head_dim) and log-sum-exps (.., length) in sorted order."""
         precision = visibility.dtype
         k = normalize(q.to(precision), dim=-1).to(q.dtype)
         queries, keys, values = (self.sorted_chunks(x, order) for x in (q, k, v))
@@ -98,32 +101,36 @@ class ReformerAttention(AttentionLayer):
         return outputs.flatten(3, 4), torch.logsumexp(scores, dim=-1).flatten(3, 4)
 
     def visibility(self, bucket: Tensor, order: Tensor, place: Tensor) -> Tensor:
-        """What is added to a score: -log of the rounds in which the pair meets, -inf where it does not in this one.
+        """Return what is added to scores: (batch, heads, rounds, chunks, chunk, 2 chunk), float32 or wider.
 
-        (batch, heads, rounds, chunks, chunk, 2 chunk), float32 at least. No row is empty: a token meets itself.
+        It is -log of the number of rounds in which the query sees the key, and -inf where it does not see it in this
+        round. No row is all -inf, since a token sees itself.
         """
-        # Two tokens meet in a round if they share its bucket, and the key its chunk or the one before. In one number:
+        # A query sees keys of its bucket in its own chunk or the one before; `code` packs bucket and chunk.
         code = bucket * (self.chunks + 1) + place // self.chunk  # (batch, heads, rounds, length)
-        if 2 * (self.chunks + 1) ** 2 < 2**31:  # comparing pairs costs what it reads
+        if 2 * (self.chunks + 1) ** 2 < 2**31:  # the comparison of pairs is limited by memory bandwidth
             code = code.int()
         precision = torch.promote_types(self.rotations.dtype, torch.float32)
-        meetings = torch.zeros((), dtype=torch.uint8, device=bucket.device)
+        rounds_seen = torch.zeros((), dtype=torch.uint8, device=bucket.device)
         for r in range(self.rounds):
-            meetings = meetings + self.meet(code[:, :, r : r + 1].expand_as(order), order)
+            rounds_seen = rounds_seen + self.sees(code[:, :, r : r + 1].expand_as(order), order)
         position = self.in_chunks(order.int()[..., None])
         itself = position == with_previous(position, filling=-1).transpose(-2, -1)
-        visibility = meetings.clamp_(min=1).to(precision).log_().neg_()
+        visibility = rounds_seen.clamp_(min=1).to(precision).log_().neg_()
         visibility -= SELF_PENALTY * itself
-        return visibility.masked_fill_(~self.meet(code, order), -torch.inf)
+        return visibility.masked_fill_(~self.sees(code, order), -torch.inf)
 
-    def meet(self, code: Tensor, order: Tensor) -> Tensor:
-        """Whether a query and a key of a chunk pair meet, by the codes of one round, sorted by the order of another."""
+    def sees(self, code: Tensor, order: Tensor) -> Tensor:
+        """Return which queries see which keys: bool (batch, heads, rounds, chunks, chunk, 2 chunk).
+
+        `code` is that of the round that decides; `order` sorts the tokens of the round whose pairs are returned.
+        """
         queries = self.in_chunks(code.gather(-1, order)[..., None])
         keys = with_previous(queries, filling=-2).transpose(-2, -1)
         return (queries == keys) | (queries == keys + 1)
 
     def sorted_chunks(self, x: Tensor, order: Tensor) -> Tensor:
-        """(batch, heads, seq_len, width) -> (batch, heads, rounds, chunks, chunk, width), sorted."""
+        """(batch, heads, seq_len, width) -> (batch, heads, rounds, chunks, chunk, width), in sorted order."""
         x = pad(x, (0, 0, 0, order.shape[-1] - self.seq_len))[:, :, None]
         return self.in_chunks(rows_at(order, x))
 
@@ -139,7 +146,7 @@ class ReformerAttention(AttentionLayer):
     def flops(self, batch: int = 1) -> int:
         """Per round, 2 b n d chunks to hash and 8 b N chunk d to attend (N = chunks chunk); projections 6 b n d^2.
 
-        Hashing into n / chunk * 2 buckets is quadratic in n with a small constant, as the paper states the method.
+        Hashing into 2 n / chunk buckets is quadratic in n with a small constant, as in the paper.
         """
         hashing = 2 * self.seq_len * self.dim * self.chunks
         attending = 8 * self.chunks * self.chunk**2 * self.dim
@@ -147,15 +154,15 @@ class ReformerAttention(AttentionLayer):
 
 
 def with_previous(x: Tensor, filling: float = 0) -> Tensor:
-    """(.., chunks, chunk, width) -> (.., chunks, 2 chunk, width): the chunk before, then the chunk itself.
+    """(.., chunks, chunk, width) -> (.., chunks, 2 chunk, width): the previous chunk, then the chunk itself.
 
-    Before the first chunk there is nothing: `filling`.
+    The first chunk has no previous one; `filling` takes its place.
     """
     before = pad(x[..., :-1, :, :], (0, 0, 0, 0, 1, 0), value=filling)
     return torch.cat([before, x], dim=-2)
 
 
 def rows_at(index: Tensor, x: Tensor) -> Tensor:
-    """x (.., length, width), expanded to index (.., length), with its rows in the order of the index."""
+    """Return the rows of x (.., length, width) in the order of index (.., length), to which x is expanded."""
     shape = (*index.shape, x.shape[-1])
     return x.expand(shape).gather(-2, index[..., None].expand(shape))

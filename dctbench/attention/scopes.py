@@ -1,6 +1,6 @@
-"""One method at three sizes: the attention itself, the layer around it, the encoder around that.
+"""A method at three scopes: the attention itself, the layer around it, and an encoder of such layers.
 
-`build_scope` is the entry for whoever measures; a case's `scope` says which of the three it means.
+Workers call `build_scope` with the `scope` of a case.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ SCOPES = ("attention", "layer", "encoder")
 
 
 class AttentionScope(nn.Module):
-    """A method's q, k, v form alone: no projections are held or made.
+    """The q, k, v form of a method, without projections.
 
     Args:
-        layer: its four projections are dropped, so that only the method's own parameters and buffers remain.
+        layer: the method's layer. Its four projections are removed; its other parameters and buffers remain.
     """
 
     def __init__(self, layer: AttentionLayer) -> None:
@@ -31,11 +31,11 @@ class AttentionScope(nn.Module):
         self.layer = layer
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """q, k, v (batch, heads, seq_len, head_dim) and a bool mask (batch, seq_len), True = real token -> as q."""
+        """q, k, v (batch, heads, seq_len, head_dim), bool mask (batch, seq_len) with True = real token -> as q."""
         return self.layer.attend(q, k, v, key_padding_mask)
 
     def flops(self, batch: int = 1) -> int:
-        """FLOPs of one call from the method's formula (multiply-add = 2)."""
+        """FLOPs of one call, by the method's formula (multiply-add = 2)."""
         return self.layer.attend_flops(batch)
 
 
@@ -51,17 +51,17 @@ def build_scope(
     device: torch.device | str | None = None,
     **options: object,
 ) -> nn.Module:
-    """The implementation `name` at a scope; the other arguments are those of `dctbench.attention.build`.
+    """Return the implementation `name` at a scope. The other arguments are those of `dctbench.attention.build`.
 
     Returns:
         "attention": a module with `forward(q, k, v, key_padding_mask=None)`, heads split, (batch, heads, seq_len,
         head_dim); "layer": the layer, with `forward(x, key_padding_mask=None)`; "encoder": a module with
-        `forward(tokens, key_padding_mask=None)`. Those of the catalog have `flops(batch=1)`.
+        `forward(tokens, key_padding_mask=None)`. Modules of the catalog have `flops(batch=1)`.
 
     Raises:
-        UsageError: (a ValueError) for an unknown scope or name, and for sizes or options the method refuses.
+        UsageError: (a ValueError) for an unknown scope or name, and for sizes or options that the method rejects.
         UnsupportedError: for a method without that scope.
-        UnavailableError: for a kernel that does not run here.
+        UnavailableError: for a torch kernel that does not run on this machine.
     """
     if scope not in SCOPES:
         raise UsageError(f"unknown scope {scope!r}", hint=f"known: {', '.join(SCOPES)}")

@@ -16,7 +16,7 @@ from dctbench.errors import UnsupportedError
 
 
 class SDPAttention(AttentionLayer):
-    """`scaled_dot_product_attention`, with whichever kernel torch chooses on this device; `kernel` says which.
+    """`scaled_dot_product_attention`, with the kernel that torch chooses on this device; `kernel` returns its name.
 
     Padded keys get no weight, so padding never changes a real token.
     """
@@ -34,16 +34,16 @@ class SDPAttention(AttentionLayer):
         padded: bool = False,
         backward: bool = False,
     ) -> str:
-        """The kernel that a call of this layer runs: "flash", "efficient", "math", "cudnn" or "overrideable".
+        """Return the kernel that a call of this layer runs: "flash", "efficient", "math", "cudnn" or "overrideable".
 
-        torch itself is asked, with tensors laid out as the layer lays them out, and nothing is computed.
+        torch is asked for tensors with the layer's memory layout. Nothing is computed.
 
         Args:
-            device: where the call is made.
+            device: where the call runs.
             dtype: of q, k and v.
-            batch: sequences in the call.
+            batch: number of sequences in the call.
             padded: whether the call has a mask.
-            backward: whether gradients are wanted.
+            backward: whether gradients are needed.
 
         Raises:
             UnsupportedError: on the meta device, where no kernel runs.
@@ -56,21 +56,21 @@ class SDPAttention(AttentionLayer):
         return self.choice(heads, heads, heads, key_mask(mask))
 
     def choice(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> str:
-        """The kernel that `scaled_dot_product_attention` runs for these tensors under the settings in force."""
-        # The very function that scaled_dot_product_attention dispatches on; it has no public name.
+        """Return the kernel that `scaled_dot_product_attention` runs for these tensors under the current settings."""
+        # The function that scaled_dot_product_attention dispatches on. It has no public name.
         return KERNELS[torch._fused_sdp_choice(q, k, v, mask)]
 
     def attend_flops(self, batch: int = 1) -> int:
-        """Two n x n x d products, though the matrix is never held: 4 b n^2 d."""
+        """Two n x n x d products, 4 b n^2 d, whether or not the kernel stores the matrix."""
         return 4 * batch * self.seq_len**2 * self.dim
 
 
 def key_mask(key_padding_mask: Tensor | None) -> Tensor | None:
-    """(batch, seq_len) -> (batch, 1, 1, seq_len), the form in which torch broadcasts it over queries."""
+    """(batch, seq_len) -> (batch, 1, 1, seq_len), which broadcasts over heads and queries."""
     return None if key_padding_mask is None else key_padding_mask[:, None, None, :]
 
 
 KERNELS = {
     int(backend.value): name.removesuffix("_ATTENTION").lower() for name, backend in SDPBackend.__members__.items()
 }
-"""torch's number for each kernel -> its name."""
+"""The names of the kernels by torch's numbers for them."""

@@ -1,6 +1,6 @@
-"""Exact attention through one given kernel of torch, or an error that says why there is none; never another kernel.
+"""Exact attention through one given torch kernel, or an error that says why torch cannot run it.
 
-torch falls back silently when it chooses by itself, and a benchmark of "flash" would then be one of something else.
+When torch chooses by itself it falls back silently, and a benchmark of "flash" could then measure another kernel.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from dctbench.errors import UnavailableError
 
 
 class OneKernelAttention(SDPAttention):
-    """`scaled_dot_product_attention` held to `backend`.
+    """`scaled_dot_product_attention` restricted to the kernel `backend`.
 
-    Whether that kernel runs depends on device, dtype, shape and mask. It is asked for when the layer is built (an
-    unmasked forward call, batch 1; not on the meta device, where nothing runs) and again for every other kind of call.
-    `torch.compile` leaves the call as it is, with a break in the graph: compiled, `sdpa-math` would become the flash
-    kernel.
+    Whether that kernel runs depends on device, dtype, shape and mask. The layer asks torch when it is built (for an
+    unmasked forward call with batch 1; not on the meta device, where nothing runs) and again for every other kind of
+    call. `torch.compile` does not compile the call and breaks its graph there; it would turn `sdpa-math` into the
+    flash kernel.
 
     Raises:
-        UnavailableError: "unavailable: ..." with torch's reasons.
+        UnavailableError: if torch cannot run the kernel, with torch's reasons.
     """
 
     backend: ClassVar[SDPBackend]
@@ -54,15 +54,15 @@ class OneKernelAttention(SDPAttention):
             return scaled_dot_product_attention(q, k, v, attn_mask=mask)
         run = self.run
         if torch.compiler.is_compiling():
-            # Out of the compiler's reach: Inductor recognises the math kernel's products and puts the flash kernel
-            # there. Not a decorator: it would import the compiler, a second of work, where nothing is compiled.
+            # Inductor would recognise the math kernel's products and replace them with the flash kernel. A decorator
+            # would import the compiler, which takes a second, even where nothing is compiled.
             run = torch.compiler.disable(run)
         return run(q, k, v, mask)
 
     def run(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """`scaled_dot_product_attention` by the one kernel, once torch has said that it will run for such tensors.
+        """Call `scaled_dot_product_attention` with the kernel, after torch has confirmed it for such tensors.
 
-        To ask anew at every call would be a part of its time.
+        torch is asked once per kind of call, since asking takes time that would be measured.
         """
         kind = (q.shape, k.shape, q.stride(), q.dtype, q.device, mask is None, q.requires_grad, torch.is_grad_enabled())
         if kind not in self._approved:
@@ -72,16 +72,16 @@ class OneKernelAttention(SDPAttention):
             return scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
     def choice(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> str:
-        """The kernel it is held to.
+        """Return the name of `backend`.
 
         Raises:
-            UnavailableError: where that kernel does not run for these tensors.
+            UnavailableError: if that kernel does not run for these tensors.
         """
         wanted = KERNELS[int(self.backend.value)]
         try:
             with sdpa_kernel(self.backend):
                 chosen = super().choice(q, k, v, mask)
-        except RuntimeError as error:  # torch's word for "no kernel is left"
+        except RuntimeError as error:  # torch raises it when no kernel is available
             reason = self.reasons(q, k, v, mask) or str(error).split(". ")[0]
             raise UnavailableError(self.refusal(wanted, q, mask, reason)) from None
         if chosen != wanted:
@@ -89,7 +89,7 @@ class OneKernelAttention(SDPAttention):
         return chosen
 
     def reasons(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> str:
-        """Why torch has no such kernel; it says so in warnings, and on some devices not at all."""
+        """Return torch's reasons for having no such kernel. torch warns of them, on some devices not at all."""
         with warnings.catch_warnings(record=True) as caught, sdpa_kernel(self.backend):
             warnings.simplefilter("always")
             with contextlib.suppress(RuntimeError):
@@ -97,29 +97,29 @@ class OneKernelAttention(SDPAttention):
         return " ".join(str(warning.message).split(" (Triggered")[0] for warning in caught)
 
     def refusal(self, wanted: str, q: Tensor, mask: Tensor | None, reason: str) -> str:
-        """The sentence that a result carries."""
+        """Return the message of the error."""
         masked = " with a padding mask" if mask is not None else ""
         dtype = str(q.dtype).removeprefix("torch.")
         return f"unavailable: torch has no {wanted} kernel on {q.device.type} for {dtype}{masked}: {reason}"
 
 
 class FlashAttention(OneKernelAttention):
-    """torch's flash kernel: blocks of the matrix pass through fast memory. Dao 2023 (arXiv 2307.08691).
+    """torch's flash kernel: the matrix is computed in blocks in fast memory. Dao 2023 (arXiv 2307.08691).
 
-    On CUDA it takes no padding mask and half precision only; on CPU it takes both.
+    On CUDA it supports only half precision and no padding mask; on the CPU it also supports float32 and padding masks.
     """
 
     backend = SDPBackend.FLASH_ATTENTION
 
 
 class EfficientAttention(OneKernelAttention):
-    """torch's memory-efficient kernel, from xFormers. Rabe and Staats 2021 (arXiv 2112.05682). Not on CPU."""
+    """torch's memory-efficient kernel, from xFormers. Rabe and Staats 2021 (arXiv 2112.05682). Not on the CPU."""
 
     backend = SDPBackend.EFFICIENT_ATTENTION
 
 
 class MathAttention(OneKernelAttention):
-    """torch's composite kernel: the matrix is formed, as in `full`."""
+    """torch's composite kernel: the matrix is stored, as in `full`."""
 
     backend = SDPBackend.MATH
 

@@ -1,6 +1,6 @@
-"""Means over equal stretches of the sequence: what pooling compresses to and Nystromformer takes for landmarks.
+"""Means over equal segments of the sequence, which pooling attends among and Nystromformer uses as landmarks.
 
-Kept apart because two methods need the same care: a count that does not divide the length, and padding.
+Both methods must handle padding and a number of segments that does not divide the length.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def segment_table(seq_len: int, count: int, device: torch.device | str | None = None) -> Tensor:
-    """Which positions each segment holds: (count, longest) indices, position j in segment floor(j count / seq_len).
+    """Return the positions of each segment: (count, longest) indices, position j in segment floor(j count / seq_len).
 
-    Segments differ in length by one at most and none is empty (count <= seq_len). The shorter ones are filled up
-    with the index `seq_len`, which stands for "no position".
+    Lengths of segments differ by at most one, and no segment is empty (count <= seq_len). Shorter segments are filled
+    with the index `seq_len`, which means "no position".
     """
     bounds = -(torch.arange(count + 1, device=device) * -seq_len // count)  # ceil: the first position of each
     table = bounds[:-1, None] + torch.arange(-(-seq_len // count), device=device)
@@ -21,7 +21,7 @@ def segment_table(seq_len: int, count: int, device: torch.device | str | None = 
 
 
 def segment_means(x: Tensor, table: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Means of x (..., seq_len, d) over the real tokens of each segment.
+    """Return the means of x over the real tokens of each segment.
 
     Args:
         x: (..., seq_len, d).
@@ -29,15 +29,15 @@ def segment_means(x: Tensor, table: Tensor, real: Tensor | None) -> tuple[Tensor
         real: bool, broadcastable to (..., seq_len), True = real token; None means that all are real.
 
     Returns:
-        The means (..., count, d), zero for a segment without a real token, and which segments hold one, bool
-        (..., count), or None without a mask.
+        The means (..., count, d), zero for a segment without a real token, and a bool tensor (..., count) of the
+        segments that have one, or None without a mask.
     """
     count, longest = table.shape
     seq_len = x.shape[-2]
     if real is None and count * longest == seq_len:
         return x.unflatten(-2, (count, longest)).mean(-2), None
     present = torch.ones(seq_len, dtype=torch.bool, device=x.device) if real is None else real
-    # One row more for "no position"; a gather, unlike a scatter, sums in a fixed order on every device.
+    # One more row for "no position". Unlike a scatter, a gather sums in a fixed order on every device.
     present = torch.cat([present, present.new_zeros(*present.shape[:-1], 1)], dim=-1)
     kept = present[..., table]  # (..., count, longest)
     rows = x.index_select(-2, table.flatten().clamp(max=seq_len - 1)).unflatten(-2, (count, longest))

@@ -1,4 +1,4 @@
-"""Sliding-window attention: every token sees its neighbours only. Beltagy et al. 2020 (arXiv 2004.05150), section 3."""
+"""Sliding-window attention: a token sees only its neighbours. Beltagy et al. 2020 (arXiv 2004.05150), section 3."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dctbench.errors import UsageError
 class WindowAttention(AttentionLayer):
     """Softmax attention of position i over the positions j with |i - j| <= half_width; linear in the length.
 
-    Computed in blocks: `half_width` queries at a time against the 3 half_width keys that one of them may see, so
-    that every product is a dense one. Their mask is held, for all heads at once. FlexAttention is not used: it must be
-    compiled, and not every device has it.
+    Blocks of `half_width` queries attend to the 3 half_width keys that any of them may see, so every product is dense.
+    The mask of these blocks is stored once for all heads. FlexAttention is not used, since it must be compiled and
+    some devices lack it.
 
     Not causal. Padded keys get no weight, so padding never changes a real token.
     """
@@ -33,7 +33,7 @@ class WindowAttention(AttentionLayer):
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
         if half_width < 0:
             raise UsageError(f"window: half_width must not be negative; got {half_width}")
-        self.half_width = min(half_width, seq_len - 1)  # more would only meet the ends
+        self.half_width = min(half_width, seq_len - 1)  # a wider window reaches beyond both ends
         self.block = max(self.half_width, 1)
         self.blocks = -(-seq_len // self.block)
 
@@ -59,15 +59,15 @@ class WindowAttention(AttentionLayer):
         return k.permute(0, 1, 2, 4, 3).flatten(0, 1)
 
     def visible(self, real: Tensor) -> Tensor:
-        """bool (batch * blocks, 1, block, block + 2 half_width): near, real, and inside the sequence."""
+        """Return the mask of near, real keys, bool (batch * blocks, 1, block, block + 2 half_width)."""
         query = torch.arange(self.block, device=real.device)[:, None] + self.half_width
         key = torch.arange(self.block + 2 * self.half_width, device=real.device)
         near = (query - key).abs() <= self.half_width
         present = self.stretches(pad(real, self.margins())).flatten(0, 1)[:, None, None]
-        return near & present  # a row without any key is a padded one; torch gives it zeros
+        return near & present  # only padded rows have no key; torch returns zeros for them
 
     def margins(self) -> tuple[int, int]:
-        """How many positions to add before and after the sequence, for the first and last blocks' keys."""
+        """The numbers of positions to add before and after the sequence, for the keys of the first and last blocks."""
         return self.half_width, self.half_width + self.blocks * self.block - self.seq_len
 
     def stretches(self, x: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ class WindowAttention(AttentionLayer):
         return x.unfold(1, self.block + 2 * self.half_width, self.block)
 
     def attend_flops(self, batch: int = 1) -> int:
-        """4 b N (block + 2 half_width) d, N the length rounded up to whole blocks.
+        """4 b N (block + 2 half_width) d, where N is the length rounded up to whole blocks.
 
-        The method itself needs 4 b n (2 half_width + 1) d: two thirds of it, the rest being masked away.
+        The method itself needs 4 b n (2 half_width + 1) d, two thirds of that; the rest is masked.
         """
         return 4 * batch * self.blocks * self.block * (self.block + 2 * self.half_width) * self.dim

@@ -1,1 +1,1 @@
-"""What this computer is and can do: host, GPUs, environment, calibrated ceilings. No torch."""
+"""Facts about this computer: host, GPUs, environment, contention, calibrated ceilings. Nothing here imports torch."""

@@ -1,7 +1,7 @@
-"""What a machine can do at most, and the rates that the transform planner works with: measured once, then looked up.
+"""The measured ceilings of a machine and the rates that the transform planner uses.
 
-A calibration belongs to a fingerprint and a device. The worker takes it (`dctbench.worker.metrics.ceilings`), the store
-keeps it, and the roofline, the check for implausible results and the planner use it.
+A calibration belongs to a fingerprint and a device. A worker measures it (`dctbench.worker.metrics.ceilings`), the
+store keeps it, and the roofline, the check for implausible results and the planner use it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Self
 from dctbench.model import JSON
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
-"""What is calibrated, in the order in which it is told."""
+"""The dtypes that are calibrated, in the order in which they are shown."""
 DISTURBING_CORES = 0.5
-"""Others that used more than this while the machine was calibrated have spoilt it."""
+"""If other processes used more cores than this, the calibration is not reliable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Calibration:
 
     Attributes:
         device: as cases name it, such as `cpu` or `cuda:0`.
-        threads: how many torch used.
+        threads: the number of threads that torch used.
         gemm: FLOP/s of the best matrix product found, by dtype (multiply-add = 2).
-        bandwidth: B/s of a copy between buffers larger than the last-level cache, bytes read and bytes written.
-        cache_bytes: the size of the last-level cache; less traffic than that says nothing about the memory.
+        bandwidth: B/s, read and written, of a copy between buffers larger than the last-level cache.
+        cache_bytes: the size of the last-level cache; less traffic than that need not reach the memory.
         cost_models: the fields of `dctbench.transforms.CostModel`, by dtype.
-        spread: by ceiling (`gemm float32`, `copy`) and for the shortest call that the planner counts with
-            (`planner float32`), how far the two best rounds lie apart, as a share.
-        others: cores' worth of time that other processes used meanwhile.
+        spread: the relative difference of the two best rounds, by ceiling (`gemm float32`, `copy`) and for the
+            planner's shortest call (`planner float32`).
+        others: the number of cores that other processes used meanwhile, on average.
         measured_at: UTC in ISO 8601.
     """
 
@@ -46,10 +46,10 @@ class Calibration:
     measured_at: str = ""
 
     def compute_ceiling(self, dtype: str) -> float | None:
-        """FLOP/s of this dtype's matrix products, or of a wider dtype's where those are faster.
+        """FLOP/s of matrix products of this dtype, or of a wider dtype if those are faster.
 
-        A CPU without float16 products multiplies float16 slower than float32, and every kernel is free to convert.
-        None for a dtype that was not calibrated.
+        A CPU without float16 arithmetic multiplies float16 slower than float32, and every kernel may convert. The
+        ceiling is None for a dtype that was not calibrated.
         """
         if dtype not in self.gemm:
             return None
@@ -57,14 +57,14 @@ class Calibration:
         return max(rates)
 
     def rates(self, dtype: str) -> Mapping[str, float] | None:
-        """The planner's rates for a dtype; None where there are none, or none to be trusted.
+        """The planner's rates for a dtype; None if there are none or they are not reliable.
 
-        Rates taken beside a busy neighbour are worse than the shipped ones: a call may seem a thousand times longer.
+        Rates measured beside a busy process are worse than the shipped ones: a call may seem a thousand times longer.
         """
         return None if self.others >= DISTURBING_CORES else self.cost_models.get(dtype)
 
     def to_json(self) -> JSON:
-        """A plain dict."""
+        """Return the calibration as a plain dict."""
         return asdict(self)
 
     @classmethod

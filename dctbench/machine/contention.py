@@ -1,7 +1,7 @@
-"""What other processes do to this machine while something is timed: how much they use, and which they are.
+"""The load that other processes put on this machine during a measurement, and which processes they are.
 
-A figure taken beside a spinning neighbour is a figure of two programs. Nothing here can prevent that; it is seen,
-said with a remedy, and stored.
+A latency measured beside a busy process depends on both programs. dctbench cannot prevent that, so it detects it, warns
+with a remedy, and stores the load.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 import psutil
 
 SHORTEST = 0.1
-"""Seconds: the kernel counts processor time in ticks of 10 ms, so that a shorter window says nothing."""
+"""Seconds. The kernel counts processor time in ticks of 10 ms, so shorter windows are meaningless."""
 NOTICED_CORES = 0.25
 NOTICED_STOLEN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Over `seconds`: processor time of everyone else in cores, and the share of time that a hypervisor took."""
+    """The load over `seconds`: cores used by other processes, and the share of time that the hypervisor took."""
 
     seconds: float
     cores: float
@@ -32,13 +32,13 @@ class Usage:
 
 
 class Neighbours:
-    """Counts from its making on what other processes use of the cores that this process may run on."""
+    """Counts what other processes use of this process's cores, from the construction of the object on."""
 
     def __init__(self) -> None:
         self._before = _Counters.read()
 
     def usage(self) -> Usage | None:
-        """What they used so far, or None after less than SHORTEST seconds."""
+        """Return the load so far, or None within the first SHORTEST seconds."""
         before, now = self._before, _Counters.read()
         seconds = now.wall - before.wall
         if seconds < SHORTEST:
@@ -61,7 +61,7 @@ class _Counters:
         usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
         every = psutil.cpu_times(percpu=True)
         own = [times for number, times in zip(processor_numbers(len(every)), every, strict=True) if number in usable]
-        times = own or every  # a container may number its processors anew
+        times = own or every  # a container may have other processor numbers
         parts = ("user", "nice", "system", "irq", "softirq")
         return cls(
             wall=time.monotonic(),
@@ -73,7 +73,7 @@ class _Counters:
 
 
 def processor_numbers(count: int, stat: Path = Path("/proc/stat")) -> Sequence[int]:
-    """The numbers of the `count` processors that the kernel counts, in order: those that are offline it leaves out."""
+    """Return the numbers of the `count` processors that are online, in the order of the kernel's counters."""
     with contextlib.suppress(OSError, ValueError):
         lines = stat.read_text(encoding="ascii").splitlines()
         found = [int(line.split()[0][3:]) for line in lines if line.startswith("cpu") and line[3:4] != " "]
@@ -83,7 +83,7 @@ def processor_numbers(count: int, stat: Path = Path("/proc/stat")) -> Sequence[i
 
 
 def busiest(seconds: float = 0.1, count: int = 2) -> list[str]:
-    """The other processes that use the most processor time over the next `seconds`, as `name (pid 1234, 98%)`."""
+    """Return the other processes that use the most time over the next `seconds`, as `name (pid 1234, 98%)`."""
     before = {process.pid: used for process, used in _used_by_others()}
     time.sleep(seconds)
     shares = [
@@ -96,7 +96,10 @@ def busiest(seconds: float = 0.1, count: int = 2) -> list[str]:
 
 
 def running(count: int = 1) -> list[str]:
-    """The other processes that are on a core at this moment, longest-running first, as `name (pid 1234)`: no wait."""
+    """Return the other processes that run at this moment, as `name (pid 1234)`, without waiting.
+
+    Those that have used the most processor time come first.
+    """
     found = []
     for process in psutil.process_iter(["name", "status", "cpu_times"]):
         times = process.info["cpu_times"]

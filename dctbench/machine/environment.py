@@ -1,9 +1,9 @@
-"""Where a measurement was taken: everything needed to reproduce it, and the fingerprint that says "same machine".
+"""The environment of a measurement: everything needed to reproduce it, and a fingerprint of the machine.
 
-Nothing here imports torch; versions are read from package metadata. The fingerprint hashes only what is stable:
-a current clock or load in it would make one machine look like many.
+Nothing here imports torch; versions are read from package metadata. The fingerprint hashes only stable facts: with the
+current clock or load in it, one machine would have many fingerprints.
 
-Run as a module it describes the interpreter that runs it, for a gate whose base lives in another environment.
+Run as a module, it describes the interpreter that runs it, for a check whose base is in another environment.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ __all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_
 
 STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
           "cores_usable", "torch", "python", "libc", "allocator", "thread_env")  # fmt: skip
-"""The facts in the fingerprint, beside the memory in GiB: latency is compared only where all of them are equal.
+"""The facts in the fingerprint, in addition to the memory in GiB. Latency is compared only if all of them are equal.
 
-Left out is what changes by itself or says nothing about speed: load, clocks, kernel release, host name. So is the
-governor, which a laptop changes with its plug: it is stored, and `doctor` warns of it.
+The fingerprint omits facts that change by themselves or do not affect speed: load, clocks, kernel release, host name.
+It also omits the governor, which a laptop changes when it is plugged in; the governor is stored, and `doctor` warns
+about it.
 """
 STABLE_OF_GPU = ("name", "memory_bytes", "driver", "power_cap_watts")
-"""The same of each GPU."""
+"""The facts of each GPU in the fingerprint."""
 
 ALLOCATOR_VARIABLES = ("LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_",
                         "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "PYTORCH_ALLOC_CONF")  # fmt: skip
@@ -45,10 +46,10 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_PROC_BIND", "OMP_
 
 
 def collect(variables: Mapping[str, str] | None = None) -> Environment:
-    """The environment of processes started now.
+    """Return the environment of processes that are started now.
 
     Args:
-        variables: the environment variables they get; this process's own when None.
+        variables: their environment variables; those of this process when None.
     """
     variables = os.environ if variables is None else variables
     cores = host.affinity()
@@ -89,9 +90,9 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
-    """The identity of a machine with its software, from the facts of `collect`.
+    """Return the identity of a machine and its software, from the facts of `collect`.
 
-    Memory counts in GiB, since a kernel update moves the total by a few MiB; of GPUs the kind counts, not the board.
+    Memory is rounded to GiB, since a kernel update changes the total by a few MiB. GPUs count by model, not by board.
     """
     return digest(
         {
@@ -103,7 +104,7 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 
 
 def core_ranges(cores: Sequence[int]) -> str:
-    """Ascending numbers of cores as the kernel writes them: 0-3,8."""
+    """Return ascending core numbers in the notation of the kernel: 0-3,8."""
     ranges: list[list[int]] = []
     for core in cores:
         if ranges and core == ranges[-1][-1] + 1:
@@ -114,7 +115,7 @@ def core_ranges(cores: Sequence[int]) -> str:
 
 
 def package_version(name: str) -> str | None:
-    """The installed version of a distribution, or None."""
+    """Return the installed version of a distribution, or None."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -122,7 +123,7 @@ def package_version(name: str) -> str | None:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit and dirty flag of the repository in the current folder, or None outside of one."""
+    """Return commit and dirty flag of the repository in the current folder, or None outside a repository."""
 
     def git(*words: str) -> str | None:
         try:
@@ -140,7 +141,7 @@ def git_state() -> dict[str, Any] | None:
 def main() -> None:
     """Print this interpreter's environment and which dctbench it imports, as one line of JSON."""
     found = collect()
-    # The repository of the current folder is that of head, wherever the interpreter lives.
+    # The current folder is in the repository of head, whatever interpreter runs this.
     facts = {**found.facts, "git": None}
     about = {
         "protocol": PROTOCOL,

@@ -1,6 +1,6 @@
-"""What the operating system tells about the machine: processor, caches, container limits, what is underneath.
+"""What the operating system reports about the machine: processor, caches, container limits, hypervisor.
 
-Each function answers None (or nothing) where the system does not say: a figure that is not known is never made up.
+Functions return None (or an empty collection) if the system does not report a fact; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import NamedTuple
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16",
          "amx_int8", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
-"""The processor's flags that decide how fast its matrix products are."""
+"""The processor flags that determine the speed of matrix products."""
 
 _CPU = "/sys/devices/system/cpu"
 _CGROUPS = Path("/sys/fs/cgroup")
-_UNLIMITED = 1 << 60  # the first version of cgroups writes "no limit" as a number near 2^63
+_UNLIMITED = 1 << 60  # cgroups v1 writes "no limit" as a number near 2^63
 _MEMORY_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
-"""Limit, usage, and the reclaimable part of it in memory.stat, by version of cgroups."""
+"""For each version of cgroups the files of limit and usage, and the key of reclaimable memory in memory.stat."""
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _HYPERVISORS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
 
 
 def read_text(path: str | Path) -> str | None:
-    """A small system file's text without its last newline, or None where it cannot be read."""
+    """Return the stripped text of a small system file, or None if it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -37,32 +37,32 @@ def read_text(path: str | Path) -> str | None:
 
 
 def cpu_model() -> str:
-    """The processor's own name for itself."""
+    """Return the name of the processor."""
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
 def cpu_id() -> str | None:
-    """Vendor, family, model and stepping: what tells processors apart where a virtual machine shortens their names."""
+    """Return vendor, family, model and stepping, which identify a processor even if a hypervisor shortens its name."""
     facts = _cpuinfo()
     words = [facts.get(key, "?") for key in ("vendor_id", "cpu family", "model", "stepping")]
     return None if set(words) == {"?"} else " ".join(words)
 
 
 def cpu_flags() -> list[str]:
-    """Those of `FLAGS` that this processor has."""
+    """Return those of `FLAGS` that this processor has."""
     facts = _cpuinfo()
     present = set((facts.get("flags") or facts.get("Features") or "").split())
     return [flag for flag in FLAGS if flag in present]
 
 
 def cache_sizes() -> dict[str, int]:
-    """Bytes of each data cache that the first core uses: L1d, L2, L3."""
+    """Return the bytes of each data cache of the first core: L1d, L2, L3."""
     caches = _data_caches(sorted(Path(f"{_CPU}/cpu0/cache").glob("index*")))
     return {f"L{cache.level}{'d' if cache.kind == 'Data' else ''}": cache.bytes for cache in caches}
 
 
 def last_level_cache_bytes() -> int | None:
-    """The last-level caches of the machine, each shared one counted once, or None where the system does not say."""
+    """Return the bytes of all last-level caches, shared ones counted once, or None if they are not known."""
     levels: dict[int, dict[str, int]] = {}
     for cache in _data_caches(Path(_CPU).glob("cpu[0-9]*/cache/index[0-9]*")):
         levels.setdefault(cache.level, {})[cache.shared] = cache.bytes
@@ -70,7 +70,7 @@ def last_level_cache_bytes() -> int | None:
 
 
 class _Cache(NamedTuple):
-    """A cache as one core sees it, and which cores share it."""
+    """A cache of one core, and the cores that share it."""
 
     level: int
     kind: str
@@ -79,7 +79,7 @@ class _Cache(NamedTuple):
 
 
 def _data_caches(folders: Iterable[Path]) -> Iterator[_Cache]:
-    """Those that hold data, of the folders that describe one cache each."""
+    """Yield the data caches among the folders, each of which describes one cache."""
     for folder in folders:
         names = ("level", "type", "size", "shared_cpu_list")
         level, kind, size, shared = (read_text(folder / name) or "" for name in names)
@@ -88,12 +88,12 @@ def _data_caches(folders: Iterable[Path]) -> Iterator[_Cache]:
 
 
 def governor() -> str | None:
-    """The policy that sets the first core's clock."""
+    """Return the frequency policy of the first core."""
     return read_text(f"{_CPU}/cpu0/cpufreq/scaling_governor")
 
 
 def boost() -> bool | None:
-    """Whether clocks above the nominal one are allowed."""
+    """Return whether clocks above the nominal one are allowed."""
     for path, on in ((f"{_CPU}/cpufreq/boost", "1"), (f"{_CPU}/intel_pstate/no_turbo", "0")):
         text = read_text(path)
         if text is not None:
@@ -102,23 +102,23 @@ def boost() -> bool | None:
 
 
 def numa_nodes() -> int:
-    """Memory nodes; 1 where all memory is equally far."""
+    """Return the number of NUMA nodes, at least 1."""
     return max(1, len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))))
 
 
 def clocksource() -> str | None:
-    """What the kernel keeps time with."""
+    """Return the clock source of the kernel."""
     return read_text("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 
 def huge_pages() -> str | None:
-    """The policy for transparent huge pages: always, madvise or never."""
+    """Return the policy for transparent huge pages: always, madvise or never."""
     chosen = re.search(r"\[(\w+)\]", read_text("/sys/kernel/mm/transparent_hugepage/enabled") or "")
     return chosen[1] if chosen else None
 
 
 def libc() -> str | None:
-    """Name and version of the C library, whose allocator torch's CPU tensors come from."""
+    """Return name and version of the C library, whose allocator provides torch's CPU tensors."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, ValueError):
@@ -126,16 +126,16 @@ def libc() -> str | None:
 
 
 def virtualisation() -> str | None:
-    """The hypervisor underneath (`unknown` when only its presence is known), or None on bare metal."""
+    """Return the hypervisor (`unknown` if only its presence is known), or None on bare metal."""
     if "hypervisor" not in (_cpuinfo().get("flags") or "").split():
         return None
     clocks = read_text("/sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
-    told = next((name for word, name in _HYPERVISORS.items() if word in clocks), None)
-    return told or read_text("/sys/class/dmi/id/sys_vendor") or "unknown"
+    known = next((name for word, name in _HYPERVISORS.items() if word in clocks), None)
+    return known or read_text("/sys/class/dmi/id/sys_vendor") or "unknown"
 
 
 def container() -> str | None:
-    """The kind of container around this process, or None where none shows."""
+    """Return the kind of container around this process, or None if none is recognised."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         return "kubernetes"
     if Path("/.dockerenv").exists():
@@ -146,19 +146,19 @@ def container() -> str | None:
 
 
 def affinity() -> list[int] | None:
-    """The logical cores that this process may run on."""
+    """Return the logical cores that this process may run on."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def usable_cores() -> int:
-    """Cores this process may run on, by affinity and by the container's CPU quota."""
+    """Return the number of cores that affinity and the container's CPU quota allow."""
     cores = len(affinity() or ()) or os.cpu_count() or 1
     quota = cpu_quota()
     return cores if quota is None else min(cores, max(1, round(quota)))
 
 
 def cpu_quota() -> float | None:
-    """Cores' worth of time that the container may use, or None where there is no limit."""
+    """Return the CPU quota of the container in cores, or None without a limit."""
     limits = []
     for text in _cgroup("cpu", "cpu.max"):
         limit, _, period = text.partition(" ")
@@ -171,7 +171,7 @@ def cpu_quota() -> float | None:
 
 
 def cpu_throttled() -> tuple[int, int] | None:
-    """How many periods the CPU quota has stopped this container, of how many; None where there is no quota."""
+    """Return in how many periods the CPU quota stopped this container, and of how many; None without a quota."""
     for text in _cgroup("cpu", "cpu.stat"):
         counts = _counts(text)
         if int(counts.get("nr_periods", 0)):
@@ -180,18 +180,18 @@ def cpu_throttled() -> tuple[int, int] | None:
 
 
 def memory_limit() -> int | None:
-    """The container's memory limit in bytes, or None where there is none."""
+    """Return the memory limit of the container in bytes, or None without a limit."""
     texts = [*_cgroup("memory", "memory.max"), *_cgroup("memory", "memory.limit_in_bytes")]
     limits = [int(text) for text in texts if text.isdigit() and int(text) < _UNLIMITED]
     return min(limits, default=None)
 
 
 def memory_available() -> int | None:
-    """What the container's limits leave, in bytes: the least over all groups around; None where there is no limit.
+    """Return the bytes that the container's limits leave, the least over all enclosing groups; None without a limit.
 
-    Files' pages that nobody has used lately are no use of memory: the kernel gives them up before it kills for want.
+    Inactive file pages do not count as used, since the kernel reclaims them before it kills a process.
     """
-    left = []
+    available = []
     for group in _groups("memory"):
         for limit_name, usage_name, cache_name in _MEMORY_FILES:
             limit = read_text(group / limit_name) or ""
@@ -199,12 +199,12 @@ def memory_available() -> int | None:
                 continue
             usage = int(read_text(group / usage_name) or 0)
             cache = int(_counts(read_text(group / "memory.stat") or "").get(cache_name, 0))
-            left.append(max(0, int(limit) - max(0, usage - cache)))
-    return min(left, default=None)
+            available.append(max(0, int(limit) - max(0, usage - cache)))
+    return min(available, default=None)
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has ended for want of memory: in this process's group, else on the machine."""
+    """Return how many processes the OOM killer has ended in this process's group, or else on the machine."""
     controls = [group / name for group in _groups("memory") for name in ("memory.events", "memory.oom_control")]
     for control in (*controls, Path("/proc/vmstat")):
         killed = _counts(read_text(control) or "").get("oom_kill")
@@ -214,18 +214,18 @@ def oom_kills() -> int:
 
 
 def _cgroup(controller: str, name: str) -> Iterator[str]:
-    """The texts of a control file in this process's group and in every group around it."""
+    """Yield the texts of a control file in this process's group and in every enclosing group."""
     texts = (read_text(group / name) for group in _groups(controller))
     return (text for text in texts if text is not None)
 
 
 def _counts(text: str) -> dict[str, str]:
-    """Lines of a name and a number."""
+    """Parse lines of a name and a number."""
     return dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """The folders of this process's group and of every group around it, in either version's place."""
+    """Yield the folders of this process's group and of every enclosing group, for both versions of cgroups."""
     for line in (read_text("/proc/self/cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
@@ -239,7 +239,7 @@ def _groups(controller: str) -> Iterator[Path]:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor's lines."""
+    """Return the facts of the first processor in /proc/cpuinfo."""
     first = (read_text("/proc/cpuinfo") or "").partition("\n\n")[0]
     lines = (line.partition(":") for line in first.splitlines())
     return {key.strip(): value.strip() for key, _, value in lines}

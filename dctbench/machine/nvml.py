@@ -1,7 +1,7 @@
-"""The NVIDIA GPUs of this machine as NVML tells them, and whether a device that was asked for is there at all.
+"""The NVIDIA GPUs of this machine, from NVML, and whether a requested device is available.
 
-Torch-free on purpose: the parent process plans, checks and describes GPUs without ever touching CUDA, since a
-context there would hold memory on the device under test and make forked children useless.
+Nothing here imports torch. The parent process plans, checks and describes GPUs without using CUDA, because a CUDA
+context would hold memory on the device under test and could not be used in forked children.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ THROTTLING = {
     0x040: "thermal (hardware)",
     0x080: "power brake",
 }
-"""NVML's bits for clocks held down by power or heat (nvml.h, nvmlClocksEventReasons); idling is not one of them."""
+"""NVML's bits for clocks limited by power or heat (nvml.h, nvmlClocksEventReasons); idling is not among them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """What does not change while the machine runs, None where the GPU does not tell, as one that shares the machine's
-    memory has no size of its own. `clock_mhz` is the SM clock that the GPU means to run at.
+    """Facts of a GPU that do not change while the machine runs; None for those that it does not report.
+
+    A GPU that shares the memory of the machine has no `memory_bytes`. `clock_mhz` is the default SM clock.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What changes from moment to moment; None where the GPU does not tell."""
+    """The state of a GPU at one moment; None for values that it does not report."""
 
     clock_mhz: int | None
     power_watts: float | None
@@ -61,17 +62,17 @@ class Reading:
 
 
 class Gauge:
-    """One GPU's meters, by its NVML handle."""
+    """The sensors of one GPU."""
 
     def __init__(self, nvml: Any, handle: Any) -> None:
         self._nvml = nvml
         self._handle = handle
 
     def facts(self) -> Gpu:
-        """Name, memory, driver, default clock and power cap.
+        """Return name, memory, driver, default clock and power cap.
 
         Raises:
-            UnavailableError: for a GPU that does not even tell its name, such as one that has fallen off the bus.
+            UnavailableError: for a GPU that does not respond, such as one that has fallen off the bus.
         """
         nvml, handle = self._nvml, self._handle
         clock = self._ask(nvml.nvmlDeviceGetDefaultApplicationsClock, nvml.NVML_CLOCK_SM)
@@ -79,7 +80,7 @@ class Gauge:
             clock = self._ask(nvml.nvmlDeviceGetMaxClockInfo, nvml.NVML_CLOCK_SM)
         cap = self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit)
         memory = self._ask(nvml.nvmlDeviceGetMemoryInfo)
-        with _told(nvml):
+        with _raised_as_unavailable(nvml):
             return Gpu(
                 name=_text(nvml.nvmlDeviceGetName(handle)),
                 uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
@@ -90,7 +91,7 @@ class Gauge:
             )
 
     def reading(self) -> Reading:
-        """SM clock, power, temperature and what holds the clock down, now."""
+        """Return the current SM clock, power, temperature and reasons for throttling."""
         nvml = self._nvml
         power = self._ask(nvml.nvmlDeviceGetPowerUsage)
         reasons = self._ask(nvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
@@ -102,30 +103,30 @@ class Gauge:
         )
 
     def clock_mhz(self) -> int | None:
-        """The SM clock now."""
+        """Return the current SM clock."""
         clock = self._ask(self._nvml.nvmlDeviceGetClockInfo, self._nvml.NVML_CLOCK_SM)
         return None if clock is None else int(clock)
 
     def joules(self) -> float | None:
-        """Energy used since the driver was loaded; None for GPUs before Volta."""
+        """Return the joules used since the driver was loaded; None for GPUs before Volta."""
         used = self._ask(self._nvml.nvmlDeviceGetTotalEnergyConsumption)
         return None if used is None else used * _MILLI
 
     def processes(self) -> dict[int, int | None] | None:
-        """Bytes held by each process that computes on the GPU, by process id; None where NVML may not tell."""
+        """Return the bytes that each compute process holds on the GPU, by process id; None if NVML does not tell."""
         found = self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses)
         return None if found is None else {process.pid: process.usedGpuMemory for process in found}
 
-    def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
-        """The answer, or None where this GPU or this user gets none: every meter is optional."""
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the result of an NVML function, or None if this GPU or this user gets none."""
         try:
-            return question(self._handle, *arguments)
+            return function(self._handle, *arguments)
         except self._nvml.NVMLError:
             return None
 
 
 def gauge(uuid: str) -> Gauge:
-    """The meters of the GPU with that UUID.
+    """Return the sensors of the GPU with that UUID.
 
     Raises:
         UnavailableError: without NVML, or for a GPU that NVML does not know.
@@ -138,15 +139,15 @@ def gauge(uuid: str) -> Gauge:
 
 
 def visible(variables: Mapping[str, str] | None = None) -> list[Gauge]:
-    """The GPUs that a process with these environment variables sees, as CUDA numbers them there.
+    """Return the GPUs that a process with these environment variables sees, in the order of their CUDA numbers.
 
-    The order is NVML's, by bus, which is CUDA's own only under CUDA_DEVICE_ORDER=PCI_BUS_ID: set it for children.
+    NVML orders GPUs by bus. CUDA does so only with CUDA_DEVICE_ORDER=PCI_BUS_ID, which must be set for child processes.
 
     Raises:
         UnavailableError: without NVML, with the reason.
     """
     nvml = load()
-    with _told(nvml):
+    with _raised_as_unavailable(nvml):
         handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())]
         chosen = (os.environ if variables is None else variables).get("CUDA_VISIBLE_DEVICES")
         if chosen is not None:
@@ -155,8 +156,10 @@ def visible(variables: Mapping[str, str] | None = None) -> list[Gauge]:
 
 
 def _chosen(nvml: Any, handles: Sequence[Any], words: Iterable[str]) -> list[Any]:
-    """As CUDA does: a number, as much of a UUID as names one GPU, or a part of one by its whole UUID; the first word
-    that names none ends the list.
+    """Return the GPUs that the words of CUDA_VISIBLE_DEVICES name, by the rules of CUDA.
+
+    A word is a number, a prefix of a UUID that identifies one GPU, or the UUID of a MIG instance. The first word that
+    does not name exactly one GPU ends the list.
     """
     names = [_text(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]
     found: list[Any] = []
@@ -176,8 +179,9 @@ def _chosen(nvml: Any, handles: Sequence[Any], words: Iterable[str]) -> list[Any
 
 
 def physical(device: str, variables: Mapping[str, str] | None = None) -> str:
-    """A name for the device that every process of this machine has for it: `cuda:0` is another GPU to each of two that
-    see one each. The device's own name where there is no better one.
+    """Return a name for the device that is the same in every process: the UUID of a GPU, else the device's own name.
+
+    `cuda:0` may mean different GPUs in processes with different CUDA_VISIBLE_DEVICES.
     """
     if device.partition(":")[0] != "cuda":
         return device
@@ -188,7 +192,7 @@ def physical(device: str, variables: Mapping[str, str] | None = None) -> str:
 
 
 def facts(variables: Mapping[str, str] | None = None) -> list[dict[str, Any]] | None:
-    """The stable facts of every visible GPU, for the environment; None where there is none."""
+    """Return the stable facts of every visible GPU, for the environment; None if there are no GPUs."""
     try:
         return [asdict(gauge.facts()) for gauge in visible(variables)] or None
     except UnavailableError:
@@ -196,9 +200,9 @@ def facts(variables: Mapping[str, str] | None = None) -> list[dict[str, Any]] | 
 
 
 def unavailable(device: str, variables: Mapping[str, str] | None = None) -> str | None:
-    """Why `device` (`cpu`, `cuda:1`, `mps`) cannot be used on this machine, in one sentence; None when it can.
+    """Return why `device` (`cpu`, `cuda:1`, `mps`) cannot be used on this machine, in a sentence; None if it can.
 
-    Says what can be known without torch; a worker may still find that its torch has no such device.
+    This is checked without torch, so a worker may still find that its torch has no such device.
     """
     kind = device.partition(":")[0]
     if kind == "mps":
@@ -220,10 +224,10 @@ def unavailable(device: str, variables: Mapping[str, str] | None = None) -> str 
 
 
 def require(devices: Iterable[str], variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The devices that are absent, with the reason; for the plan of a run that names several.
+    """Return the absent devices with the reasons.
 
     Raises:
-        UnavailableError: when none of them is there.
+        UnavailableError: if all devices are absent.
     """
     asked = list(dict.fromkeys(devices))
     absent = {device: reason for device in asked if (reason := unavailable(device, variables)) is not None}
@@ -234,7 +238,7 @@ def require(devices: Iterable[str], variables: Mapping[str, str] | None = None) 
 
 @functools.cache
 def load() -> Any:
-    """NVML, started once per process.
+    """Return the NVML module, initialised once per process.
 
     Raises:
         UnavailableError: without the driver, or without its library.
@@ -252,10 +256,10 @@ def load() -> Any:
 
 
 def parse_index(device: str) -> int:
-    """The number in `cuda:1`; 0 for a name without one.
+    """Return the number in `cuda:1`, or 0 for a name without a number.
 
     Raises:
-        UsageError: for what is no number.
+        UsageError: if the part after the colon is not a number.
     """
     index = device.partition(":")[2] or "0"
     if not index.isascii() or not index.isdigit():
@@ -264,8 +268,8 @@ def parse_index(device: str) -> int:
 
 
 @contextlib.contextmanager
-def _told(nvml: Any) -> Iterator[None]:
-    """NVML's errors as ours."""
+def _raised_as_unavailable(nvml: Any) -> Iterator[None]:
+    """Turn NVML's errors into UnavailableError."""
     try:
         yield
     except nvml.NVMLError as error:

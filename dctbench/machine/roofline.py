@@ -1,8 +1,8 @@
-"""What limits a call, from numbers alone: bytes it must move, work per byte, and its share of the machine's ceilings.
+"""The roofline: what limits a call, from the bytes it must move, its FLOPs, and the machine's ceilings.
 
-The roofline (Williams, Waterman and Patterson 2009, CACM 52:4): a call of F FLOPs that moves B bytes takes at least
-max(F / compute ceiling, B / bandwidth ceiling) seconds. Both ceilings are measured here (`dctbench doctor
---calibrate`), not read from a data sheet.
+In the roofline model (Williams, Waterman and Patterson 2009, CACM 52:4) a call of F FLOPs that moves B bytes takes at
+least max(F / compute ceiling, B / bandwidth ceiling) seconds. Both ceilings are measured (`dctbench doctor
+--calibrate`), not taken from a data sheet.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from dctbench.machine.calibration import Calibration
 from dctbench.model import DTYPE_BYTES, Bound, Case, Ceilings, Result, Roofline
 
 MARGIN = 2.0
-"""How many times faster than the ceilings a result must be to be called impossible.
+"""How many times faster than the ceilings a result must be to be rejected as impossible.
 
-The ceilings are the best seen, but on a shared machine the best seen may be little more than half of what there is.
-A method that caches its output, or returns memory it never wrote, is faster by orders of magnitude.
+On a shared machine the best measured ceilings may be little more than half of the true ones. A method that caches its
+output or returns memory that it never wrote is faster by orders of magnitude.
 """
 
 _TOKEN_BYTES = 8
 
 
 def bytes_at_least(case: Case, state_bytes: float = 0.0) -> int:
-    """Bytes that one call must move whatever the method: its inputs and its output once, and what it keeps once.
+    """Return the bytes that one call of any method must move: inputs and output once, and its state once.
 
-    Inputs and output by scope, in the case's dtype: `attention` q, k, v and the result, `layer` and `encoder` one
-    (batch, seq_len, dim) in (the encoder: tokens of 8 bytes) and one out. `backward` reads the output's gradient and
-    the inputs and writes the inputs' gradients; `train` is forward and backward. Intermediates may stay in caches and
-    gradients of weights are left out, so that this is a bound from below.
+    Inputs and output have the dtype of the case. In scope `attention` they are q, k, v and the output; in `layer` one
+    (batch, seq_len, dim) in and one out; in `encoder` tokens of 8 bytes in and one (batch, seq_len, dim) out.
+    `backward` reads the gradient of the output and the inputs and writes the gradients of the inputs; `train` is
+    forward and backward. Intermediates may stay in caches and gradients of weights are not counted, so this is a lower
+    bound.
 
     Args:
-        case: the shape.
-        state_bytes: parameters and buffers (`memory.state`), read once in each direction; 0 for a bound that holds
-            for methods that do not touch all of what they keep.
+        case: the case.
+        state_bytes: bytes of parameters and buffers (`memory.state`), read once in each direction; 0 for a bound that
+            also holds for methods that do not read all of their state.
     """
     numbers = case.batch * case.seq_len * case.dim * DTYPE_BYTES[case.dtype]
     inputs = {"attention": 3 * numbers, "layer": numbers, "encoder": case.batch * case.seq_len * _TOKEN_BYTES}
@@ -46,9 +47,9 @@ def bytes_at_least(case: Case, state_bytes: float = 0.0) -> int:
 
 
 def under_the_roof(result: Result, machine: Calibration | None) -> Result:
-    """The result with its roofline among the details, or as an error if no call can be so fast.
+    """Return the result with its roofline in the details, or as an error if no call can be so fast.
 
-    Rounds that do not count FLOPs take them from the method's own formula. Without either the result is unchanged.
+    Rounds that do not count FLOPs use the method's own formula. Without either the result is returned unchanged.
     """
     latency, counted = result.measurement("latency"), result.measurement("flops")
     flops = counted.samples[0] if counted else result.details.flops_analytic
@@ -64,9 +65,9 @@ def under_the_roof(result: Result, machine: Calibration | None) -> Result:
 
 
 def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machine: Calibration) -> Roofline | None:
-    """Where a call that took `seconds` stands; None where the machine was not calibrated for it.
+    """Return the roofline of a call that took `seconds`, or None if the machine was not calibrated for it.
 
-    That is: another device, another number of threads than was calibrated with, or a dtype without a ceiling.
+    This is so for another device, another number of threads, and a dtype without a ceiling.
     """
     compute = machine.compute_ceiling(case.dtype)
     if compute is None or machine.device != case.device or case.threads not in (None, machine.threads):
@@ -91,10 +92,10 @@ def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machi
 
 
 def fastest_possible(case: Case, flops: float, machine: Calibration) -> float:
-    """Seconds that no method can stay under, on this machine's ceilings: for refusing results, hence generous.
+    """Return a lower bound of the seconds of any method on this machine; it rejects results, so it is generous.
 
-    Compute: the fastest dtype's ceiling, since a kernel may convert, times the threads beyond those calibrated with.
-    Memory: inputs and output alone, less what the last-level cache may hold.
+    Compute: the ceiling of the fastest dtype, since a kernel may convert, scaled up to the threads of the case.
+    Memory: inputs and output only, less what the last-level cache may hold.
     """
     more_threads = max(1.0, (case.threads or machine.threads) / machine.threads)
     by_compute = flops / (max(machine.gemm.values()) * more_threads)
@@ -103,12 +104,12 @@ def fastest_possible(case: Case, flops: float, machine: Calibration) -> float:
 
 
 def faster_than_possible(case: Case, seconds: float, flops: float, machine: Calibration) -> str | None:
-    """Why a call of this case cannot have taken so little time, in a sentence; None when it can.
+    """Return why a call of this case cannot have taken so little time, in a sentence; None if it can.
 
     Args:
         case: the case, on the device of the calibration.
-        seconds: of one call; the least of its samples.
-        flops: counted for one call.
+        seconds: the time of one call, the least of its samples.
+        flops: the FLOPs of one call.
         machine: the ceilings of that device.
     """
     least = fastest_possible(case, flops, machine) / MARGIN

@@ -1,1 +1,1 @@
-"""Numbers in, numbers out: robust statistics, sequential tests, change points."""
+"""Robust statistics, sequential tests and change points: functions from numbers to numbers."""

@@ -1,8 +1,8 @@
-"""Where a series of measurements changes its level: a trend to look into, never a verdict.
+"""Find where a series of measurements changes its level: a trend to look into, never a verdict.
 
-Whether there is a change is decided on ranks: no outlier makes one, and how often pure noise does is the same whatever
-its distribution. Where it is, is decided on the values, since ranks forget how far apart they are. The search itself
-is that of ruptures (Truong, Oudre and Vayatis, Signal Processing 167, 2020).
+Whether there is a change is decided on ranks: an outlier never makes a change, and the rate of false changes does not
+depend on the distribution of the noise. The position of a change is decided on the values, since ranks ignore their
+distances. The search is that of ruptures (Truong, Oudre and Vayatis, Signal Processing 167, 2020).
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from typing import Any
 from dctbench.errors import UnavailableError
 
 LEAST_POINTS = 10
-"""With fewer, not even a series whose first half lies all above its second would be beyond chance."""
+"""With fewer points even a first half that is entirely above the second one is not beyond chance."""
 LEAST_LEVEL = 4
-"""So many values make a level; a shorter excursion is a few outliers."""
+"""The fewest values of a level; a shorter excursion consists of outliers."""
 _CHANCE = {1: (2.9, 2.0), 2: (2.0, 3.5)}
-"""By number of cuts a and b of a + b ln n: how much of the squared standard ranks of n values they explain by chance.
+"""By number of cuts, a and b of a + b ln n: what they explain of the squared standard ranks of n values by chance.
 
-Fitted to simulated noise of 10 to 1000 values, of which one or two series in a hundred exceed them (of 200 each,
-tests/stats/test_changepoint.py counts how many). Two cuts at once, since a bump in the middle hides from one.
+Fitted to simulated noise of 10 to 1000 values, where one or two series in a hundred exceed them
+(tests/stats/test_changepoint.py counts them among 200 of each length). Two cuts are tried at once, since a single cut
+does not find a bump in the middle.
 """
 
 
 def level_starts(values: Sequence[float]) -> list[int]:
-    """The positions at which a new level begins, in order; none where everything may be one level.
+    """Return the positions at which a new level begins, in order; an empty list if there may be only one level.
 
     Args:
-        values: finite numbers in the order in which they were taken. What drifts within a level, instead of being
-            independent from value to value, is taken for changes far more often.
+        values: finite numbers in the order of measurement, assumed independent. A drift within a level is taken for
+            changes far more often than noise is.
 
     Raises:
-        UnavailableError: without the extra `history`, when there are LEAST_POINTS values or more.
+        UnavailableError: if the extra `history` is not installed and there are LEAST_POINTS values or more.
     """
     if len(values) < LEAST_POINTS:
         return []
@@ -46,7 +47,7 @@ def level_starts(values: Sequence[float]) -> list[int]:
 
 
 def _edges(ruptures: Any, values: Sequence[float]) -> list[int]:
-    """Where the levels of a stretch begin, and its end; each level found is searched for levels of its own."""
+    """Return the starts of the levels in `values`, and its length; each level is searched for further levels."""
     edges = _placed(ruptures, values, _beyond_chance(ruptures, values))
     if len(edges) == 2:
         return edges
@@ -55,7 +56,7 @@ def _edges(ruptures: Any, values: Sequence[float]) -> list[int]:
 
 
 def _beyond_chance(ruptures: Any, values: Sequence[float]) -> list[int]:
-    """Edges of the one, two or three levels whose ranks lie furthest beyond chance."""
+    """Return the edges of the one, two or three levels whose ranks exceed chance the most."""
     count = len(values)
     best, most = [0, count], 0.0
     ranks = _standard_ranks(values) if count >= LEAST_POINTS else None
@@ -73,16 +74,16 @@ def _beyond_chance(ruptures: Any, values: Sequence[float]) -> list[int]:
 
 
 def _excess(ranks: Any, edges: Sequence[int]) -> float:
-    """How much more of the squared standard ranks levels with these edges explain than chance does."""
+    """Return how much more of the squared standard ranks these levels explain than chance does."""
     a, b = _CHANCE[len(edges) - 2]
     explained = sum(float(ranks[start:end].sum()) ** 2 / (end - start) for start, end in pairwise(edges))
     return explained - a - b * math.log(edges[-1])
 
 
 def _distinct(ruptures: Any, values: Sequence[float], edges: Sequence[int]) -> list[int]:
-    """The edges in their best places, without those between neighbours that differ by no more than chance.
+    """Return the edges in their best positions, without those between levels that differ by no more than chance.
 
-    Such ones are left behind where the first cuts of a long series missed the place of a change.
+    Such edges remain when the first cuts of a long series missed the position of a change.
     """
 
     def excess(i: int) -> float:
@@ -97,7 +98,7 @@ def _distinct(ruptures: Any, values: Sequence[float], edges: Sequence[int]) -> l
 
 
 def _placed(ruptures: Any, values: Sequence[float], edges: Sequence[int]) -> list[int]:
-    """The same number of edges, each moved to where the values between its neighbours are best cut in two."""
+    """Move each edge to the best cut of the values between its neighbours."""
     moved = list(edges)
     for i in range(1, len(moved) - 1):
         moved[i] = moved[i - 1] + _best_cut(ruptures, values[moved[i - 1] : moved[i + 1]])
@@ -105,7 +106,7 @@ def _placed(ruptures: Any, values: Sequence[float], edges: Sequence[int]) -> lis
 
 
 def _best_cut(ruptures: Any, values: Sequence[float]) -> int:
-    """Where to cut a stretch in two levels, so that the distances to their medians sum up to the least."""
+    """Return the cut into two levels with the least sum of absolute distances to their medians."""
     import numpy as np  # noqa: PLC0415 - comes with the extra
 
     search = ruptures.Binseg(model="l1", min_size=LEAST_LEVEL, jump=1).fit(np.asarray(values, dtype=float))
@@ -113,7 +114,7 @@ def _best_cut(ruptures: Any, values: Sequence[float]) -> int:
 
 
 def _standard_ranks(values: Sequence[float]) -> Any:
-    """Ranks of mean 0 and variance 1, equal values sharing theirs, as a column; None where all values are equal."""
+    """Return ranks of mean 0 and variance 1 as a column, ties averaged; None if all values are equal."""
     import numpy as np  # noqa: PLC0415 - comes with the extra
     from scipy.stats import rankdata  # noqa: PLC0415 - comes with the extra
 

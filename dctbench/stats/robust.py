@@ -1,7 +1,7 @@
-"""Numbers in, numbers out: the few robust statistics that every figure of dctbench rests on.
+"""The robust statistics behind every figure of dctbench.
 
-Plain Python on purpose: the command line needs them before anything heavy is imported, and a case has tens or
-hundreds of samples, not millions.
+They are plain Python, because the command line needs them without importing NumPy and a case has tens or hundreds of
+samples, not millions.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 P99_SAMPLES = math.ceil(math.log(0.05) / math.log(0.99))
-"""The fewest samples whose largest is a 95% upper bound of the 99th percentile: 299."""
+"""The fewest samples whose maximum is a 95% upper bound of the 99th percentile: 299."""
 SIGMA_PER_MAD = 1.4826
-"""A normal distribution's standard deviation in units of its median absolute deviation."""
+"""The standard deviation of a normal distribution in units of its median absolute deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Interval:
 
     @property
     def relative_half_width(self) -> float:
-        """Half the interval as a share of the value (0.02 reads ±2%)."""
+        """Half the width of the interval as a share of the value: 0.02 means ±2%."""
         return (self.high - self.low) / 2 / self.value if self.value else math.inf
 
 
 def quantile(samples: Sequence[float], q: float) -> float:
-    """The q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7).
+    """Return the q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7).
 
     Raises:
         ValueError: for no samples or q outside [0, 1].
@@ -48,24 +48,24 @@ def quantile(samples: Sequence[float], q: float) -> float:
 
 
 def median_absolute_deviation(samples: Sequence[float]) -> float:
-    """The median distance from the median, unscaled."""
+    """Return the median absolute distance from the median, unscaled."""
     middle = statistics.median(samples)
     return statistics.median(abs(sample - middle) for sample in samples)
 
 
 def outliers(samples: Sequence[float], threshold: float = 5.0) -> list[int]:
-    """The positions of samples further than `threshold` scaled MADs above the median: flagged, never dropped."""
+    """Return the positions of samples more than `threshold` scaled MADs above the median."""
     middle = statistics.median(samples)
     spread = SIGMA_PER_MAD * median_absolute_deviation(samples)
     return [i for i, sample in enumerate(samples) if sample - middle > threshold * spread] if spread else []
 
 
 def trend(groups: Sequence[Sequence[float]]) -> float:
-    """How surely values rise (above 0) or fall with their place in their group, in standard deviations of chance.
+    """Return how significantly values rise (above 0) or fall with their position in their group, as a z-score.
 
-    The sum over the groups of the covariances of place and rank, over its standard deviation when every order within a
-    group is equally likely: Spearman's test, stratified. For one group it is Spearman's rho times sqrt(count - 1).
-    Equal values share the mean of their ranks. 0 where no group has two different values.
+    This is Spearman's test, stratified: the sum over the groups of the covariance of position and rank, divided by its
+    standard deviation when every order within a group is equally likely. For one group it is Spearman's rho times
+    sqrt(count - 1). Equal values share the mean of their ranks. The result is 0 if no group has two different values.
     """
     total = variance = 0.0
     for values in groups:
@@ -79,7 +79,7 @@ def trend(groups: Sequence[Sequence[float]]) -> float:
 
 
 def mean_ranks(values: Sequence[float]) -> list[float]:
-    """The zero-based rank of each value; equal values share the mean of theirs."""
+    """Return the zero-based rank of each value; equal values share the mean of their ranks."""
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0.0] * len(values)
     start = 0
@@ -95,11 +95,11 @@ def mean_ranks(values: Sequence[float]) -> list[float]:
 
 @lru_cache(maxsize=4096)
 def median_ranks(count: int, confidence: float = 0.95) -> tuple[int, int]:
-    """Zero-based ranks of the two order statistics that bound the median with at least `confidence`.
+    """Return zero-based ranks of the two order statistics that bound the median with at least `confidence`.
 
-    The number of samples below the median is Binomial(count, 1/2), whatever their distribution: the interval
-    assumes nothing but independence (Conover, Practical Nonparametric Statistics, section 3.2). Under six samples
-    no pair of ranks reaches 95%, and the widest pair there is stands in.
+    The number of samples below the median is Binomial(count, 1/2) for any distribution, so the interval assumes only
+    independence (Conover, Practical Nonparametric Statistics, section 3.2). With fewer than six samples no pair of
+    ranks reaches 95%, and the first and the last one are returned.
     """
     tail = (1 - confidence) / 2
     log_half = -count * math.log(2)
@@ -116,7 +116,7 @@ def median_ranks(count: int, confidence: float = 0.95) -> tuple[int, int]:
 
 
 def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The median with its distribution-free interval from order statistics.
+    """Return the median with its distribution-free interval from order statistics.
 
     Raises:
         ValueError: for no samples.
@@ -129,10 +129,10 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Inter
 
 
 def log_mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The median of positive values, with Student's t interval on their logarithms.
+    """Return the median of positive values with Student's t interval on their logarithms.
 
-    For values that each come from a process of its own: medians of rounds, or ratios paired by round. Two values
-    already give an interval, though a wide one; what one process cannot show about others no formula adds.
+    Each value must come from a process of its own, such as the median of a round or a ratio paired by round: samples of
+    one process say nothing about the differences between processes. Two values give an interval, though a wide one.
 
     Raises:
         ValueError: for fewer than two values, or one that is not positive.
@@ -141,12 +141,12 @@ def log_mean_interval(values: Sequence[float], confidence: float = 0.95) -> Inte
         raise ValueError("an interval between processes needs at least two positive values")
     low, high = log_mean_ends([math.log(value) for value in values], confidence)
     middle = statistics.median(values)
-    # The interval is the mean's; with few, skewed values the median may lie outside, and then widens it.
+    # The interval is that of the mean. With few, skewed values the median may lie outside and then widens it.
     return Interval(middle, min(middle, math.exp(low)), max(middle, math.exp(high)))
 
 
 def log_mean_ends(logs: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The ends of Student's t interval on the mean of at least two logarithms."""
+    """Return the ends of Student's t interval for the mean of at least two logarithms."""
     count = len(logs)
     mean = math.fsum(logs) / count
     deviation = math.sqrt(math.fsum((log - mean) ** 2 for log in logs) / (count - 1))
@@ -156,10 +156,10 @@ def log_mean_ends(logs: Sequence[float], confidence: float = 0.95) -> tuple[floa
 
 @lru_cache(maxsize=256)
 def student_t_quantile(degrees: int, confidence: float = 0.95) -> float:
-    """The t with P(|T| <= t) = confidence for that many degrees of freedom, found by bisection.
+    """Return t with P(|T| <= t) = confidence for that many degrees of freedom, by bisection.
 
     Raises:
-        ValueError: for less than one degree of freedom.
+        ValueError: for fewer than one degree of freedom.
     """
     if degrees < 1:
         raise ValueError("Student's t needs at least one degree of freedom")
@@ -171,7 +171,7 @@ def student_t_quantile(degrees: int, confidence: float = 0.95) -> float:
 
 
 def _t_central_probability(angle: float, degrees: int) -> float:
-    """P(|T| <= sqrt(degrees) tan(angle)): the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4."""
+    """Return P(|T| <= sqrt(degrees) tan(angle)) by the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4."""
     sine, cosine = math.sin(angle), math.cos(angle)
     odd = degrees % 2
     if degrees == 1:
@@ -185,10 +185,10 @@ def _t_central_probability(angle: float, degrees: int) -> float:
 
 
 def quantile_upper_bound(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:
-    """The smallest sample that is an upper bound of the q-quantile with that confidence; None where there is none.
+    """Return the smallest sample that bounds the q-quantile from above with that confidence; None if none does.
 
-    The number of samples below the quantile is Binomial(count, q), whatever their distribution. For p99 it takes
-    299 samples before even the largest is a 95% bound.
+    The number of samples below the quantile is Binomial(count, q) for any distribution. For p99 the maximum is a 95%
+    bound from 299 samples on.
     """
     rank = upper_rank(len(samples), q, confidence)
     return None if rank is None else sorted(samples)[rank]
@@ -196,7 +196,7 @@ def quantile_upper_bound(samples: Sequence[float], q: float, confidence: float =
 
 @lru_cache(maxsize=4096)
 def upper_rank(count: int, q: float, confidence: float) -> int | None:
-    """Zero-based rank of the order statistic that bounds the q-quantile from above, or None where none does."""
+    """Return the zero-based rank of the order statistic that bounds the q-quantile from above, or None."""
     cumulative = 0.0
     for rank in range(count):
         cumulative += math.exp(

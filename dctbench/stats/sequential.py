@@ -1,7 +1,7 @@
-"""How sure is it that head is slower? Numbers in, p-values out, valid whenever one stops to look.
+"""Sequential tests that head is slower than base: p-values that stay valid at any stopping time.
 
-The unit is a pair of processes, base and head. Were both the same code, either could have come out as base, so the
-logarithm of their ratio would be as likely +d as -d, whatever the machine did meanwhile.
+The unit is a pair of processes, base and head. If both run the same code they are exchangeable, so the logarithm of
+their ratio is +d or -d with equal probability, whatever the machine does meanwhile.
 """
 
 from __future__ import annotations
@@ -11,26 +11,25 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 STEEPNESS = 2.0
-"""A change of the whole tolerance counts tanh(2) = 0.96 of the most that one pair can count."""
+"""A change as large as the tolerance counts tanh(2) = 0.96 of the maximum of a pair."""
 STAKE = 0.95
-"""What one pair can win or lose of the evidence. At 1 a single pair that came out far the other way, as on a shared
-machine one does now and then, took all that went before it and could not be made up for in fifteen.
+"""The share of the evidence that one pair can win or lose. At 1 a single pair far in the other direction, which occurs
+now and then on a shared machine, would cancel all evidence before it, and fifteen more pairs would not restore it.
 """
 
 
 def paired_p(changes: Sequence[float], tolerance: float) -> float:
-    """The anytime-valid p-value of "head is not slower", from the log ratios head / base of pairs.
+    """Return the anytime-valid p-value of "head is not slower", from the log ratios head / base of pairs.
 
-    Each pair multiplies the evidence by 1 + 0.95 tanh(2 d / log(1 + tolerance)): for d that is symmetric about 0 the
-    expectation is 1, because tanh is odd, so the product is a test martingale, and by Ville's inequality it reaches
-    1 / p with probability p at most, however often one looks and whenever one stops (Shafer, J. R. Stat. Soc. A 184,
-    2021; Ramdas et al., Stat. Sci. 38, 2023). However far out it lies, no pair counts for more than a factor of 1.95,
-    nor against it for more than 1 / 20, and a small step back costs little: it is the sequential form of a sign test
-    that looks at sizes too.
+    Each pair multiplies the evidence by 1 + 0.95 tanh(2 d / log(1 + tolerance)). If d is symmetric about 0 the factor
+    has expectation 1, because tanh is odd, so the product is a test martingale. By Ville's inequality it reaches 1 / p
+    with probability at most p, however often it is inspected and whenever the test stops (Shafer, J. R. Stat. Soc. A
+    184, 2021; Ramdas et al., Stat. Sci. 38, 2023). The factor of one pair is at most 1.95 and at least 1 / 20, and it
+    is near 1 for a small change: this is a sequential sign test that also uses the sizes.
 
     Args:
-        changes: log(head / base) by pair.
-        tolerance: the change that matters, 0.1 for 10%; sets the scale only.
+        changes: log(head / base) of each pair.
+        tolerance: the change that matters, 0.1 for 10%; it only sets the scale.
     """
     scale = math.log1p(tolerance)
     evidence = math.prod(1 + STAKE * math.tanh(STEEPNESS * change / scale) for change in changes)
@@ -38,14 +37,14 @@ def paired_p(changes: Sequence[float], tolerance: float) -> float:
 
 
 def least_paired_p(pairs: int) -> float:
-    """What `paired_p` gives at the least: where all of so many pairs are as far out as can count."""
+    """Return the least p-value that `paired_p` can give for that many pairs."""
     return (1 + STAKE) ** -pairs
 
 
 def rank_sum_p(base: Sequence[float], head: Sequence[float]) -> float:
-    """The exact one-sided p-value of the rank-sum test that head's values are larger (Mann and Whitney, 1947).
+    """Return the exact one-sided p-value of the rank-sum test that values of head are larger (Mann and Whitney, 1947).
 
-    For processes that were not measured in pairs. A tie counts against the claim.
+    It is for processes that were not measured in pairs. Ties count against the claim.
     """
     larger = sum(h > b for h in head for b in base)
     total = math.comb(len(base) + len(head), len(base))
@@ -54,27 +53,27 @@ def rank_sum_p(base: Sequence[float], head: Sequence[float]) -> float:
 
 @lru_cache(maxsize=256)
 def _rank_sums(base: int, head: int) -> tuple[int, ...]:
-    """Of all orders of base and head values, in how many head's is the larger in exactly u of the pairs, by u."""
+    """Return, by u, in how many orders of the values head is larger in exactly u of the base-head pairs."""
     if base == 0 or head == 0:
         return (1,)
     counts = [0] * (base * head + 1)
-    for u, ways in enumerate(_rank_sums(base, head - 1)):  # the largest of all is a head's
+    for u, ways in enumerate(_rank_sums(base, head - 1)):  # the largest value is from head
         counts[u + base] += ways
-    for u, ways in enumerate(_rank_sums(base - 1, head)):  # or a base's
+    for u, ways in enumerate(_rank_sums(base - 1, head)):  # or from base
         counts[u] += ways
     return tuple(counts)
 
 
 def holm(p_values: Sequence[float], alpha: float) -> list[bool]:
-    """Which of several claims hold together at the level alpha (Holm, Scand. J. Stat. 6, 1979), in the order given.
+    """Return which claims hold together at the level alpha, in the order given (Holm, Scand. J. Stat. 6, 1979).
 
-    Under any dependence the probability of one false claim or more is at most alpha. With p = 1 / e of test
-    martingales it is the procedure of Vovk and Wang (Ann. Stat. 49, 2021).
+    The probability of any false claim is at most alpha, under any dependence. With p = 1 / e of test martingales this
+    is the procedure of Vovk and Wang (Ann. Stat. 49, 2021).
     """
-    held = [False] * len(p_values)
+    holds = [False] * len(p_values)
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     for rank, i in enumerate(order):
         if p_values[i] > alpha / (len(p_values) - rank):
             break
-        held[i] = True
-    return held
+        holds[i] = True
+    return holds

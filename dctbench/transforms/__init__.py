@@ -1,10 +1,10 @@
-"""The truncated DCT: one interface, three algorithms, and the planner that chooses among them.
+"""The truncated DCT: one interface, three algorithms, and a planner that chooses among them.
 
     transform = make_dct(8192, 1024, columns=512)
     z = transform(x)            # (batch, 8192, 512) -> (batch, 1024, 512)
-    x = transform.inverse(z)    # and back, low-passed
+    x = transform.inverse(z)    # and back, low-pass filtered
 
-Nothing here reads a file, a store or the environment: the same arguments give the same tables and the same plan.
+This package reads no file, store or environment variable: equal arguments give equal tables and plans.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The definition as one matrix product: the plain reference, and the fastest at tiny shapes."""
+"""The truncated DCT by its definition, one matrix product: the reference, and the fastest at tiny shapes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dctbench.transforms.cosines import Array, dct_basis
 from dctbench.transforms.dct import TruncatedDct
 
 _TERMS_AT_ONCE = 512
-"""Terms that one product sums."""
+"""Terms that a single product sums."""
 
 
 class BasisDct(TruncatedDct):
-    """D_m held as an (n_kept, seq_len) matrix: 2 n m FLOPs per column, n m numbers of memory."""
+    """D_m as an (n_kept, seq_len) matrix: 2 n m FLOPs per column, n m numbers of memory."""
 
     algorithm = "basis"
     basis: Tensor  # (n_kept, seq_len)
@@ -39,16 +39,17 @@ class BasisDct(TruncatedDct):
 
 
 def long_product(matrix: Tensor, x: Tensor) -> Tensor:
-    """matrix (rows, length) @ x (batch, length, columns), summed over pieces of the length.
+    """Return matrix (rows, length) @ x (batch, length, columns), summed over pieces of the length.
 
-    For few columns a GEMM adds up term after term, and its float32 error grows with the length (2e-5 at 65,536);
-    a sum of sums does not. Shorter dtypes are summed in float32 inside a product, and would lose that between two.
+    With few columns a GEMM adds its terms one by one, and its float32 error grows with the length (2e-5 at 65,536).
+    A sum of partial sums avoids that. Half precision is summed in float32 inside a product and would be rounded
+    between two products, so it is not split.
     """
     if matrix.shape[1] <= _TERMS_AT_ONCE or matrix.dtype.itemsize < 4:
         return matrix @ x
     total: Tensor | None = None
     for piece, part in zip(matrix.split(_TERMS_AT_ONCE, dim=1), x.split(_TERMS_AT_ONCE, dim=1), strict=True):
-        product = piece @ part  # not accumulated into the last one, which would continue its serial sum
+        product = piece @ part  # accumulating into `total` would continue its serial sum
         total = product if total is None else total.add_(product)
     assert total is not None
     return total

@@ -1,16 +1,16 @@
-"""Block compression, then one or two small matrix products: the truncated DCT as GEMMs, without its basis.
+"""The truncated DCT as small matrix products, without its full basis: compress blocks, then combine them.
 
-Write j = j1 L + j2 with blocks of length L. With t = 2 j1 + 1 - n1 and u = 2 j2 + 1 - L the DCT's angle splits:
+Write j = j1 L + j2 for blocks of length L. With t = 2 j1 + 1 - n1 and u = 2 j2 + 1 - L the angle of the DCT splits:
 
     pi k (2j + 1) / 2n  =  pi k / 2  +  a_k(t)  +  b_k(u),     a_k = pi k t / 2 n1,  b_k = pi k u / 2n
 
-1. *Compress*: over one block, cos b_k and sin b_k (all k < m) live in p ~ L / ratio + 10 dimensions, spanned by even
-   and odd prolate sequences E and O (`slepian`). y = [E | O]^T x per block is all that is needed of x, and a GEMM.
-2. *Across blocks*, per k: cos a_k or sin a_k over t, times (cos b_k^T E | sin b_k^T O). Either as one (m x n1 p)
-   matrix (`BlockGemmDct`: any n, small m), or in two steps (`BlockSlotsDct`: L must divide n), because a_k has only
-   2 n1 distinct functions of t.
+1. *Compress*: within a block, cos b_k and sin b_k for all k < m lie in p ~ L / ratio + 10 dimensions, spanned by even
+   and odd prolate sequences E and O (`slepian`). All that is needed of x is y = [E | O]^T x per block, a GEMM.
+2. *Across blocks*, for each k: cos a_k or sin a_k over t, times (cos b_k^T E | sin b_k^T O). This is either one
+   (m x n1 p) matrix (`BlockGemmDct`: any n, small m) or two steps (`BlockSlotsDct`: L must divide n), because a_k has
+   only 2 n1 distinct functions of t.
 
-The adjoint is the same stages transposed. Nothing published seems to do this for the truncated DCT.
+The adjoint consists of the same stages transposed. We know of no publication that does this for the truncated DCT.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dctbench.transforms.slepian import TOLERANCE, block_basis, block_waves
 
 
 class _BlockDct(TruncatedDct):
-    """What both forms share: blocks of length `block`, and how a block is compressed."""
+    """The base of both forms: blocks of length `block`, and the compression of a block."""
 
     algorithm = "block"
     across: ClassVar[str]
@@ -48,12 +48,12 @@ class _BlockDct(TruncatedDct):
         super().__init__(seq_len, n_kept, dtype=dtype, device=device)
 
     def _compression(self, length: int) -> tuple[Array, Array, Array, Array]:
-        """E (length, p_even), O (length, p_odd), and what D_m needs of them: c_k cos b_k^T E, c_k sin b_k^T O."""
+        """Return E (length, p_even), O (length, p_odd), c_k cos b_k^T E and c_k sin b_k^T O, each (n_kept, p)."""
         tolerance = TOLERANCE.get(self.like.dtype, TOLERANCE[torch.float32])
         even, odd = block_basis(self.seq_len, self.n_kept, length, tolerance)
         cosines, sines = block_waves(self.seq_len, self.n_kept, length)
         scale = row_scale(self.seq_len, self.n_kept)[:, None]
-        return even, odd, scale * (cosines @ even), scale * (sines @ odd)  # the last two: (n_kept, p)
+        return even, odd, scale * (cosines @ even), scale * (sines @ odd)
 
     @property
     def plan(self) -> str:
@@ -62,28 +62,28 @@ class _BlockDct(TruncatedDct):
 
 
 class BlockSlotsDct(_BlockDct):
-    """Compression, then cos / sin of a_k over the blocks, then per slot the k that share that function.
+    """Compression, then cos or sin of a_k over the blocks, then a product per slot: the k that share that function.
 
     k = n1 c + r has a_k(t) = pi g t + (-1)^c pi kappa t / 2 n1, with kappa = r for even c and n1 - r for odd c, and
-    g = ceil(c / 2). pi g t only flips signs, and k and kappa have the same parity, so that per kappa the even parts
-    of y need one function of t (cos for even kappa, else sin) and the odd parts the other one. For kappa = 0 the
-    odd one vanishes and for kappa = n1 the even one, so both share slot 0 = n1 mod n1: n1 slots of
+    g = ceil(c / 2). pi g t only changes signs, and k and kappa have the same parity. So for each kappa the even parts
+    of y need one function of t (cos for even kappa, else sin) and the odd parts need the other one. The odd one
+    vanishes for kappa = 0 and the even one for kappa = n1, so both share slot 0 = n1 mod n1. There are n1 slots of
     w = ceil(m / n1) coefficients. FLOPs per column: 2 n p + 2 n1^2 p + 2 n1 w p.
 
     Args:
         seq_len: n.
         n_kept: m.
         block: L; must divide n.
-        dtype: of the tables and of what is transformed; torch's default when None.
+        dtype: of the tables and the data; torch's default when None.
         device: where the tables live.
     """
 
     across = "slots"
     compress: Tensor  # (block, p): [E | O]
-    across_even: Tensor  # (n1, n1): by slot, its function of t for the even parts
+    across_even: Tensor  # (n1, n1): for each slot its function of t for the even parts
     across_odd: Tensor  # (n1, n1)
-    combine: Tensor  # (n1, w, p): by slot, the coefficients of its k
-    slot_of_row: Tensor  # (n_kept,): where in slot order coefficient k lies
+    combine: Tensor  # (n1, w, p): for each slot the weights of its coefficients
+    slot_of_row: Tensor  # (n_kept,): the index of coefficient k in slot order
 
     def flops(self, columns: int) -> int:
         """2 n p + 2 n1^2 p + 2 n1 w p per column."""
@@ -92,7 +92,7 @@ class BlockSlotsDct(_BlockDct):
 
     @property
     def _full(self) -> bool:
-        """Whether every slot holds w coefficients, so that slot order has no gaps."""
+        """Whether every slot has w coefficients, so that slot order has no gaps."""
         return self.n_kept % self.blocks == 0
 
     def _tables(self) -> Mapping[str, Array]:
@@ -131,12 +131,12 @@ class BlockSlotsDct(_BlockDct):
         }
 
     def _across(self, y: Tensor, even: Tensor, odd: Tensor) -> Tensor:
-        """Apply `even` and `odd` (n1, n1) over the blocks of y (batch, n1, p, columns) to its two halves."""
+        """Apply `even` and `odd` (n1, n1) over the blocks to the even and odd parts of y (batch, n1, p, columns)."""
         batch, n1, p, columns = y.shape
         y = y.view(batch, n1, p * columns)
         split = self.p_even * columns
-        even, odd = even.to(y.dtype), odd.to(y.dtype)  # autocast changes y's in the forward, and leaves `out=` alone
-        if torch.compiler.is_compiling():  # `out=` has no gradient, and a compiler fuses the copy away
+        even, odd = even.to(y.dtype), odd.to(y.dtype)  # autocast changes the dtype of y, but not that of `out=`
+        if torch.compiler.is_compiling():  # `out=` has no gradient, and the compiler removes the copy
             parts = even @ y[..., :split], odd @ y[..., split:]
             return torch.cat(parts, -1).view(batch, n1, p, columns)
         t = torch.empty_like(y)
@@ -167,7 +167,7 @@ class BlockSlotsDct(_BlockDct):
             y = self._across((combine @ z).view(batch, n1, p, columns), self.across_even.t(), self.across_odd.t())
             return (compress @ y.view(batch * n1, p, columns)).view(batch, self.seq_len, columns)
         x = z.new_empty(batch, self.seq_len, columns)
-        # p <= block, so the output's memory can hold the first stage: dead before the last one writes there.
+        # Since p <= block, the first stage fits into the output's memory, which only the last stage overwrites.
         y = x.view(-1)[: batch * n1 * p * columns].view(batch * n1, p, columns)
         torch.bmm(combine, z, out=y)
         y = self._across(y.view(batch, n1, p, columns), self.across_even.t(), self.across_odd.t())
@@ -176,10 +176,10 @@ class BlockSlotsDct(_BlockDct):
 
 
 class BlockGemmDct(_BlockDct):
-    """Compression, then one (n_kept x n1 p) matrix: any length, and no slots. Best where n_kept is small.
+    """Compression, then one (n_kept x n1 p) matrix product, for any length. Best for small n_kept.
 
-    What equal blocks leave of n is a shorter last block with a basis of its own. FLOPs per column: 2 n p for the
-    compression (its own p for the last block) and 2 m times the compressed length.
+    If equal blocks do not fill n, the last block is shorter and has a basis of its own. FLOPs per column: 2 n p for
+    the compression (the last block has its own p) and 2 m times the compressed length.
     """
 
     across = "gemm"
@@ -188,7 +188,7 @@ class BlockGemmDct(_BlockDct):
     combine: Tensor  # (n_kept, n1 p + p_tail)
 
     def flops(self, columns: int) -> int:
-        """2 n p + 2 m n1 p per column, the tail's own ranks included."""
+        """2 n p + 2 m n1 p per column, with the rank of the last block for its part."""
         compression = self.blocks * self.compress.numel() + self.compress_tail.numel()
         return 2 * (compression + self.combine.numel()) * columns
 
@@ -206,9 +206,9 @@ class BlockGemmDct(_BlockDct):
         }
 
     def _segment(self, length: int, starts: Array) -> tuple[Array, Array]:
-        """[E | O] (length, p) and the columns of `combine` (n_kept, len(starts) p) for blocks of one length."""
+        """Return [E | O] (length, p) and the columns of `combine` (n_kept, len(starts) p) for blocks of one length."""
         even, odd, of_even, of_odd = self._compression(length)
-        # 2j + 1 = (2 start + length) + u: the angle is that of the block's middle, plus b_k.
+        # 2j + 1 = (2 start + length) + u: the angle at the middle of the block, plus b_k.
         cosines, sines = cos_sin(np.arange(self.n_kept)[:, None] * (2 * starts + length), 2 * self.seq_len)
         parts = [cosines[:, :, None] * of_even[:, None], -sines[:, :, None] * of_odd[:, None]]
         return np.hstack([even, odd]), np.concatenate(parts, axis=2).reshape(self.n_kept, -1)

@@ -1,8 +1,8 @@
-"""What every algorithm for the truncated DCT shares: shapes, gradients, and tables that follow the module.
+"""The base class of the truncated DCT algorithms: shapes, gradients, and tables in the dtype of the module.
 
 D is the orthonormal DCT-II of length n and D_m its first m rows, D_m[k, j] = c_k cos(pi k (2j + 1) / 2n).
 Every algorithm computes the same two linear maps, x -> D_m x and its adjoint z -> D_m^T z (the inverse DCT of
-coefficients padded with zeros). Each is the other's gradient, so one autograd rule serves all algorithms.
+coefficients padded with zeros). Each is the gradient of the other, so all algorithms share one autograd rule.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from dctbench.transforms.cosines import Array
 
 
 class TruncatedDct(nn.Module):
-    """The first `n_kept` coefficients of the orthonormal DCT-II along dimension -2, and the inverse of those.
+    """The first `n_kept` coefficients of the orthonormal DCT-II along dimension -2, and their inverse transform.
 
-    Tables are buffers that no state_dict holds, since they follow from the shape. When the module changes its
-    dtype they are rebuilt, not rounded: after `.double()` the tables have float64 accuracy.
+    Tables are buffers that a state_dict omits, since they follow from the shape. When the dtype of the module changes
+    they are rebuilt instead of converted, so after `.double()` they have float64 accuracy.
 
     Args:
         seq_len: n.
         n_kept: m, 1 <= m <= n.
-        dtype: of the tables and of what is transformed; torch's default when None.
-        device: where the tables live; "meta" serves to count FLOPs.
+        dtype: of the tables and the data; torch's default when None.
+        device: where the tables live; use "meta" to count FLOPs.
 
     Raises:
-        UsageError: for sizes that make no transform.
+        UsageError: for invalid sizes.
     """
 
     algorithm: ClassVar[str]
-    """The first word of its plans."""
+    """The first part of its plans."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class TruncatedDct(nn.Module):
             raise UsageError(f"a DCT of length {seq_len} keeps 1 to {seq_len} coefficients, not {n_kept}")
         self.seq_len = seq_len
         self.n_kept = n_kept
-        # An empty tensor that every `.to(...)` moves along: the dtype and device that the tables must have.
+        # An empty tensor that `.to(...)` moves: it records the dtype and device that the tables must have.
         self.register_buffer("like", torch.empty(0, dtype=dtype, device=device), persistent=False)
         self._build()
 
@@ -59,11 +59,11 @@ class TruncatedDct(nn.Module):
     def forward(self, x: Tensor, *, ordered: bool = True) -> Tensor:
         """D_m x: (..., seq_len, columns) -> (..., n_kept, columns).
 
-        `ordered=False` allows rows in the algorithm's own order, which saves a gather. Row 0 is the DC coefficient
-        in any order, `inverse(..., ordered=False)` expects the same one, and attention is indifferent to it.
+        With `ordered=False` rows may have the algorithm's own order, which saves a gather. Row 0 is the DC coefficient
+        in any order. `inverse(..., ordered=False)` expects the same order, and attention does not depend on it.
 
         Raises:
-            UsageError: when dimension -2 is not `seq_len`.
+            UsageError: if dimension -2 is not `seq_len`.
         """
         _check_length(x, self.seq_len)
         return self._transform(x, False, ordered)
@@ -72,18 +72,18 @@ class TruncatedDct(nn.Module):
         """D_m^T z: (..., n_kept, columns) -> (..., seq_len, columns), the inverse DCT of zero-padded z.
 
         Raises:
-            UsageError: when dimension -2 is not `n_kept`.
+            UsageError: if dimension -2 is not `n_kept`.
         """
         _check_length(z, self.n_kept)
         return self._transform(z, True, ordered)
 
     @abstractmethod
     def flops(self, columns: int) -> int:
-        """FLOPs of `forward`, and of `inverse`, on `columns` columns over all batches (multiply-add = 2)."""
+        """FLOPs of `forward` or of `inverse` on `columns` columns over all batches (multiply-add = 2)."""
 
     @property
     def plan(self) -> str:
-        """The algorithm and its parameters, as `transform=` takes them to force it."""
+        """The algorithm and its parameters, in the form that `transform=` accepts."""
         return self.algorithm
 
     @property
@@ -93,25 +93,25 @@ class TruncatedDct(nn.Module):
 
     @abstractmethod
     def _tables(self) -> Mapping[str, Array]:
-        """The tables by attribute name: integers, or floats of at least the precision of `self.like`."""
+        """Return the tables by attribute name: integers, or floats at least as precise as `self.like`."""
 
     @abstractmethod
     def _dct(self, x: Tensor, ordered: bool) -> Tensor:
-        """D_m x for x (batch, seq_len, columns)."""
+        """Return D_m x for x (batch, seq_len, columns)."""
 
     @abstractmethod
     def _idct(self, z: Tensor, ordered: bool) -> Tensor:
-        """D_m^T z for z (batch, n_kept, columns)."""
+        """Return D_m^T z for z (batch, n_kept, columns)."""
 
     def compute(self, x: Tensor, inverse: bool, ordered: bool) -> Tensor:
-        """The plain kernel on (batch, rows, columns), in the dtype of the tables (autocast may have changed x's)."""
+        """Transform (batch, rows, columns) in the dtype of the tables; autocast may have changed that of x."""
         x = x.to(self.like.dtype)
         return self._idct(x, ordered) if inverse else self._dct(x, ordered)
 
     def _transform(self, x: Tensor, inverse: bool, ordered: bool) -> Tensor:
-        """`compute` over the leading dimensions of x as one batch, differentiable.
+        """Call `compute` with the leading dimensions of x as one batch, differentiably.
 
-        A compiler differentiates and fuses the stages itself, so it gets them plain.
+        A compiler differentiates and fuses the stages itself, so it does not get the autograd function.
         """
         batched = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
         plain = torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad)
@@ -119,7 +119,7 @@ class TruncatedDct(nn.Module):
         return y if x.ndim == 3 else y.reshape(*x.shape[:-2], *y.shape[-2:])
 
     def _build(self) -> None:
-        with torch.inference_mode(False):  # tables met first in inference serve training later
+        with torch.inference_mode(False):  # tables first built during inference may be used in training
             for name, table in self._tables().items():
                 dtype = torch.int64 if table.dtype.kind == "i" else self.like.dtype
                 self.register_buffer(name, torch.tensor(table, dtype=dtype, device=self.like.device), persistent=False)
@@ -132,12 +132,12 @@ class TruncatedDct(nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        """What `print` adds."""
+        """The arguments that `print` shows."""
         return f"seq_len={self.seq_len}, n_kept={self.n_kept}, plan={self.plan}"
 
 
 class _LinearMap(torch.autograd.Function):
-    """A transform, whose gradient is its adjoint: no stage saves anything or is differentiated by itself."""
+    """A transform with its adjoint as gradient, so that no stage saves tensors or is differentiated by itself."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, transform: TruncatedDct, inverse: bool, ordered: bool) -> Tensor:
@@ -146,7 +146,7 @@ class _LinearMap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        # As a transform again, so that second derivatives exist.
+        # Itself differentiable, so that second derivatives exist.
         return _differentiable(gradients[0], ctx.transform, not ctx.inverse, ctx.ordered), None, None, None
 
 

@@ -1,7 +1,7 @@
-"""Which algorithm transforms a shape: the one that a small cost model finds cheapest, the same one every time.
+"""Choose the algorithm that transforms a shape: the cheapest by a small cost model.
 
-The model is five rates of a machine and the arithmetic of each algorithm, so the choice depends on values alone: the
-same code gives the same FLOPs and the same bytes everywhere, unless other rates are passed in. Nothing is timed here.
+The model consists of five rates of a machine and the arithmetic of each algorithm. Nothing is timed here, so the choice
+is deterministic: with equal rates the same code has the same FLOPs and bytes on every machine.
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ from dctbench.transforms.rfft import RfftDct, real_fft_flops
 from dctbench.transforms.slepian import TOLERANCE, expected_rank
 
 MAX_TABLE_BYTES = 64 * 2**20
-"""No plan with larger tables is chosen; one may be forced."""
+"""Plans with larger tables are used only when requested by name."""
 
 _BLOCKS = (16, 32, 64, 128, 256, 512)
-"""Lengths of blocks to consider where none has to divide the sequence."""
+"""The block lengths to consider when the block need not divide the sequence."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """What a plan's time depends on. Defaults: CPU, float32, measured on two Zen 5 cores (AVX-512).
+    """The rates of a machine that the time of a plan depends on.
+
+    The defaults are for float32 on a CPU, measured on two Zen 5 cores (AVX-512).
 
     Attributes:
-        call: seconds that any operation takes at least.
+        call: the least seconds that any operation takes.
         gemm: FLOP/s of a large matrix product.
-        small_gemm: FLOP/s of a batch of small ones.
+        small_gemm: FLOP/s of a batch of small matrix products.
         fft: FLOP/s of real FFTs, counted as 2.5 n log2 n each.
-        bandwidth: B/s of what is read and written.
+        bandwidth: B/s, read and written.
     """
 
     call: float = 3.5e-6
@@ -46,7 +48,7 @@ class CostModel:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An algorithm and, for a block transform, the block's length and what follows compression: slots or one gemm."""
+    """An algorithm; for a block transform also the block length and the second stage, "slots" or "gemm"."""
 
     algorithm: str
     block: int | None = None
@@ -66,16 +68,16 @@ def plan_dct(
     device_type: str = "cpu",
     cost_model: CostModel | None = None,
 ) -> Plan:
-    """The cheapest plan for one forward and one inverse transform of `columns` columns.
+    """Return the cheapest plan for one forward and one inverse transform of `columns` columns.
 
     Args:
         seq_len: n.
         n_kept: m.
-        columns: how many columns one call transforms (model width).
-        transform: "auto", or what the plan must begin with: "basis", "rfft", "block", "block:128",
-            "block:128:slots". Only "auto" heeds `MAX_TABLE_BYTES`.
+        columns: the number of columns that one call transforms (model width).
+        transform: "auto", or the beginning of the plan: "basis", "rfft", "block", "block:128", "block:128:slots".
+            Only "auto" respects `MAX_TABLE_BYTES`.
         dtype: of the data.
-        device_type: "cpu", "cuda", ...; "meta" plans as "cpu" does.
+        device_type: "cpu", "cuda", ...; "meta" is planned like "cpu".
         cost_model: the machine's rates; the defaults for this device and dtype when None.
 
     Raises:
@@ -105,10 +107,10 @@ def make_dct(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> TruncatedDct:
-    """The transform that `plan_dct` chooses, built; its `plan` tells which it is.
+    """Build the transform that `plan_dct` chooses. Its `plan` is the choice.
 
     Raises:
-        UsageError: for sizes or a `transform` that make none.
+        UsageError: for invalid sizes and a `transform` that does not exist at this shape.
     """
     dtype = dtype or torch.get_default_dtype()
     device_type = torch.device(device or "cpu").type
@@ -131,7 +133,7 @@ def make_dct(
 
 
 def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
-    """The rates that ship. Those of CPUs are measured (two Zen 5 cores, AVX-512, torch 2.13), others data sheets'."""
+    """Return the shipped rates: for CPUs measured (two Zen 5 cores, AVX-512, torch 2.13), else from data sheets."""
     if device_type == "cuda":
         if dtype.itemsize == 2:
             return CostModel(call=6e-6, gemm=4e14, small_gemm=1e14, fft=2e12, bandwidth=2e12)
@@ -142,13 +144,13 @@ def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
 _CPU_COST_MODELS = {
     torch.float64: CostModel(gemm=100e9, small_gemm=85e9, fft=10e9),
     torch.bfloat16: CostModel(call=8e-6, gemm=600e9, small_gemm=300e9),
-    # Most CPUs have no float16 products to speak of; the FFT goes through float32.
+    # Most CPUs multiply float16 slowly. The FFT runs in float32.
     torch.float16: CostModel(gemm=2e9, small_gemm=10e9),
 }
 
 
 def _candidates(seq_len: int, wanted: Sequence[str]) -> Iterator[Plan]:
-    """Every plan whose name begins with the words `wanted`; a block of any length if the words name one."""
+    """Yield every plan whose name begins with the parts `wanted`; these may name a block of any length."""
     named = [int(word) for word in wanted[1:2] if word.isdecimal()]
     divisors = named or range(8, min(512, seq_len // 2) + 1)
     lengths = named or [block for block in _BLOCKS if block <= seq_len] or [seq_len]
@@ -175,7 +177,7 @@ class _Shape:
         return expected_rank(block, self.n / self.m, self.tolerance)
 
     def table_bytes(self, plan: Plan) -> int:
-        """Bytes of the tables, nearly: ranks are expected ones."""
+        """The approximate bytes of the tables, from expected ranks."""
         if plan.block is None:
             numbers = self.n * self.m if plan.algorithm == "basis" else self.n + 2
         elif plan.across == "gemm":
@@ -186,7 +188,7 @@ class _Shape:
         return numbers * self.itemsize
 
     def seconds(self, plan: Plan, model: CostModel) -> float:
-        """Expected time of one transform."""
+        """The expected seconds of one transform."""
         n, m, columns = self.n, self.m, self.columns
         numbers = (n + m) * columns  # read and written, tables and intermediates included
         if plan.algorithm == "basis":

@@ -1,8 +1,8 @@
-"""Resampling a sequence to fewer positions through its DCT: band-limited, and constants stay what they are.
+"""Resample a sequence to fewer positions through its DCT: band-limited, and preserving constants.
 
-down = sqrt(m/n) D_m(m)^T D_m(n) takes n positions to m; up = sqrt(n/m) D_m(n)^T D_m(m) takes them back. up is the
+down = sqrt(m/n) D_m(m)^T D_m(n) maps n positions to m, and up = sqrt(n/m) D_m(n)^T D_m(m) maps them back. up is the
 adjoint of down times n / m, down after up is the identity on m positions, and for m = n both are the identity.
-(The Fourier Transformer, He et al., ACL 2023, arXiv 2305.15099, shortens sequences so.)
+The Fourier Transformer (He et al., ACL 2023, arXiv 2305.15099) shortens sequences in this way.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dctbench.transforms.planner import CostModel, make_dct
 
 
 class Resampler(nn.Module):
-    """n positions <-> m = n_kept positions, along dimension -2.
+    """Resampling between n and m = n_kept positions along dimension -2.
 
     Args:
         seq_len: n.
         n_kept: m.
-        columns: how many columns one call transforms, for the planner.
-        transform: as `plan_dct` takes it, for both transforms.
-        cost_model: the machine's rates; the defaults when None.
+        columns: the number of columns that one call transforms, for the planner.
+        transform: as in `plan_dct`, for both transforms.
+        cost_model: the machine's rates; the defaults for this device and dtype when None.
         dtype: of the data; torch's default when None.
         device: where the tables live.
 
     Raises:
-        UsageError: for sizes or a `transform` that make no transform.
+        UsageError: for invalid sizes and a `transform` that does not exist at this shape.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Resampler(nn.Module):
         self.long = make_dct(
             seq_len, n_kept, columns, transform=transform, cost_model=cost_model, dtype=dtype, device=device
         )
-        # A forced block that suits n need not divide m, so only the algorithm is handed on.
+        # A block length that divides n need not divide m, so only the algorithm is passed on.
         self.short = make_dct(
             n_kept,
             n_kept,
@@ -68,7 +68,7 @@ class Resampler(nn.Module):
         return self.long.inverse(self.short(z) * math.sqrt(self.seq_len / self.n_kept))
 
     def flops(self, columns: int) -> int:
-        """FLOPs of either direction on `columns` columns over all batches."""
+        """FLOPs of one direction on `columns` columns over all batches."""
         return self.long.flops(columns) + self.short.flops(columns)
 
     @property
@@ -78,10 +78,10 @@ class Resampler(nn.Module):
 
     @property
     def plan(self) -> str:
-        """Both plans, the long transform's first."""
+        """Both plans, that of the long transform first."""
         return f"{self.long.plan} + {self.short.plan}"
 
     @property
     def table_bytes(self) -> int:
-        """Bytes of the tables of both."""
+        """Bytes of the tables of both transforms."""
         return self.long.table_bytes + self.short.table_bytes

@@ -1,8 +1,8 @@
-"""The DCT by one real FFT of the same length per column (Makhoul 1980): no tables to speak of.
+"""The DCT by one real FFT of the same length per column (Makhoul 1980), with small tables.
 
-Take the even samples forwards, then the odd ones backwards; the DFT V of that sequence, turned by a quarter sample,
-holds the DCT-II: with W_k = exp(-i pi k / 2n) V_k, X_k = 2 Re W_k and X_(n-k) = -2 Im W_k (unnormalised). Every n is
-allowed, and the cost, n log n whatever is kept, wins where much is kept of a long sequence.
+Take the even samples forwards and then the odd ones backwards. The DFT V of that sequence, rotated by a quarter sample,
+gives the DCT-II: with W_k = exp(-i pi k / 2n) V_k, X_k = 2 Re W_k and X_(n-k) = -2 Im W_k (unnormalised). Every n is
+allowed. The cost is n log n for any n_kept, so this is the fastest when much of a long sequence is kept.
 (J. Makhoul, "A fast cosine transform in one and two dimensions", IEEE Trans. ASSP 28, 1980.)
 """
 
@@ -19,23 +19,23 @@ from dctbench.transforms.cosines import Array, cos_sin, row_scale
 from dctbench.transforms.dct import TruncatedDct
 
 _COLUMNS_AT_ONCE = 128
-"""Columns per FFT: what one chunk holds bounds the memory, and stays in cache."""
+"""Columns per FFT, which bounds the memory and keeps a chunk in cache."""
 
 
 def real_fft_flops(length: int) -> int:
-    """What one real FFT is counted as, forward or inverse: 2.5 n log2 n (a convention, stated)."""
+    """FLOPs of one real FFT, forward or inverse: 2.5 n log2 n by convention."""
     return round(2.5 * length * math.log2(length)) if length > 1 else 0
 
 
 class RfftDct(TruncatedDct):
-    """Real FFTs along the sequence, 128 columns at a time; float16 and bfloat16 go through float32."""
+    """Real FFTs along the sequence, 128 columns at a time; float16 and bfloat16 are transformed in float32."""
 
     algorithm = "rfft"
     cosine: Tensor  # (n // 2 + 1, 1): c_k cos(pi k / 2n)
     sine: Tensor  # (n // 2 + 1, 1): c_k sin(pi k / 2n)
 
     def flops(self, columns: int) -> int:
-        """2.5 n log2 n per column; the rotation's few operations per sample belong to no product."""
+        """2.5 n log2 n per column; the element-wise rotation is not counted."""
         return real_fft_flops(self.seq_len) * columns
 
     def _tables(self) -> Mapping[str, Array]:
@@ -72,7 +72,7 @@ class RfftDct(TruncatedDct):
             high = z[:, low:].flip(1)
             real[:, mirror] += high * self.sine[mirror]
             imag[:, mirror] -= high * self.cosine[mirror]
-        real[:, 0] *= 2  # every bin stands for two of the full DFT, except DC and the middle one of an even n
+        real[:, 0] *= 2  # every bin represents two of the full DFT, except DC and, for even n, the middle one
         if 2 * (low - 1) == n:
             real[:, -1] *= 2
         v: Tensor = torch.fft.irfft(torch.complex(real, imag), n=n, dim=1, norm="forward")  # (batch, n, columns)
@@ -84,7 +84,7 @@ class RfftDct(TruncatedDct):
 
 
 def _by_columns(x: Tensor, kernel: Callable[[Tensor], Tensor]) -> Tensor:
-    """`kernel` over chunks of columns, in float32 at least."""
+    """Apply `kernel` to chunks of columns, in float32 or wider."""
     wide = x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
     chunks = [kernel(chunk.to(wide)).to(x.dtype) for chunk in x.split(_COLUMNS_AT_ONCE, dim=-1)]
     return chunks[0] if len(chunks) == 1 else torch.cat(chunks, -1)

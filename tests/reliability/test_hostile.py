@@ -65,7 +65,7 @@ ERRORS = {
     "DiesWhenDescribed": "SIGSEGV",
     "VanishesWhenBuilt": "the process ended without a result (exit code 9)",
     "ExitsWhenBuilt": "the implementation called sys.exit(3)",
-    "RaisesTheUnspeakable": "UnspeakableError: its text cannot be had: __str__ raised RuntimeError",
+    "RaisesTheUnspeakable": "UnspeakableError: no text available: __str__ raised RuntimeError",
     "RaisesBaseException": "Beyond: every except clause (hostile.py:",
 }
 

@@ -62,7 +62,7 @@ def marked(mark: str) -> list[int]:
         ("AnswersOkAlone", "error", "the answer of its process is not valid: the status ok without a latency"),
         ("AnswersNoise", "error", "the answer of its process is not valid: JSON is malformed"),
         ("HangsUp", "error", "it gave up its channel without a result, and did not end"),
-        ("RaisesTheUnspeakable", "error", "UnspeakableError: its text cannot be had: __str__ raised RuntimeError"),
+        ("RaisesTheUnspeakable", "error", "UnspeakableError: no text available: __str__ raised RuntimeError"),
         ("RaisesBaseException", "error", "Beyond: every except clause (hostile.py:"),
         ("ExitsWhenBuilt", "error", "the implementation called sys.exit(3)"),
         ("VanishesWhenBuilt", "error", "the process ended without a result (exit code 9)"),
