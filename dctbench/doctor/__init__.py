@@ -1,6 +1,6 @@
-"""Is this machine fit to measure on, and can dctbench work here: checks that each end in a remedy.
+"""Checks whether this machine is fit to measure on and whether dctbench works here, each with a remedy.
 
-Nothing here imports torch; what only torch knows is asked of a worker.
+Nothing here imports torch; a worker reports what only torch knows.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ INSPECT_TIMEOUT = 120.0
 def groups(
     runner: LocalRunner, location: str, *, calibrate: bool, announce: Callable[[str], None]
 ) -> Iterator[tuple[str, list[Finding]]]:
-    """Every group of checks, its title and its findings, each as soon as it is known.
+    """Yield the title and the findings of every group of checks, each as soon as it is known.
 
     Args:
-        runner: whose workers and environment are looked at.
-        location: of the store.
-        calibrate: measure the ceilings now and store them, instead of looking them up.
-        announce: told, in a few words, what is going on when it takes long.
+        runner: the runner whose workers and environment are checked.
+        location: the location of the store.
+        calibrate: measure the ceilings now and store them instead of looking them up.
+        announce: called with a short message before a step that takes long.
 
     Raises:
-        StoreError: when ceilings cannot be stored.
-        CalibrationError: when they cannot be measured.
+        StoreError: if the ceilings cannot be stored.
+        CalibrationError: if the ceilings cannot be measured.
     """
     facts = runner.environment.facts
     yield "Machine", machine.findings(facts)
@@ -40,16 +40,16 @@ def groups(
     yield "torch", torch_build.findings(answer, facts)
     torch = answer.get("torch", {})
     yield "GPU", gpu.findings(torch)
-    kept = place.findings(location)
-    yield "Results", [*kept, place.terminal(sys.stdout, os.environ)]
-    if not torch or exit_code(kept):
+    results = place.findings(location)
+    yield "Results", [*results, place.terminal(sys.stdout, os.environ)]
+    if not torch or exit_code(results):
         return
     devices = ["cpu", *(f"cuda:{number}" for number in range(len(torch["gpus"])))]
     yield "Ceilings", _ceilings(runner, location, devices, calibrate, announce)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """0, or that of the first failure."""
+    """Return the exit code of the first failure, or 0."""
     return next((finding.exit_code for finding in findings if finding.state == "failure"), 0)
 
 

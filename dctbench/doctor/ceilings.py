@@ -1,4 +1,4 @@
-"""The machine's own ceilings and the planner's rates: taken by a worker, looked up, and told."""
+"""The measured ceilings of the machine and the planner's rates: measured by a worker, or read from the store."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dctbench.text.format import format_count, format_seconds
 
 TIMEOUT = 300.0
 UNSTEADY = 0.1
-"""A ceiling is doubted when its two best rounds lie further apart."""
+"""A ceiling whose two best rounds differ by more than this is unreliable."""
 REMEDY = "dctbench doctor --calibrate"
 
 
 class CalibrationError(CannotJudgeError):
-    """A worker could not measure the ceilings: what depends on them cannot be judged."""
+    """A worker could not measure the ceilings."""
 
 
 def calibrate(runner: LocalRunner, device: str) -> Calibration:
-    """Measure a device's ceilings and the planner's rates now, in a process of their own.
+    """Measure the ceilings of a device and the planner's rates in a worker.
 
     Raises:
-        CalibrationError: when the worker could not.
+        CalibrationError: if the worker failed.
     """
     answer = runner.ask("calibrate", TIMEOUT, holding=device, device=device)
     if "calibration" not in answer:
@@ -33,7 +33,7 @@ def calibrate(runner: LocalRunner, device: str) -> Calibration:
 
 
 def ceilings(device: str, found: Calibration | None) -> Finding:
-    """What the device can do at most, or that nobody measured it in this environment."""
+    """Report the ceilings of the device, or that they were not measured in this environment."""
     check = "ceilings"
     if found is None:
         return warning(
@@ -60,7 +60,7 @@ def ceilings(device: str, found: Calibration | None) -> Finding:
 
 
 def rates(found: Calibration) -> list[Finding]:
-    """What the transform planner works with, a line per dtype."""
+    """Report the rates of the transform planner, a line per dtype."""
     return [ok("planner", f"{found.device}, {dtype}: {_rates(model)}") for dtype, model in found.cost_models.items()]
 
 
@@ -69,5 +69,5 @@ def _rates(model: Mapping[str, float]) -> str:
         name: format_count(model[key], "FLOP/s")
         for name, key in (("products", "gemm"), ("small ones", "small_gemm"), ("FFTs", "fft"))
     }
-    told = ", ".join(f"{name} {rate}" for name, rate in flops.items())
-    return f"{format_seconds(model['call'])} a call, {told}, memory {format_count(model['bandwidth'], 'B/s')}"
+    products = ", ".join(f"{name} {rate}" for name, rate in flops.items())
+    return f"{format_seconds(model['call'])} a call, {products}, memory {format_count(model['bandwidth'], 'B/s')}"

@@ -1,4 +1,4 @@
-"""What one check says, and the thresholds' common language: ok, warning or failure."""
+"""The result of a check: ok, warning or failure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ State = Literal["ok", "warning", "failure"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor.
+    """The result of one check.
 
     Attributes:
-        check: what was looked at, in a word or two.
-        state: `ok`; `warning` when figures may suffer; `failure` when dctbench cannot measure or store here.
-        found: what is so, in a sentence without a full stop.
-        remedy: what to do about it, or what could be done; None for nothing.
-        exit_code: what the command ends with for a failure.
-        values: figures behind the sentence, for programs.
+        check: the name of the check, one or two words.
+        state: `ok`; `warning` if measurements may suffer; `failure` if dctbench cannot measure or store here.
+        found: the finding, a sentence without a full stop.
+        remedy: what to do about it, or optional advice; None if there is nothing to do.
+        exit_code: the exit code of the command for a failure.
+        values: the numbers behind the sentence, for programs.
     """
 
     check: str
@@ -32,21 +32,21 @@ class Finding:
     values: Mapping[str, Any] | None = None
 
     def to_json(self) -> JSON:
-        """check, state, found and remedy; values where there are any."""
-        told: JSON = {"check": self.check, "state": self.state, "found": self.found, "remedy": self.remedy}
-        return told if self.values is None else {**told, "values": dict(self.values)}
+        """Return check, state, found and remedy, and the values if there are any."""
+        data: JSON = {"check": self.check, "state": self.state, "found": self.found, "remedy": self.remedy}
+        return data if self.values is None else {**data, "values": dict(self.values)}
 
 
 def ok(check: str, found: str, values: Mapping[str, Any] | None = None, advice: str | None = None) -> Finding:
-    """Nothing has to be done; `advice` is what could be."""
+    """Return a finding that needs no action; `advice` is optional."""
     return Finding(check, "ok", found, advice, values=values)
 
 
 def warning(check: str, found: str, remedy: str, values: Mapping[str, Any] | None = None) -> Finding:
-    """Figures may suffer."""
+    """Return a finding that may affect measurements."""
     return Finding(check, "warning", found, remedy, values=values)
 
 
 def failure(check: str, found: str, remedy: str, exit_code: int) -> Finding:
-    """dctbench cannot work here."""
+    """Return a finding that keeps dctbench from working here."""
     return Finding(check, "failure", found, remedy, exit_code)

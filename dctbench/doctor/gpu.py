@@ -1,4 +1,4 @@
-"""The GPUs, as NVML and a worker's torch see them: driver, throttling, and who else computes there."""
+"""The GPUs, as NVML and torch in a worker see them: driver, throttling, and other processes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dctbench.text.format import format_size
 
 
 def findings(torch: Mapping[str, Any]) -> list[Finding]:
-    """Every check of the GPUs; one line where there are none.
+    """Return the findings of every check of the GPUs, or a single one if there are none.
 
     Args:
-        torch: what a worker's torch said of itself, empty when it could not be asked.
+        torch: the facts that a worker reports about torch, empty if it could not.
     """
     try:
         gauges = nvml.visible()
@@ -23,7 +23,7 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
     except UnavailableError as error:
         if torch.get("gpus"):
             return [warning("GPU", f"torch sees one, but {error.message}", "install nvidia-ml-py: without NVML clocks, "
-                            "throttling and other processes stay unseen")]  # fmt: skip
+                            "throttling and other processes are not visible")]  # fmt: skip
         wanted = " and this torch is built for CUDA" if torch.get("cuda") else ""
         return [ok("GPU", f"none: {error.message}{wanted}; everything runs on the CPU")]
     if not gauges:
@@ -31,12 +31,12 @@ def findings(torch: Mapping[str, Any]) -> list[Finding]:
     found = [seen_by_torch(known, torch)] if torch else []
     for number, (gauge, gpu) in enumerate(zip(gauges, known, strict=True)):
         name = f"cuda:{number}"
-        found += [clocks(name, gpu, gauge.reading()), company(name, gauge.processes())]
+        found += [clocks(name, gpu, gauge.reading()), other_processes(name, gauge.processes())]
     return found
 
 
 def seen_by_torch(known: Sequence[nvml.Gpu], torch: Mapping[str, Any]) -> Finding:
-    """Whether torch can use what the driver has."""
+    """Check whether torch can use the GPUs of the driver."""
     text = ", ".join(gpu.title for gpu in known)
     found = f"{text}; driver {known[0].driver}"
     if not torch.get("cuda") and not torch.get("hip"):
@@ -57,15 +57,17 @@ def seen_by_torch(known: Sequence[nvml.Gpu], torch: Mapping[str, Any]) -> Findin
         return warning(
             "GPU",
             f"{found}; torch has no code of its own for compute capability {unbuilt[0]}",
-            "its first calls compile, and kernels may be missing: take a build for this GPU",
+            "its first calls compile, and kernels may be missing: install a build for this GPU",
         )
     return ok("GPU", found)
 
 
 def clocks(name: str, gpu: nvml.Gpu, reading: nvml.Reading) -> Finding:
-    """Whether something holds its clock down."""
+    """Check whether the clock is throttled."""
     parts = [
-        f"SM clock {reading.clock_mhz} MHz now, {gpu.clock_mhz} MHz meant" if reading.clock_mhz else "clock not told",
+        f"SM clock {reading.clock_mhz} MHz now, {gpu.clock_mhz} MHz by default"
+        if reading.clock_mhz
+        else "clock not reported",
         *([f"{reading.temperature_c} °C"] if reading.temperature_c is not None else []),
         *([f"{reading.power_watts:.0f} W"] if reading.power_watts is not None else []),
         *([f"power cap {gpu.power_cap_watts:.0f} W"] if gpu.power_cap_watts is not None else []),
@@ -74,20 +76,22 @@ def clocks(name: str, gpu: nvml.Gpu, reading: nvml.Reading) -> Finding:
     if reading.throttling:
         return warning(
             f"{name} clocks",
-            f"{found}; held down by {', '.join(reading.throttling)}",
-            "let it cool or raise its power cap: samples under 75% of the clock are taken again",
+            f"{found}; limited by {', '.join(reading.throttling)}",
+            "let it cool or raise its power cap; samples below 75% of the default clock are taken again",
         )
     return ok(f"{name} clocks", f"{found}, not throttled")
 
 
-def company(name: str, processes: Mapping[int, int | None] | None) -> Finding:
-    """Whether others compute on it."""
+def other_processes(name: str, processes: Mapping[int, int | None] | None) -> Finding:
+    """Check whether other processes compute on the GPU."""
     check = f"{name} others"
     if processes is None:
-        return ok(check, "NVML does not tell who computes there")
+        return ok(check, "NVML does not report which processes use it")
     if not processes:
-        return ok(check, "no other process computes there")
+        return ok(check, "no other process uses it")
     held = ", ".join(f"pid {pid}" + (f" ({format_size(size)})" if size else "") for pid, size in processes.items())
     return warning(
-        check, f"other processes compute there: {held}", "end them or take another GPU: it is shared in turns"
+        check,
+        f"other processes use it: {held}",
+        "end them or choose another GPU: processes on one GPU slow each other down",
     )

@@ -1,4 +1,4 @@
-"""The machine under the measurement: its clock, its processor, who else uses it, and what a container allows."""
+"""Checks of the machine: clock, processor, load by others, container limits, memory and allocator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dctbench.spec import suites
 from dctbench.text.format import format_percent, format_seconds, format_size
 
 WATCHED_SECONDS = 0.5
-"""How long other processes are watched."""
+"""How long the load by other processes is measured."""
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
 KEEPS_MEMORY = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 LITTLE_MEMORY = 0.1
@@ -26,10 +26,10 @@ _PRELOADED = ("jemalloc", "tcmalloc", "mimalloc")
 
 
 def findings(facts: Mapping[str, Any]) -> list[Finding]:
-    """Every check of the machine.
+    """Return the findings of every check of the machine.
 
     Args:
-        facts: of the environment that cases would run in (`dctbench.machine.environment.collect`).
+        facts: the facts of the environment in which cases would run (`dctbench.machine.environment.collect`).
     """
     return [
         timer(*clock_steps(), facts["clocksource"]),
@@ -44,9 +44,9 @@ def findings(facts: Mapping[str, Any]) -> list[Finding]:
 
 
 def clock_steps(readings: int = 20_000) -> tuple[float, float]:
-    """The least step that `time.perf_counter` was seen to make, and what one reading takes, in seconds.
+    """Return the smallest observed step of `time.perf_counter` and the duration of one reading, in seconds.
 
-    The first is infinite when the clock stood still, and negative when it went backwards.
+    The step is infinite if the clock stood still, and negative if it went backwards.
     """
     times = [time.perf_counter() for _ in range(readings)]
     steps = [after - before for before, after in pairwise(times)]
@@ -56,21 +56,21 @@ def clock_steps(readings: int = 20_000) -> tuple[float, float]:
 
 
 def timer(step: float, reading: float, clocksource: str | None) -> Finding:
-    """Whether the clock is fine enough for calls of microseconds."""
-    kept = f"; the kernel keeps time by {clocksource}" if clocksource else ""
+    """Check whether the clock resolves calls of microseconds."""
+    source = f"; the clock source of the kernel is {clocksource}" if clocksource else ""
     if not 0 < step < float("inf"):
         found = "stands still" if step > 0 else "goes backwards"
         return failure(
-            "timer", f"perf_counter {found}{kept}", "no latency can be measured here", CannotJudgeError.exit_code
+            "timer", f"perf_counter {found}{source}", "no latency can be measured here", CannotJudgeError.exit_code
         )
-    found = f"perf_counter moves in steps of {format_seconds(step)}, {format_seconds(reading)} per reading{kept}"
+    found = f"perf_counter moves in steps of {format_seconds(step)}, {format_seconds(reading)} per reading{source}"
     if step > 1e-6 or reading > 1e-6 or clocksource in SLOW_CLOCKS:
-        return warning("timer", found, "calls under 100 µs are uncertain; a kernel that keeps time by tsc is finer")
+        return warning("timer", found, "calls under 100 µs are uncertain; the clock source tsc is finer")
     return ok("timer", found)
 
 
 def processor(facts: Mapping[str, Any]) -> Finding:
-    """Which processor this is; nothing about it can be wrong."""
+    """Report the processor; there is nothing to check."""
     physical, logical, caches = facts["cores_physical"], facts["cores_logical"], facts["caches"]
     cores = f"{logical} cores" if physical in (None, logical) else f"{physical} cores with {logical} threads"
     last = list(caches)[-1:] if caches else []
@@ -85,36 +85,36 @@ def processor(facts: Mapping[str, Any]) -> Finding:
 
 
 def governor(name: str | None, boost: bool | None, virtualisation: str | None) -> Finding:
-    """Whether the clock may wander by policy."""
+    """Check whether the frequency policy lets the clock vary."""
     boosting = {None: "", True: "; boost is on, so clocks depend on load and heat", False: "; boost is off"}[boost]
     if name is None:
-        where = "the host sets it" if virtualisation else "this system does not tell"
-        return ok("governor", f"not visible: {where}, and clocks may change unseen{boosting}")
+        where = "the host sets it" if virtualisation else "this system does not report it"
+        return ok("governor", f"not visible: {where}, and clocks may change unnoticed{boosting}")
     if name == "performance":
         return ok("governor", f"performance{boosting}")
     return warning(
         "governor",
-        f"{name}: the clock follows the load, so that short calls run slower than long ones{boosting}",
+        f"{name}: the clock follows the load, so short calls run slower than long ones{boosting}",
         "while measuring: sudo cpupower frequency-set --governor performance",
     )
 
 
 def watch() -> tuple[Usage | None, list[str]]:
-    """What others use of the processor over half a second, and the busiest of them."""
-    watched = Neighbours()
+    """Measure the load by other processes over half a second, and find the busiest ones."""
+    neighbours = Neighbours()
     names = busiest(WATCHED_SECONDS, count=3)
-    return watched.usage(), names
+    return neighbours.usage(), names
 
 
 def neighbours(usage: Usage | None, names: list[str]) -> list[Finding]:
-    """Who else is computing here, in this system and under it."""
+    """Check the load by other processes, and the time that the hypervisor gave to other machines."""
     if usage is None:
-        return [ok("other load", "not watched")]
+        return [ok("other load", "not measured")]
     values = {"cores": round(usage.cores, 2), "stolen": round(usage.stolen, 4)}
     found = f"other processes use {usage.cores:.2f} of {usage.of_cores} cores"
     if usage.cores >= NOTICED_CORES:
         who = ", ".join(names) or "none that this user or container may see"
-        remedy = "end them or wait: what is measured now is slower and wanders"
+        remedy = "end them or wait: latencies measured now are higher and less stable"
         loads = [warning("other load", f"{found}: {who}", remedy, values)]
     else:
         loads = [ok("other load", found, values)]
@@ -123,31 +123,31 @@ def neighbours(usage: Usage | None, names: list[str]) -> list[Finding]:
             warning(
                 "stolen time",
                 f"the hypervisor gave {format_percent(usage.stolen)} of the time to other machines on this host",
-                "measure at another hour, or on a host that is not shared; more --rounds average it out",
+                "measure at another time or on a dedicated host; more --rounds average it out",
             )
         )
     return loads
 
 
 def affinity(facts: Mapping[str, Any]) -> Finding:
-    """Which cores processes may run on."""
+    """Check which cores processes may run on."""
     usable, logical, nodes = facts["cores_usable"], facts["cores_logical"], facts["numa_nodes"]
     if facts["affinity"] is None:
-        return ok("affinity", f"this system does not tell; {logical} cores")
+        return ok("affinity", f"this system does not report it; {logical} cores")
     pinned = len(host.affinity() or ()) < (logical or 0)
     found = f"pinned to cores {facts['affinity']}" if pinned else f"all {logical} cores, not pinned"
     if nodes > 1 and not pinned:
         return warning(
             "affinity",
-            f"{found}, over {nodes} memory nodes: threads and memory land on either by chance",
-            "stay on one: numactl --cpunodebind=0 --membind=0 dctbench run ...",
+            f"{found}, on {nodes} memory nodes: threads and memory are placed by chance",
+            "use one node: numactl --cpunodebind=0 --membind=0 dctbench run ...",
         )
     return ok("affinity", found if usable == logical or pinned else f"{found}, {usable} of them usable")
 
 
 def container(kind: str | None, quota: float | None, throttled: tuple[int, int] | None, limit: int | None) -> Finding:
-    """What a container, or a service manager, allows."""
-    where = kind or "none seen"
+    """Check the limits of a container or service manager."""
+    where = kind or "none detected"
     memory_limit = f"memory limit {format_size(limit)}" if limit else "no memory limit"
     if quota is None:
         return ok("container", f"{where}; no CPU quota, {memory_limit}")
@@ -160,38 +160,38 @@ def container(kind: str | None, quota: float | None, throttled: tuple[int, int] 
             f"use fewer threads than the quota: OMP_NUM_THREADS={max(1, int(quota))}, or raise the quota",
         )
     if quota != int(quota):
-        return warning("container", found, f"a fraction of a core stops threads: OMP_NUM_THREADS={max(1, int(quota))}")
+        return warning("container", found, f"a fractional quota pauses threads: OMP_NUM_THREADS={max(1, int(quota))}")
     return ok("container", found)
 
 
 def memory(free: int, total: int, swapped: int) -> Finding:
-    """Whether there is room for the longer cases."""
+    """Check whether enough memory is free for long cases."""
     found = (
         f"{format_size(free)} of {format_size(total)} free, {format_size(swapped) if swapped else 'nothing'} swapped"
     )
     if free < LITTLE_MEMORY * total:
-        return warning("memory", found, "close what holds it: longer cases will end as oom, or in swap")
+        return warning("memory", found, "close programs that use it: longer cases will run out of memory or swap")
     return ok("memory", found)
 
 
 def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
-    """How freed memory is treated, which decides whether every call pays for page faults again."""
+    """Report how the allocator treats freed memory, which decides whether every call has page faults."""
     preload = variables.get("LD_PRELOAD", "")
     other = next((name for name in _PRELOADED if name in preload), None)
     if other:
-        return ok("allocator", f"{other}, preloaded: figures are comparable only with those taken under it")
+        return ok("allocator", f"{other}, preloaded: latencies are comparable only with those measured under it")
     if all(name in variables for name in KEEPS_MEMORY):
         chosen = ", ".join(f"{name}={variables[name]}" for name in KEEPS_MEMORY)
-        return ok("allocator", f"{libc}, told to keep freed memory ({chosen}): not what users get by default")
+        return ok("allocator", f"{libc}, set to keep freed memory ({chosen}): not the default that users have")
     if not (libc or "").startswith("glibc"):
         return ok("allocator", f"that of {libc or sys.platform}")
-    told = suites.load("ci").settings.env
-    values = " and ".join(f'{name} = "{told[name]}"' for name in KEEPS_MEMORY)
+    advised = suites.load("ci").settings.env
+    values = " and ".join(f'{name} = "{advised[name]}"' for name in KEEPS_MEMORY)
     return ok(
         "allocator",
-        f"{libc} by default: large tensors go back to the system after each call, and the next call pays their page "
-        "faults again (up to half of its time); users get the same",
-        advice=f"to measure without, as the suite ci does: {values} in a suite's [settings.env]",
+        f"{libc} with its defaults: large tensors return to the system after each call, and the next call has their "
+        "page faults again (up to half of its time), as for users",
+        advice=f"to measure without them, as the suite ci does, set {values} in a suite's [settings.env]",
     )
 
 

@@ -1,4 +1,4 @@
-"""Where results go and how they are seen: the disk, the store, the terminal."""
+"""Checks of where results go and how they are shown: the disk, the store, the terminal."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", 
 
 
 def findings(location: str) -> list[Finding]:
-    """Every check of where results are kept: of a server's disk only the server knows."""
+    """Return the findings of every check of the store; a server is not asked about its disk."""
     return [server(location)] if is_url(location) else [disk(location), store(location)]
 
 
 def disk(location: str) -> Finding:
-    """Room where the store is or will be, and whether SQLite's locks work there."""
+    """Check the free space for the store, and whether SQLite's locks work on its file system."""
     folder = _nearest_folder(location)
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         return failure("disk", f"{folder}: {error.strerror}", "name another store with --store", STORE_FAILS)
     kind = file_system(folder, read_text("/proc/mounts") or "")
-    found = f"{format_size(free)} free at {folder}" + (f" ({kind})" if kind else "")
+    found = f"{format_size(free)} free in {folder}" + (f" ({kind})" if kind else "")
     if free < NO_SPACE:
         return failure("disk", found, "free some space, or name another store with --store", STORE_FAILS)
     if free < LITTLE_SPACE:
         return warning("disk", found, "free some space: 10,000 results take about 50 MiB, a report 7 MiB")
     if kind in REMOTE:
-        return warning("disk", found, "a network file system may lose SQLite's locks: --store on a local disk")
+        return warning("disk", found, "SQLite's locks may fail on a network file system: use --store with a local disk")
     return ok("disk", found)
 
 
 def store(location: str) -> Finding:
-    """Whether results can be read and written there; nothing is created."""
+    """Check whether results can be read and written; nothing is created."""
     path = Path(location)
     try:
         if not path.exists():
             with tempfile.TemporaryFile(dir=_nearest_folder(location)):
-                return ok("store", f"{location}: none yet, the first run makes it; SQLite {sqlite3.sqlite_version}")
+                return ok("store", f"{location}: none yet, the first run creates it; SQLite {sqlite3.sqlite_version}")
         if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
             return failure(
                 "store",
@@ -74,12 +74,12 @@ def store(location: str) -> Finding:
 
 
 def server(location: str) -> Finding:
-    """Whether the database at a URL answers and holds a store; nothing is created, and no password is told."""
+    """Check whether the database at a URL responds and has a store; nothing is created, passwords are not shown."""
     try:
         with open_store(location) as opened:
             return ok("store", f"{opened.name}: {_held(opened.runs())}")
     except MissingError:
-        return ok("store", f"{masked(location)}: none yet, the first run makes it; the server answers")
+        return ok("store", f"{masked(location)}: none yet, the first run creates it; the server responds")
     except DctbenchError as error:
         return failure("store", error.message, error.hint or "choose another store with --store", error.exit_code)
 
@@ -90,7 +90,7 @@ def _held(runs: Sequence[RunState]) -> str:
 
 
 def file_system(folder: Path, mounts: str) -> str | None:
-    """The kind of file system under a folder, from the text of /proc/mounts."""
+    """Return the type of the file system of a folder, from the text of /proc/mounts."""
     best, kind = "", None
     for line in mounts.splitlines():
         words = line.split()
@@ -104,7 +104,7 @@ def file_system(folder: Path, mounts: str) -> str | None:
 
 
 def terminal(stream: IO[str], variables: Mapping[str, str]) -> Finding:
-    """How tables and marks will look."""
+    """Check how tables and symbols will be shown."""
     encoding = (getattr(stream, "encoding", None) or "ascii").lower()
     unicode = encoding.replace("-", "") == "utf8"
     if variables.get("NO_COLOR"):
@@ -114,18 +114,18 @@ def terminal(stream: IO[str], variables: Mapping[str, str]) -> Finding:
     else:
         colour = "colour" if stream.isatty() and variables.get("TERM") != "dumb" else "no colour"
     columns = shutil.get_terminal_size((100, 24)).columns
-    where = f"{columns} columns" if stream.isatty() else "none, output goes to a file or pipe: plain lines"
+    where = f"{columns} columns" if stream.isatty() else "none, output goes to a file or pipe as plain lines"
     found = f"{where}, {colour}, {encoding}"
     if not unicode:
-        return warning("terminal", found, "marks such as ▲ and µ need UTF-8: export LC_ALL=C.UTF-8, or PYTHONUTF8=1")
+        return warning("terminal", found, "symbols such as ▲ and µ need UTF-8: export LC_ALL=C.UTF-8 or PYTHONUTF8=1")
     if stream.isatty() and columns < NARROW:
         return warning("terminal", found, f"widen it to {NARROW} columns: `run` drops columns that do not fit")
     return ok("terminal", found)
 
 
 def _nearest_folder(location: str) -> Path:
-    """The store's folder, or the first one above it that exists."""
+    """Return the folder of the store, or the nearest parent that exists."""
     folder = Path(location).absolute().parent
-    while not os.path.isdir(folder):  # of one that may not be looked into Path.is_dir raises
+    while not os.path.isdir(folder):  # Path.is_dir raises for a folder without permission
         folder = folder.parent
     return folder

@@ -1,4 +1,4 @@
-"""The torch that cases run with: its build, its threads, its attention kernels. A worker is asked; none is imported."""
+"""Checks of the torch that cases run with: build, threads and attention kernels, as a worker reports them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _CAPABILITIES = {"avx512f": "AVX512", "avx2": "AVX2"}
 
 
 def findings(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Finding]:
-    """Every check of torch.
+    """Return the findings of every check of torch.
 
     Args:
-        answer: a worker's to `inspect`.
-        facts: of the environment.
+        answer: the answer of a worker to `inspect`.
+        facts: the facts of the environment.
     """
     if "torch" not in answer:
         output = answer.get("details", {}).get("output", "")
@@ -35,42 +35,42 @@ def findings(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Findin
 
 
 def build(torch: Mapping[str, Any], flags: list[str]) -> Finding:
-    """Version and libraries, and whether it uses the processor's vectors."""
+    """Check version, libraries, and whether torch uses the vector instructions of the processor."""
     libraries = [
         name
-        for name, there in (
+        for name, present in (
             ("MKL", torch["mkl"]),
             ("oneDNN", torch["onednn"]),
             (f"CUDA {torch['cuda']}", torch["cuda"]),
             (f"ROCm {torch['hip']}", torch["hip"]),
         )
-        if there
+        if present
     ]
     capability = torch["cpu_capability"]
     threading = f"threads by {torch['parallel_backend']}"
     found = ", ".join([torch["version"], *libraries, threading, f"{capability} kernels"])
     if torch["debug"]:
-        return warning("torch", f"{found}; a debug build", "install a release build: this one is slow by design")
+        return warning("torch", f"{found}; a debug build", "install a release build: debug builds are slow")
     expected = next((name for flag, name in _CAPABILITIES.items() if flag in flags), capability)
     if capability in ("AVX2", "DEFAULT") and expected != capability:
         return warning(
             "torch",
             f"{found}, though the processor has {expected}",
-            "unset ATEN_CPU_CAPABILITY, if it is set; figures stand for slower machines",
+            "unset ATEN_CPU_CAPABILITY if it is set; latencies are those of a slower machine",
         )
     return ok("torch", found)
 
 
 def threads(number: int, facts: Mapping[str, Any]) -> Finding:
-    """Whether torch starts as many threads as there are cores for."""
+    """Check whether torch uses more threads than there are cores."""
     usable, physical = facts["cores_usable"], facts["cores_physical"] or facts["cores_usable"]
     asked = facts["thread_env"].get("OMP_NUM_THREADS")
-    why = f"OMP_NUM_THREADS={asked}" if asked else "torch's own choice"
+    why = f"OMP_NUM_THREADS={asked}" if asked else "torch's default"
     found = f"{number} in torch ({why}), {usable} usable core{'s' if usable != 1 else ''}"
     if number > usable:
         return warning(
             "threads",
-            f"{found}: threads wait for each other's turns",
+            f"{found}: threads wait for each other",
             f"OMP_NUM_THREADS={usable}, or --threads {usable}",
         )
     if number > physical:
@@ -80,24 +80,24 @@ def threads(number: int, facts: Mapping[str, Any]) -> Finding:
             f"OMP_NUM_THREADS={physical}, or --threads {physical}",
         )
     if asked and number < usable:
-        return ok("threads", f"{found}: the others stay idle, as asked")
+        return ok("threads", f"{found}: the other cores stay idle, as requested")
     return ok("threads", found)
 
 
 def kernels(device: str, found: Mapping[str, Mapping[str, Any]]) -> Finding:
-    """Which kernel of `scaled_dot_product_attention` runs by itself, and which can be insisted on."""
+    """Report which kernel `scaled_dot_product_attention` chooses, and which ones can be requested."""
     chosen: dict[str, list[str]] = {}
     for dtype, kernel in found.items():
         chosen.setdefault(kernel["chosen"], []).append(dtype)
     available = [name for name in KERNELS if any(name in kernel["available"] for kernel in found.values())]
-    told = ", ".join(
+    choices = ", ".join(
         kernel if len(chosen) == 1 else f"{kernel} for {' and '.join(dtypes)}" for kernel, dtypes in chosen.items()
     )
     absent = [name for name in KERNELS if name not in available]
-    text = f"{device}: sdpa runs {told}; of sdpa-* there are {', '.join(available)}"
+    text = f"{device}: sdpa runs {choices}; available as sdpa-*: {', '.join(available)}"
     text += f", not {' or '.join(absent)}" if absent else ""
     if set(chosen) == {"math"}:
         return warning(
-            "attention", text, "no fused kernel: exact attention is slower here than torch can be; try another build"
+            "attention", text, "no fused kernel: exact attention is slower than it could be; try another build of torch"
         )
     return ok("attention", text)

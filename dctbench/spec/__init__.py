@@ -1,1 +1,1 @@
-"""What shall be measured and by which rules: axes, grids, suites and gates, validated."""
+"""What to measure and the rules of a check: axes, grids, suites and gates, validated."""

@@ -1,4 +1,4 @@
-"""The axes of a sweep as people name them: what each may hold, and which field of a case it is."""
+"""The axes of a sweep by the names that users type: their values, and the fields of a case that they set."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ WORD_AXES = {
     "mode": ("forward", "backward", "train"),
     "engine": ("eager", "compile", "cudagraph"),
 }
-"""Axes of names, with their values where these are fixed; the others are looked up in the catalog."""
+"""Axes of names with their values; None for those that are looked up in the catalog."""
 _FIELDS = {"impl": "implementation", "seq": "seq_len"}
-"""The axes that are not called as the field of a case is."""
+"""The axes whose name differs from the field of a case."""
 
 
 def field(axis: str) -> str:
-    """The name of a case's field."""
+    """Return the field of a case that the axis sets."""
     return _FIELDS.get(axis, axis)
 
 
 def of(case: Case, axis: str) -> Any:
-    """The value of a case on that axis."""
+    """Return the value of a case on that axis."""
     return getattr(case, field(axis))
 
 
 def words(flag: str, values: Sequence[str]) -> list[str]:
-    """The checked values of a word axis: implementations (globs, or module:Class), dtypes, devices, scopes ...
+    """Return the valid values of an axis of names: implementations (globs, or module:Class), dtypes, devices, ...
 
     Raises:
-        UsageError: for an unknown name, with the nearest.
+        UsageError: for an unknown name; the hint is the nearest known name.
     """
     flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
     fixed = WORD_AXES[flag]
     if not flat:
-        there = f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {flag}s`"
-        raise UsageError(f"--{flag}: no value given", hint=there)
+        known = f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {flag}s`"
+        raise UsageError(f"--{flag}: no value given", hint=known)
     if flag == "impl":
         return catalog.select_implementations(flat)
     if flag == "device":
@@ -61,7 +61,7 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
 
 
 def _devices(flat: Sequence[str]) -> list[str]:
-    """The devices that the words name, in one spelling each: `cuda` is `cuda:0`; `cpu` and `mps` have no number."""
+    """Return the devices that the words name, normalised: `cuda` is `cuda:0`; `cpu` and `mps` have no number."""
     chosen: dict[str, None] = {}
     for word in flat:
         name, colon, index = word.partition(":")

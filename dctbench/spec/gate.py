@@ -1,4 +1,4 @@
-"""What a gate or a choice is held to, as people type it in flags and in a suite's `[gate]`."""
+"""The rules of a check and the budgets of a choice, as users write them in flags and in a suite's `[gate]`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ GATE_KEYS = ("reference", *TOLERANCES, "pairs", "max_pairs", *BUDGETS, "at")
 
 
 def gate_rule(key: str, texts: Sequence[str]) -> Any:
-    """The checked value of one rule of a gate.
+    """Return the valid value of one rule.
 
     Args:
         key: one of GATE_KEYS.
-        texts: as typed; several where the flag may be given several times.
+        texts: as typed; several if the flag may be repeated.
 
     Raises:
-        UsageError: for a value that does not suit, naming the flag.
+        UsageError: for an invalid value; the message names the flag.
     """
     flag = f"--{key.replace('_', '-')}"
     if key in ("max_memory", "max_error"):
@@ -58,10 +58,10 @@ def gate_rule(key: str, texts: Sequence[str]) -> Any:
 def budgets(
     max_latency_p99: str | None = None, max_memory: Sequence[str] = (), max_error: Sequence[str] = ()
 ) -> Budgets:
-    """The budgets of `10ms`, `64MiB` or `process=64MiB`, and `5%` or `noise=5%`.
+    """Parse the budgets `10ms`, `64MiB` or `process=64MiB`, and `5%` or `noise=5%`.
 
     Raises:
-        UsageError: for a text that is none of these, naming the flag.
+        UsageError: for any other text; the message names the flag.
     """
     limits: dict[str, float] = {}
     if max_latency_p99 is not None:
@@ -76,10 +76,10 @@ def budgets(
 
 
 def at(texts: Sequence[str]) -> dict[str, Any]:
-    """The values of a case's axes that `seq=4096` or `impl=dct-x,ratio=8` names, by the case's own names.
+    """Parse `seq=4096` or `impl=dct-x,ratio=8` into values by field of a case.
 
     Raises:
-        UsageError: for what is no axis, or no value of it.
+        UsageError: for an unknown axis or an invalid value.
     """
     found: dict[str, Any] = {}
     for text in (part for whole in texts for part in whole.split(",") if part.strip()):

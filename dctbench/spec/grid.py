@@ -1,12 +1,12 @@
-"""The sweep grammar, and axes turned into deduplicated cases.
+"""The grammar of numeric axes, and the expansion of axes into distinct cases.
 
     512                one value (8k is 8192 on an integer axis)
-    512..8192          doubling, both ends measured even where doubling does not reach the upper one
+    512..8192          doubling; both ends are included even if doubling does not reach the upper one
     512..8192:x1.5     multiplying
     512..8192:+512     adding
-    512..2048,6000     commas join
+    512..2048,6000     several parts, joined by commas
 
-Every numeric axis goes through `parse_axis`, so that a flag and a suite file accept exactly the same words.
+`parse_axis` reads every numeric axis, so flags and suite files accept the same text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Axis:
     integer: bool = True
 
     def accepts(self) -> str:
-        """What an error says is accepted."""
+        """Return a description of the accepted values, for errors."""
         number = "integers such as 512 or 8k" if self.integer else "numbers such as 4 or 2.5"
         return (
             f"{number} from {self.minimum} to {self.maximum}, ranges such as 512..8192 (doubling), "
@@ -56,34 +56,34 @@ THREADS = Axis("--threads", maximum=4096)  # more than any machine has; many mor
 
 
 def parse_axis(text: str, axis: Axis) -> list[float | int]:
-    """The sorted, distinct values that `text` names.
+    """Return the sorted, distinct values that `text` names.
 
     Raises:
-        UsageError: for anything that is not of the grammar, out of bounds, or more than 100,000 values; the message
-            names the flag, the value and what is accepted.
+        UsageError: for text outside the grammar, values out of bounds, or more than 100,000 values. The message names
+            the flag, the value and what is accepted.
     """
 
-    def refuse(what: str, problem: str) -> UsageError:
+    def invalid(what: str, problem: str) -> UsageError:
         return UsageError(f"{axis.flag} {shorten(what)!r}: {problem}", hint=f"{axis.flag} accepts {axis.accepts()}")
 
     values: set[float | int] = set()
     if not text.strip():
-        raise refuse(text, "no value given")
+        raise invalid(text, "no value given")
     for part in text.split(","):
         item = part.strip()
         if not item:
-            raise refuse(text, "an empty value between commas")
+            raise invalid(text, "an empty value between commas")
         try:
             values.update(_expand(item, axis, MAX_VALUES - len(values)))
         except _InvalidItemError as bad:
-            raise refuse(item, str(bad)) from None
+            raise invalid(item, str(bad)) from None
         if len(values) > MAX_VALUES:
-            raise refuse(text, f"more than {MAX_VALUES:,} values")
+            raise invalid(text, f"more than {MAX_VALUES:,} values")
     return sorted(values)
 
 
 class _InvalidItemError(Exception):
-    """What is wrong with one comma-separated item."""
+    """One comma-separated item is invalid; the message says why."""
 
 
 def _expand(item: str, axis: Axis, room: int) -> Iterable[float | int]:
@@ -143,16 +143,16 @@ def _literal(text: str, integer: bool) -> float | int:
 
 
 def expand_cases(axes: Mapping[str, Sequence[Any]], uses_ratio: Callable[[str], bool]) -> list[Case]:
-    """Every combination of the axes, each case once.
+    """Return every combination of the axes, each case once.
 
-    An axis that an implementation ignores becomes None, so that sdpa is measured once and not once per ratio.
+    An axis that an implementation ignores becomes None, so sdpa is measured once and not once per ratio.
 
     Args:
         axes: values per axis: impl, seq, ratio, batch, heads, head_dim, dtype, device, threads, scope, mode, engine.
-        uses_ratio: whether the implementation of that name has a compression ratio.
+        uses_ratio: returns whether the implementation of that name has a compression ratio.
 
     Raises:
-        UsageError: for an implementation that needs a ratio when there is none, and for more than 100,000 cases.
+        UsageError: if an implementation needs a ratio and there is none, and for more than 100,000 cases.
     """
     cases: dict[Case, None] = {}
     names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "seq_len")

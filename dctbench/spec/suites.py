@@ -1,4 +1,4 @@
-"""TOML -> Suite: every mistake in a suite file is one sentence with its file, its key and its line."""
+"""Read suites from TOML. Every mistake in a file is one sentence with the file, the key and the line."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ MAX_SUITE_BYTES = 1 << 20
 
 
 def shipped() -> list[str]:
-    """Names of the suites that come with dctbench."""
+    """Return the names of the suites that come with dctbench."""
     return sorted(f.name.removesuffix(".toml") for f in files("dctbench.suites").iterdir() if f.name.endswith(".toml"))
 
 
 def load(name: str) -> Suite:
-    """The suite of that name or path: a path ends in .toml or holds a separator, anything else is a shipped name.
+    """Return the suite of that name or path. A path ends in .toml or contains a separator.
 
     Raises:
-        UsageError: when there is no such suite, and for every mistake in its file.
+        UsageError: if there is no such suite, and for every mistake in its file.
     """
     if name.endswith(".toml") or "/" in name or "\\" in name:
         path, shown = Path(name), _one_line(name)
@@ -60,15 +60,15 @@ def load(name: str) -> Suite:
 
 
 def parse(text: str, where: str) -> Suite:
-    """A Suite from TOML text; `where` names the file in errors.
+    """Parse a suite from TOML text; `where` names the file in errors.
 
     Raises:
-        UsageError: for text that is not TOML, unknown keys, wrong types and bad values, with the line.
+        UsageError: for text that is not TOML, unknown keys, wrong types and invalid values, with the line.
     """
     shown = _one_line(where)
     try:
         data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and tables within tables
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or deeply nested tables
         problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
         raise UsageError(
             f"suite {shown}: {problem}", hint="suites are TOML files; see `dctbench list suites`"
@@ -87,7 +87,7 @@ def parse(text: str, where: str) -> Suite:
     settings = reader.table(data, "settings")
     reader.only(settings, ("settings",), SETTINGS)
     return Suite(
-        name=_harmless_name(data.get("name", Path(where).stem)),
+        name=_sanitized_name(data.get("name", Path(where).stem)),
         description=data.get("description", ""),
         axes=axes,
         settings=RunSettings(**dict(reader.settings(settings))),
@@ -95,8 +95,8 @@ def parse(text: str, where: str) -> Suite:
     )
 
 
-def _harmless_name(name: str) -> str:
-    """A name that every store, terminal and page takes: a file may be called anything, bytes that are no text too."""
+def _sanitized_name(name: str) -> str:
+    """Return a name that every store, terminal and page accepts, since file names may contain any bytes."""
     return _one_line(name)[:MAX_NAME].strip() or "unnamed"
 
 
@@ -110,14 +110,14 @@ def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: RunSetti
 
 
 class _Reader:
-    """The checks of one file, which know where each key stands in it."""
+    """Checks the tables of one file and finds the line of each key."""
 
     def __init__(self, text: str, where: str) -> None:
         self.lines = text.splitlines()
         self.where = where
 
     def line(self, table: tuple[str, ...], key: str) -> int | None:
-        """The line of `key` in `[table]`, or of the table's own header; None for spellings this does not follow."""
+        """Return the line of `key` in `[table]` or of its header; None for TOML spellings that this does not parse."""
         current: tuple[str, ...] = ()
         for number, line in enumerate(self.lines, 1):
             header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
@@ -183,7 +183,7 @@ class _Reader:
                 yield key, dict(value)
 
     def gate(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The rules of `[gate]`, each as its flag of `dctbench check` would have it."""
+        """Return the rules of `[gate]`, checked like the flags of `dctbench check`."""
         self.only(data, ("gate",), GATE_KEYS)
         found = {}
         for key, value in data.items():

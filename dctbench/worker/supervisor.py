@@ -1,9 +1,9 @@
-"""The process between a runner and what measures for it: nothing that is started below it stays behind.
+"""The supervisor runs between a runner and its worker or zygote, and ends every process that they leave behind.
 
-On Linux whatever loses its parent below a guard becomes the guard's own child, also in a session of its own: so that
-it is found, counted and ended. The end of the runner, kill -9 included, closes the guard's lifeline, and then
-everything below it ends. Code that looks for the guard itself in order to kill it is not contained: it could as well
-kill the runner.
+On Linux an orphan below the supervisor becomes its child, even in another session, so the supervisor finds, counts and
+ends it. The lifeline is a socket shared with the runner. When the runner ends, even by SIGKILL, the socket closes and
+the supervisor ends everything below it. Code that kills the supervisor itself is not contained; it could also kill the
+runner.
 """
 
 from __future__ import annotations
@@ -23,27 +23,29 @@ from time import monotonic, sleep
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_SECONDS = 0.5
-"""In which helpers such as a compiler's workers notice the end of their case by themselves."""
+"""The time in which helpers such as a compiler's workers may end by themselves."""
 _ENDING_SECONDS = 3.0
 _LOOK_SECONDS = 0.01
 
 
 def main(argv: list[str]) -> None:
-    """Run a module of dctbench in a child of this process, and tell how it ended.
+    """Run a module of dctbench in a child process and report its end.
+
+    The supervisor writes two lines to the lifeline: `pid N` at once, and `exit CODE COUNT` when the child has ended. A
+    negative CODE is the signal that ended it. COUNT is the number of processes that the child left behind and that
+    were ended.
 
     Args:
-        argv: the module's name, the number of the socket that its `main` gets, the number of the lifeline, the id of
-            the process that holds the lifeline's other end, and words for the module. Over the lifeline go two
-            lines: `pid N` at once, `exit CODE LEFT` when the child has ended (CODE negative: by that signal) and all
-            that it left, LEFT processes, is ended too.
+        argv: the name of the module, the descriptor of the socket that its `main` gets, the descriptor of the lifeline,
+            the id of the process at its other end, and further arguments for the module.
     """
     module, channel, lifeline, parent = argv[0], int(argv[1]), int(argv[2]), int(argv[3])
-    _die(parent, signal.SIGCONT)  # one that was stopped wakes up and finds its lifeline closed
+    _signal_when_parent_dies(parent, signal.SIGCONT)  # a stopped supervisor wakes up and sees its lifeline closed
     adopt_orphans()
-    _leave_no_cores()
+    _disable_core_dumps()
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
-    guard = os.getpid()
+    supervisor = os.getpid()
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = os.fork()
@@ -53,28 +55,28 @@ def main(argv: list[str]) -> None:
         for descriptor in (wake, waker, lifeline):
             os.close(descriptor)
         os.setsid()
-        importlib.import_module(module).main([str(channel), str(guard), *argv[4:]])
+        importlib.import_module(module).main([str(channel), str(supervisor), *argv[4:]])
         return
     os.close(channel)
-    with socket.socket(fileno=lifeline) as line:
-        _tell(line, f"pid {child}")
-        code = _wait(child, line, wake)
+    with socket.socket(fileno=lifeline) as runner:
+        _report(runner, f"pid {child}")
+        code = _wait(child, runner, wake)
         if code is None:
             end_descendants(child, grace=0.0)
         else:
-            _tell(line, f"exit {code} {end_descendants(child)}")
+            _report(runner, f"exit {code} {end_descendants(child)}")
 
 
-def _tell(line: socket.socket, text: str) -> None:
-    with suppress(OSError):  # a runner that is gone needs no telling
-        line.sendall(f"{text}\n".encode())
+def _report(runner: socket.socket, text: str) -> None:
+    with suppress(OSError):  # the runner may be gone
+        runner.sendall(f"{text}\n".encode())
 
 
-def _wait(child: int, line: socket.socket, wake: int) -> int | None:
-    """The exit code of the child, or None when the lifeline was closed before it ended."""
+def _wait(child: int, runner: socket.socket, wake: int) -> int | None:
+    """Wait for the child and return its exit code, or None if the lifeline closes first."""
     while True:
-        ready, _, _ = select.select([line.fileno(), wake], [], [])
-        if line.fileno() in ready:
+        ready, _, _ = select.select([runner.fileno(), wake], [], [])
+        if runner.fileno() in ready:
             return None
         os.read(wake, 1 << 10)
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -82,40 +84,43 @@ def _wait(child: int, line: socket.socket, wake: int) -> int | None:
             return os.waitstatus_to_exitcode(status)
 
 
-def _leave_no_cores() -> None:
-    """A crash is a result, and no gigabytes on the disk: nor, at a limit of 1, for a program that collects cores."""
+def _disable_core_dumps() -> None:
+    """Set the limit of core dumps to 1 byte, so that a crash writes no gigabytes to the disk.
+
+    At a limit of 1, unlike 0, Linux does not start a program that collects core dumps either (fs/coredump.c).
+    """
     limit = min(1, resource.getrlimit(resource.RLIMIT_CORE)[1] % (1 << 64))  # unlimited is -1
     resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 def adopt_orphans() -> None:
-    """From now on whatever loses its parent below this process becomes its child (Linux only)."""
+    """Make this process the parent of every orphan below it (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent(parent: int) -> None:
-    """A killed runner must not leave a case running and holding its device; the kernel sees to it on Linux."""
-    _die(parent, signal.SIGKILL)
+    """Let the kernel kill this process when its parent dies, so that no case keeps running (Linux only)."""
+    _signal_when_parent_dies(parent, signal.SIGKILL)
 
 
-def _die(parent: int, number: signal.Signals) -> None:
+def _signal_when_parent_dies(parent: int, number: signal.Signals) -> None:
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # the parent died before the call above
         os._exit(1)
 
 
 def end_descendants(leader: int, grace: float = _GRACE_SECONDS) -> int:
-    """End every process below this one, which has none but those that its child `leader` started.
+    """End every process below this one; all of them were started by its child `leader`.
 
     Args:
-        leader: of the session that the child had; where orphans cannot be adopted only that is ended.
-        grace: seconds in which they may end by themselves.
+        leader: the leader of the child's session. On systems without orphan adoption only this session is ended.
+        grace: the seconds in which processes may end by themselves.
 
     Returns:
-        How many had to be ended.
+        The number of processes that had to be ended.
     """
     if sys.platform != "linux":
         with suppress(ProcessLookupError, PermissionError):
@@ -136,7 +141,7 @@ def end_descendants(leader: int, grace: float = _GRACE_SECONDS) -> int:
 
 
 def has_children() -> bool:
-    """Whether this process has children still, after those that ended have been reaped."""
+    """Reap the children that have ended, and return whether any is left."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -146,12 +151,12 @@ def has_children() -> bool:
 
 
 def _descendants() -> list[int]:
-    """Every living process below this one, parents before their children."""
+    """Return all living processes below this one, parents before their children."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
-            with suppress(OSError):  # it has just ended
-                # proc(5): the name in brackets may hold anything; state and parent follow it
+            with suppress(OSError):  # the process has just ended
+                # proc(5): the name in parentheses may contain anything; state and parent follow it
                 state, parent = (folder / "stat").read_bytes().rpartition(b")")[2].split()[:2]
                 if state != b"Z":
                     children.setdefault(int(parent), []).append(int(folder.name))

@@ -1,6 +1,6 @@
-"""What only a process with torch can tell about it: its build, its threads, its attention kernels, its GPUs.
+"""Facts about torch that need torch itself: build, threads, attention kernels and GPUs.
 
-The command line never imports torch, so that `doctor` asks a worker for this.
+The command line never imports torch, so `doctor` asks a worker for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 def torch_facts() -> JSON:
-    """Version, build and state of torch in this process, as plain JSON."""
+    """Return version, build and state of torch in this process, as plain JSON."""
     info = torch.__config__.parallel_info()
     return {
         "version": torch.__version__,
@@ -44,9 +44,9 @@ def torch_facts() -> JSON:
 
 
 def attention_kernels(device: str) -> dict[str, Any]:
-    """By dtype, the kernel that `scaled_dot_product_attention` chooses there and those that run when insisted on.
+    """Return by dtype the kernel that `scaled_dot_product_attention` chooses, and those that can be requested.
 
-    Asked of the layers at length 1024 with 8 heads of 64; torch decides by shape, so another shape may get another.
+    They are those for length 1024 with 8 heads of dimension 64. torch decides by shape, so others may differ.
     """
     found: dict[str, Any] = {}
     for name in DTYPES:
@@ -66,7 +66,7 @@ def attention_kernels(device: str) -> dict[str, Any]:
 
 
 def _visible() -> range:
-    """The GPUs that torch can use; this process only asks, and ends afterwards."""
+    """Return the numbers of the GPUs that torch can use."""
     return range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
 
 
@@ -86,6 +86,6 @@ def _gpus() -> list[JSON]:
 
 
 def _setting(name: str) -> str | None:
-    """One of the build settings that torch lists in a line of text."""
+    """Return one of the build settings that torch lists in a line of text."""
     _, found, rest = torch.__config__.show().partition(f"{name}=")
     return rest.split(",")[0].strip() if found else None

@@ -1,7 +1,7 @@
-"""What is timed: a case's module with its weights and rotating inputs, and one step of its mode.
+"""The workload of a case: its module with weights, rotating inputs, and one step of its mode.
 
-A step is split in two, so that only the second half is timed: `prepare` readies what a call needs (for `backward`,
-the forward pass before it), `call` is the call itself.
+A step has two parts, and only the second is timed: `prepare` makes what a call needs (for `backward`, the forward pass
+before it), and `call` is the timed call.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Rates = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A module, ready to be called with any of `arguments` in turn.
+    """A module, ready to be called with each of `arguments` in turn.
 
-    `comparable` says whether it holds the shared weights, so that its output may be compared with exact attention's.
-    `gradient` is that of the output, None where the mode takes none.
+    `comparable` says whether it has the shared weights, so that its output can be compared with exact attention.
+    `gradient` is the gradient of the output, None for mode `forward`.
     """
 
     case: Case
@@ -45,7 +45,7 @@ class Workload:
     gradient: Tensor | None
 
     def prepare(self, number: int) -> Any:
-        """Whatever call `number` needs, made before its time starts; gradients of earlier calls are dropped."""
+        """Return what call `number` needs, made before it is timed. Gradients of earlier calls are dropped."""
         chosen = self.arguments[number % len(self.arguments)]
         if self.case.mode == "forward":
             return chosen
@@ -54,9 +54,9 @@ class Workload:
         return chosen, self.module(*chosen) if self.case.mode == "backward" else None
 
     def call(self, prepared: Any) -> Tensor | None:
-        """The timed call: forward, backward alone, or both.
+        """Run the timed call: forward, backward alone, or both.
 
-        Of calls that were prepared together each drops the gradients of the one before: it never adds to them.
+        If several calls were prepared together, each drops the gradients of the previous one instead of adding to them.
         """
         if self.case.mode == "forward":
             output: Tensor = self.module(*prepared)
@@ -71,7 +71,7 @@ class Workload:
         return None
 
     def ungraphed(self) -> Workload:
-        """The same, its kernels launched one by one: replaying a graph allocates nothing, whatever its call needs."""
+        """Return the workload without its CUDA graph, whose replay allocates no memory."""
         return replace(self, module=self.module.module) if isinstance(self.module, Graphed) else self
 
     def _drop_gradients(self, arguments: Arguments) -> None:
@@ -80,23 +80,24 @@ class Workload:
             argument.grad = None
 
     def output(self, number: int) -> Tensor:
-        """The forward pass on input `number`, for checks."""
+        """Return the forward output for input `number`, for checks."""
         with torch.no_grad():
             result: Tensor = self.module(*self.arguments[number])
         return result
 
 
 def make_module(case: Case, device: str | None = None, rates: Rates | None = None) -> nn.Module:
-    """The module of a case's scope, on its device or on another such as "meta".
+    """Build the module of a case at its scope.
 
     Args:
-        case: what to build.
-        device: where; the case's own when None.
-        rates: this machine's rates for the transform planner (`CostModel`), for methods that transform; those shipped
-            for the case's own device when None, so that what is counted on meta is planned as what runs.
+        case: the case.
+        device: where to build it, such as "meta"; the device of the case when None.
+        rates: this machine's rates for the transform planner (`CostModel`). When None, those shipped for the device of
+            the case, so that FLOPs counted on meta belong to the plan that runs.
 
     Raises:
-        UsageError, UnsupportedError, UnavailableError: from the implementation.
+        UnsupportedError: for an unknown mode or engine, and an engine that does not support the case.
+        UsageError, UnsupportedError, UnavailableError: by the implementation.
     """
     if case.mode not in MODES or case.engine not in ENGINES:
         raise UnsupportedError(f"no mode {case.mode!r} with engine {case.engine!r}")
@@ -123,7 +124,7 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
 
 
 def place(case: Case, module: nn.Module) -> Workload:
-    """The module with the shared weights, its engine, and the rotating inputs on its device."""
+    """Return the workload of a module: with the shared weights, its engine, and the rotating inputs on its device."""
     dtype = getattr(torch, case.dtype)
     shared = inputs.weights(case.dim, dtype, SEED)
     comparable = case.scope == "attention"
@@ -140,7 +141,7 @@ def place(case: Case, module: nn.Module) -> Workload:
 
 
 def _running(case: Case, module: nn.Module) -> nn.Module:
-    """The module as its engine runs it."""
+    """Return the module in the form that its engine runs."""
     if case.engine == "cudagraph":
         return Graphed(module)
     if case.engine == "compile":
@@ -151,10 +152,10 @@ def _running(case: Case, module: nn.Module) -> nn.Module:
 
 
 class Graphed(nn.Module):
-    """A module whose kernels are recorded at its first call and then launched together, as one CUDA graph.
+    """A module whose kernels are recorded at the first call and then launched together as one CUDA graph.
 
-    A graph reads its inputs from where it was recorded: the copy there is part of a call. Its output is overwritten
-    by the next one.
+    A graph reads its inputs from fixed buffers; copying them there is part of a call. The next call overwrites the
+    output.
     """
 
     WARM_UP = 3
@@ -167,22 +168,22 @@ class Graphed(nn.Module):
         self._output: Tensor | None = None
 
     def forward(self, *arguments: Tensor) -> Tensor:
-        """What the module gives for `arguments`, in a buffer that every call shares.
+        """Return the output of the module in a buffer that all calls share.
 
         Raises:
-            UnsupportedError: for a module that waits for the GPU in between, so that it cannot be recorded.
+            UnsupportedError: for a module that cannot be recorded, since it waits for the GPU in between.
         """
         if self._graph is None:
             self._record(arguments)
         assert self._graph is not None
         assert self._output is not None
-        for own, given in zip(self._inputs, arguments, strict=True):
-            own.copy_(given)
+        for buffer, argument in zip(self._inputs, arguments, strict=True):
+            buffer.copy_(argument)
         self._graph.replay()
         return self._output
 
     def _record(self, arguments: Arguments) -> None:
-        """As torch's notes on CUDA graphs prescribe: warm up on a stream of its own, then record."""
+        """Warm up on a side stream, then record, as torch's notes on CUDA graphs prescribe."""
         self._inputs = tuple(argument.clone() for argument in arguments)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -201,12 +202,16 @@ class Graphed(nn.Module):
 
 
 def make_arguments(case: Case, draw: Callable[..., Tensor], number: int = 0) -> Arguments:
-    """The arguments of one call: the layer's input, the attention's q, k, v, or the encoder's tokens.
+    """Return the arguments of one call: x for a layer; q, k, v for attention; tokens for the encoder.
 
     Args:
-        case: whose shapes they have.
+        case: the case.
         draw: `inputs.noise` or `inputs.smooth`.
-        number: which of the rotating inputs.
+        number: the number of the input in the rotation.
+
+    Returns:
+        x (batch, seq_len, dim), or q, k, v (batch, heads, seq_len, head_dim), or tokens (batch, seq_len), on the
+        device of the case.
     """
     dtype = getattr(torch, case.dtype)
     if case.scope == "encoder":
@@ -220,12 +225,12 @@ def make_arguments(case: Case, draw: Callable[..., Tensor], number: int = 0) -> 
 
 
 def _split_heads(case: Case, x: Tensor) -> Tensor:
-    """(batch, seq_len, dim) -> (batch, heads, seq_len, head_dim), a view, as a layer's projections hand it on."""
+    """(batch, seq_len, dim) -> (batch, heads, seq_len, head_dim), a view, like the projections of a layer."""
     return x.view(*x.shape[:2], case.heads, case.head_dim).transpose(1, 2)
 
 
 def _output_gradient(case: Case, device: str) -> Tensor | None:
-    """Ones in the output's shape and, for the attention, in the layout that the layer around it would hand back."""
+    """Return ones in the shape of the output; for attention in the memory layout that a layer around it produces."""
     if case.mode == "forward":
         return None
     ones = torch.ones(case.batch, case.seq_len, case.dim, dtype=getattr(torch, case.dtype), device=device)
@@ -233,7 +238,7 @@ def _output_gradient(case: Case, device: str) -> Tensor | None:
 
 
 def shapes_only(case: Case, device: str, rates: Rates | None = None) -> Workload:
-    """A subject without values, on the meta device, or on any under fake tensors."""
+    """Return a workload without values, on the meta device or on any device under fake tensors."""
     module = make_module(case, device, rates)
     arguments = tuple(torch.empty(a.shape, dtype=a.dtype, device=device) for a in meta_arguments(case))
     if case.mode != "forward":
@@ -242,20 +247,20 @@ def shapes_only(case: Case, device: str, rates: Rates | None = None) -> Workload
 
 
 def meta_call(case: Case, rates: Rates | None = None) -> Callable[[], object]:
-    """One step on the meta device, for counting: no memory, no values."""
-    subject = shapes_only(case, "meta", rates)
+    """Return one step on the meta device, to count FLOPs without memory or values."""
+    workload = shapes_only(case, "meta", rates)
     with torch.set_grad_enabled(case.mode != "forward"):
-        prepared = subject.prepare(0)
+        prepared = workload.prepare(0)
 
     def call() -> object:
         with torch.set_grad_enabled(case.mode != "forward"):
-            return subject.call(prepared)
+            return workload.call(prepared)
 
     return call
 
 
 def meta_arguments(case: Case) -> Arguments:
-    """Tensors of the right shapes and types without values."""
+    """Return the arguments of one call as meta tensors."""
     dtype = getattr(torch, case.dtype)
     shape: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
     if case.scope == "encoder":

@@ -1,8 +1,8 @@
-"""A process that has imported torch once and forks one child per case: milliseconds where an import takes a second.
+"""The zygote imports torch once and forks a child per case, which takes milliseconds instead of a second.
 
-Forking is safe because nothing has run here: no torch operation, hence no thread pool that a child would inherit as
-locks without threads. That is checked, not hoped: with a second thread the zygote says so and ends, and cases get
-fresh processes instead. A zygote serves one round: its children share one memory layout, which is one sample.
+Forking is safe because no torch operation has run here, so there is no thread pool whose locks a child would inherit
+without the threads. The zygote checks this: if it has a second thread it reports that and ends, and cases get fresh
+processes instead. A zygote serves one round, since all its children have the same memory layout, which is one sample.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ _MESSAGE = 64
 
 
 def main(argv: list[str]) -> None:
-    """Serve forks over the socket whose number is `argv[0]` until it closes; `argv[1]` is the parent's id.
+    """Fork children on request over a socket until it closes.
 
-    With the word COMPILER after them, the children find torch's compiler imported too.
+    Each message carries two descriptors: the channel of the child and the file for its output. The zygote replies with
+    two lines: `pid N` at once, and `exit CODE COUNT` when the child has ended. A negative CODE is the signal that ended
+    it. COUNT is the number of processes that the child left behind and that were ended.
 
-    For each message that brings two descriptors, the child's channel and the file for its output, the answers are
-    two lines: `pid N` at once, `exit CODE LEFT` when the child has ended (CODE negative: by that signal) and the LEFT
-    processes that it left behind are ended too.
+    Args:
+        argv: the descriptor of the socket and the process id of the parent. If the word COMPILER follows, torch's
+            compiler is imported for the children too.
     """
     supervisor.die_with_parent(int(argv[1]))
     supervisor.adopt_orphans()
@@ -50,14 +52,14 @@ def main(argv: list[str]) -> None:
                 os.close(descriptor)
             control.sendall(f"pid {child}\n".encode())
             _, status = os.waitpid(child, 0)
-            left = supervisor.end_descendants(child)
-            control.sendall(f"exit {os.waitstatus_to_exitcode(status)} {left}\n".encode())
-            if supervisor.has_children():  # one that not even SIGKILL ends must not be laid at the next case's door
+            count = supervisor.end_descendants(child)
+            control.sendall(f"exit {os.waitstatus_to_exitcode(status)} {count}\n".encode())
+            if supervisor.has_children():  # a process that survived SIGKILL must not count for the next case
                 return
 
 
 def _preload(*, compiler: bool) -> None:
-    """Import what every case needs; importing must not compute anything."""
+    """Import what every case needs. Imports must not run any computation."""
     import dctbench.worker.measure  # noqa: F401
 
     for entry in catalog.IMPLEMENTATIONS.values():
@@ -66,11 +68,11 @@ def _preload(*, compiler: bool) -> None:
     if compiler:
         import torch._dynamo  # noqa: F401
     gc.collect()
-    gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page of these modules
+    gc.freeze()  # else a collection in a child would touch, and so copy, the pages of all modules
 
 
 def _become_worker(control: socket.socket, channel: int, output: int) -> None:
-    """In the child: a session of its own, its output in its own file, and then a worker like any other."""
+    """Turn the forked child into a worker with its own session and output file. This never returns."""
     try:
         zygote = os.getppid()
         os.setsid()
@@ -82,5 +84,5 @@ def _become_worker(control: socket.socket, channel: int, output: int) -> None:
         supervisor.die_with_parent(zygote)
         random.seed()
         serve.serve(channel)
-    finally:  # whatever happens, this process never goes on as a second zygote
+    finally:  # the child must never continue as a second zygote
         os._exit(1)

@@ -1,4 +1,4 @@
-"""What every attention in the catalog promises, whatever its method; a new one is covered by its line there."""
+"""The contract of every attention in the catalog. A new method is covered by its line in the catalog."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIM, HEADS, RATIO = 24, 3, 4
 
 
 def runs_here(name: str) -> bool:
-    """False for a kernel that this machine's CPU does not have; whatever else is wrong, a test will say."""
+    """Return False for a kernel that this CPU does not have; other errors appear in the tests."""
     try:
         build(name, seq_len=8, dim=DIM, heads=HEADS, ratio=2)
     except UnavailableError:
@@ -34,11 +34,11 @@ NAMES = list(catalog.IMPLEMENTATIONS)
 HERE = [name for name in NAMES if runs_here(name)]
 every = pytest.mark.parametrize("name", HERE)
 every_meta = pytest.mark.parametrize("name", NAMES)
-"""On the meta device, where no kernel is missing."""
+"""Build the layer on the meta device, where no kernel is missing."""
 
 
 def made(name: str, seq_len: int = 50, **arguments: Any) -> AttentionLayer:
-    """The layer, small and float64."""
+    """Build a small layer in float64."""
     chosen = {"dim": DIM, "heads": HEADS, "ratio": RATIO, "dtype": torch.float64, **arguments}
     torch.manual_seed(0)
     layer = build(name, seq_len=seq_len, **chosen)
@@ -82,7 +82,7 @@ def test_any_length_and_ratio(name: str, seq_len: int, ratio: float) -> None:
 def test_every_dtype_stays_near_float64(name: str, dtype: torch.dtype) -> None:
     precise = made(name)
     layer = made(name, dtype=dtype)
-    # Both start from the numbers that the lower precision can hold.
+    # Both start from numbers that the lower precision can represent.
     layer.load_state_dict(precise.state_dict())
     precise.load_state_dict(layer.state_dict())
     x, mask = rows(2, 50, dtype=dtype), leading(50, 50, 31)
@@ -95,7 +95,7 @@ def test_every_dtype_stays_near_float64(name: str, dtype: torch.dtype) -> None:
 
 
 @every
-def test_refuses_what_it_was_not_built_for(name: str) -> None:
+def test_inputs_of_another_shape_are_refused(name: str) -> None:
     layer = made(name)
     for wrong in (rows(2, 49), rows(2, 50)[..., :-1], rows(2, 50)[0]):
         with pytest.raises(UsageError, match="expected an input"):
@@ -106,7 +106,7 @@ def test_refuses_what_it_was_not_built_for(name: str) -> None:
 
 
 @every
-def test_a_ratio_is_asked_for_exactly_where_the_catalog_says(name: str) -> None:
+def test_a_ratio_is_required_exactly_where_the_catalog_says_so(name: str) -> None:
     if not catalog.IMPLEMENTATIONS[name].uses_ratio:
         build(name, seq_len=8, dim=DIM, heads=HEADS)
         assert not catalog.IMPLEMENTATIONS[name].ratio_means
@@ -118,7 +118,7 @@ def test_a_ratio_is_asked_for_exactly_where_the_catalog_says(name: str) -> None:
 
 
 @every_meta
-def test_unknown_options_and_sizes_are_mistakes_of_use(name: str) -> None:
+def test_unknown_options_and_invalid_sizes_are_usage_errors(name: str) -> None:
     with pytest.raises(UsageError, match="no_such_option"):
         build(name, seq_len=8, dim=DIM, heads=HEADS, ratio=2, no_such_option=1)
     with pytest.raises(UsageError, match="does not divide"):
@@ -129,7 +129,7 @@ def test_unknown_options_and_sizes_are_mistakes_of_use(name: str) -> None:
 
 
 @every
-def test_what_stands_in_padded_positions_reaches_no_real_token_unless_it_is_said_to(name: str) -> None:
+def test_padded_content_reaches_no_real_token_unless_declared(name: str) -> None:
     layer = made(name)
     mask = leading(50, 50, 31, 1)
     mask[0, 7] = False  # a hole, not only a tail
@@ -140,7 +140,7 @@ def test_what_stands_in_padded_positions_reaches_no_real_token_unless_it_is_said
 
 
 @every
-def test_the_padded_length_changes_nothing_unless_it_is_said_to(name: str) -> None:
+def test_the_padded_length_changes_nothing_unless_declared(name: str) -> None:
     short, long = made(name, 41), made(name, 100)
     x = rows(2, 41)
     padded = torch.cat([x, rows(2, 59, seed=1)], dim=1)
@@ -162,7 +162,7 @@ def test_a_mask_of_real_tokens_only_changes_nothing(name: str) -> None:
 
 
 @every
-def test_a_sequence_of_padding_is_no_nan_forward_or_backward(name: str) -> None:
+def test_a_sequence_of_padding_gives_no_nan_forward_or_backward(name: str) -> None:
     for dtype in (torch.float64, torch.float32):
         layer = made(name, dtype=dtype)
         x = rows(2, 50, dtype=dtype).requires_grad_()
@@ -200,7 +200,7 @@ def test_gradients_reach_every_parameter(name: str, masked: bool) -> None:
     for key, parameter in layer.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key
-        # A bias of the keys adds the same to all of a query's scores, and softmax does not see it.
+        # A bias of the keys adds a constant to all scores of a query, which softmax ignores.
         assert parameter.grad.any() or key == "k_proj.bias", key
 
 
@@ -242,7 +242,7 @@ def test_the_state_dict_is_the_whole_layer(name: str) -> None:
 
 
 @every
-def test_weights_changed_after_a_call_count_at_the_next(name: str) -> None:
+def test_weights_changed_after_a_call_affect_the_next_call(name: str) -> None:
     x = rows(2, 50)
     layer, fresh = made(name), made(name)
     before = layer(x)
@@ -255,7 +255,7 @@ def test_weights_changed_after_a_call_count_at_the_next(name: str) -> None:
 
 
 @every
-def test_the_input_is_left_as_it_was(name: str) -> None:
+def test_the_input_is_not_modified(name: str) -> None:
     x, mask = rows(2, 50), leading(50, 50, 31)
     before = x.clone(), mask.clone()
     made(name)(x, mask)
@@ -264,7 +264,7 @@ def test_the_input_is_left_as_it_was(name: str) -> None:
 
 
 @every
-def test_two_ratios_live_side_by_side(name: str) -> None:
+def test_layers_of_two_ratios_coexist(name: str) -> None:
     x = rows(2, 50)
     first = made(name, ratio=2)
     expected = first(x)
@@ -299,7 +299,7 @@ def test_exact_methods_equal_softmax_attention_and_only_they_claim_it(name: str)
 
 
 def count_flops(call: nn.Module, *inputs: Tensor | None) -> int:
-    """FLOPs by torch's counter on meta; it knows no FFT: 2.5 n log2 n for a real transform, 5 n log2 n for another."""
+    """Count FLOPs by torch's counter on meta, with 2.5 n log2 n for a real FFT and 5 n log2 n for a complex one."""
 
     def transform(factor: float) -> Any:
         def formula(shape: torch.Size, dims: list[int], *_: Any, out_shape: torch.Size, **__: Any) -> int:

@@ -46,7 +46,7 @@ def test_none_is_two_projections(shape: Shape) -> None:
     assert_real_rows_close(layer(shape.x(), shape.mask()), expected, shape.mask())
 
 
-def test_none_holds_no_query_and_key_projection() -> None:
+def test_none_has_no_query_and_key_projections() -> None:
     assert {name.split(".")[0] for name, _ in build("none", seq_len=4, dim=4, heads=1).named_parameters()} == {
         "v_proj", "out_proj",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The methods on a CUDA device: near float64 there too, and the kernel that is named is the one that runs."""
+"""The methods on a CUDA device: accuracy against float64, and that the named kernel is the one that runs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_method_stays_near_float64(name: str, dtype: torch.dtype, masked: 
     with torch.no_grad():
         expected = precise(x.double(), mask if masked else None)
     difference = (got - expected)[mask].norm() / expected[mask].norm()
-    hashes = name == "reformer" and dtype != torch.float32  # a rounded token may hash to another bucket
+    hashes = name == "reformer" and dtype != torch.float32  # a rounded token may be hashed to another bucket
     assert difference < (0.5 if hashes else {torch.float32: 1e-4, torch.bfloat16: 0.03, torch.float16: 0.01}[dtype])
 
 

@@ -1,4 +1,4 @@
-"""The DCT family against its definitions, written from the paper in NumPy and float64, at random shapes."""
+"""The DCT family against its definitions from the paper, in NumPy and float64, at random shapes."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ DEFINITIONS = {
 
 
 def defined(layer: DctAttention[Any], x: Tensor, mask: Tensor | None) -> Tensor:
-    """The definition, sequence by sequence, with the layer's weights."""
+    """Compute the definition for each sequence, with the weights of the layer."""
     state = {key: value.detach().double().numpy() for key, value in layer.state_dict().items()}
     w = {p: (state[f"{p}.weight"], state[f"{p}.bias"]) for p in ("q_proj", "k_proj", "v_proj", "out_proj")}
     define = DEFINITIONS[layer.method]
@@ -128,7 +128,7 @@ def made(name: str, seq_len: int, dim: int = 12, heads: int = 3, **options: Any)
     layer = build(name, seq_len=seq_len, dim=dim, heads=heads, **{"ratio": 4, "dtype": torch.float64} | options)
     assert isinstance(layer, DctAttention)
     for parameter in layer.parameters():
-        torch.nn.init.normal_(parameter, std=0.4)  # biases large enough to count
+        torch.nn.init.normal_(parameter, std=0.4)  # biases large enough to matter
     return layer.eval()
 
 
@@ -137,7 +137,7 @@ def rows(batch: int, seq_len: int, dim: int = 12, seed: int = 0) -> Tensor:
 
 
 def some_mask(batch: int, seq_len: int, seed: int = 0) -> Tensor:
-    """Random holes, a first token everywhere, and a last sequence of that token alone."""
+    """Return a mask with random holes; first tokens are real, and the last sequence has only that one."""
     mask = torch.rand(batch, seq_len, generator=torch.Generator().manual_seed(seed)) < 0.7
     mask[:, 0] = True
     mask[-1, 1:] = False
@@ -187,7 +187,7 @@ def test_at_ratio_one_it_is_softmax_attention(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dct-x", "dct-qkv"])
-def test_attention_among_frequencies_is_no_approximation_of_softmax_attention(name: str) -> None:
+def test_attention_among_frequencies_does_not_approximate_softmax_attention(name: str) -> None:
     assert catalog.IMPLEMENTATIONS[name].among_frequencies
     layer, full = made(name, 50, ratio=1), build("full", seq_len=50, dim=12, heads=3, dtype=torch.float64)
     full.load_state_dict(layer.state_dict())
@@ -211,7 +211,7 @@ def test_the_heads_alone_agree_with_the_layer(name: str, true_lengths: bool) -> 
 
 @every
 @pytest.mark.parametrize("transform", ["auto", "basis", "block", "rfft"])
-def test_true_lengths_give_each_row_what_it_gets_alone(name: str, transform: str) -> None:
+def test_true_lengths_give_each_row_its_result_alone(name: str, transform: str) -> None:
     layer = made(name, 60, true_lengths=True, transform=transform)
     x, mask = rows(4, 60), torch.zeros(4, 60, dtype=torch.bool)
     mask[0, :37] = mask[1, 23:] = mask[2] = (
@@ -249,7 +249,7 @@ def test_few_transforms_of_other_lengths_are_kept_and_none_in_the_state(name: st
 
 @every
 @pytest.mark.parametrize("transform", ["basis", "block", "rfft"])
-def test_a_transform_met_in_inference_serves_training(name: str, transform: str) -> None:
+def test_a_transform_built_in_inference_mode_works_in_training(name: str, transform: str) -> None:
     layer = made(name, 40, true_lengths=True, transform=transform)
     x, mask = rows(2, 40), some_mask(2, 40)
     with torch.inference_mode():
@@ -349,7 +349,7 @@ def test_it_runs_under_autocast_at_true_lengths_too(name: str) -> None:
 
 
 def count_flops(layer: DctAttention[Any], x: Tensor, mask: Tensor | None) -> int:
-    """FLOPs on meta by torch's counter, which knows no FFT: 2.5 n log2 n for each real one is added."""
+    """Count FLOPs by torch's counter on meta, with 2.5 n log2 n for each real FFT."""
 
     def real_fft(shape: torch.Size, dims: list[int], *_: Any, out_shape: torch.Size, **__: Any) -> int:
         longer = max(shape, out_shape, key=lambda s: s[dims[0]])
@@ -370,7 +370,7 @@ def test_the_formula_is_what_the_counter_counts(name: str, transform: str, seq_l
         layer = build(name, seq_len=seq_len, device="meta", **sizes)
     assert isinstance(layer, DctAttention)
     x = torch.empty(2, seq_len, 64, device="meta")
-    # Nothing remains but the rounding of the FFT's convention to whole FLOPs.
+    # The only difference is that the FLOPs of an FFT are rounded to whole numbers.
     assert count_flops(layer, x, None) == pytest.approx(layer.flops(2), rel=1e-4)
 
 

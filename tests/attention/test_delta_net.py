@@ -1,4 +1,4 @@
-"""DeltaNet against its recurrence, Yang et al. 2024, section 2, one token after the other."""
+"""DeltaNet against its recurrence, Yang et al. 2024, section 2, token by token."""
 
 from __future__ import annotations
 
@@ -69,4 +69,4 @@ def test_equal_keys_do_not_blow_up_in_float32() -> None:
     v = torch.randn(1, 1, 64, 4)
     beta = torch.full((1, 1, 64, 1), 0.999)
     read = layer.delta_rule(k, k, v, beta)
-    torch.testing.assert_close(read, v, rtol=0.02, atol=0.02)  # each token overwrites the one before
+    torch.testing.assert_close(read, v, rtol=0.02, atol=0.02)  # each token overwrites the previous one

@@ -1,4 +1,4 @@
-"""The exact methods equal softmax attention, and a kernel asked for by name is the kernel that runs."""
+"""The exact methods equal softmax attention, and a kernel requested by name is the kernel that runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support import golden as goldens
 from tests.support.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
 
 ON_CPU = ("full", "sdpa", "sdpa-flash", "sdpa-math")
-"""The exact methods that run here."""
+"""The exact methods that run on this machine."""
 
 
 def scaled_softmax(q: Array, k: Array, v: Array, real: Array) -> Array:
@@ -54,7 +54,7 @@ def test_a_sequence_of_padding_attends_to_nothing(name: str) -> None:
 
 
 def kernels_seen(call: object) -> set[str]:
-    """The attention kernels that the profiler saw, by torch's own operator names."""
+    """Return the attention kernels that the profiler recorded, by torch's operator names."""
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         call()  # type: ignore[operator]
     names = {event.key.removeprefix("aten::") for event in seen.key_averages()}
@@ -80,7 +80,7 @@ def test_the_kernel_it_names_is_the_kernel_the_profiler_sees(name: str, dtype: t
     assert kernels_seen(lambda: layer(x, mask)) == {said}
 
 
-def test_torchs_choice_follows_its_settings_and_so_does_the_answer() -> None:
+def test_torchs_choice_follows_its_settings_and_so_does_the_kernel() -> None:
     layer = SDPAttention(seq_len=16, dim=16, heads=2)
     with sdpa_kernel(SDPBackend.MATH):
         assert layer.kernel("cpu", torch.float32) == "math"

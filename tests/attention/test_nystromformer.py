@@ -25,7 +25,7 @@ from tests.support.definitions import (
 
 
 class BatchWideScaling(NystromAttention):
-    """As the authors' code scales: by the largest norms of the whole batch, all heads together."""
+    """Scale as the authors' code does, by the largest norms of the batch over all heads."""
 
     def norm_product(self, a: Tensor) -> Tensor:
         return a.sum(-2).max() * a.sum(-1).max()
@@ -43,9 +43,9 @@ def test_equals_the_golden_data_with_the_authors_scaling(golden: goldens.Golden)
 
 
 def nystrom(landmarks: int) -> Head:
-    """Softmax matrices between all tokens and landmarks, with the iterated pseudo-inverse of the middle one.
+    """Multiply the softmax matrices between tokens and landmarks, with the iterated pseudo-inverse of the middle one.
 
-    Landmarks are means over segments of the sequence; one without a real token is simply not there.
+    Landmarks are means over segments of the sequence. A segment without a real token has no landmark.
     """
 
     def head(q: Array, k: Array, v: Array, real: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Performer against Choromanski et al. 2021: the quadratic form of its features, and what the features estimate."""
+"""Performer against Choromanski et al. 2021: the quadratic form of its features, and the kernel they estimate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.definitions import (
 
 
 def favor(omega: Array) -> Head:
-    """Positive features (Lemma 1) with their 1/sqrt(m), unstabilised; weights written out as an n x n matrix."""
+    """Positive features (Lemma 1) with their 1/sqrt(m), not stabilised, and the weights as an n x n matrix."""
 
     def phi(x: Array) -> Array:
         scaled = x / x.shape[1] ** 0.25
@@ -68,7 +68,7 @@ def test_features_are_orthogonal_in_blocks_with_gaussian_norms() -> None:
     squares = (omega**2).sum(1)  # chi-squared with 16 degrees of freedom: mean 16, variance 32
     assert abs(squares.mean() - 16) < 0.5
     assert abs(squares.var() - 32) < 4
-    assert abs(omega.mean()) < 0.01  # no direction is favoured: the signs of QR are made uniform
+    assert abs(omega.mean()) < 0.01  # no direction is favoured, since the signs of QR are made uniform
     assert abs(np.trace(omega.reshape(256, 16, 16).mean(0))) < 2
 
 
@@ -79,7 +79,7 @@ def test_scores_of_any_size_stay_finite_and_normalised() -> None:
     torch.testing.assert_close(out, torch.ones_like(q))
 
 
-def test_the_seed_is_the_features_and_they_travel_with_the_state() -> None:
+def test_the_seed_determines_the_features_which_are_saved_with_the_state() -> None:
     sizes = {"seq_len": 20, "dim": 8, "heads": 2, "ratio": 2}
     first, same, other = (PerformerAttention(**sizes, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(first.omega, same.omega)

@@ -1,4 +1,4 @@
-"""Reformer against Kitaev et al. 2020, section 2: softmax over the union of what the hash rounds let a token see."""
+"""Reformer against Kitaev et al. 2020, section 2: softmax over the union of the tokens seen in all hash rounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.definitions import (
 
 
 def hashed(rotations: Array, chunk: int) -> Head:
-    """`rotations` (rounds, head_dim, buckets / 2); the sets P_i of the paper, formed one token at a time."""
+    """Form the sets P_i of the paper token by token, from `rotations` (rounds, head_dim, buckets / 2)."""
 
     def head(q: Array, _: Array, v: Array, real: Array) -> Array:
         n = len(q)
@@ -54,7 +54,7 @@ def test_equals_its_definition(shape: Shape, rounds: int, chunk: int) -> None:
     assert_real_rows_close(layer(shape.x(), shape.mask()), expected, shape.mask(), atol=1e-9)
 
 
-def test_tokens_alike_find_each_other_across_the_sequence() -> None:
+def test_similar_tokens_attend_to_each_other_across_the_sequence() -> None:
     layer = ReformerAttention(seq_len=256, dim=16, heads=1, chunk=8, dtype=torch.float64)
     q = torch.randn(1, 1, 256, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     q[0, 0, 200] = q[0, 0, 3]
@@ -62,7 +62,7 @@ def test_tokens_alike_find_each_other_across_the_sequence() -> None:
     assert torch.equal(bucket[..., 200], bucket[..., 3])
 
 
-def test_the_rotations_travel_with_the_state() -> None:
+def test_the_rotations_are_saved_with_the_state() -> None:
     first, other = (ReformerAttention(seq_len=40, dim=8, heads=2, chunk=8, seed=seed) for seed in (0, 1))
     assert not torch.equal(first.rotations, other.rotations)
     other.load_state_dict(first.state_dict())
@@ -70,13 +70,13 @@ def test_the_rotations_travel_with_the_state() -> None:
     assert torch.equal(first(x), other(x))
 
 
-def test_it_holds_no_key_projection_and_has_no_qkv_form() -> None:
+def test_it_has_no_key_projection_and_no_qkv_form() -> None:
     layer = build("reformer", seq_len=8, dim=4, heads=1)
     assert not [name for name, _ in layer.named_parameters() if name.startswith("k_proj")]
     with pytest.raises(UnsupportedError):
         layer.attend(*torch.randn(3, 1, 1, 8, 4))
 
 
-def test_no_rounds_are_refused() -> None:
+def test_zero_rounds_are_refused() -> None:
     with pytest.raises(UsageError, match="rounds must be 1 to 255"):
         build("reformer", seq_len=8, dim=4, heads=1, rounds=0)

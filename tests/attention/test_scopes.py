@@ -1,4 +1,4 @@
-"""The three scopes: what is in each, and the encoder against torch's own post-LayerNorm encoder."""
+"""The three scopes: their contents, and the encoder against torch's own post-LayerNorm encoder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def small_encoder(name: str = "full", blocks: int = 2) -> Encoder:
 
 
 def torchs_own(block: nn.Module) -> nn.TransformerEncoderLayer:
-    """torch's encoder layer with the weights of one of our blocks."""
+    """Return torch's encoder layer with the weights of one of our blocks."""
     layer = nn.TransformerEncoderLayer(
         16, 2, 24, dropout=0.0, activation="gelu", batch_first=True, norm_first=False, dtype=torch.float64
     )

@@ -1,4 +1,4 @@
-"""Sliding-window attention against Beltagy et al. 2020, section 3: softmax over the neighbours, written as a mask."""
+"""Sliding-window attention against Beltagy et al. 2020, section 3: softmax with a mask over the neighbours."""
 
 from __future__ import annotations
 

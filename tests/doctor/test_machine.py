@@ -1,4 +1,4 @@
-"""What the doctor says of a machine, for machines made by hand."""
+"""The doctor's checks of the machine, with facts written by the tests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_coarse_clock_is_a_warning_and_a_broken_one_a_failure() -> None:
     assert "goes backwards" in backwards.found
 
 
-def test_the_clock_is_read_as_it_is() -> None:
+def test_the_clock_of_this_machine_is_measured() -> None:
     step, reading = machine.clock_steps(2000)
     assert 0 < step < 1
     assert 0 < reading < 1
@@ -63,10 +63,10 @@ def test_only_the_governor_performance_needs_no_remedy() -> None:
         (Usage(0.5, 0.98, 0.0, 2), ["spin (pid 7, 98%)"], ["warning"], "spin (pid 7, 98%)"),
         (Usage(0.5, 0.98, 0.0, 2), [], ["warning"], "none that this user or container may see"),
         (Usage(0.5, 0.0, 0.2, 2), [], ["ok", "warning"], "0.00 of 2 cores"),
-        (None, [], ["ok"], "not watched"),
+        (None, [], ["ok"], "not measured"),
     ],
 )
-def test_neighbours_are_noticed_and_named(
+def test_other_processes_are_noticed_and_named(
     usage: Usage | None, names: list[str], expected: list[str], words: str
 ) -> None:
     found = machine.neighbours(usage, names)
@@ -83,7 +83,7 @@ def test_one_memory_node_needs_no_pinning_and_several_do(monkeypatch: pytest.Mon
     assert "pinned to cores 0-1" in pinned.found
 
 
-def test_container_limits_and_what_they_did_are_told() -> None:
+def test_container_limits_and_their_effects_are_reported() -> None:
     free = machine.container(None, None, None, None)
     whole, part = machine.container("docker", 2.0, (0, 50), 1 << 30), machine.container("docker", 1.5, None, None)
     stopped = machine.container("kubernetes", 2.0, (10, 50), None)

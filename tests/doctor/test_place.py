@@ -1,4 +1,4 @@
-"""What the doctor says of the disk, the store, the terminal and the ceilings."""
+"""The doctor's checks of the disk, the store, the terminal and the ceilings."""
 
 from __future__ import annotations
 
@@ -34,13 +34,11 @@ def test_a_full_disk_is_a_failure(
     assert str(tmp_path) in found.found
 
 
-def test_a_folder_that_may_not_be_looked_into_is_a_failure_and_no_crash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_without_permission_is_a_failure_and_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(self: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "is_dir", refused)  # as Python 3.11 has it for a folder of another user's
+    monkeypatch.setattr(Path, "is_dir", refused)  # as Python 3.11 does for a folder of another user
     assert place.disk(str(tmp_path / "not" / "s.sqlite")).state == "ok"
     monkeypatch.setattr("shutil.disk_usage", refused)
     found = place.disk(str(tmp_path / "s.sqlite"))
@@ -48,7 +46,7 @@ def test_a_folder_that_may_not_be_looked_into_is_a_failure_and_no_crash(
     assert "Permission denied" in found.found
 
 
-def test_a_store_is_told_with_its_runs_and_one_that_is_not_there_is_no_failure(tmp_path: Path) -> None:
+def test_a_store_is_reported_with_its_runs_and_a_missing_one_is_no_failure(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     assert "none yet" in place.store(str(path)).found
     assert list(tmp_path.iterdir()) == []
@@ -64,7 +62,7 @@ def test_a_file_that_is_no_store_is_a_failure_with_a_remedy(tmp_path: Path) -> N
     assert found.remedy
 
 
-def test_a_store_on_a_server_is_asked_for_and_not_looked_for_as_a_path(url: str) -> None:
+def test_a_store_on_a_server_is_not_taken_for_a_path(url: str) -> None:
     [found] = place.findings(url)
     assert (found.check, found.state) == ("store", "ok")
     assert found.found.startswith(f"{masked(url)}: none yet")
@@ -97,7 +95,7 @@ def test_ceilings_that_a_server_holds_are_found_there(url: str) -> None:
     assert not any(secret in str(told) for secret in (PASSWORD, url))
 
 
-def test_the_terminal_is_told_and_marks_need_utf8() -> None:
+def test_the_terminal_is_reported_and_symbols_need_utf8() -> None:
     plain = place.terminal(io.TextIOWrapper(io.BytesIO(), encoding="ascii"), {})
     assert plain.state == "warning"
     assert "UTF-8" in str(plain.remedy)
@@ -106,7 +104,7 @@ def test_the_terminal_is_told_and_marks_need_utf8() -> None:
     assert "colour (FORCE_COLOR)" in good.found
 
 
-def test_ceilings_are_told_doubted_or_missed() -> None:
+def test_ceilings_are_reported_as_reliable_unreliable_or_missing() -> None:
     assert ceilings.ceilings("cpu", None).state == "warning"
     told = ceilings.ceilings("cpu", CALIBRATION)
     assert told.state == "ok"

@@ -1,4 +1,4 @@
-"""What the doctor says of torch, for answers made by hand and for this one's."""
+"""The doctor's checks of torch, for facts written by the tests and for the installed torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FACTS: dict[str, Any] = {"cores_usable": 4, "cores_physical": 4, "thread_env": {
 GPU = Gpu("Test GPU", "GPU-0", 80 << 30, "550.1", 1980, 700.0)
 
 
-def test_this_torch_tells_everything_that_is_asked_of_it() -> None:
+def test_this_torch_reports_every_fact() -> None:
     found = torch_build.findings({"torch": torch_facts()}, FACTS | {"cores_usable": 64, "cores_physical": 64})
     assert [one.check for one in found][:2] == ["torch", "threads"]
     assert found[2].state == "ok"
@@ -48,7 +48,7 @@ def test_more_threads_than_cores_is_a_warning_with_the_number_to_set() -> None:
     assert {many.state, siblings.state} == {"warning"}
 
 
-def test_kernels_are_told_by_dtype_where_they_differ() -> None:
+def test_kernels_are_listed_by_dtype_if_they_differ() -> None:
     half = {"chosen": "flash", "available": ["flash", "math"]}
     full = {"chosen": "efficient", "available": ["efficient", "math"]}
     found = torch_build.kernels("cuda:0", {"float32": full, "bfloat16": half, "float16": half})
@@ -58,7 +58,7 @@ def test_kernels_are_told_by_dtype_where_they_differ() -> None:
     assert torch_build.kernels("cpu", {"float32": only}).state == "warning"
 
 
-def test_a_gpu_that_torch_cannot_use_is_said_with_the_reason() -> None:
+def test_a_gpu_that_torch_cannot_use_is_reported_with_the_reason() -> None:
     card = {"name": "Test GPU", "capability": "9.0", "memory_bytes": 1, "built_for": True}
     built = BUILD | {"cuda": "12.8", "gpus": [card]}
     assert gpu.seen_by_torch([GPU], built).state == "ok"
@@ -68,10 +68,10 @@ def test_a_gpu_that_torch_cannot_use_is_said_with_the_reason() -> None:
     assert gpu.seen_by_torch([GPU], built | {"gpus": [card | {"built_for": False}]}).state == "warning"
 
 
-def test_throttling_and_company_on_a_gpu_are_warnings() -> None:
+def test_throttling_and_other_processes_on_a_gpu_are_warnings() -> None:
     calm = gpu.clocks("cuda:0", GPU, Reading(1980, 120.0, 40, ()))
     hot = gpu.clocks("cuda:0", GPU, Reading(900, 700.0, 88, ("power cap",)))
     assert (calm.state, hot.state) == ("ok", "warning")
-    assert "held down by power cap" in hot.found
-    assert [gpu.company("cuda:0", given).state for given in (None, {}, {7: 1 << 30})] == ["ok", "ok", "warning"]
-    assert "pid 7 (1.00 GiB)" in gpu.company("cuda:0", {7: 1 << 30}).found
+    assert "limited by power cap" in hot.found
+    assert [gpu.other_processes("cuda:0", given).state for given in (None, {}, {7: 1 << 30})] == ["ok", "ok", "warning"]
+    assert "pid 7 (1.00 GiB)" in gpu.other_processes("cuda:0", {7: 1 << 30}).found

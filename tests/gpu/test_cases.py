@@ -1,4 +1,4 @@
-"""Whole cases on a CUDA device, through the runner as users have it."""
+"""Whole cases on a CUDA device, through the runner that users have."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measured(runner: LocalRunner, name: str, **options: object) -> Result:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("name", "ratio"), [("sdpa", None), ("full", None), ("dct-x", 8), ("none", None)])
-def test_a_case_comes_back_whole(runner: LocalRunner, name: str, ratio: int | None, dtype: str) -> None:
+def test_a_case_returns_a_complete_result(runner: LocalRunner, name: str, ratio: int | None, dtype: str) -> None:
     result = measured(runner, name, ratio=ratio, dtype=dtype)
     assert result.status == "ok", result.message
     assert {"latency", "setup", "first_call", "memory.tensor", "memory.state", "flops", "error.noise", "error.smooth",
@@ -74,7 +74,7 @@ def test_other_modes(runner: LocalRunner, mode: str) -> None:
     assert measured(runner, "dct-x", ratio=8, mode=mode).status == "ok"
 
 
-def test_a_graph_gives_what_eager_gives_for_each_input() -> None:
+def test_a_graph_gives_the_eager_result_for_each_input() -> None:
     torch.manual_seed(0)
     layer = torch.nn.Linear(64, 64, device="cuda")
     graphed = Graphed(layer)
@@ -98,7 +98,7 @@ def test_the_engine_cudagraph_is_measured(runner: LocalRunner) -> None:
 
 
 def test_a_forked_process_can_make_the_first_cuda_call() -> None:
-    """What has to hold before `auto` may send CUDA through the zygote."""
+    """This must hold before `auto` may run CUDA cases in children of the zygote."""
     with LocalRunner(LocalSettings(case_timeout=120, sampling=QUICK, isolation="zygote")) as runner:
         result = measured(runner, "sdpa")
     assert (result.status, result.details.isolation) == ("ok", "zygote"), result.message

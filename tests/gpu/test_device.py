@@ -1,4 +1,4 @@
-"""The CUDA device behind the interface: its stopwatch, its meters, and its memory, on workloads known by arithmetic."""
+"""The CUDA device: stopwatch, sensors and memory, with workloads known by arithmetic."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_span_agrees_with_the_wall_clock_on_work_of_many_milliseconds(matrix: 
 
 def test_emptying_the_cache_is_no_part_of_the_time_and_makes_small_reads_slower() -> None:
     cuda.use(DEVICE)
-    x = torch.ones(4 * MIB, device=DEVICE)  # 16 MiB: inside the L2 of any GPU since 2020
+    x = torch.ones(4 * MIB, device=DEVICE)  # 16 MiB, which fits the L2 cache of any GPU since 2020
     out = torch.empty_like(x)
     times = {}
     for cache in ("warm", "cold"):
@@ -125,7 +125,7 @@ def test_free_memory_shrinks_by_what_is_allocated() -> None:
     assert before - cuda.memory_bytes(DEVICE) == pytest.approx(held.nbytes, rel=0.1)
 
 
-def test_running_out_of_memory_is_told() -> None:
+def test_running_out_of_memory_is_recognised() -> None:
     with pytest.raises(RuntimeError) as failed:
         torch.empty(1 << 50, dtype=torch.uint8, device=DEVICE)
     assert "out of memory" in str(cuda.out_of_memory(failed.value))
@@ -168,7 +168,7 @@ def test_the_gpu_of_nvml_is_the_gpu_of_torch() -> None:
     assert nvml.unavailable("cuda:99") is not None
 
 
-def test_a_watch_reads_clock_and_heat_before_and_after(matrix: Tensor) -> None:
+def test_a_watch_reads_clock_and_temperature_before_and_after(matrix: Tensor) -> None:
     watch = cuda.watch(DEVICE)
     torch.mm(matrix, matrix)
     watch.disturbed()

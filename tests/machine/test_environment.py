@@ -32,13 +32,13 @@ def test_the_facts_are_json_and_name_the_versions_that_run() -> None:
     assert facts["memory_bytes"] > 1 << 28
 
 
-def test_a_processor_hidden_behind_a_common_name_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processors_with_the_same_shortened_name_are_different_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     here = environment.collect({})
     monkeypatch.setattr("dctbench.machine.host.cpu_id", lambda: "AuthenticAMD 23 49 0")
     assert environment.collect({}).fingerprint != here.fingerprint
 
 
-def test_a_few_mebibytes_more_are_the_same_machine() -> None:
+def test_a_few_more_mebibytes_are_the_same_machine() -> None:
     facts = dict(environment.collect({}).facts) | {"memory_bytes": 16 << 30}
     assert environment.fingerprint(facts) == environment.fingerprint(facts | {"memory_bytes": (16 << 30) - (9 << 20)})
     assert environment.fingerprint(facts) != environment.fingerprint(facts | {"memory_bytes": 32 << 30})

@@ -1,4 +1,4 @@
-"""What is read from the system's files, for files made by hand."""
+"""The facts read from system files, for files written by the tests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dctbench.worker.metrics import ceilings
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Texts by path, in place of the system's."""
+    """Replace the system's files by texts, by path."""
     texts: dict[str, str] = {}
     monkeypatch.setattr(host, "read_text", lambda path: texts.get(str(path)))
     monkeypatch.setattr(host, "affinity", lambda: list(range(8)))
     return texts
 
 
-def test_limits_of_the_second_version_are_the_tightest_of_all_groups_around(files: dict[str, str]) -> None:
+def test_cgroup_v2_limits_are_the_tightest_of_all_enclosing_groups(files: dict[str, str]) -> None:
     files["/proc/self/cgroup"] = "0::/slice/service"
     files["/sys/fs/cgroup/slice/service/cpu.max"] = "max 100000"
     files["/sys/fs/cgroup/slice/cpu.max"] = "250000 100000"
@@ -31,7 +31,7 @@ def test_limits_of_the_second_version_are_the_tightest_of_all_groups_around(file
     assert host.cpu_throttled() == (5, 100)
 
 
-def test_limits_of_the_first_version_are_read_from_each_controllers_place(files: dict[str, str]) -> None:
+def test_cgroup_v1_limits_are_read_from_the_folder_of_each_controller(files: dict[str, str]) -> None:
     files["/proc/self/cgroup"] = "4:memory:/box\n2:cpu,cpuacct:/box\n0::/"
     files["/sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us"] = "300000"
     files["/sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us"] = "100000"
@@ -50,10 +50,10 @@ def put(files: dict[str, str], group: str, version: int, limit: int | str, usage
     files[f"/sys/fs/cgroup/{group}/memory.stat"] = stat
 
 
-def test_what_a_container_leaves_counts_files_pages_as_free_in_its_own_group(files: dict[str, str]) -> None:
+def test_available_memory_of_a_container_includes_inactive_file_pages(files: dict[str, str]) -> None:
     files["/proc/self/cgroup"] = "0::/slice/service"
     put(files, "slice/service", 2, 8 << 30, usage=7 << 30, reclaimable=6 << 30)
-    files["/sys/fs/cgroup/memory.current"] = str(60 << 30)  # the whole machine's
+    files["/sys/fs/cgroup/memory.current"] = str(60 << 30)  # of the whole machine
     assert host.memory_available() == 7 << 30
     assert cpu.memory_bytes("cpu") <= 7 << 30
     put(files, "slice", 2, 16 << 30, usage=15 << 30, reclaimable=1 << 30)
@@ -64,7 +64,7 @@ def test_what_a_container_leaves_counts_files_pages_as_free_in_its_own_group(fil
     assert host.memory_available() == 7 << 30
 
 
-def test_the_first_versions_files_tell_what_a_container_leaves_too(files: dict[str, str]) -> None:
+def test_cgroup_v1_files_give_the_available_memory_too(files: dict[str, str]) -> None:
     files["/proc/self/cgroup"] = "4:memory:/box\n0::/"
     put(files, "memory", 1, 9223372036854771712, usage=60 << 30, reclaimable=0)
     assert host.memory_available() is None
@@ -72,7 +72,7 @@ def test_the_first_versions_files_tell_what_a_container_leaves_too(files: dict[s
     assert host.memory_available() == 3 << 30
 
 
-def test_processes_that_the_kernel_has_ended_are_counted_in_the_own_group_else_on_the_machine(
+def test_oom_kills_are_counted_in_the_own_group_or_else_on_the_machine(
     files: dict[str, str],
 ) -> None:
     assert host.oom_kills() == 0
@@ -94,7 +94,7 @@ def test_no_limits_are_none(files: dict[str, str]) -> None:
     assert host.cpu_throttled() is None
 
 
-def test_a_processor_is_told_apart_by_more_than_its_name(files: dict[str, str]) -> None:
+def test_a_processor_is_identified_by_more_than_its_name(files: dict[str, str]) -> None:
     files["/proc/cpuinfo"] = (
         "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n"
         "stepping\t: 1\nflags\t\t: fpu avx2 avx512f hypervisor\n\nprocessor\t: 1\nmodel name\t: Another\n"
@@ -107,7 +107,7 @@ def test_a_processor_is_told_apart_by_more_than_its_name(files: dict[str, str]) 
     assert host.virtualisation() == "KVM"
 
 
-def test_what_the_system_does_not_tell_is_not_made_up(files: dict[str, str]) -> None:
+def test_facts_that_the_system_does_not_report_are_none(files: dict[str, str]) -> None:
     assert (host.cpu_id(), host.cpu_flags(), host.virtualisation(), host.governor()) == (None, [], None, None)
     assert (host.boost(), host.huge_pages(), host.clocksource()) == (None, None, None)
     assert host.cpu_model()
@@ -123,9 +123,7 @@ def cache(folder: Path, index: str, level: str, kind: str, size: str, shared: st
         (made / name).write_text(f"{text}\n")
 
 
-def test_each_shared_last_level_cache_is_counted_once_whoever_asks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_shared_last_level_cache_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "_CPU", str(tmp_path))
     assert (host.last_level_cache_bytes(), host.cache_sizes()) == (None, {})
     for number, shared in enumerate(["0-1", "0-1", "2-3", "2-3"]):

@@ -1,4 +1,4 @@
-"""What NVML tells, and what it does not, over made-up GPUs."""
+"""The facts and readings of NVML, and missing ones, with fake GPUs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def messages(watch: cuda.Watch) -> list[str]:
     return [message(warning) for warning in watch.conditions().warnings]
 
 
-def test_a_lost_gpu_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_gpu_gives_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, FakeNvml(lost=True))
     assert gpus.facts({}) is None
     with pytest.raises(UnavailableError, match="NVML: GPU is lost"):
@@ -97,14 +97,14 @@ def test_a_lost_gpu_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) ->
     assert "GPU is lost" in finding.found
 
 
-def test_readings_name_what_holds_the_clock_down_and_idling_is_no_such_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readings_name_the_reasons_for_throttling_and_idling_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, FakeNvml(reasons=0x1 | 0x4 | 0x40))
     reading = gpus.visible({})[0].reading()
     assert reading.throttling == ("power cap", "thermal (hardware)")
     assert (reading.clock_mhz, reading.power_watts, reading.temperature_c) == (1500, 120.0, 40)
 
 
-def test_a_meter_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_sensor_reads_none(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, FakeNvml(clock=None, millijoules=None, running=None))
     gauge = gpus.visible({})[0]
     assert (gauge.clock_mhz(), gauge.joules(), gauge.processes()) == (None, None, None)
@@ -135,7 +135,7 @@ def test_a_sample_under_three_quarters_of_the_default_clock_is_disturbed(nvml: F
     assert (gpu["before"]["clock_mhz"], gpu["after"]["clock_mhz"]) == (1500, 1499)
 
 
-def test_throttling_and_company_on_the_gpu_are_said(nvml: FakeNvml) -> None:
+def test_throttling_and_other_processes_on_the_gpu_are_warnings(nvml: FakeNvml) -> None:
     nvml.running = {os.getpid(): 1, 4_000_000: 2}
     watch = cuda.watch("cuda:0")
     nvml.reasons = 0x20
@@ -144,7 +144,7 @@ def test_throttling_and_company_on_the_gpu_are_said(nvml: FakeNvml) -> None:
     assert "1 other process computes on this GPU" in said
 
 
-def test_the_other_process_of_a_pair_is_no_company_on_the_gpu_and_a_third_is(nvml: FakeNvml) -> None:
+def test_the_other_process_of_a_pair_is_ignored_on_the_gpu_and_a_third_is_not(nvml: FakeNvml) -> None:
     nvml.running = {os.getpid(): 1, 4_000_000: 2}
     assert not any("on this GPU" in text for text in messages(cuda.watch("cuda:0", paired=True)))
     nvml.running[4_000_001] = 2
@@ -152,7 +152,7 @@ def test_the_other_process_of_a_pair_is_no_company_on_the_gpu_and_a_third_is(nvm
     assert "1 other process computes on this GPU" in said
 
 
-def test_a_gpu_without_nvml_is_measured_and_its_blindness_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_without_nvml_is_measured_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     def blind(name: str) -> gpus.Gauge:
         raise UnavailableError("no NVML")
 
@@ -184,7 +184,7 @@ def test_process_memory_is_absent_where_nvml_sees_other_process_ids(
 
 
 class FakeStream:
-    """A GPU whose calls take 1 ms, on a host whose clock stands still but where it waits for the whole device."""
+    """A GPU whose calls take 1 ms, on a host whose clock advances only while it waits for the whole device."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
@@ -207,7 +207,7 @@ class FakeStream:
         self.now += self.late
 
 
-def test_a_host_that_is_held_up_once_or_twice_is_no_escaped_work_and_three_times_is(
+def test_a_host_delayed_once_or_twice_is_no_escaped_work_but_three_times_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stream = FakeStream(monkeypatch)
@@ -228,6 +228,6 @@ def test_a_host_that_is_held_up_once_or_twice_is_no_escaped_work_and_three_times
          "out of memory: Tried to allocate 2.00 GiB"),
     ],
 )  # fmt: skip
-def test_running_out_of_memory_is_told_from_other_errors(error: Exception, words: str) -> None:
+def test_running_out_of_memory_is_distinguished_from_other_errors(error: Exception, words: str) -> None:
     assert words in str(cuda.out_of_memory(error))
     assert cuda.out_of_memory(RuntimeError("CUDA error: an illegal memory access")) is None

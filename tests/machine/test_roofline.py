@@ -1,4 +1,4 @@
-"""The roofline's arithmetic, by hand."""
+"""The arithmetic of the roofline, with values computed by hand."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_call_above_the_ridge_is_bound_by_compute() -> None:
     assert found.share == pytest.approx(0.5)
 
 
-def test_a_call_below_the_ridge_is_bound_by_bandwidth_or_lives_in_the_cache() -> None:
+def test_a_call_below_the_ridge_is_bound_by_bandwidth_or_fits_the_cache() -> None:
     found = roofline(case(), seconds=1e-3, flops=1e6, state_bytes=0, machine=MACHINE)
     assert found is not None
     assert found.bound == "bandwidth"
@@ -77,7 +77,7 @@ def test_a_dtype_without_fast_products_has_the_ceiling_of_float32() -> None:
     assert MACHINE.compute_ceiling("float32") == 1e11
 
 
-def test_rates_taken_beside_busy_neighbours_are_not_planned_with() -> None:
+def test_rates_measured_beside_busy_processes_are_not_used() -> None:
     rates = {"call": 5e-6}
     quiet = replace(MACHINE, cost_models={"float32": rates}, others=0.1)
     assert quiet.rates("float32") == rates
@@ -93,7 +93,7 @@ def test_what_was_not_calibrated_has_no_roofline(given: dict[str, Any]) -> None:
 def test_only_what_no_kernel_could_do_is_implausible() -> None:
     flops = 8e10
     least = fastest_possible(case(), flops, MACHINE)
-    assert least == flops / 4e11  # the fastest dtype: a kernel may convert
+    assert least == flops / 4e11  # the ceiling of the fastest dtype, since a kernel may convert
     assert faster_than_possible(case(), least / MARGIN, flops, MACHINE) is None
     said = faster_than_possible(case(), least / MARGIN / 1.01, flops, MACHINE)
     assert said is not None
@@ -105,12 +105,12 @@ def test_more_threads_than_calibrated_with_are_allowed_for() -> None:
     assert fastest_possible(case(threads=1), 8e10, MACHINE) == fastest_possible(case(), 8e10, MACHINE)
 
 
-def test_what_fits_the_cache_need_not_come_from_memory() -> None:
+def test_data_that_fits_the_cache_need_not_come_from_memory() -> None:
     assert fastest_possible(case(), 1.0, MACHINE) == (2 * ROW - (1 << 20)) / 1e10
     assert fastest_possible(case(), 1.0, replace(MACHINE, cache_bytes=1 << 30)) == 1.0 / 4e11
 
 
-def test_a_result_gets_its_place_under_the_roof_or_is_refused() -> None:
+def test_a_result_gets_its_roofline_or_becomes_an_error() -> None:
     figures = {"flops": ("FLOP", 1e10), "memory.state": ("B", 4096.0)}
     slow = result("sdpa", 1024, 0.2, values=figures)
     placed = under_the_roof(slow, MACHINE)
@@ -127,7 +127,7 @@ def test_a_result_gets_its_place_under_the_roof_or_is_refused() -> None:
     assert under_the_roof(elsewhere, MACHINE) is elsewhere
 
 
-def test_later_rounds_are_held_against_the_methods_own_formula() -> None:
+def test_later_rounds_use_the_methods_own_formula() -> None:
     later = replace(result("sdpa", 1024, 1e-6, round=2), details=ResultDetails(flops_analytic=10**10))
     assert under_the_roof(later, MACHINE).status == "error"
     assert under_the_roof(replace(later, details=ResultDetails()), MACHINE).status == "ok"

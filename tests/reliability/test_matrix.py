@@ -154,7 +154,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
         RUN + "test_a_device_that_is_not_there_exits_6_with_the_reason_and_stores_nothing",
         RUN + "test_beside_a_device_that_is_there_an_absent_one_is_skipped_with_the_reason",
     ),
-    "no NVML": ("tests/machine/test_nvml.py::test_a_gpu_without_nvml_is_measured_and_its_blindness_said",),
+    "no NVML": ("tests/machine/test_nvml.py::test_a_gpu_without_nvml_is_measured_with_a_warning",),
     "the gate never reads skipped as a pass": (
         CHECK + "test_cases_that_are_skipped_for_want_of_a_device_never_pass",
         "tests/compare/test_judgement.py::test_a_case_that_does_not_run_on_both_sides_never_passes_silently",

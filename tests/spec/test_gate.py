@@ -1,4 +1,4 @@
-"""Where budgets are held: `--at`, in the words of the axis flags."""
+"""The cases to which budgets apply: `--at`, with the names of the axis flags."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_place_is_named_as_by_the_flags_and_found_by_the_fields_of_a_case(
         ("seq=", "not AXIS=VALUE"),
     ],
 )
-def test_what_names_no_single_place_is_refused_and_not_a_place_without_cases(text: str, words: str) -> None:
+def test_a_text_that_names_no_single_place_is_refused(text: str, words: str) -> None:
     with pytest.raises(UsageError) as refused:
         gate.at([text])
     assert words in refused.value.message

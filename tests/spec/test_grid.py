@@ -1,4 +1,4 @@
-"""The sweep grammar: what it accepts, what it refuses and how, and cases that are each measured once."""
+"""The grammar of numeric axes: what it accepts and refuses, and the expansion into distinct cases."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_any_text(text: str, axis: grid.Axis) -> None:
     high=st.integers(1, MAX_VALUE),
     step=st.one_of(st.integers(1, MAX_VALUE).map("+{}".format), st.integers(2, 50).map("x{}".format)),
 )
-def test_a_range_holds_both_ends_and_nothing_outside(low: int, high: int, step: str) -> None:
+def test_a_range_contains_both_ends_and_nothing_outside(low: int, high: int, step: str) -> None:
     low, high = sorted((low, high))
     assume((high - low) / int(step[1:]) < MAX_VALUES or step[0] == "x")
     values = parse_axis(f"{low}..{high}:{step}", SEQ_LEN)

@@ -62,7 +62,7 @@ def test_a_mistake_names_file_line_key_and_remedy(old: str, new: str, line: int,
     assert words in text
 
 
-def test_a_duplicate_key_and_broken_toml_are_told_with_their_line() -> None:
+def test_a_duplicate_key_and_broken_toml_are_reported_with_their_line() -> None:
     for text in (GOOD.replace("ratio = 8", "ratio = 8\nratio = 4"), GOOD.replace("[settings]", "[settings")):
         with pytest.raises(UsageError, match="line"):
             suites.parse(text, "mine.toml")
@@ -83,13 +83,13 @@ def test_any_text_is_a_suite_or_a_usage_error(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", suites.shipped())
-def test_every_shipped_suite_loads_and_says_what_it_is_for(name: str) -> None:
+def test_every_shipped_suite_loads_and_has_a_description(name: str) -> None:
     loaded = suites.load(name)
     assert loaded.name == name
     assert loaded.description
 
 
-def test_the_noise_is_measured_under_the_conditions_of_the_gate_that_it_is_for() -> None:
+def test_noise_is_measured_under_the_conditions_of_its_check() -> None:
     assert suites.load("noise").settings.env == suites.load("ci").settings.env != {}
 
 
@@ -110,7 +110,7 @@ def test_an_unknown_suite_names_the_nearest_and_a_missing_file_its_path(tmp_path
         ("device", ("dctbench list devices",)),
     ],
 )
-def test_an_axis_without_a_value_is_told_what_there_is(axis: str, known: tuple[str, ...]) -> None:
+def test_an_axis_without_a_value_gets_a_hint_of_known_values(axis: str, known: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="no value given") as error:
         axes.words(axis, [" , "])
     assert all(name in str(error.value.hint) for name in known)
@@ -124,7 +124,7 @@ def test_a_path_with_control_characters_is_refused_in_one_line(name: str) -> Non
     assert refused.value.message.isprintable()
 
 
-def test_a_mistake_in_a_file_of_such_a_name_is_told_in_one_line() -> None:
+def test_a_mistake_in_a_file_of_such_a_name_is_reported_in_one_line() -> None:
     with pytest.raises(UsageError) as refused:
         suites.parse("[axes]\nimpl = 1\nseq = 64", "odd\n\x1ename.toml")
     assert refused.value.message.startswith("suite odd name.toml, line 2: ")

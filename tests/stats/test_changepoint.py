@@ -1,4 +1,4 @@
-"""Changes of level: planted ones are found where they were planted, noise shows as few as is said, outliers none."""
+"""Changes of level: planted ones are found in place, noise shows as few as stated, and outliers show none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_shift_well_above_the_noise_is_found_where_it_was_planted(data: st.Dat
     count = data.draw(st.integers(20, 200))
     place = data.draw(st.integers(count // 3, count - count // 3))
     size = data.draw(st.floats(12, 1e6)) * data.draw(st.sampled_from([1, -1]))
-    # Bounded noise, twelve times as narrow as the least shift: no other place fits as well.
+    # The noise is bounded and twelve times narrower than the least shift, so no other position fits as well.
     values = np.random.default_rng(seed).uniform(-0.5, 0.5, count)
     values[place:] += size
     assert place in level_starts(list(values))
@@ -56,8 +56,9 @@ def test_any_series_has_its_levels_inside_and_long_enough(values: list[float]) -
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_of_two_hundred_series_of_pure_noise_at_most_ten_show_a_change(noise: str) -> None:
-    """Over 2,000 or 3,000 series of each kind and length from 10 to 100 the rate was 0.5 to 1.7%, and Binomial(200,
-    0.017) exceeds 10 less than once in 1,000 times; the seed is fixed.
+    """The rate was 0.5 to 1.7% over 2,000 or 3,000 series of each kind and length from 10 to 100.
+
+    Binomial(200, 0.017) exceeds 10 less than once in 1,000 times, and the seed is fixed.
     """
     rng = np.random.default_rng(20260102)
     for count in (10, 20, 50, 100):
@@ -76,7 +77,7 @@ def test_a_bump_in_the_middle_is_found_on_both_sides(data: st.DataObject, seed: 
     assert {start, start + width} <= set(level_starts(list(values)))
 
 
-def test_under_ten_values_nothing_is_claimed_and_with_ten_a_clear_half_is() -> None:
+def test_ten_values_are_the_fewest_that_show_a_change() -> None:
     step = [1.0, 1.1, 1.2, 1.05, 1.15, 9.0, 9.1, 9.2, 9.05, 9.15]
     assert level_starts(step) == [5]
     assert level_starts(step[1:]) == []
@@ -92,7 +93,7 @@ def test_outliers_and_equal_values_make_no_level(height: float) -> None:
     assert level_starts([2.5] * 40) == []
 
 
-def test_without_the_extra_the_sentence_names_it_and_short_series_do_not_need_it() -> None:
+def test_without_the_extra_the_error_names_it_and_short_series_do_not_need_it() -> None:
     code = """
 import sys
 sys.modules["ruptures"] = None  # as where it is not installed

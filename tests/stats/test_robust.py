@@ -43,7 +43,7 @@ def test_under_six_samples_the_interval_is_everything_there_is() -> None:
 
 
 @given(SAMPLES)
-def test_the_interval_holds_its_median(samples: list[float]) -> None:
+def test_the_interval_contains_its_median(samples: list[float]) -> None:
     interval = robust.median_interval(samples)
     assert interval.value == pytest.approx(float(np.median(samples)))
     assert interval.low <= interval.value <= interval.high
@@ -81,7 +81,7 @@ def test_a_trend_is_in_standard_deviations_over_all_orders(groups: list[list[flo
 
 @pytest.mark.parametrize("call", [lambda: robust.quantile([], 0.5), lambda: robust.quantile([1.0], 2),
                                   lambda: robust.median_interval([])])  # fmt: skip
-def test_nonsense_raises(call: object) -> None:
+def test_invalid_arguments_raise(call: object) -> None:
     with pytest.raises(ValueError, match="needs"):
         call()  # type: ignore[operator]
 
@@ -111,6 +111,6 @@ def test_a_bound_on_p99_takes_299_samples() -> None:
 
 @pytest.mark.parametrize("call", [lambda: robust.log_mean_interval([1.0]), lambda: robust.student_t_quantile(0),
                                   lambda: robust.log_mean_interval([1.0, 0.0])])  # fmt: skip
-def test_intervals_of_nothing_raise(call: object) -> None:
+def test_intervals_of_no_samples_raise(call: object) -> None:
     with pytest.raises(ValueError, match="at least"):
         call()  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Evidence: expected values by enumeration of all signs and orders, and by SciPy."""
+"""The sequential tests against enumerations of all signs and orders, and against SciPy."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ changes = st.lists(st.floats(-2, 2, allow_subnormal=False), min_size=1, max_size
 
 @given(changes, st.floats(0.01, 1))
 @settings(max_examples=40)
-def test_stopping_at_will_alarms_at_most_as_often_as_the_level_when_every_sign_could_be_the_other(sizes, tolerance):
-    # Under "same code" all 2^n signs are equally likely; one who looks after every pair stops at the first p <= level.
+def test_stopping_at_will_alarms_at_most_as_often_as_the_level_under_random_signs(sizes, tolerance):
+    # For equal code all 2^n signs are equally likely. Looking after every pair stops at the first p <= level.
     level = 0.05
     alarms = 0
     for signs in itertools.product((1, -1), repeat=len(sizes)):
@@ -27,7 +27,7 @@ def test_stopping_at_will_alarms_at_most_as_often_as_the_level_when_every_sign_c
     assert alarms <= level * 2 ** len(sizes)
 
 
-def test_eight_pairs_far_beyond_the_tolerance_say_nearly_what_a_sign_test_says():
+def test_eight_pairs_far_beyond_the_tolerance_give_nearly_the_p_value_of_a_sign_test():
     assert paired_p([0.4] * 8, 0.1) == pytest.approx(1 / 1.95**8, rel=0.01)
     assert paired_p([0.4] * 5, 0.1) > 1 / 2**5
     assert least_paired_p(8) == pytest.approx(paired_p([9.0] * 8, 0.1))
@@ -39,12 +39,12 @@ def test_no_single_pair_counts_for_more_than_a_factor_of_two():
 
 
 @pytest.mark.parametrize("cases", [1, 10, 12])
-def test_one_pair_far_the_other_way_is_made_up_for_within_a_usual_gate(cases):
+def test_one_pair_far_in_the_other_direction_is_compensated_within_a_usual_check(cases):
     one_in_fifteen = [-2.0] + [math.log(1.4)] * 14
     assert paired_p(one_in_fifteen, 0.1) <= 0.05 / cases
 
 
-def test_changes_the_other_way_are_no_evidence():
+def test_changes_in_the_other_direction_are_no_evidence():
     assert paired_p([-0.3] * 10, 0.1) == 1.0
     assert paired_p([], 0.1) == 1.0
 
@@ -67,7 +67,7 @@ def test_a_tie_of_both_sides_is_no_evidence():
 
 @given(st.lists(st.floats(0, 1), max_size=6), st.floats(0.001, 0.2))
 def test_holm_is_the_closure_of_bonferroni(p_values, alpha):
-    # A claim holds when Bonferroni rejects every set of null hypotheses that contains its own.
+    # A claim holds if Bonferroni rejects every set of null hypotheses that contains its own.
     everyone = range(len(p_values))
     for i, held in enumerate(holm(p_values, alpha)):
         sets = (s for size in range(1, len(p_values) + 1) for s in itertools.combinations(everyone, size) if i in s)

@@ -1,4 +1,4 @@
-"""Chromium without a screen, driven by what a reader does, for tests and for measuring the page."""
+"""Headless Chromium, driven by a reader's actions, for tests and for measuring the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[webdriver.Chrome]:
-    """A browser that keeps its console and its network requests; skips a test where there is none."""
+    """Start a browser that records console and network requests; skip the test if there is no browser."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.skip("chromium and chromedriver are not installed")
@@ -31,7 +31,7 @@ def chromium(*arguments: str) -> Iterator[webdriver.Chrome]:
 
 
 def screen(browser: webdriver.Chrome, width: int, scheme: str = "light") -> None:
-    """A screen of so many pixels in width, for a reader who prefers light or dark."""
+    """Set the width of the screen in pixels and the preferred colour scheme."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     feature = {"name": "prefers-color-scheme", "value": scheme}
@@ -39,15 +39,17 @@ def screen(browser: webdriver.Chrome, width: int, scheme: str = "light") -> None
 
 
 def settled(browser: webdriver.Chrome, element: str) -> None:
-    """Bring an element into sight and wait until it is drawn as it should be now; a chart says so by the role of its
-    drawing, and by being busy when it has to be drawn again."""
+    """Scroll to an element and wait until it is drawn.
+
+    A chart is drawn when its drawing has a role, and it is busy while it must be drawn again.
+    """
     browser.execute_script("document.getElementById(arguments[0]).scrollIntoView()", element)
     drawn = f"#{element}:not([aria-busy]) svg[role=img], [data-note={element}]:not([hidden]), #{element} tbody"
     WebDriverWait(browser, 30).until(lambda b: b.find_elements(By.CSS_SELECTOR, drawn))
 
 
 def texts(browser: webdriver.Chrome, selector: str) -> list[str]:
-    """The texts, as they are seen, of what a selector finds, all of one moment: the page may redraw between calls."""
+    """Return the visible texts of all matches of a selector at one moment, since the page may redraw between calls."""
     read = """return [...document.querySelectorAll(arguments[0])].map(found =>
         found.checkVisibility() ? (found.innerText ?? found.textContent).trim() : "");"""
     found: list[str] = browser.execute_script(read, selector)

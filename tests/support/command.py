@@ -1,4 +1,4 @@
-"""What a test says about the command that it has run, and the sweep that it runs when it needs any."""
+"""The result of a command, and a small run for tests that need one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Done:
 
 
 Cli = Callable[..., Done]
-"""Runs the real command in a folder of its own: the fixture `cli`."""
+"""Runs the real command in a folder of its own, as the fixture `cli`."""
 TINY = ("--seq", "64,128", "--heads", "2", "--head-dim", "8", "--rounds", "2")
-"""A sweep whose cases take milliseconds."""
+"""A run whose cases take milliseconds."""
 FIGURES = "figures"
-"""The property in which a test records what it has counted, for the end of the log."""
+"""The property in which a test records its counts, which are printed at the end of the log."""

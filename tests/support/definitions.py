@@ -1,7 +1,7 @@
-"""What the tests write their definitions with: plain float64 NumPy, drawn shapes, and nothing of dctbench.
+"""Tools for definitions in tests: plain float64 NumPy and random shapes, without code of dctbench.
 
-A definition takes one sequence, one head at a time, and loops where the paper's formula has an index. `attended`
-turns it into a layer's output, so that each test states its formula and nothing else.
+A definition handles one head of one sequence and loops over the indices of the paper's formula. `attended` turns it
+into the output of a layer, so a test consists only of its formula.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ drawn = settings(max_examples=25, deadline=None, derandomize=True)
 
 @dataclass(frozen=True)
 class Shape:
-    """A drawn case. `real_tokens` is None for a call without a mask, else how many of each row are real."""
+    """A random case. `real_tokens` is the number of real tokens in each row, or None for a call without a mask."""
 
     seq_len: int
     heads: int
@@ -48,7 +48,7 @@ class Shape:
         return scale * torch.randn(self.batch, self.seq_len, self.dim, generator=generator, dtype=torch.float64)
 
     def mask(self) -> Tensor | None:
-        """Real tokens scattered, not only leading: a mask is a mask."""
+        """Return a mask with real tokens at random positions, not only leading ones."""
         if self.real_tokens is None:
             return None
         generator = torch.Generator().manual_seed(self.seed)
@@ -77,14 +77,14 @@ def array(tensor: Tensor | None) -> Array:
 
 
 def projected(layer: nn.Module, name: str, x: Array) -> Array:
-    """x W^T + b by the layer's own numbers."""
+    """Return x W^T + b with the parameters of the layer."""
     linear = getattr(layer, name)
     out: Array = x @ array(linear.weight).T
     return out if linear.bias is None else out + array(linear.bias)
 
 
 def softmax(scores: Array) -> Array:
-    """Over the last axis; a row of -inf gives zeros."""
+    """Softmax over the last axis; a row of -inf gives zeros."""
     top = np.max(scores, axis=-1, keepdims=True)
     weights: Array = np.exp(scores - np.where(np.isfinite(top), top, 0.0))
     total = weights.sum(axis=-1, keepdims=True)
@@ -92,9 +92,9 @@ def softmax(scores: Array) -> Array:
 
 
 def attended(layer: nn.Module, x: Tensor, mask: Tensor | None, head: Head, *, shared: bool = False) -> Array:
-    """The layer's output by definition: projections, `head` on every head of every sequence, output projection.
+    """Return the output of the layer by definition: projections, `head` on each head and sequence, output projection.
 
-    `shared` takes the queries for keys too.
+    With `shared` the queries are also the keys.
     """
     rows = array(x)
     real = np.ones(rows.shape[:2], dtype=bool) if mask is None else mask.numpy()
@@ -113,7 +113,7 @@ def attended(layer: nn.Module, x: Tensor, mask: Tensor | None, head: Head, *, sh
 def assert_real_rows_close(
     got: Tensor, expected: Array, mask: Tensor | None, atol: float = 1e-10, rtol: float = 1e-10
 ) -> None:
-    """Equal wherever a token is real; padded rows hold no promise, but must be finite."""
+    """Assert that rows of real tokens are equal; padded rows are unspecified but must be finite."""
     assert torch.isfinite(got).all()
     rows = np.ones(expected.shape[:2], dtype=bool) if mask is None else mask.numpy()
     np.testing.assert_allclose(array(got)[rows], expected[rows], atol=atol, rtol=rtol)

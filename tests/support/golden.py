@@ -17,7 +17,7 @@ PROJECTIONS = {"fc_q": "q_proj", "fc_k": "k_proj", "fc_v": "v_proj", "fc_o": "ou
 
 @dataclass(frozen=True)
 class Golden:
-    """One file: `meta` as the authors' layer was configured, `parameters` under their own names."""
+    """One file: `meta` is the configuration of the authors' layer, `parameters` have the authors' names."""
 
     name: str
     meta: dict[str, Any]
@@ -27,7 +27,7 @@ class Golden:
     parameters: dict[str, Tensor]
 
     def load_projections(self, layer: nn.Module) -> None:
-        """Copy the four projections into a layer of ours."""
+        """Copy the four projections into one of our layers."""
         own = dict(layer.named_parameters())
         with torch.no_grad():
             for theirs, ours in PROJECTIONS.items():
@@ -36,7 +36,7 @@ class Golden:
 
 
 def load(prefix: str) -> list[Golden]:
-    """Every golden file whose name starts with `prefix`; none is an error, so that no test passes on nothing."""
+    """Return every golden file whose name starts with `prefix`. To find none is an error."""
     found = []
     for path in sorted(GOLDEN.glob(f"{prefix}*.npz")):
         with np.load(path) as data:

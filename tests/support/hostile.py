@@ -1,4 +1,4 @@
-"""Implementations that misbehave, each in one way, as users' own code one day will."""
+"""Implementations that each misbehave in one way, as users' own code may."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class Good(nn.Module):
-    """Behaves: a layer of one's own with the promised constructor."""
+    """Behaves: a user's own layer with the required constructor."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class KillsItself(Good):
 
 
 class HangsInC(Good):
-    """Sleeps in C while it holds the interpreter's lock, so that no Python signal handler ever runs."""
+    """Sleeps in C while it holds the interpreter lock, so that no Python signal handler runs."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         ctypes.PyDLL(None).sleep(600)
@@ -78,7 +78,7 @@ class LeavesAChild(Good):
 
 
 class ForksAndDies(Good):
-    """The child that it leaves behind holds the answer's pipe open."""
+    """Leaves a child behind that keeps the channel of the answer open."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         if os.fork() == 0:
@@ -134,7 +134,7 @@ class LeavesRowsUnwritten(Good):
 
 
 class TiresAfterAWhile(Good):
-    """Right at first; once it has been called a few times it gives back what it gave then."""
+    """Is correct at first, and returns an old output after a few calls."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads)
@@ -149,7 +149,7 @@ class TiresAfterAWhile(Good):
 
 
 class StopsTheClock(Good):
-    """Puts a clock that stands still in the place of every one that it can find."""
+    """Replaces every clock that it can find by one that stands still."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads)
@@ -169,7 +169,7 @@ class LoopsInPython(Good):
 
 
 class StopsItself(Good):
-    """Stands still under a signal that no process can catch."""
+    """Stops itself by a signal that no process can catch."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -177,7 +177,7 @@ class StopsItself(Good):
 
 
 class LeavesOrphans(Good):
-    """Behaves, and leaves two processes in sessions of their own, which no process group leads to."""
+    """Behaves, and leaves two processes in sessions of their own, outside its process group."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads)
@@ -195,7 +195,7 @@ class LeavesOrphans(Good):
 
 
 def hang() -> None:
-    """Tell, by a file in the folder where the command runs, that the worst is done; then sleep."""
+    """Create a file in the current folder as a sign that the damage is done, then sleep."""
     with open("reached", "w", encoding="ascii"):
         time.sleep(600)
 
@@ -208,7 +208,7 @@ class LeavesOrphansAndHangs(LeavesOrphans):
 
 
 class StopsItsParent(Good):
-    """The process that forked it can then tell nobody how it ended."""
+    """Kills the process that forked it, which then cannot report its end."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         os.kill(os.getppid(), signal.SIGSTOP)
@@ -223,7 +223,7 @@ class StopsItsParentAndHangs(Good):
 
 
 class KillsItsParent(Good):
-    """And leaves a process that does not die with either."""
+    """Does the same and leaves a process that survives both."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         if os.fork() == 0:
@@ -235,7 +235,7 @@ class KillsItsParent(Good):
 
 
 class ForksUnguarded(Good):
-    """Goes on as two processes, each of which takes itself for the case."""
+    """Forks, and both processes continue as the case."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads)
@@ -287,7 +287,7 @@ class DiesWhenDescribed(Good, metaclass=_DiesWhenAsked):
 
 
 def _channel() -> int:
-    """The descriptor over which a case answers: the first socket it has."""
+    """Return the descriptor of the answer's channel, the first socket of the process."""
     for descriptor in range(3, 64):
         try:
             if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
@@ -298,7 +298,7 @@ def _channel() -> int:
 
 
 class Answers(Good):
-    """Writes an answer of its own, then lies still."""
+    """Writes an answer of its own, then sleeps."""
 
     ANSWER = b""
 
@@ -325,7 +325,7 @@ class AnswersNoise(Answers):
 
 
 class HangsUp(Good):
-    """Shuts the channel of its answer, and goes on."""
+    """Closes the channel of its answer and continues."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         os.close(_channel())
@@ -344,7 +344,7 @@ class Compiler(Good):
 
 
 class Surroundings(Good):
-    """Fails with what it finds around it: everything that another implementation may have changed."""
+    """Fails with a message about everything that another implementation may have changed."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         found = (
@@ -364,7 +364,7 @@ class Surroundings(Good):
 
 
 class ChangesItsSurroundings(Good):
-    """Leaves every global that it can reach changed."""
+    """Changes every global state that it can reach."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads)
@@ -382,7 +382,7 @@ class ChangesItsSurroundings(Good):
 
 
 class TellsItsTimes(Good):
-    """Writes when each of its calls began and ended, and in which process, to the file that TELLS_ITS_TIMES names."""
+    """Writes start, end and process of each call to the file named by TELLS_ITS_TIMES."""
 
     def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
         began = time.monotonic()
@@ -393,7 +393,7 @@ class TellsItsTimes(Good):
 
 
 class TakesItsTime(Good):
-    """No worse than slow."""
+    """Is slow, but correct."""
 
     def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
         time.sleep(0.25)

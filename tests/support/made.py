@@ -34,7 +34,7 @@ def result(
     values: dict[str, tuple[str, float]] | None = None,
     **case: Any,
 ) -> Result:
-    """A result with those latencies (one float stands for 20 equal samples); `values` as name -> (unit, value)."""
+    """Return a result with these latencies (one float means 20 equal samples); `values` are name -> (unit, value)."""
     samples = () if seconds is None else (seconds,) * 20 if isinstance(seconds, float) else tuple(seconds)
     measurements = [Measurement("latency", "s", samples)] if samples else []
     measurements += [Measurement(name, unit, (value,)) for name, (unit, value) in (values or {}).items()]

@@ -1,4 +1,4 @@
-"""NVML's functions over made-up GPUs, for what can be tested of them without one."""
+"""NVML's functions for fake GPUs, for tests without a GPU."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from dctbench.machine import nvml as gpus
 
 
 class NvmlError(Exception):
-    """What NVML raises, for a meter that a GPU does not have too."""
+    """The error of NVML, raised also for a sensor that the GPU does not have."""
 
 
 @dataclass
 class FakeNvml:
-    """`count` equal GPUs, with `parts` of the first as MIG has them. Clocks in MHz, energy in millijoules, as NVML
-    tells them; None for what is not told, and nothing at all of a GPU that is `lost`.
+    """`count` equal GPUs, the first with `parts` MIG instances. A GPU that is `lost` reports nothing.
+
+    Clocks are in MHz and energy is in millijoules, as in NVML; None means that a value is not reported.
     """
 
     count: int = 1
@@ -98,6 +99,6 @@ class FakeNvml:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, nvml: FakeNvml, torch: str = "2.13.0") -> None:
-    """Put it in NVML's place, beside an installed torch of that version."""
+    """Replace NVML by the fake, with an installed torch of that version."""
     monkeypatch.setattr(gpus, "load", lambda: nvml)
     monkeypatch.setattr(gpus.metadata, "version", lambda name: torch)

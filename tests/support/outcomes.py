@@ -1,4 +1,4 @@
-"""Comparisons made by hand, for tests of how they are shown; judged by the real rules."""
+"""Comparisons of results made by hand, judged by the real rules, for tests of their presentation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def outcome(
     informs: bool = False,
     **runs: Any,
 ) -> Outcome:
-    """An outcome of those verdicts."""
+    """Return an outcome with these verdicts."""
     judgement = Judgement(verdicts, drift={"sdpa": 1.0, "none": 1.0} if drift is None else drift)
     base, head = runs.get("base", BASE), runs.get("head", HEAD)
     return Outcome(base, head, judgement, Rules(), tuple(differences), exit_code, informs)
 
 
 def judged(base: Sequence[Result], head: Sequence[Result], rules: Rules | None = None, **comparison: Any) -> Outcome:
-    """The outcome of those results; every case of head but the references is judged."""
+    """Return the outcome of these results. Every case of head except the references is judged."""
     rules = rules or Rules()
     sides = [{s.case: s for s in analysis.summarise(results)} for results in (base, head)]
     cases = {case: case for case in sides[1] if case.implementation not in ("sdpa", "none")}
@@ -43,7 +43,7 @@ def judged(base: Sequence[Result], head: Sequence[Result], rules: Rules | None =
 def in_rounds(
     name: str, seconds: Sequence[float], seq_len: int = 1024, *, confirmed: bool = False, **kwargs: Any
 ) -> list[Result]:
-    """A case with one median per round; `confirmed` adds the same again as fresh rounds."""
+    """Return a case with one median per round; `confirmed` adds the same medians as further rounds."""
     starts = (1, CONFIRMING + 1) if confirmed else (1,)
     return [
         result(name, seq_len, took, round=number, **kwargs)

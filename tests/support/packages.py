@@ -1,4 +1,4 @@
-"""Packages as pip would install them, made in a folder: a module and its entry points."""
+"""Create packages in a folder, as pip would install them: a module and its entry points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def install(folder: Path, package: str, module: str, source: str, **entry_points: str) -> None:
-    """Put a package into a folder that is on the path; `entry_points` by table, as `name = module:Class`."""
+    """Create a package in a folder that is on the path; `entry_points` by table, as `name = module:Class`."""
     (folder / f"{module}.py").write_text(source, encoding="utf-8")
     info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
     info.mkdir()

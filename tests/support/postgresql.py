@@ -1,4 +1,4 @@
-"""A real PostgreSQL server on loopback, for tests: started, stopped, cut and frozen as a server may be."""
+"""A real PostgreSQL server on loopback for tests, which can be started, stopped and frozen."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-PASSWORD = "s3cret/pass:word"  # what must never be seen
+PASSWORD = "s3cret/pass:word"  # must never be shown
 _QUOTED = "s3cret%2Fpass%3Aword"
 
 
 def programs() -> Path:
-    """The folder of initdb and pg_ctl; skips where PostgreSQL is not installed."""
+    """Return the folder of initdb and pg_ctl; skip the test if PostgreSQL is not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -43,7 +43,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """With its password."""
+        """The URL with its password."""
         return self.url_of("bench")
 
     def url_of(self, database: str) -> str:
@@ -52,17 +52,17 @@ class Server:
 
     @property
     def shown(self) -> str:
-        """As it may be shown."""
+        """The URL as it may be shown."""
         return f"postgresql+psycopg://bench:***@127.0.0.1:{self.port}/bench"
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
         self._run(str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), "-l", str(self.folder / "log"),
                   "-o", options, "-w", "-t", "60", "start")  # fmt: skip
 
     def stop(self) -> None:
-        """Stop it at once, cutting every connection."""
+        """Stop the server at once and cut all connections."""
         self._run(str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
 
     def freeze(self) -> None:
@@ -71,12 +71,12 @@ class Server:
             os.kill(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on."""
+        """Continue to answer."""
         for pid in self._pids():
             os.kill(pid, signal.SIGCONT)
 
     def query(self, sql: str, database: str = "bench") -> list[tuple[object, ...]]:
-        """Rows of a statement, in a transaction of its own."""
+        """Return the rows of a statement, in a transaction of its own."""
         import psycopg
 
         with psycopg.connect(host="127.0.0.1", port=self.port, user="bench", password=PASSWORD, dbname=database,
@@ -98,12 +98,12 @@ class Server:
         return path
 
     def _run(self, *command: str) -> None:
-        # initdb refuses root; the package's own user may do it.
+        # initdb refuses to run as root, so the user of the package runs it.
         prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if prefix:
             shutil.chown(self.folder, "postgres")
         log = self.folder / "setup.log"
-        with log.open("ab") as output:  # not a pipe: the server would hold it open
+        with log.open("ab") as output:  # not a pipe, which the server would keep open
             done = subprocess.run([*prefix, *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL,
                                   cwd=self.folder, timeout=120, check=False)  # fmt: skip
         assert done.returncode == 0, log.read_text()
@@ -111,7 +111,7 @@ class Server:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Server]:
-    """A server in an empty folder that its user can reach, ended with everything it started."""
+    """Run a server in an empty folder that its user can access, and end it with all its processes."""
     server = Server(folder)
     try:
         yield server

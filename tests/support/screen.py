@@ -1,4 +1,4 @@
-"""The real command on a real terminal: a pseudo-terminal whose screen is drawn by pyte."""
+"""The real command on a pseudo-terminal whose screen is drawn by pyte."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HISTORY = 10_000
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command left on the terminal: every line, from the first one that scrolled away on.
+    """The terminal after a command: every line, including those that scrolled off the screen.
 
     Attributes:
-        code: its exit code.
-        lines: without trailing blanks.
-        drawn: what the line of the cursor held, in order, whether or not it stayed.
-        cursor: whether the cursor can be seen.
+        code: the exit code of the command.
+        lines: the lines without trailing blanks.
+        drawn: the contents of the cursor's line over time, whether or not they stayed.
+        cursor: whether the cursor is visible.
     """
 
     code: int
@@ -53,13 +53,13 @@ def on_terminal(
     """Run `dctbench` with the three standard streams on one terminal.
 
     Args:
-        arguments: of the command.
-        folder: in which it runs.
+        arguments: the arguments of the command.
+        folder: the folder in which it runs.
         environ: its environment.
         columns: the width of the terminal.
-        term: what kind of terminal it says that it is.
-        out: a file in the place of standard output.
-        watch: called with all that is on the screen, whenever that changes, and the process group of the command.
+        term: the type of the terminal, for TERM.
+        out: a file to use as standard output.
+        watch: called with the text on the screen whenever it changes, and the process group of the command.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
@@ -80,11 +80,11 @@ def on_terminal(
     while True:
         try:
             chunk = os.read(ours, 65536)
-        except OSError:  # EIO: the last one who had it open is gone
+        except OSError:  # EIO: no process has the terminal open any more
             break
         if not chunk:
             break
-        for piece in re.split(rb"(?=\r)", chunk):  # what is drawn and wiped out in one go counts, too
+        for piece in re.split(rb"(?=\r)", chunk):  # text that is drawn and erased in one write counts too
             stream.feed(piece)
             line = screen.display[screen.cursor.y].rstrip()
             if line and drawn[-1:] != [line]:

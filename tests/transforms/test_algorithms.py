@@ -1,4 +1,4 @@
-"""Every algorithm against scipy's float64 DCT and against the identities that make it the transform."""
+"""Every algorithm against scipy's float64 DCT and the identities of the transform."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Make = Callable[..., TruncatedDct]
 
 
 def slots(seq_len: int, n_kept: int, **options: object) -> BlockSlotsDct:
-    """Two stages with the largest divisor up to 64 as block."""
+    """Return the two-stage transform with the largest divisor up to 64 as block length."""
     block = max(b for b in range(1, min(64, seq_len) + 1) if seq_len % b == 0)
     return BlockSlotsDct(seq_len, n_kept, block=block, **options)  # type: ignore[arg-type]
 
 
 def gemm(seq_len: int, n_kept: int, **options: object) -> BlockGemmDct:
-    """One stage with a block that rarely divides the length."""
+    """Return the one-stage transform with a block length that rarely divides the length."""
     return BlockGemmDct(seq_len, n_kept, block=min(48, seq_len), **options)  # type: ignore[arg-type]
 
 
@@ -39,19 +39,19 @@ def normal(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Te
 
 
 def exact_dct(x: Tensor, n_kept: int) -> Tensor:
-    """The first coefficients by scipy, in float64."""
+    """Return the first coefficients by scipy, in float64."""
     return torch.from_numpy(scipy.fft.dct(x.double().numpy(), type=2, norm="ortho", axis=-2)[..., :n_kept, :])
 
 
 def exact_inverse(z: Tensor, seq_len: int) -> Tensor:
-    """The inverse of zero-padded coefficients by scipy, in float64."""
+    """Return the inverse of zero-padded coefficients by scipy, in float64."""
     padded = np.zeros((*z.shape[:-2], seq_len, z.shape[-1]))
     padded[..., : z.shape[-2], :] = z.double().numpy()
     return torch.from_numpy(scipy.fft.idct(padded, type=2, norm="ortho", axis=-2))
 
 
 def errors(transform: TruncatedDct, batch: int = 1, columns: int = 5) -> tuple[float, float]:
-    """Largest error of the forward and of the inverse transform on N(0, 1)."""
+    """Return the largest error of the forward and of the inverse transform on N(0, 1)."""
     dtype = transform.like.dtype
     x = normal(batch, transform.seq_len, columns, dtype=dtype)
     z = normal(batch, transform.n_kept, columns, dtype=dtype, seed=1)
@@ -87,7 +87,7 @@ def test_equals_scipy(make: Make, seq_len: int, n_kept: int, dtype: torch.dtype,
 
 @every
 @pytest.mark.parametrize(("seq_len", "n_kept"), [(16_384, 256), (65_536, 128)])
-def test_equals_scipy_at_great_length(make: Make, seq_len: int, n_kept: int) -> None:
+def test_equals_scipy_at_long_lengths(make: Make, seq_len: int, n_kept: int) -> None:
     assert max(errors(make(seq_len, n_kept), columns=16)) <= 5e-6
 
 
@@ -98,7 +98,7 @@ def test_two_stages_equal_scipy_where_they_are_used(seq_len: int, n_kept: int, b
 
 @pytest.mark.parametrize(("dtype", "allowed"), [(torch.bfloat16, 1e-2), (torch.float16, 2e-3)], ids=str)
 @every
-def test_short_dtypes_are_as_near_as_their_rounding(make: Make, dtype: torch.dtype, allowed: float) -> None:
+def test_half_precision_is_as_accurate_as_its_rounding(make: Make, dtype: torch.dtype, allowed: float) -> None:
     transform = make(512, 64, dtype=dtype)
     x, z = normal(2, 512, 16, dtype=dtype), normal(2, 64, 16, dtype=dtype)
     for y, exact in ((transform(x), exact_dct(x, 64)), (transform.inverse(z), exact_inverse(z, 512))):
@@ -128,7 +128,7 @@ def test_two_stages_are_right_for_every_block(data: st.DataObject, blocks: int, 
     assert max(errors(transform, columns=2)) <= 1e-11
 
 
-# Order
+# Order of the rows
 
 
 @every
@@ -142,7 +142,7 @@ def test_rows_in_their_own_order_are_the_same_rows_with_dc_first(make: Make, seq
     torch.testing.assert_close(transform.inverse(own, ordered=False), transform.inverse(natural))
 
 
-# As a part of a network
+# In a network
 
 
 @every
@@ -177,7 +177,7 @@ def test_views_are_transformed_like_their_copies(make: Make) -> None:
 def test_tables_follow_the_module_and_stay_out_of_its_state(make: Make) -> None:
     transform = make(200, 25)
     assert not transform.state_dict()
-    assert max(errors(copy.deepcopy(transform).double(), columns=3)) <= 1e-11  # rebuilt, not rounded
+    assert max(errors(copy.deepcopy(transform).double(), columns=3)) <= 1e-11  # rebuilt, not converted
     assert max(errors(make(200, 25, device="meta").to_empty(device="cpu"), columns=3)) <= 5e-6
     assert transform.table_bytes == sum(table.nbytes for table in transform.buffers())
 

@@ -1,4 +1,4 @@
-"""The planner: the same choice every time, tables within bounds, and a choice that can be read and forced."""
+"""The planner: deterministic choices, bounded tables, and choices that can be read and requested by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_choice_is_the_same_every_time_and_its_name_forces_it(seq_len: int, 
     ("seq_len", "n_kept", "algorithm"),
     [(64, 16, "basis"), (1024, 128, "block"), (8192, 1024, "block"), (4093, 512, "block"), (16_384, 16_384, "rfft")],
 )
-def test_each_algorithm_is_chosen_where_it_won(seq_len: int, n_kept: int, algorithm: str) -> None:
+def test_each_algorithm_is_chosen_where_it_was_the_fastest(seq_len: int, n_kept: int, algorithm: str) -> None:
     transform = make_dct(seq_len, n_kept, 512)
     assert transform.algorithm == algorithm
     assert transform.plan == str(plan_dct(seq_len, n_kept, 512))
@@ -76,7 +76,7 @@ def test_a_basis_beyond_the_bound_is_made_only_when_forced() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["fft", "block:100:slots", "block:2000", "block:0", "block:64:basis", "Basis", ""])
-def test_a_transform_that_does_not_exist_is_a_mistake_of_use(wrong: str) -> None:
+def test_a_transform_that_does_not_exist_is_a_usage_error(wrong: str) -> None:
     with pytest.raises(UsageError, match="no transform"):
         plan_dct(1024, 128, 512, transform=wrong)
 

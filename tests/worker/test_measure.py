@@ -1,4 +1,4 @@
-"""One whole case in this process: what the device is asked, what is stored, and what is absent with its reason."""
+"""A whole case in this process: the calls to the device, what is stored, and what is absent with a reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_leas
 
 
 def device(**replaced: Any) -> Any:
-    """The processor with some of its functions replaced."""
+    """Return the CPU device with some of its functions replaced."""
     return SimpleNamespace(**{**vars(cpu), **replaced})
 
 
@@ -39,7 +39,7 @@ def value(answer: JSON, metric: str) -> float | None:
     return found[0] if found else None
 
 
-def test_what_the_machine_cannot_tell_is_absent_with_the_reason_and_no_warning() -> None:
+def test_what_the_machine_cannot_measure_is_absent_with_the_reason_and_no_warning() -> None:
     def no_meter(name: str) -> object:
         raise UnavailableError("no meter")
 
@@ -50,7 +50,7 @@ def test_what_the_machine_cannot_tell_is_absent_with_the_reason_and_no_warning()
     assert [text for text in messages(answer) if not text.startswith("latency: ")] == []
 
 
-def test_a_pass_that_breaks_leaves_the_rest_whole_and_warns() -> None:
+def test_a_pass_that_fails_keeps_the_rest_and_warns() -> None:
     def breaks(name: str, call: object) -> int:
         raise ValueError("broken meter")
 
@@ -60,14 +60,14 @@ def test_a_pass_that_breaks_leaves_the_rest_whole_and_warns() -> None:
     assert value(answer, "error.noise") is not None
 
 
-def test_a_figure_that_is_no_number_is_left_out_with_a_warning_that_names_it() -> None:
+def test_a_value_that_is_not_finite_is_omitted_with_a_warning_that_names_it() -> None:
     answer = measured(peak_tensor_bytes=lambda name, call: float("nan"))
     assert value(answer, "memory.tensor") is None
     assert value(answer, "flops") is not None
     assert "memory.tensor: not measured (memory.tensor came out as nan)" in messages(answer)
 
 
-def test_a_device_with_every_meter_fills_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_with_every_sensor_fills_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(energy, "measure", lambda call, synchronize, counter: energy.Energy(0.25, 60.0, 100))
     answer = measured(
         energy_counter=lambda name: SimpleNamespace(source="made up"),
@@ -105,7 +105,7 @@ def test_later_rounds_take_the_latency_and_what_belongs_to_the_process() -> None
 def test_the_state_of_the_cache_is_stored_and_a_cold_call_is_a_sample_of_its_own(cache: Any, stored: str) -> None:
     answer = serve.measure(CASE.to_json(), QUICK, None, cache=cache, timing_only=True)
     assert answer["details"]["cache"].startswith(stored)
-    if cache == "cold":  # warm, it depends on how long a call takes today
+    if cache == "cold":  # with a warm cache it depends on the time of a call
         assert answer["details"]["calls_per_sample"] == 1
 
 

@@ -1,4 +1,4 @@
-"""What is timed and counted: one step from a clean state, and the same plan on meta as on the device."""
+"""The timed and counted step: it starts from a clean state and has the same plan on meta and on the device."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_is_counted_for_a_gpu_is_planned_with_a_gpus_rates(seq_len: int, dt
 
 
 class Linear(nn.Module):
-    """One product, whose memory is known by arithmetic."""
+    """A single matrix product, whose memory is known by arithmetic."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, dtype: torch.dtype, device: str) -> None:
         super().__init__()

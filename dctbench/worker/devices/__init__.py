@@ -1,7 +1,7 @@
-"""The kinds of device behind one small interface: wait for it, time on it, ask its memory and meters, name its errors.
+"""The interface of a device: synchronize, time calls, read memory and energy, and recognise its errors.
 
-A device kind is one module with these functions and its one line in `dctbench.catalog`. Whoever measures knows only
-this interface, so that a new kind changes nothing else.
+To add a kind of device, write one module with these functions and add one line to `dctbench.catalog`. The measuring
+code knows only this interface, so nothing else changes.
 """
 
 from __future__ import annotations
@@ -14,100 +14,100 @@ from dctbench.model import NO_DETAILS, CaseWarning, ResultDetails
 
 Cache = Literal["warm", "cold"]
 Stopwatch = Callable[[Callable[[], object]], float]
-"""Seconds that the device takes for what one call of its argument asks of it, from an idle device to an idle device."""
+"""Calls its argument and returns the seconds of its work on the device, which is idle before and after."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a watch saw: warnings, and figures for the result's details."""
+    """What a watch observed: warnings, and values for the details of the result."""
 
     warnings: tuple[CaseWarning, ...] = ()
     details: ResultDetails = NO_DETAILS
 
 
 class Watch(Protocol):
-    """Looks at the device from its making on, while something is timed there."""
+    """Observes the device from the construction of the object on, while calls are timed."""
 
     def disturbed(self) -> str | None:
-        """Why a sample that ended just now should be taken again; None when nothing speaks against it."""
+        """Return why the last sample should be taken again, or None to keep it."""
 
     def conditions(self) -> Conditions:
-        """What it saw until now."""
+        """Return what was observed so far."""
 
 
 class EnergyCounter(Protocol):
-    """A meter that only ever counts up. `source` names it, `tick` is how often it moves, in seconds."""
+    """An energy meter that only increases. `source` is its name, `tick` the seconds between its updates."""
 
     source: str
     tick: float
 
     def joules(self) -> float:
-        """Joules since some moment in the past."""
+        """Return the joules since a fixed moment in the past."""
 
 
 class DeviceModule(Protocol):
-    """What a device's module offers; `name` is the device as the user wrote it, such as `cpu` or `cuda:0`."""
+    """The functions of a device module; `name` is the device as in a case, such as `cpu` or `cuda:0`."""
 
     SAMPLING: Mapping[str, float]
-    """The fields of `dctbench.worker.metrics.latency.Sampling` that differ on this kind of device."""
+    """The fields of `dctbench.worker.metrics.latency.Sampling` that differ from their defaults on this device."""
 
     CACHE: Cache
-    """What the caches hold when a timed call begins, unless the user says otherwise."""
+    """The state of the caches when a timed call begins, unless the user chooses another."""
 
     def unavailable(self, name: str) -> str | None:
-        """Why this process cannot use the device, in one sentence; None when it can."""
+        """Return why this process cannot use the device, in one sentence, or None if it can."""
 
     def use(self, name: str) -> None:
-        """Make it the device of this process."""
+        """Make it the current device of this process."""
 
     def synchronize(self, name: str) -> None:
-        """Wait until everything queued on the device is done."""
+        """Wait until all work queued on the device is done."""
 
     def stopwatch(self, name: str, cache: Cache) -> Stopwatch:
-        """Times calls on the device. `cold` empties its last-level cache before each, outside the timed part.
+        """Return a stopwatch. With `cold` it empties the last-level cache before each call, outside the timed part.
 
         Raises:
-            UnsupportedError: where the cache cannot be emptied.
+            UnsupportedError: if the cache cannot be emptied.
         """
 
     def swept_bytes(self, name: str) -> int:
-        """How much a `cold` stopwatch writes to empty the cache, in bytes."""
+        """Return the bytes that a `cold` stopwatch writes to empty the cache."""
 
     def watch(self, name: str, paired: bool = False) -> Watch:
-        """Looks out for whatever makes a timing on the device worthless.
+        """Start to watch for conditions that make timings on the device unreliable.
 
-        `paired` where another process of ours takes turns with this one: what that uses is no neighbour's.
+        With `paired` another process of this run takes turns with this one; its load does not count.
         """
 
     def memory_bytes(self, name: str) -> int:
-        """Memory that a process could get on the device now, in bytes."""
+        """Return the bytes that a process can allocate on the device now."""
 
     def peak_tensor_bytes(self, name: str, call: Callable[[], object]) -> int:
-        """The most bytes of tensors that `call` had alive at once above what was live before; never timed.
+        """Return the most bytes of tensors alive at once during `call`, above those alive before it. Not for timing.
 
         Raises:
-            UnsupportedError: where torch does not count them.
+            UnsupportedError: if torch does not count them on this device.
         """
 
     def process_bytes(self, name: str, call: Callable[[], object]) -> int:
-        """What the system, not torch, says that the process holds for `call`, in bytes; never timed.
+        """Return the bytes that the process needs for `call` according to the system, not torch. Not for timing.
 
         Raises:
-            UnsupportedError: where the system cannot tell, or not at this size.
+            UnsupportedError: if the system does not report them, or not at this size.
         """
 
     def energy_counter(self, name: str) -> EnergyCounter:
-        """The device's energy meter.
+        """Return the energy meter of the device.
 
         Raises:
-            UnavailableError: where there is none that this process may read, with the reason.
+            UnavailableError: if there is none that this process may read; the message is the reason.
         """
 
     def kernel_seconds(self, name: str, call: Callable[[], object]) -> tuple[float, int] | None:
-        """Seconds of the kernels that one `call` runs, added up, and their number; None where calls are the kernels."""
+        """Return total seconds and number of the kernels of one `call`, or None if they are not timed separately."""
 
     def out_of_memory(self, error: BaseException) -> str | None:
-        """What was asked for, as a sentence, when `error` says that memory ran out; else None."""
+        """Return a sentence with the requested size if `error` means that memory ran out, else None."""
 
     def describe(self, name: str) -> ResultDetails:
-        """What a result should say about the device: settings of torch that change its figures."""
+        """Return the properties of the device and the settings of torch that affect measurements, for the result."""

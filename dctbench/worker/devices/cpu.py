@@ -19,25 +19,25 @@ SAMPLING: Mapping[str, float] = {}
 CACHE: Cache = "warm"
 UNKNOWN_CACHE = 64 << 20
 _ASKED = re.compile(r"tried to allocate (\d+) bytes")
-# Bound before any implementation is imported, so that none can put its own clock in place of this one.
+# Bound before any implementation is imported, so that none can replace the clock.
 _clock = perf_counter
 
 
 def unavailable(name: str) -> str | None:
-    """There is always a processor."""
+    """Return None: a CPU is always available."""
     return None
 
 
 def use(name: str) -> None:
-    """Nothing to choose."""
+    """Do nothing: there is only one CPU device."""
 
 
 def synchronize(name: str) -> None:
-    """Nothing to wait for: torch's CPU calls return when they are done."""
+    """Do nothing: torch's CPU calls return when they are done."""
 
 
 def stopwatch(name: str, cache: Cache) -> Stopwatch:
-    """The wall clock around a call; `cold` first writes a buffer twice as large as the last-level caches together."""
+    """Return a wall clock; with `cold` it first writes a buffer twice as large as all last-level caches."""
     clock = _clock
     if cache == "warm":
 
@@ -52,7 +52,7 @@ def stopwatch(name: str, cache: Cache) -> Stopwatch:
     sweep = buffer.add_
 
     def cold_seconds(run: Callable[[], object]) -> float:
-        sweep(1)  # by all threads, so that each core's own caches are emptied too
+        sweep(1)  # with all threads, which also empties the caches of each core
         start = clock()
         run()
         return clock() - start
@@ -61,15 +61,15 @@ def stopwatch(name: str, cache: Cache) -> Stopwatch:
 
 
 def swept_bytes(name: str) -> int:
-    """Twice the last-level caches of all cores."""
+    """Return twice the size of the last-level caches of all cores."""
     return 2 * (host.last_level_cache_bytes() or UNKNOWN_CACHE)
 
 
 class Watch:
-    """Other processes, time that a hypervisor took, and the frequency governor.
+    """Watches other processes, time that the hypervisor takes, and the frequency governor.
 
-    Of a pair that takes turns it says nothing of other processes: the kernel's counters do not tell the other of the
-    pair from a stranger, and what a stranger does befalls both.
+    In a pair of processes that take turns it ignores other processes: the kernel's counters do not separate the
+    partner from unrelated processes, and the latter affect both partners alike.
     """
 
     def __init__(self, paired: bool = False) -> None:
@@ -77,15 +77,15 @@ class Watch:
         self._neighbours = contention.Neighbours()
 
     def disturbed(self) -> str | None:
-        """Samples beside a neighbour are kept: it will most likely be there for the next try too."""
+        """Return None: samples beside a busy process are kept, since it is likely to disturb the next one too."""
         return None
 
     def conditions(self) -> Conditions:
-        """Warnings about neighbours and governor; what the neighbours used."""
+        """Return warnings about load and governor, and the measured load."""
         usage = self._neighbours.usage()
         warnings = []
         if usage is not None and not self._paired and usage.cores >= contention.NOTICED_CORES:
-            names = list(contention.running())  # a share of each would take a wait
+            names = list(contention.running())  # measuring the share of each would take time
             values = {"cores": round(usage.cores, 2), "of_cores": usage.of_cores, "names": names}
             warnings.append(CaseWarning(WarningCode.OTHER_PROCESSES, values))
         if usage is not None and usage.stolen >= contention.NOTICED_STOLEN:
@@ -100,24 +100,24 @@ class Watch:
 
 
 def watch(name: str, paired: bool = False) -> Watch:
-    """Watches the machine from now on."""
+    """Start to watch the machine."""
     return Watch(paired)
 
 
 def memory_bytes(name: str) -> int:
-    """Memory that is free on this machine and inside the container's limits, in bytes."""
+    """Return the bytes that are free on this machine and within the container's limits."""
     free = int(psutil.virtual_memory().available)
     inside = host.memory_available()
     return free if inside is None else min(free, inside)
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
-    """The peak of the allocator's running sum, exact to the byte."""
+    """Return the peak of the allocator's running sum, exact to the byte."""
     return cpu_memory.peak_tensor_bytes(call)
 
 
 def process_bytes(name: str, call: Callable[[], object]) -> int:
-    """By how much the resident set grew during `call` at most.
+    """Return by how much the resident set grew during `call` at most.
 
     Raises:
         UnsupportedError: outside Linux, and for a growth under 8 MiB, which page accounting does not resolve.
@@ -126,7 +126,7 @@ def process_bytes(name: str, call: Callable[[], object]) -> int:
 
 
 def energy_counter(name: str) -> EnergyCounter:
-    """RAPL, which counts the whole package, other processes included.
+    """Return the RAPL counters of all packages, which include other processes.
 
     Raises:
         UnavailableError: without readable counters.
@@ -135,12 +135,12 @@ def energy_counter(name: str) -> EnergyCounter:
 
 
 def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
-    """A call on the processor is its own kernels."""
+    """Return None: on the CPU a call runs its kernels itself."""
     return None
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """torch raises a plain RuntimeError when the allocator fails; its text is all there is to tell it by."""
+    """Recognise a failed allocation by its text, since torch raises a plain RuntimeError for it."""
     if isinstance(error, MemoryError):
         return "out of memory in Python"
     text = text_of(error)
@@ -151,5 +151,5 @@ def out_of_memory(error: BaseException) -> str | None:
 
 
 def describe(name: str) -> ResultDetails:
-    """The instruction set that torch's kernels use here."""
+    """Return the instruction set that torch's kernels use."""
     return ResultDetails(cpu_capability=torch.backends.cpu.get_cpu_capability())

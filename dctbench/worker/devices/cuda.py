@@ -1,8 +1,8 @@
-"""An NVIDIA GPU through torch, with NVML for what torch does not tell. Used in worker processes only.
+"""An NVIDIA GPU through torch, with NVML for what torch does not report. Used only in worker processes.
 
-Times are spans between two events on the stream, from an idle device, with the L2 cache emptied before the first
-event unless the user asks for a warm one. The gaps in which the GPU waits for its next launch are part of a span;
-`kernel_seconds` tells the kernels' own share.
+A time is the span between two events on the stream of an idle device. The L2 cache is emptied before the first event
+unless the user chooses a warm one. The span includes gaps in which the GPU waits for the next launch; `kernel_seconds`
+measures the kernels alone.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch,
 SAMPLING: Mapping[str, float] = {
     "precision": 0.01,
     "warmup_most": 5.0,
-    "sample_least": 0.0,  # events resolve half a microsecond, so that a sample is one call
+    "sample_least": 0.0,  # events resolve half a microsecond, so a sample is one call
     "calls_most": 1,
 }
 CACHE: Cache = "cold"
 SLOW_CLOCK = 0.75
 _LATE = 100e-6
 _LATE_CALLS = 3
-"""In succession: the host too can be held up between two looks at its clock, but not every time."""
+"""Late calls in succession: the host may be delayed between two readings of its clock, but not each time."""
 _UNKNOWN_L2 = 128 << 20
 _PROFILED_CALLS = 5
-# Bound before any implementation is imported, so that none can put its own in their place.
+# Bound before any implementation is imported, so that none can replace them.
 _Event = torch.cuda.Event
 _wait = torch.cuda.synchronize
 _stream = torch.cuda.current_stream
@@ -44,7 +44,7 @@ class EscapedWorkError(DctbenchError):
 
 
 def unavailable(name: str) -> str | None:
-    """torch's own word for it."""
+    """Return why torch in this process cannot use the GPU, or None."""
     if not torch.backends.cuda.is_built():
         return f"{name}: this torch ({torch.__version__}) was built without CUDA"
     if not torch.cuda.is_available():
@@ -54,21 +54,21 @@ def unavailable(name: str) -> str | None:
 
 
 def use(name: str) -> None:
-    """Make it torch's current device."""
+    """Make the GPU torch's current device."""
     torch.cuda.set_device(nvml.parse_index(name))
 
 
 def synchronize(name: str) -> None:
-    """Wait for every stream of the device."""
+    """Wait for all streams of the GPU."""
     _wait(nvml.parse_index(name))
 
 
 def stopwatch(name: str, cache: Cache) -> Stopwatch:
-    """Seconds between two events around a call, the device idle before it.
+    """Return a stopwatch that measures between two events around a call on an idle device.
 
     Raises:
-        EscapedWorkError: from the third timed call in succession whose work went on on another stream after its own
-            had ended.
+        EscapedWorkError: by the stopwatch, for the third call in succession that leaves work running on another stream
+            after its own stream is done.
     """
     index = nvml.parse_index(name)
     start, end = _Event(enable_timing=True), _Event(enable_timing=True)
@@ -83,7 +83,7 @@ def stopwatch(name: str, cache: Cache) -> Stopwatch:
         nonlocal late_calls
         stream = current(index)
         sweep()
-        wait(index)  # for the sweep, too: launches that hide behind it would be no part of the span
+        wait(index)  # also for the sweep: launches hidden behind it would not be in the span
         start.record(stream)
         run()
         end.record(stream)
@@ -103,13 +103,13 @@ def stopwatch(name: str, cache: Cache) -> Stopwatch:
 
 
 def swept_bytes(name: str) -> int:
-    """Twice the L2 cache that the device says it has."""
+    """Return twice the size of the L2 cache."""
     size = getattr(torch.cuda.get_device_properties(nvml.parse_index(name)), "L2_cache_size", 0)
     return 2 * (int(size) or _UNKNOWN_L2)
 
 
 class Watch:
-    """The GPU's clock, heat and other processes; and the processor, which launches its work."""
+    """Watches clock, throttling and other processes of the GPU, and the CPU that launches its work."""
 
     def __init__(self, name: str, paired: bool = False) -> None:
         self._host = cpu.Watch(paired)
@@ -119,13 +119,13 @@ class Watch:
             self._gauge = gauge(name)
             self._default = self._gauge.facts().clock_mhz
         except UnavailableError as error:
-            self._gauge, self._blind = None, error.message
+            self._gauge, self._unreadable = None, error.message
             return
         self._before = self._gauge.reading()
         self._slowest: int | None = None
 
     def disturbed(self) -> str | None:
-        """Whether the SM clock stands under 75% of the default."""
+        """Return a reason if the SM clock is below 75% of the default."""
         if self._gauge is None or not self._default:
             return None
         clock = self._gauge.clock_mhz()
@@ -137,19 +137,19 @@ class Watch:
         return f"the SM clock was at {clock} of {self._default} MHz"
 
     def conditions(self) -> Conditions:
-        """Readings before and after, and warnings about throttling and company on the GPU."""
+        """Return readings before and after, and warnings about throttling and other processes on the GPU."""
         host = self._host.conditions()
         if self._gauge is None:
-            warning = CaseWarning(WarningCode.CLOCKS_UNKNOWN, {"reason": self._blind})
+            warning = CaseWarning(WarningCode.CLOCKS_UNKNOWN, {"reason": self._unreadable})
             return Conditions((*host.warnings, warning), host.details)
         after = self._gauge.reading()
         warnings = list(host.warnings)
         held = sorted({*self._before.throttling, *after.throttling})
         if held:
             warnings.append(CaseWarning(WarningCode.THROTTLED, {"reasons": held}))
-        company = len(self._gauge.processes() or {}) - self._ours  # counted, since in a container ids are the host's
-        if company > 0:
-            warnings.append(CaseWarning(WarningCode.GPU_SHARED, {"processes": company}))
+        others = len(self._gauge.processes() or {}) - self._ours  # counted, as ids in a container are those of the host
+        if others > 0:
+            warnings.append(CaseWarning(WarningCode.GPU_SHARED, {"processes": others}))
         readings = {
             "before": asdict(self._before),
             "after": asdict(after),
@@ -160,31 +160,31 @@ class Watch:
 
 
 def watch(name: str, paired: bool = False) -> Watch:
-    """Watches the GPU from now on."""
+    """Start to watch the GPU."""
     return Watch(name, paired)
 
 
 def gauge(name: str) -> nvml.Gauge:
-    """NVML's meters of the device, found by its UUID, since the two number devices differently.
+    """Return NVML's sensors of the GPU. It is found by UUID, since torch and NVML number GPUs differently.
 
     Raises:
-        UnavailableError: without NVML.
+        UnavailableError: without NVML, or if torch does not report the UUID.
     """
     uuid = getattr(torch.cuda.get_device_properties(nvml.parse_index(name)), "uuid", None)
     if uuid is None:
-        raise UnavailableError(f"torch {torch.__version__} does not tell a GPU's UUID")
+        raise UnavailableError(f"torch {torch.__version__} does not report the UUID of a GPU")
     return nvml.gauge(str(uuid))
 
 
 def memory_bytes(name: str) -> int:
-    """Free memory of the device and what this process's allocator holds unused, in bytes."""
+    """Return the free bytes of the device, including those that the allocator of this process holds unused."""
     index = nvml.parse_index(name)
     free, _ = torch.cuda.mem_get_info(index)
     return int(free + torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index))
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
-    """torch's allocator peak above what was live; its blocks are rounded up to 512 bytes."""
+    """Return the peak of torch's allocator above what was live before; it rounds blocks up to 512 bytes."""
     index = nvml.parse_index(name)
     _wait(index)
     torch.cuda.reset_peak_memory_stats(index)
@@ -197,19 +197,19 @@ def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
 
 
 def process_bytes(name: str, call: Callable[[], object]) -> int:
-    """All that the driver holds for this process after `call`: context, kernels and the allocator's cache.
+    """Return the bytes that the driver holds for this process after `call`: context, kernels, allocator's cache.
 
     Raises:
-        UnsupportedError: where NVML does not tell, or sees other process ids than this container.
+        UnsupportedError: if NVML does not report them, or sees other process ids than this container.
     """
     try:
-        meter = gauge(name)
+        sensors = gauge(name)
     except UnavailableError as error:
         raise UnsupportedError(error.message) from None
-    torch.cuda.empty_cache()  # what earlier passes have given back, the sweep of a cold cache among it
+    torch.cuda.empty_cache()  # what earlier passes freed, such as the buffer that empties the cache
     call()
     synchronize(name)
-    held = (meter.processes() or {}).get(os.getpid())
+    held = (sensors.processes() or {}).get(os.getpid())
     if held is None:
         raise UnsupportedError("NVML does not list this process (in containers it sees the host's process ids)")
     return held
@@ -221,18 +221,18 @@ class _Energy:
     source = "NVML total energy"
     tick = 0.1
 
-    def __init__(self, meter: nvml.Gauge) -> None:
-        self._meter = meter
+    def __init__(self, sensors: nvml.Gauge) -> None:
+        self._sensors = sensors
 
     def joules(self) -> float:
-        used = self._meter.joules()
+        used = self._sensors.joules()
         if used is None:
             raise UnavailableError("this GPU has no energy counter")
         return used
 
 
 def energy_counter(name: str) -> EnergyCounter:
-    """NVML's total energy counter, which moves about every 100 ms.
+    """Return NVML's total energy counter, which is updated about every 100 ms.
 
     Raises:
         UnavailableError: without NVML, and for GPUs before Volta.
@@ -243,28 +243,32 @@ def energy_counter(name: str) -> EnergyCounter:
 
 
 def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
-    """By torch's profiler: the kernels and copies of one call, added up, without the gaps between them."""
+    """Return total seconds and number of the kernels and copies of one call, by torch's profiler, without gaps.
+
+    Raises:
+        UnavailableError: if the profiler records no kernel.
+    """
     from torch.profiler import ProfilerActivity, profile
 
     call()
     synchronize(name)
-    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
         for _ in range(_PROFILED_CALLS):
             call()
         synchronize(name)
-    ran = [
+    kernels = [
         event
-        for event in seen.events() or ()
+        for event in profiled.events() or ()
         if event.device_type.name == "CUDA" and not getattr(event, "is_user_annotation", False)
     ]
-    if not ran:
+    if not kernels:
         raise UnavailableError("the profiler saw no kernel: another tool may hold the GPU's counters (CUPTI)")
-    seconds = sum(event.time_range.elapsed_us() for event in ran) * 1e-6
-    return seconds / _PROFILED_CALLS, round(len(ran) / _PROFILED_CALLS)
+    seconds = sum(event.time_range.elapsed_us() for event in kernels) * 1e-6
+    return seconds / _PROFILED_CALLS, round(len(kernels) / _PROFILED_CALLS)
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """torch has a type for it; cuBLAS, cuDNN and the driver have only words."""
+    """Recognise torch's OutOfMemoryError, and the texts of cuBLAS, cuDNN and the driver."""
     text = text_of(error)
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return f"out of memory: {text.partition('. ')[2].split('. ')[0] or text}"
@@ -277,7 +281,7 @@ def out_of_memory(error: BaseException) -> str | None:
 
 
 def describe(name: str) -> ResultDetails:
-    """The GPU's name, and whether float32 products may be rounded to TF32: torch's defaults, stored, never changed."""
+    """Return the name of the GPU, and whether float32 products may use TF32; torch's defaults are never changed."""
     properties = torch.cuda.get_device_properties(nvml.parse_index(name))
     return ResultDetails(
         device_name=properties.name,

@@ -1,4 +1,4 @@
-"""Apple's GPU through Metal, as far as torch's interface goes: what it cannot tell is absent, never guessed."""
+"""Apple's GPU through Metal. Values that torch does not report are absent, never guessed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _wait = torch.mps.synchronize
 
 
 def unavailable(name: str) -> str | None:
-    """torch's own word for it."""
+    """Return why torch in this process cannot use Metal, or None."""
     if not torch.backends.mps.is_built():
         return f"{name}: this torch ({torch.__version__}) was built without Metal"
     return None if torch.backends.mps.is_available() else f"{name}: Metal needs macOS 14 on Apple silicon"
 
 
 def use(name: str) -> None:
-    """There is one."""
+    """Do nothing: there is only one such device."""
 
 
 def synchronize(name: str) -> None:
@@ -34,13 +34,13 @@ def synchronize(name: str) -> None:
 
 
 def stopwatch(name: str, cache: Cache) -> Stopwatch:
-    """The wall clock around a call and the wait for Metal's queue, so that it holds one launch's latency too.
+    """Return a wall clock around a call and the wait for Metal's queue, which includes the latency of a launch.
 
     Raises:
-        UnsupportedError: for `cold`, since no interface says how large the cache is that would have to be emptied.
+        UnsupportedError: for `cold`, since the size of the cache to empty is not known.
     """
     if cache == "cold":
-        raise UnsupportedError("the size of the GPU's cache is not known on mps, so it cannot be emptied for certain")
+        raise UnsupportedError("the size of the GPU's cache is not known on mps, so it cannot be emptied reliably")
     clock, wait = _clock, _wait
 
     def seconds(run: Callable[[], object]) -> float:
@@ -54,54 +54,54 @@ def stopwatch(name: str, cache: Cache) -> Stopwatch:
 
 
 def swept_bytes(name: str) -> int:
-    """Nothing is swept."""
+    """Return 0: the cache is never emptied."""
     return 0
 
 
 def watch(name: str, paired: bool = False) -> cpu.Watch:
-    """The GPU has no meters that a user may read; what launches its work is the processor, which is watched."""
+    """Start to watch the CPU, which launches the work; the GPU has no sensors that a user may read."""
     return cpu.Watch(paired)
 
 
 def memory_bytes(name: str) -> int:
-    """What Metal recommends to use at most, less what this process's driver holds already, in bytes."""
+    """Return the bytes that Metal recommends as a maximum, less those that this process already holds."""
     return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
-    """Not counted.
+    """Not supported.
 
     Raises:
-        UnsupportedError: always: torch.mps has a current figure only, no peak.
+        UnsupportedError: always, since torch.mps reports current use only and no peak.
     """
     raise UnsupportedError("torch counts no peak on mps")
 
 
 def process_bytes(name: str, call: Callable[[], object]) -> int:
-    """Not counted.
+    """Not supported.
 
     Raises:
-        UnsupportedError: always.
+        UnsupportedError: always, since the system has no such figure per process.
     """
     raise UnsupportedError("no system figure for Metal's memory per process")
 
 
 def energy_counter(name: str) -> EnergyCounter:
-    """None.
+    """Not available.
 
     Raises:
-        UnavailableError: always: powermetrics needs root.
+        UnavailableError: always, since powermetrics needs root.
     """
     raise UnavailableError("macOS shows its energy meters to root only")
 
 
 def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
-    """torch's profiler does not time Metal's kernels."""
+    """Return None: torch's profiler does not time Metal's kernels."""
     return None
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """Metal's own wording, or the processor's, since the memory is one."""
+    """Recognise Metal's text, and those of the CPU, since they share the memory."""
     text = text_of(error)
     if isinstance(error, RuntimeError) and "MPS backend out of memory" in text:
         return f"out of memory: {text.split('. ', maxsplit=1)[0]}"
@@ -109,5 +109,5 @@ def out_of_memory(error: BaseException) -> str | None:
 
 
 def describe(name: str) -> ResultDetails:
-    """Nothing that torch tells."""
+    """Return no details: torch reports no properties."""
     return NO_DETAILS

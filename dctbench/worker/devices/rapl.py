@@ -1,4 +1,4 @@
-"""Intel's and AMD's running average power limit counters, through the kernel's powercap files."""
+"""The RAPL energy counters of Intel and AMD processors, from the kernel's powercap files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POWERCAP = Path("/sys/class/powercap")
 
 @dataclass(slots=True)
 class _Domain:
-    """One package's counter. It starts again at zero after `range` microjoules, minutes of full load."""
+    """The counter of one package. It wraps to zero after `range` microjoules, minutes of full load."""
 
     path: Path
     range: int
@@ -30,7 +30,7 @@ class _Domain:
 
 @dataclass(slots=True)
 class Rapl:
-    """The processor packages of the machine together: whatever else runs there is counted too."""
+    """The energy of all processor packages, which includes that of other processes."""
 
     domains: list[_Domain]
     source: str = field(default="RAPL, all packages, other processes included", init=False)
@@ -38,10 +38,10 @@ class Rapl:
 
     @classmethod
     def find(cls, powercap: Path = POWERCAP) -> Rapl:
-        """The counters of every package.
+        """Return the counters of all packages.
 
         Raises:
-            UnavailableError: where there are none, or where this user may not read them.
+            UnavailableError: if there are none, or this user may not read them.
         """
         packages = [
             folder
@@ -50,7 +50,7 @@ class Rapl:
         ]
         if not packages:
             raise UnavailableError(
-                "this machine shows no RAPL counter under /sys/class/powercap (virtual machines do not)"
+                "this machine has no RAPL counter under /sys/class/powercap (virtual machines have none)"
             )
         domains = []
         for folder in packages:
@@ -60,11 +60,11 @@ class Rapl:
             except (OSError, ValueError):
                 raise UnavailableError(
                     f"the RAPL counter {counter} is not readable by this user",
-                    hint="root may allow it: chmod a+r on that file, until the next restart",
+                    hint="root can allow it until the next restart: chmod a+r on that file",
                 ) from None
             domains.append(_Domain(counter, int(read_text(str(folder / "max_energy_range_uj")) or 0), first))
         return cls(domains)
 
     def joules(self) -> float:
-        """Joules since the machine was started, or since some wrap of the counter before this object was made."""
+        """Return the joules since a fixed moment before this object was created."""
         return sum(domain.microjoules() for domain in self.domains) * _MICRO

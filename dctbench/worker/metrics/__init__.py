@@ -1,1 +1,1 @@
-"""How each figure of a case is taken: one module per metric, run in the worker only."""
+"""The measurement of each metric of a case, one module per metric. They run only in workers."""

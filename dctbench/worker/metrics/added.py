@@ -1,13 +1,13 @@
-"""Metrics that installed packages add: found by name through the catalogue, asked last, and trusted with nothing else.
+"""Metrics from other installed packages. The catalog finds them by name, and they are measured last.
 
-A metric is a class without constructor arguments, with its unit and one method:
+Such a metric is a class without constructor arguments, with a unit and one method:
 
     class Sparsity:
         unit = "1"  # SI; "1" for a share
 
         def measure(self, case, module, arguments) -> float: ...
 
-`measure` is called once per case, in the process of its first round, after everything of ours has been measured.
+`measure` is called once per case, in the process of its first round, after all built-in metrics.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from dctbench.errors import DctbenchError
 from dctbench.model import Case
 
 MOST = 1e30
-"""No figure of a result file may be larger, either way."""
+"""The largest absolute value that a result file may contain."""
 _LONGEST_UNIT = 20
 
 
 def measure(metric: Metric, case: Case, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[float, str]:
-    """What an added metric says of a case, and in which unit.
+    """Return the value and the unit of an added metric for a case.
 
     Args:
-        metric: of the catalogue, with a target.
-        case: what was measured.
-        module: the case's module, on its device, with the shared weights.
-        arguments: of one call of it: x (batch, seq_len, dim) in scope `layer`, q, k, v (batch, heads, seq_len,
+        metric: the entry of the catalog, with a target.
+        case: the case that was measured.
+        module: the module of the case, on its device, with the shared weights.
+        arguments: the arguments of one call: x (batch, seq_len, dim) in scope `layer`, q, k, v (batch, heads, seq_len,
             head_dim) in scope `attention`, tokens (batch, seq_len) in scope `encoder`.
 
     Raises:
-        DctbenchError: for a class that cannot be imported, or whose unit or figure is none.
+        DctbenchError: for a class that cannot be imported, and for an invalid unit or value.
     """
     assert metric.target is not None
     added = load_target(metric.target)()

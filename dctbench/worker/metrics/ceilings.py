@@ -1,8 +1,8 @@
-"""What this machine can do at most: matrix products per dtype, a copy, and the rates that the transform planner uses.
+"""Measure the ceilings of a machine (matrix products by dtype, a copy) and the rates of the transform planner.
 
-Everything is measured in several rounds, seconds apart, and the best round counts: a neighbour's burst makes a machine
-look slower than it is. Within a round the second best sample counts: now and then a virtual machine's clock lets one
-sample look twice as fast as any other. Where the two best rounds differ, the figure is doubtful.
+Everything is measured in several rounds, seconds apart. The best round counts, since a burst of load makes the machine
+look slower than it is. Within a round the second best sample counts, since the clock of a virtual machine now and then
+makes one sample look twice as fast as all others. If the two best rounds differ, the value is unreliable.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
 GEMM_SIZES = (512, 1024, 2048, 4096, 8192)
 ROUNDS = 4
 GEMM_SECONDS = 0.25
-"""Per dtype, size and round."""
+"""Seconds per dtype, size and round."""
 SLOWEST_PRODUCT = 0.25
-"""Seconds: a size whose product takes longer is not tried, on a machine that has no fast product of that dtype."""
+"""Seconds. Sizes whose product would take longer are skipped, for dtypes that the machine multiplies slowly."""
 COPY_SECONDS = 0.25
 RATE_SECONDS = 0.03
 LEAST_SAMPLE = 2e-3
-"""Seconds that one sample lasts; shorter calls are repeated within it."""
+"""The least seconds of a sample; shorter calls are repeated within it."""
 LEAST_BUFFER = 256 << 20
 MOST_BUFFER = 2 << 30
 
@@ -38,14 +38,14 @@ Synchronize = Callable[[], None]
 
 
 def calibrate(device: str, synchronize: Synchronize) -> Calibration:
-    """Every ceiling and rate of a device, in 10 to 30 seconds.
+    """Measure every ceiling and rate of a device, in 10 to 30 seconds.
 
     Args:
         device: `cpu`, `cuda:0`, ...
-        synchronize: waits until everything queued on the device is done.
+        synchronize: waits until all work queued on the device is done.
     """
     cache = last_level_cache(device)
-    watched = Neighbours()
+    neighbours = Neighbours()
     ceilings: dict[str, list[float]] = {}
     rates: dict[str, list[CostModel]] = {}
     with torch.inference_mode():
@@ -55,13 +55,13 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
                 try:
                     rate = gemm_ceiling(dtype, device, synchronize)
                     model = cost_model(dtype, device, synchronize)
-                except (RuntimeError, TypeError):  # there is no such product on this device, as float64 on mps
+                except (RuntimeError, TypeError):  # the device has no such product, such as float64 on mps
                     continue
                 ceilings.setdefault(name, []).append(rate)
                 rates.setdefault(name, []).append(model)
             ceilings.setdefault("copy", []).append(copy_ceiling(device, synchronize, cache))
     bandwidths = ceilings.pop("copy")
-    usage = watched.usage()
+    usage = neighbours.usage()
     return Calibration(
         device=device,
         threads=torch.get_num_threads(),
@@ -80,9 +80,9 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
 
 
 def gemm_ceiling(dtype: torch.dtype, device: str, synchronize: Synchronize) -> float:
-    """FLOP/s of the fastest square product.
+    """Return the FLOP/s of the fastest square matrix product.
 
-    Sizes double while each is faster than the last one, and while a product is short enough.
+    The size doubles while the rate increases and a product is short enough.
     """
     best = 0.0
     for size in GEMM_SIZES:
@@ -98,7 +98,7 @@ def gemm_ceiling(dtype: torch.dtype, device: str, synchronize: Synchronize) -> f
 
 
 def copy_ceiling(device: str, synchronize: Synchronize, cache: int | None) -> float:
-    """B/s, read and written, of a copy between buffers of eight times the cache, 256 MiB to 2 GiB each."""
+    """Return the B/s, read and written, of a copy between buffers of eight times the cache, 256 MiB to 2 GiB each."""
     size = min(max(LEAST_BUFFER, 8 * (cache or 0)), MOST_BUFFER)
     source = torch.zeros(size // 4, device=device).normal_()
     target = torch.zeros_like(source)
@@ -106,12 +106,12 @@ def copy_ceiling(device: str, synchronize: Synchronize, cache: int | None) -> fl
 
 
 def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> CostModel:
-    """The planner's rates, from the operations that the transforms are made of at shapes they have.
+    """Measure the planner's rates on the operations of the transforms, at typical shapes.
 
-    `call` is a fifth of a tiny block transform, which is five operations, at its quickest. The products are those of
-    a block transform of 4096 x 512 numbers (blocks of 128, about 26 terms each), the FFT is the one of `RfftDct`;
-    their rates are what is left when `call` is taken off. `bandwidth` is that of a copy into new memory, as every
-    stage needs it, so that the allocator's page faults are in it.
+    `call` is a fifth of the time of a tiny block transform, which consists of five operations. The products are those
+    of a block transform of 4096 x 512 numbers (blocks of 128, about 26 terms each), and the FFT is that of `RfftDct`;
+    `call` is subtracted from their times. `bandwidth` is that of a copy into new memory, which every stage makes, so it
+    includes the allocator's page faults.
     """
 
     def draw(*shape: int, like: torch.dtype = dtype) -> Tensor:
@@ -129,7 +129,7 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
 
     compress, blocks = draw(32, 26, 128), draw(32, 128, 512)
     combine, compressed = draw(1, 512, 832), draw(1, 832, 512)
-    columns = draw(1, 4096, 128, like=dtype if dtype.itemsize > 2 else torch.float32)  # as the transform converts
+    columns = draw(1, 4096, 128, like=dtype if dtype.itemsize > 2 else torch.float32)  # like in the transform
     source = draw(4096, 1024)
     return CostModel(
         call=call,
@@ -141,12 +141,12 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
 
 
 def quickest(samples: Sequence[float]) -> float:
-    """The second least."""
+    """Return the second smallest sample."""
     return sorted(samples)[1]
 
 
 def best_of(models: Sequence[CostModel]) -> CostModel:
-    """The shortest call and the highest of each rate."""
+    """Return the shortest call and the highest value of each rate."""
     return CostModel(
         **{
             rate.name: (min if rate.name == "call" else max)(getattr(model, rate.name) for model in models)
@@ -156,13 +156,13 @@ def best_of(models: Sequence[CostModel]) -> CostModel:
 
 
 def spread(found: Sequence[float]) -> float:
-    """How far the two best lie apart, as a share."""
+    """Return the relative difference of the two best values."""
     best = sorted(found, reverse=True)[:2]
     return best[0] / best[-1] - 1
 
 
 def last_level_cache(device: str) -> int | None:
-    """Bytes of the last caches before the memory, all cores' together, or None where that is not told."""
+    """Return the bytes of all last-level caches together, or None if they are not known."""
     kind = torch.device(device).type
     if kind == "cpu":
         return last_level_cache_bytes()
@@ -174,7 +174,10 @@ def last_level_cache(device: str) -> int | None:
 def _samples(
     operation: Callable[[], object], synchronize: Synchronize, seconds: float, calls: int | None = None
 ) -> list[float]:
-    """Seconds per call, after two calls to warm up; at least three samples, of `calls` or of LEAST_SAMPLE each."""
+    """Return seconds per call after two warm-up calls, in three samples or more.
+
+    A sample consists of `calls` calls, or of as many as take LEAST_SAMPLE seconds.
+    """
     operation()
     synchronize()
     start = _clock()

@@ -1,7 +1,7 @@
-"""Joules per call: what a counter rose by over seconds of calls, less what the idle device would have used anyway.
+"""Joules per call: the increase of an energy counter over seconds of calls, less the idle energy of the device.
 
-Counters are coarse (NVML's moves about every 100 ms), so a window is seconds long, begins and ends where the counter
-moves, and is a pass of its own: nothing else is measured in it.
+Counters are coarse (NVML updates its counter about every 100 ms). So a window lasts seconds and begins and ends with an
+update of the counter. It is a separate pass, in which nothing else is measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TICKS_WAITED = 5
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Seconds of the idle baseline and of the calls; together they bound the pass, one call and a few ticks aside."""
+    """Seconds of the idle window and of the window of calls. The pass takes a few ticks and one call longer."""
 
     idle: float = 1.0
     busy: float = 2.0
@@ -28,7 +28,7 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Joules of one call above idle, the idle power in watts, and how many calls the window held."""
+    """Joules of one call above idle, the idle power in watts, and the number of calls in the window."""
 
     joules: float
     idle_watts: float
@@ -41,10 +41,10 @@ def measure(
     counter: EnergyCounter,
     windows: Windows = Windows(),
 ) -> Energy:
-    """Energy of `call(number)`, with numbers counting up.
+    """Measure the energy of `call(number)`, with increasing numbers.
 
     Raises:
-        UnsupportedError: when the window rose by no more than idling does, so that there is nothing to tell.
+        UnsupportedError: if the calls used no more energy than an idle device.
     """
     synchronize()
     joules, began = _edge(counter, lambda: _sleep(counter.tick / 50))
@@ -67,12 +67,14 @@ def measure(
     more, ended = _edge(counter, work)
     above = (more - joules) - idle_watts * (ended - began)
     if above <= 0:
-        raise UnsupportedError(f"{calls} calls used no more than idling does ({idle_watts:.1f} W by {counter.source})")
+        raise UnsupportedError(
+            f"{calls} calls used no more energy than an idle device ({idle_watts:.1f} W by {counter.source})"
+        )
     return Energy(above / calls, idle_watts, calls)
 
 
 def _edge(counter: EnergyCounter, meanwhile: Callable[[], object]) -> tuple[float, float]:
-    """The counter just after it moved, and when; after five ticks without a move, as it stands."""
+    """Return the counter right after its next update, and the time; after five ticks without one, its value."""
     first = counter.joules()
     began = _clock()
     while _clock() - began < _TICKS_WAITED * counter.tick:

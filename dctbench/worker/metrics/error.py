@@ -1,8 +1,8 @@
-"""How far a method's output is from exact attention with the same weights, on two inputs that are named apart.
+"""The relative error of a method against exact attention with the same weights, on two kinds of input.
 
-`error.noise` is the worst case for a method that keeps low frequencies (i.i.d. values), `error.smooth` the kind case
-(AR(1), rho = 0.95). The exact output is computed in float64 and cached by shape and seed, since every method of a
-sweep is compared with the same one.
+`error.noise` uses i.i.d. values, the worst case for a method that keeps low frequencies. `error.smooth` uses an AR(1)
+process with rho = 0.95, a favourable case. The exact output is computed in float64 and cached by shape and seed, since
+all methods of a run are compared with it.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from dctbench.worker.metrics.inputs import Weights
 
 QUERY_ROWS = 1024
 ROWS_ABOVE = 16_384
-"""Above this length only QUERY_ROWS query rows, evenly spread, are compared: the exact output is quadratic."""
+"""Above this length only QUERY_ROWS evenly spaced query rows are compared, since the exact output is quadratic."""
 
 TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 1e-2, "bfloat16": 4e-2}
-"""Relative error beyond which a method that claims to be exact is wrong, by dtype."""
+"""The largest relative error of an exact method, by dtype."""
 
 
 def relative_error(output: Tensor, exact: Tensor) -> float:
-    """||output - exact|| / ||exact|| over all entries, in float64."""
+    """Return ||output - exact|| / ||exact|| over all entries, in float64."""
     reference = exact.to(torch.float64)
     return float((output.to(torch.float64) - reference).norm() / reference.norm())
 
 
 def compared_rows(seq_len: int) -> Tensor | None:
-    """The query rows that are compared, or None for all of them."""
+    """Return the query rows to compare, or None for all of them."""
     if seq_len <= ROWS_ABOVE:
         return None
     return torch.linspace(0, seq_len - 1, QUERY_ROWS, dtype=torch.float64).round().long()
 
 
 def exact_attention(q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None) -> Tensor:
-    """Exact attention in float64: q, k, v (batch, heads, seq_len, head_dim) -> the same, or only the given rows."""
+    """Exact attention in float64: q, k, v (batch, heads, seq_len, head_dim) -> the same shape, or the given rows."""
     q, k, v = (x.to("cpu", torch.float64) for x in (q, k, v))
     return scaled_dot_product_attention(q if rows is None else q[:, :, rows], k, v)
 
 
 def exact_layer(x: Tensor, weights: Weights, heads: int, rows: Tensor | None) -> Tensor:
-    """The exact layer in float64: x (batch, seq_len, dim) -> (batch, len(rows) or seq_len, dim)."""
+    """Exact layer in float64: x (batch, seq_len, dim) -> (batch, len(rows) or seq_len, dim)."""
     x = x.to("cpu", torch.float64)
     w = {name: tensor.to("cpu", torch.float64) for name, tensor in weights.items()}
 
@@ -61,7 +61,7 @@ def exact_layer(x: Tensor, weights: Weights, heads: int, rows: Tensor | None) ->
 
 
 def cached(compute: Callable[[], Tensor], key: object, folder: str | None) -> Tensor:
-    """What `compute` gives, kept in `folder` under `key` (scope, shape, dtype, seed, input) for the whole sweep."""
+    """Return the result of `compute`, cached in `folder` under `key` (scope, shape, dtype, seed, input)."""
     if folder is None:
         return compute()
     path = Path(folder) / f"exact-{digest(key)}.npy"
@@ -75,5 +75,5 @@ def cached(compute: Callable[[], Tensor], key: object, folder: str | None) -> Te
 
 
 def beyond_tolerance(error: float, dtype: str) -> bool:
-    """Whether an exact method's error is more than rounding explains."""
+    """Return whether the error is larger than the rounding of an exact method."""
     return math.isnan(error) or error > TOLERANCE[dtype]

@@ -1,8 +1,8 @@
 """FLOPs of a call, counted on the meta device and never zero.
 
-On the CPU torch's counter sees neither the fused attention kernels nor any FFT, so a naive count makes exactly the
-methods under comparison look free. On meta, attention decomposes into the products it is made of; for FFTs a
-formula is registered here.
+On the CPU torch's counter ignores fused attention kernels and FFTs, so a naive count would miss most of the work of the
+methods under comparison. On the meta device attention decomposes into matrix products. The FFT formulas are registered
+here.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ CONVENTION = "multiply-add = 2; a real FFT of length n = 2.5 n log2 n, a complex
 
 
 class UncountableError(DctbenchError):
-    """The method does not run on the meta device, or its count came out as zero."""
+    """The method does not run on the meta device, or its count is zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """FLOPs of a call, and the operations that computed something but have no formula, by name: they count nothing."""
+    """FLOPs of a call, and the names of the operations that compute values but have no formula, so count as zero."""
 
     flops: int
     uncounted: tuple[str, ...]
 
 
 def count(call: Callable[[], object]) -> Count:
-    """FLOPs of `call`, which must work on meta tensors.
+    """Count the FLOPs of `call`, which must work on meta tensors.
 
     Raises:
-        UncountableError: for a call that fails on meta, and for a count of zero: a method that is free does not exist.
+        UncountableError: for a call that fails on the meta device, and for a count of zero.
     """
     counter = FlopCounterMode(display=False, custom_mapping=FFT_FORMULAS)
     seen = _Operations()
@@ -53,7 +53,7 @@ def count(call: Callable[[], object]) -> Count:
 
 
 class _Operations(TorchDispatchMode):
-    """Notes every operation that makes new values; views and empty tensors compute nothing."""
+    """Records every operation that computes values; views and empty tensors do not."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -65,7 +65,7 @@ class _Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def names(self, registry: Mapping[Any, Any]) -> Iterator[tuple[str, bool]]:
-        """The name of each operation, and whether the registry has a formula for it."""
+        """Yield the name of each operation, and whether the registry has a formula for it."""
         return ((str(packet).removeprefix("aten."), packet in registry) for packet in self.seen)
 
 
@@ -74,7 +74,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _transform_flops(shape: torch.Size, dims: list[int], real: bool) -> int:
-    """All transforms over `dims` of a tensor of `shape`, as a product of one-dimensional ones."""
+    """Return the FLOPs of the transforms over `dims` of a tensor of `shape`."""
     size = math.prod(shape)
     length = math.prod(shape[dim] for dim in dims)
     return round((2.5 if real else 5.0) * size * math.log2(max(length, 2)))

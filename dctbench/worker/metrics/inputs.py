@@ -1,8 +1,8 @@
-"""The tensors every method is given: the same seeded weights, and inputs that change from call to call.
+"""The tensors of every method: the same seeded weights, and inputs that change from call to call.
 
-Weights have variance 1/dim, so that projected queries and keys have unit variance and attention's logits too.
-torch's own initialisation gives logits of standard deviation 1/3: nearly uniform attention, which flatters every
-method that blurs.
+Weights have variance 1/dim, so projected queries and keys and the logits of attention have unit variance. With torch's
+own initialisation logits have standard deviation 1/3; attention is then nearly uniform, which favours methods that
+average.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Weights = dict[str, Tensor]
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 SMOOTH_RHO = 0.95
 ROTATION = 4
-"""How many inputs take turns in timed calls, so that no call sees its predecessor's values."""
+"""The number of inputs that timed calls use in turn, so that no call has the input of the previous one."""
 
 
 def generator(seed: int, *purpose: object) -> torch.Generator:
-    """A CPU generator for one purpose, independent of every other purpose with the same seed."""
+    """Return a CPU generator for one purpose, independent of all other purposes with the same seed."""
     text = "/".join(map(str, (seed, *purpose)))
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big"))
 
 
 def weights(dim: int, dtype: torch.dtype, seed: int) -> Weights:
-    """The projections shared by all methods: drawn in float32, rounded to `dtype`."""
+    """Return the projections that all methods share, drawn in float32 and rounded to `dtype`."""
     drawn: Weights = {}
     for name in PROJECTIONS:
         source = generator(seed, "weights", name, dim)
@@ -42,7 +42,7 @@ def weights(dim: int, dtype: torch.dtype, seed: int) -> Weights:
 
 
 def share_weights(layer: nn.Module, shared: Weights) -> bool:
-    """Copy the shared projections into a layer; False when it has none that match, so that no error is claimed."""
+    """Copy the shared projections into a layer, and return whether its output can be compared with the exact one."""
     own = dict(layer.named_parameters())
     matching = [name for name, value in shared.items() if name in own and own[name].shape == value.shape]
     with torch.no_grad():
@@ -52,7 +52,7 @@ def share_weights(layer: nn.Module, shared: Weights) -> bool:
 
 
 def seed_parameters(module: nn.Module, seed: int) -> None:
-    """Redraw every matrix of a model by its name, so that what surrounds the attention is the same for every method."""
+    """Redraw every matrix of a model outside the attention, seeded by its name, so that it is equal for all methods."""
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if parameter.ndim == 2 and ".attention." not in name:
@@ -61,16 +61,16 @@ def seed_parameters(module: nn.Module, seed: int) -> None:
 
 
 def noise(case: Case, dtype: torch.dtype, seed: int, number: int = 0) -> Tensor:
-    """I.i.d. N(0, 1): (batch, seq_len, dim)."""
+    """Return i.i.d. N(0, 1) values (batch, seq_len, dim)."""
     source = generator(seed, "noise", number, case.batch, case.seq_len, case.dim)
     return torch.randn(case.batch, case.seq_len, case.dim, generator=source).to(dtype)
 
 
 def smooth(case: Case, dtype: torch.dtype, seed: int, number: int = 0) -> Tensor:
-    """Stationary AR(1) along the sequence with unit variance and rho = 0.95: (batch, seq_len, dim)."""
+    """Return a stationary AR(1) process along the sequence, unit variance, rho = 0.95: (batch, seq_len, dim)."""
     source = generator(seed, "smooth", number, case.batch, case.seq_len, case.dim)
     steps = torch.randn(case.seq_len, case.batch, case.dim, generator=source)
     steps[1:] *= math.sqrt(1 - SMOOTH_RHO**2)
-    for previous, current in pairwise(steps):  # rows are views: this fills in place
+    for previous, current in pairwise(steps):  # rows are views, so this works in place
         current.add_(previous, alpha=SMOOTH_RHO)
     return steps.transpose(0, 1).contiguous().to(dtype)

@@ -1,7 +1,7 @@
-"""How long one call takes: warm-up to steadiness, then samples until their median is known well enough.
+"""The latency of a call: warm up until it is stable, then sample until the median is known precisely enough.
 
-The device gives the stopwatch, so that nothing here knows what a second is measured with. It is made before any
-implementation is imported: code under test cannot replace it.
+The device provides the stopwatch. It is created before any implementation is imported, so the code under test cannot
+replace it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _SETTLED_CHECKS = 8
 
 
 class ImplausibleError(DctbenchError):
-    """A time that no call can have taken."""
+    """The measured time is impossible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """When to stop.
+    """The rules that end warm-up and sampling. Times are in seconds.
 
-    Seconds throughout: `warmup_least` and `warmup_most` bound the warm-up, `sample_least` is the least duration of
-    one sample (shorter calls are repeated inside it, `calls_most` times at most), `budget` the time after which a
-    case with enough samples ends. `precision` is the relative half width of the median's 95% interval that is enough.
-    Noise has settled when the relative interquartile range has stayed within `settled` of itself over eight checks:
-    what more samples would say is then known. A disturbed sample is taken again `retakes` times at most.
+    `warmup_least` and `warmup_most` bound the warm-up. `sample_least` is the least duration of one sample; shorter
+    calls are repeated within it, at most `calls_most` times. Sampling ends after `budget` seconds if there are at least
+    `samples_least` samples, or when the relative half width of the median's 95% interval is at most `precision`, or
+    when noise has settled: the relative interquartile range has stayed within `settled` of itself over eight checks,
+    so further samples would not change it. A disturbed sample is taken again at most `retakes` times.
 
-    With `turns`, sampling is cut into that many blocks of at least `turn_seconds`, with `samples_least` over all of
-    them, and before each the turn is asked for: two processes that take turns see the same moments of the machine.
-    Nothing else ends it then.
+    With `turns`, sampling consists of that many blocks of at least `turn_seconds`, with `samples_least` samples in
+    total, and no other rule ends it. Each block waits for its turn, so two processes that take turns measure under the
+    same conditions.
     """
 
     warmup_least: float = 0.2
@@ -58,10 +58,10 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Seconds per call in the order taken, and why sampling stopped: `precise`, `settled`, `budget`, `count`, `turns`.
+    """Seconds per call in order, and why sampling stopped: `precise`, `settled`, `budget`, `count` or `turns`.
 
-    `retaken` holds the samples that were taken again, which enter no statistic; `noisy` why that did not help;
-    `turns` how many samples belong to each turn.
+    `retaken` are the samples that were taken again, which no statistic includes. `noisy` is the reason if taking them
+    again did not help. `turns` are the numbers of samples by turn.
     """
 
     seconds: tuple[float, ...]
@@ -74,9 +74,9 @@ class Samples:
 
 
 class Timer:
-    """Times blocks of `call(prepare(number))`, of which only `call` is timed; calls are numbered through.
+    """Times blocks of `call(prepare(number))` with increasing numbers; only `call` is timed.
 
-    `clock` gives seconds that go by, with what is not timed: preparing, and emptying a cache before a call.
+    `clock` returns wall-clock seconds, which include preparing a call and emptying the cache before it.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Timer:
         self.calls = 0
 
     def time(self, calls: int) -> float:
-        """Seconds that `calls` calls take together.
+        """Return the seconds of `calls` calls together.
 
         Raises:
-            ImplausibleError: for none.
+            ImplausibleError: if they took no time.
         """
-        call, prepared = self._call, self._ready(calls)
+        call, prepared = self._call, self._prepare_next(calls)
 
         def run() -> None:
             for one in prepared:
@@ -110,12 +110,11 @@ class Timer:
         return seconds
 
     def output(self, calls: int) -> tuple[int, object]:
-        """The number of the last call of one more block, timed as every other, and what that call returned.
+        """Time one more block, and return the number of its last call with the output of that call.
 
-        Timed blocks drop what calls return, as users' loops do; this one keeps it, and the code under test cannot
-        tell that it is the one.
+        Other timed blocks drop the outputs, as users' loops do. The code under test cannot distinguish this block.
         """
-        call, prepared = self._call, self._ready(calls)
+        call, prepared = self._call, self._prepare_next(calls)
         kept: list[object] = [None]
 
         def run() -> None:
@@ -125,7 +124,7 @@ class Timer:
         self._stopwatch(run)
         return self.calls - 1, kept[0]
 
-    def _ready(self, calls: int) -> list[Any]:
+    def _prepare_next(self, calls: int) -> list[Any]:
         numbers = range(self.calls, self.calls + calls)
         self.calls += calls
         return [self._prepare(number) for number in numbers]
@@ -140,86 +139,94 @@ def measure(
     """Warm up, then take samples.
 
     Args:
-        timer: of the call.
-        sampling: when to stop.
-        disturbed: asked after each sample whether to take it again.
-        turn: returns when it is this process's turn; called with `sampling.turns` only.
+        timer: the timer of the call.
+        sampling: the rules that end warm-up and sampling.
+        disturbed: called after each sample; returns why to take it again, or None.
+        turn: returns when it is this process's turn; called only with `sampling.turns`.
     """
     per_call = _warm_up(timer, sampling)
-    inner = 1
+    calls = 1
     if per_call < sampling.sample_least:
-        inner = max(1, min(sampling.calls_most, round(sampling.sample_least / per_call + 0.5)))
-    warmup_calls = timer.calls
+        calls = max(1, min(sampling.calls_most, round(sampling.sample_least / per_call + 0.5)))
     if sampling.turns:
-        return _in_turns(timer, sampling, inner, per_call, turn)
+        return _in_turns(timer, sampling, calls, per_call, turn)
+    return _until_precise(timer, sampling, calls, disturbed)
+
+
+def _until_precise(timer: Timer, sampling: Sampling, calls: int, disturbed: Callable[[], str | None]) -> Samples:
+    """Take samples of `calls` calls each until a rule of `sampling` ends them."""
+    warmup_calls = timer.calls
     seconds: list[float] = []
     retaken: list[float] = []
     spreads: list[float] = []
     noisy: str | None = None
-    tries, began = 0, timer.clock()
-    reason = "count"
-    while len(seconds) < sampling.samples_most:
-        took = timer.time(inner)
-        trouble = None if noisy else disturbed()
-        if trouble and tries < sampling.retakes:
-            tries += 1
-            retaken.append(took / inner)
+    retakes, began = 0, timer.clock()
+    reason: str | None = None
+    while reason is None and len(seconds) < sampling.samples_most:
+        took = timer.time(calls) / calls
+        disturbance = None if noisy else disturbed()
+        if disturbance and retakes < sampling.retakes:
+            retakes += 1
+            retaken.append(took)
             continue
-        if trouble:
-            noisy = f"{trouble}, after {tries} retakes too"
-        tries = 0
-        seconds.append(took / inner)
-        if len(seconds) < sampling.samples_least:
-            continue
-        if timer.clock() - began >= sampling.budget:
-            reason = "budget"
-            break
-        # A check costs a sort: once there are many samples, every fifth is soon enough.
-        if len(seconds) > _EVERY_CHECK_UNTIL and len(seconds) % 5:
-            continue
-        if median_interval(seconds).relative_half_width <= sampling.precision:
-            reason = "precise"
-            break
-        spreads.append(spread(seconds))
-        if _settled(spreads, sampling.settled):
-            reason = "settled"
-            break
-    return Samples(tuple(seconds), inner, warmup_calls, reason, tuple(retaken), noisy)
+        if disturbance:
+            noisy = f"{disturbance}, after {retakes} retakes too"
+        retakes = 0
+        seconds.append(took)
+        if len(seconds) >= sampling.samples_least:
+            reason = _stop_reason(seconds, spreads, timer.clock() - began, sampling)
+    return Samples(tuple(seconds), calls, warmup_calls, reason or "count", tuple(retaken), noisy)
 
 
-def _in_turns(timer: Timer, sampling: Sampling, inner: int, per_call: float, turn: Callable[[], None]) -> Samples:
-    """Blocks of samples, one per turn. A disturbed block is not taken again: the other process's has passed."""
+def _stop_reason(seconds: list[float], spreads: list[float], elapsed: float, sampling: Sampling) -> str | None:
+    """Return why sampling should stop now, or None. A check for settled noise appends to `spreads`."""
+    if elapsed >= sampling.budget:
+        return "budget"
+    # A check costs a sort: once there are many samples, every fifth is soon enough.
+    if len(seconds) > _EVERY_CHECK_UNTIL and len(seconds) % 5:
+        return None
+    if median_interval(seconds).relative_half_width <= sampling.precision:
+        return "precise"
+    spreads.append(spread(seconds))
+    return "settled" if _settled(spreads, sampling.settled) else None
+
+
+def _in_turns(timer: Timer, sampling: Sampling, calls: int, per_call: float, turn: Callable[[], None]) -> Samples:
+    """Take one block of samples per turn.
+
+    A disturbed block is not taken again, since the other process has already measured its own.
+    """
     warmup_calls = timer.calls
     least = -(-sampling.samples_least // sampling.turns)
     seconds: list[float] = []
     counts: list[int] = []
     for _ in range(sampling.turns):
         turn()
-        if per_call < sampling.turn_seconds:  # a longer call soon has back the caches that the other process has had
+        if per_call < sampling.turn_seconds:  # a longer call refills the caches that the other process used by itself
             timer.time(1)
         spent, before = 0.0, len(seconds)
         while spent < sampling.turn_seconds or len(seconds) - before < least:
-            took = timer.time(inner)
+            took = timer.time(calls)
             spent += took
-            seconds.append(took / inner)
+            seconds.append(took / calls)
         counts.append(len(seconds) - before)
-    turn()  # what comes after the last block waits, so that it does not part the other's last block from this one
-    return Samples(tuple(seconds), inner, warmup_calls, "turns", turns=tuple(counts))
+    turn()  # later work must not run while the other process measures its last block
+    return Samples(tuple(seconds), calls, warmup_calls, "turns", turns=tuple(counts))
 
 
 def spread(seconds: tuple[float, ...] | list[float]) -> float:
-    """The interquartile range as a share of the median."""
+    """Return the interquartile range as a share of the median."""
     return (quantile(seconds, 0.75) - quantile(seconds, 0.25)) / statistics.median(seconds)
 
 
 def drift(seconds: tuple[float, ...] | list[float]) -> float:
-    """How much slower the last third was than the first, by medians; 0.1 reads 10% slower. 0 under 12 samples."""
+    """Return by how much the last third is slower than the first, by medians: 0.1 means 10%. 0 for under 12 samples."""
     third = len(seconds) // 3
     return statistics.median(seconds[-third:]) / statistics.median(seconds[:third]) - 1 if third >= 4 else 0.0
 
 
 def warnings(samples: Samples) -> list[CaseWarning]:
-    """What a reader of the figures should know about them."""
+    """Return warnings about the samples."""
     found = []
     wide, moved = spread(samples.seconds), drift(samples.seconds)
     if len(samples.seconds) >= 5 and wide > 0.1:
@@ -237,9 +244,9 @@ def _settled(spreads: list[float], within: float) -> bool:
 
 
 def _warm_up(timer: Timer, sampling: Sampling) -> float:
-    """Call until two successive windows' medians agree within `stability`; returns seconds per call.
+    """Call until the medians of two successive windows agree within `stability`; return seconds per call.
 
-    It is the calls that warm up, and they must take `warmup_least`; what goes by between them counts for the end.
+    The calls alone must take `warmup_least` seconds. The limit `warmup_most` includes the time between calls.
     """
     seconds: list[float] = []
     total, began = 0.0, timer.clock()

@@ -22,15 +22,15 @@ from torch.utils._pytree import tree_iter
 def predicted_tensor_bytes(
     make: Callable[[], Callable[[], object]], math_attention: bool = False, gradients: bool = False
 ) -> int:
-    """What the call that `make` returns would need at most, without allocating it: an estimate.
+    """Estimate the peak tensor bytes of the call that `make` returns, without allocating them.
 
-    Both run on fake tensors, which have shapes and no memory. Scratch inside a kernel is not seen.
+    Both run on fake tensors, which have shapes but no memory. Scratch memory inside a kernel is not included.
 
     Args:
-        make: makes the call; on fake tensors too.
-        math_attention: the real device would run torch's composite attention kernel, whose n x n matrices fake
-            tensors do not show; it is taken apart for them.
-        gradients: the call is made with gradients enabled, so that what a backward pass needs is kept.
+        make: builds the call, also under fake tensors.
+        math_attention: whether the device would run torch's composite attention kernel. Fake tensors do not show its
+            n x n matrices, so it is replaced by the operations that it consists of.
+        gradients: whether the call runs with gradients enabled and keeps what a backward pass needs.
     """
     attention = _MathAttention() if math_attention else nullcontext()
     with FakeTensorMode(), torch.inference_mode(not gradients), attention, _LiveStorages() as storages:
@@ -42,7 +42,7 @@ def predicted_tensor_bytes(
 
 
 class _MathAttention(TorchFunctionMode):
-    """Attention as the products that torch's composite kernel is made of."""
+    """Replaces attention by the operations of torch's composite kernel."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is scaled_dot_product_attention:
@@ -53,7 +53,7 @@ class _MathAttention(TorchFunctionMode):
 def _composite(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, attn_mask: torch.Tensor | None = None
 ) -> torch.Tensor:
-    scale = q.shape[-1] ** -0.25  # ATen scales both factors, each in a tensor of its own
+    scale = q.shape[-1] ** -0.25  # like ATen, which scales both factors into new tensors
     q, k = q * scale, k * scale
     logits = q @ k.transpose(-1, -2)
     if attn_mask is not None:
@@ -63,7 +63,7 @@ def _composite(
 
 
 class _LiveStorages(TorchDispatchMode):
-    """Adds up the storages that operators make, until each is released."""
+    """Sums the storages that operators create, until each is released."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -94,11 +94,11 @@ class _LiveStorages(TorchDispatchMode):
 
 
 def state_bytes(module: nn.Module) -> int:
-    """Bytes of parameters and buffers that the module keeps; storage shared between them counts once."""
+    """Return the bytes of the parameters and buffers of a module; shared storage counts once."""
     return storage_bytes([*module.parameters(), *module.buffers()])
 
 
 def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """Bytes of the distinct storages behind the tensors."""
+    """Return the bytes of the distinct storages of the tensors."""
     storages = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in tensors}
     return sum(storages.values())

@@ -1,6 +1,6 @@
-"""What an output must be before its latency means anything: right in form, written by the call, and the same again.
+"""Checks of the output, without which a latency means nothing: its form, that the call wrote it, and repeatability.
 
-The checks run on calls that are not timed, and on one that is timed like every other.
+They run on calls that are not timed, and on one call that is timed like all others.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class WrongOutputError(DctbenchError):
 
 
 def check_form(case: Case, output: object) -> Tensor:
-    """The output, once it is a finite tensor of the case's shape and dtype.
+    """Return the output if it is a finite tensor of the shape and dtype of the case.
 
     Raises:
-        WrongOutputError: for anything else.
+        WrongOutputError: otherwise.
     """
     expected: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
     if case.scope == "attention":
@@ -42,20 +42,20 @@ def check_form(case: Case, output: object) -> Tensor:
 
 
 def check_depends_on_input(first: Tensor, second: Tensor) -> None:
-    """Two inputs' outputs differ.
+    """Check that the outputs of two inputs differ.
 
     Raises:
-        WrongOutputError: for a method that returns what it has computed once.
+        WrongOutputError: for a method that returns a cached output.
     """
     if torch.equal(first, second):
         raise WrongOutputError("two different inputs gave the same output: it does not depend on its input")
 
 
 def check_same(case: Case, output: Tensor, before: Tensor, when: str) -> None:
-    """The output equals an earlier one on the same input, up to rounding.
+    """Check that the output equals an earlier one for the same input, up to rounding.
 
     Raises:
-        WrongOutputError: for a method that computes something else once it is timed; `when` says which call it was.
+        WrongOutputError: for a method that computes something else in a later call; `when` describes the call.
     """
     if not torch.isfinite(output).all():
         raise WrongOutputError(f"{when}, the output holds NaN or infinite values")
@@ -65,10 +65,10 @@ def check_same(case: Case, output: Tensor, before: Tensor, when: str) -> None:
 
 
 def check_written(call: Callable[[], Tensor]) -> None:
-    """Every value of the output was written by the call, and not left in its memory by one before.
+    """Check that the call wrote every value of its output, instead of reusing what was in memory.
 
     Raises:
-        WrongOutputError: for a buffer that nobody wrote.
+        WrongOutputError: for an output with unwritten values.
     """
     with _new_memory_holds_nan():
         output = call()
@@ -78,10 +78,10 @@ def check_written(call: Callable[[], Tensor]) -> None:
 
 @contextmanager
 def _new_memory_holds_nan() -> Iterator[None]:
-    """torch fills what `torch.empty` and its relatives return, as it does for deterministic algorithms."""
+    """Let torch fill the results of `torch.empty` and its variants with NaN, as for deterministic algorithms."""
     before = torch.get_deterministic_debug_mode()
     filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    torch.set_deterministic_debug_mode("warn")  # unlike use_deterministic_algorithms it imports no compiler
+    torch.set_deterministic_debug_mode("warn")  # unlike use_deterministic_algorithms, this imports no compiler
     torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
     try:
         with warnings.catch_warnings():

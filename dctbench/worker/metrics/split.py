@@ -1,8 +1,8 @@
-"""Where a call's time goes: the transform, the attention, the projections, and the rest.
+"""The split of a call's time into transform, attention, projections, and the rest.
 
-A pass of its own under torch's profiler, which makes every operation a little slower: read shares off it, and the
-seconds of a call off the timed pass. Parts are marked around the methods that do them, and each operation belongs to
-the innermost mark around it.
+It is measured in a separate pass under torch's profiler, which slows every operation down a little. Use the shares from
+this pass and the seconds from the timed pass. Methods are wrapped in marks, and each operation belongs to the innermost
+mark around it.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ _LINEAR = "aten::linear"
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Seconds, and how many operations of torch, by part; the seconds add up to the profiled call."""
+    """Seconds and number of torch operations by part; the seconds add up to the profiled call."""
 
     seconds: Mapping[str, float]
     operations: Mapping[str, int]
 
     @property
     def shares(self) -> dict[str, float]:
-        """Each part's share of the call."""
+        """The share of each part in the call."""
         total = sum(self.seconds.values())
         return {part: taken / total if total else 0.0 for part, taken in self.seconds.items()}
 
 
 def split(module: nn.Module, call: Callable[[], object], device: str = "cpu") -> Split | None:
-    """The parts of a forward call, the fastest of five.
+    """Return the split of a forward call, the fastest of five.
 
-    `transform` is every DCT and inverse DCT, `attention` what happens among queries, keys and values, `projections`
-    the linear maps of an attention layer; `other` is the rest: masks, biases, norms, feed-forward layers, Python.
+    `transform` is every DCT and inverse DCT, `attention` the work on queries, keys and values, `projections` the linear
+    maps of an attention layer, and `other` the rest: masks, biases, norms, feed-forward layers, Python.
 
     Args:
-        module: what `call` runs, of any scope; its marks are gone again afterwards.
-        call: one forward call, uncompiled: a compiler fuses parts into each other.
-        device: where it runs; on a GPU its kernels' own time counts.
+        module: the module that `call` runs, of any scope. The marks are removed afterwards.
+        call: one forward call, not compiled, since a compiler fuses the parts.
+        device: the device of the call; on a GPU the time of its kernels counts.
 
     Returns:
-        None where neither a transform nor an attention among heads was met: FNet, say, or a layer of the user's own.
+        None if the call ran neither a transform nor attention among heads, such as FNet or a user's own layer.
     """
     with _marked(module):
         call()
@@ -64,7 +64,7 @@ def split(module: nn.Module, call: Callable[[], object], device: str = "cpu") ->
 
 @contextlib.contextmanager
 def _marked(module: nn.Module) -> Iterator[None]:
-    """Every method that does a part wrapped in its mark, on these objects and for this long only."""
+    """Wrap the methods of each part in marks, on these objects only, and remove the marks on exit."""
     marks: list[tuple[nn.Module, str]] = []
     inside: set[nn.Module] = set()
     try:
@@ -72,7 +72,7 @@ def _marked(module: nn.Module) -> Iterator[None]:
             if part in inside:
                 continue
             if isinstance(part, Resampler | TruncatedDct):
-                inside.update(part.modules())  # a resampler's own two transforms need no marks
+                inside.update(part.modules())  # the two transforms of a resampler need no marks
                 names = {"forward": "transform", "inverse": "transform"}
             elif isinstance(part, DctAttention):
                 names = {"forward": "layer", "attend_among": "attention"}
@@ -107,16 +107,16 @@ def _profiled(call: Callable[[], object], device: str) -> Split:
     operations = dict.fromkeys(PARTS, 0)
     for event in profiled.function_events or ():
         path = _path(event)
-        if _CALL not in path or event.device_type.name != "CPU":  # a mark's shadow on the GPU spans what it marks
+        if _CALL not in path or event.device_type.name != "CPU":  # on the GPU a mark appears as an event of its own
             continue
         part = _part(path)
         seconds[part] += (event.self_device_time_total if on_gpu else event.self_cpu_time_total) * 1e-6
-        operations[part] += "::" in event.name  # as aten::mm; not a mark, nor the driver's cudaLaunchKernel
+        operations[part] += "::" in event.name  # aten::mm counts, marks and the driver's cudaLaunchKernel do not
     return Split(seconds, operations)
 
 
 def _path(event: Any) -> list[str]:
-    """The names of an operation and of all around it, the innermost first."""
+    """Return the names of an operation and of the events around it, the innermost first."""
     names = []
     while event is not None:
         names.append(event.name)
@@ -125,7 +125,7 @@ def _path(event: Any) -> list[str]:
 
 
 def _part(path: list[str]) -> str:
-    """The part that the innermost mark names; a linear map counts when nothing but a layer is around it."""
+    """Return the part of the innermost mark; linear maps directly inside a layer are projections."""
     mark = next(name for name in path if name.startswith(_MARK))
     if mark == _LAYER:
         return "projections" if _LINEAR in path[: path.index(mark)] else "other"

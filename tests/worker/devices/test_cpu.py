@@ -1,4 +1,4 @@
-"""The processor: its caches, its neighbours and its energy counters."""
+"""The CPU device: caches, load by other processes, and energy counters."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_every_device_module_has_the_whole_interface(name: str) -> None:
     assert {word for word in wanted if not hasattr(module, word)} == set()
 
 
-def test_a_spinning_neighbour_is_noticed_and_named() -> None:
+def test_a_busy_process_is_noticed_and_named() -> None:
     with spinning() as neighbour:
         watch = cpu.watch("cpu")
-        deadline = time.monotonic() + 30  # it starts, and on a crowded machine gets its share, some time from now
+        deadline = time.monotonic() + 30  # on a busy machine it takes time until the process starts and gets its share
         said: tuple[str, ...] = ()
         while time.monotonic() < deadline and not any("other processes used" in text for text in said):
             time.sleep(0.5)
@@ -58,7 +58,7 @@ def test_a_spinning_neighbour_is_noticed_and_named() -> None:
         assert (named, seen) == (True, True)
 
 
-def test_ones_own_work_is_no_neighbour() -> None:
+def test_own_work_does_not_count_as_load() -> None:
     before = contention._Counters(wall=0, busy=10, stolen=0, own=5, cores=2)
     after = contention._Counters(wall=2, busy=13.5, stolen=0.4, own=8, cores=2)
     watch = Neighbours()
@@ -68,7 +68,7 @@ def test_ones_own_work_is_no_neighbour() -> None:
         assert watch.usage() == Usage(seconds=2, cores=0.25, stolen=pytest.approx(0.1), of_cores=2)
 
 
-def test_processors_go_by_the_numbers_that_the_kernel_gives_them(tmp_path: Path) -> None:
+def test_processors_have_the_numbers_of_the_kernel(tmp_path: Path) -> None:
     stat = tmp_path / "stat"
     stat.write_text("cpu  9 9 9\ncpu0 1 0 0\ncpu2 1 0 0\ncpu16 1 0 0\nintr 5\nctxt 7\n", encoding="ascii")
     assert list(contention.processor_numbers(3, stat)) == [0, 2, 16]
@@ -76,7 +76,7 @@ def test_processors_go_by_the_numbers_that_the_kernel_gives_them(tmp_path: Path)
     assert list(contention.processor_numbers(2, tmp_path / "none")) == [0, 1]
 
 
-def test_a_container_that_numbers_its_processors_anew_has_neighbours_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_is_measured_in_a_container_with_other_processor_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda process: {10_000}, raising=False)
     watch = Neighbours()
     time.sleep(2 * contention.SHORTEST)
@@ -85,14 +85,14 @@ def test_a_container_that_numbers_its_processors_anew_has_neighbours_too(monkeyp
     assert usage.of_cores == psutil.cpu_count()
 
 
-def test_a_moment_says_nothing_about_neighbours() -> None:
+def test_a_short_window_gives_no_load() -> None:
     watch = Neighbours()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contention._Counters, "read", lambda: watch._before)
         assert watch.usage() is None
 
 
-def test_the_other_process_of_a_pair_is_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_other_process_of_a_pair_does_not_count_as_load(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.9, 0.2, 2))
     monkeypatch.setattr(cpu.host, "governor", lambda: "performance")
     seen = cpu.watch("cpu", paired=True).conditions()
@@ -100,7 +100,7 @@ def test_the_other_process_of_a_pair_is_no_neighbour(monkeypatch: pytest.MonkeyP
     assert seen.details == ResultDetails(stolen=0.2)
 
 
-def test_governor_and_stolen_time_are_said_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_governor_and_stolen_time_are_warnings_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = cpu.watch("cpu")
     monkeypatch.setattr(Neighbours, "usage", lambda self: Usage(1.0, 0.0, 0.2, 2))
     monkeypatch.setattr(cpu.host, "governor", lambda: "powersave")

@@ -1,4 +1,4 @@
-"""How devices are named, and what becomes of one that is not there."""
+"""The names of devices, and what happens with absent devices."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_is_no_device_is_refused(word: str, message: str) -> None:
         axes.words("device", [word])
 
 
-def test_absent_devices_are_told_beside_a_present_one_and_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_devices_are_reported_beside_a_present_one_and_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_driver() -> object:
         raise UnavailableError("no NVIDIA driver on this machine")
 
@@ -67,7 +67,7 @@ def test_a_torch_without_cuda_makes_every_gpu_absent(monkeypatch: pytest.MonkeyP
     assert nvml.unavailable("cuda:0", {}) == "cuda:0: this torch (2.13.0+cpu) was built without CUDA"
 
 
-def test_metal_is_a_macs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metal_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     assert "Mac" in str(nvml.unavailable("mps"))
 

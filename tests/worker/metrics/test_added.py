@@ -1,4 +1,4 @@
-"""A metric of somebody else's: measured under its own name, stored like ours, and harmless when it breaks."""
+"""A metric of another package is measured under its own name and stored like ours; its failure harms nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Largest:
     def measure(self, case, module, arguments):
         assert case.seq_len == arguments[0].shape[1]
         out = module(*arguments)
-        for parameter in module.parameters():  # the case has been measured: whatever this does harms nothing
+        for parameter in module.parameters():  # the case has been measured already, so this changes no result
             parameter.requires_grad or parameter.zero_()
         return out.abs().amax()
 
@@ -51,12 +51,14 @@ def test_it_is_listed_measured_stored_and_exported_beside_ours(cli: Cli, tmp_pat
     said = "broken: not measured (RuntimeError: no such meter)"
     assert {"code": "not_measured", "message": said, "values": lacking} in entry["warnings"]
     assert {"latency", "flops", "error.smooth"} <= entry["metrics"].keys()
-    (tmp_path / "exported.json").write_text(cli("export", "json").out)  # without the package: what is stored is ours
+    (tmp_path / "exported.json").write_text(
+        cli("export", "json").out
+    )  # without the package only our metrics are stored
     [again] = cli("export", "json", "exported.json").json()["results"]
     assert again["metrics"]["largest"] == entry["metrics"]["largest"]
 
 
-def test_a_name_that_two_claim_stops_a_run_before_its_first_case(cli: Cli, tmp_path: Path) -> None:
+def test_a_name_of_two_metrics_stops_a_run_before_its_first_case(cli: Cli, tmp_path: Path) -> None:
     install(tmp_path, "their-package", "their_metrics", THEIRS, metrics="latency = their_metrics:Largest")
     done = cli("run", "--seq", "64", "--impl", "sdpa", PYTHONPATH=str(tmp_path))
     assert (done.code, done.out) == (2, "")
@@ -77,7 +79,7 @@ class Stated:
      ("s" * 21, 1.0, "states no unit"), ("s", float("nan"), "gave nan"), ("s", float("inf"), "gave inf"),
      ("s", -2e30, "gave -2e")],
 )  # fmt: skip
-def test_a_unit_and_a_figure_are_asked_of_it(monkeypatch: pytest.MonkeyPatch, unit: Any, value: Any, said: str) -> None:
+def test_an_invalid_unit_or_value_is_refused(monkeypatch: pytest.MonkeyPatch, unit: Any, value: Any, said: str) -> None:
     monkeypatch.setattr(f"{__name__}.Theirs", lambda: Stated(unit, value), raising=False)
     with pytest.raises(DctbenchError, match=said):
         measure(Metric("theirs", None, "", f"{__name__}:Theirs"), Case("sdpa", 64), torch.nn.Identity(), ())

@@ -1,4 +1,4 @@
-"""Ceilings and rates are taken from operations that really run; how fast they are is the machine's affair."""
+"""Ceilings and rates come from operations that really run; their values depend on the machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dctbench.worker.metrics import ceilings
 
 
 def nothing() -> None:
-    """A CPU has nothing to wait for."""
+    """Do nothing: a CPU call returns when it is done."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Energy on a clock and a counter that the tests turn by hand."""
+"""Energy with a clock and a counter that the tests control."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dctbench.worker.metrics.energy import Windows
 
 
 class Machine:
-    """Uses `idle` watts always, and `joules` more in each call of `seconds`; its counter moves every `tick` seconds."""
+    """Uses `idle` watts, and `joules` more in each call of `seconds`. The counter is updated every `tick` seconds."""
 
     source = "made up"
 
@@ -68,14 +68,14 @@ def test_a_call_longer_than_the_window_is_made_at_least_once(monkeypatch: pytest
     assert found.joules == pytest.approx(90.0, rel=0.05)
 
 
-def test_a_stuck_counter_ends_the_pass_and_nothing_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stuck_counter_ends_the_pass_without_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(idle=60.0, joules=0.5, seconds=0.004, tick=1e9)
     machine.tick = 0.1
     monkeypatch.setattr(machine, "joules", lambda: 42.0)
-    with pytest.raises(UnsupportedError, match="no more than idling"):
+    with pytest.raises(UnsupportedError, match="no more energy than an idle device"):
         measured(machine, monkeypatch)
 
 
 def test_calls_that_cost_nothing_above_idle_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnsupportedError, match="no more than idling"):
+    with pytest.raises(UnsupportedError, match="no more energy than an idle device"):
         measured(Machine(idle=60.0, joules=-0.1, seconds=0.004, tick=0.1), monkeypatch)

@@ -1,4 +1,4 @@
-"""The error against exact attention, and the inputs and weights behind it, against NumPy."""
+"""The error against exact attention, with its inputs and weights, compared with NumPy."""
 
 from __future__ import annotations
 

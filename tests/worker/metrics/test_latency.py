@@ -1,4 +1,4 @@
-"""Sampling on a clock that the tests turn by hand: what is counted, when it stops, and who may not touch the clock."""
+"""Sampling with a clock that the tests control: what is counted, when it stops, and that the clock is safe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dctbench.worker.metrics.latency import ImplausibleError, Samples, Sampling,
 
 
 class Clock:
-    """Time that passes only when a call says so."""
+    """A clock that advances only when a call does so."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -61,14 +61,14 @@ def test_a_steady_call_stops_when_its_median_is_precise(clock: Clock) -> None:
     assert (samples.retaken, samples.noisy) == ((), None)
 
 
-def test_what_goes_by_between_calls_counts_for_the_end_and_for_no_sample(clock: Clock) -> None:
+def test_time_between_calls_counts_for_the_budget_but_not_for_samples(clock: Clock) -> None:
     def swept(run: Callable[[], object]) -> float:
-        clock.now += 0.1  # as emptying a large cache takes
+        clock.now += 0.1  # as for emptying a large cache
         return clock.stopwatch(run)
 
     timer = Timer(number_itself, work(clock, lambda i: 1e-4 * (1 + i % 7)), swept, lambda: clock.now)
     samples = latency.measure(timer, Sampling(calls_most=1, budget=3.0))
-    assert samples.warmup_calls <= 11  # within the second that warming up may take
+    assert samples.warmup_calls <= 11  # within the one second of the warm-up
     assert samples.stop_reason == "budget"
     assert len(samples.seconds) <= 31
     assert max(samples.seconds) < 1e-3
@@ -89,7 +89,7 @@ def test_a_slow_noisy_call_ends_with_its_budget_but_never_under_the_least_sample
     assert (samples.stop_reason, len(samples.seconds)) == ("budget", 20)
 
 
-def test_a_wild_fast_call_ends_at_the_most_samples(clock: Clock) -> None:
+def test_a_noisy_fast_call_ends_at_the_most_samples(clock: Clock) -> None:
     samples = measure(clock, lambda i: 2e-3 * (1 + i % 2), samples_most=50, budget=1e9, settled=-1)
     assert (samples.stop_reason, len(samples.seconds)) == ("count", 50)
 
@@ -106,7 +106,7 @@ def test_noise_that_still_grows_has_not_settled(clock: Clock) -> None:
     assert samples.stop_reason == "count"
 
 
-def test_warm_up_goes_on_until_two_windows_agree(clock: Clock) -> None:
+def test_warm_up_continues_until_two_windows_agree(clock: Clock) -> None:
     samples = measure(clock, lambda i: 0.05 - 0.0033 * i if i < 12 else 0.01)
     assert samples.warmup_calls > 12
     assert max(samples.seconds) == pytest.approx(0.01)
@@ -120,7 +120,7 @@ def test_warm_up_makes_at_least_three_calls_however_long_they_take(clock: Clock)
     assert measure(clock, lambda i: 100.0).warmup_calls == 3
 
 
-def test_calls_are_numbered_through_so_that_inputs_rotate(clock: Clock) -> None:
+def test_calls_have_increasing_numbers_so_that_inputs_rotate(clock: Clock) -> None:
     seen: list[int] = []
 
     def call(number: int) -> None:
@@ -187,7 +187,7 @@ def test_after_three_retakes_the_sample_stays_and_the_result_is_noisy(clock: Clo
         ([1.2] * 6 + [1.0] * 18, ["17% faster than the first"]),
     ],
 )
-def test_spread_and_drift_are_said_with_a_remedy(seconds: list[float], words: list[str]) -> None:
+def test_spread_and_drift_are_warnings_with_a_remedy(seconds: list[float], words: list[str]) -> None:
     said = [message(warning) for warning in latency.warnings(Samples(tuple(seconds), 1, 3, "precise"))]
     assert len(said) == len(words)
     assert all(word in text for word, text in zip(words, said, strict=True))
@@ -201,7 +201,7 @@ def test_code_under_test_cannot_replace_the_clock(monkeypatch: pytest.MonkeyPatc
     assert stopwatch([*range(20_000)].copy) > 0
 
 
-def test_in_turns_every_block_is_asked_for_and_nothing_else_ends_it(clock: Clock) -> None:
+def test_in_turns_every_block_waits_for_its_turn_and_nothing_else_ends_sampling(clock: Clock) -> None:
     asked: list[float] = []
     timer = clock.timer(number_itself, work(clock, lambda i: 2**-8))  # exact in binary
     sampling = Sampling(turns=3, turn_seconds=5 * 2**-8, samples_least=5)
@@ -209,7 +209,7 @@ def test_in_turns_every_block_is_asked_for_and_nothing_else_ends_it(clock: Clock
     assert samples.turns == (5, 5, 5)
     assert samples.seconds == pytest.approx([2**-8] * 15)
     assert samples.stop_reason == "turns"
-    # Once before each block, and once before what follows; between two asks lie an untimed call and a block.
+    # The turn is awaited before each block and after the last one, with an untimed call and a block in between.
     assert [b - a for a, b in itertools.pairwise(asked)] == pytest.approx([6 * 2**-8] * 3)
 
 
@@ -219,7 +219,7 @@ def test_in_turns_the_least_samples_are_spread_over_the_blocks(clock: Clock) -> 
     assert samples.turns == (3, 3, 3, 3)
 
 
-def test_what_the_machine_does_in_one_turn_touches_that_turn_only(clock: Clock) -> None:
+def test_a_disturbance_in_one_turn_affects_that_turn_only(clock: Clock) -> None:
     slow: list[bool] = []
     timer = clock.timer(number_itself, work(clock, lambda i: 0.04 if slow and slow[-1] else 0.01))
     samples = latency.measure(timer, Sampling(turns=4), turn=lambda: slow.append(len(slow) == 1))

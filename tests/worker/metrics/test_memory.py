@@ -31,7 +31,7 @@ def test_the_estimate_for_what_does_not_fit_agrees_with_what_does(name: str) -> 
         x = torch.randn(1, n, dim)
         measured = peak_tensor_bytes(lambda: layer(x))
     predicted = predicted_tensor_bytes(make)  # type: ignore[arg-type]
-    scratch = 256 << 10  # what kernels allocate for themselves, which an estimate by shapes cannot see
+    scratch = 256 << 10  # scratch memory of kernels, which an estimate by shapes does not include
     assert predicted <= measured < predicted + scratch
 
 
@@ -51,7 +51,7 @@ def test_the_composite_kernels_matrices_are_in_the_estimate_and_a_fused_kernel_h
     predicted = predicted_tensor_bytes(make, math_attention=True)  # type: ignore[arg-type]
     assert 2 * matrix < predicted <= measured
     assert measured < 1.2 * predicted
-    with torch.inference_mode():  # asked in the mode of the call
+    with torch.inference_mode():  # estimated in the mode of the call
         assert 2 * matrix < (estimated_bytes(Case("sdpa-math", n, heads=heads, head_dim=dim // heads)) or 0)
         assert (estimated_bytes(Case("sdpa", n, heads=heads, head_dim=dim // heads)) or 0) < matrix
 

@@ -1,4 +1,4 @@
-"""Outputs that must not be timed, and the ways in which code under test might cheat the checks."""
+"""Outputs that must not be timed, and ways in which code under test might cheat the checks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_rounding_may_differ_between_calls_and_more_may_not() -> None:
         check_same(CASE, good() * float("nan"), good(), "later")
 
 
-def test_memory_that_nobody_wrote_is_seen_whatever_it_held() -> None:
+def test_unwritten_memory_is_detected_whatever_it_contained() -> None:
     def half() -> Tensor:
         out = torch.empty(1, 16, 16)
         out[:, :8] = 1.0
@@ -71,7 +71,7 @@ def test_memory_that_nobody_wrote_is_seen_whatever_it_held() -> None:
         check_written(half)
 
 
-def test_looking_for_unwritten_memory_leaves_torch_as_it_was() -> None:
+def test_the_check_for_unwritten_memory_restores_torchs_settings() -> None:
     def fails() -> Tensor:
         raise ZeroDivisionError
 
@@ -103,7 +103,7 @@ def test_rows_left_unwritten_are_refused_whichever_check_sees_them_first(runner:
     assert any(words in str(result.message) for words in ("did not write", "another output", "NaN"))
 
 
-def test_a_method_that_tires_once_it_is_timed_is_refused(runner: LocalRunner) -> None:
+def test_a_method_that_changes_once_it_is_timed_is_refused(runner: LocalRunner) -> None:
     result = measured(runner, "TiresAfterAWhile")
     assert (result.status, result.measurements) == ("error", ())
     assert "the same input gave another output" in str(result.message)

@@ -1,4 +1,4 @@
-"""The time split: every operation belongs to exactly one part, and to the right one."""
+"""The split of a call's time: every operation belongs to exactly one part, the correct one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def count(call: Callable[[], object]) -> int:
     ("implementation", "scope"), [*((name, "layer") for name in DCT), ("dct-qkv", "attention"), ("dct-x", "encoder")]
 )
 @torch.inference_mode()
-def test_the_parts_hold_every_operation_of_the_call_once(implementation: str, scope: str) -> None:
+def test_the_parts_contain_every_operation_of_the_call_once(implementation: str, scope: str) -> None:
     module, call = made(implementation, scope=scope)
     expected = count(call)
     found = split(module, call)
@@ -74,7 +74,7 @@ def test_a_method_without_these_parts_has_no_split(implementation: str) -> None:
 
 
 @torch.inference_mode()
-def test_the_marks_are_gone_afterwards_even_after_a_failure() -> None:
+def test_the_marks_are_removed_even_after_a_failure() -> None:
     module, call = made("dct-resample")
     before = [set(vars(part)) for part in module.modules()]
     split(module, call)
