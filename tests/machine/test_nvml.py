@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dctbench.doctor.gpu import findings, title
+from dctbench.doctor.gpu import findings
 from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.machine import nvml as gpus
 from dctbench.wording.warnings import message
@@ -79,7 +79,7 @@ def test_a_gpu_that_shares_the_machines_memory_has_none_of_its_own(monkeypatch: 
     use(monkeypatch, FakeNvml(memory=None))
     [facts] = gpus.facts({}) or []
     assert facts["memory_bytes"] is None
-    assert title(gpus.visible({})[0].facts()) == "Made-up GPU"
+    assert gpus.visible({})[0].facts().title == "Made-up GPU"
 
 
 def messages(watch: cuda.Watch) -> list[str]:
