@@ -16,7 +16,7 @@ from benchmarks import gate_rates, pair_noise
 from dctbench import analysis
 from dctbench.cli import cli
 from dctbench.cli.tables.output import table_lines
-from dctbench.cli.tables.results import Layout
+from dctbench.cli.terminal.layout import Layout
 from dctbench.importers import read_file
 from dctbench.model import Case
 from dctbench.spec.suites import parse

@@ -16,8 +16,8 @@ from dctbench.app.resume import resumable
 from dctbench.cli.options import baselines
 from dctbench.cli.tables import output
 from dctbench.cli.tables.records import print_records
-from dctbench.cli.tables.results import Layout
 from dctbench.cli.terminal.files import print_document
+from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.notices import say
 from dctbench.cli.terminal.progress import Live, make_progress
 from dctbench.cli.terminal.streams import outlive_readers, typed

@@ -1,1 +1,1 @@
-"""Values to words and words to values, and bounds on text from strangers."""
+"""Values to text and text to values, and limits on text from elsewhere."""

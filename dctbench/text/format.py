@@ -1,4 +1,4 @@
-"""One way to write each unit, for the terminal, Markdown and the report alike."""
+"""The format of each unit, the same for terminal, Markdown and report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _DECIMAL = ("", "k", "M", "G", "T", "P", "E")
 
 
 def format_three_digits(value: float) -> str:
-    """Three significant digits without an exponent: 0.123, 4.56, 78.9, 1234."""
+    """Format with three significant digits and no exponent: 0.123, 4.56, 78.9, 1234."""
     if value == 0:
         return "0"
     digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2 if abs(value) >= 0.9995 else 3
@@ -16,13 +16,13 @@ def format_three_digits(value: float) -> str:
 
 
 def format_seconds(value: float) -> str:
-    """171 µs, 2.34 ms, 1.20 s."""
+    """Format seconds: 171 µs, 2.34 ms, 1.20 s."""
     scale, unit = next((pair for pair in _SECONDS if abs(value) >= pair[0] * 0.9995), _SECONDS[-1])
     return f"{format_three_digits(value / scale)} {unit}"
 
 
 def format_duration(value: float) -> str:
-    """How long a whole run takes: 45s, 6m40s, 2h05m."""
+    """Format the duration of a run: 45s, 6m40s, 2h05m."""
     whole = max(0, round(value))
     if whole < 60:
         return f"{whole}s"
@@ -32,7 +32,7 @@ def format_duration(value: float) -> str:
 
 
 def format_size(value: float) -> str:
-    """Bytes in binary units: 32.0 MiB, 1.50 GiB."""
+    """Format bytes in binary units: 32.0 MiB, 1.50 GiB."""
     step = 0
     while abs(value) >= 1023.5 and step < len(_BINARY) - 1:
         value /= 1024
@@ -41,7 +41,7 @@ def format_size(value: float) -> str:
 
 
 def format_count(value: float, unit: str) -> str:
-    """Decimal multiples of a unit: 12.9 GFLOP."""
+    """Format with a decimal multiple of a unit: 12.9 GFLOP."""
     step = 0
     while abs(value) >= 999.5 and step < len(_DECIMAL) - 1:
         value /= 1000
@@ -50,25 +50,25 @@ def format_count(value: float, unit: str) -> str:
 
 
 def format_ratio(value: float) -> str:
-    """1.00x, 0.74x, 12.3x; small ones keep two significant digits."""
+    """Format a ratio: 1.00x, 0.74x, 12.3x; small ones have two significant digits."""
     return f"{value:.2f}x" if 0.095 <= value < 9.995 else f"{value:.1f}x" if value >= 9.995 else f"{value:.2g}x"
 
 
 def format_ratio_with_interval(value: float, low: float | None, high: float | None) -> str:
-    """`0.70x (0.66-0.74)`; the ratio alone where its interval is not known."""
+    """Format a ratio with its interval, `0.70x (0.66-0.74)`, or the ratio alone if the interval is not known."""
     if low is None or high is None:
         return format_ratio(value)
     return f"{format_ratio(value)} ({format_ratio(low).removesuffix('x')}-{format_ratio(high).removesuffix('x')})"
 
 
 def format_percent(value: float) -> str:
-    """A share as a percentage with two significant digits at most: 0.4%, 3%, 12%."""
+    """Format a share as a percentage with at most two significant digits: 0.4%, 3%, 12%."""
     scaled = value * 100
     return f"{scaled:.1f}%" if 0.05 <= scaled < 0.95 else f"{scaled:.0f}%"
 
 
 def format_relative_error(value: float) -> str:
-    """A relative error: exact methods' rounding as `4e-07`, others with two or three digits."""
+    """Format a relative error: `4e-07` below 1e-3, else with three significant digits."""
     return f"{value:.0e}" if value < 1e-3 else format_three_digits(value)
 
 

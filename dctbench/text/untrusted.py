@@ -1,7 +1,6 @@
-"""How much of what others give us is taken: a text, a table of free form, a figure; and what is wrong, in words.
+"""Limits on data from files and measured processes: texts, numbers and free-form tables, and errors in words.
 
-The same bounds hold for what a file brings and for what a measured process answers, so that whatever was stored can
-be exported and read back.
+Both sources have the same limits, so everything that was stored can be exported and read back.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ MAX_TEXT = 100_000
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Seconds = Annotated[float, Meta(ge=1e-10, le=1e6)]
-"""A latency. Sixteen decades are enough for every machine, and few enough for the exponentials of intervals."""
+"""A latency. The range suits every machine and keeps the exponentials of intervals finite."""
 Figure = Annotated[float, Meta(ge=-1e30, le=1e30)]
 Free = Annotated[dict[str, Any], Meta(max_length=1000)]
-"""A table whose keys are not fixed; `check_free` bounds what it holds."""
+"""A table with arbitrary keys; `check_free` limits its contents."""
 
 
 class InvalidDataError(Exception):
-    """What is wrong with what was given, in words that follow its name."""
+    """Data from elsewhere is invalid; the message says where and why."""
 
 
 def check_free(table: Mapping[str, Any], place: str) -> None:
-    """Bound the depth, the number of values and the length of the texts of a table whose keys are not fixed.
+    """Check depth, number of values and length of texts of a table with arbitrary keys.
 
     Raises:
-        Bad: naming the place.
+        InvalidDataError: naming the place.
     """
     seen = 0
     level: list[Any] = [table]
@@ -60,10 +59,10 @@ def check_free(table: Mapping[str, Any], place: str) -> None:
 
 
 def check_names(names: Iterable[str], place: str) -> None:
-    """Refuse names with control characters: without these two names could become one, or none.
+    """Reject names with control characters, without which two names could become equal or empty.
 
     Raises:
-        Bad: naming the place.
+        InvalidDataError: naming the place.
     """
     for name in names:
         if not name.isprintable():
@@ -71,10 +70,10 @@ def check_names(names: Iterable[str], place: str) -> None:
 
 
 def converted(table: Mapping[str, Any], kind: type[_T], place: str) -> _T:
-    """What a table whose keys are not fixed says under the keys that are read, after `check_free`.
+    """Return the fields of `kind` from a table with arbitrary keys, after `check_free`.
 
     Raises:
-        Bad: naming the place.
+        InvalidDataError: naming the place.
     """
     check_free(table, place)
     try:
@@ -84,7 +83,7 @@ def converted(table: Mapping[str, Any], kind: type[_T], place: str) -> _T:
 
 
 def sentence(error: str, within: str = "") -> str:
-    """``Expected `int`, got `str` - at `$.run.label` `` -> `run.label: expected int, got str`."""
+    """Turn ``Expected `int`, got `str` - at `$.run.label` `` into `run.label: expected int, got str`."""
     what, _, place = error.replace("`", "").partition(" - at ")
     place = within + place.removeprefix("key in ").removeprefix("$")
     what = what[:1].lower() + what[1:]

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from dctbench import analysis
 from dctbench.catalog import Family
-from dctbench.cli.tables.results import Layout
 from dctbench.cli.terminal.files import print_document
+from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 import click
 
 from dctbench.analysis import Summary, summarise
-from dctbench.cli.tables.results import Layout
 from dctbench.cli.terminal import notices
+from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.model import Case, Result
 from dctbench.scheduler.plan import Plan
