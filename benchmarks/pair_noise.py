@@ -22,8 +22,9 @@ from dctbench.app.check import SAMPLES_PER_PROCESS, WARMUP_OF_PAIRS
 from dctbench.compare.change import paired
 from dctbench.machine import environment
 from dctbench.model import Case
-from dctbench.runners.interleave import measure_in_turns
+from dctbench.runners import MeasureSpec
 from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.scheduler.pairs import measure_in_turns
 from dctbench.spec import suites
 from dctbench.spec.grid import expand_cases
 
@@ -66,7 +67,9 @@ def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
 def pair(sides: Sequence[LocalRunner], case: Case, number: int) -> float:
     """The change of one pair, as the gate computes it; which side begins changes from round to round."""
     order = sides if number % 2 else list(reversed(sides))
-    results = dict(zip(map(id, order), measure_in_turns((order[0], case), (order[1], case), number), strict=True))
+    spec = MeasureSpec(number)
+    measured = measure_in_turns((order[0], case, spec), (order[1], case, spec))
+    results = dict(zip(map(id, order), measured, strict=True))
     base, head = (summarise([results[id(side)]])[0] for side in sides)
     [change] = paired(base, head, {}, fresh=False).raw
     return change

@@ -23,13 +23,12 @@ from tests.support.postgresql import Server, running
 settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
 settings.load_profile("dctbench")
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # The locks of devices lie in the folder for temporary files: tests that run beside each other do not wait for
-    # each other. PostgreSQL's user, who is not ours, must be able to enter it.
-    _folder = Path(tempfile.mkdtemp(prefix="dctbench-tests-"))
-    _folder.chmod(0o755)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(_folder)
-    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+# The locks of devices lie in the folder for temporary files. With a folder of its own, a test run does not wait for
+# another one. The user that PostgreSQL runs as must be able to enter it.
+_folder = Path(tempfile.mkdtemp(prefix="dctbench-tests-"))
+_folder.chmod(0o755)
+os.environ["TMPDIR"] = tempfile.tempdir = str(_folder)
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 # In the background of a shell, or under nohup, these are ignored, and every command that is tested would inherit that.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

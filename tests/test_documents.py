@@ -82,7 +82,7 @@ def test_the_suite_in_the_readme_is_one() -> None:
     [text] = fenced("toml")
     suite = parse(text, "mine.toml")
     assert suite.axes["seq"] == [512, 1024, 2048, 4096]
-    assert suite.gate["tolerance"] == 0.1
+    assert suite.gate.tolerance == 0.1
 
 
 def test_the_two_workflows_in_the_readme_belong_together() -> None:

@@ -1,7 +1,7 @@
-"""What a check against a stored run measures when the command line says nothing else: what that run measured.
+"""What a check against a stored run measures unless the user says otherwise: what that run measured.
 
-Its own cases, under the settings they were taken with: any others would be missing on one side, or have latencies that
-may not be compared.
+These are its own cases, under the settings that they were taken with. Any others would be missing on one side, or have
+latencies that may not be compared.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dctbench import catalog
 from dctbench.app.code_loading import check_stored_run, own_code
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.errors import UsageError
-from dctbench.model import Case, Run, Suite
+from dctbench.model import Case, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import axes, suites
+from dctbench.spec.suites import Suite
 
 
 def check_suite_is_known(baseline: RecordedRun) -> None:
-    """Refuse a baseline whose suite only its file can tell, for that suite was not named.
+    """Refuse a baseline that was taken with a suite file, since that file was not named.
 
     Raises:
         UsageError: naming the suite.
@@ -33,12 +34,11 @@ def check_suite_is_known(baseline: RecordedRun) -> None:
         )
 
 
-def wanted(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
-    """The suite of a baseline with the baseline's own settings and axes, and the cases that are measured again.
+def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
+    """Return the suite of a baseline with the baseline's own settings and axes, and the cases to measure again.
 
-    Its axis of implementations holds those that get a verdict; references that a check had added have cases only.
-
-    An implementation that is not known here any more is left out, so that its cases are missing, as they are.
+    The axis of implementations holds those that get a verdict; references that a check had added are among the cases
+    only. An implementation that is no longer known here is left out, so that its cases are MISSING.
 
     Raises:
         UsageError: for a suite that is a file's, for code that only the command line may name, for variables that
@@ -72,7 +72,7 @@ def wanted(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
     )
     held = {axis: list(dict.fromkeys(axes.of(case, axis) for case in cases)) for axis in shipped.axes}
     held["impl"] = _judged(run, held["impl"])
-    return suites.override(shipped, held, settings), cases
+    return replace(shipped, axes={**shipped.axes, **held}, settings=settings), cases
 
 
 def _judged(run: Run, names: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Code is loaded only where the command line asks for it: what a file may make a command run, and what it may not.
+"""Code is loaded only where the command line asks for it.
 
-A folder that was cloned, a result file and a store are data from strangers. What is installed may be measured for
-them; a module of their choosing, or a variable that makes a process load one, takes the word of who types.
+A cloned folder, a result file and a store are data from strangers. They may have what is installed measured. Only the
+user may name a module, or a variable that makes a process load one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from dctbench.errors import UsageError
 from dctbench.machine.environment import ALLOCATOR_VARIABLES, THREAD_VARIABLES
-from dctbench.model import Run, Suite
+from dctbench.model import Run
+from dctbench.spec.suites import Suite
 
 _TUNING = frozenset({
     *THREAD_VARIABLES, *ALLOCATOR_VARIABLES, "MALLOC_MMAP_MAX_", "MALLOC_PERTURB_", "MALLOC_TCACHE_COUNT",
@@ -41,7 +42,7 @@ def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
     Raises:
         UsageError: naming the implementation or the variable.
     """
-    names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.get("reference")])]
+    names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.reference])]
     loaded = [*own_code(names), *_unsafe(suite.settings.env)]
     if loaded:
         raise UsageError(

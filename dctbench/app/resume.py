@@ -1,102 +1,117 @@
-"""A run that a signal may end at any moment, and that its user can always go on with."""
+"""Resume a stored run where it stopped, with the plan and the settings that are in the store."""
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-
-from dctbench import errors
-from dctbench.model import Run, digest
-from dctbench.runners.locks import Lock
-from dctbench.store import Store, is_url, open_for_run
-
-DEFAULT_STORE = ".dctbench/results.sqlite"
-
-
-class Resumable:
-    """The store of one run, for as long as this process is the one that measures it."""
-
-    def __init__(self, stack: ExitStack, warn: Callable[[str], None]) -> None:
-        self._stack = stack
-        self._warn = warn
-        self._store: Store | None = None
-        self._run: Run | None = None
-        self._baseline: str | None = None
-        self._flags: Sequence[str] = ()
-
-    def open(self, location: str, *, create: bool = False) -> Store:
-        """The store, which is closed at the end."""
-        self._store = self._stack.enter_context(open_for_run(location, self._warn, create=create))
-        return self._store
-
-    def claim(self, run: Run, baseline: str | None = None, flags: Sequence[str] = ()) -> None:
-        """Take a run of the open store for this process; with everything measured it is to be saved as that baseline.
-
-        Args:
-            run: stored already, or about to be.
-            baseline: a name, or None for no baseline.
-            flags: what else must be typed to go on with it, ready for a shell.
-
-        Raises:
-            UsageError: when another process of this machine measures it.
-        """
-        assert self._store is not None
-        place = self._store.name if is_url(self._store.name) else os.path.realpath(self._store.name)
-        lock = Lock(f"run-{digest([place, run.id])}")  # shards of one run in stores of their own may run together
-        if not lock.take():
-            holder = lock.holder
-            lock.release()
-            raise errors.UsageError(
-                f"run {run.short_id} is being measured by {holder}",
-                hint="wait until that has ended, or end it; then resume",
-            )
-        self._stack.callback(lock.release, remove=True)
-        self._run = run
-        self._baseline = baseline
-        self._flags = flags
-
-    def interrupted(self) -> errors.InterruptedRunError:
-        """What was stored, and how to go on."""
-        if self._store is not None and self._run is not None:
-            run = self._run
-            for state in self._store.runs():
-                if state.run.id == run.id:
-                    unsaved, wanted = "", list(self._flags)
-                    if self._baseline is not None:
-                        unsaved = f"; baseline {self._baseline!r} was not saved"
-                        wanted += ["--save-baseline", shlex.quote(self._baseline)]
-                    return errors.InterruptedRunError(
-                        f"interrupted: {state.stored} of {state.planned} results are stored in {self._store.name}"
-                        f"{unsaved}",
-                        hint=f"go on with: {resume_command(run, self._store.name, wanted)}",
-                    )
-        return errors.InterruptedRunError("interrupted before anything was measured")
+from dctbench import __version__, errors
+from dctbench.app.code_loading import check_stored_run
+from dctbench.app.requests import ResumeRequest
+from dctbench.app.run import RunOutcome, local_runner, measure
+from dctbench.app.session import session
+from dctbench.importers.json_document import check_resumable
+from dctbench.model import Run
+from dctbench.scheduler.events import Listener, ignore
+from dctbench.scheduler.plan import plan_cases
+from dctbench.store import RETRYABLE, Store
+from dctbench.text.untrusted import InvalidDataError
 
 
-def resume_command(run: Run, store: str, flags: Sequence[str] = ()) -> str:
-    """What to type to go on with a run.
+def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
+    """Measure what a stored run lacks. Nothing is printed.
 
     Args:
-        run: of that store.
-        store: its path, or its URL without the password.
-        flags: more that must be typed, ready for a shell.
-    """
-    place = [] if store == DEFAULT_STORE else ["--store", shlex.quote(store)]
-    return " ".join(["dctbench run --resume", run.short_id, *flags, *place])
-
-
-@contextmanager
-def resumable(warn: Callable[[str], None]) -> Iterator[Resumable]:
-    """For the time of one run.
+        request: which run, and where it is stored.
+        listener: called with every event (`dctbench.scheduler.events`).
 
     Raises:
-        InterruptedRunError: in place of KeyboardInterrupt.
+        UsageError: when there is nothing to resume, or the run cannot be resumed.
+        CannotJudgeError: when the run was started by another version or in another environment.
+        StoreError: when the store cannot be read or written.
+        InterruptedRunError: in place of KeyboardInterrupt; what was measured is stored.
     """
-    with ExitStack() as stack:
-        begun = Resumable(stack, warn)
-        try:
-            yield begun
-        except KeyboardInterrupt:
-            raise begun.interrupted() from None
+    with session(listener) as opened:
+        store = opened.open(request.store)
+        run = _run_to_resume(store, request.run, request.retry_failed)
+        _check_version(run)
+        _check_settings(run)
+        cases, _ = store.plan(run.id)
+        check_stored_run(run)
+        opened.claim(run, request.save_baseline, ["--retry-failed"] if request.retry_failed else [])
+        with local_runner(run.settings, listener) as runner:
+            _check_environment(store, run, runner.environment.fingerprint)
+            stored = store.resume_run(run)
+            plan = plan_cases(cases, run.settings, runner, stored)
+            if request.retry_failed:
+                stored = [result for result in stored if result.status not in RETRYABLE]
+            return measure(
+                run,
+                plan,
+                runner,
+                store,
+                listener,
+                stored=stored,
+                baseline=request.save_baseline,
+                retried=request.retry_failed,
+            )
+
+
+def _check_version(run: Run) -> None:
+    if run.dctbench_version != __version__:
+        raise errors.CannotJudgeError(
+            f"run {run.short_id} was started by dctbench {run.dctbench_version}, this is {__version__}",
+            hint="start a new run: results of two versions in one run would not be comparable",
+        )
+
+
+def _check_settings(run: Run) -> None:
+    """An imported run may be of another kind, or made by hand."""
+    try:
+        check_resumable(run.settings)
+    except InvalidDataError as error:
+        raise errors.UsageError(
+            f"run {run.short_id} cannot be resumed: {error}", hint="it was imported; start a new run"
+        ) from None
+
+
+def _check_environment(store: Store, run: Run, here: str) -> None:
+    there = store.environments(run.id)
+    if there and here not in there:
+        raise errors.CannotJudgeError(
+            f"run {run.short_id} was started in another environment ({next(iter(there))}, here {here})",
+            hint="start a new run here, or resume on the machine and with the versions that it was started with",
+        )
+
+
+def _run_to_resume(store: Store, reference: str | None, retry_failed: bool) -> Run:
+    """The run that is named or, by default, the latest that has something left to do."""
+    if reference:
+        run = store.find_run(reference).run
+        if run.is_check:
+            raise errors.UsageError(
+                f"run {run.short_id} belongs to a check, whose pairs must be near in time", hint="start the check again"
+            )
+        return run
+    for state in reversed(store.runs()):
+        wanted = state.unfinished or (retry_failed and (state.failed or _has_results_to_retry(store, state.run)))
+        if wanted and not state.run.is_check:
+            return state.run
+    raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
+
+
+def _has_results_to_retry(store: Store, run: Run) -> bool:
+    """Whether a run without failures has results that another try may replace.
+
+    A retry that was killed leaves results that were skipped because of a failure which has been mended since. Results
+    that stay skipped for another reason, such as a shorter length that did not fit, do not count.
+    """
+    results = store.results(run.id)
+    settled = {result.case for result in results if result.status not in RETRYABLE and result.status != "ok"}
+    limits: dict[tuple[object, ...], int] = {}
+    for result in results:
+        if result.status == "oom":
+            limits[result.case.row] = min(result.case.seq_len, limits.get(result.case.row, result.case.seq_len))
+    return any(
+        result.status in RETRYABLE
+        and result.case not in settled
+        and result.case.seq_len <= limits.get(result.case.row, result.case.seq_len)
+        for result in results
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
@@ -280,17 +280,6 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "check": lambda value: value is None or isinstance(value, Mapping),
 }
 """By setting, whether a stored value is of its type."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """What a sweep measures: axes (lists of values), settings of the measuring, and rules of the gate."""
-
-    name: str
-    axes: Mapping[str, Sequence[Any]]
-    settings: RunSettings = field(default_factory=RunSettings)
-    gate: Mapping[str, Any] = field(default_factory=dict)
-    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, CaseWarning, Environment, Measurement, Result, ResultDetails
+from dctbench.runners.interleave import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,24 @@ class Facts:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-class Turn(Protocol):
-    """One side of two processes that take turns, as the thread uses it that talks to the process."""
+@dataclass(frozen=True, slots=True)
+class MeasureSpec:
+    """How one case is measured in one process.
 
-    def wait(self, closing: threading.Event) -> None:
-        """Return when it is this side's turn; raises DctbenchError when the runner is closed meanwhile."""
+    Attributes:
+        round: number of the process, from 1. The first measures everything, later ones only the latency.
+        sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of the runner's.
+        calibration: of the case's device: its rates let the transform planner choose the same plan every time.
+    """
 
-    def next(self, closing: threading.Event) -> None:
-        """Let the other side have its turn, then wait."""
+    round: int
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
-    def leave(self) -> None:
-        """This side is done, however it ended."""
+    @property
+    def timing_only(self) -> bool:
+        """Whether only the latency is measured, since nothing else differs between processes."""
+        return self.round > 1
 
 
 class Runner(Protocol):
@@ -43,7 +51,7 @@ class Runner(Protocol):
 
     environment: Environment
 
-    def submit(self, case: Case, round: int, turn: Turn | None = None) -> Future[Result]:
+    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
         """Queue one case; a device runs one at a time, unless two take turns on a device that is held for both."""
 
     def ready(self, device: str, round: int) -> Future[None]:

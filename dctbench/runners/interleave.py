@@ -1,7 +1,7 @@
-"""Two processes that take turns: at every moment one of them runs, and both see the same moments of the machine.
+"""Two processes that take turns: one of them runs at a time, and both see the same moments of the machine.
 
-A shared machine is slow for seconds and fast for seconds. Of two processes that run one after the other, one may get
-the slow seconds; of two that change places every hundredth of a second both get their share.
+A shared machine is slow for some seconds and fast for others. If two processes run one after the other, one may get
+all the slow seconds. If they change places every hundredth of a second, both get their share.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import threading
 from typing import Literal
 
 from dctbench.errors import DctbenchError
-from dctbench.model import Case, Result
-from dctbench.runners import Runner
 
 TURNS_PER_PROCESS = 7
 """Of each process. The median over turns lives with three that a neighbour spoilt."""
@@ -73,20 +71,3 @@ class Turn:
     def leave(self) -> None:
         """As of `Alternation`."""
         self._turns.leave(self._side)
-
-
-def measure_in_turns(first: tuple[Runner, Case], second: tuple[Runner, Case], round: int) -> tuple[Result, Result]:
-    """Measure two cases of one device in processes that take turns; the first begins.
-
-    Args:
-        first, second: each with a runner of its own.
-        round: as of `Runner.submit`.
-    """
-    turns = Alternation()
-    runner, case = first
-    with runner.device(case.device):
-        futures = [
-            runner.submit(case, round, Turn(turns, 0)),
-            second[0].submit(second[1], round, Turn(turns, 1)),
-        ]
-        return futures[0].result(), futures[1].result()

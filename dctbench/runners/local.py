@@ -19,9 +19,9 @@ from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.machine import environment, host, nvml
 from dctbench.machine.calibration import Calibration
 from dctbench.model import COMPILER, CacheState, Case, CaseWarning, Isolation, Result, WarningCode
-from dctbench.runners import Facts, Turn, responses, result_from_answer
+from dctbench.runners import Facts, MeasureSpec, responses, result_from_answer
 from dctbench.runners.exchange import exchange, failure_answer, read_answer
-from dctbench.runners.interleave import TURNS_PER_PROCESS
+from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
 from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.locks import Lock, temporary_folder
@@ -79,8 +79,6 @@ class LocalRunner:
             self.python = python
             self.variables = other_variables(self.variables)
             self.environment, self.version, self.package = interpreter(python, self.variables)
-        self.sampling_of: Mapping[str, Mapping[str, Any]] = {}  # sampling settings by case id, over those of all
-        self.calibrations: Mapping[str, Calibration] = {}  # by device, where this machine has been calibrated
         self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
         try:
@@ -108,13 +106,13 @@ class LocalRunner:
             self._zygote.close()
         self._scratch.cleanup()
 
-    def submit(self, case: Case, round: int, turn: Turn | None = None) -> Future[Result]:
+    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
         """Measure `case` in a process of its own; whatever becomes of that process, the future holds a Result.
 
         In the first round everything is measured, in later ones only what differs between processes: the latency.
         With a `turn` the process runs only when it is its turn, on a device that the caller holds.
         """
-        sampling = {**self.settings.sampling, **self.sampling_of.get(case.id, {})}
+        sampling = {**self.settings.sampling, **spec.sampling}
         if turn is not None:
             sampling["turns"] = TURNS_PER_PROCESS
         request = {
@@ -123,15 +121,15 @@ class LocalRunner:
                 "sampling": sampling,
                 "scratch": self._scratch.name,
                 "cache": self.settings.cache,
-                "rates": self._rates(case),
-                "timing_only": _timing_only(round),
+                "rates": _rates(case, spec.calibration),
+                "timing_only": spec.timing_only,
             }
         }
 
         read = partial(responses.case_answer, drop_unknown=self._elsewhere)
 
         def ask() -> dict[str, Any]:
-            launcher = self._launcher(case.device, round)
+            launcher = self._launcher(case.device, spec.round)
             return self._ask(request, self.settings.case_timeout, launcher, read, turn)
 
         def run() -> Result:
@@ -144,7 +142,7 @@ class LocalRunner:
                     answer = ask()
                 finally:
                     turn.leave()
-            return result_from_answer(case, round, answer, self.environment)
+            return result_from_answer(case, spec.round, answer, self.environment)
 
         return self._thread.submit(run)
 
@@ -206,13 +204,6 @@ class LocalRunner:
 
         return self._thread.submit(run).result()
 
-    def _rates(self, case: Case) -> Mapping[str, float] | None:
-        """The planner's rates on this machine with as many threads, so that it always plans the same transforms."""
-        calibration = self.calibrations.get(case.device)
-        if calibration is None or case.threads not in (None, calibration.threads):
-            return None
-        return calibration.rates(case.dtype)
-
     def _launcher(self, device: str, round: int) -> Launcher:
         """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
         wanted = self.settings.isolation == "zygote" or (self.settings.isolation == "auto" and device == "cpu")
@@ -224,7 +215,7 @@ class LocalRunner:
             self._zygote.close()
             self._zygote = None
         try:
-            words = [] if _timing_only(round) else [COMPILER]
+            words = [COMPILER] if round == 1 else []
             self._zygote, self._zygote_round = Zygote(self.variables, self.python, *words), round
         except GoneError:
             self._zygotes_work = False
@@ -300,6 +291,8 @@ class LocalRunner:
             lock.release()
 
 
-def _timing_only(round: int) -> bool:
-    """In later rounds only what differs between processes is measured: the latency."""
-    return round > 1
+def _rates(case: Case, calibration: Calibration | None) -> Mapping[str, float] | None:
+    """The planner's rates with as many threads as the case has, so that it always plans the same transforms."""
+    if calibration is None or case.threads not in (None, calibration.threads):
+        return None
+    return calibration.rates(case.dtype)

@@ -1,8 +1,8 @@
-"""Measuring for a gate: base and head in turn, pair after pair, for as long as a verdict needs them.
+"""Measure for a gate: base and head in turns, pair after pair, until every verdict is reached.
 
-The two processes of a pair take turns of a hundredth of a second, so that what the machine does meanwhile befalls
-both; which of them begins changes from pair to pair, and each pair starts both interpreters anew. Every result is
-stored before the next is measured.
+The two processes of a pair take turns of a hundredth of a second, so that both see the same moments of the machine.
+Which of them begins changes from pair to pair, and each pair starts both interpreters anew. Every result is stored
+before the next is measured.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary, summarise
 from dctbench.compare import CONFIRMING, CONTROL, Comparison, Judgement, Rules, judge
-from dctbench.machine.calibration import Calibration
 from dctbench.machine.roofline import under_the_roof
 from dctbench.model import Case, Reason, Result, Run
-from dctbench.runners import Runner
-from dctbench.runners.interleave import measure_in_turns
+from dctbench.runners import MeasureSpec, Runner
+from dctbench.runners.interleave import Alternation, Turn
+from dctbench.scheduler.events import CaseFinished, Listener, RoundStarted
+from dctbench.scheduler.events import Side as SideName
+from dctbench.scheduler.specs import Specs
 from dctbench.store import Store
 
 ORDER_SEED = 0
@@ -31,16 +33,16 @@ class Side:
     run: Run
     runner: Runner
     store: Store
-    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    specs: Specs = field(default_factory=Specs)
     results: list[Result] = field(default_factory=list)
 
     def measure(self, case: Case, round: int) -> Result:
-        """Measure a case in one process by itself, and store the result."""
-        return self.keep(self.runner.submit(case, round).result())
+        """Measure a case in a process that runs by itself, and store the result."""
+        return self.keep(self.runner.submit(case, self.specs.of(case, round)).result())
 
     def keep(self, measured: Result) -> Result:
         """Store a result."""
-        result = under_the_roof(measured, self.calibrations.get(measured.case.device))
+        result = under_the_roof(measured, self.specs.calibrations.get(measured.case.device))
         self.store.add_result(self.run.id, result)
         self.results.append(result)
         return result
@@ -54,29 +56,6 @@ class Side:
     def summaries(self) -> dict[Case, Summary]:
         """What it has, by case."""
         return {summary.case: summary for summary in summarise(self.results)}
-
-
-@dataclass(frozen=True, slots=True)
-class RoundStarted:
-    """A pair of every undecided case begins, or one process of head: the `number`th of at most `most`."""
-
-    number: int
-    most: int
-    cases: int
-    confirming: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CaseMeasured:
-    """One process has ended: the `done`th of `total` in this round."""
-
-    result: Result
-    side: str
-    done: int
-    total: int
-
-
-Listener = Callable[[RoundStarted | CaseMeasured], None]
 
 
 def check_pairs(
@@ -110,32 +89,46 @@ def check_pairs(
         for case in cases:
             done += 1 if case in lacking else 2
             if case in lacking:
-                results = [("head", head.measure(case, number))]
+                results: list[tuple[SideName, Result]] = [("head", head.measure(case, number))]
             else:
                 results = measure_pair(base, head, counterparts.get(case, case), case, number)
             for side, result in results:
-                listener(CaseMeasured(result, side, done, total))
+                listener(CaseFinished(result, done, total, side))
 
     return _until_decided(comparison, tuple(counterparts), beside, measure, rules, listener)
 
 
-def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[str, Result]]:
+def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[SideName, Result]]:
     """One pair: a process of either side, in turns; which begins changes from pair to pair.
 
     One case of base may stand for several of head, and is measured with each of them. It has one result per round:
     all but the first go under rounds of their own, which head's results name.
     """
-    sides = [("base", base, its_base), ("head", head, case)]
+    sides: list[tuple[SideName, Side, Case]] = [("base", base, its_base), ("head", head, case)]
     if _head_first(case, number):
         sides.reverse()
     (_, first, one), (_, second, other) = sides
-    measured = measure_in_turns((first.runner, one), (second.runner, other), number)
+    measured = measure_in_turns(
+        (first.runner, one, first.specs.of(one, number)), (second.runner, other, second.specs.of(other, number))
+    )
     free = base.free_round(its_base, number)
-    kept = []
+    kept: list[tuple[SideName, Result]] = []
     for (name, side, _), found in zip(sides, measured, strict=True):
         named = found if free == number else replace(found, details=replace(found.details, pair=free))
         kept.append((name, side.keep(replace(found, round=free) if side is base else named)))
     return kept
+
+
+def measure_in_turns(
+    first: tuple[Runner, Case, MeasureSpec], second: tuple[Runner, Case, MeasureSpec]
+) -> tuple[Result, Result]:
+    """Measure two cases of one device in processes that take turns; the first begins. Each has a runner of its own."""
+    turns = Alternation()
+    runner, case, spec = first
+    with runner.device(case.device):
+        one = runner.submit(case, spec, Turn(turns, 0))
+        two = second[0].submit(*second[1:], Turn(turns, 1))
+        return one.result(), two.result()
 
 
 def check_stored(
@@ -167,7 +160,7 @@ def check_stored(
 
     def measure(cases: Sequence[Case], number: int) -> None:
         for done, case in enumerate(cases, 1):
-            listener(CaseMeasured(head.measure(case, number), "head", done, len(cases)))
+            listener(CaseFinished(head.measure(case, number), done, len(cases), "head"))
 
     return _until_decided(comparison, judged, beside, measure, rules, listener)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from dctbench import catalog
 from dctbench.analysis import default_reference
-from dctbench.model import Case, Result, RunSettings, Suite
+from dctbench.model import Case, Result, RunSettings
 from dctbench.runners import Facts, Runner
 from dctbench.scheduler.estimate import Estimate, Pace, estimate
 from dctbench.spec import grid
+from dctbench.spec.suites import Suite
 
 ORDER_SEED = 0
 SAMPLES_PER_CASE = 20

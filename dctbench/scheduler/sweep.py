@@ -1,67 +1,24 @@
-"""Cases x runner -> results -> store: the order of a sweep, what it leaves out, and the events others listen to.
+"""Cases x runner -> results -> store: in which order a sweep measures, and what it leaves out.
 
-Each result is committed before the next case starts, so that whatever ends a sweep loses at most the case that was
-running.
+Each result is committed before the next case starts. Whatever ends a sweep loses at most the case that was running.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
-from dctbench.machine.calibration import Calibration
 from dctbench.machine.roofline import under_the_roof
 from dctbench.model import FAILED, Case, Result, Run, Status
 from dctbench.runners import Runner
+from dctbench.scheduler.events import CaseFinished, CaseStarted, Listener, RunStarted, StillRunning
+from dctbench.scheduler.specs import Specs
 from dctbench.store import Store
 
 HEARTBEAT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The sweep begins: `done` of `total` results are stored already (a resumed run)."""
-
-    run: Run
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class CaseStarted:
-    """A case is handed to the runner."""
-
-    case: Case
-    round: int
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class StillRunning:
-    """A sign of life while one case takes long."""
-
-    case: Case
-    seconds: float
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class CaseFinished:
-    """A result is stored."""
-
-    result: Result
-    done: int
-    total: int
-
-
-Event = Started | CaseStarted | StillRunning | CaseFinished
-Listener = Callable[[Event], None]
 
 
 @dataclass(slots=True)
@@ -82,9 +39,9 @@ def run_sweep(
     runner: Runner,
     store: Store,
     listener: Listener,
+    specs: Specs,
     *,
     stored: Sequence[Result] = (),
-    calibrations: Mapping[str, Calibration] = MappingProxyType({}),
     prune: bool = True,
     retried: bool = False,
 ) -> Outcome:
@@ -95,9 +52,9 @@ def run_sweep(
         plan: the cases of each round, in the order in which they are measured.
         runner: where cases run.
         store: where results go.
-        listener: told of every event, in this thread.
+        listener: called with every event, in this thread.
+        specs: how each case is measured. A result that is faster than the calibrated ceilings allow is refused.
         stored: results that the run has already, when it is resumed.
-        calibrations: by device, this machine's ceilings: a result that is faster than they allow is refused.
         prune: after an out-of-memory or a timeout, leave out the longer lengths of the same row; they are stored as
             skipped, with the reason. A case that failed is not tried again in later rounds either.
         retried: failures that are in the store but not among `stored` are tried again, and replaced.
@@ -108,7 +65,7 @@ def run_sweep(
         history.note(result)
     have = {(result.case, result.round) for result in stored}
     done, total = len(have), sum(map(len, plan))
-    listener(Started(run, done, total))
+    listener(RunStarted(run, done, total))
     store.add_environment(run.id, runner.environment)
     for number, cases in enumerate(plan, 1):
         for case in cases:
@@ -119,8 +76,8 @@ def run_sweep(
             if foregone is not None:
                 result = foregone
             else:
-                measured = _wait(runner.submit(case, number), case, listener, done, total)
-                result = under_the_roof(measured, calibrations.get(case.device))
+                measured = _wait(runner.submit(case, specs.of(case, number)), case, listener, done, total)
+                result = under_the_roof(measured, specs.calibrations.get(case.device))
             store.add_result(run.id, result, retried=retried)
             done += 1
             outcome.statuses[result.status] += 1

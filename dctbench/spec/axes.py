@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dctbench import catalog
@@ -29,6 +30,53 @@ WORD_AXES = {
 """Axes of names with their values; None for those that are looked up in the catalog."""
 _FIELDS = {"impl": "implementation", "seq": "seq_len"}
 """The axes whose name differs from the field of a case."""
+
+
+Numbers = str | int | float | Sequence[int | float] | None
+Words = str | Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisValues:
+    """Values of some axes, in place of a suite's; an axis that is None keeps the suite's values.
+
+    Values are given as on the command line (`seq="512..8192"`, `impl="sdpa,dct*"`), or as a sequence of them
+    (`seq=[512, 1024]`). They are checked and expanded when the object is made.
+
+    Raises:
+        UsageError: for a wrong value, naming the flag of its axis.
+    """
+
+    impl: Words = None
+    seq: Numbers = None
+    ratio: Numbers = None
+    batch: Numbers = None
+    heads: Numbers = None
+    head_dim: Numbers = None
+    dtype: Words = None
+    device: Words = None
+    scope: Words = None
+    mode: Words = None
+    engine: Words = None
+    threads: Numbers = None
+
+    def __post_init__(self) -> None:
+        for axis in (*NUMERIC_AXES, *WORD_AXES):
+            value = getattr(self, axis)
+            if value is not None:
+                object.__setattr__(self, axis, tuple(_parsed(axis, value)))
+
+    @property
+    def given(self) -> dict[str, list[Any]]:
+        """The values by axis, without the axes that are None."""
+        return {axis: list(v) for axis in (*NUMERIC_AXES, *WORD_AXES) if (v := getattr(self, axis)) is not None}
+
+
+def _parsed(axis: str, value: Any) -> Sequence[Any]:
+    items: list[Any] = [value] if isinstance(value, str | int | float) else list(value)
+    if axis in WORD_AXES:
+        return words(axis, items)
+    return grid.parse_axis(",".join(map(str, items)), NUMERIC_AXES[axis])
 
 
 def field(axis: str) -> str:

@@ -1,8 +1,9 @@
-"""The rules of a check and the budgets of a choice, as users write them in flags and in a suite's `[gate]`."""
+"""The rules of a gate and the budgets of a choice, as users type them in flags and in a suite's `[gate]`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from dctbench import catalog
@@ -16,42 +17,96 @@ LEAST_TOLERANCE, MOST_TOLERANCE = 0.001, 10.0
 TOLERANCES = ("tolerance", "tolerance_flops", "tolerance_memory", "tolerance_error")
 BUDGETS = ("max_latency_p99", "max_memory", "max_error")
 GATE_KEYS = ("reference", *TOLERANCES, "pairs", "max_pairs", *BUDGETS, "at")
-"""The keys of `[gate]`; each means what its flag of `dctbench check` means."""
+"""The keys of `[gate]`. Each means what its flag of `dctbench check` means."""
+_BUDGET_FIELDS = {
+    "max_latency_p99": ("latency_p99",),
+    "max_memory": ("memory", "memory_process"),
+    "max_error": ("error_smooth", "error_noise"),
+}
+"""The fields of `Budgets` that each flag sets: a flag replaces all of them."""
 
 
-def gate_rule(key: str, texts: Sequence[str]) -> Any:
-    """Return the valid value of one rule.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules:
+    """What a check is held to, as far as a suite or a user sets it. What is None or empty has its default.
 
-    Args:
-        key: one of GATE_KEYS.
-        texts: as typed; several if the flag may be repeated.
-
-    Raises:
-        UsageError: for an invalid value; the message names the flag.
+    Attributes:
+        reference: the implementation that is measured beside every case.
+        tolerance: the relative change of latency that passes, for every device.
+        tolerance_flops, tolerance_memory, tolerance_error: the same for what is counted.
+        pairs: pairs of processes that every case gets.
+        max_pairs: the most pairs that an undecided case gets.
+        budgets: what head may need at most.
+        at: the cases that the budgets apply to, by field of `Case`; all of them when empty.
     """
-    flag = f"--{key.replace('_', '-')}"
-    if key in ("max_memory", "max_error"):
-        budgets(max_memory=texts if key == "max_memory" else (), max_error=texts if key == "max_error" else ())
-        return list(texts)
-    if key == "at":
-        return at(texts)
+
+    reference: str | None = None
+    tolerance: float | None = None
+    tolerance_flops: float | None = None
+    tolerance_memory: float | None = None
+    tolerance_error: float | None = None
+    pairs: int | None = None
+    max_pairs: int | None = None
+    budgets: Budgets = field(default_factory=Budgets)
+    at: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, Sequence[str]]) -> GateRules:
+        """The rules as typed, by the names in GATE_KEYS; several texts where a flag may be given several times.
+
+        Raises:
+            UsageError: for a wrong value, naming its flag.
+        """
+        values = {key: _PARSERS[key](f"--{key.replace('_', '-')}", texts[key]) for key in texts if key in _PARSERS}
+        latency = texts.get("max_latency_p99")
+        limits = budgets(
+            None if latency is None else _single("--max-latency-p99", latency),
+            texts.get("max_memory", ()),
+            texts.get("max_error", ()),
+        )
+        return cls(**values, budgets=limits)
+
+    def over(self, other: GateRules) -> GateRules:
+        """These rules, and those of `other` where these say nothing."""
+        names = ("reference", *TOLERANCES, "pairs", "max_pairs")
+        values = {name: getattr(other if getattr(self, name) is None else self, name) for name in names}
+        limits: dict[str, float] = {}
+        for group in _BUDGET_FIELDS.values():
+            limits |= _set(self.budgets, group) or _set(other.budgets, group)
+        return GateRules(**values, budgets=Budgets(**limits), at=self.at or other.at)
+
+
+def _set(limits: Budgets, names: Sequence[str]) -> dict[str, float]:
+    return {name: limit for name, limit in limits.given.items() if name in names}
+
+
+def _single(flag: str, texts: Sequence[str]) -> str:
     if len(texts) != 1:
         raise UsageError(f"{flag}: one value, not {len(texts)}", hint=f"such as {flag} {texts[0]}")
-    if key == "reference":
-        return catalog.select_implementations(texts)[0]
-    if key in ("pairs", "max_pairs"):
-        text = texts[0].strip()
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-        if not 2 <= number <= MOST_PAIRS:
-            raise UsageError(f"{flag} {text!r}: not a number of pairs", hint=f"{flag} accepts 2 to {MOST_PAIRS}")
-        return number
-    if key == "max_latency_p99":
-        parse_duration(texts[0], flag)
-        return texts[0]
-    value = parse_share(texts[0], flag)
-    if value > MOST_TOLERANCE or (key == "tolerance" and value < LEAST_TOLERANCE):
+    return texts[0]
+
+
+def parse_reference(flag: str, texts: Sequence[str]) -> str:
+    """The implementation that is named."""
+    return catalog.select_implementations([_single(flag, texts)])[0]
+
+
+def parse_pairs(flag: str, texts: Sequence[str]) -> int:
+    """A number of pairs."""
+    text = _single(flag, texts).strip()
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not 2 <= number <= MOST_PAIRS:
+        raise UsageError(f"{flag} {text!r}: not a number of pairs", hint=f"{flag} accepts 2 to {MOST_PAIRS}")
+    return number
+
+
+def parse_tolerance(flag: str, texts: Sequence[str]) -> float:
+    """A relative change that passes: `10%` is 0.1."""
+    text = _single(flag, texts)
+    value = parse_share(text, flag)
+    if value > MOST_TOLERANCE or (flag == "--tolerance" and value < LEAST_TOLERANCE):
         problem = "more than tenfold" if value > 1 else f"no two runs agree to {value:g}"
-        raise UsageError(f"{flag} {texts[0]!r}: {problem}", hint=f"such as {flag} 10%")
+        raise UsageError(f"{flag} {text!r}: {problem}", hint=f"such as {flag} 10%")
     return value
 
 
@@ -95,3 +150,12 @@ def at(texts: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"--at {text!r}: one value of an axis at a time", hint="such as --at seq=4096")
         found[axes.field(name)] = values[0]
     return found
+
+
+_PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {
+    "reference": parse_reference,
+    **dict.fromkeys(TOLERANCES, parse_tolerance),
+    "pairs": parse_pairs,
+    "max_pairs": parse_pairs,
+    "at": lambda flag, texts: at(texts),
+}

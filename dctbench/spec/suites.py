@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from dctbench import catalog
 from dctbench.errors import UsageError
-from dctbench.model import RunSettings, Suite
-from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, words
-from dctbench.spec.gate import GATE_KEYS, gate_rule
+from dctbench.model import RunSettings
+from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
+from dctbench.spec.gate import GATE_KEYS, GateRules
 from dctbench.spec.grid import parse_axis
 from dctbench.text.parse import parse_duration
 from dctbench.text.sanitize import sanitize_text
@@ -29,6 +29,17 @@ MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
 MAX_SUITE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a sweep measures: axes (lists of values), settings of the measuring, and rules of the gate."""
+
+    name: str
+    axes: Mapping[str, Sequence[Any]]
+    settings: RunSettings = field(default_factory=RunSettings)
+    gate: GateRules = field(default_factory=GateRules)
+    description: str = ""
 
 
 def shipped() -> list[str]:
@@ -104,9 +115,9 @@ def _one_line(text: str) -> str:
     return " ".join(sanitize_text(text).split())
 
 
-def override(suite: Suite, axes: Mapping[str, Sequence[Any]], settings: RunSettings | None = None) -> Suite:
-    """Return the suite with these axes and, if given, settings in place of its own."""
-    return replace(suite, axes={**suite.axes, **axes}, settings=settings or suite.settings)
+def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
+    """Return the suite with these axes, and these fields of `RunSettings`, in place of its own."""
+    return replace(suite, axes={**suite.axes, **axes.given}, settings=replace(suite.settings, **settings))
 
 
 class _Reader:
@@ -182,10 +193,10 @@ class _Reader:
                         raise self.error(table, key, f"holds what no environment can: {name!r} = {text!r}")
                 yield key, dict(value)
 
-    def gate(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the rules of `[gate]`, checked like the flags of `dctbench check`."""
+    def gate(self, data: Mapping[str, Any]) -> GateRules:
+        """The rules of `[gate]`; each value means what its flag of `dctbench check` means."""
         self.only(data, ("gate",), GATE_KEYS)
-        found = {}
+        found = GateRules()
         for key, value in data.items():
             items = value if isinstance(value, list) else [value]
             if not items or not all(
@@ -193,7 +204,7 @@ class _Reader:
             ):
                 raise self.error(("gate",), key, f"must be a text or a number, not {value!r}")
             try:
-                found[key] = gate_rule(key, [str(item) for item in items])
+                found = GateRules.parse({key: [str(item) for item in items]}).over(found)
             except UsageError as bad:
                 raise self.error(("gate",), key, f"({bad.message})", bad.hint) from None
         return found

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.app.check_rules import default_tolerances, with_enough_pairs
+from dctbench.app.check_rules import default_tolerances, resolve_rules, with_enough_pairs
 from dctbench.compare import TOLERANCES, Rules
+from dctbench.errors import UsageError
 from dctbench.runs.lookup import RecordedRun
+from dctbench.scheduler.events import Event, Notice
 from dctbench.spec import suites
+from dctbench.spec.axes import AxisValues
+from dctbench.spec.gate import GateRules
 from dctbench.store import open_store
 from dctbench.store.importing import import_run
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -25,7 +29,7 @@ def test_the_noise_that_was_measured_is_the_cpus_also_where_a_gpu_is_checked_bes
     still = [*in_rounds("sdpa", [4e-3] * 6), *in_rounds("dct-x", [2e-3, 2.001e-3] * 3, ratio=8)]
     with open_store(store, create=True) as opened:
         import_run(opened, replace(RUN, suite="noise"), [ENVIRONMENT], still)
-    wanted = suites.override(suites.load("ci"), {"device": devices}, {})
+    wanted = suites.override(suites.load("ci"), AxisValues(device=devices))
     found = default_tolerances(wanted, store, ENVIRONMENT.fingerprint)
     assert found == {**TOLERANCES, "cpu": cpu}
     assert default_tolerances(wanted, store, "another") == TOLERANCES
@@ -40,23 +44,36 @@ def many(rounds: int) -> RecordedRun:
 @pytest.mark.parametrize(
     ("rounds", "given", "most", "warned"),
     [
-        (3, {}, 19, ""),  # 2 / C(22, 3) is under 0.05 / 36, and 2 / C(21, 3) is not
-        (3, {"max_pairs": "15"}, 15, "--max-pairs 19 or a baseline of --rounds 4 can"),
-        (5, {}, 15, ""),
-        (1, {}, 15, "a baseline of --rounds 4 can"),
-        (None, {}, 15, ""),
-        (None, {"max_pairs": "5"}, 5, "5 pairs cannot prove it among 36 cases; --max-pairs 10 can"),
+        (3, None, 19, ""),  # 2 / C(22, 3) is under 0.05 / 36, and 2 / C(21, 3) is not
+        (3, 15, 15, "--max-pairs 19 or a baseline of --rounds 4 can"),
+        (5, None, 15, ""),
+        (1, None, 15, "a baseline of --rounds 4 can"),
+        (None, None, 15, ""),
+        (None, 5, 5, "5 pairs cannot prove it among 36 cases; --max-pairs 10 can"),
     ],
 )
 def test_more_processes_are_allowed_where_a_proof_takes_them_and_nobody_said_how_many(
-    capsys: pytest.CaptureFixture[str], rounds: int | None, given: dict[str, str], most: int, warned: str
+    rounds: int | None, given: int | None, most: int, warned: str
 ) -> None:
-    rules = Rules(max_pairs=int(given.get("max_pairs", 15)))
-    own = suites.load("quick")
-    found = with_enough_pairs(rules, many(1).plan, None if rounds is None else many(rounds), own, given)
+    rules = Rules(max_pairs=given or 15)
+    heard: list[Event] = []
+    baseline = None if rounds is None else many(rounds)
+    found = with_enough_pairs(rules, many(1).plan, baseline, GateRules(max_pairs=given), heard.append)
     assert found == replace(rules, max_pairs=most)
-    said = capsys.readouterr().err
-    assert warned in said
-    assert bool(said) is bool(warned)
-    written = replace(own, gate={"max_pairs": 15})
-    assert with_enough_pairs(rules, many(1).plan, many(3), written, {}).max_pairs == rules.max_pairs
+    notices = [event.message for event in heard if isinstance(event, Notice)]
+    assert len(notices) == bool(warned)
+    assert all(warned in notice for notice in notices)
+
+
+def test_the_rules_of_a_user_win_over_those_of_a_suite_and_leave_the_others() -> None:
+    suite = GateRules.parse({"tolerance": ["10%"], "pairs": ["3"], "max_memory": ["process=1GiB"], "max_error": ["5%"]})
+    user = GateRules.parse({"tolerance": ["20%"], "max_memory": ["64MiB"], "at": ["seq=64"]})
+    both = user.over(suite)
+    assert (both.tolerance, both.pairs, both.max_pairs) == (0.2, 3, None)
+    assert both.budgets.given == {"memory": 64 * 2**20, "error_smooth": 0.05}  # --max-memory replaces the suite's
+    assert both.at == {"seq_len": 64}
+    assert GateRules().over(suite) == suite
+    assert resolve_rules(both, TOLERANCES).latency == 0.2
+    assert resolve_rules(GateRules(), TOLERANCES) == Rules()
+    with pytest.raises(UsageError, match="--max-pairs 4 is less than --pairs 5"):
+        resolve_rules(GateRules(max_pairs=4), TOLERANCES)

@@ -53,7 +53,7 @@ def test_an_interrupted_retry_is_gone_on_with_as_its_hint_says(cli: Cli, interru
     assert ended.code == 130, ended.err
     [run] = cli("list", "runs", *place, "--format", "json").json()
     command = f"run --resume {run['run']} --retry-failed --store 'my results.sqlite'"
-    assert f"go on with: dctbench {command}\n" in ended.err
+    assert f"resume it with: dctbench {command}\n" in ended.err
     done = cli(*shlex.split(command), "--format", "json", **own)
     assert done.code == 0, done.err
     assert {taken["status"] for one in done.json()["results"] for taken in one["rounds"]} == {"ok"}

@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dctbench.cli.commands.run import command as run_command
-from dctbench.cli.options.axes import suite_from_flags
+from dctbench.cli.options.axes import axis_values, chosen_suite
 from dctbench.errors import UsageError
-from dctbench.model import Suite
 from dctbench.spec import axes, grid, suites
+from dctbench.spec.suites import Suite
 from dctbench.text.parse import parse_duration, parse_share, parse_size
 from tests.fuzz.command import assert_refused, command, folder, left_in
 from tests.spec.test_suites import GOOD
@@ -140,7 +140,7 @@ def check_flags(given: dict[str, str]) -> None:
     arguments = [word for flag, value in given.items() for word in (flag, value)]
     try:
         flags: dict[str, Any] = run_command.make_context("run", arguments).params
-        sound(suite_from_flags(flags))
+        sound(suites.override(chosen_suite(flags), axis_values(flags)))
     except UsageError as refused:
         one_sentence(refused)
     except click.UsageError:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dctbench.model import Case, Result
+from dctbench.runners import MeasureSpec
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.worker.workload import Graphed
 
@@ -28,7 +29,7 @@ def runner() -> Iterator[LocalRunner]:
 
 def measured(runner: LocalRunner, name: str, **options: object) -> Result:
     case = Case(name, 1024, device="cuda:0", **options)  # type: ignore[arg-type]
-    return runner.submit(case, 1).result(timeout=300)
+    return runner.submit(case, MeasureSpec(1)).result(timeout=300)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -58,13 +59,13 @@ def test_full_attention_holds_its_matrices(runner: LocalRunner) -> None:
 
 def test_what_cannot_fit_is_an_estimate_and_never_tried(runner: LocalRunner) -> None:
     case = Case("full", 1 << 20, device="cuda:0")
-    result = runner.submit(case, 1).result(timeout=300)
+    result = runner.submit(case, MeasureSpec(1)).result(timeout=300)
     assert result.status == "oom"
     assert "(estimate)" in str(result.message)
 
 
 def test_a_number_beyond_the_last_gpu_is_skipped_with_the_reason(runner: LocalRunner) -> None:
-    result = runner.submit(Case("sdpa", 64, device="cuda:99"), 1).result(timeout=300)
+    result = runner.submit(Case("sdpa", 64, device="cuda:99"), MeasureSpec(1)).result(timeout=300)
     assert result.status == "skipped"
     assert "cuda:99" in str(result.message)
 

@@ -39,7 +39,7 @@ def test_a_second_signal_changes_nothing_about_how_a_run_ends(
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
     assert "results are stored in .dctbench/results.sqlite" in told
-    assert "go on with: dctbench run --resume" in told
+    assert "resume it with: dctbench run --resume" in told
     assert "Traceback" not in told
 
 

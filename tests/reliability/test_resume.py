@@ -23,9 +23,9 @@ SHAPE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("0.0.9", f"was begun by dctbench 0.0.9, this is {__version__}"),
-        ("99.0.0", f"was begun by dctbench 99.0.0, this is {__version__}"),
-        (__version__, f"was begun in another environment ({ENVIRONMENT.fingerprint}, here "),
+        ("0.0.9", f"was started by dctbench 0.0.9, this is {__version__}"),
+        ("99.0.0", f"was started by dctbench 99.0.0, this is {__version__}"),
+        (__version__, f"was started in another environment ({ENVIRONMENT.fingerprint}, here "),
     ],
 )
 @pytest.mark.parametrize("flags", [(), ("--retry-failed",)], ids=["resume", "retry"])

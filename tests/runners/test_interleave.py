@@ -12,8 +12,10 @@ import pytest
 
 from dctbench.errors import DctbenchError
 from dctbench.model import Case, Result, WarningCode
-from dctbench.runners.interleave import TURNS_PER_PROCESS, Alternation, Turn, measure_in_turns
+from dctbench.runners import MeasureSpec
+from dctbench.runners.interleave import TURNS_PER_PROCESS, Alternation, Turn
 from dctbench.runners.local import LocalRunner
+from dctbench.scheduler.pairs import measure_in_turns
 from tests.runners.test_local import make_runner
 
 
@@ -26,7 +28,7 @@ def runners(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[L
 
 def pair(runners: tuple[LocalRunner, LocalRunner], *names: str) -> tuple[Result, Result]:
     cases = [Case(f"hostile:{name}", 16, 2, heads=2, head_dim=8) for name in names]
-    return measure_in_turns((runners[0], cases[0]), (runners[1], cases[1]), 2)
+    return measure_in_turns(*((runner, case, MeasureSpec(2)) for runner, case in zip(runners, cases, strict=True)))
 
 
 def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(

@@ -11,6 +11,7 @@ import pytest
 
 from dctbench.errors import UsageError
 from dctbench.model import Case, CaseWarning, Result, WarningCode
+from dctbench.runners import MeasureSpec
 from dctbench.runners.local import LocalRunner, LocalSettings
 from tests.reliability.test_kill_loop import MARK, carries
 from tests.runners.test_local import QUICK
@@ -41,7 +42,7 @@ def measured(runner: LocalRunner, mark: str) -> Iterator[Callable[[str], Result]
     """Measures a case of that name, sees to it that nothing of it is left, and at last that another one is ok."""
 
     def measure(name: str) -> Result:
-        result = runner.submit(Case(name, 16, heads=2, head_dim=8), 1).result(timeout=120)
+        result = runner.submit(Case(name, 16, heads=2, head_dim=8), MeasureSpec(1)).result(timeout=120)
         assert len(marked(mark)) <= ALL_ALONG
         return result
 
@@ -90,7 +91,8 @@ def test_processes_that_a_case_leaves_in_sessions_of_their_own_are_ended_and_cou
 def test_a_fresh_process_is_guarded_as_a_forked_one(mark: str, runner: LocalRunner) -> None:
     with LocalRunner(replace(runner.settings, isolation="fresh", env={MARK: f"{mark}-fresh"})) as fresh:
         fresh.variables |= runner.variables | {MARK: f"{mark}-fresh"}
-        result = fresh.submit(Case("hostile:LeavesOrphans", 16, heads=2, head_dim=8), 1).result(timeout=120)
+        case = Case("hostile:LeavesOrphans", 16, heads=2, head_dim=8)
+        result = fresh.submit(case, MeasureSpec(1)).result(timeout=120)
         assert CaseWarning(WarningCode.LEFT_BEHIND, {"processes": 2}) in result.warnings
         assert not marked(f"{mark}-fresh")
 

@@ -19,6 +19,7 @@ import pytest
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, CaseWarning, Result, WarningCode
+from dctbench.runners import MeasureSpec
 from dctbench.runners.exchange import exchange
 from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -43,7 +44,7 @@ def make_runner(monkeypatch: pytest.MonkeyPatch, timeout: float) -> LocalRunner:
 
 
 def measured(runner: LocalRunner, implementation: str) -> Result:
-    return runner.submit(Case(implementation, 16, heads=2, head_dim=8), 1).result(timeout=120)
+    return runner.submit(Case(implementation, 16, heads=2, head_dim=8), MeasureSpec(1)).result(timeout=120)
 
 
 def test_a_case_comes_back_with_every_metric_and_what_ran(runner: LocalRunner) -> None:
@@ -70,8 +71,9 @@ def test_rates_are_planned_with_on_as_many_threads_as_they_were_taken_with(
     runner: LocalRunner, threads: int | None, plan: str
 ) -> None:
     rates = {"call": 0.0, "gemm": 1.0, "small_gemm": 1.0, "fft": 1e18, "bandwidth": 1e18}
-    runner.calibrations = {"cpu": Calibration("cpu", 2, {}, 1e10, None, cost_models={"float32": rates})}
-    result = runner.submit(Case("dct-x", 512, 4, threads=threads), 2).result(timeout=120)
+    calibration = Calibration("cpu", 2, {}, 1e10, None, cost_models={"float32": rates})
+    spec = MeasureSpec(2, calibration=calibration)
+    result = runner.submit(Case("dct-x", 512, 4, threads=threads), spec).result(timeout=120)
     assert (result.details.plan, plan != "rfft") == (plan, threads == 1)
 
 
@@ -113,7 +115,7 @@ def test_torch_is_imported_once_a_round_however_many_cases_there_are(runner: Loc
     def importers(round: int) -> set[int]:
         names = ("none", "sdpa", "hostile:Segfaults", "none")
         cases = [Case(name, 16 + i, heads=2, head_dim=8) for i, name in enumerate(names)]
-        done = [runner.submit(case, round).result(timeout=120) for case in cases]
+        done = [runner.submit(case, MeasureSpec(round)).result(timeout=120) for case in cases]
         assert {one.details.isolation for one in done} == {"zygote"}
         return {one.details.torch_imported_by for one in done}
 
@@ -135,7 +137,7 @@ def test_torchs_compiler_is_imported_before_the_fork_where_flops_are_counted_and
     runner: LocalRunner,
 ) -> None:
     case = Case("hostile:Compiler", 16, heads=2, head_dim=8)
-    found = [str(runner.submit(case, round).result(timeout=120).message) for round in (1, 2)]
+    found = [str(runner.submit(case, MeasureSpec(round)).result(timeout=120).message) for round in (1, 2)]
     assert ["torch's compiler: True" in found[0], "torch's compiler: False" in found[1]] == [True, True]
 
 
@@ -207,7 +209,7 @@ def test_a_method_without_shared_projections_says_that_it_has_no_error(runner: L
 @pytest.mark.parametrize("name", ["HangsInC", "LeavesAChild"])
 def test_a_hang_ends_at_the_timeout_with_its_whole_group(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with make_runner(monkeypatch, timeout=6) as runner:
-        future = runner.submit(Case(f"hostile:{name}", 16, heads=2, head_dim=8), 1)
+        future = runner.submit(Case(f"hostile:{name}", 16, heads=2, head_dim=8), MeasureSpec(1))
         group = wait_for_child(runner)
         result = future.result(timeout=60)
         assert (result.status, result.message) == ("timeout", "timeout after 6 s")
@@ -216,7 +218,7 @@ def test_a_hang_ends_at_the_timeout_with_its_whole_group(monkeypatch: pytest.Mon
 
 def test_leaving_the_runner_ends_what_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with make_runner(monkeypatch, timeout=600) as runner:
-        runner.submit(Case("hostile:HangsInC", 16, heads=2, head_dim=8), 1)
+        runner.submit(Case("hostile:HangsInC", 16, heads=2, head_dim=8), MeasureSpec(1))
         group = wait_for_child(runner)
     assert_gone(group)
 

@@ -10,10 +10,13 @@ from typing import Self
 import pytest
 
 from dctbench.model import Case, Environment, Result
-from dctbench.runners import Facts
+from dctbench.runners import Facts, MeasureSpec
+from dctbench.runners.interleave import Turn
 from dctbench.scheduler import sweep
 from dctbench.scheduler.estimate import estimate
+from dctbench.scheduler.events import CaseFinished, Event, RunStarted, StillRunning
 from dctbench.scheduler.plan import Plan, ordered, samples_per_round
+from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -30,10 +33,10 @@ class Scripted:
         self.script = script
         self.asked: list[tuple[str, int, int]] = []
 
-    def submit(self, case: Case, round: int) -> Future[Result]:
-        self.asked.append((case.implementation, case.seq_len, round))
+    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
+        self.asked.append((case.implementation, case.seq_len, spec.round))
         future: Future[Result] = Future()
-        future.set_result(self.script(case, round))
+        future.set_result(self.script(case, spec.round))
         return future
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
@@ -63,15 +66,15 @@ def plan(rounds: int = 2) -> Plan:
 
 def test_every_case_is_measured_in_every_round_and_stored(store: Store) -> None:
     runner = Scripted(ok)
-    events: list[sweep.Event] = []
-    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, events.append)
+    events: list[Event] = []
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, events.append, Specs())
     assert sorted(runner.asked) == sorted((c.implementation, c.seq_len, r) for c in CASES for r in (1, 2))
     assert len(store.results(RUN.id)) == 12
     assert outcome.statuses == {"ok": 12}
     assert not outcome.failed
-    finished = [event for event in events if isinstance(event, sweep.CaseFinished)]
+    finished = [event for event in events if isinstance(event, CaseFinished)]
     assert [event.done for event in finished] == list(range(1, 13))
-    assert isinstance(events[0], sweep.Started)
+    assert isinstance(events[0], RunStarted)
     assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
 
 
@@ -91,7 +94,7 @@ def test_out_of_memory_spares_the_longer_lengths_of_its_row_only(store: Store) -
         return ok(case, round)
 
     runner = Scripted(script)
-    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None)
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, Specs())
     assert ("full", 256, 1) not in runner.asked
     assert ("full", 128, 2) not in runner.asked
     assert [n for name, n, r in runner.asked if name == "sdpa" and r == 1] == [64, 128, 256]
@@ -114,7 +117,7 @@ def test_a_timeout_below_lengths_that_ran_spares_none_of_them(store: Store, resu
     orders, stored = plan(3).orders(), []
     if resumed:  # as a store may hand results back: shorter ones first, whatever their round
         stored = sorted((script(case, number) for number in (1, 2) for case in CASES), key=lambda r: r.case.seq_len)
-    sweep.run_sweep(RUN, orders, Scripted(script), store, lambda event: None, stored=stored)
+    sweep.run_sweep(RUN, orders, Scripted(script), store, lambda event: None, Specs(), stored=stored)
     found = {
         (r.case.seq_len, r.round): (r.status, r.message)
         for r in store.results(RUN.id)
@@ -131,14 +134,14 @@ def test_without_pruning_longer_lengths_are_tried(store: Store) -> None:
     runner = Scripted(
         lambda case, round: result(case.implementation, case.seq_len, None, status="timeout", round=round)
     )
-    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, prune=False)
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, Specs(), prune=False)
     assert sorted(runner.asked) == sorted((c.implementation, c.seq_len, 1) for c in CASES)
     assert outcome.failed
 
 
 def test_an_error_is_no_reason_to_spare_longer_lengths(store: Store) -> None:
     runner = Scripted(lambda case, round: result(case.implementation, case.seq_len, None, status="error", round=round))
-    assert sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None).failed
+    assert sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, Specs()).failed
     assert len([1 for *_, round in runner.asked if round == 1]) == len(CASES)
 
 
@@ -147,7 +150,7 @@ def test_a_resumed_sweep_measures_only_what_is_missing_and_remembers_limits(stor
     for one in stored:
         store.add_result(RUN.id, one)
     runner = Scripted(ok)
-    sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, stored=stored)
+    sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, Specs(), stored=stored)
     assert ("sdpa", 64, 1) not in runner.asked
     assert not [1 for name, *_ in runner.asked if name == "full"]
     assert len(store.results(RUN.id)) == 12
@@ -160,7 +163,7 @@ def test_what_was_finished_before_an_interruption_is_stored(store: Store) -> Non
         return ok(case, round)
 
     with pytest.raises(KeyboardInterrupt):
-        sweep.run_sweep(RUN, plan().orders(), Scripted(script), store, lambda event: None)
+        sweep.run_sweep(RUN, plan().orders(), Scripted(script), store, lambda event: None, Specs())
     assert [r.case.seq_len for r in store.results(RUN.id)] == [64, 64]
 
 
@@ -169,18 +172,18 @@ def test_a_long_case_gives_signs_of_life(store: Store, monkeypatch: pytest.Monke
     pending: list[Future[Result]] = []
 
     class Slow(Scripted):
-        def submit(self, case: Case, round: int) -> Future[Result]:
+        def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
             pending.append(Future())
             return pending[-1]
 
-    beats: list[sweep.StillRunning] = []
+    beats: list[StillRunning] = []
 
-    def listen(event: sweep.Event) -> None:
-        if isinstance(event, sweep.StillRunning):
+    def listen(event: Event) -> None:
+        if isinstance(event, StillRunning):
             beats.append(event)
             pending[-1].set_result(ok(event.case, 1))
 
-    sweep.run_sweep(RUN, plan(1).orders(), Slow(ok), store, listen)
+    sweep.run_sweep(RUN, plan(1).orders(), Slow(ok), store, listen, Specs())
     assert len(beats) == len(CASES)
 
 

@@ -57,7 +57,7 @@ def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
     command = re.search(r"dctbench (run .*) takes$", words.p99_takes(case))
     assert command
     flags = run.command.make_context("run", shlex.split(command[1])[1:]).params
-    asked = axes.suite_from_flags(flags)
+    asked = suites.override(axes.chosen_suite(flags), axes.axis_values(flags))
     assert asked.name == words.P99_SUITE
     assert {one.shape for one in grid.expand_cases(asked.axes, lambda name: name.startswith("dct"))} == {case.shape}
     assert words.p99_takes(Case("sdpa", 64)).endswith(f"dctbench run --suite {words.P99_SUITE} --seq 64 takes")

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from dctbench import errors
-from dctbench.cli.commands.run import PROGRESS
-from dctbench.cli.options import axes
-from dctbench.cli.options.baselines import save_baseline_option
+from dctbench.cli.options.axes import AXES, axis_options, axis_values, chosen_suite
+from dctbench.cli.options.baselines import print_saved, save_baseline_option
 from dctbench.cli.options.budgets import budget_options
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    Flag,
+    format_option,
+    progress_option,
+    store_option,
+    version_option,
+)
+from dctbench.cli.terminal.files import check_writable, write_whole
+from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
+from dctbench.spec.axes import AxisValues
+from dctbench.spec.gate import GATE_KEYS, GateRules
+
+if TYPE_CHECKING:
+    from dctbench.scheduler.events import Event, Listener
 
 _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
     "What to compare with (one of)", "When it is worse", "Budgets", "What is stored", "What is shown",
@@ -35,7 +48,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="An implementation: it is measured in turn with those of --impl.")  # fmt: skip
 @click.option("--baseline", cls=Flag, section=_BASE, metavar="REF|FILE",
               help="A stored run (id, label, a name given by --save-baseline) or an exported file.")  # fmt: skip
-@axes.axis_options("ci")
+@axis_options("ci")
 @click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL",
               help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
@@ -53,8 +66,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run (default: check).")
 @click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Write the verdicts as JUnit XML, too.")
 @click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what passed, too.")
-@click.option("--progress", cls=Flag, section=_SHOWN, type=click.Choice(PROGRESS), default="auto", show_default=True,
-              help="How progress is shown, on standard error.")  # fmt: skip
+@progress_option(_SHOWN)
 @store_option
 @format_option
 @version_option
@@ -65,20 +77,53 @@ def command(**flags: Any) -> int:
     --baseline, and without --suite and axis flags, the baseline's own cases are measured, under the settings that they
     were taken with. Exit 0: nothing got worse; 1: something did; 3: it cannot be told.
     """
-    bases = [name for name in ("base_python", "base_impl", "baseline") if flags[name] is not None]
-    if len(bases) != 1:
-        said = " and ".join(f"--{name.replace('_', '-')}" for name in bases)
-        raise errors.UsageError(
-            f"{said}: a check has one base" if bases else "a check needs a base to compare with",
-            hint="give one of --base-python, --base-impl and --baseline",
-        )
-    if flags["save_baseline"] is not None and flags["baseline"] is None:
-        name = shlex.quote(flags["save_baseline"])
-        raise errors.UsageError(
-            "--save-baseline: this check measures head in turns with base, and that compares with no run by itself",
-            hint=f"measure a baseline by itself: dctbench run --suite ci --save-baseline {name}",
-        )
-    from dctbench.app import check  # SQLAlchemy comes with it, and help must answer at once
+    from dctbench.app.check import check
+    from dctbench.app.requests import CheckRequest
+    from dctbench.cli.tables.comparison import print_outcome
+    from dctbench.cli.terminal.progress import Display
+    from dctbench.exporters.junit import junit_xml
 
     source = click.get_current_context().get_parameter_source
-    return check.check(flags, {name for name in flags if source(name) is not ParameterSource.DEFAULT})
+    axes_given = any(source(axis) is not ParameterSource.DEFAULT for axis in AXES)
+    suite_given = source("suite") is not ParameterSource.DEFAULT
+    request = CheckRequest(
+        baseline=flags["baseline"],
+        base_python=flags["base_python"],
+        base_impl=flags["base_impl"],
+        suite=chosen_suite(flags) if suite_given or flags["baseline"] is None else None,
+        axes=axis_values(flags) if axes_given else AxisValues(),
+        rules=GateRules.parse({key: _texts(flags[key]) for key in GATE_KEYS if flags.get(key) not in (None, ())}),
+        inconclusive=flags["inconclusive"],
+        label=typed(flags["label"] or ""),
+        store=flags["store"],
+        save_baseline=flags["save_baseline"],
+        command=typed_command(),
+    )
+    outlive_readers()
+    junit = None if flags["junit"] is None else Path(flags["junit"])
+    with Display(flags["progress"]) as display:
+        outcome = check(request, _checking(junit, display))
+    print_outcome(outcome.comparison, flags["output_format"], everything=flags["everything"])
+    if junit is not None:
+        write_whole(junit, junit_xml(outcome.comparison), "--junit")
+    print_saved(outcome.baseline)
+    return outcome.exit_code
+
+
+def _texts(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _checking(junit: Path | None, listener: Listener) -> Listener:
+    """Return the listener, which first makes sure, before hours of work, that the file can be written.
+
+    It may go into the folder that the store has just made, so the check waits for the plan.
+    """
+    from dctbench.scheduler import events
+
+    def listen(event: Event) -> None:
+        if junit is not None and isinstance(event, events.CheckPlanned):
+            check_writable(junit, "--junit")
+        listener(event)
+
+    return listen

@@ -10,7 +10,7 @@ from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option
 from dctbench.cli.tables.comparison import print_outcome
 from dctbench.compare.stored import compare_stored
 from dctbench.runs.lookup import resolve
-from dctbench.spec.gate import gate_rule
+from dctbench.spec.gate import parse_tolerance
 from dctbench.store import open_store
 
 _HOW, _SHOWN = "How to compare", "What is shown"
@@ -60,7 +60,7 @@ def command(
         return errors.EXIT_OK
     if not base:
         raise errors.UsageError("compare needs a run to compare with", hint="dctbench compare latest~1 latest")
-    allowed = None if tolerance is None else gate_rule("tolerance", [tolerance])
+    allowed = None if tolerance is None else parse_tolerance("--tolerance", [tolerance])
     sides = resolve(store, base), resolve(store, head)
     if reference is not None:
         common = set.intersection(*({result.case.implementation for result in side.results} for side in sides))

@@ -107,7 +107,7 @@ def _checked_against(store: str, head: RecordedRun) -> RecordedRun | None:
 
 def _going_on(recorded: RecordedRun, store: str) -> str:
     """How to come by results of a run that has none."""
-    from dctbench.app.resume import resume_command  # noqa: PLC0415 - SQLAlchemy
+    from dctbench.app.session import resume_command  # noqa: PLC0415 - SQLAlchemy
 
     if recorded.run.is_check:
         return "it belongs to a check, whose pairs must be near in time: start the check again"

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from dctbench import errors
-from dctbench.cli.options import axes
-from dctbench.cli.options.baselines import save_baseline_option
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
+from dctbench.cli.options.axes import HOW, axis_options, axis_values, chosen_suite
+from dctbench.cli.options.baselines import print_saved, save_baseline_option
+from dctbench.cli.options.click_ext import (
+    CONTEXT,
+    Command,
+    Flag,
+    format_option,
+    progress_option,
+    store_option,
+    version_option,
+)
+from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
 from dctbench.spec.suites import MAX_ROUNDS
 from dctbench.text.parse import parse_duration
 
-PROGRESS = ("auto", "live", "plain", "none")
 _STORED, _SHOWN = "What is stored", "What is shown"
+_WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet"}
 
 
 @click.command(
@@ -27,47 +37,27 @@ _STORED, _SHOWN = "What is stored", "What is shown"
         "dctbench run --suite quick --dtype bf16 --label laptop --dry-run",
     ),
 )
-@axes.axis_options("quick")
-@click.option(
-    "--rounds",
-    cls=Flag,
-    section=axes.HOW,
-    type=click.IntRange(1, MAX_ROUNDS),
-    metavar="N",
-    help="Processes per case; the suite's when not given (quick: 3).",
-)
-@click.option(
-    "--cache",
-    cls=Flag,
-    section=axes.HOW,
-    type=click.Choice(("warm", "cold")),
-    help="What the last-level cache holds when a call begins; what is usual on the device when not given.",
-)
-@click.option(
-    "--isolation",
-    cls=Flag,
-    section=axes.HOW,
-    type=click.Choice(("auto", "zygote", "fresh")),
-    default="auto",
-    show_default=True,
-    help="How a case gets its process: forked from one that has imported torch, or fresh.",
-)
-@click.option(
-    "--case-timeout", cls=Flag, section=axes.HOW, metavar="TIME", help="End a case after this long: 120s, 2m."
-)
-@click.option("--budget", cls=Flag, section=axes.HOW, metavar="TIME",
+@axis_options("quick")
+@click.option("--rounds", cls=Flag, section=HOW, type=click.IntRange(1, MAX_ROUNDS), metavar="N",
+              help="Processes per case; the suite's when not given (quick: 3).")  # fmt: skip
+@click.option("--cache", cls=Flag, section=HOW, type=click.Choice(("warm", "cold")),
+              help="What the last-level cache holds when a call begins; by default as is usual.")  # fmt: skip
+@click.option("--isolation", cls=Flag, section=HOW, type=click.Choice(("auto", "zygote", "fresh")), default="auto",
+              show_default=True,
+              help="How a case gets its process: forked from one that has imported torch, or fresh.")  # fmt: skip
+@click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME", help="End a case after this long: 120s, 2m.")
+@click.option("--budget", cls=Flag, section=HOW, metavar="TIME",
               help="Take about this long altogether: 5m. Sampling time is split by predicted cost.")  # fmt: skip
-@click.option("--no-prune", cls=Flag, section=axes.HOW, is_flag=True,
+@click.option("--no-prune", cls=Flag, section=HOW, is_flag=True,
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
-@click.option("--dry-run", cls=Flag, section=axes.HOW, is_flag=True, help="Print the plan and an estimate, no more.")
+@click.option("--dry-run", cls=Flag, section=HOW, is_flag=True, help="Print the plan and an estimate, no more.")
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run, for list and report.")
 @save_baseline_option(_STORED)
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
-              help="Go on with an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
+              help="Resume an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
 @click.option("--retry-failed", cls=Flag, section=_STORED, is_flag=True,
-              help="With --resume: try errors and timeouts again, too.")  # fmt: skip
-@click.option("--progress", cls=Flag, section=_SHOWN, type=click.Choice(PROGRESS), default="auto", show_default=True,
-              help="How progress is shown, on standard error.")  # fmt: skip
+              help="With --resume: measure errors and timeouts again, too.")  # fmt: skip
+@progress_option(_SHOWN)
 @click.option("-q", "--quiet", cls=Flag, section=_SHOWN, is_flag=True, help="The same as --progress none.")
 @store_option
 @format_option
@@ -78,31 +68,61 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
     Without flags the suite `quick` runs: a first look that takes a minute or two.
     """
-    from dctbench.app import run  # SQLAlchemy comes with it, and help must answer at once
+    from dctbench.app.requests import ResumeRequest, RunRequest
+    from dctbench.app.resume import resume
+    from dctbench.app.run import plan, run
+    from dctbench.cli.tables.output import print_run
+    from dctbench.cli.tables.plan import print_plan
+    from dctbench.cli.terminal.progress import Display
 
+    outlive_readers()
+    style = "none" if flags["quiet"] else flags["progress"]
     if flags["resume"] is not None:
         _refuse_axes(ctx)
-        return run.resume(flags)
-    if flags["retry_failed"] and ctx.get_parameter_source("retry_failed") is ParameterSource.COMMANDLINE:
-        raise errors.UsageError("--retry-failed is for a run that is resumed", hint="add --resume, or --resume RUN")
-    settings: dict[str, Any] = {
-        "prune": not flags["no_prune"],
-        "isolation": flags["isolation"],
-        "cache": flags["cache"],
-    }
-    if flags["rounds"] is not None:
-        settings["rounds"] = flags["rounds"]
-    if flags["budget"] is not None:
-        settings["budget"] = parse_duration(flags["budget"], "--budget")
-    if flags["case_timeout"] is not None:
-        settings["case_timeout"] = parse_duration(flags["case_timeout"], "--case-timeout")
-    return run.start(axes.suite_from_flags(flags, **settings), {**flags, "retry_failed": False})
+        asked = ResumeRequest(
+            run=flags["resume"] or None,
+            retry_failed=flags["retry_failed"],
+            store=flags["store"],
+            save_baseline=flags["save_baseline"],
+        )
+        with Display(style) as display:
+            outcome = resume(asked, display)
+    else:
+        if flags["retry_failed"] and ctx.get_parameter_source("retry_failed") is ParameterSource.COMMANDLINE:
+            raise errors.UsageError("--retry-failed is for a run that is resumed", hint="add --resume, or --resume RUN")
+        request = RunRequest(
+            suite=chosen_suite(flags),
+            axes=axis_values(flags),
+            rounds=flags["rounds"],
+            isolation=flags["isolation"],
+            cache=flags["cache"],
+            case_timeout=_duration(flags["case_timeout"], "--case-timeout"),
+            budget=_duration(flags["budget"], "--budget"),
+            prune=not flags["no_prune"],
+            label=typed(flags["label"] or ""),
+            store=flags["store"],
+            save_baseline=flags["save_baseline"],
+            command=typed_command(),
+        )
+        if flags["dry_run"]:
+            with Display(style) as display:
+                planned = plan(request, display)
+            print_plan(planned, request.budget, flags["output_format"])
+            return errors.EXIT_OK
+        with Display(style) as display:
+            outcome = run(request, display)
+    print_saved(outcome.baseline)
+    print_run(outcome, flags["output_format"], rows_shown=display.rows_shown and sys.stdout.isatty())
+    return outcome.exit_code
+
+
+def _duration(text: str | None, flag: str) -> float | None:
+    return None if text is None else parse_duration(text, flag)
 
 
 def _refuse_axes(ctx: click.Context) -> None:
-    allowed = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet"}
     for name in ctx.params:
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in allowed:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in _WITH_RESUME:
             raise errors.UsageError(
                 f"--{name.replace('_', '-')} cannot be combined with --resume: a resumed run keeps its own plan",
                 hint="leave it out, or start a new run without --resume",

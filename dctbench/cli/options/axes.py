@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -11,10 +10,10 @@ from click.core import ParameterSource
 
 from dctbench.app.code_loading import check_configured_suite
 from dctbench.cli.options.click_ext import Flag, Function
-from dctbench.model import Suite
 from dctbench.spec import axes as names
 from dctbench.spec import suites
-from dctbench.spec.grid import parse_axis
+from dctbench.spec.axes import AxisValues
+from dctbench.spec.suites import Suite
 
 AXES = (*names.NUMERIC_AXES, *names.WORD_AXES)
 """The axis flags, by the names under which a command gets them."""
@@ -57,21 +56,23 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def suite_from_flags(flags: Mapping[str, Any], **settings: Any) -> Suite:
-    """The suite that the flags of `axis_options` describe.
+def axis_values(flags: Mapping[str, Any]) -> AxisValues:
+    """The values that the flags of `axis_options` give.
 
     Raises:
-        UsageError: for every wrong value, naming its flag.
+        UsageError: for a wrong value, naming its flag.
     """
-    axes: dict[str, list[Any]] = {}
-    for key, axis in names.NUMERIC_AXES.items():
-        if flags[key] is not None:
-            axes[key] = list(parse_axis(flags[key], axis))
-    for key in names.WORD_AXES:
-        if flags[key]:
-            axes[key] = names.words(key, flags[key])
+    return AxisValues(**{axis: flags[axis] for axis in AXES if flags.get(axis) not in (None, ())})
+
+
+def chosen_suite(flags: Mapping[str, Any]) -> Suite:
+    """The suite that --suite names.
+
+    Raises:
+        UsageError: when there is none, or when pyproject.toml names it and it would load code.
+    """
     loaded = suites.load(flags["suite"])
     context = click.get_current_context(silent=True)
     if context is not None and context.get_parameter_source("suite") is ParameterSource.DEFAULT_MAP:
-        check_configured_suite(loaded, flags["suite"], own_axes="impl" not in axes)
-    return suites.override(loaded, axes, replace(loaded.settings, **settings))
+        check_configured_suite(loaded, flags["suite"], own_axes=not flags["impl"])
+    return loaded

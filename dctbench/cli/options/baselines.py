@@ -12,8 +12,7 @@ from dctbench.cli.terminal.streams import typed
 from dctbench.store import checked_baseline_name
 
 if TYPE_CHECKING:
-    from dctbench.model import Run
-    from dctbench.store import Store
+    from dctbench.app.baselines import SavedBaseline
 
 
 def save_baseline_option(section: str, *, needs: str = "") -> Callable[[Function], Function]:
@@ -30,21 +29,17 @@ def _checked(ctx: click.Context, option: click.Parameter, name: str | None) -> s
     return None if name is None else checked_baseline_name(typed(name))
 
 
-def save(store: Store, run: Run, name: str, *, refused: str | None) -> None:
-    """Let the name point to the run, unless something is against it; either is said in a line.
-
-    Raises:
-        StoreError: when the file or the server fails.
-    """
-    if refused is not None:
-        click.echo(f"baseline {name!r} was not saved: {refused}", err=True)
+def print_saved(saved: SavedBaseline | None) -> None:
+    """Print on standard error what became of a baseline that was asked for."""
+    if saved is None:
         return
-    store.save_baseline(name, run.id)
-    click.echo(f"baseline {name!r} points to run {run.short_id}", err=True)
-    meant = store.find_run(name).run
-    if meant.id != run.id:
+    if saved.refused is not None:
+        click.echo(f"baseline {saved.name!r} was not saved: {saved.refused}", err=True)
+        return
+    click.echo(f"baseline {saved.name!r} points to run {saved.run.short_id}", err=True)
+    if saved.hidden_by is not None:
         click.echo(
-            f"warning: {name!r} is also the id or label of run {meant.short_id}, and means that one\n"
+            f"warning: {saved.name!r} is also the id or label of run {saved.hidden_by.short_id}, and means that one\n"
             "  save the baseline under another name",
             err=True,
         )

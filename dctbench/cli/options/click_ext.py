@@ -12,6 +12,7 @@ from dctbench import __version__
 Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "md")
 _ALIASES = {"markdown": "md"}
+PROGRESS = ("auto", "live", "plain", "none")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EVERYWHERE = "Everywhere"
 
@@ -80,6 +81,16 @@ def format_option(function: Function) -> Function:
         "--format", "output_format", cls=Flag, section=EVERYWHERE, type=FormatChoice(), default="table",
         show_default=True, help="Format of standard output.",
     )(function)  # fmt: skip
+
+
+def progress_option(
+    section: str, help: str = "How progress is shown, on standard error."
+) -> Callable[[Function], Function]:
+    """`--progress`, under that heading of the help."""
+    return click.option(
+        "--progress", cls=Flag, section=section, type=click.Choice(PROGRESS), default="auto", show_default=True,
+        help=help,
+    )  # fmt: skip
 
 
 def version_option(function: Function) -> Function:

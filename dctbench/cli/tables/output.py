@@ -18,7 +18,6 @@ from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps
-from dctbench.model import Run
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -26,20 +25,20 @@ from dctbench.wording.markdown import markdown
 from dctbench.wording.warnings import warning_lines
 
 if TYPE_CHECKING:
-    from dctbench.store import Store
+    from dctbench.app.run import RunOutcome
 
 
-def print_run(store: Store, run: Run, output_format: str, layout: Layout, *, rows_shown: bool) -> None:
-    """A stored run on standard output; `rows_shown` leaves out the table that has just scrolled by."""
-    results = store.results(run.id)
-    environments = store.environments(run.id)
-    summaries = analysis.arranged(analysis.summarise(results), layout.reference)
-    planned = len(store.plan(run.id)[0])
-    as_markdown = markdown(run, list(environments.values()), summaries, planned)
+def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool) -> None:
+    """Print a run on standard output; `rows_shown` leaves out the table that has just scrolled by."""
+    found = outcome.recorded
+    layout = Layout(outcome.plan.cases, outcome.plan.reference)
+    summaries = analysis.arranged(found.summaries, layout.reference)
+    planned = len(found.plan)
+    as_markdown = markdown(found.run, list(found.environments.values()), summaries, planned)
     if output_format == "json":
-        print_document(dumps(document(run, environments, results)))
+        print_document(dumps(document(found.run, found.environments, found.results)))
     elif output_format == "csv":
-        print_document(csv_text(run, summaries))
+        print_document(csv_text(found.run, summaries))
     elif output_format == "md":
         print_document(as_markdown)
     else:

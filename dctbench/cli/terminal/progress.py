@@ -1,24 +1,34 @@
-"""How a sweep shows itself while it runs: a live table on a terminal, plain lines elsewhere, both on standard error."""
+"""Progress on standard error: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import ExitStack
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import click
 
 from dctbench.analysis import Summary, summarise
 from dctbench.cli.terminal import notices
+from dctbench.cli.terminal.check_progress import CheckProgress
 from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.wrap import terminal_width
-from dctbench.model import Case, Result
-from dctbench.scheduler.plan import Plan
-from dctbench.scheduler.sweep import CaseFinished, CaseStarted, Event, Started, StillRunning
-from dctbench.text.format import format_duration
+from dctbench.model import Case
+from dctbench.scheduler.events import (
+    CaseFinished,
+    CaseStarted,
+    CheckPlanned,
+    Event,
+    Listener,
+    Notice,
+    RunPlanned,
+    RunStarted,
+    StillRunning,
+    ignore,
+)
+from dctbench.text.format import format_duration, pluralize
 from dctbench.wording.cells import row
 
 if TYPE_CHECKING:
@@ -29,46 +39,56 @@ _WIDE = 80
 """Columns from which on there is room for a bar beside what it stands for."""
 
 
-class Progress(Protocol):
-    """A listener that lives for one sweep."""
+class Display:
+    """A listener that shows a run or a check on standard error. Use it as a context manager.
 
-    def __call__(self, event: Event) -> None:
-        """Show an event."""
+    Args:
+        style: as of --progress; `auto` is live on a terminal and plain elsewhere, CI included.
+    """
 
-    def __enter__(self) -> Self:
-        """Begin."""
-
-    def __exit__(self, *exc: object) -> None:
-        """Leave the terminal as it was."""
-
-
-def make_progress(style: str, header: str, plan: Plan, stored: Sequence[Result] = ()) -> Progress:
-    """The progress of that style, which goes on from what is stored already."""
-    if style == "none":
-        return Silent()
-    return (Live if notices.draws(style) else Plain)(header, plan, stored)
-
-
-class Silent:
-    """Nothing at all."""
-
-    def __call__(self, event: Event) -> None:
-        """Show nothing."""
+    def __init__(self, style: str) -> None:
+        self._style = style
+        self._view: Live | Plain | CheckProgress | None = None
+        self._show: Listener = ignore
+        self._up = ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        return
+        self._up.close()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event. The display itself begins with the plan, which says what it is of."""
+        if isinstance(event, Notice):
+            notices.say(event.message)
+        elif isinstance(event, RunPlanned):
+            self._begin(None if self._style == "none" else (Live if notices.draws(self._style) else Plain)(event))
+        elif isinstance(event, CheckPlanned):
+            self._begin(None if self._style == "none" else CheckProgress(event, notices.draws(self._style)))
+        else:
+            self._show(event)
+
+    def _begin(self, view: Live | Plain | CheckProgress | None) -> None:
+        if view is not None:
+            self._view = self._show = view
+            self._up.enter_context(view)
+
+    @property
+    def rows_shown(self) -> bool:
+        """Whether the rows of a whole run are on the screen already."""
+        return isinstance(self._view, Live) and self._view.plan.rounds == 1 and not self._view.resumed
 
 
 class _Rows:
     """What both visible styles keep: references by shape, statuses, and how much of the estimate is left."""
 
-    def __init__(self, header: str, plan: Plan, stored: Sequence[Result] = ()) -> None:
-        self.header = header
+    def __init__(self, event: RunPlanned) -> None:
+        plan, stored = event.plan, event.stored
+        self.header = _header(event)
         self.layout = Layout(plan.cases, plan.reference, terminal_width(sys.stderr))
         self.plan = plan
+        self.resumed = bool(stored)
         first = summarise(result for result in stored if result.round == 1)
         self.reference_by_shape = {s.case.shape: s for s in first if s.case.implementation == plan.reference}
         self.statuses = Counter[str](result.status for result in stored)
@@ -119,6 +139,16 @@ class _Rows:
         return self.layout.line(row(summary, self.reference_by_shape.get(summary.case.shape), self.layout.labels))
 
 
+def _header(event: RunPlanned) -> str:
+    facts, plan = event.environment.facts, event.plan
+    dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
+    caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
+    count = f"{pluralize(len(plan.cases), 'case')} x {pluralize(plan.rounds, 'round')}"
+    took = format_duration(plan.seconds_left(event.budget, event.stored))
+    machine = f"{facts['cpu']}, {facts['cores_usable']} cores"
+    return f"dctbench run   {machine} · {dtypes} · {count} · est. {took}{caveat}   {event.store}"
+
+
 class Plain(_Rows):
     """One line per case and a sign of life every half minute, without cursor codes."""
 
@@ -131,7 +161,7 @@ class Plain(_Rows):
 
     def __call__(self, event: Event) -> None:
         """Print an event."""
-        if isinstance(event, Started) and event.done:
+        if isinstance(event, RunStarted) and event.done:
             click.echo(f"resuming, {event.done} of {event.total} done", err=True)
         elif isinstance(event, CaseStarted):
             self.case_began = monotonic()
@@ -152,8 +182,8 @@ class Live(_Rows):
     It is redrawn between cases only: a refresh thread would take its time slices out of the timed region.
     """
 
-    def __init__(self, header: str, plan: Plan, stored: Sequence[Result] = ()) -> None:
-        super().__init__(header, plan, stored)
+    def __init__(self, event: RunPlanned) -> None:
+        super().__init__(event)
         from rich.console import Console
         from rich.live import Live as RichLive
 
@@ -176,7 +206,7 @@ class Live(_Rows):
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
-        if isinstance(event, Started) and event.done:
+        if isinstance(event, RunStarted) and event.done:
             self._show(f"resuming, {event.done} of {event.total} done")
         elif isinstance(event, CaseStarted):
             self.case_began = monotonic()

@@ -54,6 +54,11 @@ def typed(text: str) -> str:
     return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
 
+def typed_command() -> tuple[str, ...]:
+    """The words of this command line, without the program's name."""
+    return tuple(typed(word) for word in sys.argv[1:])
+
+
 def outlive_readers() -> None:
     """From now on what nobody reads any more goes nowhere, and the command goes on: a sweep is worth finishing.
 

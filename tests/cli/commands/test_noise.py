@@ -8,7 +8,7 @@ import io
 import pytest
 
 from dctbench.analysis import summarise
-from dctbench.cli.commands.noise import records
+from dctbench.cli.tables.noise import records
 from dctbench.cli.tables.records import records_text
 from dctbench.compare.noise import noise
 from dctbench.model import Case

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dctbench.cli.options.baselines import save
+from dctbench.app.baselines import save_baseline
+from dctbench.cli.options.baselines import print_saved
 from dctbench.store import open_store
 from tests.support import SUPPORT
 from tests.support.command import Cli
@@ -71,9 +72,9 @@ def test_a_name_that_means_another_run_already_is_warned_of(tmp_path: Path, caps
     with open_store(str(tmp_path / "s.sqlite"), create=True) as store:
         for run in (RUN, labelled):
             store.add_run(run, [], rounds=1)
-        save(store, labelled, "main", refused=None)
+        print_saved(save_baseline(store, labelled, "main"))
         assert "warning" not in capsys.readouterr().err
-        save(store, RUN, "main", refused=None)
+        print_saved(save_baseline(store, RUN, "main"))
     assert "warning: 'main' is also the id or label of run fedcba98, and means that one" in capsys.readouterr().err
 
 
@@ -92,7 +93,7 @@ def test_an_interrupted_run_gets_its_name_when_it_is_resumed_as_it_says(cli: Cli
     assert "baseline 'release 1' was not saved" in ended.err
     [run] = cli("list", "runs", "--format", "json").json()
     assert run["baselines"] == []
-    assert f"go on with: dctbench run --resume {run['run']} --save-baseline 'release 1'\n" in ended.err
+    assert f"resume it with: dctbench run --resume {run['run']} --save-baseline 'release 1'\n" in ended.err
     resumed = cli("run", "--resume", run["run"], "--save-baseline", "release 1", "-q")
     assert resumed.code == 0, resumed.err
     assert cli("list", "runs", "--format", "json").json()[0]["baselines"] == ["release 1"]

@@ -54,7 +54,7 @@ def test_ctrl_c_leaves_a_clean_terminal_and_the_way_on(tmp_path: Path, environ: 
     shown = on_terminal(*SWEEP, folder=tmp_path, environ=environ, watch=type_it_once)
     assert shown.code == 130, shown.text
     assert "ETA" not in shown.text
-    assert "go on with: dctbench run --resume" in shown.text
+    assert "resume it with: dctbench run --resume" in shown.text
     assert shown.cursor
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dctbench.model import Case, Result
+from dctbench.runners import MeasureSpec
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.worker.metrics.output import (
     WrongOutputError,
@@ -94,7 +95,9 @@ def runner() -> Iterator[LocalRunner]:
 
 
 def measured(runner: LocalRunner, name: str, **options: str) -> Result:
-    return runner.submit(Case(f"hostile:{name}", 16, heads=2, head_dim=8, **options), 1).result(timeout=120)
+    return runner.submit(Case(f"hostile:{name}", 16, heads=2, head_dim=8, **options), MeasureSpec(1)).result(
+        timeout=120
+    )
 
 
 def test_rows_left_unwritten_are_refused_whichever_check_sees_them_first(runner: LocalRunner) -> None:

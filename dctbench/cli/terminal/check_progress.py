@@ -1,4 +1,4 @@
-"""How a check shows itself while it measures: a line per round of pairs, live on a terminal, all on standard error."""
+"""Progress of a check on standard error: a line per round of pairs, which is live on a terminal."""
 
 from __future__ import annotations
 
@@ -11,32 +11,31 @@ import click
 
 from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.wrap import terminal_width
-from dctbench.scheduler.pairs import CaseMeasured, RoundStarted
+from dctbench.compare.rules import device_kind
+from dctbench.scheduler.events import CaseFinished, CheckPlanned, Event, RoundStarted
 from dctbench.scheduler.sweep import HEARTBEAT_SECONDS
-from dctbench.text.format import format_duration, pluralize
+from dctbench.text.format import format_duration, format_percent, pluralize
+from dctbench.wording.verdict_numbers import by_device
 
 
-class GateProgress:
+class CheckProgress:
     """A listener that lives for one check. Use it as a context manager.
 
     Args:
-        header: what is checked, shown first.
-        style: as of --progress; `auto` is live on a terminal and plain elsewhere, CI included.
-        unit: what a round is of: "pair", or "process" where head alone is measured.
+        event: what is checked.
+        live: whether one line is drawn again and again.
     """
 
-    def __init__(self, header: str, style: str, unit: str) -> None:
-        self.silent = style == "none"
-        self.live = notices.draws(style)
-        self.header = header
-        self.unit = unit
+    def __init__(self, event: CheckPlanned, live: bool) -> None:
+        self.live = live
+        self.header = _header(event)
+        self.unit = "pair" if event.paired else "process"
         self.began = self.told = monotonic()
         self.round = self.now = ""
         self.up = ExitStack()
 
     def __enter__(self) -> Self:
-        if not self.silent:
-            notices.say(self.header)
+        notices.say(self.header)
         if self.live:
             self.up.enter_context(notices.shown_by(self._show))
         return self
@@ -45,13 +44,14 @@ class GateProgress:
         self.up.close()
         self._clear()
 
-    def __call__(self, event: RoundStarted | CaseMeasured) -> None:
+    def __call__(self, event: Event) -> None:
         """Show an event."""
-        if self.silent:
-            return
         if isinstance(event, RoundStarted):
             self._start(event)
-            return
+        elif isinstance(event, CaseFinished):
+            self._finish(event)
+
+    def _finish(self, event: CaseFinished) -> None:
         case, status = event.result.case, event.result.status
         if status != "ok":
             message = f": {event.result.message}" if event.result.message else ""
@@ -86,3 +86,15 @@ class GateProgress:
     def _clear(self) -> None:
         if self.live:
             click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _header(event: CheckPlanned) -> str:
+    facts, plan = event.environment.facts, event.plan
+    seconds = plan.seconds * (2 if event.paired else 1)
+    caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
+    tolerance = by_device({device_kind(c): event.rules.tolerance(c) for c in event.judged}, format_percent)
+    return (
+        f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "
+        f"{pluralize(len(event.judged), 'case')} judged · tolerance {tolerance} · "
+        f"est. {format_duration(seconds)}{caveat}   {event.store}"
+    )

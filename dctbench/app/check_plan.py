@@ -1,0 +1,131 @@
+"""What a check will measure: its cases, the references beside them, and what each is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dctbench import catalog, errors
+from dctbench.analysis import Summary
+from dctbench.app.check_rules import default_tolerances, resolve_rules, with_enough_pairs
+from dctbench.app.requests import CheckRequest
+from dctbench.compare import CONTROL, Rules
+from dctbench.model import Case
+from dctbench.runners.local import LocalRunner
+from dctbench.runs.lookup import RecordedRun
+from dctbench.scheduler.events import Listener
+from dctbench.scheduler.plan import Plan, make_plan, plan_cases
+from dctbench.spec import suites
+from dctbench.spec.axes import AxisValues, words
+from dctbench.spec.suites import Suite
+from dctbench.stats.robust import P99_SAMPLES
+from dctbench.store import results_of_machine
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """A check that is ready to measure.
+
+    Attributes:
+        suite: with the settings that both sides are measured under.
+        rules: what head is held to.
+        plan: every case of head.
+        judged: the cases that get a verdict.
+        beside: the references that are measured beside them.
+        counterparts: base's case for each judged one.
+    """
+
+    suite: Suite
+    rules: Rules
+    plan: Plan
+    judged: tuple[Case, ...]
+    beside: tuple[Case, ...]
+    counterparts: Mapping[Case, Case]
+
+    def sampling(self, alone: Container[Case]) -> dict[str, dict[str, float]]:
+        """By case id, samples enough for a p99 where one has a budget: the same on both sides, whose turns are alike.
+
+        They are spread over the processes that every case gets at least. The cases in `alone` get one process only.
+        """
+        if self.rules.budgets.latency_p99 is None:
+            return {}
+        share = -(-P99_SAMPLES // self.rules.pairs)
+        return {
+            one.id: {"samples_least": P99_SAMPLES if case in alone else share}
+            for case in self.judged
+            if self.rules.budgeted(case)
+            for one in (case, self.counterparts[case])
+        }
+
+    def untimed(self, stored: Sequence[Summary]) -> list[Case]:
+        """The judged cases of which a baseline holds no latency, or no latency of the reference beside them."""
+        ran = [summary.case for summary in stored if summary.status == "ok"]
+        beside = {case.shape for case in ran if case.implementation == self.rules.reference}
+        return [case for case in self.judged if case not in ran or case.shape not in beside]
+
+
+def plan_check(
+    suite: Suite,
+    cases: Sequence[Case] | None,
+    request: CheckRequest,
+    baseline: RecordedRun | None,
+    runner: LocalRunner,
+    listener: Listener,
+) -> CheckPlan:
+    """Plan a check. References that were not asked for are planned beside the cases that are judged.
+
+    Args:
+        suite: what to measure.
+        cases: those of a baseline, or None for those of the suite's axes.
+        request: for its rules, its store and its base.
+        baseline: what head is compared with, or None where base is measured too.
+        runner: of head.
+        listener: called with a notice about rules that can prove nothing.
+
+    Raises:
+        UsageError: for implementations that cannot be loaded, and for rules that make no sense here.
+    """
+    fingerprint = runner.environment.fingerprint
+    given = request.rules.over(suite.gate)
+    rules = resolve_rules(given, default_tolerances(suite, request.store, fingerprint))
+    asked = list(suite.axes["impl"])
+    added = (rules.reference, CONTROL)
+    suite = suites.override(suite, AxisValues(impl=list(dict.fromkeys([*asked, *added]))), rounds=rules.pairs)
+    known = results_of_machine(request.store, fingerprint)
+    if cases is None:
+        plan = make_plan(suite, runner, known)
+    else:
+        references = [case for name in added for case in _beside(cases, name, runner)]
+        plan = plan_cases(dict.fromkeys([*cases, *references]), suite.settings, runner, known)
+    judged = tuple(case for case in plan.cases if case.implementation in asked)
+    beside = tuple(case for case in plan.cases if case.implementation not in asked)
+    if rules.at and not any(rules.budgeted(case) for case in judged):
+        there = ", ".join(f"{axis} = {value}" for axis, value in rules.at.items())
+        raise errors.UsageError(f"--at: no case of this check has {there}", hint="name a place that is measured")
+    counterparts = _counterparts(request.base_impl, judged, runner)
+    rules = with_enough_pairs(rules, judged, baseline, given, listener)
+    return CheckPlan(suite, rules, plan, judged, beside, counterparts)
+
+
+def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:
+    """What each case is compared with: itself, or the same shape of the method that --base-impl names."""
+    if base_impl is None:
+        return {case: case for case in judged}
+    names = words("impl", [base_impl])
+    if len(names) != 1:
+        raise errors.UsageError(f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one: dct-x")
+    return _same_shapes(judged, names[0], runner)
+
+
+def _beside(cases: Sequence[Case], reference: str, runner: LocalRunner) -> list[Case]:
+    """A reference at the shapes of some cases, but for those at which it is one of them."""
+    there = {case.shape for case in cases if case.implementation == reference}
+    return list(_same_shapes([case for case in cases if case.shape not in there], reference, runner).values())
+
+
+def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[Case, Case]:
+    """By case, that of the named implementation at its shape and, where it has one, ratio."""
+    uses_ratio = catalog.implementation(name).uses_ratio
+    if uses_ratio is None:
+        uses_ratio = runner.describe([name], ()).uses_ratio[name]
+    return {case: replace(case, implementation=name, ratio=case.ratio if uses_ratio else None) for case in cases}

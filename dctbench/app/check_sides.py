@@ -1,0 +1,136 @@
+"""Measure the sides of a check: base and head in pairs, or head alone against a stored run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from dctbench import __version__, catalog, errors
+from dctbench.app.check_plan import CheckPlan
+from dctbench.app.new_run import new_run
+from dctbench.app.requests import CheckRequest
+from dctbench.compare import Judgement, Outcome, differences, incomparable_because
+from dctbench.compare.check_settings import check_settings
+from dctbench.model import Case, Environment, Run
+from dctbench.runners.local import LocalRunner
+from dctbench.runs.lookup import RecordedRun
+from dctbench.scheduler import pairs
+from dctbench.scheduler.events import CheckPlanned, Listener, Notice, Side
+from dctbench.scheduler.specs import Specs
+from dctbench.store import Store
+from dctbench.text.sanitize import sanitize_text
+
+
+def measure_pairs(
+    plan: CheckPlan, request: CheckRequest, base: LocalRunner, head: LocalRunner, store: Store, listener: Listener
+) -> Outcome:
+    """Measure pairs of processes, base and head in turns, until every verdict is reached."""
+    name = request.base_impl
+    unknown, warnings = (frozenset[Case](), []) if name else _look_at_base(plan, base, head, listener)
+    planned = dict.fromkeys([*(plan.counterparts[c] for c in plan.judged if c not in unknown), *plan.beside])
+    base_run = _run(plan, request, "base", base, base_impl=name)
+    head_run = _run(plan, request, "head", head, warnings, base=base_run.id, base_impl=name)
+    specs = Specs(plan.sampling(unknown), store.calibrations(head.environment.fingerprint))
+    sides = (
+        _side(plan, base_run, base, list(planned), store, specs),
+        _side(plan, head_run, head, plan.plan.cases, store, specs),
+    )
+    listener(CheckPlanned(plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
+    judgement = pairs.check_pairs(*sides, plan.counterparts, plan.beside, unknown, plan.rules, listener)
+    return _outcome(plan, request, base_run, head_run, judgement, [base.environment], head)
+
+
+def measure_head(
+    plan: CheckPlan, request: CheckRequest, baseline: RecordedRun, head: LocalRunner, store: Store, listener: Listener
+) -> Outcome:
+    """Measure processes of head beside those of a stored run, until every verdict is reached."""
+    run = _run(plan, request, "head", head, base=baseline.run.id)
+    here = head.environment.fingerprint
+    fingerprints = {result.fingerprint for result in baseline.results}
+    known = set(plan.plan.cases)
+    because = incomparable_because(baseline.run, run, (fingerprints, {here}))
+    sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
+    side = _side(plan, run, head, plan.plan.cases, store, Specs(sampling, store.calibrations(here)))
+    listener(CheckPlanned(plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=False))
+    judgement = pairs.check_stored(
+        side,
+        baseline.summaries,
+        plan.judged,
+        plan.beside,
+        [summary.case for summary in baseline.summaries if summary.case not in known],
+        because,
+        here in fingerprints,
+        plan.rules,
+        listener,
+    )
+    return _outcome(plan, request, baseline.run, run, judgement, list(baseline.environments.values()), head)
+
+
+def _outcome(
+    plan: CheckPlan,
+    request: CheckRequest,
+    base: Run,
+    head: Run,
+    judgement: Judgement,
+    places: Sequence[Environment],
+    runner: LocalRunner,
+) -> Outcome:
+    code = judgement.exit_code(request.inconclusive)
+    return Outcome(base, head, judgement, plan.rules, differences(places, [runner.environment]), code)
+
+
+def _look_at_base(
+    plan: CheckPlan, base: LocalRunner, head: LocalRunner, listener: Listener
+) -> tuple[frozenset[Case], list[str]]:
+    """The cases whose implementation base does not know, which are NEW; and warnings of code that is head's own.
+
+    What else keeps an implementation from loading is base's failure, which measuring it there shows in a result.
+    """
+    unknown, sources = set(), dict[str, str]()
+    for name in dict.fromkeys(case.implementation for case in plan.judged):
+        try:
+            sources |= base.describe([name], ()).sources
+        except errors.AbsentError:
+            unknown.add(name)
+        except errors.UsageError:
+            continue
+    remedy = "install the base version there, not in editable mode"
+    warnings = [f"{sanitize_text(text)}; {remedy}" for text in _shared_code(base, head, sources)]
+    for warning in warnings:
+        listener(Notice(f"warning: {warning}"))
+    return frozenset(case for case in plan.judged if case.implementation in unknown), warnings
+
+
+def _shared_code(base: LocalRunner, head: LocalRunner, sources: Mapping[str, str]) -> Iterator[str]:
+    """What base imports from head's own files: a gate on it cannot fail."""
+    if base.package == head.package and any(name in catalog.IMPLEMENTATIONS for name in sources):
+        yield f"--base-python imports the same dctbench as head, from {base.package}: nothing can differ"
+    own = {name: path for name, path in sources.items() if name not in catalog.IMPLEMENTATIONS}
+    for name, path in head.describe(list(own), ()).sources.items() if own else ():
+        if path == own[name]:
+            yield f"--base-python imports {name} from the same file as head, {path}: nothing in it can differ"
+
+
+def _run(
+    plan: CheckPlan,
+    request: CheckRequest,
+    side: Side,
+    runner: LocalRunner,
+    warnings: Sequence[str] = (),
+    **about: str | None,
+) -> Run:
+    asked = list(dict.fromkeys(case.implementation for case in plan.judged))
+    label = request.label or "check"
+    settings = replace(plan.suite.settings, check=check_settings(side, asked, plan.rules, warnings, **about))
+    version = __version__ if side == "head" else runner.version or "unknown"
+    label = label if side == "head" else f"{label} (base)"
+    return new_run(plan.suite.name, settings, label, request.command, version)
+
+
+def _side(
+    plan: CheckPlan, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store, specs: Specs
+) -> pairs.Side:
+    """Store the run. Both sides get head's specs, so that the planner plans the same transforms."""
+    store.add_run(run, cases, plan.rules.pairs)
+    store.add_environment(run.id, runner.environment)
+    return pairs.Side(run, runner, store, specs)

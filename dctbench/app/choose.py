@@ -1,0 +1,144 @@
+"""Choose the method to ship at one length, within budgets, from stored results or from results measured now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dctbench import analysis, catalog, errors
+from dctbench.analysis import Choice, Ranking, Summary
+from dctbench.app.requests import ChooseRequest, RunRequest
+from dctbench.app.run import RunOutcome, run
+from dctbench.compare.check_settings import in_turns
+from dctbench.model import Case
+from dctbench.runs.lookup import RecordedRun, known_reference, resolve
+from dctbench.scheduler.events import Listener, ignore
+from dctbench.spec.axes import of
+from dctbench.spec.suites import Suite
+from dctbench.stats.robust import P99_SAMPLES
+from dctbench.store import open_store
+from dctbench.wording import recommendation
+
+
+class NothingMeasuredError(errors.CannotJudgeError):
+    """The run holds no latency of what was asked for; measuring it gives an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseOutcome:
+    """The answer, and what it rests on.
+
+    Attributes:
+        recorded: the run that answers.
+        summaries: its cases at the length that was asked for.
+        planned: how many such cases it set out to measure.
+        answers: a choice for every shape that was measured at the length.
+        measured: the run that was measured for this question, or None.
+    """
+
+    recorded: RecordedRun
+    summaries: Sequence[Summary]
+    planned: int
+    answers: Sequence[tuple[Ranking, Choice]]
+    measured: RunOutcome | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when a method can be named at every shape; 4 when measuring failed in part; else 3."""
+        if self.measured is not None and self.measured.failed:
+            return self.measured.exit_code
+        named = all(choice.within for _, choice in self.answers)
+        return errors.EXIT_OK if named else errors.CannotJudgeError.exit_code
+
+
+def choose(request: ChooseRequest, listener: Listener = ignore) -> ChooseOutcome:
+    """Answer which method to ship at a length. Nothing is printed.
+
+    Args:
+        request: the length, the budgets, and where to look.
+        listener: called with every event of a measurement.
+
+    Raises:
+        NothingMeasuredError: when the run holds no latency of what was asked for.
+        UsageError: for a reference that is not among the methods.
+        StoreError: when there is no store, or it cannot be read.
+    """
+    if not request.measure:
+        return _answer(request, _stored(request), None)
+    measured = _measure(request, listener)
+    return _answer(request, measured.recorded, measured)
+
+
+def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
+    asked = RunRequest(
+        suite="quick",
+        axes=replace(request.axes, seq=request.seq_len),
+        samples=None if request.budgets.latency_p99 is None else P99_SAMPLES,
+        store=request.store,
+        command=request.command,
+    )
+    if request.reference is not None:  # refused before minutes of measuring, not after them
+        known_reference(request.reference, _methods(asked.resolved_suite))
+    return run(asked, listener)
+
+
+def _methods(suite: Suite) -> list[tuple[str, float | None]]:
+    names = suite.axes["impl"]
+    ratios = {name: suite.axes["ratio"] if catalog.implementation(name).uses_ratio else [None] for name in names}
+    return [(name, ratio) for name in names for ratio in ratios[name]]
+
+
+def _stored(request: ChooseRequest) -> RecordedRun:
+    """The run that answers.
+
+    It is the run that was named or, by default, the latest that timed a method at the length, else the latest of all.
+    A run that was measured by itself comes before one that took turns with a base.
+    """
+    if request.run:
+        return resolve(request.store, request.run)
+    with open_store(request.store) as opened:
+        # A run of the suite `noise` measures two methods again and again, to learn about the machine.
+        runs = [state.run for state in reversed(opened.runs()) if state.stored and state.run.suite != "noise"]
+        ids = [run.id for run in sorted(runs, key=in_turns)]
+        planned = [i for i in ids if any(_asked_for(case, request) for case in opened.plan(i)[0])]
+    for one in planned:
+        found = resolve(request.store, one)
+        if analysis.rankings([s for s in found.summaries if _asked_for(s.case, request)], None):
+            return found
+    return resolve(request.store, ids[0] if ids else "latest")
+
+
+def _asked_for(case: Case, request: ChooseRequest) -> bool:
+    return case.seq_len == request.seq_len and _matches(case, request)
+
+
+def _matches(case: Case, request: ChooseRequest) -> bool:
+    return all(of(case, axis) == value for axis, [value] in request.axes.given.items())
+
+
+def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | None) -> ChooseOutcome:
+    summaries = [s for s in found.summaries if _matches(s.case, request)]
+    here = [s for s in summaries if s.case.seq_len == request.seq_len]
+    if request.reference:
+        reference = found.reference(request.reference)
+    else:
+        reference = analysis.default_reference(s.case for s in summaries)
+    rankings = analysis.rankings(here, reference)
+    if not rankings:
+        raise _nothing_measured(request, found, summaries, here)
+    answers = [(ranking, analysis.choose(ranking, request.budgets)) for ranking in rankings]
+    planned = sum(_asked_for(case, request) for case in found.plan)
+    return ChooseOutcome(found, here, planned, answers, measured)
+
+
+def _nothing_measured(
+    request: ChooseRequest, found: RecordedRun, summaries: Sequence[Summary], here: Sequence[Summary]
+) -> NothingMeasuredError:
+    run = f"run {found.run.short_id}"
+    lengths = sorted({s.case.seq_len for s in summaries if s.latency})
+    if not lengths:
+        return NothingMeasuredError(f"{run} measured nothing of what was asked for")
+    if here:
+        failed = ", ".join(f"{s.case.name} {s.status}" for s in here)
+        return NothingMeasuredError(f"{run}: at n = {request.seq_len} no method was timed ({failed})")
+    return NothingMeasuredError(f"{run}: {recommendation.around(request.seq_len, lengths)}")

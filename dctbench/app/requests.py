@@ -1,0 +1,228 @@
+"""What a user asks for: one typed, validated request for each thing that dctbench does.
+
+A request is checked when it is made. The command line builds one from its flags, a notebook builds one by hand. Both
+pass it to one function of this package.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dctbench.analysis import Budgets
+from dctbench.compare.noise import LEAST_ROUNDS
+from dctbench.errors import UsageError
+from dctbench.model import CacheState, Isolation
+from dctbench.spec import suites
+from dctbench.spec.axes import AxisValues
+from dctbench.spec.gate import GateRules
+from dctbench.spec.suites import MAX_ROUNDS, MAX_SAMPLES_ASKED, Suite
+from dctbench.store import checked_baseline_name, clean_label
+
+DEFAULT_STORE = ".dctbench/results.sqlite"
+"""The store in the current folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """Measure a suite as a new run.
+
+    Attributes:
+        suite: a shipped suite's name, a TOML file, or a suite.
+        axes: values in place of the suite's.
+        rounds: processes per case; None for the suite's.
+        samples: the least samples per case over all rounds; None for the suite's.
+        isolation: how a case gets its process.
+        cache: what the last-level cache holds when a call begins; None for what is usual on the device.
+        case_timeout: seconds after which a case is ended; None for the suite's.
+        budget: seconds for the whole run; None for no budget.
+        prune: leave out longer lengths after one ran out of memory or time.
+        label: a name for the run.
+        store: a path, or the URL of a PostgreSQL database.
+        save_baseline: a name that points to the run once all its cases went well.
+        command: the words that were typed, stored with the run.
+
+    Raises:
+        UsageError: for a wrong value, naming the flag of the command line that sets it.
+    """
+
+    suite: str | Suite = "quick"
+    axes: AxisValues = field(default_factory=AxisValues)
+    rounds: int | None = None
+    samples: int | None = None
+    isolation: Isolation = "auto"
+    cache: CacheState | None = None
+    case_timeout: float | None = None
+    budget: float | None = None
+    prune: bool = True
+    label: str | None = None
+    store: str = DEFAULT_STORE
+    save_baseline: str | None = None
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_count("--rounds", self.rounds, MAX_ROUNDS)
+        _check_count("samples", self.samples, MAX_SAMPLES_ASKED)
+        _check_seconds("--case-timeout", self.case_timeout)
+        _check_seconds("--budget", self.budget)
+        _check_names(self)
+
+    @property
+    def resolved_suite(self) -> Suite:
+        """The suite with the axes and settings of this request.
+
+        Raises:
+            UsageError: when there is no such suite, or its file is not valid.
+        """
+        suite = suites.load(self.suite) if isinstance(self.suite, str) else self.suite
+        own = suite.settings
+        return suites.override(
+            suite,
+            self.axes,
+            rounds=self.rounds or own.rounds,
+            samples=self.samples or own.samples,
+            case_timeout=self.case_timeout or own.case_timeout,
+            isolation=self.isolation,
+            cache=self.cache,
+            budget=self.budget,
+            prune=self.prune,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequest:
+    """Resume a stored run, with the plan and the settings that it was started with.
+
+    Attributes:
+        run: an id, a label or a baseline's name; None for the latest run with something left to do.
+        retry_failed: measure cases that ended in error or timeout again.
+        store, save_baseline: as in `RunRequest`.
+    """
+
+    run: str | None = None
+    retry_failed: bool = False
+    store: str = DEFAULT_STORE
+    save_baseline: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.save_baseline is not None:
+            checked_baseline_name(self.save_baseline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """Measure now, and judge against a base. Exactly one of `baseline`, `base_python` and `base_impl` is given.
+
+    Attributes:
+        baseline: a stored run or an exported file; head alone is measured.
+        base_python: an interpreter in which the base is installed; both are measured in pairs.
+        base_impl: an implementation that every case is compared with; both are measured in pairs.
+        suite: as in `RunRequest`. None means what the baseline measured or, without a baseline, the suite `ci`.
+        axes: values in place of the suite's.
+        rules: what head is held to, over the suite's `[gate]`.
+        inconclusive: how a check ends that finds nothing worse but cannot tell everything; None for exit code 3.
+        label, store, command: as in `RunRequest`.
+        save_baseline: a name that points to head's run if the check passes; only with `baseline`.
+
+    Raises:
+        UsageError: for a wrong value, naming the flag of the command line that sets it.
+    """
+
+    baseline: str | None = None
+    base_python: str | None = None
+    base_impl: str | None = None
+    suite: str | Suite | None = None
+    axes: AxisValues = field(default_factory=AxisValues)
+    rules: GateRules = field(default_factory=GateRules)
+    inconclusive: Literal["pass", "fail"] | None = None
+    label: str | None = None
+    store: str = DEFAULT_STORE
+    save_baseline: str | None = None
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("base_python", "base_impl", "baseline") if getattr(self, name) is not None]
+        if len(given) != 1:
+            flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(
+                f"{flags}: a check has one base" if given else "a check needs a base to compare with",
+                hint="give one of --base-python, --base-impl and --baseline",
+            )
+        _check_names(self)
+        if self.save_baseline is not None and self.baseline is None:
+            raise UsageError(
+                "--save-baseline: this check measures head in turns with base, and such a run cannot be compared with "
+                "one that was measured by itself",
+                hint=f"measure a baseline by itself: dctbench run --suite ci --save-baseline {self.save_baseline!r}",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseRequest:
+    """Ask which method to ship at one length.
+
+    Attributes:
+        seq_len: the length to decide for.
+        axes: of device, dtype, scope, mode, batch, heads and head_dim, the one value to decide for; None for any.
+        reference: what ratios are taken against; None for sdpa or, where that is missing, the next exact method.
+        budgets: what a method may need at most.
+        run: a stored run or an exported file; None for the latest one that measured the length.
+        measure: measure the length now, instead of looking for it in the store.
+        store, command: as in `RunRequest`.
+
+    Raises:
+        UsageError: for more than one value of an axis, or a run beside `measure`.
+    """
+
+    seq_len: int
+    axes: AxisValues = field(default_factory=AxisValues)
+    reference: str | None = None
+    budgets: Budgets = field(default_factory=Budgets)
+    run: str | None = None
+    measure: bool = False
+    store: str = DEFAULT_STORE
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for axis, values in self.axes.given.items():
+            if len(values) != 1:
+                flag = f"--{axis.replace('_', '-')}"
+                raise UsageError(f"{flag}: one value is decided for at a time", hint=f"such as {flag} {values[0]}")
+        if self.measure and self.run:
+            raise UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseRequest:
+    """Measure the same code against itself.
+
+    Attributes:
+        rounds: processes per case; None for those of the suite `noise`.
+        store, command: as in `RunRequest`.
+    """
+
+    rounds: int | None = None
+    store: str = DEFAULT_STORE
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_count("--rounds", self.rounds, MAX_ROUNDS, least=LEAST_ROUNDS)
+
+
+def _check_names(request: RunRequest | CheckRequest) -> None:
+    """Normalise the label and check the name of the baseline, before anything is measured."""
+    if request.label is not None:
+        object.__setattr__(request, "label", clean_label(request.label) or None)
+    if request.save_baseline is not None:
+        checked_baseline_name(request.save_baseline)
+
+
+def _check_count(flag: str, value: int | None, most: int, least: int = 1) -> None:
+    if value is not None and not least <= value <= most:
+        raise UsageError(f"{flag} {value}: not a number that is possible", hint=f"{flag} accepts {least} to {most}")
+
+
+def _check_seconds(flag: str, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{flag} {value}: not a duration", hint=f"such as {flag} 120s")

@@ -1,0 +1,103 @@
+"""A run that a signal may end at any moment, and that its user can always resume."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from dctbench import errors
+from dctbench.app.requests import DEFAULT_STORE
+from dctbench.model import Run, digest
+from dctbench.runners.locks import Lock
+from dctbench.scheduler.events import Listener, Notice
+from dctbench.store import Store, is_url, open_for_run
+
+
+class Session:
+    """The store of one run, and the claim that this process alone measures it."""
+
+    def __init__(self, stack: ExitStack, listener: Listener) -> None:
+        self._stack = stack
+        self._listener = listener
+        self._store: Store | None = None
+        self._run: Run | None = None
+        self._baseline: str | None = None
+        self._flags: Sequence[str] = ()
+
+    def open(self, location: str, *, create: bool = False) -> Store:
+        """Open the store, which is closed at the end of the session."""
+        opened = open_for_run(location, lambda text: self._listener(Notice(text)), create=create)
+        self._store = self._stack.enter_context(opened)
+        return self._store
+
+    def claim(self, run: Run, baseline: str | None = None, flags: Sequence[str] = ()) -> None:
+        """Claim a run of the open store for this process.
+
+        Args:
+            run: stored already, or about to be.
+            baseline: the name that points to the run in the end, or None.
+            flags: what else must be typed to resume it, ready for a shell.
+
+        Raises:
+            UsageError: when another process of this machine measures it.
+        """
+        assert self._store is not None
+        place = self._store.name if is_url(self._store.name) else os.path.realpath(self._store.name)
+        lock = Lock(f"run-{digest([place, run.id])}")  # shards of one run in stores of their own may run together
+        if not lock.take():
+            holder = lock.holder
+            lock.release()
+            raise errors.UsageError(
+                f"run {run.short_id} is being measured by {holder}",
+                hint="wait until that has ended, or end it; then resume",
+            )
+        self._stack.callback(lock.release, remove=True)
+        self._run = run
+        self._baseline = baseline
+        self._flags = flags
+
+    def interrupted(self) -> errors.InterruptedRunError:
+        """Return the error that says what was stored, and how to resume."""
+        if self._store is not None and self._run is not None:
+            run = self._run
+            for state in self._store.runs():
+                if state.run.id == run.id:
+                    unsaved, wanted = "", list(self._flags)
+                    if self._baseline is not None:
+                        unsaved = f"; baseline {self._baseline!r} was not saved"
+                        wanted += ["--save-baseline", shlex.quote(self._baseline)]
+                    return errors.InterruptedRunError(
+                        f"interrupted: {state.stored} of {state.planned} results are stored in {self._store.name}"
+                        f"{unsaved}",
+                        hint=f"resume it with: {resume_command(run, self._store.name, wanted)}",
+                    )
+        return errors.InterruptedRunError("interrupted before anything was measured")
+
+
+def resume_command(run: Run, store: str, flags: Sequence[str] = ()) -> str:
+    """Return what to type to resume a run.
+
+    Args:
+        run: of that store.
+        store: its path, or its URL without the password.
+        flags: more that must be typed, ready for a shell.
+    """
+    place = [] if store == DEFAULT_STORE else ["--store", shlex.quote(store)]
+    return " ".join(["dctbench run --resume", run.short_id, *flags, *place])
+
+
+@contextmanager
+def session(listener: Listener) -> Iterator[Session]:
+    """A session for one run; its store and its claim are released at the end.
+
+    Raises:
+        InterruptedRunError: in place of KeyboardInterrupt.
+    """
+    with ExitStack() as stack:
+        made = Session(stack, listener)
+        try:
+            yield made
+        except KeyboardInterrupt:
+            raise made.interrupted() from None

@@ -1,0 +1,75 @@
+"""The answer of `dctbench choose` on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dctbench.analysis import Budgets, Choice, Ranking, Summary
+from dctbench.app.choose import ChooseOutcome
+from dctbench.cli.tables.records import print_records
+from dctbench.cli.terminal.files import print_document
+from dctbench.cli.terminal.wrap import print_sentences
+from dctbench.compare.check_settings import in_turns
+from dctbench.exporters.json_document import dumps
+from dctbench.runs.lookup import RecordedRun
+from dctbench.wording import recommendation
+from dctbench.wording.labels import Labels
+from dctbench.wording.summary import coverage, trust
+
+
+def print_choice(outcome: ChooseOutcome, budgets: Budgets, output_format: str) -> None:
+    """Print which method to ship, what it costs and what that rests on, in the form asked for."""
+    found, answers = outcome.recorded, outcome.answers
+    labels = Labels(s.case for s in outcome.summaries)
+    if output_format == "json":
+        print_document(dumps({"run": found.run.id, "answers": [_entry(*one, budgets, labels) for one in answers]}))
+        return
+    if output_format == "csv":
+        print_records([record for one in answers for record in _records(*one)], "csv")
+        return
+    basis = _basis(found, outcome.summaries, outcome.planned)
+    for number, (ranking, choice) in enumerate(answers, 1):
+        verdict = recommendation.verdict(ranking, choice, budgets, labels)
+        remarks = recommendation.remarks(ranking, choice, budgets)
+        remarks = [*remarks, basis] if number == len(answers) else remarks
+        if output_format == "md":
+            print_document("".join(f"{line}\n" for line in (verdict, "", *(f"- {remark}" for remark in remarks))))
+        else:
+            print_sentences([verdict])
+            print_sentences(remarks, "  ")
+
+
+def _basis(found: RecordedRun, here: Sequence[Summary], planned: int) -> str:
+    """Which run the answer rests on, how much of what it planned for this question is there, and how well known."""
+    label = f" ({found.run.label})" if found.run.label else ""
+    run = f"run {found.run.short_id}{label} of {found.run.started_at[:10]}"
+    turned = "; in turns with another process, where a method may take longer than by itself"
+    return f"rests on {run}: {coverage(here, planned)}; {trust(here)}{turned if in_turns(found.run) else ''}"
+
+
+def _records(ranking: Ranking, choice: Choice) -> list[dict[str, Any]]:
+    said = {s.case: "within" for s in choice.within} | {s.case: "leader" for s in choice.leaders}
+    said |= {s.case: "over" for s, _ in choice.over} | {s.case: "not measured" for s, _ in choice.unmeasured}
+    return [
+        {
+            "verdict": said[s.case],
+            "case_id": s.case.id,
+            "case": s.case.to_json(),
+            "latency": s.latency.value if s.latency else None,
+            "p99_high": s.p99.high if s.p99 else None,
+            "memory": s.memory,
+            "error.smooth": s.values.get("error.smooth"),
+            "error.noise": s.values.get("error.noise"),
+        }
+        for s in ranking.ranked
+    ]
+
+
+def _entry(ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels) -> dict[str, Any]:
+    return {
+        "sentence": recommendation.verdict(ranking, choice, budgets, labels),
+        "remarks": recommendation.remarks(ranking, choice, budgets),
+        "budgets": budgets.given,
+        "methods": _records(ranking, choice),
+    }

@@ -1,0 +1,45 @@
+"""The plan of a run, for --dry-run: its cases, and how long each will take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dctbench.cli.tables.records import print_records
+from dctbench.cli.terminal.files import print_document
+from dctbench.exporters.json_document import dumps, plan_document
+from dctbench.scheduler.plan import Plan
+from dctbench.text.format import format_duration, pluralize
+
+
+def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
+    """Print the cases with an estimate for each, in the form asked for."""
+    whole = plan.seconds_left(budget)
+    if output_format == "json":
+        figures = {"seconds": round(whole, 3), "rates_measured_here": plan.estimate.measured}
+        print_document(dumps(plan_document(plan.cases, figures)))
+        return
+    seconds = {case: sum(plan.estimate.seconds(case, n) for n in range(1, plan.rounds + 1)) for case in plan.cases}
+    if output_format == "csv":
+        rows: list[dict[str, Any]] = [
+            {"case_id": case.id, "case": case.to_json(), "seconds": round(seconds[case], 3)} for case in plan.cases
+        ]
+    else:
+        rows = [
+            {
+                "case": case.name,
+                "n": case.seq_len,
+                "n_kept": case.n_kept,
+                "batch": case.batch,
+                "heads": f"{case.heads} x {case.head_dim}",
+                "dtype": case.dtype,
+                "device": case.device,
+                "estimate": format_duration(seconds[case]),
+            }
+            for case in plan.cases
+        ]
+    print_records(rows, output_format)
+    basis = plan.estimate.caveat or "from what was measured in this environment"
+    rounds = pluralize(plan.rounds, "round")
+    click.echo(f"{pluralize(len(plan.cases), 'case')} x {rounds}, about {format_duration(whole)} ({basis})", err=True)

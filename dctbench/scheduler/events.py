@@ -1,0 +1,126 @@
+"""What a run and a check report while they work: one vocabulary of events for every listener.
+
+A listener is called in the thread that measures, between two cases. What it does there is not timed, but delays the
+next case. An exception that it raises ends the run; what is stored stays stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dctbench.compare import Rules
+from dctbench.model import Case, Environment, Result, Run
+from dctbench.scheduler.plan import Plan
+
+Side = Literal["base", "head"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message for the user: a warning, or why the program waits."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlanned:
+    """A run is about to start, or to be resumed.
+
+    Attributes:
+        plan: what will be measured.
+        environment: where.
+        store: name of the store, without a password.
+        budget: seconds for the whole run, or None.
+        stored: the results that a resumed run has already.
+    """
+
+    plan: Plan
+    environment: Environment
+    store: str
+    budget: float | None
+    stored: Sequence[Result]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlanned:
+    """A check is about to start.
+
+    Attributes:
+        plan: the cases of head.
+        judged: those of them that get a verdict.
+        rules: what they are held to.
+        environment, store: as in `RunPlanned`.
+        paired: whether base and head take turns; otherwise head alone is measured.
+    """
+
+    plan: Plan
+    judged: Sequence[Case]
+    rules: Rules
+    environment: Environment
+    store: str
+    paired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run starts: `done` of `total` results are stored already."""
+
+    run: Run
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """One more pair of every undecided case of a check: number `number` of at most `most`.
+
+    `confirming` pairs are the fresh ones that a slowdown must show again.
+    """
+
+    number: int
+    most: int
+    cases: int
+    confirming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStarted:
+    """A case is handed to the runner."""
+
+    case: Case
+    round: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StillRunning:
+    """A sign of life while one case takes long."""
+
+    case: Case
+    seconds: float
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFinished:
+    """A result is stored: number `done` of `total` in the run, or in the round of a check.
+
+    `side` tells base from head in a check, and is None in a run.
+    """
+
+    result: Result
+    done: int
+    total: int
+    side: Side | None = None
+
+
+Event = Notice | RunPlanned | CheckPlanned | RunStarted | RoundStarted | CaseStarted | StillRunning | CaseFinished
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """A listener that does nothing."""

@@ -1,0 +1,64 @@
+"""Requests are checked when they are made, in the words of the flags that set them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dctbench.app.requests import CheckRequest, ChooseRequest, NoiseRequest, ResumeRequest, RunRequest
+from dctbench.errors import UsageError
+from dctbench.model import RunSettings
+from dctbench.spec.axes import AxisValues
+
+
+def test_a_request_without_anything_is_the_suite_quick_with_its_own_settings() -> None:
+    suite = RunRequest().resolved_suite
+    assert suite.name == "quick"
+    assert suite.settings.to_json().keys() == RunSettings().to_json().keys() | {"env"}
+
+
+def test_what_is_asked_for_replaces_what_the_suite_says() -> None:
+    axes = AxisValues(impl=["sdpa"], seq="64..256", ratio=4, dtype="bf16", heads=2)
+    suite = RunRequest(axes=axes, rounds=2, budget=60.0, cache="cold", prune=False).resolved_suite
+    assert (suite.axes["impl"], suite.axes["seq"], suite.axes["ratio"]) == (["sdpa"], [64, 128, 256], [4])
+    assert (suite.axes["dtype"], suite.axes["heads"]) == (["bfloat16"], [2])
+    settings = suite.settings
+    assert (settings.rounds, settings.budget, settings.cache, settings.prune) == (2, 60.0, "cold", False)
+
+
+def test_values_of_axes_are_the_same_as_text_and_as_a_sequence() -> None:
+    assert AxisValues(seq="64..256", impl="sdpa,full") == AxisValues(seq=[64, 128, 256], impl=("sdpa", "full"))
+    assert AxisValues().given == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: RunRequest(rounds=0), "--rounds 0"),
+        (lambda: RunRequest(case_timeout=-1.0), "--case-timeout -1.0"),
+        (lambda: RunRequest(budget=float("nan")), "--budget nan"),
+        (lambda: RunRequest(save_baseline="latest~1"), "the baseline's name 'latest~1'"),
+        (lambda: RunRequest(axes=AxisValues(seq=[-1])), "--seq"),
+        (lambda: RunRequest(axes=AxisValues(impl="dtc-x")), "dtc-x"),
+        (lambda: RunRequest(suite="quikc").resolved_suite, "quikc"),
+        (lambda: ResumeRequest(save_baseline=""), "the baseline's name"),
+        (lambda: NoiseRequest(rounds=1), "--rounds 1"),
+        (CheckRequest, "a check needs a base to compare with"),
+        (lambda: CheckRequest(baseline="main", base_impl="full"), "--base-impl and --baseline: a check has one base"),
+        (lambda: CheckRequest(base_impl="full", save_baseline="main"), "--save-baseline"),
+        (lambda: ChooseRequest(seq_len=64, axes=AxisValues(heads=[2, 4])), "--heads: one value"),
+        (lambda: ChooseRequest(seq_len=64, run="main", measure=True), "--measure makes a new run"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line_that_names_its_flag(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        make()
+    assert words in refused.value.message
+    assert "\n" not in refused.value.message
+    assert refused.value.hint
+
+
+def test_a_label_is_made_printable() -> None:
+    assert RunRequest(label="a\x1b[31m\nb ").label == "a[31mb"
+    assert RunRequest(label="\n").label is None
