@@ -1,8 +1,8 @@
-"""Reading result files that others hand us: what is in one is checked before anything of it is believed.
+"""Importers of result files, which are validated completely before use.
 
-A file is data from a stranger. Its size, the number of its values, its nesting and the length of its texts are
-bounded, its fields are validated against a schema, and nothing of it is ever evaluated. Whatever is wrong is one
-sentence that names the place in the file.
+A file is untrusted data. Its size, its number of values, its nesting and the length of its texts are limited, its
+fields are validated against a schema, and nothing in it is ever evaluated. Every problem is reported in one sentence
+that names the place in the file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Parsed = tuple[Run, dict[str, Environment], list[Result]]
 
 
 class _FileKeys(msgspec.Struct):
-    """The keys by which the kinds of files are told apart; their contents are left unread."""
+    """The keys that distinguish the kinds of files. Their values are not decoded."""
 
     schema_version: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     benchmarks: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -35,30 +35,31 @@ _READERS: Mapping[str, Callable[[bytes], Parsed]] = {
 
 
 def read_file(path: str) -> Parsed:
-    """The run, its environments by fingerprint and its results, from an exported or a pytest-benchmark file.
+    """Return the run, its environments by fingerprint and its results from an exported or a pytest-benchmark file.
 
     Raises:
-        UsageError: when it cannot be read, is neither, or is not valid; the message names the file and the place.
+        UsageError: when the file cannot be read, is of neither kind or is invalid. The message names the file and the
+            place in it.
     """
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not the name of a file"
+        reason = getattr(error, "strerror", None) or "not a valid file name"
         raise UsageError(f"cannot read {path}: {reason}", hint=_HINT) from None
     return parse(data, path)
 
 
 def parse(data: bytes, name: str) -> Parsed:
-    """`read_file` for bytes; `name` stands for the file in messages.
+    """Parse the bytes of a file as `read_file` does. Messages use `name` for the file.
 
     Raises:
-        UsageError: when they are not valid.
+        UsageError: when the data is invalid.
     """
     try:
         if len(data) > MAX_BYTES:
             raise InvalidDataError(f"larger than {MAX_BYTES >> 20} MiB")
-        # Every value but the first of its list or table follows a comma: bounded before anything is built of them.
+        # A value follows a comma or opens a list or table, so this limits the number of values before decoding.
         if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
             raise InvalidDataError(f"more than {MAX_VALUES:,} values")
         data = data.removeprefix(b"\xef\xbb\xbf")
@@ -66,9 +67,9 @@ def parse(data: bytes, name: str) -> Parsed:
         for key, reader in _READERS.items():
             if getattr(kind, key) is not msgspec.UNSET:
                 return reader(data)
-        raise InvalidDataError("neither schema_version nor benchmarks stands in it")
-    except InvalidDataError as bad:
-        problem = str(bad)
+        raise InvalidDataError("it contains neither schema_version nor benchmarks")
+    except InvalidDataError as error:
+        problem = str(error)
     except msgspec.ValidationError as error:
         problem = sentence(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -78,4 +79,4 @@ def parse(data: bytes, name: str) -> Parsed:
     raise UsageError(f"{name}: {problem}", hint=_HINT)
 
 
-_HINT = "give a file that `dctbench export json`, `--format json` or `pytest --benchmark-json` has written"
+_HINT = "give a file written by `dctbench export json`, `--format json` or `pytest --benchmark-json`"

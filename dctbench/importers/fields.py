@@ -1,4 +1,7 @@
-"""How much a result file may hold, far above a sweep and far below what would exhaust a laptop; and its times."""
+"""Limits and field types of result files.
+
+The limits are far above the size of a sweep and far below what would exhaust a laptop.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +24,19 @@ Version = Annotated[str, Meta(max_length=40)]
 Timestamp = Annotated[
     str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}([+-][0-9:]{5}|Z)?\Z", max_length=40)
 ]
-"""What looks like a time; `utc` says whether it is one."""
+"""The shape of a time. `utc` checks that it is a valid one."""
 Whole = Annotated[int, Meta(ge=1, le=2**24)]
 
 
 def utc(text: str, place: str) -> str:
-    """A time in ISO 8601 as a run has it, in UTC to the microsecond; one without a zone is taken as UTC.
+    """Convert a time in ISO 8601 to UTC with microseconds, the format of a run. A time without a zone is UTC.
 
     Raises:
-        Bad: naming the place, when it is no time.
+        InvalidDataError: when it is not a valid time. The message names the place.
     """
     try:
         when = datetime.datetime.fromisoformat(text)
-        there = when.replace(tzinfo=datetime.UTC) if when.tzinfo is None else when.astimezone(datetime.UTC)
+        in_utc = when.replace(tzinfo=datetime.UTC) if when.tzinfo is None else when.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
         raise InvalidDataError(f"{place}: {sanitize_text(text)!r} is not a time in ISO 8601") from None
-    return there.isoformat(timespec="microseconds")
+    return in_utc.isoformat(timespec="microseconds")

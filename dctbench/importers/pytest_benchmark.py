@@ -1,12 +1,16 @@
-"""Files of `pytest --benchmark-json`: benchmarks that say which attention they measured become results.
+"""Import of `pytest --benchmark-json` files: each benchmark that names the attention it measured becomes a result.
 
-How a benchmark is mapped: its `extra_info` and, under that, its `params` are read for the fields of a case by their
-own names. `implementation` and `seq_len` must be there (`impl`, `seq` and `n` are understood); `ratio`, `batch`,
-`heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` may be. `stats.data`, seconds
-per call, becomes the samples of one round. The machine is what `machine_info` says, its fingerprint a hash of that, so
-that such results are never mistaken for ones that dctbench took. The run's id is a hash of what was read, so that one
-file is one run however often it is imported. A benchmark without samples or without those names is refused rather
-than guessed at.
+How a benchmark is mapped:
+
+- The fields of the case come from `extra_info` and `params`, by name. `extra_info` takes precedence.
+  `implementation` and `seq_len` are required (`impl`, `seq` and `n` are accepted as short names). `ratio`, `batch`,
+  `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional.
+- `stats.data`, in seconds per call, becomes the samples of one round.
+- `machine_info` becomes the environment. Its fingerprint is a hash of these facts, so that the results are never
+  mistaken for measurements of dctbench.
+- The id of the run is a hash of the data, so that importing a file twice stores one run.
+
+A benchmark without samples or without a required field is refused; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -23,8 +27,8 @@ from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, Seconds, Text, check_free, converted
 
 SUITE = "pytest-benchmark"
-_MOST_CORES = 2**24
-_MOST_OF_VERSION = 16  # of the 40 characters that a store has for what measured, which PostgreSQL insists on
+_MAX_CORES = 2**24
+_MAX_VERSION = 16  # characters; the column `dctbench_version` holds 40, which PostgreSQL enforces
 _SPELLINGS = {"impl": "implementation", "seq": "seq_len", "n": "seq_len"}
 
 
@@ -47,7 +51,7 @@ class _File(Struct):
 
 
 class _Fields(Struct, omit_defaults=True):
-    """The fields of a case; those that are not given take the defaults of a case."""
+    """The fields of a case with their defaults."""
 
     implementation: Name
     seq_len: Whole
@@ -65,10 +69,10 @@ class _Fields(Struct, omit_defaults=True):
 
 
 def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
-    """The run, its one environment and its results, as the module says.
+    """Return the run, its environment by fingerprint, and its results; see the module docstring.
 
     Raises:
-        Bad, msgspec.MsgspecError: when the file is not valid, or holds a benchmark that cannot be mapped.
+        InvalidDataError, msgspec.MsgspecError: when the file is invalid or contains a benchmark that cannot be mapped.
     """
     file = msgspec.json.decode(data, type=_File)
     environment = _environment(file.machine_info)
@@ -88,21 +92,21 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
         suite=SUITE,
         argv=(),
         started_at=started_at,
-        dctbench_version=f"none ({SUITE} {sanitize_text(file.version)[:_MOST_OF_VERSION]})",
+        dctbench_version=f"none ({SUITE} {sanitize_text(file.version)[:_MAX_VERSION]})",
     )  # fmt: skip
     return run, {environment.fingerprint: environment}, list(results.values())
 
 
 def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Result:
     name = sanitize_text(benchmark.name)
-    said: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for key, table in (("params", benchmark.params or {}), ("extra_info", benchmark.extra_info)):
         check_free(table, f"{place}.{key}")
-        said |= {_SPELLINGS.get(field, field): value for field, value in table.items()}
+        given |= {_SPELLINGS.get(field, field): value for field, value in table.items()}
     for required in ("implementation", "seq_len"):
-        if required not in said:
-            raise InvalidDataError(f"{place} ({name}): neither params nor extra_info says its {required}")
-    fields = msgspec.to_builtins(converted(said, _Fields, place))
+        if required not in given:
+            raise InvalidDataError(f"{place} ({name}): neither params nor extra_info contains {required}")
+    fields = msgspec.to_builtins(converted(given, _Fields, place))
     if "ratio" in fields:
         fields["ratio"] = tidy_number(fields["ratio"])
     if not benchmark.stats.data:
@@ -119,23 +123,23 @@ def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Resu
 
 
 def _environment(machine: dict[str, Any]) -> Environment:
-    """The facts that other environments have too, as far as pytest-benchmark knows them."""
+    """Return an environment with the usual facts, as far as pytest-benchmark records them."""
     check_free(machine, "machine_info")
     cpu = machine.get("cpu")
     brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
     count = cpu.get("count") if isinstance(cpu, dict) else None
-    valid = isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= _MOST_CORES
+    valid = isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= _MAX_CORES
     facts = {
-        "host": _told(machine.get("node"), ""),
-        "cpu": _told(brand or machine.get("processor") or machine.get("machine"), "unknown"),
+        "host": _short_text(machine.get("node"), ""),
+        "cpu": _short_text(brand or machine.get("processor") or machine.get("machine"), "unknown"),
         "cores_usable": count if valid else None,
-        "python": _told(machine.get("python_version"), "unknown"),
+        "python": _short_text(machine.get("python_version"), "unknown"),
         "torch": None,
         "gpu": None,
     }
     return Environment(facts, digest(["pytest-benchmark", facts]))
 
 
-def _told(value: Any, otherwise: str) -> str:
-    """What a file says of its machine as a short text."""
-    return sanitize_text(str(value or otherwise))[:255]
+def _short_text(value: Any, default: str) -> str:
+    """Return a value from the file as a short text without control characters."""
+    return sanitize_text(str(value or default))[:255]

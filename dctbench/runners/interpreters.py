@@ -1,4 +1,4 @@
-"""Another Python, in whose environment the base of a gate is installed: what it is, and whether it can be talked to."""
+"""The interpreter of another environment, where the base of a check is installed."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from dctbench.errors import UsageError
 from dctbench.model import PROTOCOL, Environment
 
 _SECONDS = 120.0
-_OF_THIS_ENVIRONMENT = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+_PATH_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
 
 def other_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables for another interpreter: without those that would lead it to this one's packages.
+    """Return the environment variables without those that lead another interpreter to the packages of this one.
 
-    A PYTHONPATH that names head's code would make base the same code, and a gate that finds no difference.
+    A PYTHONPATH with the code of head would make base run the same code, and the check would find no difference.
     """
-    return {name: value for name, value in variables.items() if name not in _OF_THIS_ENVIRONMENT}
+    return {name: value for name, value in variables.items() if name not in _PATH_VARIABLES}
 
 
 def interpreter(python: str, variables: Mapping[str, str]) -> tuple[Environment, str | None, str]:
-    """The environment of an interpreter, and the version and folder of the dctbench that it imports.
+    """Return the environment of an interpreter, and the version and the folder of the dctbench that it imports.
 
     Raises:
-        UsageError: when it cannot be run, has no dctbench, or one that speaks another protocol.
+        UsageError: when it cannot be run, has no dctbench, or has one with another protocol version.
     """
     path = shutil.which(python)
     if path is None:
-        raise UsageError(f"--base-python {python}: no such program", hint="name the interpreter: other-env/bin/python")
+        raise UsageError(
+            f"--base-python {python}: no such program",
+            hint="give the path of an interpreter, such as other-env/bin/python",
+        )
     try:
         done = subprocess.run(
             [path, "-P", "-m", "dctbench.machine.environment"],
@@ -41,23 +44,24 @@ def interpreter(python: str, variables: Mapping[str, str]) -> tuple[Environment,
             check=False,
             env=dict(variables),
         )
-        said = json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else None
-        known = said["protocol"] if said else None
-        if said and known == PROTOCOL:
-            return Environment(said["facts"], said["fingerprint"]), said["version"], said["package"]
+        facts = json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else None
+        protocol = facts["protocol"] if facts else None
+        if facts and protocol == PROTOCOL:
+            return Environment(facts["facts"], facts["fingerprint"]), facts["version"], facts["package"]
     except (OSError, ValueError, LookupError, TypeError, subprocess.TimeoutExpired) as error:
         raise UsageError(
-            f"--base-python {python}: it does not answer as a Python with dctbench does ({type(error).__name__})",
-            hint=_install(python),
+            f"--base-python {python}: it is not a Python with dctbench ({type(error).__name__})",
+            hint=_install_hint(python),
         ) from None
-    if said is None:
+    if facts is None:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise UsageError(f"--base-python {python}: no usable dctbench there ({last})", hint=_install(python))
+        raise UsageError(f"--base-python {python}: it has no usable dctbench ({last})", hint=_install_hint(python))
     raise UsageError(
-        f"--base-python {python}: its dctbench {said['version']} speaks protocol {known}, this one {PROTOCOL}",
-        hint="compare versions that are nearer to each other, or stored runs: dctbench check --baseline",
+        f"--base-python {python}: its dctbench {facts['version']} uses protocol {protocol}, "
+        f"this one uses protocol {PROTOCOL}",
+        hint="compare versions with the same protocol, or compare stored runs: dctbench check --baseline",
     )
 
 
-def _install(python: str) -> str:
-    return f"install there both dctbench and the base version of what is measured: {python} -m pip install ..."
+def _install_hint(python: str) -> str:
+    return f"install dctbench and the base version of the measured code there: {python} -m pip install ..."

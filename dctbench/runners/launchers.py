@@ -1,5 +1,7 @@
-"""How a case gets its process: started afresh, or forked from a zygote. Either way the same few things can be done
-with it: talk, notice its end, end it, and learn how it ended. Nothing here waits for another process without a limit.
+"""Launchers: they start the process of a case, as a new interpreter or as a fork of a zygote.
+
+Either kind of process offers the same operations: exchange messages, notice its end, end it, and learn how it ended.
+Every wait for another process has a time limit.
 """
 
 from __future__ import annotations
@@ -17,30 +19,33 @@ from typing import IO, Protocol
 
 from dctbench.errors import UnavailableError
 
-_START_SECONDS = 120.0  # torch from a cold disk
+_START_SECONDS = 120.0  # importing torch from a cold disk
 _ENDING_SECONDS = 4.0
-"""Longer than a guard takes to end what is left of a case."""
+"""Longer than a supervisor takes to end the processes that a case left behind."""
 _KILLED_SECONDS = 10.0
-"""In which the kernel takes back what a killed process held, be it a hundred gigabytes."""
+"""How long the kernel may take to free the memory of a killed process, which can be a hundred gigabytes."""
 _FORK_SECONDS = 20.0
 
 
 class GoneError(UnavailableError):
-    """A process of ours that should have answered has ended, did not answer in time, or could not be started."""
+    """A process of dctbench ended unexpectedly, did not respond in time, or could not be started."""
 
     def __init__(self, message: str) -> None:
         super().__init__(
             message,
-            hint="look at the limits here on processes, open files and memory (ulimit -a, the container's); what was "
-            "measured is stored",
+            hint="check the limits on processes, open files and memory (ulimit -a, and those of the container); "
+            "results measured so far are stored",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a child ended: its exit code (negative: by that signal), and how many processes it left, ended with it.
+    """How a process ended.
 
-    `killed` when it was ended from here.
+    Attributes:
+        code: the exit code; negative for the signal that ended the process.
+        left: how many processes it left behind. They have been ended, too.
+        killed: whether the runner ended it.
     """
 
     code: int
@@ -49,59 +54,59 @@ class Ended:
 
 
 class Launcher(Protocol):
-    """A way to get children."""
+    """A way to start the process of a case."""
 
     name: str
 
     def start(self, output: IO[bytes]) -> Child:
-        """A child whose standard output and error go to `output`."""
+        """Start a process whose standard output and error go to `output`."""
 
     def close(self) -> None:
-        """No more children."""
+        """End what the launcher keeps running between cases."""
 
 
 def kill_session(pid: int) -> None:
-    """End a process that leads a session, or is about to, and everything in it."""
+    """Kill a process that leads a session, or is about to, and every process in its session."""
     for end in (os.killpg, os.kill):
         with suppress(ProcessLookupError, PermissionError):
             end(pid, signal.SIGKILL)
 
 
 class _Lines:
-    """What a guard or a zygote tells: lines of a word and numbers."""
+    """Reads what a supervisor or a zygote reports: lines of one word followed by numbers."""
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end
         self._received = b""
 
     def read(self, word: str, seconds: float) -> list[int]:
-        """The numbers of the next line, which begins with `word`.
+        """Return the numbers of the next line, which must begin with `word`.
 
         Raises:
-            GoneError: when it does not come within `seconds`, or says something else.
+            GoneError: when the line does not come within `seconds` or begins with another word.
         """
-        until = monotonic() + seconds
+        deadline = monotonic() + seconds
         while b"\n" not in self._received:
-            self.end.settimeout(max(0.001, until - monotonic()))
+            self.end.settimeout(max(0.001, deadline - monotonic()))
             try:
                 data = self.end.recv(64)
             except TimeoutError:
-                raise GoneError(f"it did not answer within {seconds:g} s") from None
+                raise GoneError(f"it did not respond within {seconds:g} s") from None
             except ConnectionError:
                 data = b""
             if not data:
                 raise GoneError("it ended")
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
-        said, *numbers = line.decode("ascii").split()
-        if said != word:
-            raise GoneError(f"it said {said} {' '.join(numbers)}")
+        first, *numbers = line.decode("ascii").split()
+        if first != word:
+            raise GoneError(f"it sent {first} {' '.join(numbers)} instead of {word}")
         return [int(number) for number in numbers]
 
 
 @contextmanager
-def _startable() -> Iterator[None]:
-    """What a machine refuses when it is full, or without the interpreter that was there a moment ago, in a sentence."""
+def _start_errors() -> Iterator[None]:
+    """Turn a failure to start a process, such as a reached limit or a missing interpreter, into a GoneError."""
     try:
         yield
     except OSError as error:
@@ -109,34 +114,34 @@ def _startable() -> Iterator[None]:
         raise GoneError(f"no process could be started: {error.strerror or error}{place}") from error
 
 
-class Guarded:
-    """A module of dctbench that runs in a process of its own, with a guard above it."""
+class SupervisedProcess:
+    """A process that runs a module of dctbench, with a supervisor process as its parent."""
 
     def __init__(
         self, module: str, output: IO[bytes] | int, variables: Mapping[str, str], python: str, *words: str
     ) -> None:
-        with _startable():
-            self.channel, theirs = socket.socketpair()
-            lifeline, guards = socket.socketpair()
-        with theirs, guards:
-            numbers = (theirs.fileno(), guards.fileno())
-            # -P: the current folder, where a hostile json.py may lie, is not searched.
-            with _startable():
-                self._guard = subprocess.Popen(
+        with _start_errors():
+            self.channel, remote_channel = socket.socketpair()
+            lifeline, remote_lifeline = socket.socketpair()
+        with remote_channel, remote_lifeline:
+            descriptors = (remote_channel.fileno(), remote_lifeline.fileno())
+            # -P: do not search the current folder, which may contain a hostile json.py.
+            with _start_errors():
+                self._supervisor = subprocess.Popen(
                     [
                         python,
                         "-P",
                         "-m",
                         "dctbench.worker.supervisor",
                         module,
-                        *map(str, numbers),
+                        *map(str, descriptors),
                         str(os.getpid()),
                         *words,
                     ],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    pass_fds=numbers,
+                    pass_fds=descriptors,
                     env=dict(variables),
                     start_new_session=True,
                 )
@@ -148,21 +153,23 @@ class Guarded:
             raise GoneError(f"no process could be started: {gone.message}") from None
 
     def close(self) -> None:
-        """End it and everything below it."""
+        """End the process and all of its descendants."""
         self.channel.close()
         self.lines.end.close()
-        self._guard.send_signal(signal.SIGCONT)  # one that was stopped would not notice
+        self._supervisor.send_signal(signal.SIGCONT)  # a stopped supervisor would not notice
         try:
-            self._guard.wait(_KILLED_SECONDS)
+            self._supervisor.wait(_KILLED_SECONDS)
         except subprocess.TimeoutExpired:
-            self._guard.kill()
-            self._guard.wait()
+            self._supervisor.kill()
+            self._supervisor.wait()
 
 
 class Child:
-    """A process that holds the other end of `channel`.
+    """A process of a case, which holds the other end of `channel`.
 
-    `importer` is the process that imported torch for it: itself, or its zygote.
+    Attributes:
+        pid: its process id.
+        importer: the id of the process that imported torch for it: its own, or that of its zygote.
     """
 
     def __init__(self, channel: socket.socket, pid: int, importer: int, lines: _Lines) -> None:
@@ -173,18 +180,18 @@ class Child:
 
     @property
     def ending(self) -> socket.socket:
-        """Readable when it has ended."""
+        """A socket that becomes readable when the process has ended."""
         return self._lines.end
 
     def kill(self) -> None:
-        """End it and its session."""
+        """Kill the process and its session."""
         kill_session(self.pid)
 
     def wait(self) -> Ended:
-        """How it ended; one that does not end by itself is ended.
+        """Wait for the process to end by itself, kill it if it does not, and return how it ended.
 
         Raises:
-            GoneError: when the process that should tell is gone, or does not answer.
+            GoneError: when the supervisor or zygote, which reports the end, is gone or does not respond.
         """
         try:
             return self._ended(_ENDING_SECONDS, killed=False)
@@ -192,7 +199,7 @@ class Child:
             return self.end()
 
     def end(self) -> Ended:
-        """End it, and say how that went. Raises as `wait`."""
+        """Kill the process and return how it ended. Raises what `wait` raises."""
         self.kill()
         return self._ended(_KILLED_SECONDS, killed=True)
 
@@ -201,24 +208,24 @@ class Child:
         return Ended(code, left, killed)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the channel."""
         self.channel.close()
 
 
 class FreshChild(Child):
-    """A new interpreter."""
+    """A process with an interpreter of its own."""
 
     def __init__(self, output: IO[bytes], variables: Mapping[str, str], python: str) -> None:
-        self._process = Guarded("dctbench.worker.serve", output, variables, python)
+        self._process = SupervisedProcess("dctbench.worker.serve", output, variables, python)
         super().__init__(self._process.channel, self._process.pid, self._process.pid, self._process.lines)
 
     def close(self) -> None:
-        """End it and everything below it."""
+        """End the process and all of its descendants."""
         self._process.close()
 
 
 class Fresh:
-    """Every case in an interpreter of its own, torch's import included."""
+    """Starts a new interpreter for every case, which imports torch for itself."""
 
     name = "fresh"
 
@@ -227,26 +234,31 @@ class Fresh:
         self.python = python
 
     def start(self, output: IO[bytes]) -> FreshChild:
-        """A new interpreter."""
+        """Start a new interpreter."""
         return FreshChild(output, self.variables, self.python)
 
     def close(self) -> None:
-        """Nothing is kept between children."""
+        """Do nothing: nothing is kept between cases."""
 
 
 class Zygote:
-    """One zygote process and the children it forks, one at a time; `words` are for it.
+    """Forks the process of every case from one zygote process, one at a time.
+
+    Args:
+        variables: the environment variables of the zygote.
+        python: its interpreter.
+        words: its further arguments.
 
     Raises:
-        GoneError: when it cannot serve: its process ended, or it had threads when it should have forked.
+        GoneError: when the zygote cannot serve: it ended, or it has threads and must not fork.
     """
 
     name = "zygote"
 
     def __init__(self, variables: Mapping[str, str], python: str, *words: str) -> None:
-        # NumPy's own thread pool would make the fork unsafe, and nothing here needs it.
+        # The thread pool of NumPy would make the fork unsafe, and nothing needs it here.
         variables = {**variables, "OPENBLAS_NUM_THREADS": "1"}
-        self._process = Guarded("dctbench.worker.zygote", subprocess.DEVNULL, variables, python, *words)
+        self._process = SupervisedProcess("dctbench.worker.zygote", subprocess.DEVNULL, variables, python, *words)
         self.pid = self._process.pid
         self._lines = _Lines(self._process.channel)
         try:
@@ -256,26 +268,26 @@ class Zygote:
             raise
 
     def start(self, output: IO[bytes]) -> Child:
-        """A fork of the zygote.
+        """Fork a process from the zygote.
 
         Raises:
-            GoneError: when the zygote is gone, or does not answer.
+            GoneError: when the zygote is gone or does not respond.
         """
-        with _startable():
-            ours, theirs = socket.socketpair()
-        with theirs:
+        with _start_errors():
+            channel, remote = socket.socketpair()
+        with remote:
             try:
                 self._lines.end.settimeout(_FORK_SECONDS)
-                socket.send_fds(self._lines.end, [b"fork"], [theirs.fileno(), output.fileno()])
+                socket.send_fds(self._lines.end, [b"fork"], [remote.fileno(), output.fileno()])
                 [pid] = self._lines.read("pid", _FORK_SECONDS)
             except OSError as error:
-                ours.close()
+                channel.close()
                 raise GoneError("it ended") from error
             except GoneError:
-                ours.close()
+                channel.close()
                 raise
-        return Child(ours, pid, self.pid, self._lines)
+        return Child(channel, pid, self.pid, self._lines)
 
     def close(self) -> None:
-        """End the zygote; a child of it that is left ends with it."""
+        """End the zygote and a process that it has forked."""
         self._process.close()

@@ -1,4 +1,4 @@
-"""What only one process of this machine may do at a time: measure on a device, or go on with a run."""
+"""Locks between the processes of a machine: one process at a time measures on a device or resumes a run."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from dctbench.text.sanitize import sanitize_text
 
 
 class Lock:
-    """A lock that all users of this machine share, given back when its process ends, however that comes.
+    """A lock that all users of this machine share. The kernel releases it when its process ends for any reason.
 
     Args:
-        name: what it is for; a file of that name in the folder for temporary files stands for it.
+        name: what the lock is for. Its file, in the folder for temporary files, is named after it.
 
     Raises:
-        TemporaryFolderError: when that file cannot be made.
+        TemporaryFolderError: when the file cannot be created.
     """
 
     def __init__(self, name: str) -> None:
         with temporary_folder():
             self._path = Path(tempfile.gettempdir()) / f"dctbench-{name}.lock"
-            self._file = _opened(self._path)
+            self._file = _open(self._path)
 
     def take(self) -> bool:
-        """Whether it is ours now."""
+        """Try to take the lock and return whether this process has it now."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,15 +38,15 @@ class Lock:
         except OSError as error:  # some network file systems
             raise TemporaryFolderError(
                 f"{self._path} cannot be locked: {error.strerror}",
-                hint="name a folder on a local disk for temporary files: TMPDIR=FOLDER dctbench ...",
+                hint="use a folder on a local disk for temporary files: TMPDIR=FOLDER dctbench ...",
             ) from error
-        if not self._current():  # its last holder has removed the file: a lock on that keeps nobody out
+        if not self._is_current():  # the previous holder removed the file; locking a removed file excludes nobody
             self._file.close()
             with temporary_folder():
-                self._file = _opened(self._path)
+                self._file = _open(self._path)
             return self.take()
         if self._file.writable():
-            with suppress(OSError):  # on a full disk nobody learns our name, but the lock holds
+            with suppress(OSError):  # on a full disk the lock works without the name of its holder
                 self._file.seek(0)
                 self._file.truncate()
                 self._file.write(f"process {os.getpid()}")
@@ -55,19 +55,19 @@ class Lock:
 
     @property
     def holder(self) -> str:
-        """The process that has it, as a sentence's subject."""
+        """The process that has the lock, as the subject of a sentence."""
         self._file.seek(0)
         return sanitize_text(self._file.read(100)).strip() or "another process"
 
     def release(self, *, remove: bool = False) -> None:
-        """Give it back; with `remove`, which only its holder may do, nothing of it stays."""
+        """Release the lock. With `remove`, which only its holder may use, also remove the file."""
         if remove:
             with suppress(OSError):
                 self._path.unlink()
-        with suppress(OSError):  # what could not be written is the holder's name
+        with suppress(OSError):  # only the name of the holder could not be written
             self._file.close()
 
-    def _current(self) -> bool:
+    def _is_current(self) -> bool:
         try:
             return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
         except FileNotFoundError:
@@ -76,25 +76,25 @@ class Lock:
 
 @contextmanager
 def temporary_folder() -> Iterator[None]:
-    """Failures of the folder for temporary files, in a sentence.
+    """Turn failures of the folder for temporary files into an error with a hint.
 
     Raises:
-        TemporaryFolderError: for every OSError.
+        TemporaryFolderError: for every OSError in the block.
     """
     try:
         yield
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         raise TemporaryFolderError(
-            f"no temporary file can be made: {error.strerror or error}{place}",
-            hint="free some space there, or name another folder: TMPDIR=FOLDER dctbench ...",
+            f"no temporary file can be created: {error.strerror or error}{place}",
+            hint="free some space there, or use another folder: TMPDIR=FOLDER dctbench ...",
         ) from error
 
 
-def _opened(path: Path) -> IO[str]:
+def _open(path: Path) -> IO[str]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    except PermissionError:  # another user's, and protected: reading is enough to lock
+    except PermissionError:  # the file of another user, write-protected: reading is enough for a lock
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         return os.fdopen(descriptor, "r", encoding="utf-8", errors="replace")
     return os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")

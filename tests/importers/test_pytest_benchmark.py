@@ -45,8 +45,8 @@ def changed(change: Callable[[Any], object]) -> bytes:
     ("change", "words"),
     [
         (lambda d: d["benchmarks"][1]["extra_info"].clear(),
-         "benchmarks[1] (test_sdpa[128]): neither params nor extra_info says its implementation"),
-        (lambda d: d["benchmarks"][0].update(params=None), "says its seq_len"),
+         "benchmarks[1] (test_sdpa[128]): neither params nor extra_info contains implementation"),
+        (lambda d: d["benchmarks"][0].update(params=None), "extra_info contains seq_len"),
         (lambda d: d["benchmarks"][0]["stats"].pop("data"), "stats.data is missing; write the file with"),
         (lambda d: d["benchmarks"][0]["stats"].update(data=["x"]), "benchmarks[0].stats.data[0]: expected float"),
         (lambda d: d["benchmarks"][0]["extra_info"].update(heads="two"), "benchmarks[0].heads: expected int"),
