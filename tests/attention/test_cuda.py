@@ -61,10 +61,10 @@ def test_the_kernel_it_names_is_the_kernel_the_profiler_sees(name: str, dtype: t
     try:
         layer = build(name, **SIZES, dtype=dtype, device="cuda")
         assert isinstance(layer, SDPAttention)
-        said = layer.kernel("cuda", dtype, batch=2, padded=masked)
+        named = layer.kernel("cuda", dtype, batch=2, padded=masked)
     except UnavailableError as reason:
         pytest.skip(str(reason))
     with torch.no_grad(), profile(activities=[ProfilerActivity.CPU]) as seen:
         layer(x, mask if masked else None)
     ran = {event.key.removeprefix("aten::") for event in seen.key_averages()}
-    assert {kernel for kernel, operator in OPERATORS.items() if operator in ran} == {said}
+    assert {kernel for kernel, operator in OPERATORS.items() if operator in ran} == {named}

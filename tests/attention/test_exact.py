@@ -76,8 +76,8 @@ def test_the_kernel_it_names_is_the_kernel_the_profiler_sees(name: str, dtype: t
     x = torch.randn(2, 16, 16, dtype=dtype)
     mask = torch.arange(16).expand(2, 16) < 11 if padded else None
     assert isinstance(layer, SDPAttention)
-    said = layer.kernel("cpu", dtype, batch=2, padded=padded, backward=True)
-    assert kernels_seen(lambda: layer(x, mask)) == {said}
+    named = layer.kernel("cpu", dtype, batch=2, padded=padded, backward=True)
+    assert kernels_seen(lambda: layer(x, mask)) == {named}
 
 
 def test_torchs_choice_follows_its_settings_and_so_does_the_kernel() -> None:

@@ -62,9 +62,9 @@ def test_emptying_the_cache_is_no_part_of_the_time_and_makes_small_reads_slower(
 
 
 def test_the_cache_is_emptied_by_its_real_size() -> None:
-    told = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", None)
-    assert told
-    assert cuda.swept_bytes(DEVICE) >= told
+    size = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", None)
+    assert size
+    assert cuda.swept_bytes(DEVICE) >= size
 
 
 def test_work_that_escapes_to_another_stream_is_refused(matrix: Tensor) -> None:

@@ -48,8 +48,8 @@ def test_it_is_listed_measured_stored_and_exported_beside_ours(cli: Cli, tmp_pat
     assert entry["metrics"]["largest"]["value"] > 0
     assert "broken" not in entry["metrics"]
     lacking = {"metric": "broken", "reason": "RuntimeError: no such meter"}
-    said = "broken: not measured (RuntimeError: no such meter)"
-    assert {"code": "not_measured", "message": said, "values": lacking} in entry["warnings"]
+    expected = "broken: not measured (RuntimeError: no such meter)"
+    assert {"code": "not_measured", "message": expected, "values": lacking} in entry["warnings"]
     assert {"latency", "flops", "error.smooth"} <= entry["metrics"].keys()
     (tmp_path / "exported.json").write_text(
         cli("export", "json").out
@@ -74,12 +74,14 @@ class Stated:
 
 
 @pytest.mark.parametrize(
-    ("unit", "value", "said"),
+    ("unit", "value", "expected"),
     [("", 1.0, "states no unit"), (None, 1.0, "states no unit"), ("s\n", 1.0, "states no unit"),
      ("s" * 21, 1.0, "states no unit"), ("s", float("nan"), "gave nan"), ("s", float("inf"), "gave inf"),
      ("s", -2e30, "gave -2e")],
 )  # fmt: skip
-def test_an_invalid_unit_or_value_is_refused(monkeypatch: pytest.MonkeyPatch, unit: Any, value: Any, said: str) -> None:
+def test_an_invalid_unit_or_value_is_refused(
+    monkeypatch: pytest.MonkeyPatch, unit: Any, value: Any, expected: str
+) -> None:
     monkeypatch.setattr(f"{__name__}.Theirs", lambda: Stated(unit, value), raising=False)
-    with pytest.raises(DctbenchError, match=said):
+    with pytest.raises(DctbenchError, match=expected):
         measure(Metric("theirs", None, "", f"{__name__}:Theirs"), Case("sdpa", 64), torch.nn.Identity(), ())
