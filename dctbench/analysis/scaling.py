@@ -24,6 +24,21 @@ WORST_RESIDUAL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
+class TooFewLengths:
+    """There are fewer than `LEAST_POINTS` lengths beyond the overhead plateau."""
+
+    lengths: int
+    on_plateau: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoPowerLaw:
+    """The best fit misses one of its lengths by `worst`, a share."""
+
+    worst: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """How the latency of one method grows.
 
@@ -38,7 +53,7 @@ class Scaling:
     case: Case
     local: tuple[tuple[int, int, float], ...]
     exponent: Interval | None
-    refused: str | None
+    refused: TooFewLengths | NoPowerLaw | None
     fitted: tuple[int, ...]
 
 
@@ -68,10 +83,11 @@ def _plateau_end(local: Sequence[tuple[int, int, float]]) -> int:
     return max((i + 1 for i, (_, _, exponent) in enumerate(local) if exponent < PLATEAU), default=0)
 
 
-def _fit(points: Sequence[tuple[int, float]], on_plateau: int) -> tuple[Interval | None, str | None]:
+def _fit(
+    points: Sequence[tuple[int, float]], on_plateau: int
+) -> tuple[Interval | None, TooFewLengths | NoPowerLaw | None]:
     if len(points) < LEAST_POINTS:
-        less = f", {on_plateau} more on the overhead plateau" if on_plateau else ""
-        return None, f"{len(points)} of the {LEAST_POINTS} lengths that a fit takes{less}"
+        return None, TooFewLengths(len(points), on_plateau)
     x = [math.log(n) for n, _ in points]
     y = [math.log(t) for _, t in points]
     mean_x, mean_y = math.fsum(x) / len(x), math.fsum(y) / len(y)
@@ -80,7 +96,7 @@ def _fit(points: Sequence[tuple[int, float]], on_plateau: int) -> tuple[Interval
     residuals = [b - mean_y - slope * (a - mean_x) for a, b in zip(x, y, strict=True)]
     worst = max(abs(math.expm1(residual)) for residual in residuals)
     if worst > WORST_RESIDUAL:
-        return None, f"no single power law: the best one misses a length by {worst * 100:.0f}%"
+        return None, NoPowerLaw(worst)
     degrees = len(points) - 2
     deviation = math.sqrt(math.fsum(r * r for r in residuals) / degrees / spread)
     half = student_t_quantile(degrees) * deviation

@@ -16,6 +16,7 @@ from dctbench.scheduler.events import Listener, Notice
 from dctbench.spec.gate import GateRules
 from dctbench.spec.suites import Suite
 from dctbench.store import MissingError, UnreachableError, open_store
+from dctbench.wording import verdict_sentences
 
 MOST_RAISED = 50
 """No more pairs than this are allowed unless the user asks for them: a case that is slower takes all of them."""
@@ -75,7 +76,7 @@ def with_enough_pairs(
     needed = detectability.needed
     if given.max_pairs is None and needed and needed <= MOST_RAISED:
         return replace(rules, max_pairs=needed)
-    listener(Notice(f"warning: {detectability.warning}"))
+    listener(Notice(f"warning: {verdict_sentences.cannot_fail(detectability)}"))
     return rules
 
 

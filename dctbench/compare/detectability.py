@@ -14,7 +14,6 @@ from dctbench.compare.change import LOOKS
 from dctbench.compare.rules import ALPHA
 from dctbench.spec.gate import MOST_PAIRS
 from dctbench.stats.sequential import least_paired_p
-from dctbench.text.format import pluralize
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +42,12 @@ class Detectability:
         return next((n for n in counts if self._least_p(self.base, n) <= ALPHA / self.cases), None)
 
     @property
-    def warning(self) -> str:
-        """That it is not enough, and what is; a clause without a full stop."""
-        where, what = "", pluralize(self.most, "pair")
-        remedies = [] if self.needed is None else [f"--max-pairs {self.needed}"]
-        if self.base is not None:
-            where = f" where the baseline has {self.base} of a case's processes"
-            what = f"{self.most} of head beside them"
-            counts = range(1, MOST_PAIRS + 1)
-            rounds = next((n for n in counts if self._least_p(n, self.most) <= ALPHA / self.cases), None)
-            remedies += [] if rounds is None else [f"a baseline of --rounds {rounds}"]
-        remedy = f"{' or '.join(remedies)} can" if remedies else "judge fewer cases at a time"
-        among = "" if self.cases == 1 else f" among {self.cases} cases"
-        return f"no slowdown can be called SLOWER{where}, however large: {what} cannot prove it{among}; {remedy}"
+    def base_needed(self) -> int | None:
+        """The fewest processes of a stored base that are enough; None where none are, or both sides take turns."""
+        if self.base is None:
+            return None
+        counts = range(1, MOST_PAIRS + 1)
+        return next((n for n in counts if self._least_p(n, self.most) <= ALPHA / self.cases), None)
 
     @staticmethod
     def _least_p(base: int | None, head: int) -> float:

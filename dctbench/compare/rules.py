@@ -50,7 +50,7 @@ class Rules:
 
     def tolerance(self, case: Case) -> float:
         """The tolerance of a case's latency."""
-        return self.latency[device_kind(case)] if isinstance(self.latency, Mapping) else self.latency
+        return self.latency[case.device_kind] if isinstance(self.latency, Mapping) else self.latency
 
     def budgeted(self, case: Case) -> bool:
         """Whether the budgets are held against this case."""
@@ -59,9 +59,4 @@ class Rules:
 
 def floor(case: Case) -> float:
     """The least change of latency in seconds that can be a regression on the case's device."""
-    return FLOORS[device_kind(case)]
-
-
-def device_kind(case: Case) -> str:
-    """`cuda` of `cuda:0`."""
-    return case.device.partition(":")[0]
+    return FLOORS[case.device_kind]

@@ -116,6 +116,11 @@ class Case:
         return self.heads * self.head_dim
 
     @property
+    def device_kind(self) -> str:
+        """`cuda` of `cuda:0`."""
+        return self.device.partition(":")[0]
+
+    @property
     def n_kept(self) -> int | None:
         """Coefficients (positions, landmarks, features) kept, or None without a ratio."""
         return None if self.ratio is None else kept_coefficients(self.seq_len, self.ratio)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from dctbench import analysis
 from dctbench.analysis import Summary
-from dctbench.model import Case
 from dctbench.text.format import format_seconds
 from dctbench.wording.labels import Labels
 
@@ -38,7 +37,7 @@ def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
     leaders = {id(s) for ranking in analysis.rankings(summaries, None) for s in ranking.leaders}
     shapes: dict[str, list[Summary]] = {}
     for summary in summaries:
-        shapes.setdefault(_shape(labels, summary.case), []).append(summary)
+        shapes.setdefault(labels.setting(summary.case), []).append(summary)
     tables = []
     for shape, members in shapes.items():
         lengths = tuple(sorted({s.case.seq_len for s in members}))
@@ -49,11 +48,6 @@ def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
         rows = tuple((name, tuple(cells.get(n, Cell(MISSING)) for n in lengths)) for name, cells in methods.items())
         tables.append(PaperTable(shape, lengths, rows))
     return tables
-
-
-def _shape(labels: Labels, case: Case) -> str:
-    """What differs among the cases beside method, ratio and length."""
-    return labels.curve(case).removeprefix(case.name).strip()
 
 
 def _figure(summary: Summary) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from dctbench import analysis
 from dctbench.analysis import Feasible, Payoff, PayoffRange, Placed, Ranking, Scaling, Summary, Winner
+from dctbench.analysis.scaling import LEAST_POINTS, NoPowerLaw
 from dctbench.model import Status
 from dctbench.text.format import (
     format_count,
@@ -106,7 +107,7 @@ def scaling(found: Scaling, labels: Labels) -> str:
     """How a method's latency grows: the fitted exponent with its interval, or why there is no fit."""
     name = labels.curve(found.case)
     if found.exponent is None:
-        return f"{name}: no fit, {found.refused}"
+        return f"{name}: no fit, {_refusal(found)}"
     low, high = f"{found.exponent.low:.2f}", f"{found.exponent.high:.2f}"
     if found.exponent.high < 2:
         said = "below quadratic on this range"
@@ -117,6 +118,14 @@ def scaling(found: Scaling, labels: Labels) -> str:
     span = f"over n = {found.fitted[0]} to {found.fitted[-1]}"
     last = f"n^{found.local[-1][2]:.2f} between the longest two"
     return f"{name}: time grows as n^{found.exponent.value:.2f} ({low}-{high}) {span}, {said}; {last}"
+
+
+def _refusal(found: Scaling) -> str:
+    if isinstance(found.refused, NoPowerLaw):
+        return f"no single power law: the best one misses a length by {found.refused.worst * 100:.0f}%"
+    assert found.refused is not None
+    less = f", {found.refused.on_plateau} more on the overhead plateau" if found.refused.on_plateau else ""
+    return f"{found.refused.lengths} of the {LEAST_POINTS} lengths that a fit takes{less}"
 
 
 def feasible(found: Feasible, labels: Labels) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dctbench.compare import Difference, Outcome
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
+from dctbench.compare.detectability import Detectability
 from dctbench.compare.exact import STATUS
 from dctbench.compare.judgement import LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, ReasonCode, Run, Verdict, VerdictKind
@@ -125,7 +126,20 @@ def warnings(outcome: Outcome) -> list[str]:
     """What readers have to know of the check as a whole before they believe it, each with what to do."""
     check = _check(outcome)
     found = [_line(text) for text in check.warnings] if check else []
-    return [*found, outcome.judgement.blind.warning] if outcome.judgement.blind else found
+    return [*found, cannot_fail(outcome.judgement.blind)] if outcome.judgement.blind else found
+
+
+def cannot_fail(found: Detectability) -> str:
+    """Say that no slowdown could be proven, why, and what would be enough; without a full stop."""
+    where, what = "", pluralize(found.most, "pair")
+    remedies = [] if found.needed is None else [f"--max-pairs {found.needed}"]
+    if found.base is not None:
+        where = f" where the baseline has {found.base} of a case's processes"
+        what = f"{found.most} of head beside them"
+        remedies += [] if found.base_needed is None else [f"a baseline of --rounds {found.base_needed}"]
+    remedy = f"{' or '.join(remedies)} can" if remedies else "judge fewer cases at a time"
+    among = "" if found.cases == 1 else f" among {found.cases} cases"
+    return f"no slowdown can be called SLOWER{where}, however large: {what} cannot prove it{among}; {remedy}"
 
 
 def remedy(verdict: Verdict, outcome: Outcome) -> str:

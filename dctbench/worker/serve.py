@@ -110,7 +110,7 @@ def measure(
     from dctbench.worker.metrics.latency import Sampling
 
     subject = Case.from_json(case)
-    device = catalog.DEVICES[subject.device.partition(":")[0]].load()
+    device = catalog.DEVICES[subject.device_kind].load()
     absent = device.unavailable(subject.device)
     if absent is not None:
         return {"status": "skipped", "message": absent}

@@ -101,12 +101,12 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
     """
     if case.mode not in MODES or case.engine not in ENGINES:
         raise UnsupportedError(f"no mode {case.mode!r} with engine {case.engine!r}")
-    if case.engine == "cudagraph" and not (case.device.startswith("cuda") and case.mode == "forward"):
+    if case.engine == "cudagraph" and not (case.device_kind == "cuda" and case.mode == "forward"):
         raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
     options: dict[str, object] = {}
     layer_class = catalog.implementation(case.implementation).load()
     if "cost_model" in inspect.signature(layer_class).parameters:
-        kind = case.device.partition(":")[0]
+        kind = case.device_kind
         shipped = default_cost_model(kind, getattr(torch, case.dtype))
         options["cost_model"] = shipped if rates is None else CostModel(**rates)
     module = build_scope(

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from dctbench import analysis
+from dctbench.wording import summary
+from dctbench.wording.labels import Labels
 from tests.support.made import result
 
 LENGTHS = [2**k for k in range(7, 13)]
@@ -57,7 +59,7 @@ def test_the_overhead_plateau_is_left_out_of_the_fit() -> None:
 def test_a_fit_that_would_mislead_is_refused_with_the_reason(latencies: dict[int, float], reason: str) -> None:
     found = scaling(latencies)
     assert found.exponent is None
-    assert reason in (found.refused or "")
+    assert reason in summary.scaling(found, Labels([]))
 
 
 def test_one_length_says_nothing_of_growth() -> None:

@@ -11,7 +11,6 @@ import click
 
 from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.wrap import terminal_width
-from dctbench.compare.rules import device_kind
 from dctbench.scheduler.events import CaseFinished, CheckPlanned, Event, RoundStarted
 from dctbench.scheduler.sweep import HEARTBEAT_SECONDS
 from dctbench.text.format import format_duration, format_percent, pluralize
@@ -92,7 +91,7 @@ def _header(event: CheckPlanned) -> str:
     facts, plan = event.environment.facts, event.plan
     seconds = plan.seconds * (2 if event.paired else 1)
     caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
-    tolerance = by_device({device_kind(c): event.rules.tolerance(c) for c in event.judged}, format_percent)
+    tolerance = by_device({c.device_kind: event.rules.tolerance(c) for c in event.judged}, format_percent)
     return (
         f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "
         f"{pluralize(len(event.judged), 'case')} judged · tolerance {tolerance} · "

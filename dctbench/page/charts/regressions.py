@@ -8,7 +8,6 @@ from html import escape
 
 from dctbench.compare import Outcome
 from dctbench.compare.judgement import LATENCY
-from dctbench.compare.rules import device_kind
 from dctbench.model import Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
 from dctbench.text.format import format_ratio
@@ -77,7 +76,7 @@ def changed(outcome: Outcome) -> list[Verdict]:
 
 def held_against(outcome: Outcome) -> dict[str, float]:
     """The tolerance of each kind of device that has a change."""
-    return {device_kind(v.case): v.tolerance for v in changed(outcome) if v.tolerance is not None}
+    return {v.case.device_kind: v.tolerance for v in changed(outcome) if v.tolerance is not None}
 
 
 def has_raw(verdict: Verdict) -> bool:
