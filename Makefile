@@ -10,7 +10,7 @@ GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(VENV)/bin/python,$(PYTHON))
 GPU_RESULTS ?= build/gpu
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow gpu lint lint-js clean
+.PHONY: demo test test-slow gpu lint lint-js docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -46,6 +46,11 @@ lint-js: reports/node_modules/.installed
 reports/node_modules/.installed: reports/package.json reports/package-lock.json
 	cd reports && npm ci --silent --no-audit --no-fund
 	@touch $@
+
+# What documents show but nobody types: the figures and the drawing of the rooms.
+docs: $(VENV)/.test-installed
+	$(VENV)/bin/python -m benchmarks.documents
+	$(VENV)/bin/python -m benchmarks.architecture
 
 # torch goes first and pinned, so that nothing else decides which build of it comes.
 $(VENV)/.installed: pyproject.toml constraints.txt
