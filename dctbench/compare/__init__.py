@@ -1,6 +1,6 @@
 """Base and head -> verdicts: one per metric and case, from stored results alone.
 
-Nothing here measures. `judge` may be asked after every pair of processes; it names the cases that need more.
+Nothing here measures. `judge` may be called after every pair of processes; it names the cases that need more.
 """
 
 from __future__ import annotations

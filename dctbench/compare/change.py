@@ -1,9 +1,9 @@
 """The change of one case's latency from base to head, in two forms.
 
-Of pairs of processes that took turns it is the raw change: the turns cancel what the machine does, and dividing by a
-reference would only add the reference's own differences between processes. The references are witnesses: they show
-whether the two environments differ in more than the case. Of processes of head against those of a stored run, which are
-hours apart, it is the change of the ratio to the reference, which cancels how fast the machine was.
+For pairs of processes that took turns it is the raw change. The turns cancel what the machine does, and dividing by a
+reference would add the reference's own differences between processes. The references show whether the two environments
+differ in more than the case. For processes of head against those of a stored run, which are hours apart, it is the
+change of the ratio to the reference, which cancels how fast the machine was.
 """
 
 from __future__ import annotations
@@ -21,47 +21,47 @@ from dctbench.stats.robust import Interval, log_mean_interval, student_t_quantil
 from dctbench.stats.sequential import paired_p, rank_sum_p
 
 CONFIRMING = 1000
-"""Rounds above this number confirm: they are fresh, and judged without the rounds before."""
+"""Rounds above this number are confirming rounds: fresh processes, judged without the rounds before."""
 LOOKS = 2
-"""How often it is asked whether processes are slower than a stored run's: at the fewest, and at the most."""
+"""How often processes are tested against a stored run's: once at the fewest, once at the most."""
 
 Medians = Mapping[int, float]
 """Median seconds by round."""
 
 
 class Change(Protocol):
-    """What is asked of either form. A `series` is None for the raw change, else the name of a reference."""
+    """The interface of both forms. A `series` is None for the raw change, else the name of a reference."""
 
     @property
     def count(self) -> int:
         """Pairs, or processes of head."""
 
     def stored(self, series: str | None) -> int | None:
-        """Processes of a stored base, which no more can be added to; None of pairs."""
+        """How many processes a stored base has, to which none can be added; None for pairs."""
 
     @property
     def anytime(self) -> bool:
-        """Whether the p-values hold however often one looks; else they are paid for LOOKS looks."""
+        """Whether the p-values hold at any number of looks; if not, they are corrected for LOOKS looks."""
 
     @property
     def series(self) -> Collection[str]:
-        """The references against which it can be told: those that share a process with the case on both sides."""
+        """The references that share a process with the case on both sides."""
 
     def effect(self, series: str | None) -> float:
         """The change head / base by medians."""
 
     def interval(self, series: str | None) -> Interval | None:
-        """The change with its 95% interval, or None where one process alone cannot give any."""
+        """The 95% interval of the change; None where there are too few processes."""
 
     def p_slower(self, series: str | None, tolerance: float) -> float:
-        """The p-value of "head is not slower", already paid for every look that is taken."""
+        """The p-value of "head is not slower", corrected for the number of looks."""
 
     def p_faster(self, series: str | None, tolerance: float) -> float:
-        """The same of "head is not faster"."""
+        """The p-value of "head is not faster", corrected for the number of looks."""
 
     @property
     def moved(self) -> float:
-        """How far the references themselves moved: 0.1 is 10%, either way."""
+        """How far the references moved, as a share: 0.1 is 10% in either direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,40 +77,40 @@ class Paired:
         return len(self.raw)
 
     def stored(self, series: str | None) -> int | None:
-        """As of `Change`."""
+        """How many processes a stored base has; None, since both sides of a pair are measured here."""
         return None
 
     @property
     def anytime(self) -> bool:
-        """As of `Change`."""
+        """True: sequential p-values hold at every look."""
         return True
 
     @property
     def series(self) -> Collection[str]:
-        """As of `Change`."""
+        """The references that ran in every pair."""
         return self.drifts.keys()
 
     def effect(self, series: str | None) -> float:
-        """As of `Change`."""
+        """The median change head / base, divided by the drift of the reference if one is given."""
         return math.exp(statistics.median(self.raw)) / (1.0 if series is None else self.drifts[series])
 
     def interval(self, series: str | None) -> Interval | None:
-        """As of `Change`."""
+        """The 95% interval of the change over the pairs; None for fewer than two."""
         drift = 1.0 if series is None else self.drifts[series]
         ratios = [math.exp(change) / drift for change in self.raw]
         return log_mean_interval(ratios) if len(ratios) >= 2 else None
 
     def p_slower(self, series: str | None, tolerance: float) -> float:
-        """As of `Change`; of the raw change, whatever the series."""
+        """The sequential p-value of "head is not slower" by the raw change, whatever the series."""
         return paired_p(self.raw, tolerance)
 
     def p_faster(self, series: str | None, tolerance: float) -> float:
-        """As of `Change`; of the raw change, whatever the series."""
+        """The sequential p-value of "head is not faster" by the raw change, whatever the series."""
         return paired_p([-change for change in self.raw], tolerance)
 
     @property
     def moved(self) -> float:
-        """As of `Change`."""
+        """The largest drift of a reference, as a share."""
         return max((math.expm1(abs(math.log(drift))) for drift in self.drifts.values()), default=0.0)
 
 
@@ -128,12 +128,12 @@ class Unpaired:
         return len(self.raw[1])
 
     def stored(self, series: str | None) -> int | None:
-        """As of `Change`."""
+        """How many processes the stored base has."""
         return len(self._series(series)[0])
 
     @property
     def anytime(self) -> bool:
-        """As of `Change`."""
+        """False: the p-values are corrected for LOOKS looks."""
         return False
 
     def _series(self, series: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -141,16 +141,16 @@ class Unpaired:
 
     @property
     def series(self) -> Collection[str]:
-        """As of `Change`."""
+        """The references that share a process with the case on both sides."""
         return self.against.keys()
 
     def effect(self, series: str | None) -> float:
-        """As of `Change`."""
+        """The ratio of the medians, head / base."""
         base, head = self._series(series)
         return statistics.median(head) / statistics.median(base)
 
     def interval(self, series: str | None) -> Interval | None:
-        """As of `Change`: Welch's interval on the logarithms."""
+        """Welch's 95% interval on the logarithms; None where a side has fewer than two processes."""
         base, head = ([math.log(value) for value in side] for side in self._series(series))
         if min(len(base), len(head)) < 2:
             return None
@@ -165,18 +165,18 @@ class Unpaired:
         return Interval(effect, min(effect, math.exp(middle - half)), max(effect, math.exp(middle + half)))
 
     def p_slower(self, series: str | None, tolerance: float) -> float:
-        """As of `Change`."""
+        """The rank-sum p-value of "head is not slower", times LOOKS."""
         base, head = self._series(series)
         return min(1.0, LOOKS * rank_sum_p(base, head))
 
     def p_faster(self, series: str | None, tolerance: float) -> float:
-        """As of `Change`."""
+        """The rank-sum p-value of "head is not faster", times LOOKS."""
         base, head = self._series(series)
         return min(1.0, LOOKS * rank_sum_p(head, base))
 
     @property
     def moved(self) -> float:
-        """Between two runs the references may differ as they like: the ratio is all that is compared."""
+        """0: between two runs only ratios to the references are compared, so their own change does not matter."""
         return 0.0
 
 
@@ -185,8 +185,8 @@ def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary,
 
     Args:
         base, head: the case on either side.
-        references: by name, the reference of the case's shape on either side; of the case itself there is none.
-        fresh: take the confirming rounds, in place of those before.
+        references: by name, the reference of the case's shape on either side, without the case itself.
+        fresh: take the confirming rounds instead of the rounds before them.
     """
     own = _logs(base, head, fresh)
     beside = {name: _logs(*pair, fresh) for name, pair in references.items()}
@@ -200,7 +200,7 @@ def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary,
 
 
 def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Unpaired:
-    """The processes of a case on either side; arguments as of `paired`, where only head has confirming rounds."""
+    """The processes of a case on either side. The arguments are those of `paired`; only head has confirming rounds."""
     ours, theirs = _rounds(head, fresh), _rounds(base, False)
     beside = {name: (_rounds(b, False), _rounds(h, fresh)) for name, (b, h) in references.items()}
     against = {
@@ -222,8 +222,10 @@ def _rounds(summary: Summary, fresh: bool) -> Medians:
 
 
 def _logs(base: Summary, head: Summary, fresh: bool) -> dict[int, float]:
-    """log(head / base) by head's round. Of processes that took turns, the median over turns of the log ratio of the two
-    medians of a turn: what the machine did in one of them touches that turn only.
+    """Return log(head / base) by head's round.
+
+    For processes that took turns it is the median over the turns of the log ratio of the two medians of a turn, so a
+    disturbance in one turn affects that turn only.
     """
     theirs = {result.round: result for result in base.rounds}
     ours = {result.round: result for result in head.rounds}
@@ -239,7 +241,7 @@ def _logs(base: Summary, head: Summary, fresh: bool) -> dict[int, float]:
 
 
 def _turns(result: Result) -> list[float]:
-    """The median of each turn that a process took, in seconds; none where it ran by itself."""
+    """Return the median of each turn in seconds; an empty list for a process that ran by itself."""
     latency = result.measurement("latency")
     if latency is None:
         return []

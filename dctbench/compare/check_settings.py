@@ -1,6 +1,7 @@
-"""What a check writes into the settings of the runs that it measures, and what is read back of any run's.
+"""What a check writes into the settings of the runs that it measures, and how it is read back.
 
-An imported run may say anything there. What does not have this form was written by no check, and is not believed.
+An imported run may have anything there. Settings that do not have this form were not written by a check: they are
+ignored.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         side: which of the two it is.
-        asked: the implementations that were judged; the others were measured beside them.
-        base: of head's run, the id of the run that it was compared with.
+        asked: the implementations that were judged; the others were measured as references.
+        base: in head's run, the id of the run that it was compared with.
         base_impl: unset where base was a stored run; else both were measured in turn, and it is the implementation
             that stood for every base, if one did.
-        warnings: what makes its verdicts worth little, in sentences.
-        reference, tolerance and the rest: the rules, as of `Rules`; what is not there has its default.
+        warnings: sentences on why its verdicts may be worth little.
+        reference, tolerance and the rest: the fields of `Rules`; a field that is absent has its default.
     """
 
     side: Literal["base", "head"]
@@ -53,7 +54,7 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def instead(self) -> str | None:
-        """The implementation that stood for every base, or None."""
+        """The implementation that stood in for every base, or None."""
         return self.base_impl or None
 
     @property
@@ -108,7 +109,7 @@ def check_settings(
 
 
 def read_check_settings(run: Run) -> CheckSettings | None:
-    """What a check wrote about a run that it measured; None for any other."""
+    """Return what a check wrote about a run that it measured; None for other runs."""
     said = run.settings.check
     if not isinstance(said, Mapping):
         return None
@@ -120,8 +121,10 @@ def read_check_settings(run: Run) -> CheckSettings | None:
 
 
 def in_turns(run: Run) -> bool:
-    """Whether a run was measured in turns with another. Such latencies are none of a run by itself: what turns cost is
-    not the same for every method, so no reference cancels it.
+    """Whether a run was measured in turns with another.
+
+    Such latencies do not compare with those of a run by itself: what turns cost differs between methods, so no
+    reference cancels it.
     """
     check = read_check_settings(run)
     return check is not None and check.in_turns

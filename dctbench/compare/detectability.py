@@ -1,8 +1,8 @@
 """Whether a slowdown can be proven at all with as many processes as a gate may take.
 
 Pairs, and processes beside those of a stored run, cannot give a p-value under some least one, and Holm's correction
-shares the level among the cases: with too few, no slowdown is SLOWER, however large. That must be said, since a gate
-that cannot fail looks like one that passes.
+shares the level among the cases. With too few processes no slowdown is SLOWER, however large. Users must be told,
+since a gate that cannot fail looks like one that passes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dctbench.stats.sequential import least_paired_p
 
 @dataclass(frozen=True, slots=True)
 class Detectability:
-    """How many cases share the level, and what can speak for one of them.
+    """How many cases share the level, and how many processes each of them can have.
 
     Attributes:
         cases: whose latency is judged.
@@ -51,5 +51,5 @@ class Detectability:
 
     @staticmethod
     def _least_p(base: int | None, head: int) -> float:
-        """Of pairs that all count the most; of ranks where every process of head is the slower."""
+        """Return the p-value if every pair, or every process of head, is slower."""
         return least_paired_p(head) if base is None else LOOKS / math.comb(base + head, head)

@@ -24,9 +24,9 @@ _ROUNDING = 1e-6
 
 
 def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | None:
-    """Whether the case runs on both sides: a verdict where it does not, None where there is more to compare.
+    """Return a verdict on a case that does not run on both sides; None where there are figures to compare.
 
-    A base that ran in any round has figures to compare with, however it ended later: only one that never ran is fixed.
+    A base that ran in any round has figures, however it ended later. Only a case that never ran in base can be fixed.
     """
     values = {name: ending(one) for name, one in (("base", base), ("head", head)) if one and one.status != "ok"}
     if head is None:
@@ -54,16 +54,17 @@ def ran(summary: Summary) -> bool:
 
 
 def ending(summary: Summary) -> str:
-    """How a failing case ended, by its first failure: later rounds of it are only left out."""
+    """Return the status and message of a case's first failure; its later rounds are only skipped."""
     first = next((r for r in summary.rounds if r.status not in ("ok", "skipped")), None)
     status, message = (summary.status, summary.message) if first is None else (first.status, first.message)
     return f"{status}: {message}" if message else status
 
 
 def counted(base: Summary, head: Summary, rules: Rules, same_machine: bool) -> Iterator[Verdict]:
-    """FLOPs and tensor bytes: of one transform plan they compare anywhere, of two only on one machine.
+    """Compare FLOPs and tensor bytes.
 
-    There the planner, given the same rates, has changed its mind, and that is head's doing.
+    With the same transform plan they compare between machines too. Two plans compare only on one machine: there the
+    planner had the same rates, so the difference is a change in head.
     """
     plans = [summary.details.plan for summary in (base, head)]
     differ = Reason(ReasonCode.OTHER_PLAN, {"base": plans[0], "head": plans[1]})
@@ -74,9 +75,9 @@ def counted(base: Summary, head: Summary, rules: Rules, same_machine: bool) -> I
 
 
 def errors(base: Summary, head: Summary, rules: Rules) -> Iterator[Verdict]:
-    """The errors against exact attention of methods that approximate it.
+    """Compare the errors of methods that are not exact.
 
-    An exact method fails when it is beyond rounding, and within rounding nothing is better or worse.
+    An exact method fails while it is measured if its error exceeds rounding; smaller errors are not compared.
     """
     if head.details.tolerance is not None:
         return
@@ -108,7 +109,7 @@ def _values(
 
 
 def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
-    """One verdict per budget of a case that has any; what was not measured is never within."""
+    """Return one verdict per budget of a case. A value that was not measured is never within its budget."""
     if not rules.budgeted(head.case) or head.status != "ok":
         return
     values = budgeted(head)

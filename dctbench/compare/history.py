@@ -1,8 +1,8 @@
 """One case over the stored runs: how its latency has moved, and at which runs it changed its level.
 
-A trend only, which judges nothing: runs weeks apart differ in more than the code. Only runs of one environment, of
-equal settings, and either all measured in turns with a base or none of them make a series; the newest run that has the
-case says which.
+This is a trend and no verdict: runs that are weeks apart differ in more than the code. The runs of a series have the
+same environment and the same settings, and all or none of them were measured in turns with a base. The newest run that
+has the case determines the series.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class History:
 
     @property
     def missing(self) -> int:
-        """How many more runs it takes before a change of level may be looked for."""
+        """How many more runs are needed before changes of level can be detected."""
         return max(0, LEAST_POINTS - len(self.points))
 
 
 def find_case(store: Store, text: str) -> Case:
-    """The case that a text names: its id or the start of one, or its name and length as in `dct-x r=8 n=4096`.
+    """Return the case that a text names: by its id, the start of its id, or name and length: `dct-x r=8 n=4096`.
 
-    A name means what it means in the newest run that has such a case.
+    If several runs have a case of that name, the newest decides.
 
     Raises:
         UsageError: when no run has such a case, or one run has several.
@@ -112,7 +112,7 @@ def find_case(store: Store, text: str) -> Case:
 def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     """The series of a case over the runs of one environment and equal settings.
 
-    The base side of a check is no part of it: what ran there is other code, measured out of its time.
+    The base side of a check is left out: it ran older code at a later time.
 
     Raises:
         StoreError: when the store cannot be read.
@@ -163,7 +163,7 @@ def change_points(found: History) -> list[ChangePoint]:
 
 
 def _place(run: Run, summary: Summary) -> tuple[str, str]:
-    """What must be equal: the environment (of shards that were merged, the first round's), and how it was measured."""
+    """Return what must be equal in a series: the environment (of merged shards, the first round's) and the settings."""
     manner = {**run.compared_settings, "in_turns": in_turns(run)}
     return summary.rounds[0].fingerprint, canonical_json(manner)
 

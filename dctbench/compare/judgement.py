@@ -36,9 +36,9 @@ class Comparison:
 
     Attributes:
         base, head: everything measured on either side, references included.
-        counterparts: the cases that are judged, by head's case the case of base (another one with --base-impl).
+        counterparts: for each judged case of head its case in base, which differs with --base-impl.
         paired: whether the rounds of both sides were measured in turn, as pairs.
-        missing: cases of base that head was not asked for.
+        missing: cases of base that are not in the plan of head.
         incomparable_because: why the latencies of the two sides cannot be compared; None where they can.
         same_machine: whether both sides ran on one machine.
     """
@@ -56,15 +56,15 @@ class Comparison:
         return self.base.get(self.counterparts[case]), self.head.get(case)
 
     def broken(self, case: Case, names: Iterable[str]) -> str | None:
-        """The first reference of a case's shape, be it the case itself, that runs in head and never ran in base."""
+        """Return the first reference of the case's shape (or the case) that runs in head and never ran in base."""
         beside = (c for c in self.base if c.shape == case.shape and c in self.head)
         lost = {c.implementation for c in beside if exact.ran(self.head[c]) and not exact.ran(self.base[c])}
         return next((name for name in names if name in lost), None)
 
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
-        """Those references beside a case that ran on both sides; a case is no reference of itself.
+        """Return the references of a case's shape that ran on both sides, without the case itself.
 
-        Of a method with a ratio it is one case on both sides: that of the judged case's ratio, else of the least.
+        A reference with a ratio stands for one case on both sides: the judged case's ratio, or else the lowest.
         """
         found = {}
         for name in names:
@@ -82,10 +82,10 @@ class Judgement:
 
     Attributes:
         verdicts: per case in the order of the comparison, metric by metric.
-        open: the cases that need another pair, or another process of head; none when all is said.
-        confirming: whether these must be fresh, in rounds above CONFIRMING.
+        open: the cases that need another pair, or another process of head.
+        confirming: whether these must be confirming rounds, above CONFIRMING.
         drift: the median change head / base of each reference over all shapes.
-        blind: where a gate's processes cannot prove any slowdown, what they can reach; else None.
+        blind: set where the processes of a gate cannot prove any slowdown.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -95,7 +95,7 @@ class Judgement:
     blind: Detectability | None = None
 
     def by_case(self) -> dict[Case, VerdictKind]:
-        """The verdict on each case as a whole: its gravest one, or its best where nothing is grave."""
+        """Return the verdict on each case as a whole: the worst of its verdicts, or the best where none is bad."""
         ranks = [k for group in (REGRESSIONS, UNDECIDED, IMPROVEMENTS) for k in VerdictKind if k in group] + [
             VerdictKind.NEW,
             VerdictKind.PASS,
@@ -108,16 +108,17 @@ class Judgement:
 
     @property
     def compares(self) -> bool:
-        """Whether any figure of head was held against one of base: a budget needs no base, and a base that lacks a case
-        or never ran it has no figure.
+        """Whether any figure of head was compared with one of base.
+
+        A budget needs no base, and a base that lacks a case or never ran it has no figures.
         """
         alone = (VerdictKind.NEW, VerdictKind.FIXED)
         return any(verdict.kind not in alone and verdict.budget is None for verdict in self.verdicts)
 
     def exit_code(self, inconclusive: str | None = None) -> int:
-        """0 fine, 1 worse, 3 cannot judge; `inconclusive` says whether INCONCLUSIVE shall "pass" or "fail" instead.
+        """Return 0 for fine, 1 for worse, 3 for cannot judge; INCONCLUSIVE becomes 0 or 1 if `inconclusive` says so.
 
-        A latency that could not have been proven slower never passes so: not the machine is noisy, the gate is blind.
+        An inconclusive latency never passes where no slowdown could have been proven: then the cause is not noise.
         """
         kinds = {verdict.kind for verdict in self.verdicts}
         if kinds & REGRESSIONS:
@@ -133,7 +134,7 @@ class Judgement:
 
 
 def judge(comparison: Comparison, rules: Rules) -> Judgement:
-    """The verdicts by what has been measured so far; pure, so that stored results give the same again."""
+    """Return the verdicts on what has been measured so far. A pure function: stored results give the same verdicts."""
     ranking = {case: _standing(comparison, rules, case) for case in comparison.counterparts}
     first = _timed(comparison, rules, [case for case, verdict in ranking.items() if verdict is None], fresh=False)
     found = latency_calls(first, rules)
@@ -164,7 +165,7 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
 
 
 def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Detectability | None:
-    """What the processes of a gate reach, where that is not enough; of two stored runs nobody waits for a verdict."""
+    """Return what a gate's processes can detect if that is too little; None for two stored runs."""
     stored = [one.change.stored(one.primary) for one in timed.values() if one.change.count]
     if not stored or not rules.confirm:
         return None
@@ -175,7 +176,7 @@ def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Detectability | None:
 
 
 def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | None:
-    """As of `exact.runs`; but where base's own references do not run either, base is broken and nothing is fixed."""
+    """Return `exact.runs`, except that nothing is fixed where base's own references do not run either."""
     found = exact.runs(case, *comparison.sides(case))
     if found is None or found.kind is not VerdictKind.FIXED:
         return found
@@ -188,10 +189,10 @@ def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | Non
 
 
 def _wants_another(comparison: Comparison, rules: Rules, case: Case, verdict: Verdict | None) -> bool:
-    """Whether a case needs another pair, whatever its latencies say.
+    """Whether a case needs another pair, whatever its latencies show.
 
-    It is fixed by one failure of base, which may have been the machine's; or the samples that a budget of p99 takes are
-    not there yet: each of the pairs that every case gets brings its share of them.
+    Either it counts as fixed after a single failure of base, which the machine may have caused; or it does not have
+    the samples yet that a p99 budget needs, and each pair adds some.
     """
     base, head = comparison.sides(case)
     if verdict is not None and verdict.kind is VerdictKind.FIXED and base is not None and len(base.rounds) < 2:
@@ -211,7 +212,7 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         references = comparison.references(case, (rules.reference, CONTROL))
         beside = None if case.implementation == rules.reference else rules.reference
         if beside is not None and beside not in references:
-            continue  # without its reference a change cannot be told from a drift
+            continue  # without its reference a change cannot be distinguished from drift
         form: Callable[..., Change] = paired if comparison.paired else unpaired
         change = form(base, head, references, fresh)
         primary = None if comparison.paired else beside
@@ -235,7 +236,7 @@ def _compared(
     assert base is not None
     assert head is not None
     failed = Reason(ReasonCode.BASE_FAILED_SOMETIMES, {"base": exact.ending(base)}) if base.status != "ok" else None
-    if failed:  # what it counted where it ran stands
+    if failed:  # what was counted in the processes that ran still holds
         [base] = summarise(result for result in base.rounds if result.status == "ok")
     shown = second if second is not None and second.change.count else first
     if shown is None or latency_call is None or not shown.change.count:
@@ -279,9 +280,9 @@ def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, latency_c
 
 
 def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
-    """How the references themselves changed, by medians over the shapes at which they ran on both sides.
+    """Return how the references changed: the median over the shapes at which they ran on both sides.
 
-    Of pairs by their turns, as all else of them is judged: a slow turn gives few samples, and counts like a fast one.
+    Pairs are compared turn by turn, like everything else in them: a slow turn gives few samples and counts the same.
     """
     form: Callable[..., Change] = paired if comparison.paired else unpaired
     drift = {}

@@ -1,8 +1,8 @@
-"""Is head slower? What the changes of all cases of a gate together say: slower, faster, within the tolerance, or open.
+"""Is head slower? The decision for all cases of a gate together: slower, faster, within the tolerance, or open.
 
 A case is slower only when its median change is beyond the tolerance and the floor, the test over processes rejects
 with Holm's correction over all cases, the raw change and the change against every reference agree, and fresh
-processes say it all again.
+processes confirm all of this.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dctbench.stats.sequential import holm
 
 
 class LatencyCall(Enum):
-    """What the processes so far say of one case."""
+    """The decision on one case after the processes so far."""
 
     SLOWER = "slower"
     FASTER = "faster"
@@ -27,14 +27,15 @@ class LatencyCall(Enum):
     DISPUTED = "disputed"
     """No more processes are allowed, and the raw change and the changes against the references disagree."""
     UNPROVEN = "unproven"
-    """No more are allowed, and the change is beyond the tolerance, but the processes disagree among themselves."""
+    """No more processes are allowed, and the median is beyond the tolerance, but the test does not reject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A case that has latencies on both sides. `primary` is the reference that it is judged against, None: raw.
+    """A case that has latencies on both sides.
 
-    `controls` are the references against which the change has to say the same.
+    `primary` is the reference that it is judged against, or None for the raw change. The change against each of the
+    `controls` has to agree.
     """
 
     case: Case
@@ -47,7 +48,7 @@ class Timed:
 
 
 def latency_calls(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPHA) -> dict[Case, LatencyCall]:
-    """One finding per case; Holm's correction is over all of them."""
+    """Return one decision per case, with Holm's correction over all of them."""
     cases = [case for case, one in timed.items() if one.change.count]
     p_values = [_p_slower(timed[case], rules) for case in cases]
     held = dict(zip(cases, holm(p_values, alpha), strict=True))
@@ -55,7 +56,7 @@ def latency_calls(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPH
 
 
 def _p_slower(one: Timed, rules: Rules) -> float:
-    """1 between the looks that are paid for, where not every count of processes may be looked at."""
+    """Return the p-value of "not slower"; 1 at a number of processes at which the test may not be looked at."""
     count = one.change.count
     looked_at = one.change.anytime or not rules.confirm or count == rules.pairs or count >= rules.max_pairs
     return one.change.p_slower(one.primary, rules.tolerance(one.case)) if looked_at else 1.0
@@ -82,14 +83,15 @@ def _latency_call(one: Timed, proven: bool, rules: Rules, alpha: float) -> Laten
 
 
 def _beyond(one: Timed, series: str | None, rules: Rules) -> bool:
-    """Whether the median change is beyond the tolerance and worth seconds enough."""
+    """Whether the median change is beyond the tolerance, and beyond the floor in seconds."""
     effect = one.change.effect(series)
     return effect > 1 + rules.tolerance(one.case) and (effect - 1) * one.seconds >= one.floor
 
 
 def _has_gained(one: Timed, rules: Rules) -> bool:
-    """Whether the median change is a gain beyond the tolerance. Better news than is true fails nobody's build: the
-    proof of it is not corrected for the number of cases.
+    """Whether the median change is a gain beyond the tolerance.
+
+    A false gain fails no build, so its p-value is not corrected for the number of cases.
     """
     effect = one.change.effect(one.primary)
     gained = effect < 1 / (1 + rules.tolerance(one.case)) and (1 - effect) * one.seconds >= one.floor
@@ -97,7 +99,7 @@ def _has_gained(one: Timed, rules: Rules) -> bool:
 
 
 def _plainly_within(one: Timed, rules: Rules) -> bool:
-    """Whether the whole interval is, in share or in seconds, and the references hold still."""
+    """Whether the whole interval is within the tolerance or under the floor, and the references did not move."""
     interval = one.change.interval(one.primary)
     if interval is None or one.change.moved > MOVED:
         return False

@@ -36,7 +36,7 @@ class CaseNoise:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise of a machine. `raw` and `relative` are 95th percentiles over all pairs of all cases."""
+    """The noise of a machine: `raw` and `relative` are 95th percentiles over all pairs of all cases."""
 
     cases: tuple[CaseNoise, ...]
     raw: float
@@ -46,7 +46,7 @@ class Noise:
 
 
 def noise(summaries: Sequence[Summary], reference: str) -> Noise | None:
-    """The noise that a run of several rounds shows, or None where it has too few rounds or no reference."""
+    """Return the noise of a run; None where it has too few rounds or no reference."""
     found = reference_by_shape(summaries, reference)
     raw: list[float] = []
     relative: list[float] = []

@@ -1,4 +1,4 @@
-"""What everybody who shows a comparison gets: both runs, the judgement, the rules, and how the places differ."""
+"""The outcome of a comparison: both runs, the judgement, the rules, and how the environments differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = (*STABLE, "dctbench", "numpy", "release", "governor", "boost", "affinit
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One fact in which the places of base and head differ."""
+    """One fact in which the environments of base and head differ."""
 
     fact: str
     base: str
@@ -27,9 +27,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A comparison that is finished. `exit_code` is the command's, whatever --inconclusive made of it.
+    """A finished comparison. `exit_code` is the command's, with --inconclusive applied.
 
-    `informs` says that two stored runs were compared: nothing more can be measured, and nothing fails.
+    `informs` is set where two stored runs were compared: nothing more can be measured, and nothing fails.
     """
 
     base: Run
@@ -42,9 +42,9 @@ class Outcome:
 
 
 def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tuple[Difference, ...]:
-    """The facts that are not the same on both sides, in the order in which they matter.
+    """Return the facts that differ between the two sides, the most important first.
 
-    Left out is what changes by itself from minute to minute, such as the load.
+    Facts that change from minute to minute, such as the load, are left out.
     """
     before, now = _facts(base), _facts(head)
     return tuple(
@@ -70,7 +70,7 @@ def incomparable_because(base: Run, head: Run, fingerprints: tuple[set[str], set
 
 
 def _facts(environments: Iterable[Environment]) -> Mapping[str, str]:
-    """Each fact as text; of several environments of one run all that occur."""
+    """Return each fact as text; several environments of one run give several texts, joined."""
     found: dict[str, dict[str, None]] = {}
     for environment in environments:
         for fact in _SHOWN:

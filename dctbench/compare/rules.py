@@ -1,4 +1,4 @@
-"""What a gate holds a change against: tolerances, budgets, and how many pairs of processes it may ask for."""
+"""The rules of a gate: tolerances, budgets, and how many pairs of processes it may measure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ ALPHA = 0.05
 CONTROL = "none"
 """The second reference: drift that one reference does not cancel shows as a difference between the two."""
 TOLERANCES: Mapping[str, float] = MappingProxyType({"cpu": 0.25, "cuda": 0.07, "mps": 0.07})
-"""Changes of latency that pass where nothing is known of this machine's noise: a shared CPU, a GPU."""
+"""Changes of latency that pass where this machine's noise is not known: on a shared CPU, on a GPU."""
 FLOORS: Mapping[str, float] = MappingProxyType({"cpu": 100e-6, "cuda": 30e-6, "mps": 30e-6})
 """Changes of latency under so many seconds are no regression, whatever their share."""
 MOVED = 0.10
-"""References that moved by more than this ask for more pairs before a case passes."""
+"""If the references moved by more than this, a case needs more pairs before it passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Rules:
         flops, memory, error: the tolerance of each.
         pairs: of processes (or fresh processes of head alone, against a stored baseline) that every case gets.
         max_pairs: that an undecided case gets at most.
-        confirm: whether a slower case needs fresh processes that say it again. Where nothing more can be measured, as
-            between two stored runs, only those that are there are asked.
-        budgets: what head may need at most.
-        at: the cases that budgets are held against, by values of their axes; all when empty.
+        confirm: whether a slower case needs fresh processes that confirm it. Between two stored runs, where nothing
+            more can be measured, only the confirming rounds that exist count.
+        budgets: the most that head may need.
+        at: the cases to which the budgets apply, by values of their axes; all if empty.
     """
 
     reference: str = REFERENCE
@@ -53,7 +53,7 @@ class Rules:
         return self.latency[case.device_kind] if isinstance(self.latency, Mapping) else self.latency
 
     def budgeted(self, case: Case) -> bool:
-        """Whether the budgets are held against this case."""
+        """Whether the budgets apply to this case."""
         return all(getattr(case, name) == value for name, value in self.at.items())
 
 

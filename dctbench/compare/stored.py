@@ -1,4 +1,4 @@
-"""Two stored runs: what changed from one to the other, from what is recorded of them and nothing else."""
+"""Two stored runs: what changed from one to the other, by what is stored."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dctbench.model import Case, Verdict, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 
 _FEWEST = 2
-"""Processes that a difference between two runs takes at least: one alone says nothing of the next."""
+"""The fewest processes that a difference between two runs needs: one alone says nothing about the next."""
 _ALONE = frozenset({VerdictKind.NEW, VerdictKind.MISSING, VerdictKind.INCOMPARABLE})
 
 
 def compare_stored(
     base: RecordedRun, head: RecordedRun, *, reference: str | None = None, tolerance: float | None = None
 ) -> Outcome:
-    """Everything that can be said of two runs; exit code 0 when something could be compared, else 3.
+    """Compare two runs. The exit code is 0 where something could be compared, else 3.
 
-    The two sides of one interleaved check are compared by its pairs.
+    The two sides of a check that was measured in turns are compared by its pairs.
 
     Args:
         base, head: the runs.
@@ -75,19 +75,19 @@ def compare_stored(
 
 
 def _beside(head: RecordedRun, check: CheckSettings | None) -> frozenset[str]:
-    """The references that a check has added to what it was asked for: they get no verdict."""
+    """Return the references that a check added to the methods it was asked for: they get no verdict."""
     if check is None or check.asked is None:
         return frozenset()
     return frozenset(case.implementation for case in head.plan) - frozenset(check.asked)
 
 
 def _in_order(head: RecordedRun, rules: Rules) -> list[Case]:
-    """The cases of head as readers look for them; those that were not measured last."""
+    """Return the cases of head in the order of the report, with those that were not measured at the end."""
     return list(dict.fromkeys([*(summary.case for summary in arranged(head.summaries, rules.reference)), *head.plan]))
 
 
 def _counterparts(cases: Iterable[Case], base_impl: str | None, base: Mapping[Case, Summary]) -> dict[Case, Case]:
-    """What each case of head is compared with: itself, or the method that the check took for its base."""
+    """Return what each case of head is compared with: itself, or the method that stood in for its base."""
     if base_impl is None:
         return {case: case for case in cases}
     found = {}
@@ -98,5 +98,5 @@ def _counterparts(cases: Iterable[Case], base_impl: str | None, base: Mapping[Ca
 
 
 def _compared(verdicts: Iterable[Verdict]) -> bool:
-    """Whether any verdict says how the two sides compare, be it that this cannot be told yet."""
+    """Whether any verdict compares the two sides, inconclusive ones included."""
     return any(verdict.kind not in _ALONE and verdict.budget is None for verdict in verdicts)
