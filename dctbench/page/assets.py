@@ -1,7 +1,7 @@
-"""What the page is made of: its template, and many small scripts and styles that become one of each.
+"""The files of the page: its template, and the scripts and styles, which are joined into one of each.
 
-A script only declares, but for `main.js`, which comes last and starts the page; all of them share one closure. A style
-stands on its own, but for `base.css`, which comes first. So a new section is a new file, and no list names them.
+Scripts share one closure and only declare. `main.js` comes last and starts the page. Styles are independent of each
+other, except that `base.css` comes first. So a new section is a new file, and no list of files has to be kept.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 @cache
 def source(name: str) -> str:
-    """A file of the page by its path below `reports`."""
+    """The text of a file, by its path below `reports`."""
     return files("dctbench.reports").joinpath(*name.split("/")).read_text(encoding="utf-8")
 
 
 @cache
 def script() -> str:
-    """Every script of the page in one closure, so that nothing of it can be reached from outside."""
+    """All scripts of the page in one closure, so that they define no global names."""
     names = sorted(_names("scripts", ".js"), key=lambda name: (name == "main.js", name))
     return _together('(function () {\n"use strict";', [f"scripts/{name}" for name in names], "})();\n")
 
 
 @cache
 def style() -> str:
-    """Every style of the page."""
+    """All styles of the page."""
     names = sorted(_names("styles", ".css"), key=lambda name: (name != "base.css", name))
     return _together("", [f"styles/{name}" for name in names], "")
 
 
 @cache
 def plotly() -> str:
-    """plotly.js as the installed plotly package ships it."""
+    """plotly.js from the installed plotly package."""
     return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
 @cache
 def template() -> Any:
-    """The page's template; its sections are included from files of their own."""
+    """The template of the page. It includes a file for each section."""
     templates = Environment(
         loader=FunctionLoader(source),
         autoescape=True,
@@ -55,7 +55,7 @@ def template() -> Any:
 
 
 def source_hash(text: str) -> str:
-    """What the content security policy allows: this very script and no other."""
+    """The hash with which the content security policy allows exactly this script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 

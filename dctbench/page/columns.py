@@ -1,4 +1,4 @@
-"""The results as columns: one entry per result in each, so that ten thousand take as few bytes as they can."""
+"""The results as columns with an entry per result, which is compact for ten thousand results."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dctbench.wording.summary import CEILINGS
 from dctbench.wording.warnings import message
 
 SAMPLES = 250_000
-"""So many samples are in a page at most; of more, each result keeps every k-th."""
+"""The most samples in a page. If there are more, each result keeps every k-th."""
 STAGES = ("projections", "attention", "transform", "other")
 _STOPS = 32
-"""Reasons for which sampling stopped that have a character each; dctbench knows five, an imported file may say more."""
+"""The most stop reasons. dctbench has five; an imported file may have others."""
 _MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
 _WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t", None: "-"}
 
@@ -28,11 +28,11 @@ Values = list[float | None]
 
 
 def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
-    """Every result of every facet, in the order of the facets.
+    """Return every result of every facet, in the order of the facets.
 
-    Times are in µs, the growth of the process in KiB, operations in millions, rates in thousand millions, the ends of
-    intervals in thousandths of their value below and above it.
-    What is a text beside `columns` has a character for each result.
+    Times are in µs, the growth of the process in KiB, FLOPs in millions, and rates in GFLOP/s. The ends of an interval
+    are given as their distance from the value, in thousandths of the value. The strings beside `columns` have a
+    character per result.
     """
     summaries = [summary for facet in contents.facets for summary in facet.summaries]
     numbers = {(case.implementation, case.ratio): number for number, case in enumerate(contents.curves)}
@@ -77,7 +77,7 @@ def _kibibytes(value: float | None) -> float | None:
 
 
 def _whole(values: Values) -> Values:
-    """The values, 8388608.0 as 8388608; sizes are exact, since a budget may be the very size of a tensor."""
+    """Write 8388608.0 as 8388608. Sizes are not rounded, because a budget may equal the size of a tensor."""
     return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
 
 
@@ -95,7 +95,7 @@ def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
 
 
 def _ends(value: float, low: float, high: float) -> tuple[float, float]:
-    """How far the ends lie below and above, in thousandths, with the digits that keep the ± in words the same."""
+    """The distances of the ends in thousandths, with enough digits for the same formatted ±."""
     below, above = (value - low) / value * 1000, (high - value) / value * 1000
     words = width_words((below + above) / 2000)
     for digits in (3, 5):
@@ -106,7 +106,7 @@ def _ends(value: float, low: float, high: float) -> tuple[float, float]:
 
 
 def _speedups(contents: Contents, reference: str) -> dict[str, Any]:
-    """Each result against one reference, and what became of the reference where there is no ratio."""
+    """Each result compared with one reference, and the status of the reference."""
     ratios: dict[str, Values] = {"ratio": [], "low": [], "high": []}
     winners, missing = [], []
     for facet in contents.facets:
@@ -124,14 +124,14 @@ def _speedups(contents: Contents, reference: str) -> dict[str, Any]:
 
 def _ranks(contents: Contents) -> dict[str, Values]:
     ranks: Values = []
-    for summaries, ranking in _standings(contents):
+    for summaries, ranking in _ranked_shapes(contents):
         places = {s.case: place for place, s in enumerate(ranking.ranked)} if ranking else {}
         ranks += [places.get(s.case) for s in summaries]
     return {"rank": ranks}
 
 
 def _roofs(placed: Sequence[Placed | None]) -> dict[str, Values]:
-    """Where each result stands under its machine's ceilings."""
+    """Each result in the roofline of its machine."""
     return {
         "intensity": [_intensity(one.intensity if one else None) for one in placed],
         "rate": [_rate(one.rate if one else None) for one in placed],
@@ -140,9 +140,9 @@ def _roofs(placed: Sequence[Placed | None]) -> dict[str, Values]:
 
 
 def _ties(contents: Contents) -> list[str | None]:
-    """For each ranked result the later ranks that cannot be told apart from it, the next one as the first bit."""
+    """For each ranked result, the later ranks that are tied with it. The first bit is the next rank."""
     found: list[str | None] = []
-    for summaries, ranking in _standings(contents):
+    for summaries, ranking in _ranked_shapes(contents):
         by_case: dict[Any, str] = {}
         if ranking:
             for place, (summary, later) in enumerate(zip(ranking.ranked, analysis.tied(ranking.ranked), strict=True)):
@@ -152,9 +152,9 @@ def _ties(contents: Contents) -> list[str | None]:
 
 
 def _front(contents: Contents) -> str:
-    """A character for each result: `y` where no other of its place is better in both latency and error."""
+    """A character per result: `y` if no other result of its shape is better in both latency and error."""
     marks = []
-    for summaries, ranking in _standings(contents):
+    for summaries, ranking in _ranked_shapes(contents):
         known = [s for s in ranking.ranked if "error.smooth" in s.values] if ranking else []
         points = [(s.latency.value, s.values["error.smooth"]) for s in known if s.latency]
         best = {known[index].case for index in analysis.front(points)}
@@ -162,8 +162,8 @@ def _front(contents: Contents) -> str:
     return "".join(marks)
 
 
-def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Ranking | None]]:
-    """The results of each place and who is fastest there, in order."""
+def _ranked_shapes(contents: Contents) -> list[tuple[tuple[Summary, ...], Ranking | None]]:
+    """The results of each shape and their ranking, in order."""
     found = []
     for facet in contents.facets:
         rankings = {ranking.seq_len: ranking for ranking in facet.ranking}
@@ -172,13 +172,15 @@ def _standings(contents: Contents) -> list[tuple[tuple[Summary, ...], Ranking | 
 
 
 def _letters(values: Sequence[Any], known: Sequence[Any]) -> str:
-    """A character for each value: its place among the known ones, or a dash for None."""
+    """A character per value: its index in `known`, or a dash for None."""
     return "".join("-" if value is None else ALPHABET[known.index(value)] for value in values)
 
 
 def _samples(summary: Summary, most: int) -> str | None:
-    """How far the least and the greatest sample lie below and above the median, in thousandths of it, then the samples
-    between them; of more than `most`, every k-th."""
+    """The distances of the least and the greatest sample from the median in thousandths, and the samples between them.
+
+    Of more than `most` samples, every k-th is kept.
+    """
     if summary.timed is None:
         return None
     middle = summary.timed.value
@@ -188,7 +190,7 @@ def _samples(summary: Summary, most: int) -> str | None:
 
 
 def _split(summary: Summary) -> str | None:
-    """The share of each stage in thousandths; None where no split was taken, and for what are no shares."""
+    """The share of each stage in thousandths, or None if the call was not profiled or the shares are invalid."""
     split = summary.details.split
     if split is None:
         return None
@@ -201,7 +203,7 @@ def _number(scale: float = 1.0, fewest: int = 4) -> Callable[[float | None], flo
 
 
 def _plain(words: Words, scale: float = 1.0) -> Callable[[float | None], float | None]:
-    """For numbers whose words grow with them beyond a thousand: 1234 s, 1234.5x."""
+    """For numbers whose text has more digits from a thousand on: 1234 s, 1234.5x."""
     return lambda value: None if value is None else brief(value, scale, fewest=4 if value < 999 else 9, words=words)
 
 

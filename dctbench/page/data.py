@@ -1,4 +1,7 @@
-"""The one block of JSON in the page: what the script selects from and draws."""
+"""The JSON block of the page, from which the script selects and draws.
+
+Its types are in reports/types.d.ts.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,12 @@ from dctbench.wording import summary as words
 
 
 def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, Any]:
-    """Everything the script needs, ready for `embedded`; `figures` are those that are made here, by name."""
+    """Return everything that the script needs, ready for `embedded`.
+
+    Args:
+        contents: of the page.
+        figures: the figures made in Python, by name.
+    """
     sentences = Sentences()
     rows = columns.results(contents, sentences)
     encoded = narrative.encoded(contents, sentences)
@@ -58,7 +66,7 @@ def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, An
 
 
 def embedded(value: Any) -> str:
-    """JSON that may stand inside a script element: no character of it can end the element or start another."""
+    """Return JSON for a script element: none of its characters can end the element or start another."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -74,7 +82,7 @@ def _run(recorded: RecordedRun) -> dict[str, Any]:
 
 
 def title(recorded: RecordedRun) -> str:
-    """What a run is called: its label, else its id."""
+    """The label of a run, or its id if it has none."""
     return recorded.run.label or f"run {recorded.run.short_id}"
 
 

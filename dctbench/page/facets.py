@@ -1,7 +1,7 @@
-"""What a page holds, in the order in which it holds it: runs, their facets, the places in them, and curves.
+"""What a page contains, in this order: runs, their facets, the shapes in a facet, and the curves.
 
-A facet is everything of a case but its method, ratio and length; a place is a facet at a length. Runs are never
-mixed: a facet belongs to one run, so no statistic reaches over two machines.
+The cases of a facet differ in method, ratio and length only. A shape is a facet at one length. A facet belongs to one
+run, so no statistic combines two machines.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
 
 AXES = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "task")
-"""What tells facets of one run apart, in the order in which readers ask for it."""
+"""The axes on which the facets of a run differ, in the order of the page's controls."""
 _FLAGS = {"device": "--device", "dtype": "--dtype", "scope": "--scope", "mode": "--mode", "engine": "--engine",
           "batch": "--batch", "heads": "--heads", "head_dim": "--head-dim", "threads": "--threads"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Facet:
-    """The results of one run in one facet, arranged for readers."""
+    """The results of one run that differ in method, ratio and length only, in the order of the tables."""
 
     run: int
     summaries: tuple[Summary, ...]
 
     @property
     def case(self) -> Case:
-        """One of its cases; method, ratio and length are not meant."""
+        """One of its cases, for the axes that all of them share."""
         return self.summaries[0].case
 
     @property
     def cases(self) -> list[Case]:
-        """Its cases, in order."""
+        """The cases, in order."""
         return [summary.case for summary in self.summaries]
 
     @property
     def flags(self) -> str:
-        """What `dctbench run` needs beside method, ratio and length to measure in this facet again."""
+        """The flags with which `dctbench run` measures this facet again, without method, ratio and length."""
         values = ((flag, getattr(self.case, axis)) for axis, flag in _FLAGS.items())
         return shlex.join(word for flag, value in values if value is not None for word in (flag, str(value)))
 
     @cached_property
     def shapes(self) -> list[tuple[int, int, tuple[Summary, ...]]]:
-        """(n, index of its first summary in the facet, its summaries) for each length, shortest first."""
+        """(n, index of the first summary in the facet, summaries) for each length, shortest first."""
         found: dict[int, list[Summary]] = {}
         for summary in self.summaries:
             found.setdefault(summary.case.seq_len, []).append(summary)
@@ -60,30 +60,30 @@ class Facet:
 
     @cached_property
     def placed(self) -> list[Placed | None]:
-        """Where each of its results stands under the ceilings of its machine."""
+        """Each result in the roofline of its machine; None where the ceilings are unknown."""
         return [analysis.under_roof(summary) for summary in self.summaries]
 
     @cached_property
     def ranking(self) -> list[Ranking]:
-        """Who is fastest at each length, shortest first, beside no reference."""
+        """The ranking at each length without a reference, shortest first."""
         return analysis.rankings(self.summaries, None)
 
     def rankings(self, reference: str | None) -> list[Ranking]:
-        """The ranking beside a reference."""
+        """The ranking at each length with a reference, shortest first."""
         found = analysis.reference_by_shape(self.summaries, reference) if reference else {}
         return [replace(ranking, reference=found.get(ranking.shape)) for ranking in self.ranking]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that a page is made of.
+    """Everything that a page shows.
 
     Attributes:
-        runs: in the order given; the first is shown first.
-        reference: what ratios are taken against at first.
-        references: what else they may be taken against: the exact methods that were measured.
-        facets: of all runs, each run's fullest one first.
-        labels: names among all cases.
+        runs: in the order given; the page opens with the first.
+        reference: the method that ratios refer to when the page opens.
+        references: the methods that a reader can choose as the reference: the exact ones that were measured.
+        facets: of all runs; of each run, the one with the most results first.
+        labels: names that are unique among all cases.
     """
 
     runs: Sequence[RecordedRun]
@@ -94,18 +94,18 @@ class Contents:
 
     @cached_property
     def curves(self) -> list[Case]:
-        """One case for each method and ratio, in the order of the tables."""
+        """A case for each method and ratio, in the order of the tables."""
         found = {(c.implementation, c.ratio): c for facet in self.facets for c in facet.cases}
         methods = analysis.method_order((name for name, _ in found), self.reference)
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.ratio or 0.0))
 
 
 def contents(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
-    """What a page of these runs is made of.
+    """Arrange runs for a page.
 
     Args:
-        runs: with results; the first is shown first.
-        reference: what ratios are taken against at first.
+        runs: with results; the page opens with the first.
+        reference: the method that ratios refer to when the page opens.
     """
     facets: list[Facet] = []
     for number, recorded in enumerate(runs):

@@ -1,7 +1,7 @@
-"""Stored results -> one HTML file that needs nothing else: no network, no second file.
+"""Renders stored results as one HTML file, which needs no network and no other file.
 
-Everything that must be right without JavaScript (verdicts, the first results, provenance) is rendered here; the page's
-script selects from the data and draws.
+What a reader without JavaScript needs (verdicts, the first results, provenance) is rendered here. The page's script
+selects from the data and draws.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from dctbench.wording.labels import Labels
 from dctbench.wording.warnings import warning_lines
 
 TABLE_ROWS = 100
-"""So many results stand in the page as a table: for readers without scripts, and on paper."""
+"""Rows of the table for readers without scripts."""
 DRAWN_RESULTS = 2000
-"""Of a run with more, the samples of one length are drawn and not of several; the table opens to those of any."""
+"""For a run with more results, only the samples of one length are drawn. The table shows those of any row."""
 LIST_LINES = 12
-"""So many lines has a list at most; those beyond are counted."""
+"""The most lines of a list; further lines are only counted."""
 
 
 def html(
@@ -51,15 +51,15 @@ def html(
     compared: Outcome | None = None,
     past: tuple[History, Sequence[ChangePoint]] | None = None,
 ) -> str:
-    """The page of one run, or of several side by side.
+    """Return the page of one run, or of several side by side.
 
     Args:
-        runs: with results; the first is shown first.
-        heading: of the page; the runs' labels or ids when None.
-        reference: implementation that ratios are taken against at first; sdpa, else full, when None.
-        compress: the data and plotly.js as gzip, which the browser unpacks.
-        compared: the first run with a baseline, for the section on regressions.
-        past: one case over the stored runs and its changes of level, for the section on its history.
+        runs: with results; the page opens with the first.
+        heading: of the page; None for the labels or ids of the runs.
+        reference: the method that ratios refer to when the page opens; None for sdpa, or full if there is no sdpa.
+        compress: embed the data and plotly.js as gzip, which the browser decompresses.
+        compared: the first run compared with a baseline, for the section on regressions.
+        past: the history of one case and its change points, for the section on history.
     """
     held = contents(runs, reference or usual_reference(runs))
     first = held.facets[0]
@@ -109,7 +109,7 @@ def _history(found: History, changes: Sequence[ChangePoint]) -> dict[str, Any]:
 
 
 def _packed(text: str) -> str:
-    """A text as gzip in base64; without a time stamp, so that equal pages are equal bytes."""
+    """A text as gzip in base64, without a time stamp, so that equal pages have equal bytes."""
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
@@ -131,7 +131,7 @@ def _run(held: Contents, number: int) -> dict[str, Any]:
 
 
 def _stability(held: Contents, number: int) -> StabilitySection | None:
-    """What is said and drawn of a run's samples; of a large run, those of one length are drawn."""
+    """The section on stability of a run. For a large run, the samples of one length are drawn."""
     summaries = [s for facet in held.facets if facet.run == number for s in facet.summaries]
     styles = looks((summary.case for summary in summaries), held.reference)
     most = MOST_LENGTHS if len(summaries) <= DRAWN_RESULTS else 1
@@ -167,7 +167,7 @@ def _shape(summaries: Sequence[Summary]) -> str:
 
 
 def _fact(value: Any) -> str:
-    """`8 of 64` heads; other facts as they are."""
+    """`8 of 64` for heads and their dimension; other facts as they are."""
     return " of ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -180,7 +180,7 @@ def _any_among_frequencies(held: Contents) -> bool:
 
 
 def _rows(facets: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
-    """The first results, as many as the page's own table holds."""
+    """The first results, for the table without scripts."""
     found: list[dict[str, Any]] = []
     for facet in facets:
         beside = reference_by_shape(facet.summaries, reference) if reference else {}

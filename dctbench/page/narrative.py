@@ -1,6 +1,6 @@
-"""The sentences of every facet, reference and length, rendered once; the script only chooses among them.
+"""The sentences for every facet, reference and length. The page's script only chooses among them.
 
-Cards are made here for a page without scripts, and of the same pieces by the script when another place is chosen.
+The cards of a page without scripts are made here. The script makes the same cards for other choices.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
 
 FASTEST = "Which is fastest?"
-PAYS = "From which length does the DCT pay?"
+PAYS = "From which length does the DCT pay off?"
 COST = "What does it need, and what do I give up?"
-WHOLE = "Is it all there, and can I trust it?"
+WHOLE = "Is it complete, and can I trust it?"
 _NAMED = 6
-"""A card about one length names so many methods; the table has them all."""
+"""The most lines of a card. The table has all methods."""
 _PLAIN = Labels([])
 
 Line = tuple[str, str]
-"""A curve's name and what is said of it, so that a line can be left out with its curve."""
+"""The name of a curve and a sentence about it, so that the sentence can be hidden with its curve."""
 
 
 @dataclass(frozen=True)
 class ShapeSentences:
-    """What is said of one length against one reference: who is fastest, and who needs the least memory."""
+    """The sentences about one length: which method is fastest, and which needs the least memory."""
 
     length: int
     at: str
@@ -44,12 +44,12 @@ class ShapeSentences:
 
 @dataclass(frozen=True)
 class ReferenceSentences:
-    """What is said of one facet against one reference.
+    """The sentences about a facet that depend on the reference.
 
     Attributes:
         shapes: by length.
-        payoffs: from which length each method is faster, the soonest first.
-        dct: the texts of those payoffs that are about methods of the DCT family.
+        payoffs: from which length each method is faster, shortest length first.
+        dct: the payoffs of the methods of the DCT family.
     """
 
     shapes: tuple[ShapeSentences, ...]
@@ -59,15 +59,15 @@ class ReferenceSentences:
 
 @dataclass(frozen=True)
 class FacetSentences:
-    """What is said of one facet whatever the reference.
+    """The sentences about a facet that do not depend on the reference.
 
     Attributes:
-        scalings: how the time of each curve grows.
-        misfits: the curves of which a length did not fit.
-        costs: by length, what its name is and what each method costs.
-        nearest: by length, who comes nearest to the machine's ceilings.
-        roofs: at the longest length, where each case stands under them.
-        energy: of each call, or why it was not measured.
+        scalings: how the latency of each curve grows.
+        misfits: the curves that did not fit into memory at some length.
+        costs: for each length, its name and the costs of each method.
+        nearest: for each length, which method is closest to the ceilings of the machine.
+        roofs: each case in the roofline, at the longest length.
+        energy: of a call of each case, or why it was not measured.
     """
 
     scalings: tuple[Line, ...]
@@ -79,19 +79,19 @@ class FacetSentences:
 
 
 def reference_sentences(facet: Facet, reference: str | None, labels: Labels) -> ReferenceSentences:
-    """The sentences of a facet that depend on the reference."""
+    """Return the sentences about a facet that depend on the reference."""
     payoffs = sorted(analysis.payoffs(facet.summaries, reference), key=_soonest) if reference else []
     texts = [words.payoff(found, reference, _PLAIN) for found in payoffs if reference]
-    told = list(zip(payoffs, texts, strict=True))
+    pairs = list(zip(payoffs, texts, strict=True))
     return ReferenceSentences(
         shapes=tuple(_shape(ranking, labels) for ranking in facet.rankings(reference)),
-        payoffs=tuple((_PLAIN.curve(found.case), text) for found, text in told),
-        dct=tuple(text for found, text in told if found.method.family is Family.DCT),
+        payoffs=tuple((_PLAIN.curve(found.case), text) for found, text in pairs),
+        dct=tuple(text for found, text in pairs if found.method.family is Family.DCT),
     )
 
 
 def facet_sentences(facet: Facet, reference: str | None, labels: Labels) -> FacetSentences:
-    """The sentences of a facet that do not."""
+    """Return the sentences about a facet that do not depend on the reference."""
     feasible = analysis.feasible_lengths(facet.summaries)
     by_case = {one.summary.case: one for one in facet.placed if one}
     under = [
@@ -113,7 +113,7 @@ def facet_sentences(facet: Facet, reference: str | None, labels: Labels) -> Face
 
 
 def encoded(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
-    """The sentences of each facet for the script, by reference."""
+    """Return the encoded sentences of each facet, for the script."""
     code = sentences.coded
     found = []
     for facet in contents.facets:
@@ -149,8 +149,8 @@ def _lines(lines: Sequence[Line], code: Callable[[str], str]) -> list[tuple[str,
     return [(name, code(text)) for name, text in lines]
 
 
-def cards(found: ReferenceSentences, general: FacetSentences, coverage: str, trust: str) -> list[dict[str, Any]]:
-    """The verdicts on the longest length: a question, its answer in a sentence, and what it rests on."""
+def cards(found: ReferenceSentences, general: FacetSentences, coverage: str, stability: str) -> list[dict[str, Any]]:
+    """Return the cards for the longest length: a question, its answer, and the details behind it."""
     made = []
     if found.shapes:
         *shorter, longest = found.shapes
@@ -160,7 +160,7 @@ def cards(found: ReferenceSentences, general: FacetSentences, coverage: str, tru
         made.append({"question": PAYS, "answer": f"{found.dct[0]}.", "details": _some(found.dct[1:])})
     if found.shapes:
         made.append({"question": COST, "answer": longest.leanest, "details": list(general.costs[-1][2])})
-    made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [trust]})
+    made.append({"question": WHOLE, "answer": f"{coverage}.", "details": [stability]})
     return made
 
 
@@ -185,7 +185,7 @@ def _leanest(ranking: Ranking, at: str) -> str:
 
 
 def _costs(ranking: Ranking) -> tuple[str, ...]:
-    """What each of the fastest methods needs and gives up."""
+    """The memory and the error of each of the fastest methods."""
     details = []
     for summary in ranking.ranked[:_NAMED]:
         memory = "memory not measured" if summary.memory is None else format_size(summary.memory)
@@ -194,14 +194,14 @@ def _costs(ranking: Ranking) -> tuple[str, ...]:
 
 
 def _some(lines: Sequence[str]) -> list[str]:
-    """As many as a card can hold, and how many more there are."""
+    """As many lines as a card can hold, and how many more there are."""
     if len(lines) <= _NAMED:
         return list(lines)
     return [*lines[: _NAMED - 1], f"and {len(lines) - _NAMED + 1} more"]
 
 
 def _energy(summaries: Sequence[Summary]) -> list[str]:
-    """The energy of a call where it was measured, else the reason why not, once."""
+    """The energy of a call of each case, or each reason why it was not measured."""
     measured = [
         f"{_PLAIN.curve(s.case)} at n = {s.case.seq_len}: {format_count(s.values['energy'], 'J')} a call"
         for s in summaries

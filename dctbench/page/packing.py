@@ -1,4 +1,4 @@
-"""Small ways to write numbers, samples and sentences that the page's script reads back."""
+"""Compact encodings of numbers, samples and sentences, which the page's script decodes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from typing import Any
 from dctbench.model import tidy_number
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-"""Six bits a character; none of them needs escaping in JSON or HTML."""
+"""Six bits per character. No character needs escaping in JSON or HTML."""
 LEVELS = len(ALPHABET)
 SPARSE = 0.25
-"""A column with values in fewer of its rows than this is written as row -> value."""
+"""A column with values in at most this share of its rows is written as row -> value."""
 
 Words = Callable[[float], str]
 Column = list[Any] | dict[int, Any] | int | float | str
 
 
 def brief(value: float, scale: float = 1.0, *, fewest: int = 4, words: Words = str) -> float:
-    """The value over `scale` with few digits that reads the same in words of no more digits: `fewest`, 6 or all.
+    """Return value / scale with as few digits as possible, so that its formatted text stays the same.
 
-    Rounding twice changes what is read only where the first rounding ends in a 5, which the second takes up or down,
-    or at a new power of ten, where another unit may begin: then more digits are kept. Where not even all of them give
-    the value back, `words` are what has to be the same.
+    Rounding twice changes the text only where the first rounding ends in a 5, which the second may round up or down,
+    or at a power of ten, where another unit may begin. In these cases more digits are kept. If even all digits do not
+    reproduce the value, the neighbouring floats are tried too.
+
+    Args:
+        value: to be formatted with at most `fewest` - 1 digits.
+        scale: of the column, such as 1e-6 for µs.
+        fewest: digits to try first; then 6, then all.
+        words: formats the value.
     """
     scaled = _times(value, 1 / scale)
     for digits in (fewest, 6):
@@ -37,14 +43,15 @@ def brief(value: float, scale: float = 1.0, *, fewest: int = 4, words: Words = s
 
 
 def _times(value: float, scale: float) -> float:
-    """As the page's script does it: by a millionth no number is multiplied, since that is no number of binary digits;
-    divided by a million, 94950000 is the very number that 94.95 is.
+    """value * scale, computed as the page's script does.
+
+    1e-6 has no exact binary form, so the script divides by a million: 94950000 / 1e6 is exactly the float 94.95.
     """
     return value * scale if scale >= 1 else value / round(1 / scale)
 
 
 def column(values: Sequence[Any]) -> Column:
-    """A column with a value or None for each row; row -> value where there are few, the value where there is one."""
+    """Encode a value or None per row: as row -> value if there are few, as the value if all rows have the same."""
     filled = {row: value for row, value in enumerate(values) if value is not None}
     if len(filled) <= SPARSE * len(values):
         return filled
@@ -54,23 +61,23 @@ def column(values: Sequence[Any]) -> Column:
 
 
 def columns(table: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
-    """The columns of a table, without those that hold nothing."""
+    """The encoded columns of a table, without the empty ones."""
     return {name: column(values) for name, values in table.items() if any(value is not None for value in values)}
 
 
 def steps(values: Sequence[float], low: float, high: float) -> str:
-    """Each value as a character: its place between `low` and `high` in 64 steps, which a small strip can show."""
+    """Encode each value as a character: its position between `low` and `high` in 64 steps."""
     scale = (LEVELS - 1) / (high - low) if high > low else 0.0
     return "".join(ALPHABET[round((value - low) * scale)] for value in values)
 
 
 def pairs(values: Sequence[int]) -> str:
-    """Whole numbers under 4,096, two characters each."""
+    """Encode integers below 4096 as two characters each."""
     return "".join(ALPHABET[value >> 6] + ALPHABET[value & 63] for value in values)
 
 
 def bits(positions: Sequence[int]) -> str:
-    """A set of small numbers, six to a character, without trailing zeros."""
+    """Encode a set of small integers as bits, six per character, without trailing zeros."""
     words = [0] * ((max(positions) // 6 + 1) if positions else 0)
     for position in positions:
         words[position // 6] |= 1 << position % 6
@@ -78,7 +85,7 @@ def bits(positions: Sequence[int]) -> str:
 
 
 class Sentences:
-    """Sentences written as the number of their form and what differs: most tell the same of other numbers."""
+    """Encodes sentences as the index of their form and their numbers: most sentences differ in their numbers only."""
 
     _NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -87,11 +94,11 @@ class Sentences:
 
     @property
     def forms(self) -> list[list[str]]:
-        """What stands between the numbers, form by form."""
+        """The text around the numbers, for each form."""
         return [list(form) for form in self._forms]
 
     def coded(self, text: str) -> str:
-        """`3|512|4096`: form 3 with those numbers put between its parts."""
+        """Return a code such as `3|512|4096`: form 3 with these numbers between its parts."""
         form = tuple(self._NUMBERS.split(text))
         number = self._forms.setdefault(form, len(self._forms))
         return "|".join([str(number), *self._NUMBERS.findall(text)])

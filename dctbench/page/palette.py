@@ -1,6 +1,6 @@
-"""How each method looks, the same in every figure: hue, dash and marker by method, lightness by ratio.
+"""The look of each method, the same in every figure: hue, dash and marker by method, lightness by ratio.
 
-The hues are told apart with any colour vision, and dash and marker say the same again in black and white.
+The hues can be distinguished with any colour vision. Dash and marker distinguish methods in black and white.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from dctbench.model import Case
 
-_HUES = (0.58, 0.08, 0.44, 0.92, 0.14, 0.75, 0.33, 0.02, 0.52, 0.84)  # turns of the colour circle, neighbours far apart
+_HUES = (0.58, 0.08, 0.44, 0.92, 0.14, 0.75, 0.33, 0.02, 0.52, 0.84)  # shares of the colour circle
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon")
 _NEUTRAL = "#7d8590"
-_LIGHTNESS = (0.38, 0.68)  # readable on white and on near-black alike
+_LIGHTNESS = (0.38, 0.68)  # readable on white and on near-black
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One line's look."""
+    """The look of one line."""
 
     color: str
     dash: str
@@ -29,7 +29,7 @@ class Look:
 
 
 def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
-    """The look of each case, the same at every length and beside any reference, which is the thick neutral line."""
+    """Return the look of each case. It does not depend on the length. The reference is a thick neutral line."""
     cases = list(cases)
     ratios: dict[str, set[float]] = {}
     for case in cases:

@@ -1,4 +1,4 @@
-"""What the page's section on regressions says: the texts of its partial, ready to be put in place."""
+"""The texts of the page's section on regressions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Section:
 
 
 def section(outcome: Outcome) -> Section:
-    """All texts of the section; the figure is `figures.regressions(outcome)`."""
+    """Return all texts of the section. Its figure is `charts.regressions.regressions(outcome)`."""
     found = relevant(outcome)
     labels = labels_of(outcome)
     worse = verdict_sentences.regressions(found.rows, labels)
@@ -62,21 +62,21 @@ def section(outcome: Outcome) -> Section:
 
 
 def drift_banner(outcome: Outcome) -> str:
-    """What the references say of the machine, in a sentence."""
-    told = drift(outcome)
+    """Return a sentence on how the references changed, and what this says about the machine."""
+    found = drift(outcome)
     if not outcome.judgement.drift:
-        return "No reference ran on both sides, so that the machine's own drift is not known."
+        return "No reference ran on both sides, so the drift of the machine is not known."
     if _drifted(outcome) and not any(map(has_raw, changed(outcome))):
         return (
-            f"The references themselves changed: {told}. Base and head took turns, so that a change of the machine "
-            "befell both; a case is called slower only where it is slower than the references too."
+            f"The references changed: {found}. Base and head took turns, so a change of the machine affected both. A "
+            "case counts as slower only if it is also slower relative to the references."
         )
     if _drifted(outcome):
         return (
-            f"The machine itself was not the same: {told}. Changes below are taken against the references, "
-            "which cancels what befell all alike; the raw changes still hold it."
+            f"The machine changed: {found}. The changes below are relative to the references, which cancels out what "
+            "affected all cases alike. The raw changes still include it."
         )
-    return f"The machine held still: {told}, within {format_percent(MOVED)}."
+    return f"The machine was stable: {found}, within {format_percent(MOVED)}."
 
 
 def _drifted(outcome: Outcome) -> bool:
@@ -84,7 +84,7 @@ def _drifted(outcome: Outcome) -> bool:
 
 
 def _undrawn(number: int) -> str | None:
-    return f"{pluralize(number, 'case')} with smaller changes not drawn" if number > 0 else None
+    return f"{pluralize(number, 'case')} with smaller changes are not drawn" if number > 0 else None
 
 
 def _left_out(rows: int, cases: int) -> str:

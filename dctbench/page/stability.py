@@ -1,4 +1,4 @@
-"""The section "Can I trust it?": what is steady and what is not, in sentences, and the samples themselves."""
+"""The section "Can I trust it?": which cases are steady and which are not, and the samples themselves."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from dctbench.wording.labels import Labels
 from dctbench.wording.recommendation import p99_takes
 
 NAMED, TOLD = 3, 8
-"""How many unsteady cases the first sentence names, and how many are told with their reasons."""
+"""How many unsteady cases the first sentence names, and how many are listed with their reasons."""
 MOST_LENGTHS = 6
-"""Of so many lengths the samples are in the page, the longest; the table and the exported file hold them all."""
+"""The samples of this many lengths are drawn, the longest ones. The table and an exported file have all samples."""
 _ALIKE = 0.05
 CRITERIA = (
-    f"Unsteady is a case whose median is not known to ±{format_percent(analysis.WIDE)}; that got "
-    f"{format_percent(DRIFTED)} slower or faster within its processes, by the last third of the samples against the "
-    "first, with a trend that chance gives one case in a hundred (Spearman's test within processes); of whose samples "
-    f"more than {format_percent(MANY_OUTLIERS)} are outliers; or whose samples stayed disturbed when taken again"
+    f"A case is unsteady if its median is not known to ±{format_percent(analysis.WIDE)}; if it became "
+    f"{format_percent(DRIFTED)} slower or faster within its processes (last third of the samples against the first, "
+    "with a trend that is significant at 1% by Spearman's test within processes); if more than "
+    f"{format_percent(MANY_OUTLIERS)} of its samples are outliers; or if its samples were still disturbed when taken "
+    "again"
 )
 _STOPS = {
-    "precise": "the median was known well enough",
-    "settled": "more samples would have said nothing new",
-    "budget": "time was up",
-    "count": "the most samples were taken",
+    "precise": "the median was precise enough",
+    "settled": "more samples would not have changed the interval",
+    "budget": "the time budget was used up",
+    "count": "the largest number of samples was taken",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The samples of one length: the names of its two figures in the page, and what is to be known to read them."""
+    """The samples of one length: the names of its two figures in the page, and a caption that explains them."""
 
     place: str
     strips: str
@@ -51,15 +52,15 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class StabilitySection:
-    """What the section says and draws.
+    """The sentences and figures of the section.
 
     Attributes:
-        sentence: how many cases are steady, and which are not.
+        sentence: how many cases are steady, and which ones are not.
         unsteady: the least steady cases, each with its reasons.
-        criteria: what is called unsteady.
-        facts: what the medians rest on, a sentence each.
-        undrawn: how many timed cases have their samples in no figure.
-        lengths: of which samples are drawn, in order of length; one of them is `chosen` to be seen first.
+        criteria: when a case is unsteady.
+        facts: what the medians are based on.
+        undrawn: the number of timed cases whose samples are in no figure.
+        lengths: those whose samples are drawn, shortest first; the `chosen` one is open.
         figures: by name.
     """
 
@@ -80,14 +81,14 @@ def stability_section(
     prefix: str = "",
     most_lengths: int = MOST_LENGTHS,
 ) -> StabilitySection | None:
-    """The section of a run; None where nothing was timed.
+    """Return the section for a run, or None if nothing was timed.
 
     Args:
         summaries: of the run.
         styles: of each case.
         labels: names of the curves.
-        prefix: of the figures' names, so that those of several runs differ.
-        most_lengths: of so many lengths the samples are drawn.
+        prefix: of the names of figures, so that those of several runs differ.
+        most_lengths: the most lengths whose samples are drawn.
     """
     found = [one for summary in summaries if (one := analysis.stability(summary))]
     shape = analysis.common_shape(summaries)
@@ -108,7 +109,7 @@ def stability_section(
 
 
 def _severity(one: Stability) -> tuple[bool, float]:
-    """Unsteady cases come first, and those whose median is least known."""
+    """A sort key: unsteady cases first, then those with the widest interval."""
     assert one.summary.latency is not None
     return (not one.troubles, -one.summary.latency.relative_half_width)
 
@@ -129,20 +130,24 @@ def _name(one: Stability, labels: Labels) -> str:
 
 
 def _reasons(one: Stability, labels: Labels) -> str:
-    """`dct-x r=8 at n = 512: known to ±39% only (its processes differ by 15%, the samples of each by 3%)`."""
+    """`dct-x r=8 at n = 512: its median is only known to ±39% (its processes vary by 15%, ...)`."""
     latency = one.summary.latency
     assert latency is not None
     said = []
     for trouble in one.troubles:
         if trouble is Instability.WIDE:
             width = latency.relative_half_width
-            known = f"known to {width_words(width)} only" if width < 1 else "its interval is wider than its value"
+            known = (
+                f"its median is only known to {width_words(width)}"
+                if width < 1
+                else "the interval of its median is wider than its value"
+            )
             within = format_percent(one.within)
             if one.between is None:
-                said.append(f"{known} (one process, its samples differ by {within})")
+                said.append(f"{known} (one process, whose samples vary by {within})")
             else:
-                between = _apart(one.between)
-                said.append(f"{known} (its processes differ by {between}, the samples of each by {within})")
+                between = _deviation(one.between)
+                said.append(f"{known} (its processes vary by {between}, the samples of each by {within})")
         elif trouble is Instability.DRIFT and one.drift is not None:
             way = "slower" if one.drift > 0 else "faster"
             said.append(f"{format_percent(abs(one.drift))} {way} at the end of a process than at its start")
@@ -159,8 +164,8 @@ def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:
     turned = sum(any(result.details.turns is not None for result in one.summary.rounds) for one in found)
     if turned:
         facts.append(
-            f"{pluralize(turned, 'case')} took turns with base: such latencies compare with base's, and a method by "
-            "itself may be faster"
+            f"{pluralize(turned, 'case')} took turns with base: these latencies are comparable with base, but a "
+            "method on its own may be faster"
         )
     stops = analysis.stop_reasons(one.summary for one in found)
     if stops:
@@ -168,15 +173,15 @@ def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:
         facts.append(f"Sampling ended because {ends} of {stops.total()} processes")
     taken, flagged = sum(len(one.summary.samples) for one in found), sum(len(one.flagged) for one in found)
     facts.append(
-        f"{flagged} of {taken} samples lie more than 5 scaled MADs above the median of their process: flagged as "
-        "outliers, never dropped"
+        f"{flagged} of {taken} samples lie more than 5 scaled MADs above the median of their process: they are "
+        "flagged as outliers and never dropped"
     )
     retaken = [one for one in found if one.retaken]
     if retaken:
         again, cases = sum(len(one.retaken) for one in retaken), len(retaken)
         facts.append(
             f"{again} disturbed sample{'s' if again > 1 else ''} of {cases} case{'s' if cases > 1 else ''} "
-            f"{'were' if again > 1 else 'was'} taken again: kept apart, in no statistic"
+            f"{'were' if again > 1 else 'was'} taken again; the disturbed times are kept, but used in no statistic"
         )
     untailed = sum(one.summary.p99 is None for one in found)
     if untailed:
@@ -185,38 +190,39 @@ def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:
 
 
 def _spreads(found: Sequence[Stability]) -> list[str]:
-    """What differs, the processes or the samples within each, and hence what would narrow the intervals."""
+    """How much processes and the samples within each vary, and thus what would narrow the intervals."""
     paired = [(one.between, analysis.by_luck(one), one.within) for one in found if one.between is not None]
     if not paired:
-        return ["One process was timed per case: what differs between processes is not known"]
+        return ["One process was timed per case, so the variation between processes is not known"]
     between, luck, within = (median(values) for values in zip(*paired, strict=True))
     remedy = "longer sampling would narrow the intervals too"
     if between > 2 * luck:
-        remedy = "more rounds narrow the intervals, longer sampling does not"
+        remedy = "more rounds would narrow the intervals, longer sampling would not"
     return [
-        f"In the middle case the medians of its processes differ by {_apart(between)}, where the spread of "
-        f"their samples ({format_percent(within)}) alone would give {_apart(luck)}: {remedy}"
+        f"In the median case, the medians of the processes vary by {_deviation(between)}. The variation of their "
+        f"samples ({format_percent(within)}) alone would give {_deviation(luck)}: {remedy}"
     ]
 
 
-def _apart(deviation: float) -> str:
-    """A standard deviation of logarithms as people say it: `15%`, or `a factor of 4.2` where a share would mislead."""
+def _deviation(deviation: float) -> str:
+    """A standard deviation of logarithms as `15%`, or as `a factor of 4.2` where a percentage would mislead."""
     share = math.expm1(deviation)
     return format_percent(share) if share < 1 else f"a factor of {format_three_digits(1 + share)}"
 
 
 def _rounds(found: Sequence[Stability]) -> list[str]:
-    """Whether one round was slower for all cases alike, which is the machine's doing."""
+    """Whether a round was slower for all cases, which the machine would have caused."""
     levels = analysis.round_levels(one.summary for one in found)
     if len(levels) < 2:
         return []
     slow, fast = max(levels, key=levels.__getitem__), min(levels, key=levels.__getitem__)
     if levels[slow] / levels[fast] - 1 <= _ALIKE:
-        same = f"all {len(levels)} took the same time within {format_percent(_ALIKE)}"
-        return [f"In the median over the cases no round was slower than another: {same}"]
+        return [
+            f"In the median over the cases, all {len(levels)} rounds took the same time within {format_percent(_ALIKE)}"
+        ]
     return [
-        f"In the median over the cases round {slow} took {format_ratio(levels[slow] / levels[fast])} the time of round "
-        f"{fast}: the machine changed between them, by its clock or its load; ratios paired by round cancel that"
+        f"In the median over the cases, round {slow} took {format_ratio(levels[slow] / levels[fast])} the time of "
+        f"round {fast}: the clock or the load of the machine changed; ratios paired by round cancel this out"
     ]
 
 
@@ -228,7 +234,7 @@ def _samples(
     prefix: str,
     most_lengths: int,
 ) -> tuple[list[Samples], dict[str, Figure], int]:
-    """The samples of the lengths in the facet of the chosen case, their figures, and how many cases those show."""
+    """The samples of the lengths in the facet of the chosen case, their figures, and the number of cases drawn."""
     by_length: dict[int, list[Stability]] = {}
     for one in found:
         if one.summary.case.setting == chosen.setting:
@@ -250,7 +256,7 @@ def _samples(
 
 
 def _lanes(found: Sequence[Stability], styles: Mapping[Case, Look]) -> list[samples.Lane]:
-    """A lane per case, the fastest first; where there are too many, the steadiest are left out."""
+    """A lane per case, fastest first. If there are too many, the steadiest ones are left out."""
     kept = sorted(found, key=_severity)[: samples.MOST_LANES]
     ordered = sorted(kept, key=lambda one: one.summary.latency.value if one.summary.latency else 0.0)
     return [samples.Lane(o.summary.case.name, styles[o.summary.case], o) for o in ordered]
@@ -258,8 +264,8 @@ def _lanes(found: Sequence[Stability], styles: Mapping[Case, Look]) -> list[samp
 
 def _caption(lanes: Sequence[samples.Lane], span: float) -> str:
     ends = f"{format_ratio(1 / (1 + span))} to {format_ratio(1 + span)}"
-    said = f"a lane reaches from {ends} its case's median, marks beyond stand at its edge"
+    caption = f"a lane covers {ends} the median of its case, and marks beyond are drawn at its edge"
     most, per_lane = max(len(lane.stability.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
     if most > per_lane:
-        said += f"; {per_lane} samples a case are drawn of up to {most}, the outliers among them"
-    return said
+        caption += f"; {per_lane} of up to {most} samples per case are drawn, including the outliers"
+    return caption

@@ -1,4 +1,4 @@
-"""The latency chart as plain SVG inside the page, for readers whose server or browser runs no scripts."""
+"""The latency chart as SVG in the page, for readers whose server or browser runs no scripts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ Scale = Callable[[float], float]
 
 
 def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], labels: Labels) -> str | None:
-    """Median latency against n, both axes logarithmic, a line per method and ratio that breaks where nothing was timed.
+    """Draw median latency against n on logarithmic axes, with a line per method and ratio that breaks where nothing was
+    timed.
 
     Returns:
-        An `<svg>` element in the colours of its surroundings, or None where nothing was timed.
+        An `<svg>` element in the colours of its surroundings, or None if nothing was timed.
     """
     timed = [s for s in summaries if s.timed]
     if not timed:
@@ -51,7 +52,7 @@ def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], label
 
 
 def _scale(low: float, high: float, first: float, last: float) -> Scale:
-    """Logarithmic from [low, high] to [first, last]; the middle where there is but one value."""
+    """Return the logarithmic map from [low, high] to [first, last]. A single value is mapped to the middle."""
     if low == high:
         return lambda value: (first + last) / 2
     return lambda value: round(first + (last - first) * math.log(value / low) / math.log(high / low), 1)

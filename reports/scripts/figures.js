@@ -1,6 +1,7 @@
 // Draws the charts. A chart is drawn when it becomes visible, and again only when its content has changed.
 const PLOTLY_CONFIG = { displayModeBar: false, showSendToCloud: false, responsive: true };
 const MAX_ELEMENTS = 6000;
+const MIN_PLOT_WIDTH = 240; // px
 const PAPER_WIDTH = 680; // px between the margins of an A4 page
 const narrowScreen = window.matchMedia("(max-width: 40rem)");
 /** @type {Set<HTMLElement>} */
@@ -45,7 +46,22 @@ function themedLayout(layout) {
  */
 function chartOf(name, width) {
   const makeChart = CHARTS[name];
-  return makeChart ? makeChart(width) : data.figures[name];
+  return makeChart ? makeChart(width) : widened(data.figures[name], width);
+}
+
+/**
+ * A chart of Python, wide enough for its marks beside the longest label.
+ * @param {Chart} chart
+ * @param {number} width
+ * @returns {Chart}
+ */
+function widened(chart, width) {
+  const labels = chart.layout.yaxis.categoryarray;
+  if (!Array.isArray(labels)) {
+    return chart;
+  }
+  const margin = 24 + 7.5 * maximum(labels.map((label) => label.length));
+  return { ...chart, layout: { ...chart.layout, width: Math.max(width, margin + MIN_PLOT_WIDTH) } };
 }
 
 /** @param {HTMLElement} element */

@@ -50,7 +50,7 @@ def test_changes_stand_by_size_with_their_intervals_and_a_band_as_wide_as_the_to
     assert slower["error_x"]["arrayminus"] == [pytest.approx(0.05)]
     assert slower["customdata"] == ["SLOWER 1.42x (1.37-1.48), 2.31 ms -&gt; 3.28 ms"]
     assert by_name["raw change"]["x"] == [0.51, 1.0, 1.3, 2.0]  # where it is another than what is judged
-    assert set(by_name) == {"raw change", "slower", "faster", "cannot be told yet", "within the tolerance"}
+    assert set(by_name) == {"raw change", "slower", "faster", "inconclusive", "within the tolerance"}
     band, line = figure["layout"]["shapes"]
     assert (band["x0"], band["x1"], line["x0"], line["x1"]) == (0.8, 1.25, 1, 1)
 
@@ -78,7 +78,7 @@ def test_sixty_rows_are_drawn_what_changed_before_what_did_not_and_the_rest_is_c
     assert "dct-x r=8 at n = 1024" in names
     assert "pool r=4 at n = 79" in names
     assert "pool r=4 at n = 20" not in names
-    assert section(outcome(*small, SLOWER)).undrawn == "20 cases with smaller changes not drawn"
+    assert section(outcome(*small, SLOWER)).undrawn == "20 cases with smaller changes are not drawn"
     assert section(outcome(SLOWER)).undrawn is None
 
 
@@ -105,7 +105,7 @@ def test_the_partial_says_everything_without_scripts() -> None:
     plain = " ".join(re.sub("<[^>]+>", " ", text).split())
     for words in (
         "3 regressions, 1 improvement, 1 unchanged, 1 inconclusive, runner drift 1.00x.",
-        "The machine held still: runner drift 1.00x, within 10%.",
+        "The machine was stable: runner drift 1.00x, within 10%.",
         "dct-x r=8 at n = 1024 takes 1.42x (1.37-1.48) the time of base (2.31 ms -&gt; 3.28 ms).",
         "The grey band is the tolerance, 0.80x to 1.25x.",
         "linformer r=4 512 INCONCLUSIVE latency 1.00 ms 1.40 ms 1.40x (0.90-2.10) 1.30x 25%",
@@ -120,15 +120,15 @@ def test_the_partial_says_everything_without_scripts() -> None:
 
 def test_a_machine_that_moved_is_said_first() -> None:
     assert section(outcome(replace(SLOWER, raw=1.5), drift={"sdpa": 1.21})).drift == (
-        "The machine itself was not the same: runner drift 1.21x. Changes below are taken against the references, "
-        "which cancels what befell all alike; the raw changes still hold it."
+        "The machine changed: runner drift 1.21x. The changes below are relative to the references, which cancels out "
+        "what affected all cases alike. The raw changes still include it."
     )
     assert section(outcome(SLOWER, drift={"sdpa": 1.21})).drift == (
-        "The references themselves changed: runner drift 1.21x. Base and head took turns, so that a change of the "
-        "machine befell both; a case is called slower only where it is slower than the references too."
+        "The references changed: runner drift 1.21x. Base and head took turns, so a change of the machine affected "
+        "both. A case counts as slower only if it is also slower relative to the references."
     )
     assert section(outcome(SLOWER, drift={})).drift == (
-        "No reference ran on both sides, so that the machine's own drift is not known."
+        "No reference ran on both sides, so the drift of the machine is not known."
     )
 
 

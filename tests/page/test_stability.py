@@ -1,4 +1,4 @@
-"""The section on trust: sentences that count right, and figures that draw real samples and never too many."""
+"""The section on stability: sentences that count right, and figures that draw real samples and never too many."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_the_first_sentence_counts_the_steady_cases_and_names_the_others() -> No
     assert mixed.sentence == "1 of 2 cases is steady; 1 is not: full at n = 1024"
     [reason] = mixed.unsteady
     assert reason == (
-        "full at n = 1024: its interval is wider than its value (its processes differ by 74%, "
+        "full at n = 1024: the interval of its median is wider than its value (its processes vary by 74%, "
         "the samples of each by 0.7%)"
     )
     many = section([one for n in range(5) for one in steady("full", 2**n, (1, 1.2 + n / 10, 1.5))])
     far = section(steady(factors=(1, 20, 400))).unsteady[0]
-    assert "(its processes differ by a factor of 20.0, the samples of each by 0.7%)" in far
+    assert "(its processes vary by a factor of 20.0, the samples of each by 0.7%)" in far
     assert many.sentence.startswith("0 of 5 cases are steady; 5 are not: full at n = ")
     assert many.sentence.endswith(" and 2 more")
     assert len(many.unsteady) == 5
@@ -62,9 +62,9 @@ def test_the_facts_say_what_the_medians_rest_on() -> None:
     results = steady(factors=(1, 1, 1.2))
     results[0] = replace(results[0], details=ResultDetails(stop_reason="budget", retaken=(0.02,)))
     facts = "\n".join(section([*results, *steady("full", 512, (1, 1, 1.2))]).facts)
-    assert "more rounds narrow the intervals, longer sampling does not" in facts
+    assert "more rounds would narrow the intervals, longer sampling would not" in facts
     assert "round 3 took 1.20x the time of round 1" in facts
-    assert "the median was known well enough in 5, time was up in 1 of 6 processes" in facts
+    assert "the median was precise enough in 5, the time budget was used up in 1 of 6 processes" in facts
     assert "1 disturbed sample of 1 case was taken again" in facts
     assert f"p99 not measured for 2 of 2 cases: {p99_takes(Case('sdpa', 512))}" in facts
     assert "0 of 42 samples lie more than 5 scaled MADs above" in facts
@@ -138,7 +138,7 @@ def test_a_chart_never_has_more_marks_than_a_browser_draws_at_once() -> None:
         drawn = sum(sum(x is not None for x in trace["x"]) for trace in figure["data"])
         assert 1000 < drawn <= samples.MOST_MARKS
     [only] = found.lengths
-    assert "50 samples a case are drawn of up to 120" in only.caption
+    assert "50 of up to 120 samples per case are drawn" in only.caption
     assert found.undrawn == 20
     assert len(json.dumps(found.figures)) < 400_000
 
@@ -160,7 +160,7 @@ def test_outliers_are_drawn_first_and_the_others_evenly(count: int, most: int, d
 )
 def test_the_reach_of_a_lane_fits_what_it_shows(slowest: float, reach: str) -> None:
     [length] = section([result(seconds=(1e-3, 1e-3, 1e-3, slowest * 1e-3, slowest * 1e-3))]).lengths
-    assert f"a lane reaches from {reach} its case's median" in length.caption
+    assert f"a lane covers {reach} the median of its case" in length.caption
 
 
 def test_without_a_timed_case_the_section_says_so() -> None:

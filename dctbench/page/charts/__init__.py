@@ -1,1 +1,1 @@
-"""The report's figures as plain data, which plotly.js or an SVG draws."""
+"""The figures of the page as plain data, which plotly.js draws."""

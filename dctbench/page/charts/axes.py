@@ -1,4 +1,4 @@
-"""Axes that engineers read: lengths and sizes as powers of two, times with their units, never 1.0000e+00."""
+"""Axes with readable ticks: lengths as powers of two, times with their units, never 1.0000e+00."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 
 _TICK_WIDTH = 58
 Figure = dict[str, Any]
-"""A figure, or a part of one, as plotly.js reads it."""
+"""A figure of plotly.js, or a part of one."""
 
 
 def length_axis(lengths: Sequence[int], width: float) -> Figure:
-    """Sequence lengths on a logarithmic axis of so many pixels: a tick at the longest, and at every other that stands
-    far enough from the next.
+    """Return a logarithmic axis of sequence lengths. The longest has a tick; shorter ones have one where there is room.
+
+    Args:
+        lengths: shortest first.
+        width: of the axis in pixels.
     """
     octaves = math.log2(lengths[-1] / lengths[0]) or 1.0
     kept = [lengths[-1]]
@@ -28,16 +31,17 @@ def length_axis(lengths: Sequence[int], width: float) -> Figure:
 
 
 def second_axis(seconds: Sequence[float], title: str, most_decades: int = 4) -> Figure:
-    """Times on a logarithmic axis: ticks at 1, 2 and 5 in each decade, or at 1 alone over more than `most_decades`.
+    """Return a logarithmic axis of times.
 
-    Where all is so near that fewer than two of them are in sight, ticks stand at even distances.
+    Ticks are at 1, 2 and 5 in each decade, or at 1 only where there are more decades than `most_decades`. Values so
+    close that fewer than two of these ticks are visible get evenly spaced ticks.
     """
     axis = {"type": "log", "title": {"text": title, "standoff": 14}}
     if not seconds:
         return axis
     ticks = _decimal_ticks(seconds, most_decades)
     if sum(0.98 * min(seconds) <= tick <= 1.02 * max(seconds) for tick in ticks) < 2:
-        ticks = _near_ticks(seconds)
+        ticks = _even_ticks(seconds)
     return axis | _ticks(ticks, [_short(tick) for tick in ticks])
 
 
@@ -47,7 +51,7 @@ def _decimal_ticks(values: Sequence[float], most_decades: int) -> list[float]:
     return [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
 
 
-def _near_ticks(values: Sequence[float]) -> list[float]:
+def _even_ticks(values: Sequence[float]) -> list[float]:
     low = min(values)
     span = max(values) - low or low / 10
     decade = 10.0 ** math.floor(math.log10(span / 2))

@@ -1,4 +1,4 @@
-"""How has it moved from run to run: latency over the runs, with its levels and where they change."""
+"""The history of a case: its latency in each run, the levels, and the change points between them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _HOVER = "%{customdata}<extra></extra>"
 
 
 def history(found: History, changes: Sequence[ChangePoint]) -> Figure:
-    """Median latency of each run with its 95% interval, in the order of the runs, and the median of each level.
+    """Draw the median latency of each run with its 95% interval, and the median of each level.
 
-    A dotted line stands before the first run of a level and says its factor. The runs stand at equal distances, since
-    levels are told by their order and not by the days between them.
+    A dotted line marks each change point and shows its factor. Runs are evenly spaced, because change points depend on
+    their order and not on the days between them.
     """
     points = found.points
     return {
@@ -90,7 +90,7 @@ def _run_axis(points: Sequence[Point]) -> Figure:
     every = max(1, -(-len(points) // _TICKS))
     at = list(range(0, len(points), every))
     return {
-        "title": {"text": "runs, the oldest first"},
+        "title": {"text": "runs, oldest first"},
         "tickmode": "array",
         "tickvals": at,
         "ticktext": [escape(points[i].run.started_at[:10], quote=False) for i in at],

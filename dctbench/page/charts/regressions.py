@@ -1,4 +1,4 @@
-"""What changed since the baseline: a forest plot of latency, each change with its interval over the noise band."""
+"""A forest plot of the changes of latency since the baseline, with their intervals and the tolerance."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dctbench.wording.verdict_numbers import both, change
 from dctbench.wording.verdict_sentences import place
 
 MOST = 60
-"""Rows that are drawn; the others are counted in words."""
+"""The most rows; the page says how many more there are."""
 _LOOKS = {
     VerdictKind.SLOWER: ("slower", "#d9600f", "triangle-right"),
     VerdictKind.FASTER: ("faster", "#7a6fd0", "triangle-left"),
-    VerdictKind.INCONCLUSIVE: ("cannot be told yet", "#b8860b", "diamond-open"),
+    VerdictKind.INCONCLUSIVE: ("inconclusive", "#b8860b", "diamond-open"),
     VerdictKind.PASS: ("within the tolerance", "#7d8590", "circle"),
 }
 _TICKS = {
@@ -28,25 +28,25 @@ _TICKS = {
     10.0: (0.2, 0.33, 0.5, 0.8, 1, 1.25, 2, 3, 5),
     100.0: (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50),
 }
-"""By the most that the axis may span; wider ones have a tick at each power of ten, and at 1x."""
-_INTERVALS_REACH = 2.0
-"""An interval may widen the axis by this factor, and runs off it beyond: one wild case must not squeeze the others."""
+"""Ticks by the largest ratio that the axis may span. Wider axes have a tick at each power of ten."""
+_INTERVAL_MARGIN = 2.0
+"""Intervals widen the axis by at most this factor, so that a wide one does not compress the others."""
 
 
 def regressions(outcome: Outcome) -> Figure | None:
-    """The changes head / base of latency, the slowest on top, on a logarithmic axis; None where there is none.
+    """Draw the changes head / base of latency on a logarithmic axis, the largest on top; None without changes.
 
-    The band is the tolerance, a narrower one in it where kinds of devices have their own; the faint open mark is the
-    raw change, where what the references did is taken out of the other. A case that cannot be compared has that alone.
+    The band is the tolerance. If kinds of devices have different tolerances, there is a band for each. The faint open
+    mark is the raw change, before the change of the references was divided out. An incomparable case has only that.
     """
     drawn = changed(outcome)[:MOST]
     if not drawn:
         return None
-    drawn = sorted(drawn, key=_size)  # plotly counts from below
+    drawn = sorted(drawn, key=_size)  # plotly draws the first category at the bottom
     labels = labels_of(outcome)
     names = [escape(place(verdict, labels), quote=False) for verdict in drawn]
     tolerances = sorted(set(held_against(outcome).values()))
-    low, high = _reach(drawn, tolerances)
+    low, high = _range(drawn, tolerances)
     return {
         "data": [*_raw(drawn, names), *_traces(drawn, names)],
         "layout": {
@@ -65,7 +65,7 @@ def regressions(outcome: Outcome) -> Figure | None:
 
 
 def changed(outcome: Outcome) -> list[Verdict]:
-    """The verdicts on latency that have a change: first those that are not PASS, the largest changes first."""
+    """The verdicts on latency that have a change: those that are not PASS first, then the largest changes."""
     found = [
         verdict
         for verdict in outcome.judgement.verdicts
@@ -80,7 +80,7 @@ def held_against(outcome: Outcome) -> dict[str, float]:
 
 
 def has_raw(verdict: Verdict) -> bool:
-    """Whether the raw change is another figure than the change that is judged: pairs that took turns are judged raw."""
+    """Whether the raw change differs from the judged change. Pairs that took turns are judged by their raw change."""
     return verdict.raw is not None and verdict.raw != verdict.effect
 
 
@@ -147,14 +147,14 @@ def _hover(verdict: Verdict) -> str:
     return escape(f"{verdict.kind.value} {against}, {base} -> {head}", quote=False)
 
 
-def _reach(drawn: Sequence[Verdict], tolerances: Sequence[float]) -> tuple[float, float]:
+def _range(drawn: Sequence[Verdict], tolerances: Sequence[float]) -> tuple[float, float]:
     marks = [mark for v in drawn for mark in (v.effect, v.raw) if mark]
     marks += [end for tolerance in tolerances for end in (1 + tolerance, 1 / (1 + tolerance))]
     ends = [end for v in drawn for end in (v.low, v.high) if end]
     low, high = min(marks), max(marks)
     return (
-        max(min([low, *ends]), low / _INTERVALS_REACH) / 1.08,
-        min(max([high, *ends]), high * _INTERVALS_REACH) * 1.08,
+        max(min([low, *ends]), low / _INTERVAL_MARGIN) / 1.08,
+        min(max([high, *ends]), high * _INTERVAL_MARGIN) * 1.08,
     )
 
 
@@ -176,5 +176,5 @@ def _line() -> Figure:
 
 
 def band_words(tolerance: float) -> str:
-    """`0.80x to 1.25x`: the band's ends."""
+    """The ends of the band: `0.80x to 1.25x`."""
     return f"{format_ratio(1 / (1 + tolerance))} to {format_ratio(1 + tolerance)}"

@@ -1,4 +1,4 @@
-"""Can I trust it: every sample of the cases of one shape, as strips and in the order in which they were taken."""
+"""The samples of the cases of one shape, as strips on a time axis and in the order taken."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dctbench.page.palette import Look
 
 Item = TypeVar("Item")
 MOST_MARKS = 2000
-"""A chart of SVG marks stays quick up to about as many."""
+"""A chart with more SVG marks is slow to draw."""
 MOST_LANES = 40
 _NEUTRAL = "#7d8590"
-_HEIGHT, _REACH = 0.62, 0.44
-"""Of a lane: how much of it a strip's rounds share, and how far its curve reaches to either side."""
+_HEIGHT, _EXTENT = 0.62, 0.44
+"""As shares of a lane: the height of all rounds of a strip, and how far a line extends to either side."""
 _SPANS = (0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One case of a chart: what it is called, how it looks, and what is drawn of it."""
+    """A case in a chart: its name, its look and its samples."""
 
     name: str
     look: Look
@@ -33,14 +33,15 @@ class Lane:
 
     @property
     def label(self) -> str:
-        """Its name for plotly, which would take markup in it for its own."""
+        """The name, escaped because plotly interprets markup."""
         return escape(self.name, quote=False)
 
 
 def strips(lanes: Sequence[Lane]) -> Figure:
-    """A lane per case: its samples on an axis of time, one strip per round, with its median and interval.
+    """Draw a lane per case: its samples on a time axis, one strip per round, with the median and its interval.
 
-    Outliers are hollow; samples that were taken again are crosses. At most MOST_MARKS marks for MOST_LANES lanes.
+    Outliers are hollow, and samples that were taken again are crosses. There are at most MOST_MARKS marks for
+    MOST_LANES lanes.
     """
     traces: list[Figure] = []
     seconds: list[float] = []
@@ -71,11 +72,11 @@ def strips(lanes: Sequence[Lane]) -> Figure:
 
 
 def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
-    """A lane per case: its samples in the order taken, round after round, above its median where they were slower.
+    """Draw a lane per case: its samples in the order taken, round by round, slower ones higher.
 
     Returns:
-        The figure, and how far a lane reaches to either side of the case's median, as a share; marks beyond it stand
-        at its edge.
+        The figure, and how far a lane extends to either side of the case's median, as a share of the median. Marks
+        beyond are drawn at the edge of the lane.
     """
     most = marks_per_lane(lanes)
     kept = [positions(len(lane.stability.summary.samples), lane.stability.flagged, most) for lane in lanes]
@@ -85,7 +86,7 @@ def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
     for number, (lane, some) in enumerate(zip(lanes, kept, strict=True)):
         summary, places = lane.stability.summary, _places(lane)
         x = [round(numbers.index(places[i].round) + 0.05 + 0.9 * places[i].when, 3) for i in some]
-        y = [number - _REACH * max(-1.0, min(1.0, _log(lane, i) / math.log1p(span))) for i in some]
+        y = [number - _EXTENT * max(-1.0, min(1.0, _log(lane, i) / math.log1p(span))) for i in some]
         trace = _marks(lane, x, y, some) | {
             "mode": "lines+markers",
             "customdata": [_short(summary.samples[i]) for i in some],
@@ -99,7 +100,7 @@ def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
         "data": traces,
         "layout": {
             "xaxis": {
-                "title": {"text": "round, samples in the order taken"},
+                "title": {"text": "round"},
                 "tickmode": "array",
                 "tickvals": [i + 0.5 for i in range(0, len(numbers), every)],
                 "ticktext": [str(number) for number in numbers[::every]],
@@ -113,12 +114,12 @@ def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
 
 
 def marks_per_lane(lanes: Sequence[Lane]) -> int:
-    """How many samples of each case can be drawn."""
+    """The most samples that can be drawn of each case."""
     return MOST_MARKS // max(1, len(lanes))
 
 
 def positions(count: int, flagged: Sequence[int], most: int) -> list[int]:
-    """Which of `count` samples are drawn, `most` of them: the outliers first, the others evenly over the time."""
+    """Return the indices of the samples to draw, at most `most`: outliers first, the others evenly spaced."""
     if count <= most:
         return list(range(count))
     first = set(evenly(flagged, most // 2))
@@ -127,13 +128,13 @@ def positions(count: int, flagged: Sequence[int], most: int) -> list[int]:
 
 
 def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """At most `most` of the items, as far apart as can be."""
+    """Return at most `most` of the items, evenly spaced."""
     return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a sample stands: its round, when in the round, and where across a lane; the latter two between 0 and 1."""
+    """The position of a sample: its round, its time in the round and its height in a lane, the latter two in [0, 1]."""
 
     round: int
     when: float
@@ -141,7 +142,7 @@ class _Place:
 
 
 def _places(lane: Lane) -> list[_Place]:
-    """Of each sample. Across a lane rounds lie one below the other, and the samples of each are scattered."""
+    """The position of each sample. In a lane, rounds are below each other, and the samples of each are scattered."""
     rounds = samples_by_round(lane.stability.summary)
     return [
         _Place(number, (i + 0.5) / len(samples), (strip + 0.2 + 0.6 * (i * _GOLDEN % 1)) / len(rounds))
@@ -151,14 +152,14 @@ def _places(lane: Lane) -> list[_Place]:
 
 
 def _log(lane: Lane, i: int) -> float:
-    """The logarithm of a sample over its case's median."""
+    """The logarithm of a sample relative to the median of its case."""
     summary = lane.stability.summary
     assert summary.latency is not None
     return math.log(summary.samples[i] / summary.latency.value)
 
 
 def _span(logs: Sequence[float]) -> float:
-    """The least span that shows nine marks in ten where they are."""
+    """The smallest span that contains nine marks in ten."""
     inside = sorted(logs)[len(logs) * 9 // 10] if logs else 0.0
     return next((span for span in _SPANS if math.log1p(span) >= inside), _SPANS[-1])
 
@@ -181,7 +182,7 @@ def _marks(lane: Lane, x: Sequence[float], y: Sequence[float], kept: Sequence[in
 
 
 def _median(lane: Lane, number: int) -> Figure:
-    """The case's median with its 95% interval, across its lane."""
+    """The median of a case with its 95% interval."""
     latency = lane.stability.summary.latency
     assert latency is not None
     return {
@@ -200,7 +201,7 @@ def _median(lane: Lane, number: int) -> Figure:
 
 
 def _broken(trace: Figure, rounds: Sequence[int]) -> Figure:
-    """The trace with gaps where one round ends and the next begins."""
+    """The trace with gaps between rounds."""
     ends = [i for i in range(1, len(rounds)) if rounds[i] != rounds[i - 1]]
     marker = trace["marker"]
     lists = {key: trace[key] for key in ("x", "y", "customdata")}
@@ -221,7 +222,7 @@ def _with_gaps(values: Sequence[Item], ends: Sequence[int]) -> list[Item | None]
 
 
 def _time_axis(seconds: Sequence[float]) -> Figure:
-    """Logarithmic; linear where all is within a factor of 3, so that there are ticks to read it by."""
+    """A logarithmic axis, or a linear one if all times are within a factor of 3, so that there are enough ticks."""
     title = "latency of one call"
     if max(seconds) > 3 * min(seconds):
         return second_axis(seconds, title, most_decades=2)
@@ -241,5 +242,5 @@ def _lanes(lanes: Sequence[Lane]) -> Figure:
 
 
 def _short(value: float) -> float:
-    """Of a time, four significant digits: more cannot be seen, and the page is smaller."""
+    """A time with four significant digits, which is as much as can be seen."""
     return float(f"{value:.4g}")

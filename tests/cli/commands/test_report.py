@@ -44,7 +44,7 @@ def test_what_changed_since_a_baseline_has_a_section_of_its_own(cli: Cli, tmp_pa
     text = (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
     assert '"regressions":{"data":' in text.replace(" ", "")
     assert cli("report").code == 0
-    assert "No baseline was named" in (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
+    assert "No baseline was given" in (tmp_path / "dctbench-report.html").read_text(encoding="utf-8")
     assert cli("report", "--baseline", "never").code == 2
 
 
