@@ -12,7 +12,7 @@ import pytest
 from dctbench.doctor import ceilings, groups, place
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.store import masked, open_store
-from tests.store.test_calibrations import CALIBRATION
+from tests.support.made import CALIBRATION
 from tests.support.postgresql import PASSWORD
 
 MOUNTS = "/dev/a / ext4 rw 0 0\nhost:/x /mnt/my\\040data nfs4 rw 0 0\nnone /mnt tmpfs rw 0 0\n"

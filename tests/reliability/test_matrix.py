@@ -13,7 +13,9 @@ from tests.support.command import Cli
 
 RUN = "tests/cli/commands/test_run.py::"
 LOCAL = "tests/runners/test_local.py::"
-STORE = "tests/store/test_store.py::"
+CHECKING = "tests/store/test_checking.py::"
+CONTENTS = "tests/store/test_contents.py::"
+OPENING = "tests/store/test_opening.py::"
 FULL_DISK = "tests/reliability/test_full_disk.py::"
 POSTGRESQL = "tests/store/test_postgresql.py::"
 BAD_FILES = "tests/reliability/test_bad_files.py::"
@@ -74,7 +76,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
     "kill -9 of the run at any moment": (
         "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_nobody",
-        "tests/store/test_keeping.py::test_what_a_killed_writer_left_half_done_is_rolled_back_on_opening",
+        OPENING + "test_an_unfinished_write_of_a_killed_process_is_rolled_back_on_opening",
     ),
     "--resume by another version or on another machine": (
         RESUME + "test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is",
@@ -111,10 +113,10 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "two processes on one run": (INTERRUPTION + "test_a_run_that_another_process_measures_is_not_resumed",),
     "corrupt, foreign, newer, empty store": (
         RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
-        STORE + "test_files_that_are_not_ours_are_refused_and_left_alone",
-        STORE + "test_a_truncated_store_is_refused",
-        STORE + "test_a_newer_store_is_refused_by_name",
-        "tests/store/test_keeping.py::test_an_overwritten_page_is_named",
+        OPENING + "test_files_of_other_programs_are_refused_and_unchanged",
+        OPENING + "test_a_truncated_store_is_refused",
+        OPENING + "test_a_newer_store_is_refused_by_name",
+        CHECKING + "test_an_overwritten_page_is_reported",
     ),
     "read-only store": (FULL_DISK + "test_a_store_on_a_read_only_mount_is_read_and_never_written",),
     "two runs on one device": (
@@ -122,7 +124,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
         TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
     ),
     "two runs on one store": (
-        STORE + "test_two_writers_on_one_store_lose_nothing",
+        CONTENTS + "test_two_writers_on_one_store_lose_nothing",
         TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
     ),
     "PostgreSQL down": (

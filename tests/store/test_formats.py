@@ -18,9 +18,9 @@ from dctbench.importers import parse, read_file
 from dctbench.model import SCHEMA_VERSION, STATUSES, Case, canonical_json
 from dctbench.store import open_store, records, schema
 from dctbench.store.checking import find_damage
-from tests.store.test_calibrations import CALIBRATION, FIXTURES, SCHEMAS
+from tests.store.test_schema import FIXTURES, SCHEMAS
 from tests.support.command import Cli
-from tests.support.made import RUN
+from tests.support.made import CALIBRATION, RUN
 
 FILES = Path(__file__).parents[1] / "importers" / "files"
 WHOLE_RUN = FILES / "document-1-run.json"

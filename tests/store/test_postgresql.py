@@ -20,8 +20,7 @@ from dctbench.store.checking import find_damage, store_info
 from dctbench.store.importing import import_run
 from dctbench.store.merging import merge
 from dctbench.store.pruning import remove_runs
-from tests.store.test_calibrations import CALIBRATION
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 from tests.support.postgresql import PASSWORD, Server
 
 RESULTS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dctbench.machine.calibration import Calibration
 from dctbench.model import NO_DETAILS, Case, Environment, Measurement, Result, ResultDetails, Run, RunSettings, Status
 
 FACTS = {
@@ -19,6 +20,16 @@ RUN = Run(
     started_at="2026-01-02T03:04:05.000000+00:00",
     dctbench_version="0.1.0",
     settings=RunSettings.from_json({"case_timeout": 120.0, "env": {}}),
+)
+CALIBRATION = Calibration(
+    device="cpu",
+    threads=2,
+    gemm={"float32": 2e11, "bfloat16": 9e11},
+    bandwidth=4e10,
+    cache_bytes=32 << 20,
+    cost_models={"float32": {"call": 1e-6, "gemm": 2e11, "small_gemm": 1e11, "fft": 2e10, "bandwidth": 5e10}},
+    spread={"gemm float32": 0.01},
+    measured_at="2026-01-02T03:04:05+00:00",
 )
 
 
