@@ -146,7 +146,7 @@ def main() -> None:
     about = {
         "protocol": PROTOCOL,
         "version": package_version("dctbench"),
-        "package": str(Path(__file__).resolve().parent),
+        "package": str(Path(__file__).resolve().parents[1]),
     }
     print(json.dumps({**about, "facts": facts, "fingerprint": found.fingerprint}))
 

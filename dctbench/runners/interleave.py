@@ -12,7 +12,7 @@ from typing import Literal
 from dctbench.errors import DctbenchError
 
 TURNS_PER_PROCESS = 7
-"""Of each process. The median over turns lives with three that a neighbour spoilt."""
+"""The median over the turns stands even if a neighbour spoils three of them."""
 _LOOK_SECONDS = 0.25
 Side = Literal[0, 1]
 
@@ -26,7 +26,7 @@ class Alternation:
         self._left = [False, False]
 
     def wait(self, side: Side, closing: threading.Event) -> None:
-        """Return when it is that side's turn, or the other has left.
+        """Return when it is that side's turn, or the other side has left.
 
         Raises:
             DctbenchError: when the runner is closed meanwhile.
@@ -45,7 +45,7 @@ class Alternation:
             self._changed.notify_all()
 
     def leave(self, side: Side) -> None:
-        """That side is done, however it ended."""
+        """Say that this side is done, however it ended."""
         with self._changed:
             self._left[side] = True
             self._holder = 1 - side
@@ -53,21 +53,21 @@ class Alternation:
 
 
 class Turn:
-    """One side of `Alternation`, as a runner's thread uses it."""
+    """One side of an `Alternation`, as a runner's thread uses it."""
 
     def __init__(self, turns: Alternation, side: Side) -> None:
         self._turns = turns
         self._side = side
 
     def wait(self, closing: threading.Event) -> None:
-        """As of `Alternation`."""
+        """Wait for this side's turn; raises as `Alternation.wait`."""
         self._turns.wait(self._side, closing)
 
     def next(self, closing: threading.Event) -> None:
-        """Let the other side have its turn, and return when it is this one's again. Raises as `wait`."""
+        """Give the other side its turn, and wait for this side's next one; raises as `Alternation.wait`."""
         self._turns.pass_on(self._side)
         self._turns.wait(self._side, closing)
 
     def leave(self) -> None:
-        """As of `Alternation`."""
+        """Say that this side is done."""
         self._turns.leave(self._side)

@@ -1,4 +1,4 @@
-"""Cases on this machine: one child process each, which nothing it does can outlive."""
+"""Run cases on this machine: each in a child process of its own, and nothing that it starts outlives it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ _LOCK_SECONDS = 0.25
 class LocalSettings:
     """How children are run.
 
-    `case_timeout` in seconds, from start to answer; `env` set on top of this process's environment for every child;
-    `sampling` overrides of the latency metric's settings; `isolation` how a case gets its process (`auto`: forked on
-    Linux for the CPU, fresh elsewhere); `cache` what the last-level cache holds when a timed call begins, `warm` or
-    `cold`, None for what is usual on the device.
+    Attributes:
+        case_timeout: seconds from the start of a child to its answer.
+        env: variables set for every child, on top of this process's environment.
+        sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of its defaults.
+        isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
+        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
     """
 
     case_timeout: float = 120.0
@@ -52,8 +54,8 @@ class LocalRunner:
 
     Args:
         settings: how.
-        on_wait: told, in a sentence, when a device is busy with another run's case.
-        python: the interpreter of the children, by default this one; what is installed for it is what is measured.
+        on_wait: called with a message when a device is busy with another run's case.
+        python: the interpreter of the children, by default this one; the dctbench installed for it is measured.
 
     Raises:
         UsageError: for an interpreter without a dctbench that this one can talk to.
@@ -72,7 +74,7 @@ class LocalRunner:
         self.python = sys.executable
         self._elsewhere = python is not None
         self.version = environment.package_version("dctbench")
-        self.package = str(Path(environment.__file__).resolve().parent)
+        self.package = str(Path(environment.__file__).resolve().parents[1])
         if python is None:
             self.environment = environment.collect(self.variables)
         else:
@@ -107,10 +109,9 @@ class LocalRunner:
         self._scratch.cleanup()
 
     def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
-        """Measure `case` in a process of its own; whatever becomes of that process, the future holds a Result.
+        """Measure `case` in a process of its own. Whatever becomes of that process, the future holds a Result.
 
-        In the first round everything is measured, in later ones only what differs between processes: the latency.
-        With a `turn` the process runs only when it is its turn, on a device that the caller holds.
+        With a `turn`, the process runs only while it has the turn, on a device that the caller holds.
         """
         sampling = {**self.settings.sampling, **spec.sampling}
         if turn is not None:
@@ -147,7 +148,7 @@ class LocalRunner:
         return self._thread.submit(run)
 
     def ready(self, device: str, round: int) -> Future[None]:
-        """As of `Runner`: the zygote of the round."""
+        """Start the zygote of the round; see `Runner`."""
 
         def start() -> None:
             self._launcher(device, round)
@@ -155,12 +156,12 @@ class LocalRunner:
         return self._thread.submit(start)
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
-        """Ask the implementations about themselves: ours together in one child, each of others' in a child of its own.
+        """Ask the implementations about themselves: ours in one child together, each other one in its own child.
 
-        One that breaks when it is asked is left out of the answer: measuring it will show what is wrong with it.
+        An implementation that breaks is left out of the answer: measuring it will show what is wrong with it.
 
         Raises:
-            AbsentError: when there is nothing of one of the names.
+            AbsentError: when a name does not exist.
             UsageError: when one of them cannot be imported for another reason.
         """
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
@@ -187,13 +188,13 @@ class LocalRunner:
         )
 
     def ask(self, question: str, timeout: float, holding: str | None = None, **arguments: Any) -> dict[str, Any]:
-        """A worker's answer to what is not a case, such as `inspect`, from a fresh process.
+        """Return a worker's answer to a request that is not a case, such as `inspect`, from a fresh process.
 
         Args:
             question: the kind of request.
-            timeout: seconds until it is given up.
-            holding: the device that no other run may use meanwhile, for a question that measures something.
-            arguments: of the question.
+            timeout: seconds to wait for the answer.
+            holding: the device that no other run may use meanwhile, for a request that measures something.
+            arguments: of the request.
         """
 
         def run() -> dict[str, Any]:
@@ -205,7 +206,7 @@ class LocalRunner:
         return self._thread.submit(run).result()
 
     def _launcher(self, device: str, round: int) -> Launcher:
-        """The zygote of this round, or fresh processes where forking is not wanted or not safe."""
+        """Return the zygote of this round, or fresh processes where forking is not wanted or not safe."""
         wanted = self.settings.isolation == "zygote" or (self.settings.isolation == "auto" and device == "cpu")
         if not wanted or not self._zygotes_work:
             return Fresh(self.variables, self.python)
@@ -230,7 +231,7 @@ class LocalRunner:
         read: Callable[[bytes], dict[str, Any]],
         turn: Turn | None = None,
     ) -> dict[str, Any]:
-        """Hand `request` to a child and wait for its answer, its end, or the timeout; `read` makes sense of it."""
+        """Send `request` to a child and wait for its answer, its end, or the timeout; `read` decodes the answer."""
         if self._closing.is_set():
             raise DctbenchError("the runner is closed")
         with ExitStack() as files:
@@ -239,7 +240,7 @@ class LocalRunner:
             killed = host.oom_kills()
             try:
                 child = launcher.start(output)
-            except GoneError:  # it died between two cases; nothing of this one has run yet
+            except GoneError:  # the zygote died between two cases; nothing of this one has run yet
                 self._forget_zygote()
                 launcher = Fresh(self.variables, self.python)
                 child = launcher.start(output)
@@ -262,7 +263,7 @@ class LocalRunner:
         return answer
 
     def _ended(self, child: Child, *, by_itself: bool) -> Ended | None:
-        """How the child ended, or None when its zygote cannot tell: then the next case gets another one."""
+        """How the child ended, or None when its zygote cannot tell; the next case then gets another zygote."""
         try:
             return child.wait() if by_itself else child.end()
         except GoneError:
@@ -276,14 +277,14 @@ class LocalRunner:
 
     @contextmanager
     def device(self, device: str) -> Iterator[None]:
-        """The device for this run alone: others on this machine wait."""
+        """Hold the device for this run alone; other runs on this machine wait."""
         lock = Lock(nvml.physical(device, self.variables).replace(":", "-"))
         try:
-            told = False
+            announced = False
             while not lock.take():
-                if not told:
+                if not announced:
                     self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it")
-                    told = True
+                    announced = True
                 if self._closing.wait(_LOCK_SECONDS):
                     raise DctbenchError("the runner is closed")
             yield

@@ -1,6 +1,6 @@
-"""How long a sweep will take, before it runs: FLOPs by each method's formula x the rate this machine has shown.
+"""Predict how long a sweep will take: FLOPs by each method's formula x the rate that this machine has shown.
 
-Cases span five orders of magnitude, so counting cases would say nothing. Without any stored result the rates are
+Cases span five orders of magnitude, so counting them would predict nothing. Without a stored result the rates are
 rough defaults, and the estimate says so.
 """
 
@@ -47,7 +47,7 @@ class Estimate:
 
     @property
     def caveat(self) -> str:
-        """Why it may be far off; empty where it rests on what was measured here."""
+        """Why the estimate may be far off; empty if it is based on measurements in this environment."""
         return "" if self.measured else "rough: nothing measured in this environment yet"
 
     def overhead(self, case: Case, round: int) -> float:
@@ -77,13 +77,13 @@ def estimate(
     stored: Iterable[Result] = (),
     pace: Pace = Pace(),
 ) -> Estimate:
-    """Predicted seconds of one call of each case.
+    """Predict the seconds of one call of each case.
 
     Args:
         cases: what will be measured.
-        flops: FLOPs of one forward call, None where the method states no formula (then exact attention's stand in).
-        stored: results of this machine: their own latencies are used where the case is the same, else the rate of
-            the same method at the nearest length.
+        flops: FLOPs of one forward call; None if the method states no formula, and exact attention's are used.
+        stored: results of this machine. A case that was measured is predicted by its own latency, another one by the
+            rate of the same method at the nearest length.
         pace: how processes spend their time.
     """
     known = _Known(stored)

@@ -48,13 +48,13 @@ class Side:
         return result
 
     def free_round(self, case: Case, number: int) -> int:
-        """That round of the case, or the first one after it that has no result yet."""
+        """The given round of the case or, if it has a result, the next one that has none."""
         taken = {result.round for result in self.results if result.case == case}
         return next(free for free in itertools.count(number) if free not in taken)
 
     @property
     def summaries(self) -> dict[Case, Summary]:
-        """What it has, by case."""
+        """A summary of its results, by case."""
         return {summary.case: summary for summary in summarise(self.results)}
 
 
@@ -67,7 +67,7 @@ def check_pairs(
     rules: Rules,
     listener: Listener,
 ) -> Judgement:
-    """Measure both sides in turn until every verdict is reached.
+    """Measure both sides in turns until every verdict is reached.
 
     Args:
         base, head: with their runs stored, each with a runner of its own.
@@ -75,7 +75,7 @@ def check_pairs(
         beside: the reference cases that were added to be measured beside them.
         lacking: judged cases that base does not have.
         rules: how many pairs, and what a verdict needs.
-        listener: told of every step, in this thread.
+        listener: called with every event, in this thread.
     """
 
     def comparison() -> Comparison:
@@ -85,7 +85,7 @@ def check_pairs(
         total = sum(1 if case in lacking else 2 for case in cases)
         done = 0
         for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
-            started.result()  # both interpreters at once, and before anything is timed
+            started.result()  # both interpreters start at once, before anything is timed
         for case in cases:
             done += 1 if case in lacking else 2
             if case in lacking:
@@ -99,10 +99,10 @@ def check_pairs(
 
 
 def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[SideName, Result]]:
-    """One pair: a process of either side, in turns; which begins changes from pair to pair.
+    """Measure one pair: a process of each side, in turns. Which side begins changes from pair to pair.
 
-    One case of base may stand for several of head, and is measured with each of them. It has one result per round:
-    all but the first go under rounds of their own, which head's results name.
+    A case of base may be compared with several cases of head, and is measured with each of them. It has one result per
+    round, so all but the first get rounds of their own, which head's results name.
     """
     sides: list[tuple[SideName, Side, Case]] = [("base", base, its_base), ("head", head, case)]
     if _head_first(case, number):
@@ -147,7 +147,7 @@ def check_stored(
     Args:
         head: with its run stored.
         stored: of the baseline.
-        judged, beside, rules, listener: as of `check_pairs`.
+        judged, beside, rules, listener: as in `check_pairs`.
         missing: cases of the baseline that head was not asked for.
         incomparable_because: why the latencies of the two cannot be compared; None where they can.
         same_machine: whether the baseline was taken on this machine.
@@ -188,7 +188,7 @@ def _until_decided(
 
 
 def _references(wanted: Iterable[Case], known: Iterable[Case], rules: Rules) -> list[Case]:
-    """The references of the shapes that are measured, but for those that are wanted themselves."""
+    """The references of the shapes that are measured, without those that are among `wanted`."""
     shapes = {case.shape for case in wanted}
     return [
         case
@@ -198,7 +198,7 @@ def _references(wanted: Iterable[Case], known: Iterable[Case], rules: Rules) -> 
 
 
 def _order(cases: Sequence[Case], number: int) -> list[Case]:
-    """Shape after shape, each with its references, both shuffled: no case is always beside the same neighbour."""
+    """Shape by shape with its references, all shuffled, so that no case always follows the same other one."""
     shuffle = random.Random(ORDER_SEED + number).shuffle
     by_shape: dict[tuple[object, ...], list[Case]] = {}
     for case in sorted(cases, key=lambda case: case.id):
@@ -211,6 +211,6 @@ def _order(cases: Sequence[Case], number: int) -> list[Case]:
 
 
 def _head_first(case: Case, number: int) -> bool:
-    """Which side of a pair runs first: drawn for each two pairs of a case, and turned round between the two."""
+    """Whether head runs first: drawn for every two pairs of a case, and reversed between the two."""
     first = random.Random(f"{ORDER_SEED} {case.id} {(number + 1) // 2}").random() < 0.5
     return first == (number % 2 == 1)

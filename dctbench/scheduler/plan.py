@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def least_seconds(self) -> float:
-        """What the plan takes with the least number of samples everywhere: no budget can be smaller."""
+        """Duration with the least number of samples everywhere: no smaller budget can be kept."""
         least = replace(self.estimate, pace=replace(self.estimate.pace, budget=0.0))
         return least.total(self.cases, self.rounds)
 
@@ -67,8 +67,8 @@ class Plan:
     def orders(self) -> list[tuple[Case, ...]]:
         """The cases of each round in the order in which they are measured.
 
-        The first by length (`ordered`), later ones shuffled altogether, so that no method is confounded with the
-        moment it ran.
+        The first round goes by length (`ordered`). Later ones are shuffled, so that no method is confounded with the
+        moment at which it runs.
         """
         later = []
         for number in range(2, self.rounds + 1):
@@ -79,11 +79,11 @@ class Plan:
 
 
 def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
-    """The plan of a suite.
+    """Plan a suite.
 
     Args:
         suite: what to measure.
-        runner: asked what only the implementations' own code knows.
+        runner: it asks what only the implementations' own code knows.
         stored: earlier results of this machine, for the estimate.
 
     Raises:
@@ -98,12 +98,12 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
 
 
 def plan_cases(cases: Iterable[Case], settings: RunSettings, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
-    """The plan for cases that are known already; `settings` are the run's.
+    """Plan cases that are known already, for a run with those settings.
 
     Raises:
-        UsageError: when two installed packages measure something else under one name.
+        UsageError: when two installed packages use one name for different metrics.
     """
-    catalog.metrics()  # a name that two claim stops the run here, and not each case after its timing
+    catalog.metrics()  # a name that two packages claim stops the run here, not each case after its timing
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
     rounds = settings.rounds
@@ -113,7 +113,7 @@ def plan_cases(cases: Iterable[Case], settings: RunSettings, runner: Runner, sto
 
 
 def samples_per_round(rounds: int, samples: int = SAMPLES_PER_CASE) -> int:
-    """The least samples of one process: so many per case over its rounds together, and three in each."""
+    """The least samples of one process: `samples` per case over all rounds, and three in each."""
     return max(SAMPLES_PER_PROCESS, -(-samples // rounds))
 
 
@@ -123,10 +123,10 @@ def sampling_seconds(rounds: int) -> float:
 
 
 def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Case]:
-    """The order of a first round: by length, so that the first that does not fit spares the longer ones.
+    """Return the order of a first round: by length, so that the first case that does not fit spares the longer ones.
 
-    Within a length methods are shuffled, so that none is always measured on a machine just heated by the same other.
-    The reference leads its length, because every row beside it is read as a ratio to it.
+    Within a length methods are shuffled, so that none always runs on a machine that the same other one has
+    heated. The reference comes first at its length, because the other rows are read as ratios to it.
     """
     shuffled = sorted(cases, key=lambda case: case.id)
     random.Random(seed).shuffle(shuffled)

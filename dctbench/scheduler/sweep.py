@@ -72,9 +72,9 @@ def run_sweep(
             if (case, number) in have:
                 continue
             listener(CaseStarted(case, number, done, total))
-            foregone = history.foregone(case, number)
-            if foregone is not None:
-                result = foregone
+            skipped = history.skipped(case, number)
+            if skipped is not None:
+                result = skipped
             else:
                 measured = _wait(runner.submit(case, specs.of(case, number)), case, listener, done, total)
                 result = under_the_roof(measured, specs.calibrations.get(case.device))
@@ -97,7 +97,7 @@ def _wait(future: Future[Result], case: Case, listener: Listener, done: int, tot
 
 
 class _History:
-    """What has failed so far, and what that makes it pointless to try."""
+    """What has failed so far, and which cases therefore need not run."""
 
     def __init__(self, prune: bool) -> None:
         self.prune = prune
@@ -106,7 +106,7 @@ class _History:
         self.longest: dict[tuple[object, ...], int] = {}
 
     def note(self, result: Result) -> None:
-        """Remember a result that was measured: how it failed, or that its length is within its row's reach."""
+        """Remember how a result failed, or that its length fits."""
         row, seq_len = result.case.row, result.case.seq_len
         if result.status == "ok":
             self.longest[row] = max(seq_len, self.longest.get(row, 0))
@@ -115,7 +115,7 @@ class _History:
             if result.status in ("oom", "timeout"):
                 self.too_long.setdefault(row, []).append(result)
 
-    def foregone(self, case: Case, round: int) -> Result | None:
+    def skipped(self, case: Case, round: int) -> Result | None:
         """The result of a case that need not run: it failed in an earlier round, or a shorter one did not fit."""
         failed = self.failed.get(case)
         if failed is not None:
@@ -126,7 +126,7 @@ class _History:
         return None
 
     def limit(self, row: tuple[object, ...]) -> Result | None:
-        """The shortest of a row that was too long. Where a longer one ran, a shorter one's failure is no limit."""
+        """The shortest case of a row that did not fit. If a longer one ran, a shorter one's failure is no limit."""
         beyond = (one for one in self.too_long.get(row, ()) if one.case.seq_len > self.longest.get(row, 0))
         return min(beyond, key=lambda one: one.case.seq_len, default=None)
 
