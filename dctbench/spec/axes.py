@@ -38,13 +38,13 @@ Words = str | Sequence[str] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisValues:
-    """Values of some axes, in place of a suite's; an axis that is None keeps the suite's values.
+    """Values of some axes that replace those of a suite. An axis that is None keeps the values of the suite.
 
     Values are given as on the command line (`seq="512..8192"`, `impl="sdpa,dct*"`), or as a sequence of them
-    (`seq=[512, 1024]`). They are checked and expanded when the object is made.
+    (`seq=[512, 1024]`). They are checked and expanded when the object is created.
 
     Raises:
-        UsageError: for a wrong value, naming the flag of its axis.
+        UsageError: for an invalid value; the message names the flag of its axis.
     """
 
     impl: Words = None
@@ -68,7 +68,7 @@ class AxisValues:
 
     @property
     def given(self) -> dict[str, list[Any]]:
-        """The values by axis, without the axes that are None."""
+        """The values by axis, for the axes that are not None."""
         return {axis: list(v) for axis in (*NUMERIC_AXES, *WORD_AXES) if (v := getattr(self, axis)) is not None}
 
 

@@ -28,15 +28,15 @@ _BUDGET_FIELDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRules:
-    """What a check is held to, as far as a suite or a user sets it. What is None or empty has its default.
+    """The rules of a check that a suite or a user sets. Rules that are None or empty have their defaults.
 
     Attributes:
-        reference: the implementation that is measured beside every case.
+        reference: the implementation that is measured in addition to every case.
         tolerance: the relative change of latency that passes, for every device.
-        tolerance_flops, tolerance_memory, tolerance_error: the same for what is counted.
-        pairs: pairs of processes that every case gets.
-        max_pairs: the most pairs that an undecided case gets.
-        budgets: what head may need at most.
+        tolerance_flops, tolerance_memory, tolerance_error: the same for FLOPs, memory and error.
+        pairs: the number of pairs of processes for every case.
+        max_pairs: the most pairs for an undecided case.
+        budgets: the limits of head.
         at: the cases that the budgets apply to, by field of `Case`; all of them when empty.
     """
 
@@ -52,10 +52,10 @@ class GateRules:
 
     @classmethod
     def parse(cls, texts: Mapping[str, Sequence[str]]) -> GateRules:
-        """The rules as typed, by the names in GATE_KEYS; several texts where a flag may be given several times.
+        """Parse rules as typed, by the names in GATE_KEYS; several texts if a flag may be repeated.
 
         Raises:
-            UsageError: for a wrong value, naming its flag.
+            UsageError: for an invalid value; the message names the flag.
         """
         values = {key: _PARSERS[key](f"--{key.replace('_', '-')}", texts[key]) for key in texts if key in _PARSERS}
         latency = texts.get("max_latency_p99")
@@ -67,7 +67,7 @@ class GateRules:
         return cls(**values, budgets=limits)
 
     def over(self, other: GateRules) -> GateRules:
-        """These rules, and those of `other` where these say nothing."""
+        """Return these rules, completed by those of `other`."""
         names = ("reference", *TOLERANCES, "pairs", "max_pairs")
         values = {name: getattr(other if getattr(self, name) is None else self, name) for name in names}
         limits: dict[str, float] = {}
@@ -82,17 +82,17 @@ def _set(limits: Budgets, names: Sequence[str]) -> dict[str, float]:
 
 def _single(flag: str, texts: Sequence[str]) -> str:
     if len(texts) != 1:
-        raise UsageError(f"{flag}: one value, not {len(texts)}", hint=f"such as {flag} {texts[0]}")
+        raise UsageError(f"{flag}: expected one value, got {len(texts)}", hint=f"such as {flag} {texts[0]}")
     return texts[0]
 
 
 def parse_reference(flag: str, texts: Sequence[str]) -> str:
-    """The implementation that is named."""
+    """Parse the name of an implementation."""
     return catalog.select_implementations([_single(flag, texts)])[0]
 
 
 def parse_pairs(flag: str, texts: Sequence[str]) -> int:
-    """A number of pairs."""
+    """Parse a number of pairs."""
     text = _single(flag, texts).strip()
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
     if not 2 <= number <= MOST_PAIRS:
@@ -101,7 +101,7 @@ def parse_pairs(flag: str, texts: Sequence[str]) -> int:
 
 
 def parse_tolerance(flag: str, texts: Sequence[str]) -> float:
-    """A relative change that passes: `10%` is 0.1."""
+    """Parse a relative change: `10%` is 0.1."""
     text = _single(flag, texts)
     value = parse_share(text, flag)
     if value > MOST_TOLERANCE or (flag == "--tolerance" and value < LEAST_TOLERANCE):

@@ -31,7 +31,7 @@ _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One numeric axis: the flag that sets it and the values that it accepts, both bounds included."""
+    """A numeric axis: the flag that sets it, and the bounds of its values, both included."""
 
     flag: str
     minimum: int = 1
@@ -52,7 +52,7 @@ RATIO = Axis("--ratio", integer=False)
 BATCH = Axis("--batch")
 HEADS = Axis("--heads")
 HEAD_DIM = Axis("--head-dim")
-THREADS = Axis("--threads", maximum=4096)  # more than any machine has; many more, and a process cannot start them
+THREADS = Axis("--threads", maximum=4096)  # more than any machine has, and few enough for a process to start
 
 
 def parse_axis(text: str, axis: Axis) -> list[float | int]:

@@ -33,7 +33,7 @@ MAX_SUITE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a sweep measures: axes (lists of values), settings of the measuring, and rules of the gate."""
+    """What a run measures: axes (lists of values), settings, and the rules of a check."""
 
     name: str
     axes: Mapping[str, Sequence[Any]]
@@ -57,7 +57,7 @@ def load(name: str) -> Suite:
         path, shown = Path(name), _one_line(name)
         try:
             if path.stat().st_size > MAX_SUITE_BYTES:
-                raise UsageError(f"suite {shown}: larger than {MAX_SUITE_BYTES} bytes, which no suite is")
+                raise UsageError(f"suite {shown}: larger than {MAX_SUITE_BYTES} bytes")
             text = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             if isinstance(error, UsageError):
@@ -88,7 +88,7 @@ def parse(text: str, where: str) -> Suite:
     reader.only(data, (), ("name", "description", "axes", "settings", "gate"))
     for key in ("name", "description"):
         if not isinstance(data.get(key, ""), str):
-            raise reader.error((), key, "must be a text")
+            raise reader.error((), key, "must be a string")
     raw_axes = reader.table(data, "axes")
     reader.only(raw_axes, ("axes",), (*NUMERIC_AXES, *WORD_AXES))
     for required in ("impl", "seq"):
@@ -164,7 +164,9 @@ class _Reader:
         for item in items:
             good = isinstance(item, str) or (numeric and isinstance(item, int | float) and not isinstance(item, bool))
             if not good:
-                raise self.error(("axes",), key, f"holds {item!r}; {'numbers and ranges' if numeric else 'names'} only")
+                raise self.error(
+                    ("axes",), key, f"contains {item!r}; it accepts {'numbers and ranges' if numeric else 'names'} only"
+                )
         try:
             if numeric:
                 return list(parse_axis(",".join(map(str, items)), NUMERIC_AXES[key]))
@@ -187,14 +189,14 @@ class _Reader:
                 yield key, value
             elif key == "env":
                 if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-                    raise self.error(table, key, "must be a table of texts")
+                    raise self.error(table, key, "must be a table of strings")
                 for name, text in value.items():
                     if not name or "=" in name or "\0" in name + text:
-                        raise self.error(table, key, f"holds what no environment can: {name!r} = {text!r}")
+                        raise self.error(table, key, f"has an invalid environment variable: {name!r} = {text!r}")
                 yield key, dict(value)
 
     def gate(self, data: Mapping[str, Any]) -> GateRules:
-        """The rules of `[gate]`; each value means what its flag of `dctbench check` means."""
+        """Return the rules of `[gate]`, checked like the flags of `dctbench check`."""
         self.only(data, ("gate",), GATE_KEYS)
         found = GateRules()
         for key, value in data.items():
@@ -202,7 +204,7 @@ class _Reader:
             if not items or not all(
                 isinstance(item, str | int | float) and not isinstance(item, bool) for item in items
             ):
-                raise self.error(("gate",), key, f"must be a text or a number, not {value!r}")
+                raise self.error(("gate",), key, f"must be a string or a number, not {value!r}")
             try:
                 found = GateRules.parse({key: [str(item) for item in items]}).over(found)
             except UsageError as bad:
