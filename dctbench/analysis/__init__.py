@@ -1,7 +1,7 @@
-"""What the results say, computed once, for every output: terminal, JSON, Markdown and the report show the same number.
+"""Conclusions from results, computed once for every output: terminal, JSON, Markdown and report show the same number.
 
-Nothing here draws or prints. A comparison that cannot be made is None and stays None; a tie is a tie; nothing is
-claimed outside the measured lengths; a missing reference is never a speed-up of infinity.
+Nothing here draws or prints. A comparison that cannot be made is None and stays None. A tie is a tie. Nothing is
+claimed outside the measured lengths, and a missing reference is never an infinite speed-up.
 """
 
 from __future__ import annotations

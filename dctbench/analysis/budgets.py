@@ -1,4 +1,4 @@
-"""The core question: which method at this length, within a budget of latency, memory and error."""
+"""The core question: which method is best at this length within budgets of latency, memory and error."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         "error_noise": RELATIVE_ERROR,
     }
 )
-"""What each budget limits, by its name in `Budgets`."""
+"""The quantity that each budget limits, by its name in `Budgets`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """What a method may need at most; None is no limit.
+    """The most that a method may need; None means no limit.
 
     Attributes:
-        latency_p99: s, held against the upper bound of the 99th percentile.
-        memory: B, of the call's tensors and what the method keeps.
-        memory_process: B, of the process's growth.
+        latency_p99: s, compared with the upper bound of the 99th percentile.
+        memory: B, the tensors of a call plus parameters and buffers.
+        memory_process: B, the growth of the process.
         error_smooth: relative error on the smooth input.
         error_noise: relative error on the noise input.
     """
@@ -48,7 +48,7 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One budget that a method breaks, or of which nothing is known (`value` None)."""
+    """One budget that a method breaks, or whose value was not measured (None)."""
 
     budget: str
     value: float | None
@@ -60,10 +60,10 @@ class Choice:
     """Which methods of one shape keep the budgets.
 
     Attributes:
-        within: those that do, fastest first.
-        leaders: the fastest of them and those that cannot be told apart from it.
-        over: those that break a budget, with every budget they break.
-        unmeasured: those that break none as far as is known, with what was not measured: never a pass.
+        within: those that keep all of them, fastest first.
+        leaders: the fastest of them and those that tie with it.
+        over: those that break a budget, with every budget that they break.
+        unmeasured: those that break no budget but lack a value, with what was not measured. They never pass.
     """
 
     within: tuple[Summary, ...]
@@ -73,7 +73,7 @@ class Choice:
 
 
 def choose(ranking: Ranking, budgets: Budgets) -> Choice:
-    """The methods of one shape sorted by what the budgets say of them; each list keeps the order of latency."""
+    """Sort the methods of one shape by the budgets that they keep; each list is in order of latency."""
     within: list[Summary] = []
     over: list[tuple[Summary, tuple[Breach, ...]]] = []
     unmeasured: list[tuple[Summary, tuple[Breach, ...]]] = []
@@ -91,7 +91,7 @@ def choose(ranking: Ranking, budgets: Budgets) -> Choice:
 
 
 def budgeted(summary: Summary) -> dict[str, float | None]:
-    """What a method needs of everything that a budget can limit, by the budget's name; None where not measured."""
+    """Return the value of everything that a budget can limit, by the budget's name; None where it was not measured."""
     return {
         "latency_p99": summary.p99.high if summary.p99 else None,
         "memory": summary.memory,
@@ -102,7 +102,7 @@ def budgeted(summary: Summary) -> dict[str, float | None]:
 
 
 def breaches(summary: Summary, budgets: Budgets) -> Sequence[Breach]:
-    """The budgets that a method breaks or of which nothing is known; a value equal to its limit keeps it."""
+    """Return the budgets that a method breaks or lacks a value for. A value equal to its limit keeps the budget."""
     values = budgeted(summary)
     return [
         Breach(name, values[name], limit)

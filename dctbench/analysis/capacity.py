@@ -1,4 +1,4 @@
-"""Will it fit: the longest length that was measured, and the first that ran out of memory."""
+"""Whether a method fits into memory: the longest measured length, and the first that ran out of memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Feasible:
     """How far one method got.
 
     Attributes:
-        case: one of its cases; the length is not meant.
-        longest: the longest length measured before any that ran out of memory; None where none was.
-        first_over: the shortest length that ran out of memory; None where none did.
-        needed: bytes at `first_over` by the estimate made before it was refused; None where it was tried.
+        case: one of its cases, of any length.
+        longest: the longest length measured below `first_over`; None if there is none.
+        first_over: the shortest length that ran out of memory; None if none did.
+        needed: bytes estimated for `first_over` before it was refused; None if it was tried.
     """
 
     case: Case
@@ -27,7 +27,7 @@ class Feasible:
 
 
 def feasible_lengths(summaries: Iterable[Summary]) -> list[Feasible]:
-    """For each method and ratio: the lengths that fit what the device had, as far as was measured."""
+    """Return for each method and ratio the measured lengths that fit into the device's memory."""
     rows: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         rows.setdefault(summary.case.row, []).append(summary)
@@ -35,7 +35,7 @@ def feasible_lengths(summaries: Iterable[Summary]) -> list[Feasible]:
 
 
 def needed_bytes(summary: Summary) -> tuple[float | None, bool]:
-    """What a case needs beside its input in bytes, and whether that is an estimate of one that was out of memory."""
+    """Return the bytes that a case needs beside its input, and whether they are an estimate since it did not fit."""
     if summary.status == "oom":
         estimate = summary.details.estimated_bytes
         return (None if estimate is None else float(estimate)), True
@@ -43,7 +43,7 @@ def needed_bytes(summary: Summary) -> tuple[float | None, bool]:
 
 
 def host_memory(environments: Iterable[Environment]) -> float | None:
-    """Bytes of memory of the machine, where all environments agree on them and none has a GPU of its own."""
+    """Return the machine's memory in bytes; None if the environments differ in it or one of them has a GPU."""
     environments = list(environments)
     sizes = {environment.facts.get("memory_bytes") for environment in environments}
     gpu = any(environment.facts.get("gpu") for environment in environments)

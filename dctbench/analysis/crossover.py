@@ -1,6 +1,6 @@
-"""From which length on a method is faster than the reference: crossings with the measured lengths around them.
+"""The lengths from which a method is faster than the reference: crossings and the measured lengths around them.
 
-Between the lengths that were measured a crossing lies somewhere in its bracket; outside them nothing is claimed.
+A crossing lies somewhere between two measured lengths. Nothing is claimed outside them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Crossing:
     """Where a method turns from not clearly faster to clearly faster (`upward`), or back.
 
     Attributes:
-        upward: whether the method is the faster one beyond the crossing.
-        low: the longest measured length of the side before.
-        high: the shortest measured length of the side after.
+        upward: whether the method is faster beyond the crossing.
+        low: the longest measured length before the crossing.
+        high: the shortest measured length after it.
         estimate: where the ratio of the medians passes 1, by a straight line between the two on logarithmic axes; None
-            where it does not pass 1 in the bracket (a tie gave way to a clear lead).
+            where it does not pass 1 between them (a tie became a clear lead).
     """
 
     upward: bool
@@ -67,7 +67,7 @@ class PayoffRange:
 
 
 def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
-    """For each method and ratio: at which lengths it is faster than the reference, as far as was measured."""
+    """Return for each method and ratio the measured lengths at which it is faster than the reference."""
     summaries = list(summaries)
     found = reference_by_shape(summaries, reference)
     rows: dict[tuple[object, ...], list[tuple[Summary, Speedup | None]]] = {}

@@ -1,4 +1,4 @@
-"""What cannot be improved without giving something up: the front of latency against error."""
+"""The Pareto front of latency against error."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Which points are not dominated, in order of their first coordinate; smaller is better in both.
+    """Return the points that are not dominated, in order of their first coordinate. Smaller is better in both.
 
-    A point is dominated by one that is no worse in either coordinate and better in one. Of equal points all stay.
+    A point is dominated by one that is no worse in either coordinate and better in one. Equal points all stay.
 
     Args:
         points: pairs such as (latency in s, relative error).

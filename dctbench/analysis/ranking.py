@@ -1,4 +1,4 @@
-"""Who is fastest at each shape, and who cannot be told apart from the fastest."""
+"""Which method is fastest at each shape, and which ones tie with it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Ranking:
 
     @property
     def fastest_exact(self) -> Summary | None:
-        """The fastest method that computes softmax attention itself, without giving up anything."""
+        """The fastest method that computes softmax attention itself."""
         return next((s for s in self.ranked if s.method.kind is Kind.EXACT), None)
 
 
 def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Ranking]:
-    """Who is fastest at each shape, in order of length.
+    """Return the ranking of each shape, in order of length.
 
-    Controls are left out: they are there to be compared with, and nobody ships them.
+    Controls are left out: they are only there to be compared with.
 
     Args:
         summaries: of any shapes.
@@ -55,16 +55,16 @@ def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Rankin
 
 
 def ties(summary: Summary, fastest: Summary) -> bool:
-    """Whether the slower of two cannot be told apart from the faster one."""
+    """Whether two cases tie: the interval on their ratio holds 1."""
     against = compare(summary, fastest)
     return against is not None and against.winner is Winner.TIE
 
 
 def tied(ranked: Sequence[Summary]) -> list[list[int]]:
-    """For each case of one shape the later ones of `ranked` that cannot be told apart from it, by position.
+    """Return for each case of one shape the positions of the later ones in `ranked` that tie with it.
 
-    What `ties` says of every pair, for a page that lets its reader exclude the fastest: ten thousand results have
-    hundreds of thousands of pairs, so the logarithms are taken once and most pairs need no `compare`.
+    This is `ties` for every pair, for a page whose reader may exclude the fastest. Ten thousand results have hundreds
+    of thousands of pairs, so the logarithms are taken once and most pairs need no `compare`.
     """
     rounds = [sorted(summary.medians) for summary in ranked]
     logs = [[math.log(s.medians[number]) for number in numbers] for s, numbers in zip(ranked, rounds, strict=True)]
@@ -93,7 +93,7 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
 
 
 def _medians_tie(slower: Summary, faster: Summary) -> bool:
-    """What `ties` says of two where one was measured in a single process."""
+    """`ties` for two cases of which one was measured in a single process."""
     assert slower.latency is not None
     assert faster.latency is not None
     return faster.latency.value / slower.latency.value * SINGLE_ROUND_BAND >= 1

@@ -1,8 +1,8 @@
-"""Is it sub-quadratic: how latency grows with length, and when a single exponent would be a lie.
+"""How latency grows with length: exponents, and where a single exponent would mislead.
 
 The local exponent between two measured lengths is d log t / d log n: 2 for quadratic growth, 1 for linear. A fit over
-all lengths is refused where it would mislead: under four points beyond the plateau that launching and calling cost at
-short lengths, or where the points do not follow one power law.
+all lengths is refused where there are fewer than four points beyond the plateau of launch overhead at short lengths, or
+where the points do not follow one power law.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dctbench.stats.robust import Interval, student_t_quantile
 
 LEAST_POINTS = 4
 PLATEAU = 0.3
-"""Growth below this exponent is overhead: no method's work grows with the cube root of n or slower."""
+"""Growth below this exponent is overhead: no method's work grows as slowly as the cube root of n."""
 WORST_RESIDUAL = 0.25
-"""A fit that misses one of its points by more than this share describes none of them."""
+"""A fit that misses one of its points by more than this share is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class Scaling:
     """How the latency of one method grows.
 
     Attributes:
-        case: one of its cases; the length is not meant.
+        case: one of its cases, of any length.
         local: (n, next n, exponent between them) for each pair of neighbouring measured lengths.
         exponent: of the fit t = a n^b with its 95% interval; None where refused.
         refused: why there is no fit; None where there is one.
-        fitted: the lengths that the fit rests on.
+        fitted: the lengths of the fit.
     """
 
     case: Case
@@ -58,7 +58,7 @@ class Scaling:
 
 
 def scalings(summaries: Iterable[Summary]) -> list[Scaling]:
-    """One per method and ratio with a latency at two lengths or more."""
+    """Return one for each method and ratio with a latency at two lengths or more."""
     rows: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         if summary.latency is not None and summary.status == "ok":

@@ -1,4 +1,4 @@
-"""One method against the reference of its shape: a comparison that cannot be made is None and stays None."""
+"""The speed-up of one method over the reference of its shape; None where the two cannot be compared."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dctbench.stats.robust import log_mean_interval
 
 REFERENCE = "sdpa"
 SINGLE_ROUND_BAND = 1.25
-"""With one process per case nothing is known of the spread between processes. On a shared machine identical code
-differed by up to this factor between two processes, so a smaller ratio is not called a difference."""
+"""With one process per case the spread between processes is unknown. On a shared machine two processes of identical
+code differed by up to this factor, so a smaller ratio is not called a difference."""
 
 
 class Winner(Enum):
@@ -26,9 +26,9 @@ class Winner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Speedup:
-    """How many times faster than the reference of the same shape: t_reference / t_method, above 1 is faster.
+    """The ratio t_reference / t_method at one shape: above 1 the method is faster.
 
-    `low` and `high` bound the ratio, paired by round; None where a single round leaves them unknown.
+    `low` and `high` are the 95% interval of the ratio, paired by round; None for a single round.
     """
 
     ratio: float
@@ -38,11 +38,10 @@ class Speedup:
 
 
 def compare(method: Summary, reference: Summary | None) -> Speedup | None:
-    """The speed-up of a method over a reference, or None where either was not timed or they are not comparable: of
-    another shape, or on another machine.
+    """Return the speed-up of a method over a reference.
 
-    One interval on the ratios paired by round: two separate intervals that overlap would prove nothing. The interval
-    decides; a ratio whose interval holds 1 is a tie.
+    None where either was not timed, or where they differ in shape or machine. The interval is on the ratios paired by
+    round, since two separate intervals that overlap would prove nothing. A ratio whose interval holds 1 is a tie.
     """
     if reference is None or method.timed is None or reference.timed is None:
         return None
@@ -58,7 +57,7 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
 
 
 def _winner_of(low: float, high: float) -> Winner:
-    """Who is faster by an interval on the speed-up: a tie as soon as it holds 1."""
+    """Return the faster side by an interval on the speed-up; a tie if the interval holds 1."""
     return Winner.FASTER if low > 1 else Winner.SLOWER if high < 1 else Winner.TIE
 
 
@@ -68,6 +67,6 @@ def reference_by_shape(summaries: Iterable[Summary], name: str = REFERENCE) -> d
 
 
 def default_reference(cases: Iterable[Case]) -> str | None:
-    """What ratios are taken against: sdpa, else full attention, else nothing."""
+    """Return the method that ratios are taken against: sdpa, else full attention, else None."""
     present = {case.implementation for case in cases}
     return next((name for name in (REFERENCE, "full") if name in present), None)

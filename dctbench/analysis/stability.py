@@ -1,7 +1,7 @@
-"""Can I trust it: how steady each case was, by its raw samples in the order in which they were taken.
+"""How steady each case was, by its raw samples in the order in which they were taken.
 
-A sample is compared with others of its process, a process with the other processes of its case. Nothing is dropped
-here: what is unsteady is named, with the figure that says so.
+A sample is compared with the others of its process, and a process with the other processes of its case. No sample is
+dropped: an unsteady case is reported with the figure that shows it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dctbench.analysis.summary import Summary
 from dctbench.stats.robust import SIGMA_PER_MAD, outliers, trend
 
 WIDE = 0.10
-"""A median whose 95% interval reaches further than this share of it is not known well enough to compare closely."""
+"""A median whose 95% interval is wider than this share of it is too uncertain for a close comparison."""
 DRIFTED = 0.05
-"""A change within the processes of a case that is worth a word, as a share."""
+"""A change within the processes of a case that is reported, as a share."""
 SURE = 2.576
-"""Standard deviations of chance that a trend must reach: chance alone does so in 1% of steady cases."""
+"""Standard deviations that a trend must reach: chance alone does so in 1% of steady cases."""
 MANY_OUTLIERS = 0.10
-"""A share of outliers above which they are no accidents: the case has two speeds."""
+"""A share of outliers above which the case probably has two speeds."""
 LEAST_IN_THIRDS = 4
 
 
@@ -109,7 +109,7 @@ def _drift(relative: Sequence[Sequence[float]]) -> float | None:
 
 
 def by_luck(found: Stability) -> float:
-    """How far the processes' medians would differ if only their samples' spread were at work; compare `between`.
+    """Return how far the processes' medians would differ from the spread of their samples alone; compare `between`.
 
     The standard error of a median of m normal values is sqrt(pi / 2m) of their standard deviation.
     """
@@ -118,10 +118,10 @@ def by_luck(found: Stability) -> float:
 
 
 def round_levels(summaries: Iterable[Summary]) -> dict[int, float]:
-    """By round, how its medians stand to their cases' own, in the median over the cases: 1.1 reads 10% slower.
+    """Return by round the median over the cases of the round's median over the case's latency: 1.1 is 10% slower.
 
-    What one round does to all cases alike is the machine's doing: a slower clock, a neighbour. Of the cases that were
-    timed in several rounds.
+    A round that is slower for all cases alike points to the machine: a slower clock, or another process. Only cases
+    that were timed in several rounds count.
     """
     levels: dict[int, list[float]] = {}
     for summary in summaries:
@@ -138,7 +138,7 @@ def stop_reasons(summaries: Iterable[Summary]) -> Counter[str]:
 
 
 def common_shape(summaries: Iterable[Summary]) -> tuple[object, ...] | None:
-    """The shape at which the most cases were timed, the longest of those; None where nothing was."""
+    """Return the shape at which most cases were timed, the longest of several; None if nothing was timed."""
     timed: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         if summary.latency is not None:

@@ -1,4 +1,4 @@
-"""One case over its rounds: what its samples say, before anything is compared."""
+"""One case over its rounds: the statistics of its samples, before anything is compared."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dctbench.stats.robust import Interval, log_mean_interval, median_interval, 
 class Summary:
     """One case over its rounds.
 
-    `latency` is the median of the rounds' medians in seconds with the interval between processes; of a single round,
-    the median with its interval within that process. `values` are the other metrics, from the first round.
+    `latency` is the median of the rounds' medians in seconds with the interval between processes. For a single round it
+    is the median with the interval within that process. `values` are the other metrics, from the first round.
     """
 
     case: Case
@@ -37,12 +37,12 @@ class Summary:
 
     @property
     def timed(self) -> Interval | None:
-        """Its latency where it ran in every process: what failed in one is a failure, whatever it took before."""
+        """Its latency if it ran in every process; None for a case that failed in any of them."""
         return self.latency if self.status == "ok" else None
 
     @property
     def memory(self) -> float | None:
-        """What the method needs beside its input: peak tensor bytes of a call plus what it keeps."""
+        """Bytes that the method needs beside its input: peak tensor bytes of a call plus parameters and buffers."""
         tensor, state = self.values.get("memory.tensor"), self.values.get("memory.state")
         return None if tensor is None or state is None else tensor + state
 
@@ -53,7 +53,7 @@ class Summary:
 
     @property
     def p99(self) -> Interval | None:
-        """The 99th percentile in seconds, `high` its 95% upper bound; None under 299 samples, which bound nothing."""
+        """The 99th percentile in seconds, with its 95% upper bound as `high`; None under 299 samples."""
         bound = quantile_upper_bound(self.samples, 0.99)
         if bound is None:
             return None
@@ -67,12 +67,12 @@ class Summary:
 
     @property
     def details(self) -> ResultDetails:
-        """What ran, by the first round."""
+        """The details of the first round."""
         return self.rounds[0].details
 
 
 def summarise(results: Iterable[Result]) -> list[Summary]:
-    """One summary per case, in the order in which the cases first appear."""
+    """Return one summary per case, in the order in which the cases first appear."""
     by_case: dict[Case, list[Result]] = {}
     for result in results:
         by_case.setdefault(result.case, []).append(result)
@@ -119,9 +119,9 @@ def _latency(medians: Sequence[float], samples: Sequence[float]) -> Interval | N
 
 
 def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summary]:
-    """The summaries as readers look for them: by length; there the reference first, then by method and ratio.
+    """Return the summaries in reading order: by length, then the reference first, then by method and ratio.
 
-    Within a sweep methods run in a shuffled order, which is for measuring and not for reading.
+    A sweep measures the methods in a shuffled order.
     """
     summaries = list(summaries)
     position = method_order({summary.case.implementation for summary in summaries}, reference)
@@ -134,7 +134,7 @@ def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summar
 
 
 def method_order(names: Iterable[str], reference: str | None) -> dict[str, int]:
-    """The place of each method in a table: the reference first, then as `dctbench list impls` has them."""
+    """Return the place of each method in a table: the reference first, then in the order of `dctbench list impls`."""
     known = {name: position for position, name in enumerate(catalog.IMPLEMENTATIONS)}
     ordered = sorted(set(names), key=lambda name: (name != reference, known.get(name, len(known)), name))
     return {name: position for position, name in enumerate(ordered)}

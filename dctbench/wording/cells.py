@@ -1,4 +1,4 @@
-"""A result as the cells of a table's row: the same words in the terminal, in Markdown and on the page."""
+"""A result as the cells of a table row, the same in the terminal, in Markdown and on the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ APPROXIMATE_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The texts of one row; `failure` stands in the place of the figures when there are none."""
+    """The texts of one row; `failure` takes the place of the figures if there are none."""
 
     case: str
     seq_len: str
@@ -56,7 +56,7 @@ def interval_words(latency: Interval) -> str:
 
 
 def width_words(relative_half_width: float) -> str:
-    """`±2%`; an interval wider than its value itself says no more than that."""
+    """`±2%`; `±>100%` for an interval wider than its value."""
     return f"±{format_percent(relative_half_width)}" if relative_half_width < 1 else "±>100%"
 
 
@@ -81,7 +81,7 @@ def error_words(summary: Summary) -> str:
 
 
 def failure_words(summary: Summary) -> str:
-    """`OOM (needs about 1.0 TiB of 131 GiB)`, `error: SIGSEGV`; and what it took in the processes in which it ran."""
+    """`OOM (needs about 1.0 TiB of 131 GiB)`, `error (SIGSEGV)`; with the latency in the processes that ran."""
     name = "OOM" if summary.status == "oom" else summary.status
     failed = f"{name} ({summary.message})" if summary.message else name
     if summary.latency is None:

@@ -1,4 +1,4 @@
-"""What a case's history says, in sentences: the same ones in the terminal, in Markdown and on the page."""
+"""A case's history in sentences, the same in the terminal, in Markdown and on the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dctbench.text.format import format_ratio, format_seconds, pluralize
 
 
 def sentences(found: History, changes: Sequence[ChangePoint]) -> list[str]:
-    """What to take away from a series and its changes of level, and what was left out of it."""
+    """Return sentences on a series, its changes of level, and the runs that were left out."""
     return [*_trend(found, changes), *_left_out(found)]
 
 

@@ -1,4 +1,4 @@
-"""What tells the cases of one sweep apart, so that no two rows, lines or sentences carry the same name."""
+"""Names that distinguish the cases of one sweep, so that no two rows, lines or sentences have the same name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WORDS = {"device": "", "dtype": "", "scope": "", "mode": "", "engine": "", "bat
 
 
 class Labels:
-    """Names for a set of cases: only what differs among them is said beside method, ratio and length."""
+    """Names for a set of cases: method, ratio, length, and the other axes in which the cases differ."""
 
     def __init__(self, cases: Iterable[Case]) -> None:
         seen: dict[str, set[object]] = {field: set() for field in _WORDS}
@@ -21,16 +21,16 @@ class Labels:
         self.varying = tuple(field for field, values in seen.items() if len(values) > 1)
 
     def curve(self, case: Case) -> str:
-        """A case without its length: `dct-x r=8`, `dct-x r=8 train, batch 4`."""
+        """Return a case without its length: `dct-x r=8`, `dct-x r=8 train, batch 4`."""
         shape = self.setting(case)
         return f"{case.name} {shape}" if shape else case.name
 
     def place(self, case: Case) -> str:
-        """A shape: `n = 512`, `n = 512, train, batch 4`."""
+        """Return a shape: `n = 512`, `n = 512, train, batch 4`."""
         shape = self.setting(case)
         return f"n = {case.seq_len}, {shape}" if shape else f"n = {case.seq_len}"
 
     def setting(self, case: Case) -> str:
-        """What differs beside method, ratio and length: `train, batch 4`; empty where nothing does."""
+        """Return the differing axes beside method, ratio and length: `train, batch 4`; empty if there are none."""
         values = ((field, getattr(case, field)) for field in self.varying)
         return ", ".join(f"{_WORDS[field]}{'default' if value is None else value}" for field, value in values)

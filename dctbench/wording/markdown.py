@@ -1,4 +1,4 @@
-"""A run as Markdown: the verdict first, then the table, then where it comes from."""
+"""A run as Markdown: the fastest methods, then the table, then its provenance."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from dctbench.wording.labels import Labels
 from dctbench.wording.paper_table import paper_tables
 
 MARKER = "<!-- dctbench: results -->"
-"""The first line: a comment that starts with it is ours, and can be brought up to date in place of a second one."""
+"""The first line. A comment that starts with it is ours and can be updated instead of adding a second one."""
 LONGEST = 60_000
 """Characters. GitHub refuses comments over 65,536."""
 _KEPT_FREE = 1_000
-"""For the note that some rows were left out."""
+"""Characters reserved for the note that some rows were left out."""
 _SHOWN, _MOST_PLACES = 10, 50
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&]|(?<=:)/|(?<=www)\.)", re.IGNORECASE)
 _MENTION = re.compile(r"@(?=\w)")
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, inside a table cell too: no markup, no link, nobody called by an @name."""
+    """Return text that Markdown shows literally, also in a table cell: no markup, no link, no @mention."""
     return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\1", " ".join(text.split())))
 
 
 class Lines:
-    """Lines that are counted, so that none need be cut."""
+    """Lines with a limit on their total length, so that no line is cut."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -39,13 +39,13 @@ class Lines:
         self.length = 0
 
     def add(self, lines: Iterable[str]) -> None:
-        """Lines that must be there."""
+        """Add lines whatever their length."""
         for line in lines:
             self.lines.append(line)
             self.length += len(line) + 1
 
     def add_while_room(self, lines: Sequence[str]) -> int:
-        """Lines as long as each fits; how many did not."""
+        """Add each line that fits, and return how many did not."""
         dropped = 0
         for line in lines:
             if self.length + len(line) + 1 > self.room:
@@ -55,7 +55,7 @@ class Lines:
         return dropped
 
     def add_table(self, head: Sequence[str], rows: Sequence[str]) -> None:
-        """The first rows, and the others folded away; what does not fit is counted."""
+        """Add the first rows openly and the others folded; say how many did not fit."""
         self.add(head)
         dropped = self.add_while_room(rows[:_SHOWN])
         if len(rows) > _SHOWN:
@@ -68,7 +68,7 @@ class Lines:
 
 
 def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary], planned: int) -> str:
-    """The whole text: who is fastest, ten rows and the rest folded away, never too long to post as a comment."""
+    """Return the whole text: the fastest methods, ten rows, the rest folded; never too long for a comment."""
     reference = analysis.default_reference(summary.case for summary in summaries)
     labels = Labels(summary.case for summary in summaries)
     below = [escape(rows.APPROXIMATE_NOTE), ""] if any(s.method.among_frequencies for s in summaries) else []
@@ -88,7 +88,7 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
 
 
 def paper_markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary]) -> str:
-    """The table of the papers: rows methods, columns lengths; the fastest of a length and its ties are bold."""
+    """Return a table with a row per method and a column per length; the fastest of a length and its ties are bold."""
     lines = [f"### Median latency by sequence length: {escape(run.label or run.short_id)}"]
     for found in paper_tables(summaries):
         lines += ["", f"{escape(found.shape)}", ""] if found.shape else [""]
@@ -106,7 +106,7 @@ def _provenance(run: Run, environments: Sequence[Environment]) -> str:
 
 
 def _table(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> tuple[list[str], list[str]]:
-    """The results as a Markdown table: the lines of its head, and those of its rows."""
+    """Return the results as a Markdown table: the lines of its head and of its rows."""
     found = analysis.reference_by_shape(summaries, reference) if reference else {}
     against = f"vs {reference}" if reference else "ratio"
     head = [f"| case | n | p50 ±CI | {escape(against)} | memory | error |", "|---|--:|--:|--:|--:|--:|"]

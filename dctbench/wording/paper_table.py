@@ -13,7 +13,7 @@ from dctbench.wording.labels import Labels
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One median, or the word for why there is none; `best` marks the fastest of its column and what ties with it."""
+    """One median, or a word for why there is none; `best` marks the fastest of its column and its ties."""
 
     text: str
     best: bool = False
@@ -21,7 +21,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PaperTable:
-    """The methods of one shape along the lengths; `shape` says what tells this table from the others, or nothing."""
+    """The methods of one shape by length; `shape` distinguishes this table from the others, and may be empty."""
 
     shape: str
     lengths: tuple[int, ...]

@@ -18,9 +18,9 @@ from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 
 P99_SUITE = "realtime"
-"""The shipped suite that takes samples enough to bound a p99."""
+"""The shipped suite that takes enough samples to bound a p99."""
 _SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads")
-"""What is told of a shape, beside its length, where that suite would measure another."""
+"""The axes that are added to the command where the suite has other values."""
 BUDGETS = {
     "latency_p99": "p99 latency",
     "memory": "memory",
@@ -29,7 +29,7 @@ BUDGETS = {
     "error_noise": "error on the noise input",
 }
 MEDIAN = "median latency (p99 was not measured)"
-"""What the page holds a budget of latency against where no method has a p99, and says so."""
+"""What the page compares with a latency budget where no method has a p99."""
 TEMPLATES = {
     "within": " within {limits}",
     "limit": "{budget} {amount}",
@@ -51,7 +51,7 @@ TEMPLATES = {
     "broken": "{budget} {amount} > {limit}",
     "unmeasured": "not measured: {budgets} of {name}",
 }
-"""The sentences by what they say. The page's script fills in the same ones when its reader sets a budget."""
+"""The sentences by their purpose. The page's script fills in the same ones when the reader sets a budget."""
 
 
 def verdict(ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels) -> str:
@@ -73,7 +73,7 @@ def _say(template: str, **values: object) -> str:
 
 
 def _why_none(choice: Choice) -> str:
-    """Who breaks the budgets, and of whom that is not known: what was not measured is neither kept nor broken."""
+    """Return why no method can be named: how many break the budgets, and how many lack a value."""
     over, unmeasured = len(choice.over), len(choice.unmeasured)
     if not unmeasured:
         return _say("none_keeps")
@@ -83,13 +83,13 @@ def _why_none(choice: Choice) -> str:
 
 
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
-    """Whether what the method gives up was asked about, or is nothing."""
+    """Whether an error budget was set, or the method is exact."""
     asked = budgets.error_smooth is not None or budgets.error_noise is not None
     return asked or summary.method.kind is Kind.EXACT
 
 
 def costs(summary: Summary, reference: Summary | None) -> str:
-    """A method with what it takes and what is given up: latency, speed-up, memory, error."""
+    """Return a method with its costs: latency, speed-up, memory, error."""
     parts = [cells.latency_words(summary)]
     speedup = analysis.compare(summary, reference)
     if speedup and reference and summary.case != reference.case:
@@ -107,7 +107,7 @@ def limits(budgets: Budgets) -> str:
 
 
 def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
-    """What the answer leaves unsaid: the fastest exact method, who was excluded and why, what was not measured."""
+    """Return what the answer leaves out: the fastest exact method, excluded methods and why, what was not measured."""
     lines = []
     exact = next((s for s in choice.within if s.method.kind is Kind.EXACT), None)
     if exact is not None and exact not in choice.leaders:
@@ -128,7 +128,7 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
 
 
 def p99_takes(case: Case) -> str:
-    """How a p99 of that shape is measured: the samples that it takes, and the command that takes them."""
+    """Return how many samples a p99 of that shape needs, and the command that takes them."""
     own = suites.load(P99_SUITE).axes
     words = ["dctbench", "run", "--suite", P99_SUITE, "--seq", str(case.seq_len)]
     for axis in _SHAPE:
@@ -139,7 +139,7 @@ def p99_takes(case: Case) -> str:
 
 
 def around(n: int, lengths: Sequence[int]) -> str:
-    """What can be said of a length that was not measured: its measured neighbours, and no more."""
+    """Return a sentence on a length that was not measured: it names the nearest measured lengths."""
     below, above = [m for m in lengths if m < n], [m for m in lengths if m > n]
     if below and above:
         return f"n = {n} was not measured; the nearest measured lengths are {max(below)} and {min(above)}"

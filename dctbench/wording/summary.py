@@ -1,4 +1,4 @@
-"""The sentences that a reader takes away, made from the analysis: one wording for terminal, Markdown and page."""
+"""The main sentences on a run, made from the analysis, the same in terminal, Markdown and page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from dctbench.wording.cells import width_words
 from dctbench.wording.labels import Labels
 
 MOST_NAMES = 3
-"""A sentence names so many methods at most, and counts the others."""
+"""The most methods that a sentence names; it counts the others."""
 CLOSE = 1.25
-"""Medians further apart than this are no tie, even where noise keeps the slower one from being ruled out."""
+"""Medians that differ by more than this factor are not called a tie, even where noise cannot rule out the slower."""
 
 
 def fastest(ranking: Ranking) -> str:
-    """Who is fastest at one shape, and by how much against the reference; ties and what noise hides are said."""
+    """Return which method is fastest at one shape and by how much, with ties and methods too noisy to rule out."""
     first = ranking.ranked[0]
     assert first.latency is not None
     took = format_seconds(first.latency.value)
@@ -56,12 +56,12 @@ def fastest(ranking: Ranking) -> str:
 
 
 def speedup_with_interval(speedup: analysis.Speedup) -> str:
-    """`0.70x (0.66-0.74)`; the ratio alone where a single round leaves the interval unknown."""
+    """`0.70x (0.66-0.74)`; the ratio alone for a single round."""
     return format_ratio_with_interval(speedup.ratio, speedup.low, speedup.high)
 
 
 def against_reference(method: Summary, reference: Summary) -> str | None:
-    """`dct-x r=8 is 0.70x as fast as sdpa: keep sdpa`; None when they cannot be compared."""
+    """`dct-x r=8 is 0.70x as fast as sdpa: slower: keep sdpa`; None if they cannot be compared."""
     speedup = analysis.compare(method, reference)
     if speedup is None:
         return None
@@ -74,7 +74,7 @@ def against_reference(method: Summary, reference: Summary) -> str | None:
 
 
 def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
-    """From which of the measured lengths a method is faster than the reference."""
+    """Return from which of the measured lengths a method is faster than the reference."""
     name = labels.curve(found.case)
     if found.kind is Payoff.UNKNOWN:
         return f"{name} and {reference} were not measured at a common length"
@@ -104,7 +104,7 @@ def _range(first: int, last: int) -> str:
 
 
 def scaling(found: Scaling, labels: Labels) -> str:
-    """How a method's latency grows: the fitted exponent with its interval, or why there is no fit."""
+    """Return how a method's latency grows: the fitted exponent with its interval, or why there is no fit."""
     name = labels.curve(found.case)
     if found.exponent is None:
         return f"{name}: no fit, {_refusal(found)}"
@@ -129,7 +129,7 @@ def _refusal(found: Scaling) -> str:
 
 
 def feasible(found: Feasible, labels: Labels) -> str | None:
-    """How far a method got before it no longer fitted; None where every measured length did."""
+    """Return up to which length a method fits; None if every measured length does."""
     if found.first_over is None:
         return None
     name = labels.curve(found.case)
@@ -139,9 +139,9 @@ def feasible(found: Feasible, labels: Labels) -> str | None:
 
 
 CEILINGS = {"compute": "compute", "bandwidth": "memory bandwidth", "cache": "compute, from cache"}
-"""What a case is held against, by what binds it."""
+"""The names of the ceilings, by what limits a case."""
 UNDER_ROOF = "{rate}, {share} of the {ceiling} ceiling, at {intensity} FLOP per byte"
-"""Where a case stands under its roof; the page's script fills it in too."""
+"""The template of `under_roof`; the page's script fills it in too."""
 
 
 def under_roof(placed: Placed) -> str:
@@ -155,7 +155,7 @@ def under_roof(placed: Placed) -> str:
 
 
 def nearest_roof(placed: Sequence[Placed]) -> str:
-    """Who comes nearest to what the machine can do, who stays furthest below, and what limits how many."""
+    """Return which case is nearest to its ceiling, which is furthest below, and what limits how many cases."""
     nearest, furthest = (choose(placed, key=lambda one: one.share) for choose in (max, min))
     said = f"{nearest.summary.case.name} comes nearest to its ceiling, {format_percent(nearest.share)}"
     if len(placed) > 1:
@@ -184,7 +184,7 @@ def coverage(summaries: Sequence[Summary], planned: int) -> str:
 
 
 def trust(summaries: Iterable[Summary]) -> str:
-    """How well the medians are known, and what that rests on."""
+    """Return how precisely the medians are known, and from how many processes."""
     timed = [s for s in summaries if s.timed]
     widths = sorted(s.timed.relative_half_width for s in timed if s.timed)
     if not widths:

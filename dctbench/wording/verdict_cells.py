@@ -1,4 +1,4 @@
-"""The verdicts that matter as the cells of a table, the gravest first, and how many are left out."""
+"""Verdicts as the cells of a table, the worst first, and how many are left out."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Row:
 
     @property
     def has_figures(self) -> bool:
-        """Whether there is any value; a case that runs on one side only has a reason in their place."""
+        """Whether there is any value; a case that runs on one side only has a reason instead."""
         return self.verdict.base is not None or self.verdict.head is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Relevant:
-    """The rows to show, and what was left out: whole cases, and verdicts on cases that are shown."""
+    """The rows to show, and how many cases, and verdicts on shown cases, were left out."""
 
     rows: tuple[Row, ...]
     hidden_cases: int
@@ -49,7 +49,7 @@ class Relevant:
 
 
 def relevant(outcome: Outcome, *, everything: bool = False) -> Relevant:
-    """All verdicts but PASS, or really all: the gravest kinds and the largest changes first."""
+    """Return all verdicts but PASS, or all if `everything`; the worst kinds and the largest changes come first."""
     verdicts = outcome.judgement.verdicts
     shown = [v for v in verdicts if everything or v.kind is not VerdictKind.PASS]
     labels = labels_of(outcome)
@@ -62,7 +62,7 @@ def relevant(outcome: Outcome, *, everything: bool = False) -> Relevant:
 
 
 def labels_of(outcome: Outcome) -> Labels:
-    """Names that tell all judged cases apart."""
+    """Return names that distinguish all judged cases."""
     return Labels(verdict.case for verdict in outcome.judgement.verdicts)
 
 
@@ -82,7 +82,7 @@ def opening(outcome: Outcome) -> str:
 
 
 def drift(outcome: Outcome) -> str:
-    """How much the references changed by themselves: `runner drift 1.00x`, each by name where they disagree."""
+    """Return how much the references changed: `runner drift 1.00x`, each by name where they disagree."""
     found = {name: format_ratio(change) for name, change in outcome.judgement.drift.items()}
     if not found:
         return "runner drift unknown"
@@ -96,7 +96,7 @@ def _number(kinds: Counter[VerdictKind], group: Iterable[VerdictKind]) -> int:
 
 
 def _place(verdict: Verdict) -> tuple[int, int, float]:
-    """By group; there by kind, and by the size of the change."""
+    """Sort by group, then by kind, then by the size of the change."""
     group = next(number for number, kinds in enumerate(_GROUPS) if verdict.kind in kinds)
     if verdict.kind is VerdictKind.PASS:
         return group, 0, 0.0

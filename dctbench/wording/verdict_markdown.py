@@ -1,4 +1,4 @@
-"""A comparison as Markdown for a pull request's comment: short first, the rest folded away, never too long to post."""
+"""A comparison as Markdown for a pull request's comment: the summary first, the rest folded, never too long to post."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dctbench.wording.markdown import LONGEST, Lines, escape
 from dctbench.wording.verdict_cells import Row, opening, relevant
 
 MARKER = "<!-- dctbench: verdicts -->"
-"""The first line: a comment that starts with it is ours, and can be brought up to date in place of a second one."""
+"""The first line. A comment that starts with it is ours and can be updated instead of adding a second one."""
 _KEPT_FREE = 4_000
-"""For what stands below the rows."""
+"""Characters reserved for the text below the rows."""
 _TITLES = ("verdict", "case", "n", "metric", "base", "head", "change", "raw", "tolerance", "reason")
 _HEAD = ["| " + " | ".join(_TITLES) + " |", "|---|---|--:|---|--:|--:|--:|--:|--:|---|"]
 
 
 def verdicts_markdown(outcome: Outcome, *, everything: bool = False) -> str:
-    """The whole text: verdict line, at most ten rows, the rest in <details>, what to do, provenance."""
+    """Return the whole text: summary line, at most ten rows, the rest in <details>, remedies, provenance."""
     found = relevant(outcome, everything=everything)
     taken = Lines(LONGEST - _KEPT_FREE)
     taken.add([MARKER, f"### dctbench: {escape(opening(outcome))}", ""])

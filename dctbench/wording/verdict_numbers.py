@@ -1,4 +1,4 @@
-"""How the figures of a verdict are written, so that a change can always be seen in them."""
+"""The figures of a verdict as text, written so that a change is always visible."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dctbench.text.quantity import Quantity
 
 NOTHING = "-"
 _FAR = 1000
-"""Beyond this a ratio is only a number: rounding errors against an approximation's."""
+"""A ratio beyond this is not printed: it compares a rounding error with an approximation's error."""
 
 
 def quantity(verdict: Verdict) -> Quantity | None:
-    """What the values of a verdict are; None for a verdict on whether a case runs at all."""
+    """Return the quantity of a verdict's values; None for a verdict on whether a case runs at all."""
     if verdict.budget is not None:
         return QUANTITIES[verdict.budget]
     metric = catalog.METRICS.get(verdict.metric)
@@ -36,7 +36,7 @@ def exact_amount(verdict: Verdict, value: float) -> str:
 
 
 def both(verdict: Verdict) -> tuple[str, str]:
-    """Base and head; values that differ but round to one text are written out."""
+    """Return base and head; values that differ but round to the same text are written in full."""
     base, head = verdict.base, verdict.head
     texts = amount(verdict, base), amount(verdict, head)
     if base is None or head is None or base == head or texts[0] != texts[1] or verdict.low is not None:
@@ -45,7 +45,7 @@ def both(verdict: Verdict) -> tuple[str, str]:
 
 
 def change(verdict: Verdict) -> str:
-    """`1.42x (1.37-1.48)`; of a counted value that changed by less than 1% what came on top: `+64 B`."""
+    """`1.42x (1.37-1.48)`; for a counted value that changed by less than 1% the difference: `+64 B`."""
     if verdict.effect is None:
         return "from zero" if verdict.base == 0 and verdict.head else NOTHING
     if verdict.low is None and not 1 / _FAR < verdict.effect < _FAR:
@@ -58,7 +58,7 @@ def change(verdict: Verdict) -> str:
 
 
 def limit(verdict: Verdict) -> str:
-    """What the change was held against: `25%`, `exact`, `≤ 5.00 ms`."""
+    """Return the tolerance or limit: `25%`, `exact`, `≤ 5.00 ms`."""
     if verdict.tolerance is None:
         return NOTHING
     if verdict.budget is not None:
@@ -67,7 +67,7 @@ def limit(verdict: Verdict) -> str:
 
 
 def by_device(tolerances: Mapping[str, float], write: Callable[[float], str]) -> str:
-    """Tolerances by kind of device, as `write` has each: `7% (cuda), 25% (cpu)`, or `25%` where all agree."""
+    """Return tolerances by kind of device: `7% (cuda), 25% (cpu)`, or `25%` where all are equal."""
     kinds: dict[float, list[str]] = {}
     for kind, tolerance in sorted(tolerances.items(), key=lambda item: (item[1], item[0])):
         kinds.setdefault(tolerance, []).append(kind)

@@ -1,4 +1,4 @@
-"""The sentences of a comparison: what is worse and by how much, what to do where nothing can be said, how it ends."""
+"""The sentences of a comparison: what is worse and by how much, remedies, and the closing line."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _BUDGETS = {
     "error_noise": "its error on the noise input",
 }
 _DISTURBED = 1.05
-"""A raw change this much away from the change against the reference is worth a word."""
+"""A raw change that differs from the change against the reference by this factor is mentioned."""
 
 
 def regressions(rows: Sequence[Row], labels: Labels) -> list[str]:
-    """A sentence for each of the rows that fails a check, in their order."""
+    """Return a sentence for each row that fails a check, in their order."""
     return [sentence(row.verdict, labels) for row in rows if row.verdict.kind in REGRESSIONS]
 
 
 def remarks(rows: Sequence[Row], labels: Labels) -> list[str]:
-    """What the other rows' figures do not say by themselves."""
+    """Return the reasons of other rows whose figures do not explain themselves."""
     grave = REGRESSIONS | UNDECIDED
     return [
         f"{place(row.verdict, labels)}: {row.reason}"
@@ -80,7 +80,7 @@ def _over(verdict: Verdict) -> str:
 
 
 def _worse(verdict: Verdict) -> str:
-    """What is counted is told to the last byte or FLOP, since it fails by one."""
+    """Counted values are written to the last byte or FLOP, since a difference of one fails."""
     assert verdict.base is not None
     assert verdict.head is not None
     if verdict_numbers.quantity(verdict) is RELATIVE_ERROR:
@@ -91,12 +91,12 @@ def _worse(verdict: Verdict) -> str:
 
 
 def place(verdict: Verdict, labels: Labels) -> str:
-    """`dct-x r=8 at n = 1024`, with what else tells the case from the others."""
+    """`dct-x r=8 at n = 1024`, with the axes that distinguish the case from the others."""
     return f"{verdict.case.name} at {labels.place(verdict.case)}"
 
 
 def _undisturbed(verdict: Verdict) -> str:
-    """The raw change, where the references moved so much that the seconds alone would say something else."""
+    """Return the raw change where it differs from the change against the reference."""
     assert verdict.effect is not None
     if verdict.raw is None or 1 / _DISTURBED < verdict.raw / verdict.effect < _DISTURBED:
         return ""
@@ -104,9 +104,9 @@ def _undisturbed(verdict: Verdict) -> str:
 
 
 def remedies(outcome: Outcome) -> list[str]:
-    """What cannot be said, kind by kind and reason by reason, each with how many cases it met and what to do.
+    """Return what cannot be judged, grouped by kind and reason, each with the number of cases and a remedy.
 
-    Before all of it what holds for the whole check.
+    Warnings about the whole check come first.
     """
     labels = labels_of(outcome)
     met: dict[tuple[VerdictKind, str, str], list[Verdict]] = {}
@@ -123,7 +123,7 @@ def remedies(outcome: Outcome) -> list[str]:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """What readers have to know of the check as a whole before they believe it, each with what to do."""
+    """Return warnings about the check as a whole, each with a remedy."""
     check = _check(outcome)
     found = [_line(text) for text in check.warnings] if check else []
     return [*found, cannot_fail(outcome.judgement.blind)] if outcome.judgement.blind else found
@@ -143,7 +143,7 @@ def cannot_fail(found: Detectability) -> str:
 
 
 def remedy(verdict: Verdict, outcome: Outcome) -> str:
-    """What would let that verdict be told."""
+    """Return what would make that verdict possible."""
     if verdict.metric == STATUS:
         return "mend it, or leave it out of what is compared"
     if verdict.metric == LATENCY:
@@ -171,7 +171,7 @@ def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
 
 
 def left_out(found: Relevant) -> str | None:
-    """What a table leaves out, counted; None where it holds everything."""
+    """Return how much a table leaves out; None if it holds everything."""
     parts = []
     if found.hidden_cases:
         parts.append(f"{pluralize(found.hidden_cases, 'case')} without a change")
@@ -181,7 +181,7 @@ def left_out(found: Relevant) -> str | None:
 
 
 def nothing_changed(outcome: Outcome) -> str:
-    """What stands where no row is worth showing."""
+    """Return the text for a comparison without any row to show."""
     verdicts = outcome.judgement.verdicts
     if not verdicts:
         return "Nothing was compared: there is no case to judge."
@@ -195,7 +195,7 @@ def differences(found: Sequence[Difference]) -> list[str]:
 
 
 def sides(outcome: Outcome) -> list[str]:
-    """Which run is base and which is head, and which method stands for every base of it where one does."""
+    """Return which run is base and which is head, and the method that stands in for every base, if there is one."""
     check = _check(outcome)
     method = check.instead if check else None
     instead = f"{_line(method)} at each shape, " if method else ""
@@ -203,7 +203,7 @@ def sides(outcome: Outcome) -> list[str]:
 
 
 def _check(outcome: Outcome) -> CheckSettings | None:
-    """What was written about head by the check that compared both; None where none did."""
+    """Return the settings of the check that compared both runs; None if no check did."""
     found = read_check_settings(outcome.head)
     return found if found and found.base == outcome.base.id else None
 
@@ -216,7 +216,7 @@ def run_words(run: Run) -> str:
 
 
 def closing(outcome: Outcome) -> str:
-    """What the exit code means."""
+    """Return a sentence on what the exit code means."""
     kinds = {verdict.kind for verdict in outcome.judgement.verdicts}
     code = outcome.exit_code
     if code == 1:
