@@ -136,10 +136,11 @@ def test_every_program_that_is_named_exists(path: Path) -> None:
 
 
 @each(blocks("python"))
-def test_python_runs(block: Block, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs(block: Block, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = compile(block.text, block.id, "exec")
     if block.directive != "compile":
-        monkeypatch.chdir(prepared)
+        shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+        monkeypatch.chdir(tmp_path)
         exec(code, {"__name__": "documented"})
 
 
