@@ -31,7 +31,7 @@ def folder() -> Iterator[Path]:
 
 def command(*arguments: str) -> Done:
     """Run `dctbench` with those arguments, its streams caught."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    out, err = (io.TextIOWrapper(tempfile.TemporaryFile(), encoding="utf-8") for _ in range(2))  # noqa: SIM115
     # A command ends by ignoring signals, which is not for the process that runs these tests, nor for its children.
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
@@ -42,9 +42,10 @@ def command(*arguments: str) -> Done:
             signal.signal(number, handler)
     texts = []
     for stream in (out, err):
-        stream.flush()
-        assert isinstance(stream.buffer, io.BytesIO)
-        texts.append(stream.buffer.getvalue().decode("utf-8"))
+        with stream:
+            stream.flush()
+            stream.buffer.seek(0)
+            texts.append(stream.buffer.read().decode("utf-8"))
     assert isinstance(end.value.code, int)
     return Done(end.value.code, *texts)
 
