@@ -1,1 +1,1 @@
-"""Stored results as files that other tools read: one module per format."""
+"""Write stored results in formats that other tools read: one module per format."""

@@ -13,10 +13,10 @@ _NANOSECONDS = 1e9
 
 
 def bencher(summaries: Sequence[Summary]) -> JSON:
-    """By case and measure: `value`, and the ends of the interval where there is one.
+    """Return, by case and measure, `value` and the bounds of its interval if there is one.
 
-    `latency` is in nanoseconds, as Bencher's measure of that name is; the others are in their SI units, a dash in
-    place of the dot in their names. A case without figures is absent: the format has no word for it.
+    `latency` is in nanoseconds, as Bencher's measure of that name is. The others are in SI units, with a dash instead
+    of the dot in their names. A case without figures is absent: the format cannot express it.
     """
     found: JSON = {}
     for summary in summaries:

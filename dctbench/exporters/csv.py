@@ -12,7 +12,7 @@ from dctbench.runs import table
 
 
 def csv_text(run: Run, summaries: Sequence[Summary]) -> str:
-    """The whole table; a case without any metric has one row with its status."""
+    """Return the whole table; a case without any metric has one row with its status."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.COLUMNS)

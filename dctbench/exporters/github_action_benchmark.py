@@ -1,4 +1,4 @@
-"""A run for github-action-benchmark: customSmallerIsBetter, and customBiggerIsBetter for what should grow.
+"""A run for github-action-benchmark: customSmallerIsBetter, and customBiggerIsBetter for speed-ups.
 
 https://github.com/benchmark-action/github-action-benchmark
 """
@@ -17,7 +17,7 @@ Entries = list[dict[str, Any]]
 
 
 def smaller_is_better(summaries: Sequence[Summary]) -> Entries:
-    """Every figure of every case: name, unit (SI), value; for latency the interval as `range`, and what it rests on."""
+    """Return every figure of every case: name, unit (SI), value; for latency also its interval and sample count."""
     return [
         {
             "name": f"{series_name(summary.case)} / {metric}",
@@ -32,7 +32,7 @@ def smaller_is_better(summaries: Sequence[Summary]) -> Entries:
 
 
 def bigger_is_better(summaries: Sequence[Summary]) -> Entries:
-    """How many times as fast as the reference of its shape each method is; nothing without a reference."""
+    """Return the speed-up of each method over the reference of its shape; empty without a reference."""
     reference = analysis.default_reference(summary.case for summary in summaries)
     found = analysis.reference_by_shape(summaries, reference) if reference else {}
     entries: Entries = []

@@ -1,6 +1,6 @@
-"""The own JSON document: everything of a run, raw samples included, in a stable order and SI units.
+"""dctbench's own JSON: everything of a run, raw samples included, in a stable order and SI units.
 
-`dctbench.importers` reads it back into the same results: exported, imported and exported again it is the same text.
+`dctbench.importers` reads it back into the same results: exporting what was imported gives the same text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dctbench.wording.warnings import message
 
 
 def document(run: Run, environments: Mapping[str, Environment], results: Sequence[Result]) -> JSON:
-    """The document of one run; one entry per case, a metric that was not measured is absent."""
+    """Return the document of one run: one entry per case. A metric that was not measured is absent."""
     return {
         "schema_version": SCHEMA_VERSION,
         "run": run_document(run),
@@ -26,7 +26,7 @@ def document(run: Run, environments: Mapping[str, Environment], results: Sequenc
 
 
 def run_document(run: Run) -> JSON:
-    """A run itself, as every document spells it."""
+    """Return the entry of a run, the same in every document."""
     written: JSON = sanitize_values(
         {
             "id": run.id,
@@ -42,7 +42,7 @@ def run_document(run: Run) -> JSON:
 
 
 def entry(summary: Summary) -> JSON:
-    """One case of the document: what its rounds say together, and each round where it says more or something else."""
+    """Return the entry of one case: the figures of all rounds together, and per round what differs from them."""
     first = summary.rounds[0]
     metrics = metric_values(summary)
     if summary.samples:
@@ -62,7 +62,7 @@ def entry(summary: Summary) -> JSON:
 
 
 def metric_values(summary: Summary) -> JSON:
-    """The metrics of a case without their samples: unit and value, and for latency its interval and tail."""
+    """Return the metrics of a case without samples: unit and value, and for latency its interval and tail."""
     metrics: JSON = {}
     if summary.latency:
         metrics["latency"] = {
@@ -79,7 +79,7 @@ def metric_values(summary: Summary) -> JSON:
 
 
 def plan_document(cases: Sequence[Case], estimate: Mapping[str, Any]) -> JSON:
-    """What `--dry-run` prints: the cases, and the estimate in seconds."""
+    """Return what `--dry-run` prints: the cases, and the estimate in seconds."""
     return {"cases": [case.to_json() for case in cases], "estimate": dict(estimate)}
 
 
@@ -87,7 +87,7 @@ _line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def dumps(value: Any) -> str:
-    """Indented JSON text without NaN; a list of numbers takes one line, so that a diff shows what changed."""
+    """Return indented JSON without NaN. A list of numbers takes one line, so that a diff shows what changed."""
     return _text(value, "\n") + "\n"
 
 
@@ -103,7 +103,7 @@ def _text(value: Any, newline: str) -> str:
 
 
 def _round(result: Result, summary: Summary) -> JSON:
-    """One process. What is equal for the whole case is left out; metrics stand here only in later rounds."""
+    """Return the entry of one round, without what is equal for the whole case. Metrics appear only in later rounds."""
     latency = result.measurement("latency")
     first = summary.rounds[0]
     written: JSON = {
@@ -132,5 +132,5 @@ def _warning(warning: CaseWarning) -> JSON:
 
 
 def _sorted(table: Mapping[str, Any]) -> JSON:
-    """A table whose keys are not ours, in an order that does not depend on who wrote it."""
+    """Return a mapping with arbitrary keys in an order that does not depend on its origin."""
     return {key: _sorted(value) if isinstance(value, Mapping) else value for key, value in sorted(table.items())}

@@ -1,6 +1,6 @@
 """JUnit XML, which every CI server shows: one test case per case, of a comparison or of a stored run.
 
-There is no standard; this keeps to what GitHub's reporters, GitLab and Jenkins all read: testsuites > testsuite >
+There is no standard; this uses what GitHub's reporters, GitLab and Jenkins all read: testsuites > testsuite >
 testcase, at most one of failure, error and skipped in each, times in seconds.
 """
 
@@ -28,8 +28,12 @@ _SKIPPED = UNDECIDED | {VerdictKind.NEW}
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """One test case, of the gate as a whole where `case` is None; `state` is failure, error or skipped, and nothing
-    where it passed.
+    """One test case.
+
+    Attributes:
+        case: None for the check as a whole.
+        seconds: its latency.
+        state: failure, error or skipped; empty when it passed.
     """
 
     case: Case | None
@@ -41,8 +45,9 @@ class _Test:
 
 
 def junit_xml(outcome: Outcome) -> str:
-    """A comparison: what makes a check exit 1 are failures; what cannot be told and what is new is skipped, with the
-    reason. Where the check does not pass and no test case shows it, one more does.
+    """Return a comparison: what makes a check exit 1 is a failure; undecided and new cases are skipped, with a reason.
+
+    When the check does not pass and no test case shows it, one more test case does.
     """
     by_case: dict[Case, list[Verdict]] = {}
     for verdict in outcome.judgement.verdicts:
@@ -68,7 +73,7 @@ def junit_xml(outcome: Outcome) -> str:
 
 
 def run_junit_xml(run: Run, summaries: Sequence[Summary], plan: Iterable[Case]) -> str:
-    """A stored run: errors and timeouts are errors; what did not fit, is unsupported or has not run yet is skipped."""
+    """Return a stored run: errors and timeouts are errors; cases out of memory, unsupported or not run are skipped."""
     measured = {summary.case for summary in summaries}
     tests = [_measured(summary) for summary in summaries]
     tests += [_Test(case, None, "skipped", "missing", ["not run yet"]) for case in plan if case not in measured]
@@ -78,7 +83,7 @@ def run_junit_xml(run: Run, summaries: Sequence[Summary], plan: Iterable[Case]) 
 def _judged(
     case: Case, kind: VerdictKind, fails: frozenset[VerdictKind], verdicts: Sequence[Verdict], labels: Labels
 ) -> _Test:
-    """One case by its gravest verdict; the lines are of all verdicts that are as grave."""
+    """Return one case by its gravest verdict; the lines are those of all verdicts that are as grave."""
     state = "failure" if kind in fails else "skipped" if kind in _SKIPPED else ""
     counted = fails if state == "failure" else _SKIPPED
     return _Test(
@@ -94,7 +99,7 @@ def _judged(
 
 
 def _figures(verdicts: Sequence[Verdict]) -> dict[str, object]:
-    """Every figure of every verdict in SI units: `latency.effect`, `memory.tensor.verdict`."""
+    """Return every figure of every verdict in SI units: `latency.effect`, `memory.tensor.verdict`."""
     found: dict[str, object] = {}
     for verdict in verdicts:
         found[f"{verdict.metric}.verdict"] = verdict.kind.value
@@ -155,5 +160,5 @@ def _seconds(value: float) -> str:
 
 
 def _text(value: object) -> str:
-    """Text without the characters that XML has no way to write."""
+    """Return the text without the characters that XML cannot represent."""
     return sanitize_text(str(value)).replace("\t", " ")

@@ -1,4 +1,4 @@
-"""A run as LaTeX: the table of the papers, to be put into one."""
+"""A run as a LaTeX table, for use in a paper."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX sets as it is, on one line."""
+    """Return text that LaTeX prints literally, on one line."""
     return _PATTERN.sub(lambda found: _SPECIAL[found[0]], " ".join(text.split()))
 
 
 def latex(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary]) -> str:
-    """One `table` per shape, for booktabs; the fastest of a length, and what ties with it, is bold."""
+    """Return one `table` per shape, for booktabs. The fastest methods of a length are bold, ties included."""
     machines = "; ".join(f"{e.facts['cpu']}, torch {e.facts['torch']}" for e in environments)
     head = [
         "% \\usepackage{booktabs}; \\usepackage[T1]{fontenc}; \\usepackage{textcomp}",

@@ -1,4 +1,4 @@
-"""A run as Parquet: the table of `dctbench.runs.table`, typed, for whatever reads columns."""
+"""A run as Parquet: the table of `dctbench.runs.table`, with typed columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dctbench.runs import table
 
 
 def parquet(run: Run, summaries: Sequence[Summary]) -> bytes:
-    """The whole file; a text of few words is a dictionary, a time an instant in UTC.
+    """Return the whole file. Columns of few distinct words are dictionaries, times are in UTC.
 
     Raises:
         UnavailableError: without the extra `parquet`.

@@ -1,4 +1,4 @@
-"""A run as pytest-benchmark writes its own: `pytest-benchmark compare` reads it, and so do we."""
+"""A run in the format of pytest-benchmark, which `pytest-benchmark compare` and `dctbench import` read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dctbench.text.sanitize import sanitize_values
 
 
 def pytest_benchmark(run: Run, environments: Mapping[str, Environment], summaries: Sequence[Summary]) -> JSON:
-    """The file: a benchmark for every case that has a latency, its samples in seconds; its case in `extra_info`."""
+    """Return the file: a benchmark per case with a latency, its samples in seconds and its case in `extra_info`."""
     facts: Mapping[str, Any] = next((found.facts for found in environments.values()), {})
     git = facts.get("git")
     commit = git if isinstance(git, dict) else {}
@@ -51,7 +51,7 @@ def _benchmark(summary: Summary) -> JSON:
 
 
 def _stats(samples: Sequence[float]) -> JSON:
-    """pytest-benchmark's figures, in seconds and calls per second; quartiles by linear interpolation."""
+    """Return pytest-benchmark's statistics, in seconds and calls per second; quartiles by linear interpolation."""
     mean = statistics.fmean(samples)
     deviation = statistics.stdev(samples) if len(samples) > 1 else 0.0
     q1, q3 = quantile(samples, 0.25), quantile(samples, 0.75)

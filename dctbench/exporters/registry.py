@@ -1,4 +1,4 @@
-"""What a run can be exported as, by name: to add a format, write its module and one line here."""
+"""The formats of `dctbench export`, by name. To add one, write its module and one line here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ ALIASES: Mapping[str, str] = {"md": "markdown"}
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a run is written. `second` gives what belongs into a file of its own beside the first, or nothing."""
+    """How a run is written.
+
+    Attributes:
+        write: returns the content.
+        binary: whether it must not go to a terminal.
+        second: returns the content of a second file beside the first, or None.
+    """
 
     write: Callable[[RecordedRun], str | bytes]
     binary: bool = False

@@ -1,4 +1,4 @@
-"""One name for a case that stays the same whatever else a sweep holds: other programs follow a series by it."""
+"""A name of a case that does not depend on the rest of the sweep, so that other programs can follow it over time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dctbench.model import Case
 
 
 def series_name(case: Case) -> str:
-    """`dct-x r=8 n=4096 layer forward float32 cpu eager b1 h8x64`, and threads and task where they are set."""
+    """Return `dct-x r=8 n=4096 layer forward float32 cpu eager b1 h8x64`, with threads and task if they are set."""
     words = [case.name, f"n={case.seq_len}", case.scope, case.mode, case.dtype, case.device, case.engine,
              f"b{case.batch}", f"h{case.heads}x{case.head_dim}"]  # fmt: skip
     words += [f"threads={case.threads}"] if case.threads is not None else []

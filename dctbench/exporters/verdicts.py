@@ -1,4 +1,4 @@
-"""A comparison for programs: JSON and CSV, with every verdict in SI units."""
+"""A comparison as JSON and CSV, with every verdict in SI units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
 
 
 def check_document(outcome: Outcome) -> JSON:
-    """The document of `check` and `compare`; `effect` is head / base, `raw` the same without the reference."""
+    """Return the document of `check` and `compare`. `effect` is head / base, `raw` the same without the reference."""
     return {
         "schema_version": SCHEMA_VERSION,
         "exit_code": outcome.exit_code,
@@ -35,7 +35,7 @@ def check_document(outcome: Outcome) -> JSON:
 
 
 def verdicts_csv(outcome: Outcome) -> str:
-    """One row per verdict, with both runs and the fields of the case."""
+    """Return one row per verdict, with both runs and the fields of the case."""
     case_columns = list(Case("none", 1).to_json())
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -1,1 +1,1 @@
-"""Stored runs as their users name them and see them: look-up, long table, data frame."""
+"""Stored runs as users name and see them: lookup, long table, data frame."""

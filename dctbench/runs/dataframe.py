@@ -1,4 +1,4 @@
-"""`dctbench.load_results`: results as a pandas DataFrame, for questions that no report answers."""
+"""`dctbench.load_results`: results as a pandas DataFrame, for questions that the report does not answer."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from dctbench.store.gc_pause import gc_paused
 
 
 def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
-    """Every result of a store, or of an exported file: one row per case and metric, runs from the oldest to the newest.
+    """Return every result of a store or an exported file: one row per case and metric, the oldest run first.
 
-    A case that failed, or has not given a figure, has one row whose `metric` is missing. All values are in SI units.
+    A case that failed or has no figures has one row whose `metric` is missing. All values are in SI units.
 
-    | columns | type | what they say |
+    | columns | type | meaning |
     |---|---|---|
     | run_id, label, started_at | text, text, UTC time | the run |
-    | host, fingerprint | text | where its first round was taken; latencies compare within one fingerprint |
-    | case_id | text | identity of the case, equal across runs |
+    | host, fingerprint | text | where its first round was measured; compare latencies within one fingerprint only |
+    | case_id | text | identifies the case across runs |
     | implementation, scope, dtype, device, mode, engine, task | category | the case |
     | seq_len, n_kept, batch, heads, head_dim, threads | Int64 | the case; n_kept in coefficients |
-    | ratio | float | n / n_kept, missing for a method without it |
-    | status, message | category, text | ok, oom, timeout, unsupported, error or skipped, and why |
-    | rounds | Int64 | processes that were measured or tried |
-    | metric, unit | category | what was measured, and in which unit (`s`, `B`, `FLOP`, `J`, `1`) |
-    | value | float | latency: median of the rounds' medians; others: from the first round that measured them |
+    | ratio | float | n / n_kept, missing for a method without a ratio |
+    | status, message | category, text | ok, oom, timeout, unsupported, error or skipped, and the reason |
+    | rounds | Int64 | processes that were started |
+    | metric, unit | category | the metric and its unit (`s`, `B`, `FLOP`, `J`, `1`) |
+    | value | float | latency: median of the rounds' medians; others: from the first round that has them |
     | low, high | float | latency: ends of the 95% interval between rounds (of one round: within it) |
     | p99, p99_high | float | latency: 99th percentile and its 95% upper bound, from 299 samples on |
     | count | Int64 | samples behind the value |
 
     Args:
-        store_or_file: path of a store, URL of one, or path of a file that `dctbench import` would take.
+        store_or_file: path or URL of a store, or path of a file that `dctbench import` accepts.
 
     Raises:
         StoreError: when there is no such store, or it cannot be read.
-        UsageError: when it is a file that is not valid.
+        UsageError: when the file is not valid.
     """
     location = os.fspath(store_or_file)
     if _is_document(location):
@@ -56,7 +56,7 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def to_dataframe(runs: Iterable[tuple[Run, list[Summary]]]) -> pd.DataFrame:
-    """The table of `dctbench.runs.table` for runs with their summaries, typed as `load_results` says."""
+    """Return the table of `dctbench.runs.table` for runs with their summaries, with the types of `load_results`."""
     cases: list[list[Any]] = []
     metrics: list[list[Any]] = []
     repeats: list[int] = []
@@ -84,7 +84,7 @@ def _transposed(
 
 
 def _array(values: Sequence[Any], kind: table.ColumnType) -> Any:
-    """A pandas array of that kind's type, None as missing."""
+    """Return a pandas array of the type of that kind; None becomes missing."""
     if kind == "instant":
         return pd.to_datetime(list(values), utc=True, format="ISO8601").array
     if kind == "word":
@@ -93,7 +93,7 @@ def _array(values: Sequence[Any], kind: table.ColumnType) -> Any:
 
 
 def _is_document(location: str) -> bool:
-    """Whether a path holds text such as JSON begins with; a database does not, and a URL is no path."""
+    """Return whether it is the path of a file that begins as JSON does."""
     try:
         with Path(location).open("rb") as file:
             return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")

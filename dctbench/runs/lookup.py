@@ -1,7 +1,7 @@
-"""What a reference to a run names: something in the store, or an exported file that stands in its place.
+"""Find the run that a reference names: in the store, or in an exported file.
 
-An id or a unique start of one, latest, latest~1, a label, a baseline's name, or a file, tried in this order. Whoever
-shows results takes a `RecordedRun` and need not know where it came from.
+A reference is an id or a unique start of one, latest, latest~1, a label, a baseline's name, or a file, tried in this
+order. Code that shows results takes a `RecordedRun` and need not know where it came from.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run with what is recorded of it: environments by fingerprint, results in plan order, the planned cases."""
+    """A run and its data: environments by fingerprint, results in plan order, the planned cases."""
 
     run: Run
     environments: Mapping[str, Environment]
@@ -34,14 +34,14 @@ class RecordedRun:
 
     @cached_property
     def summaries(self) -> list[Summary]:
-        """One per case that has a result."""
+        """One summary per case that has a result."""
         return summarise(self.results)
 
     def reference(self, name: str | None = None) -> str | None:
-        """The implementation that ratios are taken against: the one named, else sdpa, else full, else none.
+        """Return the reference implementation: the one named, else sdpa, else full, else None.
 
         Raises:
-            UsageError: when the run holds no result of the one named.
+            UsageError: when the run has no result of the one named.
         """
         if name is None:
             return default_reference(result.case for result in self.results)
@@ -49,14 +49,14 @@ class RecordedRun:
 
 
 def known_reference(name: str, measured: Iterable[tuple[str, float | None]]) -> str:
-    """`name` itself.
+    """Return `name`, checked.
 
     Args:
         name: of an implementation.
         measured: implementations and ratios of a run.
 
     Raises:
-        UsageError: when it is none of them, with the nearest spelling, or has several ratios: one is divided by.
+        UsageError: when it is none of them, with the nearest spelling, or was measured at several ratios.
     """
     measured = set(measured)
     if name not in (names := {implementation for implementation, _ in measured}):
@@ -64,23 +64,23 @@ def known_reference(name: str, measured: Iterable[tuple[str, float | None]]) -> 
     ratios = sorted(ratio for implementation, ratio in measured if implementation == name and ratio is not None)
     if len(ratios) > 1:
         raise UsageError(
-            f"--reference {name}: it was measured at {len(ratios)} ratios, and one time is what others are divided by",
+            f"--reference {name}: it was measured at {len(ratios)} ratios, and a reference has one latency per length",
             hint="name a method without a ratio, such as sdpa",
         )
     return name
 
 
 def usual_reference(runs: Iterable[RecordedRun]) -> str | None:
-    """What ratios of several runs are taken against: what is usual in the first of them that has such a method."""
+    """Return the default reference of several runs: that of the first run that has one."""
     return next((found for run in runs if (found := run.reference()) is not None), None)
 
 
 def resolve(store: str, reference: str = "latest") -> RecordedRun:
-    """The run that `reference` names, from the store at that location or from a file.
+    """Return the run that `reference` names, from the store at that location or from a file.
 
     Raises:
         UsageError: when it names neither, or the file is not valid.
-        StoreError: when it is no file, and the store is missing or cannot be read.
+        StoreError: when it is not a file, and the store is missing or cannot be read.
     """
     try:
         with open_store(store) as opened:
@@ -92,12 +92,12 @@ def resolve(store: str, reference: str = "latest") -> RecordedRun:
 
 
 def recorded(store: Store, run: Run) -> RecordedRun:
-    """A run of an open store, with everything that is stored of it."""
+    """Return a run of an open store with all its data."""
     return RecordedRun(run, store.environments(run.id), store.results(run.id), store.plan(run.id)[0])
 
 
 def from_file(path: str) -> RecordedRun:
-    """The run of an exported file.
+    """Return the run of an exported file.
 
     Raises:
         UsageError: when it cannot be read or is not valid.
@@ -107,8 +107,8 @@ def from_file(path: str) -> RecordedRun:
 
 
 def _means_a_file(reference: str) -> bool:
-    """Whether there is such a file, or somebody plainly thought so."""
+    """Return whether there is such a file, or the reference looks like the path of one."""
     try:
         return "/" in reference or reference.endswith(".json") or Path(reference).exists()
-    except (OSError, ValueError):  # too long for a name, or with a zero byte
+    except (OSError, ValueError):  # a name that is too long, or with a null character
         return False

@@ -1,6 +1,6 @@
-"""Results as one table, a row per case and metric: the same columns in CSV, in Parquet and in a DataFrame.
+"""Results as one table with a row per case and metric: the same columns in CSV, Parquet and a DataFrame.
 
-Everything is in SI units. A case without any figure has one row with its status, its metric empty.
+Everything is in SI units. A case without any figure has one row with its status and an empty metric.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dctbench.analysis import Summary
 from dctbench.model import Run
 
 ColumnType = Literal["text", "word", "instant", "integer", "number"]
-"""What a column holds: any text, one of a few words, a time in UTC (ISO 8601), a whole number, a number."""
+"""What a column contains: any text, one of a few words, a time in UTC (ISO 8601), an integer, a number."""
 CASE_COLUMNS: Mapping[str, ColumnType] = {
     "run_id": "text", "label": "text", "started_at": "instant", "host": "text", "fingerprint": "text",
     "case_id": "text", "implementation": "word", "scope": "word", "seq_len": "integer", "ratio": "number",
@@ -20,7 +20,7 @@ CASE_COLUMNS: Mapping[str, ColumnType] = {
     "device": "word", "mode": "word", "engine": "word", "threads": "integer", "task": "word", "status": "word",
     "message": "text", "rounds": "integer",
 }  # fmt: skip
-"""What is equal in all rows of a case, with the kind of its values."""
+"""The columns that are equal in all rows of a case, with the type of their values."""
 METRIC_COLUMNS: Mapping[str, ColumnType] = {
     "metric": "word", "unit": "word", "value": "number", "low": "number", "high": "number", "p99": "number",
     "p99_high": "number", "count": "integer",
@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, ColumnType] = {**CASE_COLUMNS, **METRIC_COLUMNS}
 
 
 def case_values(run: Run, summary: Summary) -> list[Any]:
-    """The values of CASE_COLUMNS for a case; None where there is none."""
+    """Return the values of CASE_COLUMNS for a case; None for what it lacks."""
     first = summary.rounds[0]
     case = summary.case
     return [run.id, run.label, run.started_at, first.host, first.fingerprint, case.id, case.implementation, case.scope,
@@ -39,7 +39,7 @@ def case_values(run: Run, summary: Summary) -> list[Any]:
 
 
 def metric_rows(summary: Summary) -> Iterator[list[Any]]:
-    """The values of METRIC_COLUMNS, metric after metric: latency with its interval and tail, the others as they are."""
+    """Yield the values of METRIC_COLUMNS, one metric at a time, latency first."""
     if summary.latency:
         latency, tail = summary.latency, summary.p99
         yield ["latency", "s", latency.value, latency.low, latency.high, tail.value if tail else None,
@@ -51,7 +51,7 @@ def metric_rows(summary: Summary) -> Iterator[list[Any]]:
 
 
 def rows(run: Run, summaries: Sequence[Summary]) -> Iterator[list[Any]]:
-    """The values of COLUMNS, row after row."""
+    """Yield the values of COLUMNS, one row at a time."""
     for summary in summaries:
         head = case_values(run, summary)
         for tail in metric_rows(summary):

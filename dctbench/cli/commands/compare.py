@@ -1,4 +1,4 @@
-"""`dctbench compare`: what changed between two stored runs."""
+"""`dctbench compare`: show what changed between two stored runs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _HOW, _SHOWN = "How to compare", "What is shown"
 @click.argument("base", default="", metavar="[A]")
 @click.argument("head", default="latest", metavar="[B]")
 @click.option("--reference", cls=Flag, section=_HOW, metavar="IMPL",
-              help="Whose latency beside a case's cancels drift; sdpa or full when not given.")  # fmt: skip
+              help="Implementation whose latency cancels drift (default: sdpa or full).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_HOW, metavar="PCT",
-              help="How much slower passes (default: 25%; GPU 7%).")  # fmt: skip
+              help="How much slower is accepted (default: 25%; GPU 7%).")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_HOW, metavar="CASE",
-              help="In place of A and B: one case over all stored runs, such as 'dct-x r=8 n=4096'; "
-                   "from ten runs on it takes the extra `history`.")  # fmt: skip
-@click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what did not change, too.")
+              help="Instead of A and B: one case over all stored runs, such as 'dct-x r=8 n=4096'; "
+                   "from ten runs on it needs the extra `history`.")  # fmt: skip
+@click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Also show what did not change.")
 @store_option
 @format_option
 @version_option
@@ -45,16 +45,16 @@ def command(
     store: str,
     output_format: str,
 ) -> int:
-    """Compare run A (the base) with run B (by default the latest): what changed, and by how much.
+    """Compare run A (the base) with run B (by default the latest): show what changed, and by how much.
 
     A and B are ids or starts of one, latest, latest~1, labels, baselines' names, or exported files.
 
-    It informs and never fails: exit 0 when something could be compared, however it came out, else 3. To fail a
-    build on what is worse, measure anew: dctbench check.
+    Exit 0 when something could be compared, whatever the result, else 3. To fail a build when something got worse,
+    measure again: dctbench check.
     """
     if case is not None:
         if base:
-            raise errors.UsageError("--history takes no runs: it looks at all of them", hint="leave out A and B")
+            raise errors.UsageError("--history takes no runs: it covers all of them", hint="leave out A and B")
         with open_store(store) as opened:
             print_history(opened, case, output_format)
         return errors.EXIT_OK

@@ -1,4 +1,4 @@
-"""`dctbench doctor`: is this machine fit to measure on, and what to do where it is not."""
+"""`dctbench doctor`: check whether this machine is fit to measure on, and print what to do where it is not."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _GAP = "  "
     examples=("dctbench doctor", "dctbench doctor --calibrate"),
 )
 @click.option("--calibrate", cls=Flag, is_flag=True,
-              help="Measure what this machine can do at most (products per dtype, a copy) and the rates that "
-                   "transforms are planned by, and store both for this environment. About half a minute.")  # fmt: skip
+              help="Measure the ceilings of this machine (matrix products per dtype, a copy) and the rates that "
+                   "plan the transforms, and store both for this environment. Takes half a minute.")  # fmt: skip
 @store_option
 @format_option
 @version_option
 def command(calibrate: bool, store: str, output_format: str) -> int:
     """Check this machine: clock, load, limits, torch, GPU, store. Each line is ok, a warning or a failure.
 
-    Ends with 0 unless a line is a failure: 5 when results cannot be stored, 6 when torch or a GPU cannot be used,
+    Exit 0 unless a line is a failure: then 5 when results cannot be stored, 6 when torch or a GPU cannot be used,
     3 when time cannot be measured.
     """
     found: list[Finding] = []
@@ -59,7 +59,7 @@ def _announce(text: str) -> None:
 
 
 def _print_group(title: str, findings: list[Finding]) -> None:
-    """A title and a line per finding, its remedy below it, wrapped to the terminal."""
+    """Print a title and a line per finding with its remedy below it, wrapped to the terminal."""
     width = terminal_width()
     _print("")
     _print(title, style="bold")
@@ -85,7 +85,7 @@ def _print_summary(found: list[Finding]) -> None:
 
 
 def _print(text: str, style: str = "", until: int | None = None) -> None:
-    """A line, or its first `until` characters, in a style; whether there is colour rich decides."""
+    """Print a line, its first `until` characters (by default all) in a style; rich decides whether there is colour."""
     styled = Text(text)
     styled.stylize(style, 0, until)
     Console(highlight=False).print(styled, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`dctbench export`: a run in a form that other tools read."""
+"""`dctbench export`: write a run in a format that other tools read."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from dctbench.runs.lookup import resolve
 )
 @click.argument("form", metavar="FORMAT")
 @click.argument("run", default="latest", metavar="[RUN]")
-@click.option("-o", "--output", cls=Flag, metavar="FILE", help="Where it goes; standard output when not given.")
+@click.option("-o", "--output", cls=Flag, metavar="FILE", help="Write to this file (default: standard output).")
 @store_option
 @version_option
 def command(form: str, run: str, output: str | None, store: str) -> int:
     """Write a run (by default the latest) as FORMAT.
 
     \b
-    json                     everything, raw samples included; what import reads
-    csv, parquet             a row per case and metric
-    markdown (md), latex     the papers' table: a row per method, a column per length
+    json                     everything, raw samples included; `dctbench import` reads it
+    csv, parquet             one row per case and metric
+    markdown (md), latex     the table of the paper: a row per method, a column per length
     bencher                  Bencher Metric Format
     github-action-benchmark  smaller is better; speed-ups go to FILE.bigger.json beside -o FILE.json
-    junit                    a test case per case, errors and timeouts as errors
-    pytest-benchmark         as pytest --benchmark-json writes it
+    junit                    one test case per case; errors and timeouts are errors
+    pytest-benchmark         the format of pytest --benchmark-json
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """

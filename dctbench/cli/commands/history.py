@@ -1,4 +1,4 @@
-"""The history of one case on standard output: a row per run, where the level changed, and what to take away."""
+"""Print the history of one case: a row per run, where its level changed, and a summary."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ _WIDEST = 60
 
 
 def print_history(store: Store, case: str, output_format: str) -> None:
-    """The series of one case over the stored runs, with its changes of level.
+    """Print the latency of one case over the stored runs, with its change points.
 
     Args:
-        store: where the runs are.
+        store: an open store.
         case: an id, the start of one, or a name and a length such as `dct-x r=8 n=4096`.
         output_format: table, json, csv or md.
 
     Raises:
-        UsageError: when no stored run has such a case, or several are called so.
-        UnavailableError: without the extra `history`, when there are runs enough to look for changes.
+        UsageError: when no stored run has such a case, or the name fits several.
+        UnavailableError: without the extra `history`, when there are enough runs to look for change points.
         StoreError: when the store cannot be read.
     """
     found = history(store, find_case(store, case))
     changes = change_points(found)
-    said = sentences(found, changes)
+    summary = sentences(found, changes)
     if output_format == "json":
         print_document(dumps(_document(found, changes)))
     elif output_format == "csv":
         print_records(_numbers(found, changes), "csv")
     elif output_format == "md":
         table = records_text(_texts(found, changes), "md") + "\n" if found.points else ""
-        lines = "".join(f"- {escape(line)}\n" for line in said)
+        lines = "".join(f"- {escape(line)}\n" for line in summary)
         print_document(f"### {escape(_title(found))}\n\n{table}{lines}")
     else:
         click.echo(_title(found))
         if found.points:
             print_records(_texts(found, changes), "table")
             click.echo(f"\n{sparkline([point.latency.value for point in found.points])}")
-        print_sentences(said)
+        print_sentences(summary)
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """A bar per value, lowest to highest on a logarithmic scale; of many values, one per some consecutive ones."""
+    """Return one bar per value on a logarithmic scale; of many values, one bar for several consecutive ones."""
     every = -(-len(values) // _WIDEST)
     logs = [math.log(statistics.median(values[i : i + every])) for i in range(0, len(values), every)]
     low, span = min(logs), max(logs) - min(logs)

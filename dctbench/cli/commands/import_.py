@@ -1,4 +1,4 @@
-"""`dctbench import`: a result file becomes a run of the store."""
+"""`dctbench import`: store the run of a result file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dctbench.text.format import pluralize
 @store_option
 @version_option
 def command(file: str, store: str) -> int:
-    """Store the run of FILE under its own id: our own JSON, or what pytest --benchmark-json has written.
+    """Store the run of FILE under its own id. FILE is JSON of `dctbench export` or of pytest --benchmark-json.
 
-    A file is checked as a whole before anything is stored. Importing it twice stores it once. Benchmarks of pytest
-    must say their `implementation` and `seq_len` in params or extra_info.
+    The whole file is checked before anything is stored. Importing it twice stores it once. Benchmarks of pytest
+    must give their `implementation` and `seq_len` in params or extra_info.
     """
     from dctbench.store.importing import import_run  # noqa: PLC0415 - SQLAlchemy
 
@@ -34,7 +34,7 @@ def command(file: str, store: str) -> int:
         new = import_run(opened, run, list(environments.values()), results)
         name = opened.name
     count = pluralize(len(results), "result")
-    told = count if new == len(results) else f"{count}, {new or 'none'} of them new"
-    click.echo(f"run {run.short_id} is in {name}: {told}")
+    stored = count if new == len(results) else f"{count}, {new or 'none'} of them new"
+    click.echo(f"run {run.short_id} is in {name}: {stored}")
     click.echo(f"  next: dctbench report {run.short_id}", err=True)
     return errors.EXIT_OK

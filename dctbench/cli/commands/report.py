@@ -1,4 +1,4 @@
-"""`dctbench report`: stored results -> one HTML file."""
+"""`dctbench report`: write one HTML page from stored results."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _PAGE = "The page"
     metavar="FILE",
     default="dctbench-report.html",
     show_default=True,
-    help="Where the page goes.",
+    help="Write the page to this file.",
 )
 @click.option("--title", cls=Flag, section=_PAGE, metavar="TEXT", help="Heading; by default the run's label or id.")
-@click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", help="What ratios are taken against.")
+@click.option("--reference", cls=Flag, section=_PAGE, metavar="IMPL", help="Method that speed-ups compare with.")
 @click.option("--baseline", cls=Flag, section=_PAGE, metavar="REF",
-              help="A run to compare the first one with, in a section of its own (default: its check's).")  # fmt: skip
+              help="A run to compare the first one with (default: the base of its check).")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_PAGE, metavar="CASE",
-              help="A case to follow over the stored runs, by its id or such as 'dct-x r=8 n=4096'; from ten runs "
-                   "on it takes the extra `history`.")  # fmt: skip
+              help="Show one case over all stored runs, by its id or such as 'dct-x r=8 n=4096'; from ten runs "
+                   "on it needs the extra `history`.")  # fmt: skip
 @click.option("--compress", cls=Flag, section=_PAGE, is_flag=True,
-              help="Half the size; takes a browser of 2023 or later.")  # fmt: skip
-@click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Show the page in a browser.")
+              help="Half the size; needs a browser of 2023 or later.")  # fmt: skip
+@click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Open the page in a browser.")
 @store_option
 @version_option
 def command(
@@ -63,14 +63,14 @@ def command(
     open_page: bool,
     store: str,
 ) -> int:
-    """Make one self-contained HTML page from the results of a run (by default the latest), or of an exported file.
+    """Write one self-contained HTML page from the results of a run (by default the latest) or of an exported file.
 
-    Several runs, such as those of two machines, stand side by side in one page; no figure mixes them.
+    Several runs, such as those of two machines, appear side by side; no figure mixes them.
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
     check_writable(Path(output))
-    gc.disable()  # a million small objects and no cycles: looking for some took a quarter of the time
+    gc.disable()  # a million small objects without cycles: collecting took a quarter of the time
     found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
     for one in found:
         if not one.results:
@@ -92,15 +92,15 @@ def command(
 
 
 def _checked_against(store: str, head: RecordedRun) -> RecordedRun | None:
-    """What the check that measured a run compared it with, where that is in the store."""
+    """Return the base of the check that measured a run, or None when the store does not have it."""
     check = read_check_settings(head.run)
     if check is None or check.base is None:
         return None
     try:
         with open_store(store) as opened:
-            # Only what is stored under that very id: whoever wrote an imported run may have written anything there.
+            # Only the full id counts: an imported file may contain anything there.
             base = next((recorded(opened, s.run) for s in opened.runs() if s.run.id == check.base and s.stored), None)
-    except errors.StoreError:  # the run itself came from a file
+    except errors.StoreError:  # the run came from a file, and there may be no store
         return None
     return base
 
@@ -111,9 +111,9 @@ def _going_on(recorded: RecordedRun, store: str) -> str:
 
     if recorded.run.is_check:
         return "it belongs to a check, whose pairs must be near in time: start the check again"
-    if not recorded.plan:  # of a file: there is no plan to go on with
+    if not recorded.plan:  # of a file, which has no plan to resume
         return "measure again: dctbench run"
-    return f"go on with: {resume_command(recorded.run, masked(store))}"
+    return f"resume with: {resume_command(recorded.run, masked(store))}"
 
 
 def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
@@ -123,7 +123,7 @@ def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:
 
 
 def _reference(found: list[RecordedRun], name: str | None) -> str | None:
-    """What ratios are taken against: the one named, which at least one of the runs must hold, else the usual one."""
+    """Return the reference: the one named, which at least one of the runs must contain, else the default."""
     if name is None:
         return usual_reference(found)
     every = (result.case for recorded in found for result in recorded.results)

@@ -1,1 +1,1 @@
-"""Flags that several commands share, and the defaults that pyproject.toml sets for them."""
+"""Flags that several commands share, and their defaults from pyproject.toml."""

@@ -1,4 +1,4 @@
-"""The axis flags of a sweep, and a suite with those that were given in place of its own."""
+"""The axis flags of a sweep, and the suite that they override."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from dctbench.spec.axes import AxisValues
 from dctbench.spec.suites import Suite
 
 AXES = (*names.NUMERIC_AXES, *names.WORD_AXES)
-"""The axis flags, by the names under which a command gets them."""
+"""The axis flags, by the names of a command's parameters."""
 WHAT, SHAPE, HOW = "What to measure", "Shapes", "How to measure"
 _NUMBERS = "such as 512, 8k, 512..8192, 512..8192:x1.5 or 512..8192:+512, joined by commas"
 
 
 def axis_options(suite: str) -> Callable[[Function], Function]:
-    """--suite, with that default, and one flag per axis."""
+    """Add --suite, with that default, and one flag per axis."""
     options = [
         click.option("--suite", cls=Flag, section=WHAT, default=suite, show_default=True, metavar="NAME|FILE",
-                     help="A shipped suite (`dctbench list suites`) or a TOML file; the flags below override it."),
+                     help="A shipped suite (`dctbench list suites`) or a TOML file. Other flags override it."),
         click.option("--impl", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="Implementations, with commas or globs ('dct*'), or package.module:Class for your own."),
         click.option("--seq", cls=Flag, section=SHAPE, metavar="VALUES", help=f"Sequence lengths, {_NUMBERS}."),
         click.option("--ratio", cls=Flag, section=SHAPE, metavar="VALUES",
-                     help="Compression ratios n / n_kept, at least 1, written the same way."),
+                     help="Compression ratios n / n_kept, at least 1, in the same notation."),
         click.option("--batch", cls=Flag, section=SHAPE, metavar="VALUES", help="Batch sizes."),
         click.option("--heads", cls=Flag, section=SHAPE, metavar="VALUES", help="Numbers of heads."),
         click.option("--head-dim", cls=Flag, section=SHAPE, metavar="VALUES", help="Widths of a head."),
@@ -45,7 +45,7 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
                      help="cpu, cuda:0, mps: see `dctbench list devices`."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
-                     help="Threads torch may use; its own choice when not given."),
+                     help="Threads that torch may use (default: its own choice)."),
     ]  # fmt: skip
 
     def decorate(function: Function) -> Function:

@@ -1,4 +1,4 @@
-"""`--save-baseline`: a name for the run that has just been measured, for whoever is judged against it later."""
+"""`--save-baseline`: give the run that was just measured a name that later checks can refer to."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 
 
 def save_baseline_option(section: str, *, needs: str = "") -> Callable[[Function], Function]:
-    """`--save-baseline`, under that heading of the help, which tells what other flag it needs."""
+    """Add `--save-baseline`.
+
+    Args:
+        section: the heading of the help that lists it.
+        needs: another flag without which it is refused, for the help.
+    """
     return click.option(
         "--save-baseline", cls=Flag, section=section, metavar="NAME", callback=_checked,
-        help="When all went well, let this name point to the run: a baseline to be judged against"
+        help="When every case succeeded, save the run as the baseline of this name"
              f"{needs and f' (only with {needs})'}.",
     )  # fmt: skip
 
 
 def _checked(ctx: click.Context, option: click.Parameter, name: str | None) -> str | None:
-    """Refused before anything is measured, not hours later when it is to be saved."""
+    """Refuse a bad name before anything is measured, not hours later."""
     return None if name is None else checked_baseline_name(typed(name))
 
 
@@ -39,7 +44,7 @@ def print_saved(saved: SavedBaseline | None) -> None:
     click.echo(f"baseline {saved.name!r} points to run {saved.run.short_id}", err=True)
     if saved.hidden_by is not None:
         click.echo(
-            f"warning: {saved.name!r} is also the id or label of run {saved.hidden_by.short_id}, and means that one\n"
+            f"warning: {saved.name!r} is also the id or label of run {saved.hidden_by.short_id}, and means that run\n"
             "  save the baseline under another name",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""The flags of budgets, the same wherever something is held to them."""
+"""The budget flags, the same for every command that has them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dctbench.spec import gate
 
 
 def budget_options(function: Function) -> Function:
-    """--max-latency-p99, --max-memory and --max-error."""
+    """Add --max-latency-p99, --max-memory and --max-error."""
     options = [
         click.option("--max-latency-p99", cls=Flag, section="Budgets", metavar="TIME",
-                     help="For the bound of the 99th percentile, such as 10ms; takes 299 samples."),
+                     help="Upper bound of the 99th percentile, such as 10ms; needs 299 samples."),
         click.option("--max-memory", cls=Flag, section="Budgets", multiple=True, metavar="SIZE",
-                     help="For a call's tensors and what the method keeps, such as 64MiB; or process=SIZE."),
+                     help="Tensors of a call and state of the method, such as 64MiB; or process=SIZE."),
         click.option("--max-error", cls=Flag, section="Budgets", multiple=True, metavar="SHARE",
-                     help="For the relative error on the smooth input, such as 5%; or noise=SHARE."),
+                     help="Relative error on the smooth input, such as 5%; or noise=SHARE."),
     ]  # fmt: skip
     for option in reversed(options):
         function = option(function)
@@ -28,9 +28,9 @@ def budget_options(function: Function) -> Function:
 
 
 def budgets_of(flags: Mapping[str, Any]) -> Budgets:
-    """The budgets that those flags give.
+    """Return the budgets that the flags set.
 
     Raises:
-        UsageError: for a wrong value, naming its flag.
+        UsageError: for a wrong value; the message names its flag.
     """
     return gate.budgets(flags["max_latency_p99"], flags["max_memory"], flags["max_error"])

@@ -1,4 +1,4 @@
-"""A comparison on standard output, for `check` and `compare` alike."""
+"""Print a comparison, for `check` and for `compare`."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _STYLES = {
 
 
 def print_outcome(outcome: Outcome, output_format: str, *, everything: bool) -> None:
-    """A finished comparison in the form asked for, and as Markdown to $GITHUB_STEP_SUMMARY.
+    """Print a comparison in the requested format, and append it as Markdown to $GITHUB_STEP_SUMMARY.
 
     Args:
-        outcome: what was found.
+        outcome: the comparison.
         output_format: table, json, csv or md.
-        everything: shows what did not change too; JSON and CSV always hold it.
+        everything: whether to show what did not change; JSON and CSV always do.
     """
     as_markdown = verdicts_markdown(outcome, everything=everything)
     if output_format == "json":
@@ -94,7 +94,7 @@ def text_lines(outcome: Outcome, width: int, *, everything: bool, by_words: bool
 
 
 def _table(rows: Sequence[Row], width: int) -> Iterator[Text]:
-    """A line per row; where even the columns that must be there do not fit, two lines, and nothing is left out."""
+    """One line per row, or two where the terminal is too narrow for the columns that are never dropped."""
     titles = {name: _TITLES.get(name, name) for name in _COLUMNS}
     cells = {name: [_cell(row, name) for row in rows if row.has_figures or name in _ABOUT] for name in _COLUMNS}
     widths = {name: max(map(len, [titles[name], *found])) for name, found in cells.items() if set(found) - {"-"}}
@@ -113,7 +113,7 @@ def _table(rows: Sequence[Row], width: int) -> Iterator[Text]:
 def _line(row: Row, widths: Mapping[str, int]) -> Text:
     if row.has_figures:
         line = _join({name: _cell(row, name) for name in widths}, widths)
-    else:  # a reason takes the place of all figures, whole
+    else:  # the whole reason takes the place of all figures
         about = _join({name: _cell(row, name) for name in _ABOUT}, {name: widths[name] for name in _ABOUT})
         line = f"{about}{_GAP}{row.reason}"
     text = Text(line.rstrip())

@@ -1,4 +1,4 @@
-"""A run on standard output, in the form asked for."""
+"""Print a run in the requested format."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool) -> N
 
 
 def add_to_step_summary(text: str) -> None:
-    """Markdown on the page of a GitHub workflow, by itself wherever there is one."""
+    """Append Markdown to the summary page of a GitHub workflow, when one is running."""
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if step_summary:
         try:
             with Path(step_summary).open("a", encoding="utf-8") as file:
                 file.write(text)
-        except OSError as error:  # the results are stored and printed: no reason to fail
+        except OSError as error:  # the results are stored and printed, so this is no failure
             click.echo(f"warning: GITHUB_STEP_SUMMARY, {step_summary}, not written: {error.strerror}", err=True)
 
 
@@ -67,7 +67,7 @@ def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned:
 def table_lines(
     summaries: Sequence[analysis.Summary], layout: Layout, planned: int, *, rows_shown: bool
 ) -> list[Text | str]:
-    """The results table, unless its rows have just been shown, and what to take away from it."""
+    """Return the lines of the results table, unless its rows were just shown, and of the summary below it."""
     lines: list[Text | str] = []
     if not rows_shown:
         reference_by_shape = analysis.reference_by_shape(summaries, layout.reference) if layout.reference else {}
@@ -78,7 +78,7 @@ def table_lines(
 
 
 def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels) -> list[str]:
-    """What the reader takes away: who is fastest, from where the DCT pays, what went wrong, what to do next."""
+    """Return the summary: which method is fastest, where the DCT pays off, what went wrong, what to do next."""
     lines = [""]
     for ranking in analysis.rankings(summaries, reference):
         lines.append(f"{labels.place(ranking.ranked[0].case)}: {words.fastest(ranking)}")

@@ -1,6 +1,4 @@
-"""Plain records, such as those of `list`, in the form asked for: whole for a program, no wider than the terminal for a
-person.
-"""
+"""Print plain records, such as those of `list`: complete for programs, fitted to the terminal for people."""
 
 from __future__ import annotations
 
@@ -21,13 +19,13 @@ from dctbench.wording.markdown import escape
 
 _GAP = "  "
 _LEAST_LAST = 30
-"""Columns that a last column of sentences needs to be read with ease."""
+"""Characters that a last column of sentences needs to be readable."""
 
 Rows = Sequence[Sequence[str]]
 
 
 def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
-    """Records with the same keys as a table, JSON, CSV or Markdown."""
+    """Print records with the same keys as a table, JSON, CSV or Markdown."""
     text = records_text(records, output_format)
     if output_format == "table":
         click.echo(text, nl=False)
@@ -36,13 +34,13 @@ def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> N
 
 
 def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with what is nested in it, such as a case, as columns of its own."""
+    """Return the record with nested mappings, such as a case, as columns of their own."""
     nested = ((value if isinstance(value, Mapping) else {key: value}) for key, value in record.items())
     return {key: value for part in nested for key, value in part.items()}
 
 
 def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> str:
-    """The text that `print_records` prints."""
+    """Return the text that `print_records` prints."""
     records = sanitize_values(list(records))
     if output_format == "json":
         return dumps(records)
@@ -66,15 +64,17 @@ def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> st
 
 
 def _columns(rows: Rows) -> list[tuple[str, str]]:
-    """By row, everything but the last cell in columns as wide as their texts, and that cell."""
+    """For each row, all cells but the last, padded to the width of their columns, and the last cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     aligned = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     return [(_GAP.join([*cells[:-1], ""]), row[-1]) for cells, row in zip(aligned, rows, strict=True)]
 
 
 def _fitted(rows: Rows, width: int) -> list[str]:
-    """A table, its last column folded. Where there is no room even for that, what all records share is said once below,
-    and where that does not help each record is a list.
+    """Wrap the last column of a table to fit the width.
+
+    When that is not enough, values that all records share move to a line below the table; when that is not enough
+    either, each record becomes a list.
     """
     columns = _columns(rows)
     last = max(len(cell) for _, cell in columns)
@@ -85,12 +85,12 @@ def _fitted(rows: Rows, width: int) -> list[str]:
     if not shared:
         return _lists(titles, cells, width)
     own = [[cell for i, cell in enumerate(row) if i not in shared] for row in rows]
-    said = ", ".join(f"{titles[i]} {cells[0][i]}" for i in sorted(shared) if cells[0][i])
-    return [*_fitted(own, width), *(["", *wrapped(f"in all of them: {said}", width)] if said else [])]
+    common = ", ".join(f"{titles[i]} {cells[0][i]}" for i in sorted(shared) if cells[0][i])
+    return [*_fitted(own, width), *(["", *wrapped(f"in all of them: {common}", width)] if common else [])]
 
 
 def _lists(titles: Sequence[str], cells: Rows, width: int) -> list[str]:
-    """A record as its first cell and, below it, a line for each of the others that says anything."""
+    """Each record as its first cell and, below it, one line per other cell that is not empty."""
     indent = max(map(len, titles[1:]), default=0)
     lines = []
     for first, *rest in cells:

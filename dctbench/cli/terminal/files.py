@@ -1,4 +1,4 @@
-"""Output that others read: documents on standard output, and files that appear whole or not at all."""
+"""Write documents to standard output, and files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from typing import IO
 from dctbench import errors
 
 _DATABASES = b"SQLite format 3\0", bytes.fromhex("d9d505f920a163d7")
-"""How a database of SQLite begins, and how a journal without which it is damaged (sqlite.org/fileformat.html)."""
+"""The first bytes of an SQLite database, and of a journal that it needs (sqlite.org/fileformat.html)."""
 
 
 def print_document(content: str | bytes) -> None:
-    """Write a document to standard output, in UTF-8 whatever the locale says: a program reads it, not a terminal."""
+    """Write a document to standard output, in UTF-8 in any locale: programs read it."""
     sys.stdout.flush()
     sys.stdout.buffer.write(content.encode("utf-8") if isinstance(content, str) else content)
     sys.stdout.buffer.flush()
 
 
 def write_whole(path: Path, content: str | bytes, flag: str = "-o") -> Path:
-    """Write a file so that a reader finds the old one or the new one, never half of one.
+    """Write a file so that a reader finds the old content or the new, never a part.
 
-    A link keeps pointing to the file, which is replaced, and the file keeps its permissions.
+    A symbolic link stays, its target is replaced, and the target keeps its permissions.
 
     Args:
         path: of the file.
         content: text in UTF-8, or bytes.
-        flag: which named it.
+        flag: the flag that named it, for messages.
 
     Raises:
-        UsageError: when it cannot be written there, or a database or its journal is there: a store that is lost is
-            lost for good.
+        UsageError: when it cannot be written, or would replace a database or its journal: a store must not be lost
+            to a typing mistake.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     with _in_words(path, flag):
@@ -54,10 +54,14 @@ def write_whole(path: Path, content: str | bytes, flag: str = "-o") -> Path:
 
 
 def check_writable(path: Path, flag: str = "-o") -> None:
-    """Refuse, before hours of work, a file that `write_whole` could not write afterwards; arguments as there.
+    """Refuse, before hours of work, a file that `write_whole` could not write afterwards.
+
+    Args:
+        path: of the file.
+        flag: the flag that named it, for messages.
 
     Raises:
-        UsageError: as `write_whole`.
+        UsageError: when `write_whole` would raise it.
     """
     with _in_words(path, flag):
         if not _cannot_be_replaced(path):
@@ -71,13 +75,13 @@ def check_writable(path: Path, flag: str = "-o") -> None:
 def _in_words(path: Path, flag: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, RuntimeError) as error:  # the last one before Python 3.13: links in a circle
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError before Python 3.13: links in a circle
         reason = getattr(error, "strerror", None) or "not the name of a file"
         raise errors.UsageError(f"cannot write {path}: {reason}", hint=f"name another file with {flag}") from error
 
 
 def _cannot_be_replaced(path: Path) -> bool:
-    """Whether it is a pipe or /dev/stdout, which need not be replaced to be written whole.
+    """Return whether it is a pipe or a device such as /dev/stdout, which is written to directly.
 
     Raises:
         IsADirectoryError: for a folder.
@@ -89,7 +93,7 @@ def _cannot_be_replaced(path: Path) -> bool:
 
 @contextmanager
 def _partial(target: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """A new file in the folder of the target, and its path; gone in the end, unless it has become the target."""
+    """Yield a new file in the folder of the target, and its path. It is removed unless it was renamed to the target."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -99,10 +103,10 @@ def _partial(target: Path) -> Iterator[tuple[IO[bytes], Path]]:
 
 
 def _permissions(path: Path) -> int:
-    """The permission bits of the file that is to be written: those of the one that it replaces, or a new file's.
+    """Return the permission bits of the file to write: those of the file that it replaces, or of a new file.
 
     Raises:
-        FileExistsError: when that one is a database, or its journal.
+        FileExistsError: when it would replace a database or its journal.
     """
     try:
         with path.open("rb") as file:
@@ -113,5 +117,5 @@ def _permissions(path: Path) -> int:
         umask = os.umask(0)
         os.umask(umask)
         return 0o666 & ~umask
-    except PermissionError:  # what we may not read may still be replaced, where the folder is ours
+    except PermissionError:  # an unreadable file can be replaced when the folder is ours
         return stat.S_IMODE(path.stat().st_mode)

@@ -1,4 +1,4 @@
-"""Ctrl-C, a polite kill and a lost terminal, taken alike: the first ends the command, later ones cannot spoil it."""
+"""Treat Ctrl-C, SIGTERM and a lost terminal alike: the first ends the command, later ones are ignored."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def interrupt_once() -> None:
-    """From now on the first of these signals raises KeyboardInterrupt, and the others are ignored until the end.
+    """Raise KeyboardInterrupt at the first of these signals, and ignore all later ones.
 
-    One that is ignored already stays so: after `nohup` a run outlives its terminal.
+    A signal that is ignored already stays ignored: under `nohup` a run outlives its terminal.
     """
     for number in _ENDINGS:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -19,16 +19,16 @@ def interrupt_once() -> None:
 
 
 def interrupt_no_more() -> None:
-    """The command has ended: none of these signals changes its exit code any more, nor while the interpreter ends."""
+    """Ignore these signals from now on: the command has ended, and its exit code must not change."""
     for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(*_: object) -> NoReturn:
-    for number in _ENDINGS:  # not SIG_IGN: of one that has come but was not handled yet Python would complain
-        signal.signal(number, _overheard)
+    for number in _ENDINGS:  # not SIG_IGN: Python would complain about one that arrived but was not handled yet
+        signal.signal(number, _ignore)
     raise KeyboardInterrupt
 
 
-def _overheard(*_: object) -> None:
+def _ignore(*_: object) -> None:
     return

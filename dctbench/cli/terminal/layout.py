@@ -1,4 +1,4 @@
-"""The columns of the results table in a terminal: aligned, and dropped rather than cut when it is narrow."""
+"""The columns of the results table in a terminal: aligned, and dropped rather than cut when there is little room."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DROPPED_FIRST = ("error", "memory", "speedup")
 
 
 class Layout:
-    """Column widths for a set of cases, fixed before the first row is known."""
+    """Column widths for a set of cases, fixed before the first result."""
 
     def __init__(self, cases: Iterable[Case], reference: str | None, width: int | None = None) -> None:
         cases = list(cases)
@@ -44,11 +44,11 @@ class Layout:
             del self.widths[column]
 
     def head(self) -> Text:
-        """The line of titles."""
+        """Return the header line."""
         return Text(self._join([self.titles[column] for column in self.widths]), style="bold")
 
     def line(self, row: Row) -> Text:
-        """One row; a failure takes the place of all figures, whole."""
+        """Return one row; the whole text of a failure takes the place of all figures."""
         if row.failure is not None:
             text = Text(self._join([row.case, row.seq_len]) + _GAP)
             return text.append(row.failure, style="yellow")

@@ -1,4 +1,4 @@
-"""Sentences on standard error, above whatever is being drawn there: warnings, and why a command waits."""
+"""Messages on standard error, above a live display if there is one: warnings, and why a command waits."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from dctbench.cli.terminal.wrap import terminal_width, wrapped
 
 
 def say(text: str) -> None:
-    """Say a sentence."""
+    """Print a message, above the live display when there is one."""
     _Terminal.show(text)
 
 
 def print_notice(text: str) -> None:
-    """Print a sentence where nothing is drawn."""
+    """Print a message when there is no live display."""
     for line in wrapped(text, terminal_width(sys.stderr)) if sys.stderr.isatty() else [text]:
         click.echo(line, err=True)
 
 
 class _Terminal:
-    """There is one per process, and one display on it at a time."""
+    """The terminal of this process; at most one display is on it at a time."""
 
     show: Callable[[str], None] = staticmethod(print_notice)
 
 
 def draws(style: str) -> bool:
-    """Whether a display of that style, as of --progress, draws on standard error: `auto` does wherever it can, but not
-    in CI, and nothing does without a terminal that can take back what stands on it.
+    """Return whether a display of that style (of --progress) draws on standard error.
+
+    `live` does when the terminal can move its cursor; `auto` does so too, except in CI.
     """
     can = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
     return can and (style == "live" or (style == "auto" and not os.environ.get("CI")))
@@ -39,7 +40,7 @@ def draws(style: str) -> bool:
 
 @contextmanager
 def shown_by(show: Callable[[str], None]) -> Iterator[None]:
-    """For as long as a display is up, let that one show them."""
+    """Show messages with that function while a live display is up."""
     _Terminal.show = staticmethod(show)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Standard output and error that take whatever we print: in any locale, closed, full, or with nobody reading on."""
+"""Make standard output and error safe to print to: in any locale, closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _ASCII = {
     **dict(zip("▁▂▃▄▅▆▇█", "_.-~=+*#", strict=True)),
 }
 _GONE = frozenset({errno.EPIPE, errno.EIO})
-"""Of a write: nobody reads on, or the terminal is gone."""
+"""Errors of a write without a reader: a closed pipe, or a terminal that is gone."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HANDLER = "dctbench.readable"
 _ENCODING = "dctbench_ascii"
 
 
 def make_writable() -> None:
-    """Prepare both streams; called once, before anything is printed or opened."""
+    """Prepare both streams. Called once, before anything is printed or any file is opened."""
     _fill_closed_descriptors()
     _forget_odd_width()
     codecs.register_error(_HANDLER, _readable)
@@ -40,16 +40,16 @@ def make_writable() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it lives as long as we do
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the process ends
         elif isinstance(stream, io.TextIOWrapper):
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding=_ENCODING if ascii_only else None, errors=_HANDLER)
 
 
 def typed(text: str) -> str:
-    """What was typed, read as UTF-8 whatever the locale says: in the C locale Python keeps `é` as two halves of pairs.
+    """Decode an argument as UTF-8 in any locale: in the C locale Python reads `é` as two surrogates.
 
-    For labels, titles and names only; a path must stay as Python has it, or it names another file.
+    For labels, titles and names only. A path must stay as Python read it, or it names another file.
     """
     return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
 
@@ -60,10 +60,10 @@ def typed_command() -> tuple[str, ...]:
 
 
 def outlive_readers() -> None:
-    """From now on what nobody reads any more goes nowhere, and the command goes on: a sweep is worth finishing.
+    """Continue without output once a reader closes its pipe or the terminal goes away: a sweep is worth finishing.
 
-    So does what a terminal that is gone, or a full disk under standard error, does not take. Results that standard
-    output does not take for want of space are still an error.
+    A full disk under standard error is ignored as well. Under standard output it is still an error: results would be
+    lost.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -76,7 +76,7 @@ def outlive_readers() -> None:
 
 
 class _UntilUnread(io.RawIOBase):
-    """Writes to a descriptor until one of those errors says that what is written there is lost."""
+    """Write to a descriptor until one of the given errors occurs, and discard everything after that."""
 
     def __init__(self, descriptor: int, lost: frozenset[int]) -> None:
         self._descriptor = descriptor
@@ -104,7 +104,7 @@ class _UntilUnread(io.RawIOBase):
 
 
 def discard_output() -> None:
-    """Let whatever is still to be written go nowhere, so that the end of the process does not fail on it again."""
+    """Discard what is still buffered, so that the interpreter does not fail on it again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -114,21 +114,21 @@ def discard_output() -> None:
 
 
 def _fill_closed_descriptors() -> None:
-    """After `>&-` the next file opened would become standard output, and a stray print would go into the store."""
+    """Open closed descriptors on /dev/null: after `>&-` the next file opened would become standard output."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
 
 def _forget_odd_width() -> None:
-    """A COLUMNS of 0, at which rich prints nothing at all, or of no number is as good as none."""
+    """Remove COLUMNS from the environment when it is not a positive number: at 0, rich prints nothing at all."""
     columns = os.environ.get("COLUMNS", "")
     if not (columns.isascii() and columns.isdecimal() and len(columns) <= 5 and int(columns)):
         os.environ.pop("COLUMNS", None)
 
 
 def _ascii(name: str) -> codecs.CodecInfo | None:
-    """ASCII by another name: a stream that says `ascii` click takes for a mistake, and writes UTF-8 to it."""
+    """ASCII under another name: click takes a stream with the encoding `ascii` for a mistake and writes UTF-8 to it."""
     if name != _ENCODING:
         return None
     codec = codecs.lookup("ascii")
@@ -142,7 +142,7 @@ def _ascii(name: str) -> codecs.CodecInfo | None:
 
 
 def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What stands for characters that a locale cannot show: the signs we use by look-alikes, accents left out."""
+    """Replace characters that a locale lacks: our symbols by look-alikes, accented letters by plain ones."""
     assert isinstance(error, UnicodeEncodeError)
     texts = (_ASCII.get(char) or _plain(char) for char in error.object[error.start : error.end])
     return "".join(texts), error.end

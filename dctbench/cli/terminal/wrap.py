@@ -1,4 +1,4 @@
-"""Sentences in lines that a terminal shows whole, broken between words: a terminal by itself breaks anywhere."""
+"""Wrap text between words: a terminal by itself breaks a line anywhere."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TextIO
 import click
 
 _LEAST = 24
-"""However narrow the terminal is, a line has room for so many characters."""
+"""The least characters per line, however narrow the terminal is."""
 
 
 def terminal_width(stream: TextIO | None = None) -> int:
-    """Columns of the terminal on which a stream, or else standard output, ends; 100 where there is none."""
+    """Return the columns of the terminal behind a stream (by default standard output), or 100 without a terminal."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal():
         return int(columns)
@@ -26,19 +26,19 @@ def terminal_width(stream: TextIO | None = None) -> int:
 
 
 def wrapped(text: str, width: int, before: str = "") -> list[str]:
-    """The lines of a sentence.
+    """Return the lines of a text.
 
     Args:
         text: without line breaks.
-        width: columns of the terminal, the last of which stays free: some begin a new line as soon as it is taken.
-        before: what stands before the first line; the others are indented by as much.
+        width: columns of the terminal. The last one stays free: some terminals start a new line when it is filled.
+        before: the beginning of the first line; the others are indented by its length.
     """
     lines = textwrap.wrap(text, max(_LEAST, width - len(before) - 1), break_on_hyphens=False) or [""]
     return [f"{before if i == 0 else ' ' * len(before)}{line}" for i, line in enumerate(lines)]
 
 
 def print_sentences(texts: Iterable[str], before: str = "") -> None:
-    """Sentences on standard output, folded where a person reads them; programs find each in a line of its own."""
+    """Print sentences, wrapped on a terminal and one per line elsewhere."""
     for text in texts:
         lines = wrapped(text, terminal_width(), before) if sys.stdout.isatty() else [before + text]
         click.echo("\n".join(lines))

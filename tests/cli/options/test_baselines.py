@@ -61,7 +61,7 @@ def test_a_name_is_forgotten_and_its_run_stays_until_it_is_pruned(cli: Cli, tmp_
     assert "removed 1 run, 0 left" in cli(*prune).err
 
 
-@pytest.mark.parametrize("name", ["compare", "export", "report", "choose", "list"])
+@pytest.mark.parametrize("name", ["compare", "export", "report", "choose", "list.cases"])
 def test_every_command_that_takes_a_run_says_that_a_baselines_name_serves(name: str) -> None:
     told = importlib.import_module(f"dctbench.cli.commands.{name}").command.help
     assert re.search(r"baselines?'s? name", told)
