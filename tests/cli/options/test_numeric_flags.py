@@ -25,7 +25,7 @@ FIRST = {
     ("compare",): ("compare", "missing.json", "missing.json"),
 }
 """What makes a command end before it measures anything, when it takes the number."""
-SENSIBLE = {("noise",): {"600"}}
+SENSIBLE = {("noise",): {"600", "1_000"}}
 """Numbers that a command would go and measure with."""
 
 
