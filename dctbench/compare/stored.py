@@ -38,7 +38,7 @@ def compare_stored(
     for side in (base, head):
         if not side.results:
             raise CannotJudgeError(
-                f"run {side.run.short_id} has no results yet", hint="go on with: dctbench run --resume"
+                f"run {side.run.short_id} has no results yet", hint="resume it: dctbench run --resume"
             )
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
     check = read_check_settings(head.run)

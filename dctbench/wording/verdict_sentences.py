@@ -145,7 +145,7 @@ def cannot_fail(found: Detectability) -> str:
 def remedy(verdict: Verdict, outcome: Outcome) -> str:
     """Return what would make that verdict possible."""
     if verdict.metric == STATUS:
-        return "mend it, or leave it out of what is compared"
+        return "fix it, or leave it out of the comparison"
     if verdict.metric == LATENCY:
         return _remedy_of_latency(verdict, outcome)
     if verdict.budget is not None:
@@ -164,7 +164,7 @@ def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
         return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
     code = verdict.reason.code if verdict.reason else None
     if code is ReasonCode.BASE_FAILED_SOMETIMES:
-        return "mend base or take another: its latencies are of the processes that happened to end"
+        return "fix base or choose another: its latencies come only from the processes that did not fail"
     if code is ReasonCode.NO_REFERENCE:
         return f"measure {outcome.rules.reference} at that shape on both sides, or name another with --reference"
     return "measure both sides here and now: dctbench check --base-python or --base-impl"
@@ -220,19 +220,19 @@ def closing(outcome: Outcome) -> str:
     kinds = {verdict.kind for verdict in outcome.judgement.verdicts}
     code = outcome.exit_code
     if code == 1:
-        why = "head is worse than base" if kinds & REGRESSIONS else "not everything could be told (--inconclusive fail)"
+        why = "head is worse than base" if kinds & REGRESSIONS else "some cases are undecided (--inconclusive fail)"
         if kinds & REGRESSIONS == {VerdictKind.OVER_BUDGET}:
             why = "head is over its budget"
     elif code == 0:
         if outcome.informs:
             why = "two stored runs were compared; only dctbench check fails on what is worse"
         elif kinds & UNDECIDED:
-            why = "nothing is worse as far as could be told (--inconclusive pass)"
+            why = "nothing is known to be worse (--inconclusive pass)"
         else:
             why = "nothing is worse than base"
     else:
         why = "cannot judge: "
-        why += "some cases could not be told" if kinds & UNDECIDED else "there is nothing to compare with"
+        why += "some cases are undecided" if kinds & UNDECIDED else "there is nothing to compare with"
     return f"exit {code}: {why}"
 
 

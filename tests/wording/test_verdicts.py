@@ -134,7 +134,7 @@ def test_what_is_worse_is_a_sentence_with_its_figures(verdict: Verdict, told: st
 
 CASE = {"ratio": 8, "values": {"flops": ("FLOP", 1e9)}}
 BESIDE = in_rounds("sdpa", [1e-3] * 5)
-ELSEWHERE = "taken in another environment, and latency compares only inside one"
+ELSEWHERE = "measured in another environment, and latencies compare only within one"
 
 
 def doubted(head: list[float], rules: Rules | None = None, **comparison: object) -> Outcome:
@@ -178,8 +178,8 @@ AT = "dct-x r=8 at n = 1024"
         ),
         (
             judged(FAILED, FAILED),
-            ["INCOMPARABLE, full at n = 1024: fails on both sides (base ended: error: boom; head: error: boom); mend "
-             "it, or leave it out of what is compared"],
+            ["INCOMPARABLE, full at n = 1024: fails on both sides (base ended: error: boom; head: error: boom); fix "
+             "it, or leave it out of the comparison"],
         ),
     ],
 )  # fmt: skip
@@ -200,14 +200,14 @@ def test_doubts_of_one_kind_are_told_once_with_their_number() -> None:
     [
         (outcome(SLOWER), "exit 1: head is worse than base"),
         (outcome(OVER), "exit 1: head is over its budget"),
-        (outcome(OPEN), "exit 1: not everything could be told (--inconclusive fail)"),
+        (outcome(OPEN), "exit 1: some cases are undecided (--inconclusive fail)"),
         (outcome(PASSED, exit_code=0), "exit 0: nothing is worse than base"),
-        (outcome(OPEN, exit_code=0), "exit 0: nothing is worse as far as could be told (--inconclusive pass)"),
+        (outcome(OPEN, exit_code=0), "exit 0: nothing is known to be worse (--inconclusive pass)"),
         (
             outcome(SLOWER, exit_code=0, informs=True),
             "exit 0: two stored runs were compared; only dctbench check fails on what is worse",
         ),
-        (outcome(OPEN, exit_code=3), "exit 3: cannot judge: some cases could not be told"),
+        (outcome(OPEN, exit_code=3), "exit 3: cannot judge: some cases are undecided"),
         (outcome(exit_code=3), "exit 3: cannot judge: there is nothing to compare with"),
     ],
 )

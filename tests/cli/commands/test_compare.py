@@ -93,15 +93,16 @@ def test_another_environment_leaves_what_does_not_depend_on_it_and_says_what_dif
     assert done.code == 0
     assert "they differ in:\n  torch 2.12.0 -> 2.13.0\n" in done.out
     assert (
-        "- INCOMPARABLE, 3 cases, such as sdpa at n = 1024: latency, taken in another environment, and latency "
-        "compares only inside one; measure both sides here and now: dctbench check --base-python or --base-impl"
+        "- INCOMPARABLE, 3 cases, such as sdpa at n = 1024: latency, measured in another environment, and "
+        "latencies compare only within one; measure both sides here and now: dctbench check --base-python or "
+        "--base-impl"
     ) in done.out
     assert "WORSE" in done.out
     assert "SLOWER" not in done.out
     write(tmp_path / "head.json", HEAD, ALIKE)
     nothing = cli(*FILES)
     assert nothing.code == 3
-    assert nothing.out.splitlines()[-1] == "exit 3: cannot judge: some cases could not be told"
+    assert nothing.out.splitlines()[-1] == "exit 3: cannot judge: some cases are undecided"
 
 
 def test_a_difference_that_three_processes_cannot_prove_is_inconclusive(cli: Cli, tmp_path: Path) -> None:
