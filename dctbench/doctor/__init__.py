@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dctbench.doctor import ceilings, gpu, machine, place, torch_build
 from dctbench.doctor.finding import Finding, State
+from dctbench.protocol import InspectRequest, TorchReply
 from dctbench.runners.local import LocalRunner
 from dctbench.store import MissingError, open_store
 
@@ -36,9 +37,9 @@ def groups(
     """
     facts = runner.environment.facts
     yield "Machine", machine.findings(facts)
-    answer = runner.ask("inspect", INSPECT_TIMEOUT)
-    yield "torch", torch_build.findings(answer, facts)
-    torch = answer.get("torch", {})
+    reply = runner.ask(InspectRequest(), TorchReply, INSPECT_TIMEOUT)
+    yield "torch", torch_build.findings(reply, facts)
+    torch = reply.torch if isinstance(reply, TorchReply) else {}
     yield "GPU", gpu.findings(torch)
     results = place.findings(location)
     yield "Results", [*results, place.terminal(sys.stdout, os.environ)]

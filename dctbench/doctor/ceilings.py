@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dctbench.doctor.finding import Finding, ok, warning
 from dctbench.errors import CannotJudgeError
 from dctbench.machine.calibration import DISTURBING_CORES, DTYPES, Calibration
+from dctbench.protocol import CalibrateRequest, CalibrationReply, Failure
 from dctbench.runners.local import LocalRunner
 from dctbench.text.format import format_count, format_seconds
 
@@ -26,10 +27,10 @@ def calibrate(runner: LocalRunner, device: str) -> Calibration:
     Raises:
         CalibrationError: if the worker failed.
     """
-    answer = runner.ask("calibrate", TIMEOUT, holding=device, device=device)
-    if "calibration" not in answer:
-        raise CalibrationError(f"the ceilings of {device} could not be measured: {answer.get('message')}")
-    return Calibration.from_json(answer["calibration"])
+    reply = runner.ask(CalibrateRequest(device), CalibrationReply, TIMEOUT, holding=device)
+    if isinstance(reply, Failure):
+        raise CalibrationError(f"the ceilings of {device} could not be measured: {reply.message}")
+    return Calibration.from_json(reply.calibration)
 
 
 def ceilings(device: str, found: Calibration | None) -> Finding:

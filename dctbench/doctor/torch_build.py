@@ -7,26 +7,26 @@ from typing import Any
 
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import UnavailableError
+from dctbench.protocol import Failure, TorchReply
 
 KERNELS = ("flash", "efficient", "cudnn", "math")
 _CAPABILITIES = {"avx512f": "AVX512", "avx2": "AVX2"}
 
 
-def findings(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Finding]:
+def findings(reply: TorchReply | Failure, facts: Mapping[str, Any]) -> list[Finding]:
     """Return the findings of every check of torch.
 
     Args:
-        answer: the answer of a worker to `inspect`.
+        reply: the reply of a worker to `InspectRequest`.
         facts: the facts of the environment.
     """
-    if "torch" not in answer:
-        output = answer.get("details", {}).get("output", "")
-        last = output.splitlines()[-1] if output else answer.get("message", "no answer")
+    if isinstance(reply, Failure):
+        last = reply.output.splitlines()[-1] if reply.output else reply.message
         return [
             failure("torch", f"a worker cannot use it: {last}", "reinstall it: pip install --force-reinstall torch",
                     UnavailableError.exit_code)
         ]  # fmt: skip
-    torch = answer["torch"]
+    torch = reply.torch
     return [
         build(torch, facts["cpu_flags"]),
         threads(torch["threads"], facts),

@@ -23,7 +23,8 @@ import psutil
 
 from dctbench.machine import host, nvml
 from dctbench.machine.host import cpu_model, memory_limit, read_text, usable_cores
-from dctbench.model import PROTOCOL, Environment, digest
+from dctbench.model import Environment, digest
+from dctbench.protocol import PROTOCOL
 
 __all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_state", "main", "memory_limit",
            "package_version", "read_text", "usable_cores"]  # fmt: skip

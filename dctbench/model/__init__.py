@@ -48,15 +48,8 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 JSON = dict[str, Any]
 SCHEMA_VERSION = 1
 """Of the own JSON document; a reader refuses a higher one."""
-PROTOCOL = 2
-"""Of what a runner and its workers say to each other: a base in another environment has to speak the same."""
 COMPARED_SETTINGS = ("cache", "isolation", "env")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
-TURN = "turn\n"
-"""What a worker says when it waits for its turn; a line in answer gives it."""
-COMPILER = "compiler"
-"""The word that lets a zygote import torch's compiler, a second of work, before it forks. torch needs it where FLOPs
-are counted on the meta device, which is done in the first round only."""
 
 
 def canonical_json(value: object) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from dctbench.machine.calibration import Calibration
-from dctbench.model import Case, CaseWarning, Environment, Measurement, Result, ResultDetails
+from dctbench.model import Case, Environment, Measurement, Result, ResultDetails
+from dctbench.protocol import CaseReply
 from dctbench.runners.interleave import Turn
+from dctbench.text.warning_values import read_warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,16 @@ class Runner(Protocol):
         """End whatever still runs, its process group included."""
 
 
-def result_from_answer(case: Case, round: int, answer: Mapping[str, Any], environment: Environment) -> Result:
-    """A worker's answer as a Result of this environment."""
+def result_from_reply(case: Case, round: int, reply: CaseReply, environment: Environment) -> Result:
+    """Return a worker's reply as a result of this environment."""
     return Result(
         case=case,
         round=round,
-        status=answer["status"],
-        measurements=tuple(Measurement.from_json(item) for item in answer.get("measurements", ())),
-        message=answer.get("message"),
-        warnings=tuple(map(CaseWarning.from_json, answer.get("warnings", ()))),
-        details=ResultDetails.from_json(answer.get("details", {})),
+        status=reply.status,
+        measurements=tuple(Measurement(each.metric, each.unit, tuple(each.samples)) for each in reply.measurements),
+        message=reply.message,
+        warnings=tuple(map(read_warning, reply.warnings)),
+        details=ResultDetails.from_json(reply.details),
         fingerprint=environment.fingerprint,
         host=environment.host,
     )

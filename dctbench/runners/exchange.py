@@ -1,64 +1,82 @@
-"""What is said with a child: the request, its answer or its silence, and words for how it ended."""
+"""One exchange with a child process: send the request, wait for the reply, and find out how the process ended."""
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
-from typing import IO, Any
+from typing import IO, Generic, TypeVar
 
-from dctbench.model import TURN
-from dctbench.runners import responses
+from dctbench.model import Status
+from dctbench.protocol import MAX_REPLY_BYTES, TURN, Failure, Request, encode_request
 from dctbench.runners.interleave import TURNS_PER_PROCESS
 from dctbench.runners.launchers import Child, Ended
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError
 
 _OUTPUT_TAIL = 2000
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[_T]):
+    """What came of one request.
+
+    Attributes:
+        reply: the reply, or why there is none.
+        left: how many processes the child left behind. They took time from what was measured, and were ended.
+        isolation: how the child was started: `zygote` or `fresh`.
+        torch_imported_by: the id of the process that imported torch.
+    """
+
+    reply: _T | Failure
+    left: int
+    isolation: str
+    torch_imported_by: int
 
 
 def exchange(
-    child: Child, request: Mapping[str, Any], timeout: float, next_turn: Callable[[], None] | None = None
+    child: Child, request: Request, timeout: float, next_turn: Callable[[], None] | None = None
 ) -> bytes | None:
-    """The child's answer, b"" when it ended or hung up before that was whole; None when time ran out.
+    """Return the child's reply, b"" if it ended or hung up before the reply was complete, or None after the timeout.
 
     The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
-    being measured. A child that takes turns with another asks before each, and the time that it waits is not its own.
+    being measured. A child that takes turns with another asks before each turn. The time that it waits is not counted.
     """
     deadline = monotonic() + timeout
     turns = 0 if next_turn is None else TURNS_PER_PROCESS + 1
     with selectors.DefaultSelector() as selector:
         try:
-            child.channel.sendall(json.dumps(request).encode() + b"\n")
+            child.channel.sendall(encode_request(request))
             selector.register(child.channel, selectors.EVENT_READ)
             selector.register(child.ending, selectors.EVENT_READ)
             while True:
                 line = _next_line(selector, child, deadline)
-                if line != TURN.encode() or next_turn is None or not turns:
+                if line != TURN or next_turn is None or not turns:
                     return line
                 turns -= 1
                 asked = monotonic()
                 next_turn()
                 deadline += monotonic() - asked
                 child.channel.sendall(b"\n")
-        except OSError:  # it ended before it read; what it left behind says why
+        except OSError:  # it ended before it read the request; its exit code and output tell why
             return b""
 
 
 def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) -> bytes | None:
-    """The next line of a child, or as of `exchange`."""
+    """Return the next line of a child, or b"" or None like `exchange`."""
     received = bytearray()
-    while not received.endswith(b"\n") and len(received) <= responses.MAX_BYTES:
-        # Asked once more at the end: this process may have been stopped until after it, and the answer lie there.
+    while not received.endswith(b"\n") and len(received) <= MAX_REPLY_BYTES:
+        # Ask once more after the timeout: this process may have been stopped until then, while the reply came.
         events = selector.select(max(0.0, deadline - monotonic())) or selector.select(0)
         ready = {key.fileobj for key, _ in events}
         if not ready:
             return None
-        chunk = b""  # it ended, and nothing is left to read: a grandchild may still hold the channel open
+        chunk = b""  # the child ended and nothing is left to read; a grandchild may still hold the channel open
         if child.channel in ready:
             with suppress(ConnectionResetError):
                 chunk = child.channel.recv(1 << 20)
@@ -68,29 +86,33 @@ def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) 
     return bytes(received)
 
 
-def read_answer(
-    line: bytes | None, timeout: float, read: Callable[[bytes], dict[str, Any]]
-) -> tuple[dict[str, Any] | None, bool]:
-    """What the answer says, an error that says what is wrong with it, or None; and whether its child is at its end."""
+def read_reply(line: bytes | None, timeout: float, read: Callable[[bytes], _T]) -> tuple[_T | Failure | None, bool]:
+    """Return the reply, a failure that tells what is wrong with it, or None if the child ended without one.
+
+    The second value tells whether the child ends by itself.
+    """
     if line is None:
-        return {"status": "timeout", "message": f"timeout after {timeout:g} s"}, False
+        return Failure(f"timeout after {timeout:g} s", status="timeout"), False
     if not line:
         return None, True
     try:
         return read(line), True
-    except InvalidDataError as bad:
-        return {"status": "error", "message": f"the answer of its process is not valid: {bad}"}, False
+    except InvalidDataError as error:
+        return Failure(f"the answer of its process is not valid: {error}"), False
 
 
-def failure_answer(ended: Ended | None, output: IO[bytes], out_of_memory: bool) -> dict[str, Any]:
-    """The status of a child that ended without an answer, from its exit code and the last it wrote.
+def failure_of(ended: Ended | None, output: IO[bytes], out_of_memory: bool) -> Failure:
+    """Return why a child ended without a reply, from its exit code and the last that it printed.
 
-    `out_of_memory` says whether the kernel has ended a process for want of memory while it ran.
+    Args:
+        ended: how it ended; None if nobody knows.
+        output: what it printed.
+        out_of_memory: whether the kernel ended a process because memory ran out, while the child ran.
     """
     output.seek(0, os.SEEK_END)
     output.seek(max(0, output.tell() - _OUTPUT_TAIL))
     tail = sanitize_text(output.read().decode("utf-8", errors="replace")).strip()
-    status = "error"
+    status: Status = "error"
     if ended is None:
         message = "its parent process ended or hung while it ran"
     elif ended.killed:
@@ -104,4 +126,4 @@ def failure_answer(ended: Ended | None, output: IO[bytes], out_of_memory: bool) 
             message = "out of memory: the kernel ended it" if out_of_memory else f"{name} (probably out of memory)"
     else:
         message = f"the process ended without a result (exit code {ended.code})"
-    return {"status": status, "message": message, "details": {"output": tail} if tail else {}}
+    return Failure(message, status=status, output=tail)

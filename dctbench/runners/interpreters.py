@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Mapping
 
 from dctbench.errors import UsageError
-from dctbench.model import PROTOCOL, Environment
+from dctbench.model import Environment
+from dctbench.protocol import PROTOCOL
 
 _SECONDS = 120.0
 _PATH_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")

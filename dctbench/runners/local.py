@@ -9,18 +9,30 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+from msgspec import Struct
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.machine import environment, host, nvml
 from dctbench.machine.calibration import Calibration
-from dctbench.model import COMPILER, CacheState, Case, CaseWarning, Isolation, Result, WarningCode
-from dctbench.runners import Facts, MeasureSpec, responses, result_from_answer
-from dctbench.runners.exchange import exchange, failure_answer, read_answer
+from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, WarningCode
+from dctbench.protocol import (
+    COMPILER,
+    CaseReply,
+    DescribeRequest,
+    Description,
+    Failure,
+    MeasureRequest,
+    Request,
+    decode_reply,
+)
+from dctbench.runners import Facts, MeasureSpec, responses, result_from_reply
+from dctbench.runners.exchange import Exchange, exchange, failure_of, read_reply
 from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
 from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
@@ -28,6 +40,7 @@ from dctbench.runners.locks import Lock, temporary_folder
 
 DESCRIBE_TIMEOUT = 120.0
 _LOCK_SECONDS = 0.25
+_T = TypeVar("_T", bound=Struct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,36 +129,44 @@ class LocalRunner:
         sampling = {**self.settings.sampling, **spec.sampling}
         if turn is not None:
             sampling["turns"] = TURNS_PER_PROCESS
-        request = {
-            "measure": {
-                "case": case.to_json(),
-                "sampling": sampling,
-                "scratch": self._scratch.name,
-                "cache": self.settings.cache,
-                "rates": _rates(case, spec.calibration),
-                "timing_only": spec.timing_only,
-            }
-        }
+        request = MeasureRequest(
+            case=case,
+            sampling=sampling,
+            scratch=self._scratch.name,
+            cache=self.settings.cache,
+            rates=_rates(case, spec.calibration),
+            timing_only=spec.timing_only,
+        )
 
-        read = partial(responses.case_answer, drop_unknown=self._elsewhere)
+        read = partial(responses.case_reply, drop_unknown=self._elsewhere)
 
-        def ask() -> dict[str, Any]:
+        def ask() -> Exchange[CaseReply]:
             launcher = self._launcher(case.device, spec.round)
-            return self._ask(request, self.settings.case_timeout, launcher, read, turn)
+            return self._exchange(request, self.settings.case_timeout, launcher, read, turn)
 
         def run() -> Result:
             if turn is None:
                 with self.device(case.device):
-                    answer = ask()
+                    done = ask()
             else:
                 try:
                     turn.wait(self._closing)
-                    answer = ask()
+                    done = ask()
                 finally:
                     turn.leave()
-            return result_from_answer(case, spec.round, answer, self.environment)
+            return self._result(case, spec.round, done)
 
         return self._thread.submit(run)
+
+    def _result(self, case: Case, round: int, done: Exchange[CaseReply]) -> Result:
+        reply = done.reply
+        if isinstance(reply, Failure):
+            output = ResultDetails(output=reply.output or None)
+            reply = CaseReply(status=reply.status, message=reply.message, details=output.to_json())
+        result = result_from_reply(case, round, reply, self.environment)
+        process = ResultDetails(isolation=done.isolation, torch_imported_by=done.torch_imported_by)
+        left = [CaseWarning(WarningCode.LEFT_BEHIND, {"processes": done.left})] if done.left else []
+        return replace(result, details=result.details | process, warnings=(*result.warnings, *left))
 
     def ready(self, device: str, round: int) -> Future[None]:
         """Start the zygote of the round; see `Runner`."""
@@ -171,37 +192,41 @@ class LocalRunner:
         flops: dict[Case, int | None] = dict.fromkeys(cases)
         for group in [ours, *([name] for name in names if name not in ours)]:
             theirs = [case for case in cases if case.implementation in group]
-            answer = self._thread.submit(self._describe, group, theirs).result() if group else {}
-            if answer.get("refused"):
-                raise (AbsentError if answer["absent"] else UsageError)(answer["message"], hint=answer["hint"])
-            known = answer.get("implementations", {})
-            uses_ratio |= {name: facts["uses_ratio"] for name, facts in known.items()}
-            sources |= {name: facts["source"] for name, facts in known.items() if facts["source"] is not None}
-            flops |= dict(zip(theirs, answer.get("flops", ()), strict=False))
+            if not group:
+                continue
+            reply = self._thread.submit(self._describe, group, theirs).result()
+            if isinstance(reply, Failure):
+                if reply.refused:
+                    raise (AbsentError if reply.absent else UsageError)(reply.message, hint=reply.hint)
+                continue
+            for name, facts in reply.implementations.items():
+                uses_ratio[name] = facts.uses_ratio
+                if facts.source is not None:
+                    sources[name] = facts.source
+            flops |= {case: None if n is None else int(n) for case, n in zip(theirs, reply.flops, strict=True)}
         return Facts(uses_ratio, flops, sources)
 
-    def _describe(self, names: Sequence[str], cases: Sequence[Case]) -> dict[str, Any]:
-        request = {"describe": {"implementations": names, "cases": [case.to_json() for case in cases]}}
-        timeout = min(DESCRIBE_TIMEOUT, self.settings.case_timeout)
-        return self._ask(
-            request, timeout, self._launcher("cpu", 1), lambda line: responses.description(line, names, len(cases))
-        )
+    def _describe(self, names: list[str], cases: list[Case]) -> Description | Failure:
+        def read(line: bytes) -> Description | Failure:
+            return responses.description(line, names, len(cases))
 
-    def ask(self, question: str, timeout: float, holding: str | None = None, **arguments: Any) -> dict[str, Any]:
-        """Return a worker's answer to a request that is not a case, such as `inspect`, from a fresh process.
+        timeout = min(DESCRIBE_TIMEOUT, self.settings.case_timeout)
+        return self._exchange(DescribeRequest(names, cases), timeout, self._launcher("cpu", 1), read).reply
+
+    def ask(self, request: Request, kind: type[_T], timeout: float, holding: str | None = None) -> _T | Failure:
+        """Return the reply of a fresh process to a request that measures no case.
 
         Args:
-            question: the kind of request.
-            timeout: seconds to wait for the answer.
+            request: what to ask.
+            kind: the type of the reply.
+            timeout: seconds after which the process is ended.
             holding: the device that no other run may use meanwhile, for a request that measures something.
-            arguments: of the request.
         """
 
-        def run() -> dict[str, Any]:
+        def run() -> _T | Failure:
             with self.device(holding) if holding else nullcontext():
-                return self._ask(
-                    {question: arguments}, timeout, Fresh(self.variables, self.python), responses.free_answer
-                )
+                launcher = Fresh(self.variables, self.python)
+                return self._exchange(request, timeout, launcher, lambda line: decode_reply(line, kind)).reply
 
         return self._thread.submit(run).result()
 
@@ -223,15 +248,15 @@ class LocalRunner:
             return Fresh(self.variables, self.python)
         return self._zygote
 
-    def _ask(
+    def _exchange(
         self,
-        request: Mapping[str, Any],
+        request: Request,
         timeout: float,
         launcher: Launcher,
-        read: Callable[[bytes], dict[str, Any]],
+        read: Callable[[bytes], _T | Failure],
         turn: Turn | None = None,
-    ) -> dict[str, Any]:
-        """Send `request` to a child and wait for its answer, its end, or the timeout; `read` decodes the answer."""
+    ) -> Exchange[_T]:
+        """Send `request` to a child and wait for its reply, which `read` decodes, its end, or the timeout."""
         if self._closing.is_set():
             raise DctbenchError("the runner is closed")
         with ExitStack() as files:
@@ -249,18 +274,15 @@ class LocalRunner:
                 if self._closing.is_set():  # closed between the check above and the start
                     child.kill()
                 line = exchange(child, request, timeout, None if turn is None else lambda: turn.next(self._closing))
-                answer, ending = read_answer(line, timeout, read)
+                reply, ending = read_reply(line, timeout, read)
                 ended = self._ended(child, by_itself=ending)
             finally:
                 child.close()
                 self._child = None
-            if answer is None:
-                answer = failure_answer(ended, output, out_of_memory=host.oom_kills() > killed)
-            if line is not None and ended is not None and ended.left:
-                left = CaseWarning(WarningCode.LEFT_BEHIND, {"processes": ended.left})
-                answer.setdefault("warnings", []).append(left.to_json())
-        answer.setdefault("details", {}).update(isolation=launcher.name, torch_imported_by=child.importer)
-        return answer
+            if reply is None:
+                reply = failure_of(ended, output, out_of_memory=host.oom_kills() > killed)
+        left = 0 if line is None or ended is None else ended.left
+        return Exchange(reply, left, launcher.name, child.importer)
 
     def _ended(self, child: Child, *, by_itself: bool) -> Ended | None:
         """How the child ended, or None when its zygote cannot tell; the next case then gets another zygote."""

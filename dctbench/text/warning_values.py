@@ -55,6 +55,13 @@ class _Values(Struct):
     metric: Text | UnsetType = UNSET
 
 
+def warning_record(warning: CaseWarning) -> str | WarningRecord:
+    """Return a warning as a worker sends it, the inverse of `read_warning`."""
+    if warning.code is WarningCode.TEXT:
+        return str(warning.values["message"])
+    return WarningRecord(warning.code.value, values=dict(warning.values))
+
+
 def read_warning(given: str | WarningRecord) -> CaseWarning:
     """A warning as others wrote it: a sentence, or a code with values.
 

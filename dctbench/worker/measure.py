@@ -18,8 +18,10 @@ from torch import Tensor
 from dctbench import catalog
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
-from dctbench.model import JSON, NO_DETAILS, CallSplit, Case, CaseWarning, ResultDetails, WarningCode
+from dctbench.model import NO_DETAILS, CallSplit, Case, CaseWarning, ResultDetails, WarningCode
+from dctbench.protocol import CaseReply, Figures
 from dctbench.text.format import format_size
+from dctbench.text.warning_values import warning_record
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, energy, error, flops, inputs, latency, memory
 from dctbench.worker.metrics.output import (
@@ -66,7 +68,7 @@ def measure_case(
     rates: Rates | None = None,
     timing_only: bool = False,
     turn: Callable[[], None] = lambda: None,
-) -> JSON:
+) -> CaseReply:
     """Measure one case in this process.
 
     Args:
@@ -78,9 +80,6 @@ def measure_case(
         rates: this machine's rates for the transform planner; shipped ones when None.
         timing_only: leave out the passes whose figures do not differ between processes.
         turn: returns when it is this process's turn, where sampling is in turns with another.
-
-    Returns:
-        status, measurements, warnings and details, as plain JSON.
 
     Raises:
         NotEnoughMemoryError: before trying what cannot fit.
@@ -140,7 +139,7 @@ def measure_case(
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
     )
     collected.details |= _what_ran(case, module, rates) | device.describe(case.device)
-    return collected.to_json()
+    return collected.reply()
 
 
 def _other_passes(case: Case, device: DeviceModule, subject: Workload, collected: _Collected) -> None:
@@ -180,7 +179,7 @@ class _Collected:
     """What a case has given so far."""
 
     def __init__(self) -> None:
-        self.measurements: list[JSON] = []
+        self.measurements: list[Figures] = []
         self.warnings: list[CaseWarning] = []
         self.details = NO_DETAILS
 
@@ -188,7 +187,8 @@ class _Collected:
         if not all(map(math.isfinite, samples)):
             raise NotFiniteError(f"{metric} came out as {samples[0]:g}")
         unit = unit or catalog.METRICS[metric].unit
-        self.measurements.append({"metric": metric, "unit": unit, "samples": list(samples)})
+        assert unit is not None  # only the metric of a package has none, and states it with its figure
+        self.measurements.append(Figures(metric, unit, list(samples)))
 
     @contextmanager
     def attempt(self, metric: str) -> Iterator[None]:
@@ -207,13 +207,9 @@ class _Collected:
             problem = " ".join((kind + text_of(failure)).split())[:300]
             self.warnings.append(CaseWarning(WarningCode.NOT_MEASURED, {"metric": metric, "reason": problem}))
 
-    def to_json(self) -> JSON:
-        return {
-            "status": "ok",
-            "measurements": self.measurements,
-            "warnings": [warning.to_json() for warning in self.warnings],
-            "details": self.details.to_json(),
-        }
+    def reply(self) -> CaseReply:
+        warnings = [warning_record(warning) for warning in self.warnings]
+        return CaseReply("ok", self.measurements, warnings=warnings, details=self.details.to_json())
 
 
 def stated_flops(case: Case, rates: Rates | None = None) -> int | None:

@@ -14,7 +14,7 @@ import socket
 from pathlib import Path
 
 from dctbench import catalog
-from dctbench.model import COMPILER
+from dctbench.protocol import COMPILER
 from dctbench.worker import serve, supervisor
 
 _MESSAGE = 64

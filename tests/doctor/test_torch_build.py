@@ -6,6 +6,7 @@ from typing import Any
 
 from dctbench.doctor import gpu, torch_build
 from dctbench.machine.nvml import Gpu, Reading
+from dctbench.protocol import Failure, TorchReply
 from dctbench.worker.torch_info import torch_facts
 
 BUILD: dict[str, Any] = {
@@ -17,15 +18,15 @@ GPU = Gpu("Test GPU", "GPU-0", 80 << 30, "550.1", 1980, 700.0)
 
 
 def test_this_torch_reports_every_fact() -> None:
-    found = torch_build.findings({"torch": torch_facts()}, FACTS | {"cores_usable": 64, "cores_physical": 64})
+    found = torch_build.findings(TorchReply(torch_facts()), FACTS | {"cores_usable": 64, "cores_physical": 64})
     assert [one.check for one in found][:2] == ["torch", "threads"]
     assert found[2].state == "ok"
     assert "flash" in found[2].found
 
 
 def test_a_worker_without_torch_is_a_failure_that_quotes_it() -> None:
-    answer = {"status": "error", "message": "ended", "details": {"output": "Traceback\nImportError: libtorch.so"}}
-    [found] = torch_build.findings(answer, FACTS)
+    reply = Failure("ended", output="Traceback\nImportError: libtorch.so")
+    [found] = torch_build.findings(reply, FACTS)
     assert (found.state, found.exit_code) == ("failure", 6)
     assert "ImportError: libtorch.so" in found.found
 

@@ -19,6 +19,7 @@ import pytest
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, CaseWarning, Result, WarningCode
+from dctbench.protocol import InspectRequest, TorchReply
 from dctbench.runners import MeasureSpec
 from dctbench.runners.exchange import exchange
 from dctbench.runners.launchers import Child, _Lines
@@ -147,7 +148,7 @@ def test_an_answer_that_came_while_this_process_was_stopped_is_no_timeout() -> N
     with ours, theirs, ending, living:
         theirs.sendall(b'{"status": "ok"}\n')
         child = Child(ours, os.getpid(), os.getpid(), _Lines(ending))
-        assert exchange(child, {"measure": {}}, timeout=-10.0) == b'{"status": "ok"}\n'
+        assert exchange(child, InspectRequest(), timeout=-10.0) == b'{"status": "ok"}\n'
 
 
 def test_an_interpreter_that_has_gone_meanwhile_is_a_sentence(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_an_interpreter_that_has_gone_meanwhile_is_a_sentence(tmp_path: Path) ->
     with LocalRunner(LocalSettings(), python=str(python)) as runner:
         python.unlink()
         with pytest.raises(UnavailableError, match="no process could be started: No such file"):
-            runner.ask("inspect", 60)
+            runner.ask(InspectRequest(), TorchReply, 60)
 
 
 def test_a_lock_file_of_another_program_is_shown_harmlessly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

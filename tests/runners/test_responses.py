@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,8 @@ from hypothesis import strategies as st
 
 from dctbench import catalog
 from dctbench.model import STATUSES, Case, Environment, WarningCode, canonical_json
-from dctbench.runners import responses, result_from_answer
+from dctbench.protocol import MAX_REPLY_BYTES, Description, Failure
+from dctbench.runners import responses, result_from_reply
 from dctbench.text.untrusted import InvalidDataError
 from dctbench.wording.warnings import message
 
@@ -57,21 +57,21 @@ def line(answer: object) -> bytes:
 @given(st.binary() | JSON.map(line) | ANSWERS.map(line))
 def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
     try:
-        answer = responses.case_answer(given)
+        answer = responses.case_reply(given)
     except InvalidDataError:
         return
     said = json.loads(given)
-    assert answer["status"] == said["status"]
-    assert answer["status"] in STATUSES
-    measured = {one["metric"]: one for one in answer["measurements"]}
-    if answer["status"] == "ok":
-        assert all(0 < sample < float("inf") for sample in measured["latency"]["samples"])
-        assert all(one["unit"] == catalog.METRICS[name].unit for name, one in measured.items())
+    assert answer.status == said["status"]
+    assert answer.status in STATUSES
+    measured = {one.metric: one for one in answer.measurements}
+    if answer.status == "ok":
+        assert all(0 < sample < float("inf") for sample in measured["latency"].samples)
+        assert all(one.unit == catalog.METRICS[name].unit for name, one in measured.items())
         assert len(measured) == len(said["measurements"])
     else:
-        assert answer["message"]
+        assert answer.message
         assert not measured
-    result = result_from_answer(Case("none", 16), 1, answer, Environment({}, "f"))
+    result = result_from_reply(Case("none", 16), 1, answer, Environment({}, "f"))
     texts = canonical_json(
         [result.message, [message(warning) for warning in result.warnings], result.details.to_json()]
     )
@@ -82,7 +82,7 @@ def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
 def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
     with contextlib.suppress(InvalidDataError):
         answer = responses.description(given, ["none"], 1)
-        assert answer["status"] != "ok" or set(answer["implementations"]) == {"none"}
+        assert isinstance(answer, Failure) or set(answer.implementations) == {"none"}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
         (line({"status": "ok", "measurements": [{**LATENCY, "samples": [float("nan")]}]}), "JSON is malformed"),
         (b"[" * 100_000, "expected object, got array"),
         (b'{"status": "ok", "details": ' + b'{"a": ' * 100_000, "nested too deeply"),
-        (b" " * (responses.MAX_BYTES + 1), "more than 32 MiB"),
+        (b" " * (MAX_REPLY_BYTES + 1), "more than 32 MiB"),
         (b"", "truncated"),
         (line({"status": "ok"}), "the status ok without a latency"),
         (line({"status": "ok", "measurements": [{**LATENCY, "samples": [1e-3, 0]}]}), "latency[1]: expected float >="),
@@ -107,23 +107,25 @@ def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_named(answer: bytes, words: str) -> None:
     with pytest.raises(InvalidDataError) as bad:
-        responses.case_answer(answer)
+        responses.case_reply(answer)
     assert words in str(bad.value)
 
 
 def test_metrics_of_another_environment_that_are_not_known_here_are_left_out() -> None:
     said = line({"status": "ok", "measurements": [LATENCY, {"metric": "withdrawn", "unit": "1", "samples": [1.0]}]})
     with pytest.raises(InvalidDataError, match="no metric is called 'withdrawn'"):
-        responses.case_answer(said)
-    kept = responses.case_answer(said, drop_unknown=True)["measurements"]
-    assert [figures["metric"] for figures in kept] == ["latency"]
+        responses.case_reply(said)
+    kept = responses.case_reply(said, drop_unknown=True).measurements
+    assert [figures.metric for figures in kept] == ["latency"]
 
 
 def test_a_description_answers_what_was_asked() -> None:
-    said: dict[str, Any] = {"implementations": {"none": {"uses_ratio": True}}, "flops": [12, None]}
-    assert responses.description(line(said), ["none"], 2)["flops"] == [12, None]
+    said = {"reply": "description", "implementations": {"none": {"uses_ratio": True}}, "flops": [12, None]}
+    described = responses.description(line(said), ["none"], 2)
+    assert isinstance(described, Description)
+    assert described.flops == [12, None]
     for names, cases in ((["none", "sdpa"], 2), (["none"], 1)):
         with pytest.raises(InvalidDataError, match="other implementations or cases"):
             responses.description(line(said), names, cases)
-    refusal = {"status": "error", "message": "no", "hint": None, "refused": True}
-    assert responses.description(line(refusal), ["none"], 1)["refused"] is True
+    refusal = responses.description(line({"reply": "failure", "message": "no", "refused": True}), ["none"], 1)
+    assert refusal == Failure("no", refused=True)

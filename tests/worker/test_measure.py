@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from dctbench.errors import UnavailableError, UnsupportedError
-from dctbench.model import JSON, Case, CaseWarning, ResultDetails
+from dctbench.model import Case, CaseWarning, ResultDetails
+from dctbench.protocol import CaseReply, MeasureRequest
+from dctbench.text.warning_values import read_warning
 from dctbench.transforms import plan_dct
 from dctbench.wording.warnings import message
 from dctbench.worker import serve
@@ -26,16 +28,16 @@ def device(**replaced: Any) -> Any:
     return SimpleNamespace(**{**vars(cpu), **replaced})
 
 
-def measured(**replaced: Any) -> JSON:
+def measured(**replaced: Any) -> CaseReply:
     return measure_case(CASE, device(**replaced), sampling=Sampling(**QUICK), scratch=None)  # type: ignore[arg-type]
 
 
-def messages(answer: JSON) -> list[str]:
-    return [message(CaseWarning.from_json(warning)) for warning in answer["warnings"]]
+def messages(answer: CaseReply) -> list[str]:
+    return [message(read_warning(warning)) for warning in answer.warnings]
 
 
-def value(answer: JSON, metric: str) -> float | None:
-    found = [m["samples"][0] for m in answer["measurements"] if m["metric"] == metric]
+def value(answer: CaseReply, metric: str) -> float | None:
+    found = [m.samples[0] for m in answer.measurements if m.metric == metric]
     return found[0] if found else None
 
 
@@ -45,8 +47,8 @@ def test_what_the_machine_cannot_measure_is_absent_with_the_reason_and_no_warnin
 
     answer = measured(energy_counter=no_meter)
     assert (value(answer, "energy"), value(answer, "memory.process"), value(answer, "kernel_time")) == (None,) * 3
-    assert answer["details"]["energy.absent"] == "no meter"
-    assert "8 MiB" in answer["details"]["memory.process.absent"]
+    assert answer.details["energy.absent"] == "no meter"
+    assert "8 MiB" in answer.details["memory.process.absent"]
     assert [text for text in messages(answer) if not text.startswith("latency: ")] == []
 
 
@@ -78,9 +80,9 @@ def test_a_device_with_every_sensor_fills_every_metric(monkeypatch: pytest.Monke
     assert (value(answer, "energy"), value(answer, "kernel_time"), value(answer, "memory.process")) == (
         0.25, 1e-4, 9 << 20,
     )  # fmt: skip
-    assert answer["details"]["kernels"] == 7
-    assert answer["details"]["energy"] == {"source": "made up", "idle_watts": 60.0, "calls": 100}
-    assert answer["details"]["tf32"] == {"cudnn": False}
+    assert answer.details["kernels"] == 7
+    assert answer.details["energy"] == {"source": "made up", "idle_watts": 60.0, "calls": 100}
+    assert answer.details["tf32"] == {"cudnn": False}
 
 
 def test_retaken_samples_are_stored_apart_and_the_result_is_marked_noisy() -> None:
@@ -89,24 +91,24 @@ def test_retaken_samples_are_stored_apart_and_the_result_is_marked_noisy() -> No
         conditions=lambda: Conditions((CaseWarning.text("it was hot"),), ResultDetails(gpu={"after": 1})),
     )
     answer = measured(watch=lambda name, paired: watch)
-    assert len(answer["details"]["retaken"]) == 3
-    assert answer["details"]["noisy"].startswith("slow clock")
-    assert answer["details"]["gpu"] == {"after": 1}
+    assert len(answer.details["retaken"]) == 3
+    assert answer.details["noisy"].startswith("slow clock")
+    assert answer.details["gpu"] == {"after": 1}
     assert "it was hot" in messages(answer)
     assert any(text.startswith("latency: noisy: slow clock") for text in messages(answer))
 
 
 def test_later_rounds_take_the_latency_and_what_belongs_to_the_process() -> None:
-    answer = serve.measure(CASE.to_json(), QUICK, None, timing_only=True)
-    assert {m["metric"] for m in answer["measurements"]} == {"setup", "memory.state", "first_call", "latency"}
+    answer = serve.measure(MeasureRequest(CASE, QUICK, timing_only=True))
+    assert {m.metric for m in answer.measurements} == {"setup", "memory.state", "first_call", "latency"}
 
 
 @pytest.mark.parametrize(("cache", "stored"), [(None, "warm"), ("warm", "warm"), ("cold", "cold, ")])
 def test_the_state_of_the_cache_is_stored_and_a_cold_call_is_a_sample_of_its_own(cache: Any, stored: str) -> None:
-    answer = serve.measure(CASE.to_json(), QUICK, None, cache=cache, timing_only=True)
-    assert answer["details"]["cache"].startswith(stored)
+    answer = serve.measure(MeasureRequest(CASE, QUICK, cache=cache, timing_only=True))
+    assert answer.details["cache"].startswith(stored)
     if cache == "cold":  # with a warm cache it depends on the time of a call
-        assert answer["details"]["calls_per_sample"] == 1
+        assert answer.details["calls_per_sample"] == 1
 
 
 def test_a_device_that_cannot_empty_its_cache_makes_a_cold_case_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +116,8 @@ def test_a_device_that_cannot_empty_its_cache_makes_a_cold_case_unsupported(monk
         raise UnsupportedError("no size is known")
 
     monkeypatch.setattr(cpu, "stopwatch", refuses)
-    answer = serve.measure(CASE.to_json(), QUICK, None, cache="cold")
-    assert (answer["status"], answer["message"]) == ("unsupported", "no size is known")
+    answer = serve.measure(MeasureRequest(CASE, QUICK, cache="cold"))
+    assert (answer.status, answer.message) == ("unsupported", "no size is known")
 
 
 @pytest.mark.parametrize("scope", ["attention", "layer", "encoder"])
@@ -123,5 +125,5 @@ def test_a_device_that_cannot_empty_its_cache_makes_a_cold_case_unsupported(monk
 def test_the_stored_plan_names_the_long_transform_and_the_short_one(name: str, scope: str) -> None:
     case = Case(name, 512, 4, scope=scope)
     long, short = plan_dct(512, 128, case.dim), plan_dct(128, 128, case.dim)
-    answer = serve.measure(case.to_json(), QUICK, None, timing_only=True)
-    assert answer["details"]["plan"] == f"{long} + {short}"
+    answer = serve.measure(MeasureRequest(case, QUICK, timing_only=True))
+    assert answer.details["plan"] == f"{long} + {short}"

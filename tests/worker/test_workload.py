@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dctbench.model import Case
+from dctbench.protocol import MeasureRequest
 from dctbench.transforms import default_cost_model, make_dct, plan_dct
 from dctbench.worker import serve
 from dctbench.worker.devices import cpu
@@ -81,8 +82,8 @@ def test_a_call_is_prepared_without_gradients_of_earlier_ones(mode: str) -> None
 @pytest.mark.parametrize(("mode", "outputs"), [("backward", 0), ("train", 1)])
 def test_peak_memory_of_training_is_output_and_gradients_by_arithmetic(mode: str, outputs: int) -> None:
     case = replace(SMALL, mode=mode)
-    answer = serve.measure(case.to_json(), QUICK, None)
-    [peak] = [one["samples"][0] for one in answer["measurements"] if one["metric"] == "memory.tensor"]
+    answer = serve.measure(MeasureRequest(case, QUICK))
+    [peak] = [one.samples[0] for one in answer.measurements if one.metric == "memory.tensor"]
     n, d = case.seq_len, case.dim
     assert peak == 4 * ((outputs + 1) * n * d + d * d)  # the output, the input's gradient, the weight's
 

@@ -1,0 +1,204 @@
+"""Both ends of the pipe between a runner and its workers: one request and one reply, each a line of JSON.
+
+A worker may be of another environment, with another version of dctbench. `PROTOCOL` rises with every change of these
+messages, and with every move of a module that the other side starts by name. A runner refuses another number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dctbench.model import CacheState, Case, Status
+from dctbench.text.sanitize import sanitize_values
+from dctbench.text.untrusted import MAX_SAMPLES, Figure, Free, InvalidDataError, Name, Text, check_free, sentence
+from dctbench.text.warning_values import WarningRecord
+
+PROTOCOL = 3
+TURN = b"turn\n"
+"""What a worker sends when it waits for its turn. The runner replies with an empty line."""
+COMPILER = "compiler"
+"""The argument that lets a zygote import torch's compiler, which takes a second, before it forks. torch needs it to
+count FLOPs on the meta device, which only the first round does."""
+MAX_REPLY_BYTES = 32 << 20
+"""A million samples take 20 MB."""
+
+_T = TypeVar("_T", bound=Struct)
+
+
+class _Request(Struct, frozen=True, tag_field="request"):
+    pass
+
+
+class MeasureRequest(_Request, frozen=True, tag="measure"):
+    """Measure a case.
+
+    Attributes:
+        case: what to measure.
+        sampling: settings of the latency's sampling, over those of the device.
+        scratch: a folder for exact outputs, which the cases of one sweep share; None to compute them anew.
+        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        rates: this machine's rates for the transform planner; None for those that dctbench comes with.
+        timing_only: leave out the passes whose figures do not differ between processes.
+    """
+
+    case: Case
+    sampling: Mapping[str, int | float] = {}
+    scratch: str | None = None
+    cache: CacheState | None = None
+    rates: Mapping[str, float] | None = None
+    timing_only: bool = False
+
+
+class DescribeRequest(_Request, frozen=True, tag="describe"):
+    """Ask implementations for what only their code knows, and for the FLOPs of cases by their formulas."""
+
+    implementations: list[str]
+    cases: list[Case]
+
+
+class InspectRequest(_Request, frozen=True, tag="inspect"):
+    """Ask torch about itself."""
+
+
+class CalibrateRequest(_Request, frozen=True, tag="calibrate"):
+    """Measure the ceilings of a device and the planner's rates on it."""
+
+    device: str
+
+
+Request = MeasureRequest | DescribeRequest | InspectRequest | CalibrateRequest
+
+
+class Figures(Struct, frozen=True, forbid_unknown_fields=True):
+    """The samples of one metric."""
+
+    metric: Name
+    unit: Name
+    samples: Annotated[list[Figure], Meta(min_length=1, max_length=MAX_SAMPLES)]
+
+
+class CaseReply(Struct, frozen=True, forbid_unknown_fields=True):
+    """The reply to `MeasureRequest`, which is one of these whatever happened. `details` as a result stores them."""
+
+    status: Status
+    measurements: list[Figures] = []
+    message: Text | None = None
+    warnings: Annotated[list[Text | WarningRecord], Meta(max_length=1000)] = []
+    details: Free = {}
+
+
+class _TaggedReply(Struct, frozen=True, forbid_unknown_fields=True, tag_field="reply"):
+    pass
+
+
+class ImplementationFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an implementation's own code knows: whether it uses a ratio, and the file in which it is."""
+
+    uses_ratio: bool
+    source: Text | None = None
+
+
+class Description(_TaggedReply, frozen=True, tag="description"):
+    """The reply to `DescribeRequest`: facts by implementation, and FLOPs in the order of the cases.
+
+    FLOPs are None for a method that states no formula, and for a shape that it refuses.
+    """
+
+    implementations: dict[str, ImplementationFacts]
+    flops: list[Annotated[float, Meta(ge=0, le=1e30)] | None]
+
+
+class TorchReply(_TaggedReply, frozen=True, tag="torch"):
+    """The reply to `InspectRequest`: see `worker.torch_info`."""
+
+    torch: dict[str, Any]
+
+
+class CalibrationReply(_TaggedReply, frozen=True, tag="calibration"):
+    """The reply to `CalibrateRequest`: the JSON of a `machine.calibration.Calibration`."""
+
+    calibration: dict[str, Any]
+
+
+class Failure(_TaggedReply, frozen=True, tag="failure"):
+    """Why there is no other reply: sent by a worker, or made by the runner for a process that sent no valid one.
+
+    Attributes:
+        message: what happened.
+        hint: what to do about it.
+        refused: whether dctbench itself refuses the request, so that the code of an implementation is not at fault.
+        absent: whether it refuses because nothing has the name that was asked for.
+        status: of a case that ended like this.
+        output: the last that the process printed.
+    """
+
+    message: Text
+    hint: Text | None = None
+    refused: bool = False
+    absent: bool = False
+    status: Status = "error"
+    output: Text = ""
+
+
+Reply = CaseReply | Description | TorchReply | CalibrationReply | Failure
+
+
+def encode_request(request: Request) -> bytes:
+    """Return the line that asks for a request."""
+    return msgspec.json.encode(request) + b"\n"
+
+
+_request: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+
+
+def decode_request(line: str | bytes) -> Request:
+    """The inverse of `encode_request`."""
+    return _request.decode(line)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Return the line of a reply, without what could do harm on a terminal or in a page.
+
+    Raises:
+        TypeError, ValueError, RecursionError: for a value that JSON cannot hold, such as NaN.
+    """
+    return json.dumps(sanitize_values(msgspec.to_builtins(reply)), allow_nan=False).encode() + b"\n"
+
+
+def decode_case_reply(line: bytes) -> CaseReply:
+    """Return the reply to `MeasureRequest`.
+
+    Raises:
+        InvalidDataError: naming what is wrong with the line.
+    """
+    reply: CaseReply = _decode(line, CaseReply)
+    check_free(reply.details, "details")
+    return reply
+
+
+def decode_reply(line: bytes, kind: type[_T]) -> _T | Failure:
+    """Return the reply to another request, which is of this kind or a `Failure`.
+
+    Raises:
+        InvalidDataError: naming what is wrong with the line.
+    """
+    reply: _T | Failure = _decode(line, kind | Failure)
+    return reply
+
+
+def _decode(line: bytes, kind: Any) -> Any:
+    if len(line) > MAX_REPLY_BYTES:
+        raise InvalidDataError(f"more than {MAX_REPLY_BYTES >> 20} MiB")
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except RecursionError:
+        raise InvalidDataError("nested too deeply") from None
+    except msgspec.ValidationError as error:
+        raise InvalidDataError(sentence(str(error))) from None
+    except msgspec.DecodeError as error:
+        raise InvalidDataError(str(error)) from None
