@@ -1,7 +1,7 @@
 """Durable results: SQLite by default, PostgreSQL by URL, one commit per (case, round).
 
-A record that `Store.add_result` has returned for survives a kill -9 and a power cut at any later moment. A file that
-is not ours, or that a newer version wrote, is refused by name and never written to.
+Once `Store.add_result` has returned, the result survives a kill -9 and a power cut. A file of another program or of a
+newer version is refused and never written to.
 
 SQLAlchemy takes half a second to import. It comes with the first store that is opened, not with this package, so that
 a module may import from here without making `--help` slow.
@@ -51,10 +51,10 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
 def results_of_machine(location: str, fingerprint: str) -> list[Result]:
     """Return the results of the latest run taken in that environment.
 
-    The list is empty when there is no such run, no store yet, or no server that answers: they only sharpen an estimate.
+    The list is empty when there is no such run, no store yet or no reachable server: it only improves an estimate.
 
     Raises:
-        StoreError: when there is a store that cannot be read.
+        StoreError: when the store exists and cannot be read.
     """
     try:
         with open_store(location) as store:

@@ -1,7 +1,7 @@
-"""Results and runs as rows, each sealed with a SHA-256 so that a flipped bit is found and not believed.
+"""Results and runs as rows. Every row is sealed with a SHA-256, so that a flipped bit is detected.
 
-A seal is taken over a row's columns in a fixed order. Reading a hundred thousand results has to take seconds, so what
-repeats from row to row (cases, lists of metrics, encoded ids) is looked up and not parsed again.
+A seal covers the columns of a row in a fixed order. Reading a hundred thousand results must take only seconds, so
+values that repeat from row to row (cases, lists of metrics, encoded ids) are parsed once and cached.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from dctbench.store.errors import SALVAGE, DamagedError
 from dctbench.text.sanitize import sanitize_text
 
 Row = dict[str, Any]
-_quoted = json.encoder.encode_basestring_ascii  # what json.dumps does with a text
+_quoted = json.encoder.encode_basestring_ascii  # how json.dumps encodes a string
 _LATEST = 253402300800.0
-"""Seconds to the end of the year 9999."""
-_REPEATED = 300
-"""Characters up to which a text is looked up when it is sealed: ids and lists of metrics, not records."""
+"""The end of the year 9999, in seconds since the epoch."""
+_MAX_CACHED = 300
+"""The longest text whose encoding is cached for seals, in characters: ids and lists of metrics, but no records."""
 
 SEALED: Mapping[str, tuple[str, ...]] = {
     "runs": ("id", "label", "suite", "argv", "started_at", "dctbench_version", "settings"),
@@ -48,10 +48,10 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "calibrations": ("fingerprint", "device", "record"),
     "baselines": ("name", "run_id", "saved_at"),
 }
-"""By table, the columns under its seal, in the order in which they are hashed."""
+"""The columns that the seal of a table covers, in the order in which they are hashed."""
 _NAMES: Mapping[str, str] = {
     "runs": "the record of run {id}",
-    "cases": "the plan of run {run_id}, case {case_id},",
+    "cases": "the plan of case {case_id} of run {run_id}",
     "environments": "the environment {fingerprint} of run {run_id}",
     "results": "the result of case {case_id}, round {round} of run {run_id}",
     "calibrations": "the calibration of {device} in {fingerprint}",
@@ -60,7 +60,7 @@ _NAMES: Mapping[str, str] = {
 
 
 class _Record(msgspec.Struct):
-    """What `results.record` holds."""
+    """The JSON in `results.record`."""
 
     message: str | None
     warnings: tuple[str | dict[str, Any], ...]
@@ -73,7 +73,7 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 
 def row_of_result(run_id: str, result: Result) -> Row:
-    """The row of `results` for one result."""
+    """Return the row of `results` for a result."""
     row = {
         "run_id": run_id,
         "case_id": result.case.id,
@@ -95,7 +95,7 @@ def row_of_result(run_id: str, result: Result) -> Row:
 
 
 def _storable(record: object) -> str:
-    """Canonical JSON; numbers that are none become null, since a strange detail must not cost the result it is of."""
+    """Return canonical JSON with NaN and infinities as null: an odd detail must not prevent storing its result."""
     try:
         return canonical_json(record)
     except ValueError:
@@ -111,7 +111,7 @@ def _finite(value: Any) -> Any:
 
 
 def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
-    """The inverse of `row_of_result`, for a row whose seal was verified."""
+    """Return the result of a row whose seal has been verified; the inverse of `row_of_result`."""
     record = _record(row["record"])
     names, units, places = _metrics(row["metrics"])
     samples = struct.unpack(f"<{len(row['samples']) // 8}d", row["samples"])
@@ -129,7 +129,7 @@ def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
 
 
 def row_of_run(run: Run) -> Row:
-    """The row of `runs` for one run."""
+    """Return the row of `runs` for a run."""
     row = {
         "id": run.id,
         "label": run.label,
@@ -143,10 +143,10 @@ def row_of_run(run: Run) -> Row:
 
 
 def run_of_row(row: Mapping[str, Any]) -> Run:
-    """The inverse of `row_of_run`.
+    """Return the run of a row; the inverse of `row_of_run`.
 
     Raises:
-        DamagedError: when the row is not what was written.
+        DamagedError: when the row does not match its seal.
     """
     verify("runs", row)
     return Run(
@@ -161,24 +161,24 @@ def run_of_row(row: Mapping[str, Any]) -> Run:
 
 
 def row_of_case(run_id: str, case: Case, position: int, rounds: int) -> Row:
-    """The row of `cases` for one case of a plan; what is derived from a case (n_kept) is not stored."""
+    """Return the row of `cases` for a case of a plan. Derived values (n_kept) are not stored."""
     record = canonical_json({key: value for key, value in case.to_json().items() if key != "n_kept"})
     row = {"run_id": run_id, "case_id": case.id, "position": position, "rounds": rounds, "record": record}
     return {**row, "sha256": seal(row)}
 
 
 def case_of_row(row: Mapping[str, Any]) -> Case:
-    """The inverse of `row_of_case`.
+    """Return the case of a row; the inverse of `row_of_case`.
 
     Raises:
-        DamagedError: when the row is not what was written.
+        DamagedError: when the row does not match its seal.
     """
     verify("cases", row)
     return _case(row["record"])
 
 
 def row_of_environment(run_id: str, environment: Environment) -> Row:
-    """The row of `environments` for one environment of a run."""
+    """Return the row of `environments` for an environment of a run."""
     row = {
         "run_id": run_id,
         "fingerprint": environment.fingerprint,
@@ -189,53 +189,53 @@ def row_of_environment(run_id: str, environment: Environment) -> Row:
 
 
 def environment_of_row(row: Mapping[str, Any]) -> Environment:
-    """The inverse of `row_of_environment`.
+    """Return the environment of a row; the inverse of `row_of_environment`.
 
     Raises:
-        DamagedError: when the row is not what was written.
+        DamagedError: when the row does not match its seal.
     """
     verify("environments", row)
     return Environment(json.loads(row["facts"]), row["fingerprint"])
 
 
 def row_of_calibration(fingerprint: str, calibration: Calibration) -> Row:
-    """The row of `calibrations` for one device."""
+    """Return the row of `calibrations` for a device."""
     record = canonical_json(calibration.to_json())
     row = {"fingerprint": fingerprint, "device": calibration.device, "record": record}
     return {**row, "sha256": seal(row)}
 
 
 def calibration_of_row(row: Mapping[str, Any]) -> Calibration:
-    """The inverse of `row_of_calibration`.
+    """Return the calibration of a row; the inverse of `row_of_calibration`.
 
     Raises:
-        DamagedError: when the row is not what was written.
+        DamagedError: when the row does not match its seal.
     """
     verify("calibrations", row, "measure it again: dctbench doctor --calibrate")
     return Calibration.from_json(json.loads(row["record"]))
 
 
 def row_of_baseline(baseline: Baseline) -> Row:
-    """The row of `baselines` for one name."""
+    """Return the row of `baselines` for a baseline."""
     row = {"name": baseline.name, "run_id": baseline.run_id, "saved_at": baseline.saved_at}
     return {**row, "sha256": seal(row)}
 
 
 def baseline_of_row(row: Mapping[str, Any]) -> Baseline:
-    """The inverse of `row_of_baseline`.
+    """Return the baseline of a row; the inverse of `row_of_baseline`.
 
     Raises:
-        DamagedError: when the row is not what was written.
+        DamagedError: when the row does not match its seal.
     """
     verify("baselines", row, "save it again: dctbench run --save-baseline NAME")
     return Baseline(row["name"], row["run_id"], row["saved_at"])
 
 
 def verify(table: str, row: Mapping[str, Any], hint: str = SALVAGE) -> None:
-    """Check a row's seal.
+    """Check the seal of a row.
 
     Raises:
-        DamagedError: naming the record, when the row is not what was written.
+        DamagedError: when the row does not match its seal. The message names the record.
     """
     damage = damaged(table, row)
     if damage is not None:
@@ -243,33 +243,33 @@ def verify(table: str, row: Mapping[str, Any], hint: str = SALVAGE) -> None:
 
 
 def damaged(table: str, row: Mapping[str, Any]) -> str | None:
-    """What is damaged, in words, or None where a row of that table is what was written."""
+    """Return a message that names the damaged record, or None when the row matches its seal."""
     try:
         if seal(row, SEALED[table]) == row["sha256"]:
             return None
-    except (TypeError, ValueError):  # a column that holds another type than was written
+    except (TypeError, ValueError):  # a column has another type than the one that was written
         pass
     return sanitize_text(f"{_NAMES[table].format_map(row)} is damaged")
 
 
 def with_time(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row of `results` whose time of storing, which no seal covers, is a time: 0 where it was damaged.
+    """Return a row of `results` with `stored_at` set to 0 when it is not a valid time.
 
-    It only decides which of two results of one case and round stays when stores are merged.
+    No seal covers this column. It only decides which of two results of one case and round stays in a merge.
     """
     stored_at = row["stored_at"]
-    sound = isinstance(stored_at, int | float) and 0 <= stored_at <= _LATEST
-    return row if sound else {**row, "stored_at": 0.0}
+    valid = isinstance(stored_at, int | float) and 0 <= stored_at <= _LATEST
+    return row if valid else {**row, "stored_at": 0.0}
 
 
 def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:
-    """The SHA-256 of columns (by default all) with their names and lengths, in the order given."""
+    """Return the SHA-256 of columns (by default all) with their names and lengths, in the given order."""
     sealed = []
     for key in row if columns is None else columns:
         value = row[key]
         kind = type(value)
-        if kind is int or (kind is str and len(value) <= _REPEATED):
-            sealed.append(_repeated(key, value))  # no text equals a number, and a bool is no int here
+        if kind is int or (kind is str and len(value) <= _MAX_CACHED):
+            sealed.append(_encode_cached(key, value))  # cache keys: a str never equals an int, and `is` excludes bool
             continue
         if kind is bytes:
             data = value
@@ -282,7 +282,7 @@ def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _repeated(key: str, value: str | int) -> bytes:
+def _encode_cached(key: str, value: str | int) -> bytes:
     data = _plain(value)
     return b"%s:%d:%s" % (key.encode(), len(data), data)
 
@@ -298,13 +298,13 @@ def _pack(samples: Sequence[float]) -> bytes:
 def _record(text: str) -> _Record:
     try:
         return _decode(text)
-    except msgspec.DecodeError:  # half of a surrogate pair, which some file name or message once held
+    except msgspec.DecodeError:  # half of a surrogate pair, from a file name or a message
         return msgspec.convert(json.loads(text), _Record)
 
 
 @lru_cache(maxsize=4096)
 def _metrics(text: str) -> tuple[list[str], list[str], list[slice]]:
-    """Names and units of the metrics, and where in the samples each one's own are."""
+    """Return the names and units of the metrics, and the slice of the samples that belongs to each."""
     names, units, places, start = [], [], [], 0
     for metric, unit, count in json.loads(text):
         names.append(metric)

@@ -1,4 +1,4 @@
-"""The real command line inside this process, thousands of times: what it says, how it ends, what it leaves behind."""
+"""Run the real command line inside this process, thousands of times, and check its output, exit code and files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dctbench.cli.entry import run_and_exit
 from tests.support.command import Done
 
 _MEMORY = Path("/dev/shm")
-"""Where a thousand stores are made without waiting for a disk, on systems that have it."""
+"""A folder in memory, on systems that have one: creating a thousand stores does not wait for a disk."""
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """An empty current folder, with no store named by the environment."""
+    """Change to an empty folder, without a store from the environment."""
     place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as made, chdir(made), pytest.MonkeyPatch.context() as patch:
         patch.delenv("DCTBENCH_STORE", raising=False)
@@ -30,7 +30,7 @@ def folder() -> Iterator[Path]:
 
 
 def command(*arguments: str) -> Done:
-    """Run `dctbench` with those arguments, its streams caught."""
+    """Run `dctbench` with these arguments and capture its output."""
     out, err = (io.TextIOWrapper(tempfile.TemporaryFile(), encoding="utf-8") for _ in range(2))  # noqa: SIM115
     # A command ends by ignoring signals, which is not for the process that runs these tests, nor for its children.
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -51,7 +51,7 @@ def command(*arguments: str) -> Done:
 
 
 def assert_refused(done: Done) -> None:
-    """A user's mistake: exit 2, one sentence and a remedy that any terminal can take, nothing on standard output."""
+    """Check for a user error: exit 2, a printable sentence and hint, and nothing on standard output."""
     assert done.code == 2, done.err
     assert done.out == ""
     lines = done.err.split("\n")
@@ -64,5 +64,5 @@ def assert_refused(done: Done) -> None:
 
 
 def left_in(place: Path) -> list[str]:
-    """Every file below a folder."""
+    """Return every file below a folder."""
     return sorted(os.path.relpath(Path(root) / name, place) for root, _, names in os.walk(place) for name in names)

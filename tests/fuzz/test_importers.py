@@ -1,4 +1,4 @@
-"""Files from strangers: whatever is in one, `dctbench import` stores a whole run or refuses and writes nothing."""
+"""Untrusted files: `dctbench import` stores a complete run, or refuses the file and writes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GIVEN, STORE = "given.json", "results.sqlite"
 @example(data=VALID[0])
 @example(data=VALID[1])
 @example(data=VALID[2])
-def test_any_file_is_a_whole_run_or_a_refusal(data: bytes) -> None:
+def test_any_file_is_imported_completely_or_refused(data: bytes) -> None:
     check_any_file(data)
 
 
@@ -57,7 +57,7 @@ def check_any_file(data: bytes, *, pages: bool = False) -> None:
             assert store.environments(run.id) == environments
             assert find_damage(store) == []
         found = RecordedRun(run, environments, stored, store_plan(place))
-        check_what_is_made_of_it(found, place, pages)
+        check_outputs(found, place, pages)
 
 
 def store_plan(place: Path) -> Any:
@@ -65,8 +65,8 @@ def store_plan(place: Path) -> Any:
         return store.plan(store.find_run().run.id)[0]
 
 
-def check_what_is_made_of_it(found: RecordedRun, place: Path, pages: bool) -> None:
-    """Every form can be made of what was accepted, and our own reads back as the same."""
+def check_outputs(found: RecordedRun, place: Path, pages: bool) -> None:
+    """Every format can be written from an accepted file, and the JSON document is read back as the same run."""
     written = dumps(document(found.run, found.environments, found.results))
     (place / "again.json").write_text(written, encoding="utf-8")
     run, environments, results = read_file("again.json")

@@ -1,4 +1,4 @@
-"""What people type, in files and on the command line: understood, or refused in one sentence."""
+"""User input in files and on the command line is accepted, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def files(draw: st.DrawFn, valid: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def one_sentence(refused: UsageError) -> None:
+def assert_one_sentence(refused: UsageError) -> None:
     assert refused.exit_code == 2
     assert len(refused.message.splitlines()) == 1
 
 
-def sound(made: Suite) -> None:
-    """Everything of a suite is within its bounds."""
+def assert_within_bounds(made: Suite) -> None:
+    """Every value of a suite is within its bounds."""
     for key, axis in axes.NUMERIC_AXES.items():
         assert all(value is None or axis.minimum <= value <= grid.MAX_VALUE for value in made.axes[key])
     assert all(isinstance(word, str) for key in axes.WORD_AXES for word in made.axes[key])
@@ -89,21 +89,21 @@ def sound(made: Suite) -> None:
 
 def check_suite(text: str) -> None:
     with folder() as place:
-        # Halves of pairs cannot be written as UTF-8: such a file is not text.
+        # Halves of surrogate pairs are not valid UTF-8: such a file is not text.
         (place / "given.toml").write_text(text, encoding="utf-8", errors="surrogatepass")
         try:
             made = suites.load("given.toml")
         except UsageError as refused:
-            one_sentence(refused)
+            assert_one_sentence(refused)
             return
-    sound(made)
+    assert_within_bounds(made)
 
 
 @given(text=files(SUITES))
 @settings(max_examples=150)
 @example(text="a = " + "[" * 100_000)
 @example(text="a = " + "9" * 5000)
-def test_any_suite_file_is_a_suite_or_one_sentence(text: str) -> None:
+def test_any_suite_file_is_accepted_or_refused_in_one_sentence(text: str) -> None:
     check_suite(text)
 
 
@@ -125,7 +125,7 @@ def check_configuration(text: str) -> None:
 
 @given(text=files([CONFIGURATION]))
 @settings(max_examples=50)
-def test_any_configuration_is_taken_or_one_sentence(text: str) -> None:
+def test_any_configuration_is_accepted_or_refused_in_one_sentence(text: str) -> None:
     check_configuration(text)
 
 
@@ -140,16 +140,16 @@ def check_flags(given: dict[str, str]) -> None:
     arguments = [word for flag, value in given.items() for word in (flag, value)]
     try:
         flags: dict[str, Any] = run_command.make_context("run", arguments).params
-        sound(suites.override(chosen_suite(flags), axis_values(flags)))
+        assert_within_bounds(suites.override(chosen_suite(flags), axis_values(flags)))
     except UsageError as refused:
-        one_sentence(refused)
+        assert_one_sentence(refused)
     except click.UsageError:
-        return  # what click refuses by itself exits 2, too
+        return  # click refuses it, also with exit code 2
 
 
 @given(flags=st.dictionaries(st.sampled_from(FLAGS), WORDS, max_size=3))
 @settings(max_examples=150)
-def test_any_flags_give_a_suite_or_one_sentence(flags: dict[str, str]) -> None:
+def test_any_flags_are_accepted_or_refused_in_one_sentence(flags: dict[str, str]) -> None:
     check_flags(flags)
 
 
@@ -162,8 +162,10 @@ def test_any_flags_at_length(flags: dict[str, str]) -> None:
 
 @given(text=st.text(alphabet="0123456789.eE-+ usmhinBkKMGTi%µ٣", max_size=14), read=st.sampled_from(QUANTITIES))
 @settings(max_examples=300)
-def test_any_quantity_is_a_finite_number_or_one_sentence(text: str, read: Callable[[str, str], float]) -> None:
+def test_any_quantity_is_a_finite_number_or_refused_in_one_sentence(
+    text: str, read: Callable[[str, str], float]
+) -> None:
     try:
         assert 0 <= read(text, "--flag") < math.inf
     except UsageError as refused:
-        one_sentence(refused)
+        assert_one_sentence(refused)

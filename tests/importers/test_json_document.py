@@ -1,4 +1,4 @@
-"""Reading our own document: every version there ever was, nothing lost, and every mistake named with its place."""
+"""Reading the JSON document: every released version, without loss, and every mistake is reported with its place."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refusal(data: bytes) -> str:
     return refused.value.message.removeprefix("given.json: ")
 
 
-def test_what_was_written_is_read_back_result_for_result() -> None:
+def test_a_written_document_is_read_back_unchanged() -> None:
     written = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, RESULTS))
     run, environments, results = parse(written.encode(), "given.json")
     assert run == RUN
@@ -53,7 +53,7 @@ def test_what_was_written_is_read_back_result_for_result() -> None:
     assert dumps(document(run, environments, results)) == written
 
 
-def test_rounds_that_are_worlds_apart_are_read_back() -> None:
+def test_rounds_that_differ_by_ten_decades_are_read_back() -> None:
     results = [result("sdpa", 512, [1e-6]), result("sdpa", 512, [1e4], round=2)]
     written = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results))
     assert json.loads(written)["results"][0]["metrics"]["latency"]["high"] > 1e30  # Student's t of two rounds
@@ -66,7 +66,7 @@ def test_a_check_that_took_confirming_rounds_is_read_back() -> None:
     assert [one.round for one in found] == [1, 2, 1001, 1400]
 
 
-def test_old_files_are_read_for_ever() -> None:
+def test_old_files_are_read() -> None:
     run, environments, results = read_file(str(FULL))
     text = FULL.read_text(encoding="utf-8")
     for indent in (" " * 12, " " * 8):  # sentences are all that there was of a warning once
@@ -170,7 +170,7 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["results"][0]["details"].update(a="x" * 200_000), "details: a text of more than 100,000"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_with_its_place(change: Callable[[Any], object], words: str) -> None:
+def test_a_mistake_is_reported_with_its_place(change: Callable[[Any], object], words: str) -> None:
     assert words in refusal(changed(change))
 
 
@@ -190,18 +190,18 @@ def test_what_is_wrong_is_named_with_its_place(change: Callable[[Any], object], 
         (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
     ],
 )
-def test_what_is_no_document_is_one_sentence(data: bytes, words: str) -> None:
+def test_a_file_that_is_not_a_document_is_refused_in_one_sentence(data: bytes, words: str) -> None:
     assert words in refusal(data)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_none_are_refused(number: str) -> None:
+def test_numbers_that_are_not_finite_are_refused(number: str) -> None:
     text = FULL.read_text(encoding="utf-8").replace("0.002001", number)
     assert number in text
     refusal(text.encode())
 
 
-def test_size_is_bounded_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_is_checked_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importers, "MAX_BYTES", 1 << 20)
     assert refusal(b" " * ((1 << 20) + 1)) == "larger than 1 MiB"
     monkeypatch.setattr(importers, "MAX_VALUES", 100)
@@ -209,7 +209,7 @@ def test_size_is_bounded_before_anything_is_built(monkeypatch: pytest.MonkeyPatc
     assert fields.MAX_VALUES > 5 * 30 * 100_000  # a sweep at its largest is allowed
 
 
-def test_labels_and_texts_lose_their_control_characters() -> None:
+def test_control_characters_are_removed_from_labels_and_texts() -> None:
     def spoil(data: Any) -> None:
         data["run"]["label"] = "\x1b[31mred\x00\nline"
         data["run"]["argv"] = ["run", "\x1b]0;title\x07"]
@@ -221,19 +221,19 @@ def test_labels_and_texts_lose_their_control_characters() -> None:
     assert "first\nsecond[2J" in [r.message for r in results]
 
 
-def test_one_number_has_one_spelling() -> None:
+def test_equal_numbers_give_the_same_case() -> None:
     text = FULL.read_text(encoding="utf-8").replace('"ratio": 8,', '"ratio": 8.0,')
     _, _, results = parse(b"\xef\xbb\xbf" + text.encode(), "given.json")
     assert Case("dct-x", 512, 8) in [r.case for r in results]
 
 
 @pytest.mark.parametrize("name", ["absent.json", "", ".", "x" * 5000, "\0"])
-def test_what_cannot_be_read_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
         read_file(name and str(tmp_path / name))
 
 
-def test_rounds_in_any_order_come_back_one_after_the_other() -> None:
+def test_rounds_in_any_order_are_sorted() -> None:
     def turn(data: Any) -> None:
         data["results"][1]["rounds"].reverse()
 
@@ -243,12 +243,12 @@ def test_rounds_in_any_order_come_back_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("written", ["2026-01-02T03:04:05", "2026-01-02T03:04:05Z", "2026-01-02T05:04:05.0+02:00"])
-def test_a_start_is_kept_in_utc_so_that_ages_can_be_told(written: str) -> None:
+def test_the_start_of_a_run_is_converted_to_utc(written: str) -> None:
     run, _, _ = parse(changed(lambda d: d["run"].update(started_at=written)), "given.json")
     assert run.started_at == "2026-01-02T03:04:05.000000+00:00"
 
 
-def test_a_metric_of_some_package_has_the_unit_that_it_says() -> None:
+def test_a_metric_of_a_third_party_keeps_its_unit() -> None:
     measured = [result("sdpa", 512, [2e-3], values={"cache.misses": ("1/call", 12.0)})]
     written = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, measured))
     assert parse(written.encode(), "given.json")[2] == measured

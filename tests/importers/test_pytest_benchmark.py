@@ -1,4 +1,4 @@
-"""Files of pytest-benchmark: what says which attention it measured is mapped, anything else is refused by name."""
+"""Files of pytest-benchmark: a benchmark that names its attention is imported, any other is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.made import ENVIRONMENT, RUN
 REAL = Path(__file__).parent / "files" / "pytest-benchmark-5.json"
 
 
-def test_a_file_of_pytest_benchmark_is_one_run_however_often_it_is_read() -> None:
+def test_a_file_is_the_same_run_each_time_it_is_read() -> None:
     run, environments, results = read_file(str(REAL))
     assert [r.case for r in results] == [Case("sdpa", n, heads=2, head_dim=8) for n in (64, 128)]
     latency = results[0].measurement("latency")
@@ -57,13 +57,15 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d.pop("datetime"), "missing required field datetime"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_mapped_is_refused_by_name(change: Callable[[Any], object], words: str) -> None:
+def test_a_benchmark_that_cannot_be_mapped_is_refused_with_its_name(
+    change: Callable[[Any], object], words: str
+) -> None:
     with pytest.raises(UsageError) as refused:
         parse(changed(change), "given.json")
     assert words in refused.value.message
 
 
-def test_other_spellings_and_a_bare_machine_are_understood() -> None:
+def test_short_names_and_missing_machine_info_are_accepted() -> None:
     def bare(data: Any) -> None:
         data["machine_info"] = {}
         data["benchmarks"][0].update(params={"n": 64}, extra_info={"impl": "dct-x", "ratio": 4.0})
@@ -74,12 +76,12 @@ def test_other_spellings_and_a_bare_machine_are_understood() -> None:
 
 
 @pytest.mark.parametrize("count", [0, -1, 2**40, True, "2", None, 2.5])
-def test_a_count_of_cores_that_is_none_is_left_out(count: object) -> None:
+def test_an_invalid_number_of_cores_is_left_out(count: object) -> None:
     _, environments, _ = parse(changed(lambda d: d["machine_info"]["cpu"].update(count=count)), "given.json")
     assert next(iter(environments.values())).facts["cores_usable"] is None
 
 
-def test_our_own_export_comes_back_with_its_cases_and_samples() -> None:
+def test_our_own_export_is_read_back_with_its_cases_and_samples() -> None:
     summaries = analysis.summarise(RESULTS)
     written = pytest_benchmark(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, summaries)
     _, _, results = parse(dumps(written).encode(), "given.json")

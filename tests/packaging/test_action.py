@@ -1,4 +1,4 @@
-"""The GitHub action: its script is run as the runner would run it, on a tiny check."""
+"""The GitHub action: its script runs a tiny check, as on a GitHub runner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TINY = ("--impl", "dct-x", "--seq", "64", "--heads", "2", "--head-dim", "8", "--
 
 
 def run(folder: Path, environ: dict[str, str], *more: str, **inputs: str) -> tuple[int, str]:
-    """The exit code of the measuring step and what it wrote as its output, for those inputs."""
+    """Run the measuring step with these inputs and return its exit code and its output."""
     output, summary = folder / "output", folder / "step-summary.md"
     variables = {"HEAD_PYTHON": sys.executable, "BASE_PYTHON": "", "BASELINE": "", "STORE": "s.sqlite", **inputs}
     done = subprocess.run(
@@ -32,13 +32,13 @@ def run(folder: Path, environ: dict[str, str], *more: str, **inputs: str) -> tup
 
 
 def test_every_variable_of_the_script_comes_from_an_input() -> None:
-    """No input is pasted into the script's text: what a fork writes into one stays data."""
+    """No input is inserted into the text of the script, so that an input from a fork cannot become code."""
     inputs = {value.removeprefix("${{ inputs.").removesuffix(" }}") for value in MEASURE["env"].values()}
     assert inputs | {"artifact"} == set(ACTION["inputs"])
     assert "${{" not in MEASURE["run"]
 
 
-def test_a_check_passes_and_leaves_summary_verdicts_and_report(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_check_passes_and_writes_summary_verdicts_and_report(tmp_path: Path, environ: dict[str, str]) -> None:
     code, output = run(tmp_path, environ, BASE_PYTHON=sys.executable)
     assert (code, output) == (0, "exit-code=0\n")
     kept = tmp_path / KEEP["with"]["path"]
@@ -48,7 +48,7 @@ def test_a_check_passes_and_leaves_summary_verdicts_and_report(tmp_path: Path, e
 
 
 @pytest.mark.parametrize(("more", "code"), [(("--max-memory", "1B"), 1), (("--max-memory", "lots"), 2)])
-def test_the_step_ends_as_the_check_does(tmp_path: Path, environ: dict[str, str], more: Any, code: int) -> None:
+def test_the_step_has_the_exit_code_of_the_check(tmp_path: Path, environ: dict[str, str], more: Any, code: int) -> None:
     assert run(tmp_path, environ, *more, BASE_PYTHON=sys.executable) == (code, f"exit-code={code}\n")
     begun = {"summary.md", "verdicts.xml", "report.html"} if code == 1 else set()
     assert set(os.listdir(tmp_path / KEEP["with"]["path"])) == begun

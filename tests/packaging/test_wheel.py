@@ -1,4 +1,4 @@
-"""The built wheel, outside the checkout: suites and templates found inside it, and a tiny run."""
+"""The built wheel, outside the checkout: it contains suites and templates, and a tiny run works."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import ROOT
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel installed, which borrows the dependencies of the one that runs the tests."""
+    """An environment with the wheel, which uses the dependencies of the environment that runs the tests."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -46,7 +46,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     ).stdout.strip()
     subprocess.run([*pip, "install", "--quiet", "--no-deps", "--target", site, str(wheel)], check=True)
-    # Plain lines of a .pth file are folders; .pth files inside those are not read, the editable install's included.
+    # A line of a .pth file adds a folder. The .pth files in that folder, such as an editable install, are not read.
     (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
 
@@ -59,7 +59,7 @@ def run(python: Path, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_wheel_is_what_is_imported(python: Path, tmp_path: Path) -> None:
+def test_the_wheel_is_imported_and_not_the_checkout(python: Path, tmp_path: Path) -> None:
     code = "import dctbench, dctbench.suites, dctbench.reports; print(dctbench.suites.__file__)"
     where = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert str(python.parent.parent) in where

@@ -1,4 +1,4 @@
-"""A small disk of one's own, for what happens when it is full or read-only."""
+"""A small disk for tests of full and read-only file systems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Mount = Callable[..., None]
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[tuple[Path, Mount]]:
-    """A folder with a small file system of its own, and a way to mount it again otherwise."""
+    """A folder with a small file system of its own, and a function that mounts it again with other options."""
     folder = tmp_path / "disk"
     folder.mkdir()
 

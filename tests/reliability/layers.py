@@ -1,6 +1,6 @@
-"""Layers for `--impl tests.reliability.layers:NAME`: one takes all memory, one leaves a record, one fails until mended.
+"""Layers for `--impl tests.reliability.layers:NAME`: taking all memory, recording calls, failing until mended.
 
-What they need to know stands in variables of the environment, which reach the processes of the cases.
+Their parameters are environment variables, which reach the processes of the cases.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ PIECE, MOST = 32 << 20, 4 << 30
 
 
 class TakesAllMemory(Good):
-    """Takes memory that is really used, piece by piece, until the kernel ends it; gives up before a machine suffers."""
+    """Allocates and writes memory piece by piece until the kernel kills it. Stops before it harms the machine."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         taken = [b"x" * PIECE for _ in range(MOST // PIECE)]
-        raise RuntimeError(f"{len(taken)} pieces fitted: no limit holds this process")
+        raise RuntimeError(f"{len(taken)} pieces fitted: this process has no memory limit")
 
 
 class LeavesARecord(Good):
-    """Writes down who was called and when, so that a test can see whether two were ever called at the same time."""
+    """Records the process and the time of every call, so that a test can see whether two calls overlap."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         with open(os.environ[RECORD], "a", encoding="ascii") as record:
@@ -35,7 +35,7 @@ class LeavesARecord(Good):
 
 
 class FailsUntilMended(Good):
-    """Raises as long as a file is not there."""
+    """Raises until a file exists."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         if not Path(os.environ[MENDED]).exists():

@@ -1,4 +1,4 @@
-"""Damaged, foreign and invented result files given to every command that takes one: exit 2, nothing written."""
+"""Damaged, foreign and invented result files, for every command that takes one: exit 2, nothing written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BAD: dict[str, Callable[[bytes], bytes]] = {
 
 
 def refused(cli: Cli, folder: Path, *arguments: str) -> str:
-    """What a command says that refuses, after it was seen to do nothing else."""
+    """Run a command that must refuse its file and change nothing; return its message."""
     before = contents(folder)
     done = cli(*arguments)
     assert done.code == 2, done.err + done.out
@@ -45,7 +45,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_refused_by_name_and_nothing_is_stored(cli: Cli, tmp_path: Path, name: str) -> None:
+def test_a_bad_file_is_refused_and_nothing_is_stored(cli: Cli, tmp_path: Path, name: str) -> None:
     whole = DOCUMENT.read_bytes()
     bad = BAD[name](whole)
     assert bad != whole
@@ -54,19 +54,17 @@ def test_a_bad_file_is_refused_by_name_and_nothing_is_stored(cli: Cli, tmp_path:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_that_takes_a_run_refuses_a_bad_file_in_its_place(
-    cli: Cli, tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_every_command_that_takes_a_run_refuses_a_bad_file(cli: Cli, tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "baseline.json").write_bytes(DOCUMENT.read_bytes()[:-100])
     assert refused(cli, tmp_path, *command, "baseline.json").startswith("baseline.json: not JSON")
 
 
 @pytest.mark.parametrize("name", ["absent.json", ".", "no/such/folder.json"])
-def test_what_is_no_file_is_refused_by_name(cli: Cli, tmp_path: Path, name: str) -> None:
+def test_a_path_that_is_not_a_file_is_refused(cli: Cli, tmp_path: Path, name: str) -> None:
     assert refused(cli, tmp_path, "import", name).startswith(f"cannot read {name}: ")
 
 
-def test_a_file_that_is_refused_leaves_a_store_as_it_was(cli: Cli, tmp_path: Path) -> None:
+def test_a_refused_file_leaves_the_store_unchanged(cli: Cli, tmp_path: Path) -> None:
     assert cli("import", str(DOCUMENT)).code == 0
     changed = json.loads(DOCUMENT.read_text(encoding="utf-8"))
     changed["run"]["label"] = "another run under the same id"

@@ -1,4 +1,4 @@
-"""A disk that fills during a run or a merge, and a store on a read-only mount: real file systems, mounted here."""
+"""A disk that fills during a run or a merge, and a store on a read-only file system. The file systems are real."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ CASES, ROUNDS = 63, 2
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured(
-    cli: Cli, disk: tuple[Path, Mount]
-) -> None:
+def test_a_full_disk_ends_the_run_which_can_be_resumed_once_there_is_space(cli: Cli, disk: tuple[Path, Mount]) -> None:
     folder, mount = disk
     store = str(folder / "results.sqlite")
     full = cli(*SWEEP, "--store", store)
@@ -40,7 +38,7 @@ def test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured(
     assert [[one["round"] for one in case["rounds"]] for case in after] == [[1, 2]] * CASES
 
 
-def test_a_disk_that_fills_during_a_merge_costs_nothing_and_with_space_the_rest_is_copied(
+def test_a_merge_onto_a_full_disk_can_be_repeated_once_there_is_space(
     cli: Cli, tmp_path: Path, disk: tuple[Path, Mount]
 ) -> None:
     folder, mount = disk
@@ -66,7 +64,7 @@ def test_a_disk_that_fills_during_a_merge_costs_nothing_and_with_space_the_rest_
         assert all(store.results(run.id) == results for run in runs)
 
 
-def test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file(cli: Cli, disk: tuple[Path, Mount]) -> None:
+def test_runs_are_removed_even_without_space_to_shrink_the_file(cli: Cli, disk: tuple[Path, Mount]) -> None:
     folder, mount = disk
     store = str(folder / "results.sqlite")
     mount("remount,size=1m")
@@ -79,7 +77,7 @@ def test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file(cli: Cl
     free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
     (folder / "filler").write_bytes(
         bytes(free - 200_000)
-    )  # room for removing the small run, not for writing the large one anew
+    )  # enough to remove the small run, not to rewrite the large one
     done = cli("store", "prune", "--keep", "1", "-y", "--store", store)
     assert done.code == 5, done.err
     assert "the runs were removed, but the file could not be shrunk" in done.err
@@ -89,7 +87,7 @@ def test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file(cli: Cl
     assert cli("store", "check", "--store", store).code == 0
 
 
-def test_a_store_on_a_read_only_mount_is_read_and_never_written(cli: Cli, disk: tuple[Path, Mount]) -> None:
+def test_a_store_on_a_read_only_file_system_can_be_read(cli: Cli, disk: tuple[Path, Mount]) -> None:
     folder, mount = disk
     store = folder / "results.sqlite"
     mount("remount,size=8m")

@@ -1,4 +1,4 @@
-"""Implementations that reach beyond their own process, through the real command: sweep and machine stay whole."""
+"""Implementations that act beyond their own process: the sweep continues, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Sweep = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def sweep(cli: Cli) -> Sweep:
-    """Measures hostile implementations and `none`, which must come out whole, and leaves no process."""
+    """Measure hostile implementations and `none`. The latter must be ok, and no process may be left behind."""
 
     def run(*names: str, code: int, timeout: str = "60s") -> dict[str, Any]:
         mark = uuid.uuid4().hex
@@ -41,13 +41,13 @@ def sweep(cli: Cli) -> Sweep:
     return run
 
 
-def test_orphans_in_sessions_of_their_own_are_ended_and_told(sweep: Sweep) -> None:
+def test_orphans_in_sessions_of_their_own_are_ended_and_reported(sweep: Sweep) -> None:
     [result] = sweep("LeavesOrphans", code=0).values()
     assert result["status"] == "ok"
     assert {"processes": 2} in [warning["values"] for warning in result["warnings"] if warning["code"] == "left_behind"]
 
 
-def test_a_parent_that_a_case_stops_or_kills_delays_nobody(sweep: Sweep) -> None:
+def test_a_case_that_stops_or_kills_its_parent_does_not_delay_the_sweep(sweep: Sweep) -> None:
     results = sweep("StopsItsParentAndHangs", "KillsItsParent", code=4, timeout="8s")
     said = {name.removeprefix("hostile:"): (one["status"], one["message"]) for name, one in results.items()}
     assert said == {
@@ -70,21 +70,21 @@ ERRORS = {
 }
 
 
-def test_answers_deaths_and_exceptions_of_every_kind_are_errors_of_their_own_case(sweep: Sweep) -> None:
+def test_invalid_responses_crashes_and_exceptions_are_errors_of_their_case(sweep: Sweep) -> None:
     results = sweep(*ERRORS, code=4)
     for name, words in ERRORS.items():
         result = results[f"hostile:{name}"]
         assert (result["status"], result["message"][: len(words)], result["metrics"]) == ("error", words, {})
 
 
-def test_what_one_case_changes_another_does_not_find(sweep: Sweep) -> None:
+def test_changes_by_one_case_do_not_affect_another(sweep: Sweep) -> None:
     alone = sweep("Surroundings", code=4)["hostile:Surroundings"]["message"]
     beside = sweep("ChangesItsSurroundings", "Surroundings", code=4)["hostile:Surroundings"]["message"]
     assert "torch.float32, 1, False" in alone
     assert beside == alone
 
 
-def test_one_that_cannot_be_imported_is_refused_by_its_name_alone(cli: Cli) -> None:
+def test_only_the_implementation_that_cannot_be_imported_is_named(cli: Cli) -> None:
     done = cli("run", "--impl", "hostile:Good,hostile:Absent,sdpa", *SHAPE, **OWN)
     assert done.code == 2
     assert done.err == "dctbench: hostile:Absent: hostile has no 'Absent'\n"

@@ -1,4 +1,4 @@
-"""Signals, readers that leave, full disks, second processes: a run goes on, or ends so that it can be gone on with."""
+"""Signals, closed pipes, full disks, second processes: a run continues, or it ends and can be resumed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_second_signal_changes_nothing_about_how_a_run_ends(
     assert "Traceback" not in told
 
 
-def test_a_signal_before_anything_is_stored_says_that(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_signal_before_anything_is_stored_is_reported_as_such(tmp_path: Path, environ: dict[str, str]) -> None:
     hang = "import time; time.sleep(600)"
     (tmp_path / "sleeps.py").write_text(f"open('reached', 'w').close(); {hang}")
     process, _ = started(tmp_path, environ | {"PYTHONPATH": str(tmp_path)}, "--impl", "sleeps:Layer")
@@ -57,9 +57,7 @@ def test_a_signal_before_anything_is_stored_says_that(tmp_path: Path, environ: d
     assert not (tmp_path / ".dctbench").exists()
 
 
-def test_a_run_whose_output_nobody_reads_on_is_measured_to_its_end(
-    cli: Cli, tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_a_run_whose_reader_has_gone_is_measured_to_the_end(cli: Cli, tmp_path: Path, environ: dict[str, str]) -> None:
     process, lines = started(tmp_path, environ, stdout=subprocess.PIPE)
     wait_for("dctbench run", lines)
     assert process.stdout is not None
@@ -70,10 +68,12 @@ def test_a_run_whose_output_nobody_reads_on_is_measured_to_its_end(
     assert run["results"] == "8 of 8"
 
 
-def test_a_run_that_another_process_measures_is_not_resumed(cli: Cli, tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_run_that_another_process_is_measuring_is_not_resumed(
+    cli: Cli, tmp_path: Path, environ: dict[str, str]
+) -> None:
     process, lines = started(tmp_path, environ)
     wait_for("[", lines)
-    process.send_signal(signal.SIGSTOP)  # alive, and it cannot end before it is looked at
+    process.send_signal(signal.SIGSTOP)  # alive, and unable to end before the next command looks at it
     refused = cli("run", "--resume")
     process.send_signal(signal.SIGCONT)
     assert refused.code == 2, refused.err
@@ -84,7 +84,7 @@ def test_a_run_that_another_process_measures_is_not_resumed(cli: Cli, tmp_path: 
     assert cli("run", "--resume", "latest").code == 0
 
 
-def test_a_full_folder_for_temporary_files_is_no_reason_to_lose_a_run(cli: Cli, disk: tuple[Path, Mount]) -> None:
+def test_a_full_folder_for_temporary_files_does_not_crash_a_run(cli: Cli, disk: tuple[Path, Mount]) -> None:
     folder, _ = disk
     fill(folder)
     done = cli("run", "--impl", "none", *TINY, TMPDIR=str(folder))
@@ -92,7 +92,7 @@ def test_a_full_folder_for_temporary_files_is_no_reason_to_lose_a_run(cli: Cli, 
     assert "Traceback" not in done.err
 
 
-def test_a_lock_holds_without_room_for_the_name_of_its_holder(
+def test_a_lock_works_without_space_for_the_name_of_its_holder(
     disk: tuple[Path, Mount], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, _ = disk

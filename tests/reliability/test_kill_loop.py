@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: what was told stays, no more than one result is untold, nobody is left behind."""
+"""SIGKILL at random moments: acknowledged results stay, at most one is unacknowledged, no process is left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.command import FIGURES, TINY, Cli
 
 KILLS = 50
 LONGEST = 3.0
-"""Seconds: every other kill falls so soon after the start, the others so soon after a first result was told."""
+"""The longest time before a kill, in seconds: alternately after the start and after the first acknowledged result."""
 ROUNDS = 4
 SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "8", *TINY[:-1], str(ROUNDS))
 PLANNED = 4 * ROUNDS
@@ -32,7 +32,7 @@ Stored = dict[tuple[str, str, int], str]
 
 
 @pytest.mark.slow
-def test_fifty_kills_lose_nothing_and_leave_nobody(
+def test_fifty_kills_lose_nothing_and_leave_no_process(
     cli: Cli, tmp_path: Path, environ: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(20)
@@ -72,7 +72,7 @@ def test_fifty_kills_lose_nothing_and_leave_nobody(
         acknowledged += shown
         gained = len(after.keys() - before.keys())
         lost += max(0, shown - gained) + sum(after.get(key) != digest for key, digest in before.items())
-        untold += max(0, gained - shown - 1)  # one may be committed and not yet told; more were never measured
+        untold += max(0, gained - shown - 1)  # one may be committed and not yet acknowledged
         before = after
         if kills == KILLS and process.returncode == 0:
             break
@@ -89,14 +89,14 @@ def test_fifty_kills_lose_nothing_and_leave_nobody(
 
 
 def wait_for_a_result(process: subprocess.Popen[bytes], told: Path) -> None:
-    """Returns when a result was told, the command has ended or a minute is over."""
+    """Wait until a result is acknowledged, the command has ended or a minute is over."""
     deadline = time.monotonic() + 60
     while process.poll() is None and not ACKNOWLEDGED.search(told.read_text()) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
 def stored(store: Path) -> Stored:
-    """The checksum of every result in the store; reading it raises if one stands there twice."""
+    """Return the checksum of every result in the store, and check that none is stored twice."""
     rows = query(store, "SELECT run_id, case_id, round, sha256 FROM results")
     found = {(run, case, round): digest for run, case, round, digest in rows}
     assert len(found) == len(rows)
@@ -104,7 +104,7 @@ def stored(store: Path) -> Stored:
 
 
 def unfinished(store: Path) -> bool:
-    """Whether a run in the store lacks results of its plan."""
+    """Return whether a run in the store lacks results of its plan."""
     [(runs,)] = query(store, "SELECT count(*) FROM runs") or [(0,)]
     return len(stored(store)) < runs * PLANNED
 
@@ -120,7 +120,7 @@ def query(store: Path, words: str) -> list[tuple[Any, ...]]:
 
 
 def left_behind(mark: str) -> list[int]:
-    """The processes of the run that are still there after a time in which each could have ended."""
+    """Return the processes of the run that still exist after enough time to end."""
     deadline = time.monotonic() + 30
     while alive := [one.pid for one in psutil.process_iter() if carries(one, mark)]:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What can go wrong, and the tests that show what becomes of it: one table, whose every name must be a test."""
+"""The table of faults, and for each the tests that show how it is handled. Every name in it must be a test."""
 
 from __future__ import annotations
 
@@ -32,85 +32,84 @@ HERE = "tests/reliability/test_matrix.py::"
 MATRIX: dict[str, tuple[str, ...]] = {
     "allocator OOM": (
         RUN + "test_out_of_memory_is_a_result_and_longer_lengths_are_skipped_with_the_reason",
-        LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
+        LOCAL + "test_every_misbehaviour_is_a_result_with_its_cause",
     ),
     "kernel OOM killer": (
-        "tests/reliability/test_memory_killer.py"
-        "::test_who_takes_all_memory_is_ended_and_neither_the_sweep_nor_a_neighbour",
+        "tests/reliability/test_memory_killer.py::test_only_the_process_that_takes_all_memory_is_killed",
     ),
     "segfault in an implementation": (
         RUN + "test_a_failing_case_is_stored_and_told_and_the_sweep_goes_on_to_exit_4",
-        LOCAL + "test_a_segfault_keeps_the_lines_that_say_where",
+        LOCAL + "test_a_segfault_keeps_its_stack_trace",
         LOCAL + "test_the_next_case_is_unaffected",
     ),
-    "hang: C code holding the GIL": (LOCAL + "test_a_hang_ends_at_the_timeout_with_its_whole_group",),
-    "hang: Python loop, SIGSTOP": (HERE + "test_what_never_ends_is_a_timeout_and_the_next_case_is_measured",),
+    "hang: C code holding the GIL": (LOCAL + "test_a_hang_ends_at_the_timeout_with_its_process_group",),
+    "hang: Python loop, SIGSTOP": (HERE + "test_a_case_that_never_ends_is_a_timeout_and_the_next_one_is_measured",),
     "implementation prints, exits, raises, returns NaN or a wrong shape": (
-        LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",
-        LOCAL + "test_what_an_implementation_prints_never_reaches_the_answer",
+        LOCAL + "test_every_misbehaviour_is_a_result_with_its_cause",
+        LOCAL + "test_the_output_of_an_implementation_does_not_mix_with_the_response",
     ),
     "implementation leaves processes in sessions of their own": (
-        HOSTILE + "test_orphans_in_sessions_of_their_own_are_ended_and_told",
+        HOSTILE + "test_orphans_in_sessions_of_their_own_are_ended_and_reported",
         HOSTILE + "test_kill_9_of_the_run_leaves_no_process_of_a_hostile_case",
-        ISOLATION + "test_a_fresh_process_is_guarded_as_a_forked_one",
+        ISOLATION + "test_a_fresh_process_is_supervised_like_a_forked_one",
     ),
     "implementation stops or kills the process above it": (
-        HOSTILE + "test_a_parent_that_a_case_stops_or_kills_delays_nobody",
-        ISOLATION + "test_what_reaches_beyond_its_process_is_a_result_and_the_next_case_is_measured",
+        HOSTILE + "test_a_case_that_stops_or_kills_its_parent_does_not_delay_the_sweep",
+        ISOLATION + "test_acting_beyond_the_process_is_a_result_and_the_next_case_is_measured",
     ),
     "implementation writes the answer itself, or hangs up": (
-        HOSTILE + "test_answers_deaths_and_exceptions_of_every_kind_are_errors_of_their_own_case",
-        ISOLATION + "test_what_reaches_beyond_its_process_is_a_result_and_the_next_case_is_measured",
-        ANSWERS + "test_any_bytes_are_an_answer_or_a_sentence",
-        ANSWERS + "test_any_bytes_are_a_description_or_a_sentence",
+        HOSTILE + "test_invalid_responses_crashes_and_exceptions_are_errors_of_their_case",
+        ISOLATION + "test_acting_beyond_the_process_is_a_result_and_the_next_case_is_measured",
+        ANSWERS + "test_any_bytes_are_a_valid_response_or_an_error",
+        ANSWERS + "test_any_bytes_are_a_valid_description_or_an_error",
     ),
     "implementation dies when it is built or described": (
-        HOSTILE + "test_answers_deaths_and_exceptions_of_every_kind_are_errors_of_their_own_case",
-        HOSTILE + "test_one_that_cannot_be_imported_is_refused_by_its_name_alone",
-        ISOLATION + "test_one_that_dies_when_it_is_described_does_not_keep_others_from_being_described",
+        HOSTILE + "test_invalid_responses_crashes_and_exceptions_are_errors_of_their_case",
+        HOSTILE + "test_only_the_implementation_that_cannot_be_imported_is_named",
+        ISOLATION + "test_an_implementation_that_dies_when_described_does_not_affect_others",
     ),
     "implementation changes torch's and the process's settings": (
-        HOSTILE + "test_what_one_case_changes_another_does_not_find",
+        HOSTILE + "test_changes_by_one_case_do_not_affect_another",
     ),
-    "core dumps": (ISOLATION + "test_a_crash_leaves_no_core",),
-    "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_that_names_it",),
+    "core dumps": (ISOLATION + "test_a_crash_writes_no_core_dump",),
+    "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_with_its_cause",),
     "kill -9 of the run at any moment": (
-        "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_nobody",
+        "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_no_process",
         OPENING + "test_an_unfinished_write_of_a_killed_process_is_rolled_back_on_opening",
     ),
     "--resume by another version or on another machine": (
-        RESUME + "test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is",
+        RESUME + "test_a_run_of_another_version_or_machine_is_refused_with_3_and_unchanged",
     ),
-    "--retry-failed": (RESUME + "test_failures_are_tried_again_only_when_asked_and_what_was_measured_stays",),
+    "--retry-failed": (RESUME + "test_failures_are_retried_only_with_the_flag_and_measurements_stay",),
     "kill -9 of a merge, an import or a prune": (
-        DURABILITY + "test_a_merge_that_is_killed_damages_nothing_and_is_done_again",
-        DURABILITY + "test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing",
-        DURABILITY + "test_a_prune_that_is_killed_leaves_every_run_whole_or_gone",
+        DURABILITY + "test_a_killed_merge_damages_nothing_and_can_be_repeated",
+        DURABILITY + "test_a_killed_import_leaves_the_complete_run_or_nothing",
+        DURABILITY + "test_a_killed_prune_leaves_every_run_complete_or_removed",
     ),
     "a store that is moved, pruned or merged into under a run": (
-        DURABILITY + "test_a_store_that_is_moved_away_is_missed_and_nothing_is_put_in_its_place",
-        DURABILITY + "test_a_result_whose_run_was_removed_meanwhile_is_refused_with_the_cause",
-        DURABILITY + "test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other",
+        DURABILITY + "test_a_store_that_is_moved_away_is_an_error_and_no_new_one_is_created",
+        DURABILITY + "test_a_result_of_a_removed_run_is_refused_with_the_cause",
+        DURABILITY + "test_simultaneous_merges_prunes_and_a_run_lose_nothing",
     ),
     "disk full": (
-        FULL_DISK + "test_a_full_disk_ends_the_run_by_name_and_with_space_the_rest_is_measured",
-        FULL_DISK + "test_a_disk_that_fills_during_a_merge_costs_nothing_and_with_space_the_rest_is_copied",
-        FULL_DISK + "test_runs_are_removed_even_where_there_is_no_room_to_shrink_the_file",
+        FULL_DISK + "test_a_full_disk_ends_the_run_which_can_be_resumed_once_there_is_space",
+        FULL_DISK + "test_a_merge_onto_a_full_disk_can_be_repeated_once_there_is_space",
+        FULL_DISK + "test_runs_are_removed_even_without_space_to_shrink_the_file",
     ),
     "signals, doubled": (
         INTERRUPTION + "test_a_second_signal_changes_nothing_about_how_a_run_ends",
-        INTERRUPTION + "test_a_signal_before_anything_is_stored_says_that",
+        INTERRUPTION + "test_a_signal_before_anything_is_stored_is_reported_as_such",
         RUN + "test_an_interrupted_run_keeps_what_it_has_and_says_how_to_go_on",
     ),
     "nobody reads the output on": (
-        INTERRUPTION + "test_a_run_whose_output_nobody_reads_on_is_measured_to_its_end",
+        INTERRUPTION + "test_a_run_whose_reader_has_gone_is_measured_to_the_end",
         "tests/cli/test_surroundings.py::test_nobody_reading_on_is_no_failure",
     ),
     "folder for temporary files full": (
-        INTERRUPTION + "test_a_full_folder_for_temporary_files_is_no_reason_to_lose_a_run",
-        INTERRUPTION + "test_a_lock_holds_without_room_for_the_name_of_its_holder",
+        INTERRUPTION + "test_a_full_folder_for_temporary_files_does_not_crash_a_run",
+        INTERRUPTION + "test_a_lock_works_without_space_for_the_name_of_its_holder",
     ),
-    "two processes on one run": (INTERRUPTION + "test_a_run_that_another_process_measures_is_not_resumed",),
+    "two processes on one run": (INTERRUPTION + "test_a_run_that_another_process_is_measuring_is_not_resumed",),
     "corrupt, foreign, newer, empty store": (
         RUN + "test_a_store_that_is_not_ours_exits_5_and_is_left_alone",
         OPENING + "test_files_of_other_programs_are_refused_and_unchanged",
@@ -118,7 +117,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
         OPENING + "test_a_newer_store_is_refused_by_name",
         CHECKING + "test_an_overwritten_page_is_reported",
     ),
-    "read-only store": (FULL_DISK + "test_a_store_on_a_read_only_mount_is_read_and_never_written",),
+    "read-only store": (FULL_DISK + "test_a_store_on_a_read_only_file_system_can_be_read",),
     "two runs on one device": (
         LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",
         TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
@@ -128,29 +127,28 @@ MATRIX: dict[str, tuple[str, ...]] = {
         TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
     ),
     "PostgreSQL down": (
-        POSTGRESQL + "test_what_keeps_a_server_from_being_used_is_one_sentence_without_its_password",
-        POSTGRESQL + "test_a_server_that_stops_answering_is_given_up",
+        POSTGRESQL + "test_a_failure_to_connect_is_one_sentence_without_the_password",
+        POSTGRESQL + "test_a_server_that_stops_responding_is_unreachable",
     ),
     "PostgreSQL cut mid-run": (
-        "tests/reliability/test_server_cut.py"
-        "::test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everything",
+        "tests/reliability/test_server_cut.py::test_a_server_that_stops_during_a_run_has_every_result_after_a_push",
         POSTGRESQL + "test_pushes_of_overlapping_stores_at_once_lose_nothing",
     ),
     "bad flags, suites, imports": (
         RUN + "test_wrong_words_exit_2_in_one_sentence_and_leave_nothing_behind",
         "tests/spec/test_grid.py::test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error",
         "tests/spec/test_suites.py::test_any_text_is_a_suite_or_a_usage_error",
-        "tests/importers/test_json_document.py::test_what_is_wrong_is_named_with_its_place",
-        "tests/fuzz/test_importers.py::test_any_file_is_a_whole_run_or_a_refusal",
-        "tests/fuzz/test_user_input.py::test_any_suite_file_is_a_suite_or_one_sentence",
-        "tests/fuzz/test_user_input.py::test_any_flags_give_a_suite_or_one_sentence",
-        "tests/fuzz/test_user_input.py::test_any_configuration_is_taken_or_one_sentence",
+        "tests/importers/test_json_document.py::test_a_mistake_is_reported_with_its_place",
+        "tests/fuzz/test_importers.py::test_any_file_is_imported_completely_or_refused",
+        "tests/fuzz/test_user_input.py::test_any_suite_file_is_accepted_or_refused_in_one_sentence",
+        "tests/fuzz/test_user_input.py::test_any_flags_are_accepted_or_refused_in_one_sentence",
+        "tests/fuzz/test_user_input.py::test_any_configuration_is_accepted_or_refused_in_one_sentence",
     ),
     "bad baselines": (
         CHECK + "test_a_wrong_flag_is_one_sentence_and_measures_nothing",
-        BAD_FILES + "test_a_bad_file_is_refused_by_name_and_nothing_is_stored",
-        BAD_FILES + "test_every_command_that_takes_a_run_refuses_a_bad_file_in_its_place",
-        BAD_FILES + "test_a_file_that_is_refused_leaves_a_store_as_it_was",
+        BAD_FILES + "test_a_bad_file_is_refused_and_nothing_is_stored",
+        BAD_FILES + "test_every_command_that_takes_a_run_refuses_a_bad_file",
+        BAD_FILES + "test_a_refused_file_leaves_the_store_unchanged",
     ),
     "no GPU, --device cuda absent": (
         RUN + "test_a_device_that_is_not_there_exits_6_with_the_reason_and_stores_nothing",
@@ -174,7 +172,7 @@ def test_every_named_test_exists(fault: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["LoopsInPython", "StopsItself"])
-def test_what_never_ends_is_a_timeout_and_the_next_case_is_measured(cli: Cli, name: str) -> None:
+def test_a_case_that_never_ends_is_a_timeout_and_the_next_one_is_measured(cli: Cli, name: str) -> None:
     shape = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
     impl = ("--impl", f"hostile:{name},none", "--ratio", "2")
     mark = uuid.uuid4().hex

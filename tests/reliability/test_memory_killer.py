@@ -1,4 +1,4 @@
-"""The kernel's own out-of-memory killer, in a memory cgroup that holds a whole run and a neighbour."""
+"""The out-of-memory killer of the kernel, in a memory cgroup with a complete run and another process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEIGHBOUR = "held = b'x' * (64 << 20); print('ready', flush=True); import time; 
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    """A memory cgroup with a limit, removed with whoever is left in it."""
+    """A memory cgroup with a limit, which is removed afterwards."""
     if os.geteuid() != 0:
         pytest.skip("making a memory cgroup takes root")
     if not (CONTROLLER / "memory.limit_in_bytes").exists():
@@ -45,19 +45,17 @@ def group() -> Iterator[Path]:
 
 
 def within(group: Path, *command: str) -> tuple[str, ...]:
-    """A command that joins the group before it begins."""
+    """Return a command that joins the group before it starts."""
     return ("sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group), *command)
 
 
 def killed_in(group: Path) -> int:
-    """How many processes the kernel has ended there for want of memory."""
+    """Return how many processes the kernel has killed in the group."""
     words = (group / "memory.oom_control").read_text().split()
     return int(words[words.index("oom_kill") + 1])
 
 
-def test_who_takes_all_memory_is_ended_and_neither_the_sweep_nor_a_neighbour(
-    group: Path, tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_only_the_process_that_takes_all_memory_is_killed(group: Path, tmp_path: Path, environ: dict[str, str]) -> None:
     with subprocess.Popen(
         within(group, sys.executable, "-c", NEIGHBOUR), stdout=subprocess.PIPE, text=True
     ) as neighbour:

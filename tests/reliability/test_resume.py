@@ -1,4 +1,4 @@
-"""What `--resume` goes on with and what it refuses: another version, another machine, failures unless asked."""
+"""`--resume` refuses runs of another version or machine, and retries failures only with `--retry-failed`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHAPE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
     ],
 )
 @pytest.mark.parametrize("flags", [(), ("--retry-failed",)], ids=["resume", "retry"])
-def test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is(
+def test_a_run_of_another_version_or_machine_is_refused_with_3_and_unchanged(
     cli: Cli, tmp_path: Path, version: str, words: str, flags: tuple[str, ...]
 ) -> None:
     done_already = result("sdpa", 64, 1e-3)
@@ -48,7 +48,7 @@ def test_a_run_of_another_version_or_machine_is_refused_with_3_and_left_as_it_is
     assert (tmp_path / STORE).read_bytes() == before
 
 
-def test_failures_are_tried_again_only_when_asked_and_what_was_measured_stays(cli: Cli, tmp_path: Path) -> None:
+def test_failures_are_retried_only_with_the_flag_and_measurements_stay(cli: Cli, tmp_path: Path) -> None:
     own = {"PYTHONPATH": str(ROOT), MENDED: str(tmp_path / "mended")}
     layer = "tests.reliability.layers:FailsUntilMended"
     failed = cli("run", "--impl", f"{layer},none", "--ratio", "2", *SHAPE, "--format", "json", **own)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that stops while a run measures: nothing of the run is lost once the outbox was pushed."""
+"""A PostgreSQL server that stops during a run: after `store push`, it has every result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SWEEP = ("run", "--impl", "sdpa,none", *TINY, "--progress", "plain")
 PLANNED = {(name, n, round) for name in ("sdpa", "none") for n in (64, 128) for round in (1, 2)}
 
 
-def test_a_server_cut_mid_run_costs_a_warning_and_after_a_push_it_holds_everything(
+def test_a_server_that_stops_during_a_run_has_every_result_after_a_push(
     cli: Cli, tmp_path: Path, environ: dict[str, str], postgresql: Server, url: str
 ) -> None:
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Two whole commands at once, on one device and into one store: both finish, and never measure at the same time."""
+"""Two commands at once, on one device and with one store: both finish, and they never measure at the same time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
     named = {int(pid) for text in told for pid in re.findall(r"waiting for cpu: process (\d+) is measuring", text)}
     assert named & {process.pid for process in started}, told
 
-    # Each case has a process of its own: from its first call to its last, nobody else's may fall between.
+    # Each case has a process of its own. No call of another process may fall between its first and its last call.
     spans = sorted(span for label in ("one", "two") for span in calls(tmp_path / label))
     assert len(spans) == 2 * CASES
     assert all(last < begin for (_, last), (begin, _) in pairwise(spans))
@@ -52,7 +52,7 @@ def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
 
 
 def calls(record: Path) -> list[tuple[float, float]]:
-    """The first and the last call of each process, on the machine's one monotonic clock."""
+    """Return the times of the first and the last call of each process, by the monotonic clock of the machine."""
     found: dict[str, list[float]] = {}
     for line in record.read_text().splitlines():
         pid, moment = line.split()

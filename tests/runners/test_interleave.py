@@ -1,4 +1,4 @@
-"""Two processes that take turns: never do both run, each gets all of its turns, and neither waits for a dead one."""
+"""Two processes that take turns: they never run at once, and neither waits for a dead one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pair(runners: tuple[LocalRunner, LocalRunner], *names: str) -> tuple[Result,
     return measure_in_turns(*((runner, case, MeasureSpec(2)) for runner, case in zip(runners, cases, strict=True)))
 
 
-def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
+def test_the_calls_of_the_two_processes_alternate_and_never_overlap(
     runners: tuple[LocalRunner, LocalRunner], tmp_path: Path
 ) -> None:
     results = pair(runners, "TellsItsTimes", "TellsItsTimes")
@@ -41,7 +41,7 @@ def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
         assert latency is not None
         assert len(turns) == TURNS_PER_PROCESS
         assert sum(turns) == len(latency.samples)
-        assert result.details.others_cores is None  # the two have the processor to themselves, between them
+        assert result.details.others_cores is None  # the two share the processor with nobody else
         assert not any(warning.code is WarningCode.OTHER_PROCESSES for warning in result.warnings)
     calls = sorted(
         (float(began), float(ended), int(process))
@@ -49,13 +49,13 @@ def test_the_calls_of_the_two_never_overlap_and_change_places_turn_by_turn(
     )
     assert all(one[1] <= other[0] for one, other in itertools.pairwise(calls))
     runs = [process for process, _ in itertools.groupby(process for *_, process in calls)]
-    # Either warms up before its first turn; the last turns are followed by the checks of the output.
+    # Each warms up before its first turn and checks its output after its last.
     assert len(set(runs)) == 2
     assert len(runs) >= 2 * TURNS_PER_PROCESS
 
 
 @pytest.mark.parametrize("name", ["Raises", "KillsItself", "Exits"])
-def test_when_one_of_the_two_ends_the_other_goes_on_alone(runners: tuple[LocalRunner, LocalRunner], name: str) -> None:
+def test_when_one_of_the_two_ends_the_other_is_measured(runners: tuple[LocalRunner, LocalRunner], name: str) -> None:
     for names in ((name, "Good"), ("Good", name)):
         statuses = dict(zip(names, (result.status for result in pair(runners, *names)), strict=True))
         assert statuses == {name: "error", "Good": "ok"}
@@ -66,21 +66,21 @@ def test_waiting_for_a_turn_ends_with_the_runner() -> None:
     closing.set()
     with pytest.raises(DctbenchError, match="closed"):
         Turn(turns, 1).wait(closing)
-    Turn(turns, 0).wait(closing)  # it is this one's turn: nothing to wait for
+    Turn(turns, 0).wait(closing)  # it is its turn, so it does not wait
     Turn(turns, 0).leave()
     Turn(turns, 1).wait(closing)
 
 
-def test_time_in_which_the_other_runs_is_not_counted_against_a_case(
+def test_the_time_of_the_other_process_does_not_count_towards_the_timeout(
     monkeypatch: pytest.MonkeyPatch, runners: tuple[LocalRunner, LocalRunner]
 ) -> None:
-    # The slow one takes longer over its turns together than the other one's timeout allows.
+    # All turns of the slow process together take longer than the timeout of the other one.
     with make_runner(monkeypatch, timeout=5) as impatient:
         results = pair((impatient, runners[1]), "Good", "TakesItsTime")
     assert [result.status for result in results] == ["ok", "ok"], [result.message for result in results]
 
 
-def test_a_process_that_is_stopped_in_its_turn_runs_out_of_time_and_the_other_is_measured(
+def test_a_process_that_stops_during_its_turn_times_out_and_the_other_is_measured(
     monkeypatch: pytest.MonkeyPatch, runners: tuple[LocalRunner, LocalRunner]
 ) -> None:
     with make_runner(monkeypatch, timeout=8) as impatient:

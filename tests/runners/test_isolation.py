@@ -1,4 +1,4 @@
-"""Code that reaches beyond its own process: other processes, its parent, its answer, and what the next case finds."""
+"""Code that acts beyond its own process: other processes, its parent, its response, and the state of the next case."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.runners.test_local import QUICK
 from tests.support import SUPPORT
 
 ALL_ALONG = 2
-"""The guard and the zygote, which outlive a case."""
+"""The supervisor and the zygote, which outlive a case."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def mark() -> str:
 
 @pytest.fixture(scope="module")
 def runner(mark: str) -> Iterator[LocalRunner]:
-    """One for all tests: whatever a case does, the next one is measured."""
+    """One runner for all tests: whatever a case does, the next one is measured."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(SUPPORT))
         patch.setenv("OMP_NUM_THREADS", "1")
@@ -39,7 +39,7 @@ def runner(mark: str) -> Iterator[LocalRunner]:
 
 @pytest.fixture
 def measured(runner: LocalRunner, mark: str) -> Iterator[Callable[[str], Result]]:
-    """Measures a case of that name, sees to it that nothing of it is left, and at last that another one is ok."""
+    """Measure a case and check that it leaves no process behind. At the end, check that another case is ok."""
 
     def measure(name: str) -> Result:
         result = runner.submit(Case(name, 16, heads=2, head_dim=8), MeasureSpec(1)).result(timeout=120)
@@ -51,7 +51,7 @@ def measured(runner: LocalRunner, mark: str) -> Iterator[Callable[[str], Result]
 
 
 def marked(mark: str) -> list[int]:
-    """The living processes that this runner or its cases started."""
+    """Return the living processes that the runner or its cases started."""
     return [one.pid for one in psutil.process_iter() if carries(one, mark)]
 
 
@@ -72,7 +72,7 @@ def marked(mark: str) -> list[int]:
         ("ForksUnguarded", "ok", "None"),
     ],
 )
-def test_what_reaches_beyond_its_process_is_a_result_and_the_next_case_is_measured(
+def test_acting_beyond_the_process_is_a_result_and_the_next_case_is_measured(
     measured: Callable[[str], Result], name: str, status: str, message: str
 ) -> None:
     result = measured(f"hostile:{name}")
@@ -88,7 +88,7 @@ def test_processes_that_a_case_leaves_in_sessions_of_their_own_are_ended_and_cou
     assert CaseWarning(WarningCode.LEFT_BEHIND, {"processes": 2}) in result.warnings
 
 
-def test_a_fresh_process_is_guarded_as_a_forked_one(mark: str, runner: LocalRunner) -> None:
+def test_a_fresh_process_is_supervised_like_a_forked_one(mark: str, runner: LocalRunner) -> None:
     with LocalRunner(replace(runner.settings, isolation="fresh", env={MARK: f"{mark}-fresh"})) as fresh:
         fresh.variables |= runner.variables | {MARK: f"{mark}-fresh"}
         case = Case("hostile:LeavesOrphans", 16, heads=2, head_dim=8)
@@ -97,7 +97,7 @@ def test_a_fresh_process_is_guarded_as_a_forked_one(mark: str, runner: LocalRunn
         assert not marked(f"{mark}-fresh")
 
 
-def test_what_one_case_changes_another_does_not_find(measured: Callable[[str], Result]) -> None:
+def test_changes_by_one_case_do_not_affect_another(measured: Callable[[str], Result]) -> None:
     before = measured("hostile:Surroundings").message
     assert before is not None
     assert "torch.float32, 1, False" in before
@@ -106,11 +106,11 @@ def test_what_one_case_changes_another_does_not_find(measured: Callable[[str], R
     assert measured("hostile:Surroundings").message == before
 
 
-def test_a_crash_leaves_no_core(measured: Callable[[str], Result]) -> None:
+def test_a_crash_writes_no_core_dump(measured: Callable[[str], Result]) -> None:
     assert measured("hostile:CoreLimit").message.startswith("RuntimeError: (1, 1)")
 
 
-def test_one_that_dies_when_it_is_described_does_not_keep_others_from_being_described(runner: LocalRunner) -> None:
+def test_an_implementation_that_dies_when_described_does_not_affect_others(runner: LocalRunner) -> None:
     names = ["hostile:DiesWhenDescribed", "hostile:VanishesWhenBuilt", "hostile:ExitsWhenBuilt", "hostile:Good"]
     cases = [Case(name, 64) for name in (*names, "sdpa")]
     facts = runner.describe(names, cases)
@@ -119,6 +119,6 @@ def test_one_that_dies_when_it_is_described_does_not_keep_others_from_being_desc
     assert set(facts.flops) == set(cases)
 
 
-def test_one_that_cannot_be_imported_is_named_alone(runner: LocalRunner) -> None:
+def test_only_the_implementation_that_cannot_be_imported_is_named(runner: LocalRunner) -> None:
     with pytest.raises(UsageError, match=r"^hostile:Absent: hostile has no 'Absent'$"):
         runner.describe(["hostile:Good", "hostile:Absent", "sdpa"], [])

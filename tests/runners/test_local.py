@@ -1,4 +1,4 @@
-"""Whatever an implementation does, the runner answers with a result and the next case is unaffected."""
+"""Whatever an implementation does, the runner returns a result and the next case is unaffected."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def measured(runner: LocalRunner, implementation: str) -> Result:
     return runner.submit(Case(implementation, 16, heads=2, head_dim=8), MeasureSpec(1)).result(timeout=120)
 
 
-def test_a_case_comes_back_with_every_metric_and_what_ran(runner: LocalRunner) -> None:
+def test_a_case_has_every_metric_and_details_of_the_call(runner: LocalRunner) -> None:
     result = measured(runner, "sdpa")
     assert (result.status, result.message) == ("ok", None)
     assert not [text for text in map(message, result.warnings) if not text.startswith("latency: ")]
@@ -68,7 +68,7 @@ def test_a_case_comes_back_with_every_metric_and_what_ran(runner: LocalRunner) -
 
 
 @pytest.mark.parametrize(("threads", "plan"), [(None, "rfft"), (2, "rfft"), (1, str(plan_dct(512, 128, 512)))])
-def test_rates_are_planned_with_on_as_many_threads_as_they_were_taken_with(
+def test_calibrated_rates_are_used_only_with_the_same_number_of_threads(
     runner: LocalRunner, threads: int | None, plan: str
 ) -> None:
     rates = {"call": 0.0, "gemm": 1.0, "small_gemm": 1.0, "fft": 1e18, "bandwidth": 1e18}
@@ -97,18 +97,18 @@ def test_rates_are_planned_with_on_as_many_threads_as_they_were_taken_with(
         ("Absent", "error", "has no 'Absent'"),
     ],
 )
-def test_every_misbehaviour_is_a_result_that_names_it(runner: LocalRunner, name: str, status: str, words: str) -> None:
+def test_every_misbehaviour_is_a_result_with_its_cause(runner: LocalRunner, name: str, status: str, words: str) -> None:
     result = measured(runner, f"hostile:{name}")
     assert result.status == status
     assert words in str(result.message)
     assert result.measurements == ()
 
 
-def test_a_segfault_keeps_the_lines_that_say_where(runner: LocalRunner) -> None:
+def test_a_segfault_keeps_its_stack_trace(runner: LocalRunner) -> None:
     assert "in forward" in measured(runner, "hostile:Segfaults").details.output
 
 
-def test_what_an_implementation_prints_never_reaches_the_answer(runner: LocalRunner) -> None:
+def test_the_output_of_an_implementation_does_not_mix_with_the_response(runner: LocalRunner) -> None:
     assert measured(runner, "hostile:Prints").status == "ok"
 
 
@@ -142,7 +142,7 @@ def test_torchs_compiler_is_imported_before_the_fork_where_flops_are_counted_and
     assert ["torch's compiler: True" in found[0], "torch's compiler: False" in found[1]] == [True, True]
 
 
-def test_an_answer_that_came_while_this_process_was_stopped_is_no_timeout() -> None:
+def test_a_response_that_came_while_this_process_was_stopped_is_not_a_timeout() -> None:
     ours, theirs = socket.socketpair()
     ending, living = socket.socketpair()
     with ours, theirs, ending, living:
@@ -151,7 +151,7 @@ def test_an_answer_that_came_while_this_process_was_stopped_is_no_timeout() -> N
         assert exchange(child, InspectRequest(), timeout=-10.0) == b'{"status": "ok"}\n'
 
 
-def test_an_interpreter_that_has_gone_meanwhile_is_a_sentence(tmp_path: Path) -> None:
+def test_an_interpreter_that_is_removed_is_an_error_with_a_message(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
@@ -161,7 +161,9 @@ def test_an_interpreter_that_has_gone_meanwhile_is_a_sentence(tmp_path: Path) ->
             runner.ask(InspectRequest(), TorchReply, 60)
 
 
-def test_a_lock_file_of_another_program_is_shown_harmlessly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_control_characters_in_a_foreign_lock_file_are_not_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     path = tmp_path / "dctbench-odd.lock"
     path.write_bytes(b"\xff\x1b[31mevil")
@@ -172,7 +174,7 @@ def test_a_lock_file_of_another_program_is_shown_harmlessly(monkeypatch: pytest.
         assert lock.holder == "\ufffd[31mevil"
 
 
-def test_a_zygote_that_dies_between_cases_costs_nothing(runner: LocalRunner) -> None:
+def test_a_zygote_that_dies_between_cases_is_replaced(runner: LocalRunner) -> None:
     assert measured(runner, "none").status == "ok"
     assert runner._zygote is not None
     os.kill(runner._zygote.pid, signal.SIGKILL)
@@ -182,15 +184,17 @@ def test_a_zygote_that_dies_between_cases_costs_nothing(runner: LocalRunner) -> 
 
 def test_a_case_waits_while_another_run_measures_on_its_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    told: list[str] = []
+    messages: list[str] = []
     lock = (tmp_path / "dctbench-cpu.lock").open("w+")
     fcntl.flock(lock, fcntl.LOCK_EX)
     lock.write("process 4711")
     lock.flush()
     settings = LocalSettings(sampling=QUICK)
-    with LocalRunner(settings, on_wait=lambda text: (told.append(text), fcntl.flock(lock, fcntl.LOCK_UN))) as waiting:  # type: ignore[func-returns-value]
+    with LocalRunner(
+        settings, on_wait=lambda text: (messages.append(text), fcntl.flock(lock, fcntl.LOCK_UN))
+    ) as waiting:  # type: ignore[func-returns-value]
         assert measured(waiting, "none").status == "ok"
-    assert told == ["waiting for cpu: process 4711 is measuring on it"]
+    assert messages == ["waiting for cpu: process 4711 is measuring on it"]
     lock.close()
 
 
@@ -198,7 +202,7 @@ def test_the_next_case_is_unaffected(runner: LocalRunner) -> None:
     assert [measured(runner, name).status for name in ("hostile:Segfaults", "none")] == ["error", "ok"]
 
 
-def test_a_method_without_shared_projections_says_that_it_has_no_error(runner: LocalRunner) -> None:
+def test_a_method_without_shared_projections_has_no_error_and_a_warning(runner: LocalRunner) -> None:
     result = measured(runner, "hostile:Good")
     assert result.status == "ok"
     assert result.measurement("error.noise") is not None
@@ -208,7 +212,7 @@ def test_a_method_without_shared_projections_says_that_it_has_no_error(runner: L
 
 
 @pytest.mark.parametrize("name", ["HangsInC", "LeavesAChild"])
-def test_a_hang_ends_at_the_timeout_with_its_whole_group(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_hang_ends_at_the_timeout_with_its_process_group(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with make_runner(monkeypatch, timeout=6) as runner:
         future = runner.submit(Case(f"hostile:{name}", 16, heads=2, head_dim=8), MeasureSpec(1))
         group = wait_for_child(runner)
@@ -217,7 +221,7 @@ def test_a_hang_ends_at_the_timeout_with_its_whole_group(monkeypatch: pytest.Mon
         assert_gone(group)
 
 
-def test_leaving_the_runner_ends_what_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_the_runner_ends_a_running_case(monkeypatch: pytest.MonkeyPatch) -> None:
     with make_runner(monkeypatch, timeout=600) as runner:
         runner.submit(Case("hostile:HangsInC", 16, heads=2, head_dim=8), MeasureSpec(1))
         group = wait_for_child(runner)

@@ -1,4 +1,4 @@
-"""Whatever bytes a case answers: a valid answer or a sentence, and ok only with latencies that can be."""
+"""Any bytes from a case are a valid response or an error, and ok requires possible latencies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def line(answer: object) -> bytes:
 
 
 @given(st.binary() | JSON.map(line) | ANSWERS.map(line))
-def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
+def test_any_bytes_are_a_valid_response_or_an_error(given: bytes) -> None:
     try:
         answer = responses.case_reply(given)
     except InvalidDataError:
@@ -79,7 +79,7 @@ def test_any_bytes_are_an_answer_or_a_sentence(given: bytes) -> None:
 
 
 @given(st.binary() | JSON.map(line))
-def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
+def test_any_bytes_are_a_valid_description_or_an_error(given: bytes) -> None:
     with contextlib.suppress(InvalidDataError):
         answer = responses.description(given, ["none"], 1)
         assert isinstance(answer, Failure) or set(answer.implementations) == {"none"}
@@ -105,13 +105,13 @@ def test_any_bytes_are_a_description_or_a_sentence(given: bytes) -> None:
         (line({"status": "oom", "message": "m", "details": {"a": [[[[[[[1]]]]]]]}}), "details: nested too deeply"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(answer: bytes, words: str) -> None:
+def test_an_invalid_response_is_an_error_with_its_cause(answer: bytes, words: str) -> None:
     with pytest.raises(InvalidDataError) as bad:
         responses.case_reply(answer)
     assert words in str(bad.value)
 
 
-def test_metrics_of_another_environment_that_are_not_known_here_are_left_out() -> None:
+def test_unknown_metrics_of_another_environment_are_left_out() -> None:
     said = line({"status": "ok", "measurements": [LATENCY, {"metric": "withdrawn", "unit": "1", "samples": [1.0]}]})
     with pytest.raises(InvalidDataError, match="no metric is called 'withdrawn'"):
         responses.case_reply(said)
@@ -119,7 +119,7 @@ def test_metrics_of_another_environment_that_are_not_known_here_are_left_out() -
     assert [figures.metric for figures in kept] == ["latency"]
 
 
-def test_a_description_answers_what_was_asked() -> None:
+def test_a_description_covers_exactly_the_requested_implementations() -> None:
     said = {"reply": "description", "implementations": {"none": {"uses_ratio": True}}, "flops": [12, None]}
     described = responses.description(line(said), ["none"], 2)
     assert isinstance(described, Description)

@@ -1,4 +1,4 @@
-"""Baselines: a name is a pointer that moves, is typed as it was given, and comes after ids and labels."""
+"""Baselines: a name points to the run it was last saved for, stays as typed, and comes after ids and labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Store:
         return opened
 
 
-def test_a_name_points_to_the_run_that_it_was_given_last(store: Store) -> None:
+def test_a_name_points_to_the_run_it_was_last_saved_for(store: Store) -> None:
     store.save_baseline("main", RUN.id)
     [before] = store.baselines()
     assert store.find_run("main").run == RUN
@@ -38,7 +38,7 @@ def test_a_name_points_to_the_run_that_it_was_given_last(store: Store) -> None:
     assert before.saved_at < after.saved_at
 
 
-def test_ids_latest_and_labels_come_before_a_baseline_and_it_before_a_start_of_several_ids(store: Store) -> None:
+def test_ids_latest_and_labels_come_before_a_baseline_and_an_ambiguous_prefix_after_it(store: Store) -> None:
     store.add_run(replace(RUN, id="0123ffffffffffff"), [], rounds=1)
     for name in ("fedc", "first", "0123"):
         store.save_baseline(name, RUN.id)
@@ -48,7 +48,7 @@ def test_ids_latest_and_labels_come_before_a_baseline_and_it_before_a_start_of_s
 
 @given(name=st.text(max_size=210) | st.from_regex(r"latest(~\w*)?", fullmatch=True) | st.just("x" * 201))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
-def test_any_text_is_a_name_by_which_the_run_is_found_or_refused_in_a_sentence(store: Store, name: str) -> None:
+def test_any_text_is_refused_or_a_name_that_finds_its_run(store: Store, name: str) -> None:
     latest = name == "latest" or name.startswith("latest~")
     allowed = 0 < len(name) <= 200 and name.isprintable() and name.strip() == name and not latest
     if allowed:
@@ -63,18 +63,18 @@ def test_any_text_is_a_name_by_which_the_run_is_found_or_refused_in_a_sentence(s
     assert store.baselines() == before
 
 
-def test_a_name_is_kept_to_the_letter() -> None:
+def test_a_name_is_not_changed() -> None:
     for name in ("main", "release 1.2", "größe", "[/oops] <b>", "latest-main", "LATEST"):
         assert checked_baseline_name(name) == name
 
 
-def test_a_name_for_a_run_that_is_not_there_is_refused(store: Store) -> None:
+def test_a_name_for_a_missing_run_is_refused(store: Store) -> None:
     with pytest.raises(StoreError):
         store.save_baseline("main", "a" * 16)
     assert store.baselines() == []
 
 
-def test_a_changed_pointer_is_not_believed(store: Store) -> None:
+def test_a_changed_pointer_is_damage(store: Store) -> None:
     store.save_baseline("main", RUN.id)
     with sqlite3.connect(store.name) as connection:
         connection.execute("UPDATE baselines SET run_id = ?", (LATER.id,))
@@ -84,12 +84,12 @@ def test_a_changed_pointer_is_not_believed(store: Store) -> None:
     assert store.find_run(RUN.id).run == RUN
 
 
-def test_with_the_server_gone_a_name_waits_in_the_outbox_with_its_run(
+def test_when_the_server_is_down_a_name_goes_to_the_outbox_with_its_run(
     postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    said: list[str] = []
-    with open_for_run(postgresql.url, said.append, create=True) as opened:
+    warnings: list[str] = []
+    with open_for_run(postgresql.url, warnings.append, create=True) as opened:
         opened.add_run(RUN, [result().case], rounds=1)
         opened.add_environment(RUN.id, ENVIRONMENT)
         opened.add_result(RUN.id, result())
@@ -99,7 +99,7 @@ def test_with_the_server_gone_a_name_waits_in_the_outbox_with_its_run(
             assert opened.find_run("main").run == RUN
         finally:
             postgresql.start()
-    assert len(said) == 1
+    assert len(warnings) == 1
     with open_store(OUTBOX) as local, open_store(postgresql.url) as server:
         assert server.baselines() == []
         merge([local], server)

@@ -25,8 +25,8 @@ def test_an_intact_store_has_no_damage_and_its_records_are_counted(store_path: P
     ("table", "column", "words"),
     [
         ("runs", "settings", f"the record of run {RUN.id}"),
-        ("cases", "record", "the plan of run"),
-        ("cases", "position", "the plan of run"),
+        ("cases", "record", "the plan of case"),
+        ("cases", "position", "the plan of case"),
         ("environments", "facts", "the environment"),
         ("results", "samples", "the result of case"),
         ("results", "status", "the result of case"),

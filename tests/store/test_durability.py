@@ -1,4 +1,4 @@
-"""Attempts to lose a result: kills, contention, moved and replaced files, a clock that runs backwards."""
+"""Stored results survive kills, contention, moved and replaced files, and a clock that runs backwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUNS = [replace(RUN, id=f"{number:016x}", label=f"run {number}") for number in r
 RESULTS = [result("sdpa", n, [1e-3] * 20, round=round) for round in (1, 2) for n in range(64, 464)]
 CASES = list(dict.fromkeys(one.case for one in RESULTS))
 KILLS, FIRST, GROWTH = 12, 0.002, 1.5
-"""Times that a process is killed, how many seconds after its start, and how much later each time."""
+"""How often a process is killed, after how many seconds at first, and the factor by which that grows each time."""
 
 
 def filled(path: Path, runs: list[Run], results: list[Result] = RESULTS) -> str:
@@ -37,7 +37,7 @@ def filled(path: Path, runs: list[Run], results: list[Result] = RESULTS) -> str:
 
 
 def killed_again_and_again(work: Callable[[], object], check: Callable[[], object]) -> None:
-    """Do `work` in processes that are killed ever later, checking after each; then once to its end."""
+    """Do `work` in processes that are killed later and later, and check after each. Finally do it to the end."""
     killed = 0
     for number in range(KILLS):
         child = os.fork()
@@ -62,25 +62,25 @@ def killed_again_and_again(work: Callable[[], object], check: Callable[[], objec
     check()
 
 
-def whole(path: Path | str) -> None:
+def assert_intact(path: Path | str) -> None:
     with open_store(str(path)) as store:
         assert find_damage(store) == []
 
 
-def test_a_merge_that_is_killed_damages_nothing_and_is_done_again(tmp_path: Path) -> None:
+def test_a_killed_merge_damages_nothing_and_can_be_repeated(tmp_path: Path) -> None:
     source, target = filled(tmp_path / "a.sqlite", RUNS[:2]), tmp_path / "b.sqlite"
     open_store(str(target), create=True)
 
     def work() -> None:
         merge([open_store(source)], open_store(str(target)))
 
-    killed_again_and_again(work, lambda: whole(target))
+    killed_again_and_again(work, lambda: assert_intact(target))
     with open_store(str(target)) as store:
         assert [state.run for state in store.runs()] == RUNS[:2]
         assert all(store.results(run.id) == sorted_by_plan(RESULTS) for run in RUNS[:2])
 
 
-def test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing(tmp_path: Path) -> None:
+def test_a_killed_import_leaves_the_complete_run_or_nothing(tmp_path: Path) -> None:
     target = tmp_path / "b.sqlite"
     open_store(str(target), create=True)
 
@@ -88,7 +88,7 @@ def test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing(tmp_path: Path)
         import_run(open_store(str(target)), RUN, [ENVIRONMENT], RESULTS)
 
     def check() -> None:
-        whole(target)
+        assert_intact(target)
         with open_store(str(target)) as store:
             assert [state.stored for state in store.runs()] in ([], [len(RESULTS)])
 
@@ -97,7 +97,7 @@ def test_an_import_that_is_killed_leaves_all_of_a_run_or_nothing(tmp_path: Path)
         assert store.results(RUN.id) == sorted_by_plan(RESULTS)
 
 
-def test_a_prune_that_is_killed_leaves_every_run_whole_or_gone(tmp_path: Path) -> None:
+def test_a_killed_prune_leaves_every_run_complete_or_removed(tmp_path: Path) -> None:
     target = tmp_path / "a.sqlite"
     filled(target, RUNS)
 
@@ -105,7 +105,7 @@ def test_a_prune_that_is_killed_leaves_every_run_whole_or_gone(tmp_path: Path) -
         remove_runs(open_store(str(target)), [run.id for run in RUNS[:3]])
 
     def check() -> None:
-        whole(target)
+        assert_intact(target)
         with open_store(str(target)) as store:
             assert all(state.stored == len(RESULTS) and state.complete for state in store.runs())
 
@@ -121,7 +121,7 @@ def sorted_by_plan(results: list[Result]) -> list[Result]:
 
 
 def at_once(*works: Callable[[], object]) -> list[int]:
-    """Exit codes of functions that run in processes at the same time."""
+    """Run functions in processes at the same time and return their exit codes."""
     children = []
     for work in works:
         child = os.fork()
@@ -136,7 +136,7 @@ def at_once(*works: Callable[[], object]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-def test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
+def test_simultaneous_merges_prunes_and_a_run_lose_nothing(tmp_path: Path) -> None:
     old, measured = replace(RUN, id="a" * 16), replace(RUN, id="b" * 16)
     target = tmp_path / "all.sqlite"
     filled(target, [old])
@@ -153,7 +153,7 @@ def test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other(tmp_path: Pa
 
     codes = at_once(*map(merging, parts), measuring, lambda: remove_runs(open_store(str(target)), [old.id]))
     assert codes == [0] * 5
-    whole(target)
+    assert_intact(target)
     with open_store(str(target)) as store:
         assert {state.run.id: state.stored for state in store.runs()} == {
             **{run.id: len(RESULTS) for run in RUNS},
@@ -162,42 +162,42 @@ def test_merges_prunes_and_a_run_at_once_lose_nothing_of_each_other(tmp_path: Pa
         assert all(store.results(run.id) == sorted_by_plan(RESULTS) for run in RUNS)
 
 
-def begun(path: Path) -> Store:
+def new_store(path: Path) -> Store:
     store = open_store(str(path), create=True)
     store.add_run(RUN, CASES, rounds=2)
     return store
 
 
 @pytest.mark.parametrize("name", ["results.sqlite", "a ?#%25 é\\x&mode=ro.sqlite", os.fsdecode(b"\xff.sqlite")])
-def test_a_store_that_is_moved_away_is_missed_and_nothing_is_put_in_its_place(tmp_path: Path, name: str) -> None:
+def test_a_store_that_is_moved_away_is_an_error_and_no_new_one_is_created(tmp_path: Path, name: str) -> None:
     path, away = tmp_path / name, tmp_path / "away.sqlite"
-    with begun(path) as store:
+    with new_store(path) as store:
         assert store.add_result(RUN.id, RESULTS[0])
         path.rename(away)
-        with pytest.raises(StoreError, match="no longer there") as missed:
+        with pytest.raises(StoreError, match="no longer there") as failure:
             store.add_result(RUN.id, RESULTS[1])
-        assert "put it back" in str(missed.value.hint)
+        assert "put it back" in str(failure.value.hint)
         assert list(tmp_path.iterdir()) == [away]
         away.rename(path)
         assert store.add_result(RUN.id, RESULTS[1])
         assert store.results(RUN.id) == RESULTS[:2]
 
 
-def test_a_result_whose_run_was_removed_meanwhile_is_refused_with_the_cause(tmp_path: Path) -> None:
+def test_a_result_of_a_removed_run_is_refused_with_the_cause(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
-    with begun(path) as store:
+    with new_store(path) as store:
         with open_store(str(path)) as other:
             remove_runs(other, [RUN.id])
         with pytest.raises(StoreError) as refused:
             store.add_result(RUN.id, RESULTS[0])
     assert "its run was removed" in str(refused.value.hint)
-    whole(path)
+    assert_intact(path)
 
 
 def test_a_clock_that_runs_backwards_replaces_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.sqlite"
     first, second = result("sdpa", 64, 1e-3), result("sdpa", 64, 2e-3)
-    with begun(path) as store:
+    with new_store(path) as store:
         monkeypatch.setattr(time, "time", lambda: 2e9)
         assert store.add_result(RUN.id, first)
         monkeypatch.setattr(time, "time", lambda: 1.0)
@@ -206,7 +206,7 @@ def test_a_clock_that_runs_backwards_replaces_no_measurement(tmp_path: Path, mon
         assert store.results(RUN.id) == [first]
 
 
-def test_two_runs_of_one_instant_stay_two(tmp_path: Path) -> None:
+def test_runs_that_start_at_the_same_time_stay_separate(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     filled(path, RUNS, RESULTS[:3])
     with open_store(str(path)) as store:
@@ -214,8 +214,8 @@ def test_two_runs_of_one_instant_stay_two(tmp_path: Path) -> None:
         assert store.find_run("latest").run == RUNS[-1]
 
 
-def test_a_longer_plan_wins_whatever_comes_first(tmp_path: Path) -> None:
-    """A run that went on after it was exported has a longer plan than its first export, here and after merging."""
+def test_the_longer_plan_wins_in_any_order(tmp_path: Path) -> None:
+    """A run that was resumed after an export has a longer plan than in that export."""
     early, late = RESULTS[: len(CASES)], RESULTS
     for number, parts in enumerate(((early, late), (late, early))):
         imported = tmp_path / f"imported-{number}.sqlite"
@@ -236,7 +236,7 @@ def test_a_longer_plan_wins_whatever_comes_first(tmp_path: Path) -> None:
                 assert store.results(RUN.id) == sorted_by_plan(late)
 
 
-def test_two_imports_of_different_runs_under_one_id_keep_the_first_as_it_was(tmp_path: Path) -> None:
+def test_importing_a_different_run_with_a_known_id_is_refused(tmp_path: Path) -> None:
     with open_store(str(tmp_path / "a.sqlite"), create=True) as store:
         import_run(store, RUN, [ENVIRONMENT], RESULTS[:5])
         with pytest.raises(UsageError, match="another run with the id"):
@@ -245,9 +245,9 @@ def test_two_imports_of_different_runs_under_one_id_keep_the_first_as_it_was(tmp
         assert [state.run for state in store.runs()] == [RUN]
 
 
-def test_a_detail_that_is_no_number_costs_the_detail_and_not_the_result(tmp_path: Path) -> None:
+def test_a_detail_that_is_not_finite_is_stored_as_null(tmp_path: Path) -> None:
     strange = {"rate": float("nan"), "rates": [1.0, float("inf")], "inner": {"a": -float("inf"), "b": "nan"}}
-    with begun(tmp_path / "a.sqlite") as store:
+    with new_store(tmp_path / "a.sqlite") as store:
         assert store.add_result(RUN.id, replace(RESULTS[0], details=ResultDetails.from_json(strange)))
         [found] = store.results(RUN.id)
     assert found == replace(

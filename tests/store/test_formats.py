@@ -24,7 +24,7 @@ from tests.support.made import CALIBRATION, RUN
 
 FILES = Path(__file__).parents[1] / "importers" / "files"
 WHOLE_RUN = FILES / "document-1-run.json"
-"""A real run of every status: all metrics, two rounds, warnings, failures, its place under the roof."""
+"""A real run with every status: all metrics, two rounds, warnings, failures and roofline data."""
 
 
 def test_every_schema_and_every_document_version_has_a_fixture() -> None:
@@ -34,7 +34,7 @@ def test_every_schema_and_every_document_version_has_a_fixture() -> None:
     assert versions == set(range(1, SCHEMA_VERSION + 1))
 
 
-def test_a_real_run_of_every_status_is_read_back_whole() -> None:
+def test_a_real_run_with_every_status_is_read_back_completely() -> None:
     run, environments, results = read_file(str(WHOLE_RUN))
     assert (run.id, run.label) == ("be7f5422fa874945", "kept for ever é")
     assert {result.status for result in results} == set(STATUSES)
@@ -48,7 +48,7 @@ def test_a_real_run_of_every_status_is_read_back_whole() -> None:
 
 
 @pytest.mark.parametrize("number", [number for number in SCHEMAS if number >= 3])
-def test_a_store_keeps_the_same_run_with_its_unfinished_plan(tmp_path: Path, number: int) -> None:
+def test_an_old_store_has_the_same_run_with_its_unfinished_plan(tmp_path: Path, number: int) -> None:
     path = shutil.copy(FIXTURES / f"schema-{number}.sqlite", tmp_path / "old.sqlite")
     run, environments, results = read_file(str(WHOLE_RUN))
     with open_store(str(path)) as store:
@@ -62,11 +62,11 @@ def test_a_store_keeps_the_same_run_with_its_unfinished_plan(tmp_path: Path, num
 
 
 @pytest.mark.parametrize("number", SCHEMAS)
-def test_the_command_reads_and_goes_on_writing_a_store_of_any_age(cli: Cli, tmp_path: Path, number: int) -> None:
+def test_commands_read_and_write_a_store_of_any_age(cli: Cli, tmp_path: Path, number: int) -> None:
     path = shutil.copy(FIXTURES / f"schema-{number}.sqlite", tmp_path / "old.sqlite")
     assert cli("store", "check", "--store", str(path)).code == 0
-    told = cli("import", str(FILES / "document-1.json"), "--store", str(path))
-    assert (told.code, "holds another run" in told.err) == (2, True)  # the same id, and not the same run
+    refused = cli("import", str(FILES / "document-1.json"), "--store", str(path))
+    assert (refused.code, "holds another run" in refused.err) == (2, True)  # the same id, and not the same run
     (tmp_path / "new.json").write_text(WHOLE_RUN.read_text().replace("be7f5422fa874945", "a" * 16))
     assert cli("import", "new.json", "--store", str(path)).code == 0
     listed = cli("list", "runs", "--store", str(path), "--format", "json").json()

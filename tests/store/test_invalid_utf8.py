@@ -1,4 +1,4 @@
-"""A text with a byte that is not UTF-8 costs its own record and nothing else."""
+"""A text that is not valid UTF-8 makes its own record unreadable and no other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> str:
 
 
 def spoil(path: str, table: str, column: str) -> None:
-    """Put a byte that no UTF-8 holds into the text of the first row, as a flipped bit in the file would."""
+    """Put a byte that is invalid in UTF-8 into a text of the first row, as a flipped bit in the file would."""
     with sqlite3.connect(path) as connection:
         text = f"CAST(substr(CAST({column} AS BLOB), 1, 3) || x'ff' || substr(CAST({column} AS BLOB), 5) AS TEXT)"
         connection.execute(f"UPDATE {table} SET {column} = {text} WHERE rowid = (SELECT min(rowid) FROM {table})")
@@ -48,7 +48,7 @@ def spoil(path: str, table: str, column: str) -> None:
         ("runs", "argv"), ("runs", "id"), ("environments", "facts"), ("baselines", "name"),
     ],
 )  # fmt: skip
-def test_one_such_byte_is_named_by_check_and_everything_else_is_merged(
+def test_one_invalid_byte_is_reported_and_everything_else_is_merged(
     path: str, tmp_path: Path, table: str, column: str
 ) -> None:
     spoil(path, table, column)
@@ -64,7 +64,7 @@ def test_one_such_byte_is_named_by_check_and_everything_else_is_merged(
         assert sum(state.stored for state in into.runs()) == 6 - lost
 
 
-def test_reading_such_a_record_names_it(path: str) -> None:
+def test_reading_the_damaged_record_fails_with_its_name(path: str) -> None:
     spoil(path, "results", "record")
     with open_store(path) as store:
         with pytest.raises(StoreError, match=f"case {RESULTS[0].case.id}, round 1 of run {RUN.id} is damaged"):
@@ -73,9 +73,7 @@ def test_reading_such_a_record_names_it(path: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["'abc'", "x'00ff'", "-1.0", "1.1e303"])
-def test_a_result_whose_time_of_storing_is_none_is_merged_as_it_was_measured(
-    path: str, tmp_path: Path, wrong: str
-) -> None:
+def test_a_result_with_an_invalid_time_of_storing_is_merged_unchanged(path: str, tmp_path: Path, wrong: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute(f"UPDATE results SET stored_at = {wrong} WHERE rowid = 1")
     connection.close()

@@ -1,4 +1,4 @@
-"""Merging: the order does not matter, twice is once, conflicts are refused, and damage stays behind by name."""
+"""Merging: independent of the order, idempotent; conflicts are refused, and damage is reported and not copied."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PARTS = st.lists(
 
 
 def part(path: Path, results: Sequence[Result], second: int = 5) -> str:
-    """A store with one start of the run and some of its results."""
+    """Create a store with the run, started at that second, and some of its results."""
     with open_store(str(path), create=True) as store:
         started = f"2026-01-02T03:04:{second:02d}.000000+00:00"
         store.add_run(replace(RUN, started_at=started, argv=("run", str(second))), CASES, rounds=2)
@@ -54,7 +54,7 @@ def contents(path: Path) -> object:
 
 @given(parts=st.lists(PARTS, min_size=2, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
-def test_in_any_order_and_any_number_of_times_the_same_comes_out(
+def test_merging_in_any_order_and_repeatedly_gives_the_same_store(
     tmp_path_factory: pytest.TempPathFactory, parts: list[list[Result]]
 ) -> None:
     folder = tmp_path_factory.mktemp("merge")
@@ -68,7 +68,7 @@ def test_in_any_order_and_any_number_of_times_the_same_comes_out(
     assert all(outcome == outcomes[0] for outcome in outcomes)
 
 
-def test_every_result_of_every_part_is_there_and_the_earliest_start_stays(tmp_path: Path) -> None:
+def test_every_result_is_copied_and_the_earliest_start_stays(tmp_path: Path) -> None:
     late = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)], second=9)
     early = part(tmp_path / "b.sqlite", [result("sdpa", 128, 1.0)], second=1)
     done = merged(tmp_path / "all.sqlite", late, early)
@@ -79,7 +79,7 @@ def test_every_result_of_every_part_is_there_and_the_earliest_start_stays(tmp_pa
         assert state.run.started_at.startswith("2026-01-02T03:04:01")
 
 
-def test_a_measurement_wins_over_a_failure_and_that_over_what_was_left_out(tmp_path: Path) -> None:
+def test_a_measurement_wins_over_a_failure_and_a_failure_over_a_skipped_result(tmp_path: Path) -> None:
     one = [result("sdpa", 64, None, status="timeout"), result("sdpa", 128, None, status="skipped")]
     two = [result("sdpa", 64, 1.0), result("sdpa", 128, None, status="error", message="SIGSEGV")]
     done = merged(tmp_path / "all.sqlite", part(tmp_path / "a.sqlite", one), part(tmp_path / "b.sqlite", two))
@@ -88,12 +88,12 @@ def test_a_measurement_wins_over_a_failure_and_that_over_what_was_left_out(tmp_p
         assert store.results(RUN.id) == two
 
 
-def test_a_store_merged_into_itself_stays_as_it_is(tmp_path: Path) -> None:
+def test_merging_a_store_into_itself_changes_nothing(tmp_path: Path) -> None:
     path = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)])
     assert merged(Path(path), path).results == 0
 
 
-def test_two_runs_of_one_id_that_differ_are_refused_by_name_and_nothing_is_written(tmp_path: Path) -> None:
+def test_two_different_runs_with_one_id_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     one = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)])
     with open_store(str(tmp_path / "b.sqlite"), create=True) as store:
         store.add_run(replace(RUN, label="another", settings=RunSettings.from_json({"rounds": 9})), CASES, rounds=2)
@@ -106,12 +106,12 @@ def test_two_runs_of_one_id_that_differ_are_refused_by_name_and_nothing_is_writt
 NAMED = st.dictionaries(
     st.sampled_from(["main", "release 1.2"]), st.tuples(st.integers(0, 1), st.integers(0, 2)), max_size=2
 )
-"""By name, which of two runs it points to, and the second at which it was saved."""
+"""Baselines by name: which of two runs each points to, and the second at which it was saved."""
 RUNS = [replace(RUN, id=f"{number:016x}") for number in range(2)]
 
 
-def naming(path: Path, baselines: dict[str, tuple[int, int]]) -> str:
-    """A store with the two runs and those baselines."""
+def store_with_baselines(path: Path, baselines: dict[str, tuple[int, int]]) -> str:
+    """Create a store with the two runs and these baselines."""
     rows = [
         records.row_of_baseline(Baseline(name, RUNS[number].id, f"2026-01-02T03:04:{second:02d}.000000+00:00"))
         for name, (number, second) in baselines.items()
@@ -127,11 +127,11 @@ def naming(path: Path, baselines: dict[str, tuple[int, int]]) -> str:
 
 @given(parts=st.lists(NAMED, min_size=2, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
-def test_a_name_points_to_the_run_that_it_was_given_to_last(
+def test_of_two_baselines_with_one_name_the_later_one_stays(
     tmp_path_factory: pytest.TempPathFactory, parts: list[dict[str, tuple[int, int]]]
 ) -> None:
     folder = tmp_path_factory.mktemp("merge")
-    stores = [naming(folder / f"{i}.sqlite", names) for i, names in enumerate(parts)]
+    stores = [store_with_baselines(folder / f"{i}.sqlite", names) for i, names in enumerate(parts)]
     outcomes = []
     for number, order in enumerate(itertools.permutations(stores)):
         into = folder / f"into-{number}.sqlite"
@@ -148,8 +148,8 @@ def test_a_name_points_to_the_run_that_it_was_given_to_last(
         assert found.run_id in {RUNS[number].id for number, second in given_at if second == latest}
 
 
-def test_a_name_whose_run_cannot_be_copied_is_left_out_by_name(tmp_path: Path) -> None:
-    path = naming(tmp_path / "a.sqlite", {"main": (0, 1), "release 1.2": (1, 1)})
+def test_a_baseline_whose_run_is_damaged_is_left_out_and_reported(tmp_path: Path) -> None:
+    path = store_with_baselines(tmp_path / "a.sqlite", {"main": (0, 1), "release 1.2": (1, 1)})
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE runs SET suite = 'x' WHERE id = ?", (RUNS[0].id,))
     connection.close()
@@ -161,7 +161,7 @@ def test_a_name_whose_run_cannot_be_copied_is_left_out_by_name(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("table", ["results", "cases", "environments", "runs"])
-def test_what_is_damaged_is_named_and_left_out_and_all_else_is_kept(tmp_path: Path, table: str) -> None:
+def test_damaged_records_are_left_out_and_reported_and_all_others_copied(tmp_path: Path, table: str) -> None:
     path = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0), result("sdpa", 128, 1.0)])
     other = replace(RUN, id="fedcba9876543210")
     with open_store(path) as store:
@@ -199,12 +199,12 @@ OF_CASE = f"2 results of case {RESULTS[0].case.id} of run {RUN.id}, because the 
         ("DELETE FROM runs WHERE id = :run", [f"run {RUN.id} with 4 results, because its record is missing"], 4),
         (
             "DELETE FROM results WHERE case_id = :case; UPDATE cases SET rounds = 9 WHERE case_id = :case",
-            [f"the plan of run {RUN.id}, case {RESULTS[0].case.id}, is damaged"],
+            [f"the plan of case {RESULTS[0].case.id} of run {RUN.id} is damaged"],
             0,
         ),
     ],
 )
-def test_whole_results_that_are_left_out_are_counted_and_named_with_what_they_lack(
+def test_intact_results_without_an_intact_plan_or_run_are_counted_and_reported(
     tmp_path: Path, statement: str, named: list[str], left_out: int
 ) -> None:
     path = part(tmp_path / "a.sqlite", RESULTS)
@@ -219,7 +219,7 @@ def test_whole_results_that_are_left_out_are_counted_and_named_with_what_they_la
         assert sum(state.stored for state in store.runs()) == done.results == done.seen
 
 
-def test_pages_that_cannot_be_read_cost_their_run_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_page_affects_only_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = part(tmp_path / "a.sqlite", [result("sdpa", n, [1.0] * 2000) for n in (64, 128)])
     with open_store(path) as store:
         for number in range(5):
@@ -234,7 +234,7 @@ def test_pages_that_cannot_be_read_cost_their_run_only(tmp_path: Path, monkeypat
         try:
             done = merged(tmp_path / f"{page}.sqlite", str(tmp_path / "b.sqlite"))
         except StoreError:
-            continue  # the page held what every run needs
+            continue  # the page contains what every run needs
         with open_store(str(tmp_path / f"{page}.sqlite")) as store:
             stored = sum(state.stored for state in store.runs())
             for state in store.runs():

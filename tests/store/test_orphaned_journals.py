@@ -1,4 +1,4 @@
-"""What a killed writer left beside a store that is gone does not get into the store that is made there next."""
+"""The journal of a killed process never gets into a new store at the same path."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def filled(path: Path) -> None:
 
 
 def killed_while_writing(path: Path) -> Path:
-    """The journal that a process leaves which is killed after some of its pages have reached the file."""
+    """Kill a process after it has written some pages to the file, and return the journal that it leaves."""
     child = os.fork()
     if child == 0:
         connection = sqlite3.connect(path, isolation_level=None)
@@ -40,7 +40,7 @@ def killed_while_writing(path: Path) -> Path:
     return journal
 
 
-def test_a_journal_without_its_store_is_refused_by_name_and_kept(tmp_path: Path) -> None:
+def test_a_journal_without_its_store_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "a b.sqlite"
     filled(path)
     journal = killed_while_writing(path)
@@ -52,13 +52,13 @@ def test_a_journal_without_its_store_is_refused_by_name_and_kept(tmp_path: Path)
     assert not path.exists()
     assert journal.read_bytes() == before
 
-    (tmp_path / "away.sqlite").rename(path)  # the first half of the remedy: what was begun is undone
+    (tmp_path / "away.sqlite").rename(path)  # the first advice of the hint: the unfinished transaction is rolled back
     with open_store(str(path), create=True) as store:
         assert find_damage(store) == []
         assert store.results(RUN.id) == [RESULT]
 
 
-def test_the_journal_moved_away_a_new_store_is_whole(tmp_path: Path) -> None:
+def test_once_the_journal_is_moved_away_a_new_store_is_intact(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     filled(path)
     journal = killed_while_writing(path)
@@ -71,7 +71,7 @@ def test_the_journal_moved_away_a_new_store_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ending", "data", "refused"), [("-wal", b"x", True), ("-journal", b"", False)])
-def test_a_leftover_log_is_refused_and_an_empty_file_is_not(
+def test_a_write_ahead_log_is_refused_and_an_empty_journal_is_not(
     tmp_path: Path, ending: str, data: bytes, refused: bool
 ) -> None:
     path = tmp_path / "a.sqlite"
@@ -85,7 +85,7 @@ def test_a_leftover_log_is_refused_and_an_empty_file_is_not(
             assert find_damage(store) == []
 
 
-def test_the_journals_of_those_who_make_one_store_at_once_are_no_leftovers(tmp_path: Path) -> None:
+def test_journals_of_processes_that_create_one_store_at_once_are_not_refused(tmp_path: Path) -> None:
     failures: list[Exception] = []
 
     def begin(path: Path) -> None:

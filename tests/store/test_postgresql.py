@@ -1,4 +1,4 @@
-"""The same store on a real PostgreSQL server: same behaviour, its failures in a sentence, its password nowhere."""
+"""A store on a real PostgreSQL server: it behaves like a file, and no message contains the password."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fill(location: str) -> None:
         store.save_baseline("main", RUN.id)
 
 
-def test_what_goes_in_comes_out_once(url: str) -> None:
+def test_results_are_read_back_once(url: str) -> None:
     fill(url)
     with open_store(url) as store:
         assert store.results(RUN.id) == RESULTS
@@ -56,7 +56,7 @@ def test_what_goes_in_comes_out_once(url: str) -> None:
     assert results_of_machine(url, ENVIRONMENT.fingerprint) == RESULTS
 
 
-def test_a_failure_is_replaced_when_tried_again_and_a_measurement_never(url: str) -> None:
+def test_a_retry_replaces_a_failure_and_never_a_measurement(url: str) -> None:
     fill(url)
     again = result("full", 512, 5e-3)
     with open_store(url) as store:
@@ -65,7 +65,7 @@ def test_a_failure_is_replaced_when_tried_again_and_a_measurement_never(url: str
         assert store.results(RUN.id) == [*RESULTS[:2], again]
 
 
-def test_merging_there_and_back_changes_nothing_the_second_time(url: str, tmp_path: Path) -> None:
+def test_merging_there_and_back_is_idempotent(url: str, tmp_path: Path) -> None:
     local, back = str(tmp_path / "local.sqlite"), str(tmp_path / "back.sqlite")
     fill(local)
     with open_store(url, create=True) as server, open_store(local) as source, open_store(back, create=True) as copy:
@@ -113,7 +113,7 @@ def key(one: Result) -> tuple[int, int]:
     return one.case.seq_len, one.round
 
 
-def test_a_changed_record_is_found_and_named(postgresql: Server, url: str) -> None:
+def test_a_changed_record_is_reported(postgresql: Server, url: str) -> None:
     fill(url)
     postgresql.query("UPDATE results SET record = record || ' ' WHERE status = 'error'", url.rpartition("/")[2])
     with open_store(url) as store:
@@ -121,7 +121,7 @@ def test_a_changed_record_is_found_and_named(postgresql: Server, url: str) -> No
     assert RESULTS[2].case.id in damage
 
 
-def test_pruning_removes_a_run_with_all_of_it(url: str) -> None:
+def test_pruning_removes_a_run_with_everything_that_belongs_to_it(url: str) -> None:
     fill(url)
     other = replace(RUN, id="fedcba9876543210")
     with open_store(url) as store:
@@ -144,7 +144,7 @@ def test_an_imported_version_fits_its_column(url: str) -> None:
         assert store.state(run.id).run == run
 
 
-def test_processes_that_open_an_empty_database_at_once_make_one_store(url: str) -> None:
+def test_several_processes_can_create_the_tables_at_once(url: str) -> None:
     failures: list[Exception] = []
 
     def begin() -> None:
@@ -162,9 +162,7 @@ def test_processes_that_open_an_empty_database_at_once_make_one_store(url: str) 
     fill(url)
 
 
-def test_an_older_store_is_brought_up_to_date_and_a_newer_one_refused(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_store_is_upgraded_and_a_newer_one_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(url)
     extra = schema.Migration(schema.NEWEST + 1, "add a note", ("ALTER TABLE runs ADD COLUMN note TEXT",))
     with monkeypatch.context() as newer:
@@ -189,7 +187,7 @@ def test_a_store_of_the_schema_before_baselines_is_upgraded(postgresql: Server, 
             store.save_baseline("main", "of no run")
 
 
-def test_a_database_of_another_program_is_refused_and_left_alone(postgresql: Server, url: str) -> None:
+def test_a_database_of_another_program_is_refused_and_unchanged(postgresql: Server, url: str) -> None:
     name = url.rpartition("/")[2]
     postgresql.query("CREATE TABLE runs (theirs int)", name)
     with pytest.raises(StoreError, match="table 'runs' of another program"):
@@ -199,7 +197,7 @@ def test_a_database_of_another_program_is_refused_and_left_alone(postgresql: Ser
     ]
 
 
-def test_reading_makes_no_tables(url: str) -> None:
+def test_reading_creates_no_tables(url: str) -> None:
     assert results_of_machine(url, "f") == []
     with pytest.raises(StoreError, match="there is no store in"):
         open_store(url)
@@ -213,7 +211,7 @@ def test_reading_makes_no_tables(url: str) -> None:
         (lambda url: re.sub(r":\d+/", ":1/", url), "Connection refused", True),
     ],
 )
-def test_what_keeps_a_server_from_being_used_is_one_sentence_without_its_password(
+def test_a_failure_to_connect_is_one_sentence_without_the_password(
     url: str, change: object, words: str, unreachable: bool
 ) -> None:
     with pytest.raises(StoreError) as error:
@@ -225,13 +223,13 @@ def test_what_keeps_a_server_from_being_used_is_one_sentence_without_its_passwor
     assert "cret" not in error.value.message + error.value.hint
 
 
-def test_a_server_that_stops_answering_is_given_up(
+def test_a_server_that_stops_responding_is_unreachable(
     postgresql: Server, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(url)
     monkeypatch.setattr(engines, "QUERY_TIMEOUT", 1.0)
     with open_store(url) as store:
-        connected = store.engine.connect()  # so that it is the question that waits, not the connecting
+        connected = store.engine.connect()  # so that the query waits, and not the connecting
         store.engine.connect = lambda: connected  # type: ignore[method-assign]
         postgresql.freeze()
         try:
@@ -241,14 +239,14 @@ def test_a_server_that_stops_answering_is_given_up(
             postgresql.thaw()
 
 
-def test_each_question_has_its_own_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_query_has_its_own_timeout(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(url)
     monkeypatch.setattr(engines, "QUERY_TIMEOUT", 1.0)
     with open_store(url) as store:
         with store.transaction() as connection:
             for _ in range(4):
                 connection.execute(sa.select(sa.func.pg_sleep(0.4)))
-            time.sleep(1.2)  # nothing was asked: nobody was late
+            time.sleep(1.2)  # no query was running, so nothing timed out
             connection.execute(sa.select(sa.func.pg_sleep(0.4)))
         begun = time.monotonic()
         with pytest.raises(UnreachableError), store.transaction() as connection:

@@ -1,4 +1,4 @@
-"""How the store is asked: a fixed number of statements whatever it holds, each of them led by an index."""
+"""Queries of the store: their number does not grow with what it holds, and each uses an index."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def made(path: Path, runs: int) -> str:
 
 @contextmanager
 def statements(store: Store) -> Iterator[list[tuple[str, object]]]:
-    """Every statement with its values that reaches the database meanwhile, but for the ends of transactions."""
+    """Collect every statement, with its values, that reaches the database inside the block; `BEGIN` is left out."""
     seen: list[tuple[str, object]] = []
 
     def note(_: object, __: object, statement: str, values: object, *___: object) -> None:
@@ -41,7 +41,7 @@ def statements(store: Store) -> Iterator[list[tuple[str, object]]]:
     sa.event.remove(store.engine, "before_cursor_execute", note)
 
 
-def open_one(store: Store) -> None:
+def read_one(store: Store) -> None:
     run = store.find_run(RUNS[0].id[:16]).run
     store.results(run.id)
     store.plan(run.id)
@@ -49,9 +49,9 @@ def open_one(store: Store) -> None:
 
 
 @pytest.mark.parametrize("runs", [1, 20])
-def test_opening_a_run_takes_as_many_statements_however_much_is_stored(tmp_path: Path, runs: int) -> None:
+def test_reading_a_run_takes_six_statements_whatever_the_store_holds(tmp_path: Path, runs: int) -> None:
     with open_store(made(tmp_path / "a.sqlite", runs)) as store, statements(store) as seen:
-        open_one(store)
+        read_one(store)
     assert len(seen) == 6  # its id, its state, its plan and results, its plan, its environments
 
 
@@ -62,7 +62,7 @@ def test_listing_runs_is_one_statement(tmp_path: Path, runs: int) -> None:
     assert len(seen) == 1
 
 
-def test_a_merge_takes_as_many_statements_per_run_however_many_results_a_run_has(tmp_path: Path) -> None:
+def test_the_number_of_statements_of_a_merge_does_not_depend_on_the_number_of_results(tmp_path: Path) -> None:
     source = made(tmp_path / "a.sqlite", 2)
     counts = []
     for number in (2, 3):
@@ -70,16 +70,16 @@ def test_a_merge_takes_as_many_statements_per_run_however_many_results_a_run_has
             with statements(into) as written, statements(store) as read:
                 merge([store], into)
             counts.append((len(written), len(read)))
-    # Written: what is there already is asked for; of each run itself, its plan, environments and results; which runs
-    # baselines may point to. Read: all runs, and which results belong to none; of each run its plan, environments and
-    # results; calibrations, baselines.
+    # Target: one query for the known runs; for each run its record, plan, environments and results; one query for the
+    # runs that baselines may point to. Source: all runs, and the results without a run; for each run its plan,
+    # environments and results; the calibrations and the baselines.
     assert counts == [(1 + 2 * 4 + 1, 2 + 2 * 3 + 2)] * 2
 
 
-def test_no_question_reads_results_that_it_does_not_need(tmp_path: Path) -> None:
+def test_no_query_scans_all_results(tmp_path: Path) -> None:
     with open_store(made(tmp_path / "a.sqlite", 20)) as store:
         with statements(store) as seen:
-            open_one(store)
+            read_one(store)
             store.runs()
             store.latest_run_of(ENVIRONMENT.fingerprint)
             store.calibration(ENVIRONMENT.fingerprint)
