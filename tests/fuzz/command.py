@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
 def command(*arguments: str) -> Done:
     """Run `dctbench` with these arguments and capture its output."""
     out, err = (io.TextIOWrapper(tempfile.TemporaryFile(), encoding="utf-8") for _ in range(2))  # noqa: SIM115
-    # A command ends by ignoring signals, which is not for the process that runs these tests, nor for its children.
+    # A command ignores signals when it ends. The process that runs these tests must not.
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
