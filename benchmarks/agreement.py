@@ -1,10 +1,9 @@
-"""Does our sampling give the number that torch.utils.benchmark gives? `python -m benchmarks.agreement`.
+"""Compare dctbench's sampling with torch.utils.benchmark: `python -m benchmarks.agreement`.
 
 Both time the same layer with the same weights in one process, in short turns, so that a slow moment of the machine
-hits both. Ours rotates its inputs and times each call or a short loop; torch's repeats one call on one input, as a
-person would by hand. Printed are both medians, the median over turns of the ratio of the two, and how far the turns'
-ratios lie apart: where that is more than the 5% in question, the machine was too busy to tell. Nothing here is a
-test: timings belong to a machine.
+affects both. dctbench rotates its inputs and times each call or a short loop. torch repeats one call on one input.
+The program prints both medians, the median over turns of their ratio, and the quartiles of the ratio. If the quartiles
+are more than 5% apart, the machine was too busy to decide. This is not a test: timings depend on the machine.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ AGREEMENT = 0.05
 
 
 def turns(case: Case, seconds: float, count: int) -> list[tuple[float, float]]:
-    """Median seconds of a call by our sampling and by torch's timer, `count` times in turn for `seconds` each."""
-    subject = place(case, make_module(case))
-    timer = latency.Timer(subject.prepare, subject.call, cpu.stopwatch("cpu", "warm"))
-    prepared = subject.prepare(0)
-    theirs = TorchTimer("call(prepared)", globals={"call": subject.call, "prepared": prepared},
+    """Median seconds per call by dctbench and by torch: `count` turns of `seconds` for each."""
+    workload = place(case, make_module(case))
+    timer = latency.Timer(workload.prepare, workload.call, cpu.stopwatch("cpu", "warm"))
+    prepared = workload.prepare(0)
+    theirs = TorchTimer("call(prepared)", globals={"call": workload.call, "prepared": prepared},
                         num_threads=torch.get_num_threads())  # fmt: skip
     sampling = latency.Sampling(
         warmup_least=0.1, warmup_most=0.2, samples_least=5, precision=0.0, settled=-1.0, budget=seconds
@@ -49,7 +48,7 @@ def turns(case: Case, seconds: float, count: int) -> list[tuple[float, float]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print every case."""
+    """Measure every case and print it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
     parser.add_argument("--impl", nargs="+", default=["sdpa", "full", "dct-x"])
     parser.add_argument("--seq", nargs="+", type=int, default=[2048, 4096])

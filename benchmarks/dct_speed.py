@@ -1,9 +1,8 @@
-"""dct-x and dct-qkv against the authors' order of work: `python -m benchmarks.dct_speed`.
+"""Compare dct-x and dct-qkv with the authors' order of operations: `python -m benchmarks.dct_speed`.
 
-Ratios within one process, each pair of calls interleaved, so that a slow moment of the machine hits both sides. The
-table that a reader can check has two halves: the process as it starts, and again with glibc's thresholds raised so
-that freed memory is kept (`--both-allocators`), which spares large tensors their page faults and hence favours the
-authors' order. Nothing here is a test: timings belong to a machine.
+Calls of both sides alternate in one process, so that a slow moment of the machine affects both. `--both-allocators`
+adds a second half of the table, in which glibc keeps freed memory. Large tensors then cause no page faults, which
+favours the authors' order. This is not a test: timings depend on the machine.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def naive_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def authors_dct_x(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
-    """Compress, project, attend, go back, project at full length."""
+    """Compress, project, attend, expand, then project at full length."""
     z = basis @ x
     q, k, v = (layer.split_heads(projection(z)) for projection in (layer.q_proj, layer.k_proj, layer.v_proj))
     y = basis.t() @ layer.join_heads(naive_attention(q, k, v))
@@ -53,7 +52,7 @@ def authors_dct_x(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
 
 
 def authors_dct_qkv(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
-    """Project at full length, compress each head, attend, and go back as (D^T A) V."""
+    """Project at full length, compress each head, attend, and expand as (D^T A) V."""
     scale = layer.head_dim**-0.25
     q, k, v = (layer.split_heads(projection(x)) for projection in (layer.q_proj, layer.k_proj, layer.v_proj))
     q, k, v = basis @ (q * scale), basis @ (k * scale), basis @ v
@@ -65,7 +64,7 @@ AUTHORS = {"dct-x": authors_dct_x, "dct-qkv": authors_dct_qkv}
 
 
 def interleaved(calls: Sequence[Callable[[], object]], seconds: float) -> list[float]:
-    """Median seconds of each call, taken in turns until `seconds` have passed and each has run five times."""
+    """Median seconds of each call. Calls alternate until `seconds` have passed and each has run five times."""
     samples: list[list[float]] = [[] for _ in calls]
     for call in calls:
         call()
@@ -122,7 +121,7 @@ def measure(method: str, seq_len: int, ratio: float, options: argparse.Namespace
 
 
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """All rows of this process, printed as they come."""
+    """Measure and print all rows in this process."""
     torch.set_num_threads(options.threads)
     rows = []
     with torch.inference_mode():
@@ -145,7 +144,7 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def run_again_keeping_freed_memory(arguments: Sequence[str]) -> list[dict[str, Any]]:
-    """The same in a child process whose allocator keeps what is freed."""
+    """Measure the same in a child process whose allocator keeps freed memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "benchmarks.dct_speed", *arguments, "--json", str(path)]
@@ -155,7 +154,7 @@ def run_again_keeping_freed_memory(arguments: Sequence[str]) -> list[dict[str, A
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, measure, print, and write what was asked for."""
+    """Measure, print, and write the JSON file if asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dct_speed", description=__doc__)
     parser.add_argument("--method", choices=sorted(AUTHORS), default="dct-x")
     parser.add_argument("--seq", type=int, nargs="+", default=[1024, 2048, 4096, 8192])
@@ -167,7 +166,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--transform", default="auto", help="as dctbench.transforms.plan_dct takes it")
     parser.add_argument("--seconds", type=float, default=1.0, help="per row, at least")
     parser.add_argument("--tries", type=int, default=5, help="attempts at a row while other processes are busy")
-    parser.add_argument("--sdpa", action="store_true", help="time the sdpa layer beside")
+    parser.add_argument("--sdpa", action="store_true", help="also time the sdpa layer")
     parser.add_argument("--both-allocators", action="store_true", help="run again with glibc's thresholds raised")
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args(arguments)

@@ -1,15 +1,14 @@
-"""How often does the gate alarm over nothing, and how often does it catch what is worse? Run it, stop it, run it on.
+"""Count false alarms and detections of the gate. The program can be stopped and started again.
 
-    python -m benchmarks.gate_rates                     all kinds side by side, 640 gates, about seven hours
+    python -m benchmarks.gate_rates                     all kinds in turn, 640 gates, about seven hours
     python -m benchmarks.gate_rates --kind same         only those that should pass
 
-A gate is one `dctbench check --base-python` of the suite `ci` at a tolerance of 10%, in a fresh store. Base is an
-environment with this dctbench; head is another with a copy of it in which dct-x at one length of the suite is made
-to wait for so many percent of each call's time (at equal FLOPs), or to copy a tensor once more, or with nothing
-changed (`same`). What the gates measured of a planted change is stated beside them: the wait makes it a little more
-than its percentage. Each gate is a line of the result file as soon as it has ended, so that the script can be stopped
-and run on; what it prints, and what README states, is counted from that file. The exact binomial intervals are those
-of Clopper and Pearson (Biometrika 26, 1934).
+A gate is one `dctbench check --base-python` of the suite `ci` at a tolerance of 10%, in a new store. Base is an
+environment with this dctbench. Head is a copy of it in which dct-x at one length of the suite waits for a percentage of
+each call's time (with equal FLOPs), or copies its input once more, or is unchanged (`same`). The table also states the
+change that the gates measured, which is a little more than the percentage. Each gate appends one line to the result
+file when it ends. The printed rates, and the documents, are counted from that file. The exact binomial intervals are
+those of Clopper and Pearson (Biometrika 26, 1934).
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ from scipy.stats import beta
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("gate_rates.jsonl")
 KINDS = {"same": 400, "10%": 60, "20%": 60, "40%": 60, "copy": 60}
-"""How many gates of each are wanted: of the same code, 200 by each rule."""
-TODAYS_RULE = "2026-11-28T01:27:20"
-"""Gates that began earlier were judged while one outlying pair could take away all evidence of a slowdown."""
+"""How many gates of each kind to run. Of the same code: 200 by each rule."""
+CURRENT_RULE_SINCE = "2026-11-28T01:27:20"
+"""In gates that began earlier, one outlying pair could cancel all evidence of a slowdown."""
 PLANTED_LENGTH = 1024
-"""Only this length of the suite is made worse: the others say whether the gate blames the right cases."""
+"""Only this length is made worse. The others show whether the gate blames the right cases."""
 PLANTED_CASES = 2
-"""The cases of dct-x at that length: one at each ratio of the suite."""
+"""The cases of dct-x at that length: one for each ratio of the suite."""
 _SLOW = """
 
 _forward = {name}.forward
@@ -73,7 +72,7 @@ def _planted(self, x, *rest, **more):
 
 
 def environment(folder: Path, kind: str) -> Path:
-    """An environment with a copy of this dctbench, made worse in that way; its interpreter."""
+    """Make an environment with a copy of this dctbench, made worse in that way. Return its interpreter."""
     home = folder / kind.replace("%", "")
     if not home.exists():
         venv.create(home, with_pip=False)
@@ -87,7 +86,7 @@ def environment(folder: Path, kind: str) -> Path:
         (site / "dctbench-0.dist-info" / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: dctbench\nVersion: {version}\n", encoding="utf-8"
         )
-        # The packages that dctbench needs come from where this script runs, torch above all.
+        # Torch and the other packages come from the environment of this program.
         ours = [path for path in sys.path if path.endswith("site-packages")]
         (site / "zz_packages.pth").write_text("".join(f"{path}\n" for path in ours), encoding="utf-8")
         if kind != "same":
@@ -100,7 +99,7 @@ def environment(folder: Path, kind: str) -> Path:
 
 
 def gate(head: Path, base: Path, folder: Path, tolerance: str) -> dict[str, Any]:
-    """One check, as CI would run it; what it found."""
+    """Run one check as CI would. Return what it found."""
     store = Path(tempfile.mkdtemp(dir=folder)) / "results.sqlite"
     began = datetime.datetime.now(datetime.UTC)
     variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "GITHUB_STEP_SUMMARY")}
@@ -130,10 +129,10 @@ def gate(head: Path, base: Path, folder: Path, tolerance: str) -> dict[str, Any]
 
 
 def _commit() -> str:
-    """Of the code that is measured; one that ends in + was changed since."""
-    said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+    """The commit of the measured code. A trailing + marks uncommitted changes."""
+    found = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude=*"],
                           cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
-    return said.stdout.strip() or "unknown"
+    return found.stdout.strip() or "unknown"
 
 
 def interval(hits: int, of: int) -> tuple[float, float]:
@@ -144,71 +143,71 @@ def interval(hits: int, of: int) -> tuple[float, float]:
 
 
 def called(kind: str, found: dict[str, Any]) -> dict[float, float]:
-    """The cases in which something was planted and which the gate fails for it: the change head / base by ratio."""
+    """The planted cases that the gate fails: the change head / base, by ratio."""
     metric, verdict = ("memory.tensor", "WORSE") if kind == "copy" else ("latency", "SLOWER")
-    those = [v for v in found["verdicts"] if v[:2] == ["dct-x", PLANTED_LENGTH] and v[3:5] == [metric, verdict]]
-    return {ratio: effect for _, _, ratio, _, _, effect in those}
+    cases = [v for v in found["verdicts"] if v[:2] == ["dct-x", PLANTED_LENGTH] and v[3:5] == [metric, verdict]]
+    return {ratio: effect for _, _, ratio, _, _, effect in cases}
 
 
 def _blames_others(kind: str, found: dict[str, Any]) -> bool:
-    """Whether the gate calls a case slower or worse in which nothing was planted."""
+    """Whether the gate calls a case slower or worse that was not changed."""
     blamed = [v for v in found["verdicts"] if v[4] in ("SLOWER", "WORSE")]
     return any(kind == "same" or v[:2] != ["dct-x", PLANTED_LENGTH] for v in blamed)
 
 
 def counted(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rates by kind, each with its exact interval.
+    """The rate of each kind with its exact interval.
 
-    A gate fails as soon as one of the cases in which something was planted is called, so that these are counted by
-    themselves, too; without an interval, since those of one gate share what the machine did.
+    A gate fails if it calls one of its planted cases. The cases are also counted, but without an interval, since the
+    cases of one gate are not independent.
     """
     rows = []
     for kind in KINDS:
-        those = [g for g in gates if g["kind"] == kind]
-        if not those:
+        of_kind = [g for g in gates if g["kind"] == kind]
+        if not of_kind:
             continue
-        found = [] if kind == "same" else [called(kind, g) for g in those]
-        hits = sum(g["exit"] == 1 for g in those) if kind == "same" else sum(map(bool, found))
+        found = [] if kind == "same" else [called(kind, g) for g in of_kind]
+        hits = sum(g["exit"] == 1 for g in of_kind) if kind == "same" else sum(map(bool, found))
         changes = [change for cases in found for change in cases.values()]
-        unsure = sum(g["exit"] == 3 for g in those)
-        low, high = interval(hits, len(those))
-        others = sum(_blames_others(kind, g) for g in those)
-        rows.append({"kind": kind, "gates": len(those), "hits": hits, "rate": hits / len(those), "low": low,
+        unsure = sum(g["exit"] == 3 for g in of_kind)
+        low, high = interval(hits, len(of_kind))
+        others = sum(_blames_others(kind, g) for g in of_kind)
+        rows.append({"kind": kind, "gates": len(of_kind), "hits": hits, "rate": hits / len(of_kind), "low": low,
                      "high": high, "inconclusive": unsure, "others": others,
                      "planted": PLANTED_CASES * len(found), "called": len(changes),
                      "change": statistics.median(changes) if changes else None,
-                     "seconds": sorted(g["seconds"] for g in those)[len(those) // 2]})  # fmt: skip
+                     "seconds": sorted(g["seconds"] for g in of_kind)[len(of_kind) // 2]})  # fmt: skip
     return rows
 
 
 def table(gates: Sequence[dict[str, Any]]) -> list[str]:
-    """The rates as the lines of a Markdown table; without any gate it says that none was counted."""
+    """The rates as the lines of a Markdown table."""
     if not gates:
-        return ["Not counted yet: no gate stands in the result file."]
-    said = {"same": "is the same code", "copy": "copies the input once more",
-            **{kind: f"is made to wait {kind} more" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
-    lines = ["| head | gates | fail for it | rate (exact 95% interval) | planted cases called | their change (median) "
-             "| blame another | cannot tell | median time |",
+        return ["Not counted yet."]
+    words = {"same": "the same code", "copy": "copies its input once more",
+             **{kind: f"waits {kind} longer" for kind in KINDS if kind.endswith("%")}}  # fmt: skip
+    lines = ["| head | gates | failed | rate (exact 95% interval) | changed cases called | median change "
+             "| blamed another case | inconclusive | median time |",
              "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
     for row in counted(gates):
         rate = f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
         cases = f"{row['called']} of {row['planted']}" if row["planted"] else "-"
         change = f"{row['change']:.2f}x" if row["change"] else "-"
         lines.append(
-            f"| {said[row['kind']]} | {row['gates']} | {row['hits']} | {rate} | {cases} | {change} | {row['others']} | "
-            f"{row['inconclusive']} | {row['seconds']:.0f} s |"
+            f"| {words[row['kind']]} | {row['gates']} | {row['hits']} | {rate} | {cases} | {change} | "
+            f"{row['others']} | {row['inconclusive']} | {row['seconds']:.0f} s |"
         )
-    return [*lines, "", _by_todays_rule([gate for gate in gates if gate["at"] >= TODAYS_RULE])]
+    return [*lines, "", _by_current_rule([gate for gate in gates if gate["at"] >= CURRENT_RULE_SINCE])]
 
 
-def _by_todays_rule(gates: Sequence[dict[str, Any]]) -> str:
-    """What of it the rule of today was asked, since gates by an earlier one say less of it."""
-    said = dict.fromkeys(KINDS, "none yet")
+def _by_current_rule(gates: Sequence[dict[str, Any]]) -> str:
+    """The counts of the current rule alone."""
+    counts = dict.fromkeys(KINDS, "none yet")
     for row in counted(gates):
         cases = f" ({row['called']} of {row['planted']} cases called)" if row["planted"] else ""
-        said[row["kind"]] = f"{row['hits']} of {row['gates']} gates{cases}"
-    kinds = "; ".join(f"{kind}: {told}" for kind, told in said.items())
-    return f"By the rule of today alone, that is since {TODAYS_RULE[:10]}, these fail for it: {kinds}."
+        counts[row["kind"]] = f"{row['hits']} of {row['gates']} gates{cases}"
+    kinds = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
+    return f"Gates that failed under the current rule alone, since {CURRENT_RULE_SINCE[:10]}: {kinds}."
 
 
 def read(path: Path = RESULTS) -> list[dict[str, Any]]:
@@ -217,7 +216,7 @@ def read(path: Path = RESULTS) -> list[dict[str, Any]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what is missing, of the kind that lacks most; print the rates."""
+    """Run the missing gates, always of the kind that lacks most, then print the rates."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate_rates", description=__doc__)
     parser.add_argument("--kind", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--tolerance", default="10%")

@@ -1,9 +1,9 @@
-"""How far apart are two processes of the same code that take turns, under which conditions? Why suite `ci` is as it is.
+"""Measure how far two processes of the same code differ when they take turns, with and without the settings of `ci`.
 
     python -m benchmarks.pair_noise --json benchmarks/pair_noise.json
 
-Each pair is one that `dctbench check` would measure of the suite `ci`: the same interpreter on both sides, in zygotes
-of their own. The rounds of all conditions are interleaved, so that the machine is the same for all.
+Each pair is measured as `dctbench check` measures the suite `ci`, with the same interpreter on both sides and a zygote
+for each. The rounds of all conditions are interleaved, so that all see the same machine.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from dctbench.spec.grid import expand_cases
 RESULTS = Path(__file__).with_name("pair_noise.json")
 ALLOCATOR, OPENMP = ("MALLOC_",), ("GOMP_", "KMP_")
 CONDITIONS: dict[str, tuple[str, ...]] = {
-    "as a machine comes": (),
+    "default settings": (),
     "the allocator keeps its memory": ALLOCATOR,
-    "OpenMP threads soon stop spinning": OPENMP,
+    "OpenMP threads stop spinning soon": OPENMP,
     "both, as the suite `ci` sets it": ALLOCATOR + OPENMP,
 }
-"""By words for it: the beginnings of the variables of suite `ci` that are set."""
+"""For each condition, the prefixes of the variables of the suite `ci` that are set."""
 
 
 def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
@@ -65,7 +65,7 @@ def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
 
 
 def pair(sides: Sequence[LocalRunner], case: Case, number: int) -> float:
-    """The change of one pair, as the gate computes it; which side begins changes from round to round."""
+    """The change of one pair, as the gate computes it. The side that begins alternates between rounds."""
     order = sides if number % 2 else list(reversed(sides))
     spec = MeasureSpec(number)
     measured = measure_in_turns((order[0], case, spec), (order[1], case, spec))
@@ -82,8 +82,8 @@ def name(case: Case) -> str:
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
-    """The conditions as a Markdown table: how far pairs of the same code are apart."""
-    lines = ["| conditions | pairs | apart, in the median | more than 10% apart | farthest apart |",
+    """The conditions as a Markdown table: how far pairs of the same code differ."""
+    lines = ["| conditions | pairs | median difference | pairs that differ by more than 10% | largest difference |",
              "|---|--:|--:|--:|--:|"]  # fmt: skip
     for words, by_case in found["changes"].items():
         apart = [math.expm1(abs(change)) for several in by_case.values() for change in several]
@@ -93,7 +93,7 @@ def table(found: Mapping[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Measure, print, and write the file."""
+    """Measure, write the file and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pair_noise", description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--json", type=Path)

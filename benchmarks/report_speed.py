@@ -1,9 +1,9 @@
-"""The page against its budgets: `python -m benchmarks.report_speed`.
+"""Measure the report against its budgets: `python -m benchmarks.report_speed`.
 
-Ten thousand results: at most 2 s of work beyond imports from the store to the file, 7 MB (4 MB compressed), fewer than
-8,000 elements in the document, the first chart drawn within 1.5 s of opening, and 300 ms from a choice until everything
-in sight shows it. The median of several tries, and the least, which a busy machine disturbs less; in headless Chromium.
-Nothing here is a test: timings belong to a machine.
+For 10,000 results: at most 2 s from the store to the file without imports, 7 MB (4 MB compressed), fewer than 8,000
+elements in the document, the first chart within 1.5 s of opening, and 300 ms from a choice until all that is visible
+shows it. The program prints the median and the minimum of several tries in headless Chromium; other processes disturb
+the minimum less. This is not a test: timings depend on the machine.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WARNINGS = (
 
 
 def cases() -> Iterator[Case]:
-    """Fifty methods and ratios at ten lengths in twenty settings."""
+    """Fifty methods and ratios at ten lengths in twenty facets."""
     curves: list[tuple[str, float | None]] = [
         (name, ratio)
         for name, entry in IMPLEMENTATIONS.items()
@@ -55,7 +55,7 @@ def cases() -> Iterator[Case]:
 
 
 def made(case: Case, number: int, draw: random.Random) -> Result:
-    """A result as a sweep stores it; long full attention runs out of memory, some cases fail, some are noisy."""
+    """A result as a sweep stores it. Long full attention runs out of memory, some cases fail, some are noisy."""
     work = case.seq_len / (case.ratio or 1)
     typical = 1e-6 * case.batch * (case.seq_len + work * work / 200) * draw.uniform(0.8, 1.25)
     if case.implementation == "full" and case.seq_len > 2**15:
@@ -83,7 +83,7 @@ def made(case: Case, number: int, draw: random.Random) -> Result:
 
 
 def fill(path: str, results: int, rounds: int) -> int:
-    """One run of so many results, each case in so many rounds; how many cases it has."""
+    """Store one run with that many results and rounds. Return the number of its cases."""
     draw = random.Random(0)
     chosen = list(cases())[: results // rounds]
     with open_store(path, create=True) as store:
@@ -94,7 +94,7 @@ def fill(path: str, results: int, rounds: int) -> int:
 
 
 def work(path: str, output: Path, compress: bool, tries: int) -> dict[str, list[float]]:
-    """Seconds that the command works once everything is imported, by the wall and by the processor."""
+    """Seconds of the command after all imports: elapsed, and of processor time."""
     arguments = ["--store", path, "-o", str(output), *(["--compress"] if compress else [])]
     found: dict[str, list[float]] = {"work_s": [], "work_cpu_s": []}
     for _ in range(tries + 1):
@@ -124,7 +124,7 @@ requestAnimationFrame(() => setTimeout(() => done(performance.now() - begin)));
 
 
 def opened(page: Path, tries: int) -> dict[str, list[float]]:
-    """What a reader waits for, in ms, and how many elements the document has at most while every chart is seen."""
+    """The waiting times of a reader in ms, and the number of elements in the document after each chart is shown."""
     found: dict[str, list[float]] = {"first_paint_ms": [], "interactive_ms": [], "choice_ms": [], "elements": []}
     for _ in range(tries):
         with chromium() as browser:
@@ -144,13 +144,13 @@ def opened(page: Path, tries: int) -> dict[str, list[float]]:
 
 
 def chosen(browser: webdriver.Chrome, name: str, value: str) -> float:
-    """Milliseconds until everything in sight shows a choice; the charts are in sight."""
+    """Milliseconds until all that is visible shows a choice. The charts are visible."""
     settled(browser, "latency")
     return float(browser.execute_async_script(CHOICE, name, value))
 
 
 def main() -> None:
-    """Fill a store, make its page, open it; print each figure beside its budget, and write them all to a file."""
+    """Fill a store, render and open its page, and print and write each figure with its budget."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report_speed", description=__doc__)
     parser.add_argument("--results", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=1)

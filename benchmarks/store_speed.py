@@ -1,9 +1,9 @@
-"""The store against its budgets: `python -m benchmarks.store_speed`.
+"""Measure the store against its budgets: `python -m benchmarks.store_speed`.
 
-100,000 results of 30 samples in runs of 200 cases and five rounds: opening one run (store, run and its results) within
-50 ms, `load_results` of everything within 3 s, a merge at 1,000 results per second. Medians of several tries, and the
-least, which a busy machine disturbs less; beside them the processor's seconds, which leave out waiting for a turn or a
-disk. Nothing here is a test: timings belong to a machine and its disk. `--json` writes what was measured.
+For 100,000 results of 30 samples, in runs of 200 cases and five rounds: open one run (store, run and results) within
+50 ms, `load_results` of everything within 3 s, merge 1,000 results per second. The program prints the median and the
+minimum of several tries, and the processor time, which excludes waiting for a core or a disk. This is not a test:
+timings depend on the machine and its disk. `--json` writes the figures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ VALUES = {
 
 
 def fill(store: Store, results: int) -> list[str]:
-    """Runs with that many results together; their ids."""
+    """Store runs with that many results in total. Return their ids."""
     draw = random.Random(0)
     ids = []
     for number in range(-(-results // (CASES * ROUNDS))):
@@ -61,7 +61,7 @@ def made(case: Case, number: int, draw: random.Random) -> Result:
 
 
 def timed(name: str, call: Callable[[], object], tries: int, budget: float) -> dict[str, Any]:
-    """How long a call takes beside its budget, in seconds; printed, too."""
+    """Time a call in seconds, print it with its budget, and return the row."""
     taken, computing = [], []
     for _ in range(tries):
         begin, begin_computing = time.perf_counter(), time.process_time()
@@ -76,7 +76,7 @@ def timed(name: str, call: Callable[[], object], tries: int, budget: float) -> d
 
 
 def main() -> None:
-    """Fill a store, then time what is promised of it."""
+    """Fill a store, then time each operation that has a budget."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.store_speed", description=__doc__)
     parser.add_argument("--results", type=int, default=100_000)
     parser.add_argument("--tries", type=int, default=5)
