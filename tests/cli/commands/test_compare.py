@@ -187,9 +187,9 @@ def test_the_report_of_a_check_compares_it_with_its_base_and_with_nothing_else_t
     checked(tmp_path, base, head)
     page = tmp_path / "dctbench-report.html"
     assert cli("report", "check").code == 0
-    assert "No baseline was named" not in page.read_text(encoding="utf-8")
+    assert "No baseline was given" not in page.read_text(encoding="utf-8")
     settings = {"check": {"side": "head", "base": str(tmp_path / "base.json"), "base_impl": None}}
     write(tmp_path / "base.json", BASE, base)
     write(tmp_path / "head.json", replace(HEAD, settings=RunSettings.from_json(settings)), head)
     assert cli("report", "head.json").code == 0
-    assert "No baseline was named" in page.read_text(encoding="utf-8")
+    assert "No baseline was given" in page.read_text(encoding="utf-8")
