@@ -69,7 +69,7 @@ def marked(mark: str) -> list[int]:
         ("VanishesWhenBuilt", "error", "the process ended without a result (exit code 9)"),
         ("KillsItsParent", "error", "its parent process ended or hung while it ran"),
         ("StopsItsParent", "ok", "None"),
-        ("ForksUnguarded", "ok", "None"),
+        ("ForksAndContinues", "ok", "None"),
     ],
 )
 def test_acting_beyond_the_process_is_a_result_and_the_next_case_is_measured(

@@ -234,7 +234,7 @@ class KillsItsParent(Good):
         return x
 
 
-class ForksUnguarded(Good):
+class ForksAndContinues(Good):
     """Forks, and both processes continue as the case."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
