@@ -106,7 +106,7 @@ def stored(store: Path) -> Stored:
 def unfinished(store: Path) -> bool:
     """Return whether a run in the store lacks results of its plan."""
     [(runs,)] = query(store, "SELECT count(*) FROM runs") or [(0,)]
-    return len(stored(store)) < runs * PLANNED
+    return len(stored(store)) < int(runs) * PLANNED
 
 
 def query(store: Path, words: str) -> list[tuple[Any, ...]]:

@@ -23,7 +23,8 @@ from tests.runners.test_local import make_runner
 def runners(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[LocalRunner, LocalRunner]]:
     monkeypatch.setenv("TELLS_ITS_TIMES", str(tmp_path / "times"))
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(make_runner(monkeypatch, timeout=60)) for _ in range(2))
+        first, second = (stack.enter_context(make_runner(monkeypatch, timeout=60)) for _ in range(2))
+        yield first, second
 
 
 def pair(runners: tuple[LocalRunner, LocalRunner], *names: str) -> tuple[Result, Result]:
@@ -39,6 +40,7 @@ def test_the_calls_of_the_two_processes_alternate_and_never_overlap(
     for result in results:
         turns, latency = result.details.turns, result.measurement("latency")
         assert latency is not None
+        assert turns is not None
         assert len(turns) == TURNS_PER_PROCESS
         assert sum(turns) == len(latency.samples)
         assert result.details.others_cores is None  # the two share the processor with nobody else

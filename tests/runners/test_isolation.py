@@ -107,7 +107,7 @@ def test_changes_by_one_case_do_not_affect_another(measured: Callable[[str], Res
 
 
 def test_a_crash_writes_no_core_dump(measured: Callable[[str], Result]) -> None:
-    assert measured("hostile:CoreLimit").message.startswith("RuntimeError: (1, 1)")
+    assert str(measured("hostile:CoreLimit").message).startswith("RuntimeError: (1, 1)")
 
 
 def test_an_implementation_that_dies_when_described_does_not_affect_others(runner: LocalRunner) -> None:

@@ -25,7 +25,7 @@ JSON = st.recursive(
 FIGURES = st.fixed_dictionaries(
     {
         "metric": st.sampled_from([*catalog.METRICS, "speed"]) | JSON,
-        "unit": st.sampled_from(sorted({metric.unit for metric in catalog.METRICS.values()})) | JSON,
+        "unit": st.sampled_from(sorted({metric.unit for metric in catalog.METRICS.values() if metric.unit})) | JSON,
         "samples": st.lists(st.floats() | st.integers(), max_size=3) | JSON,
     }
 )

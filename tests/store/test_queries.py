@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -28,11 +29,11 @@ def made(path: Path, runs: int) -> str:
 
 
 @contextmanager
-def statements(store: Store) -> Iterator[list[tuple[str, object]]]:
+def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
     """Collect every statement, with its values, that reaches the database inside the block; `BEGIN` is left out."""
-    seen: list[tuple[str, object]] = []
+    seen: list[tuple[str, Any]] = []
 
-    def note(_: object, __: object, statement: str, values: object, *___: object) -> None:
+    def note(_: object, __: object, statement: str, values: Any, *___: object) -> None:
         if statement != "BEGIN":
             seen.append((statement, values))
 

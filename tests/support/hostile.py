@@ -22,7 +22,8 @@ class Good(nn.Module):
         self.out_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        return self.out_proj(self.v_proj(x))
+        projected: Tensor = self.out_proj(self.v_proj(x))
+        return projected
 
 
 class Prints(Good):

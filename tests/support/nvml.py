@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import metadata
 from types import SimpleNamespace
 
 import pytest
@@ -101,4 +102,4 @@ class FakeNvml:
 def use(monkeypatch: pytest.MonkeyPatch, nvml: FakeNvml, torch: str = "2.13.0") -> None:
     """Replace NVML by the fake, with an installed torch of that version."""
     monkeypatch.setattr(gpus, "load", lambda: nvml)
-    monkeypatch.setattr(gpus.metadata, "version", lambda name: torch)
+    monkeypatch.setattr(metadata, "version", lambda name: torch)

@@ -81,7 +81,7 @@ class Server:
 
         with psycopg.connect(host="127.0.0.1", port=self.port, user="bench", password=PASSWORD, dbname=database,
                              autocommit=True) as connection:  # fmt: skip
-            cursor = connection.execute(sql)  # type: ignore[call-overload]
+            cursor = connection.execute(sql)
             return list(cursor.fetchall()) if cursor.description else []
 
     def _pids(self) -> list[int]:
