@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dctbench import errors
+from dctbench.app.session import resume_command
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.streams import typed
@@ -74,7 +75,7 @@ def command(
     found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
     for one in found:
         if not one.results:
-            raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=_going_on(one, store))
+            raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=_how_to_measure(one, store))
     base = _checked_against(store, found[0]) if baseline is None else resolve(store, baseline)
     page = html(
         found,
@@ -105,10 +106,8 @@ def _checked_against(store: str, head: RecordedRun) -> RecordedRun | None:
     return base
 
 
-def _going_on(recorded: RecordedRun, store: str) -> str:
-    """How to come by results of a run that has none."""
-    from dctbench.app.session import resume_command  # noqa: PLC0415 - SQLAlchemy
-
+def _how_to_measure(recorded: RecordedRun, store: str) -> str:
+    """Return how to get results of a run that has none."""
     if recorded.run.is_check:
         return "it belongs to a check, whose pairs must be near in time: start the check again"
     if not recorded.plan:  # of a file, which has no plan to resume
