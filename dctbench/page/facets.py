@@ -100,7 +100,7 @@ class Contents:
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.ratio or 0.0))
 
 
-def contents(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
+def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
     """Arrange runs for a page.
 
     Args:

@@ -21,7 +21,7 @@ from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.history import history
 from dctbench.page.charts.regressions import regressions
 from dctbench.page.data import embedded, page_data, title
-from dctbench.page.facets import Contents, Facet, contents
+from dctbench.page.facets import Contents, Facet, arrange
 from dctbench.page.palette import looks
 from dctbench.page.regressions import section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
@@ -61,34 +61,34 @@ def html(
         compared: the first run compared with a baseline, for the section on regressions.
         past: the history of one case and its change points, for the section on history.
     """
-    held = contents(runs, reference or usual_reference(runs))
-    first = held.facets[0]
-    against = narrative.reference_sentences(first, held.reference, held.labels)
-    shown = [_run(held, number) for number in range(len(runs))]
+    contents = arrange(runs, reference or usual_reference(runs))
+    first = contents.facets[0]
+    against = narrative.reference_sentences(first, contents.reference, contents.labels)
+    shown = [_run(contents, number) for number in range(len(runs))]
     figures = {name: figure for one in shown if one["stability"] for name, figure in one["stability"].figures.items()}
     figures |= _figures_of_changes(compared, past)
-    general = narrative.facet_sentences(first, held.reference, held.labels)
+    general = narrative.facet_sentences(first, contents.reference, contents.labels)
     scripts = {"plotly": assets.plotly(), "page": assets.script()}
     page: str = assets.template().render(
         heading=heading or " and ".join(map(title, runs)),
         runs=shown,
-        reference=held.reference,
+        reference=contents.reference,
         cards=narrative.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
                              words.trust(runs[0].summaries)),
-        latency_svg=_drawing(first, held.reference),
+        latency_svg=_drawing(first, contents.reference),
         payoffs=against.payoffs,
         sentences=general,
         lines=LIST_LINES,
-        rows=_rows(held.facets, held.reference, held.labels),
+        rows=_rows(contents.facets, contents.reference, contents.labels),
         regressions=section(compared) if compared else None,
         history=_history(*past) if past else None,
-        results=sum(len(facet.summaries) for facet in held.facets),
-        note=cells.APPROXIMATE_NOTE if _any_among_frequencies(held) else None,
+        results=sum(len(facet.summaries) for facet in contents.facets),
+        note=cells.APPROXIMATE_NOTE if _any_among_frequencies(contents) else None,
         style=assets.style(),
         scripts=scripts,
         script_hashes=[assets.source_hash(text) for text in scripts.values()],
         packed=_packed if compress else None,
-        data=embedded(page_data(held, figures)),
+        data=embedded(page_data(contents, figures)),
     )  # fmt: skip
     return page
 
@@ -113,30 +113,30 @@ def _packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _run(held: Contents, number: int) -> dict[str, Any]:
-    recorded = held.runs[number]
-    facet = next(facet for facet in held.facets if facet.run == number)
-    shapes = narrative.reference_sentences(facet, held.reference, held.labels).shapes
+def _run(contents: Contents, number: int) -> dict[str, Any]:
+    recorded = contents.runs[number]
+    facet = next(facet for facet in contents.facets if facet.run == number)
+    shapes = narrative.reference_sentences(facet, contents.reference, contents.labels).shapes
     return {
         "title": title(recorded),
         "run": recorded.run,
         "machine": _machine(recorded.environments.values()),
         "shape": _shape(recorded.summaries),
         "verdict": f"At {shapes[-1].at}, {shapes[-1].fastest}." if shapes else "Nothing was timed.",
-        "stability": _stability(held, number),
-        "warnings": warning_lines(recorded.summaries, held.labels),
+        "stability": _stability(contents, number),
+        "warnings": warning_lines(recorded.summaries, contents.labels),
         "environments": recorded.environments,
         "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
     }
 
 
-def _stability(held: Contents, number: int) -> StabilitySection | None:
+def _stability(contents: Contents, number: int) -> StabilitySection | None:
     """The section on stability of a run. For a large run, the samples of one length are drawn."""
-    summaries = [s for facet in held.facets if facet.run == number for s in facet.summaries]
-    styles = looks((summary.case for summary in summaries), held.reference)
+    summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
+    styles = looks((summary.case for summary in summaries), contents.reference)
     most = MOST_LENGTHS if len(summaries) <= DRAWN_RESULTS else 1
     return stability_section(
-        summaries, styles, held.labels, prefix=f"run-{number}-" if number else "", most_lengths=most
+        summaries, styles, contents.labels, prefix=f"run-{number}-" if number else "", most_lengths=most
     )
 
 
@@ -149,8 +149,8 @@ def _machine(environments: Any) -> str:
 def _machine_words(environment: Environment) -> str:
     facts = environment.facts
     known = {"cores_usable": "{} cores", "torch": "torch {}"}
-    said = [form.format(facts[key]) for key, form in known.items() if facts.get(key) is not None]
-    return ", ".join([str(facts["cpu"]), *said])
+    parts = [form.format(facts[key]) for key, form in known.items() if facts.get(key) is not None]
+    return ", ".join([str(facts["cpu"]), *parts])
 
 
 def _shape(summaries: Sequence[Summary]) -> str:
@@ -175,8 +175,8 @@ def _drawing(facet: Facet, reference: str | None) -> str | None:
     return latency_svg(facet.summaries, looks(facet.cases, reference), Labels([]))
 
 
-def _any_among_frequencies(held: Contents) -> bool:
-    return any(summary.method.among_frequencies for facet in held.facets for summary in facet.summaries)
+def _any_among_frequencies(contents: Contents) -> bool:
+    return any(summary.method.among_frequencies for facet in contents.facets for summary in facet.summaries)
 
 
 def _rows(facets: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from dctbench.wording.cells import width_words
 from dctbench.wording.labels import Labels
 from dctbench.wording.recommendation import p99_takes
 
-NAMED, TOLD = 3, 8
+NAMED, LISTED = 3, 8
 """How many unsteady cases the first sentence names, and how many are listed with their reasons."""
 MOST_LENGTHS = 6
 """The samples of this many lengths are drawn, the longest ones. The table and an exported file have all samples."""
@@ -99,7 +99,7 @@ def stability_section(
     lengths, figures, drawn = _samples(found, chosen, styles, labels, prefix, most_lengths)
     return StabilitySection(
         sentence=_sentence(found, unsteady, labels),
-        unsteady=[_reasons(one, labels) for one in unsteady[:TOLD]],
+        unsteady=[_unsteady_line(one, labels) for one in unsteady[:LISTED]],
         criteria=CRITERIA,
         facts=_facts(found, chosen),
         undrawn=len(found) - drawn,
@@ -129,11 +129,11 @@ def _name(one: Stability, labels: Labels) -> str:
     return f"{labels.curve(case)} at n = {case.seq_len}"
 
 
-def _reasons(one: Stability, labels: Labels) -> str:
+def _unsteady_line(one: Stability, labels: Labels) -> str:
     """`dct-x r=8 at n = 512: its median is only known to ±39% (its processes vary by 15%, ...)`."""
     latency = one.summary.latency
     assert latency is not None
-    said = []
+    reasons = []
     for trouble in one.troubles:
         if trouble is Instability.WIDE:
             width = latency.relative_half_width
@@ -144,19 +144,19 @@ def _reasons(one: Stability, labels: Labels) -> str:
             )
             within = format_percent(one.within)
             if one.between is None:
-                said.append(f"{known} (one process, whose samples vary by {within})")
+                reasons.append(f"{known} (one process, whose samples vary by {within})")
             else:
                 between = _deviation(one.between)
-                said.append(f"{known} (its processes vary by {between}, the samples of each by {within})")
+                reasons.append(f"{known} (its processes vary by {between}, the samples of each by {within})")
         elif trouble is Instability.DRIFT and one.drift is not None:
             way = "slower" if one.drift > 0 else "faster"
-            said.append(f"{format_percent(abs(one.drift))} {way} at the end of a process than at its start")
+            reasons.append(f"{format_percent(abs(one.drift))} {way} at the end of a process than at its start")
         elif trouble is Instability.OUTLIERS:
             share = len(one.flagged) / len(one.summary.samples)
-            said.append(f"{format_percent(share)} of its samples are outliers")
+            reasons.append(f"{format_percent(share)} of its samples are outliers")
         elif trouble is Instability.DISTURBED:
-            said.append(next(r.details.noisy for r in one.summary.rounds if r.details.noisy is not None))
-    return f"{_name(one, labels)}: {'; '.join(said)}"
+            reasons.append(next(r.details.noisy for r in one.summary.rounds if r.details.noisy is not None))
+    return f"{_name(one, labels)}: {'; '.join(reasons)}"
 
 
 def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:

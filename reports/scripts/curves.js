@@ -1,7 +1,11 @@
 // What the charts of curves share. A curve is a method at a ratio; its line breaks where nothing was measured.
 const NEUTRAL_COLOR = "#7d8590";
-const LIMIT_COLOR = "#c0392b";
 const MAX_MARKS = 2000; // charts with more are slow to draw
+
+/** The colour of budgets and ceilings, readable on the current background. */
+function limitColor() {
+  return cssColor("--down");
+}
 
 /**
  * @param {Curve} curve
@@ -78,8 +82,8 @@ function levelTrace(name, level) {
     y: [level, level],
     text: [name, ""],
     textposition: "top right",
-    textfont: { color: LIMIT_COLOR, size: 12 },
-    line: { color: LIMIT_COLOR, dash: "dot", width: 2 },
+    textfont: { color: limitColor(), size: 12 },
+    line: { color: limitColor(), dash: "dot", width: 2 },
     hoverinfo: "skip",
   };
 }

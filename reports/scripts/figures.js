@@ -1,7 +1,7 @@
 // Draws the charts. A chart is drawn when it becomes visible, and again only when its content has changed.
 const PLOTLY_CONFIG = { displayModeBar: false, showSendToCloud: false, responsive: true };
 const MAX_ELEMENTS = 6000;
-const MIN_PLOT_WIDTH = 240; // px
+const MIN_PLOT_WIDTH = 180; // px
 const PAPER_WIDTH = 680; // px between the margins of an A4 page
 const narrowScreen = window.matchMedia("(max-width: 40rem)");
 /** @type {Set<HTMLElement>} */

@@ -33,7 +33,7 @@ function paretoChart() {
       marker: { color: look.color, symbol: look.symbol, size: size },
     };
   });
-  const dotted = { color: LIMIT_COLOR, dash: "dot" };
+  const dotted = { color: limitColor(), dash: "dot" };
   const budgets = [];
   if (state.latency !== null) {
     budgets.push({ type: "line", x0: state.latency, x1: state.latency, yref: "paper", y0: 0, y1: 1, line: dotted });

@@ -73,9 +73,9 @@ function ceilingTrace(name, x, y, dash, label) {
     x: x,
     y: y,
     ...label,
-    textfont: { color: LIMIT_COLOR, size: 12 },
+    textfont: { color: limitColor(), size: 12 },
     hoverinfo: "name",
-    line: { color: LIMIT_COLOR, dash: dash, width: 2 },
+    line: { color: limitColor(), dash: dash, width: 2 },
   };
 }
 

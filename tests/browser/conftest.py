@@ -1,4 +1,4 @@
-"""One browser and one report for all tests of the page: starting either takes longer than most tests."""
+"""One browser and one report for all tests of the page, because making either takes longer than most tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOF = {"bound": "compute", "rate": 1.5e11, "share": 0.72, "intensity": 63.4, "r
 def timed(
     name: str, n: int, seconds: float, ratio: float | None = None, *, count: int = 10, batch: int = 1
 ) -> list[Result]:
-    """Three rounds of a case, a little apart from each other."""
+    """Three rounds of a case, which differ a little."""
     size = 16 * MIB * n / 512 / (ratio or 1)
     exact = name in ("sdpa", "full")
     values = {"memory.tensor": ("B", size), "memory.state": ("B", 4.0), "memory.process": ("B", size + 4096),
@@ -33,7 +33,7 @@ def timed(
               "error.noise": ("1", 4e-7 if exact else 0.9)}  # fmt: skip
     found = []
     for number in (1, 2, 3):
-        drift = 0.01 * number if ratio != 8 else -0.01 * number  # so that r=8 and others are a tie over the rounds
+        drift = 0.01 * number if ratio != 8 else -0.01 * number  # so that r=8 is tied with others
         samples = [seconds * (1 + drift + 0.001 * (i % 7)) for i in range(count)]
         one = result(name, n, samples, ratio=ratio, round=number, values=values, batch=batch)
         warnings = (CaseWarning(WarningCode.SPREAD, {"spread": 0.12}),) if name == "dct-x" and n == 512 else ()
@@ -50,7 +50,7 @@ def recorded(results: list[Result], **changes: object) -> RecordedRun:
 
 
 def results() -> list[Result]:
-    """Two settings; failures of every kind; p99 in the second only."""
+    """Two facets with failures of every kind; only the second has a p99."""
     found = []
     for n in LENGTHS:
         found += timed("sdpa", n, n * 1e-6)
@@ -68,7 +68,7 @@ def results() -> list[Result]:
 
 @pytest.fixture(scope="session")
 def reported() -> RecordedRun:
-    """What the report of most tests is made of."""
+    """The run of the report in most tests."""
     return recorded(results(), label=f"bench {EVIL}")
 
 
@@ -79,7 +79,7 @@ def page(reported: RecordedRun, tmp_path_factory: pytest.TempPathFactory) -> str
 
 
 def written(text: str, folder: Path) -> str:
-    """The address of a page that is put into that folder."""
+    """Write a page into a folder and return its address."""
     path = folder / "report.html"
     path.write_text(text, encoding="utf-8")
     return path.as_uri()
@@ -94,7 +94,7 @@ def one_browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture
 def browser(one_browser: webdriver.Chrome) -> webdriver.Chrome:
-    """The browser, at an empty page and with nothing in its logs."""
+    """The browser, with an empty page and empty logs."""
     one_browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     one_browser.get("about:blank")
     one_browser.get_log("browser")

@@ -1,4 +1,4 @@
-"""What the charts say: a reason where there is no ratio, hollow marks for estimates, the front, the ceilings."""
+"""The content of the charts: reasons for missing ratios, hollow marks for estimates, the front, the ceilings."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_failed_case_breaks_its_line_and_the_reference_is_thick(chart: Chart) 
     assert traces["sdpa"]["line"]["width"] > traces["dct-x r=8"]["line"]["width"]
 
 
-def test_what_ran_out_of_memory_is_hollow_at_its_estimate_above_what_the_machine_has(chart: Chart) -> None:
+def test_what_ran_out_of_memory_is_drawn_hollow_at_its_estimate(chart: Chart) -> None:
     traces = named(chart("memory"))
     assert traces["full"]["y"] == [16 * MIB, 64 * MIB, None]
     assert [symbol.endswith("-open") for symbol in traces["full"]["marker"]["symbol"]] == [False, True, False]
@@ -191,9 +191,9 @@ def test_times_are_labelled_within_the_axis(browser: webdriver.Chrome, low: floa
 
 def test_what_failed_in_a_later_process_is_drawn_as_a_failure(chart: Chart) -> None:
     figure = chart("speedup")
-    said = [row for trace in figure["data"] for y, row in zip(trace["y"], trace["text"], strict=True)
+    texts = [row for trace in figure["data"] for y, row in zip(trace["y"], trace["text"], strict=True)
             if y == "linformer r=4"]  # fmt: skip
-    assert said == [[""] * 3, ["timeout", "", ""]]
+    assert texts == [[""] * 3, ["timeout", "", ""]]
     assert "linformer r=4" not in {trace["name"] for trace in chart("latency")["data"] if any(trace["y"])}
 
 
@@ -226,9 +226,7 @@ def test_markup_in_the_name_of_a_method_is_no_markup_for_plotly(browser: webdriv
     assert [trace["name"] for trace in browser.execute_script(CODE, "latency")["data"]] == ["sdpa"]
 
 
-def test_a_method_of_ones_own_and_a_run_without_a_reference_are_drawn(
-    browser: webdriver.Chrome, tmp_path: Path
-) -> None:
+def test_a_users_own_method_is_drawn_in_a_run_without_a_reference(browser: webdriver.Chrome, tmp_path: Path) -> None:
     found = [result("my_package:Mine", n, n * 1e-6) for n in (256, 512)]
     one = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [r.case for r in found])
     screen(browser, 390)

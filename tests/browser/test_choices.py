@@ -1,4 +1,4 @@
-"""The reader's choices: linked everywhere, kept in the URL, and answered with Python's words."""
+"""The reader's choices: they apply everywhere, are kept in the URL, and get the answers that Python gives."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def budget(browser: webdriver.Chrome, name: str, text: str) -> None:
 
 
 def type_into(browser: webdriver.Chrome, text: str) -> None:
-    """Into the field "find", without scrolling to it."""
+    """Type into the search field without scrolling to it."""
     field = browser.find_element(By.ID, "find")
     script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
     browser.execute_script(script, field, text)
@@ -74,10 +74,10 @@ def test_a_choice_reaches_cards_charts_and_table_and_a_link_restores_it(opened: 
     assert {name: len(y) for name, y in traces(opened, "latency").items()} == {"sdpa": 2, "dct-x r=8": 2}
     settled(opened, "table")
     assert opened.find_element(By.ID, "found").text == "4 of 20 results (batch 4)"
-    link, said = opened.current_url, cards(opened)
+    link, shown = opened.current_url, cards(opened)
     opened.get("about:blank")
     opened.get(link)
-    assert cards(opened) == said
+    assert cards(opened) == shown
     assert link.startswith(f"{page}#")
     chosen = opened.find_elements(By.CSS_SELECTOR, "#choices select")
     assert {one.get_attribute("name"): one.get_attribute("value") for one in chosen} == {
@@ -111,7 +111,7 @@ def test_a_click_in_the_heatmap_takes_length_and_ratio_everywhere(opened: webdri
     assert not [text for text in texts(opened, "#window tbody th") if "r=8" in text]
 
 
-def test_what_was_not_measured_gives_way_to_the_nearest_setting(opened: webdriver.Chrome, page: str) -> None:
+def test_a_link_to_what_was_not_measured_opens_the_nearest_facet(opened: webdriver.Chrome, page: str) -> None:
     opened.get("about:blank")
     opened.get(f"{page}#n=999&batch=7&reference=nothing&ratio=3&tail=x&run=9")
     assert "At n = 2048, batch 1" in cards(opened)
@@ -128,7 +128,7 @@ def test_a_method_hidden_in_one_chart_is_hidden_in_all(opened: webdriver.Chrome)
     assert not [line for line in texts(opened, "[data-list] li") if line.startswith("linformer")]
 
 
-def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_said(opened: webdriver.Chrome) -> None:
+def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_explained(opened: webdriver.Chrome) -> None:
     toggle(opened, "tail", "p99")
     missing = opened.find_element(By.CSS_SELECTOR, "[data-note=latency]")
     assert missing.text == "Nothing has a p99 with batch 1. A p95 needs 20 samples, a p99 299."
@@ -155,7 +155,7 @@ def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_said(opened: 
     ],
 )
 @pytest.mark.parametrize("batch", [1, 4])
-def test_budgets_are_answered_with_the_words_of_choose(
+def test_budgets_get_the_same_answer_as_from_choose(
     opened: webdriver.Chrome, reported: RecordedRun, given: dict[str, str], budgets: Budgets, batch: int
 ) -> None:
     pick(opened, "batch", str(batch))
@@ -178,7 +178,7 @@ def test_budgets_are_answered_with_the_words_of_choose(
     assert len(lines) >= len(found.over) + len(found.unmeasured)
 
 
-def test_a_budget_is_drawn_and_one_that_cannot_be_read_is_said(opened: webdriver.Chrome) -> None:
+def test_a_budget_is_drawn_and_an_invalid_one_is_reported(opened: webdriver.Chrome) -> None:
     budget(opened, "latency", "2ms")
     assert traces(opened, "latency")["budget 2.00 ms"] == [2e-3, 2e-3]
     budget(opened, "memory", "64 apples")
@@ -241,7 +241,7 @@ def test_the_choice_of_a_ratio_holds_for_the_cards_and_going_back_never_breaks(o
     assert opened.get_log("browser") == []
 
 
-def test_cards_that_say_the_same_stay_where_they_are(opened: webdriver.Chrome) -> None:
+def test_unchanged_cards_are_not_replaced(opened: webdriver.Chrome) -> None:
     opened.execute_script("window.kept = document.getElementById('cards').firstElementChild")
     type_into(opened, "full")
     assert texts(opened, "#window tbody th")[0] == "▸ full"

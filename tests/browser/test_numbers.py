@@ -1,4 +1,4 @@
-"""Numbers in the page read as in the terminal, and what is typed there is read as on the command line."""
+"""The page formats numbers as the terminal does, and parses them as the command line does."""
 
 from __future__ import annotations
 

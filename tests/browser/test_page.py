@@ -1,4 +1,4 @@
-"""The report in a real browser, opened from disk: drawn, silent, readable by everyone, with and without scripts."""
+"""The report in a real browser, opened from disk: drawn, without errors, accessible, with and without scripts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIGURES = ("latency", "speedup", "memory", "pareto", "split", "roofline", "strip
 
 
 def violations(browser: webdriver.Chrome) -> list[str]:
-    """What axe-core finds wrong for people who do not see or point as others do."""
+    """The accessibility violations that axe-core finds."""
     browser.execute_script((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
     found = browser.execute_async_script("axe.run(document).then(arguments[arguments.length - 1])")
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found["violations"]]
@@ -54,7 +54,7 @@ def test_everything_is_drawn_within_the_screen_for_everyone(
     assert asked_the_network(browser) == []
 
 
-def test_budgets_and_choices_leave_nothing_that_someone_cannot_read(browser: webdriver.Chrome, page: str) -> None:
+def test_budgets_and_choices_keep_the_page_accessible(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280)
     browser.get(f"{page}#latency=1ms&memory=20MiB&error=5%25&ratio=8")
     settled(browser, "table")
@@ -96,9 +96,7 @@ def test_without_scripts_the_verdict_the_table_and_a_chart_are_there(browser: we
         assert not [found for found in browser.find_elements(By.CSS_SELECTOR, hidden) if found.is_displayed()]
 
 
-def test_the_script_finds_the_sentences_and_cells_that_stand_there_without_it(
-    browser: webdriver.Chrome, page: str
-) -> None:
+def test_the_script_renders_the_same_sentences_and_cells_as_python(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280)
     places = (".cards article", "[data-list] li", "[data-list] .note")
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
@@ -149,7 +147,7 @@ def test_cards_hold_as_many_lines_with_scripts_as_without(browser: webdriver.Chr
     assert sum("and 2 more" in card for card in before) == 1  # of seven other ratios
 
 
-def test_on_paper_every_page_holds_something_and_every_chart_is_there(browser: webdriver.Chrome, page: str) -> None:
+def test_every_printed_page_has_content_and_every_chart_is_printed(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280, "dark")
     browser.get(page)
     settled(browser, "latency")

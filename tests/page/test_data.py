@@ -1,4 +1,4 @@
-"""The page's data: packed small, and unpacked the same."""
+"""The data of the page: compact, and decoded to the same values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dctbench import analysis
 from dctbench.model import STATUSES, CallSplit, Result, ResultDetails
 from dctbench.page import columns, packing
 from dctbench.page.data import page_data
-from dctbench.page.facets import contents
+from dctbench.page.facets import arrange
 from dctbench.page.packing import ALPHABET, Sentences
 from dctbench.runs.lookup import RecordedRun
 from dctbench.text.format import (
@@ -68,7 +68,7 @@ def test_a_brief_number_reads_the_same_and_is_near(value: float, words: Words, f
     assert short == pytest.approx(value, rel=0.5 * 10 ** (1 - fewest) * 1.001)
 
 
-def test_what_an_import_calls_shares_and_are_none_is_left_out() -> None:
+def test_invalid_shares_of_an_imported_result_are_left_out() -> None:
     for share, expected in ((0.5, True), (1.5, False), (-0.5, False)):
         one = replace(result("sdpa", 512, 1e-3), details=ResultDetails(split=CallSplit({"attention": share})))
         [summary] = analysis.summarise([one])
@@ -131,11 +131,11 @@ def test_the_ties_of_every_pair_are_those_of_a_comparison(rounds: int) -> None:
     assert 0 < sum(map(len, expected)) < len(ranked) * (len(ranked) - 1) / 2
 
 
-def test_runs_and_settings_are_kept_apart_and_the_fullest_setting_comes_first() -> None:
+def test_runs_and_facets_are_kept_apart_and_the_fullest_facet_comes_first() -> None:
     first = [result("sdpa", 512), result("sdpa", 512, batch=4), result("dct-x", 512, ratio=8, batch=4)]
     second = [result("sdpa", 512, 2e-3), result("full", 1024, None, status="oom")]
-    held = contents([recorded(first), recorded(second, id="f" * 16)], "sdpa")
-    data = page_data(held, {})
+    contents = arrange([recorded(first), recorded(second, id="f" * 16)], "sdpa")
+    data = page_data(contents, {})
     assert [(one["run"], one["axes"], one["shapes"]) for one in data["facets"]] == [
         (0, {"batch": 4}, [[512, 0, 2]]),
         (0, {"batch": 1}, [[512, 2, 1]]),
@@ -149,5 +149,5 @@ def test_runs_and_settings_are_kept_apart_and_the_fullest_setting_comes_first() 
 
 def test_a_size_is_exact_since_a_budget_may_be_that_very_size() -> None:
     odd = 2.0**33 + 4
-    held = contents([recorded([result(values={"memory.tensor": ("B", odd), "memory.state": ("B", 0.0)})])], "sdpa")
-    assert page_data(held, {})["rows"]["columns"]["memory"] == int(odd)
+    contents = arrange([recorded([result(values={"memory.tensor": ("B", odd), "memory.state": ("B", 0.0)})])], "sdpa")
+    assert page_data(contents, {})["rows"]["columns"]["memory"] == int(odd)

@@ -1,4 +1,4 @@
-"""The page as text: whole without scripts, harmless with any label, the same bytes every time."""
+"""The page as text: complete without scripts, safe with any label, and reproducible."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_no_two_lines_look_alike() -> None:
     assert len({found[Case(name, 8, 4)].symbol for name in ("dct-x", "pool", "linformer")}) == 3
 
 
-def test_a_reader_without_scripts_gets_the_first_results_and_is_told_of_the_others() -> None:
+def test_without_scripts_the_first_results_are_shown_and_all_are_counted() -> None:
     many = [result("dct-x", 64 * n, 1e-4, ratio=r) for n in range(1, 51) for r in (2, 4, 8)]
     text = without_scripts(html([recorded(results=many)]))
     assert text.count('<th scope="row">dct-x') == TABLE_ROWS == 100

@@ -37,7 +37,7 @@ def drawn(*verdicts: Verdict) -> Figure:
     return figure
 
 
-def test_changes_stand_by_size_with_their_intervals_and_a_band_as_wide_as_the_tolerance() -> None:
+def test_changes_are_sorted_by_size_and_drawn_with_intervals_and_the_tolerance() -> None:
     figure = drawn(*MIXED, ELSEWHERE)
     assert figure["layout"]["yaxis"]["categoryarray"] == [  # from below
         "dct-x r=16 at n = 1024", "pool r=4 at n = 512", "linformer r=4 at n = 512", "dct-x r=8 at n = 1024",
@@ -68,7 +68,7 @@ def test_pairs_that_took_turns_have_no_raw_change_beside_theirs() -> None:
     assert "faint open mark" in rendered(outcome(replace(SLOWER, raw=1.5)))
 
 
-def test_sixty_rows_are_drawn_what_changed_before_what_did_not_and_the_rest_is_counted() -> None:
+def test_sixty_rows_are_drawn_changes_first_and_the_others_are_counted() -> None:
     small = [
         replace(PASSED, case=Case("pool", n, 4), effect=1 + n / 1e4, low=1.0, high=1.1, raw=1.0) for n in range(1, 80)
     ]
@@ -83,7 +83,7 @@ def test_sixty_rows_are_drawn_what_changed_before_what_did_not_and_the_rest_is_c
 
 
 @pytest.mark.parametrize("end", [1.1, 1e6])
-def test_a_wild_interval_does_not_squeeze_the_others_and_every_mark_is_in_sight(end: float) -> None:
+def test_a_wide_interval_does_not_compress_the_others_and_every_mark_is_visible(end: float) -> None:
     wild = replace(OPEN, low=1 / end, high=end)
     axis = drawn(wild, SLOWER, FASTER)["layout"]["xaxis"]
     low, high = (10**one for one in axis["range"])
@@ -100,7 +100,7 @@ def test_without_a_latency_on_both_sides_there_is_no_figure() -> None:
     assert "No latency was measured on both sides." in rendered(outcome(WORSE, FAILING))
 
 
-def test_the_partial_says_everything_without_scripts() -> None:
+def test_the_section_is_complete_without_scripts() -> None:
     text = rendered(outcome(*MIXED, differences=[Difference("torch", "2.12.0", "2.13.0")]))
     plain = " ".join(re.sub("<[^>]+>", " ", text).split())
     for words in (
@@ -118,7 +118,7 @@ def test_the_partial_says_everything_without_scripts() -> None:
     assert text.count('id="regressions"') == text.count('data-figure="regressions"') == 1
 
 
-def test_a_machine_that_moved_is_said_first() -> None:
+def test_a_change_of_the_machine_is_reported_first() -> None:
     assert section(outcome(replace(SLOWER, raw=1.5), drift={"sdpa": 1.21})).drift == (
         "The machine changed: runner drift 1.21x. The changes below are relative to the references, which cancels out "
         "what affected all cases alike. The raw changes still include it."

@@ -58,7 +58,7 @@ def test_the_first_sentence_counts_the_steady_cases_and_names_the_others() -> No
     assert len(many.unsteady) == 5
 
 
-def test_the_facts_say_what_the_medians_rest_on() -> None:
+def test_the_facts_say_what_the_medians_are_based_on() -> None:
     results = steady(factors=(1, 1, 1.2))
     results[0] = replace(results[0], details=ResultDetails(stop_reason="budget", retaken=(0.02,)))
     facts = "\n".join(section([*results, *steady("full", 512, (1, 1, 1.2))]).facts)
@@ -76,7 +76,7 @@ def test_the_facts_say_what_the_medians_rest_on() -> None:
     assert "p99" not in alone
 
 
-def test_the_samples_of_the_largest_common_length_are_open_and_of_others_at_hand() -> None:
+def test_the_samples_of_the_largest_common_length_are_open_and_others_are_closed() -> None:
     found = section([*steady(), *steady(n=1024), *steady("full"), *steady("full", 1024), *steady(n=2048)])
     assert [(one.place, one.chosen) for one in found.lengths] == [
         ("n = 512", False), ("n = 1024", True), ("n = 2048", False),
@@ -90,7 +90,7 @@ def test_the_samples_of_the_largest_common_length_are_open_and_of_others_at_hand
     assert ([one.place for one in other.lengths], other.undrawn) == (["n = 512, bfloat16"], 1)
 
 
-def test_strips_hold_every_sample_outliers_hollow_and_retaken_apart() -> None:
+def test_strips_show_every_sample_with_hollow_outliers_and_crosses_for_retaken_ones() -> None:
     results = steady()
     results[1] = replace(
         result("sdpa", 512, (*EVEN, 9e-3), round=2),
@@ -158,7 +158,7 @@ def test_outliers_are_drawn_first_and_the_others_evenly(count: int, most: int, d
 @pytest.mark.parametrize(
     ("slowest", "reach"), [(1.04, "0.95x to 1.05x"), (1.2, "0.80x to 1.25x"), (9.0, "0.25x to 4.00x")]
 )
-def test_the_reach_of_a_lane_fits_what_it_shows(slowest: float, reach: str) -> None:
+def test_a_lane_is_as_high_as_its_samples_need(slowest: float, reach: str) -> None:
     [length] = section([result(seconds=(1e-3, 1e-3, 1e-3, slowest * 1e-3, slowest * 1e-3))]).lengths
     assert f"a lane covers {reach} the median of its case" in length.caption
 

@@ -1,4 +1,4 @@
-"""The chart without scripts: a point for each median, a gap for each failure, and harmless names."""
+"""The chart without scripts: a point for each median, a gap for each failure, and escaped names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every figure shares: one look for each method, and axes with units."""
+"""What all figures share: one look for each method, and axes with units."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_times_are_labelled_with_units_within_the_axis(low: float, high: float) 
 
 
 @pytest.mark.parametrize(("low", "high"), [(2.3e-3, 4.4e-3), (1.71e-4, 1.714e-4), (2.05, 9.9), (3e-4, 0.2)])
-def test_two_times_or_more_are_in_sight_and_no_two_read_alike(low: float, high: float) -> None:
+def test_at_least_two_times_are_visible_and_their_labels_differ(low: float, high: float) -> None:
     axis = second_axis([low, high], "latency")
     assert sum(0.98 * low <= tick <= 1.02 * high for tick in axis["tickvals"]) >= 2
     assert len(set(axis["ticktext"])) == len(axis["ticktext"])
 
 
-def test_lengths_that_would_run_into_each_other_have_no_ticks() -> None:
+def test_lengths_whose_labels_would_overlap_have_no_ticks() -> None:
     lengths = list(range(512, 32769, 512))
     ticks = length_axis(lengths, 500)["tickvals"]
     assert (ticks[0], ticks[-1]) == (512, 32768)
@@ -53,7 +53,7 @@ def roofed(name: str, n: int, seconds: float, **roof: object) -> Result:
     return replace(made, details=ResultDetails.from_json({"roofline": {**ROOF, **roof}}))
 
 
-def test_who_comes_nearest_to_the_ceiling_is_said_first() -> None:
+def test_the_method_closest_to_its_ceiling_comes_first() -> None:
     placed = [
         one
         for summary in analysis.summarise(
