@@ -1,0 +1,113 @@
+"""A case: one thing to measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from dctbench.model.canonical import JSON, digest
+
+DTYPE_ALIASES = {
+    "fp32": "float32", "float": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64",
+}  # fmt: skip
+
+DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def kept_coefficients(seq_len: int, ratio: float) -> int:
+    """How many of `seq_len` coefficients a compression ratio keeps: ceil(n / ratio - 1e-9), at least one.
+
+    The small constant keeps a ratio such as 1024 / 341 (a float that is meant to divide) from keeping one more.
+    """
+    return max(1, math.ceil(seq_len / ratio - 1e-9))
+
+
+def tidy_number(value: float) -> float | int:
+    """8.0 -> 8: one spelling for one number, so that `--ratio 8` and `--ratio 8.0` name the same case."""
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def ratio_words(ratio: float) -> str:
+    """As it would be typed, with all its digits: two ratios of a sweep may differ in the seventh."""
+    short = f"{ratio:g}"
+    return short if float(short) == ratio else str(ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to measure: a method at a shape, on a device, in a mode.
+
+    `ratio` is n / n_kept (>= 1), or None for a method that has no such knob. `threads` is None unless asked for,
+    so that FLOPs and memory compare across machines. `task` names the task of an accuracy case, else None.
+    """
+
+    implementation: str
+    seq_len: int
+    ratio: float | int | None = None
+    batch: int = 1
+    heads: int = 8
+    head_dim: int = 64
+    dtype: str = "float32"
+    device: str = "cpu"
+    scope: str = "layer"
+    mode: str = "forward"
+    engine: str = "eager"
+    threads: int | None = None
+    task: str | None = None
+
+    @property
+    def dim(self) -> int:
+        """Model width: heads x head_dim."""
+        return self.heads * self.head_dim
+
+    @property
+    def device_kind(self) -> str:
+        """`cuda` of `cuda:0`."""
+        return self.device.partition(":")[0]
+
+    @property
+    def n_kept(self) -> int | None:
+        """Coefficients (positions, landmarks, features) kept, or None without a ratio."""
+        return None if self.ratio is None else kept_coefficients(self.seq_len, self.ratio)
+
+    @property
+    def id(self) -> str:
+        """Identity: a hash of the canonical JSON, without what is derived from it (n_kept)."""
+        return digest({name: getattr(self, name) for name in self.__slots__})
+
+    @property
+    def name(self) -> str:
+        """The method as a row is headed: `dct-x r=8`, `sdpa`."""
+        return self.implementation if self.ratio is None else f"{self.implementation} r={ratio_words(self.ratio)}"
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Everything but the method and its ratio: cases of equal shape may be compared with each other."""
+        return (self.scope, self.seq_len, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode,
+                self.engine, self.threads, self.task)  # fmt: skip
+
+    @property
+    def setting(self) -> tuple[object, ...]:
+        """The shape without its length: inside one setting a method's latency is a curve over n."""
+        return (self.scope, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode, self.engine,
+                self.threads, self.task)  # fmt: skip
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """The case without its length: the curve it belongs to."""
+        return (self.implementation, self.ratio, self.scope, self.batch, self.heads, self.head_dim, self.dtype,
+                self.device, self.mode, self.engine, self.threads, self.task)  # fmt: skip
+
+    def to_json(self) -> JSON:
+        """The case as the public document spells it, `n_kept` included."""
+        keys = ("implementation", "scope", "seq_len", "ratio", "n_kept", "batch", "heads", "head_dim", "dtype",
+                "device", "mode", "engine", "threads", "task")  # fmt: skip
+        return {key: getattr(self, key) for key in keys}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Case:
+        """The inverse of `to_json`; keys that are not of a case (n_kept, or a later version's) are left out."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})

@@ -1,0 +1,74 @@
+"""What one case gave in one round, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from dctbench.model.canonical import JSON
+from dctbench.model.case import Case
+from dctbench.model.codes import CaseWarning
+from dctbench.model.details import NO_DETAILS, ResultDetails
+
+Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
+
+STATUSES: tuple[Status, ...] = ("ok", "oom", "timeout", "unsupported", "error", "skipped")
+
+FAILED: frozenset[Status] = frozenset({"timeout", "error"})
+"""The statuses that make a sweep exit 4: oom, unsupported and skipped are results, not failures."""
+
+
+class Measurement(NamedTuple):
+    """Raw samples of one metric in its SI unit, in the order they were taken; statistics are derived, never stored.
+
+    A tuple, since a store of a hundred thousand results holds nearly a million of them, and a tuple is made soonest.
+    """
+
+    metric: str
+    unit: str
+    samples: tuple[float, ...]
+
+    def to_json(self) -> JSON:
+        """A plain dict."""
+        return {"metric": self.metric, "unit": self.unit, "samples": list(self.samples)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measurement:
+        """The inverse of `to_json`."""
+        return cls(data["metric"], data["unit"], tuple(data["samples"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a measurement was taken. `fingerprint` hashes the stable subset: latency compares only inside one."""
+
+    facts: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def host(self) -> str:
+        """Host name."""
+        return str(self.facts.get("host", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one case gave in one round (one process). A case that failed is a result too, with its message.
+
+    `details` record what ran and how: kernel, transform plan, stop reason, actual threads.
+    """
+
+    case: Case
+    round: int
+    status: Status
+    measurements: tuple[Measurement, ...] = ()
+    message: str | None = None
+    warnings: tuple[CaseWarning, ...] = ()
+    details: ResultDetails = NO_DETAILS
+    fingerprint: str = ""
+    host: str = ""
+
+    def measurement(self, metric: str) -> Measurement | None:
+        """The samples of `metric`, or None where it was not measured."""
+        return next((m for m in self.measurements if m.metric == metric), None)

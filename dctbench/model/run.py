@@ -1,0 +1,125 @@
+"""A run: one sweep with its settings, and the baselines that point to runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from dctbench.model.canonical import JSON
+
+Isolation = Literal["auto", "zygote", "fresh"]
+"""How a case gets its process: forked from one that has imported torch, fresh, or whichever suits the device."""
+
+CacheState = Literal["warm", "cold"]
+"""What the last-level cache holds when a timed call begins."""
+
+COMPARED_SETTINGS = ("cache", "isolation", "env")
+"""The settings of a run that must be equal for its latencies to be compared with another's."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How the cases of a run are measured.
+
+    Stored as JSON. A stored run may lack a key, or hold one that this version does not know or believe: `to_json` gives
+    back what `from_json` was given.
+
+    Attributes:
+        rounds: processes per case.
+        case_timeout: seconds after which a case is ended.
+        env: variables set for every worker, on top of the environment of the runner.
+        samples: the least samples of a case over all rounds; None for the default.
+        prune: leave out longer lengths after an out-of-memory or a timeout.
+        isolation: how a case gets its process.
+        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        budget: seconds for the whole run; None for no budget.
+        check: what a check wrote about this run (`compare.check_settings`); None for any other run.
+        extra: keys of another version, and values that are not of the type above.
+        present: the keys that are written even where they hold the default.
+    """
+
+    rounds: int = 5
+    case_timeout: float = 120.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    samples: int | None = None
+    prune: bool = True
+    isolation: Isolation = "auto"
+    cache: CacheState | None = None
+    budget: float | None = None
+    check: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    present: frozenset[str] = frozenset({"rounds", "case_timeout", "env", "prune", "isolation", "cache"})
+
+    def to_json(self) -> JSON:
+        """The settings as a run stores them."""
+        default = RunSettings()
+        known = {name: getattr(self, name) for name in _SETTING_TYPES}
+        written = {n: v for n, v in known.items() if n in self.present or v != getattr(default, n)}
+        return {name: dict(v) if isinstance(v, Mapping) else v for name, v in written.items()} | dict(self.extra)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunSettings:
+        """The inverse of `to_json`, for any JSON object."""
+        known = {name: data[name] for name, believed in _SETTING_TYPES.items() if name in data and believed(data[name])}
+        extra = {name: value for name, value in data.items() if name not in known}
+        return cls(**known, extra=extra, present=frozenset(known))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
+    "rounds": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "case_timeout": _is_number,
+    "env": lambda value: isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()),
+    "samples": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "prune": lambda value: isinstance(value, bool),
+    "isolation": lambda value: value in get_args(Isolation),
+    "cache": lambda value: value is None or value in get_args(CacheState),
+    "budget": lambda value: value is None or _is_number(value),
+    "check": lambda value: value is None or isinstance(value, Mapping),
+}
+"""By setting, whether a stored value is of its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One sweep: its plan is stored before its first case, so that any run can be resumed.
+
+    `started_at` is UTC in ISO 8601. `argv` is the command that measured it, without passwords.
+    """
+
+    id: str
+    label: str | None
+    suite: str
+    argv: tuple[str, ...]
+    started_at: str
+    dctbench_version: str
+    settings: RunSettings = field(default_factory=RunSettings)
+
+    @property
+    def compared_settings(self) -> dict[str, Any]:
+        """The settings that must be equal for latencies to be compared; one that is absent or empty is None."""
+        settings = self.settings.to_json()
+        return {name: settings.get(name) or None for name in COMPARED_SETTINGS}
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it is a side of a check: measured until a verdict is reached, and never gone on with."""
+        return "check" in self.settings.to_json()
+
+    @property
+    def short_id(self) -> str:
+        """The first eight digits, as people type it."""
+        return self.id[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A name for a run that others are judged against: a pointer, never a copy. `saved_at` is UTC in ISO 8601."""
+
+    name: str
+    run_id: str
+    saved_at: str
