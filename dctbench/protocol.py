@@ -167,7 +167,15 @@ def encode_reply(reply: Reply) -> bytes:
     Raises:
         TypeError, ValueError, RecursionError: for a value that JSON cannot hold, such as NaN.
     """
-    return json.dumps(sanitize_values(msgspec.to_builtins(reply)), allow_nan=False).encode() + b"\n"
+    return json.dumps(sanitize_values(msgspec.to_builtins(reply, enc_hook=_plain)), allow_nan=False).encode() + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a subclass, such as `torch.__version__`, as the plain text or number that it is."""
+    for plain in (str, int, float):
+        if isinstance(value, plain):
+            return plain(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent")
 
 
 def decode_case_reply(line: bytes) -> CaseReply:

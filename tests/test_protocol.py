@@ -89,6 +89,15 @@ def test_the_reply_for_a_case_arrives_as_it_was_sent() -> None:
     assert ResultDetails.from_json(found.details) == details
 
 
+def test_a_text_of_a_subclass_is_sent_as_a_text() -> None:
+    class Version(str):
+        pass
+
+    assert decode_reply(encode_reply(TorchReply({"version": Version("2.13")})), TorchReply) == TorchReply(
+        {"version": "2.13"}
+    )
+
+
 @pytest.mark.parametrize("value", [math.nan, object(), "deep"], ids=str)
 def test_what_json_cannot_hold_is_refused_when_it_is_sent(value: object) -> None:
     if value == "deep":
