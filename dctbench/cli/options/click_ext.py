@@ -75,6 +75,16 @@ def store_option(function: Function) -> Function:
     )(function)  # fmt: skip
 
 
+def unused_store_option(function: Function) -> Function:
+    """`--store` for a command that opens no store: a script may pass it to every command."""
+    return click.option("--store", expose_value=False, hidden=True)(function)
+
+
+def unused_format_option(function: Function) -> Function:
+    """`--format` for a command that prints no records: a script may pass it to every command."""
+    return click.option("--format", type=FormatChoice(), expose_value=False, hidden=True)(function)
+
+
 def format_option(function: Function) -> Function:
     """`--format`, for standard output."""
     return click.option(

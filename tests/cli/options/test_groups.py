@@ -112,3 +112,11 @@ def test_a_wrong_table_for_a_group_is_refused(text: str, message: str, place: Pa
 def test_both_names_of_markdown_mean_it_as_a_format(word: str, place: Path) -> None:
     assert command("list", "metrics", "--format", word).out.startswith("| name |")
     assert "there is no store" in command("export", word).err
+
+
+@pytest.mark.parametrize("words", [words for words, _ in leaves(root)], ids=" ".join)
+def test_every_command_takes_the_flags_that_work_everywhere(words: tuple[str, ...]) -> None:
+    [found] = [leaf for known, leaf in leaves(root) if known == words]
+    flags = {flag for parameter in found.params for flag in parameter.opts}
+    assert {"--store", "--version"} <= flags
+    assert "--format" in flags or words in (("report",), ("export",), ("import",))  # these write no records

@@ -6,7 +6,7 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.commands.list.printing import Record, print_list
-from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, unused_store_option, version_option
 from dctbench.machine import environment, nvml
 
 
@@ -16,6 +16,7 @@ from dctbench.machine import environment, nvml
     context_settings=CONTEXT,
     examples=("dctbench list devices", "dctbench list devices --format json"),
 )
+@unused_store_option
 @format_option
 @version_option
 def command(output_format: str) -> int:

@@ -6,7 +6,7 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.commands.list.printing import print_list
-from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, unused_store_option, version_option
 
 
 @click.command(
@@ -15,6 +15,7 @@ from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, vers
     context_settings=CONTEXT,
     examples=("dctbench list metrics", "dctbench list metrics --format csv"),
 )
+@unused_store_option
 @format_option
 @version_option
 def command(output_format: str) -> int:

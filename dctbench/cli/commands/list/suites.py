@@ -6,7 +6,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.commands.list.printing import print_list
-from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, unused_store_option, version_option
 from dctbench.spec import suites
 
 
@@ -16,6 +16,7 @@ from dctbench.spec import suites
     context_settings=CONTEXT,
     examples=("dctbench list suites", "dctbench list suites --format md"),
 )
+@unused_store_option
 @format_option
 @version_option
 def command(output_format: str) -> int:

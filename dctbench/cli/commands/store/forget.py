@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dctbench import errors
-from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, store_option, unused_format_option, version_option
 from dctbench.cli.terminal.streams import typed
 from dctbench.store import open_store
 
@@ -18,6 +18,7 @@ from dctbench.store import open_store
 )
 @click.argument("name", metavar="NAME")
 @store_option
+@unused_format_option
 @version_option
 def command(name: str, store: str) -> int:
     """Remove the name of a baseline. The run that it points to stays."""

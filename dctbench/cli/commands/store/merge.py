@@ -6,7 +6,7 @@ import click
 
 from dctbench import errors
 from dctbench.cli.commands.store.copying import copy_stores
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, unused_store_option, version_option
 
 
 @click.command(
@@ -20,6 +20,7 @@ from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option
 )
 @click.argument("stores", nargs=-1, required=True, metavar="STORE|URL ...")
 @click.option("--into", cls=Flag, metavar="STORE", help="The target; created when it does not exist.")
+@unused_store_option
 @format_option
 @version_option
 def command(stores: tuple[str, ...], into: str | None, output_format: str) -> int:
