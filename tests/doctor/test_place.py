@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_the_file_system_is_that_of_the_innermost_mount() -> None:
 def test_a_full_disk_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str, code: int
 ) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("usage", "total used free")(1, 1, free))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1, used=1, free=free))
     found = place.disk(str(tmp_path / "not" / "there" / "s.sqlite"))
     assert (found.state, found.exit_code) == (state, code)
     assert str(tmp_path) in found.found

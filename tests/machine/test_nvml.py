@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 
 from dctbench.doctor.gpu import findings
 from dctbench.errors import UnavailableError, UnsupportedError
@@ -131,6 +132,7 @@ def test_a_sample_under_three_quarters_of_the_default_clock_is_disturbed(nvml: F
     nvml.clock = 1499
     assert watch.disturbed() == "the SM clock was at 1499 of 2000 MHz"
     gpu = watch.conditions().details.gpu
+    assert gpu is not None
     assert gpu["slowest_clock_mhz"] == 1499
     assert (gpu["before"]["clock_mhz"], gpu["after"]["clock_mhz"]) == (1500, 1499)
 
@@ -175,7 +177,7 @@ def test_process_memory_is_absent_where_nvml_sees_other_process_ids(
     nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cuda, "synchronize", lambda name: None)
-    monkeypatch.setattr(cuda.torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     nvml.running = {os.getpid(): 123}
     assert cuda.process_bytes("cuda:0", lambda: None) == 123
     nvml.running = {4_000_000: 123}
@@ -224,7 +226,7 @@ def test_a_host_delayed_once_or_twice_is_no_escaped_work_but_three_times_is(
     [
         (RuntimeError("CUDA error: out of memory\nmore"), "out of memory: CUDA error: out of memory"),
         (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), "CUBLAS_STATUS_ALLOC_FAILED"),
-        (cuda.torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has"),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has"),
          "out of memory: Tried to allocate 2.00 GiB"),
     ],
 )  # fmt: skip

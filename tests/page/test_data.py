@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -31,7 +32,7 @@ from tests.support.made import ENVIRONMENT, RUN, result
 Words = Callable[[float], str]
 
 
-def recorded(results: Sequence[Result], **changes: str) -> RecordedRun:
+def recorded(results: Sequence[Result], **changes: Any) -> RecordedRun:
     plan = list(dict.fromkeys(one.case for one in results))
     return RecordedRun(replace(RUN, **changes), {ENVIRONMENT.fingerprint: ENVIRONMENT}, results, plan)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -112,13 +114,23 @@ def test_a_range_contains_both_ends_and_nothing_outside(low: int, high: int, ste
         assert all(gap == int(step[1:]) for gap in gaps[:-1])
 
 
-SHAPE = {"batch": [1], "heads": [2], "head_dim": [8], "dtype": ["float32"], "device": ["cpu"], "threads": [None],
-         "scope": ["layer"], "mode": ["forward"], "engine": ["eager"]}  # fmt: skip
+SHAPE: dict[str, Sequence[Any]] = {
+    "batch": [1],
+    "heads": [2],
+    "head_dim": [8],
+    "dtype": ["float32"],
+    "device": ["cpu"],
+    "threads": [None],
+    "scope": ["layer"],
+    "mode": ["forward"],
+    "engine": ["eager"],
+}
 
 
 def test_a_method_without_a_ratio_is_measured_once_per_length() -> None:
     cases = expand_cases(
-        {**SHAPE, "impl": ["sdpa", "dct-x"], "seq": [64, 128], "ratio": [2, 4, 8]}, {"sdpa": False, "dct-x": True}.get
+        {**SHAPE, "impl": ["sdpa", "dct-x"], "seq": [64, 128], "ratio": [2, 4, 8]},
+        {"sdpa": False, "dct-x": True}.__getitem__,
     )
     names = [(case.implementation, case.seq_len, case.ratio) for case in cases]
     assert len(names) == len(set(names)) == 2 + 6
@@ -128,10 +140,15 @@ def test_a_method_without_a_ratio_is_measured_once_per_length() -> None:
 
 def test_a_method_with_a_ratio_but_none_given_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="dct-x needs a compression ratio"):
-        expand_cases({**SHAPE, "impl": ["dct-x"], "seq": [64], "ratio": []}, {"dct-x": True}.get)
+        expand_cases({**SHAPE, "impl": ["dct-x"], "seq": [64], "ratio": []}, {"dct-x": True}.__getitem__)
 
 
 def test_too_many_cases_are_refused_before_they_are_made() -> None:
-    axes = {**SHAPE, "impl": ["sdpa"], "seq": list(range(1, 1001)), "batch": list(range(1, 1001))}
+    axes: dict[str, Sequence[Any]] = {
+        **SHAPE,
+        "impl": ["sdpa"],
+        "seq": list(range(1, 1001)),
+        "batch": list(range(1, 1001)),
+    }
     with pytest.raises(UsageError, match="100,000 cases"):
-        expand_cases(axes, {"sdpa": False}.get)
+        expand_cases(axes, {"sdpa": False}.__getitem__)

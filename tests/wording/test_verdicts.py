@@ -23,9 +23,9 @@ from dctbench.exporters.verdicts import check_document, verdicts_csv
 from dctbench.model import Case, Reason, ReasonCode, RunSettings, Verdict, VerdictKind
 from dctbench.page.regressions import section
 from dctbench.wording import verdict_sentences
-from dctbench.wording.markdown import escape
+from dctbench.wording.markdown import LONGEST, escape
 from dctbench.wording.verdict_cells import labels_of, opening, relevant
-from dctbench.wording.verdict_markdown import LONGEST, MARKER, verdicts_markdown
+from dctbench.wording.verdict_markdown import MARKER, verdicts_markdown
 from tests.support.made import result
 from tests.support.outcomes import (
     BASE,

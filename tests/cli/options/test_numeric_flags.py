@@ -18,14 +18,14 @@ PREFIXES = {"--at": ("seq=", "threads=", "ratio="), "--max-memory": ("", "proces
 UNITS = {"TIME": ("s", "h"), "AGE": ("d", "h"), "SIZE": ("GiB",), "SHARE": ("%",), "PCT": ("%",)}
 ODD = ("0", "-1", "nan", "inf", "1e400", "1e-400", "0.000000001", "9" * 5000, "600", "16777216", "999999999",
        "99999999999999999999", "0x10", "1_000", "²", "")  # fmt: skip
-FIRST = {
+FIRST: dict[tuple[str, ...], tuple[str, ...]] = {
     ("run",): ("run", "--suite", "missing.toml"),
     ("check",): ("check", "--baseline", "missing.json", "--suite", "missing.toml"),
     ("choose",): ("choose", "--seq", "4096"),
     ("compare",): ("compare", "missing.json", "missing.json"),
 }
 """What makes a command end before it measures anything, when it takes the number."""
-SENSIBLE = {("noise",): {"600", "1_000"}}
+SENSIBLE: dict[tuple[str, ...], set[str]] = {("noise",): {"600", "1_000"}}
 """Numbers that a command would go and measure with."""
 
 

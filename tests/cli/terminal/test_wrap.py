@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,8 +55,10 @@ def test_where_a_table_is_too_wide_what_all_records_share_is_said_once(on_termin
 
 def test_where_no_table_fits_each_record_is_a_list(on_terminal: pytest.MonkeyPatch) -> None:
     on_terminal.setenv("COLUMNS", "40")
-    about = [{"name": "one", "kind": "k" * 20, "of": None, "summary": "a sentence of some length that is folded"},
-             {"name": "two", "kind": "l" * 20, "of": "x", "summary": "short"}]  # fmt: skip
+    about: list[dict[str, Any]] = [
+        {"name": "one", "kind": "k" * 20, "of": None, "summary": "a sentence of some length that is folded"},
+        {"name": "two", "kind": "l" * 20, "of": "x", "summary": "short"},
+    ]
     assert records.records_text(about, "table").splitlines() == [
         "one",
         "  kind     kkkkkkkkkkkkkkkkkkkk",

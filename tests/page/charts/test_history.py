@@ -12,9 +12,9 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 from dctbench.compare.history import change_points, history
 from dctbench.page.charts.history import history as history_figure
-from dctbench.store import open_store
+from dctbench.store import Store, open_store
 from dctbench.wording.history import sentences
-from tests.compare.test_history import METHOD, Store, add, pair, sixteen_runs, store
+from tests.compare.test_history import METHOD, add, pair, sixteen_runs, store
 
 __all__ = ["sixteen_runs", "store"]  # the fixtures
 
