@@ -98,7 +98,7 @@ def test_a_text_of_a_subclass_is_sent_as_a_text() -> None:
     )
 
 
-@pytest.mark.parametrize("value", [math.nan, object(), "deep"], ids=str)
+@pytest.mark.parametrize("value", [math.nan, object(), "deep"], ids=["nan", "object", "deep"])
 def test_what_json_cannot_hold_is_refused_when_it_is_sent(value: object) -> None:
     if value == "deep":
         for _ in range(100_000):
