@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from dctbench.attention import AttentionLayer, build
+from dctbench.model import kept_coefficients
 
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 AGREEMENT = 2e-5
@@ -48,7 +49,8 @@ def authors_dct_x(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
     z = basis @ x
     q, k, v = (layer.split_heads(projection(z)) for projection in (layer.q_proj, layer.k_proj, layer.v_proj))
     y = basis.t() @ layer.join_heads(naive_attention(q, k, v))
-    return layer.out_proj(y)
+    out: Tensor = layer.out_proj(y)
+    return out
 
 
 def authors_dct_qkv(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
@@ -57,7 +59,8 @@ def authors_dct_qkv(layer: AttentionLayer, basis: Tensor, x: Tensor) -> Tensor:
     q, k, v = (layer.split_heads(projection(x)) for projection in (layer.q_proj, layer.k_proj, layer.v_proj))
     q, k, v = basis @ (q * scale), basis @ (k * scale), basis @ v
     a = torch.softmax(q @ k.transpose(-1, -2), dim=-1)
-    return layer.out_proj(layer.join_heads((basis.t() @ a) @ v))
+    out: Tensor = layer.out_proj(layer.join_heads((basis.t() @ a) @ v))
+    return out
 
 
 AUTHORS = {"dct-x": authors_dct_x, "dct-qkv": authors_dct_qkv}
@@ -88,9 +91,11 @@ def busy_seconds() -> float:
 
 
 def undisturbed(call: Callable[[], list[float]], tries: int) -> tuple[float, list[float]]:
-    """The result of the first of `tries` calls beside which other processes used under 3% of the machine, or of the
-    least disturbed one; and that share. Two threads that share their cores with a third time nothing but waiting."""
-    attempts = []
+    """Return the share of the machine that other processes used during a call, and the call's result.
+
+    The call is repeated up to `tries` times until that share is under 3%; otherwise the least disturbed call counts.
+    """
+    attempts: list[tuple[float, list[float]]] = []
     while len(attempts) < tries and not (attempts and attempts[-1][0] < 0.03):
         started, busy, own = time.perf_counter(), busy_seconds(), time.process_time()
         result = call()
@@ -106,7 +111,7 @@ def measure(method: str, seq_len: int, ratio: float, options: argparse.Namespace
     ours, exact = build(method, **sizes, ratio=ratio, transform=options.transform), build("sdpa", **sizes)
     assert isinstance(ours, AttentionLayer)
     x = torch.randn(options.batch, seq_len, options.dim)
-    basis = authors_basis(seq_len, ours.n_kept)
+    basis = authors_basis(seq_len, kept_coefficients(seq_len, ratio))
     difference = (ours(x) - AUTHORS[method](ours, basis, x)).abs().max().item()
     calls: list[Callable[[], object]] = [lambda: ours(x), lambda: AUTHORS[method](ours, basis, x)]
     if options.sdpa:
