@@ -343,7 +343,7 @@ def implementations() -> Mapping[str, Implementation]:
 
 
 def metrics() -> Mapping[str, Metric]:
-    """Everything that is measured: the table above, and what installed packages add through `dctbench.worker.metrics`.
+    """Everything that is measured: the table above, and what installed packages add by entry points `dctbench.metrics`.
 
     Raises:
         UsageError: when two of them bear one name; the message names both.
