@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dctbench.model import Run
-from dctbench.store import Store
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 
 @dataclass(frozen=True, slots=True)

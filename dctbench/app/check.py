@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dctbench import errors
 from dctbench.app import check_baseline
@@ -20,7 +21,10 @@ from dctbench.runs.lookup import RecordedRun, resolve
 from dctbench.scheduler.events import Listener, Notice, ignore
 from dctbench.spec import suites
 from dctbench.spec.suites import Suite
-from dctbench.store import MissingError, Store, open_for_run
+from dctbench.store import MissingError, open_for_run
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 SAMPLES_PER_PROCESS = 5
 SAMPLING_SECONDS = 0.15

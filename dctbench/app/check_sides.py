@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dctbench import __version__, catalog, errors
 from dctbench.app.check_plan import CheckPlan
@@ -17,8 +18,10 @@ from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler import pairs
 from dctbench.scheduler.events import CheckPlanned, Listener, Notice, Side
 from dctbench.scheduler.specs import Specs
-from dctbench.store import Store
 from dctbench.text.sanitize import sanitize_text
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 
 def measure_pairs(

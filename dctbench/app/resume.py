@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dctbench import __version__, errors
 from dctbench.app.code_loading import check_stored_run
 from dctbench.app.requests import ResumeRequest
 from dctbench.app.run import RunOutcome, local_runner, measure
 from dctbench.app.session import session
 from dctbench.importers.json_document import check_resumable
-from dctbench.model import Run
+from dctbench.model import RETRYABLE, Run
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.scheduler.plan import plan_cases
-from dctbench.store import RETRYABLE, Store
 from dctbench.text.untrusted import InvalidDataError
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 
 def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dctbench import errors
 from dctbench.app.baselines import SavedBaseline, save_baseline
@@ -19,8 +20,11 @@ from dctbench.scheduler.plan import SAMPLES_PER_CASE, Plan, make_plan, samples_p
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.spec.suites import Suite
-from dctbench.store import Store, results_of_machine
+from dctbench.store import results_of_machine
 from dctbench.text.format import format_duration
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dctbench.model.canonical import JSON, SCHEMA_VERSION, canonical_json, diges
 from dctbench.model.case import DTYPE_ALIASES, DTYPE_BYTES, Case, kept_coefficients, ratio_words, tidy_number
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
-from dctbench.model.result import FAILED, STATUSES, Environment, Measurement, Result, Status
+from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
 from dctbench.model.run import COMPARED_SETTINGS, Baseline, CacheState, Isolation, Run, RunSettings
 from dctbench.model.verdict import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Verdict, VerdictKind
 
@@ -23,6 +23,7 @@ __all__ = [
     "JSON",
     "NO_DETAILS",
     "REGRESSIONS",
+    "RETRYABLE",
     "SCHEMA_VERSION",
     "STATUSES",
     "UNDECIDED",

@@ -18,6 +18,9 @@ STATUSES: tuple[Status, ...] = ("ok", "oom", "timeout", "unsupported", "error", 
 FAILED: frozenset[Status] = frozenset({"timeout", "error"})
 """The statuses that make a sweep exit 4: oom, unsupported and skipped are results, not failures."""
 
+RETRYABLE: frozenset[Status] = FAILED | {"skipped"}
+"""The statuses that `--retry-failed` may replace: failures, and the cases that were skipped because of them."""
+
 
 class Measurement(NamedTuple):
     """Raw samples of one metric in its SI unit, in the order they were taken; statistics are derived, never stored.

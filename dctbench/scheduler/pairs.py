@@ -11,6 +11,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dctbench.analysis import Summary, summarise
 from dctbench.compare import CONFIRMING, CONTROL, Comparison, Judgement, Rules, judge
@@ -21,7 +22,9 @@ from dctbench.runners.interleave import Alternation, Turn
 from dctbench.scheduler.events import CaseFinished, Listener, RoundStarted
 from dctbench.scheduler.events import Side as SideName
 from dctbench.scheduler.specs import Specs
-from dctbench.store import Store
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 ORDER_SEED = 0
 

@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dctbench.machine.roofline import under_the_roof
 from dctbench.model import FAILED, Case, Result, Run, Status
 from dctbench.runners import Runner
 from dctbench.scheduler.events import CaseFinished, CaseStarted, Listener, RunStarted, StillRunning
 from dctbench.scheduler.specs import Specs
-from dctbench.store import Store
+
+if TYPE_CHECKING:
+    from dctbench.store import Store
 
 HEARTBEAT_SECONDS = 30.0
 

@@ -18,16 +18,16 @@ from dctbench.store.location import is_url, masked
 from dctbench.store.naming import checked_baseline_name, clean_label
 
 if TYPE_CHECKING:
-    from dctbench.store.contents import RETRYABLE, RunState, Store
+    from dctbench.store.contents import RunState, Store
 
-__all__ = ["RETRYABLE", "DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
+__all__ = ["DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
            "checked_baseline_name", "clean_label", "is_url", "masked", "open_for_run", "open_store",
            "results_of_machine"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """The names that need SQLAlchemy, imported when they are first asked for."""
-    if name in ("RETRYABLE", "RunState", "Store"):
+    if name in ("RunState", "Store"):
         from dctbench.store import contents  # noqa: PLC0415 - SQLAlchemy
 
         return getattr(contents, name)

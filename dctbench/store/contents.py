@@ -13,16 +13,13 @@ import sqlalchemy as sa
 
 from dctbench.errors import UsageError
 from dctbench.machine.calibration import Calibration
-from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run, Status
+from dctbench.model import FAILED, RETRYABLE, Baseline, Case, Environment, Result, Run
 from dctbench.store import records, schema
 from dctbench.store.engines import batches, insert, rows_of, transaction
 from dctbench.store.errors import DamagedError
 from dctbench.store.failures import translated
 from dctbench.store.gc_pause import gc_paused
 from dctbench.store.naming import checked_baseline_name, find_run_id
-
-RETRYABLE: frozenset[Status] = FAILED | {"skipped"}
-"""The statuses that `--retry-failed` may replace: failures, and the cases that were skipped because of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from dctbench.app.check import check
+from dctbench.app.requests import CheckRequest
 from dctbench.cli.options.axes import AXES, axis_options, axis_values, chosen_suite
 from dctbench.cli.options.baselines import print_saved, save_baseline_option
 from dctbench.cli.options.budgets import budget_options
@@ -20,13 +22,14 @@ from dctbench.cli.options.click_ext import (
     store_option,
     version_option,
 )
+from dctbench.cli.tables.comparison import print_outcome
 from dctbench.cli.terminal.files import check_writable, write_whole
+from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
+from dctbench.exporters.junit import junit_xml
+from dctbench.scheduler.events import CheckPlanned, Event, Listener
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GATE_KEYS, GateRules
-
-if TYPE_CHECKING:
-    from dctbench.scheduler.events import Event, Listener
 
 _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
     "What to compare with (one of)", "When it is worse", "Budgets", "What is stored", "What is shown",
@@ -77,12 +80,6 @@ def command(**flags: Any) -> int:
     --baseline, and without --suite and axis flags, the baseline's own cases are measured, under the settings that they
     were taken with. Exit 0: nothing got worse; 1: something did; 3: it cannot be told.
     """
-    from dctbench.app.check import check
-    from dctbench.app.requests import CheckRequest
-    from dctbench.cli.tables.comparison import print_outcome
-    from dctbench.cli.terminal.progress import Display
-    from dctbench.exporters.junit import junit_xml
-
     source = click.get_current_context().get_parameter_source
     axes_given = any(source(axis) is not ParameterSource.DEFAULT for axis in AXES)
     suite_given = source("suite") is not ParameterSource.DEFAULT
@@ -119,10 +116,9 @@ def _checking(junit: Path | None, listener: Listener) -> Listener:
 
     It may go into the folder that the store has just made, so the check waits for the plan.
     """
-    from dctbench.scheduler import events
 
     def listen(event: Event) -> None:
-        if junit is not None and isinstance(event, events.CheckPlanned):
+        if junit is not None and isinstance(event, CheckPlanned):
             check_writable(junit, "--junit")
         listener(event)
 

@@ -9,6 +9,8 @@ import click
 from click.core import ParameterSource
 
 from dctbench import errors
+from dctbench.app.choose import NothingMeasuredError, choose
+from dctbench.app.requests import ChooseRequest
 from dctbench.cli.options.axes import axis_values
 from dctbench.cli.options.budgets import budget_options, budgets_of
 from dctbench.cli.options.click_ext import (
@@ -20,6 +22,8 @@ from dctbench.cli.options.click_ext import (
     store_option,
     version_option,
 )
+from dctbench.cli.tables.choice import print_choice
+from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed_command
 from dctbench.spec.grid import SEQ_LEN, parse_axis
 from dctbench.store import masked
@@ -61,11 +65,6 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
-    from dctbench.app.choose import NothingMeasuredError, choose
-    from dctbench.app.requests import ChooseRequest
-    from dctbench.cli.tables.choice import print_choice
-    from dctbench.cli.terminal.progress import Display
-
     outlive_readers()
     request = ChooseRequest(
         seq_len=_one_length(seq),

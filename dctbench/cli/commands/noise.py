@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from dctbench.app.noise import measure_noise
+from dctbench.app.requests import NoiseRequest
 from dctbench.cli.options.click_ext import (
     CONTEXT,
     Command,
@@ -15,6 +17,8 @@ from dctbench.cli.options.click_ext import (
     store_option,
     version_option,
 )
+from dctbench.cli.tables.noise import print_noise
+from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed_command
 from dctbench.compare.noise import LEAST_ROUNDS
 from dctbench.spec import suites
@@ -42,11 +46,6 @@ _HOW = "How to measure"
 @version_option
 def command(rounds: int | None, **flags: Any) -> int:
     """Measure the same code against itself (A/A): how far do two runs of nothing new differ on this machine?"""
-    from dctbench.app.noise import measure_noise
-    from dctbench.app.requests import NoiseRequest
-    from dctbench.cli.tables.noise import print_noise
-    from dctbench.cli.terminal.progress import Display
-
     outlive_readers()
     request = NoiseRequest(rounds=rounds, store=flags["store"], command=typed_command())
     with Display(flags["progress"]) as display:

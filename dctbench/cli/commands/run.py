@@ -9,6 +9,9 @@ import click
 from click.core import ParameterSource
 
 from dctbench import errors
+from dctbench.app.requests import ResumeRequest, RunRequest
+from dctbench.app.resume import resume
+from dctbench.app.run import plan, run
 from dctbench.cli.options.axes import HOW, axis_options, axis_values, chosen_suite
 from dctbench.cli.options.baselines import print_saved, save_baseline_option
 from dctbench.cli.options.click_ext import (
@@ -20,6 +23,9 @@ from dctbench.cli.options.click_ext import (
     store_option,
     version_option,
 )
+from dctbench.cli.tables.output import print_run
+from dctbench.cli.tables.plan import print_plan
+from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
 from dctbench.spec.suites import MAX_ROUNDS
 from dctbench.text.parse import parse_duration
@@ -68,13 +74,6 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
     Without flags the suite `quick` runs: a first look that takes a minute or two.
     """
-    from dctbench.app.requests import ResumeRequest, RunRequest
-    from dctbench.app.resume import resume
-    from dctbench.app.run import plan, run
-    from dctbench.cli.tables.output import print_run
-    from dctbench.cli.tables.plan import print_plan
-    from dctbench.cli.terminal.progress import Display
-
     outlive_readers()
     style = "none" if flags["quiet"] else flags["progress"]
     if flags["resume"] is not None:

@@ -6,9 +6,14 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import click
+from rich import live
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from dctbench.analysis import Summary, summarise
 from dctbench.cli.terminal import notices
@@ -30,10 +35,6 @@ from dctbench.scheduler.events import (
 )
 from dctbench.text.format import format_duration, pluralize
 from dctbench.wording.cells import row
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
 
 _WIDE = 80
 """Columns from which on there is room for a bar beside what it stands for."""
@@ -59,7 +60,7 @@ class Display:
         self._up.close()
 
     def __call__(self, event: Event) -> None:
-        """Show an event. The display itself begins with the plan, which says what it is of."""
+        """Show an event. The display itself begins with the plan, which says what is measured."""
         if isinstance(event, Notice):
             notices.say(event.message)
         elif isinstance(event, RunPlanned):
@@ -184,11 +185,8 @@ class Live(_Rows):
 
     def __init__(self, event: RunPlanned) -> None:
         super().__init__(event)
-        from rich.console import Console
-        from rich.live import Live as RichLive
-
         self.console = Console(stderr=True, highlight=False)
-        self.live = RichLive(console=self.console, auto_refresh=False, transient=True)
+        self.live = live.Live(console=self.console, auto_refresh=False, transient=True)
         self.up = ExitStack()
 
     def __enter__(self) -> Self:
@@ -218,10 +216,6 @@ class Live(_Rows):
             self._draw(event.done, event.total, None, event.result.round)
 
     def _draw(self, done: int, total: int, case: Case | None, number: int) -> None:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
         counts = f"round {number}  {done}/{total}  ETA {self.eta()}  {self.failures()}"
         running = f"  {self._name(case)}" if case else ""
         grid = Table.grid(padding=(0, 2))
