@@ -15,6 +15,7 @@ from dctbench import catalog
 from dctbench.attention import AttentionLayer, build
 from dctbench.attention.scopes import build_scope
 from dctbench.errors import UnavailableError, UnsupportedError, UsageError
+from tests.support.definitions import CompressedSizes
 
 DIM, HEADS, RATIO = 24, 3, 4
 
@@ -212,7 +213,8 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
     parameters = list(layer.parameters())
 
     def real_rows(x: Tensor, *_: Tensor) -> Tensor:
-        return layer(x, mask)[mask]
+        attended: Tensor = layer(x, mask)[mask]
+        return attended
 
     assert torch.autograd.gradcheck(real_rows, (x, *parameters), fast_mode=True, atol=1e-5)
 
@@ -316,13 +318,14 @@ def count_flops(call: nn.Module, *inputs: Tensor | None) -> int:
     }
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         call(*inputs)
-    return counter.get_total_flops()
+    total: int = counter.get_total_flops()
+    return total
 
 
 @every_meta
 @pytest.mark.parametrize(("seq_len", "dim", "heads", "ratio"), [(64, 32, 4, 4), (300, 64, 2, 7), (1024, 128, 8, 16)])
 def test_the_formula_agrees_with_the_counter(name: str, seq_len: int, dim: int, heads: int, ratio: float) -> None:
-    sizes = {"seq_len": seq_len, "dim": dim, "heads": heads, "ratio": ratio}
+    sizes: CompressedSizes = {"seq_len": seq_len, "dim": dim, "heads": heads, "ratio": ratio}
     layer = build(name, **sizes, device="meta")
     x = torch.empty(2, seq_len, dim, device="meta")
     assert isinstance(layer, AttentionLayer)
@@ -335,7 +338,7 @@ def test_the_formula_agrees_with_the_counter(name: str, seq_len: int, dim: int, 
 @every
 def test_the_attention_scope_is_attend_where_the_catalog_says(name: str) -> None:
     entry = catalog.IMPLEMENTATIONS[name]
-    sizes = {"seq_len": 50, "dim": DIM, "heads": HEADS, "ratio": RATIO}
+    sizes: CompressedSizes = {"seq_len": 50, "dim": DIM, "heads": HEADS, "ratio": RATIO}
     layer = made(name)
     q, k, v = (rows(2, 50, seed).unflatten(-1, (HEADS, -1)).transpose(1, 2) for seed in range(3))
     assert {"layer", "encoder"} <= set(entry.scopes) <= {"attention", "layer", "encoder"}
@@ -367,7 +370,7 @@ def test_the_layer_scope_is_the_layer(name: str) -> None:
 
 @every
 def test_the_encoder_scope_runs_counts_and_learns(name: str) -> None:
-    sizes = {"seq_len": 20, "dim": DIM, "heads": HEADS, "ratio": RATIO}
+    sizes: CompressedSizes = {"seq_len": 20, "dim": DIM, "heads": HEADS, "ratio": RATIO}
     encoder = build_scope("encoder", name, **sizes)
     mask = leading(20, 20, 13)
     y = encoder(torch.arange(40).reshape(2, 20), mask)

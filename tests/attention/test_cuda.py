@@ -11,12 +11,13 @@ from dctbench import catalog
 from dctbench.attention import build
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.errors import UnavailableError
+from tests.support.definitions import CompressedSizes
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
-SIZES = {"seq_len": 500, "dim": 128, "heads": 2, "ratio": 4}
+SIZES: CompressedSizes = {"seq_len": 500, "dim": 128, "heads": 2, "ratio": 4}
 OPERATORS = {
     "flash": "_scaled_dot_product_flash_attention",
     "efficient": "_scaled_dot_product_efficient_attention",

@@ -33,25 +33,29 @@ every = pytest.mark.parametrize("name", FAMILY)
 
 
 def dct(x: Array, m: int) -> Array:
-    return scipy.fft.dct(x, type=2, norm="ortho", axis=0)[:m]
+    kept: Array = scipy.fft.dct(x, type=2, norm="ortho", axis=0)[:m]
+    return kept
 
 
 def inverse(z: Array, n: int) -> Array:
-    return scipy.fft.idct(np.concatenate([z, np.zeros((n - len(z), z.shape[1]))]), type=2, norm="ortho", axis=0)
+    padded = np.concatenate([z, np.zeros((n - len(z), z.shape[1]))])
+    restored: Array = scipy.fft.idct(padded, type=2, norm="ortho", axis=0)
+    return restored
 
 
 def down(x: Array, m: int) -> Array:
-    return np.sqrt(m / len(x)) * inverse(dct(x, m), m)
+    return math.sqrt(m / len(x)) * inverse(dct(x, m), m)
 
 
 def up(z: Array, n: int) -> Array:
-    return np.sqrt(n / len(z)) * inverse(dct(z, len(z)), n)
+    return math.sqrt(n / len(z)) * inverse(dct(z, len(z)), n)
 
 
 def weights_of(q: Array, k: Array) -> Array:
     scores = q @ k.T / np.sqrt(q.shape[1])
     e = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    weights: Array = e / e.sum(axis=1, keepdims=True)
+    return weights
 
 
 def by_head(h: int, function: Any, *inputs: Array) -> Array:
@@ -64,7 +68,8 @@ def softmax_attention(h: int, q: Array, k: Array, v: Array) -> Array:
 
 def projected(x: Array, w: Any, name: str) -> Array:
     weight, bias = w[name]
-    return x @ weight.T + bias
+    out: Array = x @ weight.T + bias
+    return out
 
 
 def dct_x(x: Array, mask: Array, w: Any, m: int, h: int) -> Array:
@@ -124,8 +129,9 @@ def defined(layer: DctAttention[Any], x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def made(name: str, seq_len: int, dim: int = 12, heads: int = 3, **options: Any) -> DctAttention[Any]:
+    chosen: dict[str, Any] = {"ratio": 4, "dtype": torch.float64, **options}
     torch.manual_seed(0)
-    layer = build(name, seq_len=seq_len, dim=dim, heads=heads, **{"ratio": 4, "dtype": torch.float64} | options)
+    layer = build(name, seq_len=seq_len, dim=dim, heads=heads, **chosen)
     assert isinstance(layer, DctAttention)
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.4)  # biases large enough to matter
@@ -358,7 +364,8 @@ def count_flops(layer: DctAttention[Any], x: Tensor, mask: Tensor | None) -> int
     mapping = {torch.ops.aten._fft_r2c: real_fft, torch.ops.aten._fft_c2r: real_fft}
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         layer(x, mask)
-    return counter.get_total_flops()
+    total: int = counter.get_total_flops()
+    return total
 
 
 @every
@@ -392,5 +399,6 @@ def test_memory_at_length_16384_is_a_third_of_exact_attention() -> None:
 
         return predicted_tensor_bytes(call)
 
-    tables = build("dct-x", **sizes, ratio=16).transform.table_bytes
-    assert peak("dct-x", ratio=16) + tables <= 0.35 * peak("sdpa")
+    layer = build("dct-x", **sizes, ratio=16)
+    assert isinstance(layer, DctAttention)
+    assert peak("dct-x", ratio=16) + layer.transform.table_bytes <= 0.35 * peak("sdpa")

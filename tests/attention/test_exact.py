@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 
-from dctbench.attention import build
+from dctbench.attention import AttentionLayer, build
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.attention.sdpa_kernels import FlashAttention, MathAttention
 from dctbench.errors import UnavailableError, UnsupportedError
 from tests.support import golden as goldens
-from tests.support.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
+from tests.support.definitions import Array, Mask, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
 
 ON_CPU = ("full", "sdpa", "sdpa-flash", "sdpa-math")
 """The exact methods that run on this machine."""
 
 
-def scaled_softmax(q: Array, k: Array, v: Array, real: Array) -> Array:
+def scaled_softmax(q: Array, k: Array, v: Array, real: Mask) -> Array:
     scores = q @ k.T / np.sqrt(q.shape[1])
     return softmax(np.where(real[None, :], scores, -np.inf)) @ v
 
@@ -48,15 +52,16 @@ def test_equals_its_definition(name: str, shape: Shape) -> None:
 @pytest.mark.parametrize("name", ON_CPU)
 def test_a_sequence_of_padding_attends_to_nothing(name: str) -> None:
     layer = build(name, seq_len=6, dim=8, heads=2)
+    assert isinstance(layer, AttentionLayer)
     q = torch.randn(2, 2, 6, 4)
     mask = torch.tensor([[True] * 6, [False] * 6])
     assert torch.equal(layer.attend(q, q, q, mask)[1], torch.zeros(2, 6, 4))
 
 
-def kernels_seen(call: object) -> set[str]:
+def kernels_seen(call: Callable[[], object]) -> set[str]:
     """Return the attention kernels that the profiler recorded, by torch's operator names."""
     with profile(activities=[ProfilerActivity.CPU]) as seen:
-        call()  # type: ignore[operator]
+        call()
     names = {event.key.removeprefix("aten::") for event in seen.key_averages()}
     return {
         kernel
@@ -106,9 +111,12 @@ def test_torch_is_asked_for_its_kernel_once_per_kind_of_call(monkeypatch: pytest
     layer = MathAttention(seq_len=16, dim=16, heads=2)
     asked: list[torch.Size] = []
     choice = SDPAttention.choice
-    monkeypatch.setattr(
-        SDPAttention, "choice", lambda self, q, *rest: [asked.append(q.shape), choice(self, q, *rest)][1]
-    )
+
+    def counted(self: SDPAttention, q: Tensor, *rest: Any) -> Any:
+        asked.append(q.shape)
+        return choice(self, q, *rest)
+
+    monkeypatch.setattr(SDPAttention, "choice", counted)
     mask = torch.arange(16).expand(2, 16) < 11
     with torch.inference_mode():
         for _ in range(3):

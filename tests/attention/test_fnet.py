@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from numpy.typing import NDArray
 
 from dctbench.attention import build
-from tests.support.definitions import Array, Shape, array, assert_real_rows_close, drawn, shapes
+from tests.support.definitions import Shape, array, assert_real_rows_close, drawn, shapes
 
 
-def fourier(n: int) -> Array:
+def fourier(n: int) -> NDArray[np.complex128]:
     k = np.arange(n)
-    return np.exp(-2j * np.pi * np.outer(k, k) / n)  # type: ignore[return-value]
+    matrix: NDArray[np.complex128] = np.exp(-2j * np.pi * np.outer(k, k) / n)
+    return matrix
 
 
 @given(shape=shapes())

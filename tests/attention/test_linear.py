@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from hypothesis import given
 
-from dctbench.attention import build
-from tests.support.definitions import Array, Shape, assert_real_rows_close, attended, drawn, shapes
+from dctbench.attention import AttentionLayer, build
+from tests.support.definitions import Array, Mask, Shape, assert_real_rows_close, attended, drawn, shapes
 
 
 def phi(x: Array) -> Array:
     return np.where(x > 0, x + 1, np.exp(np.minimum(x, 0)))
 
 
-def kernel_attention(q: Array, k: Array, v: Array, real: Array) -> Array:
+def kernel_attention(q: Array, k: Array, v: Array, real: Mask) -> Array:
     weights = phi(q) @ phi(k).T * real[None, :]
     total = weights.sum(1, keepdims=True)
     out: Array = weights @ v / np.where(total == 0, 1.0, total)
@@ -32,4 +32,5 @@ def test_equals_its_definition(shape: Shape) -> None:
 def test_float16_sums_over_a_long_sequence_do_not_overflow() -> None:
     layer = build("linear", seq_len=40_000, dim=4, heads=1, dtype=torch.float16)
     k = torch.full((1, 1, 40_000, 4), 2.0, dtype=torch.float16)
+    assert isinstance(layer, AttentionLayer)
     torch.testing.assert_close(layer.attend(k, k, k), k)

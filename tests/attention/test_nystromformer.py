@@ -14,6 +14,7 @@ from tests.support import golden as goldens
 from tests.support.definitions import (
     Array,
     Head,
+    Mask,
     Shape,
     array,
     assert_real_rows_close,
@@ -48,7 +49,7 @@ def nystrom(landmarks: int) -> Head:
     Landmarks are means over segments of the sequence. A segment without a real token has no landmark.
     """
 
-    def head(q: Array, k: Array, v: Array, real: Array) -> Array:
+    def head(q: Array, k: Array, v: Array, real: Mask) -> Array:
         n, width = q.shape
         members = [[j for j in range(n) if j * landmarks // n == s and real[j]] for s in range(landmarks)]
         members = [segment for segment in members if segment]

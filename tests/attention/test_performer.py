@@ -10,7 +10,9 @@ from dctbench.attention import build
 from dctbench.attention.performer import PerformerAttention
 from tests.support.definitions import (
     Array,
+    CompressedSizes,
     Head,
+    Mask,
     Shape,
     array,
     assert_real_rows_close,
@@ -30,7 +32,7 @@ def favor(omega: Array) -> Head:
         features: Array = np.exp(exponents) / np.sqrt(len(omega))
         return features
 
-    def head(q: Array, k: Array, v: Array, real: Array) -> Array:
+    def head(q: Array, k: Array, v: Array, real: Mask) -> Array:
         weights = phi(q) @ phi(k).T * real[None, :]
         total = weights.sum(1, keepdims=True)
         out: Array = weights @ v / np.where(total == 0, 1.0, total)
@@ -80,7 +82,7 @@ def test_scores_of_any_size_stay_finite_and_normalised() -> None:
 
 
 def test_the_seed_determines_the_features_which_are_saved_with_the_state() -> None:
-    sizes = {"seq_len": 20, "dim": 8, "heads": 2, "ratio": 2}
+    sizes: CompressedSizes = {"seq_len": 20, "dim": 8, "heads": 2, "ratio": 2}
     first, same, other = (PerformerAttention(**sizes, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(first.omega, same.omega)
     assert not torch.equal(first.omega, other.omega)
@@ -91,4 +93,5 @@ def test_the_seed_determines_the_features_which_are_saved_with_the_state() -> No
 
 def test_options_reach_it_through_build() -> None:
     layer = build("performer", seq_len=20, dim=8, heads=2, ratio=2, seed=1)
+    assert isinstance(layer, PerformerAttention)
     assert torch.equal(layer.omega, PerformerAttention(seq_len=20, dim=8, heads=2, ratio=2, seed=1).omega)

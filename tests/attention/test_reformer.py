@@ -8,12 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctbench.attention import build
+from dctbench.attention import AttentionLayer, build
 from dctbench.attention.reformer import ReformerAttention
 from dctbench.errors import UnsupportedError, UsageError
 from tests.support.definitions import (
     Array,
     Head,
+    Mask,
     Shape,
     array,
     assert_real_rows_close,
@@ -27,7 +28,7 @@ from tests.support.definitions import (
 def hashed(rotations: Array, chunk: int) -> Head:
     """Form the sets P_i of the paper token by token, from `rotations` (rounds, head_dim, buckets / 2)."""
 
-    def head(q: Array, _: Array, v: Array, real: Array) -> Array:
+    def head(q: Array, _: Array, v: Array, real: Mask) -> Array:
         n = len(q)
         sees = np.zeros((n, n), dtype=bool)
         for rotation in rotations:
@@ -73,6 +74,7 @@ def test_the_rotations_are_saved_with_the_state() -> None:
 def test_it_has_no_key_projection_and_no_qkv_form() -> None:
     layer = build("reformer", seq_len=8, dim=4, heads=1)
     assert not [name for name, _ in layer.named_parameters() if name.startswith("k_proj")]
+    assert isinstance(layer, AttentionLayer)
     with pytest.raises(UnsupportedError):
         layer.attend(*torch.randn(3, 1, 1, 8, 4))
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from dctbench.attention import build
-from dctbench.attention.encoder import Encoder
+from dctbench.attention.encoder import Encoder, EncoderBlock
 from dctbench.attention.scopes import build_scope
 from dctbench.errors import UsageError
-from tests.support.definitions import array
+from tests.support.definitions import Sizes, array
 
-SIZES = {"seq_len": 12, "dim": 16, "heads": 2}
+SIZES: Sizes = {"seq_len": 12, "dim": 16, "heads": 2}
 
 
 def small_encoder(name: str = "full", blocks: int = 2) -> Encoder:
@@ -79,8 +79,10 @@ def test_the_scope_is_the_papers_encoder() -> None:
     assert len(encoder.blocks) == 4
     assert encoder.tokens.weight.shape == (30522, 512)
     assert encoder.positions.shape == (64, 512)
-    assert encoder.blocks[0].widen.weight.shape == (2048, 512)
-    assert encoder.blocks[0].attention is not encoder.blocks[1].attention
+    block = encoder.blocks[0]
+    assert isinstance(block, EncoderBlock)
+    assert block.widen.weight.shape == (2048, 512)
+    assert block.attention is not encoder.blocks[1].attention
 
 
 def test_padded_tokens_reach_no_real_one_through_the_encoder() -> None:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from dctbench.attention import build
 from dctbench.attention.window import WindowAttention
 from dctbench.errors import UsageError
-from tests.support.definitions import Array, Head, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
+from tests.support.definitions import Array, Head, Mask, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
 
 
 def neighbours(half_width: int) -> Head:
-    def head(q: Array, k: Array, v: Array, real: Array) -> Array:
+    def head(q: Array, k: Array, v: Array, real: Mask) -> Array:
         position = np.arange(len(q))
         near = np.abs(position[:, None] - position[None, :]) <= half_width
         scores = q @ k.T / np.sqrt(q.shape[1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -17,10 +18,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Array = NDArray[np.float64]
-Head = Callable[[Array, Array, Array, NDArray[np.bool_]], Array]
+Mask = NDArray[np.bool_]
+Head = Callable[[Array, Array, Array, Mask], Array]
 """q, k, v (seq_len, head_dim) and which tokens are real (seq_len,) -> attended values (seq_len, head_dim)."""
 
 drawn = settings(max_examples=25, deadline=None, derandomize=True)
+
+
+class Sizes(TypedDict):
+    """Arguments that every layer takes, to be unpacked in a call."""
+
+    seq_len: int
+    dim: int
+    heads: int
+
+
+class CompressedSizes(Sizes):
+    """Those of a method with a ratio."""
+
+    ratio: float
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,7 @@ class Shape:
         return self.heads * self.head_dim
 
     @property
-    def sizes(self) -> dict[str, int]:
+    def sizes(self) -> Sizes:
         return {"seq_len": self.seq_len, "dim": self.dim, "heads": self.heads}
 
     def x(self, scale: float = 1.0) -> Tensor:
