@@ -6,6 +6,8 @@ import pytest
 
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine import nvml
+from dctbench.model import Case
+from dctbench.protocol import MeasureRequest
 from dctbench.spec import axes
 from dctbench.worker.serve import measure
 from tests.support.nvml import FakeNvml, use
@@ -74,7 +76,6 @@ def test_metal_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["cuda:7", "mps"])
 def test_a_case_on_an_absent_device_is_skipped_with_the_reason(name: str) -> None:
-    case = {"implementation": "sdpa", "seq_len": 16, "heads": 2, "head_dim": 8, "device": name}
-    answer = measure(case, {}, None)
-    assert answer["status"] == "skipped"
-    assert answer["message"].startswith(f"{name}: ")
+    reply = measure(MeasureRequest(Case("sdpa", 16, heads=2, head_dim=8, device=name)))
+    assert reply.status == "skipped"
+    assert str(reply.message).startswith(f"{name}: ")

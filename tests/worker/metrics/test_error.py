@@ -27,7 +27,8 @@ def exact_in_numpy(x: np.ndarray, w: dict[str, np.ndarray], heads: int) -> np.nd
             logits = q[b, :, s] @ k[b, :, s].T / np.sqrt(width)
             weights = np.exp(logits - logits.max(axis=1, keepdims=True))
             out[b, :, s] = weights / weights.sum(axis=1, keepdims=True) @ v[b, :, s]
-    return out @ w["out_proj.weight"].T + w["out_proj.bias"]
+    projected: np.ndarray = out @ w["out_proj.weight"].T + w["out_proj.bias"]
+    return projected
 
 
 def test_exact_attention_is_the_papers_in_float64() -> None:
@@ -86,8 +87,8 @@ def test_every_method_gets_the_same_weights_and_one_without_projections_none() -
     layers = [build(name, seq_len=32, dim=16, heads=2, ratio=4) for name in ("sdpa", "full", "dct-x", "none")]
     assert all(inputs.share_weights(layer, shared) for layer in layers)
     for layer in layers:
-        assert torch.equal(layer.v_proj.weight, shared["v_proj.weight"])
-        assert torch.equal(layer.out_proj.bias, shared["out_proj.bias"])
+        assert torch.equal(layer.get_parameter("v_proj.weight"), shared["v_proj.weight"])
+        assert torch.equal(layer.get_parameter("out_proj.bias"), shared["out_proj.bias"])
     assert not inputs.share_weights(torch.nn.Linear(16, 16), shared)
 
 

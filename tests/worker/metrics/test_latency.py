@@ -6,6 +6,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def number_itself(number: int) -> int:
     return number
 
 
-def measure(clock: Clock, cost: Callable[[int], float], **sampling: float) -> Samples:
+def measure(clock: Clock, cost: Callable[[int], float], **sampling: Any) -> Samples:
     return latency.measure(clock.timer(number_itself, work(clock, cost)), Sampling(**sampling))
 
 

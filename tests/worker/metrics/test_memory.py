@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dctbench.attention import build
 from dctbench.model import Case
@@ -19,18 +20,18 @@ from dctbench.worker.workload import make_module, place
 @pytest.mark.parametrize("name", ["full", "sdpa", "pool", "none"])
 def test_the_estimate_for_what_does_not_fit_agrees_with_what_does(name: str) -> None:
     n, dim, heads = 512, 64, 4
-    ratio = {"ratio": 4} if name == "pool" else {}
+    ratio = 4 if name == "pool" else None
 
-    def make() -> object:
-        layer = build(name, seq_len=n, dim=dim, heads=heads, **ratio)
+    def make() -> Callable[[], object]:
+        layer = build(name, seq_len=n, dim=dim, heads=heads, ratio=ratio)
         x = torch.empty(1, n, dim)
         return lambda: layer(x)
 
     with torch.inference_mode():
-        layer = build(name, seq_len=n, dim=dim, heads=heads, **ratio)
+        layer = build(name, seq_len=n, dim=dim, heads=heads, ratio=ratio)
         x = torch.randn(1, n, dim)
         measured = peak_tensor_bytes(lambda: layer(x))
-    predicted = predicted_tensor_bytes(make)  # type: ignore[arg-type]
+    predicted = predicted_tensor_bytes(make)
     scratch = 256 << 10  # scratch memory of kernels, which an estimate by shapes does not include
     assert predicted <= measured < predicted + scratch
 
@@ -39,7 +40,7 @@ def test_the_composite_kernels_matrices_are_in_the_estimate_and_a_fused_kernel_h
     n, dim, heads = 512, 64, 4
     matrix = heads * n * n * 4
 
-    def make() -> object:
+    def make() -> Callable[[], object]:
         layer = build("sdpa-math", seq_len=n, dim=dim, heads=heads)
         x = torch.empty(1, n, dim)
         return lambda: layer(x)
@@ -48,7 +49,7 @@ def test_the_composite_kernels_matrices_are_in_the_estimate_and_a_fused_kernel_h
         layer = build("sdpa-math", seq_len=n, dim=dim, heads=heads)
         x = torch.randn(1, n, dim)
         measured = peak_tensor_bytes(lambda: layer(x))
-    predicted = predicted_tensor_bytes(make, math_attention=True)  # type: ignore[arg-type]
+    predicted = predicted_tensor_bytes(make, math_attention=True)
     assert 2 * matrix < predicted <= measured
     assert measured < 1.2 * predicted
     with torch.inference_mode():  # estimated in the mode of the call
@@ -71,6 +72,8 @@ def test_the_estimate_for_training_agrees_with_forward_and_backward(name: str, m
 
 def test_state_counts_parameters_and_buffers_and_shared_storage_once() -> None:
     class Layer(nn.Module):
+        table: Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.weight = nn.Parameter(torch.empty(10, 10))

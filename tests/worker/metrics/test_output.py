@@ -94,10 +94,9 @@ def runner() -> Iterator[LocalRunner]:
         yield made
 
 
-def measured(runner: LocalRunner, name: str, **options: str) -> Result:
-    return runner.submit(Case(f"hostile:{name}", 16, heads=2, head_dim=8, **options), MeasureSpec(1)).result(
-        timeout=120
-    )
+def measured(runner: LocalRunner, name: str, mode: str = "forward") -> Result:
+    case = Case(f"hostile:{name}", 16, heads=2, head_dim=8, mode=mode)
+    return runner.submit(case, MeasureSpec(1)).result(timeout=120)
 
 
 def test_rows_left_unwritten_are_refused_whichever_check_sees_them_first(runner: LocalRunner) -> None:
