@@ -45,8 +45,10 @@ def test_a_case_returns_a_complete_result(runner: LocalRunner, name: str, ratio:
     assert 0 < kernels.samples[0] < 2 * max(span.samples)
     assert str(result.details.cache).startswith("cold, ")
     assert result.details.calls_per_sample == 1
+    assert result.details.tf32 is not None
     assert result.details.tf32["matmul_precision"] == torch.get_float32_matmul_precision()
     assert result.details.isolation == "fresh"
+    assert result.details.gpu is not None
     assert result.details.gpu["default_clock_mhz"]
 
 

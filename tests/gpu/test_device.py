@@ -53,7 +53,7 @@ def test_emptying_the_cache_is_no_part_of_the_time_and_makes_small_reads_slower(
     out = torch.empty_like(x)
     times = {}
     for cache in ("warm", "cold"):
-        stopwatch = cuda.stopwatch(DEVICE, cache)  # type: ignore[arg-type]
+        stopwatch = cuda.stopwatch(DEVICE, cache)
         times[cache] = sorted(stopwatch(lambda: torch.neg(x, out=out)) for _ in range(50))[25]
     buffer = torch.zeros(cuda.swept_bytes(DEVICE) // 4, dtype=torch.int32, device=DEVICE)
     sweep = sorted(cuda.stopwatch(DEVICE, "warm")(buffer.zero_) for _ in range(50))[25]
@@ -162,6 +162,7 @@ def test_energy_of_a_busy_gpu_is_between_idle_and_its_cap(matrix: Tensor) -> Non
 def test_the_gpu_of_nvml_is_the_gpu_of_torch() -> None:
     facts = cuda.gauge(DEVICE).facts()
     assert facts.name == torch.cuda.get_device_name(0)
+    assert facts.memory_bytes is not None
     assert facts.memory_bytes >= torch.cuda.get_device_properties(0).total_memory
     assert facts.clock_mhz
     assert nvml.unavailable(DEVICE) is None
@@ -173,6 +174,7 @@ def test_a_watch_reads_clock_and_temperature_before_and_after(matrix: Tensor) ->
     torch.mm(matrix, matrix)
     watch.disturbed()
     gpu = watch.conditions().details.gpu
+    assert gpu is not None
     assert gpu["default_clock_mhz"] > 0
     assert gpu["before"]["clock_mhz"] > 0
     assert 0 < gpu["after"]["temperature_c"] < 120

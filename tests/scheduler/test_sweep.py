@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -38,6 +39,12 @@ class Scripted:
         future: Future[Result] = Future()
         future.set_result(self.script(case, spec.round))
         return future
+
+    def ready(self, device: str, round: int) -> Future[None]:
+        raise AssertionError("a sweep prepares no round")
+
+    def device(self, device: str) -> AbstractContextManager[None]:
+        raise AssertionError("a sweep holds no device")
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
         raise AssertionError("a sweep describes nothing")
