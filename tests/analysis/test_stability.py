@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.support.made import result
 ROUNDS = st.lists(st.lists(st.floats(1e-4, 1e-1), min_size=3, max_size=15), min_size=1, max_size=4)
 
 
-def judged(rounds: Sequence[Sequence[float]], **details: Any) -> Stability:
+def judged(rounds: Iterable[Iterable[float]], **details: Any) -> Stability:
     results = [result(seconds=tuple(samples), round=i) for i, samples in enumerate(rounds, 1)]
     results[-1] = replace(results[-1], details=ResultDetails.from_json({**results[-1].details.to_json(), **details}))
     found = analysis.stability(analysis.summarise(results)[0])
@@ -76,6 +76,7 @@ def test_a_machine_that_heats_up_within_each_process_drifts() -> None:
     found = judged(heating)
     assert found.troubles == (Instability.DRIFT,)
     assert found.drift == pytest.approx(0.1, abs=0.03)
+    assert found.trend is not None
     rho = [scipy_stats.spearmanr(range(20), samples).statistic for samples in heating]
     assert found.trend == pytest.approx(sum(rho) * math.sqrt(19) / math.sqrt(3))
     cooling = judged(heating[:, ::-1])

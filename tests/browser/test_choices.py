@@ -219,8 +219,8 @@ def test_a_table_scrolled_far_down_shows_what_a_search_leaves(browser: webdriver
     browser.execute_script("document.getElementById('window').scrollTop = 30000")
     WebDriverWait(browser, 30).until(lambda _: "▸ sdpa" in texts(browser, "#window tbody th"))
     type_into(browser, "n=6400")
-    found = browser.find_element(By.ID, "found").text
-    assert found.startswith("2 of 1000 results")  # 6400 and 64000
+    counted = browser.find_element(By.ID, "found").text
+    assert counted.startswith("2 of 1000 results")  # 6400 and 64000
     assert texts(browser, "#window tbody th") == ["▸ sdpa"] * 2
 
 

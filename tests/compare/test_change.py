@@ -79,6 +79,7 @@ def test_the_interval_of_pairs_is_students_on_the_logarithms():
                     {}, fresh=False)  # fmt: skip
     low, high = np.exp(scipy_stats.t.interval(0.95, 4, np.mean(np.log(ratios)), scipy_stats.sem(np.log(ratios))))
     found = change.interval(None)
+    assert found is not None
     assert (found.value, found.low, found.high) == pytest.approx((1.25, low, high), rel=1e-6)
 
 
@@ -88,6 +89,7 @@ def test_the_interval_between_two_runs_is_welchs_on_the_logarithms():
     test = scipy_stats.ttest_ind(np.log(head), np.log(base), equal_var=False)
     low, high = np.exp(test.confidence_interval(0.95))
     found = change.interval(None)
+    assert found is not None
     # Degrees of freedom are rounded down here, which only widens it.
     assert found.value == pytest.approx(np.median(head) / np.median(base))
     assert low * 0.9 < found.low <= low

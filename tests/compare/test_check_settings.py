@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -114,11 +114,11 @@ def test_the_stored_sides_of_a_check_that_took_all_its_pairs_are_decided_as_they
     after = [*in_rounds("sdpa", [4e-3] * 5), *in_rounds("dct-x", [2e-3, 3e-3, 2e-3, 1.4e-3, 2e-3], ratio=8)]
     before = [*in_rounds("sdpa", [4e-3] * 5), *in_rounds("dct-x", [2e-3] * 5, ratio=8)]
     there = judged(before, after, rules)
-    about = {"base": BASE.id, "base_impl": None}
     kinds = [v.kind for v in there.judgement.verdicts]
     assert kinds == [VerdictKind.PASS]
     for most, expected in ((5, kinds), (15, [VerdictKind.INCONCLUSIVE])):  # 15: it was interrupted after five
-        head = run_of(check_settings("head", ["dct-x"], replace(rules, max_pairs=most), **about))
+        limited = replace(rules, max_pairs=most)
+        head = run_of(check_settings("head", ["dct-x"], limited, base=BASE.id, base_impl=None))
         sides = [
             RecordedRun(run, {}, side, [one.case for one in side]) for run, side in ((BASE, before), (head, after))
         ]
@@ -126,10 +126,8 @@ def test_the_stored_sides_of_a_check_that_took_all_its_pairs_are_decided_as_they
 
 
 def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_like() -> None:
-    turned = [
-        run_of(check_settings(side, ["dct-x"], Rules(), base=BASE.id, base_impl=name))
-        for side, name in (("head", None), ("head", "full"), ("base", None))
-    ]
+    of_sides: list[tuple[Literal["base", "head"], str | None]] = [("head", None), ("head", "full"), ("base", None)]
+    turned = [run_of(check_settings(side, ["dct-x"], Rules(), base=BASE.id, base_impl=name)) for side, name in of_sides]
     alone = [BASE, run_of(check_settings("head", ["dct-x"], Rules(), base=BASE.id))]
     for manner in (turned, alone):
         assert {incomparable_because(one, other, ({"f"}, {"f"})) for one in manner for other in manner} == {None}

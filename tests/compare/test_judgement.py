@@ -37,9 +37,9 @@ def side(rounds, factor=None, noise=0.0, seed=0, values=None, **changes):
 
 
 def compare(base, head, *, paired=True, rules=RULES, judged=("dct-x",), **more):
-    sides = [{s.case: s for s in summarise(results)} for results in (base, head)]
-    cases = [case for case in sides[1] if case.implementation in judged]
-    return judge(Comparison(*sides, {case: case for case in cases}, paired, **more), rules)
+    before, after = ({s.case: s for s in summarise(results)} for results in (base, head))
+    cases = [case for case in after if case.implementation in judged]
+    return judge(Comparison(before, after, {case: case for case in cases}, paired, **more), rules)
 
 
 def kinds(judgement, metric="latency"):
