@@ -20,14 +20,14 @@ from dctbench.model import Case
 from dctbench.stats.robust import quantile
 from dctbench.worker.devices import cpu
 from dctbench.worker.metrics import latency
-from dctbench.worker.workload import make_module, place
+from dctbench.worker.workload import make_module, make_workload
 
 AGREEMENT = 0.05
 
 
 def turns(case: Case, seconds: float, count: int) -> list[tuple[float, float]]:
     """Median seconds per call by dctbench and by torch: `count` turns of `seconds` for each."""
-    workload = place(case, make_module(case))
+    workload = make_workload(case, make_module(case))
     timer = latency.Timer(workload.prepare, workload.call, cpu.stopwatch("cpu", "warm"))
     prepared = workload.prepare(0)
     theirs = TorchTimer("call(prepared)", globals={"call": workload.call, "prepared": prepared},

@@ -312,7 +312,7 @@ def implementation(name: str) -> Implementation:
     return known[name]
 
 
-def recorded(name: str) -> Implementation:
+def recorded_implementation(name: str) -> Implementation:
     """What is known here of a method that results name: one measured elsewhere, or uninstalled since, among them."""
     return IMPLEMENTATIONS.get(name) or Implementation(
         name,

@@ -15,7 +15,16 @@ from msgspec import Meta, Struct
 
 from dctbench.model import CacheState, Case, Status
 from dctbench.text.sanitize import sanitize_values
-from dctbench.text.untrusted import MAX_SAMPLES, Figure, Free, InvalidDataError, Name, Text, check_free, sentence
+from dctbench.text.untrusted import (
+    MAX_SAMPLES,
+    Free,
+    InvalidDataError,
+    Name,
+    Number,
+    Text,
+    check_free,
+    validation_message,
+)
 from dctbench.text.warning_values import WarningRecord
 
 PROTOCOL = 3
@@ -79,7 +88,7 @@ class Figures(Struct, frozen=True, forbid_unknown_fields=True):
 
     metric: Name
     unit: Name
-    samples: Annotated[list[Figure], Meta(min_length=1, max_length=MAX_SAMPLES)]
+    samples: Annotated[list[Number], Meta(min_length=1, max_length=MAX_SAMPLES)]
 
 
 class CaseReply(Struct, frozen=True, forbid_unknown_fields=True):
@@ -207,6 +216,6 @@ def _decode(line: bytes, kind: Any) -> Any:
     except RecursionError:
         raise InvalidDataError("nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise InvalidDataError(sentence(str(error))) from None
+        raise InvalidDataError(validation_message(str(error))) from None
     except msgspec.DecodeError as error:
         raise InvalidDataError(str(error)) from None

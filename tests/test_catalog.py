@@ -102,7 +102,7 @@ def test_results_may_name_methods_that_are_not_installed_here() -> None:
     summaries = analysis.summarise(run_of)
     [ranking] = analysis.rankings(summaries, "sdpa")
     assert [s.case.implementation for s in ranking.ranked] == ["theirs", "sdpa", "Some Name"]
-    assert catalog.recorded("theirs").kind is not catalog.Kind.EXACT
+    assert catalog.recorded_implementation("theirs").kind is not catalog.Kind.EXACT
     recorded = RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, run_of, [one.case for one in run_of])
     assert "theirs" in html([recorded])
     with pytest.raises(UsageError):
@@ -141,7 +141,7 @@ def test_a_name_that_would_not_stand_in_a_command_is_refused(folder: Path, name:
 
 
 def test_what_a_method_is_does_not_depend_on_its_name() -> None:
-    own = catalog.recorded("dct-of-somebody-else")
+    own = catalog.recorded_implementation("dct-of-somebody-else")
     assert (own.family, own.kind) == (catalog.Family.OWN, catalog.Kind.APPROXIMATE)
     families = {entry.name: entry.family for entry in catalog.IMPLEMENTATIONS.values()}
     assert [name for name, family in families.items() if family is catalog.Family.DCT] == [

@@ -58,7 +58,7 @@ class PayoffRange:
     @property
     def method(self) -> catalog.Implementation:
         """What the catalog knows of the method."""
-        return catalog.recorded(self.case.implementation)
+        return catalog.recorded_implementation(self.case.implementation)
 
     @property
     def first_win(self) -> int | None:

@@ -33,7 +33,7 @@ class Summary:
     @property
     def method(self) -> catalog.Implementation:
         """What the catalog knows of the method that was measured."""
-        return catalog.recorded(self.case.implementation)
+        return catalog.recorded_implementation(self.case.implementation)
 
     @property
     def timed(self) -> Interval | None:

@@ -13,7 +13,7 @@ from dctbench.app.baselines import SavedBaseline, save_baseline
 from dctbench.app.check_plan import CheckPlan, plan_check
 from dctbench.app.check_sides import measure_head, measure_pairs
 from dctbench.app.requests import CheckRequest
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.machine import nvml
 from dctbench.model import Case
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -45,7 +45,7 @@ class CheckOutcome:
         baseline: what became of the baseline that was asked for, or None.
     """
 
-    comparison: Outcome
+    comparison: ComparisonOutcome
     baseline: SavedBaseline | None
 
     @property
@@ -100,7 +100,7 @@ def _measured(
     head: LocalRunner,
     store: Store,
     listener: Listener,
-) -> Outcome:
+) -> ComparisonOutcome:
     if baseline is not None:
         return measure_head(plan, request, baseline, head, store, listener)
     assert base is not None

@@ -10,13 +10,13 @@ from dctbench import __version__, catalog, errors
 from dctbench.app.check_plan import CheckPlan
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import CheckRequest
-from dctbench.compare import Judgement, Outcome, differences, incomparable_because
+from dctbench.compare import ComparisonOutcome, Judgement, differences, incomparable_because
 from dctbench.compare.check_settings import check_settings
 from dctbench.model import Case, Environment, Run
 from dctbench.runners.local import LocalRunner
 from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler import pairs
-from dctbench.scheduler.events import CheckPlanned, Listener, Notice, Side
+from dctbench.scheduler.events import CheckPlanned, Listener, Notice, SideName
 from dctbench.scheduler.specs import Specs
 from dctbench.text.sanitize import sanitize_text
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def measure_pairs(
     plan: CheckPlan, request: CheckRequest, base: LocalRunner, head: LocalRunner, store: Store, listener: Listener
-) -> Outcome:
+) -> ComparisonOutcome:
     """Measure pairs of processes, base and head in turns, until every verdict is reached."""
     name = request.base_impl
     unknown, warnings = (frozenset[Case](), []) if name else _look_at_base(plan, base, head, listener)
@@ -45,7 +45,7 @@ def measure_pairs(
 
 def measure_head(
     plan: CheckPlan, request: CheckRequest, baseline: RecordedRun, head: LocalRunner, store: Store, listener: Listener
-) -> Outcome:
+) -> ComparisonOutcome:
     """Measure processes of head beside those of a stored run, until every verdict is reached."""
     run = _run(plan, request, "head", head, base=baseline.run.id)
     here = head.environment.fingerprint
@@ -77,9 +77,9 @@ def _outcome(
     judgement: Judgement,
     places: Sequence[Environment],
     runner: LocalRunner,
-) -> Outcome:
+) -> ComparisonOutcome:
     code = judgement.exit_code(request.inconclusive)
-    return Outcome(base, head, judgement, plan.rules, differences(places, [runner.environment]), code)
+    return ComparisonOutcome(base, head, judgement, plan.rules, differences(places, [runner.environment]), code)
 
 
 def _look_at_base(
@@ -117,7 +117,7 @@ def _shared_code(base: LocalRunner, head: LocalRunner, sources: Mapping[str, str
 def _run(
     plan: CheckPlan,
     request: CheckRequest,
-    side: Side,
+    side: SideName,
     runner: LocalRunner,
     warnings: Sequence[str] = (),
     **about: str | None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctbench.attention.dct_layer import FrequencyAttention, linear_of_dct, masked
+from dctbench.attention.dct_layer import FrequencyAttention, linear_of_dct, zero_padding
 from dctbench.transforms import TruncatedDct
 
 
@@ -28,14 +28,14 @@ class DctIdealAttention(FrequencyAttention):
     def mix(self, x: Tensor, *, mask: Tensor | None, transform: TruncatedDct) -> Tensor:
         """x (batch, length, dim) -> the same shape."""
         of_mask = None if mask is None else transform(mask[..., None].to(x.dtype), ordered=False)
-        of_v = linear_of_dct(transform(masked(x, mask), ordered=False), self.v_proj, transform.seq_len, of_mask)
+        of_v = linear_of_dct(transform(zero_padding(x, mask), ordered=False), self.v_proj, transform.seq_len, of_mask)
         v = transform.inverse(of_v, ordered=False)  # low-passed, (batch, length, dim)
-        attended = self.attend_among(self.q_proj(x), masked(self.k_proj(x), mask), v)
+        attended = self.attend_among(self.q_proj(x), zero_padding(self.k_proj(x), mask), v)
         return self.project_out(transform(attended, ordered=False), transform)
 
     def mix_heads(self, q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, transform: TruncatedDct) -> Tensor:
         """q, k, v (batch, length, dim) -> the same shape."""
-        y = self.attend_among(q, masked(k, mask), low_pass(masked(v, mask), transform))
+        y = self.attend_among(q, zero_padding(k, mask), low_pass(zero_padding(v, mask), transform))
         return low_pass(y, transform)
 
     def attend_flops(self, batch: int = 1) -> int:

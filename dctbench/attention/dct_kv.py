@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctbench.attention.dct_layer import ResampledAttention, masked
+from dctbench.attention.dct_layer import ResampledAttention, zero_padding
 from dctbench.transforms import Resampler
 
 
@@ -28,7 +28,7 @@ class DctKvAttention(ResampledAttention):
 
     def mix(self, x: Tensor, *, mask: Tensor | None, transform: Resampler) -> Tensor:
         """x (batch, length, dim) -> the same shape."""
-        z = transform(masked(x, mask))  # (batch, n_kept, dim)
+        z = transform(zero_padding(x, mask))  # (batch, n_kept, dim)
         out: Tensor = self.out_proj(self.attend_among(self.q_proj(x), self.k_proj(z), self.v_proj(z)))
         return out
 
@@ -37,7 +37,7 @@ class DctKvAttention(ResampledAttention):
 
         Here the mask multiplies k and v. In the layer it multiplies x, so padded tokens keep the biases.
         """
-        return self.attend_among(q, transform(masked(k, mask)), transform(masked(v, mask)))
+        return self.attend_among(q, transform(zero_padding(k, mask)), transform(zero_padding(v, mask)))
 
     def attend_flops(self, batch: int = 1) -> int:
         """Two resamplings and two products, 4 b n m d."""

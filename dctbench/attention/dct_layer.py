@@ -222,6 +222,6 @@ def linear_of_dct(z: Tensor, projection: nn.Linear, seq_len: int, dct_of_mask: T
     return y
 
 
-def masked(x: Tensor, mask: Tensor | None) -> Tensor:
+def zero_padding(x: Tensor, mask: Tensor | None) -> Tensor:
     """Return x (batch, length, dim) with padded rows set to zero."""
     return x if mask is None else x * mask[..., None].to(x.dtype)

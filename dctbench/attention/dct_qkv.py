@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctbench.attention.dct_layer import FrequencyAttention, linear_of_dct, masked
+from dctbench.attention.dct_layer import FrequencyAttention, linear_of_dct, zero_padding
 from dctbench.transforms import TruncatedDct
 
 
@@ -33,7 +33,7 @@ class DctQkvAttention(FrequencyAttention):
         if mask is None:
             of_keys, of_mask = of_queries, None
         else:
-            of_keys = transform(masked(x, mask), ordered=False)
+            of_keys = transform(zero_padding(x, mask), ordered=False)
             of_mask = transform(mask[..., None].to(x.dtype), ordered=False)  # (batch, n_kept, 1)
         y = self.attend_among(
             linear_of_dct(of_queries, self.q_proj, n),
@@ -44,7 +44,7 @@ class DctQkvAttention(FrequencyAttention):
 
     def mix_heads(self, q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, transform: TruncatedDct) -> Tensor:
         """q, k, v (batch, length, dim) -> the same shape."""
-        z = (transform(part, ordered=False) for part in (q, masked(k, mask), masked(v, mask)))
+        z = (transform(part, ordered=False) for part in (q, zero_padding(k, mask), zero_padding(v, mask)))
         return transform.inverse(self.attend_among(*z), ordered=False)
 
     def attend_flops(self, batch: int = 1) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctbench.attention.dct_layer import ResampledAttention, masked
+from dctbench.attention.dct_layer import ResampledAttention, zero_padding
 from dctbench.transforms import Resampler
 
 
@@ -28,7 +28,7 @@ class DctResampleAttention(ResampledAttention):
 
     def mix(self, x: Tensor, *, mask: Tensor | None, transform: Resampler) -> Tensor:
         """x (batch, length, dim) -> the same shape."""
-        z = transform(masked(x, mask))  # (batch, n_kept, dim)
+        z = transform(zero_padding(x, mask))  # (batch, n_kept, dim)
         y = self.attend_among(self.q_proj(z), self.k_proj(z), self.v_proj(z))
         # Resampling preserves constants, so the output projection with its bias is applied to n_kept rows.
         return transform.inverse(self.out_proj(y))
@@ -38,7 +38,7 @@ class DctResampleAttention(ResampledAttention):
 
         Here the mask multiplies q, k and v. In the layer it multiplies x, so padded tokens keep the biases.
         """
-        z = (transform(masked(part, mask)) for part in (q, k, v))  # (batch, n_kept, dim)
+        z = (transform(zero_padding(part, mask)) for part in (q, k, v))  # (batch, n_kept, dim)
         return transform.inverse(self.attend_among(*z))
 
     def attend_flops(self, batch: int = 1) -> int:

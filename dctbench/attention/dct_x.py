@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctbench.attention.dct_layer import FrequencyAttention, masked
+from dctbench.attention.dct_layer import FrequencyAttention, zero_padding
 from dctbench.transforms import TruncatedDct
 
 
@@ -25,7 +25,7 @@ class DctXAttention(FrequencyAttention):
 
     def mix(self, x: Tensor, *, mask: Tensor | None, transform: TruncatedDct) -> Tensor:
         """x (batch, length, dim) -> the same shape."""
-        z = transform(masked(x, mask), ordered=False)  # (batch, n_kept, dim)
+        z = transform(zero_padding(x, mask), ordered=False)  # (batch, n_kept, dim)
         y = self.attend_among(self.q_proj(z), self.k_proj(z), self.v_proj(z))  # (batch, n_kept, dim)
         return self.project_out(y, transform)
 

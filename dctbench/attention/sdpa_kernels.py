@@ -98,9 +98,9 @@ class OneKernelAttention(SDPAttention):
 
     def refusal(self, wanted: str, q: Tensor, mask: Tensor | None, reason: str) -> str:
         """Return the message of the error."""
-        masked = " with a padding mask" if mask is not None else ""
+        zero_padding = " with a padding mask" if mask is not None else ""
         dtype = str(q.dtype).removeprefix("torch.")
-        return f"unavailable: torch has no {wanted} kernel on {q.device.type} for {dtype}{masked}: {reason}"
+        return f"unavailable: torch has no {wanted} kernel on {q.device.type} for {dtype}{zero_padding}: {reason}"
 
 
 class FlashAttention(OneKernelAttention):

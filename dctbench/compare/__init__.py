@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dctbench.compare.change import CONFIRMING
 from dctbench.compare.judgement import Comparison, Judgement, judge
-from dctbench.compare.outcome import Difference, Outcome, differences, incomparable_because
+from dctbench.compare.outcome import ComparisonOutcome, Difference, differences, incomparable_because
 from dctbench.compare.rules import ALPHA, CONTROL, FLOORS, TOLERANCES, Rules
 
 __all__ = [
@@ -17,9 +17,9 @@ __all__ = [
     "FLOORS",
     "TOLERANCES",
     "Comparison",
+    "ComparisonOutcome",
     "Difference",
     "Judgement",
-    "Outcome",
     "Rules",
     "differences",
     "incomparable_because",

@@ -23,7 +23,7 @@ _ROUNDING = 1e-6
 """Errors that differ by less than this differ by rounding."""
 
 
-def runs(case: Case, base: Summary | None, head: Summary | None) -> Verdict | None:
+def status_verdict(case: Case, base: Summary | None, head: Summary | None) -> Verdict | None:
     """Return a verdict on a case that does not run on both sides; None where there are figures to compare.
 
     A base that ran in any round has figures, however it ended later. Only a case that never ran in base can be fixed.
@@ -108,7 +108,7 @@ def _values(
     yield Verdict(head.case, metric, kind, before, now, effect, tolerance=tolerance)
 
 
-def budgets(head: Summary, rules: Rules) -> Iterator[Verdict]:
+def budget_verdicts(head: Summary, rules: Rules) -> Iterator[Verdict]:
     """Return one verdict per budget of a case. A value that was not measured is never within its budget."""
     if not rules.budgeted(head.case) or head.status != "ok":
         return

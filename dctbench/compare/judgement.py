@@ -159,8 +159,8 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         else:
             verdicts += _compared(comparison, rules, case, first.get(case), second.get(case), found.get(case))
         head = comparison.head.get(case)
-        verdicts += exact.budgets(head, rules) if head else ()
-    verdicts += [v for case in comparison.missing if (v := exact.runs(case, comparison.base[case], None))]
+        verdicts += exact.budget_verdicts(head, rules) if head else ()
+    verdicts += [v for case in comparison.missing if (v := exact.status_verdict(case, comparison.base[case], None))]
     return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules), _blind(first, rules))
 
 
@@ -176,8 +176,8 @@ def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Detectability | None:
 
 
 def _standing(comparison: Comparison, rules: Rules, case: Case) -> Verdict | None:
-    """Return `exact.runs`, except that nothing is fixed where base's own references do not run either."""
-    found = exact.runs(case, *comparison.sides(case))
+    """Return `exact.status_verdict`, except that nothing is fixed where base's own references do not run either."""
+    found = exact.status_verdict(case, *comparison.sides(case))
     if found is None or found.kind is not VerdictKind.FIXED:
         return found
     broken = comparison.broken(case, (rules.reference, CONTROL))

@@ -26,7 +26,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ComparisonOutcome:
     """A finished comparison. `exit_code` is the command's, with --inconclusive applied.
 
     `informs` is set where two stored runs were compared: nothing more can be measured, and nothing fails.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from dctbench.analysis import REFERENCE, Summary, arranged, default_reference
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.judgement import Comparison, judge
-from dctbench.compare.outcome import Outcome, differences, incomparable_because
+from dctbench.compare.outcome import ComparisonOutcome, differences, incomparable_because
 from dctbench.compare.rules import Rules
 from dctbench.errors import CannotJudgeError
 from dctbench.model import Case, Verdict, VerdictKind
@@ -21,7 +21,7 @@ _ALONE = frozenset({VerdictKind.NEW, VerdictKind.MISSING, VerdictKind.INCOMPARAB
 
 def compare_stored(
     base: RecordedRun, head: RecordedRun, *, reference: str | None = None, tolerance: float | None = None
-) -> Outcome:
+) -> ComparisonOutcome:
     """Compare two runs. The exit code is 0 where something could be compared, else 3.
 
     The two sides of a check that was measured in turns are compared by its pairs.
@@ -63,7 +63,7 @@ def compare_stored(
         same_machine=paired or bool(fingerprints[0] & fingerprints[1]),
     )
     judgement = judge(comparison, rules)
-    return Outcome(
+    return ComparisonOutcome(
         base=base.run,
         head=head.run,
         judgement=judgement,

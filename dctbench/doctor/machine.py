@@ -35,7 +35,7 @@ def findings(facts: Mapping[str, Any]) -> list[Finding]:
         timer(*clock_steps(), facts["clocksource"]),
         processor(facts),
         governor(facts["governor"], facts["boost"], facts["virtualisation"]),
-        *neighbours(*watch()),
+        *neighbours(*measure_load()),
         affinity(facts),
         container(facts["container"], facts["cpu_quota"], host.cpu_throttled(), host.memory_limit()),
         memory(*_memory()),
@@ -99,7 +99,7 @@ def governor(name: str | None, boost: bool | None, virtualisation: str | None) -
     )
 
 
-def watch() -> tuple[Usage | None, list[str]]:
+def measure_load() -> tuple[Usage | None, list[str]]:
     """Measure the load by other processes over half a second, and find the busiest ones."""
     neighbours = Neighbours()
     names = busiest(WATCHED_SECONDS, count=3)

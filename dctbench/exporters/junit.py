@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
 from dctbench.analysis import Summary
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.compare.judgement import LATENCY
 from dctbench.exporters.json_document import metric_values
 from dctbench.exporters.series_name import series_name
@@ -44,7 +44,7 @@ class _Test:
     properties: Mapping[str, object] = field(default_factory=dict)
 
 
-def junit_xml(outcome: Outcome) -> str:
+def junit_xml(outcome: ComparisonOutcome) -> str:
     """Return a comparison: what makes a check exit 1 is a failure; undecided and new cases are skipped, with a reason.
 
     When the check does not pass and no test case shows it, one more test case does.

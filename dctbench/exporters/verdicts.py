@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.exporters.csv import escape_formula
 from dctbench.exporters.json_document import run_document
 from dctbench.model import JSON, SCHEMA_VERSION, Case, Verdict
@@ -17,7 +17,7 @@ from dctbench.wording.verdict_cells import opening
 _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
 
 
-def check_document(outcome: Outcome) -> JSON:
+def check_document(outcome: ComparisonOutcome) -> JSON:
     """Return the document of `check` and `compare`. `effect` is head / base, `raw` the same without the reference."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -34,7 +34,7 @@ def check_document(outcome: Outcome) -> JSON:
     }
 
 
-def verdicts_csv(outcome: Outcome) -> str:
+def verdicts_csv(outcome: ComparisonOutcome) -> str:
     """Return one row per verdict, with both runs and the fields of the case."""
     case_columns = list(Case("none", 1).to_json())
     out = io.StringIO()

@@ -16,7 +16,7 @@ from dctbench.errors import UsageError
 from dctbench.importers import json_document, pytest_benchmark
 from dctbench.importers.fields import MAX_BYTES, MAX_VALUES
 from dctbench.model import Environment, Result, Run
-from dctbench.text.untrusted import InvalidDataError, sentence
+from dctbench.text.untrusted import InvalidDataError, validation_message
 
 Parsed = tuple[Run, dict[str, Environment], list[Result]]
 
@@ -71,7 +71,7 @@ def parse(data: bytes, name: str) -> Parsed:
     except InvalidDataError as error:
         problem = str(error)
     except msgspec.ValidationError as error:
-        problem = sentence(str(error))
+        problem = validation_message(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         problem = f"not JSON: {str(error).removeprefix('JSON is malformed: ')}"
     except RecursionError:

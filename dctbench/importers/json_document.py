@@ -30,10 +30,10 @@ from dctbench.store import clean_label
 from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
     MAX_SAMPLES,
-    Figure,
     Free,
     InvalidDataError,
     Name,
+    Number,
     Seconds,
     Text,
     check_names,
@@ -83,14 +83,14 @@ class _Round(Struct, forbid_unknown_fields=True):
     host: Host | UnsetType = UNSET
     fingerprint: Fingerprint | UnsetType = UNSET
     details: Free | UnsetType = UNSET
-    metrics: dict[Name, Annotated[list[Figure], Meta(min_length=1, max_length=1000)]] | UnsetType = UNSET
+    metrics: dict[Name, Annotated[list[Number], Meta(min_length=1, max_length=1000)]] | UnsetType = UNSET
 
 
 class _Metric(Struct, forbid_unknown_fields=True):
     """The statistics of samples may be any numbers, since they are not read: two rounds can give a huge interval."""
 
     unit: Name
-    value: Figure
+    value: Number
     low: float | None = None
     high: float | None = None
     p99: float | None = None
@@ -146,7 +146,7 @@ class _Facts(Struct):
     cpu: Text
     gpu: Annotated[list[dict[str, Any]], Meta(max_length=1000)] | None
     cores_usable: Whole | None = None
-    memory_bytes: Figure | None = None
+    memory_bytes: Number | None = None
     host: Host = ""
 
 
@@ -154,22 +154,22 @@ class _Roofline(Struct):
     """What pages read of where a call stands under the machine's ceilings."""
 
     bound: Literal["compute", "bandwidth", "cache"]
-    rate: Figure
-    share: Figure
-    intensity: Figure
+    rate: Number
+    share: Number
+    intensity: Number
 
 
 class _Split(Struct):
     """What pages read of how a call's time is split."""
 
-    shares: Annotated[dict[Name, Figure], Meta(max_length=100)]
+    shares: Annotated[dict[Name, Number], Meta(max_length=100)]
 
 
 class _Details(Struct):
     """What pages and tables read of a result's details; others stand beside them."""
 
     stop_reason: Text | None = None
-    estimated_bytes: Figure | None = None
+    estimated_bytes: Number | None = None
     roofline: _Roofline | None = None
     split: _Split | None = None
 

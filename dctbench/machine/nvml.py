@@ -131,7 +131,7 @@ def gauge(uuid: str) -> Gauge:
     Raises:
         UnavailableError: without NVML, or for a GPU that NVML does not know.
     """
-    nvml = load()
+    nvml = load_library()
     try:
         return Gauge(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"))
     except nvml.NVMLError as error:
@@ -146,7 +146,7 @@ def visible(variables: Mapping[str, str] | None = None) -> list[Gauge]:
     Raises:
         UnavailableError: without NVML, with the reason.
     """
-    nvml = load()
+    nvml = load_library()
     with _raised_as_unavailable(nvml):
         handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())]
         chosen = (os.environ if variables is None else variables).get("CUDA_VISIBLE_DEVICES")
@@ -237,7 +237,7 @@ def require(devices: Iterable[str], variables: Mapping[str, str] | None = None) 
 
 
 @functools.cache
-def load() -> Any:
+def load_library() -> Any:
     """Return the NVML module, initialised once per process.
 
     Raises:

@@ -10,7 +10,7 @@ from dctbench.analysis import Placed, Ranking, Summary, Winner
 from dctbench.analysis.capacity import needed_bytes
 from dctbench.model import STATUSES
 from dctbench.page.facets import Contents
-from dctbench.page.packing import ALPHABET, Sentences, Words, bits, brief, columns, pairs, steps
+from dctbench.page.packing import ALPHABET, Formatter, Sentences, bits, brief, columns, pairs, steps
 from dctbench.text.format import format_ratio, format_relative_error, format_seconds, format_three_digits
 from dctbench.wording.cells import failure_words, width_words
 from dctbench.wording.summary import CEILINGS
@@ -202,7 +202,7 @@ def _number(scale: float = 1.0, fewest: int = 4) -> Callable[[float | None], flo
     return lambda value: None if value is None else brief(value, scale, fewest=fewest)
 
 
-def _plain(words: Words, scale: float = 1.0) -> Callable[[float | None], float | None]:
+def _plain(words: Formatter, scale: float = 1.0) -> Callable[[float | None], float | None]:
     """For numbers whose text has more digits from a thousand on: 1234 s, 1234.5x."""
     return lambda value: None if value is None else brief(value, scale, fewest=4 if value < 999 else 9, words=words)
 

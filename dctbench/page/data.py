@@ -59,7 +59,7 @@ def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, An
             "cost": narrative.COST,
             "whole": narrative.WHOLE,
         },
-        "roof": {"template": words.UNDER_ROOF, "ceilings": list(words.CEILINGS.values())},
+        "roof": {"template": words.ROOF_TEMPLATE, "ceilings": list(words.CEILINGS.values())},
         "figures": figures,
         "rows": rows,
     }
@@ -101,7 +101,7 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
     styles: Mapping[Case, Any] = looks(contents.curves, None)
     found = []
     for case in contents.curves:
-        look, method = styles[case], catalog.recorded(case.implementation)
+        look, method = styles[case], catalog.recorded_implementation(case.implementation)
         flags = ["--impl", case.implementation, *([] if case.ratio is None else ["--ratio", ratio_words(case.ratio)])]
         found.append(
             {

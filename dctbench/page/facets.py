@@ -116,6 +116,6 @@ def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
         facets += [Facet(number, tuple(members)) for members in fullest_first]
     cases = [case for facet in facets for case in facet.cases]
     names = dict.fromkeys(case.implementation for case in cases)
-    exact = [name for name in names if catalog.recorded(name).kind is catalog.Kind.EXACT]
+    exact = [name for name in names if catalog.recorded_implementation(name).kind is catalog.Kind.EXACT]
     references = tuple(dict.fromkeys([reference, *exact])) if reference else ()
     return Contents(runs, reference, references, tuple(facets), Labels(cases))

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from dctbench.analysis import Summary, reference_by_shape
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.compare.history import ChangePoint, History
 from dctbench.model import Environment
 from dctbench.page import assets, narrative
 from dctbench.page.charts.axes import Figure
-from dctbench.page.charts.history import history
-from dctbench.page.charts.regressions import regressions
+from dctbench.page.charts.history import history_chart
+from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.data import embedded, page_data, title
 from dctbench.page.facets import Contents, Facet, arrange
 from dctbench.page.palette import looks
@@ -48,7 +48,7 @@ def html(
     heading: str | None = None,
     reference: str | None = None,
     compress: bool = False,
-    compared: Outcome | None = None,
+    compared: ComparisonOutcome | None = None,
     past: tuple[History, Sequence[ChangePoint]] | None = None,
 ) -> str:
     """Return the page of one run, or of several side by side.
@@ -94,11 +94,11 @@ def html(
 
 
 def _figures_of_changes(
-    compared: Outcome | None, past: tuple[History, Sequence[ChangePoint]] | None
+    compared: ComparisonOutcome | None, past: tuple[History, Sequence[ChangePoint]] | None
 ) -> dict[str, Figure]:
     found = {
-        "regressions": regressions(compared) if compared else None,
-        "history": history(*past) if past and past[0].points else None,
+        "regressions": regressions_chart(compared) if compared else None,
+        "history": history_chart(*past) if past and past[0].points else None,
     }
     return {name: figure for name, figure in found.items() if figure is not None}
 

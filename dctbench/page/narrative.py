@@ -107,7 +107,7 @@ def facet_sentences(facet: Facet, reference: str | None, labels: Labels) -> Face
         misfits=tuple((_PLAIN.curve(f.case), text) for f in feasible if (text := words.feasible(f, _PLAIN))),
         costs=tuple((s.seq_len, labels.place(s.ranked[0].case), _costs(s)) for s in facet.ranking),
         nearest=tuple((length, f"At {at}, {words.nearest_roof(placed)}.") for length, at, placed in under),
-        roofs=tuple((p.summary.case.name, f"{p.summary.case.name}: {words.under_roof(p)}") for p in longest),
+        roofs=tuple((p.summary.case.name, f"{p.summary.case.name}: {words.roof_words(p)}") for p in longest),
         energy=tuple(_energy(facet.summaries)),
     )
 

@@ -15,11 +15,11 @@ LEVELS = len(ALPHABET)
 SPARSE = 0.25
 """A column with values in at most this share of its rows is written as row -> value."""
 
-Words = Callable[[float], str]
+Formatter = Callable[[float], str]
 Column = list[Any] | dict[int, Any] | int | float | str
 
 
-def brief(value: float, scale: float = 1.0, *, fewest: int = 4, words: Words = str) -> float:
+def brief(value: float, scale: float = 1.0, *, fewest: int = 4, words: Formatter = str) -> float:
     """Return value / scale with as few digits as possible, so that its formatted text stays the same.
 
     Rounding twice changes the text only where the first rounding ends in a 5, which the second may round up or down,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.compare.rules import MOVED
 from dctbench.page.charts.regressions import MOST, band_words, changed, has_raw, held_against
 from dctbench.text.format import format_percent, pluralize
 from dctbench.wording import verdict_numbers, verdict_sentences
-from dctbench.wording.verdict_cells import Row, drift, labels_of, opening, relevant
+from dctbench.wording.verdict_cells import VerdictRow, drift_words, labels_of, opening, relevant
 
 _ROWS = 60
 _SENTENCES = 10
@@ -29,15 +29,15 @@ class Section:
     undrawn: str | None
     worse: Sequence[str]
     doubts: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[VerdictRow]
     nothing: str
     left_out: str
     sides: Sequence[str]
     differences: Sequence[str]
 
 
-def section(outcome: Outcome) -> Section:
-    """Return all texts of the section. Its figure is `charts.regressions.regressions(outcome)`."""
+def section(outcome: ComparisonOutcome) -> Section:
+    """Return all texts of the section. Its figure is `charts.regressions.regressions_chart(outcome)`."""
     found = relevant(outcome)
     labels = labels_of(outcome)
     worse = verdict_sentences.regressions(found.rows, labels)
@@ -61,9 +61,9 @@ def section(outcome: Outcome) -> Section:
     )
 
 
-def drift_banner(outcome: Outcome) -> str:
+def drift_banner(outcome: ComparisonOutcome) -> str:
     """Return a sentence on how the references changed, and what this says about the machine."""
-    found = drift(outcome)
+    found = drift_words(outcome)
     if not outcome.judgement.drift:
         return "No reference ran on both sides, so the drift of the machine is not known."
     if _drifted(outcome) and not any(map(has_raw, changed(outcome))):
@@ -79,7 +79,7 @@ def drift_banner(outcome: Outcome) -> str:
     return f"The machine was stable: {found}, within {format_percent(MOVED)}."
 
 
-def _drifted(outcome: Outcome) -> bool:
+def _drifted(outcome: ComparisonOutcome) -> bool:
     return any(not 1 / (1 + MOVED) <= change <= 1 + MOVED for change in outcome.judgement.drift.values())
 
 

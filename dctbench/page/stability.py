@@ -40,7 +40,7 @@ _STOPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class LengthSamples:
     """The samples of one length: the names of its two figures in the page, and a caption that explains them."""
 
     place: str
@@ -69,7 +69,7 @@ class StabilitySection:
     criteria: str
     facts: list[str]
     undrawn: int
-    lengths: list[Samples]
+    lengths: list[LengthSamples]
     figures: dict[str, Figure]
 
 
@@ -233,7 +233,7 @@ def _samples(
     labels: Labels,
     prefix: str,
     most_lengths: int,
-) -> tuple[list[Samples], dict[str, Figure], int]:
+) -> tuple[list[LengthSamples], dict[str, Figure], int]:
     """The samples of the lengths in the facet of the chosen case, their figures, and the number of cases drawn."""
     by_length: dict[int, list[Stability]] = {}
     for one in found:
@@ -241,7 +241,7 @@ def _samples(
             by_length.setdefault(one.summary.case.seq_len, []).append(one)
     longest = sorted(by_length)[-most_lengths:]
     shown = longest if chosen.seq_len in longest else [chosen.seq_len, *longest[1:]]
-    lengths: list[Samples] = []
+    lengths: list[LengthSamples] = []
     figures: dict[str, Figure] = {}
     drawn = 0
     for n in shown:
@@ -251,7 +251,7 @@ def _samples(
         names = f"{prefix}strips-{n}", f"{prefix}order-{n}"
         figures |= dict(zip(names, (samples.strips(lanes), ordered), strict=True))
         place = labels.place(by_length[n][0].summary.case)
-        lengths.append(Samples(place, *names, _caption(lanes, span), n == chosen.seq_len))
+        lengths.append(LengthSamples(place, *names, _caption(lanes, span), n == chosen.seq_len))
     return lengths, figures, drawn
 
 

@@ -14,7 +14,7 @@ from dctbench.errors import DctbenchError
 TURNS_PER_PROCESS = 7
 """The median over the turns stands even if a neighbour spoils three of them."""
 _LOOK_SECONDS = 0.25
-Side = Literal[0, 1]
+TurnIndex = Literal[0, 1]
 
 
 class Alternation:
@@ -25,7 +25,7 @@ class Alternation:
         self._holder: int = 0
         self._left = [False, False]
 
-    def wait(self, side: Side, closing: threading.Event) -> None:
+    def wait(self, side: TurnIndex, closing: threading.Event) -> None:
         """Return when it is that side's turn, or the other side has left.
 
         Raises:
@@ -37,14 +37,14 @@ class Alternation:
                     raise DctbenchError("the runner is closed")
                 self._changed.wait(_LOOK_SECONDS)
 
-    def pass_on(self, side: Side) -> None:
+    def pass_on(self, side: TurnIndex) -> None:
         """Give the turn to the other side, unless it has left."""
         with self._changed:
             if not self._left[1 - side]:
                 self._holder = 1 - side
             self._changed.notify_all()
 
-    def leave(self, side: Side) -> None:
+    def leave(self, side: TurnIndex) -> None:
         """Say that this side is done, however it ended."""
         with self._changed:
             self._left[side] = True
@@ -55,7 +55,7 @@ class Alternation:
 class Turn:
     """One side of an `Alternation`, as a runner's thread uses it."""
 
-    def __init__(self, turns: Alternation, side: Side) -> None:
+    def __init__(self, turns: Alternation, side: TurnIndex) -> None:
         self._turns = turns
         self._side = side
 

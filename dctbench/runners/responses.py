@@ -14,7 +14,7 @@ from msgspec import structs
 from dctbench import catalog
 from dctbench.protocol import CaseReply, Description, Failure, Figures, decode_case_reply, decode_reply
 from dctbench.text.sanitize import sanitize_text, sanitize_values
-from dctbench.text.untrusted import InvalidDataError, Seconds, sentence
+from dctbench.text.untrusted import InvalidDataError, Seconds, validation_message
 from dctbench.text.warning_values import read_warning, warning_record
 
 
@@ -64,7 +64,7 @@ def _check_figures(measurements: Sequence[Figures]) -> None:
     try:
         msgspec.convert(measurements[names.index("latency")].samples, list[Seconds])
     except msgspec.ValidationError as error:
-        raise InvalidDataError(sentence(str(error), "latency")) from None
+        raise InvalidDataError(validation_message(str(error), "latency")) from None
 
 
 def description(line: bytes, implementations: Sequence[str], cases: int) -> Description | Failure:

@@ -14,7 +14,7 @@ from dctbench.compare import Rules
 from dctbench.model import Case, Environment, Result, Run
 from dctbench.scheduler.plan import Plan
 
-Side = Literal["base", "head"]
+SideName = Literal["base", "head"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class CaseFinished:
     result: Result
     done: int
     total: int
-    side: Side | None = None
+    side: SideName | None = None
 
 
 Event = Notice | RunPlanned | CheckPlanned | RunStarted | RoundStarted | CaseStarted | StillRunning | CaseFinished

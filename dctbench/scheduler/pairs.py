@@ -19,8 +19,7 @@ from dctbench.machine.roofline import under_the_roof
 from dctbench.model import Case, Reason, Result, Run
 from dctbench.runners import MeasureSpec, Runner
 from dctbench.runners.interleave import Alternation, Turn
-from dctbench.scheduler.events import CaseFinished, Listener, RoundStarted
-from dctbench.scheduler.events import Side as SideName
+from dctbench.scheduler.events import CaseFinished, Listener, RoundStarted, SideName
 from dctbench.scheduler.specs import Specs
 
 if TYPE_CHECKING:

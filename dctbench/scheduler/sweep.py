@@ -25,7 +25,7 @@ HEARTBEAT_SECONDS = 30.0
 
 
 @dataclass(slots=True)
-class Outcome:
+class SweepOutcome:
     """How a sweep ended: results by status."""
 
     statuses: Counter[Status] = field(default_factory=Counter)
@@ -47,7 +47,7 @@ def run_sweep(
     stored: Sequence[Result] = (),
     prune: bool = True,
     retried: bool = False,
-) -> Outcome:
+) -> SweepOutcome:
     """Measure every case in every round that has no result yet, and store each result at once.
 
     Args:
@@ -62,7 +62,7 @@ def run_sweep(
             skipped, with the reason. A case that failed is not tried again in later rounds either.
         retried: failures that are in the store but not among `stored` are tried again, and replaced.
     """
-    outcome = Outcome(Counter(result.status for result in stored))
+    outcome = SweepOutcome(Counter(result.status for result in stored))
     history = _History(prune)
     for result in stored:
         history.note(result)

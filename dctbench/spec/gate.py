@@ -59,7 +59,7 @@ class GateRules:
         """
         values = {key: _PARSERS[key](f"--{key.replace('_', '-')}", texts[key]) for key in texts if key in _PARSERS}
         latency = texts.get("max_latency_p99")
-        limits = budgets(
+        limits = parse_budgets(
             None if latency is None else _single("--max-latency-p99", latency),
             texts.get("max_memory", ()),
             texts.get("max_error", ()),
@@ -110,7 +110,7 @@ def parse_tolerance(flag: str, texts: Sequence[str]) -> float:
     return value
 
 
-def budgets(
+def parse_budgets(
     max_latency_p99: str | None = None, max_memory: Sequence[str] = (), max_error: Sequence[str] = ()
 ) -> Budgets:
     """Parse the budgets `10ms`, `64MiB` or `process=64MiB`, and `5%` or `noise=5%`.

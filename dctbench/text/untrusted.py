@@ -24,7 +24,7 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Seconds = Annotated[float, Meta(ge=1e-10, le=1e6)]
 """A latency. The range suits every machine and keeps the exponentials of intervals finite."""
-Figure = Annotated[float, Meta(ge=-1e30, le=1e30)]
+Number = Annotated[float, Meta(ge=-1e30, le=1e30)]
 Free = Annotated[dict[str, Any], Meta(max_length=1000)]
 """A table with arbitrary keys; `check_free` limits its contents."""
 
@@ -79,10 +79,10 @@ def converted(table: Mapping[str, Any], kind: type[_T], place: str) -> _T:
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
-        raise InvalidDataError(sentence(str(error), place)) from None
+        raise InvalidDataError(validation_message(str(error), place)) from None
 
 
-def sentence(error: str, within: str = "") -> str:
+def validation_message(error: str, within: str = "") -> str:
     """Turn ``Expected `int`, got `str` - at `$.run.label` `` into `run.label: expected int, got str`."""
     what, _, place = error.replace("`", "").partition(" - at ")
     place = within + place.removeprefix("key in ").removeprefix("$")

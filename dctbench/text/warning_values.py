@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dctbench.model import CaseWarning, WarningCode
 from dctbench.text.sanitize import sanitize_text, sanitize_values
-from dctbench.text.untrusted import Figure, Free, InvalidDataError, Name, Text, converted
+from dctbench.text.untrusted import Free, InvalidDataError, Name, Number, Text, converted
 
 _Words = Annotated[list[Text], Meta(max_length=1000)]
 _Count = Annotated[int, Meta(ge=0, le=1 << 30)]
@@ -42,13 +42,13 @@ class _Values(Struct):
     """The types of all values; each code needs some of them."""
 
     message: Text | UnsetType = UNSET
-    spread: Figure | UnsetType = UNSET
-    drift: Figure | UnsetType = UNSET
+    spread: Number | UnsetType = UNSET
+    drift: Number | UnsetType = UNSET
     reason: Text | UnsetType = UNSET
-    cores: Figure | UnsetType = UNSET
+    cores: Number | UnsetType = UNSET
     of_cores: _Count | UnsetType = UNSET
     names: _Words | UnsetType = UNSET
-    share: Figure | UnsetType = UNSET
+    share: Number | UnsetType = UNSET
     governor: Text | UnsetType = UNSET
     reasons: _Words | UnsetType = UNSET
     processes: _Count | UnsetType = UNSET

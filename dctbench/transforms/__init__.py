@@ -12,7 +12,7 @@ from __future__ import annotations
 from dctbench.transforms.basis import BasisDct
 from dctbench.transforms.block import BlockGemmDct, BlockSlotsDct
 from dctbench.transforms.dct import TruncatedDct
-from dctbench.transforms.planner import CostModel, Plan, default_cost_model, make_dct, plan_dct
+from dctbench.transforms.planner import CostModel, TransformPlan, default_cost_model, make_dct, plan_dct
 from dctbench.transforms.resample import Resampler
 from dctbench.transforms.rfft import RfftDct, real_fft_flops
 
@@ -21,9 +21,9 @@ __all__ = [
     "BlockGemmDct",
     "BlockSlotsDct",
     "CostModel",
-    "Plan",
     "Resampler",
     "RfftDct",
+    "TransformPlan",
     "TruncatedDct",
     "default_cost_model",
     "make_dct",

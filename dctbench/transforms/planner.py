@@ -47,7 +47,7 @@ class CostModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TransformPlan:
     """An algorithm; for a block transform also the block length and the second stage, "slots" or "gemm"."""
 
     algorithm: str
@@ -67,7 +67,7 @@ def plan_dct(
     dtype: torch.dtype = torch.float32,
     device_type: str = "cpu",
     cost_model: CostModel | None = None,
-) -> Plan:
+) -> TransformPlan:
     """Return the cheapest plan for one forward and one inverse transform of `columns` columns.
 
     Args:
@@ -149,16 +149,20 @@ _CPU_COST_MODELS = {
 }
 
 
-def _candidates(seq_len: int, wanted: Sequence[str]) -> Iterator[Plan]:
+def _candidates(seq_len: int, wanted: Sequence[str]) -> Iterator[TransformPlan]:
     """Yield every plan whose name begins with the parts `wanted`; these may name a block of any length."""
     named = [int(word) for word in wanted[1:2] if word.isdecimal()]
     divisors = named or range(8, min(512, seq_len // 2) + 1)
     lengths = named or [block for block in _BLOCKS if block <= seq_len] or [seq_len]
     plans = [
-        Plan("basis"),
-        Plan("rfft"),
-        *(Plan("block", block, "slots") for block in divisors if 0 < block <= seq_len and seq_len % block == 0),
-        *(Plan("block", block, "gemm") for block in lengths if 0 < block <= seq_len),
+        TransformPlan("basis"),
+        TransformPlan("rfft"),
+        *(
+            TransformPlan("block", block, "slots")
+            for block in divisors
+            if 0 < block <= seq_len and seq_len % block == 0
+        ),
+        *(TransformPlan("block", block, "gemm") for block in lengths if 0 < block <= seq_len),
     ]
     return (plan for plan in plans if str(plan).split(":")[: len(wanted)] == list(wanted))
 
@@ -176,7 +180,7 @@ class _Shape:
     def rank(self, block: int) -> int:
         return expected_rank(block, self.n / self.m, self.tolerance)
 
-    def table_bytes(self, plan: Plan) -> int:
+    def table_bytes(self, plan: TransformPlan) -> int:
         """The approximate bytes of the tables, from expected ranks."""
         if plan.block is None:
             numbers = self.n * self.m if plan.algorithm == "basis" else self.n + 2
@@ -187,7 +191,7 @@ class _Shape:
             numbers = 2 * n1**2 + n1 * -(-self.m // n1) * self.rank(plan.block)
         return numbers * self.itemsize
 
-    def seconds(self, plan: Plan, model: CostModel) -> float:
+    def seconds(self, plan: TransformPlan, model: CostModel) -> float:
         """The expected seconds of one transform."""
         n, m, columns = self.n, self.m, self.columns
         numbers = (n + m) * columns  # read and written, tables and intermediates included

@@ -18,7 +18,7 @@ APPROXIMATE_NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SummaryRow:
     """The texts of one row; `failure` takes the place of the figures if there are none."""
 
     case: str
@@ -30,11 +30,11 @@ class Row:
     failure: str | None = None
 
 
-def row(summary: Summary, reference: Summary | None, labels: Labels) -> Row:
+def row(summary: Summary, reference: Summary | None, labels: Labels) -> SummaryRow:
     """The row of one case beside the reference of its shape, named among the cases of `labels`."""
     case = summary.case
     failure = None if summary.timed else failure_words(summary)
-    return Row(
+    return SummaryRow(
         case=labels.curve(case),
         seq_len=str(case.seq_len),
         latency=latency_words(summary),

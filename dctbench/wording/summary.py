@@ -140,13 +140,13 @@ def feasible(found: Feasible, labels: Labels) -> str | None:
 
 CEILINGS = {"compute": "compute", "bandwidth": "memory bandwidth", "cache": "compute, from cache"}
 """The names of the ceilings, by what limits a case."""
-UNDER_ROOF = "{rate}, {share} of the {ceiling} ceiling, at {intensity} FLOP per byte"
-"""The template of `under_roof`; the page's script fills it in too."""
+ROOF_TEMPLATE = "{rate}, {share} of the {ceiling} ceiling, at {intensity} FLOP per byte"
+"""The template of `roof_words`; the page's script fills it in too."""
 
 
-def under_roof(placed: Placed) -> str:
+def roof_words(placed: Placed) -> str:
     """`150 GFLOP/s, 72% of the compute ceiling, at 63.4 FLOP per byte`."""
-    return UNDER_ROOF.format(
+    return ROOF_TEMPLATE.format(
         rate=format_count(placed.rate, "FLOP/s"),
         share=format_percent(placed.share),
         ceiling=CEILINGS[placed.bound],

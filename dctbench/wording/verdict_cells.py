@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Verdict, VerdictKind
 from dctbench.text.format import format_ratio, pluralize
 from dctbench.wording import verdict_numbers
@@ -18,7 +18,7 @@ _GROUPS = (REGRESSIONS, UNDECIDED, IMPROVEMENTS, frozenset({VerdictKind.NEW}), f
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VerdictRow:
     """One verdict and its texts."""
 
     verdict: Verdict
@@ -43,12 +43,12 @@ class Row:
 class Relevant:
     """The rows to show, and how many cases, and verdicts on shown cases, were left out."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[VerdictRow, ...]
     hidden_cases: int
     hidden_verdicts: int
 
 
-def relevant(outcome: Outcome, *, everything: bool = False) -> Relevant:
+def relevant(outcome: ComparisonOutcome, *, everything: bool = False) -> Relevant:
     """Return all verdicts but PASS, or all if `everything`; the worst kinds and the largest changes come first."""
     verdicts = outcome.judgement.verdicts
     shown = [v for v in verdicts if everything or v.kind is not VerdictKind.PASS]
@@ -61,12 +61,12 @@ def relevant(outcome: Outcome, *, everything: bool = False) -> Relevant:
     )
 
 
-def labels_of(outcome: Outcome) -> Labels:
+def labels_of(outcome: ComparisonOutcome) -> Labels:
     """Return names that distinguish all judged cases."""
     return Labels(verdict.case for verdict in outcome.judgement.verdicts)
 
 
-def opening(outcome: Outcome) -> str:
+def opening(outcome: ComparisonOutcome) -> str:
     """`2 regressions, 1 improvement, 38 unchanged, 3 inconclusive, runner drift 1.00x`, counted by case."""
     kinds = Counter(outcome.judgement.by_case().values())
     parts = [
@@ -78,10 +78,10 @@ def opening(outcome: Outcome) -> str:
     parts += [
         f"{kinds[kind]} {kind.value.lower()}" for kind in (VerdictKind.INCOMPARABLE, VerdictKind.NEW) if kinds[kind]
     ]
-    return ", ".join([*parts, drift(outcome)])
+    return ", ".join([*parts, drift_words(outcome)])
 
 
-def drift(outcome: Outcome) -> str:
+def drift_words(outcome: ComparisonOutcome) -> str:
     """Return how much the references changed: `runner drift 1.00x`, each by name where they disagree."""
     found = {name: format_ratio(change) for name, change in outcome.judgement.drift.items()}
     if not found:
@@ -104,10 +104,10 @@ def _place(verdict: Verdict) -> tuple[int, int, float]:
     return group, list(VerdictKind).index(verdict.kind), -size
 
 
-def _row(verdict: Verdict, labels: Labels) -> Row:
+def _row(verdict: Verdict, labels: Labels) -> VerdictRow:
     base, head = verdict_numbers.both(verdict)
     case: Case = verdict.case
-    return Row(
+    return VerdictRow(
         verdict=verdict,
         kind=verdict.kind.value,
         case=labels.curve(case),

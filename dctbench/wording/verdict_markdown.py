@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.text.format import pluralize
 from dctbench.wording import verdict_sentences
 from dctbench.wording.markdown import LONGEST, Lines, escape
-from dctbench.wording.verdict_cells import Row, opening, relevant
+from dctbench.wording.verdict_cells import VerdictRow, opening, relevant
 
 MARKER = "<!-- dctbench: verdicts -->"
 """The first line. A comment that starts with it is ours and can be updated instead of adding a second one."""
@@ -16,7 +16,7 @@ _TITLES = ("verdict", "case", "n", "metric", "base", "head", "change", "raw", "t
 _HEAD = ["| " + " | ".join(_TITLES) + " |", "|---|---|--:|---|--:|--:|--:|--:|--:|---|"]
 
 
-def verdicts_markdown(outcome: Outcome, *, everything: bool = False) -> str:
+def verdicts_markdown(outcome: ComparisonOutcome, *, everything: bool = False) -> str:
     """Return the whole text: summary line, at most ten rows, the rest in <details>, remedies, provenance."""
     found = relevant(outcome, everything=everything)
     taken = Lines(LONGEST - _KEPT_FREE)
@@ -40,11 +40,11 @@ def verdicts_markdown(outcome: Outcome, *, everything: bool = False) -> str:
     return "\n".join([*taken.lines, *rest.lines, *below.lines]) + "\n"
 
 
-def _line(row: Row) -> str:
+def _line(row: VerdictRow) -> str:
     cells = (row.kind, row.case, row.seq_len, row.metric, row.base, row.head, row.change, row.raw, row.tolerance,
              row.reason)  # fmt: skip
     return "| " + " | ".join(escape(cell) for cell in cells) + " |"
 
 
-def _provenance(outcome: Outcome) -> list[str]:
+def _provenance(outcome: ComparisonOutcome) -> list[str]:
     return [f"{escape(text)}  " for text in verdict_sentences.sides(outcome)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dctbench.compare import Difference, Outcome
+from dctbench.compare import ComparisonOutcome, Difference
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.detectability import Detectability
 from dctbench.compare.exact import STATUS
@@ -17,7 +17,7 @@ from dctbench.text.sanitize import sanitize_text
 from dctbench.wording import verdict_numbers
 from dctbench.wording.labels import Labels
 from dctbench.wording.reasons import reason_line
-from dctbench.wording.verdict_cells import Relevant, Row, labels_of
+from dctbench.wording.verdict_cells import Relevant, VerdictRow, labels_of
 
 _USES = {
     "flops": "computes {head} where base computes {base}",
@@ -37,16 +37,16 @@ _DISTURBED = 1.05
 """A raw change that differs from the change against the reference by this factor is mentioned."""
 
 
-def regressions(rows: Sequence[Row], labels: Labels) -> list[str]:
+def regressions(rows: Sequence[VerdictRow], labels: Labels) -> list[str]:
     """Return a sentence for each row that fails a check, in their order."""
     return [sentence(row.verdict, labels) for row in rows if row.verdict.kind in REGRESSIONS]
 
 
-def remarks(rows: Sequence[Row], labels: Labels) -> list[str]:
+def remarks(rows: Sequence[VerdictRow], labels: Labels) -> list[str]:
     """Return the reasons of other rows whose figures do not explain themselves."""
     grave = REGRESSIONS | UNDECIDED
     return [
-        f"{place(row.verdict, labels)}: {row.reason}"
+        f"{case_at_place(row.verdict, labels)}: {row.reason}"
         for row in rows
         if row.reason and row.has_figures and row.verdict.kind not in grave
     ]
@@ -54,7 +54,7 @@ def remarks(rows: Sequence[Row], labels: Labels) -> list[str]:
 
 def sentence(verdict: Verdict, labels: Labels) -> str:
     """`dct-x r=8 at n = 1024 takes 1.42x (1.37-1.48) the time of base (2.31 ms -> 3.28 ms)`."""
-    name = place(verdict, labels)
+    name = case_at_place(verdict, labels)
     if verdict.kind is VerdictKind.OVER_BUDGET:
         return f"{name}: {_over(verdict)}"
     if verdict.kind is VerdictKind.WORSE:
@@ -90,7 +90,7 @@ def _worse(verdict: Verdict) -> str:
     return f"{_USES[verdict.metric].format(base=base, head=head)} ({verdict_numbers.change(verdict)})"
 
 
-def place(verdict: Verdict, labels: Labels) -> str:
+def case_at_place(verdict: Verdict, labels: Labels) -> str:
     """`dct-x r=8 at n = 1024`, with the axes that distinguish the case from the others."""
     return f"{verdict.case.name} at {labels.place(verdict.case)}"
 
@@ -103,7 +103,7 @@ def _undisturbed(verdict: Verdict) -> str:
     return f"; raw {format_ratio(verdict.raw)}, of which the references' drift was taken out"
 
 
-def remedies(outcome: Outcome) -> list[str]:
+def remedies(outcome: ComparisonOutcome) -> list[str]:
     """Return what cannot be judged, grouped by kind and reason, each with the number of cases and a remedy.
 
     Warnings about the whole check come first.
@@ -116,13 +116,13 @@ def remedies(outcome: Outcome) -> list[str]:
             met.setdefault((verdict.kind, alike, remedy(verdict, outcome)), []).append(verdict)
     lines = warnings(outcome)
     for (kind, _, advice), verdicts in met.items():
-        first = place(verdicts[0], labels)
+        first = case_at_place(verdicts[0], labels)
         where = first if len(verdicts) == 1 else f"{len(verdicts)} cases, such as {first}"
         lines.append(f"{kind.value}, {where}: {_told(verdicts[0])}; {advice}")
     return lines
 
 
-def warnings(outcome: Outcome) -> list[str]:
+def warnings(outcome: ComparisonOutcome) -> list[str]:
     """Return warnings about the check as a whole, each with a remedy."""
     check = _check(outcome)
     found = [_line(text) for text in check.warnings] if check else []
@@ -142,7 +142,7 @@ def cannot_fail(found: Detectability) -> str:
     return f"no slowdown can be called SLOWER{where}, however large: {what} cannot prove it{among}; {remedy}"
 
 
-def remedy(verdict: Verdict, outcome: Outcome) -> str:
+def remedy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
     """Return what would make that verdict possible."""
     if verdict.metric == STATUS:
         return "fix it, or leave it out of the comparison"
@@ -157,7 +157,7 @@ def remedy(verdict: Verdict, outcome: Outcome) -> str:
     return "compare on one machine: dctbench check --base-python"
 
 
-def _remedy_of_latency(verdict: Verdict, outcome: Outcome) -> str:
+def _remedy_of_latency(verdict: Verdict, outcome: ComparisonOutcome) -> str:
     if verdict.kind is VerdictKind.INCONCLUSIVE and outcome.informs:
         return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
     if verdict.kind is VerdictKind.INCONCLUSIVE:
@@ -180,7 +180,7 @@ def left_out(found: Relevant) -> str | None:
     return f"not shown: {' and '.join(parts)} (--all shows them)" if parts else None
 
 
-def nothing_changed(outcome: Outcome) -> str:
+def nothing_changed(outcome: ComparisonOutcome) -> str:
     """Return the text for a comparison without any row to show."""
     verdicts = outcome.judgement.verdicts
     if not verdicts:
@@ -194,7 +194,7 @@ def differences(found: Sequence[Difference]) -> list[str]:
     return [_line(f"{one.fact} {one.base} -> {one.head}") for one in found]
 
 
-def sides(outcome: Outcome) -> list[str]:
+def sides(outcome: ComparisonOutcome) -> list[str]:
     """Return which run is base and which is head, and the method that stands in for every base, if there is one."""
     check = _check(outcome)
     method = check.instead if check else None
@@ -202,7 +202,7 @@ def sides(outcome: Outcome) -> list[str]:
     return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
 
 
-def _check(outcome: Outcome) -> CheckSettings | None:
+def _check(outcome: ComparisonOutcome) -> CheckSettings | None:
     """Return the settings of the check that compared both runs; None if no check did."""
     found = read_check_settings(outcome.head)
     return found if found and found.base == outcome.base.id else None
@@ -215,7 +215,7 @@ def run_words(run: Run) -> str:
     return _line(f"{label}run {run.short_id} of {when}, dctbench {run.dctbench_version}")
 
 
-def closing(outcome: Outcome) -> str:
+def closing(outcome: ComparisonOutcome) -> str:
     """Return a sentence on what the exit code means."""
     kinds = {verdict.kind for verdict in outcome.judgement.verdicts}
     code = outcome.exit_code

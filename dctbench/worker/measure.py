@@ -38,8 +38,8 @@ from dctbench.worker.workload import (
     Workload,
     make_arguments,
     make_module,
+    make_workload,
     meta_call,
-    place,
     shapes_only,
 )
 
@@ -104,7 +104,7 @@ def measure_case(
         device.synchronize(case.device)
         collected.add("setup", _clock() - start)
         collected.add("memory.state", memory.state_bytes(module))
-        subject = place(case, module)
+        subject = make_workload(case, module)
         expected = _first_calls(case, device, subject, collected)
         watch = device.watch(case.device, paired=bool(sampling.turns))
         timer = latency.Timer(subject.prepare, subject.call, stopwatch)

@@ -123,7 +123,7 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
     return module.train() if case.mode == "train" else module.eval()
 
 
-def place(case: Case, module: nn.Module) -> Workload:
+def make_workload(case: Case, module: nn.Module) -> Workload:
     """Return the workload of a module: with the shared weights, its engine, and the rotating inputs on its device."""
     dtype = getattr(torch, case.dtype)
     shared = inputs.weights(case.dim, dtype, SEED)

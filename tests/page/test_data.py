@@ -29,7 +29,7 @@ from dctbench.text.format import (
 )
 from tests.support.made import ENVIRONMENT, RUN, result
 
-Words = Callable[[float], str]
+Formatter = Callable[[float], str]
 
 
 def recorded(results: Sequence[Result], **changes: Any) -> RecordedRun:
@@ -55,15 +55,15 @@ def test_sentences_that_differ_in_numbers_share_a_form() -> None:
     assert sentences.forms == [["", "% of ", " samples at n = ", "."]]
 
 
-THREE: tuple[Words, ...] = (format_size, format_percent, lambda value: format_count(value, "FLOP"))
-GROWING: tuple[Words, ...] = (format_seconds, format_ratio, format_relative_error, format_three_digits)
+THREE: tuple[Formatter, ...] = (format_size, format_percent, lambda value: format_count(value, "FLOP"))
+GROWING: tuple[Formatter, ...] = (format_seconds, format_ratio, format_relative_error, format_three_digits)
 
 
 @given(st.floats(1e-9, 9.99), st.sampled_from(THREE + GROWING), st.sampled_from([3, 4]))
 @example(0.99995e-3, format_relative_error, 4)
 @example(0.13496, format_percent, 3)
 @example(9.99496, format_ratio, 4)
-def test_a_brief_number_reads_the_same_and_is_near(value: float, words: Words, fewest: int) -> None:
+def test_a_brief_number_reads_the_same_and_is_near(value: float, words: Formatter, fewest: int) -> None:
     short = packing.brief(value, fewest=fewest)
     assert words(short) == words(value)
     assert short == pytest.approx(value, rel=0.5 * 10 ** (1 - fewest) * 1.001)

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dctbench.compare import Difference, Outcome
+from dctbench.compare import ComparisonOutcome, Difference
 from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
-from dctbench.page.charts.regressions import regressions
+from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.regressions import section
 from tests.support.outcomes import FAILING, FASTER, MIXED, OPEN, PASSED, SLOWER, WORSE, X, outcome
 
@@ -21,7 +21,7 @@ REPORTS = Path(__file__).parents[2] / "reports"
 ELSEWHERE = Verdict(replace(X, ratio=4), "latency", VerdictKind.INCOMPARABLE, 1e-3, 2e-3, raw=2.0, tolerance=0.25)
 
 
-def rendered(made: Outcome | None) -> str:
+def rendered(made: ComparisonOutcome | None) -> str:
     templates = Environment(
         loader=FileSystemLoader(REPORTS), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -31,7 +31,7 @@ def rendered(made: Outcome | None) -> str:
 
 
 def drawn(*verdicts: Verdict) -> Figure:
-    figure = regressions(outcome(*verdicts))
+    figure = regressions_chart(outcome(*verdicts))
     assert figure is not None
     go.Figure(figure)
     return figure
@@ -96,7 +96,7 @@ def test_a_wide_interval_does_not_compress_the_others_and_every_mark_is_visible(
 
 
 def test_without_a_latency_on_both_sides_there_is_no_figure() -> None:
-    assert regressions(outcome(WORSE, FAILING)) is None
+    assert regressions_chart(outcome(WORSE, FAILING)) is None
     assert "No latency was measured on both sides." in rendered(outcome(WORSE, FAILING))
 
 

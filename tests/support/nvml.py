@@ -101,5 +101,5 @@ class FakeNvml:
 
 def use(monkeypatch: pytest.MonkeyPatch, nvml: FakeNvml, torch: str = "2.13.0") -> None:
     """Replace NVML by the fake, with an installed torch of that version."""
-    monkeypatch.setattr(gpus, "load", lambda: nvml)
+    monkeypatch.setattr(gpus, "load_library", lambda: nvml)
     monkeypatch.setattr(metadata, "version", lambda name: torch)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dctbench import analysis
-from dctbench.compare import CONFIRMING, Comparison, Difference, Judgement, Outcome, Rules, judge
+from dctbench.compare import CONFIRMING, Comparison, ComparisonOutcome, Difference, Judgement, Rules, judge
 from dctbench.model import Case, Reason, ReasonCode, Result, Verdict, VerdictKind
 from tests.support.made import RUN, result
 
@@ -24,20 +24,22 @@ def outcome(
     differences: Sequence[Difference] = (),
     informs: bool = False,
     **runs: Any,
-) -> Outcome:
+) -> ComparisonOutcome:
     """Return an outcome with these verdicts."""
     judgement = Judgement(verdicts, drift={"sdpa": 1.0, "none": 1.0} if drift is None else drift)
     base, head = runs.get("base", BASE), runs.get("head", HEAD)
-    return Outcome(base, head, judgement, Rules(), tuple(differences), exit_code, informs)
+    return ComparisonOutcome(base, head, judgement, Rules(), tuple(differences), exit_code, informs)
 
 
-def judged(base: Sequence[Result], head: Sequence[Result], rules: Rules | None = None, **comparison: Any) -> Outcome:
+def judged(
+    base: Sequence[Result], head: Sequence[Result], rules: Rules | None = None, **comparison: Any
+) -> ComparisonOutcome:
     """Return the outcome of these results. Every case of head except the references is judged."""
     rules = rules or Rules()
     sides = [{s.case: s for s in analysis.summarise(results)} for results in (base, head)]
     cases = {case: case for case in sides[1] if case.implementation not in ("sdpa", "none")}
     judgement = judge(Comparison(sides[0], sides[1], cases, **({"paired": True} | comparison)), rules)
-    return Outcome(BASE, HEAD, judgement, rules, (), judgement.exit_code())
+    return ComparisonOutcome(BASE, HEAD, judgement, rules, (), judgement.exit_code())
 
 
 def in_rounds(

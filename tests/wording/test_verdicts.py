@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from dctbench.analysis import Budgets
 from dctbench.cli.tables.comparison import text_lines
-from dctbench.compare import Difference, Outcome, Rules
+from dctbench.compare import ComparisonOutcome, Difference, Rules
 from dctbench.compare.detectability import Detectability
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.junit import junit_xml
@@ -137,7 +137,7 @@ BESIDE = in_rounds("sdpa", [1e-3] * 5)
 ELSEWHERE = "measured in another environment, and latencies compare only within one"
 
 
-def doubted(head: list[float], rules: Rules | None = None, **comparison: object) -> Outcome:
+def doubted(head: list[float], rules: Rules | None = None, **comparison: object) -> ComparisonOutcome:
     base = [*BESIDE, *in_rounds("dct-x", [2e-3] * 5, **CASE)]  # type: ignore[arg-type]
     return judged(base, [*BESIDE, *in_rounds("dct-x", head, **CASE)], rules, **comparison)  # type: ignore[arg-type]
 
@@ -183,7 +183,7 @@ AT = "dct-x r=8 at n = 1024"
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_told_has_its_reason_and_a_remedy(made: Outcome, told: list[str]) -> None:
+def test_what_cannot_be_told_has_its_reason_and_a_remedy(made: ComparisonOutcome, told: list[str]) -> None:
     assert verdict_sentences.remedies(made) == told
 
 
@@ -211,7 +211,7 @@ def test_doubts_of_one_kind_are_told_once_with_their_number() -> None:
         (outcome(exit_code=3), "exit 3: cannot judge: there is nothing to compare with"),
     ],
 )
-def test_the_last_line_says_what_the_exit_code_means(made: Outcome, told: str) -> None:
+def test_the_last_line_says_what_the_exit_code_means(made: ComparisonOutcome, told: str) -> None:
     assert verdict_sentences.closing(made) == told
 
 

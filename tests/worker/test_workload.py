@@ -16,7 +16,7 @@ from dctbench.worker.devices import cpu
 from dctbench.worker.measure import stated_flops
 from dctbench.worker.metrics.flops import count
 from dctbench.worker.metrics.latency import Timer
-from dctbench.worker.workload import Graphed, make_module, meta_call, place
+from dctbench.worker.workload import Graphed, make_module, make_workload, meta_call
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -57,7 +57,7 @@ QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_leas
 @pytest.mark.parametrize("mode", ["backward", "train"])
 def test_no_call_adds_to_the_gradients_of_the_one_before(mode: str, scope: str) -> None:
     case = Case("full", 32, heads=2, head_dim=8, scope=scope, mode=mode)
-    subject = place(case, make_module(case))
+    subject = make_workload(case, make_module(case))
     [*arguments] = subject.arguments[0]
     ones = torch.ones_like(subject.output(0))
     expected = torch.autograd.grad(subject.module(*arguments), [*arguments, *subject.module.parameters()], ones)
@@ -71,7 +71,7 @@ def test_no_call_adds_to_the_gradients_of_the_one_before(mode: str, scope: str) 
 @pytest.mark.parametrize("mode", ["backward", "train"])
 def test_a_call_is_prepared_without_gradients_of_earlier_ones(mode: str) -> None:
     case = Case("full", 32, heads=2, head_dim=8, mode=mode)
-    subject = place(case, make_module(case))
+    subject = make_workload(case, make_module(case))
     for number in range(3):
         prepared = subject.prepare(number)
         tensors = [*subject.module.parameters(), *(tensor for one in subject.arguments for tensor in one)]
@@ -90,7 +90,7 @@ def test_peak_memory_of_training_is_output_and_gradients_by_arithmetic(mode: str
 
 def test_memory_under_a_cuda_graph_is_that_of_the_module_inside_it() -> None:
     case = Case("full", 32, heads=2, head_dim=8)
-    subject = place(case, make_module(case))
+    subject = make_workload(case, make_module(case))
     graphed = replace(subject, module=Graphed(subject.module))
     assert graphed.ungraphed().module is subject.module
     assert subject.ungraphed() is subject

@@ -33,4 +33,4 @@ def budgets_of(flags: Mapping[str, Any]) -> Budgets:
     Raises:
         UsageError: for a wrong value; the message names its flag.
     """
-    return gate.budgets(flags["max_latency_p99"], flags["max_memory"], flags["max_error"])
+    return gate.parse_budgets(flags["max_latency_p99"], flags["max_memory"], flags["max_error"])

@@ -30,7 +30,7 @@ _NOT_DEFAULTS = ("help", "version")
 _IMPLEMENTATIONS = ("impl", "base_impl", "reference")
 _PROGRAMS = ("base_python",)
 _ONLY_TYPED = "code is loaded only when the command line asks for it"
-Words = tuple[str, ...]
+CommandPath = tuple[str, ...]
 """What calls a command: `("run",)`, `("store", "prune")`."""
 Options = Mapping[str, click.Option]
 
@@ -49,7 +49,7 @@ def defaults(group: click.Group, ctx: click.Context) -> dict[str, Any]:
     if not table:
         return {}
     options = dict(_commands(group, ctx))
-    values: dict[Words, dict[str, Any]] = {words: {} for words in options}
+    values: dict[CommandPath, dict[str, Any]] = {words: {} for words in options}
     _apply(table, (), options, values)
     nested: dict[str, Any] = {}
     for words, found in values.items():
@@ -60,7 +60,7 @@ def defaults(group: click.Group, ctx: click.Context) -> dict[str, Any]:
     return nested
 
 
-def _commands(group: click.Group, ctx: click.Context, above: Words = ()) -> Iterator[tuple[Words, Options]]:
+def _commands(group: click.Group, ctx: click.Context, above: CommandPath = ()) -> Iterator[tuple[CommandPath, Options]]:
     """Every command below the group, those of nested groups included, with its options."""
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
@@ -71,7 +71,10 @@ def _commands(group: click.Group, ctx: click.Context, above: Words = ()) -> Iter
 
 
 def _apply(
-    table: Mapping[str, Any], place: Words, options: Mapping[Words, Options], values: Mapping[Words, dict[str, Any]]
+    table: Mapping[str, Any],
+    place: CommandPath,
+    options: Mapping[CommandPath, Options],
+    values: Mapping[CommandPath, dict[str, Any]],
 ) -> None:
     """Set the values of a table for all commands below its place; those of a table within it win."""
     below = {words: known for words, known in options.items() if words[: len(place)] == place}
@@ -158,7 +161,7 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     return texts if option.multiple else ",".join(texts)
 
 
-def _unknown(key: str, place: Words, known: list[str]) -> UsageError:
+def _unknown(key: str, place: CommandPath, known: list[str]) -> UsageError:
     guess = nearest(key, known)
     hint = f"did you mean {guess!r}?" if guess else f"known keys: {', '.join(k for k in known if '_' not in k)}"
     return UsageError(f"{FILE}: {key!r} in [{'.'.join(('tool.dctbench', *place))}] is not a flag or command", hint=hint)

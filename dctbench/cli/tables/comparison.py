@@ -10,12 +10,12 @@ from rich.text import Text
 from dctbench.cli.tables.output import add_to_step_summary
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.verdicts import check_document, verdicts_csv
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, VerdictKind
 from dctbench.wording import verdict_sentences
-from dctbench.wording.verdict_cells import Row, labels_of, opening, relevant
+from dctbench.wording.verdict_cells import VerdictRow, labels_of, opening, relevant
 from dctbench.wording.verdict_markdown import verdicts_markdown
 
 _GAP = "  "
@@ -33,7 +33,7 @@ _STYLES = {
 }
 
 
-def print_outcome(outcome: Outcome, output_format: str, *, everything: bool) -> None:
+def print_outcome(outcome: ComparisonOutcome, output_format: str, *, everything: bool) -> None:
     """Print a comparison in the requested format, and append it as Markdown to $GITHUB_STEP_SUMMARY.
 
     Args:
@@ -53,14 +53,14 @@ def print_outcome(outcome: Outcome, output_format: str, *, everything: bool) -> 
     add_to_step_summary(as_markdown)
 
 
-def _print_text(outcome: Outcome, everything: bool) -> None:
+def _print_text(outcome: ComparisonOutcome, everything: bool) -> None:
     console = Console(highlight=False)
     lines = text_lines(outcome, terminal_width(), everything=everything, by_words=console.is_terminal)
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def text_lines(outcome: Outcome, width: int, *, everything: bool, by_words: bool) -> Iterator[Text | str]:
+def text_lines(outcome: ComparisonOutcome, width: int, *, everything: bool, by_words: bool) -> Iterator[Text | str]:
     """The lines for a terminal of that width; sentences are folded `by_words` where a person reads them."""
 
     def paragraphs(texts: Sequence[str], mark: str = "") -> Iterator[str]:
@@ -93,7 +93,7 @@ def text_lines(outcome: Outcome, width: int, *, everything: bool, by_words: bool
     yield from paragraphs([verdict_sentences.closing(outcome)])
 
 
-def _table(rows: Sequence[Row], width: int) -> Iterator[Text]:
+def _table(rows: Sequence[VerdictRow], width: int) -> Iterator[Text]:
     """One line per row, or two where the terminal is too narrow for the columns that are never dropped."""
     titles = {name: _TITLES.get(name, name) for name in _COLUMNS}
     cells = {name: [_cell(row, name) for row in rows if row.has_figures or name in _ABOUT] for name in _COLUMNS}
@@ -110,7 +110,7 @@ def _table(rows: Sequence[Row], width: int) -> Iterator[Text]:
         yield _line(row, widths)
 
 
-def _line(row: Row, widths: Mapping[str, int]) -> Text:
+def _line(row: VerdictRow, widths: Mapping[str, int]) -> Text:
     if row.has_figures:
         line = _join({name: _cell(row, name) for name in widths}, widths)
     else:  # the whole reason takes the place of all figures
@@ -121,7 +121,7 @@ def _line(row: Row, widths: Mapping[str, int]) -> Text:
     return text
 
 
-def _stacked(row: Row, width: int) -> Iterator[Text]:
+def _stacked(row: VerdictRow, width: int) -> Iterator[Text]:
     text = Text(f"{row.kind}  {row.case}  n = {row.seq_len}")
     text.stylize(_STYLES.get(row.kind, ""), 0, len(row.kind))
     yield text
@@ -139,7 +139,7 @@ def _stacked(row: Row, width: int) -> Iterator[Text]:
     yield Text(line)
 
 
-def _cell(row: Row, name: str) -> str:
+def _cell(row: VerdictRow, name: str) -> str:
     return str(getattr(row, name))
 
 

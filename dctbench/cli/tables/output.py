@@ -74,10 +74,12 @@ def table_lines(
         lines.append(layout.head())
         for summary in summaries:
             lines.append(layout.line(cells.row(summary, reference_by_shape.get(summary.case.shape), layout.labels)))
-    return [*lines, *ending(summaries, layout.reference, planned, layout.labels)]
+    return [*lines, *summary_lines(summaries, layout.reference, planned, layout.labels)]
 
 
-def ending(summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels) -> list[str]:
+def summary_lines(
+    summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels
+) -> list[str]:
     """Return the summary: which method is fastest, where the DCT pays off, what went wrong, what to do next."""
     lines = [""]
     for ranking in analysis.rankings(summaries, reference):

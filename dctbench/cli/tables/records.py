@@ -21,7 +21,7 @@ _GAP = "  "
 _LEAST_LAST = 30
 """Characters that a last column of sentences needs to be readable."""
 
-Rows = Sequence[Sequence[str]]
+Cells = Sequence[Sequence[str]]
 
 
 def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
@@ -63,14 +63,14 @@ def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> st
     return "".join(f"{line.rstrip()}\n" for line in table)
 
 
-def _columns(rows: Rows) -> list[tuple[str, str]]:
+def _columns(rows: Cells) -> list[tuple[str, str]]:
     """For each row, all cells but the last, padded to the width of their columns, and the last cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     aligned = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     return [(_GAP.join([*cells[:-1], ""]), row[-1]) for cells, row in zip(aligned, rows, strict=True)]
 
 
-def _fitted(rows: Rows, width: int) -> list[str]:
+def _fitted(rows: Cells, width: int) -> list[str]:
     """Wrap the last column of a table to fit the width.
 
     When that is not enough, values that all records share move to a line below the table; when that is not enough
@@ -89,7 +89,7 @@ def _fitted(rows: Rows, width: int) -> list[str]:
     return [*_fitted(own, width), *(["", *wrapped(f"in all of them: {common}", width)] if common else [])]
 
 
-def _lists(titles: Sequence[str], cells: Rows, width: int) -> list[str]:
+def _lists(titles: Sequence[str], cells: Cells, width: int) -> list[str]:
     """Each record as its first cell and, below it, one line per other cell that is not empty."""
     indent = max(map(len, titles[1:]), default=0)
     lines = []

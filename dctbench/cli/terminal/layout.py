@@ -8,7 +8,7 @@ from rich.text import Text
 
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.model import Case
-from dctbench.wording.cells import MARKS, Row
+from dctbench.wording.cells import MARKS, SummaryRow
 from dctbench.wording.labels import Labels
 
 _GAP = "   "
@@ -47,7 +47,7 @@ class Layout:
         """Return the header line."""
         return Text(self._join([self.titles[column] for column in self.widths]), style="bold")
 
-    def line(self, row: Row) -> Text:
+    def line(self, row: SummaryRow) -> Text:
         """Return one row; the whole text of a failure takes the place of all figures."""
         if row.failure is not None:
             text = Text(self._join([row.case, row.seq_len]) + _GAP)

@@ -16,7 +16,7 @@ _TICKS = 6
 _HOVER = "%{customdata}<extra></extra>"
 
 
-def history(found: History, changes: Sequence[ChangePoint]) -> Figure:
+def history_chart(found: History, changes: Sequence[ChangePoint]) -> Figure:
     """Draw the median latency of each run with its 95% interval, and the median of each level.
 
     A dotted line marks each change point and shows its factor. Runs are evenly spaced, because change points depend on

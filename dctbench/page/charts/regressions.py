@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from dctbench.compare import Outcome
+from dctbench.compare import ComparisonOutcome
 from dctbench.compare.judgement import LATENCY
 from dctbench.model import Verdict, VerdictKind
 from dctbench.page.charts.axes import Figure
 from dctbench.text.format import format_ratio
 from dctbench.wording.verdict_cells import labels_of
 from dctbench.wording.verdict_numbers import both, change
-from dctbench.wording.verdict_sentences import place
+from dctbench.wording.verdict_sentences import case_at_place
 
 MOST = 60
 """The most rows; the page says how many more there are."""
@@ -33,7 +33,7 @@ _INTERVAL_MARGIN = 2.0
 """Intervals widen the axis by at most this factor, so that a wide one does not compress the others."""
 
 
-def regressions(outcome: Outcome) -> Figure | None:
+def regressions_chart(outcome: ComparisonOutcome) -> Figure | None:
     """Draw the changes head / base of latency on a logarithmic axis, the largest on top; None without changes.
 
     The band is the tolerance. If kinds of devices have different tolerances, there is a band for each. The faint open
@@ -44,7 +44,7 @@ def regressions(outcome: Outcome) -> Figure | None:
         return None
     drawn = sorted(drawn, key=_size)  # plotly draws the first category at the bottom
     labels = labels_of(outcome)
-    names = [escape(place(verdict, labels), quote=False) for verdict in drawn]
+    names = [escape(case_at_place(verdict, labels), quote=False) for verdict in drawn]
     tolerances = sorted(set(held_against(outcome).values()))
     low, high = _range(drawn, tolerances)
     return {
@@ -64,7 +64,7 @@ def regressions(outcome: Outcome) -> Figure | None:
     }
 
 
-def changed(outcome: Outcome) -> list[Verdict]:
+def changed(outcome: ComparisonOutcome) -> list[Verdict]:
     """The verdicts on latency that have a change: those that are not PASS first, then the largest changes."""
     found = [
         verdict
@@ -74,7 +74,7 @@ def changed(outcome: Outcome) -> list[Verdict]:
     return sorted(found, key=lambda verdict: (verdict.kind is VerdictKind.PASS, -abs(math.log(_size(verdict)))))
 
 
-def held_against(outcome: Outcome) -> dict[str, float]:
+def held_against(outcome: ComparisonOutcome) -> dict[str, float]:
     """The tolerance of each kind of device that has a change."""
     return {v.case.device_kind: v.tolerance for v in changed(outcome) if v.tolerance is not None}
 

@@ -70,9 +70,12 @@ def calibrate(device: str, synchronize: Synchronize) -> Calibration:
         cache_bytes=cache,
         cost_models={name: asdict(best_of(models)) for name, models in rates.items()},
         spread={
-            **{f"gemm {name}": spread(found) for name, found in ceilings.items()},
-            "copy": spread(bandwidths),
-            **{f"planner {name}": spread([1 / model.call for model in models]) for name, models in rates.items()},
+            **{f"gemm {name}": best_two_difference(found) for name, found in ceilings.items()},
+            "copy": best_two_difference(bandwidths),
+            **{
+                f"planner {name}": best_two_difference([1 / model.call for model in models])
+                for name, models in rates.items()
+            },
         },
         others=usage.cores if usage else 0.0,
         measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -155,7 +158,7 @@ def best_of(models: Sequence[CostModel]) -> CostModel:
     )
 
 
-def spread(found: Sequence[float]) -> float:
+def best_two_difference(found: Sequence[float]) -> float:
     """Return the relative difference of the two best values."""
     best = sorted(found, reverse=True)[:2]
     return best[0] / best[-1] - 1

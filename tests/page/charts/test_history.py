@@ -11,7 +11,7 @@ import pytest
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from dctbench.compare.history import change_points, history
-from dctbench.page.charts.history import history as history_figure
+from dctbench.page.charts.history import history_chart
 from dctbench.store import Store, open_store
 from dctbench.wording.history import sentences
 from tests.compare.test_history import METHOD, add, pair, sixteen_runs, store
@@ -22,7 +22,7 @@ __all__ = ["sixteen_runs", "store"]  # the fixtures
 def test_the_levels_are_drawn_over_their_runs_and_the_change_between_two(store: Store) -> None:
     found = history(store, METHOD)
     changes = change_points(found)
-    figure = history_figure(found, changes)
+    figure = history_chart(found, changes)
     go.Figure(figure)
     levels, points = figure["data"]
     assert points["y"] == [point.latency.value for point in found.points]
@@ -38,7 +38,7 @@ def test_without_a_change_only_the_runs_are_drawn_and_marks_up_in_ids_stay_text(
         run = add(opened, 0, pair(2.0, 1.0))
         opened.add_run(replace(run, id="<b>&", started_at="2026-03-01T00:00:00"), [METHOD], rounds=1)
         opened.add_results("<b>&", pair(2.0, None))
-        figure = history_figure(history(opened, METHOD), [])
+        figure = history_chart(history(opened, METHOD), [])
     go.Figure(figure)
     [points] = figure["data"]
     assert points["customdata"][1].startswith("&lt;b&gt;&amp;, 2026-03-01 00:00<br>")

@@ -47,7 +47,7 @@ def test_absent_devices_are_reported_beside_a_present_one_and_refused_alone(monk
     def no_driver() -> object:
         raise UnavailableError("no NVIDIA driver on this machine")
 
-    monkeypatch.setattr(nvml, "load", no_driver)
+    monkeypatch.setattr(nvml, "load_library", no_driver)
     assert nvml.require(["cpu", "cuda:0"]) == {"cuda:0": "cuda:0: no NVIDIA driver on this machine"}
     assert nvml.require(["cpu"]) == {}
     assert nvml.facts() is None

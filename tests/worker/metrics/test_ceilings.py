@@ -49,8 +49,8 @@ def test_the_best_round_counts_and_a_ceiling_seen_once_is_doubtful() -> None:
     quiet, disturbed = CostModel(call=1, gemm=8, fft=1), CostModel(call=2, gemm=4, fft=2)
     assert ceilings.best_of([disturbed, quiet]) == CostModel(call=1, gemm=8, fft=2)
     assert ceilings.quickest([5.0, 1.0, 4.0]) == 4.0
-    assert ceilings.spread([3.0, 9.0, 6.0]) == pytest.approx(0.5)
-    assert ceilings.spread([3.0]) == 0
+    assert ceilings.best_two_difference([3.0, 9.0, 6.0]) == pytest.approx(0.5)
+    assert ceilings.best_two_difference([3.0]) == 0
 
 
 def test_samples_are_seconds_per_call_after_the_first_two(monkeypatch: pytest.MonkeyPatch) -> None:

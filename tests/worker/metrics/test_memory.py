@@ -14,7 +14,7 @@ from dctbench.model import Case
 from dctbench.worker.devices.cpu_memory import peak_tensor_bytes
 from dctbench.worker.measure import estimated_bytes
 from dctbench.worker.metrics.memory import predicted_tensor_bytes, state_bytes
-from dctbench.worker.workload import make_module, place
+from dctbench.worker.workload import make_module, make_workload
 
 
 @pytest.mark.parametrize("name", ["full", "sdpa", "pool", "none"])
@@ -61,7 +61,7 @@ def test_the_composite_kernels_matrices_are_in_the_estimate_and_a_fused_kernel_h
 @pytest.mark.parametrize("name", ["full", "sdpa", "sdpa-math", "linear"])
 def test_the_estimate_for_training_agrees_with_forward_and_backward(name: str, mode: str) -> None:
     case = Case(name, 512, heads=4, head_dim=16, mode=mode)
-    subject = place(case, make_module(case))
+    subject = make_workload(case, make_module(case))
     measured = peak_tensor_bytes(lambda: subject.call(subject.prepare(0)))
     predicted = estimated_bytes(case)
     assert predicted is not None
