@@ -75,7 +75,7 @@ def test_a_name_that_means_another_run_already_is_warned_of(tmp_path: Path, caps
         print_saved(save_baseline(store, labelled, "main"))
         assert "warning" not in capsys.readouterr().err
         print_saved(save_baseline(store, RUN, "main"))
-    assert "warning: 'main' is also the id or label of run fedcba98, and means that one" in capsys.readouterr().err
+    assert "warning: 'main' is also the id or label of run fedcba98, and means that run" in capsys.readouterr().err
 
 
 def test_a_run_with_failed_cases_gets_no_name(cli: Cli) -> None:
