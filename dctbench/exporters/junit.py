@@ -6,6 +6,7 @@ testcase, at most one of failure, error and skipped in each, times in seconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
@@ -22,6 +23,8 @@ from dctbench.wording.cells import failure_words
 from dctbench.wording.labels import Labels
 from dctbench.wording.verdict_cells import labels_of, opening
 
+MARK = re.compile(rb'\A<\?xml [^>]*\?>\n<testsuites name="dctbench (?:check|run)"')
+"""How a file of this module begins."""
 _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
 _SKIPPED = UNDECIDED | {VerdictKind.NEW}
 

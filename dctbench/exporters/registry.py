@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from dctbench.exporters import (
     parquet,
     pytest_benchmark,
 )
+from dctbench.runs import table
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import markdown
 
@@ -28,11 +30,14 @@ class Format:
 
     Attributes:
         write: returns the content.
+        mark: found in the first or last bytes of a file of this format that dctbench wrote, and not in one of another
+            program. The file may be replaced.
         binary: whether it must not go to a terminal.
         second: returns the content of a second file beside the first, or None.
     """
 
     write: Callable[[RecordedRun], str | bytes]
+    mark: re.Pattern[bytes]
     binary: bool = False
     second: Callable[[RecordedRun], str | None] | None = None
 
@@ -42,20 +47,39 @@ def _bigger(run: RecordedRun) -> str | None:
     return json_document.dumps(entries) if entries else None
 
 
+_SERIES = rb'"[^"\n]* n=\d+ [^"\n]* b\d+ h\d+x\d+[^"\n]*'
+"""The beginning of a name that `series_name` makes, in JSON."""
 FORMATS: Mapping[str, Format] = {
-    "json": Format(lambda run: json_document.dumps(json_document.document(run.run, run.environments, run.results))),
-    "csv": Format(lambda run: csv.csv_text(run.run, run.summaries)),
-    "parquet": Format(lambda run: parquet.parquet(run.run, run.summaries), binary=True),
+    "json": Format(
+        lambda run: json_document.dumps(json_document.document(run.run, run.environments, run.results)),
+        re.compile(rb'\A\{\s*"schema_version": \d+,\s*"run": \{'),
+    ),
+    "csv": Format(
+        lambda run: csv.csv_text(run.run, run.summaries), re.compile(rb"\A" + ",".join(table.COLUMNS).encode() + b"\n")
+    ),
+    "parquet": Format(
+        lambda run: parquet.parquet(run.run, run.summaries), re.compile(rb"(?s)\APAR1.*p99_high"), binary=True
+    ),
     "markdown": Format(
         lambda run: markdown.paper_markdown(run.run, list(run.environments.values()), run.summaries),
+        re.compile(rb"\A### Median latency by sequence length: "),
     ),
-    "latex": Format(lambda run: latex.latex(run.run, list(run.environments.values()), run.summaries)),
-    "bencher": Format(lambda run: json_document.dumps(bencher.bencher(run.summaries))),
+    "latex": Format(
+        lambda run: latex.latex(run.run, list(run.environments.values()), run.summaries),
+        re.compile(rb"\A% \\usepackage\{booktabs\};[^\n]*\n% dctbench "),
+    ),
+    "bencher": Format(
+        lambda run: json_document.dumps(bencher.bencher(run.summaries)),
+        re.compile(rb"\A\{\s*(?:" + _SERIES + rb'": \{|\}\s*\Z)'),
+    ),
     "github-action-benchmark": Format(
-        lambda run: json_document.dumps(github_action_benchmark.smaller_is_better(run.summaries)), second=_bigger
+        lambda run: json_document.dumps(github_action_benchmark.smaller_is_better(run.summaries)),
+        re.compile(rb'\A\[\s*(?:\{\s*"name": ' + _SERIES + rb" / |\]\s*\Z)"),
+        second=_bigger,
     ),
-    "junit": Format(lambda run: junit.run_junit_xml(run.run, run.summaries, run.plan)),
+    "junit": Format(lambda run: junit.run_junit_xml(run.run, run.summaries, run.plan), junit.MARK),
     "pytest-benchmark": Format(
-        lambda run: json_document.dumps(pytest_benchmark.pytest_benchmark(run.run, run.environments, run.summaries))
+        lambda run: json_document.dumps(pytest_benchmark.pytest_benchmark(run.run, run.environments, run.summaries)),
+        re.compile(rb'(?s)\A\{\s*"machine_info": \{.*"fullname": "dctbench::'),
     ),
 }

@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -22,11 +21,12 @@ from typing import Any
 import psutil
 
 from dctbench.machine import host, nvml
+from dctbench.machine.git import git_state
 from dctbench.machine.host import cpu_model, memory_limit, read_text, usable_cores
 from dctbench.model import Environment, digest
 from dctbench.protocol import PROTOCOL
 
-__all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "git_state", "main", "memory_limit",
+__all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "main", "memory_limit",
            "package_version", "read_text", "usable_cores"]  # fmt: skip
 
 STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
@@ -121,22 +121,6 @@ def package_version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def git_state() -> dict[str, Any] | None:
-    """Return commit and dirty flag of the repository in the current folder, or None outside a repository."""
-
-    def git(*words: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
 
 
 def main() -> None:

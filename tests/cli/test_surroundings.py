@@ -278,12 +278,14 @@ def test_a_pipe_in_the_place_of_the_configuration_is_not_waited_for(cli: Cli, tm
 def test_a_file_that_is_replaced_keeps_its_permissions_and_the_link_to_it(measured: Cli, tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     page, link = tmp_path / "pages" / "page.json", tmp_path / "link.json"
-    page.write_text("old")
+    assert measured("export", "json", "-o", "pages/page.json").code == 0
+    before = page.stat().st_ino
     page.chmod(0o640)
     link.symlink_to(page)
     assert measured("export", "json", "-o", "link.json").code == 0
     assert link.is_symlink()
     assert json.loads(page.read_text(encoding="utf-8"))["schema_version"] == 1
+    assert page.stat().st_ino != before
     assert page.stat().st_mode & 0o777 == 0o640
     (tmp_path / "circle").symlink_to("circle")
     done = measured("export", "json", "-o", "circle")

@@ -65,4 +65,4 @@ def test_cores_are_written_as_the_kernel_writes_them() -> None:
 
 def test_git_is_none_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert environment.git_state() is None
+    assert environment.collect({}).facts["git"] is None

@@ -17,6 +17,7 @@ from dctbench.cli.options.click_ext import (
     CONTEXT,
     Command,
     Flag,
+    force_option,
     format_option,
     progress_option,
     store_option,
@@ -26,7 +27,7 @@ from dctbench.cli.tables.comparison import print_outcome
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
-from dctbench.exporters.junit import junit_xml
+from dctbench.exporters.junit import MARK, junit_xml
 from dctbench.scheduler.events import CheckPlanned, Event, Listener
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GATE_KEYS, GateRules
@@ -68,6 +69,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @save_baseline_option(_STORED, needs="--baseline")
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run (default: check).")
 @click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Write the verdicts as JUnit XML, too.")
+@force_option(_SHOWN)
 @click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what passed, too.")
 @progress_option(_SHOWN)
 @store_option
@@ -99,10 +101,10 @@ def command(**flags: Any) -> int:
     outlive_readers()
     junit = None if flags["junit"] is None else Path(flags["junit"])
     with Display(flags["progress"]) as display:
-        outcome = check(request, _checking(junit, display))
+        outcome = check(request, _checking(junit, flags["force"], display))
     print_outcome(outcome.comparison, flags["output_format"], everything=flags["everything"])
     if junit is not None:
-        write_whole(junit, junit_xml(outcome.comparison), "--junit")
+        write_whole(junit, junit_xml(outcome.comparison), MARK, "--junit", force=flags["force"])
     print_saved(outcome.baseline)
     return outcome.exit_code
 
@@ -111,7 +113,7 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _checking(junit: Path | None, listener: Listener) -> Listener:
+def _checking(junit: Path | None, force: bool, listener: Listener) -> Listener:
     """Return the listener, which first makes sure, before hours of work, that the file can be written.
 
     It may go into the folder that the store has just made, so the check waits for the plan.
@@ -119,7 +121,7 @@ def _checking(junit: Path | None, listener: Listener) -> Listener:
 
     def listen(event: Event) -> None:
         if junit is not None and isinstance(event, CheckPlanned):
-            check_writable(junit, "--junit")
+            check_writable(junit, MARK, "--junit", force=force)
         listener(event)
 
     return listen

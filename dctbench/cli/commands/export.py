@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dctbench import catalog, errors
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
 from dctbench.cli.terminal.files import check_writable, print_document, write_whole
 from dctbench.exporters.registry import ALIASES, FORMATS
 from dctbench.runs.lookup import resolve
@@ -23,9 +23,10 @@ from dctbench.runs.lookup import resolve
 @click.argument("form", metavar="FORMAT")
 @click.argument("run", default="latest", metavar="[RUN]")
 @click.option("-o", "--output", cls=Flag, metavar="FILE", help="Write to this file (default: standard output).")
+@force_option()
 @store_option
 @version_option
-def command(form: str, run: str, output: str | None, store: str) -> int:
+def command(form: str, run: str, output: str | None, force: bool, store: str) -> int:
     """Write a run (by default the latest) as FORMAT.
 
     \b
@@ -46,7 +47,7 @@ def command(form: str, run: str, output: str | None, store: str) -> int:
     if chosen.binary and output is None and sys.stdout.isatty():
         raise errors.UsageError(f"{form} is binary and this is a terminal", hint=f"write a file: -o results.{form}")
     if output is not None:
-        check_writable(Path(output))
+        check_writable(Path(output), chosen.mark, force=force)
     found = resolve(store, run)
     content = chosen.write(found)
     if output is None:
@@ -56,6 +57,8 @@ def command(form: str, run: str, output: str | None, store: str) -> int:
     second = chosen.second(found) if chosen.second else None
     if second is not None:
         files[Path(output).with_suffix(f".bigger{Path(output).suffix}")] = second
+    for path in files:
+        check_writable(path, chosen.mark, force=force)
     for path, text in files.items():
-        click.echo(str(write_whole(path, text)), err=True)
+        click.echo(str(write_whole(path, text, chosen.mark, force=force)), err=True)
     return errors.EXIT_OK

@@ -10,13 +10,13 @@ import click
 
 from dctbench import errors
 from dctbench.app.session import resume_command
-from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, store_option, version_option
+from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.streams import typed
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.compare.history import ChangePoint, History, change_points, find_case, history
 from dctbench.compare.stored import compare_stored
-from dctbench.page.html import html
+from dctbench.page.html import MARK, html
 from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve, usual_reference
 from dctbench.store import masked, open_store
 from dctbench.text.sanitize import sanitize_text
@@ -51,6 +51,7 @@ _PAGE = "The page"
 @click.option("--compress", cls=Flag, section=_PAGE, is_flag=True,
               help="Half the size; needs a browser of 2023 or later.")  # fmt: skip
 @click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Open the page in a browser.")
+@force_option(_PAGE)
 @store_option
 @version_option
 def command(
@@ -62,6 +63,7 @@ def command(
     case: str | None,
     compress: bool,
     open_page: bool,
+    force: bool,
     store: str,
 ) -> int:
     """Write one self-contained HTML page from the results of a run (by default the latest) or of an exported file.
@@ -70,7 +72,7 @@ def command(
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
-    check_writable(Path(output))
+    check_writable(Path(output), MARK, force=force)
     gc.disable()  # a million small objects without cycles: collecting took a quarter of the time
     found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
     for one in found:
@@ -85,7 +87,7 @@ def command(
         compared=None if base is None else compare_stored(base, found[0]),
         past=None if case is None else _history(store, case),
     )
-    path = write_whole(Path(output), page)
+    path = write_whole(Path(output), page, MARK, force=force)
     click.echo(str(path))
     if open_page:
         click.launch(path.absolute().as_uri())

@@ -103,6 +103,13 @@ def progress_option(
     )  # fmt: skip
 
 
+def force_option(section: str = "Options") -> Callable[[Function], Function]:
+    """`--force`, under that heading of the help."""
+    return click.option(
+        "--force", cls=Flag, section=section, is_flag=True, help="Replace a file that dctbench did not write."
+    )
+
+
 def version_option(function: Function) -> Function:
     """`--version`."""
     return click.version_option(__version__, "--version", cls=Flag, section=EVERYWHERE, prog_name="dctbench")(function)

@@ -9,7 +9,8 @@
     [tool.dctbench.store]       for a group: every command of it that has the flag
     keep = 20
 
-The command line and the environment win over it. It is checked as strictly as a suite file.
+The command line and the environment win over it. It is checked as strictly as a suite file. The folder may be a
+stranger's, so the table loads no code, names no server, and lets nothing be written outside the folder.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ import click
 
 from dctbench.catalog import nearest
 from dctbench.errors import UsageError
+from dctbench.store import is_url
 
 FILE = "pyproject.toml"
 _MAX_BYTES = 1 << 20
 _NOT_DEFAULTS = ("help", "version")
 _IMPLEMENTATIONS = ("impl", "base_impl", "reference")
 _PROGRAMS = ("base_python",)
+_CONSENTS = ("force",)
+_WRITTEN = ("output", "junit", "store", "into")
+"""Options that name what a command writes. A folder may redirect it within itself only."""
 _ONLY_TYPED = "code is loaded only when the command line asks for it"
 CommandPath = tuple[str, ...]
 """What calls a command: `("run",)`, `("store", "prune")`."""
@@ -140,6 +145,8 @@ def _parameter(option: click.Option) -> str:
 def _value(option: click.Option, value: Any, key: str) -> Any:
     """Return the value as click takes it: a list is joined by commas for a flag that is given once."""
     items = value if isinstance(value, list) else [value]
+    if option.name in _CONSENTS:
+        raise _invalid(key, "cannot be set there", "give it on the command line, for the file that it is for")
     if option.is_flag:
         if not isinstance(value, bool):
             raise _invalid(key, f"must be true or false, not {value!r}")
@@ -153,6 +160,9 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     texts = [str(item) for item in items]
     if any("\0" in text for text in texts):
         raise _invalid(key, "contains a null character")
+    if option.name in _WRITTEN:
+        for text in texts:
+            _check_place(key, text)
     try:
         for text in texts:
             option.type.convert(text, option, None)
@@ -161,12 +171,30 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     return texts if option.multiple else ",".join(texts)
 
 
+def _check_place(key: str, text: str) -> None:
+    """Refuse a place to write to outside the current folder: whoever wrote the file may not be the one who runs us.
+
+    A server could be one that collects passwords, and libpq sends it PGPASSWORD.
+
+    Raises:
+        UsageError: for the URL of a store, and for a path that leaves the folder, also through a link.
+    """
+    if is_url(text):
+        raise _invalid(key, "must not be a URL", "name a server with --store or DCTBENCH_STORE")
+    try:
+        inside = Path(text).resolve().is_relative_to(Path.cwd().resolve())
+    except (OSError, RuntimeError):  # RuntimeError before Python 3.13: links in a circle
+        inside = False
+    if not inside:
+        raise _invalid(key, f"leads out of this folder: {text}", "give that place on the command line")
+
+
 def _unknown(key: str, place: CommandPath, known: list[str]) -> UsageError:
     guess = nearest(key, known)
     hint = f"did you mean {guess!r}?" if guess else f"known keys: {', '.join(k for k in known if '_' not in k)}"
     return UsageError(f"{FILE}: {key!r} in [{'.'.join(('tool.dctbench', *place))}] is not a flag or command", hint=hint)
 
 
-def _invalid(key: str, problem: str) -> UsageError:
+def _invalid(key: str, problem: str, hint: str = "see --help of the command") -> UsageError:
     shortened = problem if len(problem) <= 200 else problem[:197] + "..."
-    return UsageError(f"{FILE}, [tool.dctbench]: {key} {' '.join(shortened.split())}", hint="see --help of the command")
+    return UsageError(f"{FILE}, [tool.dctbench]: {key} {' '.join(shortened.split())}", hint=hint)

@@ -1,0 +1,78 @@
+"""What the configuration of the current folder may not do: name servers, or places outside the folder."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import click
+import pytest
+
+from dctbench.cli import cli as command_line
+from dctbench.cli.options.configuration import defaults
+from dctbench.errors import UsageError
+from tests.support.command import TINY, Cli
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("{}.export]\noutput = '{outside}'", "export.output leads out of this folder: {outside}"),
+        ("{}.report]\noutput = '{outside}'", "report.output leads out of this folder: {outside}"),
+        ("{}.check]\njunit = '../outside'", "check.junit leads out of this folder: ../outside"),
+        ("{}]\nstore = '../outside'", "store leads out of this folder: ../outside"),
+        ("{}.report]\noutput = 'link'", "report.output leads out of this folder: link"),
+        ("{}.report]\noutput = 'folder/page.html'", "report.output leads out of this folder: folder/pa"),
+        ("{}.report]\noutput = 'circle'", "report.output leads out of this folder: circle"),
+        ("{}]\nstore = 'postgresql://me@evil.example/db'", "store must not be a URL"),
+        ("{}.run]\nstore = 'postgresql+psycopg://evil.example/db'", "run.store must not be a URL"),
+        ("{}.store.merge]\ninto = 'postgresql://evil.example/db'", "store.merge.into must not be a URL"),
+        ("{}.export]\nforce = true", "export.force cannot be set there"),
+    ],
+)
+def test_a_folder_names_no_server_and_no_place_outside_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, words: str
+) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    folder.mkdir()
+    (folder / "link").symlink_to(outside)
+    (folder / "folder").symlink_to(tmp_path)
+    (folder / "circle").symlink_to("circle")
+    text = table.replace("{}", "[tool.dctbench").replace("{outside}", str(outside))
+    (folder / "pyproject.toml").write_text(text)
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError) as refused:
+        defaults(command_line, click.Context(command_line))
+    expected = words.replace("{outside}", str(outside))
+    assert refused.value.message.startswith(f"pyproject.toml, [tool.dctbench]: {expected}")
+    assert refused.value.hint is not None
+
+
+def test_a_server_that_a_folder_names_gets_no_password(cli: Cli, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        place = f"postgresql+psycopg://me@127.0.0.1:{server.getsockname()[1]}/results"
+        (tmp_path / "pyproject.toml").write_text(f'[tool.dctbench]\nstore = "{place}"\n')
+        done = cli("list", "runs", PGPASSWORD="secret", PGCONNECT_TIMEOUT="1")
+        assert (done.code, done.out) == (2, ""), done.err
+        assert "name a server with --store or DCTBENCH_STORE" in done.err
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_places_inside_the_folder_are_accepted_and_the_command_line_may_name_any(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.dctbench]\nstore = "out/results.sqlite"\n[tool.dctbench.export]\noutput = "out/../out/run.json"\n'
+    )
+    assert cli("run", "-q", "--impl", "none", *TINY).code == 0
+    assert cli("export", "json").code == 0
+    assert (tmp_path / "out" / "run.json").is_file()
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.json"
+    assert cli("export", "json", "-o", str(outside)).code == 0
+    outside.write_text("notes of mine")
+    refused = cli("export", "json", "-o", str(outside))
+    assert (refused.code, outside.read_text()) == (2, "notes of mine"), refused.err
+    assert "name another file with -o, or replace it with --force" in refused.err
+    assert cli("export", "json", "-o", str(outside), "--force").code == 0
+    outside.unlink()

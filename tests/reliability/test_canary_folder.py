@@ -1,0 +1,76 @@
+"""Every command in a folder that someone else prepared: no program runs that a file in it names."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from dctbench.cli import cli as command_line
+from tests.support.canary import git, plant, repository
+
+TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8")
+OK = (0, 1, 3)
+EXPECTED = {"noise": (130,), "store push": (5,), "doctor": (0, 3, 5, 6)}
+"""Exit codes of commands that are interrupted, have no server, or judge the machine."""
+COMMANDS = (
+    ("run", *TINY, "--impl", "sdpa,none", "--rounds", "1", "--label", "one"),
+    ("run", *TINY, "--impl", "sdpa,none", "--rounds", "1", "--save-baseline", "main"),
+    ("check", *TINY, "--base-impl", "none", "--impl", "none", "--pairs", "2", "--max-pairs", "2"),
+    ("noise", "--progress", "plain"),
+    ("choose", "--seq", "64"),
+    ("compare", "one", "main"),
+    ("report", "main"),
+    ("export", "json", "main", "-o", "run.json"),
+    ("import", "run.json"),
+    ("doctor",),
+    ("list", "impls"), ("list", "suites"), ("list", "devices"), ("list", "metrics"), ("list", "runs"),
+    ("list", "cases"),
+    ("store", "info"), ("store", "check"), ("store", "prune", "--keep", "5"), ("store", "forget", "main"),
+    ("store", "merge", ".dctbench/results.sqlite", "--into", "other.sqlite"),
+    ("store", "push", "postgresql+psycopg://nobody@127.0.0.1:1/none", "--store", "other.sqlite"),
+)  # fmt: skip
+
+
+def _names(group: click.Group, context: click.Context, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _names(command, context, (*above, name))
+        else:
+            yield (*above, name)
+
+
+def _run(folder: Path, environ: dict[str, str], words: tuple[str, ...]) -> tuple[int, str]:
+    """Run a command and return its exit code and standard error. `noise` takes minutes, so Ctrl-C ends it early."""
+    command = [sys.executable, "-P", "-m", "dctbench", *words]
+    with subprocess.Popen(
+        command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if words[0] == "noise" and line.lstrip("[ ").startswith("1/"):
+                process.send_signal(signal.SIGINT)
+    return process.returncode, "".join(told)
+
+
+def test_no_command_runs_a_program_that_the_folder_names(tmp_path: Path, environ: dict[str, str]) -> None:
+    folder, trace = tmp_path / "clone", tmp_path / "ran"
+    repository(folder)
+    for name in ("sitecustomize.py", "json.py", "torch.py"):
+        (folder / name).write_text(f"open({str(trace)!r}, 'w').close()\n")
+    plant(folder, trace)
+    for words in COMMANDS:
+        code, told = _run(folder, environ, words)
+        assert code in EXPECTED.get(words[0] if words[0] != "store" else " ".join(words[:2]), OK), (words, told)
+        assert not trace.exists(), (words, trace.read_text())
+    every = set(_names(command_line, click.Context(command_line)))
+    assert {words[: 2 if words[:2] in every else 1] for words in COMMANDS} == every
+    git(folder, "status")
+    assert trace.exists(), "the plants do not work"
