@@ -1,7 +1,7 @@
-"""What there is to measure and to measure with, by name, without importing any of it.
+"""The implementations, metrics and devices by name, without importing any of them.
 
-The command line lists, completes and validates names from here in milliseconds; whoever needs the thing itself
-calls `load`. A new method, metric or device is one line in its table.
+The command line lists, completes and validates names from here in milliseconds. `load` imports the code of an entry. A
+new method, metric or device is one entry in its table.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from dctbench.text.quantity import BYTES, FLOP, JOULES, RELATIVE_ERROR, SECONDS,
 
 
 def load_target(target: str) -> Any:
-    """The object that `package.module:Name` names.
+    """Return the object that `package.module:Name` names.
 
     Raises:
-        AbsentError: when there is no such module, or nothing of that name in it.
-        NotLoadedError: when importing it fails in any other way, with the reason in one sentence.
+        AbsentError: when there is no such module, or it has no such name.
+        NotLoadedError: when the import fails in any other way, with the reason in one sentence.
     """
     module, _, attribute = target.partition(":")
     try:
-        found = importlib.import_module(module)
+        loaded = importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        gone = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
-        raise (AbsentError if gone else NotLoadedError)(
+        missing = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        raise (AbsentError if missing else NotLoadedError)(
             f"{target}: importing {module} failed: {type(error).__name__}: {text_of(error)}",
-            hint="the module is looked for on PYTHONPATH and among installed packages, not in the current folder",
+            hint="modules are found on PYTHONPATH and among installed packages, not in the current folder",
         ) from error
     try:
-        return getattr(found, attribute)
+        return getattr(loaded, attribute)
     except AttributeError:
         raise AbsentError(f"{target}: {module} has no {attribute!r}") from None
 
 
 class Family(Enum):
-    """How a method makes attention cheaper, if it does."""
+    """How a method reduces the cost of attention, if it does."""
 
     EXACT = "exact"
-    """Softmax attention itself, by one kernel or another."""
+    """Computes softmax attention itself, with different kernels."""
     DCT = "dct"
     """Keeps the lowest coefficients of a discrete cosine transform along the sequence."""
     LOW_RANK = "low-rank"
-    """Approximates the attention matrix by one of low rank: projections, landmarks."""
+    """Approximates the attention matrix by one of low rank, through projections or landmarks."""
     KERNEL = "kernel"
     """Replaces softmax by a kernel with a feature map, so that the n x n matrix is never formed."""
     SPARSE = "sparse"
-    """Computes some of the n x n scores only: windows, hashing."""
+    """Computes only some of the n x n scores, chosen by windows or hashing."""
     RECURRENT = "recurrent"
     """Carries a state of fixed size along the sequence."""
     MIXING = "mixing"
@@ -62,29 +62,29 @@ class Family(Enum):
     POOLING = "pooling"
     """Averages tokens."""
     NONE = "none"
-    """Mixes no tokens at all."""
+    """Does not mix tokens at all."""
     OWN = "own"
-    """The user's own, or an installed package's."""
+    """Supplied by the user or by an installed package."""
 
 
 class Kind(Enum):
-    """What a method is compared as."""
+    """The role of a method in comparisons."""
 
     EXACT = "exact"
     """Computes softmax attention itself: its error is a check and not a figure."""
     APPROXIMATE = "approximate"
-    """Gives up something, or may. A user's own method is never taken for exact."""
+    """May differ from softmax attention. A user's own method always counts as approximate."""
     CONTROL = "control"
-    """Only there to be compared with: nobody ships it."""
+    """Measured for comparison only; nobody would ship it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """One attention: where it is found (`target`, module:Class), what it is, and what it can do.
+    """One attention: its code (`target`, module:Class), what it is, and what it can do.
 
-    `uses_ratio` is None where only the class itself can tell, and it has not been imported. `among_frequencies` marks
-    a softmax over coefficients instead of positions. It is no approximation of softmax attention, so its error says
-    nothing about accuracy after training.
+    `uses_ratio` is None if it is known only after importing the class. `among_frequencies` marks
+    a softmax over coefficients instead of positions. Such a method does not approximate softmax attention, so
+    its error says nothing about accuracy after training.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Implementation:
     among_frequencies: bool = False
 
     def load(self) -> Any:
-        """The layer class. Imports torch.
+        """Import and return the layer class. Imports torch.
 
         Raises:
             UsageError: for a user's own target that cannot be imported.
@@ -111,8 +111,8 @@ class Implementation:
 class Metric:
     """One figure of a case: its quantity, which has the unit and the formatting, and what exactly it measures.
 
-    `target` is the module:Class of an installed package that measures it. Only the class itself knows the unit, so the
-    quantity is None. `target` is None for our own.
+    `target` is the module:Class of an installed package that measures it. Only that class knows the unit, so the
+    quantity is None. `target` is None for the metrics of dctbench.
     """
 
     name: str
@@ -122,20 +122,20 @@ class Metric:
 
     @property
     def unit(self) -> str | None:
-        """The SI unit; None where only the class that measures it knows."""
+        """The SI unit, or None if only the class that measures it knows the unit."""
         return None if self.quantity is None else self.quantity.unit
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One kind of device: where its module lives and what it is."""
+    """One kind of device: its module and what it is."""
 
     name: str
     target: str
     summary: str
 
     def load(self) -> Any:
-        """The device's module. Imports torch."""
+        """Import and return the module of the device. Imports torch."""
         return importlib.import_module(self.target)
 
 
@@ -275,12 +275,12 @@ DEVICES: Mapping[str, Device] = {
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that `word` was probably meant to be."""
+    """Return the known name that is closest to `word`, or None."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
-    """The error for a name that is not in a table: what was wrong, the nearest spelling, what there is."""
+    """Return the error for an unknown name, with the nearest known name and all others."""
     names = sorted(known)
     guess = nearest(word, names)
     return UsageError(
@@ -296,10 +296,10 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def implementation(name: str) -> Implementation:
-    """The entry named `name`; `package.module:Class` names a layer of the user's own.
+    """Return the implementation of that name; `package.module:Class` names a layer of the user's own.
 
     Raises:
-        AbsentError: when there is none, with the nearest name.
+        AbsentError: when there is none; the message has the nearest name.
     """
     if name in IMPLEMENTATIONS:
         return IMPLEMENTATIONS[name]
@@ -313,7 +313,7 @@ def implementation(name: str) -> Implementation:
 
 
 def recorded_implementation(name: str) -> Implementation:
-    """What is known here of a method that results name: one measured elsewhere, or uninstalled since, among them."""
+    """Return the implementation of a stored result, which may not be installed here."""
     return IMPLEMENTATIONS.get(name) or Implementation(
         name,
         name,
@@ -326,13 +326,13 @@ def recorded_implementation(name: str) -> Implementation:
 
 
 def implementations() -> Mapping[str, Implementation]:
-    """Everything there is: the table above, and what installed packages add through entry points.
+    """Return all implementations: the table above, and those that installed packages add through entry points.
 
     An entry point of group `dctbench.attention` names an implementation and the module:Class that is its layer; it is
     not imported here.
 
     Raises:
-        UsageError: when two of them bear one name; the message names both.
+        UsageError: when two of them have the same name; the message names both.
     """
     found = dict(IMPLEMENTATIONS)
     for name, target, package in _added("attention", {entry.name: entry.target for entry in found.values()}):
@@ -343,10 +343,10 @@ def implementations() -> Mapping[str, Implementation]:
 
 
 def metrics() -> Mapping[str, Metric]:
-    """Everything that is measured: the table above, and what installed packages add by entry points `dctbench.metrics`.
+    """Return all metrics: the table above, and those that installed packages add by entry points `dctbench.metrics`.
 
     Raises:
-        UsageError: when two of them bear one name; the message names both.
+        UsageError: when two of them have the same name; the message names both.
     """
     found = dict(METRICS)
     for name, target, package in _added("metrics", dict.fromkeys(found, "dctbench's own")):
@@ -355,10 +355,10 @@ def metrics() -> Mapping[str, Metric]:
 
 
 def _added(table: str, known: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Name, target and package of what installed packages add to a table, through the entry points `dctbench.TABLE`.
+    """Return the name, target and package of each entry that packages add to a table by entry points `dctbench.TABLE`.
 
     Raises:
-        UsageError: for a name that is known already, or that would not stand in a command or a column.
+        UsageError: for a name that is taken, or that cannot be used in a command or a column.
     """
     taken = dict(known)
     for point in metadata.entry_points(group=f"dctbench.{table}"):
@@ -378,10 +378,10 @@ def _added(table: str, known: Mapping[str, str]) -> Iterator[tuple[str, str, str
 
 
 def select_implementations(words: Sequence[str]) -> list[str]:
-    """The implementations that words, globs and `module:Class` targets select, each once, in the order given.
+    """Return the implementations that words, globs and `module:Class` targets select, each once, in the order given.
 
     Raises:
-        UsageError: for a word that names nothing and a glob that matches nothing.
+        UsageError: for an unknown word and for a glob that matches nothing.
     """
     chosen: dict[str, None] = {}
     for word in words:
@@ -394,10 +394,10 @@ def select_implementations(words: Sequence[str]) -> list[str]:
 
 
 def select(kind: str, words: Sequence[str], known: Iterable[str]) -> list[str]:
-    """The names that a list of words and globs selects, each once, in the order given.
+    """Return the names that a list of words and globs selects, each once, in the order given.
 
     Raises:
-        UsageError: for a word that names nothing and a glob that matches nothing.
+        UsageError: for an unknown word and for a glob that matches nothing.
     """
     names = list(known)
     chosen: dict[str, None] = {}

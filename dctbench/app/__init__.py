@@ -1,1 +1,1 @@
-"""What a user does, one module each: a typed request comes in, an outcome goes out. Nothing here prints."""
+"""What a user does, one module each: a function takes a typed request and returns an outcome. Nothing here prints."""

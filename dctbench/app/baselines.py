@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SavedBaseline:
-    """What became of a baseline that was asked for.
+    """Whether a requested baseline was saved.
 
     Attributes:
         name: of the baseline.
         run: that it should point to.
         refused: why it was not saved, or None.
-        hidden_by: a run that has the name as its id or label, and that the name therefore means; or None.
+        hidden_by: a run that has the name as its id or label, so that the name means that run; or None.
     """
 
     name: str
@@ -29,7 +29,7 @@ class SavedBaseline:
 
 
 def save_baseline(store: Store, run: Run, name: str, *, refused: str | None = None) -> SavedBaseline:
-    """Let the name point to the run, unless `refused` says why not.
+    """Make the name point to the run, unless `refused` says why not.
 
     Raises:
         StoreError: when the file or the server fails.

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 SAMPLES_PER_PROCESS = 5
 SAMPLING_SECONDS = 0.15
-"""Of one process: more pairs add more to a verdict than more samples of a process do."""
+"""Of one process. More pairs improve a verdict more than more samples of each process do."""
 WARMUP_OF_PAIRS = {"warmup_least": 0.02, "warmup_most": 0.06}
 """Seconds of warm-up of a process in a pair. The machine is warm from the process before, and each turn begins with an
-untimed call. Processes that are compared with a stored run warm up as those of that run did.
+untimed call. Processes that are compared with a stored run warm up like those of that run.
 """
 DEFAULT_SUITE = "ci"
 
@@ -42,7 +42,7 @@ class CheckOutcome:
 
     Attributes:
         comparison: both runs, the verdicts, and the exit code.
-        baseline: what became of the baseline that was asked for, or None.
+        baseline: whether the requested baseline was saved, or None if none was requested.
     """
 
     comparison: ComparisonOutcome
@@ -50,7 +50,7 @@ class CheckOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing got worse, 1 when something did, 3 when it cannot be told."""
+        """0 when nothing got worse, 1 when something did, 3 when there is no verdict on something."""
         return self.comparison.exit_code
 
 
@@ -62,7 +62,7 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
         listener: called with every event (`dctbench.scheduler.events`).
 
     Raises:
-        UsageError: for a base that does not exist, and for suites, axes and rules that make no sense.
+        UsageError: for a base that does not exist, and for invalid suites, axes and rules.
         CannotJudgeError: for a baseline without results.
         UnavailableError: when none of the devices is there.
         StoreError: when the store cannot be written.
@@ -108,7 +108,7 @@ def _measured(
 
 
 def _suite(request: CheckRequest, baseline: RecordedRun | None) -> tuple[Suite, Sequence[Case] | None]:
-    """What to measure, and its cases where they are a baseline's own."""
+    """Return the suite to measure, and its cases if they are those of a baseline."""
     named = request.suite
     if baseline is not None and named is None:
         if not request.axes.given:
@@ -120,11 +120,11 @@ def _suite(request: CheckRequest, baseline: RecordedRun | None) -> tuple[Suite, 
 
 
 def _baseline(store: str, reference: str) -> RecordedRun:
-    """The stored run to compare with.
+    """Return the stored run to compare with.
 
     Raises:
-        UsageError: when there is none: a missing baseline is never a pass.
-        CannotJudgeError: when there is nothing in it.
+        UsageError: when there is none. A missing baseline never passes.
+        CannotJudgeError: when it has no results.
     """
     try:
         found = resolve(store, reference)

@@ -1,7 +1,6 @@
-"""What a check against a stored run measures unless the user says otherwise: what that run measured.
+"""What a check against a stored run measures by default: the cases of that run, under its settings.
 
-These are its own cases, under the settings that they were taken with. Any others would be missing on one side, or have
-latencies that may not be compared.
+Other cases would be missing on one side, or have latencies that cannot be compared.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from dctbench.spec.suites import Suite
 
 
 def check_suite_is_known(baseline: RecordedRun) -> None:
-    """Refuse a baseline that was taken with a suite file, since that file was not named.
+    """Refuse a baseline that was measured with a suite file, unless the user names that file.
 
     Raises:
         UsageError: naming the suite.
@@ -29,20 +28,20 @@ def check_suite_is_known(baseline: RecordedRun) -> None:
     name = baseline.run.suite
     if name not in suites.shipped():
         raise UsageError(
-            f"the baseline was taken with suite {name!r}, which is none of dctbench's own: name its file with --suite",
-            hint="give the axis flags again that it was taken with, too; or name another suite to measure: --suite ci",
+            f"the baseline was measured with suite {name!r}, which is not one of dctbench: name its file with --suite",
+            hint="repeat the axis flags that it was measured with, too; or measure another suite: --suite ci",
         )
 
 
 def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
-    """Return the suite of a baseline with the baseline's own settings and axes, and the cases to measure again.
+    """Return the suite of a baseline with the settings and axes of the baseline, and the cases to measure again.
 
-    The axis of implementations holds those that get a verdict; references that a check had added are among the cases
-    only. An implementation that is no longer known here is left out, so that its cases are MISSING.
+    The axis of implementations holds those that get a verdict. References that a check added are among the cases only.
+    An implementation that is no longer known here is left out, so that its cases are MISSING.
 
     Raises:
-        UsageError: for a suite that is a file's, for code that only the command line may name, for variables that
-            could have some loaded, and when nothing of the baseline is known here.
+        UsageError: for a suite from a file, for code that only the command line may name, for variables that can
+            load code, and when no implementation of the baseline is known here.
     """
     run = baseline.run
     check_suite_is_known(baseline)
@@ -50,15 +49,15 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
     if own:
         raise UsageError(
             f"the baseline measured {own[0]}: code is loaded only when the command line asks for it",
-            hint=f"if you trust it, name it, and give its other axis flags again: --impl {shlex.quote(','.join(own))}",
+            hint=f"if you trust it, name it, and repeat the other axis flags: --impl {shlex.quote(','.join(own))}",
         )
     check_stored_run(run)
     known = {*catalog.implementations()}
     cases = tuple(case for case in baseline.plan if case.implementation in known)
     if not cases:
-        gone = ", ".join(dict.fromkeys(case.implementation for case in baseline.plan))
+        missing = ", ".join(dict.fromkeys(case.implementation for case in baseline.plan))
         raise UsageError(
-            f"no implementation of the baseline is known here: {gone}", hint="see `dctbench list impls`; install it"
+            f"no implementation of the baseline is known here: {missing}", hint="see `dctbench list impls`; install it"
         )
     shipped = suites.load(run.suite)
     taken = run.settings
@@ -76,6 +75,6 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
 
 
 def _judged(run: Run, names: Iterable[str]) -> list[str]:
-    """The implementations that get a verdict: of a check those that it was asked for, of any other run all."""
+    """Return the implementations that get a verdict: those that a check was asked for, or all of any other run."""
     check = read_check_settings(run)
     return [name for name in names if check is None or check.asked is None or name in check.asked]

@@ -24,11 +24,11 @@ from dctbench.store import results_of_machine
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """A check that is ready to measure.
+    """A check that is ready to be measured.
 
     Attributes:
-        suite: with the settings that both sides are measured under.
-        rules: what head is held to.
+        suite: with the settings of both sides.
+        rules: of the verdicts.
         plan: every case of head.
         judged: the cases that get a verdict.
         beside: the references that are measured beside them.
@@ -43,9 +43,9 @@ class CheckPlan:
     counterparts: Mapping[Case, Case]
 
     def sampling(self, alone: Container[Case]) -> dict[str, dict[str, float]]:
-        """By case id, samples enough for a p99 where one has a budget: the same on both sides, whose turns are alike.
+        """Return, by case id, how many samples a p99 with a budget needs. Both sides get the same.
 
-        They are spread over the processes that every case gets at least. The cases in `alone` get one process only.
+        They are spread over the processes that every case gets at least. Cases in `alone` get one process only.
         """
         if self.rules.budgets.latency_p99 is None:
             return {}
@@ -58,7 +58,7 @@ class CheckPlan:
         }
 
     def untimed(self, stored: Sequence[Summary]) -> list[Case]:
-        """The judged cases of which a baseline holds no latency, or no latency of the reference beside them."""
+        """Return the judged cases without a latency in a baseline, or without one of the reference beside them."""
         ran = [summary.case for summary in stored if summary.status == "ok"]
         beside = {case.shape for case in ran if case.implementation == self.rules.reference}
         return [case for case in self.judged if case not in ran or case.shape not in beside]
@@ -72,7 +72,7 @@ def plan_check(
     runner: LocalRunner,
     listener: Listener,
 ) -> CheckPlan:
-    """Plan a check. References that were not asked for are planned beside the cases that are judged.
+    """Plan a check. References that were not requested are planned beside the judged cases.
 
     Args:
         suite: what to measure.
@@ -80,10 +80,10 @@ def plan_check(
         request: for its rules, its store and its base.
         baseline: what head is compared with, or None where base is measured too.
         runner: of head.
-        listener: called with a notice about rules that can prove nothing.
+        listener: called with a warning about rules that cannot prove anything.
 
     Raises:
-        UsageError: for implementations that cannot be loaded, and for rules that make no sense here.
+        UsageError: for implementations that cannot be loaded, and for invalid rules.
     """
     fingerprint = runner.environment.fingerprint
     given = request.rules.over(suite.gate)
@@ -108,7 +108,7 @@ def plan_check(
 
 
 def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:
-    """What each case is compared with: itself, or the same shape of the method that --base-impl names."""
+    """Return what each case is compared with: itself, or the same shape of the method that --base-impl names."""
     if base_impl is None:
         return {case: case for case in judged}
     names = words("impl", [base_impl])
@@ -118,13 +118,13 @@ def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRu
 
 
 def _beside(cases: Sequence[Case], reference: str, runner: LocalRunner) -> list[Case]:
-    """A reference at the shapes of some cases, but for those at which it is one of them."""
+    """Return a reference at the shapes of some cases, unless it is one of them at that shape."""
     there = {case.shape for case in cases if case.implementation == reference}
     return list(_same_shapes([case for case in cases if case.shape not in there], reference, runner).values())
 
 
 def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[Case, Case]:
-    """By case, that of the named implementation at its shape and, where it has one, ratio."""
+    """Return, by case, the case of the named implementation at the same shape and, if it uses one, the same ratio."""
     uses_ratio = catalog.implementation(name).uses_ratio
     if uses_ratio is None:
         uses_ratio = runner.describe([name], ()).uses_ratio[name]

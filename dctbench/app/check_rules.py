@@ -1,4 +1,4 @@
-"""The rules of a check: what the user set, over the suite's `[gate]`, over the noise that this machine is known for."""
+"""The rules of a check: the user's, else those of the suite's `[gate]`, else from the measured noise of the machine."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from dctbench.store import MissingError, UnreachableError, open_store
 from dctbench.wording import verdict_sentences
 
 MOST_RAISED = 50
-"""No more pairs than this are allowed unless the user asks for them: a case that is slower takes all of them."""
+"""The most pairs, unless the user sets more: a case that is slower takes all of them."""
 
 
 def resolve_rules(given: GateRules, tolerances: Mapping[str, float]) -> Rules:
-    """Return the rules with a value for everything that was left open.
+    """Return the rules with a value for everything that was not set.
 
     Args:
         given: by the user and the suite.
-        tolerances: of latency, by kind of device, where none was given.
+        tolerances: of latency, by kind of device, if none was given.
 
     Raises:
         UsageError: when the rules contradict each other.
@@ -55,15 +55,15 @@ def with_enough_pairs(
 ) -> Rules:
     """Return the rules with as many pairs at most as it takes to prove a slowdown, unless the number was given.
 
-    A number that was given is kept, with a notice where it is too small to prove anything: a gate on what is counted
-    need not wait for more pairs.
+    A given number is kept, with a warning if it is too small to prove anything: a gate on counted metrics needs no more
+    pairs.
 
     Args:
-        rules: by which the cases that are `judged` will be.
+        rules: of the verdicts.
         judged: the cases that get a verdict.
-        baseline: what is compared with, or None where base is measured in turns with head.
+        baseline: the base, or None if base is measured in turns with head.
         given: by the user and the suite.
-        listener: called with the notice.
+        listener: called with the warning.
     """
     stored = None if baseline is None else {s.case: len(s.medians) for s in baseline.summaries if s.medians}
     timed = [case for case in judged if stored is None or case in stored]

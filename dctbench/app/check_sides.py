@@ -85,9 +85,9 @@ def _outcome(
 def _look_at_base(
     plan: CheckPlan, base: LocalRunner, head: LocalRunner, listener: Listener
 ) -> tuple[frozenset[Case], list[str]]:
-    """The cases whose implementation base does not know, which are NEW; and warnings of code that is head's own.
+    """Return the cases whose implementation base does not know, which are NEW, and warnings about shared code.
 
-    What else keeps an implementation from loading is base's failure, which measuring it there shows in a result.
+    If an implementation cannot be loaded for another reason, measuring it in base stores that failure.
     """
     unknown, sources = set(), dict[str, str]()
     for name in dict.fromkeys(case.implementation for case in plan.judged):
@@ -105,13 +105,13 @@ def _look_at_base(
 
 
 def _shared_code(base: LocalRunner, head: LocalRunner, sources: Mapping[str, str]) -> Iterator[str]:
-    """What base imports from head's own files: a gate on it cannot fail."""
+    """Yield a warning for code that base imports from the files of head, since a gate on it cannot fail."""
     if base.package == head.package and any(name in catalog.IMPLEMENTATIONS for name in sources):
         yield f"--base-python imports the same dctbench as head, from {base.package}: nothing can differ"
     own = {name: path for name, path in sources.items() if name not in catalog.IMPLEMENTATIONS}
     for name, path in head.describe(list(own), ()).sources.items() if own else ():
         if path == own[name]:
-            yield f"--base-python imports {name} from the same file as head, {path}: nothing in it can differ"
+            yield f"--base-python imports {name} from the same file as head, {path}: it cannot differ"
 
 
 def _run(
@@ -133,7 +133,7 @@ def _run(
 def _side(
     plan: CheckPlan, run: Run, runner: LocalRunner, cases: Sequence[Case], store: Store, specs: Specs
 ) -> pairs.Side:
-    """Store the run. Both sides get head's specs, so that the planner plans the same transforms."""
+    """Store the run of a side. Both sides get the specs of head, so that they use the same transform plans."""
     store.add_run(run, cases, plan.rules.pairs)
     store.add_environment(run.id, runner.environment)
     return pairs.Side(run, runner, store, specs)

@@ -21,17 +21,17 @@ from dctbench.wording import recommendation
 
 
 class NothingMeasuredError(errors.CannotJudgeError):
-    """The run holds no latency of what was asked for; measuring it gives an answer."""
+    """The run holds no latency for the question. Measuring gives an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChooseOutcome:
-    """The answer, and what it rests on.
+    """The answer, and the results that it is based on.
 
     Attributes:
         recorded: the run that answers.
-        summaries: its cases at the length that was asked for.
-        planned: how many such cases it set out to measure.
+        summaries: its cases at the length in question.
+        planned: how many such cases it planned.
         answers: a choice for every shape that was measured at the length.
         measured: the run that was measured for this question, or None.
     """
@@ -59,7 +59,7 @@ def choose(request: ChooseRequest, listener: Listener = ignore) -> ChooseOutcome
         listener: called with every event of a measurement.
 
     Raises:
-        NothingMeasuredError: when the run holds no latency of what was asked for.
+        NothingMeasuredError: when the run holds no latency for the question.
         UsageError: for a reference that is not among the methods.
         StoreError: when there is no store, or it cannot be read.
     """
@@ -77,7 +77,7 @@ def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
         store=request.store,
         command=request.command,
     )
-    if request.reference is not None:  # refused before minutes of measuring, not after them
+    if request.reference is not None:  # an unknown name is refused before minutes of measuring
         known_reference(request.reference, _methods(asked.resolved_suite))
     return run(asked, listener)
 
@@ -89,26 +89,26 @@ def _methods(suite: Suite) -> list[tuple[str, float | None]]:
 
 
 def _stored(request: ChooseRequest) -> RecordedRun:
-    """The run that answers.
+    """Return the run to answer from.
 
-    It is the run that was named or, by default, the latest that timed a method at the length, else the latest of all.
-    A run that was measured by itself comes before one that took turns with a base.
+    It is the named run or, by default, the latest that timed a method at the length, else the latest of all. Runs that
+    were measured by themselves come before those that took turns with a base.
     """
     if request.run:
         return resolve(request.store, request.run)
     with open_store(request.store) as opened:
-        # A run of the suite `noise` measures two methods again and again, to learn about the machine.
+        # A run of the suite `noise` measures only two methods, many times, to learn about the machine.
         runs = [state.run for state in reversed(opened.runs()) if state.stored and state.run.suite != "noise"]
         ids = [run.id for run in sorted(runs, key=in_turns)]
-        planned = [i for i in ids if any(_asked_for(case, request) for case in opened.plan(i)[0])]
-    for one in planned:
-        found = resolve(request.store, one)
-        if analysis.rankings([s for s in found.summaries if _asked_for(s.case, request)], None):
+        planned = [i for i in ids if any(_in_question(case, request) for case in opened.plan(i)[0])]
+    for run_id in planned:
+        found = resolve(request.store, run_id)
+        if analysis.rankings([s for s in found.summaries if _in_question(s.case, request)], None):
             return found
     return resolve(request.store, ids[0] if ids else "latest")
 
 
-def _asked_for(case: Case, request: ChooseRequest) -> bool:
+def _in_question(case: Case, request: ChooseRequest) -> bool:
     return case.seq_len == request.seq_len and _matches(case, request)
 
 
@@ -127,7 +127,7 @@ def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | N
     if not rankings:
         raise _nothing_measured(request, found, summaries, here)
     answers = [(ranking, analysis.choose(ranking, request.budgets)) for ranking in rankings]
-    planned = sum(_asked_for(case, request) for case in found.plan)
+    planned = sum(_in_question(case, request) for case in found.plan)
     return ChooseOutcome(found, here, planned, answers, measured)
 
 
@@ -137,7 +137,7 @@ def _nothing_measured(
     run = f"run {found.run.short_id}"
     lengths = sorted({s.case.seq_len for s in summaries if s.latency})
     if not lengths:
-        return NothingMeasuredError(f"{run} measured nothing of what was asked for")
+        return NothingMeasuredError(f"{run} has no results for this question")
     if here:
         failed = ", ".join(f"{s.case.name} {s.status}" for s in here)
         return NothingMeasuredError(f"{run}: at n = {request.seq_len} no method was timed ({failed})")

@@ -1,6 +1,6 @@
 """Code is loaded only where the command line asks for it.
 
-A cloned folder, a result file and a store are data from strangers. They may have what is installed measured. Only the
+A cloned folder, a result file and a store are data from strangers. They may only have installed code measured. Only the
 user may name a module, or a variable that makes a process load one.
 """
 
@@ -21,22 +21,21 @@ _TUNING = frozenset({
     "CUDA_VISIBLE_DEVICES", "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
     "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING",
 }) - {"LD_PRELOAD"}  # fmt: skip
-"""Variables that make a process faster or slower, and can do nothing else. The others are not told apart: beside
-PYTHONPATH and LD_PRELOAD there are CXX, PATH, HOME, OMP_TOOL_LIBRARIES and CUDA_INJECTION64_PATH, each of which can
-have a program run."""
+"""Variables that only make a process faster or slower. All others are refused: besides PYTHONPATH and LD_PRELOAD, also
+CXX, PATH, HOME, OMP_TOOL_LIBRARIES and CUDA_INJECTION64_PATH can make a process run a program."""
 
 
 def own_code(names: Iterable[str]) -> list[str]:
-    """Those of some implementations' names that are module:Class, each once; the others are installed."""
+    """Return the names that are module:Class, each once; all others are installed."""
     return [name for name in dict.fromkeys(names) if ":" in name]
 
 
 def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
-    """Refuse what a suite that pyproject.toml names, and nobody typed, would load.
+    """Refuse a suite that would load code if only pyproject.toml names it, and not the user.
 
     Args:
-        suite: as its file has it.
-        where: its path, as pyproject.toml has it.
+        suite: as in its file.
+        where: its path, as in pyproject.toml.
         own_axes: whether its own implementations are measured, and not those of the command line.
 
     Raises:
@@ -53,12 +52,12 @@ def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
 
 
 def check_stored_run(run: Run) -> None:
-    """Refuse to go on with a run under variables that nobody set here: it may have come from anywhere into the store.
+    """Refuse a stored run with variables that are not set here, since it may come from a stranger.
 
-    Its implementations are measured as they were: without such variables no file of a stranger's is found by a name.
+    Its implementations need no check: without such variables their names find no file of a stranger.
 
     Raises:
-        UsageError: naming the variables that are not set to the same here.
+        UsageError: naming the variables that do not have the same value here.
     """
     env = run.settings.env
     unsafe = [name for name in _unsafe(env) if os.environ.get(name) != env[name]]

@@ -1,4 +1,4 @@
-"""The one place where a run is made."""
+"""The one place that creates a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def new_run(
         settings: how its cases are measured.
         label: a name for it, or None.
         command: the words that were typed. Passwords in URLs and control characters are left out.
-        version: of the dctbench that is measured, which is another one on the base side of a check.
+        version: of the dctbench that is measured, which may be another one on the base side of a check.
     """
     return Run(
         id=uuid.uuid4().hex[:16],

@@ -1,4 +1,4 @@
-"""Measure the same code against itself (A/A): how far two runs of nothing new differ on this machine."""
+"""Measure the same code against itself (A/A): how far two runs of the same code differ on this machine."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def measure_noise(request: NoiseRequest, listener: Listener = ignore) -> NoiseOu
     measured = run(asked, listener)
     found = noise(measured.recorded.summaries, REFERENCE)
     if found is None:
-        raise CannotJudgeError("too few cases were measured to tell the noise", hint="see dctbench list cases")
+        raise CannotJudgeError("too few cases were measured to estimate the noise", hint="see dctbench list cases")
     return NoiseOutcome(measured, found)

@@ -34,14 +34,14 @@ class RunRequest:
         rounds: processes per case; None for the suite's.
         samples: the least samples per case over all rounds; None for the suite's.
         isolation: how a case gets its process.
-        cache: what the last-level cache holds when a call begins; None for what is usual on the device.
+        cache: what the last-level cache holds when a call begins; None for the default of the device.
         case_timeout: seconds after which a case is ended; None for the suite's.
         budget: seconds for the whole run; None for no budget.
         prune: leave out longer lengths after one ran out of memory or time.
         label: a name for the run.
         store: a path, or the URL of a PostgreSQL database.
         save_baseline: a name that points to the run once all its cases went well.
-        command: the words that were typed, stored with the run.
+        command: the words of the command line, stored with the run.
 
     Raises:
         UsageError: for a wrong value, naming the flag of the command line that sets it.
@@ -95,7 +95,7 @@ class ResumeRequest:
     """Resume a stored run, with the plan and the settings that it was started with.
 
     Attributes:
-        run: an id, a label or a baseline's name; None for the latest run with something left to do.
+        run: an id, a label or a baseline's name; None for the latest unfinished run.
         retry_failed: measure cases that ended in error or timeout again.
         store, save_baseline: as in `RunRequest`.
     """
@@ -120,8 +120,8 @@ class CheckRequest:
         base_impl: an implementation that every case is compared with; both are measured in pairs.
         suite: as in `RunRequest`. None means what the baseline measured or, without a baseline, the suite `ci`.
         axes: values in place of the suite's.
-        rules: what head is held to, over the suite's `[gate]`.
-        inconclusive: how a check ends that finds nothing worse but cannot tell everything; None for exit code 3.
+        rules: of the verdicts; they override the suite's `[gate]`.
+        inconclusive: how a check ends if nothing is worse but a verdict is missing; None for exit code 3.
         label, store, command: as in `RunRequest`.
         save_baseline: a name that points to head's run if the check passes; only with `baseline`.
 
@@ -166,7 +166,7 @@ class ChooseRequest:
         seq_len: the length to decide for.
         axes: of device, dtype, scope, mode, batch, heads and head_dim, the one value to decide for; None for any.
         reference: what ratios are taken against; None for sdpa or, where that is missing, the next exact method.
-        budgets: what a method may need at most.
+        budgets: the most that a method may need.
         run: a stored run or an exported file; None for the latest one that measured the length.
         measure: measure the length now, instead of looking for it in the store.
         store, command: as in `RunRequest`.
@@ -220,7 +220,7 @@ def _check_names(request: RunRequest | CheckRequest) -> None:
 
 def _check_count(flag: str, value: int | None, most: int, least: int = 1) -> None:
     if value is not None and not least <= value <= most:
-        raise UsageError(f"{flag} {value}: not a number that is possible", hint=f"{flag} accepts {least} to {most}")
+        raise UsageError(f"{flag} {value}: out of range", hint=f"{flag} accepts {least} to {most}")
 
 
 def _check_seconds(flag: str, value: float | None) -> None:

@@ -67,7 +67,7 @@ def _check_version(run: Run) -> None:
 
 
 def _check_settings(run: Run) -> None:
-    """An imported run may be of another kind, or made by hand."""
+    """Refuse a run with invalid settings: an imported one may be of another kind, or made by hand."""
     try:
         check_resumable(run.settings)
     except InvalidDataError as error:
@@ -86,7 +86,7 @@ def _check_environment(store: Store, run: Run, here: str) -> None:
 
 
 def _run_to_resume(store: Store, reference: str | None, retry_failed: bool) -> Run:
-    """The run that is named or, by default, the latest that has something left to do."""
+    """Return the named run or, by default, the latest that is unfinished."""
     if reference:
         run = store.find_run(reference).run
         if run.is_check:
@@ -104,7 +104,7 @@ def _run_to_resume(store: Store, reference: str | None, retry_failed: bool) -> R
 def _has_results_to_retry(store: Store, run: Run) -> bool:
     """Whether a run without failures has results that another try may replace.
 
-    A retry that was killed leaves results that were skipped because of a failure which has been mended since. Results
+    A retry that was killed leaves results that were skipped because of a failure that no longer exists. Results
     that stay skipped for another reason, such as a shorter length that did not fit, do not count.
     """
     results = store.results(run.id)

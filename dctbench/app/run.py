@@ -1,4 +1,4 @@
-"""Measure a suite as a new run: plan it, measure it, store every result at once."""
+"""Measure a suite as a new run: plan it, measure it, and store each result as soon as it is there."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class RunOutcome:
 
     Attributes:
         recorded: the run with everything that is stored of it.
-        plan: what was to be measured.
+        plan: what was planned.
         failed: whether some cases ended in error or timeout.
         resumed: whether some results were stored before.
-        baseline: what became of the baseline that was asked for, or None.
+        baseline: whether the requested baseline was saved, or None if none was requested.
     """
 
     recorded: RecordedRun
@@ -60,7 +60,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
 
     Raises:
         UsageError: for a suite, an implementation or axes that give no case.
-        UnavailableError: when none of the devices is there.
+        UnavailableError: when none of the devices is available.
         StoreError: when the store cannot be written.
         InterruptedRunError: in place of KeyboardInterrupt; what was measured is stored.
     """
@@ -75,7 +75,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
 
 
 def plan(request: RunRequest, listener: Listener = ignore) -> Plan:
-    """Plan what `run` would measure, and how long it would take; raises as `run`."""
+    """Return the plan of what `run` would measure, with an estimate of the time. Raises the same errors."""
     suite = request.resolved_suite
     with local_runner(suite.settings, listener) as runner:
         return _planned(suite, request, runner, listener)
@@ -96,8 +96,8 @@ def measure(
 
     Args:
         run: of the store.
-        plan: all that it set out to measure.
-        runner, store, listener: where cases run, where results go, and who is told.
+        plan: everything that the run measures.
+        runner, store, listener: where cases run, where results go, and what is called with events.
         stored: the results that the run has already.
         baseline: a name that points to the run if no case fails, or None.
         retried: whether failures in the store that are not among `stored` are measured again.
@@ -116,7 +116,7 @@ def measure(
 
 
 def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
-    """The runner of this machine, for a run with those settings."""
+    """Return the runner of this machine, for a run with these settings."""
     least = samples_per_round(settings.rounds, settings.samples or SAMPLES_PER_CASE)
     sampling = {"samples_least": least, "budget": sampling_seconds(settings.rounds)}
     local = LocalSettings(settings.case_timeout, settings.env, sampling, settings.isolation, settings.cache)

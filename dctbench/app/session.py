@@ -1,4 +1,4 @@
-"""A run that a signal may end at any moment, and that its user can always resume."""
+"""A run that may be interrupted at any moment, and can always be resumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The store of one run, and the claim that this process alone measures it."""
+    """The store of one run, and the lock that makes sure that only this process measures it."""
 
     def __init__(self, stack: ExitStack, listener: Listener) -> None:
         self._stack = stack
@@ -42,20 +42,20 @@ class Session:
         Args:
             run: stored already, or about to be.
             baseline: the name that points to the run in the end, or None.
-            flags: what else must be typed to resume it, ready for a shell.
+            flags: further flags of the command that resumes it, quoted for a shell.
 
         Raises:
             UsageError: when another process of this machine measures it.
         """
         assert self._store is not None
         place = self._store.name if is_url(self._store.name) else os.path.realpath(self._store.name)
-        lock = Lock(f"run-{digest([place, run.id])}")  # shards of one run in stores of their own may run together
+        lock = Lock(f"run-{digest([place, run.id])}")  # two copies of a run in different stores may run at once
         if not lock.take():
             holder = lock.holder
             lock.release()
             raise errors.UsageError(
                 f"run {run.short_id} is being measured by {holder}",
-                hint="wait until that has ended, or end it; then resume",
+                hint="wait until it ends, or stop it; then resume",
             )
         self._stack.callback(lock.release, remove=True)
         self._run = run
@@ -81,12 +81,12 @@ class Session:
 
 
 def resume_command(run: Run, store: str, flags: Sequence[str] = ()) -> str:
-    """Return what to type to resume a run.
+    """Return the command that resumes a run.
 
     Args:
         run: of that store.
         store: its path, or its URL without the password.
-        flags: more that must be typed, ready for a shell.
+        flags: further flags, quoted for a shell.
     """
     place = [] if store == DEFAULT_STORE else ["--store", shlex.quote(store)]
     return " ".join(["dctbench run --resume", run.short_id, *flags, *place])
@@ -94,7 +94,7 @@ def resume_command(run: Run, store: str, flags: Sequence[str] = ()) -> str:
 
 @contextmanager
 def session(listener: Listener) -> Iterator[Session]:
-    """A session for one run; its store and its claim are released at the end.
+    """Open a session for one run. Its store and its lock are released at the end.
 
     Raises:
         InterruptedRunError: in place of KeyboardInterrupt.

@@ -38,7 +38,7 @@ def compare_stored(
     for side in (base, head):
         if not side.results:
             raise CannotJudgeError(
-                f"run {side.run.short_id} has no results yet", hint="resume it: dctbench run --resume"
+                f"run {side.run.short_id} has no results yet", hint="resume it with: dctbench run --resume"
             )
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
     check = read_check_settings(head.run)
@@ -51,14 +51,14 @@ def compare_stored(
     beside = _beside(head, check)
     cases = [case for case in _in_order(head, rules) if case.implementation not in beside]
     counterparts = _counterparts(cases, check.instead if check and paired else None, sides[0])
-    ours = {*counterparts.values(), *cases}
+    compared = {*counterparts.values(), *cases}
     fingerprints = set(base.environments), set(head.environments)
     comparison = Comparison(
         base=sides[0],
         head=sides[1],
         counterparts=counterparts,
         paired=paired,
-        missing=[case for case in sides[0] if case not in ours and case.implementation not in beside],
+        missing=[case for case in sides[0] if case not in compared and case.implementation not in beside],
         incomparable_because=None if paired else incomparable_because(base.run, head.run, fingerprints),
         same_machine=paired or bool(fingerprints[0] & fingerprints[1]),
     )

@@ -1,4 +1,4 @@
-"""Our own JSON document, read back into results: samples are taken, statistics are made anew and never believed."""
+"""Read the JSON document of dctbench back into results. Samples are kept; statistics are computed again from them."""
 
 from __future__ import annotations
 
@@ -42,11 +42,10 @@ from dctbench.text.untrusted import (
 from dctbench.text.warning_values import WarningRecord, read_warning
 
 _NAMED = {**axes.WORD_AXES, "dtype": tuple(DTYPE_BYTES)}
-"""The fields of a case that hold one of a few words."""
-
+"""The fields of a case whose value is one of a few words."""
 
 Warnings = Annotated[list[Text | WarningRecord], Meta(max_length=1000)]
-"""Earlier versions wrote sentences."""
+"""Earlier versions wrote sentences instead of records."""
 
 
 class _Case(Struct, forbid_unknown_fields=True):
@@ -68,11 +67,13 @@ class _Case(Struct, forbid_unknown_fields=True):
 
 _LAST_ROUND = 1 << 20
 _MOST_PROCESSES = 10_000
-"""A check numbers its confirming rounds from 1001, and a case of base has a process for every case it stands for."""
+"""A check numbers its confirming rounds from 1001. A case of base has a process for every case of head it is compared
+with.
+"""
 
 
 class _Round(Struct, forbid_unknown_fields=True):
-    """One process. What is left out is as the entry says; so are all of them where only the first four stand."""
+    """One process. A field that is left out has the value of the entry."""
 
     round: Annotated[int, Meta(ge=1, le=_LAST_ROUND)]
     status: Status
@@ -87,7 +88,7 @@ class _Round(Struct, forbid_unknown_fields=True):
 
 
 class _Metric(Struct, forbid_unknown_fields=True):
-    """The statistics of samples may be any numbers, since they are not read: two rounds can give a huge interval."""
+    """One metric of a case. Its statistics are not read, so they may be any numbers, such as a huge interval."""
 
     unit: Name
     value: Number
@@ -112,7 +113,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
 
 
 class _Settings(Struct):
-    """What is read of a run's settings; other keys stand beside them."""
+    """The settings of a run that are validated; other keys are allowed."""
 
     rounds: Annotated[int, Meta(ge=1, le=suites.MAX_ROUNDS)] = 1
     case_timeout: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
@@ -125,7 +126,7 @@ class _Settings(Struct):
 
 
 _NEEDED_TO_RESUME = ("rounds", "case_timeout", "env", "isolation")
-"""The settings that every run has that was begun here; an imported one may come without."""
+"""The settings that a run must have to be resumed. An imported run may lack them."""
 
 
 class _Run(Struct, forbid_unknown_fields=True):
@@ -139,7 +140,7 @@ class _Run(Struct, forbid_unknown_fields=True):
 
 
 class _Facts(Struct):
-    """What pages and tables read of an environment; other facts stand beside them."""
+    """The facts of an environment that pages and tables read; other facts are allowed."""
 
     torch: Text | None
     python: Text
@@ -151,7 +152,7 @@ class _Facts(Struct):
 
 
 class _Roofline(Struct):
-    """What pages read of where a call stands under the machine's ceilings."""
+    """The values of a roofline that pages read."""
 
     bound: Literal["compute", "bandwidth", "cache"]
     rate: Number
@@ -160,13 +161,13 @@ class _Roofline(Struct):
 
 
 class _Split(Struct):
-    """What pages read of how a call's time is split."""
+    """The values that pages read about how the time of a call is split."""
 
     shares: Annotated[dict[Name, Number], Meta(max_length=100)]
 
 
 class _Details(Struct):
-    """What pages and tables read of a result's details; others stand beside them."""
+    """The details of a result that pages and tables read; others are allowed."""
 
     stop_reason: Text | None = None
     estimated_bytes: Number | None = None
@@ -186,10 +187,10 @@ class _Versioned(Struct):
 
 
 def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
-    """The run, its environments by fingerprint and its results, case after case and round after round.
+    """Return the run, its environments by fingerprint and its results, ordered by case and round.
 
     Raises:
-        Bad, msgspec.MsgspecError: when the document is not valid.
+        InvalidDataError, msgspec.MsgspecError: when the document is not valid.
     """
     version = msgspec.json.decode(data, type=_Versioned).schema_version
     if version > SCHEMA_VERSION:
@@ -197,7 +198,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
             f"written by a newer dctbench (schema_version {version}, this one knows {SCHEMA_VERSION})"
         )
     if version < 1:
-        raise InvalidDataError(f"schema_version: there never was a version {version}")
+        raise InvalidDataError(f"schema_version: there is no version {version}")
     document = msgspec.json.decode(data, type=_Document)
     environments = {}
     for key, facts in document.environments.items():
@@ -220,10 +221,10 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
 
 
 def case_of(values: dict[str, Any], place: str) -> Case:
-    """A case from the fields that a file gives it, in one spelling, if there can be such a case.
+    """Return the case that has these fields, in canonical spelling.
 
     Raises:
-        Bad: naming the field.
+        InvalidDataError: if there can be no such case, naming the field.
     """
     for field, known in _NAMED.items():
         if known is not None and values.get(field, known[0]) not in known:
@@ -238,16 +239,16 @@ def case_of(values: dict[str, Any], place: str) -> Case:
     return case
 
 
-def _case(found: _Case, place: str) -> Case:
-    ratio = None if found.ratio is None else tidy_number(found.ratio)
-    return case_of({**msgspec.to_builtins(found), "ratio": ratio}, f"{place}.case")
+def _case(fields: _Case, place: str) -> Case:
+    ratio = None if fields.ratio is None else tidy_number(fields.ratio)
+    return case_of({**msgspec.to_builtins(fields), "ratio": ratio}, f"{place}.case")
 
 
 def check_resumable(settings: RunSettings) -> None:
-    """Refuse a stored run whose settings are incomplete or invalid, so that no more of it can be measured.
+    """Refuse to resume a stored run whose settings are incomplete or invalid.
 
     Raises:
-        Bad: naming the setting.
+        InvalidDataError: naming the setting.
     """
     data = settings.to_json()
     read = converted(data, _Settings, "settings")
@@ -257,83 +258,87 @@ def check_resumable(settings: RunSettings) -> None:
             raise InvalidDataError(f"settings.{key} is missing")
 
 
-def _run(about: _Run) -> Run:
-    settings = converted(about.settings, _Settings, "run.settings")
-    check_names([about.suite, *settings.env], "run")
+def _run(data: _Run) -> Run:
+    settings = converted(data.settings, _Settings, "run.settings")
+    check_names([data.suite, *settings.env], "run")
     return Run(
-        id=about.id,
-        label=clean_label(about.label or "") or None,
-        suite=about.suite,
-        argv=tuple(map(sanitize_text, about.argv)),
-        started_at=utc(about.started_at, "run.started_at"),
-        dctbench_version=sanitize_text(about.dctbench_version),
-        settings=RunSettings.from_json(sanitize_values(about.settings)),
+        id=data.id,
+        label=clean_label(data.label or "") or None,
+        suite=data.suite,
+        argv=tuple(map(sanitize_text, data.argv)),
+        started_at=utc(data.started_at, "run.started_at"),
+        dctbench_version=sanitize_text(data.dctbench_version),
+        settings=RunSettings.from_json(sanitize_values(data.settings)),
     )
 
 
 def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
-    """One result per round, the samples split back among them."""
+    """Return one result per round, each with its part of the samples."""
     converted(entry.details, _Details, f"{place}.details")
     measured = {name: figure for name, figure in entry.metrics.items() if figure is not None}
     check_names([*measured, *(figure.unit for figure in measured.values())], f"{place}.metrics")
     for name, figure in measured.items():
         if (name == "latency") != (figure.samples is not None):
-            raise InvalidDataError(f"{place}.metrics.{name}: latency has samples, and nothing else has")
+            raise InvalidDataError(f"{place}.metrics.{name}: latency must have samples, and no other metric may")
         known = catalog.METRICS.get(name)
         if known is not None and figure.unit != known.unit:
             raise InvalidDataError(f"{place}.metrics.{name}: the unit {figure.unit!r} instead of {known.unit!r}")
     latency = measured.pop("latency", None)
     samples: Sequence[float] = (latency.samples or ()) if latency else ()
-    if sum(taken.samples for taken in entry.rounds) != len(samples):
+    if sum(round_data.samples for round_data in entry.rounds) != len(samples):
         raise InvalidDataError(f"{place}.rounds: they do not add up to the {len(samples)} samples of its latency")
-    if len({taken.round for taken in entry.rounds}) < len(entry.rounds):
+    if len({round_data.round for round_data in entry.rounds}) < len(entry.rounds):
         raise InvalidDataError(f"{place}.rounds: a round occurs twice")
     start = 0
-    for index, taken in enumerate(entry.rounds):
-        own = tuple(samples[start : start + taken.samples])
-        start += taken.samples
+    for index, round_data in enumerate(entry.rounds):
+        own = tuple(samples[start : start + round_data.samples])
+        start += round_data.samples
         measurements = [Measurement("latency", "s", own)] if own else []
-        measurements += _others(taken, measured, f"{place}.rounds[{index}]", first=index == 0)
+        measurements += _others(round_data, measured, f"{place}.rounds[{index}]", first=index == 0)
         yield Result(
             case=case,
-            round=taken.round,
-            status=taken.status,
+            round=round_data.round,
+            status=round_data.status,
             measurements=tuple(measurements),
-            message=_message(taken, entry),
-            warnings=tuple(map(read_warning, _warnings(taken, entry, first=index == 0))),
-            details=_details(taken, entry, f"{place}.rounds[{index}].details", first=index == 0),
-            fingerprint=entry.fingerprint if taken.fingerprint is UNSET else taken.fingerprint,
-            host=sanitize_text(entry.host if taken.host is UNSET else taken.host),
+            message=_message(round_data, entry),
+            warnings=tuple(map(read_warning, _warnings(round_data, entry, first=index == 0))),
+            details=_details(round_data, entry, f"{place}.rounds[{index}].details", first=index == 0),
+            fingerprint=entry.fingerprint if round_data.fingerprint is UNSET else round_data.fingerprint,
+            host=sanitize_text(entry.host if round_data.host is UNSET else round_data.host),
         )
 
 
-def _others(taken: _Round, measured: dict[str, _Metric], place: str, *, first: bool) -> Iterator[Measurement]:
-    """What a round gave beside latency; where it does not say, the first round gave it all."""
-    if taken.metrics is UNSET:
+def _others(round_data: _Round, measured: dict[str, _Metric], place: str, *, first: bool) -> Iterator[Measurement]:
+    """Return the metrics of a round except latency. If the round lists none, they all belong to the first round."""
+    if round_data.metrics is UNSET:
         for name, figure in measured.items() if first else ():
             yield Measurement(name, figure.unit, (figure.value,))
         return
-    for name, values in taken.metrics.items():
+    for name, values in round_data.metrics.items():
         if name not in measured:
             raise InvalidDataError(f"{place}.metrics.{name}: not among the metrics of its case")
         yield Measurement(name, measured[name].unit, tuple(values))
 
 
-def _message(taken: _Round, entry: _Entry) -> str | None:
-    message = taken.message
+def _message(round_data: _Round, entry: _Entry) -> str | None:
+    message = round_data.message
     if message is UNSET:
-        message = entry.message if taken.status == entry.status else None
+        message = entry.message if round_data.status == entry.status else None
     return sanitize_text(message) if message is not None else None
 
 
-def _warnings(taken: _Round, entry: _Entry, *, first: bool) -> Sequence[str | WarningRecord]:
-    return taken.warnings if taken.warnings is not UNSET else entry.warnings if first else ()
+def _warnings(round_data: _Round, entry: _Entry, *, first: bool) -> Sequence[str | WarningRecord]:
+    return round_data.warnings if round_data.warnings is not UNSET else entry.warnings if first else ()
 
 
-def _details(taken: _Round, entry: _Entry, place: str, *, first: bool) -> ResultDetails:
-    if taken.details is not UNSET:
-        converted(taken.details, _Details, place)
-        return ResultDetails.from_json(sanitize_values(taken.details))
+def _details(round_data: _Round, entry: _Entry, place: str, *, first: bool) -> ResultDetails:
+    if round_data.details is not UNSET:
+        converted(round_data.details, _Details, place)
+        return ResultDetails.from_json(sanitize_values(round_data.details))
     if first:
         return ResultDetails.from_json(sanitize_values(entry.details))
-    return NO_DETAILS if taken.stop_reason is None else ResultDetails(stop_reason=sanitize_text(taken.stop_reason))
+    return (
+        NO_DETAILS
+        if round_data.stop_reason is None
+        else ResultDetails(stop_reason=sanitize_text(round_data.stop_reason))
+    )

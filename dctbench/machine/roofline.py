@@ -67,7 +67,7 @@ def under_the_roof(result: Result, machine: Calibration | None) -> Result:
 def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machine: Calibration) -> Roofline | None:
     """Return the roofline of a call that took `seconds`, or None if the machine was not calibrated for it.
 
-    This is so for another device, another number of threads, and a dtype without a ceiling.
+    The ceilings hold for one device, one number of threads, and the dtypes that were measured.
     """
     compute = machine.compute_ceiling(case.dtype)
     if compute is None or machine.device != case.device or case.threads not in (None, machine.threads):
@@ -76,26 +76,27 @@ def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machi
     moved = bytes_at_least(case, state_bytes)
     by_compute, by_memory = flops / compute, moved / machine.bandwidth
     bound: Bound = "compute"
-    at_least = by_compute
+    least_seconds = by_compute
     if by_memory > by_compute:
         fits = machine.cache_bytes is not None and moved <= machine.cache_bytes
-        bound, at_least = ("cache", by_compute) if fits else ("bandwidth", by_memory)
+        bound, least_seconds = ("cache", by_compute) if fits else ("bandwidth", by_memory)
     return Roofline(
         intensity=flops / moved,
         rate=flops / seconds,
         throughput=moved / seconds,
         ridge=ceilings.ridge,
-        share=at_least / seconds,
+        share=least_seconds / seconds,
         bound=bound,
         ceilings=ceilings,
     )
 
 
 def fastest_possible(case: Case, flops: float, machine: Calibration) -> float:
-    """Return a lower bound of the seconds of any method on this machine; it rejects results, so it is generous.
+    """Return a lower bound of the seconds of any method on this machine.
 
-    Compute: the ceiling of the fastest dtype, since a kernel may convert, scaled up to the threads of the case.
-    Memory: inputs and output only, less what the last-level cache may hold.
+    The bound rejects results, so it is generous. Compute: the ceiling of the fastest dtype, since a kernel
+    may convert, scaled up to the threads of the case. Memory: inputs and output only, less what the last-level cache
+    may hold.
     """
     more_threads = max(1.0, (case.threads or machine.threads) / machine.threads)
     by_compute = flops / (max(machine.gemm.values()) * more_threads)

@@ -1,7 +1,6 @@
-"""The nouns of dctbench, as frozen dataclasses: what is measured, what came out, and which run it belongs to.
+"""The nouns of dctbench, as frozen dataclasses: what is measured, the results, and the runs that they belong to.
 
-Only the standard library is imported here, so that every room, the torch-free command line included, uses the same
-words.
+Only the standard library is imported here, so that every package can use them.
 """
 
 from __future__ import annotations

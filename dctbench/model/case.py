@@ -17,7 +17,7 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def kept_coefficients(seq_len: int, ratio: float) -> int:
-    """How many of `seq_len` coefficients a compression ratio keeps: ceil(n / ratio - 1e-9), at least one.
+    """Return how many of `seq_len` coefficients a compression ratio keeps: ceil(n / ratio - 1e-9), at least one.
 
     The small constant keeps a ratio such as 1024 / 341 (a float that is meant to divide) from keeping one more.
     """
@@ -25,12 +25,12 @@ def kept_coefficients(seq_len: int, ratio: float) -> int:
 
 
 def tidy_number(value: float) -> float | int:
-    """8.0 -> 8: one spelling for one number, so that `--ratio 8` and `--ratio 8.0` name the same case."""
+    """Return 8 for 8.0, so that `--ratio 8` and `--ratio 8.0` name the same case."""
     return int(value) if float(value).is_integer() else float(value)
 
 
 def ratio_words(ratio: float) -> str:
-    """As it would be typed, with all its digits: two ratios of a sweep may differ in the seventh."""
+    """Return the ratio as a user types it, with all digits: two ratios of a sweep may differ in the seventh."""
     short = f"{ratio:g}"
     return short if float(short) == ratio else str(ratio)
 
@@ -39,7 +39,7 @@ def ratio_words(ratio: float) -> str:
 class Case:
     """One thing to measure: a method at a shape, on a device, in a mode.
 
-    `ratio` is n / n_kept (>= 1), or None for a method that has no such knob. `threads` is None unless asked for,
+    `ratio` is n / n_kept (>= 1), or None for a method without one. `threads` is None unless the user sets it,
     so that FLOPs and memory compare across machines. `task` names the task of an accuracy case, else None.
     """
 
@@ -74,40 +74,40 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Identity: a hash of the canonical JSON, without what is derived from it (n_kept)."""
+        """The identity: a hash of the canonical JSON, without derived values (n_kept)."""
         return digest({name: getattr(self, name) for name in self.__slots__})
 
     @property
     def name(self) -> str:
-        """The method as a row is headed: `dct-x r=8`, `sdpa`."""
+        """The method as tables name it: `dct-x r=8`, `sdpa`."""
         return self.implementation if self.ratio is None else f"{self.implementation} r={ratio_words(self.ratio)}"
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Everything but the method and its ratio: cases of equal shape may be compared with each other."""
+        """Everything but the method and its ratio. Cases of equal shape can be compared."""
         return (self.scope, self.seq_len, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode,
                 self.engine, self.threads, self.task)  # fmt: skip
 
     @property
-    def setting(self) -> tuple[object, ...]:
-        """The shape without its length: inside one setting a method's latency is a curve over n."""
+    def facet(self) -> tuple[object, ...]:
+        """The shape without its length. Within a facet, the latency of a method is a curve over n."""
         return (self.scope, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode, self.engine,
                 self.threads, self.task)  # fmt: skip
 
     @property
     def row(self) -> tuple[object, ...]:
-        """The case without its length: the curve it belongs to."""
+        """The case without its length: the curve that it belongs to."""
         return (self.implementation, self.ratio, self.scope, self.batch, self.heads, self.head_dim, self.dtype,
                 self.device, self.mode, self.engine, self.threads, self.task)  # fmt: skip
 
     def to_json(self) -> JSON:
-        """The case as the public document spells it, `n_kept` included."""
+        """Return the case as the public JSON document has it, with `n_kept`."""
         keys = ("implementation", "scope", "seq_len", "ratio", "n_kept", "batch", "heads", "head_dim", "dtype",
                 "device", "mode", "engine", "threads", "task")  # fmt: skip
         return {key: getattr(self, key) for key in keys}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Case:
-        """The inverse of `to_json`; keys that are not of a case (n_kept, or a later version's) are left out."""
+        """The inverse of `to_json`; other keys, such as n_kept or those of a later version, are ignored."""
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})

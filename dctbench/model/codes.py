@@ -1,4 +1,4 @@
-"""Warnings and reasons: a code with values, which code decides on and `dctbench.wording` puts into words."""
+"""Warnings and reasons: codes with values. Programs decide on the code; `dctbench.wording` makes sentences of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class WarningCode(Enum):
-    """What a warning is about; `dctbench.wording.warnings` says each in words, with a remedy.
+    """What a warning is about. `dctbench.wording.warnings` has a sentence and a remedy for each.
 
     The comment names the values that a warning of that code has.
     """
@@ -18,12 +18,12 @@ class WarningCode(Enum):
     TEXT = "text"  # message: a sentence of an earlier version, or of a later one whose code is not known here
     SPREAD = "spread"  # spread: interquartile range of the samples as a share of their median
     DRIFT = "drift"  # drift: how much slower the last third of the samples was than the first, as a share
-    DISTURBED = "disturbed"  # reason: what disturbed samples that were taken again and were disturbed again
+    DISTURBED = "disturbed"  # reason: what disturbed samples, also when they were taken again
     OTHER_PROCESSES = "other_processes"  # cores, of_cores: used by others; names: of programs that compute
     STOLEN_TIME = "stolen_time"  # share: of the processor time that the hypervisor gave to other machines
     GOVERNOR = "governor"  # governor: of the processor's frequency
     CLOCKS_UNKNOWN = "clocks_unknown"  # reason: why the GPU's clocks cannot be read
-    THROTTLED = "throttled"  # reasons: what held the GPU's clock down
+    THROTTLED = "throttled"  # reasons: what limited the GPU's clock
     GPU_SHARED = "gpu_shared"  # processes: others that computed on the GPU
     NOT_MEASURED = "not_measured"  # metric; reason: the error that its pass ended with
     NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
@@ -43,7 +43,7 @@ class CaseWarning:
         return cls(WarningCode.TEXT, {"message": message})
 
     def to_json(self) -> dict[str, Any] | str:
-        """As it is stored and sent. Sentences stay strings, as earlier versions wrote them under their seals."""
+        """Return the warning as it is stored and sent. A sentence stays a string: older seals cover it."""
         if self.code is WarningCode.TEXT:
             return str(self.values["message"])
         return {"code": self.code.value, "values": dict(self.values)}
@@ -80,10 +80,12 @@ class ReasonCode(Enum):
     OTHER_SETTING = "other_setting"  # setting: its name; base, head: its values
     OTHER_PLAN = "other_plan"  # base, head: their transform plans, on two machines
     NO_REFERENCE = "no_reference"  # reference: was not measured beside the case on both sides
-    NOT_MEASURED = "not_measured"  # side: base or head; no values where only head is asked
+    NOT_MEASURED = "not_measured"  # side: base or head; no values where only head counts
     NEEDS_PROCESSES = "needs_processes"  # no values: the processes so far decide nothing
     REFERENCES_DISAGREE = "references_disagree"  # no values: the raw change, and the one against the references
-    PROCESSES_DISAGREE = "processes_disagree"  # no values: the median is beyond the tolerance, too few processes are
+    PROCESSES_DISAGREE = (
+        "processes_disagree"  # no values: the median is beyond the tolerance, but too few processes are
+    )
     NOT_CONFIRMED = "not_confirmed"  # then: the code of the reason that fresh processes gave instead, or None
     TOOK_TURNS = "took_turns"  # no values: head took turns with base, and may be faster by itself
 

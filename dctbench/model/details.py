@@ -1,7 +1,7 @@
 """What a result records beside its measurements: which code ran, under which conditions, and why sampling stopped.
 
-Stores seal the JSON of these details, so decoding loses nothing: a key that is not known here, or a value that is not
-of the type of its field, is kept in `extra` and written back as it was read.
+Stores seal the JSON of these details, so decoding loses nothing: an unknown key, or a value that does not have
+the type of its field, is kept in `extra` and written back as it was read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 Bound = Literal["compute", "bandwidth", "cache"]
 
 _LEAST, _MOST = 1e-12, 1e24
-"""A figure outside this range belongs to no machine, and the quotient of two such figures may not be a float."""
+"""No machine has figures outside this range, and the quotient of two such figures may not be a float."""
 
 
 class Ceilings(NamedTuple):
@@ -41,8 +41,8 @@ class Roofline(NamedTuple):
         rate: achieved FLOP/s.
         throughput: achieved B/s, counting only the bytes that the call must move.
         ridge: FLOPs per byte above which the processor is the limit, and below which the memory is.
-        share: the achieved share of the ceiling that binds; at 1 the call takes no longer than it must. For `cache` it
-            is the share of the compute ceiling.
+        share: the achieved share of the ceiling that limits the call. At 1 it takes no longer than it must.
+            For `cache` it is the share of the compute ceiling.
         bound: what limits a perfect implementation: `compute`, `bandwidth`, or `cache` if everything that must be moved
             fits into the last-level cache, so that the memory is no limit.
         ceilings: of the machine, in the dtype of the case.
@@ -100,7 +100,7 @@ def _ceilings(data: object) -> Ceilings | None:
 
 
 def _ceilings_from_quotients(data: Mapping[str, Any]) -> Ceilings:
-    """The ceilings of an early result: `share` is of the one that binds, and `ridge` is one over the other."""
+    """Return the ceilings of an early result. `share` refers to the limiting one, and `ridge` is their quotient."""
     if data["bound"] == "bandwidth":
         bandwidth = data["throughput"] / data["share"]
         return Ceilings(data["ridge"] * bandwidth, bandwidth)
@@ -164,7 +164,7 @@ class ResultDetails:
         split: where the time of a call goes.
         energy: the meter and how it was read.
         roofline: where the call stands under the ceilings of its machine.
-        estimated_bytes: that a case needs which ran out of memory.
+        estimated_bytes: the estimated need of a case that ran out of memory.
         others_cores: processor cores that other processes used meanwhile.
         stolen: the share of processor time that the hypervisor gave to other machines.
         cpu_capability: the instruction set of torch's CPU kernels.
@@ -178,7 +178,7 @@ class ResultDetails:
         traceback: of the error that ended the case.
         output: the last that a process printed before it ended without a reply.
         benchmark: the name of the benchmark that the result was imported from.
-        extra: keys of another version, and values that are not of the type of their field, as they were read.
+        extra: unknown keys, and values that do not have the type of their field, as they were read.
     """
 
     stop_reason: str | None = None
@@ -219,13 +219,13 @@ class ResultDetails:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __or__(self, other: ResultDetails) -> ResultDetails:
-        """These details with those that `other` records over them."""
+        """Return these details, replaced by those of `other` where it has any."""
         recorded = {name: value for name, value in vars(other).items() if value is not None}
         absent, extra = {**self.absent, **other.absent}, {**self.extra, **other.extra}
         return replace(self, **{**recorded, "absent": absent, "extra": extra})
 
     def to_json(self) -> dict[str, Any]:
-        """The details as they are stored. Absent ones are left out."""
+        """Return the details as they are stored, without those that are None."""
         stored = {_KEYS.get(name, name): value for name, value in vars(self).items() if value is not None}
         del stored["absent"], stored["extra"]
         for key in stored.keys() & _CODECS.keys():
@@ -281,7 +281,7 @@ _PLAIN = {
 
 
 class _Codec(NamedTuple):
-    """How a field is read from JSON (None: not of its type), and written."""
+    """How a field is read from JSON (None if the value has another type) and written."""
 
     decode: Callable[[object], Any]
     encode: Callable[[Any], object]
@@ -295,7 +295,7 @@ def _sequence(*types: type) -> _Codec:
 
 
 def _seconds(value: object) -> tuple[float, ...] | None:
-    """Times that a call can take."""
+    """Return the times of calls, or None if they are not plausible."""
     seconds = _sequence(int, float).decode(value)
     return seconds if seconds is not None and all(1e-10 <= second <= 1e6 for second in seconds) else None
 

@@ -1,4 +1,4 @@
-"""What one case gave in one round, and where."""
+"""The result of one case in one round, its measurements and its environment."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ Status = Literal["ok", "oom", "timeout", "unsupported", "error", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "oom", "timeout", "unsupported", "error", "skipped")
 
 FAILED: frozenset[Status] = frozenset({"timeout", "error"})
-"""The statuses that make a sweep exit 4: oom, unsupported and skipped are results, not failures."""
+"""The statuses that make a run exit with 4. oom, unsupported and skipped are results, not failures."""
 
 RETRYABLE: frozenset[Status] = FAILED | {"skipped"}
 """The statuses that `--retry-failed` may replace: failures, and the cases that were skipped because of them."""
 
 
 class Measurement(NamedTuple):
-    """Raw samples of one metric in its SI unit, in the order they were taken; statistics are derived, never stored.
+    """Raw samples of one metric in its SI unit, in the order they were taken. No statistics are stored.
 
-    A tuple, since a store of a hundred thousand results holds nearly a million of them, and a tuple is made soonest.
+    It is a tuple, since a store of a hundred thousand results holds nearly a million of them, and a tuple is
+    the fastest to create.
     """
 
     metric: str
@@ -33,7 +34,7 @@ class Measurement(NamedTuple):
     samples: tuple[float, ...]
 
     def to_json(self) -> JSON:
-        """A plain dict."""
+        """Return a plain dict."""
         return {"metric": self.metric, "unit": self.unit, "samples": list(self.samples)}
 
     @classmethod
@@ -44,20 +45,20 @@ class Measurement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a measurement was taken. `fingerprint` hashes the stable subset: latency compares only inside one."""
+    """Where a measurement was taken. `fingerprint` hashes the stable facts; latencies compare only within one."""
 
     facts: Mapping[str, Any]
     fingerprint: str
 
     @property
     def host(self) -> str:
-        """Host name."""
+        """The host name."""
         return str(self.facts.get("host", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one case gave in one round (one process). A case that failed is a result too, with its message.
+    """The result of one case in one round (one process). A case that failed has a result too, with its message.
 
     `details` record what ran and how: kernel, transform plan, stop reason, actual threads.
     """
@@ -73,5 +74,5 @@ class Result:
     host: str = ""
 
     def measurement(self, metric: str) -> Measurement | None:
-        """The samples of `metric`, or None where it was not measured."""
+        """The samples of `metric`, or None if it was not measured."""
         return next((m for m in self.measurements if m.metric == metric), None)

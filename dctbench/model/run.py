@@ -22,8 +22,8 @@ COMPARED_SETTINGS = ("cache", "isolation", "env")
 class RunSettings:
     """How the cases of a run are measured.
 
-    Stored as JSON. A stored run may lack a key, or hold one that this version does not know or believe: `to_json` gives
-    back what `from_json` was given.
+    Stored as JSON. A stored run may lack a key, or hold one that this version does not know or accept. `to_json`
+    returns what `from_json` was given.
 
     Attributes:
         rounds: processes per case.
@@ -32,10 +32,10 @@ class RunSettings:
         samples: the least samples of a case over all rounds; None for the default.
         prune: leave out longer lengths after an out-of-memory or a timeout.
         isolation: how a case gets its process.
-        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         budget: seconds for the whole run; None for no budget.
         check: what a check wrote about this run (`compare.check_settings`); None for any other run.
-        extra: keys of another version, and values that are not of the type above.
+        extra: unknown keys, and values that do not have the type above.
         present: the keys that are written even where they hold the default.
     """
 
@@ -52,7 +52,7 @@ class RunSettings:
     present: frozenset[str] = frozenset({"rounds", "case_timeout", "env", "prune", "isolation", "cache"})
 
     def to_json(self) -> JSON:
-        """The settings as a run stores them."""
+        """Return the settings as a run stores them."""
         default = RunSettings()
         known = {name: getattr(self, name) for name in _SETTING_TYPES}
         written = {n: v for n, v in known.items() if n in self.present or v != getattr(default, n)}
@@ -61,7 +61,7 @@ class RunSettings:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunSettings:
         """The inverse of `to_json`, for any JSON object."""
-        known = {name: data[name] for name, believed in _SETTING_TYPES.items() if name in data and believed(data[name])}
+        known = {name: data[name] for name, valid in _SETTING_TYPES.items() if name in data and valid(data[name])}
         extra = {name: value for name, value in data.items() if name not in known}
         return cls(**known, extra=extra, present=frozenset(known))
 
@@ -81,7 +81,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "budget": lambda value: value is None or _is_number(value),
     "check": lambda value: value is None or isinstance(value, Mapping),
 }
-"""By setting, whether a stored value is of its type."""
+"""For each setting, a function that returns whether a stored value has its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,12 @@ class Run:
 
     @property
     def is_check(self) -> bool:
-        """Whether it is a side of a check: measured until a verdict is reached, and never gone on with."""
+        """Whether it is a side of a check, which is measured until a verdict is reached and cannot be resumed."""
         return "check" in self.settings.to_json()
 
     @property
     def short_id(self) -> str:
-        """The first eight digits, as people type it."""
+        """The first eight digits of the id, for output."""
         return self.id[:8]
 
 

@@ -1,4 +1,4 @@
-"""What a check says of one metric of one case."""
+"""The verdict of a check on one metric of one case."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dctbench.model.codes import Reason
 
 
 class VerdictKind(Enum):
-    """What a gate says of one metric of one case."""
+    """What a check concludes about one metric of one case."""
 
     PASS = "PASS"
     FASTER = "FASTER"
@@ -29,23 +29,28 @@ class VerdictKind(Enum):
 REGRESSIONS = frozenset(
     {VerdictKind.SLOWER, VerdictKind.WORSE, VerdictKind.OVER_BUDGET, VerdictKind.MISSING, VerdictKind.NEWLY_FAILING}
 )
-"""What makes a check exit 1."""
+"""The verdicts that make a check exit with 1."""
 
 IMPROVEMENTS = frozenset({VerdictKind.FASTER, VerdictKind.BETTER, VerdictKind.FIXED})
 
 UNDECIDED = frozenset({VerdictKind.INCONCLUSIVE, VerdictKind.INCOMPARABLE})
-"""What makes a check exit 3 when nothing makes it exit 1."""
+"""The verdicts that make a check exit with 3 when none makes it exit with 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What comparing head with base says of one metric of one case.
+    """The result of comparing head with base in one metric of one case.
 
-    `base` and `head` are in the metric's SI unit, or None on a side that has no value. `effect` is head / base. Of
-    latency it is what was judged, with `low` and `high` its 95% interval: of pairs the raw change, against a stored run
-    that of the ratio to the reference, beside which `raw` stands. `tolerance` is the change or the limit that it was
-    held against, and `reason` is what the figures do not show. `budget` names the limit that was held against the
-    value where it is one of `analysis.Budgets`.
+    Attributes:
+        case, metric, kind: what was judged, and the conclusion.
+        base, head: in the metric's SI unit; None on a side without a value.
+        effect: head / base. For latency, the change that was judged: of pairs the raw change; against a stored run
+            the change of the ratio to the reference.
+        low, high: the 95% interval of `effect`, for latency.
+        raw: the raw change, where `effect` is relative to the reference.
+        tolerance: the change that passes, or the limit of a budget.
+        reason: what the figures do not show.
+        budget: the field of `analysis.Budgets` that the value was compared with, or None.
     """
 
     case: Case

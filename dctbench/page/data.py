@@ -76,7 +76,7 @@ def _run(recorded: RecordedRun) -> dict[str, Any]:
         "title": title(recorded),
         "id": recorded.run.short_id,
         "coverage": f"{words.coverage(recorded.summaries, len(recorded.plan))}.",
-        "stability": words.trust(recorded.summaries),
+        "stability": words.stability(recorded.summaries),
         "capacity": host_memory(recorded.environments.values()),
     }
 
@@ -90,7 +90,7 @@ def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
     return {
         "run": facet.run,
         "axes": {axis: getattr(facet.case, axis) for axis in contents.labels.varying},
-        "label": contents.labels.setting(facet.case),
+        "label": contents.labels.facet(facet.case),
         "flags": facet.flags,
         "ceilings": list(map(list, analysis.distinct_ceilings(filter(None, facet.placed)))),
         "shapes": [[length, first + begin, len(members)] for length, begin, members in facet.shapes],

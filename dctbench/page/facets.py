@@ -111,7 +111,7 @@ def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
     for number, recorded in enumerate(runs):
         grouped: dict[tuple[object, ...], list[Summary]] = {}
         for summary in analysis.arranged(recorded.summaries, reference):
-            grouped.setdefault(summary.case.setting, []).append(summary)
+            grouped.setdefault(summary.case.facet, []).append(summary)
         fullest_first = sorted(grouped.values(), key=len, reverse=True)
         facets += [Facet(number, tuple(members)) for members in fullest_first]
     cases = [case for facet in facets for case in facet.cases]

@@ -77,7 +77,7 @@ def html(
         runs=shown,
         reference=contents.reference,
         cards=narrative.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
-                             words.trust(runs[0].summaries)),
+                             words.stability(runs[0].summaries)),
         latency_svg=_drawing(first, contents.reference),
         payoffs=against.payoffs,
         sentences=general,

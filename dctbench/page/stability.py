@@ -237,7 +237,7 @@ def _samples(
     """The samples of the lengths in the facet of the chosen case, their figures, and the number of cases drawn."""
     by_length: dict[int, list[Stability]] = {}
     for one in found:
-        if one.summary.case.setting == chosen.setting:
+        if one.summary.case.facet == chosen.facet:
             by_length.setdefault(one.summary.case.seq_len, []).append(one)
     longest = sorted(by_length)[-most_lengths:]
     shown = longest if chosen.seq_len in longest else [chosen.seq_len, *longest[1:]]

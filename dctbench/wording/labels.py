@@ -22,15 +22,15 @@ class Labels:
 
     def curve(self, case: Case) -> str:
         """Return a case without its length: `dct-x r=8`, `dct-x r=8 train, batch 4`."""
-        shape = self.setting(case)
+        shape = self.facet(case)
         return f"{case.name} {shape}" if shape else case.name
 
     def place(self, case: Case) -> str:
         """Return a shape: `n = 512`, `n = 512, train, batch 4`."""
-        shape = self.setting(case)
+        shape = self.facet(case)
         return f"n = {case.seq_len}, {shape}" if shape else f"n = {case.seq_len}"
 
-    def setting(self, case: Case) -> str:
+    def facet(self, case: Case) -> str:
         """Return the differing axes beside method, ratio and length: `train, batch 4`; empty if there are none."""
         values = ((field, getattr(case, field)) for field in self.varying)
         return ", ".join(f"{_WORDS[field]}{'default' if value is None else value}" for field, value in values)

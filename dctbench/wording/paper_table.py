@@ -37,7 +37,7 @@ def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
     leaders = {id(s) for ranking in analysis.rankings(summaries, None) for s in ranking.leaders}
     shapes: dict[str, list[Summary]] = {}
     for summary in summaries:
-        shapes.setdefault(labels.setting(summary.case), []).append(summary)
+        shapes.setdefault(labels.facet(summary.case), []).append(summary)
     tables = []
     for shape, members in shapes.items():
         lengths = tuple(sorted({s.case.seq_len for s in members}))

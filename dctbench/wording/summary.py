@@ -114,7 +114,7 @@ def scaling(found: Scaling, labels: Labels) -> str:
     elif found.exponent.low > 2:
         said = "above quadratic"
     else:
-        said = "not told apart from quadratic"
+        said = "not distinguishable from quadratic"
     span = f"over n = {found.fitted[0]} to {found.fitted[-1]}"
     last = f"n^{found.local[-1][2]:.2f} between the longest two"
     return f"{name}: time grows as n^{found.exponent.value:.2f} ({low}-{high}) {span}, {said}; {last}"
@@ -125,7 +125,7 @@ def _refusal(found: Scaling) -> str:
         return f"no single power law: the best one misses a length by {found.refused.worst * 100:.0f}%"
     assert found.refused is not None
     less = f", {found.refused.on_plateau} more on the overhead plateau" if found.refused.on_plateau else ""
-    return f"{found.refused.lengths} of the {LEAST_POINTS} lengths that a fit takes{less}"
+    return f"{found.refused.lengths} lengths, and a fit needs {LEAST_POINTS}{less}"
 
 
 def feasible(found: Feasible, labels: Labels) -> str | None:
@@ -160,9 +160,9 @@ def nearest_roof(placed: Sequence[Placed]) -> str:
     said = f"{nearest.summary.case.name} comes nearest to its ceiling, {format_percent(nearest.share)}"
     if len(placed) > 1:
         said += f"; {furthest.summary.case.name} stays furthest below it, {format_percent(furthest.share)}"
-    bound = Counter(CEILINGS[one.bound] for one in placed).most_common()
-    binds = bound[0][0] if len(bound) == 1 else ", ".join(f"{name} for {count}" for name, count in bound)
-    return f"{said}. What binds at best is {binds}"
+    bounds = Counter(CEILINGS[one.bound] for one in placed).most_common()
+    limits = bounds[0][0] if len(bounds) == 1 else ", ".join(f"{name} for {count}" for name, count in bounds)
+    return f"{said}. The limit at best is {limits}"
 
 
 def coverage(summaries: Sequence[Summary], planned: int) -> str:
@@ -183,7 +183,7 @@ def coverage(summaries: Sequence[Summary], planned: int) -> str:
     return ", ".join(parts)
 
 
-def trust(summaries: Iterable[Summary]) -> str:
+def stability(summaries: Iterable[Summary]) -> str:
     """Return how precisely the medians are known, and from how many processes."""
     timed = [s for s in summaries if s.timed]
     widths = sorted(s.timed.relative_half_width for s in timed if s.timed)
@@ -197,11 +197,11 @@ def trust(summaries: Iterable[Summary]) -> str:
     if max(rounds) < 2:
         return (
             f"medians of one process per case, {half} within it; what differs between processes is not known from one "
-            f"round, so differences under {band}% are not called{spread}"
+            f"round, so differences under {band}% are not reported{spread}"
         )
     several = [number for number in rounds if number > 1]
     few, most = min(several), max(several)
     over = f"medians over {few if few == most else f'{few} to {most}'} processes per case"
     alone = len(rounds) - len(several)
-    single = f"; of {alone} one process alone, whose differences under {band}% are not called" if alone else ""
+    single = f"; of {alone} one process alone, whose differences under {band}% are not reported" if alone else ""
     return f"{over}, {half}{spread}{single}"

@@ -95,7 +95,7 @@ def _clocks_unknown(values: Mapping[str, Any]) -> str:
 
 def _throttled(values: Mapping[str, Any]) -> str:
     return (
-        f"latency: the GPU's clock was held down by: {', '.join(values['reasons'])}; "
+        f"latency: the GPU's clock was limited by: {', '.join(values['reasons'])}; "
         "let it cool, raise its power cap, or compare only with runs under the same limit"
     )
 

@@ -1,7 +1,7 @@
-"""One case from construction to its measurements: the order in which a worker asks each metric its question.
+"""Measure one case: construct it, time it, then run a separate pass for each other metric.
 
-Timing comes first and alone; memory, FLOPs, error and energy are taken in separate passes afterwards. When one of
-those fails the case keeps what was measured, and a warning says what is missing and why.
+Timing comes first and alone. Memory, FLOPs, error and energy follow in passes of their own. If one of these fails, the
+case keeps what was measured, and a warning says what is missing and why.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class NotEnoughMemoryError(DctbenchError):
 
 
 class NotFiniteError(DctbenchError):
-    """A figure that is no number."""
+    """A measured value is NaN or infinite."""
 
 
 def measure_case(
@@ -76,13 +76,13 @@ def measure_case(
         device: the module of its device's kind.
         sampling: when to stop taking latency samples.
         scratch: a folder shared by the cases of one sweep, for exact outputs; None computes them anew.
-        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
-        rates: this machine's rates for the transform planner; shipped ones when None.
+        cache: what the last-level cache holds when a timed call begins; None for the default of the device.
+        rates: this machine's rates for the transform planner; None for the shipped ones.
         timing_only: leave out the passes whose figures do not differ between processes.
-        turn: returns when it is this process's turn, where sampling is in turns with another.
+        turn: returns when it is this process's turn, if it takes turns with another.
 
     Raises:
-        NotEnoughMemoryError: before trying what cannot fit.
+        NotEnoughMemoryError: before running a case that cannot fit.
         WrongOutputError: for an output of a wrong shape or type, with NaN, unwritten, or that changes between calls.
         UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
     """
@@ -90,14 +90,14 @@ def measure_case(
     # Made before the implementation is imported, so that nothing it does reaches the clock.
     cache = cache or device.CACHE
     stopwatch = device.stopwatch(case.device, cache)
-    if cache == "cold":  # between two calls of one sample there would be no sweep
+    if cache == "cold":  # the cache is not emptied between two calls of one sample
         sampling = replace(sampling, calls_most=1)
     if case.threads:
         torch.set_num_threads(case.threads)
-    torch.manual_seed(SEED)  # parameters of a method's own are the same in every process
+    torch.manual_seed(SEED)  # a method's own parameters are then the same in every process
     collected = _Collected()
     _refuse_what_cannot_fit(case, device)
-    catalog.implementation(case.implementation).load()  # so that an import is no part of the construction
+    catalog.implementation(case.implementation).load()  # so that the import is not timed as construction
     with _gradients(case):
         start = _clock()
         module = make_module(case, rates=rates)
@@ -143,7 +143,7 @@ def measure_case(
 
 
 def _other_passes(case: Case, device: DeviceModule, subject: Workload, collected: _Collected) -> None:
-    """Memory, the kernels' own time, and energy: each in calls of its own."""
+    """Measure memory, kernel time, the split of the time, and energy, each in calls of its own."""
     with collected.attempt("memory.tensor"):
         ungraphed = subject.ungraphed()
         prepared = ungraphed.prepare(0)
@@ -176,7 +176,7 @@ def _other_passes(case: Case, device: DeviceModule, subject: Workload, collected
 
 
 class _Collected:
-    """What a case has given so far."""
+    """What has been measured of a case so far."""
 
     def __init__(self) -> None:
         self.measurements: list[Figures] = []
@@ -187,14 +187,14 @@ class _Collected:
         if not all(map(math.isfinite, samples)):
             raise NotFiniteError(f"{metric} came out as {samples[0]:g}")
         unit = unit or catalog.METRICS[metric].unit
-        assert unit is not None  # only the metric of a package has none, and states it with its figure
+        assert unit is not None  # only the metric of a package has none, and its code returns the unit with the value
         self.measurements.append(Figures(metric, unit, list(samples)))
 
     @contextmanager
     def attempt(self, metric: str) -> Iterator[None]:
-        """A pass after the timed one: its failure leaves this metric absent, with a warning, and the rest whole.
+        """Run a pass after timing. If it fails, this metric is absent, with a warning, and the others are kept.
 
-        What this machine cannot tell at all is no reason to warn; the reason stands among the details.
+        If this machine cannot measure the metric at all, the details say why, and there is no warning.
         """
         try:
             yield
@@ -213,11 +213,11 @@ class _Collected:
 
 
 def stated_flops(case: Case, rates: Rates | None = None) -> int | None:
-    """FLOPs of one forward call by the method's own formula; None where it states none, or refuses the shape."""
+    """Return the FLOPs of one forward call by the method's own formula, or None if it has none or refuses the shape."""
     try:
         stated = getattr(make_module(case, "meta", rates), "flops", None)
         return None if stated is None else int(stated(case.batch))
-    except Exception:  # an estimate must not stop a plan; measuring the case will say what is wrong with it
+    except Exception:  # an estimate must not stop a plan; measuring the case shows the error
         return None
 
 
@@ -226,14 +226,14 @@ def _gradients(case: Case) -> AbstractContextManager[object]:
 
 
 def _first_calls(case: Case, device: DeviceModule, subject: Workload, collected: _Collected) -> list[Tensor]:
-    """The first call, timed apart, and the outputs of two inputs that later ones are checked against."""
+    """Time the first call separately. Return the outputs of two inputs, which later outputs are checked against."""
     if case.engine != "eager":
         start = _clock()
         subject.call(subject.prepare(0))
         device.synchronize(case.device)
         collected.add("compile", _clock() - start)
     prepared = subject.prepare(0)
-    device.synchronize(case.device)  # what is prepared, such as a forward pass, is no part of the call
+    device.synchronize(case.device)  # preparation, such as a forward pass, is not part of the call
     start = _clock()
     subject.call(prepared)
     device.synchronize(case.device)
@@ -244,11 +244,11 @@ def _first_calls(case: Case, device: DeviceModule, subject: Workload, collected:
 
 
 def _check_again(case: Case, subject: Workload, expected: list[Tensor], timed: tuple[int, object]) -> None:
-    """After timing: the output of a timed call, and the first of those from before the timing once more."""
+    """Check, after timing, the output of a timed call, and the output of the first input once more."""
     number, output = timed
     number %= len(subject.arguments)
     if case.mode != "backward":
-        # Kept apart first: an engine may hand out one buffer again and again.
+        # Copied first: an engine may return the same buffer from every call.
         kept = check_form(case, output).detach().clone()
         before = expected[number] if number < len(expected) else subject.output(number)
         check_same(case, kept, before, "in a timed call")
@@ -256,9 +256,9 @@ def _check_again(case: Case, subject: Workload, expected: list[Tensor], timed: t
 
 
 def estimated_bytes(case: Case) -> int | None:
-    """What a call of the case would need, and what is prepared for it, by shapes alone.
+    """Return the bytes that a call of the case and its preparation would need, from shapes alone.
 
-    None for code that fake tensors cannot run.
+    None for code that cannot run on fake tensors.
 
     Raises:
         UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
@@ -280,7 +280,7 @@ def estimated_bytes(case: Case) -> int | None:
 
 
 def _refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
-    """Estimate the need of a case that might hold n x n matrices beyond the device's memory; the others just run."""
+    """Refuse a case that would not fit into the memory of the device. Small cases run without an estimate."""
     available = device.memory_bytes(case.device)
     quadratic = 4 * case.batch * case.heads * case.seq_len**2 * getattr(torch, case.dtype).itemsize
     if quadratic < available // 4:
@@ -296,9 +296,9 @@ def _kernel(case: Case, part: SDPAttention) -> str:
 
 
 def _errors(case: Case, subject: Workload, scratch: str | None, collected: _Collected) -> None:
-    """error.noise and error.smooth, where the output can be compared with exact attention's."""
+    """Measure error.noise and error.smooth, if the output can be compared with that of exact attention."""
     if case.scope == "encoder":
-        return  # an error of the attention, seen through norms and feed-forward layers, would mean nothing
+        return  # after norms and feed-forward layers an error of the attention has no meaning
     if not subject.comparable:
         collected.warnings.append(CaseWarning(WarningCode.NO_SHARED_WEIGHTS))
         return
@@ -329,7 +329,7 @@ def _error(case: Case, subject: Workload, name: str, draw: Callable[..., Tensor]
 
 
 def _added_metrics(case: Case, subject: Workload, collected: _Collected) -> None:
-    """What installed packages measure, after everything of ours: their code may change what it is handed."""
+    """Measure the metrics of installed packages. They come last, since their code may change its inputs."""
     for metric in catalog.metrics().values():
         if metric.target is not None:
             with collected.attempt(metric.name), _gradients(case):
@@ -338,7 +338,7 @@ def _added_metrics(case: Case, subject: Workload, collected: _Collected) -> None
 
 
 def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
-    """The kernel, the transform and the conventions behind the figures."""
+    """Return the kernel, the transform and the conventions behind the figures."""
     exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
     kernels = [_kernel(case, part) for part in module.modules() if isinstance(part, SDPAttention)]
     return ResultDetails(
@@ -351,7 +351,7 @@ def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> Resul
 
 
 def _plans(module: torch.nn.Module) -> Iterator[str]:
-    """The plans of the outermost parts that state one: a part's plan speaks for the transforms inside it."""
+    """Return the plans of the outermost parts that have one. Such a plan covers the transforms inside the part."""
     plan = getattr(module, "plan", None)
     if isinstance(plan, str):
         yield plan

@@ -1,7 +1,7 @@
-"""The child process: measures the one case of its request and replies on a pipe of its own.
+"""The child process: reads one request, measures its case, and replies on a pipe of its own.
 
-Nothing an implementation does here can harm the sweep. What it prints goes elsewhere. Its crash, exit or hang ends this
-process only, and the parent turns each of them into a stored result. The child itself stores nothing.
+Nothing that an implementation does here can harm the sweep. Its output goes elsewhere. Its crash, exit or hang ends
+this process only, and the parent stores each of them as a result. The child itself stores nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _line(reply: Reply) -> bytes:
     try:
         return encode_reply(reply)
     except (TypeError, ValueError, RecursionError) as error:
-        message = f"the case's figures are no JSON: {text_of(error)}"
+        message = f"the case's figures are not JSON: {text_of(error)}"
         failure = CaseReply("error", message=message) if isinstance(reply, CaseReply) else Failure(message)
         return encode_reply(failure)
 
@@ -88,8 +88,8 @@ def respond(request: Request, turn: Callable[[], None] = lambda: None) -> Reply:
     """Return the reply to a request.
 
     Args:
-        request: what is asked.
-        turn: returns when it is this process's turn, if it measures in turns with another.
+        request: what to do.
+        turn: returns when it is this process's turn, if it takes turns with another.
     """
     try:
         match request:
@@ -111,7 +111,7 @@ def respond(request: Request, turn: Callable[[], None] = lambda: None) -> Reply:
 def measure(request: MeasureRequest, turn: Callable[[], None] = lambda: None) -> CaseReply:
     """Measure one case. Every failure is a reply too.
 
-    If the device of a case is absent, the case is `skipped`: a run over several devices goes on with the others.
+    If the device of a case is absent, the case is `skipped`: a run over several devices continues with the others.
     """
     from dctbench.worker.measure import NotEnoughMemoryError, estimated_bytes, measure_case
     from dctbench.worker.metrics.latency import Sampling
@@ -150,7 +150,7 @@ def _out_of_memory(message: str, needed: int | None) -> CaseReply:
 
 
 def _error(error: BaseException) -> CaseReply:
-    """The reply for a case that ended in an error."""
+    """Return the reply for a case that ended in an error."""
     if isinstance(error, DctbenchError):
         details = ResultDetails(not_loaded=True if isinstance(error, NotLoadedError) else None)
         return CaseReply("error", message=error.message, details=details.to_json())
@@ -159,7 +159,7 @@ def _error(error: BaseException) -> CaseReply:
 
 
 def describe_error(error: BaseException) -> str:
-    """One sentence: what was raised and, for an error of the implementation, where."""
+    """Return in one sentence what was raised and, for an error of the implementation, where."""
     if isinstance(error, SystemExit):
         return f"the implementation called sys.exit({text_of(error)})"
     frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -168,7 +168,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def describe(request: DescribeRequest) -> Description:
-    """Return what only the code of the implementations knows, and the FLOPs of the cases by formula."""
+    """Return facts that are known only after importing the implementations, and the FLOPs of the cases by formula."""
     from dctbench.attention import source_file, uses_ratio
     from dctbench.worker.measure import stated_flops
 
@@ -179,7 +179,7 @@ def describe(request: DescribeRequest) -> Description:
 
 
 def inspect() -> TorchReply:
-    """Return what only torch knows about itself: its build, its threads, its attention kernels, its GPUs."""
+    """Return what torch reports about itself: its build, its threads, its attention kernels, its GPUs."""
     from dctbench.worker.torch_info import torch_facts
 
     return TorchReply(torch_facts())
@@ -194,7 +194,7 @@ def calibrate(device: str) -> CalibrationReply:
 
 
 def _volunteer_for_the_oom_killer() -> None:
-    """If memory runs out it is this process's doing: let the kernel end it, and not its parent or a neighbour."""
+    """Make the kernel end this process, and not its parent or another program, if memory runs out."""
     try:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     except OSError:

@@ -56,7 +56,7 @@ def test_a_baseline_of_a_suite_file_needs_that_file_named(cli: Cli, tmp_path: Pa
     for more in ((), ("--seq", "64")):
         done = cli("check", "--baseline", "main", *more, *EASY)
         assert done.code == 2, done.err
-        assert "the baseline was taken with suite 'mine', which is none of dctbench's own: name its file" in done.err
+        assert "the baseline was measured with suite 'mine', which is not one of dctbench: name its file" in done.err
         assert "axis flags" in done.err
     done = cli("check", "--baseline", "main", "--suite", "mine.toml", *EASY)
     assert done.code == 1, done.err

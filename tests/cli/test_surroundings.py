@@ -230,7 +230,7 @@ def test_defaults_for_one_command_or_for_resuming_are_no_mistake_elsewhere(cli: 
     assert refused.code == 2
     assert re.search(r"No such option.*--keep", refused.err)
     assert "see dctbench store info --help" in refused.err
-    assert "--retry-failed is for a run that is resumed" in cli("run", "--retry-failed", *tiny).err
+    assert "--retry-failed needs --resume" in cli("run", "--retry-failed", *tiny).err
 
 
 def test_a_null_character_in_the_configuration_is_refused(cli: Cli, tmp_path: Path) -> None:

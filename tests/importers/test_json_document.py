@@ -125,7 +125,7 @@ def changed(change: Callable[[Any], object]) -> bytes:
     ("change", "words"),
     [
         (lambda d: d.update(schema_version=2), "written by a newer dctbench (schema_version 2, this one knows 1)"),
-        (lambda d: d.update(schema_version=0), "schema_version: there never was a version 0"),
+        (lambda d: d.update(schema_version=0), "schema_version: there is no version 0"),
         (lambda d: d.update(schema_version="1"), "schema_version: expected int, got str"),
         (lambda d: d.update(extra=1), "object contains unknown field extra"),
         (lambda d: d.pop("run"), "object missing required field run"),
@@ -157,7 +157,10 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["results"][0]["rounds"][1]["metrics"].update(x=[1]), "not among the metrics of its case"),
         (lambda d: d["results"][0].update(rounds=[]), "results[0].rounds: expected array of length >= 1"),
         (lambda d: d["results"][0]["metrics"]["latency"].update(samples=[0] * 8), "expected float >= 1e-10"),
-        (lambda d: d["results"][0]["metrics"]["latency"].pop("samples"), "latency has samples, and nothing else has"),
+        (
+            lambda d: d["results"][0]["metrics"]["latency"].pop("samples"),
+            "latency must have samples, and no other metric may",
+        ),
         (lambda d: d["results"][0]["metrics"]["setup"].update(value=1e300), "value: expected float <= 1e+30"),
         (lambda d: d["results"][0]["metrics"]["setup"].update(unit="\x1b"), "metrics: the name '' holds control"),
         (lambda d: d["results"][0]["metrics"]["latency"].update(unit="ms"), "latency: the unit 'ms' instead of 's'"),

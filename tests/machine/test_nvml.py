@@ -142,7 +142,7 @@ def test_throttling_and_other_processes_on_the_gpu_are_warnings(nvml: FakeNvml) 
     watch = cuda.watch("cuda:0")
     nvml.reasons = 0x20
     said = " ".join(messages(watch))
-    assert "held down by: thermal (driver)" in said
+    assert "limited by: thermal (driver)" in said
     assert "1 other process computes on this GPU" in said
 
 

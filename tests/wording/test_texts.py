@@ -89,14 +89,14 @@ def test_a_case_that_failed_in_a_later_process_is_a_failure_that_says_what_it_to
     assert (made.latency, made.speedup) == ("-", "-")
     [payoff] = analysis.payoffs(summaries, "sdpa")
     assert words.payoff(payoff, "sdpa", LABELS).endswith("were not measured at a common length")
-    assert words.trust(summaries) == "medians over 2 processes per case, half of them known to ±0% or better"
+    assert words.stability(summaries) == "medians over 2 processes per case, half of them known to ±0% or better"
 
 
 def test_one_case_of_a_single_process_does_not_speak_for_the_others() -> None:
     found = [result(name, 512, 1e-3, round=number) for name in ("sdpa", "full") for number in (1, 2, 3)]
-    text = words.trust(analysis.summarise([*found, result("dct-x", 512, 1e-3, ratio=8)]))
+    text = words.stability(analysis.summarise([*found, result("dct-x", 512, 1e-3, ratio=8)]))
     assert text.startswith("medians over 3 processes per case, ")
-    assert text.endswith("; of 1 one process alone, whose differences under 25% are not called")
+    assert text.endswith("; of 1 one process alone, whose differences under 25% are not reported")
 
 
 def test_machines_are_not_compared_though_one_file_holds_both() -> None:

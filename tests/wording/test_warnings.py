@@ -44,7 +44,7 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
     (WarningCode.CLOCKS_UNKNOWN, {"reason": "no NVML"},
      "latency: clocks and throttling of the GPU are not known (no NVML): figures may hide a slow clock"),
     (WarningCode.THROTTLED, {"reasons": ["power cap", "thermal (driver)"]},
-     "latency: the GPU's clock was held down by: power cap, thermal (driver); let it cool, raise its power cap, or "
+     "latency: the GPU's clock was limited by: power cap, thermal (driver); let it cool, raise its power cap, or "
      "compare only with runs under the same limit"),
     (WarningCode.GPU_SHARED, {"processes": 1},
      "latency: 1 other process computes on this GPU (see nvidia-smi): end them, or read the figures as too slow"),

@@ -1,4 +1,4 @@
-"""`dctbench check`: measure now, judge against a base, end with the exit code that CI reads."""
+"""`dctbench check`: measure now, judge against a base, and exit with a code for CI."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL",
               help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
-              help="How much slower passes (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
+              help="How much slower may pass (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
 @click.option("--pairs", cls=Flag, section=_RULES, metavar="N",
               help="Pairs of processes of every case (default: the suite's, or 5).")  # fmt: skip
 @click.option("--max-pairs", cls=Flag, section=_RULES, metavar="N",
-              help="At most, where undecided (default: the suite's, or 15, or as many as a proof takes).")  # fmt: skip
+              help="The most pairs of an undecided case (default: the suite's, 15, or enough for proof).")  # fmt: skip
 @click.option("--inconclusive", cls=Flag, section=_RULES, type=click.Choice(("pass", "fail")),
-              help="End with 0 or 1, and not 3, when nothing is worse but something cannot be told.")  # fmt: skip
+              help="Exit with 0 or 1 instead of 3 when nothing is worse but a verdict is missing.")  # fmt: skip
 @budget_options
 @click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
               help="Hold the budgets against these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
@@ -76,11 +76,11 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @format_option
 @version_option
 def command(**flags: Any) -> int:
-    """Measure now, judge against a base, and say by the exit code whether something got worse.
+    """Measure now, judge against a base, and exit with 1 if something got worse.
 
     Latency is judged by pairs of processes beside a reference; FLOPs, tensor bytes, errors and failures exactly. With
-    --baseline, and without --suite and axis flags, the baseline's own cases are measured, under the settings that they
-    were taken with. Exit 0: nothing got worse; 1: something did; 3: it cannot be told.
+    --baseline, and without --suite and axis flags, the cases of the baseline are measured, under its settings. Exit 0:
+    nothing got worse; 1: something did; 3: no verdict on something.
     """
     source = click.get_current_context().get_parameter_source
     axes_given = any(source(axis) is not ParameterSource.DEFAULT for axis in AXES)
@@ -101,7 +101,7 @@ def command(**flags: Any) -> int:
     outlive_readers()
     junit = None if flags["junit"] is None else Path(flags["junit"])
     with Display(flags["progress"]) as display:
-        outcome = check(request, _checking(junit, flags["force"], display))
+        outcome = check(request, _checking_file(junit, flags["force"], display))
     print_outcome(outcome.comparison, flags["output_format"], everything=flags["everything"])
     if junit is not None:
         write_whole(junit, junit_xml(outcome.comparison), MARK, "--junit", force=flags["force"])
@@ -113,10 +113,10 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _checking(junit: Path | None, force: bool, listener: Listener) -> Listener:
-    """Return the listener, which first makes sure, before hours of work, that the file can be written.
+def _checking_file(junit: Path | None, force: bool, listener: Listener) -> Listener:
+    """Return a listener that also makes sure, before hours of work, that the file can be written.
 
-    It may go into the folder that the store has just made, so the check waits for the plan.
+    The file may be in the folder that the store has just created, so this waits for the plan.
     """
 
     def listen(event: Event) -> None:

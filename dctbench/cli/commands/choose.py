@@ -1,4 +1,4 @@
-"""`dctbench choose`: which attention to ship at a length within budgets, in a sentence, from stored results."""
+"""`dctbench choose`: which attention to ship at a length, within budgets, from stored results."""
 
 from __future__ import annotations
 
@@ -50,18 +50,20 @@ _FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim")
 @click.option("--batch", cls=Flag, section=_WHAT, metavar="N", help="Only results of this batch size.")
 @click.option("--heads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of heads.")
 @click.option("--head-dim", cls=Flag, section=_WHAT, metavar="N", help="Only results of this width of a head.")
-@click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="What ratios are taken against.")
+@click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options
-@click.option("--measure", cls=Flag, section=_WHAT, is_flag=True, help="Measure this length now, and answer from it.")
+@click.option(
+    "--measure", cls=Flag, section=_WHAT, is_flag=True, help="Measure this length now, and answer from the new run."
+)
 @progress_option(_WHAT, "How progress is shown with --measure.")
 @store_option
 @format_option
 @version_option
 def command(run: str, seq: str, measure: bool, store: str, output_format: str, **flags: Any) -> int:
-    """Say which attention to ship at a length, within budgets, and what that rests on.
+    """Recommend an attention for a length, within budgets, and show the results behind it.
 
-    By default the latest run that measured the length by itself answers, before any that took turns with a base. Exit 3
-    when no method can be named.
+    The answer comes from RUN or, by default, from the latest run that measured the length. Runs that took turns with a
+    base are used only if there is no other. Exit 3 when no method can be recommended.
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
@@ -88,14 +90,14 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
 def _one_length(text: str) -> int:
     values = parse_axis(text, SEQ_LEN)
     if len(values) != 1:
-        raise errors.UsageError(f"--seq {text!r}: one length is decided at a time", hint="such as --seq 4096")
+        raise errors.UsageError(f"--seq {text!r}: choose decides for one length at a time", hint="such as --seq 4096")
     return int(values[0])
 
 
 def _command_that_measures() -> str:
-    """The flags that were typed, with --measure and without the run that lacks what was asked for.
+    """Return the command that was typed, with --measure and without RUN.
 
-    What has just been measured in vain is to be looked at, not measured again.
+    If --measure was typed already, measuring again would not help: return the command that shows the failed cases.
     """
     context = click.get_current_context()
     if context.params["measure"]:

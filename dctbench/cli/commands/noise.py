@@ -1,4 +1,4 @@
-"""`dctbench noise`: how noisy is this machine, and what tolerance follows for a gate."""
+"""`dctbench noise`: how noisy this machine is, and which tolerance a gate needs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _HOW = "How to measure"
 @format_option
 @version_option
 def command(rounds: int | None, **flags: Any) -> int:
-    """Measure the same code against itself (A/A): how far do two runs of nothing new differ on this machine?"""
+    """Measure the same code against itself (A/A): how far do two runs of the same code differ on this machine?"""
     outlive_readers()
     request = NoiseRequest(rounds=rounds, store=flags["store"], command=typed_command())
     with Display(flags["progress"]) as display:

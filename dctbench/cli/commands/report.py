@@ -114,7 +114,7 @@ def _how_to_measure(recorded: RecordedRun, store: str) -> str:
         return "it belongs to a check, whose pairs must be near in time: start the check again"
     if not recorded.plan:  # of a file, which has no plan to resume
         return "measure again: dctbench run"
-    return f"resume with: {resume_command(recorded.run, masked(store))}"
+    return f"resume it with: {resume_command(recorded.run, masked(store))}"
 
 
 def _history(store: str, case: str) -> tuple[History, Sequence[ChangePoint]]:

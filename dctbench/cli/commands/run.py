@@ -45,24 +45,26 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 )
 @axis_options("quick")
 @click.option("--rounds", cls=Flag, section=HOW, type=click.IntRange(1, MAX_ROUNDS), metavar="N",
-              help="Processes per case; the suite's when not given (quick: 3).")  # fmt: skip
+              help="Processes per case (default: the suite's; quick: 3).")  # fmt: skip
 @click.option("--cache", cls=Flag, section=HOW, type=click.Choice(("warm", "cold")),
-              help="What the last-level cache holds when a call begins; by default as is usual.")  # fmt: skip
+              help="What the last-level cache holds when a call begins (default: that of the device).")  # fmt: skip
 @click.option("--isolation", cls=Flag, section=HOW, type=click.Choice(("auto", "zygote", "fresh")), default="auto",
               show_default=True,
               help="How a case gets its process: forked from one that has imported torch, or fresh.")  # fmt: skip
-@click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME", help="End a case after this long: 120s, 2m.")
+@click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME", help="End a case after this time: 120s, 2m.")
 @click.option("--budget", cls=Flag, section=HOW, metavar="TIME",
-              help="Take about this long altogether: 5m. Sampling time is split by predicted cost.")  # fmt: skip
+              help="Time for the whole run: 5m. Sampling time is divided by predicted cost.")  # fmt: skip
 @click.option("--no-prune", cls=Flag, section=HOW, is_flag=True,
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
-@click.option("--dry-run", cls=Flag, section=HOW, is_flag=True, help="Print the plan and an estimate, no more.")
+@click.option(
+    "--dry-run", cls=Flag, section=HOW, is_flag=True, help="Print the plan with an estimate, and measure nothing."
+)
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run, for list and report.")
 @save_baseline_option(_STORED)
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
               help="Resume an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
 @click.option("--retry-failed", cls=Flag, section=_STORED, is_flag=True,
-              help="With --resume: measure errors and timeouts again, too.")  # fmt: skip
+              help="With --resume: also measure errors and timeouts again.")  # fmt: skip
 @progress_option(_SHOWN)
 @click.option("-q", "--quiet", cls=Flag, section=_SHOWN, is_flag=True, help="The same as --progress none.")
 @store_option
@@ -72,7 +74,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 def command(ctx: click.Context, /, **flags: Any) -> int:
     """Measure attentions over a sweep of lengths and compression ratios, and store every result.
 
-    Without flags the suite `quick` runs: a first look that takes a minute or two.
+    Without flags it measures the suite `quick`, a first look that takes a minute or two.
     """
     outlive_readers()
     style = "none" if flags["quiet"] else flags["progress"]
@@ -88,7 +90,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             outcome = resume(asked, display)
     else:
         if flags["retry_failed"] and ctx.get_parameter_source("retry_failed") is ParameterSource.COMMANDLINE:
-            raise errors.UsageError("--retry-failed is for a run that is resumed", hint="add --resume, or --resume RUN")
+            raise errors.UsageError("--retry-failed needs --resume", hint="add --resume, or --resume RUN")
         request = RunRequest(
             suite=chosen_suite(flags),
             axes=axis_values(flags),

@@ -1,4 +1,4 @@
-"""The answer of `dctbench choose` on standard output."""
+"""Print the answer of `dctbench choose`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from dctbench.exporters.json_document import dumps
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import recommendation
 from dctbench.wording.labels import Labels
-from dctbench.wording.summary import coverage, trust
+from dctbench.wording.summary import coverage, stability
 
 
 def print_choice(outcome: ChooseOutcome, budgets: Budgets, output_format: str) -> None:
-    """Print which method to ship, what it costs and what that rests on, in the form asked for."""
+    """Print which method to ship, its costs and the results behind it, in the requested format."""
     found, answers = outcome.recorded, outcome.answers
     labels = Labels(s.case for s in outcome.summaries)
     if output_format == "json":
-        print_document(dumps({"run": found.run.id, "answers": [_entry(*one, budgets, labels) for one in answers]}))
+        print_document(
+            dumps({"run": found.run.id, "answers": [_entry(*answer, budgets, labels) for answer in answers]})
+        )
         return
     if output_format == "csv":
-        print_records([record for one in answers for record in _records(*one)], "csv")
+        print_records([record for answer in answers for record in _records(*answer)], "csv")
         return
     basis = _basis(found, outcome.summaries, outcome.planned)
     for number, (ranking, choice) in enumerate(answers, 1):
@@ -41,19 +43,19 @@ def print_choice(outcome: ChooseOutcome, budgets: Budgets, output_format: str) -
 
 
 def _basis(found: RecordedRun, here: Sequence[Summary], planned: int) -> str:
-    """Which run the answer rests on, how much of what it planned for this question is there, and how well known."""
+    """Return which run the answer is based on, how many of the planned cases it has, and how precise they are."""
     label = f" ({found.run.label})" if found.run.label else ""
     run = f"run {found.run.short_id}{label} of {found.run.started_at[:10]}"
-    turned = "; in turns with another process, where a method may take longer than by itself"
-    return f"rests on {run}: {coverage(here, planned)}; {trust(here)}{turned if in_turns(found.run) else ''}"
+    in_turn = "; in turns with another process, where a method may take longer than by itself"
+    return f"rests on {run}: {coverage(here, planned)}; {stability(here)}{in_turn if in_turns(found.run) else ''}"
 
 
 def _records(ranking: Ranking, choice: Choice) -> list[dict[str, Any]]:
-    said = {s.case: "within" for s in choice.within} | {s.case: "leader" for s in choice.leaders}
-    said |= {s.case: "over" for s, _ in choice.over} | {s.case: "not measured" for s, _ in choice.unmeasured}
+    verdicts = {s.case: "within" for s in choice.within} | {s.case: "leader" for s in choice.leaders}
+    verdicts |= {s.case: "over" for s, _ in choice.over} | {s.case: "not measured" for s, _ in choice.unmeasured}
     return [
         {
-            "verdict": said[s.case],
+            "verdict": verdicts[s.case],
             "case_id": s.case.id,
             "case": s.case.to_json(),
             "latency": s.latency.value if s.latency else None,

@@ -61,27 +61,27 @@ def _print_text(outcome: ComparisonOutcome, everything: bool) -> None:
 
 
 def text_lines(outcome: ComparisonOutcome, width: int, *, everything: bool, by_words: bool) -> Iterator[Text | str]:
-    """The lines for a terminal of that width; sentences are folded `by_words` where a person reads them."""
+    """Yield the lines for a terminal of that width. `by_words` wraps sentences, for a person who reads them."""
 
     def paragraphs(texts: Sequence[str], mark: str = "") -> Iterator[str]:
         for text in texts:
             yield from wrapped(text, width, mark) if by_words else [mark + text]
 
-    found = relevant(outcome, everything=everything)
+    shown = relevant(outcome, everything=everything)
     yield from paragraphs([opening(outcome)])
     yield ""
-    if found.rows:
-        yield from _table(found.rows, width)
+    if shown.rows:
+        yield from _table(shown.rows, width)
     else:
         yield from paragraphs([verdict_sentences.nothing_changed(outcome)])
-    note = verdict_sentences.left_out(found)
-    yield from paragraphs([note] if note and found.rows else [])
+    note = verdict_sentences.left_out(shown)
+    yield from paragraphs([note] if note and shown.rows else [])
     labels = labels_of(outcome)
-    worse = verdict_sentences.regressions(found.rows, labels)
+    worse = verdict_sentences.regressions(shown.rows, labels)
     more = [f"and {len(worse) - _SENTENCES} more in the table above"] if len(worse) > _SENTENCES else []
     for sentences in (
         [*worse[:_SENTENCES], *more],
-        verdict_sentences.remarks(found.rows, labels),
+        verdict_sentences.remarks(shown.rows, labels),
         verdict_sentences.remedies(outcome),
     ):
         yield from ["", *paragraphs(sentences, "- ")] if sentences else []
@@ -94,10 +94,10 @@ def text_lines(outcome: ComparisonOutcome, width: int, *, everything: bool, by_w
 
 
 def _table(rows: Sequence[VerdictRow], width: int) -> Iterator[Text]:
-    """One line per row, or two where the terminal is too narrow for the columns that are never dropped."""
+    """Yield one line per row, or two where the terminal is too narrow for the columns that are never dropped."""
     titles = {name: _TITLES.get(name, name) for name in _COLUMNS}
     cells = {name: [_cell(row, name) for row in rows if row.has_figures or name in _ABOUT] for name in _COLUMNS}
-    widths = {name: max(map(len, [titles[name], *found])) for name, found in cells.items() if set(found) - {"-"}}
+    widths = {name: max(map(len, [titles[name], *column])) for name, column in cells.items() if set(column) - {"-"}}
     for name in _DROPPED_FIRST:
         if _total(widths) > width:
             widths.pop(name, None)

@@ -1,4 +1,4 @@
-"""The noise of a machine on standard output."""
+"""Print the noise of a machine."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from dctbench.exporters.json_document import dumps
 from dctbench.text.format import format_percent
 
 
-def records(found: Noise) -> list[dict[str, Any]]:
-    """A record per case for programs, in the names that every document has for them; shares as numbers."""
+def records(noise: Noise) -> list[dict[str, Any]]:
+    """Return a record per case for programs, with the names of other documents and shares as numbers."""
     return [
         {
-            "case_id": one.case.id,
-            "case": one.case.to_json(),
-            "processes": one.processes,
-            "raw": one.raw,
-            "relative": one.relative,
+            "case_id": entry.case.id,
+            "case": entry.case.to_json(),
+            "processes": entry.processes,
+            "raw": entry.raw,
+            "relative": entry.relative,
         }
-        for one in found.cases
+        for entry in noise.cases
     ]
 
 
-def print_noise(found: Noise, output_format: str) -> None:
-    """Print the noise of every case, and the tolerance that follows, in the form asked for."""
+def print_noise(noise: Noise, output_format: str) -> None:
+    """Print the noise of every case, and the tolerance that follows from it, in the requested format."""
     if output_format == "json":
-        figures = {"raw": found.raw, "relative": found.relative, "quiet": found.quiet, "tolerance": found.tolerance}
-        print_document(dumps({"cases": records(found), **figures}))
+        figures = {"raw": noise.raw, "relative": noise.relative, "quiet": noise.quiet, "tolerance": noise.tolerance}
+        print_document(dumps({"cases": records(noise), **figures}))
         return
     if output_format == "csv":
-        print_records(records(found), "csv")
+        print_records(records(noise), "csv")
         return
     texts = [
         {
-            "case": one.case.name,
-            "n": one.case.seq_len,
-            "processes": one.processes,
-            "raw": format_percent(one.raw),
-            "vs sdpa": None if one.relative is None else format_percent(one.relative),
+            "case": entry.case.name,
+            "n": entry.case.seq_len,
+            "processes": entry.processes,
+            "raw": format_percent(entry.raw),
+            "vs sdpa": None if entry.relative is None else format_percent(entry.relative),
         }
-        for one in found.cases
+        for entry in noise.cases
     ]
     print_records(texts, output_format)
     if output_format == "table":
-        kind = "quiet" if found.quiet else "shared or busy"
-        raw, relative, tolerance = map(format_percent, (found.raw, found.relative, found.tolerance))
+        kind = "quiet" if noise.quiet else "shared or busy"
+        raw, relative, tolerance = map(format_percent, (noise.raw, noise.relative, noise.tolerance))
         print_sentences(
             [
                 "",

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 
 def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool) -> None:
-    """Print a run on standard output; `rows_shown` leaves out the table that has just scrolled by."""
-    found = outcome.recorded
+    """Print a run on standard output; `rows_shown` leaves out a table that is on the screen already."""
+    recorded = outcome.recorded
     layout = Layout(outcome.plan.cases, outcome.plan.reference)
-    summaries = analysis.arranged(found.summaries, layout.reference)
-    planned = len(found.plan)
-    as_markdown = markdown(found.run, list(found.environments.values()), summaries, planned)
+    summaries = analysis.arranged(recorded.summaries, layout.reference)
+    planned = len(recorded.plan)
+    as_markdown = markdown(recorded.run, list(recorded.environments.values()), summaries, planned)
     if output_format == "json":
-        print_document(dumps(document(found.run, found.environments, found.results)))
+        print_document(dumps(document(recorded.run, recorded.environments, recorded.results)))
     elif output_format == "csv":
-        print_document(csv_text(found.run, summaries))
+        print_document(csv_text(recorded.run, summaries))
     elif output_format == "md":
         print_document(as_markdown)
     else:
@@ -85,8 +85,8 @@ def summary_lines(
     for ranking in analysis.rankings(summaries, reference):
         lines.append(f"{labels.place(ranking.ranked[0].case)}: {words.fastest(ranking)}")
     if reference:
-        found = [p for p in analysis.payoffs(summaries, reference) if p.method.family is Family.DCT]
-        lines += ["", *(words.payoff(p, reference, labels) for p in found)] if found else []
+        dct = [p for p in analysis.payoffs(summaries, reference) if p.method.family is Family.DCT]
+        lines += ["", *(words.payoff(p, reference, labels) for p in dct)] if dct else []
     notes = [cells.APPROXIMATE_NOTE] if any(s.method.among_frequencies for s in summaries) else []
-    closing = [words.coverage(summaries, planned), words.trust(summaries), "next: dctbench report"]
+    closing = [words.coverage(summaries, planned), words.stability(summaries), "next: dctbench report"]
     return [*lines, "", *notes, *warning_lines(summaries, labels), *closing]

@@ -1,4 +1,4 @@
-"""The plan of a run, for --dry-run: its cases, and how long each will take."""
+"""Print the plan of a run, for --dry-run: its cases, and how long each takes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dctbench.text.format import format_duration, pluralize
 
 
 def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
-    """Print the cases with an estimate for each, in the form asked for."""
-    whole = plan.seconds_left(budget)
+    """Print the cases with an estimate for each, in the requested format."""
+    total_seconds = plan.seconds_left(budget)
     if output_format == "json":
-        figures = {"seconds": round(whole, 3), "rates_measured_here": plan.estimate.measured}
+        figures = {"seconds": round(total_seconds, 3), "rates_measured_here": plan.estimate.measured}
         print_document(dumps(plan_document(plan.cases, figures)))
         return
     seconds = {case: sum(plan.estimate.seconds(case, n) for n in range(1, plan.rounds + 1)) for case in plan.cases}
@@ -42,4 +42,6 @@ def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
     print_records(rows, output_format)
     basis = plan.estimate.caveat or "from what was measured in this environment"
     rounds = pluralize(plan.rounds, "round")
-    click.echo(f"{pluralize(len(plan.cases), 'case')} x {rounds}, about {format_duration(whole)} ({basis})", err=True)
+    click.echo(
+        f"{pluralize(len(plan.cases), 'case')} x {rounds}, about {format_duration(total_seconds)} ({basis})", err=True
+    )

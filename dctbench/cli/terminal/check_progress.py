@@ -22,14 +22,14 @@ class CheckProgress:
 
     Args:
         event: what is checked.
-        live: whether one line is drawn again and again.
+        live: whether to redraw one line instead of printing many.
     """
 
     def __init__(self, event: CheckPlanned, live: bool) -> None:
         self.live = live
         self.header = _header(event)
         self.unit = "pair" if event.paired else "process"
-        self.began = self.told = monotonic()
+        self.began = self.last_printed = monotonic()
         self.round = self.now = ""
         self.up = ExitStack()
 
@@ -58,22 +58,22 @@ class CheckProgress:
         if self.live:
             self.now = f"{event.done}/{event.total}  {event.side} {case.name} n={case.seq_len}"
             self._draw()
-        elif status == "ok" and monotonic() - self.told >= HEARTBEAT_SECONDS:
-            self.told = monotonic()
+        elif status == "ok" and monotonic() - self.last_printed >= HEARTBEAT_SECONDS:
+            self.last_printed = monotonic()
             click.echo(f"{self.round}: {event.done} of {event.total} processes", err=True)
 
     def _start(self, event: RoundStarted) -> None:
         fresh = "fresh " if event.confirming else ""
         self.round = f"{fresh}{self.unit} {event.number} (at most {event.most}) of {pluralize(event.cases, 'case')}"
-        self.told = monotonic()
+        self.last_printed = monotonic()
         if self.live:
             self.now = "starting both" if self.unit == "pair" else "starting"
             self._draw()
         else:
-            click.echo(f"[{format_duration(self.told - self.began):>6}] {self.round}", err=True)
+            click.echo(f"[{format_duration(self.last_printed - self.began):>6}] {self.round}", err=True)
 
     def _draw(self) -> None:
-        """Between two processes only: while one is timed, nothing draws."""
+        """Draw the line. This happens between two processes only, never while one is timed."""
         line = f"{format_duration(monotonic() - self.began):>6}  {self.round}  {self.now}"
         click.echo(f"\r\x1b[K{line[: terminal_width(sys.stderr) - 1]}", err=True, nl=False)
 

@@ -116,7 +116,7 @@ def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, 
     ("asked", "said"),
     [
         (("--seq", "2048", "--scope", "layer", "--max-error", "noise=5%", "--max-error", "5%"), "nearest measured"),
-        (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "nothing of what was asked for"),
+        (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "has no results for this question"),
     ],
 )
 def test_the_command_that_measures_what_is_missing_asks_the_same_question(

@@ -67,8 +67,6 @@ def test_the_method_closest_to_its_ceiling_comes_first() -> None:
     ]
     assert words.nearest_roof(placed) == (
         "sdpa comes nearest to its ceiling, 90%; full stays furthest below it, 10%. "
-        "What binds at best is compute for 2, memory bandwidth for 1"
+        "The limit at best is compute for 2, memory bandwidth for 1"
     )
-    assert (
-        words.nearest_roof(placed[:1]) == "dct-x r=8 comes nearest to its ceiling, 72%. What binds at best is compute"
-    )
+    assert words.nearest_roof(placed[:1]) == "dct-x r=8 comes nearest to its ceiling, 72%. The limit at best is compute"
