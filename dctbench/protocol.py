@@ -49,8 +49,8 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
     Attributes:
         case: what to measure.
         sampling: settings of the latency's sampling, over those of the device.
-        scratch: a folder for exact outputs, which the cases of one sweep share; None to compute them anew.
-        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        scratch: a folder for exact outputs, which the cases of one sweep share; None to compute them again.
+        cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         rates: this machine's rates for the transform planner; None for those that dctbench comes with.
         timing_only: leave out the passes whose figures do not differ between processes.
     """

@@ -200,14 +200,15 @@ def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary,
 
 
 def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Unpaired:
-    """The processes of a case on either side. The arguments are those of `paired`; only head has confirming rounds."""
-    ours, theirs = _rounds(head, fresh), _rounds(base, False)
+    """Return the processes of a case on both sides. Arguments are as in `paired`; only head has confirming rounds."""
+    head_rounds, base_rounds = _rounds(head, fresh), _rounds(base, False)
     beside = {name: (_rounds(b, False), _rounds(h, fresh)) for name, (b, h) in references.items()}
     against = {
-        name: (_ratios(theirs, base_side), _ratios(ours, head_side)) for name, (base_side, head_side) in beside.items()
+        name: (_ratios(base_rounds, base_side), _ratios(head_rounds, head_side))
+        for name, (base_side, head_side) in beside.items()
     }
     return Unpaired(
-        raw=(tuple(theirs.values()), tuple(ours.values())),
+        raw=(tuple(base_rounds.values()), tuple(head_rounds.values())),
         against={name: sides for name, sides in against.items() if all(sides)},
         drifts={
             name: statistics.median(h.values()) / statistics.median(b.values())
@@ -227,15 +228,15 @@ def _logs(base: Summary, head: Summary, fresh: bool) -> dict[int, float]:
     For processes that took turns it is the median over the turns of the log ratio of the two medians of a turn, so a
     disturbance in one turn affects that turn only.
     """
-    theirs = {result.round: result for result in base.rounds}
-    ours = {result.round: result for result in head.rounds}
+    base_rounds = {result.round: result for result in base.rounds}
+    head_rounds = {result.round: result for result in head.rounds}
     logs = {}
     for number, median in _rounds(head, fresh).items():
-        details = ours[number].details
+        details = head_rounds[number].details
         pair = number if details.pair is None else details.pair
         if "pair" in details.extra or pair not in base.medians:  # in `extra` it is not a number, and names no round
             continue
-        blocks = list(zip(_turns(theirs[pair]), _turns(ours[number]), strict=False))
+        blocks = list(zip(_turns(base_rounds[pair]), _turns(head_rounds[number]), strict=False))
         logs[number] = statistics.median(math.log(h / b) for b, h in blocks or [(base.medians[pair], median)])
     return logs
 

@@ -110,11 +110,11 @@ def check_settings(
 
 def read_check_settings(run: Run) -> CheckSettings | None:
     """Return what a check wrote about a run that it measured; None for other runs."""
-    said = run.settings.check
-    if not isinstance(said, Mapping):
+    stored = run.settings.check
+    if not isinstance(stored, Mapping):
         return None
     try:
-        found = converted(said, CheckSettings, "check")
+        found = converted(stored, CheckSettings, "check")
     except InvalidDataError:
         return None
     return found if set(found.at) <= _AXES else None

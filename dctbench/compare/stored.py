@@ -29,8 +29,8 @@ def compare_stored(
     Args:
         base, head: the runs.
         reference: whose latency beside a case's cancels drift; when None, that of the check which measured head, else
-            sdpa or full, if it ran in both. All other rules are that check's, too, budgets among them.
-        tolerance: of latency, a share; when None, that check's, else what is usual for the devices of head.
+            sdpa or full, if it ran in both. All other rules are also those of that check, including budgets.
+        tolerance: of latency, a share; when None, that of that check, else the default for the devices of head.
 
     Raises:
         CannotJudgeError: when either has no results.

@@ -52,7 +52,7 @@ class LocalSettings:
         env: variables set for every child, on top of this process's environment.
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of its defaults.
         isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
-        cache: what the last-level cache holds when a timed call begins; None for what is usual on the device.
+        cache: what the last-level cache holds when a timed call begins; None for the default of the device.
     """
 
     case_timeout: float = 120.0
@@ -177,24 +177,24 @@ class LocalRunner:
         return self._thread.submit(start)
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
-        """Ask the implementations about themselves: ours in one child together, each other one in its own child.
+        """Return facts from the code of implementations: those of dctbench in one child, others one by one.
 
-        An implementation that breaks is left out of the answer: measuring it will show what is wrong with it.
+        An implementation that fails here is left out. Measuring it shows the error.
 
         Raises:
             AbsentError: when a name does not exist.
             UsageError: when one of them cannot be imported for another reason.
         """
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
-        ours = [name for name in names if name in catalog.IMPLEMENTATIONS]
+        built_in = [name for name in names if name in catalog.IMPLEMENTATIONS]
         uses_ratio: dict[str, bool] = {}
         sources: dict[str, str] = {}
         flops: dict[Case, int | None] = dict.fromkeys(cases)
-        for group in [ours, *([name] for name in names if name not in ours)]:
-            theirs = [case for case in cases if case.implementation in group]
+        for group in [built_in, *([name] for name in names if name not in built_in)]:
+            group_cases = [case for case in cases if case.implementation in group]
             if not group:
                 continue
-            reply = self._thread.submit(self._describe, group, theirs).result()
+            reply = self._thread.submit(self._describe, group, group_cases).result()
             if isinstance(reply, Failure):
                 if reply.refused:
                     raise (AbsentError if reply.absent else UsageError)(reply.message, hint=reply.hint)
@@ -203,7 +203,7 @@ class LocalRunner:
                 uses_ratio[name] = facts.uses_ratio
                 if facts.source is not None:
                     sources[name] = facts.source
-            flops |= {case: None if n is None else int(n) for case, n in zip(theirs, reply.flops, strict=True)}
+            flops |= {case: None if n is None else int(n) for case, n in zip(group_cases, reply.flops, strict=True)}
         return Facts(uses_ratio, flops, sources)
 
     def _describe(self, names: list[str], cases: list[Case]) -> Description | Failure:

@@ -1,7 +1,7 @@
 """Measure for a gate: base and head in turns, pair after pair, until every verdict is reached.
 
 The two processes of a pair take turns of a hundredth of a second, so that both see the same moments of the machine.
-Which of them begins changes from pair to pair, and each pair starts both interpreters anew. Every result is stored
+Which of them begins changes from pair to pair, and each pair starts both interpreters again. Every result is stored
 before the next is measured.
 """
 

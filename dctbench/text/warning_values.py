@@ -65,7 +65,7 @@ def warning_record(warning: CaseWarning) -> str | WarningRecord:
 def read_warning(given: str | WarningRecord) -> CaseWarning:
     """A warning as others wrote it: a sentence, or a code with values.
 
-    A code that is not known here becomes the sentence that stands beside it.
+    A code that is not known here becomes the sentence that was sent with it.
 
     Raises:
         InvalidDataError: for values that are missing or of another type.

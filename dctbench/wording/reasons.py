@@ -42,9 +42,9 @@ def reason_line(reason: Reason | None) -> str:
 
 def _text(code: ReasonCode, values: Mapping[str, Any]) -> str:
     if code is ReasonCode.NOT_CONFIRMED:
-        said = "slower at first, but fresh processes did not confirm it"
+        text = "slower at first, but fresh processes did not confirm it"
         then = values["then"]
-        return f"{said}; {_text(ReasonCode(then), {})}" if then else said
+        return f"{text}; {_text(ReasonCode(then), {})}" if then else text
     if code is ReasonCode.NOT_MEASURED:
         return f"not measured in {values['side']}" if values else "not measured"
     if code is ReasonCode.OTHER_MANNER:

@@ -57,18 +57,18 @@ TEMPLATES = {
 def verdict(ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels) -> str:
     """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms ±1%, 16.0 MiB, exact).`"""
     place = labels.place(ranking.ranked[0].case)
-    within = _say("within", limits=limits(budgets)) if budgets.given else ""
+    within = _fill("within", limits=limits(budgets)) if budgets.given else ""
     if not choice.within:
-        return _say("nobody", place=place, within=within, why=_why_none(choice))
+        return _fill("nobody", place=place, within=within, why=_why_none(choice))
     leaders = choice.leaders
     if len(leaders) > 1:
         names = ", ".join(costs(summary, ranking.reference) for summary in leaders)
-        return _say("no_winner", place=place, within=within, names=names)
-    said = "ship" if _error_settled(leaders[0], budgets) else "fastest"
-    return _say(said, place=place, within=within, costs=costs(leaders[0], ranking.reference))
+        return _fill("no_winner", place=place, within=within, names=names)
+    template = "ship" if _error_settled(leaders[0], budgets) else "fastest"
+    return _fill(template, place=place, within=within, costs=costs(leaders[0], ranking.reference))
 
 
-def _say(template: str, **values: object) -> str:
+def _fill(template: str, **values: object) -> str:
     return TEMPLATES[template].format(**values)
 
 
@@ -76,10 +76,10 @@ def _why_none(choice: Choice) -> str:
     """Return why no method can be named: how many break the budgets, and how many lack a value."""
     over, unmeasured = len(choice.over), len(choice.unmeasured)
     if not unmeasured:
-        return _say("none_keeps")
+        return _fill("none_keeps")
     if not over:
-        return _say("none_measured")
-    return _say("one_breaks" if over == 1 else "some_break", over=over, unmeasured=unmeasured)
+        return _fill("none_measured")
+    return _fill("one_breaks" if over == 1 else "some_break", over=over, unmeasured=unmeasured)
 
 
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
@@ -93,17 +93,17 @@ def costs(summary: Summary, reference: Summary | None) -> str:
     parts = [cells.latency_words(summary)]
     speedup = analysis.compare(summary, reference)
     if speedup and reference and summary.case != reference.case:
-        parts.append(_say("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
-    parts.append(_say("no_memory") if summary.memory is None else format_size(summary.memory))
+        parts.append(_fill("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
+    parts.append(_fill("no_memory") if summary.memory is None else format_size(summary.memory))
     exact = summary.method.kind is Kind.EXACT
-    parts.append(_say("exact") if exact else _say("error", error=cells.error_words(summary)))
-    return _say("costs", name=summary.case.name, parts=", ".join(parts))
+    parts.append(_fill("exact") if exact else _fill("error", error=cells.error_words(summary)))
+    return _fill("costs", name=summary.case.name, parts=", ".join(parts))
 
 
 def limits(budgets: Budgets) -> str:
     """`p99 latency 10.0 ms, memory 64.0 MiB`."""
     given = budgets.given.items()
-    return ", ".join(_say("limit", budget=BUDGETS[name], amount=_amount(name, limit)) for name, limit in given)
+    return ", ".join(_fill("limit", budget=BUDGETS[name], amount=_amount(name, limit)) for name, limit in given)
 
 
 def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
@@ -111,12 +111,12 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     lines = []
     exact = next((s for s in choice.within if s.method.kind is Kind.EXACT), None)
     if exact is not None and exact not in choice.leaders:
-        lines.append(_say("fastest_exact", costs=costs(exact, ranking.reference)))
+        lines.append(_fill("fastest_exact", costs=costs(exact, ranking.reference)))
     for summary, breaches in choice.over:
-        lines.append(_say("over", name=summary.case.name, broken=", ".join(_broken(breach) for breach in breaches)))
+        lines.append(_fill("over", name=summary.case.name, broken=", ".join(_broken(breach) for breach in breaches)))
     for summary, breaches in choice.unmeasured:
         lacking = ", ".join(BUDGETS[breach.budget] for breach in breaches)
-        lines.append(_say("unmeasured", budgets=lacking, name=summary.case.name))
+        lines.append(_fill("unmeasured", budgets=lacking, name=summary.case.name))
     asked = ranking.ranked if "latency_p99" in budgets.given else choice.leaders
     if any(s.p99 is None for s in asked):
         lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case)}")
@@ -150,7 +150,7 @@ def around(n: int, lengths: Sequence[int]) -> str:
 def _broken(breach: Breach) -> str:
     assert breach.value is not None
     amount, limit = _amount(breach.budget, breach.value), _amount(breach.budget, breach.limit)
-    return _say("broken", budget=BUDGETS[breach.budget], amount=amount, limit=limit)
+    return _fill("broken", budget=BUDGETS[breach.budget], amount=amount, limit=limit)
 
 
 def _amount(budget: str, value: float) -> str:

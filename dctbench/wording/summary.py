@@ -110,14 +110,14 @@ def scaling(found: Scaling, labels: Labels) -> str:
         return f"{name}: no fit, {_refusal(found)}"
     low, high = f"{found.exponent.low:.2f}", f"{found.exponent.high:.2f}"
     if found.exponent.high < 2:
-        said = "below quadratic on this range"
+        text = "below quadratic on this range"
     elif found.exponent.low > 2:
-        said = "above quadratic"
+        text = "above quadratic"
     else:
-        said = "not distinguishable from quadratic"
+        text = "not distinguishable from quadratic"
     span = f"over n = {found.fitted[0]} to {found.fitted[-1]}"
     last = f"n^{found.local[-1][2]:.2f} between the longest two"
-    return f"{name}: time grows as n^{found.exponent.value:.2f} ({low}-{high}) {span}, {said}; {last}"
+    return f"{name}: time grows as n^{found.exponent.value:.2f} ({low}-{high}) {span}, {text}; {last}"
 
 
 def _refusal(found: Scaling) -> str:
@@ -157,12 +157,12 @@ def roof_words(placed: Placed) -> str:
 def nearest_roof(placed: Sequence[Placed]) -> str:
     """Return which case is nearest to its ceiling, which is furthest below, and what limits how many cases."""
     nearest, furthest = (choose(placed, key=lambda one: one.share) for choose in (max, min))
-    said = f"{nearest.summary.case.name} comes nearest to its ceiling, {format_percent(nearest.share)}"
+    text = f"{nearest.summary.case.name} comes nearest to its ceiling, {format_percent(nearest.share)}"
     if len(placed) > 1:
-        said += f"; {furthest.summary.case.name} stays furthest below it, {format_percent(furthest.share)}"
+        text += f"; {furthest.summary.case.name} stays furthest below it, {format_percent(furthest.share)}"
     bounds = Counter(CEILINGS[one.bound] for one in placed).most_common()
     limits = bounds[0][0] if len(bounds) == 1 else ", ".join(f"{name} for {count}" for name, count in bounds)
-    return f"{said}. The limit at best is {limits}"
+    return f"{text}. The limit at best is {limits}"
 
 
 def coverage(summaries: Sequence[Summary], planned: int) -> str:

@@ -75,8 +75,8 @@ def _over(verdict: Verdict) -> str:
     if texts[0] == texts[1]:
         texts = [verdict_numbers.exact_amount(verdict, value) for value in (verdict.head, verdict.tolerance)]
     assert verdict.budget is not None
-    said = f"{_BUDGETS[verdict.budget]} is {texts[0]}, over the limit of {texts[1]}"
-    return f"{said} ({reason_line(verdict.reason)})" if verdict.reason else said
+    text = f"{_BUDGETS[verdict.budget]} is {texts[0]}, over the limit of {texts[1]}"
+    return f"{text} ({reason_line(verdict.reason)})" if verdict.reason else text
 
 
 def _worse(verdict: Verdict) -> str:
@@ -112,13 +112,13 @@ def remedies(outcome: ComparisonOutcome) -> list[str]:
     met: dict[tuple[VerdictKind, str, str], list[Verdict]] = {}
     for verdict in outcome.judgement.verdicts:
         if verdict.kind in UNDECIDED:
-            alike = "" if verdict.metric == STATUS else _told(verdict)
+            alike = "" if verdict.metric == STATUS else _metric_and_reason(verdict)
             met.setdefault((verdict.kind, alike, remedy(verdict, outcome)), []).append(verdict)
     lines = warnings(outcome)
     for (kind, _, advice), verdicts in met.items():
         first = case_at_place(verdicts[0], labels)
         where = first if len(verdicts) == 1 else f"{len(verdicts)} cases, such as {first}"
-        lines.append(f"{kind.value}, {where}: {_told(verdicts[0])}; {advice}")
+        lines.append(f"{kind.value}, {where}: {_metric_and_reason(verdicts[0])}; {advice}")
     return lines
 
 
@@ -236,7 +236,7 @@ def closing(outcome: ComparisonOutcome) -> str:
     return f"exit {code}: {why}"
 
 
-def _told(verdict: Verdict) -> str:
+def _metric_and_reason(verdict: Verdict) -> str:
     reason = reason_line(verdict.reason)
     return reason if verdict.metric == STATUS else f"{verdict.metric}, {reason}"
 

@@ -43,8 +43,8 @@ def warning_lines(summaries: Iterable[Summary], labels: Labels) -> list[str]:
 
 
 def _kind(warning: CaseWarning) -> str:
-    told = [warning.values[name] for name in _KINDS.get(warning.code, ())]
-    return canonical_json([warning.code.value, *told])
+    values = [warning.values[name] for name in _KINDS.get(warning.code, ())]
+    return canonical_json([warning.code.value, *values])
 
 
 def _spread(values: Mapping[str, Any]) -> str:
