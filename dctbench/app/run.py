@@ -66,12 +66,12 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
     """
     suite = request.resolved_suite
     with session(listener) as opened, local_runner(suite.settings, listener) as runner:
-        made = _planned(suite, request, runner, listener)
-        begun = new_run(suite.name, suite.settings, request.label, request.command)
+        planned = _planned(suite, request, runner, listener)
+        started = new_run(suite.name, suite.settings, request.label, request.command)
         store = opened.open(request.store, create=True)
-        opened.claim(begun, request.save_baseline)
-        store.add_run(begun, made.cases, made.rounds)
-        return measure(begun, made, runner, store, listener, baseline=request.save_baseline)
+        opened.claim(started, request.save_baseline)
+        store.add_run(started, planned.cases, planned.rounds)
+        return measure(started, planned, runner, store, listener, baseline=request.save_baseline)
 
 
 def plan(request: RunRequest, listener: Listener = ignore) -> Plan:
@@ -125,8 +125,8 @@ def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
 
 def _planned(suite: Suite, request: RunRequest, runner: LocalRunner, listener: Listener) -> Plan:
     nvml.require(suite.axes["device"], runner.variables)
-    made = make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
-    if request.budget is not None and request.budget < made.least_seconds:
-        least, budget = format_duration(made.least_seconds), format_duration(request.budget)
+    planned = make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
+    if request.budget is not None and request.budget < planned.least_seconds:
+        least, budget = format_duration(planned.least_seconds), format_duration(request.budget)
         listener(Notice(f"--budget {budget} cannot be kept: the least samples take about {least}"))
-    return made
+    return planned

@@ -100,8 +100,8 @@ def session(listener: Listener) -> Iterator[Session]:
         InterruptedRunError: in place of KeyboardInterrupt.
     """
     with ExitStack() as stack:
-        made = Session(stack, listener)
+        current = Session(stack, listener)
         try:
-            yield made
+            yield current
         except KeyboardInterrupt:
-            raise made.interrupted() from None
+            raise current.interrupted() from None
