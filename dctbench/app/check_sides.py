@@ -29,17 +29,17 @@ def measure_pairs(
 ) -> ComparisonOutcome:
     """Measure pairs of processes, base and head in turns, until every verdict is reached."""
     name = request.base_impl
-    unknown, warnings = (frozenset[Case](), []) if name else _look_at_base(plan, base, head, listener)
-    planned = dict.fromkeys([*(plan.counterparts[c] for c in plan.judged if c not in unknown), *plan.beside])
+    lacking, warnings = (frozenset[Case](), []) if name else _inspect_base(plan, base, head, listener)
+    planned = dict.fromkeys([*(plan.counterparts[c] for c in plan.judged if c not in lacking), *plan.beside])
     base_run = _run(plan, request, "base", base, base_impl=name)
     head_run = _run(plan, request, "head", head, warnings, base=base_run.id, base_impl=name)
-    specs = Specs(plan.sampling(unknown), store.calibrations(head.environment.fingerprint))
+    specs = Specs(plan.sampling(lacking), store.calibrations(head.environment.fingerprint))
     sides = (
         _side(plan, base_run, base, list(planned), store, specs),
         _side(plan, head_run, head, plan.plan.cases, store, specs),
     )
     listener(CheckPlanned(plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
-    judgement = pairs.check_pairs(*sides, plan.counterparts, plan.beside, unknown, plan.rules, listener)
+    judgement = pairs.check_pairs(*sides, plan.counterparts, plan.beside, lacking, plan.rules, listener)
     return _outcome(plan, request, base_run, head_run, judgement, [base.environment], head)
 
 
@@ -75,33 +75,35 @@ def _outcome(
     base: Run,
     head: Run,
     judgement: Judgement,
-    places: Sequence[Environment],
+    base_environments: Sequence[Environment],
     runner: LocalRunner,
 ) -> ComparisonOutcome:
     code = judgement.exit_code(request.inconclusive)
-    return ComparisonOutcome(base, head, judgement, plan.rules, differences(places, [runner.environment]), code)
+    return ComparisonOutcome(
+        base, head, judgement, plan.rules, differences(base_environments, [runner.environment]), code
+    )
 
 
-def _look_at_base(
+def _inspect_base(
     plan: CheckPlan, base: LocalRunner, head: LocalRunner, listener: Listener
 ) -> tuple[frozenset[Case], list[str]]:
     """Return the cases whose implementation base does not know, which are NEW, and warnings about shared code.
 
     If an implementation cannot be loaded for another reason, measuring it in base stores that failure.
     """
-    unknown, sources = set(), dict[str, str]()
+    lacking, sources = set(), dict[str, str]()
     for name in dict.fromkeys(case.implementation for case in plan.judged):
         try:
             sources |= base.describe([name], ()).sources
         except errors.AbsentError:
-            unknown.add(name)
+            lacking.add(name)
         except errors.UsageError:
             continue
     remedy = "install the base version there, not in editable mode"
     warnings = [f"{sanitize_text(text)}; {remedy}" for text in _shared_code(base, head, sources)]
     for warning in warnings:
         listener(Notice(f"warning: {warning}"))
-    return frozenset(case for case in plan.judged if case.implementation in unknown), warnings
+    return frozenset(case for case in plan.judged if case.implementation in lacking), warnings
 
 
 def _shared_code(base: LocalRunner, head: LocalRunner, sources: Mapping[str, str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What a run and a check report while they work: one vocabulary of events for every listener.
 
-A listener is called in the thread that measures, between two cases. What it does there is not timed, but delays the
-next case. An exception that it raises ends the run; what is stored stays stored.
+A listener is called in the thread that measures, between two cases. Its work is not timed, but delays the next case.
+An exception that it raises ends the run; what is stored stays stored.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CheckPlanned:
     Attributes:
         plan: the cases of head.
         judged: those of them that get a verdict.
-        rules: what they are held to.
+        rules: of the verdicts.
         environment, store: as in `RunPlanned`.
         paired: whether base and head take turns; otherwise head alone is measured.
     """
@@ -109,7 +109,7 @@ class StillRunning:
 class CaseFinished:
     """A result is stored: number `done` of `total` in the run, or in the round of a check.
 
-    `side` tells base from head in a check, and is None in a run.
+    `side` is base or head in a check, and None in a run.
     """
 
     result: Result

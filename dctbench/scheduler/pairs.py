@@ -30,7 +30,7 @@ ORDER_SEED = 0
 
 @dataclass
 class Side:
-    """Base or head: where it runs, the stored run that its results belong to, and what it has so far."""
+    """Base or head: its runner, its stored run, and its results so far."""
 
     run: Run
     runner: Runner
@@ -50,13 +50,13 @@ class Side:
         return result
 
     def free_round(self, case: Case, number: int) -> int:
-        """The given round of the case or, if it has a result, the next one that has none."""
+        """Return this round of the case or, if it has a result already, the next one without."""
         taken = {result.round for result in self.results if result.case == case}
         return next(free for free in itertools.count(number) if free not in taken)
 
     @property
     def summaries(self) -> dict[Case, Summary]:
-        """A summary of its results, by case."""
+        """The summaries of its results, by case."""
         return {summary.case: summary for summary in summarise(self.results)}
 
 
@@ -74,7 +74,7 @@ def check_pairs(
     Args:
         base, head: with their runs stored, each with a runner of its own.
         counterparts: base's case for each case of head that is judged.
-        beside: the reference cases that were added to be measured beside them.
+        beside: the cases of references that are measured with them.
         lacking: judged cases that base does not have.
         rules: how many pairs, and what a verdict needs.
         listener: called with every event, in this thread.
@@ -104,7 +104,7 @@ def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int
     """Measure one pair: a process of each side, in turns. Which side begins changes from pair to pair.
 
     A case of base may be compared with several cases of head, and is measured with each of them. It has one result per
-    round, so all but the first get rounds of their own, which head's results name.
+    round, so all but the first get other rounds, which the results of head record.
     """
     sides: list[tuple[SideName, Side, Case]] = [("base", base, its_base), ("head", head, case)]
     if _head_first(case, number):

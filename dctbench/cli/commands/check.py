@@ -65,12 +65,12 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="Exit with 0 or 1 instead of 3 when nothing is worse but a verdict is missing.")  # fmt: skip
 @budget_options
 @click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
-              help="Hold the budgets against these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
+              help="Apply the budgets to these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip
 @save_baseline_option(_STORED, needs="--baseline")
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run (default: check).")
-@click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Write the verdicts as JUnit XML, too.")
+@click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Also write the verdicts as JUnit XML.")
 @force_option(_SHOWN)
-@click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Show what passed, too.")
+@click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Also show what passed.")
 @progress_option(_SHOWN)
 @store_option
 @format_option
