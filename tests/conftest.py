@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support.command import FIGURES, Cli, Done
+from tests.support.command import FIGURES, Cli, Done, cli_in, plain_environment
 from tests.support.postgresql import Server, running
 
 settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
@@ -60,27 +60,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def environ() -> dict[str, str]:
     """An environment without anything of ours, with one thread per process: the tests run beside each other."""
-    left_out = ("DCTBENCH_STORE", "CI", "GITHUB_STEP_SUMMARY", "FORCE_COLOR", "NO_COLOR", "PYTHONPATH")
-    return {k: v for k, v in os.environ.items() if k not in left_out} | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    return plain_environment()
 
 
 @pytest.fixture
 def cli(tmp_path: Path, environ: dict[str, str]) -> Cli:
     """Runs the real command in a folder of its own."""
-
-    def run(*arguments: str, timeout: float = 300, **variables: str) -> Done:
-        done = subprocess.run(
-            [sys.executable, "-m", "dctbench", *arguments],
-            cwd=tmp_path,
-            env=environ | variables,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    return run
+    return cli_in(tmp_path, environ)
 
 
 @pytest.fixture

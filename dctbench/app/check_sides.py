@@ -38,7 +38,7 @@ def measure_pairs(
         _side(plan, base_run, base, list(planned), store, specs),
         _side(plan, head_run, head, plan.plan.cases, store, specs),
     )
-    listener(CheckPlanned(plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
+    listener(CheckPlanned(head_run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
     judgement = pairs.check_pairs(*sides, plan.counterparts, plan.beside, lacking, plan.rules, listener)
     return _outcome(plan, request, base_run, head_run, judgement, [base.environment], head)
 
@@ -54,7 +54,7 @@ def measure_head(
     because = incomparable_because(baseline.run, run, (fingerprints, {here}))
     sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
     side = _side(plan, run, head, plan.plan.cases, store, Specs(sampling, store.calibrations(here)))
-    listener(CheckPlanned(plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=False))
+    listener(CheckPlanned(run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=False))
     judgement = pairs.check_stored(
         side,
         baseline.summaries,

@@ -11,16 +11,11 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 from dctbench.errors import UsageError
-from dctbench.machine.environment import ALLOCATOR_VARIABLES, THREAD_VARIABLES
-from dctbench.model import Run
+from dctbench.machine.environment import TUNING_VARIABLES
+from dctbench.model import NOT_SHOWN, Run
 from dctbench.spec.suites import Suite
 
-_TUNING = frozenset({
-    *THREAD_VARIABLES, *ALLOCATOR_VARIABLES, "MALLOC_MMAP_MAX_", "MALLOC_PERTURB_", "MALLOC_TCACHE_COUNT",
-    "OMP_DYNAMIC", "OMP_PLACES", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "MKL_DYNAMIC", "OPENBLAS_NUM_THREADS",
-    "CUDA_VISIBLE_DEVICES", "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
-    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING",
-}) - {"LD_PRELOAD"}  # fmt: skip
+_HARMLESS = TUNING_VARIABLES - {"LD_PRELOAD"}
 """Variables that only make a process faster or slower. All others are refused: besides PYTHONPATH and LD_PRELOAD, also
 CXX, PATH, HOME, OMP_TOOL_LIBRARIES and CUDA_INJECTION64_PATH can make a process run a program."""
 
@@ -57,9 +52,16 @@ def check_stored_run(run: Run) -> None:
     Its implementations need no check: without such variables their names find no file of a stranger.
 
     Raises:
-        UsageError: naming the variables that do not have the same value here.
+        UsageError: naming the variables that do not have the same value here, or whose values are unknown because the
+            run was imported from a file that leaves them out.
     """
     env = run.settings.env
+    hidden = [name for name, value in env.items() if value == NOT_SHOWN]
+    if hidden:
+        raise UsageError(
+            f"run {run.short_id} was imported from a file that leaves out the value of {', '.join(hidden)}",
+            hint="measure it again here, or use the store that it was measured into",
+        )
     unsafe = [name for name in _unsafe(env) if os.environ.get(name) != env[name]]
     if unsafe:
         raise UsageError(
@@ -70,4 +72,4 @@ def check_stored_run(run: Run) -> None:
 
 
 def _unsafe(env: Mapping[str, str]) -> list[str]:
-    return [name for name in env if name not in _TUNING]
+    return [name for name in env if name not in _HARMLESS]

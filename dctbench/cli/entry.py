@@ -13,6 +13,7 @@ import click
 from dctbench import errors
 from dctbench.cli.terminal.interruption import interrupt_no_more, interrupt_once
 from dctbench.cli.terminal.streams import discard_output, make_writable
+from dctbench.text.private import home_as_tilde
 from dctbench.text.sanitize import sanitize_text
 
 _LONGEST = 2000
@@ -68,7 +69,7 @@ def echo_error(message: str, hint: str | None) -> None:
     An error of standard error itself, which may be full or closed, is ignored: the exit code does not change.
     """
     with suppress(OSError):
-        click.echo(f"dctbench: {_one_line(message)}", err=True)
+        click.echo(f"dctbench: {_one_line(home_as_tilde(message))}", err=True)
         if hint:
             click.echo(f"  {_one_line(hint)}", err=True)
 
@@ -83,6 +84,7 @@ def _report_bug(error: Exception) -> int:
         discard_output()
         echo_error("the output could not be written: no space left on device", "free some space, or write elsewhere")
         return errors.UsageError.exit_code
-    traceback.print_exc()
+    with suppress(OSError):
+        click.echo(home_as_tilde(traceback.format_exc()), err=True, nl=False)
     echo_error("this is a bug in dctbench, not in what you asked for", "please report it with the lines above")
     return errors.EXIT_BUG

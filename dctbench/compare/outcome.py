@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dctbench.compare.check_settings import in_turns
 from dctbench.compare.judgement import Judgement
 from dctbench.compare.rules import Rules
+from dctbench.machine.disclosure import Disclosure
 from dctbench.machine.environment import STABLE, STABLE_OF_GPU
 from dctbench.model import Environment, Reason, ReasonCode, Run
 
@@ -23,6 +24,10 @@ class Difference:
     fact: str
     base: str
     head: str
+
+
+_OTHER_HOST = Difference("host", "one machine", "another machine")
+"""Host names are not told."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,43 @@ def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tup
 
     Facts that change from minute to minute, such as the load, are left out.
     """
+    base, head = list(base), list(head)
     before, now = _facts(base), _facts(head)
+    plain = Disclosure()
+    shown = [_facts(map(plain.environment, side)) for side in (base, head)]
     return tuple(
-        Difference(fact, before.get(fact, "-"), now.get(fact, "-"))
+        _OTHER_HOST if fact == "host" else Difference(fact, *(side.get(fact, "-") for side in shown))
         for fact in dict.fromkeys([*before, *now])
         if before.get(fact) != now.get(fact)
     )
+
+
+def forwarded(outcome: ComparisonOutcome, disclosure: Disclosure) -> ComparisonOutcome:
+    """Return a comparison for others to read: nothing in it tells what may not be told."""
+    verdicts = tuple(
+        verdict if verdict.reason is None else replace(verdict, reason=_told(verdict.reason, disclosure))
+        for verdict in outcome.judgement.verdicts
+    )
+    return replace(
+        outcome,
+        base=disclosure.run(outcome.base),
+        head=disclosure.run(outcome.head),
+        judgement=replace(outcome.judgement, verdicts=verdicts),
+        differences=tuple(
+            Difference(one.fact, disclosure.text(one.base), disclosure.text(one.head)) for one in outcome.differences
+        ),
+    )
+
+
+def _told(reason: Reason, disclosure: Disclosure) -> Reason:
+    values = disclosure.values(dict(reason.values))
+    if reason.code is ReasonCode.OTHER_SETTING and reason.values["setting"] == "env":
+        values |= {
+            side: disclosure.variables(variables)
+            for side in ("base", "head")
+            if isinstance(variables := reason.values[side], Mapping)
+        }
+    return Reason(reason.code, values)
 
 
 def incomparable_because(base: Run, head: Run, fingerprints: tuple[set[str], set[str]]) -> Reason | None:

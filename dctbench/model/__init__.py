@@ -10,7 +10,7 @@ from dctbench.model.case import DTYPE_ALIASES, DTYPE_BYTES, Case, kept_coefficie
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
-from dctbench.model.run import COMPARED_SETTINGS, Baseline, CacheState, Isolation, Run, RunSettings
+from dctbench.model.run import COMPARED_SETTINGS, NOT_SHOWN, Baseline, CacheState, Isolation, Run, RunSettings
 from dctbench.model.verdict import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Verdict, VerdictKind
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "FAILED",
     "IMPROVEMENTS",
     "JSON",
+    "NOT_SHOWN",
     "NO_DETAILS",
     "REGRESSIONS",
     "RETRYABLE",

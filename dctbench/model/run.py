@@ -18,6 +18,10 @@ COMPARED_SETTINGS = ("cache", "isolation", "env")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
 
 
+NOT_SHOWN = "(not shown)"
+"""What stands for the value of a variable that is not exported."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """How the cases of a run are measured.
@@ -35,6 +39,7 @@ class RunSettings:
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         budget: seconds for the whole run; None for no budget.
         check: what a check wrote about this run (`compare.check_settings`); None for any other run.
+        anonymous: whether the run was imported from a file that leaves out its host, user, paths and command.
         extra: unknown keys, and values that do not have the type above.
         present: the keys that are written even where they hold the default.
     """
@@ -48,6 +53,7 @@ class RunSettings:
     cache: CacheState | None = None
     budget: float | None = None
     check: Mapping[str, Any] | None = None
+    anonymous: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
     present: frozenset[str] = frozenset({"rounds", "case_timeout", "env", "prune", "isolation", "cache"})
 
@@ -80,6 +86,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "cache": lambda value: value is None or value in get_args(CacheState),
     "budget": lambda value: value is None or _is_number(value),
     "check": lambda value: value is None or isinstance(value, Mapping),
+    "anonymous": lambda value: isinstance(value, bool),
 }
 """For each setting, a function that returns whether a stored value has its type."""
 

@@ -16,6 +16,7 @@ from dctbench import catalog
 from dctbench.analysis import Summary, default_reference, summarise
 from dctbench.errors import StoreError, UsageError
 from dctbench.importers import read_file
+from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case, Environment, Result, Run
 from dctbench.store import open_store
 
@@ -46,6 +47,21 @@ class RecordedRun:
         if name is None:
             return default_reference(result.case for result in self.results)
         return known_reference(name, ((result.case.implementation, result.case.ratio) for result in self.results))
+
+
+def forwarded(found: RecordedRun, disclosure: Disclosure) -> RecordedRun:
+    """Return a run for others to read: nothing in it tells what may not be told."""
+    return RecordedRun(
+        disclosure.run(found.run),
+        {key: disclosure.environment(environment) for key, environment in found.environments.items()},
+        [disclosure.result(result) for result in found.results],
+        found.plan,
+    )
+
+
+def disclosure(found: RecordedRun, *, anonymous: bool = False, host_label: str | None = None) -> Disclosure:
+    """Return what may be told about a run; see `Disclosure.of`."""
+    return Disclosure.of(found.run, found.environments, found.results, anonymous=anonymous, host_label=host_label)
 
 
 def known_reference(name: str, measured: Iterable[tuple[str, float | None]]) -> str:

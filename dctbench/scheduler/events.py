@@ -48,6 +48,7 @@ class CheckPlanned:
     """A check is about to start.
 
     Attributes:
+        run: of head.
         plan: the cases of head.
         judged: those of them that get a verdict.
         rules: of the verdicts.
@@ -55,6 +56,7 @@ class CheckPlanned:
         paired: whether base and head take turns; otherwise head alone is measured.
     """
 
+    run: Run
     plan: Plan
     judged: Sequence[Case]
     rules: Rules

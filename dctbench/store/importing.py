@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from dctbench.errors import UsageError
+from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case, Environment, Result, Run
 from dctbench.store import records, schema
 from dctbench.store.contents import Store
@@ -33,7 +34,7 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
         # Insert before comparing: no other process can store a different run under this id in between.
         connection.execute(store.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
         [known] = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run.id)).mappings().all()
-        if records.run_of_row(dict(known)) != run:
+        if not _is_same(records.run_of_row(dict(known)), run):
             raise UsageError(
                 f"the store {store.name} holds another run with the id {run.id}",
                 hint="import it into a new store: --store NEW",
@@ -46,3 +47,16 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
         for batch in batches([records.row_of_result(run.id, result) for result in results]):
             new += len(connection.execute(returning, batch).all())
     return new
+
+
+def _is_same(stored: Run, imported: Run) -> bool:
+    """Return whether an imported run is a stored one, of which a file may tell less than the store holds."""
+    return _told(stored, imported) == _told(imported, imported)
+
+
+def _told(run: Run, imported: Run) -> tuple[object, ...]:
+    """Return what tells a run from others, as the file of `imported` has it."""
+    anonymous = imported.settings.anonymous
+    found = Disclosure(anonymous).run(run)
+    named = () if anonymous else (found.label, found.settings.to_json())
+    return found.id, found.suite, found.started_at, found.dctbench_version, *named

@@ -23,11 +23,13 @@ _KEPT_FREE = 1_000
 _SHOWN, _MOST_PLACES = 10, 50
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&]|(?<=:)/|(?<=www)\.)", re.IGNORECASE)
 _MENTION = re.compile(r"@(?=\w)")
+_ISSUE = re.compile(r"(#|\bGH-)(?=\d)", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
-    """Return text that Markdown shows literally, also in a table cell: no markup, no link, no @mention."""
-    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\1", " ".join(text.split())))
+    """Return text that Markdown shows literally, also in a table cell: no markup, no link, no @mention, no #1."""
+    escaped = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _ISSUE.sub("\\1\u200b", _MENTION.sub("@\u200b", escaped))
 
 
 class Lines:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 
@@ -399,3 +400,23 @@ class TakesItsTime(Good):
     def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
         time.sleep(0.25)
         return super().forward(x, key_padding_mask)
+
+
+class TellsSecrets(Good):
+    """Fails with a message that holds what it finds: a file of the home folder, the host and a variable."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        raise RuntimeError(telling())
+
+
+class PrintsSecretsAndVanishes(Good):
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        os.write(2, f"{telling()}\n".encode())
+        os._exit(9)
+
+
+def telling() -> str:
+    """Return a text with markup, a path in the home folder, the host name and the value of a variable."""
+    folder, token = os.environ["HOME"], os.environ.get("PLANTED_TOKEN")
+    found = f"{folder}/notes/w.pt on {socket.gethostname()} {token}"
+    return f"<img src=x onerror=alert(1)> ![x](//x.example) @octocat #12 {found}"

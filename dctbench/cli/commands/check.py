@@ -27,7 +27,9 @@ from dctbench.cli.tables.comparison import print_outcome
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
+from dctbench.compare.outcome import forwarded
 from dctbench.exporters.junit import MARK, junit_xml
+from dctbench.machine.disclosure import Disclosure
 from dctbench.scheduler.events import CheckPlanned, Event, Listener
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GATE_KEYS, GateRules
@@ -102,9 +104,10 @@ def command(**flags: Any) -> int:
     junit = None if flags["junit"] is None else Path(flags["junit"])
     with Display(flags["progress"]) as display:
         outcome = check(request, _checking_file(junit, flags["force"], display))
-    print_outcome(outcome.comparison, flags["output_format"], everything=flags["everything"])
+    comparison = forwarded(outcome.comparison, Disclosure.here(outcome.comparison.base, outcome.comparison.head))
+    print_outcome(comparison, flags["output_format"], everything=flags["everything"])
     if junit is not None:
-        write_whole(junit, junit_xml(outcome.comparison), MARK, "--junit", force=flags["force"])
+        write_whole(junit, junit_xml(comparison), MARK, "--junit", force=flags["force"])
     print_saved(outcome.baseline)
     return outcome.exit_code
 

@@ -8,8 +8,9 @@ from dctbench import catalog, errors
 from dctbench.cli.commands.history import print_history
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, format_option, store_option, version_option
 from dctbench.cli.tables.comparison import print_outcome
+from dctbench.compare.outcome import forwarded
 from dctbench.compare.stored import compare_stored
-from dctbench.runs.lookup import resolve
+from dctbench.runs.lookup import disclosure, resolve
 from dctbench.spec.gate import parse_tolerance
 from dctbench.store import open_store
 
@@ -66,6 +67,7 @@ def command(
         common = set.intersection(*({result.case.implementation for result in side.results} for side in sides))
         if reference not in common:
             raise catalog.unknown("reference in both runs", reference, common)
-    outcome = compare_stored(*sides, reference=reference, tolerance=allowed)
+    found = compare_stored(*sides, reference=reference, tolerance=allowed)
+    outcome = forwarded(found, disclosure(sides[0]) | disclosure(sides[1]))
     print_outcome(outcome, output_format, everything=everything)
     return outcome.exit_code

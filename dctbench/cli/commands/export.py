@@ -9,9 +9,10 @@ import click
 
 from dctbench import catalog, errors
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
+from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.terminal.files import check_writable, print_document, write_whole
 from dctbench.exporters.registry import ALIASES, FORMATS
-from dctbench.runs.lookup import resolve
+from dctbench.runs.lookup import disclosure, forwarded, resolve
 
 
 @click.command(
@@ -24,9 +25,13 @@ from dctbench.runs.lookup import resolve
 @click.argument("run", default="latest", metavar="[RUN]")
 @click.option("-o", "--output", cls=Flag, metavar="FILE", help="Write to this file (default: standard output).")
 @force_option()
+@host_label_option("Options")
+@anonymous_option("Options")
 @store_option
 @version_option
-def command(form: str, run: str, output: str | None, force: bool, store: str) -> int:
+def command(
+    form: str, run: str, output: str | None, force: bool, host_label: str | None, anonymous: bool, store: str
+) -> int:
     """Write a run (by default the latest) as FORMAT.
 
     \b
@@ -48,7 +53,8 @@ def command(form: str, run: str, output: str | None, force: bool, store: str) ->
         raise errors.UsageError(f"{form} is binary and this is a terminal", hint=f"write a file: -o results.{form}")
     if output is not None:
         check_writable(Path(output), chosen.mark, force=force)
-    found = resolve(store, run)
+    stored = resolve(store, run)
+    found = forwarded(stored, disclosure(stored, anonymous=anonymous, host_label=host_label))
     content = chosen.write(found)
     if output is None:
         print_document(content)

@@ -36,5 +36,7 @@ def command(file: str, store: str) -> int:
     count = pluralize(len(results), "result")
     stored = count if new == len(results) else f"{count}, {new or 'none'} of them new"
     click.echo(f"run {run.short_id} is in {name}: {stored}")
+    if run.settings.anonymous:
+        click.echo("  it is anonymous: host, user, paths and command were left out", err=True)
     click.echo(f"  next: dctbench report {run.short_id}", err=True)
     return errors.EXIT_OK

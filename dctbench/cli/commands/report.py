@@ -11,13 +11,15 @@ import click
 from dctbench import errors
 from dctbench.app.session import resume_command
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
+from dctbench.cli.options.disclosure import anonymous_option, host_label_option
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.streams import typed
+from dctbench.compare import outcome
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.compare.history import ChangePoint, History, change_points, find_case, history
 from dctbench.compare.stored import compare_stored
 from dctbench.page.html import MARK, html
-from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve, usual_reference
+from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, known_reference, recorded, resolve, usual_reference
 from dctbench.store import masked, open_store
 from dctbench.text.sanitize import sanitize_text
 
@@ -52,6 +54,8 @@ _PAGE = "The page"
               help="Half the size; needs a browser of 2023 or later.")  # fmt: skip
 @click.option("--open", "open_page", cls=Flag, section=_PAGE, is_flag=True, help="Open the page in a browser.")
 @force_option(_PAGE)
+@host_label_option(_PAGE)
+@anonymous_option(_PAGE)
 @store_option
 @version_option
 def command(
@@ -64,6 +68,8 @@ def command(
     compress: bool,
     open_page: bool,
     force: bool,
+    host_label: str | None,
+    anonymous: bool,
     store: str,
 ) -> int:
     """Write one self-contained HTML page from the results of a run (by default the latest) or of an exported file.
@@ -79,12 +85,17 @@ def command(
         if not one.results:
             raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=_how_to_measure(one, store))
     base = _checked_against(store, found[0]) if baseline is None else resolve(store, baseline)
+    told = [disclosure(one, anonymous=anonymous, host_label=host_label) for one in found]
+    compared = None
+    if base is not None:
+        others = disclosure(base, anonymous=anonymous, host_label=host_label)
+        compared = outcome.forwarded(compare_stored(base, found[0]), told[0] | others)
     page = html(
-        found,
+        [forwarded(one, may) for one, may in zip(found, told, strict=True)],
         heading=sanitize_text(typed(title)) if title else title,
         reference=_reference(found, reference),
         compress=compress,
-        compared=None if base is None else compare_stored(base, found[0]),
+        compared=compared,
         past=None if case is None else _history(store, case),
     )
     path = write_whole(Path(output), page, MARK, force=force)

@@ -23,6 +23,7 @@ from dctbench.cli.options.click_ext import (
     store_option,
     version_option,
 )
+from dctbench.cli.options.disclosure import host_label_option
 from dctbench.cli.tables.output import print_run
 from dctbench.cli.tables.plan import print_plan
 from dctbench.cli.terminal.progress import Display
@@ -31,7 +32,7 @@ from dctbench.spec.suites import MAX_ROUNDS
 from dctbench.text.parse import parse_duration
 
 _STORED, _SHOWN = "What is stored", "What is shown"
-_WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet"}
+_WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet", "host_label"}
 
 
 @click.command(
@@ -67,6 +68,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               help="With --resume: also measure errors and timeouts again.")  # fmt: skip
 @progress_option(_SHOWN)
 @click.option("-q", "--quiet", cls=Flag, section=_SHOWN, is_flag=True, help="The same as --progress none.")
+@host_label_option(_SHOWN)
 @store_option
 @format_option
 @version_option
@@ -113,7 +115,8 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
         with Display(style) as display:
             outcome = run(request, display)
     print_saved(outcome.baseline)
-    print_run(outcome, flags["output_format"], rows_shown=display.rows_shown and sys.stdout.isatty())
+    rows_shown = display.rows_shown and sys.stdout.isatty()
+    print_run(outcome, flags["output_format"], rows_shown=rows_shown, host_label=flags["host_label"])
     return outcome.exit_code
 
 

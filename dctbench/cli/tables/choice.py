@@ -15,6 +15,7 @@ from dctbench.exporters.json_document import dumps
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import recommendation
 from dctbench.wording.labels import Labels
+from dctbench.wording.markdown import escape
 from dctbench.wording.summary import coverage, stability
 
 
@@ -36,7 +37,8 @@ def print_choice(outcome: ChooseOutcome, budgets: Budgets, output_format: str) -
         remarks = recommendation.remarks(ranking, choice, budgets)
         remarks = [*remarks, basis] if number == len(answers) else remarks
         if output_format == "md":
-            print_document("".join(f"{line}\n" for line in (verdict, "", *(f"- {remark}" for remark in remarks))))
+            lines = (escape(verdict), "", *(f"- {escape(remark)}" for remark in remarks))
+            print_document("".join(f"{line}\n" for line in lines))
         else:
             print_sentences([verdict])
             print_sentences(remarks, "  ")

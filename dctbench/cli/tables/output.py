@@ -18,6 +18,7 @@ from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps
+from dctbench.runs.lookup import disclosure, forwarded
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
     from dctbench.app.run import RunOutcome
 
 
-def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool) -> None:
-    """Print a run on standard output; `rows_shown` leaves out a table that is on the screen already."""
-    recorded = outcome.recorded
+def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool, host_label: str | None) -> None:
+    """Print a run on standard output, and append it to the step summary.
+
+    Args:
+        outcome: the run.
+        output_format: table, json, csv or md.
+        rows_shown: whether to leave out a table that is on the screen already.
+        host_label: what to show in place of the host name, or None.
+    """
+    recorded = forwarded(outcome.recorded, disclosure(outcome.recorded, host_label=host_label))
     layout = Layout(outcome.plan.cases, outcome.plan.reference)
     summaries = analysis.arranged(recorded.summaries, layout.reference)
     planned = len(recorded.plan)

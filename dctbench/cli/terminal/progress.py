@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from time import monotonic
 from typing import Self
 
@@ -20,6 +21,7 @@ from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.check_progress import CheckProgress
 from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.wrap import terminal_width
+from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case
 from dctbench.scheduler.events import (
     CaseFinished,
@@ -34,6 +36,7 @@ from dctbench.scheduler.events import (
     ignore,
 )
 from dctbench.text.format import format_duration, pluralize
+from dctbench.text.private import home_as_tilde
 from dctbench.wording.cells import row
 
 _WIDE = 80
@@ -51,6 +54,7 @@ class Display:
         self._style = style
         self._view: Live | Plain | CheckProgress | None = None
         self._show: Listener = ignore
+        self._disclosure = Disclosure.here()
         self._up = ExitStack()
 
     def __enter__(self) -> Self:
@@ -61,8 +65,12 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         """Show an event. The display itself begins with the plan, which says what is measured."""
+        if isinstance(event, CaseFinished):
+            event = replace(event, result=self._disclosure.result(event.result))
+        elif isinstance(event, RunStarted | CheckPlanned):
+            self._disclosure = Disclosure.here(event.run)
         if isinstance(event, Notice):
-            notices.say(event.message)
+            notices.say(home_as_tilde(event.message))
         elif isinstance(event, RunPlanned):
             self._begin(None if self._style == "none" else (Live if notices.draws(self._style) else Plain)(event))
         elif isinstance(event, CheckPlanned):

@@ -7,7 +7,7 @@ import click
 from dctbench import errors
 from dctbench.cli.commands.list.printing import print_list
 from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, store_option, version_option
-from dctbench.runs.lookup import resolve
+from dctbench.runs.lookup import disclosure, forwarded, resolve
 
 
 @click.command(
@@ -25,7 +25,8 @@ def command(run: str, store: str, output_format: str) -> int:
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
-    recorded = resolve(store, run)
+    stored = resolve(store, run)
+    recorded = forwarded(stored, disclosure(stored))
     found = {summary.case: summary for summary in recorded.summaries}
     records = [
         {
