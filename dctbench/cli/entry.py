@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import click
 from dctbench import errors
 from dctbench.cli.terminal.interruption import interrupt_no_more, interrupt_once
 from dctbench.cli.terminal.streams import discard_output, make_writable
+from dctbench.store import conceal
 from dctbench.text.private import home_as_tilde
 from dctbench.text.sanitize import sanitize_text
 
@@ -64,14 +66,15 @@ def _path(error: click.ClickException) -> str:
 
 
 def echo_error(message: str, hint: str | None) -> None:
-    """Print an error and its remedy to standard error, a line each, without control codes and shortened.
+    """Print an error and its remedy to standard error, a line each, without passwords and control codes, and shortened.
 
     An error of standard error itself, which may be full or closed, is ignored: the exit code does not change.
     """
+    typed = [*sys.argv[1:], os.environ.get("DCTBENCH_STORE", "")]
     with suppress(OSError):
-        click.echo(f"dctbench: {_one_line(home_as_tilde(message))}", err=True)
+        click.echo(f"dctbench: {_one_line(home_as_tilde(conceal(message, typed)))}", err=True)
         if hint:
-            click.echo(f"  {_one_line(hint)}", err=True)
+            click.echo(f"  {_one_line(conceal(hint, typed))}", err=True)
 
 
 def _one_line(text: str) -> str:

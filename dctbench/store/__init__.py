@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from dctbench.model import Result
 from dctbench.store.errors import DamagedError, MissingError, UnreachableError
-from dctbench.store.location import is_url, masked
+from dctbench.store.location import conceal, is_url, masked
 from dctbench.store.naming import checked_baseline_name, clean_label
 
 if TYPE_CHECKING:
     from dctbench.store.contents import RunState, Store
 
 __all__ = ["DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
-           "checked_baseline_name", "clean_label", "is_url", "masked", "open_for_run", "open_store",
+           "checked_baseline_name", "clean_label", "conceal", "is_url", "masked", "open_for_run", "open_store",
            "results_of_machine"]  # fmt: skip
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dctbench.errors import StoreError
+from dctbench.errors import StoreError, UsageError
 from dctbench.store import schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
 from dctbench.store.errors import DamagedError, MissingError
 from dctbench.store.failures import translated
-from dctbench.store.location import is_url, masked
+from dctbench.store.location import has_keywords, is_url, masked
 
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID_OFFSET = 68  # https://www.sqlite.org/fileformat.html, 1.3.14
@@ -37,12 +37,17 @@ def open_store(location: str, *, create: bool = False) -> Store:
         create: whether to create the store, with its folder or tables, when it does not exist.
 
     Raises:
-        UsageError: when the URL is invalid or names another kind of database.
+        UsageError: when the URL is invalid or names another kind of database, or is a connection string of libpq.
         UnavailableError: when the location is a URL and the extra `postgres` is not installed.
         UnreachableError: when the server cannot be reached.
         MissingError: when the store does not exist and `create` is false.
         StoreError: when it is not a store, was written by a newer version, is damaged, or cannot be read or written.
     """
+    if has_keywords(location):  # as a path, it would be the name of a file, and stand in messages
+        raise UsageError(
+            f"cannot store results in {masked(location)}",
+            hint="give a path or a URL, postgresql+psycopg://user@host/database, and the password in ~/.pgpass",
+        )
     return _open_url(location, create) if is_url(location) else _open_file(location, create)
 
 
