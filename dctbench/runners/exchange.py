@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import IO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from dctbench.model import Status
 from dctbench.protocol import MAX_REPLY_BYTES, TURN, Failure, Request, encode_request
 from dctbench.runners.interleave import TURNS_PER_PROCESS
 from dctbench.runners.launchers import Child, Ended
+from dctbench.runners.output import Output
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError
 
-_OUTPUT_TAIL = 2000
 _T = TypeVar("_T")
 
 
@@ -40,12 +39,13 @@ class Exchange(Generic[_T]):
 
 
 def exchange(
-    child: Child, request: Request, timeout: float, next_turn: Callable[[], None] | None = None
+    child: Child, request: Request, timeout: float, output: Output, next_turn: Callable[[], None] | None = None
 ) -> bytes | None:
     """Return the child's reply, b"" if it ended or hung up before the reply was complete, or None after the timeout.
 
     The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
     being measured. A child that takes turns with another asks before each turn. The time that it waits is not counted.
+    What the child prints is read meanwhile, so that it never waits for a reader.
     """
     deadline = monotonic() + timeout
     turns = 0 if next_turn is None else TURNS_PER_PROCESS + 1
@@ -54,8 +54,9 @@ def exchange(
             child.channel.sendall(encode_request(request))
             selector.register(child.channel, selectors.EVENT_READ)
             selector.register(child.ending, selectors.EVENT_READ)
+            selector.register(output, selectors.EVENT_READ)
             while True:
-                line = _next_line(selector, child, deadline)
+                line = _next_line(selector, child, output, deadline)
                 if line != TURN or next_turn is None or not turns:
                     return line
                 turns -= 1
@@ -67,7 +68,7 @@ def exchange(
             return b""
 
 
-def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) -> bytes | None:
+def _next_line(selector: selectors.BaseSelector, child: Child, output: Output, deadline: float) -> bytes | None:
     """Return the next line of a child, or b"" or None like `exchange`."""
     received = bytearray()
     while not received.endswith(b"\n") and len(received) <= MAX_REPLY_BYTES:
@@ -76,6 +77,13 @@ def _next_line(selector: selectors.BaseSelector, child: Child, deadline: float) 
         ready = {key.fileobj for key, _ in events}
         if not ready:
             return None
+        if output in ready:
+            if not output.read():
+                selector.unregister(output)
+            if len(ready) == 1:  # a child that prints without end is no reply
+                if monotonic() >= deadline:
+                    return None
+                continue
         chunk = b""  # the child ended and nothing is left to read; a grandchild may still hold the channel open
         if child.channel in ready:
             with suppress(ConnectionResetError):
@@ -101,17 +109,15 @@ def read_reply(line: bytes | None, timeout: float, read: Callable[[bytes], _T]) 
         return Failure(f"the answer of its process is not valid: {error}"), False
 
 
-def failure_of(ended: Ended | None, output: IO[bytes], out_of_memory: bool) -> Failure:
+def failure_of(ended: Ended | None, output: bytes, out_of_memory: bool) -> Failure:
     """Return why a child ended without a reply, from its exit code and the last that it printed.
 
     Args:
         ended: how it ended; None if nobody knows.
-        output: what it printed.
+        output: the end of what it printed.
         out_of_memory: whether the kernel ended a process because memory ran out, while the child ran.
     """
-    output.seek(0, os.SEEK_END)
-    output.seek(max(0, output.tell() - _OUTPUT_TAIL))
-    tail = sanitize_text(output.read().decode("utf-8", errors="replace")).strip()
+    tail = sanitize_text(output.decode("utf-8", errors="replace")).strip()
     status: Status = "error"
     if ended is None:
         message = "its parent process ended or hung while it ran"

@@ -105,7 +105,7 @@ class _Lines:
 
 
 @contextmanager
-def _start_errors() -> Iterator[None]:
+def start_errors() -> Iterator[None]:
     """Turn a failure to start a process, such as a reached limit or a missing interpreter, into a GoneError."""
     try:
         yield
@@ -120,13 +120,13 @@ class SupervisedProcess:
     def __init__(
         self, module: str, output: IO[bytes] | int, variables: Mapping[str, str], python: str, *words: str
     ) -> None:
-        with _start_errors():
+        with start_errors():
             self.channel, remote_channel = socket.socketpair()
             lifeline, remote_lifeline = socket.socketpair()
         with remote_channel, remote_lifeline:
             descriptors = (remote_channel.fileno(), remote_lifeline.fileno())
             # -P: do not search the current folder, which may contain a hostile json.py.
-            with _start_errors():
+            with start_errors():
                 self._supervisor = subprocess.Popen(
                     [
                         python,
@@ -273,7 +273,7 @@ class Zygote:
         Raises:
             GoneError: when the zygote is gone or does not respond.
         """
-        with _start_errors():
+        with start_errors():
             channel, remote = socket.socketpair()
         with remote:
             try:

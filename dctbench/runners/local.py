@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,8 @@ from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
 from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.locks import Lock, temporary_folder
+from dctbench.runners.output import Output
+from dctbench.runners.variables import inherited
 
 DESCRIBE_TIMEOUT = 120.0
 _LOCK_SECONDS = 0.25
@@ -49,7 +51,7 @@ class LocalSettings:
 
     Attributes:
         case_timeout: seconds from the start of a child to its answer.
-        env: variables set for every child, on top of this process's environment.
+        env: variables set for every child, on top of those that it inherits (`runners.variables`).
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of its defaults.
         isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
@@ -82,7 +84,7 @@ class LocalRunner:
         python: str | None = None,
     ) -> None:
         self.settings = settings
-        self.variables = {**os.environ, "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
+        self.variables = {**inherited(os.environ), "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts GPUs
         self.python = sys.executable
         self._elsewhere = python is not None
@@ -259,28 +261,28 @@ class LocalRunner:
         """Send `request` to a child and wait for its reply, which `read` decodes, its end, or the timeout."""
         if self._closing.is_set():
             raise DctbenchError("the runner is closed")
-        with ExitStack() as files:
-            with temporary_folder():
-                output = files.enter_context(tempfile.TemporaryFile())
+        with Output() as output:
             killed = host.oom_kills()
             try:
-                child = launcher.start(output)
+                child = launcher.start(output.writer)
             except GoneError:  # the zygote died between two cases; nothing of this one has run yet
                 self._forget_zygote()
                 launcher = Fresh(self.variables, self.python)
-                child = launcher.start(output)
+                child = launcher.start(output.writer)
             self._child = child
+            output.hand_over()
             try:
                 if self._closing.is_set():  # closed between the check above and the start
                     child.kill()
-                line = exchange(child, request, timeout, None if turn is None else lambda: turn.next(self._closing))
+                next_turn = None if turn is None else partial(turn.next, self._closing)
+                line = exchange(child, request, timeout, output, next_turn)
                 reply, ending = read_reply(line, timeout, read)
                 ended = self._ended(child, by_itself=ending)
             finally:
                 child.close()
                 self._child = None
             if reply is None:
-                reply = failure_of(ended, output, out_of_memory=host.oom_kills() > killed)
+                reply = failure_of(ended, output.end(), out_of_memory=host.oom_kills() > killed)
         left = 0 if line is None or ended is None else ended.left
         return Exchange(reply, left, launcher.name, child.importer)
 

@@ -25,6 +25,7 @@ from dctbench.runners.exchange import exchange
 from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.locks import Lock
+from dctbench.runners.output import Output
 from dctbench.transforms import plan_dct
 from dctbench.wording.warnings import message
 from tests.support import SUPPORT
@@ -145,10 +146,10 @@ def test_torchs_compiler_is_imported_before_the_fork_where_flops_are_counted_and
 def test_a_response_that_came_while_this_process_was_stopped_is_not_a_timeout() -> None:
     ours, theirs = socket.socketpair()
     ending, living = socket.socketpair()
-    with ours, theirs, ending, living:
+    with ours, theirs, ending, living, Output() as output:
         theirs.sendall(b'{"status": "ok"}\n')
         child = Child(ours, os.getpid(), os.getpid(), _Lines(ending))
-        assert exchange(child, InspectRequest(), timeout=-10.0) == b'{"status": "ok"}\n'
+        assert exchange(child, InspectRequest(), -10.0, output) == b'{"status": "ok"}\n'
 
 
 def test_an_interpreter_that_is_removed_is_an_error_with_a_message(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from dctbench import errors
+from dctbench.cli.terminal.workflow import defused, obeyed
 
 _DATABASES = b"SQLite format 3\0", bytes.fromhex("d9d505f920a163d7")
 """The first bytes of an SQLite database, and of a journal that it needs (sqlite.org/fileformat.html)."""
@@ -21,9 +22,14 @@ _EXAMINED = 1 << 16
 
 
 def print_document(content: str | bytes) -> None:
-    """Write a document to standard output, in UTF-8 in any locale: programs read it."""
+    """Write a document to standard output, in UTF-8 in any locale: programs read it.
+
+    Where a GitHub runner may read it, and not a file, its lines are no commands to the runner.
+    """
     sys.stdout.flush()
-    sys.stdout.buffer.write(content.encode("utf-8") if isinstance(content, str) else content)
+    if isinstance(content, str):
+        content = (defused(content) if obeyed(sys.stdout.fileno()) else content).encode("utf-8")
+    sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 
 

@@ -8,7 +8,9 @@ import io
 import os
 import sys
 import unicodedata
-from typing import Any
+from typing import Any, BinaryIO
+
+from dctbench.cli.terminal.workflow import DefusedStream, obeyed
 
 _ASCII = {
     "▲": "^",
@@ -44,6 +46,8 @@ def make_writable() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding=_ENCODING if ascii_only else None, errors=_HANDLER)
+            if obeyed(stream.fileno()):
+                setattr(sys, name, _wrapper(stream.buffer, stream))
 
 
 def typed(text: str) -> str:
@@ -71,8 +75,13 @@ def outlive_readers() -> None:
             stream.flush()
             lost = _GONE if name == "stdout" else _GONE | _FULL
             unread = io.BufferedWriter(_UntilUnread(stream.fileno(), lost))
-            line_buffering = stream.line_buffering or name == "stderr"
-            setattr(sys, name, io.TextIOWrapper(unread, stream.encoding, stream.errors, line_buffering=line_buffering))
+            setattr(sys, name, _wrapper(unread, stream, line_buffering=name == "stderr"))
+
+
+def _wrapper(buffer: BinaryIO, like: io.TextIOWrapper, *, line_buffering: bool = False) -> io.TextIOWrapper:
+    """Return a text stream like another one over a buffer; one without workflow commands where a runner reads it."""
+    kind = DefusedStream if obeyed(buffer.fileno()) else io.TextIOWrapper
+    return kind(buffer, like.encoding, like.errors, line_buffering=like.line_buffering or line_buffering)
 
 
 class _UntilUnread(io.RawIOBase):
