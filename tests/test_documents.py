@@ -168,7 +168,7 @@ def test_the_two_workflows_belong_together() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
     assert set(gate["with"]) <= set(action["inputs"])
     [post] = [step["run"] for job in second["jobs"].values() for step in job["steps"] if "run" in step]
-    assert f"marker='{MARKER}'" in post
+    assert f'MARKER = "{MARKER}"' in post
     assert "${{" not in post  # the name of a fork's branch stays data
 
 

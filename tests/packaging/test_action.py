@@ -42,7 +42,7 @@ def test_a_check_passes_and_writes_summary_verdicts_and_report(tmp_path: Path, e
     code, output = run(tmp_path, environ, BASE_PYTHON=sys.executable)
     assert (code, output) == (0, "exit-code=0\n")
     kept = tmp_path / KEEP["with"]["path"]
-    assert {path.name for path in kept.iterdir()} == {"summary.md", "verdicts.xml", "report.html"}
+    assert {path.name for path in kept.iterdir()} == {"summary.md", "verdicts.json", "verdicts.xml", "report.html"}
     assert (tmp_path / "step-summary.md").read_text(encoding="utf-8") == (kept / "summary.md").read_text("utf-8")
     assert "Did it get worse?" in (kept / "report.html").read_text(encoding="utf-8")
 
@@ -50,5 +50,5 @@ def test_a_check_passes_and_writes_summary_verdicts_and_report(tmp_path: Path, e
 @pytest.mark.parametrize(("more", "code"), [(("--max-memory", "1B"), 1), (("--max-memory", "lots"), 2)])
 def test_the_step_has_the_exit_code_of_the_check(tmp_path: Path, environ: dict[str, str], more: Any, code: int) -> None:
     assert run(tmp_path, environ, *more, BASE_PYTHON=sys.executable) == (code, f"exit-code={code}\n")
-    begun = {"summary.md", "verdicts.xml", "report.html"} if code == 1 else set()
+    begun = {"summary.md", "verdicts.json", "verdicts.xml", "report.html"} if code == 1 else set()
     assert set(os.listdir(tmp_path / KEEP["with"]["path"])) == begun
