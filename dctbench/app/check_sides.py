@@ -34,11 +34,11 @@ def measure_pairs(
     base_run = _run(plan, request, "base", base, base_impl=name)
     head_run = _run(plan, request, "head", head, warnings, base=base_run.id, base_impl=name)
     specs = Specs(plan.sampling(lacking), store.calibrations(head.environment.fingerprint))
+    listener(CheckPlanned(head_run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
     sides = (
         _side(plan, base_run, base, list(planned), store, specs),
         _side(plan, head_run, head, plan.plan.cases, store, specs),
     )
-    listener(CheckPlanned(head_run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
     judgement = pairs.check_pairs(*sides, plan.counterparts, plan.beside, lacking, plan.rules, listener)
     return _outcome(plan, request, base_run, head_run, judgement, [base.environment], head)
 
@@ -53,8 +53,8 @@ def measure_head(
     known = set(plan.plan.cases)
     because = incomparable_because(baseline.run, run, (fingerprints, {here}))
     sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
-    side = _side(plan, run, head, plan.plan.cases, store, Specs(sampling, store.calibrations(here)))
     listener(CheckPlanned(run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=False))
+    side = _side(plan, run, head, plan.plan.cases, store, Specs(sampling, store.calibrations(here)))
     judgement = pairs.check_stored(
         side,
         baseline.summaries,

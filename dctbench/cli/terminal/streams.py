@@ -39,10 +39,12 @@ def make_writable() -> None:
     _forget_odd_width()
     codecs.register_error(_HANDLER, _readable)
     codecs.register(_ascii)
-    for name in ("stdout", "stderr"):
+    for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the process ends
+            # Not a file of its own: that would close its descriptor when `outlive_readers` replaces it, and the next
+            # socket would get the number that we go on writing to.
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
         elif isinstance(stream, io.TextIOWrapper):
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding=_ENCODING if ascii_only else None, errors=_HANDLER)

@@ -56,7 +56,7 @@ def test_a_check_needs_exactly_one_base(cli: Cli) -> None:
         (("--baseline", "main"), "no baseline 'main'"),
         (("--baseline", "absent.json"), "absent.json"),
         (("--base-python", "no/such/python"), "no such program"),
-        (("--base-python", "/bin/true"), "does not answer"),
+        (("--base-python", "/bin/true"), "not a Python with dctbench"),
         (("--base-python", "/bin/false"), "no usable dctbench"),
         (("--base-impl", "dtc-x"), "dct-x"),
         (("--base-impl", "dct*"), "name one"),
