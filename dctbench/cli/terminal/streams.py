@@ -44,7 +44,7 @@ def make_writable() -> None:
         if stream is None:
             # Not a file of its own: that would close its descriptor when `outlive_readers` replaces it, and the next
             # socket would get the number that we go on writing to.
-            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding=_ENCODING if ascii_only else None, errors=_HANDLER)
