@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 MASK = "***"
-_URL = re.compile(r"[A-Za-z][\w+.-]*://|postgres(?:ql)?(?:\+\w+)?:")
-"""Where a URL begins, also one with a slash too few."""
+_URL = re.compile(r"(?:[A-Za-z][\w+.-]*)?://|postgres(?:ql)?(?:\+\w+)?:")
+"""Where a URL begins, also one without a scheme or with a slash too few."""
 _KEYWORDS = re.compile(r"(?i)\b\w*passw(?:or)?d\s*=\s*")
 """A password in a connection string of libpq, such as `host=db password=secret`."""
 _SHOWN = frozenset({"host", "hostaddr", "port", "dbname", "user", "sslmode", "connect_timeout", "application_name",

@@ -28,7 +28,7 @@ def print_document(content: str | bytes) -> None:
     """
     sys.stdout.flush()
     if isinstance(content, str):
-        content = (defused(content) if obeyed(sys.stdout.fileno()) else content).encode("utf-8")
+        content = (defused(content) if obeyed(sys.stdout) else content).encode("utf-8")
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 

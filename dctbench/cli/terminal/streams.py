@@ -48,7 +48,7 @@ def make_writable() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding=_ENCODING if ascii_only else None, errors=_HANDLER)
-            if obeyed(stream.fileno()):
+            if obeyed(stream):
                 setattr(sys, name, _wrapper(stream.buffer, stream))
 
 
@@ -82,7 +82,7 @@ def outlive_readers() -> None:
 
 def _wrapper(buffer: BinaryIO, like: io.TextIOWrapper, *, line_buffering: bool = False) -> io.TextIOWrapper:
     """Return a text stream like another one over a buffer; one without workflow commands where a runner reads it."""
-    kind = DefusedStream if obeyed(buffer.fileno()) else io.TextIOWrapper
+    kind = DefusedStream if obeyed(buffer) else io.TextIOWrapper
     return kind(buffer, like.encoding, like.errors, line_buffering=like.line_buffering or line_buffering)
 
 

@@ -12,14 +12,20 @@ import io
 import os
 import re
 import stat
+from typing import IO, Any
 
 _COLONS = re.compile(r"((?:\A|[\r\n])\s*:)(?=:)")
 _HASHES = re.compile(r"##(?=\[)")
 
 
-def obeyed(descriptor: int) -> bool:
-    """Return whether a GitHub runner may read what is written there, which is not so for a file."""
-    return os.environ.get("GITHUB_ACTIONS") == "true" and not stat.S_ISREG(os.fstat(descriptor).st_mode)
+def obeyed(stream: IO[Any]) -> bool:
+    """Return whether a GitHub runner may read what is written to a stream, which is not so for a file."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return False
+    try:
+        return not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except io.UnsupportedOperation:  # a stream in memory, which another program replaced ours with
+        return False
 
 
 def defused(text: str) -> str:
