@@ -74,6 +74,8 @@ def read_warning(given: str | WarningRecord) -> CaseWarning:
         return CaseWarning.text(sanitize_text(given))
     known = {code.value: code for code in WarningCode}
     code = known.get(given.code)
+    if code is WarningCode.TEXT and "message" not in given.values:
+        return CaseWarning.text(sanitize_text(given.message))  # also an empty one, which an older file may hold
     if code is None or (code is WarningCode.TEXT and given.message):
         return CaseWarning.text(sanitize_text(given.message or given.code))
     place = f"the warning {given.code}"
