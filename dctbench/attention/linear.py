@@ -29,12 +29,17 @@ class LinearAttention(AttentionLayer):
         return 2 * batch * self.seq_len * self.dim * (2 * self.head_dim + 1)
 
 
-def normalised_product(phi_q: Tensor, phi_k: Tensor, v: Tensor) -> Tensor:
+def normalised_product(
+    phi_q: Tensor, phi_k: Tensor, v: Tensor, *, eps: float = 0.0, keys: Tensor | float = 0.0
+) -> Tensor:
     """Return phi_q (phi_k^T v) with each row divided by phi_q . sum phi_k, without an n x n matrix.
 
     Args:
         phi_q, phi_k: non-negative features (batch, heads, seq_len, features).
         v: (batch, heads, seq_len, head_dim).
+        eps: added to every feature of queries and real keys, but in the products, which costs no pass over features.
+        keys: how many keys are real, broadcastable to (batch, heads, features); needed with `eps`, for which the
+            other rows of v must be zero.
 
     Returns:
         (batch, heads, seq_len, head_dim); zero for a query without any key.
@@ -42,6 +47,13 @@ def normalised_product(phi_q: Tensor, phi_k: Tensor, v: Tensor) -> Tensor:
     dtype = v.dtype
     if dtype == torch.float16:  # sums over a long sequence exceed its maximum, 65,504
         phi_q, phi_k, v = phi_q.float(), phi_k.float(), v.float()
-    summed = phi_q @ (phi_k.transpose(-2, -1) @ v)
-    normaliser = phi_q @ phi_k.sum(-2)[..., None]  # (batch, heads, seq_len, 1)
+    state = phi_k.transpose(-2, -1) @ v  # (batch, heads, features, head_dim)
+    total = phi_k.sum(-2)  # (batch, heads, features)
+    if eps:
+        state, total = state + eps * v.sum(-2, keepdim=True), (total + eps * keys).to(total.dtype)
+    summed = phi_q @ state
+    normaliser = phi_q @ total[..., None]  # (batch, heads, seq_len, 1)
+    if eps:
+        summed += eps * state.sum(-2, keepdim=True)
+        normaliser += eps * total.sum(-1)[..., None, None]
     return (summed / normaliser.masked_fill(normaliser == 0, 1.0)).to(dtype)

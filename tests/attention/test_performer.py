@@ -1,13 +1,15 @@
-"""Performer against Choromanski et al. 2021: the quadratic form of its features, and the kernel they estimate."""
+"""Performer against Choromanski et al. 2021 and the authors' code, with the quadratic form of its features."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 
 from dctbench.attention import build
 from dctbench.attention.performer import PerformerAttention
+from dctbench.errors import UsageError
 from tests.support.definitions import (
     Array,
     CompressedSizes,
@@ -23,17 +25,24 @@ from tests.support.definitions import (
 )
 
 
-def favor(omega: Array) -> Head:
-    """Positive features (Lemma 1) with their 1/sqrt(m), not stabilised, and the weights as an n x n matrix."""
+def favor(omega: Array, eps: float) -> Head:
+    """The features of the authors' code (`softmax_kernel_transformation`), and the weights as an n x n matrix.
 
-    def phi(x: Array) -> Array:
+    Queries are stabilised by the maximum of each row, the real keys of a head by their common maximum, and `eps` is
+    added to every feature. Features have the factor 1/sqrt(m). With eps = 0 no stabilisation is needed in float64.
+    """
+
+    def phi(x: Array, largest: Array) -> Array:
         scaled = x / x.shape[1] ** 0.25
-        exponents = scaled @ omega.T - (scaled**2).sum(1, keepdims=True) / 2
-        features: Array = np.exp(exponents) / np.sqrt(len(omega))
+        exponents = scaled @ omega.T - (scaled**2).sum(1, keepdims=True) / 2 - largest
+        features: Array = (np.exp(exponents) + eps) / np.sqrt(len(omega))
         return features
 
     def head(q: Array, k: Array, v: Array, real: Mask) -> Array:
-        weights = phi(q) @ phi(k).T * real[None, :]
+        projected_q, projected_k = (x / x.shape[1] ** 0.25 @ omega.T for x in (q, k))
+        of_queries = projected_q.max(1, keepdims=True) if eps else np.zeros((1, 1))
+        of_keys = projected_k[real].max(keepdims=True) if eps and real.any() else np.zeros((1, 1))
+        weights = phi(q, of_queries) @ phi(k, of_keys).T * real[None, :]
         total = weights.sum(1, keepdims=True)
         out: Array = weights @ v / np.where(total == 0, 1.0, total)
         return out
@@ -43,10 +52,36 @@ def favor(omega: Array) -> Head:
 
 @given(shape=shapes())
 @drawn
-def test_equals_its_definition(shape: Shape) -> None:
+def test_equals_the_authors_code_at_its_default_settings(shape: Shape) -> None:
     layer = PerformerAttention(**shape.sizes, ratio=shape.ratio, dtype=torch.float64)
-    expected = attended(layer, shape.x(2.0), shape.mask(), favor(array(layer.omega)))
+    expected = attended(layer, shape.x(2.0), shape.mask(), favor(array(layer.omega), 1e-4))
     assert_real_rows_close(layer(shape.x(2.0), shape.mask()), expected, shape.mask(), atol=1e-9)
+
+
+@given(shape=shapes())
+@drawn
+def test_without_eps_it_equals_the_papers_estimate(shape: Shape) -> None:
+    layer = PerformerAttention(**shape.sizes, ratio=shape.ratio, eps=0, dtype=torch.float64)
+    expected = attended(layer, shape.x(2.0), shape.mask(), favor(array(layer.omega), 0.0))
+    assert_real_rows_close(layer(shape.x(2.0), shape.mask()), expected, shape.mask(), atol=1e-9)
+
+
+def test_eps_lowers_the_error_against_exact_attention() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 1, 2, 512, 64, generator=generator, dtype=torch.float64)
+    scores = array(q) @ array(k).swapaxes(-2, -1) / 8
+    exact = softmax(scores) @ array(v)
+    errors = []
+    for eps in (0, 1e-4):
+        layer = PerformerAttention(seq_len=512, dim=128, heads=2, ratio=8, eps=eps, dtype=torch.float64)
+        errors.append(np.linalg.norm(array(layer.attend(q, k, v)) - exact) / np.linalg.norm(exact))
+    assert errors[1] < errors[0] / 2
+
+
+@pytest.mark.parametrize("wrong", [-1e-4, float("nan"), float("inf")])
+def test_an_eps_that_is_no_small_constant_is_refused(wrong: float) -> None:
+    with pytest.raises(UsageError, match="eps must be"):
+        PerformerAttention(seq_len=8, dim=4, heads=1, ratio=2, eps=wrong)
 
 
 def test_many_features_approach_the_softmax_kernel() -> None:
