@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
 
 import pytest
 
-from dctbench.model import Case, Environment, Result
-from dctbench.runners import Facts, MeasureSpec
+from dctbench.model import Case, Result
+from dctbench.runners import MeasureSpec
 from dctbench.runners.interleave import Turn
 from dctbench.scheduler import sweep
 from dctbench.scheduler.estimate import estimate
@@ -20,40 +18,9 @@ from dctbench.scheduler.plan import Plan, ordered, samples_per_round
 from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
 from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.scripted import Scripted
 
 CASES = [Case(name, n) for n in (64, 128, 256) for name in ("sdpa", "full")]
-Script = Callable[[Case, int], Result]
-
-
-class Scripted:
-    """A runner that answers from a function, in order, and remembers what it was asked."""
-
-    environment: Environment = ENVIRONMENT
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.asked: list[tuple[str, int, int]] = []
-
-    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
-        self.asked.append((case.implementation, case.seq_len, spec.round))
-        future: Future[Result] = Future()
-        future.set_result(self.script(case, spec.round))
-        return future
-
-    def ready(self, device: str, round: int) -> Future[None]:
-        raise AssertionError("a sweep prepares no round")
-
-    def device(self, device: str) -> AbstractContextManager[None]:
-        raise AssertionError("a sweep holds no device")
-
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
-        raise AssertionError("a sweep describes nothing")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return
 
 
 def ok(case: Case, round: int) -> Result:
