@@ -17,17 +17,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from dctbench.runners.lock_files import VARIABLE as LOCKS
 from tests.support.command import FIGURES, Cli, Done, cli_in, plain_environment
 from tests.support.postgresql import Server, running
 
 settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
 settings.load_profile("dctbench")
 
-# The locks of devices lie in the folder for temporary files. With a folder of its own, a test run does not wait for
-# another one. The user that PostgreSQL runs as must be able to enter it.
+# With a folder of its own for locks, a test process does not wait for the devices of another one. The user that
+# PostgreSQL runs as must be able to enter it.
 _folder = Path(tempfile.mkdtemp(prefix="dctbench-tests-"))
 _folder.chmod(0o755)
-os.environ["TMPDIR"] = tempfile.tempdir = str(_folder)
+os.environ["TMPDIR"] = os.environ[LOCKS] = tempfile.tempdir = str(_folder)
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 # In the background of a shell, or under nohup, these are ignored, and every command that is tested would inherit that.

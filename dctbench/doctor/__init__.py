@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from dctbench.doctor import ceilings, gpu, machine, place, torch_build
+from dctbench.doctor import ceilings, gpu, lock, machine, place, torch_build
 from dctbench.doctor.finding import Finding, State
 from dctbench.protocol import InspectRequest, TorchReply
 from dctbench.runners.local import LocalRunner
@@ -36,7 +36,7 @@ def groups(
         CalibrationError: if the ceilings cannot be measured.
     """
     facts = runner.environment.facts
-    yield "Machine", machine.findings(facts)
+    yield "Machine", [*machine.findings(facts), lock.finding()]
     reply = runner.ask(InspectRequest(), TorchReply, INSPECT_TIMEOUT)
     yield "torch", torch_build.findings(reply, facts)
     torch = reply.torch if isinstance(reply, TorchReply) else {}

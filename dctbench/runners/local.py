@@ -69,7 +69,8 @@ class LocalRunner:
 
     Args:
         settings: how.
-        on_wait: called with a message when a device is busy with another run's case.
+        on_wait: called with a message when a device is busy with another run's case, or its lock is not where others
+            look for it.
         python: the interpreter of the children, by default this one; the dctbench installed for it is measured.
 
     Raises:
@@ -109,6 +110,7 @@ class LocalRunner:
         self._zygotes_work = sys.platform == "linux"
         self._child: Child | None = None
         self._closing = threading.Event()
+        self._remarked = False
 
     def __enter__(self) -> Self:
         return self
@@ -303,6 +305,9 @@ class LocalRunner:
     def device(self, device: str) -> Iterator[None]:
         """Hold the device for this run alone; other runs on this machine wait."""
         lock = Lock(nvml.physical(device, self.variables).replace(":", "-"))
+        if lock.remark and not self._remarked:
+            self._on_wait(f"warning: {lock.remark}")
+            self._remarked = True
         try:
             announced = False
             while not lock.take():

@@ -34,7 +34,11 @@ def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
     ]
     told = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], told
-    named = {int(pid) for text in told for pid in re.findall(r"waiting for cpu: process (\d+) is measuring", text)}
+    named = {
+        int(pid)
+        for text in told
+        for pid in re.findall(r"waiting for cpu: process (\d+) \(\S+ \S+\) is measuring", text)
+    }
     assert named & {process.pid for process in started}, told
 
     # Each case has a process of its own. No call of another process may fall between its first and its last call.

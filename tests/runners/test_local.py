@@ -8,7 +8,6 @@ import shlex
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from dctbench.runners import MeasureSpec
 from dctbench.runners.exchange import exchange
 from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.runners.lock_files import VARIABLE
 from dctbench.runners.locks import Lock
 from dctbench.runners.output import Output
 from dctbench.transforms import plan_dct
@@ -165,7 +165,7 @@ def test_an_interpreter_that_is_removed_is_an_error_with_a_message(tmp_path: Pat
 def test_control_characters_in_a_foreign_lock_file_are_not_printed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     path = tmp_path / "dctbench-odd.lock"
     path.write_bytes(b"\xff\x1b[31mevil")
     with path.open("rb") as held:
@@ -184,7 +184,7 @@ def test_a_zygote_that_dies_between_cases_is_replaced(runner: LocalRunner) -> No
 
 
 def test_a_case_waits_while_another_run_measures_on_its_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     messages: list[str] = []
     lock = (tmp_path / "dctbench-cpu.lock").open("w+")
     fcntl.flock(lock, fcntl.LOCK_EX)

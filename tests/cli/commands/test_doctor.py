@@ -12,8 +12,8 @@ from dctbench.store import open_store
 from tests.support.command import Cli
 
 STATES = ("ok", "warning", "failure")
-CHECKS = {"timer", "processor", "governor", "other load", "affinity", "container", "memory", "allocator", "torch",
-          "threads", "attention", "GPU", "disk", "store", "terminal", "ceilings"}  # fmt: skip
+CHECKS = {"timer", "processor", "governor", "other load", "affinity", "container", "memory", "allocator", "lock",
+          "torch", "threads", "attention", "GPU", "disk", "store", "terminal", "ceilings"}  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [80, 120])

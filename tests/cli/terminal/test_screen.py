@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_why_it_waits_is_said_above_the_live_line(
     shown = on_terminal(*command, folder=tmp_path, environ=environ, watch=end_when_told)
     assert shown.code == 0, shown.text
     [line] = [line for line in shown.lines if "waiting for cpu" in line]
-    assert line == f"waiting for cpu: process {os.getpid()} is measuring on it"
+    assert re.fullmatch(rf"waiting for cpu: process {os.getpid()} \(\S+, \S+\) is measuring on it", line)
     assert not any("ETA" in line or "(at most 2)" in line for line in shown.lines), shown.text
 
 
