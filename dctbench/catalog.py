@@ -82,7 +82,9 @@ class Kind(Enum):
 class Implementation:
     """One attention: its code (`target`, module:Class), what it is, and what it can do.
 
-    `uses_ratio` is None if it is known only after importing the class. `among_frequencies` marks
+    `uses_ratio` says whether it compresses; None if that is known only after importing the class. `kept_means` says
+    what a ratio, or a number kept, counts. `default_kept` is the number that its paper keeps whatever the length; None
+    for a method that is used by ratio. `among_frequencies` marks
     a softmax over coefficients instead of positions. Such a method does not approximate softmax attention, so
     its error says nothing about accuracy after training.
     """
@@ -95,7 +97,8 @@ class Implementation:
     kind: Kind = Kind.APPROXIMATE
     uses_ratio: bool | None = False
     scopes: tuple[str, ...] = ("attention", "layer", "encoder")
-    ratio_means: str = ""
+    kept_means: str = ""
+    default_kept: int | None = None
     among_frequencies: bool = False
 
     def load(self) -> Any:
@@ -156,28 +159,28 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             "dct-x", f"{_ATTENTION}.dct_x:DctXAttention",
             "attention among the lowest DCT-II coefficients of the input: frequencies, not positions",
             "Scribano et al. 2022", Family.DCT, uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"),
-            ratio_means="coefficients kept",
+            kept_means="coefficients kept",
         ),
         Implementation(
             "dct-qkv", f"{_ATTENTION}.dct_qkv:DctQkvAttention",
             "attention among the lowest DCT-II coefficients of q, k, v: frequencies, not positions",
             "Scribano et al. 2022",
-            Family.DCT, uses_ratio=True, among_frequencies=True, ratio_means="coefficients kept",
+            Family.DCT, uses_ratio=True, among_frequencies=True, kept_means="coefficients kept",
         ),
         Implementation(
             "dct-ideal", f"{_ATTENTION}.dct_ideal:DctIdealAttention",
             "full attention between two DCT low-passes: a bound for quality, slower than sdpa",
-            "Scribano et al. 2022", Family.DCT, uses_ratio=True, ratio_means="coefficients kept",
+            "Scribano et al. 2022", Family.DCT, uses_ratio=True, kept_means="coefficients kept",
         ),
         Implementation(
             "dct-resample", f"{_ATTENTION}.dct_resample:DctResampleAttention",
             "attention among positions resampled through the DCT; exact at ratio 1",
-            "after He et al. 2023", Family.DCT, uses_ratio=True, ratio_means="positions after resampling",
+            "after He et al. 2023", Family.DCT, uses_ratio=True, kept_means="positions after resampling",
         ),
         Implementation(
             "dct-kv", f"{_ATTENTION}.dct_kv:DctKvAttention",
             "full-length queries over keys and values resampled through the DCT; exact at ratio 1",
-            "after He et al. 2023", Family.DCT, uses_ratio=True, ratio_means="keys and values after resampling",
+            "after He et al. 2023", Family.DCT, uses_ratio=True, kept_means="keys and values after resampling",
         ),
         Implementation(
             "sdpa-flash", f"{_ATTENTION}.sdpa_kernels:FlashAttention", "exact attention, torch's flash kernel or none",
@@ -203,17 +206,17 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "linformer", f"{_ATTENTION}.linformer:LinformerAttention",
             "keys and values shortened by learned projections", "Wang et al. 2020", Family.LOW_RANK, uses_ratio=True,
-            ratio_means="projected length k",
+            kept_means="projected length k", default_kept=256,
         ),
         Implementation(
             "nystromformer", f"{_ATTENTION}.nystromformer:NystromAttention",
             "softmax attention through landmarks and a pseudo-inverse", "Xiong et al. 2021",
-            Family.LOW_RANK, uses_ratio=True, ratio_means="landmarks",
+            Family.LOW_RANK, uses_ratio=True, kept_means="landmarks", default_kept=64,
         ),
         Implementation(
             "performer", f"{_ATTENTION}.performer:PerformerAttention",
             "the softmax kernel by positive orthogonal random features (FAVOR+)", "Choromanski et al. 2021",
-            Family.KERNEL, uses_ratio=True, ratio_means="random features",
+            Family.KERNEL, uses_ratio=True, kept_means="random features", default_kept=256,
         ),
         Implementation(
             "linear", f"{_ATTENTION}.linear:LinearAttention",
@@ -237,7 +240,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "pool", f"{_ATTENTION}.pool:PooledAttention", "control: attention among window averages",
             "control",
-            Family.POOLING, Kind.CONTROL, uses_ratio=True, scopes=("layer", "encoder"), ratio_means="windows",
+            Family.POOLING, Kind.CONTROL, uses_ratio=True, scopes=("layer", "encoder"), kept_means="windows",
         ),
         Implementation(
             "none", f"{_ATTENTION}.none:NoAttention", "control: no attention, value and output projections only",

@@ -6,6 +6,7 @@ To add a method, write a module here with an `AttentionLayer` and add one line t
 from __future__ import annotations
 
 import inspect
+from collections.abc import Container
 from pathlib import Path
 
 import torch
@@ -14,8 +15,9 @@ from torch import nn
 from dctbench import catalog
 from dctbench.attention.layer import AttentionLayer
 from dctbench.errors import UsageError
+from dctbench.model import kept_coefficients
 
-__all__ = ["AttentionLayer", "build", "source_file", "uses_ratio"]
+__all__ = ["AttentionLayer", "build", "default_kept", "source_file", "uses_ratio"]
 
 
 def build(
@@ -25,6 +27,7 @@ def build(
     dim: int,
     heads: int,
     ratio: float | None = None,
+    kept: int | None = None,
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
     **options: object,
@@ -39,7 +42,10 @@ def build(
         seq_len: length n.
         dim: model width d.
         heads: number of heads; must divide `dim`.
-        ratio: compression ratio n / n_kept, at least 1; ignored by a method that has none.
+        ratio: compression ratio n / n_kept, at least 1.
+        kept: the number kept (coefficients, landmarks, features), in place of `ratio`. At most `seq_len` are kept.
+            Both are ignored by a method that does not compress. If neither is given, a method with a number of its
+            own (`default_kept`) keeps that.
         dtype: of parameters and inputs; torch's default when None.
         device: where parameters live; torch's default when None.
         options: further keyword arguments of the method.
@@ -53,7 +59,7 @@ def build(
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepts.parameters.values())
     arguments = {"seq_len": seq_len, "dim": dim, "heads": heads, **options}
     if uses_ratio(name):
-        arguments["ratio"] = ratio
+        arguments |= _compression(name, seq_len, ratio, kept, accepts.parameters)
     # A user's own class need not take dtype and device; its layer is moved afterwards.
     takes_placement = takes_any or {"dtype", "device"} <= set(accepts.parameters)
     if takes_placement:
@@ -68,8 +74,42 @@ def build(
     return layer if takes_placement else layer.to(device=device, dtype=dtype)
 
 
+def _compression(
+    name: str, seq_len: int, ratio: float | None, kept: int | None, named: Container[str]
+) -> dict[str, float | None]:
+    """Return the arguments that say how much is kept, for a constructor that names both or one of them."""
+    if ratio is not None and kept is not None:
+        raise UsageError(f"{name}: both ratio={ratio} and kept={kept} were given", hint="give one of them")
+    if ratio is None and kept is None:
+        kept = default_kept(name)
+    if "kept" not in named:
+        return {"ratio": ratio if kept is None else max(1.0, seq_len / kept)}
+    if "ratio" not in named:
+        return {"kept": kept if ratio is None else kept_coefficients(seq_len, ratio)}
+    return {"ratio": ratio, "kept": kept}
+
+
+def default_kept(name: str) -> int | None:
+    """Return how many the implementation `name` keeps by default, whatever the length; None if there is no such number.
+
+    A user's own class may have a class attribute `default_kept`.
+
+    Raises:
+        UsageError: for an unknown name, a class that cannot be imported, and a default that is not a positive integer.
+    """
+    entry = catalog.implementation(name)
+    if entry.uses_ratio is not None:
+        return entry.default_kept
+    found: object = getattr(entry.load(), "default_kept", None)
+    if found is None or (isinstance(found, int) and not isinstance(found, bool) and found >= 1):
+        return found
+    raise UsageError(f"{name}: default_kept must be an integer of at least 1; got {found!r}")
+
+
 def uses_ratio(name: str) -> bool:
-    """Return whether the implementation `name` has a compression ratio. A user's own class is inspected.
+    """Return whether the implementation `name` compresses: by a ratio, or to a number kept.
+
+    A user's own class is inspected.
 
     Raises:
         UsageError: for an unknown name, and for a class that cannot be imported.
@@ -78,7 +118,8 @@ def uses_ratio(name: str) -> bool:
     if entry.uses_ratio is not None:
         return entry.uses_ratio
     layer_class = entry.load()
-    return bool(getattr(layer_class, "uses_ratio", "ratio" in inspect.signature(layer_class).parameters))
+    names = inspect.signature(layer_class).parameters
+    return bool(getattr(layer_class, "uses_ratio", "ratio" in names or "kept" in names))
 
 
 def source_file(name: str) -> str | None:

@@ -22,7 +22,6 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.errors import UnsupportedError
-from dctbench.model import kept_coefficients
 from dctbench.transforms import CostModel, Resampler, TruncatedDct, make_dct
 
 T = TypeVar("T", TruncatedDct, Resampler)
@@ -39,6 +38,7 @@ class DctAttention(AttentionLayer, Generic[T]):
         dim: model width d.
         heads: number of heads h; must divide `dim`.
         ratio: n / n_kept, at least 1; n_kept = ceil(n / ratio).
+        kept: n_kept itself, in place of `ratio`; at most n are kept.
         transform: "auto", or the algorithm to use: "basis", "rfft", "block", "block:128", "block:128:slots".
         cost_model: the machine's rates, from which "auto" chooses; the shipped ones when None.
         true_lengths: transform each sequence of a masked batch at its own number of real tokens, wherever they are,
@@ -48,7 +48,7 @@ class DctAttention(AttentionLayer, Generic[T]):
         device: where parameters and tables live.
 
     Raises:
-        UsageError: for invalid sizes, a ratio below 1, and a transform that does not exist.
+        UsageError: for invalid sizes, a ratio or number kept below 1, and a transform that does not exist.
     """
 
     method: ClassVar[str]
@@ -63,6 +63,7 @@ class DctAttention(AttentionLayer, Generic[T]):
         dim: int,
         heads: int,
         ratio: float | None = None,
+        kept: int | None = None,
         transform: str = "auto",
         cost_model: CostModel | None = None,
         true_lengths: bool = False,
@@ -70,8 +71,8 @@ class DctAttention(AttentionLayer, Generic[T]):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
-        self.n_kept = checked_n_kept(self.method, seq_len, ratio)
-        self.ratio = float(ratio or 1)
+        self.n_kept = checked_n_kept(self.method, seq_len, ratio, kept)
+        self.ratio, self.kept = ratio, kept
         self.requested = transform
         self.true_lengths = true_lengths
         if true_lengths:
@@ -152,7 +153,7 @@ class DctAttention(AttentionLayer, Generic[T]):
             # A block length that divides seq_len need not divide `length`, so only the algorithm is passed on.
             algorithm, like = self.requested.partition(":")[0], self.transform.like
             self.other_lengths[key] = self.make_transform(
-                length, kept_coefficients(length, self.ratio), algorithm, like.dtype, like.device
+                length, checked_n_kept(self.method, length, self.ratio, self.kept), algorithm, like.dtype, like.device
             )
         return self.other_lengths[key]  # type: ignore[return-value]
 

@@ -130,14 +130,19 @@ class AttentionLayer(nn.Module):
         return f"seq_len={self.seq_len}, dim={self.dim}, heads={self.heads}"
 
 
-def checked_n_kept(name: str, seq_len: int, ratio: float | None) -> int:
-    """Return n_kept for the method `name`, which needs a ratio.
+def checked_n_kept(name: str, seq_len: int, ratio: float | None, kept: int | None) -> int:
+    """Return n_kept for the method `name`: n / ratio, or `kept`, of which at most n can be kept.
 
     Raises:
-        UsageError: when `ratio` is missing, not a number, or below 1.
+        UsageError: when not exactly one of the two is given, and when it is not a number of at least 1.
     """
-    if ratio is None:
-        raise UsageError(f"{name} needs a ratio: n / n_kept, at least 1")
+    if (ratio is None) == (kept is None):
+        raise UsageError(f"{name} needs either a ratio, n / n_kept, or a number kept; got {ratio} and {kept}")
+    if kept is not None:
+        if kept < 1:
+            raise UsageError(f"{name}: kept must be at least 1; got {kept}")
+        return min(kept, seq_len)
+    assert ratio is not None
     if not ratio >= 1 or ratio == float("inf"):
         raise UsageError(f"{name}: ratio must be a number of at least 1 (n / n_kept); got {ratio}")
     return kept_coefficients(seq_len, ratio)

@@ -25,7 +25,7 @@ class LinformerAttention(AttentionLayer):
     remain visible.
 
     Args:
-        ratio: sets the paper's k: n_kept = k.
+        ratio, kept: set the paper's k: n_kept = k.
         per_head: whether each head has its own E.
     """
 
@@ -40,12 +40,13 @@ class LinformerAttention(AttentionLayer):
         dim: int,
         heads: int,
         ratio: float | None = None,
+        kept: int | None = None,
         per_head: bool = False,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
-        self.n_kept = checked_n_kept("linformer", seq_len, ratio)
+        self.n_kept = checked_n_kept("linformer", seq_len, ratio, kept)
         self.per_head = per_head
         shape = (heads, self.n_kept, seq_len) if per_head else (self.n_kept, seq_len)
         self.E = nn.Parameter(torch.empty(shape, dtype=dtype, device=device))

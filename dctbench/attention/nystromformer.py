@@ -23,9 +23,9 @@ class NystromAttention(AttentionLayer):
     another. The paper's optional skip connection (a depthwise convolution of v) is omitted, as in DCT-Former's
     comparison. There is no special case for n_kept = seq_len, where the formula holds as well.
 
-    `ratio` sets the number of landmarks. If it does not divide the length, segments differ in length by one position
-    and are padded to the longest. With a mask, means include real tokens only. A segment without any real token is
-    not a landmark: its row and column are zero in A and in the pseudo-inverse.
+    `ratio` or `kept` sets the number of landmarks. If the number does not divide the length, segments differ in length
+    by one position and are padded to the longest. With a mask, means include real tokens only. A segment without any
+    real token is not a landmark: its row and column are zero in A and in the pseudo-inverse.
     """
 
     padding_leak = "segments divide the padded length: the same ones only where the ratio divides both lengths"
@@ -39,11 +39,12 @@ class NystromAttention(AttentionLayer):
         dim: int,
         heads: int,
         ratio: float | None = None,
+        kept: int | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
-        self.n_kept = checked_n_kept("nystromformer", seq_len, ratio)
+        self.n_kept = checked_n_kept("nystromformer", seq_len, ratio, kept)
         self.register_buffer("segments", segment_table(seq_len, self.n_kept, device), persistent=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:

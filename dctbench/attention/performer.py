@@ -31,7 +31,7 @@ class PerformerAttention(AttentionLayer):
     Padded keys have zero features, so padding never changes a real token, except through `padding_leak`.
 
     Args:
-        ratio: sets the number of features, n_kept.
+        ratio, kept: set the number of features, n_kept.
         eps: the constant added to every feature; at least 0.
         seed: of the features.
     """
@@ -47,6 +47,7 @@ class PerformerAttention(AttentionLayer):
         dim: int,
         heads: int,
         ratio: float | None = None,
+        kept: int | None = None,
         eps: float = EPSILON,
         seed: int = 0,
         dtype: torch.dtype | None = None,
@@ -55,7 +56,7 @@ class PerformerAttention(AttentionLayer):
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
         if not 0 <= eps < math.inf:
             raise UsageError(f"performer: eps must be a number of at least 0; got {eps}")
-        self.n_kept = checked_n_kept("performer", seq_len, ratio)
+        self.n_kept = checked_n_kept("performer", seq_len, ratio, kept)
         self.eps = eps
         omega = orthogonal_gaussian(self.n_kept, self.head_dim, seed)
         self.register_buffer("omega", omega.to(self.q_proj.weight))  # (n_kept, head_dim)

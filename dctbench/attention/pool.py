@@ -29,11 +29,12 @@ class PooledAttention(AttentionLayer):
         dim: int,
         heads: int,
         ratio: float | None = None,
+        kept: int | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
-        self.n_kept = checked_n_kept("pool", seq_len, ratio)
+        self.n_kept = checked_n_kept("pool", seq_len, ratio, kept)
         self.register_buffer("segments", segment_table(seq_len, self.n_kept, device), persistent=False)
         window = torch.arange(seq_len, device=device) * self.n_kept // seq_len  # (seq_len,)
         self.register_buffer("window", window, persistent=False)

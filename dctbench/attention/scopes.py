@@ -47,6 +47,7 @@ def build_scope(
     dim: int,
     heads: int,
     ratio: float | None = None,
+    kept: int | None = None,
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
     **options: object,
@@ -70,7 +71,17 @@ def build_scope(
         raise UnsupportedError(f"{name} has no scope {scope!r}, only {' and '.join(has)}")
 
     def layer() -> nn.Module:
-        return build(name, seq_len=seq_len, dim=dim, heads=heads, ratio=ratio, dtype=dtype, device=device, **options)
+        return build(
+            name,
+            seq_len=seq_len,
+            dim=dim,
+            heads=heads,
+            ratio=ratio,
+            kept=kept,
+            dtype=dtype,
+            device=device,
+            **options,
+        )
 
     if scope == "encoder":
         return Encoder(layer, seq_len=seq_len, dim=dim, dtype=dtype, device=device)

@@ -63,6 +63,7 @@ class _Case(Struct, forbid_unknown_fields=True):
     engine: Name
     threads: Whole | None
     task: Name | None
+    kept: Whole | None = None
 
 
 _LAST_ROUND = 1 << 20
@@ -231,6 +232,8 @@ def case_of(values: dict[str, Any], place: str) -> Case:
             raise InvalidDataError(f"{place}.{field}: {values[field]!r} is none of {', '.join(known)}")
     check_names([values["implementation"], values.get("task") or ""], place)
     case = Case.from_json(values)
+    if case.ratio is not None and case.kept is not None:
+        raise InvalidDataError(f"{place}: both ratio and kept are set; a case has one of them")
     try:
         if axes.words("device", [case.device]) != [case.device]:
             raise InvalidDataError(f"{place}.device: {case.device!r} names no single device")

@@ -3,8 +3,8 @@
 How a benchmark is mapped:
 
 - The fields of the case come from `extra_info` and `params`, by name. `extra_info` takes precedence.
-  `implementation` and `seq_len` are required (`impl`, `seq` and `n` are accepted as short names). `ratio`, `batch`,
-  `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional.
+  `implementation` and `seq_len` are required (`impl`, `seq` and `n` are accepted as short names). `ratio` or `kept`,
+  `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional.
 - `stats.data`, in seconds per call, becomes the samples of one round.
 - `machine_info` becomes the environment. Its fingerprint is a hash of these facts, so that the results are never
   mistaken for measurements of dctbench.
@@ -66,6 +66,7 @@ class _Fields(Struct, omit_defaults=True):
     engine: Name = "eager"
     threads: Whole | None = None
     task: Name | None = None
+    kept: Whole | None = None
 
 
 def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:

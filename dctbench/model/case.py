@@ -39,8 +39,9 @@ def ratio_words(ratio: float) -> str:
 class Case:
     """One thing to measure: a method at a shape, on a device, in a mode.
 
-    `ratio` is n / n_kept (>= 1), or None for a method without one. `threads` is None unless the user sets it,
-    so that FLOPs and memory compare across machines. `task` names the task of an accuracy case, else None.
+    `ratio` is n / n_kept (>= 1), and `kept` a number kept whatever the length. A case has one of them, or none for a
+    method that does not compress. `threads` is None unless the user sets it, so that FLOPs and memory compare across
+    machines. `task` names the task of an accuracy case, else None.
     """
 
     implementation: str
@@ -56,6 +57,7 @@ class Case:
     engine: str = "eager"
     threads: int | None = None
     task: str | None = None
+    kept: int | None = None
 
     @property
     def dim(self) -> int:
@@ -69,22 +71,31 @@ class Case:
 
     @property
     def n_kept(self) -> int | None:
-        """Coefficients (positions, landmarks, features) kept, or None without a ratio."""
+        """Coefficients (positions, landmarks, features) kept, at most n; None for a case without compression."""
+        if self.kept is not None:
+            return min(self.kept, self.seq_len)
         return None if self.ratio is None else kept_coefficients(self.seq_len, self.ratio)
 
     @property
+    def compression(self) -> tuple[float, int]:
+        """The ratio and the number kept, 0 for what is not set: a key that sorts the cases of a method."""
+        return (self.ratio or 0, self.kept or 0)
+
+    @property
     def id(self) -> str:
-        """The identity: a hash of the canonical JSON, without derived values (n_kept)."""
-        return digest({name: getattr(self, name) for name in self.__slots__})
+        """The identity: a hash of the canonical JSON of `to_record`."""
+        return digest(self.to_record())
 
     @property
     def name(self) -> str:
-        """The method as tables name it: `dct-x r=8`, `sdpa`."""
+        """The method as tables name it: `dct-x r=8`, `nystromformer kept=64`, `sdpa`."""
+        if self.kept is not None:
+            return f"{self.implementation} kept={self.kept}"
         return self.implementation if self.ratio is None else f"{self.implementation} r={ratio_words(self.ratio)}"
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Everything but the method and its ratio. Cases of equal shape can be compared."""
+        """Everything but the method and its compression. Cases of equal shape can be compared."""
         return (self.scope, self.seq_len, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode,
                 self.engine, self.threads, self.task)  # fmt: skip
 
@@ -97,17 +108,27 @@ class Case:
     @property
     def row(self) -> tuple[object, ...]:
         """The case without its length: the curve that it belongs to."""
-        return (self.implementation, self.ratio, self.scope, self.batch, self.heads, self.head_dim, self.dtype,
-                self.device, self.mode, self.engine, self.threads, self.task)  # fmt: skip
+        return (self.implementation, self.ratio, self.kept, self.scope, self.batch, self.heads, self.head_dim,
+                self.dtype, self.device, self.mode, self.engine, self.threads, self.task)  # fmt: skip
+
+    def to_record(self) -> JSON:
+        """Return the case as it is stored and hashed, without what is derived from it.
+
+        `kept` is left out where it is not set: cases from before there was such an axis have no other hash today.
+        """
+        record = {name: getattr(self, name) for name in self.__slots__}
+        if self.kept is None:
+            del record["kept"]
+        return record
 
     def to_json(self) -> JSON:
         """Return the case as the public JSON document has it, with `n_kept`."""
-        keys = ("implementation", "scope", "seq_len", "ratio", "n_kept", "batch", "heads", "head_dim", "dtype",
+        keys = ("implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",
                 "device", "mode", "engine", "threads", "task")  # fmt: skip
         return {key: getattr(self, key) for key in keys}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Case:
-        """The inverse of `to_json`; other keys, such as n_kept or those of a later version, are ignored."""
+        """The inverse of `to_json` and `to_record`. Other keys, derived or of a later version, are ignored."""
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})

@@ -16,9 +16,9 @@ ColumnType = Literal["text", "word", "instant", "integer", "number"]
 CASE_COLUMNS: Mapping[str, ColumnType] = {
     "run_id": "text", "label": "text", "started_at": "instant", "host": "text", "fingerprint": "text",
     "case_id": "text", "implementation": "word", "scope": "word", "seq_len": "integer", "ratio": "number",
-    "n_kept": "integer", "batch": "integer", "heads": "integer", "head_dim": "integer", "dtype": "word",
-    "device": "word", "mode": "word", "engine": "word", "threads": "integer", "task": "word", "status": "word",
-    "message": "text", "rounds": "integer",
+    "kept": "integer", "n_kept": "integer", "batch": "integer", "heads": "integer", "head_dim": "integer",
+    "dtype": "word", "device": "word", "mode": "word", "engine": "word", "threads": "integer", "task": "word",
+    "status": "word", "message": "text", "rounds": "integer",
 }  # fmt: skip
 """The columns that are equal in all rows of a case, with the type of their values."""
 METRIC_COLUMNS: Mapping[str, ColumnType] = {
@@ -33,8 +33,8 @@ def case_values(run: Run, summary: Summary) -> list[Any]:
     first = summary.rounds[0]
     case = summary.case
     return [run.id, run.label, run.started_at, first.host, first.fingerprint, case.id, case.implementation, case.scope,
-            case.seq_len, case.ratio, case.n_kept, case.batch, case.heads, case.head_dim, case.dtype, case.device,
-            case.mode, case.engine, case.threads, case.task, summary.status, summary.message,
+            case.seq_len, case.ratio, case.kept, case.n_kept, case.batch, case.heads, case.head_dim, case.dtype,
+            case.device, case.mode, case.engine, case.threads, case.task, summary.status, summary.message,
             len(summary.rounds)]  # fmt: skip
 
 

@@ -161,8 +161,8 @@ def run_of_row(row: Mapping[str, Any]) -> Run:
 
 
 def row_of_case(run_id: str, case: Case, position: int, rounds: int) -> Row:
-    """Return the row of `cases` for a case of a plan. Derived values (n_kept) are not stored."""
-    record = canonical_json({key: value for key, value in case.to_json().items() if key != "n_kept"})
+    """Return the row of `cases` for a case of a plan."""
+    record = canonical_json(case.to_record())
     row = {"run_id": run_id, "case_id": case.id, "position": position, "rounds": rounds, "record": record}
     return {**row, "sha256": seal(row)}
 

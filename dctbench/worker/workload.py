@@ -116,6 +116,7 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         dim=case.dim,
         heads=case.heads,
         ratio=case.ratio,
+        kept=case.kept,
         dtype=getattr(torch, case.dtype),
         device=device or case.device,
         **options,

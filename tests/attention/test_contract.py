@@ -110,12 +110,39 @@ def test_inputs_of_another_shape_are_refused(name: str) -> None:
 def test_a_ratio_is_required_exactly_where_the_catalog_says_so(name: str) -> None:
     if not catalog.IMPLEMENTATIONS[name].uses_ratio:
         build(name, seq_len=8, dim=DIM, heads=HEADS)
-        assert not catalog.IMPLEMENTATIONS[name].ratio_means
+        assert not catalog.IMPLEMENTATIONS[name].kept_means
         return
-    assert catalog.IMPLEMENTATIONS[name].ratio_means
-    for wrong in (None, 0.5, math.nan, math.inf):
+    assert catalog.IMPLEMENTATIONS[name].kept_means
+    for wrong in (0.5, math.nan, math.inf):
         with pytest.raises(UsageError, match=name):
             build(name, seq_len=8, dim=DIM, heads=HEADS, ratio=wrong)
+    for both in ({"ratio": 2.0, "kept": 4}, {"kept": 0}):
+        with pytest.raises(UsageError, match=name):
+            build(name, seq_len=8, dim=DIM, heads=HEADS, **both)
+
+
+@every
+def test_kept_is_the_number_kept_whatever_the_length_and_at_most_the_length(name: str) -> None:
+    if not catalog.IMPLEMENTATIONS[name].uses_ratio:
+        return
+    for seq_len, kept in ((24, 6), (40, 6), (4, 6)):
+        by_kept = made(name, seq_len, ratio=None, kept=kept)
+        by_ratio = made(name, seq_len, ratio=seq_len / min(kept, seq_len))
+        assert torch.equal(by_kept(x := rows(2, seq_len)), by_ratio(x))
+        assert by_kept.flops() == by_ratio.flops()
+
+
+@every
+def test_without_either_a_method_keeps_the_number_of_its_paper_or_asks(name: str) -> None:
+    entry = catalog.IMPLEMENTATIONS[name]
+    if not entry.uses_ratio:
+        assert entry.default_kept is None
+    elif entry.default_kept is None:
+        with pytest.raises(UsageError, match=f"{name} needs"):
+            build(name, seq_len=8, dim=DIM, heads=HEADS)
+    else:
+        by_default = build(name, seq_len=300, dim=DIM, heads=HEADS)
+        assert by_default.n_kept == entry.default_kept
 
 
 @every_meta

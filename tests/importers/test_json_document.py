@@ -30,6 +30,7 @@ RESULTS = [
     result("full", 512, None, status="oom", message="needs 1 TiB"),
     result("full", 512, None, round=2, status="skipped", message="failed in round 1: oom"),
     result("pool", 512, [1e-3] * 3, ratio=2.5, device="cuda:1", threads=4),
+    result("nystromformer", 512, [2e-3] * 3, kept=64),
 ]  # fmt: skip
 
 
@@ -73,6 +74,7 @@ def test_old_files_are_read() -> None:
         keys = ('"code": "text"', '"message": "latency: noisy"', '"values": {}')
         warning = f"{indent}{{\n{indent}  " + f",\n{indent}  ".join(keys) + f"\n{indent}}}\n"
         text = text.replace(f'\n{indent}"latency: noisy"\n', f"\n{warning}")
+    text = re.sub(r'\n( *)"ratio": .*,', r'\g<0>\n\1"kept": null,', text)  # there was no such axis
     assert dumps(document(run, environments, results)) == text
     assert (run.label, len(results), environments["f" * 16].facts["cpu"]) == ("old friend", 6, "Test CPU")
     _, _, least = read_file(str(FILES / "document-1-least.json"))
@@ -228,6 +230,13 @@ def test_equal_numbers_give_the_same_case() -> None:
     text = FULL.read_text(encoding="utf-8").replace('"ratio": 8,', '"ratio": 8.0,')
     _, _, results = parse(b"\xef\xbb\xbf" + text.encode(), "given.json")
     assert Case("dct-x", 512, 8) in [r.case for r in results]
+
+
+def test_a_case_with_both_a_ratio_and_a_number_kept_is_refused() -> None:
+    def spoil(data: Any) -> None:
+        data["results"][1]["case"].update(ratio=8, kept=64)
+
+    assert refusal(changed(spoil)) == "results[1].case: both ratio and kept are set; a case has one of them"
 
 
 @pytest.mark.parametrize("name", ["absent.json", "", ".", "x" * 5000, "\0"])

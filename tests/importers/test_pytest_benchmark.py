@@ -75,6 +75,14 @@ def test_short_names_and_missing_machine_info_are_accepted() -> None:
     assert next(iter(environments.values())).facts["cpu"] == "unknown"
 
 
+def test_a_number_kept_is_part_of_the_case() -> None:
+    def kept(data: Any) -> None:
+        data["benchmarks"][0].update(params={"n": 640}, extra_info={"impl": "linformer", "kept": 256})
+
+    _, _, results = parse(changed(kept), "given.json")
+    assert results[0].case == Case("linformer", 640, kept=256)
+
+
 @pytest.mark.parametrize("count", [0, -1, 2**40, True, "2", None, 2.5])
 def test_an_invalid_number_of_cores_is_left_out(count: object) -> None:
     _, environments, _ = parse(changed(lambda d: d["machine_info"]["cpu"].update(count=count)), "given.json")

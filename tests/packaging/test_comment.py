@@ -82,6 +82,9 @@ def test_verdicts_are_posted_the_gravest_first_and_an_earlier_comment_is_updated
     assert body.splitlines()[0] == MARKER
     assert "### dctbench: something got worse" in body
     assert body.index("| SLOWER | `dct-x r=8` | 4096 | `latency` | 0.001 | 0.002 | 2 |") < body.index("| FASTER |")
+    kept = {"implementation": "nystromformer", "ratio": None, "kept": 64, "seq_len": 4096}
+    _, asked = post(tmp_path, json.dumps({"exit_code": 1, "verdicts": [verdict(case=kept)]}))
+    assert "| SLOWER | `nystromformer kept=64` | 4096 |" in body_of(asked)
     assert "| PASS |" not in body
     assert "1 PASS" in body
     _, asked = post(tmp_path, document, comment="11\n12")

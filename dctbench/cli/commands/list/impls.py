@@ -24,7 +24,7 @@ def command(output_format: str) -> int:
         {
             "name": entry.name,
             "kind": entry.kind.value,
-            "ratio": entry.ratio_means if entry.uses_ratio else None,
+            "ratio": entry.kept_means if entry.uses_ratio else None,
             "scopes": " ".join(entry.scopes),
             "source": entry.source,
             "summary": entry.summary,
