@@ -116,6 +116,30 @@ def test_074x_never_reads_as_a_win() -> None:
     assert found.winner is Winner.SLOWER
 
 
+@pytest.mark.parametrize("reference", [1.25, 0.8])
+def test_an_interval_that_touches_1x_is_a_tie(reference: float) -> None:
+    found = speedup(1.0, reference)
+    assert found is not None
+    assert found.winner is Winner.TIE
+
+
+def test_rounds_that_only_one_side_has_are_left_out_and_the_others_keep_their_partner() -> None:
+    """Round 3 is ten times slower for both. By order, the method's round 2 would stand beside round 1."""
+    reference, method = analysis.summarise(
+        [result("sdpa", seconds=seconds, round=number) for number, seconds in {1: 1.0, 2: 2.0, 3: 20.0, 4: 3.0}.items()]
+        + [result("dct-x", seconds=s, round=n, ratio=8) for n, s in {5: 9.0, 4: 1.5, 3: 10.0, 2: 1.0}.items()]
+    )
+    found = analysis.compare(method, reference)
+    assert found is not None
+    assert (found.ratio, found.low, found.high) == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_the_95th_percentile_needs_twenty_samples() -> None:
+    few, enough = (analysis.summarise([result(seconds=[float(i) for i in range(1, n + 1)])])[0] for n in (19, 20))
+    assert few.p95 is None
+    assert enough.p95 == pytest.approx(np.quantile(np.arange(1, 21), 0.95))
+
+
 def test_a_reference_without_a_latency_gives_no_speedup() -> None:
     failed, method = analysis.summarise(
         [result("sdpa", seconds=None, status="oom"), result("dct-x", seconds=1e-3, ratio=8)]

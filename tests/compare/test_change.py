@@ -103,3 +103,43 @@ def test_a_stored_run_is_compared_by_ratios_to_its_own_reference():
     assert change.effect("sdpa") == pytest.approx(1.0)
     assert change.effect(None) == pytest.approx(3.0)
     assert change.drifts == {"sdpa": pytest.approx(3.0)}
+
+
+def test_ratios_to_the_reference_are_taken_within_a_round_and_not_in_order():
+    base = summary({1: 2e-3, 2: 4e-3, 3: 40e-3})
+    beside = summary({2: 2e-3, 3: 20e-3, 4: 1.0}, "sdpa")
+    change = unpaired(base, base, {"sdpa": (beside, beside)}, fresh=False)
+    assert change.against["sdpa"] == (pytest.approx((2.0, 2.0)),) * 2
+
+
+def test_a_pair_in_which_a_reference_failed_is_no_pair():
+    sdpa = summary({1: 1e-3, 3: 1e-3}, "sdpa"), summary({1: 1e-3, 2: 1e-3, 3: 2e-3}, "sdpa")
+    change = paired(
+        summary(dict.fromkeys((1, 2, 3), 1e-3)), summary({1: 1e-3, 2: 9e-3, 3: 3e-3}), {"sdpa": sdpa}, fresh=False
+    )
+    assert np.exp(change.raw) == pytest.approx([1.0, 3.0])
+    assert change.drifts["sdpa"] == pytest.approx(np.sqrt(2))
+
+
+def test_a_reference_that_became_faster_moved_as_far_as_one_that_became_slower():
+    one = summary({1: 1e-3})
+    faster, slower = (summary({1: seconds}, "sdpa") for seconds in (0.8e-3, 1.25e-3))
+    for head in (faster, slower):
+        assert paired(one, one, {"sdpa": (summary({1: 1e-3}, "sdpa"), head)}, fresh=False).moved == pytest.approx(0.25)
+    assert unpaired(one, one, {"sdpa": (faster, slower)}, fresh=False).moved == 0.0
+
+
+def test_only_head_has_confirming_rounds_against_a_stored_run():
+    base = summary({1: 1e-3, 2: 1e-3, CONFIRMING + 1: 7e-3})
+    head = summary({1: 2e-3, CONFIRMING + 1: 3e-3, CONFIRMING + 2: 3e-3})
+    change = unpaired(base, head, {}, fresh=True)
+    assert change.raw == ((1e-3, 1e-3), (3e-3, 3e-3))
+    assert (change.count, change.stored(None)) == (2, 2)
+
+
+def test_a_single_process_on_a_side_gives_no_interval():
+    one, two = summary({1: 1e-3}), summary({1: 1e-3, 2: 2e-3})
+    assert paired(one, one, {}, fresh=False).interval(None) is None
+    assert unpaired(one, two, {}, fresh=False).interval(None) is None
+    assert unpaired(two, one, {}, fresh=False).interval(None) is None
+    assert unpaired(two, two, {}, fresh=False).interval(None) is not None

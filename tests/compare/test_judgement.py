@@ -94,6 +94,9 @@ def test_a_machine_that_slows_down_everything_is_no_regression_and_no_pass_eithe
     everything = lambda name, number: 1.4  # noqa: E731
     judgement = compare(side(range(1, 16)), side(range(1, 16), everything))
     assert kinds(judgement) == {"dct-x": VerdictKind.INCONCLUSIVE}
+    [reason] = [verdict.reason for verdict in judgement.verdicts if verdict.metric == "latency"]
+    assert reason == Reason(ReasonCode.REFERENCES_DISAGREE)
+    assert (judgement.open, judgement.confirming) == ((), False)
     assert judgement.exit_code() == 3
     assert judgement.exit_code("pass") == 0
     assert judgement.exit_code("fail") == 1

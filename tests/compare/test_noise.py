@@ -47,3 +47,11 @@ def test_a_noisy_machine_gets_the_tolerance_its_noise_asks_for() -> None:
 def test_too_few_rounds_or_no_reference_give_no_noise() -> None:
     assert noise(summarise([*rounds("sdpa", np.ones(4)), *rounds("none", np.ones(4))]), "sdpa") is None
     assert noise(summarise(rounds("none", np.ones(12))), "sdpa") is None
+
+
+def test_processes_are_compared_within_a_round_although_the_reference_misses_some() -> None:
+    drift = np.exp(np.random.default_rng(2).normal(0, 0.5, 8))
+    none, sdpa = rounds("none", drift)[:7], rounds("sdpa", drift)[1:]
+    found = noise(summarise([*none, *sdpa]), "sdpa")
+    assert found is not None
+    assert found.relative == pytest.approx(0.0, abs=1e-12)

@@ -24,6 +24,40 @@ def test_the_fingerprint_sees_the_stable_facts_and_not_the_load(monkeypatch: pyt
     assert environment.collect({}).fingerprint != here.fingerprint
 
 
+STABLE_FACTS = {
+    "system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical", "cores_usable",
+    "torch", "python", "libc", "allocator", "thread_env",
+}  # fmt: skip
+"""Written down once more: what is left out of the fingerprint by mistake makes two machines one."""
+
+
+def gpu(**changed: object) -> dict[str, object]:
+    return {"name": "Test GPU", "uuid": "GPU-0", "memory_bytes": 1 << 36, "driver": "550", "clock_mhz": 1980,
+            "power_cap_watts": 700.0, **changed}  # fmt: skip
+
+
+@pytest.mark.parametrize("fact", sorted(STABLE_FACTS))
+def test_each_stable_fact_alone_makes_another_fingerprint(fact: str) -> None:
+    facts = dict(environment.collect({}).facts)
+    assert environment.fingerprint(facts | {fact: "another"}) != environment.fingerprint(facts)
+    assert environment.fingerprint(facts | {fact: None}) != environment.fingerprint(facts | {fact: "another"})
+
+
+@pytest.mark.parametrize("fact", ["name", "memory_bytes", "driver", "power_cap_watts"])
+def test_each_stable_fact_of_a_gpu_alone_makes_another_fingerprint(fact: str) -> None:
+    facts = dict(environment.collect({}).facts) | {"gpu": [gpu()]}
+    here = environment.fingerprint(facts)
+    assert environment.fingerprint(facts | {"gpu": [gpu(**{fact: 1})]}) != here
+    assert environment.fingerprint(facts | {"gpu": [gpu(), gpu()]}) != here
+
+
+def test_facts_that_change_by_themselves_leave_the_fingerprint_as_it_is() -> None:
+    facts = dict(environment.collect({}).facts)
+    for fact in ("host", "release", "virtualisation", "container", "affinity", "governor", "boost", "clocksource",
+                 "huge_pages", "load_average", "numpy", "executable", "git"):  # fmt: skip
+        assert environment.fingerprint(facts | {fact: "another"}) == environment.fingerprint(facts), fact
+
+
 def test_the_facts_are_json_and_name_the_versions_that_run() -> None:
     facts = environment.collect({}).facts
     assert json.loads(json.dumps(facts)) == facts
@@ -45,12 +79,10 @@ def test_a_few_more_mebibytes_are_the_same_machine() -> None:
 
 
 def test_another_board_of_the_same_kind_is_the_same_machine_and_another_driver_is_not() -> None:
-    gpu = {"name": "Test GPU", "uuid": "GPU-0", "memory_bytes": 1 << 36, "driver": "550", "clock_mhz": 1980,
-           "power_cap_watts": 700.0}  # fmt: skip
-    facts = dict(environment.collect({}).facts) | {"gpu": [gpu]}
+    facts = dict(environment.collect({}).facts) | {"gpu": [gpu()]}
     here = environment.fingerprint(facts)
-    assert environment.fingerprint(facts | {"gpu": [gpu | {"uuid": "GPU-1"}]}) == here
-    assert environment.fingerprint(facts | {"gpu": [gpu | {"driver": "560"}]}) != here
+    assert environment.fingerprint(facts | {"gpu": [gpu(uuid="GPU-1", clock_mhz=210)]}) == here
+    assert environment.fingerprint(facts | {"gpu": [gpu(driver="560")]}) != here
     assert environment.fingerprint(facts | {"gpu": None}) != here
 
 

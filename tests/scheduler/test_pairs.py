@@ -104,6 +104,14 @@ def test_equal_sides_are_measured_in_the_fewest_pairs_and_everything_is_stored(s
     assert started == [RoundStarted(number, 15, 1, False) for number in EVERY_PAIR]
 
 
+def test_a_reference_that_is_judged_is_measured_once_in_each_pair(store: Store) -> None:
+    sdpa, none = Case("sdpa", 1024), Case("none", 1024)
+    check = Check(store)
+    judgement = check((SHORT, sdpa), (none,))
+    assert latency(judgement) == {SHORT: VerdictKind.PASS, sdpa: VerdictKind.PASS}
+    assert check.rounds("head", sdpa) == check.rounds("base", sdpa) == list(EVERY_PAIR)
+
+
 def test_a_slowdown_is_called_by_fresh_pairs_of_that_case_and_its_references_alone(store: Store) -> None:
     check = Check(store, head=slow_at(1024, 4.0))
     judgement = check((SHORT, LONG))

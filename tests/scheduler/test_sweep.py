@@ -17,7 +17,7 @@ from dctbench.scheduler.events import CaseFinished, Event, RunStarted, StillRunn
 from dctbench.scheduler.plan import Plan, ordered, samples_per_round
 from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 from tests.support.scripted import Scripted
 
 CASES = [Case(name, n) for n in (64, 128, 256) for name in ("sdpa", "full")]
@@ -79,6 +79,25 @@ def test_out_of_memory_spares_the_longer_lengths_of_its_row_only(store: Store) -
         (256, 2): "oom already at n = 128 (needs 9 TiB)",
     }
     assert not outcome.failed
+
+
+def test_a_case_that_is_faster_than_the_machine_allows_is_stored_as_an_error(store: Store) -> None:
+    """The ceilings allow 9e11 FLOP/s, and twice that passes: 5e12 FLOPs take more than 2.7 s, and 1e9 some 0.6 ms."""
+
+    def script(case: Case, round: int) -> Result:
+        flops = {"flops": ("FLOP", 5e12 if case.implementation == "full" else 1e9)}
+        return result(case.implementation, case.seq_len, 0.1, round=round, values=flops)
+
+    specs = Specs(calibrations={"cpu": CALIBRATION})
+    heard: list[Event] = []
+    outcome = sweep.run_sweep(RUN, plan(1).orders(), Scripted(script), store, heard.append, specs)
+    statuses = {(one.case.implementation, one.status) for one in store.results(RUN.id)}
+    assert statuses == {("full", "error"), ("sdpa", "ok")}
+    assert all(
+        (one.message or "").startswith("implausible: 0.1 s") == (one.status == "error") for one in store.results(RUN.id)
+    )
+    assert {one.result.status for one in heard if isinstance(one, CaseFinished)} == {"ok", "error"}
+    assert outcome.failed
 
 
 @pytest.mark.parametrize("resumed", [False, True])

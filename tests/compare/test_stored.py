@@ -1,0 +1,64 @@
+"""Two stored runs by what is stored: nothing more can be measured, and too little decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from dctbench.compare.stored import compare_stored
+from dctbench.errors import CannotJudgeError
+from dctbench.model import Reason, ReasonCode, Result, VerdictKind
+from dctbench.runs.lookup import RecordedRun
+from tests.support.made import ENVIRONMENT
+from tests.support.outcomes import BASE, HEAD, in_rounds
+
+
+def recorded(results: Sequence[Result], *, head: bool = False) -> RecordedRun:
+    plan = list(dict.fromkeys(one.case for one in results))
+    return RecordedRun(HEAD if head else BASE, {ENVIRONMENT.fingerprint: ENVIRONMENT}, list(results), plan)
+
+
+def rounds(count: int, seconds: float = 2e-3) -> list[Result]:
+    return [*in_rounds("sdpa", [4e-3] * count), *in_rounds("dct-x", [seconds] * count, ratio=8)]
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "kind"),
+    [(1, 1, VerdictKind.INCONCLUSIVE), (2, 1, VerdictKind.INCONCLUSIVE), (1, 2, VerdictKind.INCONCLUSIVE),
+     (2, 2, VerdictKind.PASS)],
+)  # fmt: skip
+def test_one_process_on_a_side_is_not_enough_to_say_that_nothing_changed(
+    base: int, head: int, kind: VerdictKind
+) -> None:
+    outcome = compare_stored(recorded(rounds(base)), recorded(rounds(head), head=True))
+    found = {v.case.implementation: v for v in outcome.judgement.verdicts if v.metric == "latency"}
+    assert found["dct-x"].kind is kind
+    if kind is VerdictKind.INCONCLUSIVE:
+        assert found["dct-x"].reason == Reason(ReasonCode.NEEDS_PROCESSES)
+
+
+def test_a_slowdown_between_two_runs_needs_no_fresh_processes_and_fails_nothing() -> None:
+    outcome = compare_stored(recorded(rounds(6)), recorded(rounds(6, 4e-3), head=True))
+    kinds = {v.case.implementation: v.kind for v in outcome.judgement.verdicts if v.metric == "latency"}
+    assert kinds == {"sdpa": VerdictKind.PASS, "dct-x": VerdictKind.SLOWER}
+    assert (outcome.exit_code, outcome.informs) == (0, True)
+
+
+def test_a_slowdown_of_a_check_that_its_confirming_processes_did_not_show_is_none() -> None:
+    head = [*in_rounds("sdpa", [4e-3] * 6, confirmed=True), *in_rounds("dct-x", [4e-3] * 6, ratio=8)]
+    fresh = [one for one in in_rounds("dct-x", [2e-3] * 6, ratio=8, confirmed=True) if one.round > 1000]
+    outcome = compare_stored(recorded(rounds(6)), recorded([*head, *fresh], head=True))
+    [verdict] = [v for v in outcome.judgement.verdicts if v.metric == "latency" and v.case.implementation == "dct-x"]
+    assert verdict.kind is VerdictKind.PASS
+    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None})
+
+
+def test_runs_that_share_no_case_compare_nothing_and_a_run_without_results_is_refused() -> None:
+    base, head = recorded(in_rounds("full", [1e-3] * 2)), recorded(in_rounds("sdpa", [1e-3] * 2), head=True)
+    outcome = compare_stored(base, head)
+    assert {v.kind for v in outcome.judgement.verdicts} == {VerdictKind.NEW, VerdictKind.MISSING}
+    assert outcome.exit_code == 3
+    for sides in ((recorded([]), head), (base, recorded([], head=True))):
+        with pytest.raises(CannotJudgeError):
+            compare_stored(*sides)
