@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
-from dctbench.stats.robust import Interval, student_t_quantile
+from dctbench.stats.distributions import student_t_quantile
+from dctbench.stats.robust import Interval
 
 LEAST_POINTS = 4
 PLATEAU = 0.3

@@ -3,7 +3,8 @@
 For pairs of processes that took turns it is the raw change. The turns cancel what the machine does, and dividing by a
 reference would add the reference's own differences between processes. The references show whether the two environments
 differ in more than the case. For processes of head against those of a stored run, which are hours apart, it is the
-change of the ratio to the reference, which cancels how fast the machine was.
+change of the ratio to the reference, which cancels how fast the machine was. Its variance is moderated by those of the
+other cases (`stats.moderated`), since a case alone has few processes.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dctbench.analysis import Summary
 from dctbench.model import Result
-from dctbench.stats.robust import Interval, log_mean_interval, student_t_quantile
-from dctbench.stats.sequential import paired_p, rank_sum_p
+from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
+from dctbench.stats.moderated import NOTHING_KNOWN, Prior, Spread, fit_prior
+from dctbench.stats.robust import Interval, log_mean_interval
+from dctbench.stats.sequential import paired_p
 
 CONFIRMING = 1000
 """Rounds above this number are confirming rounds: fresh processes, judged without the rounds before."""
-LOOKS = 2
-"""How often processes are tested against a stored run's: once at the fewest, once at the most."""
+FEWEST = 2
+"""The fewest processes on each side of two runs: one alone says nothing about the next."""
 
 Medians = Mapping[int, float]
 """Median seconds by round."""
@@ -116,11 +119,18 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Unpaired:
-    """Processes of head and processes of a stored run: seconds, or seconds per second of a reference."""
+    """Processes of head and processes of a stored run: seconds, or seconds per second of a reference.
+
+    `seconds` is the latency of base. `priors` is what the other cases say of the variance, by series.
+    `looks` is how often the processes are tested before a decision.
+    """
 
     raw: tuple[tuple[float, ...], tuple[float, ...]]
     against: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
     drifts: Mapping[str, float]
+    seconds: float
+    looks: int = 1
+    priors: Mapping[str | None, Prior] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -133,7 +143,7 @@ class Unpaired:
 
     @property
     def anytime(self) -> bool:
-        """False: the p-values are corrected for LOOKS looks."""
+        """False: the p-values are corrected for `looks` looks."""
         return False
 
     def _series(self, series: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -144,40 +154,75 @@ class Unpaired:
         """The references that share a process with the case on both sides."""
         return self.against.keys()
 
-    def effect(self, series: str | None) -> float:
-        """The ratio of the medians, head / base."""
+    def processes(self, series: str | None) -> tuple[int, int]:
+        """How many processes base and head have."""
         base, head = self._series(series)
-        return statistics.median(head) / statistics.median(base)
+        return len(base), len(head)
+
+    def spread(self, series: str | None) -> Spread | None:
+        """The variance of the logarithms between processes, pooled over the sides; None with fewer than FEWEST."""
+        base, head = self._logs(series)
+        if min(len(base), len(head)) < FEWEST:
+            return None
+        degrees = len(base) + len(head) - 2
+        squares = math.fsum(statistics.variance(side) * (len(side) - 1) for side in (base, head))
+        return Spread(squares / degrees, degrees)
+
+    def effect(self, series: str | None) -> float:
+        """The ratio of the geometric means, head / base."""
+        base, head = self._logs(series)
+        return math.exp(statistics.fmean(head) - statistics.fmean(base))
 
     def interval(self, series: str | None) -> Interval | None:
-        """Welch's 95% interval on the logarithms; None where a side has fewer than two processes."""
-        base, head = ([math.log(value) for value in side] for side in self._series(series))
-        if min(len(base), len(head)) < 2:
+        """Student's 95% interval by the moderated variance; None with fewer than FEWEST processes on a side."""
+        estimate = self._estimate(series)
+        if estimate is None:
             return None
-        parts = [statistics.variance(side) / len(side) for side in (base, head)]
-        spread = sum(parts)
-        freedom = 1.0
-        if spread > 0:
-            freedom = spread**2 / sum(p**2 / (len(side) - 1) for p, side in zip(parts, (base, head), strict=True))
-        half = student_t_quantile(max(1, math.floor(freedom + 1e-9))) * math.sqrt(spread)
-        middle = statistics.fmean(head) - statistics.fmean(base)
-        effect = self.effect(series)
-        return Interval(effect, min(effect, math.exp(middle - half)), max(effect, math.exp(middle + half)))
+        change, error, degrees = estimate
+        half = student_t_quantile(degrees) * error
+        return Interval(math.exp(change), math.exp(change - half), math.exp(change + half))
 
     def p_slower(self, series: str | None, tolerance: float) -> float:
-        """The rank-sum p-value of "head is not slower", times LOOKS."""
-        base, head = self._series(series)
-        return min(1.0, LOOKS * rank_sum_p(base, head))
+        """The p-value of "head is not slower" by Student's t with the moderated variance, times `looks`."""
+        return self._p_above(series, 1)
 
     def p_faster(self, series: str | None, tolerance: float) -> float:
-        """The rank-sum p-value of "head is not faster", times LOOKS."""
-        base, head = self._series(series)
-        return min(1.0, LOOKS * rank_sum_p(head, base))
+        """The p-value of "head is not faster", as `p_slower`."""
+        return self._p_above(series, -1)
 
     @property
     def moved(self) -> float:
         """0: between two runs only ratios to the references are compared, so their own change does not matter."""
         return 0.0
+
+    def detectable(self, series: str | None, level: float) -> float | None:
+        """The change, as a ratio, that is found in half of such comparisons at that level; None if none can be."""
+        estimate = self._estimate(series)
+        if estimate is None:
+            return None
+        _, error, degrees = estimate
+        return math.exp(student_t_quantile(degrees, 1 - 2 * level / self.looks) * error)
+
+    def _p_above(self, series: str | None, sign: int) -> float:
+        estimate = self._estimate(series)
+        if estimate is None or sign * estimate[0] <= 0:
+            return 1.0
+        change, error, degrees = estimate
+        return min(1.0, self.looks * student_t_two_sided(change / error if error else math.inf, degrees) / 2)
+
+    def _estimate(self, series: str | None) -> tuple[float, float, float] | None:
+        """The log of the change, its standard error, and the degrees of freedom of that."""
+        spread = self.spread(series)
+        if spread is None:
+            return None
+        base, head = self._logs(series)
+        known = self.priors.get(series, NOTHING_KNOWN).moderate(spread, self.seconds)
+        error = math.sqrt(known.variance * (1 / len(base) + 1 / len(head)))
+        return statistics.fmean(head) - statistics.fmean(base), error, known.degrees
+
+    def _logs(self, series: str | None) -> tuple[list[float], list[float]]:
+        base, head = self._series(series)
+        return [math.log(value) for value in base], [math.log(value) for value in head]
 
 
 def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Paired:
@@ -200,7 +245,11 @@ def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary,
 
 
 def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Unpaired:
-    """Return the processes of a case on both sides. Arguments are as in `paired`; only head has confirming rounds."""
+    """Return the processes of a case on both sides. Arguments are as in `paired`; only head has confirming rounds.
+
+    The base was timed. The prior and the number of looks are those of the comparison (`moderated`).
+    """
+    assert base.latency is not None
     head_rounds, base_rounds = _rounds(head, fresh), _rounds(base, False)
     beside = {name: (_rounds(b, False), _rounds(h, fresh)) for name, (b, h) in references.items()}
     against = {
@@ -215,7 +264,19 @@ def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summar
             for name, (b, h) in beside.items()
             if b and h
         },
+        seconds=base.latency.value,
     )
+
+
+def moderated(changes: Sequence[Unpaired], looks: int) -> list[Unpaired]:
+    """Return the changes of one comparison, each told what all of them say of the variance in each series."""
+    priors: dict[str | None, Prior] = {}
+    for series in {None, *(name for change in changes for name in change.series)}:
+        known = [
+            (spread, one.seconds) for one in changes if series in (None, *one.series) and (spread := one.spread(series))
+        ]
+        priors[series] = fit_prior([spread for spread, _ in known], [seconds for _, seconds in known])
+    return [replace(change, priors=priors, looks=looks) for change in changes]
 
 
 def _rounds(summary: Summary, fresh: bool) -> Medians:

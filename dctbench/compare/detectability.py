@@ -1,16 +1,15 @@
 """Whether a slowdown can be proven at all with as many processes as a gate may take.
 
-Pairs, and processes beside those of a stored run, cannot give a p-value under some least one, and Holm's correction
-shares the level among the cases. With too few processes no slowdown is SLOWER, however large. Users must be told,
-since a gate that cannot fail looks like one that passes.
+Pairs cannot give a p-value under some least one, and Holm's correction shares the level among the cases. Beside a
+stored run, one process says nothing about the next. With too few processes no slowdown is SLOWER, however large. Users
+must be told, since a gate that cannot fail looks like one that passes.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from dctbench.compare.change import LOOKS
+from dctbench.compare.change import FEWEST
 from dctbench.compare.rules import ALPHA
 from dctbench.spec.gate import MOST_PAIRS
 from dctbench.stats.sequential import least_paired_p
@@ -51,5 +50,19 @@ class Detectability:
 
     @staticmethod
     def _least_p(base: int | None, head: int) -> float:
-        """Return the p-value if every pair, or every process of head, is slower."""
-        return least_paired_p(head) if base is None else LOOKS / math.comb(base + head, head)
+        """Return the least p-value of so many pairs, or processes of head."""
+        return least_paired_p(head) if base is None else float(min(base, head) < FEWEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """What a comparison of two stored runs could see.
+
+    Attributes:
+        factor: the change, as a ratio, that is found in half of such comparisons: the median over the cases.
+        base, head: the fewest processes that a case has on either side.
+    """
+
+    factor: float
+    base: int
+    head: int

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
-from dctbench.compare.change import Change, paired, unpaired
-from dctbench.compare.detectability import Detectability
+from dctbench.compare.change import Change, Unpaired, moderated, paired, unpaired
+from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.latency import LatencyCall, Timed, latency_calls
-from dctbench.compare.rules import CONTROL, Rules, floor
+from dctbench.compare.rules import ALPHA, CONTROL, Rules, floor
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Reason, ReasonCode, Verdict, VerdictKind
 
 LATENCY = "latency"
+LOOKS = 2
+"""How often a gate tests processes against a stored run's: once at the fewest, once at the most."""
 _KINDS = {
     LatencyCall.SLOWER: VerdictKind.SLOWER,
     LatencyCall.FASTER: VerdictKind.FASTER,
@@ -86,6 +88,7 @@ class Judgement:
         confirming: whether these must be confirming rounds, above CONFIRMING.
         drift: the median change head / base of each reference over all shapes.
         blind: set where the processes of a gate cannot prove any slowdown.
+        sensitivity: the least that two stored runs could show, where it is beyond the tolerance.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -93,6 +96,7 @@ class Judgement:
     confirming: bool = False
     drift: Mapping[str, float] = field(default_factory=dict)
     blind: Detectability | None = None
+    sensitivity: Sensitivity | None = None
 
     def by_case(self) -> dict[Case, VerdictKind]:
         """Return the verdict on each case as a whole: the worst of its verdicts, or the best where none is bad."""
@@ -161,7 +165,31 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         head = comparison.head.get(case)
         verdicts += exact.budget_verdicts(head, rules) if head else ()
     verdicts += [v for case in comparison.missing if (v := exact.status_verdict(case, comparison.base[case], None))]
-    return Judgement(tuple(verdicts), still, confirming, _drift(comparison, rules), _blind(first, rules))
+    return Judgement(
+        verdicts=tuple(verdicts),
+        open=still,
+        confirming=confirming,
+        drift=_drift(comparison, rules),
+        blind=_blind(first, rules),
+        sensitivity=None if rules.confirm else _sensitivity(first, rules),
+    )
+
+
+def _sensitivity(timed: Mapping[Case, Timed], rules: Rules) -> Sensitivity | None:
+    """Return what two stored runs could show of a typical case, at Holm's first level.
+
+    None where that is within the tolerance, or where no case has enough processes.
+    """
+    stored = [(one.change, one.primary) for one in timed.values() if isinstance(one.change, Unpaired)]
+    level = ALPHA / max(1, len(stored))
+    factors = [factor for change, primary in stored if (factor := change.detectable(primary, level))]
+    if not factors:
+        return None
+    factor = statistics.median(factors)
+    if factor <= 1 + statistics.median(map(rules.tolerance, timed)):
+        return None
+    counts = [change.processes(primary) for change, primary in stored]
+    return Sensitivity(factor, min(base for base, _ in counts), min(head for _, head in counts))
 
 
 def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Detectability | None:
@@ -220,7 +248,12 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
             continue
         controls = tuple(name for name in references if name != primary and name in change.series)
         timed[case] = Timed(case, change, primary, controls, base.latency.value, floor(case))
-    return timed
+    return timed if comparison.paired else _moderated(timed, LOOKS if rules.confirm else 1)
+
+
+def _moderated(timed: Mapping[Case, Timed], looks: int) -> dict[Case, Timed]:
+    known = moderated([one.change for one in timed.values() if isinstance(one.change, Unpaired)], looks)
+    return {case: replace(one, change=change) for (case, one), change in zip(timed.items(), known, strict=True)}
 
 
 def _compared(

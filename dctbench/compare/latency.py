@@ -1,8 +1,8 @@
 """Is head slower? The decision for all cases of a gate together: slower, faster, within the tolerance, or open.
 
-A case is slower only when its median change is beyond the tolerance and the floor, the test over processes rejects
-with Holm's correction over all cases, the raw change and the change against every reference agree, and fresh
-processes confirm all of this.
+A case is slower only when its change is beyond the tolerance and the floor, the test over processes rejects with Holm's
+correction over all cases, the raw change and the change against every reference agree, and fresh processes confirm all
+of this. It is faster by the same test, without fresh processes: a false gain fails no build.
 """
 
 from __future__ import annotations
@@ -49,31 +49,36 @@ class Timed:
 
 def latency_calls(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPHA) -> dict[Case, LatencyCall]:
     """Return one decision per case, with Holm's correction over all of them."""
-    cases = [case for case, one in timed.items() if one.change.count]
-    p_values = [_p_slower(timed[case], rules) for case in cases]
-    held = dict(zip(cases, holm(p_values, alpha), strict=True))
-    return {case: _latency_call(one, held.get(case, False), rules, alpha) for case, one in timed.items()}
+    counted = [one for one in timed.values() if one.change.count]
+    tested = [
+        (one.change, one.primary, rules.tolerance(one.case)) if _looked_at(one, rules) else None for one in counted
+    ]
+    slower = holm([1.0 if one is None else one[0].p_slower(*one[1:]) for one in tested], alpha)
+    faster = holm([1.0 if one is None else one[0].p_faster(*one[1:]) for one in tested], alpha)
+    slower_cases, faster_cases = (
+        {one.case for one, held in zip(counted, found, strict=True) if held} for found in (slower, faster)
+    )
+    return {case: _latency_call(one, case in slower_cases, case in faster_cases, rules) for case, one in timed.items()}
 
 
-def _p_slower(one: Timed, rules: Rules) -> float:
-    """Return the p-value of "not slower"; 1 at a number of processes at which the test may not be looked at."""
+def _looked_at(one: Timed, rules: Rules) -> bool:
+    """Whether the test may be looked at after so many processes."""
     count = one.change.count
-    looked_at = one.change.anytime or not rules.confirm or count == rules.pairs or count >= rules.max_pairs
-    return one.change.p_slower(one.primary, rules.tolerance(one.case)) if looked_at else 1.0
+    return one.change.anytime or not rules.confirm or count == rules.pairs or count >= rules.max_pairs
 
 
-def _latency_call(one: Timed, proven: bool, rules: Rules, alpha: float) -> LatencyCall:
+def _latency_call(one: Timed, slower: bool, faster: bool, rules: Rules) -> LatencyCall:
     change = one.change
     if change.count < rules.pairs:
         return LatencyCall.OPEN
     most = change.count >= rules.max_pairs
     beyond = _beyond(one, one.primary, rules)
     agreed = all(_beyond(one, control, rules) == beyond for control in one.controls)
-    if beyond and proven and agreed:
+    if beyond and slower and agreed:
         return LatencyCall.SLOWER
     if not beyond and agreed:
         gained = _has_gained(one, rules)
-        if gained and one.change.p_faster(one.primary, rules.tolerance(one.case)) <= alpha:
+        if gained and faster:
             return LatencyCall.FASTER
         if most or (not gained and _plainly_within(one, rules)):
             return LatencyCall.WITHIN
@@ -83,16 +88,13 @@ def _latency_call(one: Timed, proven: bool, rules: Rules, alpha: float) -> Laten
 
 
 def _beyond(one: Timed, series: str | None, rules: Rules) -> bool:
-    """Whether the median change is beyond the tolerance, and beyond the floor in seconds."""
+    """Whether the change is beyond the tolerance, and beyond the floor in seconds."""
     effect = one.change.effect(series)
     return effect > 1 + rules.tolerance(one.case) and (effect - 1) * one.seconds >= one.floor
 
 
 def _has_gained(one: Timed, rules: Rules) -> bool:
-    """Whether the median change is a gain beyond the tolerance.
-
-    A false gain fails no build, so its p-value is not corrected for the number of cases.
-    """
+    """Whether the change is a gain beyond the tolerance, and beyond the floor in seconds."""
     effect = one.change.effect(one.primary)
     gained = effect < 1 / (1 + rules.tolerance(one.case)) and (1 - effect) * one.seconds >= one.floor
     return gained and one.change.effect(None) < 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dctbench.analysis import REFERENCE, Summary, arranged, default_reference
+from dctbench.compare.change import FEWEST
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.judgement import Comparison, judge
 from dctbench.compare.outcome import ComparisonOutcome, differences, incomparable_because
@@ -14,8 +15,6 @@ from dctbench.errors import CannotJudgeError
 from dctbench.model import Case, Verdict, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 
-_FEWEST = 2
-"""The fewest processes that a difference between two runs needs: one alone says nothing about the next."""
 _ALONE = frozenset({VerdictKind.NEW, VerdictKind.MISSING, VerdictKind.INCOMPARABLE})
 
 
@@ -43,7 +42,7 @@ def compare_stored(
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
     check = read_check_settings(head.run)
     usual = Rules(reference=default_reference(set(sides[0]) & set(sides[1])) or REFERENCE)
-    rules = replace(check.rules if check else usual, pairs=_FEWEST, confirm=False)
+    rules = replace(check.rules if check else usual, pairs=FEWEST, confirm=False)
     if check is None or check.base != base.run.id:  # how many processes were the most says something of its own sides
         rules = replace(rules, max_pairs=usual.max_pairs)
     rules = replace(rules, reference=reference or rules.reference, latency=tolerance or rules.latency)

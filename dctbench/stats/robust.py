@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dctbench.stats.distributions import student_t_quantile
+
 P99_SAMPLES = math.ceil(math.log(0.05) / math.log(0.99))
 """The fewest samples whose maximum is a 95% upper bound of the 99th percentile: 299."""
 SIGMA_PER_MAD = 1.4826
@@ -152,36 +154,6 @@ def log_mean_ends(logs: Sequence[float], confidence: float = 0.95) -> tuple[floa
     deviation = math.sqrt(math.fsum((log - mean) ** 2 for log in logs) / (count - 1))
     half = student_t_quantile(count - 1, confidence) * deviation / math.sqrt(count)
     return mean - half, mean + half
-
-
-@lru_cache(maxsize=256)
-def student_t_quantile(degrees: int, confidence: float = 0.95) -> float:
-    """Return t with P(|T| <= t) = confidence for that many degrees of freedom, by bisection.
-
-    Raises:
-        ValueError: for fewer than one degree of freedom.
-    """
-    if degrees < 1:
-        raise ValueError("Student's t needs at least one degree of freedom")
-    low, high = 0.0, math.pi / 2
-    for _ in range(80):
-        angle = (low + high) / 2
-        low, high = (angle, high) if _t_central_probability(angle, degrees) < confidence else (low, angle)
-    return math.tan(low) * math.sqrt(degrees)
-
-
-def _t_central_probability(angle: float, degrees: int) -> float:
-    """Return P(|T| <= sqrt(degrees) tan(angle)) by the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = degrees % 2
-    if degrees == 1:
-        return 2 * angle / math.pi
-    term = cosine if odd else 1.0
-    total = term
-    for k in range(3 if odd else 2, degrees - 1, 2):
-        term *= cosine * cosine * (k - 1) / k
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
 
 
 def quantile_upper_bound(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 STEEPNESS = 2.0
 """A change as large as the tolerance counts tanh(2) = 0.96 of the maximum of a pair."""
@@ -39,29 +38,6 @@ def paired_p(changes: Sequence[float], tolerance: float) -> float:
 def least_paired_p(pairs: int) -> float:
     """Return the least p-value that `paired_p` can give for that many pairs."""
     return (1 + STAKE) ** -pairs
-
-
-def rank_sum_p(base: Sequence[float], head: Sequence[float]) -> float:
-    """Return the exact one-sided p-value of the rank-sum test that values of head are larger (Mann and Whitney, 1947).
-
-    It is for processes that were not measured in pairs. Ties count against the claim.
-    """
-    larger = sum(h > b for h in head for b in base)
-    total = math.comb(len(base) + len(head), len(base))
-    return sum(_rank_sums(len(base), len(head))[larger:]) / total
-
-
-@lru_cache(maxsize=256)
-def _rank_sums(base: int, head: int) -> tuple[int, ...]:
-    """Return, by u, in how many orders of the values head is larger in exactly u of the base-head pairs."""
-    if base == 0 or head == 0:
-        return (1,)
-    counts = [0] * (base * head + 1)
-    for u, ways in enumerate(_rank_sums(base, head - 1)):  # the largest value is from head
-        counts[u + base] += ways
-    for u, ways in enumerate(_rank_sums(base - 1, head)):  # or from base
-        counts[u] += ways
-    return tuple(counts)
 
 
 def holm(p_values: Sequence[float], alpha: float) -> list[bool]:

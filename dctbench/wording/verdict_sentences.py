@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dctbench.compare import ComparisonOutcome, Difference
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
-from dctbench.compare.detectability import Detectability
+from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.exact import STATUS
 from dctbench.compare.judgement import LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, ReasonCode, Run, Verdict, VerdictKind
@@ -126,7 +126,18 @@ def warnings(outcome: ComparisonOutcome) -> list[str]:
     """Return warnings about the check as a whole, each with a remedy."""
     check = _check(outcome)
     found = [_line(text) for text in check.warnings] if check else []
-    return [*found, cannot_fail(outcome.judgement.blind)] if outcome.judgement.blind else found
+    judgement = outcome.judgement
+    found += [cannot_fail(judgement.blind)] if judgement.blind else []
+    return found + ([not_seen(judgement.sensitivity)] if judgement.sensitivity else [])
+
+
+def not_seen(found: Sensitivity) -> str:
+    """Say which change a comparison of stored runs could not have shown, and the remedy; without a full stop."""
+    processes = f"{found.base}" if found.base == found.head else f"{found.base} and {found.head}"
+    return (
+        f"a change under {format_ratio(found.factor)} of a typical case could not be told from noise with {processes} "
+        "processes per side; measure both runs with more --rounds, or in turn with dctbench check --base-python"
+    )
 
 
 def cannot_fail(found: Detectability) -> str:

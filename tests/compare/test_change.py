@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from dctbench.analysis import summarise
-from dctbench.compare.change import CONFIRMING, paired, unpaired
+from dctbench.compare.change import CONFIRMING, moderated, paired, unpaired
 from dctbench.model import ResultDetails
 from tests.support.made import result
 
@@ -83,17 +83,50 @@ def test_the_interval_of_pairs_is_students_on_the_logarithms():
     assert (found.value, found.low, found.high) == pytest.approx((1.25, low, high), rel=1e-6)
 
 
-def test_the_interval_between_two_runs_is_welchs_on_the_logarithms():
-    base, head = [1.0e-3, 1.1e-3, 1.05e-3, 0.98e-3], [1.3e-3, 1.6e-3, 1.2e-3, 1.5e-3, 1.4e-3]
-    change = unpaired(summary(dict(enumerate(base))), summary(dict(enumerate(head))), {}, fresh=False)
-    test = scipy_stats.ttest_ind(np.log(head), np.log(base), equal_var=False)
-    low, high = np.exp(test.confidence_interval(0.95))
+BASE, HEAD = [1.0e-3, 1.1e-3, 1.05e-3, 0.98e-3], [1.3e-3, 1.6e-3, 1.2e-3, 1.5e-3, 1.4e-3]
+
+
+def test_two_runs_of_few_cases_are_compared_by_students_test_on_the_logarithms():
+    change = unpaired(summary(dict(enumerate(BASE))), summary(dict(enumerate(HEAD))), {}, fresh=False)
+    test = scipy_stats.ttest_ind(np.log(HEAD), np.log(BASE), alternative="greater")
+    low, high = np.exp(scipy_stats.ttest_ind(np.log(HEAD), np.log(BASE)).confidence_interval(0.95))
     found = change.interval(None)
     assert found is not None
-    # Degrees of freedom are rounded down here, which only widens it.
-    assert found.value == pytest.approx(np.median(head) / np.median(base))
-    assert low * 0.9 < found.low <= low
-    assert high <= found.high < high * 1.1
+    effect = scipy_stats.gmean(HEAD) / scipy_stats.gmean(BASE)
+    assert (found.value, found.low, found.high) == pytest.approx((effect, low, high), rel=1e-6)
+    assert change.effect(None) == pytest.approx(effect)
+    assert change.p_slower(None, 0.1) == pytest.approx(test.pvalue, rel=1e-6)
+    assert change.p_faster(None, 0.1) == 1.0
+    assert replace(change, looks=2).p_slower(None, 0.1) == pytest.approx(2 * test.pvalue, rel=1e-6)
+
+
+def test_what_is_detectable_is_the_change_that_would_just_be_found():
+    change = unpaired(summary(dict(enumerate(BASE))), summary(dict(enumerate(BASE))), {}, fresh=False)
+    factor = change.detectable(None, 0.01) or 0.0
+    just = unpaired(summary(dict(enumerate(BASE))), summary({i: one * factor for i, one in enumerate(BASE)}), {}, False)
+    assert just.p_slower(None, 0.1) == pytest.approx(0.01, rel=1e-6)
+
+
+def test_one_process_on_a_side_proves_nothing_however_slow():
+    one, many = summary({1: 1e-3}), summary({1: 9e-3, 2: 9.1e-3, 3: 9.2e-3})
+    for base, head in ((one, many), (many, one)):
+        change = unpaired(base, head, {}, fresh=False)
+        assert (change.p_slower(None, 0.1), change.p_faster(None, 0.1)) == (1.0, 1.0)
+        assert change.interval(None) is None
+        assert change.detectable(None, 0.05) is None
+
+
+def test_cases_of_one_comparison_share_what_is_known_of_their_variance():
+    rng = np.random.default_rng(0)
+    drawn = [[summary(dict(enumerate(1e-3 * np.exp(rng.normal(0, 0.1, 3))))) for _ in range(2)] for _ in range(30)]
+    changes = [unpaired(base, head, {}, fresh=False) for base, head in drawn]
+    shared = moderated(changes, looks=1)
+    widths = [np.array([np.log(i.high / i.low) for c in both if (i := c.interval(None))]) for both in (changes, shared)]
+    assert widths[1].std() < 0.5 * widths[0].std()  # drawn to what all cases say
+    assert np.median(widths[1]) < np.median(widths[0])  # and narrower, by more degrees of freedom
+    own = [spread.variance for c in changes if (spread := c.spread(None))]
+    [prior] = {c.priors[None] for c in shared}
+    assert prior.at(1e-3) == pytest.approx(np.mean(own), rel=0.5)
 
 
 def test_a_stored_run_is_compared_by_ratios_to_its_own_reference():

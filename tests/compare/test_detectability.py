@@ -7,16 +7,18 @@ import pytest
 from dctbench.compare import CONFIRMING, Rules
 from dctbench.compare.detectability import Detectability
 from dctbench.model import VerdictKind
-from dctbench.stats.sequential import holm, paired_p, rank_sum_p
+from dctbench.stats.sequential import holm, paired_p
 from dctbench.wording.verdict_sentences import cannot_fail
 from tests.compare.test_judgement import compare, kinds, side, slow
 
-ALPHA, LOOKS = 0.05, 2
+ALPHA = 0.05
 
 
 def proven(cases: int, base: int | None, head: int) -> bool:
     """Whether one case that is a hundred times slower in every process is, beside others that have not changed."""
-    p_value = paired_p([4.6] * head, 0.1) if base is None else LOOKS * rank_sum_p([1.0] * base, [100.0] * head)
+    if base is not None:  # beside a stored run, any two processes per side can, if the change is large enough
+        return base >= 2 and head >= 2
+    p_value = paired_p([4.6] * head, 0.1)
     return holm([p_value] + [1.0] * (cases - 1), ALPHA)[0]
 
 
@@ -34,8 +36,7 @@ def test_what_is_needed_is_the_least_that_proves_a_slowdown_however_large(cases:
     [
         (Detectability(10, None, 2), "2 pairs cannot prove it among 10 cases; --max-pairs 8 can"),
         (Detectability(1, None, 2), "2 pairs cannot prove it; --max-pairs 5 can"),
-        (Detectability(36, 3, 15), "among 36 cases; --max-pairs 19 or a baseline of --rounds 4 can"),
-        (Detectability(36, 1, 15), "among 36 cases; a baseline of --rounds 4 can"),
+        (Detectability(36, 1, 15), "among 36 cases; a baseline of --rounds 2 can"),
     ],
 )
 def test_the_warning_says_what_would_be_enough(detectability: Detectability, said: str) -> None:
@@ -70,4 +71,4 @@ def test_a_stored_base_of_few_processes_makes_a_gate_blind() -> None:
     judgement = compare(side([1]), head, paired=False, rules=rules)
     assert judgement.blind == Detectability(1, 1, 15)
     assert judgement.exit_code("pass") == 3
-    assert compare(side([1, 2, 3]), head, paired=False, rules=rules).blind is None
+    assert compare(side([1, 2]), head, paired=False, rules=rules).blind is None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
 from dctbench.model import Result, VerdictKind
+from dctbench.wording.verdict_sentences import not_seen
 from tests.support.made import result
 
 STORED = Rules(pairs=2, max_pairs=1000, confirm=False)
@@ -45,3 +48,34 @@ def test_fresh_processes_that_are_stored_are_asked() -> None:
     [verdict] = judged(rounds(BASE), head, STORED).verdicts
     assert verdict.kind is VerdictKind.PASS
     assert verdict.effect == pytest.approx(1.0)
+
+
+def test_two_stored_runs_say_what_they_could_not_have_shown() -> None:
+    noisy = [2e-3 * factor for factor in (0.7, 1.0, 1.4)]
+    found = judged(rounds(noisy), rounds(noisy), STORED).sensitivity
+    assert found is not None
+    assert (found.base, found.head) == (3, 3)
+    # One case: Student's t at 5% on one side with four degrees of freedom, times its standard error.
+    logs = np.log(noisy)
+    assert found.factor == pytest.approx(np.exp(scipy_stats.t.ppf(0.95, 4) * np.sqrt(logs.var(ddof=1) * 2 / 3)))
+    assert not_seen(found).startswith(
+        f"a change under {found.factor:.2f}x of a typical case could not be told from noise"
+    )
+    assert judged(rounds(noisy), rounds(noisy), Rules(pairs=2, max_pairs=3)).sensitivity is None  # a gate takes more
+    assert judged(rounds(BASE), rounds(BASE), STORED).sensitivity is None  # all beyond the tolerance would have shown
+    assert judged(rounds(noisy[:1]), rounds(noisy), STORED).sensitivity is None
+
+
+def test_a_tripled_latency_is_called_slower_among_36_cases_of_three_noisy_rounds() -> None:
+    rng = np.random.default_rng(5)
+    sides = []
+    for slow in (1.0, 3.0):
+        made = []
+        for number in (1, 2, 3):
+            for n in range(36):
+                made.append(result("sdpa", 1024 + n, 1e-3, round=number))
+                seconds = 2e-3 * np.exp(rng.normal(0, 0.14)) * (slow if n == 7 else 1.0)
+                made.append(result("dct-x", 1024 + n, float(seconds), ratio=8, round=number))
+        sides.append(made)
+    verdicts = judged(sides[0], sides[1], STORED).verdicts
+    assert [v.case.seq_len for v in verdicts if v.metric == "latency" and v.kind is VerdictKind.SLOWER] == [1031]

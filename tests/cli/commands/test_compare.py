@@ -105,8 +105,8 @@ def test_another_environment_leaves_what_does_not_depend_on_it_and_says_what_dif
     assert nothing.out.splitlines()[-1] == "exit 3: cannot judge: some cases are undecided"
 
 
-def test_a_difference_that_three_processes_cannot_prove_is_inconclusive(cli: Cli, tmp_path: Path) -> None:
-    write(tmp_path / "base.json", BASE, BEFORE[:3] + BEFORE[5:8])
+def test_a_difference_to_a_single_process_is_inconclusive(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "base.json", BASE, BEFORE[:1] + BEFORE[5:6])
     write(tmp_path / "head.json", HEAD, AFTER[:3] + AFTER[5:8])
     [latency] = [
         verdict
