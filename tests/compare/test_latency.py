@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
@@ -25,8 +26,8 @@ def pairs(ratios: Sequence[float], drifts: Mapping[str, float] = STILL, **timed:
 
 def processes(base: Sequence[float], head: Sequence[float], raw: float = 1.0) -> Timed:
     """Ratios to the reference on either side; `raw` is the change of the seconds, one process after the other."""
-    change = Unpaired(((1.0,) * len(base), (raw,) * len(head)), {"sdpa": (tuple(base), tuple(head))}, {"sdpa": 1.0})
-    return Timed(CASE, change, "sdpa", (), 2e-3, 1e-4)
+    seconds, ratios = ((1.0,) * len(base), (raw,) * len(head)), {"sdpa": (tuple(base), tuple(head))}
+    return Timed(CASE, Unpaired(seconds, ratios, {"sdpa": 1.0}, 2e-3, looks=2), "sdpa", (), 2e-3, 1e-4)
 
 
 def call(one: Timed, rules: Rules = RULES, others: int = 0) -> LatencyCall:
@@ -61,26 +62,19 @@ def test_a_proof_is_shared_among_all_cases_of_the_gate() -> None:
     assert call(pairs([4.0] * 7), others=1) is LatencyCall.SLOWER
 
 
-def test_two_looks_at_a_stored_run_are_paid_for() -> None:
-    base, head = (1.0, 1.01, 1.02, 1.03), (2.0, 2.01, 2.02, 2.03, 2.04)
-    once = scipy_stats.mannwhitneyu(head, base, alternative="greater", method="exact").pvalue
-    one = processes(base, head)
-    assert one.change.p_slower("sdpa", 0.1) == pytest.approx(2 * once)
-    assert one.change.p_faster("sdpa", 0.1) == 1.0
-    assert processes(head, base).change.p_faster("sdpa", 0.1) == pytest.approx(2 * once)
-    assert once < 0.05 / 4 < 2 * once
-    assert call(one, others=2) is LatencyCall.SLOWER
-    assert call(one, others=3) is LatencyCall.OPEN
-
-
-def test_two_looks_are_paid_for_by_a_gain_too() -> None:
-    """Three against three are told apart with p = 1/20 at best, which two looks double."""
-    rules = Rules(latency=0.10, pairs=3, max_pairs=3)
-    assert call(processes((1.0, 1.01, 1.02), (0.5, 0.51, 0.52), raw=0.5), rules) is LatencyCall.WITHIN
-    four = processes((1.0, 1.01, 1.02), (0.5, 0.51, 0.52, 0.53), raw=0.5)
-    assert call(four, rules) is LatencyCall.WITHIN
-    five = processes((1.0, 1.01, 1.02), (0.5, 0.51, 0.52, 0.53, 0.54), raw=0.5)  # 2/56
-    assert call(five, rules) is LatencyCall.FASTER
+@pytest.mark.parametrize("gain", [False, True])
+def test_two_looks_at_a_stored_run_are_paid_for_by_a_loss_and_by_a_gain(gain: bool) -> None:
+    base, head = (1.0, 1.3, 0.8, 1.1), (2.0, 1.5, 1.7, 2.2, 1.4)
+    once = scipy_stats.ttest_ind(np.log(head), np.log(base), alternative="greater").pvalue
+    one = processes(head, base, raw=0.5) if gain else processes(base, head)
+    p_values = one.change.p_faster("sdpa", 0.1), one.change.p_slower("sdpa", 0.1)
+    assert p_values == pytest.approx((2 * once, 1.0) if gain else (1.0, 2 * once))
+    most = math.floor(0.05 / (2 * once))  # so many cases can share the level
+    rules = Rules(latency=0.10, pairs=4 if gain else 5, max_pairs=15)
+    called = LatencyCall.FASTER if gain else LatencyCall.SLOWER
+    assert math.floor(0.05 / once) > most > 1
+    assert call(one, rules, others=most - 1) is called
+    assert call(one, rules, others=most) is LatencyCall.OPEN
 
 
 @pytest.mark.parametrize(
