@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dctbench.errors import UnavailableError, UsageError
+from dctbench.store.errors import DamagedError
 from dctbench.store.failures import NOT_UTF8
 from dctbench.store.location import masked
 
@@ -39,19 +40,69 @@ def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
 
     @sa.event.listens_for(engine, "connect")
-    def _durable(connection: sqlite3.Connection, _: object) -> None:
+    def _prepare(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+        # Before the schema is read: a file from elsewhere must run no function that could do harm, and its pages are
+        # checked when they are read.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.isolation_level = None  # sqlite3 would commit before every CREATE and ALTER; _begin does it instead
         # A rollback journal, because WAL has had a corruption bug with two connections. EXTRA instead of FULL syncs the
         # folder after the journal is deleted. Without that, a power cut could restore the journal and undo the commit.
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")
+        record.info[_ALLOWED] = allowed = _Allowance(path.stat().st_size if path.exists() else 0)
+        connection.set_progress_handler(allowed.used_up, _STEPS)
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def _renew(connection: sa.Connection, *_: object) -> None:
+        connection.info[_ALLOWED].renew()
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _interrupted(context: sa.engine.ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+            return
+        if context.connection is not None and not context.connection.info[_ALLOWED].exceeded:
+            raise KeyboardInterrupt  # sqlite3 drops what a signal handler raises while a query calls `used_up`
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+class _Allowance:
+    """What one query may take, in proportion to the size of the file.
+
+    No query of ours visits a row more than a few times. A file that was made for it, with the same page in many places,
+    would keep SQLite busy for years, and its rows would not fit into memory. Steps are counted and not seconds, so that
+    a slow disk and a long wait for a lock are no reason to give up.
+
+    Attributes:
+        rows: how many rows a query may return. A row with its seal takes more than a hundred bytes.
+        exceeded: whether the steps of the current query were used up.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.rows = 10_000 + size // 100
+        self._steps = self._left = 20_000_000 + 20 * size
+        self.exceeded = False
+
+    def renew(self) -> None:
+        """Begin a query."""
+        self._left = self._steps
+
+    def used_up(self) -> bool:
+        """Count one call of the progress handler and return whether the query has to end."""
+        self._left -= _STEPS
+        self.exceeded = self._left < 0
+        return self.exceeded
+
+
+_STEPS = 5_000_000
+"""How many steps of SQLite's virtual machine lie between two calls of the progress handler: a fraction of a second."""
+_ALLOWED = "allowed"
 
 
 def postgresql_engine(location: str) -> sa.Engine:
@@ -165,7 +216,11 @@ def rows_of(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[st
 def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
     result = connection.execute(query)
     keys = list(result.keys())
-    return [dict(zip(keys, row, strict=True)) for row in result.all()]
+    allowed: _Allowance | None = connection.info.get(_ALLOWED)
+    rows = result.all() if allowed is None else result.fetchmany(allowed.rows)
+    if allowed is not None and len(rows) == allowed.rows:
+        raise DamagedError("a query returns more rows than a file of this size can hold")
+    return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 def batches(rows: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:

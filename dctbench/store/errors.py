@@ -5,7 +5,7 @@ from __future__ import annotations
 from dctbench.errors import StoreError
 
 SALVAGE = (
-    "it is left as it is. Copy what is intact into a new store: `dctbench store merge DAMAGED --into NEW`, "
+    "it is left as it is. Copy what is intact into a new store: `dctbench store merge DAMAGED --into NEW --baselines`, "
     "or `sqlite3 DAMAGED .recover | sqlite3 NEW`"
 )
 """The hint about a damaged store."""

@@ -96,6 +96,8 @@ def _sqlite_error(name: str, error: sqlite3.Error, text: str) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the lowest byte of an extended code is the primary one
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or NOT_UTF8 in text:
         return DamagedError(f"store {name}: {text}")
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return DamagedError(f"store {name}: a query takes longer than an intact file of this size can take")
     hint = _SQLITE_HINTS.get(code, _ELSEWHERE)
     if code == sqlite3.SQLITE_FULL:
         text = _disk_is_full(name)

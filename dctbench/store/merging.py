@@ -6,7 +6,8 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
   then the earlier one wins.
 - Of two records of one run, the earlier start wins.
 - Of two plans for one case, the one with more rounds wins.
-- Of two runs under one baseline name, the one that was saved later wins.
+- Of two runs under one baseline name, the one that was saved later wins. Baselines are copied only on request: a gate
+  must not change its base because someone else's store uses the same name.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class MergeSummary:
 
     `seen` counts the intact results of the sources. `results` of them were new, and `replaced` took the place of a
     worse one. `left_out` results were not copied because of damage, which `damaged` describes. Results whose run
-    cannot even be counted are neither in `seen` nor in `left_out`. `baselines` counts the names that were set.
+    cannot even be counted are neither in `seen` nor in `left_out`. `baselines` counts the names that were set, and
+    `baselines_ignored` those that were not copied because nobody asked for it.
     """
 
     runs: int = 0
@@ -48,12 +50,18 @@ class MergeSummary:
     results: int = 0
     replaced: int = 0
     baselines: int = 0
+    baselines_ignored: int = 0
     left_out: int = 0
     damaged: list[str] = field(default_factory=list)
 
 
-def merge(sources: Sequence[Store], into: Store) -> MergeSummary:
+def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> MergeSummary:
     """Copy every intact record that `sources` hold and `into` lacks.
+
+    Args:
+        sources: what to copy.
+        into: where to.
+        baselines: whether to copy baselines, too. One of `into` then moves when a source has saved it later.
 
     Raises:
         StoreError: when two different runs have the same id, before anything is written; or when a store cannot be
@@ -68,7 +76,10 @@ def merge(sources: Sequence[Store], into: Store) -> MergeSummary:
         with _damage_noted("calibrations", summary):
             _merge_calibrations(source, into, summary)
         with _damage_noted("baselines", summary):
-            _merge_baselines(source, into, summary)
+            if baselines:
+                _merge_baselines(source, into, summary)
+            else:
+                summary.baselines_ignored += len(_pointers(source) - _pointers(into))
     return summary
 
 
@@ -199,6 +210,12 @@ def _merge_calibrations(source: Store, into: Store, summary: MergeSummary) -> No
         existing = into.calibration(row["fingerprint"], row["device"])
         if existing is None or existing.measured_at < incoming.measured_at:
             into.add_calibration(row["fingerprint"], incoming)
+
+
+def _pointers(store: Store) -> set[tuple[str, str]]:
+    """Return the names of baselines with the ids of their runs, unchecked."""
+    table = schema.baselines
+    return {(row["name"], row["run_id"]) for row in store.rows(sa.select(table.c.name, table.c.run_id))}
 
 
 def _merge_baselines(source: Store, into: Store, summary: MergeSummary) -> None:

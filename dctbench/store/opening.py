@@ -21,10 +21,13 @@ from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
 from dctbench.store.errors import DamagedError, MissingError
 from dctbench.store.failures import translated
 from dctbench.store.location import has_keywords, is_url, masked
+from dctbench.store.schema_check import check_complete, check_schema
 
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID_OFFSET = 68  # https://www.sqlite.org/fileformat.html, 1.3.14
 _HEADER_BYTES = 100
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""The first bytes of a rollback journal; also its last ones if it ends with the name of a second file (1.3.3 there)."""
 _JOURNAL_ENDINGS = ("-journal", "-wal")
 _ADVISORY_LOCK = schema.APPLICATION_ID
 
@@ -60,11 +63,15 @@ def _open_file(location: str, create: bool) -> Store:
             raise MissingError(f"there is no store at {location}", hint="measure something first: dctbench run")
         _create_file(path)
     _check_file(path)
+    _refuse_journal_of_several(path)
     engine = sqlite_engine(path)
-    with translated(location), engine.connect() as connection:
+    with translated(location), transaction(engine) as connection:
+        missing = check_schema(connection, location)
         newest = _newest_migration(connection)
-    if newest is None:
-        raise DamagedError(f"store {location}: its table of migrations is empty")
+        if newest is None:
+            raise DamagedError(f"store {location}: its table of migrations is empty")
+        if newest == schema.NEWEST:
+            check_complete(location, missing)
     _upgrade(engine, location, newest)
     return Store(engine, location)
 
@@ -89,6 +96,27 @@ def _check_file(path: Path) -> None:
         raise StoreError(f"store {name}: file is not a database", hint="choose another store with --store")
     if int.from_bytes(header[_APPLICATION_ID_OFFSET : _APPLICATION_ID_OFFSET + 4], "big") != schema.APPLICATION_ID:
         raise StoreError(f"{name} is a database of another program", hint="choose another store with --store")
+
+
+def _refuse_journal_of_several(path: Path) -> None:
+    """Refuse a rollback journal that names a second file, which SQLite would delete once it has rolled back.
+
+    SQLite writes such a name for a transaction over several databases. Ours never has more than one, so the journal was
+    put there by someone else, and the file that it names may be any file of the user.
+    """
+    journal = path.with_name(f"{path.name}-journal")
+    with translated(str(path)):
+        try:
+            with journal.open("rb") as file:
+                file.seek(max(0, journal.stat().st_size - len(_JOURNAL_MAGIC)))
+                data = file.read()
+        except FileNotFoundError:
+            return
+    if data == _JOURNAL_MAGIC:
+        raise StoreError(
+            f"{journal} was not written by dctbench: it names a file that SQLite would delete",
+            hint=f"if you trust the store, move the journal away: {_move_away(journal)}",
+        )
 
 
 def _create_file(path: Path) -> None:
@@ -124,11 +152,14 @@ def _refuse_orphaned_journal(path: Path) -> None:
         except FileNotFoundError:
             continue
         if size and not path.exists():
-            move = shlex.join(["mv", str(journal), f"{journal}.orphaned"])
             raise StoreError(
                 f"{journal} is left over from a store that is gone and would damage a new one at {path}",
-                hint=f"put the store back, or move the file away: {move}",
+                hint=f"put the store back, or move the file away: {_move_away(journal)}",
             )
+
+
+def _move_away(journal: Path) -> str:
+    return shlex.join(["mv", str(journal), f"{journal}.orphaned"])
 
 
 def _open_url(location: str, create: bool) -> Store:
@@ -186,6 +217,8 @@ def _upgrade(engine: sa.Engine, name: str, found: int) -> None:
                 migration.fill(connection)
         if missing:
             _record_migrations(connection, missing)
+        if engine.dialect.name == "sqlite":
+            check_complete(name, check_schema(connection, name))  # an error here undoes the upgrade
 
 
 def _record_migrations(connection: sa.Connection, applied: Sequence[schema.Migration]) -> None:

@@ -102,6 +102,6 @@ def test_when_the_server_is_down_a_name_goes_to_the_outbox_with_its_run(
     assert len(warnings) == 1
     with open_store(OUTBOX) as local, open_store(postgresql.url) as server:
         assert server.baselines() == []
-        merge([local], server)
+        merge([local], server, baselines=True)
         assert server.baselines() == local.baselines()
         assert server.find_run("main").run == RUN

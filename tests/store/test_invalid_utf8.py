@@ -55,7 +55,7 @@ def test_one_invalid_byte_is_reported_and_everything_else_is_merged(
     with open_store(path) as store, open_store(str(tmp_path / "b.sqlite"), create=True) as into:
         found = find_damage(store)
         assert any(text.endswith("is damaged") for text in found)
-        done = merge([store], into)
+        done = merge([store], into, baselines=True)
         assert done.damaged
         assert find_damage(into) == []
         assert into.results(OTHER.id) == RESULTS
@@ -78,7 +78,7 @@ def test_a_result_with_an_invalid_time_of_storing_is_merged_unchanged(path: str,
         connection.execute(f"UPDATE results SET stored_at = {wrong} WHERE rowid = 1")
     connection.close()
     with open_store(path) as store, open_store(str(tmp_path / "b.sqlite"), create=True) as into:
-        done = merge([store], into)
+        done = merge([store], into, baselines=True)
         assert (done.results, done.left_out, done.damaged) == (6, 0, [])
         for run in (LABELLED, OTHER):
             assert into.results(run.id) == store.results(run.id) == RESULTS

@@ -41,10 +41,10 @@ def part(path: Path, results: Sequence[Result], second: int = 5) -> str:
     return str(path)
 
 
-def merged(into: Path, *sources: str) -> MergeSummary:
+def merged(into: Path, *sources: str, baselines: bool = False) -> MergeSummary:
     with open_store(str(into), create=True) as target:
         opened = [open_store(source) for source in sources]
-        return merge(opened, target)
+        return merge(opened, target, baselines=baselines)
 
 
 def contents(path: Path) -> object:
@@ -135,8 +135,8 @@ def test_of_two_baselines_with_one_name_the_later_one_stays(
     outcomes = []
     for number, order in enumerate(itertools.permutations(stores)):
         into = folder / f"into-{number}.sqlite"
-        merged(into, *order)
-        assert merged(into, *order, order[0]).baselines == 0
+        merged(into, *order, baselines=True)
+        assert merged(into, *order, order[0], baselines=True).baselines == 0
         with open_store(str(into)) as store:
             outcomes.append(store.baselines())
     assert all(outcome == outcomes[0] for outcome in outcomes)
@@ -148,12 +148,25 @@ def test_of_two_baselines_with_one_name_the_later_one_stays(
         assert found.run_id in {RUNS[number].id for number, second in given_at if second == latest}
 
 
+def test_baselines_move_and_appear_only_on_request(tmp_path: Path) -> None:
+    own = store_with_baselines(tmp_path / "own.sqlite", {"main": (0, 1)})
+    theirs = store_with_baselines(tmp_path / "theirs.sqlite", {"main": (1, 2), "release 1.2": (1, 2)})
+    done = merged(Path(own), theirs)
+    assert (done.baselines, done.baselines_ignored) == (0, 2)
+    with open_store(own) as store:
+        assert [(one.name, one.run_id) for one in store.baselines()] == [("main", RUNS[0].id)]
+    assert merged(Path(own), theirs, baselines=True).baselines == 2
+    assert merged(Path(own), theirs).baselines_ignored == 0
+    with open_store(own) as store:
+        assert {one.run_id for one in store.baselines()} == {RUNS[1].id}
+
+
 def test_a_baseline_whose_run_is_damaged_is_left_out_and_reported(tmp_path: Path) -> None:
     path = store_with_baselines(tmp_path / "a.sqlite", {"main": (0, 1), "release 1.2": (1, 1)})
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE runs SET suite = 'x' WHERE id = ?", (RUNS[0].id,))
     connection.close()
-    done = merged(tmp_path / "all.sqlite", path)
+    done = merged(tmp_path / "all.sqlite", path, baselines=True)
     assert (done.baselines, len(done.damaged)) == (1, 2)
     assert f"the baseline 'main', because its run {RUNS[0].id} is missing" in done.damaged
     with open_store(str(tmp_path / "all.sqlite")) as store:

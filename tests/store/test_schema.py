@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from dctbench.errors import StoreError
 from dctbench.store import open_store, schema
@@ -83,11 +84,21 @@ def test_two_processes_that_find_an_old_store_upgrade_it_once(old: Path) -> None
     assert applied == [migration.number for migration in schema.MIGRATIONS]
 
 
+def note_added(monkeypatch: pytest.MonkeyPatch) -> schema.Migration:
+    """Let the newest schema have a column more, and return the migration to it."""
+    later = sa.MetaData()
+    for table in schema.metadata.sorted_tables:
+        table.to_metadata(later)
+    later.tables["runs"].append_column(sa.Column("note", sa.Text))
+    monkeypatch.setattr(schema, "metadata", later)
+    return schema.Migration(schema.NEWEST + 1, "add a note", ("ALTER TABLE runs ADD COLUMN note TEXT",))
+
+
 def test_all_missing_migrations_are_applied_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.sqlite"
     new_store(path, result())
     now = schema.NEWEST
-    good = schema.Migration(now + 1, "add a note", ("ALTER TABLE runs ADD COLUMN note TEXT",))
+    good = note_added(monkeypatch)
     bad = schema.Migration(now + 2, "broken", ("ALTER TABLE nowhere ADD COLUMN note TEXT",))
     monkeypatch.setattr(schema, "NEWEST", now + 2)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, good, bad))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dctbench.cli.options.click_ext import Flag
 from dctbench.cli.tables.records import print_records
 from dctbench.store import DamagedError, open_store
 from dctbench.text.format import pluralize
@@ -16,9 +17,18 @@ from dctbench.text.format import pluralize
 if TYPE_CHECKING:
     from dctbench.store.merging import MergeSummary
 
+baselines_option = click.option(
+    "--baselines", cls=Flag, is_flag=True, help="Copy baselines, too; one that was saved later replaces its namesake."
+)
 
-def copy_stores(sources: Sequence[str], target: str, output_format: str) -> None:
+
+def copy_stores(sources: Sequence[str], target: str, output_format: str, *, baselines: bool) -> None:
     """Copy everything that is intact in the sources into the target, which is created when it does not exist.
+
+    Args:
+        sources, target: locations of stores.
+        output_format: how the counts are printed.
+        baselines: whether to copy baselines, too.
 
     Raises:
         DamagedError: after copying, when a source held damaged records.
@@ -29,7 +39,7 @@ def copy_stores(sources: Sequence[str], target: str, output_format: str) -> None
     with ExitStack() as opened:
         stores = [opened.enter_context(open_store(location)) for location in sources]
         into = opened.enter_context(open_store(target, create=True))
-        done = merge(stores, into)
+        done = merge(stores, into, baselines=baselines)
     if output_format != "table":
         print_records([asdict(done)], output_format)
     _print_counts(done, into.name)
@@ -48,5 +58,7 @@ def _print_counts(done: MergeSummary, target: str) -> None:
     click.echo(", ".join(parts), err=True)
     if done.baselines:
         click.echo(f"{pluralize(done.baselines, 'baseline')} set", err=True)
+    if done.baselines_ignored:
+        click.echo(f"{pluralize(done.baselines_ignored, 'baseline')} not copied: add --baselines", err=True)
     for text in done.damaged:
         click.echo(f"left out: {text}", err=True)

@@ -6,7 +6,7 @@ import click
 from click.core import ParameterSource
 
 from dctbench import errors
-from dctbench.cli.commands.store.copying import copy_stores
+from dctbench.cli.commands.store.copying import baselines_option, copy_stores
 from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, store_option, version_option
 from dctbench.store import is_url, masked
 
@@ -21,14 +21,16 @@ from dctbench.store import is_url, masked
     ),
 )
 @click.argument("url", metavar="URL")
+@baselines_option
 @store_option
 @format_option
 @version_option
 @click.pass_context
-def command(ctx: click.Context, url: str, store: str, output_format: str) -> int:
+def command(ctx: click.Context, url: str, baselines: bool, store: str, output_format: str) -> int:
     """Send a local store to a PostgreSQL server.
 
-    Without --store, send the outbox: the results of runs whose server could not be reached.
+    Without --store, send the outbox: the results of runs whose server could not be reached, and the baselines that they
+    saved.
     """
     from dctbench.store.outbox import OUTBOX  # noqa: PLC0415 - SQLAlchemy
 
@@ -37,5 +39,5 @@ def command(ctx: click.Context, url: str, store: str, output_format: str) -> int
             f"{masked(url)!r} is not a URL to push to", hint="to copy into a local store: dctbench store merge"
         )
     given = ctx.get_parameter_source("store") is ParameterSource.COMMANDLINE
-    copy_stores([store if given else OUTBOX], url, output_format)
+    copy_stores([store if given else OUTBOX], url, output_format, baselines=baselines or not given)
     return errors.EXIT_OK
