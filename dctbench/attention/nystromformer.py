@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.attention.segments import segment_means, segment_table
+from dctbench.errors import UsageError
 
 PINV_ITERATIONS = 6
 """As in the paper."""
@@ -20,12 +21,19 @@ class NystromAttention(AttentionLayer):
 
     The pseudo-inverse takes six steps of the paper's iteration from Z_0 = A^T / (|A|_1 |A|_inf). Each sample and head
     has its own norms; the authors' code uses the largest of the batch, which lets one sample change the output of
-    another. The paper's optional skip connection (a depthwise convolution of v) is omitted, as in DCT-Former's
-    comparison. There is no special case for n_kept = seq_len, where the formula holds as well.
+    another. There is no special case for n_kept = seq_len, where the formula holds as well.
+
+    `convolution` adds the paper's optional skip connection: a depthwise convolution of v along the sequence, one
+    filter for each head, without padded tokens. The authors' code uses 33 or 35 taps for language. The default is
+    without, as in DCT-Former's comparison; it approximates softmax attention only without.
 
     `ratio` or `kept` sets the number of landmarks. If the number does not divide the length, segments differ in length
     by one position and are padded to the longest. With a mask, means include real tokens only. A segment without any
     real token is not a landmark: its row and column are zero in A and in the pseudo-inverse.
+
+    Args:
+        ratio, kept: set the number of landmarks, n_kept.
+        convolution: the taps of the convolution, an odd number, or None for none.
     """
 
     padding_leak = "segments divide the padded length: the same ones only where the ratio divides both lengths"
@@ -40,11 +48,26 @@ class NystromAttention(AttentionLayer):
         heads: int,
         ratio: float | None = None,
         kept: int | None = None,
+        convolution: int | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
         self.n_kept = checked_n_kept("nystromformer", seq_len, ratio, kept)
+        self.convolution: nn.Conv2d | None = None
+        if convolution is not None:
+            if convolution < 1 or convolution % 2 == 0:
+                raise UsageError(f"nystromformer: convolution must have an odd number of taps; got {convolution}")
+            self.convolution = nn.Conv2d(
+                heads,
+                heads,
+                kernel_size=(convolution, 1),
+                padding=(convolution // 2, 0),
+                groups=heads,
+                bias=False,
+                dtype=dtype,
+                device=device,
+            )
         self.register_buffer("segments", segment_table(seq_len, self.n_kept, device), persistent=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
@@ -59,7 +82,11 @@ class NystromAttention(AttentionLayer):
         landmarks = None if occupied is None else occupied[:, :, None]  # (batch, 1, 1, n_kept)
         gathered = scaled_dot_product_attention(landmark_q, k, v, attn_mask=keys)  # (batch, heads, n_kept, head_dim)
         weighed = (inverse @ gathered.to(inverse.dtype)).to(v.dtype)
-        return scaled_dot_product_attention(q, landmark_k, weighed, attn_mask=landmarks)
+        out = scaled_dot_product_attention(q, landmark_k, weighed, attn_mask=landmarks)
+        if self.convolution is None:
+            return out
+        skipped: Tensor = self.convolution(v if real is None else v.masked_fill(~real[..., None], 0.0))
+        return out + skipped
 
     def landmark_attention(self, q: Tensor, k: Tensor, occupied: Tensor | None) -> Tensor:
         """Return A = softmax(q~ k~^T / sqrt(head_dim)), (batch, heads, n_kept, n_kept), in float32 or wider.
@@ -93,7 +120,10 @@ class NystromAttention(AttentionLayer):
     def attend_flops(self, batch: int = 1) -> int:
         """8 b n m d for the products along the sequence, 4 b m^2 d among landmarks, 48 b h m^3 for the iteration.
 
-        The paper's order, (K1 Z)(K3 V), costs 2 b h n m^2 instead of 2 b m^2 d.
+        The paper's order, (K1 Z)(K3 V), costs 2 b h n m^2 instead of 2 b m^2 d. A convolution of c taps adds 2 b n d c.
         """
         n, m, d = self.seq_len, self.n_kept, self.dim
-        return batch * (8 * n * m * d + 4 * m**2 * d + 8 * PINV_ITERATIONS * self.heads * m**3)
+        taps = 0 if self.convolution is None else self.convolution.kernel_size[0]
+        return 2 * batch * n * d * taps + batch * (
+            8 * n * m * d + 4 * m**2 * d + 8 * PINV_ITERATIONS * self.heads * m**3
+        )

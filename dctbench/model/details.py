@@ -153,7 +153,7 @@ class ResultDetails:
         threads: of torch.
         cache: what the last-level cache held when a timed call began, in words.
         inputs: how the inputs were drawn, in words.
-        kernel: of torch's scaled dot-product attention.
+        kernel: the fused attention kernels that a call runs, by torch's names, or `flex`.
         kernels: kernels that one call started on the device.
         plan: of the transforms.
         tolerance: the relative error allowed to an exact method.

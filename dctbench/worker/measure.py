@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dctbench import catalog
 from dctbench.attention.sdpa import SDPAttention
+from dctbench.attention.window import WindowAttention
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
 from dctbench.model import NO_DETAILS, CallSplit, Case, CaseWarning, ResultDetails, WarningCode
 from dctbench.protocol import CaseReply, Figures
@@ -24,6 +25,7 @@ from dctbench.text.format import format_size
 from dctbench.text.warning_values import warning_record
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, energy, error, flops, inputs, latency, memory
+from dctbench.worker.metrics.kernels import attention_kernels
 from dctbench.worker.metrics.output import (
     WrongOutputError,
     check_depends_on_input,
@@ -139,6 +141,10 @@ def measure_case(
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
     )
     collected.details |= _what_ran(case, module, rates) | device.describe(case.device)
+    if not timing_only and collected.details.kernel is None:
+        with collected.attempt("kernel"), torch.inference_mode():
+            seen_kernels = attention_kernels(lambda: module(*make_arguments(case, inputs.noise)))
+            collected.details |= ResultDetails(kernel=" + ".join(seen_kernels) or None)
     return collected.reply()
 
 
@@ -295,6 +301,16 @@ def _kernel(case: Case, part: SDPAttention) -> str:
     return part.kernel(case.device, dtype, batch=case.batch, backward=case.mode != "forward")
 
 
+def _named_kernel(case: Case, module: torch.nn.Module) -> str | None:
+    """Return the kernel that parts of the module name: exact attention, and the window where FlexAttention runs."""
+    for part in module.modules():
+        if isinstance(part, SDPAttention):
+            return _kernel(case, part)
+        if isinstance(part, WindowAttention) and part.form == "flex":
+            return part.form
+    return None
+
+
 def _errors(case: Case, subject: Workload, scratch: str | None, collected: _Collected) -> None:
     """Measure error.noise and error.smooth, if the output can be compared with that of exact attention."""
     if case.scope == "encoder":
@@ -338,14 +354,13 @@ def _added_metrics(case: Case, subject: Workload, collected: _Collected) -> None
 
 
 def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
-    """Return the kernel, the transform and the conventions behind the figures."""
+    """Return the kernel, if a part names it, the transform and the conventions behind the figures."""
     exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
-    kernels = [_kernel(case, part) for part in module.modules() if isinstance(part, SDPAttention)]
     return ResultDetails(
         flops_convention=flops.CONVENTION,
         flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
         tolerance=error.TOLERANCE[case.dtype] if exact else None,
-        kernel=kernels[-1] if kernels else None,
+        kernel=_named_kernel(case, module),
         plan=" + ".join(dict.fromkeys(_plans(module))) or None,
     )
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from dctbench.attention import build
 from dctbench.attention.nystromformer import NystromAttention
+from dctbench.errors import UsageError
 from tests.support import golden as goldens
 from tests.support.definitions import (
     Array,
@@ -77,6 +79,36 @@ def test_equals_its_definition(shape: Shape) -> None:
     layer = NystromAttention(**shape.sizes, ratio=shape.ratio, dtype=torch.float64)
     expected = attended(layer, shape.x(), shape.mask(), nystrom(layer.n_kept))
     assert_real_rows_close(layer(shape.x(), shape.mask()), expected, shape.mask(), atol=1e-9)
+
+
+@given(shape=shapes(), half=st.integers(0, 17))
+@drawn
+def test_its_convolution_adds_a_filtered_v_of_real_tokens(shape: Shape, half: int) -> None:
+    layer = NystromAttention(**shape.sizes, ratio=shape.ratio, convolution=2 * half + 1, dtype=torch.float64)
+    assert layer.convolution is not None
+    filters = iter(
+        np.tile(array(layer.convolution.weight)[:, 0, :, 0], (shape.batch, 1))
+    )  # `attended` goes head by head
+
+    def head(q: Array, k: Array, v: Array, real: Mask) -> Array:
+        taps, out = next(filters), nystrom(layer.n_kept)(q, k, v, real)
+        for i in range(len(v)):
+            for offset, tap in enumerate(taps, start=-half):
+                if 0 <= i + offset < len(v) and real[i + offset]:
+                    out[i] += tap * v[i + offset]
+        return out
+
+    expected = attended(layer, shape.x(), shape.mask(), head)
+    assert_real_rows_close(layer(shape.x(), shape.mask()), expected, shape.mask(), atol=1e-9)
+    assert layer.attend_flops() - NystromAttention(**shape.sizes, ratio=shape.ratio).attend_flops() == (
+        2 * shape.seq_len * shape.dim * (2 * half + 1)
+    )
+
+
+@pytest.mark.parametrize("taps", [0, 34, -1])
+def test_a_convolution_without_a_middle_is_refused(taps: int) -> None:
+    with pytest.raises(UsageError, match="odd number of taps"):
+        build("nystromformer", seq_len=8, dim=4, heads=1, ratio=2, convolution=taps)
 
 
 def test_the_iteration_approaches_the_pseudo_inverse() -> None:

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctbench.attention import build
+from dctbench.attention import build, window
 from dctbench.attention.window import WindowAttention
-from dctbench.errors import UsageError
+from dctbench.errors import UnavailableError, UsageError
 from tests.support.definitions import Array, Head, Mask, Shape, assert_real_rows_close, attended, drawn, shapes, softmax
 
 
@@ -33,11 +33,43 @@ def test_equals_its_definition(shape: Shape, half_width: int) -> None:
 
 
 def test_a_window_as_wide_as_the_sequence_is_full_attention() -> None:
-    window = build("window", seq_len=50, dim=8, heads=2, half_width=49)
+    layer = build("window", seq_len=50, dim=8, heads=2, half_width=49)
     full = build("full", seq_len=50, dim=8, heads=2)
-    full.load_state_dict(window.state_dict())
+    full.load_state_dict(layer.state_dict())
     x = torch.randn(2, 50, 8)
-    torch.testing.assert_close(window(x), full(x))
+    torch.testing.assert_close(layer(x), full(x))
+
+
+@pytest.mark.slow
+def test_flex_attention_gives_the_same() -> None:
+    chunked, flex = (WindowAttention(seq_len=300, dim=32, heads=2, half_width=20, form=f) for f in ("chunked", "flex"))
+    flex.load_state_dict(chunked.state_dict())
+    x = torch.randn(2, 300, 32)
+    mask = torch.arange(300)[None] < torch.tensor([300, 120])[:, None]
+    with torch.no_grad():
+        torch.testing.assert_close(flex(x), chunked(x), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(flex(x, mask), chunked(x, mask))
+
+
+def test_where_flex_attention_does_not_run_it_is_chunked_or_the_request_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("no compiler\nmore")
+
+    monkeypatch.setattr(window, "compiled_flex", broken)
+    window.flex_failure.cache_clear()
+    try:
+        with pytest.raises(UnavailableError, match=r"FlexAttention does not run here: RuntimeError: no compiler$"):
+            build("window", seq_len=50, dim=8, heads=2, form="flex")
+    finally:
+        window.flex_failure.cache_clear()
+    assert build("window", seq_len=50, dim=8, heads=2).form == "chunked"
+
+
+def test_an_unknown_form_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown form 'dense'"):
+        build("window", seq_len=8, dim=4, heads=1, form="dense")
 
 
 def test_cost_is_linear_in_the_length() -> None:

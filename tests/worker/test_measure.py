@@ -127,3 +127,13 @@ def test_the_stored_plan_names_the_long_transform_and_the_short_one(name: str, s
     long, short = plan_dct(512, 128, case.dim), plan_dct(128, 128, case.dim)
     answer = serve.measure(MeasureRequest(case, QUICK, timing_only=True))
     assert answer.details["plan"] == f"{long} + {short}"
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel"),
+    [("dct-x", "flash"), ("sdpa", "flash"), ("sdpa-math", "math"), ("window", "flash"), ("full", None)],
+)
+def test_the_kernel_inside_a_method_is_recorded(name: str, kernel: str | None) -> None:
+    case = Case(name, 64, 4 if name == "dct-x" else None, heads=2, head_dim=8)
+    answer = measure_case(case, device(), sampling=Sampling(**QUICK), scratch=None)  # type: ignore[arg-type]
+    assert answer.details.get("kernel") == kernel

@@ -1,0 +1,47 @@
+"""Which attention kernels a call runs, as torch dispatches them.
+
+`scaled_dot_product_attention` chooses among several kernels without saying which, and most methods call it on shapes of
+their own. So the operators of a real call are observed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_KERNEL = re.compile(r"aten::_scaled_dot_product_(flash|efficient|cudnn|fused)_attention")
+_CHOOSES = torch.ops.aten.scaled_dot_product_attention.default
+_NAMES = {"fused": "overrideable"}
+"""Where the operator and torch's enumeration of kernels use different words."""
+
+
+def attention_kernels(call: Callable[[], object]) -> tuple[str, ...]:
+    """Return the fused attention kernels that `call` runs, each once, in the order of their first use.
+
+    torch's composite kernel consists of ordinary products and is not seen; FlexAttention is no operator either.
+    """
+    seen = _Kernels()
+    with seen:
+        call()
+    return tuple(seen.names)
+
+
+class _Kernels(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: dict[str, None] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        found = _KERNEL.match(func.name())
+        if found:
+            self.names[_NAMES.get(found[1], found[1])] = None
+        if func is _CHOOSES:  # tensors made in inference mode reach this mode before torch has chosen
+            with self:
+                return func.decompose(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
