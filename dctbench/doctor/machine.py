@@ -13,6 +13,7 @@ import psutil
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import CannotJudgeError
 from dctbench.machine import host
+from dctbench.machine.cgroup import Throttling, memory_available, throttling, worst_throttling
 from dctbench.machine.contention import NOTICED_CORES, NOTICED_STOLEN, Neighbours, Usage, busiest
 from dctbench.spec import suites
 from dctbench.text.format import format_percent, format_seconds, format_size
@@ -22,6 +23,8 @@ WATCHED_SECONDS = 0.5
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
 KEEPS_MEMORY = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 LITTLE_MEMORY = 0.1
+NOTICED_STOPPED = 0.01
+"""The share of periods in which a quota stopped the container."""
 _PRELOADED = ("jemalloc", "tcmalloc", "mimalloc")
 
 
@@ -37,7 +40,7 @@ def findings(facts: Mapping[str, Any]) -> list[Finding]:
         governor(facts["governor"], facts["boost"], facts["virtualisation"]),
         *neighbours(*measure_load()),
         affinity(facts),
-        container(facts["container"], facts["cpu_quota"], host.cpu_throttled(), host.memory_limit()),
+        container(facts["container"], facts["cpu_quota"], worst_throttling(throttling()), host.memory_limit()),
         memory(*_memory()),
         allocator(facts["allocator"], facts["libc"]),
     ]
@@ -145,23 +148,34 @@ def affinity(facts: Mapping[str, Any]) -> Finding:
     return ok("affinity", found if usable == logical or pinned else f"{found}, {usable} of them usable")
 
 
-def container(kind: str | None, quota: float | None, throttled: tuple[int, int] | None, limit: int | None) -> Finding:
-    """Check the limits of a container or service manager."""
+def container(kind: str | None, quota: float | None, throttled: Throttling | None, limit: int | None) -> Finding:
+    """Check the limits of a container or service manager.
+
+    Args:
+        kind: of the container.
+        quota: in cores.
+        throttled: what the quota has done since the container was started.
+        limit: of the memory, in bytes.
+    """
     where = kind or "none detected"
     memory_limit = f"memory limit {format_size(limit)}" if limit else "no memory limit"
     if quota is None:
         return ok("container", f"{where}; no CPU quota, {memory_limit}")
     found = f"{where}; CPU quota of {quota:g} cores, {memory_limit}"
-    stopped = throttled[0] / throttled[1] if throttled else 0.0
-    if stopped > 0.01:
+    values = {"cpu_quota": quota}
+    if throttled is not None:
+        values |= {"periods": throttled.periods, "stopped": throttled.stopped, "seconds": throttled.seconds}
+    if quota < 1:
+        return warning("container", found, "one thread alone uses it up and is then stopped: raise the quota", values)
+    if throttled is not None and throttled.stopped > NOTICED_STOPPED * throttled.periods:
+        share = format_percent(throttled.stopped / throttled.periods)
         return warning(
             "container",
-            f"{found}; it was stopped in {format_percent(stopped)} of its periods, tens of milliseconds each",
-            f"use fewer threads than the quota: OMP_NUM_THREADS={max(1, int(quota))}, or raise the quota",
+            f"{found}; it was stopped in {share} of its periods, tens of milliseconds each",
+            f"use no more threads than the quota: OMP_NUM_THREADS={int(quota)}, or raise the quota",
+            values,
         )
-    if quota != int(quota):
-        return warning("container", found, f"a fractional quota pauses threads: OMP_NUM_THREADS={max(1, int(quota))}")
-    return ok("container", found)
+    return ok("container", found, values)
 
 
 def memory(free: int, total: int, swapped: int) -> Finding:
@@ -196,6 +210,6 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
 
 
 def _memory() -> tuple[int, int, int]:
-    found, inside = psutil.virtual_memory(), host.memory_available()
+    found, inside = psutil.virtual_memory(), memory_available()
     free = found.available if inside is None else min(found.available, inside)
-    return free, min(found.total, host.memory_limit() or found.total), psutil.swap_memory().used
+    return free, host.memory_limit() or found.total, psutil.swap_memory().used

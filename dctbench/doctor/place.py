@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import DctbenchError, StoreError
-from dctbench.machine.host import read_text
+from dctbench.machine.system_files import read_text
 from dctbench.store import MissingError, is_url, masked, open_store
 from dctbench.text.format import format_size, pluralize
 

@@ -22,12 +22,9 @@ import psutil
 
 from dctbench.machine import host, nvml
 from dctbench.machine.git import git_state
-from dctbench.machine.host import cpu_model, memory_limit, read_text, usable_cores
+from dctbench.machine.host import cpu_model, usable_cores
 from dctbench.model import Environment, digest
 from dctbench.protocol import PROTOCOL
-
-__all__ = ["STABLE", "collect", "core_ranges", "cpu_model", "fingerprint", "main", "memory_limit",
-           "package_version", "read_text", "usable_cores"]  # fmt: skip
 
 STABLE = ("system", "machine", "cpu", "cpu_id", "cpu_flags", "caches", "cores_physical", "cores_logical",
           "cores_usable", "torch", "python", "libc", "allocator", "thread_env")  # fmt: skip
@@ -78,7 +75,7 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
         "affinity": None if cores is None else core_ranges(cores),
         "cpu_quota": host.cpu_quota(),
         "numa_nodes": host.numa_nodes(),
-        "memory_bytes": memory_limit() or psutil.virtual_memory().total,
+        "memory_bytes": host.memory_limit() or psutil.virtual_memory().total,
         "governor": host.governor(),
         "boost": host.boost(),
         "clocksource": host.clocksource(),
@@ -101,10 +98,13 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
     """Return the identity of a machine and its software, from the facts of `collect`.
 
     Memory is rounded to GiB, since a kernel update changes the total by a few MiB. GPUs count by model, not by board.
+    A CPU quota counts only where there is one, so that machines without one keep the fingerprint of earlier stores.
     """
+    quota = facts.get("cpu_quota")
     return digest(
         {
             **{key: facts[key] for key in STABLE},
+            **({} if quota is None else {"cpu_quota": round(quota, 2)}),
             "memory_gib": round(facts["memory_bytes"] / 2**30),
             "gpu": [{key: gpu[key] for key in STABLE_OF_GPU} for gpu in facts["gpu"] or ()],
         }

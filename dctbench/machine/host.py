@@ -12,28 +12,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
+from dctbench.machine import cgroup
+from dctbench.machine.system_files import read_text
+
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16",
          "amx_int8", "asimdhp", "bf16", "i8mm", "sve", "sve2")  # fmt: skip
 """The processor flags that determine the speed of matrix products."""
 
 _CPU = "/sys/devices/system/cpu"
-_CGROUPS = Path("/sys/fs/cgroup")
-_UNLIMITED = 1 << 60  # cgroups v1 writes "no limit" as a number near 2^63
-_MEMORY_FILES = (
-    ("memory.max", "memory.current", "inactive_file"),
-    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-)
-"""For each version of cgroups the files of limit and usage, and the key of reclaimable memory in memory.stat."""
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _HYPERVISORS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
-
-
-def read_text(path: str | Path) -> str | None:
-    """Return the stripped text of a small system file, or None if it cannot be read."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None
 
 
 def cpu_model() -> str:
@@ -151,91 +141,29 @@ def affinity() -> list[int] | None:
 
 
 def usable_cores() -> int:
-    """Return the number of cores that affinity and the container's CPU quota allow."""
-    cores = len(affinity() or ()) or os.cpu_count() or 1
+    """Return the number of cores that affinity and the container's CPU quota allow.
+
+    A quota is rounded down: with more threads than whole cores the quota is used up before its period ends, and all
+    threads stand still for the rest of it.
+    """
     quota = cpu_quota()
-    return cores if quota is None else min(cores, max(1, round(quota)))
+    return _cores() if quota is None else max(1, int(quota))
 
 
 def cpu_quota() -> float | None:
-    """Return the CPU quota of the container in cores, or None without a limit."""
-    limits = []
-    for text in _cgroup("cpu", "cpu.max"):
-        limit, _, period = text.partition(" ")
-        if limit.isdigit() and period.isdigit() and int(period):
-            limits.append(int(limit) / int(period))
-    for limit, period in zip(_cgroup("cpu", "cpu.cfs_quota_us"), _cgroup("cpu", "cpu.cfs_period_us"), strict=False):
-        if limit.isdigit() and period.isdigit() and int(period):
-            limits.append(int(limit) / int(period))
-    return min(limits, default=None)
-
-
-def cpu_throttled() -> tuple[int, int] | None:
-    """Return in how many periods the CPU quota stopped this container, and of how many; None without a quota."""
-    for text in _cgroup("cpu", "cpu.stat"):
-        counts = _counts(text)
-        if int(counts.get("nr_periods", 0)):
-            return int(counts["nr_throttled"]), int(counts["nr_periods"])
-    return None
+    """Return the CPU quota of the container in cores, or None if it is not below the cores that affinity allows."""
+    quota = cgroup.cpu_quota()
+    return quota if quota is not None and quota < _cores() else None
 
 
 def memory_limit() -> int | None:
-    """Return the memory limit of the container in bytes, or None without a limit."""
-    texts = [*_cgroup("memory", "memory.max"), *_cgroup("memory", "memory.limit_in_bytes")]
-    limits = [int(text) for text in texts if text.isdigit() and int(text) < _UNLIMITED]
-    return min(limits, default=None)
+    """Return the memory limit of the container in bytes, or None if it is not below the memory of the machine."""
+    limit = cgroup.memory_limit()
+    return limit if limit is not None and limit < psutil.virtual_memory().total else None
 
 
-def memory_available() -> int | None:
-    """Return the bytes that the container's limits leave, the least over all enclosing groups; None without a limit.
-
-    Inactive file pages do not count as used, since the kernel reclaims them before it kills a process.
-    """
-    available = []
-    for group in _groups("memory"):
-        for limit_name, usage_name, cache_name in _MEMORY_FILES:
-            limit = read_text(group / limit_name) or ""
-            if not limit.isdigit() or int(limit) >= _UNLIMITED:
-                continue
-            usage = int(read_text(group / usage_name) or 0)
-            cache = int(_counts(read_text(group / "memory.stat") or "").get(cache_name, 0))
-            available.append(max(0, int(limit) - max(0, usage - cache)))
-    return min(available, default=None)
-
-
-def oom_kills() -> int:
-    """Return how many processes the OOM killer has ended in this process's group, or else on the machine."""
-    controls = [group / name for group in _groups("memory") for name in ("memory.events", "memory.oom_control")]
-    for control in (*controls, Path("/proc/vmstat")):
-        killed = _counts(read_text(control) or "").get("oom_kill")
-        if killed is not None:
-            return int(killed)
-    return 0
-
-
-def _cgroup(controller: str, name: str) -> Iterator[str]:
-    """Yield the texts of a control file in this process's group and in every enclosing group."""
-    texts = (read_text(group / name) for group in _groups(controller))
-    return (text for text in texts if text is not None)
-
-
-def _counts(text: str) -> dict[str, str]:
-    """Parse lines of a name and a number."""
-    return dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
-
-
-def _groups(controller: str) -> Iterator[Path]:
-    """Yield the folders of this process's group and of every enclosing group, for both versions of cgroups."""
-    for line in (read_text("/proc/self/cgroup") or "").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and controller not in controllers.split(","):
-            continue
-        root = _CGROUPS / controllers if controllers else _CGROUPS
-        group = root / path.lstrip("/")
-        for folder in (group, *group.parents):
-            yield folder
-            if folder == root:
-                break
+def _cores() -> int:
+    return len(affinity() or ()) or os.cpu_count() or 1
 
 
 def _cpuinfo() -> dict[str, str]:

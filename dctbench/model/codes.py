@@ -21,6 +21,8 @@ class WarningCode(Enum):
     DISTURBED = "disturbed"  # reason: what disturbed samples, also when they were taken again
     OTHER_PROCESSES = "other_processes"  # cores, of_cores: used by others; names: of programs that compute
     STOLEN_TIME = "stolen_time"  # share: of the processor time that the hypervisor gave to other machines
+    CPU_THROTTLED = "cpu_throttled"  # quota: in cores; periods, stopped: number of those that passed, and in which it
+    # stopped the container; seconds: of that, added up over cores
     GOVERNOR = "governor"  # governor: of the processor's frequency
     CLOCKS_UNKNOWN = "clocks_unknown"  # reason: why the GPU's clocks cannot be read
     THROTTLED = "throttled"  # reasons: what limited the GPU's clock

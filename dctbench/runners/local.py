@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
-from dctbench.machine import environment, host, nvml
+from dctbench.machine import cgroup, environment, nvml
 from dctbench.machine.calibration import Calibration
 from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, WarningCode
 from dctbench.protocol import (
@@ -264,7 +264,7 @@ class LocalRunner:
         if self._closing.is_set():
             raise DctbenchError("the runner is closed")
         with Output() as output:
-            killed = host.oom_kills()
+            killed = cgroup.oom_kills()
             try:
                 child = launcher.start(output.writer)
             except GoneError:  # the zygote died between two cases; nothing of this one has run yet
@@ -284,7 +284,7 @@ class LocalRunner:
                 child.close()
                 self._child = None
             if reply is None:
-                reply = failure_of(ended, output.end(), out_of_memory=host.oom_kills() > killed)
+                reply = failure_of(ended, output.end(), out_of_memory=cgroup.oom_kills() > killed)
         left = 0 if line is None or ended is None else ended.left
         return Exchange(reply, left, launcher.name, child.importer)
 

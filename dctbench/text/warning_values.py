@@ -20,6 +20,7 @@ _NEEDED: Mapping[WarningCode, tuple[str, ...]] = {
     WarningCode.DISTURBED: ("reason",),
     WarningCode.OTHER_PROCESSES: ("cores", "of_cores", "names"),
     WarningCode.STOLEN_TIME: ("share",),
+    WarningCode.CPU_THROTTLED: ("quota", "periods", "stopped", "seconds"),
     WarningCode.GOVERNOR: ("governor",),
     WarningCode.CLOCKS_UNKNOWN: ("reason",),
     WarningCode.THROTTLED: ("reasons",),
@@ -49,6 +50,10 @@ class _Values(Struct):
     of_cores: _Count | UnsetType = UNSET
     names: _Words | UnsetType = UNSET
     share: Number | UnsetType = UNSET
+    quota: Number | UnsetType = UNSET
+    periods: _Count | UnsetType = UNSET
+    stopped: _Count | UnsetType = UNSET
+    seconds: Number | UnsetType = UNSET
     governor: Text | UnsetType = UNSET
     reasons: _Words | UnsetType = UNSET
     processes: _Count | UnsetType = UNSET

@@ -7,7 +7,7 @@ from typing import Any
 
 from dctbench.analysis import Summary
 from dctbench.model import CaseWarning, WarningCode, canonical_json
-from dctbench.text.format import pluralize
+from dctbench.text.format import format_seconds, pluralize
 from dctbench.wording.labels import Labels
 
 _TOO_WIDE = 0.25
@@ -80,6 +80,16 @@ def _stolen_time(values: Mapping[str, Any]) -> str:
     )
 
 
+def _cpu_throttled(values: Mapping[str, Any]) -> str:
+    quota = values["quota"]
+    remedy = f"use fewer threads (--threads {int(quota)}), raise the quota," if quota >= 1 else "raise the quota,"
+    return (
+        f"latency: the CPU quota of {quota:g} cores stopped this container in {values['stopped']} of "
+        f"{values['periods']} periods, for {format_seconds(values['seconds'])}: {remedy} or read the figures as too "
+        "slow"
+    )
+
+
 def _governor(values: Mapping[str, Any]) -> str:
     return (
         f"latency: the frequency governor is {values['governor']!r}, so the clock follows the load: "
@@ -123,6 +133,7 @@ _MESSAGES: Mapping[WarningCode, Callable[[Mapping[str, Any]], str]] = {
     WarningCode.DISTURBED: _disturbed,
     WarningCode.OTHER_PROCESSES: _other_processes,
     WarningCode.STOLEN_TIME: _stolen_time,
+    WarningCode.CPU_THROTTLED: _cpu_throttled,
     WarningCode.GOVERNOR: _governor,
     WarningCode.CLOCKS_UNKNOWN: _clocks_unknown,
     WarningCode.THROTTLED: _throttled,

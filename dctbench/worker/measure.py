@@ -23,6 +23,7 @@ from dctbench.model import NO_DETAILS, CallSplit, Case, CaseWarning, ResultDetai
 from dctbench.protocol import CaseReply, Figures
 from dctbench.text.format import format_size
 from dctbench.text.warning_values import warning_record
+from dctbench.worker import threads
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, energy, error, flops, inputs, latency, memory
 from dctbench.worker.metrics.kernels import attention_kernels
@@ -96,6 +97,8 @@ def measure_case(
         sampling = replace(sampling, calls_most=1)
     if case.threads:
         torch.set_num_threads(case.threads)
+    else:
+        threads.use_no_more_than_the_quota()
     torch.manual_seed(SEED)  # a method's own parameters are then the same in every process
     collected = _Collected()
     _refuse_what_cannot_fit(case, device)

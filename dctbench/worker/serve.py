@@ -180,15 +180,19 @@ def describe(request: DescribeRequest) -> Description:
 
 def inspect() -> TorchReply:
     """Return what torch reports about itself: its build, its threads, its attention kernels, its GPUs."""
+    from dctbench.worker import threads
     from dctbench.worker.torch_info import torch_facts
 
+    threads.use_no_more_than_the_quota()
     return TorchReply(torch_facts())
 
 
 def calibrate(device: str) -> CalibrationReply:
     """Measure the ceilings of a device of this machine, and the planner's rates on it."""
+    from dctbench.worker import threads
     from dctbench.worker.metrics import ceilings
 
+    threads.use_no_more_than_the_quota()
     module = catalog.DEVICES[device.partition(":")[0]].load()
     return CalibrationReply(ceilings.calibrate(device, lambda: module.synchronize(device)).to_json())
 

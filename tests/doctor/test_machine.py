@@ -10,6 +10,7 @@ import pytest
 from dctbench.doctor import machine
 from dctbench.doctor.finding import Finding
 from dctbench.machine import environment
+from dctbench.machine.cgroup import Throttling
 from dctbench.machine.contention import Usage
 from dctbench.spec import suites
 
@@ -85,12 +86,15 @@ def test_one_memory_node_needs_no_pinning_and_several_do(monkeypatch: pytest.Mon
 
 def test_container_limits_and_their_effects_are_reported() -> None:
     free = machine.container(None, None, None, None)
-    whole, part = machine.container("docker", 2.0, (0, 50), 1 << 30), machine.container("docker", 1.5, None, None)
-    stopped = machine.container("kubernetes", 2.0, (10, 50), None)
-    assert states(free, whole, part, stopped) == ["ok", "ok", "warning", "warning"]
+    whole = machine.container("docker", 2.0, Throttling(50, 0, 0.0), 1 << 30)
+    part, little = machine.container("docker", 1.5, None, None), machine.container("docker", 0.5, None, None)
+    stopped = machine.container("kubernetes", 2.5, Throttling(50, 10, 0.25), None)
+    assert states(free, whole, part, little, stopped) == ["ok", "ok", "ok", "warning", "warning"]
     assert "1.00 GiB" in whole.found
-    assert "OMP_NUM_THREADS=1" in str(part.remedy)
+    assert "raise the quota" in str(little.remedy)
     assert "20% of its periods" in stopped.found
+    assert "OMP_NUM_THREADS=2" in str(stopped.remedy)
+    assert stopped.values == {"cpu_quota": 2.5, "periods": 50, "stopped": 10, "seconds": 0.25}
 
 
 def test_little_memory_is_a_warning() -> None:
@@ -98,11 +102,11 @@ def test_little_memory_is_a_warning() -> None:
 
 
 def test_in_a_container_the_memory_is_what_its_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dctbench.machine.host.memory_available", lambda: 0)
+    monkeypatch.setattr("dctbench.doctor.machine.memory_available", lambda: 0)
     monkeypatch.setattr("dctbench.machine.host.memory_limit", lambda: 1 << 30)
     free, total, _ = machine._memory()
     assert (free, total) == (0, 1 << 30)
-    monkeypatch.setattr("dctbench.machine.host.memory_available", lambda: None)
+    monkeypatch.setattr("dctbench.doctor.machine.memory_available", lambda: None)
     assert machine._memory()[0] > 0
 
 

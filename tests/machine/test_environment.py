@@ -86,6 +86,16 @@ def test_another_board_of_the_same_kind_is_the_same_machine_and_another_driver_i
     assert environment.fingerprint(facts | {"gpu": None}) != here
 
 
+def test_a_cpu_quota_is_another_machine_and_its_absence_the_same_as_in_stores_without_that_fact() -> None:
+    facts = dict(environment.collect({}).facts) | {"cpu_quota": None}
+    unlimited = environment.fingerprint(facts)
+    limited = [environment.fingerprint(facts | {"cpu_quota": quota}) for quota in (0.5, 1.5, 1.5000001)]
+    assert limited[0] != limited[1] == limited[2]
+    assert unlimited not in limited
+    del facts["cpu_quota"]
+    assert environment.fingerprint(facts) == unlimited
+
+
 def test_cores_are_written_as_the_kernel_writes_them() -> None:
     assert [environment.core_ranges(cores) for cores in ([], [3], [0, 1, 2], [0, 2, 3, 8])] == [
         "",

@@ -30,6 +30,12 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
      "was changing; wait until it is idle and measure again"),
     (WarningCode.DISTURBED, {"reason": "slow clock"},
      "latency: noisy: slow clock; free or cool the device and measure again"),
+    (WarningCode.CPU_THROTTLED, {"quota": 0.5, "periods": 10, "stopped": 7, "seconds": 0.35},
+     "latency: the CPU quota of 0.5 cores stopped this container in 7 of 10 periods, for 350 ms: raise the quota, or "
+     "read the figures as too slow"),
+    (WarningCode.CPU_THROTTLED, {"quota": 2.5, "periods": 10, "stopped": 1, "seconds": 0.001},
+     "latency: the CPU quota of 2.5 cores stopped this container in 1 of 10 periods, for 1.00 ms: use fewer threads "
+     "(--threads 2), raise the quota, or read the figures as too slow"),
     (WarningCode.OTHER_PROCESSES, {"cores": 1.25, "of_cores": 2, "names": ["a (pid 1)", "b (pid 2)"]},
      "latency: other processes used 1.2 of 2 cores while this was timed, such as a (pid 1) and b (pid 2): stop them, "
      "or read the figures as too slow"),

@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from dctbench.errors import text_of
-from dctbench.machine import contention, host
+from dctbench.machine import cgroup, contention, host
 from dctbench.model import CaseWarning, ResultDetails, WarningCode
 from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu_memory
 from dctbench.worker.devices.rapl import Rapl
@@ -66,7 +66,7 @@ def swept_bytes(name: str) -> int:
 
 
 class Watch:
-    """Watches other processes, time that the hypervisor takes, and the frequency governor.
+    """Watches other processes, time that the hypervisor or a CPU quota takes, and the frequency governor.
 
     In a pair of processes that take turns it ignores other processes: the kernel's counters do not separate the
     partner from unrelated processes, and the latter affect both partners alike.
@@ -75,13 +75,15 @@ class Watch:
     def __init__(self, paired: bool = False) -> None:
         self._paired = paired
         self._neighbours = contention.Neighbours()
+        self._quota = cgroup.cpu_quota()
+        self._throttling = cgroup.throttling()
 
     def disturbed(self) -> str | None:
         """Return None: samples beside a busy process are kept, since it is likely to disturb the next one too."""
         return None
 
     def conditions(self) -> Conditions:
-        """Return warnings about load and governor, and the measured load."""
+        """Return warnings about load, CPU quota and governor, and the measured load."""
         usage = self._neighbours.usage()
         warnings = []
         if usage is not None and not self._paired and usage.cores >= contention.NOTICED_CORES:
@@ -90,6 +92,14 @@ class Watch:
             warnings.append(CaseWarning(WarningCode.OTHER_PROCESSES, values))
         if usage is not None and usage.stolen >= contention.NOTICED_STOLEN:
             warnings.append(CaseWarning(WarningCode.STOLEN_TIME, {"share": round(usage.stolen, 3)}))
+        throttled = cgroup.worst_throttling(cgroup.throttling(), self._throttling)
+        if self._quota is not None and throttled is not None and throttled.stopped:
+            values = {
+                "periods": throttled.periods,
+                "stopped": throttled.stopped,
+                "seconds": round(throttled.seconds, 4),
+            }
+            warnings.append(CaseWarning(WarningCode.CPU_THROTTLED, {**values, "quota": round(self._quota, 2)}))
         governor = host.governor()
         if governor not in (None, "performance"):
             warnings.append(CaseWarning(WarningCode.GOVERNOR, {"governor": governor}))
@@ -107,7 +117,7 @@ def watch(name: str, paired: bool = False) -> Watch:
 def memory_bytes(name: str) -> int:
     """Return the bytes that are free on this machine and within the container's limits."""
     free = int(psutil.virtual_memory().available)
-    inside = host.memory_available()
+    inside = cgroup.memory_available()
     return free if inside is None else min(free, inside)
 
 

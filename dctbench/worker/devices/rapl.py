@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dctbench.errors import UnavailableError
-from dctbench.machine.host import read_text
+from dctbench.machine.system_files import read_text
 
 _MICRO = 1e-6
 POWERCAP = Path("/sys/class/powercap")

@@ -7,7 +7,7 @@ import click
 from dctbench import catalog, errors
 from dctbench.cli.commands.list.printing import Record, print_list
 from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, unused_store_option, version_option
-from dctbench.machine import environment, nvml
+from dctbench.machine import host, nvml
 
 
 @click.command(
@@ -47,5 +47,5 @@ def _records() -> list[Record]:
 def _description(device: str) -> str:
     if device == "cuda":
         return ", ".join(f"cuda:{number} {gauge.facts().title}" for number, gauge in enumerate(nvml.visible()))
-    cores = f", {environment.usable_cores()} usable cores" if device == "cpu" else ""
-    return f"{environment.cpu_model()}{cores}"
+    cores = f", {host.usable_cores()} usable cores" if device == "cpu" else ""
+    return f"{host.cpu_model()}{cores}"
