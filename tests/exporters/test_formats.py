@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dctbench.cli import cli
 from dctbench.errors import UnavailableError
+from dctbench.exporters.csv import escape_formula
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.latex import escape
 from dctbench.exporters.registry import FORMATS
@@ -84,6 +85,13 @@ def test_csv_and_parquet_hold_the_same_table() -> None:
         assert (float(row["p99"]) if row["p99"] else None) == other["p99"]
     assert rows[-1]["message"] == "'=1+1"
     assert table.to_pylist()[-1]["message"] == "=1+1"
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay_numbers(first: str) -> None:
+    assert escape_formula(f"{first}1+1") == f"'{first}1+1"
+    assert escape_formula(f"1{first}1") == f"1{first}1"
+    assert escape_formula(-1.5) == -1.5
 
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,14 @@ def test_another_length_is_predicted_by_the_rate_at_the_nearest_one() -> None:
     assert found.calls == {near: pytest.approx(1.0), far: pytest.approx(0.25), other: pytest.approx(0.25)}
 
 
+def test_the_nearest_length_is_the_nearest_by_ratio() -> None:
+    """1500 is 988 from 512 and 2596 from 4096, but 2.9 times the one and 2.7 times less than the other."""
+    stored = [result("sdpa", n, 1.0, values={"flops": ("FLOP", rate)}) for n, rate in ((512, 1e9), (4096, 4e9))]
+    for length, seconds in ((1500, 0.25), (1400, 1.0), (64, 1.0), (10**6, 0.25)):
+        case = Case("sdpa", length)
+        assert estimate([case], {case: 10**9}, stored).calls[case] == pytest.approx(seconds)
+
+
 def test_without_results_it_says_so_and_longer_cases_still_take_longer() -> None:
     cases = [Case("mine:Layer", n) for n in (512, 2048, 8192)]
     found = estimate(cases, dict.fromkeys(cases))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from dctbench.analysis import summarise
 from dctbench.compare import CONFIRMING, Judgement, Rules
+from dctbench.errors import DctbenchError
 from dctbench.model import Case, Measurement, Reason, ReasonCode, Result, VerdictKind
 from dctbench.scheduler.events import CaseFinished, Event, RoundStarted, ignore
 from dctbench.scheduler.pairs import Side, check_pairs, check_stored, measure_pair
@@ -203,6 +205,21 @@ def test_both_interpreters_of_a_round_start_before_its_first_case_and_the_device
             took.append(one.runner)
     assert len(took) == 15
     assert set(took) == {"base", "head"}
+
+
+def test_nothing_is_measured_where_an_interpreter_does_not_start(store: Store) -> None:
+    check = Check(store)
+
+    class Broken(Scripted):
+        def ready(self, device: str, round: int) -> Future[None]:
+            future: Future[None] = Future()
+            future.set_exception(DctbenchError("it does not start"))
+            return future
+
+    check.head.runner = Broken(taking(same), "head", check.log)
+    with pytest.raises(DctbenchError, match="it does not start"):
+        check()
+    assert check.asked == []
 
 
 def test_a_result_is_stored_before_anyone_hears_of_it(store: Store) -> None:

@@ -16,7 +16,7 @@ from dctbench.errors import StoreError
 from dctbench.model import Baseline, Result, RunSettings
 from dctbench.store import open_store, records, schema
 from dctbench.store.merging import MergeSummary, merge
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 
 CASES = [result("sdpa", n).case for n in (64, 128)]
 PARTS = st.lists(
@@ -86,6 +86,45 @@ def test_a_measurement_wins_over_a_failure_and_a_failure_over_a_skipped_result(t
     assert (done.seen, done.results, done.replaced) == (4, 2, 2)
     with open_store(str(tmp_path / "all.sqlite")) as store:
         assert store.results(RUN.id) == two
+
+
+@pytest.mark.parametrize("first", [1.0, 2.0])
+@pytest.mark.parametrize("first_is_merged_first", [True, False])
+def test_of_two_measurements_the_one_that_was_stored_first_stays(
+    tmp_path: Path, first: float, first_is_merged_first: bool
+) -> None:
+    stores = [part(tmp_path / f"{i}.sqlite", [result("sdpa", 64, taken)]) for i, taken in enumerate([first, 3 - first])]
+    merged(tmp_path / "all.sqlite", *(stores if first_is_merged_first else stores[::-1]))
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        assert store.results(RUN.id) == [result("sdpa", 64, first)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_plans_the_one_with_more_rounds_stays(tmp_path: Path, order: tuple[int, int]) -> None:
+    stores = []
+    for rounds in (2, 5):
+        stores.append(str(tmp_path / f"{rounds}.sqlite"))
+        with open_store(stores[-1], create=True) as store:
+            store.add_run(RUN, CASES, rounds=rounds)
+    merged(tmp_path / "all.sqlite", *(stores[i] for i in order))
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        assert store.plan(RUN.id) == (CASES, 5)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_calibrations_of_a_device_the_later_one_stays(tmp_path: Path, order: tuple[int, int]) -> None:
+    old = replace(CALIBRATION, bandwidth=9e10, measured_at="2026-01-02T03:04:05+00:00")
+    new = replace(CALIBRATION, bandwidth=1e10, measured_at="2026-01-02T03:04:06+00:00")
+    stores = []
+    for number, calibration in enumerate((old, new)):
+        stores.append(str(tmp_path / f"{number}.sqlite"))
+        with open_store(stores[-1], create=True) as store:
+            store.add_calibration("here", calibration)
+            store.add_calibration(f"elsewhere {number}", old)
+    merged(tmp_path / "all.sqlite", *(stores[i] for i in order))
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        assert store.calibration("here") == new
+        assert [store.calibration(f"elsewhere {number}") for number in (0, 1)] == [old, old]
 
 
 def test_merging_a_store_into_itself_changes_nothing(tmp_path: Path) -> None:

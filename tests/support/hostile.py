@@ -135,6 +135,22 @@ class LeavesRowsUnwritten(Good):
         return out
 
 
+class ReadsUnwrittenMemory(Good):
+    """Is correct unless new memory happens to hold a NaN."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        scratch = torch.empty_like(x)
+        return torch.where(torch.isnan(scratch), scratch, super().forward(x))
+
+
+class WrongWithGradients(Good):
+    """Is correct for whoever only looks at its output, and wrong in a training step."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        output = super().forward(x)
+        return 2 * output if torch.is_grad_enabled() else output
+
+
 class TiresAfterAWhile(Good):
     """Is correct at first, and returns an old output after a few calls."""
 

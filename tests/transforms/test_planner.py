@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,8 +11,8 @@ from hypothesis import strategies as st
 
 from dctbench.errors import UsageError
 from dctbench.transforms import CostModel, make_dct, plan_dct
-from dctbench.transforms.planner import MAX_TABLE_BYTES
-from dctbench.transforms.slepian import block_basis, expected_rank
+from dctbench.transforms.planner import MAX_TABLE_BYTES, _candidates, _Shape
+from dctbench.transforms.slepian import TOLERANCE, block_basis, expected_rank
 
 MIB = 2**20
 
@@ -96,3 +98,55 @@ def test_planned_ranks_are_near_the_built_ones(length: int, ratio: int, toleranc
     even, odd = block_basis(16 * length, max(1, 16 * length // ratio), length, tolerance)
     rank = even.shape[1] + odd.shape[1]
     assert rank - 1 <= expected_rank(length, ratio, tolerance) <= rank + 8
+
+
+FREE = {"call": 0.0, "gemm": math.inf, "small_gemm": math.inf, "fft": math.inf, "bandwidth": math.inf}
+DIVIDED, RAGGED = (960, 120), (1000, 117)
+COLUMNS = 256
+PLANS = [
+    (DIVIDED, "basis"), (DIVIDED, "rfft"), (DIVIDED, "block:32:gemm"), (RAGGED, "block:32:gemm"),
+    (DIVIDED, "block:32:slots"), (DIVIDED, "block:96:slots"), (RAGGED, "block:40:slots"),
+]  # fmt: skip
+
+
+def cost(sizes: tuple[int, int], name: str, columns: int = COLUMNS, **rates: float) -> float:
+    """The seconds that the planner expects on a machine on which everything else is free."""
+    [plan] = _candidates(sizes[0], name.split(":"))
+    shape = _Shape(*sizes, columns, 4, TOLERANCE[torch.float32])
+    return shape.seconds(plan, CostModel(**{**FREE, **rates}))
+
+
+@pytest.mark.parametrize(("sizes", "name"), PLANS)
+def test_the_products_and_ffts_of_a_plan_cost_what_its_transform_counts(sizes: tuple[int, int], name: str) -> None:
+    """Ranks are expected ones, which are a little larger than those that are built."""
+    made = make_dct(*sizes, COLUMNS, transform=name)
+    products = cost(sizes, name, gemm=1.0) + cost(sizes, name, small_gemm=1.0)
+    ffts = cost(sizes, name, fft=1.0)
+    assert (products > 0) is (name != "rfft")
+    assert (ffts > 0) is (name == "rfft")
+    assert 0.9 * made.flops(COLUMNS) <= products + ffts <= 1.6 * made.flops(COLUMNS)
+    assert cost(sizes, name, 2 * COLUMNS, gemm=1.0, small_gemm=1.0, fft=1.0) == pytest.approx(2 * (products + ffts))
+
+
+@pytest.mark.parametrize(("sizes", "name"), PLANS)
+def test_each_rate_is_paid_for_what_it_measures(sizes: tuple[int, int], name: str) -> None:
+    (n, m), kind = sizes, name.partition(":")[0]
+    length = int(name.split(":")[1]) if kind == "block" else 1
+    p = expected_rank(length, n / m, TOLERANCE[torch.float32]) if kind == "block" else 0
+    blocks, whole = math.ceil(n / length), n % length == 0
+    slots, full = math.ceil(m / blocks), m % blocks == 0
+    expected = {
+        "basis": {"gemm": 2 * n * m, "small_gemm": 0, "calls": 1, "moved": n + m, "tables": n * m},
+        "rfft": {"gemm": 0, "small_gemm": 0, "calls": 24, "moved": 4 * (n + m), "tables": 0},
+        "gemm": {"gemm": 2 * blocks * p * m, "small_gemm": 2 * n * p, "calls": 2 if whole else 6,
+                 "moved": n + m + 2 * blocks * p, "tables": blocks * p * m},
+        "slots": {"gemm": 0, "small_gemm": 2 * p * (n + blocks**2 + blocks * slots), "calls": 5 if full else 7,
+                  "moved": n + m + 4 * blocks * p + (0 if full else 2 * m), "tables": 0},
+    }[name.rpartition(":")[2]]  # fmt: skip
+    assert cost(sizes, name, gemm=1.0) == expected["gemm"] * COLUMNS
+    assert cost(sizes, name, small_gemm=1.0) == expected["small_gemm"] * COLUMNS
+    assert cost(sizes, name, call=1.0) == expected["calls"]
+    assert cost(sizes, name, bandwidth=1.0) == 4 * (expected["moved"] * COLUMNS + expected["tables"])
+    assert cost(sizes, name, call=1.0, gemm=1.0, small_gemm=1.0, fft=1.0, bandwidth=1.0) == pytest.approx(
+        sum(cost(sizes, name, **{rate: 1.0}) for rate in FREE)
+    )

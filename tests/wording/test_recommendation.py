@@ -43,6 +43,15 @@ def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | 
     assert said == f"At n = 512 within memory 32.0 MiB: no method can be named, {why}."
 
 
+@pytest.mark.parametrize(
+    ("length", "named"),
+    [(600, "lengths are 512 and 1024"), (2000, "lengths are 1024 and 4096"), (64, "(the nearest is 256)"),
+     (9999, "(the nearest is 4096)")],
+)  # fmt: skip
+def test_a_length_that_was_not_measured_lies_between_the_nearest_ones(length: int, named: str) -> None:
+    assert named in words.around(length, [256, 512, 1024, 4096])
+
+
 def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes_them() -> None:
     assert robust.quantile_upper_bound(range(robust.P99_SAMPLES - 1), 0.99) is None
     assert robust.quantile_upper_bound(range(robust.P99_SAMPLES), 0.99) is not None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
+from dctbench import catalog
 from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.model import Case, CaseWarning, ResultDetails
 from dctbench.protocol import CaseReply, MeasureRequest
@@ -18,6 +21,7 @@ from dctbench.worker.devices import Conditions, cpu
 from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics import energy
 from dctbench.worker.metrics.latency import Sampling
+from dctbench.worker.metrics.output import WrongOutputError
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8)
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
@@ -28,8 +32,9 @@ def device(**replaced: Any) -> Any:
     return SimpleNamespace(**{**vars(cpu), **replaced})
 
 
-def measured(**replaced: Any) -> CaseReply:
-    return measure_case(CASE, device(**replaced), sampling=Sampling(**QUICK), scratch=None)  # type: ignore[arg-type]
+def measured(case: Case = CASE, *, timing_only: bool = False, **replaced: Any) -> CaseReply:
+    sampling = Sampling(**QUICK)  # type: ignore[arg-type]
+    return measure_case(case, device(**replaced), sampling=sampling, scratch=None, timing_only=timing_only)
 
 
 def messages(answer: CaseReply) -> list[str]:
@@ -96,6 +101,42 @@ def test_retaken_samples_are_stored_apart_and_the_result_is_marked_noisy() -> No
     assert answer.details["gpu"] == {"after": 1}
     assert "it was hot" in messages(answer)
     assert any(text.startswith("latency: noisy: slow clock") for text in messages(answer))
+
+
+def error_of(hostile: str, mode: str = "forward", timing_only: bool = True) -> str:
+    case = Case(f"tests.support.hostile:{hostile}", 64, heads=2, head_dim=8, mode=mode)
+    with pytest.raises(WrongOutputError) as refused:
+        measured(case, timing_only=timing_only)
+    return refused.value.message
+
+
+def test_the_output_of_a_timed_call_is_checked_and_not_only_that_of_calls_beside_it() -> None:
+    assert error_of("WrongWithGradients", "train").startswith("in a timed call, the same input gave another output")
+
+
+def test_a_method_that_reads_what_it_did_not_write_is_refused_although_all_its_outputs_were_right() -> None:
+    assert "memory that the call did not write" in error_of("ReadsUnwrittenMemory", timing_only=False)
+
+
+def test_a_method_that_claims_to_be_exact_and_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert measured(replace(CASE, implementation="full", ratio=None)).details["tolerance"] == 2e-5
+    assert "tolerance" not in measured().details
+    entry = replace(catalog.IMPLEMENTATIONS["dct-x"], kind=catalog.Kind.EXACT)
+    monkeypatch.setitem(catalog.IMPLEMENTATIONS, "dct-x", entry)
+    with pytest.raises(WrongOutputError, match=r"exact method differs from exact attention by .* on the noise input"):
+        measured()
+
+
+def test_a_methods_own_parameters_are_the_same_in_every_process() -> None:
+    """Linformer draws its projection, which no other method shares."""
+    case = Case("linformer", 64, 4, heads=2, head_dim=8)
+    errors = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        answer = measured(case)
+        errors.append((value(answer, "error.noise"), value(answer, "error.smooth")))
+    assert errors[0] == errors[1]
+    assert errors[0][0]
 
 
 def test_later_rounds_take_the_latency_and_what_belongs_to_the_process() -> None:

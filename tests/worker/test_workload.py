@@ -88,6 +88,22 @@ def test_peak_memory_of_training_is_output_and_gradients_by_arithmetic(mode: str
     assert peak == 4 * ((outputs + 1) * n * d + d * d)  # the output, the input's gradient, the weight's
 
 
+def test_encoders_of_two_methods_are_the_same_outside_their_attention_in_every_process() -> None:
+    found = []
+    for state, name in enumerate(("sdpa", "full", "none")):
+        torch.manual_seed(state)
+        case = Case(name, 32, heads=2, head_dim=8, scope="encoder")
+        subject = make_workload(case, make_module(case))
+        found.append({
+            name: parameter.detach() for name, parameter in subject.module.named_parameters()
+            if parameter.ndim == 2 and ("attention" not in name or "v_proj" in name)
+        })  # fmt: skip
+    assert found[0]
+    for other in found[1:]:
+        assert other.keys() == found[0].keys()
+        assert all(torch.equal(tensor, other[name]) for name, tensor in found[0].items())
+
+
 def test_memory_under_a_cuda_graph_is_that_of_the_module_inside_it() -> None:
     case = Case("full", 32, heads=2, head_dim=8)
     subject = make_workload(case, make_module(case))

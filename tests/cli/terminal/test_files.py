@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,37 @@ def test_the_second_file_of_a_format_is_of_the_same_kind() -> None:
     for chosen in FORMATS.values():
         second = chosen.second(recorded()) if chosen.second else None
         assert second is None or chosen.mark.search(second.encode())
+
+
+def test_who_reads_a_file_while_it_is_written_anew_has_the_old_one_whole(tmp_path: Path) -> None:
+    path, mark = tmp_path / "run.json", FORMATS["json"].mark
+    old, new = FORMATS["json"].write(recorded()), FORMATS["json"].write(recorded(replace(RUN, label="another")))
+    write_whole(path, old, mark)
+    path.chmod(0o640)
+    with path.open() as reader:
+        beginning = reader.read(10)
+        write_whole(path, new, mark)
+        assert beginning + reader.read() == old
+    assert path.read_text() == new
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_could_not_be_written_to_its_end_is_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, mark = tmp_path / "run.json", FORMATS["json"].mark
+    content = FORMATS["json"].write(recorded())
+    write_whole(path, content, mark)
+
+    def refuses(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuses)
+    with pytest.raises(UsageError, match=r"cannot write .*run.json: No space left on device"):
+        write_whole(path, FORMATS["json"].write(recorded(replace(RUN, label="another"))), mark)
+    assert path.read_text() == content
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_link_out_of_the_folder_is_followed_only_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

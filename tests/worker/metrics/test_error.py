@@ -82,6 +82,15 @@ def test_exact_claims_are_checked_beyond_rounding() -> None:
     assert not error.beyond_tolerance(1e-6, "float32")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "rounding", "wrong"),
+    [("float64", 1e-12, 1e-9), ("float32", 5e-6, 5e-5), ("float16", 2e-3, 2e-2), ("bfloat16", 2e-2, 8e-2)],
+)
+def test_an_exact_method_may_differ_by_the_rounding_of_its_dtype(dtype: str, rounding: float, wrong: float) -> None:
+    assert not error.beyond_tolerance(rounding, dtype)
+    assert error.beyond_tolerance(wrong, dtype)
+
+
 def test_every_method_gets_the_same_weights_and_one_without_projections_none() -> None:
     shared = inputs.weights(16, torch.float32, seed=0)
     layers = [build(name, seq_len=32, dim=16, heads=2, ratio=4) for name in ("sdpa", "full", "dct-x", "none")]

@@ -121,6 +121,17 @@ def test_warm_up_makes_at_least_three_calls_however_long_they_take(clock: Clock)
     assert measure(clock, lambda i: 100.0).warmup_calls == 3
 
 
+def test_warm_up_takes_its_least_time_in_calls_alone_however_steady_they_are(clock: Clock) -> None:
+    def prepare(number: int) -> int:
+        clock.now += 0.01
+        return number
+
+    timer = clock.timer(prepare, work(clock, lambda i: 0.015625))  # exact in binary
+    samples = latency.measure(timer, Sampling(warmup_least=0.25, warmup_most=10.0))
+    assert samples.warmup_calls * 0.015625 >= 0.25
+    assert samples.warmup_calls <= 2 * 0.25 / 0.015625
+
+
 def test_calls_have_increasing_numbers_so_that_inputs_rotate(clock: Clock) -> None:
     seen: list[int] = []
 
@@ -164,6 +175,14 @@ def test_a_disturbed_sample_is_taken_again_and_stored_apart(clock: Clock) -> Non
     timer = clock.timer(number_itself, work(clock, lambda i: 0.01))
     samples = latency.measure(timer, Sampling(samples_least=5), lambda: next(answers, None))
     assert samples.retaken == pytest.approx((0.01, 0.01))
+    assert (len(samples.seconds), samples.noisy) == (5, None)
+
+
+def test_each_sample_has_retakes_of_its_own(clock: Clock) -> None:
+    answers = iter([*["slow clock"] * 3, None, *["slow clock"] * 3, None])
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.01))
+    samples = latency.measure(timer, Sampling(samples_least=5), lambda: next(answers, None))
+    assert len(samples.retaken) == 6
     assert (len(samples.seconds), samples.noisy) == (5, None)
 
 
