@@ -38,6 +38,14 @@ def test_one_process_on_a_side_is_not_enough_to_say_that_nothing_changed(
         assert found["dct-x"].reason == Reason(ReasonCode.NEEDS_PROCESSES)
 
 
+@pytest.mark.parametrize("seconds", [8e-3, 0.5e-3])
+def test_one_process_proves_nothing_against_however_many(seconds: float) -> None:
+    """Beside fifty others the rank of a single process has p = 2 / 51."""
+    outcome = compare_stored(recorded(rounds(50)), recorded(rounds(1, seconds), head=True))
+    [kind] = {v.kind for v in outcome.judgement.verdicts if v.case.implementation == "dct-x" and v.metric == "latency"}
+    assert kind is VerdictKind.INCONCLUSIVE
+
+
 def test_a_slowdown_between_two_runs_needs_no_fresh_processes_and_fails_nothing() -> None:
     outcome = compare_stored(recorded(rounds(6)), recorded(rounds(6, 4e-3), head=True))
     kinds = {v.case.implementation: v.kind for v in outcome.judgement.verdicts if v.metric == "latency"}
