@@ -7,8 +7,6 @@ import itertools
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ import pytest
 from hypothesis import settings
 
 from dctbench.runners.lock_files import VARIABLE as LOCKS
-from tests.support.command import FIGURES, Cli, Done, cli_in, plain_environment
+from tests.support.command import FIGURES, NEW_INTERPRETERS, Cli, Done, cli_in, plain_environment, start
 from tests.support.postgresql import Server, running
 
 settings.register_profile("dctbench", deadline=None)  # shared machines stall: a slow example is no failure
@@ -39,6 +37,12 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail when a test was skipped, but for those marked gpu")
+    parser.addoption("--new-interpreters", action="store_true", help="start one for every command, which takes longer")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--new-interpreters"):
+        os.environ[NEW_INTERPRETERS] = "1"
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -75,14 +79,13 @@ def interrupted(tmp_path: Path, environ: dict[str, str]) -> Cli:
     """As `cli`, for a run that is interrupted by Ctrl-C as soon as it has told of its first case."""
 
     def run(*arguments: str, timeout: float = 60, **variables: str) -> Done:
-        command = [sys.executable, "-m", "dctbench", *arguments, "--progress", "plain"]
-        with subprocess.Popen(
-            command, cwd=tmp_path, env=environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
+        words = (*arguments, "--progress", "plain")
+        with start(*words, folder=tmp_path, environ=environ | variables) as process:
             assert process.stderr is not None
             told = list(itertools.takewhile(lambda line: not line.lstrip("[ ").startswith("1/"), process.stderr))
             process.send_signal(signal.SIGINT)
             out, rest = process.communicate(timeout=timeout)
+        assert process.returncode is not None
         return Done(process.returncode, out, "".join(told) + rest)
 
     return run

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support.warm import Process, Stream, warm
+
+NEW_INTERPRETERS = "DCTBENCH_TESTS_NEW_INTERPRETERS"
+"""A variable that is set when every command gets an interpreter of its own."""
+_AT_START = re.compile(r"PYTHON(?!PATH$)|LC_|LANG|OMP_|MKL_|OPENBLAS_|GOMP_|KMP_|MALLOC_")
+"""Variables that matter only while an interpreter starts or loads a library."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +43,42 @@ def plain_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in left_out} | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 
 
+def start(
+    *arguments: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = subprocess.PIPE,
+    stderr: Stream = subprocess.PIPE,
+    new_session: bool = False,
+) -> Process | subprocess.Popen[str]:
+    """Start the real command in a folder; its pipes are streams of text.
+
+    It is forked from a process that has imported everything, unless a variable matters only while an interpreter
+    starts, or the tests were called with `--new-interpreters`.
+    """
+    usual = plain_environment()
+    at_start = any(_AT_START.match(name) and value != usual.get(name) for name, value in environ.items())
+    if at_start or NEW_INTERPRETERS in os.environ:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dctbench", *arguments], cwd=folder, env=environ,
+            stdin=stdin, stdout=stdout, stderr=stderr, text=True, start_new_session=new_session,
+        )  # fmt: skip
+    return warm().start(arguments, folder, environ, (stdin, stdout, stderr), new_session)
+
+
 def cli_in(folder: Path, environ: dict[str, str]) -> Cli:
     """Return what runs the real command in a folder."""
 
     def run(*arguments: str, timeout: float = 300, **variables: str) -> Done:
-        done = subprocess.run(
-            [sys.executable, "-m", "dctbench", *arguments],
-            cwd=folder,
-            env=environ | variables,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        with start(*arguments, folder=folder, environ=environ | variables) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        assert process.returncode is not None
+        return Done(process.returncode, out, err)
 
     return run
 

@@ -7,14 +7,14 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyte
+
+from tests.support.command import start
 
 HISTORY = 10_000
 
@@ -67,14 +67,14 @@ def on_terminal(
     stream = pyte.ByteStream(screen)
     drawn: list[str] = []
     output = theirs if out is None else os.open(out, os.O_WRONLY | os.O_CREAT)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dctbench", *arguments],
-        cwd=folder,
-        env={**{k: v for k, v in environ.items() if k != "COLUMNS"}, "TERM": term},
+    process = start(
+        *arguments,
+        folder=folder,
+        environ={**{k: v for k, v in environ.items() if k != "COLUMNS"}, "TERM": term},
         stdin=theirs,
         stdout=output,
         stderr=theirs,
-        start_new_session=True,
+        new_session=True,
     )
     os.close(theirs)
     while True:
