@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.test_kill_loop import MARK, left_behind
+from tests.reliability.test_kill_loop import left_behind
 from tests.support import SUPPORT
-from tests.support.command import Cli
+from tests.support.command import MARK, Cli
 
 SHAPE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1", "--ratio", "2")
 OWN = {"PYTHONPATH": str(SUPPORT)}

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.command import FIGURES, TINY, Cli
+from tests.support.command import FIGURES, MARK, TINY, Cli
 
 KILLS = 50
 LONGEST = 3.0
@@ -25,7 +25,6 @@ LONGEST = 3.0
 ROUNDS = 4
 SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "8", *TINY[:-1], str(ROUNDS))
 PLANNED = 4 * ROUNDS
-MARK = "DCTBENCH_TEST_MARK"
 ACKNOWLEDGED = re.compile(r"^\[ *\d+/\d+\].*\n", re.MULTILINE)
 
 Stored = dict[tuple[str, str, int], str]

@@ -7,9 +7,9 @@ import uuid
 
 import pytest
 
-from tests.reliability.test_kill_loop import MARK, left_behind
+from tests.reliability.test_kill_loop import left_behind
 from tests.support import ROOT, SUPPORT
-from tests.support.command import Cli
+from tests.support.command import MARK, Cli
 
 RUN = "tests/cli/commands/test_run.py::"
 LOCAL = "tests/runners/test_local.py::"

@@ -13,9 +13,10 @@ from dctbench.errors import UsageError
 from dctbench.model import Case, CaseWarning, Result, WarningCode
 from dctbench.runners import MeasureSpec
 from dctbench.runners.local import LocalRunner, LocalSettings
-from tests.reliability.test_kill_loop import MARK, carries
+from tests.reliability.test_kill_loop import carries
 from tests.runners.test_local import QUICK
 from tests.support import SUPPORT
+from tests.support.command import MARK
 
 ALL_ALONG = 2
 """The supervisor and the zygote, which outlive a case."""

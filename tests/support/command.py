@@ -16,7 +16,9 @@ from tests.support.warm import Process, Stream, warm
 
 NEW_INTERPRETERS = "DCTBENCH_TESTS_NEW_INTERPRETERS"
 """A variable that is set when every command gets an interpreter of its own."""
-_AT_START = re.compile(r"PYTHON(?!PATH$)|LC_|LANG|OMP_|MKL_|OPENBLAS_|GOMP_|KMP_|MALLOC_")
+MARK = "DCTBENCH_TEST_MARK"
+"""A variable by which a test finds the processes of its command in `/proc`, which shows those of the start alone."""
+_AT_START = re.compile(rf"PYTHON(?!PATH$)|LC_|LANG|OMP_|MKL_|OPENBLAS_|GOMP_|KMP_|MALLOC_|{MARK}$")
 """Variables that matter only while an interpreter starts or loads a library."""
 
 
@@ -51,15 +53,16 @@ def start(
     stdout: Stream = subprocess.PIPE,
     stderr: Stream = subprocess.PIPE,
     new_session: bool = False,
+    new_interpreter: bool = False,
 ) -> Process | subprocess.Popen[str]:
     """Start the real command in a folder; its pipes are streams of text.
 
-    It is forked from a process that has imported everything, unless a variable matters only while an interpreter
-    starts, or the tests were called with `--new-interpreters`.
+    It is forked from a process that has imported everything (`tests.support.warm`), unless a new interpreter is asked
+    for by the caller, by `--new-interpreters`, or by a variable that matters only while an interpreter starts.
     """
     usual = plain_environment()
     at_start = any(_AT_START.match(name) and value != usual.get(name) for name, value in environ.items())
-    if at_start or NEW_INTERPRETERS in os.environ:
+    if at_start or new_interpreter or NEW_INTERPRETERS in os.environ:
         return subprocess.Popen(
             [sys.executable, "-m", "dctbench", *arguments], cwd=folder, env=environ,
             stdin=stdin, stdout=stdout, stderr=stderr, text=True, start_new_session=new_session,
@@ -70,8 +73,9 @@ def start(
 def cli_in(folder: Path, environ: dict[str, str]) -> Cli:
     """Return what runs the real command in a folder."""
 
-    def run(*arguments: str, timeout: float = 300, **variables: str) -> Done:
-        with start(*arguments, folder=folder, environ=environ | variables) as process:
+    def run(*arguments: str, timeout: float = 300, new_interpreter: bool = False, **variables: str) -> Done:
+        variables = environ | variables
+        with start(*arguments, folder=folder, environ=variables, new_interpreter=new_interpreter) as process:
             try:
                 out, err = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:

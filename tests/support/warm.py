@@ -290,7 +290,10 @@ def _take_over(
         os.dup2(descriptor, number)
     for first, last in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
         os.closerange(first + 1, last)
-    sys.stdin, sys.stdout, sys.stderr = (_text_stream(number) for number in range(3))
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = _text_stream(number)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)  # keeps the file open when the command replaces the stream
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()

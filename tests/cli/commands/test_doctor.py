@@ -50,7 +50,7 @@ def test_a_store_that_cannot_be_used_is_a_failure_and_exits_5(cli: Cli, tmp_path
 def test_a_torch_that_cannot_be_imported_is_a_failure_and_exits_6(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "broken" / "torch").mkdir(parents=True)
     (tmp_path / "broken" / "torch" / "__init__.py").write_text("raise ImportError('libtorch.so: no such file')")
-    done = cli("doctor", PYTHONPATH=str(tmp_path / "broken"))
+    done = cli("doctor", new_interpreter=True, PYTHONPATH=str(tmp_path / "broken"))
     assert done.code == 6
     assert "libtorch.so: no such file" in done.out
     assert "1 failure" in done.out
