@@ -51,8 +51,7 @@ def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
             settings = LocalSettings(60.0, variables, sampling)
             runners[words] = [stack.enter_context(LocalRunner(settings)) for _ in range(2)]
         [runner, _], *_ = runners.values()
-        uses_ratio = runner.describe(ci.axes["impl"], ()).uses_ratio
-        planned = expand_cases(ci.axes, uses_ratio.__getitem__)
+        planned = expand_cases(ci.axes, runner.describe(ci.axes["impl"], ()).methods)
         for number in range(2, rounds + 2):  # from the second on: timing alone
             for words, sides in runners.items():
                 for started in [side.ready("cpu", number) for side in sides]:

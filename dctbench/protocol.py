@@ -27,7 +27,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 3
+PROTOCOL = 4
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 COMPILER = "compiler"
@@ -106,9 +106,10 @@ class _TaggedReply(Struct, frozen=True, forbid_unknown_fields=True, tag_field="r
 
 
 class ImplementationFacts(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an implementation's own code knows: whether it uses a ratio, and the file in which it is."""
+    """What an implementation's own code knows: whether and how it compresses, and the file in which it is."""
 
     uses_ratio: bool
+    default_kept: Annotated[int, Meta(ge=1, le=2**24)] | None = None
     source: Text | None = None
 
 

@@ -53,7 +53,7 @@ interface Rows {
   speedups: Record<string, Speedups>;
 }
 
-/** The results of one run that differ in method, ratio and length only. */
+/** The results of one run that differ in method, what it keeps, and length only. */
 interface Facet {
   number: number; // set by loadData
   lengths: number[]; // set by loadData
@@ -71,12 +71,13 @@ interface Facet {
   by_reference: Record<string, { shapes: Record<number, [string, string]>; payoffs: Line[] }>;
 }
 
-/** A method at a ratio. */
+/** A method at a ratio or a number kept. */
 interface Curve {
   number: number; // set by loadData
   name: string;
   method: string;
   ratio: number | null;
+  kept: number | null;
   flags: string;
   exact: boolean;
   family: string; // of the method, such as "dct"
@@ -122,6 +123,8 @@ interface State {
   at: string; // the chosen length and facet in words
   ratios: number[];
   ratio: number | null;
+  numbers: number[]; // kept
+  kept: number | null;
   reference: string | null;
   tail: "median" | "p95" | "p99";
   kind: "tensor" | "process"; // which memory is shown

@@ -62,7 +62,9 @@ def test_a_case_keeps_its_identity() -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        Description({"none": ImplementationFacts(False, "none.py")}, [1e9, None]),
+        Description(
+            {"none": ImplementationFacts(False, source="none.py"), "one": ImplementationFacts(True, 64)}, [1e9, None]
+        ),
         TorchReply({"version": "2.13.0", "gpus": []}),
         CalibrationReply({"device": "cpu"}),
         Failure("gone", hint="look", refused=True, absent=True),

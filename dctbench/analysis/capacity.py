@@ -27,7 +27,7 @@ class Feasible:
 
 
 def feasible_lengths(summaries: Iterable[Summary]) -> list[Feasible]:
-    """Return for each method and ratio the measured lengths that fit into the device's memory."""
+    """Return for each method and what it keeps the measured lengths that fit into the device's memory."""
     rows: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         rows.setdefault(summary.case.row, []).append(summary)

@@ -67,7 +67,7 @@ class PayoffRange:
 
 
 def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
-    """Return for each method and ratio the measured lengths at which it is faster than the reference."""
+    """Return for each method and what it keeps the measured lengths at which it is faster than the reference."""
     summaries = list(summaries)
     found = reference_by_shape(summaries, reference)
     rows: dict[tuple[object, ...], list[tuple[Summary, Speedup | None]]] = {}

@@ -59,7 +59,7 @@ class Scaling:
 
 
 def scalings(summaries: Iterable[Summary]) -> list[Scaling]:
-    """Return one for each method and ratio with a latency at two lengths or more."""
+    """Return one for each method and what it keeps with a latency at two lengths or more."""
     rows: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         if summary.latency is not None and summary.status == "ok":

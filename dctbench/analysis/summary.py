@@ -119,7 +119,7 @@ def _latency(medians: Sequence[float], samples: Sequence[float]) -> Interval | N
 
 
 def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summary]:
-    """Return the summaries in reading order: by length, then the reference first, then by method and ratio.
+    """Return the summaries in reading order: by length, then the reference first, then by method and how much it keeps.
 
     A sweep measures the methods in a shuffled order.
     """
@@ -128,7 +128,7 @@ def arranged(summaries: Iterable[Summary], reference: str | None) -> list[Summar
 
     def place(summary: Summary) -> tuple[object, ...]:
         case = summary.case
-        return (case.seq_len, *map(str, case.shape), position[case.implementation], case.ratio or 0.0)
+        return (case.seq_len, *map(str, case.shape), position[case.implementation], case.compression)
 
     return sorted(summaries, key=place)
 

@@ -17,6 +17,7 @@ from dctbench.scheduler.events import Listener
 from dctbench.scheduler.plan import Plan, make_plan, plan_cases
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues, words
+from dctbench.spec.grid import Compression
 from dctbench.spec.suites import Suite
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import results_of_machine
@@ -124,8 +125,15 @@ def _beside(cases: Sequence[Case], reference: str, runner: LocalRunner) -> list[
 
 
 def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[Case, Case]:
-    """Return, by case, the case of the named implementation at the same shape and, if it uses one, the same ratio."""
-    uses_ratio = catalog.implementation(name).uses_ratio
-    if uses_ratio is None:
-        uses_ratio = runner.describe([name], ()).uses_ratio[name]
-    return {case: replace(case, implementation=name, ratio=case.ratio if uses_ratio else None) for case in cases}
+    """Return, by case, the case of the named implementation at the same shape and, if it compresses, as much kept."""
+    method: Compression = catalog.implementation(name)
+    if method.uses_ratio is None:
+        method = runner.describe([name], ()).methods.get(name, method)
+    return {case: _same_shape(case, name, method) for case in cases}
+
+
+def _same_shape(case: Case, name: str, method: Compression) -> Case:
+    if not method.uses_ratio:
+        return replace(case, implementation=name, ratio=None, kept=None)
+    kept = method.default_kept if case.ratio is None and case.kept is None else case.kept
+    return replace(case, implementation=name, kept=kept)

@@ -14,7 +14,7 @@ from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun, known_reference, resolve
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.spec.axes import of
-from dctbench.spec.suites import Suite
+from dctbench.spec.grid import expand_cases
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import open_store
 from dctbench.wording import recommendation
@@ -78,14 +78,10 @@ def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
         command=request.command,
     )
     if request.reference is not None:  # an unknown name is refused before minutes of measuring
-        known_reference(request.reference, _methods(asked.resolved_suite))
+        axes = asked.resolved_suite.axes
+        methods = {name: catalog.implementation(name) for name in axes["impl"]}
+        known_reference(request.reference, expand_cases(axes, methods))
     return run(asked, listener)
-
-
-def _methods(suite: Suite) -> list[tuple[str, float | None]]:
-    names = suite.axes["impl"]
-    ratios = {name: suite.axes["ratio"] if catalog.implementation(name).uses_ratio else [None] for name in names}
-    return [(name, ratio) for name in names for ratio in ratios[name]]
 
 
 def _stored(request: ChooseRequest) -> RecordedRun:

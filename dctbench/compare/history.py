@@ -117,7 +117,7 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     Raises:
         StoreError: when the store cannot be read.
     """
-    beside = replace(case, implementation=reference, ratio=None)
+    beside = replace(case, implementation=reference, ratio=None, kept=None)
     series: dict[tuple[str, str], list[Point]] = {}
     newest, untimed = ("", ""), 0
     for state in store.runs():

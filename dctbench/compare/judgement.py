@@ -66,14 +66,14 @@ class Comparison:
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
         """Return the references of a case's shape that ran on both sides, without the case itself.
 
-        A reference with a ratio stands for one case on both sides: the judged case's ratio, or else the lowest.
+        A reference that compresses stands for one case on both sides: as the judged case does, or else the least.
         """
         found = {}
         for name in names:
             beside = [c for c in self.head if c.implementation == name and c.shape == case.shape and c in self.base]
             beside = [c for c in beside if self.head[c].status == self.base[c].status == "ok"]
             if beside and name != case.implementation:
-                same = min(beside, key=lambda c: (c.ratio != case.ratio, c.ratio or 0.0))
+                same = min(beside, key=lambda c: (c.compression != case.compression, c.compression))
                 found[name] = (self.base[same], self.head[same])
         return found
 

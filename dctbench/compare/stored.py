@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from dctbench import catalog
 from dctbench.analysis import REFERENCE, Summary, arranged, default_reference
 from dctbench.compare.change import FEWEST
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
@@ -92,7 +93,9 @@ def _counterparts(cases: Iterable[Case], base_impl: str | None, base: Mapping[Ca
     found = {}
     for case in cases:
         same = replace(case, implementation=base_impl)
-        found[case] = same if same in base else replace(same, ratio=None)
+        default = catalog.recorded_implementation(base_impl).default_kept
+        others = (replace(same, ratio=None, kept=kept) for kept in (None, default))
+        found[case] = next((one for one in (same, *others) if one in base), replace(same, ratio=None, kept=None))
     return found
 
 

@@ -35,11 +35,11 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     character per result.
     """
     summaries = [summary for facet in contents.facets for summary in facet.summaries]
-    numbers = {(case.implementation, case.ratio): number for number, case in enumerate(contents.curves)}
+    numbers = {(case.implementation, case.compression): number for number, case in enumerate(contents.curves)}
     placed = [one for facet in contents.facets for one in facet.placed]
     most = max(1, SAMPLES // max(1, sum(bool(summary.samples) for summary in summaries)))
     table: dict[str, Values] = {
-        "curve": [numbers[s.case.implementation, s.case.ratio] for s in summaries],
+        "curve": [numbers[s.case.implementation, s.case.compression] for s in summaries],
         "count": [len(s.samples) or None for s in summaries],
         "p95": [_time(s.p95 if s.timed else None) for s in summaries],
         "memory": [needed_bytes(s)[0] for s in summaries],

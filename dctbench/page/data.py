@@ -102,13 +102,16 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
     found = []
     for case in contents.curves:
         look, method = styles[case], catalog.recorded_implementation(case.implementation)
-        flags = ["--impl", case.implementation, *([] if case.ratio is None else ["--ratio", ratio_words(case.ratio)])]
+        flags = ["--impl", case.implementation]
+        flags += [] if case.ratio is None else ["--ratio", ratio_words(case.ratio)]
+        flags += [] if case.kept is None else ["--kept", str(case.kept)]
         found.append(
             {
                 "name": case.name,
                 "method": case.implementation,
                 "family": method.family.value,
                 "ratio": case.ratio,
+                "kept": case.kept,
                 "flags": shlex.join(flags),
                 "exact": method.kind is catalog.Kind.EXACT,
                 "starred": method.among_frequencies,

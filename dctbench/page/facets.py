@@ -1,7 +1,7 @@
 """What a page contains, in this order: runs, their facets, the shapes in a facet, and the curves.
 
-The cases of a facet differ in method, ratio and length only. A shape is a facet at one length. A facet belongs to one
-run, so no statistic combines two machines.
+The cases of a facet differ in method, what it keeps, and length only. A shape is a facet at one length. A facet belongs
+to one run, so no statistic combines two machines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FLAGS = {"device": "--device", "dtype": "--dtype", "scope": "--scope", "mode": 
 
 @dataclass(frozen=True)
 class Facet:
-    """The results of one run that differ in method, ratio and length only, in the order of the tables."""
+    """The results of one run that differ in method, what it keeps, and length only, in the order of the tables."""
 
     run: int
     summaries: tuple[Summary, ...]
@@ -42,7 +42,7 @@ class Facet:
 
     @property
     def flags(self) -> str:
-        """The flags with which `dctbench run` measures this facet again, without method, ratio and length."""
+        """The flags with which `dctbench run` measures this facet again, without method, what it keeps, and length."""
         values = ((flag, getattr(self.case, axis)) for axis, flag in _FLAGS.items())
         return shlex.join(word for flag, value in values if value is not None for word in (flag, str(value)))
 
@@ -94,10 +94,10 @@ class Contents:
 
     @cached_property
     def curves(self) -> list[Case]:
-        """A case for each method and ratio, in the order of the tables."""
-        found = {(c.implementation, c.ratio): c for facet in self.facets for c in facet.cases}
+        """A case for each method and ratio or number kept, in the order of the tables."""
+        found = {(c.implementation, c.compression): c for facet in self.facets for c in facet.cases}
         methods = analysis.method_order((name for name, _ in found), self.reference)
-        return sorted(found.values(), key=lambda case: (methods[case.implementation], case.ratio or 0.0))
+        return sorted(found.values(), key=lambda case: (methods[case.implementation], case.compression))
 
 
 def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:

@@ -1,4 +1,4 @@
-"""The look of each method, the same in every figure: hue, dash and marker by method, lightness by ratio.
+"""The look of each method, the same in every figure: hue, dash and marker by method, lightness by what it keeps.
 
 The hues can be distinguished with any colour vision. Dash and marker distinguish methods in black and white.
 """
@@ -31,18 +31,18 @@ class Look:
 def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
     """Return the look of each case. It does not depend on the length. The reference is a thick neutral line."""
     cases = list(cases)
-    ratios: dict[str, set[float]] = {}
+    kept: dict[str, set[tuple[float, int]]] = {}
     for case in cases:
-        ratios.setdefault(case.implementation, set()).update([] if case.ratio is None else [case.ratio])
-    ramps = {name: sorted(found) for name, found in ratios.items()}
-    methods = {name: index for index, name in enumerate(ratios)}
+        kept.setdefault(case.implementation, set()).add(case.compression)
+    ramps = {name: sorted(found) for name, found in kept.items()}
+    methods = {name: index for index, name in enumerate(kept)}
     found = {}
     for case in cases:
         if case.implementation == reference:
             found[case] = Look(_NEUTRAL, "solid", "circle", 4.0)
             continue
         index, ramp = methods[case.implementation], ramps[case.implementation]
-        share = ramp.index(case.ratio) / max(1, len(ramp) - 1) if case.ratio is not None else 0.3
+        share = ramp.index(case.compression) / max(1, len(ramp) - 1) if any(case.compression) else 0.3
         lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
         found[case] = Look(
             color=_hex(_HUES[index % len(_HUES)], lightness),

@@ -21,8 +21,7 @@ Scale = Callable[[float], float]
 
 
 def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], labels: Labels) -> str | None:
-    """Draw median latency against n on logarithmic axes, with a line per method and ratio that breaks where nothing was
-    timed.
+    """Draw median latency against n on logarithmic axes, with a line per curve that breaks where nothing was timed.
 
     Returns:
         An `<svg>` element in the colours of its surroundings, or None if nothing was timed.

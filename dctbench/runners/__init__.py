@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, Environment, Measurement, Result, ResultDetails
-from dctbench.protocol import CaseReply
+from dctbench.protocol import CaseReply, ImplementationFacts
 from dctbench.runners.interleave import Turn
 from dctbench.text.warning_values import read_warning
 
@@ -19,13 +19,17 @@ from dctbench.text.warning_values import read_warning
 class Facts:
     """What only an implementation's own code knows, asked in a process that may import torch.
 
-    `uses_ratio` by implementation, without those that broke when they were asked; `flops` of one call by case, None
-    where a method states no formula; `sources` the file of each implementation that stands in one.
+    `methods` by name, without those that broke when they were asked; `flops` of one call by case, None where a method
+    states no formula.
     """
 
-    uses_ratio: Mapping[str, bool]
+    methods: Mapping[str, ImplementationFacts]
     flops: Mapping[Case, int | None]
-    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The file of each implementation that stands in one."""
+        return {name: facts.source for name, facts in self.methods.items() if facts.source is not None}
 
 
 @dataclass(frozen=True, slots=True)

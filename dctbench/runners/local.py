@@ -27,6 +27,7 @@ from dctbench.protocol import (
     DescribeRequest,
     Description,
     Failure,
+    ImplementationFacts,
     MeasureRequest,
     Request,
     decode_reply,
@@ -191,8 +192,7 @@ class LocalRunner:
         """
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
         built_in = [name for name in names if name in catalog.IMPLEMENTATIONS]
-        uses_ratio: dict[str, bool] = {}
-        sources: dict[str, str] = {}
+        methods: dict[str, ImplementationFacts] = {}
         flops: dict[Case, int | None] = dict.fromkeys(cases)
         for group in [built_in, *([name] for name in names if name not in built_in)]:
             group_cases = [case for case in cases if case.implementation in group]
@@ -203,12 +203,9 @@ class LocalRunner:
                 if reply.refused:
                     raise (AbsentError if reply.absent else UsageError)(reply.message, hint=reply.hint)
                 continue
-            for name, facts in reply.implementations.items():
-                uses_ratio[name] = facts.uses_ratio
-                if facts.source is not None:
-                    sources[name] = facts.source
+            methods |= reply.implementations
             flops |= {case: None if n is None else int(n) for case, n in zip(group_cases, reply.flops, strict=True)}
-        return Facts(uses_ratio, flops, sources)
+        return Facts(methods, flops)
 
     def _describe(self, names: list[str], cases: list[Case]) -> Description | Failure:
         def read(line: bytes) -> Description | Failure:

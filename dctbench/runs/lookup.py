@@ -46,7 +46,7 @@ class RecordedRun:
         """
         if name is None:
             return default_reference(result.case for result in self.results)
-        return known_reference(name, ((result.case.implementation, result.case.ratio) for result in self.results))
+        return known_reference(name, (result.case for result in self.results))
 
 
 def forwarded(found: RecordedRun, disclosure: Disclosure) -> RecordedRun:
@@ -64,24 +64,27 @@ def disclosure(found: RecordedRun, *, anonymous: bool = False, host_label: str |
     return Disclosure.of(found.run, found.environments, found.results, anonymous=anonymous, host_label=host_label)
 
 
-def known_reference(name: str, measured: Iterable[tuple[str, float | None]]) -> str:
+def known_reference(name: str, measured: Iterable[Case]) -> str:
     """Return `name`, checked.
 
     Args:
         name: of an implementation.
-        measured: implementations and ratios of a run.
+        measured: cases of a run.
 
     Raises:
-        UsageError: when it is none of them, with the nearest spelling, or was measured at several ratios.
+        UsageError: when it is none of their implementations, with the nearest spelling, or was measured at several
+            ratios or numbers kept.
     """
-    measured = set(measured)
-    if name not in (names := {implementation for implementation, _ in measured}):
-        raise catalog.unknown("reference in this run", name, names)
-    ratios = sorted(ratio for implementation, ratio in measured if implementation == name and ratio is not None)
-    if len(ratios) > 1:
+    compressions: dict[str, set[tuple[float, int]]] = {}
+    for case in measured:
+        compressions.setdefault(case.implementation, set()).add(case.compression)
+    if name not in compressions:
+        raise catalog.unknown("reference in this run", name, compressions)
+    if (number := len(compressions[name])) > 1:
         raise UsageError(
-            f"--reference {name}: it was measured at {len(ratios)} ratios, and a reference has one latency per length",
-            hint="name a method without a ratio, such as sdpa",
+            f"--reference {name}: it was measured with {number} ratios or numbers kept, and a reference has one "
+            "latency per length",
+            hint="name a method that does not compress, such as sdpa",
         )
     return name
 

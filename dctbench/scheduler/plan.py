@@ -92,8 +92,7 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     entries = {name: catalog.implementation(name) for name in suite.axes["impl"]}
     own = [name for name, entry in entries.items() if entry.uses_ratio is None]
     facts = runner.describe(own, ()) if own else Facts({}, {})
-    uses_ratio = {name: bool(entry.uses_ratio) for name, entry in entries.items()} | dict(facts.uses_ratio)
-    cases = grid.expand_cases(suite.axes, uses_ratio.__getitem__)
+    cases = grid.expand_cases(suite.axes, {**entries, **facts.methods})
     return plan_cases(cases, suite.settings, runner, stored)
 
 

@@ -14,6 +14,7 @@ from dctbench.spec import grid
 NUMERIC_AXES = {
     "seq": grid.SEQ_LEN,
     "ratio": grid.RATIO,
+    "kept": grid.KEPT,
     "batch": grid.BATCH,
     "heads": grid.HEADS,
     "head_dim": grid.HEAD_DIM,
@@ -50,6 +51,7 @@ class AxisValues:
     impl: Words = None
     seq: Numbers = None
     ratio: Numbers = None
+    kept: Numbers = None
     batch: Numbers = None
     heads: Numbers = None
     head_dim: Numbers = None
@@ -76,7 +78,7 @@ def _parsed(axis: str, value: Any) -> Sequence[Any]:
     items: list[Any] = [value] if isinstance(value, str | int | float) else list(value)
     if axis in WORD_AXES:
         return words(axis, items)
-    return grid.parse_axis(",".join(map(str, items)), NUMERIC_AXES[axis])
+    return grid.parse_values(",".join(map(str, items)), NUMERIC_AXES[axis])
 
 
 def field(axis: str) -> str:

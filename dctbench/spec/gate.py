@@ -140,7 +140,7 @@ def at(texts: Sequence[str]) -> dict[str, Any]:
     for text in (part for whole in texts for part in whole.split(",") if part.strip()):
         name, _, value = (word.strip() for word in text.partition("="))
         if value and name in axes.NUMERIC_AXES:
-            values: Sequence[Any] = grid.parse_axis(value, axes.NUMERIC_AXES[name])
+            values: Sequence[Any] = grid.parse_values(value, axes.NUMERIC_AXES[name])
         elif value and name in axes.WORD_AXES:
             values = axes.words(name, [value])
         else:

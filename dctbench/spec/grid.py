@@ -6,17 +6,17 @@
     512..8192:+512     adding
     512..2048,6000     several parts, joined by commas
 
-`parse_axis` reads every numeric axis, so flags and suite files accept the same text.
+`parse_values` reads every numeric axis, so flags and suite files accept the same text.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 from dctbench.errors import UsageError
 from dctbench.model import Case, tidy_number
@@ -29,34 +29,53 @@ _INTEGER = re.compile(r"[0-9]+k?", re.ASCII | re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
+DEFAULT_KEPT = "default"
+"""The word on the axis `kept` for the number that each method keeps by default."""
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A numeric axis: the flag that sets it, and the bounds of its values, both included."""
+    """A numeric axis: the flag that sets it, and the bounds of its values, both included.
+
+    `word` may stand in place of all numbers.
+    """
 
     flag: str
     minimum: int = 1
     maximum: int = MAX_VALUE
     integer: bool = True
+    word: str | None = None
 
     def accepts(self) -> str:
         """Return a description of the accepted values, for errors."""
         number = "integers such as 512 or 8k" if self.integer else "numbers such as 4 or 2.5"
+        alone = "" if self.word is None else f"{self.word!r} alone, or "
         return (
-            f"{number} from {self.minimum} to {self.maximum}, ranges such as 512..8192 (doubling), "
+            f"{alone}{number} from {self.minimum} to {self.maximum}, ranges such as 512..8192 (doubling), "
             "512..8192:x1.5 or 512..8192:+512, joined by commas"
         )
 
 
 SEQ_LEN = Axis("--seq")
 RATIO = Axis("--ratio", integer=False)
+KEPT = Axis("--kept", word=DEFAULT_KEPT)
 BATCH = Axis("--batch")
 HEADS = Axis("--heads")
 HEAD_DIM = Axis("--head-dim")
 THREADS = Axis("--threads", maximum=4096)  # more than any machine has, and few enough for a process to start
 
 
+def parse_values(text: str, axis: Axis) -> Sequence[float | int | str]:
+    """Return the word of the axis, if that is the text, or else what `parse_axis` returns.
+
+    Raises:
+        UsageError: as `parse_axis` does.
+    """
+    return [axis.word] if axis.word is not None and text.strip() == axis.word else parse_axis(text, axis)
+
+
 def parse_axis(text: str, axis: Axis) -> list[float | int]:
-    """Return the sorted, distinct values that `text` names.
+    """Return the sorted, distinct numbers that `text` names.
 
     Raises:
         UsageError: for text outside the grammar, values out of bounds, or more than 100,000 values. The message names
@@ -142,14 +161,27 @@ def _literal(text: str, integer: bool) -> float | int:
     return int(text[:-1]) * 1024 if text[-1] in "kK" else int(text)
 
 
-def expand_cases(axes: Mapping[str, Sequence[Any]], uses_ratio: Callable[[str], bool]) -> list[Case]:
+class Compression(Protocol):
+    """What the expansion needs to know of an implementation: the catalog and a worker's reply both say it."""
+
+    @property
+    def uses_ratio(self) -> bool | None:
+        """Whether it keeps less than the whole sequence."""
+
+    @property
+    def default_kept(self) -> int | None:
+        """The number that it keeps if neither a ratio nor a number is asked for."""
+
+
+def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compression]) -> list[Case]:
     """Return every combination of the axes, each case once.
 
     An axis that an implementation ignores becomes None, so sdpa is measured once and not once per ratio.
 
     Args:
-        axes: values per axis: impl, seq, ratio, batch, heads, head_dim, dtype, device, threads, scope, mode, engine.
-        uses_ratio: returns whether the implementation of that name has a compression ratio.
+        axes: values per axis: impl, seq, ratio, kept, batch, heads, head_dim, dtype, device, threads, scope, mode,
+            engine.
+        methods: the implementations by name.
 
     Raises:
         UsageError: if an implementation needs a ratio and there is none, and for more than 100,000 cases.
@@ -158,15 +190,27 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], uses_ratio: Callable[[str], 
     names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "seq_len")
     keys = (*names[:-1], "seq")
     for implementation in axes["impl"]:
-        ratios: Sequence[Any] = (None,)
-        if uses_ratio(implementation):
-            ratios = axes.get("ratio") or ()
-            if not ratios:
-                raise UsageError(f"{implementation} needs a compression ratio", hint="add --ratio, such as --ratio 4,8")
+        compressions = _compressions(implementation, methods[implementation], axes)
         for values in product(*(axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
-            for ratio in ratios:
-                cases[Case(implementation=implementation, ratio=ratio, **shape)] = None
+            for compression in compressions:
+                cases[Case(implementation=implementation, **compression, **shape)] = None
             if len(cases) > MAX_VALUES:
                 raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
     return list(cases)
+
+
+def _compressions(name: str, method: Compression, axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the fields `ratio` and `kept` of the cases of an implementation: one of the two is set, or none."""
+    if not method.uses_ratio:
+        return [{}]
+    default = [] if method.default_kept is None else [{"kept": method.default_kept}]
+    kept = axes.get("kept") or ()
+    by_default = DEFAULT_KEPT in kept
+    if by_default and default:
+        return default
+    numbers = [] if by_default else [{"kept": number} for number in kept]
+    found = [{"ratio": ratio} for ratio in axes.get("ratio") or ()] + numbers or default
+    if not found:
+        raise UsageError(f"{name} needs a compression ratio", hint="add --ratio, such as --ratio 4,8, or --kept 64")
+    return found

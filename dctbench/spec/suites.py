@@ -15,13 +15,13 @@ from dctbench.errors import UsageError
 from dctbench.model import RunSettings
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
-from dctbench.spec.grid import parse_axis
+from dctbench.spec.grid import DEFAULT_KEPT, parse_values
 from dctbench.text.parse import parse_duration
 from dctbench.text.sanitize import sanitize_text
 
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
-    "ratio": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
+    "ratio": (), "kept": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
 }  # fmt: skip
 SETTINGS = ("rounds", "case_timeout", "env", "samples")
 """The keys of `[settings]`."""
@@ -116,8 +116,18 @@ def _one_line(text: str) -> str:
 
 
 def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
-    """Return the suite with these axes, and these fields of `RunSettings`, in place of its own."""
-    return replace(suite, axes={**suite.axes, **axes.given}, settings=replace(suite.settings, **settings))
+    """Return the suite with these axes, and these fields of `RunSettings`, in place of its own.
+
+    `ratio` and `kept` both say how much a method keeps, so one of them replaces both of the suite's. Only the default
+    numbers of `kept` leave the ratios to the methods that have no such number.
+    """
+    given = axes.given
+    dropped: dict[str, Sequence[Any]] = {}
+    if "ratio" in given:
+        dropped["kept"] = ()
+    if "kept" in given and DEFAULT_KEPT not in given["kept"]:
+        dropped["ratio"] = ()
+    return replace(suite, axes={**suite.axes, **dropped, **given}, settings=replace(suite.settings, **settings))
 
 
 class _Reader:
@@ -169,7 +179,7 @@ class _Reader:
                 )
         try:
             if numeric:
-                return list(parse_axis(",".join(map(str, items)), NUMERIC_AXES[key]))
+                return list(parse_values(",".join(map(str, items)), NUMERIC_AXES[key]))
             return words(key, items)
         except UsageError as bad:
             raise self.error(("axes",), key, f"({bad.message})", bad.hint) from None

@@ -11,7 +11,7 @@ _WORDS = {"device": "", "dtype": "", "scope": "", "mode": "", "engine": "", "bat
 
 
 class Labels:
-    """Names for a set of cases: method, ratio, length, and the other axes in which the cases differ."""
+    """Names for a set of cases: method, what it keeps, length, and the other axes in which the cases differ."""
 
     def __init__(self, cases: Iterable[Case]) -> None:
         seen: dict[str, set[object]] = {field: set() for field in _WORDS}
@@ -31,6 +31,6 @@ class Labels:
         return f"n = {case.seq_len}, {shape}" if shape else f"n = {case.seq_len}"
 
     def facet(self, case: Case) -> str:
-        """Return the differing axes beside method, ratio and length: `train, batch 4`; empty if there are none."""
+        """Return the axes beside method, what it keeps, and length that differ, `train, batch 4`, or an empty text."""
         values = ((field, getattr(case, field)) for field in self.varying)
         return ", ".join(f"{_WORDS[field]}{'default' if value is None else value}" for field, value in values)

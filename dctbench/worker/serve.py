@@ -169,11 +169,14 @@ def describe_error(error: BaseException) -> str:
 
 def describe(request: DescribeRequest) -> Description:
     """Return facts that are known only after importing the implementations, and the FLOPs of the cases by formula."""
-    from dctbench.attention import source_file, uses_ratio
+    from dctbench.attention import default_kept, source_file, uses_ratio
     from dctbench.worker.measure import stated_flops
 
     return Description(
-        {name: ImplementationFacts(uses_ratio(name), source_file(name)) for name in request.implementations},
+        {
+            name: ImplementationFacts(uses_ratio(name), default_kept(name), source_file(name))
+            for name in request.implementations
+        },
         [stated_flops(case) for case in request.cases],
     )
 

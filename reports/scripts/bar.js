@@ -91,12 +91,14 @@ function barFields() {
   const lengths = state.facet.lengths.map((n) => pair(String(n)));
   const ratios = [pair("", "all"), ...state.ratios.map((ratio) => pair(String(ratio)))];
   const references = data.references.map((name) => pair(name));
-  const [ratio, reference] = [String(state.ratio ?? ""), String(state.reference)];
+  const numbers = [pair("", "all"), ...state.numbers.map((number) => pair(String(number)))];
+  const [ratio, kept, reference] = [String(state.ratio ?? ""), String(state.kept ?? ""), String(state.reference)];
   return [
     runs.length > 1 ? selectField("run", "run", runs, String(state.facet.run), (text) => chooseRun(Number(text))) : null,
     ...axisFields(),
     selectField("n", "n", lengths, String(state.n), (text) => choose({ n: text })),
     ratios.length > 2 ? selectField("ratio", "ratio", ratios, ratio, (text) => choose({ ratio: text })) : null,
+    numbers.length > 2 ? selectField("kept", "kept", numbers, kept, (text) => choose({ kept: text })) : null,
     references.length > 1
       ? selectField("reference", "reference", references, reference, (text) => choose({ reference: text }))
       : null,
@@ -126,7 +128,7 @@ function renderBar() {
     data.runs.length > 1 ? data.runs[state.facet.run].title : null,
     state.at,
     state.reference ? "vs " + state.reference : null,
-    state.ratio === null ? null : "ratio " + state.ratio,
+    ...chosenCompression(),
     ...activeBudgets().map((budget) => "≤ " + budget.format(budget.limit)),
   ].filter(isPresent).join(" · ");
 }

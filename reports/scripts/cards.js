@@ -33,7 +33,7 @@ function renderCards() {
 }
 
 function budgetCard() {
-  const rows = rankedRows(state.facet, state.n).filter((row) => hasChosenRatio(curveOf(row)));
+  const rows = rankedRows(state.facet, state.n).filter((row) => keepsAsChosen(curveOf(row)));
   const budgets = budgetsFor(rows);
   if (!budgets.length) {
     return null;
@@ -53,27 +53,27 @@ function verdictCards() {
   const run = data.runs[state.facet.run];
   const last = cardElement(whole, run.coverage, [run.stability]);
   if (!shapes[state.n]) {
-    return [cardElement(fastest + allRatiosSuffix(), "Nothing was timed at " + state.at + ".", []), payoffCard(), last];
+    return [cardElement(fastest + allCompressionsSuffix(), "Nothing was timed at " + state.at + ".", []), payoffCard(), last];
   }
   const [fastestHere, leanestHere] = shapes[state.n].map(sentence);
   const [at, ...costLines] = state.facet.costs[state.n].map(sentence);
   const others = Object.keys(shapes).map(Number).filter((n) => n !== state.n);
   const details = others.map((n) => "n = " + n + ": " + sentence(shapes[n][0]));
   return [
-    cardElement(fastest + allRatiosSuffix(), "At " + at + ", " + fastestHere + ".", details),
+    cardElement(fastest + allCompressionsSuffix(), "At " + at + ", " + fastestHere + ".", details),
     payoffCard(),
-    cardElement(cost + allRatiosSuffix(), leanestHere, costLines),
+    cardElement(cost + allCompressionsSuffix(), leanestHere, costLines),
     last,
   ];
 }
 
-/** A remark for a chosen ratio: the sentences of Python are about the methods of all ratios. */
-function allRatiosSuffix() {
-  return state.ratio === null ? "" : " (of all ratios)";
+/** A remark for a chosen ratio or number kept: the sentences of Python are about the methods of all. */
+function allCompressionsSuffix() {
+  return (state.ratio === null ? "" : " (of all ratios)") + (state.kept === null ? "" : " (of all numbers kept)");
 }
 
 function payoffCard() {
-  const names = new Set(data.curves.filter((curve) => curve.family === "dct" && hasChosenRatio(curve)).map((curve) => curve.name));
+  const names = new Set(data.curves.filter((curve) => curve.family === "dct" && keepsAsChosen(curve)).map((curve) => curve.name));
   const lines = state.facet.by_reference[state.reference || ""].payoffs.filter(([name]) => names.has(name));
   const [first, ...others] = lines.map(([, code]) => sentence(code));
   return first === undefined ? null : cardElement(data.questions.pays, first + ".", others);

@@ -1,4 +1,4 @@
-// What the charts of curves share. A curve is a method at a ratio; its line breaks where nothing was measured.
+// What the charts of curves share. A curve is a method at a ratio or a number kept; its line breaks where nothing was measured.
 const NEUTRAL_COLOR = "#7d8590";
 const MAX_MARKS = 2000; // charts with more are slow to draw
 
@@ -99,10 +99,7 @@ function chosenLengthLine() {
  * @param {string} what such as "was timed"
  */
 function emptyReason(what) {
-  const filters = [];
-  if (state.ratio !== null) {
-    filters.push("ratio " + state.ratio);
-  }
+  const filters = chosenCompression();
   if (state.hidden.size) {
     filters.push("without " + Array.from(state.hidden).join(", "));
   }

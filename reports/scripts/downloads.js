@@ -29,6 +29,7 @@ function recordOf(row) {
     run: data.runs[facet.run].id,
     implementation: curve.method,
     ratio: curve.ratio,
+    kept: curve.kept,
     seq_len: lengthOf(row),
     ...facet.axes,
     status: statusOf(row),

@@ -186,7 +186,7 @@ function setPrinting(given) {
 
 /** Fill the legends: a button for each curve, which hides or shows it in all charts. */
 function renderLegends() {
-  const curves = curvesOf(state.facet).map(([curve]) => curve).filter(hasChosenRatio);
+  const curves = curvesOf(state.facet).map(([curve]) => curve).filter(keepsAsChosen);
   const ranked = new Set(rankedRows(state.facet, state.n).map((row) => curveOf(row)));
   findAll("[data-legend]").forEach(function (legend) {
     const focused = focusedElement();

@@ -57,10 +57,10 @@ function speedupChart(width) {
 }
 
 /**
- * Choose the length and the ratio of a cell. A method without a ratio shows all ratios.
+ * Choose the length of a cell and what its method keeps. A method that does not compress shows all.
  * @param {Curve} curve
  * @param {string} length
  */
 function chooseCell(curve, length) {
-  choose({ n: length, ratio: curve.ratio === null ? "" : String(curve.ratio) });
+  choose({ n: length, ratio: String(curve.ratio ?? ""), kept: String(curve.kept ?? "") });
 }

@@ -1,6 +1,6 @@
 // What the reader has chosen. It is kept in the hash of the URL only, so that a link and "back" restore it.
 const HASH_NAMES = [
-  "run", "n", "ratio", "reference", "tail", "kind", "latency", "memory", "error", "hide", "find", "sort", "every",
+  "run", "n", "ratio", "kept", "reference", "tail", "kind", "latency", "memory", "error", "hide", "find", "sort", "every",
 ];
 /**
  * The choices in the hash, as text.
@@ -77,7 +77,9 @@ function resolveState() {
   const run = data.runs[Number(choices.run)] ? Number(choices.run) : 0;
   const facet = nearestFacet(run, choices);
   const longest = facet.lengths.filter((n) => rankedRows(facet, n).length).pop() ?? facet.lengths[facet.lengths.length - 1];
-  const ratios = Array.from(new Set(curvesOf(facet).map(([curve]) => curve.ratio).filter((ratio) => ratio !== null)));
+  const curves = curvesOf(facet).map(([curve]) => curve);
+  const ratios = Array.from(new Set(curves.map((curve) => curve.ratio).filter(isPresent)));
+  const numbers = Array.from(new Set(curves.map((curve) => curve.kept).filter(isPresent)));
   const n = facet.lengths.includes(Number(choices.n)) ? Number(choices.n) : longest;
   return {
     facet: facet,
@@ -85,6 +87,8 @@ function resolveState() {
     at: "n = " + n + (facet.label ? ", " + facet.label : ""),
     ratios: ratios.sort((a, b) => a - b),
     ratio: ratios.includes(Number(choices.ratio)) ? Number(choices.ratio) : null,
+    numbers: numbers.sort((a, b) => a - b),
+    kept: numbers.includes(Number(choices.kept)) ? Number(choices.kept) : null,
     reference: data.references.includes(choices.reference) ? choices.reference : data.reference,
     tail: choices.tail === "p95" || choices.tail === "p99" ? choices.tail : "median",
     kind: choices.kind === "process" ? "process" : "tensor",
@@ -103,15 +107,24 @@ function resolveState() {
  * @param {Curve} curve
  */
 function isShown(curve) {
-  return !state.hidden.has(curve.name) && hasChosenRatio(curve);
+  return !state.hidden.has(curve.name) && keepsAsChosen(curve);
 }
 
 /**
- * Whether a curve has the chosen ratio, or takes no ratio.
+ * Whether a curve keeps what is chosen. A choice of one kind says nothing about curves of the other, or of neither.
  * @param {Curve} curve
  */
-function hasChosenRatio(curve) {
-  return state.ratio === null || curve.ratio === null || curve.ratio === state.ratio;
+function keepsAsChosen(curve) {
+  const asRatio = state.ratio === null || curve.ratio === null || curve.ratio === state.ratio;
+  return asRatio && (state.kept === null || curve.kept === null || curve.kept === state.kept);
+}
+
+/** What is chosen of ratio and number kept, in words. */
+function chosenCompression() {
+  return [
+    state.ratio === null ? null : "ratio " + state.ratio,
+    state.kept === null ? null : "kept " + state.kept,
+  ].filter(isPresent);
 }
 
 /** @param {string} name */

@@ -7,13 +7,50 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dctbench.attention import build
+from dctbench.attention import build, default_kept, uses_ratio
 from dctbench.attention.encoder import Encoder, EncoderBlock
 from dctbench.attention.scopes import build_scope
 from dctbench.errors import UsageError
 from tests.support.definitions import Sizes, array
 
 SIZES: Sizes = {"seq_len": 12, "dim": 16, "heads": 2}
+
+
+class ByRatio(nn.Module):
+    """A user's own layer that knows ratios only."""
+
+    default_kept = 3
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None, **options: object) -> None:
+        super().__init__()
+        self.ratio = ratio
+
+
+class ByNumber(nn.Module):
+    """A user's own layer that knows numbers only."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, kept: int | None = None) -> None:
+        super().__init__()
+        self.kept = kept
+
+
+class ByNeither(ByRatio):
+    default_kept = "all"  # type: ignore[assignment]
+
+
+def test_a_layer_of_ones_own_is_told_how_much_to_keep_in_the_way_that_it_knows() -> None:
+    by_ratio, by_number = (f"{__name__}:{name}" for name in ("ByRatio", "ByNumber"))
+    assert [build(by_ratio, **SIZES, **told).ratio for told in ({"ratio": 2.5}, {"kept": 4}, {"kept": 99}, {})] == [
+        2.5, 3.0, 1.0, 4.0,
+    ]  # fmt: skip
+    assert [build(by_number, **SIZES, **told).kept for told in ({"ratio": 2.5}, {"kept": 4}, {})] == [5, 4, None]
+    assert (default_kept(by_ratio), default_kept(by_number)) == (3, None)
+    assert uses_ratio(by_ratio)
+    assert uses_ratio(by_number)
+    with pytest.raises(UsageError, match="default_kept must be an integer of at least 1; got 'all'"):
+        build(f"{__name__}:ByNeither", **SIZES)
+    with pytest.raises(UsageError, match="both ratio=2 and kept=2 were given"):
+        build(by_ratio, **SIZES, ratio=2, kept=2)
 
 
 def small_encoder(name: str = "full", blocks: int = 2) -> Encoder:

@@ -241,6 +241,23 @@ def test_the_choice_of_a_ratio_holds_for_the_cards_and_going_back_never_breaks(o
     assert opened.get_log("browser") == []
 
 
+def test_a_number_kept_is_chosen_beside_the_ratio_and_leaves_the_methods_by_ratio(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    kept = [result("nystromformer", 512, 2e-3, kept=number) for number in (64, 256)]
+    found = [result("sdpa", 512), *kept, *(result("dct-x", 512, 2e-3, ratio=ratio) for ratio in (4, 8))]
+    screen(browser, 1280)
+    browser.get(written(html([recorded(found)]), tmp_path))
+    settled(browser, "table")
+    pick(browser, "kept", "64")
+    pick(browser, "ratio", "8")
+    assert browser.find_element(By.ID, "chosen").text.endswith("ratio 8 · kept 64")
+    settled(browser, "table")
+    listed = texts(browser, "#window tbody th")
+    assert listed == ["▸ sdpa", "▸ dct-x r=8", "▸ nystromformer kept=64"]
+    assert "kept=64" in browser.current_url
+
+
 def test_unchanged_cards_are_not_replaced(opened: webdriver.Chrome) -> None:
     opened.execute_script("window.kept = document.getElementById('cards').firstElementChild")
     type_into(opened, "full")

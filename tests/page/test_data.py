@@ -148,6 +148,21 @@ def test_runs_and_facets_are_kept_apart_and_the_fullest_facet_comes_first() -> N
     assert data["rows"]["speedups"]["sdpa"]["winner"] == "ttttt"[:4] + "-"
 
 
+def test_numbers_kept_of_one_method_are_curves_of_their_own() -> None:
+    kept = (None, 64, 256)
+    found = [result("dct-x", 512, ratio=8), *(result("nystromformer", 512, 1e-3, kept=number) for number in kept[1:])]
+    data = page_data(arrange([recorded([*found, result("sdpa", 512)])], "sdpa"), {})
+    curves = {curve["name"]: (curve["ratio"], curve["kept"], curve["flags"]) for curve in data["curves"]}
+    assert curves == {
+        "sdpa": (None, None, "--impl sdpa"),
+        "dct-x r=8": (8, None, "--impl dct-x --ratio 8"),
+        "nystromformer kept=64": (None, 64, "--impl nystromformer --kept 64"),
+        "nystromformer kept=256": (None, 256, "--impl nystromformer --kept 256"),
+    }
+    assert data["rows"]["columns"]["curve"] == [0, 1, 2, 3]
+    assert len({curve["color"] for curve in data["curves"]}) == 4
+
+
 def test_a_size_is_exact_since_a_budget_may_be_that_very_size() -> None:
     odd = 2.0**33 + 4
     contents = arrange([recorded([result(values={"memory.tensor": ("B", odd), "memory.state": ("B", 0.0)})])], "sdpa")

@@ -115,7 +115,9 @@ def test_an_implementation_that_dies_when_described_does_not_affect_others(runne
     names = ["hostile:DiesWhenDescribed", "hostile:VanishesWhenBuilt", "hostile:ExitsWhenBuilt", "hostile:Good"]
     cases = [Case(name, 64) for name in (*names, "sdpa")]
     facts = runner.describe(names, cases)
-    assert facts.uses_ratio == {"sdpa": False} | dict.fromkeys(["hostile:Good"], True)
+    assert {name: method.uses_ratio for name, method in facts.methods.items()} == {"sdpa": False} | dict.fromkeys(
+        ["hostile:Good"], True
+    )
     assert [case.implementation for case, flops in facts.flops.items() if flops] == ["sdpa"]
     assert set(facts.flops) == set(cases)
 

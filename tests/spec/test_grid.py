@@ -11,8 +11,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import UsageError
+from dctbench.protocol import ImplementationFacts
 from dctbench.spec import grid
-from dctbench.spec.grid import MAX_VALUE, MAX_VALUES, RATIO, SEQ_LEN, expand_cases, parse_axis
+from dctbench.spec.grid import KEPT, MAX_VALUE, MAX_VALUES, RATIO, SEQ_LEN, expand_cases, parse_axis, parse_values
 
 ITEM = st.from_regex(r"\A[0-9]{1,9}k?(\.\.[0-9]{1,9}k?(:[x+][0-9]{1,6}(\.[0-9]{1,3})?)?)?\Z")
 NOISE = st.text(alphabet="0123456789.,:x+kK-eE_ \t²٣nan", max_size=30)
@@ -114,6 +115,11 @@ def test_a_range_contains_both_ends_and_nothing_outside(low: int, high: int, ste
         assert all(gap == int(step[1:]) for gap in gaps[:-1])
 
 
+METHODS = {
+    "sdpa": ImplementationFacts(False),
+    "dct-x": ImplementationFacts(True),
+    "nystromformer": ImplementationFacts(True, default_kept=64),
+}
 SHAPE: dict[str, Sequence[Any]] = {
     "batch": [1],
     "heads": [2],
@@ -129,18 +135,56 @@ SHAPE: dict[str, Sequence[Any]] = {
 
 def test_a_method_without_a_ratio_is_measured_once_per_length() -> None:
     cases = expand_cases(
-        {**SHAPE, "impl": ["sdpa", "dct-x"], "seq": [64, 128], "ratio": [2, 4, 8]},
-        {"sdpa": False, "dct-x": True}.__getitem__,
+        {**SHAPE, "impl": ["sdpa", "dct-x"], "seq": [64, 128], "ratio": [2, 4, 8], "kept": [16]},
+        METHODS,
     )
     names = [(case.implementation, case.seq_len, case.ratio) for case in cases]
-    assert len(names) == len(set(names)) == 2 + 6
+    assert len(names) == len(set(names)) == 2 + 6 + 2
     assert ("sdpa", 64, None) in names
     assert ("dct-x", 128, 8) in names
 
 
 def test_a_method_with_a_ratio_but_none_given_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="dct-x needs a compression ratio"):
-        expand_cases({**SHAPE, "impl": ["dct-x"], "seq": [64], "ratio": []}, {"dct-x": True}.__getitem__)
+        expand_cases({**SHAPE, "impl": ["dct-x"], "seq": [64], "ratio": []}, METHODS)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "kept", "dct", "nystrom"),
+    [
+        ([], [], None, [(None, 64)]),
+        ([4], [], [(4, None)], [(4, None)]),
+        ([], [32], [(None, 32)], [(None, 32)]),
+        ([4, 8], [32], [(4, None), (8, None), (None, 32)], [(4, None), (8, None), (None, 32)]),
+        ([4], ["default"], [(4, None)], [(None, 64)]),
+        ([], ["default"], None, [(None, 64)]),
+    ],
+)
+def test_ratios_and_numbers_kept_make_cases_of_each_and_the_default_number_stands_alone(
+    ratio: list[int],
+    kept: list[int | str],
+    dct: list[tuple[int | None, int | None]] | None,
+    nystrom: list[tuple[int | None, int | None]],
+) -> None:
+    axes: dict[str, Sequence[Any]] = {**SHAPE, "seq": [512], "ratio": ratio, "kept": kept}
+    found = expand_cases({**axes, "impl": ["nystromformer"]}, METHODS)
+    assert [(case.ratio, case.kept) for case in found] == nystrom
+    if dct is None:
+        with pytest.raises(UsageError, match="dct-x needs a compression ratio"):
+            expand_cases({**axes, "impl": ["dct-x"]}, METHODS)
+    else:
+        assert [(case.ratio, case.kept) for case in expand_cases({**axes, "impl": ["dct-x"]}, METHODS)] == dct
+
+
+def test_the_axis_kept_takes_integers_or_the_word_default_alone() -> None:
+    assert parse_values("64, 256", KEPT) == [64, 256]
+    assert parse_values(" default ", KEPT) == ["default"]
+    for wrong in ("default,64", "defaults", "2.5", "0"):
+        with pytest.raises(UsageError, match="--kept") as refused:
+            parse_values(wrong, KEPT)
+        assert "'default' alone, or integers" in str(refused.value.hint)
+    with pytest.raises(UsageError, match="not a number"):
+        parse_values("default", RATIO)
 
 
 def test_too_many_cases_are_refused_before_they_are_made() -> None:
@@ -151,4 +195,4 @@ def test_too_many_cases_are_refused_before_they_are_made() -> None:
         "batch": list(range(1, 1001)),
     }
     with pytest.raises(UsageError, match="100,000 cases"):
-        expand_cases(axes, {"sdpa": False}.__getitem__)
+        expand_cases(axes, METHODS)

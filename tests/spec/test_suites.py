@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dctbench import catalog
 from dctbench.errors import UsageError
 from dctbench.model import RunSettings
 from dctbench.spec import axes, suites
+from dctbench.spec.axes import AxisValues
+from dctbench.spec.grid import expand_cases
 
 GOOD = """\
 name = "mine"
@@ -71,6 +76,34 @@ def test_a_duplicate_key_and_broken_toml_are_reported_with_their_line() -> None:
 def test_a_suite_without_lengths_is_refused() -> None:
     with pytest.raises(UsageError, match="no 'seq'"):
         suites.parse('[axes]\nimpl = "sdpa"\n', "mine.toml")
+
+
+@pytest.mark.parametrize("name", suites.shipped())
+def test_a_shipped_suite_gives_each_rival_the_number_of_its_paper(name: str) -> None:
+    rivals = {"linformer": 256, "nystromformer": 64, "performer": 256}
+    suite = suites.override(suites.load(name), AxisValues(impl=["dct-x", *rivals]))
+    cases = expand_cases(suite.axes, catalog.IMPLEMENTATIONS)
+    assert {(c.implementation, c.ratio, c.kept) for c in cases if c.kept} == {(r, None, k) for r, k in rivals.items()}
+    assert {c.implementation for c in cases if c.ratio} == {"dct-x"}
+
+
+@pytest.mark.parametrize(
+    ("given", "ratio", "kept"),
+    [
+        ({}, [8], ["default"]),
+        ({"ratio": 4}, [4], ()),
+        ({"kept": "64"}, (), [64]),
+        ({"kept": "default"}, [8], ["default"]),
+        ({"ratio": 4, "kept": "default"}, [4], ["default"]),
+        ({"ratio": 4, "kept": [64, 256]}, [4], [64, 256]),
+    ],
+)
+def test_what_is_asked_for_on_one_of_the_axes_ratio_and_kept_replaces_both_of_the_suite(
+    given: dict[str, Any], ratio: Sequence[int], kept: Sequence[int | str]
+) -> None:
+    suite = suites.parse(GOOD.replace("ratio = 8", 'ratio = 8\nkept = "default"'), "mine.toml")
+    made = suites.override(suite, AxisValues(**given))
+    assert (made.axes["ratio"], made.axes["kept"]) == (ratio, kept)
 
 
 @given(st.text(max_size=80))

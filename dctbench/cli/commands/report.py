@@ -138,5 +138,4 @@ def _reference(found: list[RecordedRun], name: str | None) -> str | None:
     """Return the reference: the one named, which at least one of the runs must contain, else the default."""
     if name is None:
         return usual_reference(found)
-    every = (result.case for recorded in found for result in recorded.results)
-    return known_reference(name, ((case.implementation, case.ratio) for case in every))
+    return known_reference(name, (result.case for recorded in found for result in recorded.results))

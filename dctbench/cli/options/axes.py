@@ -31,6 +31,9 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--seq", cls=Flag, section=SHAPE, metavar="VALUES", help=f"Sequence lengths, {_NUMBERS}."),
         click.option("--ratio", cls=Flag, section=SHAPE, metavar="VALUES",
                      help="Compression ratios n / n_kept, at least 1, in the same notation."),
+        click.option("--kept", cls=Flag, section=SHAPE, metavar="VALUES",
+                     help="Numbers kept at every length, such as 64,256, beside --ratio; or 'default': the number of "
+                          "its paper for a method that has one (`dctbench list impls`), --ratio for the others."),
         click.option("--batch", cls=Flag, section=SHAPE, metavar="VALUES", help="Batch sizes."),
         click.option("--heads", cls=Flag, section=SHAPE, metavar="VALUES", help="Numbers of heads."),
         click.option("--head-dim", cls=Flag, section=SHAPE, metavar="VALUES", help="Widths of a head."),

@@ -24,7 +24,8 @@ def command(output_format: str) -> int:
         {
             "name": entry.name,
             "kind": entry.kind.value,
-            "ratio": entry.kept_means if entry.uses_ratio else None,
+            "keeps": entry.kept_means if entry.uses_ratio else None,
+            "kept": entry.default_kept,
             "scopes": " ".join(entry.scopes),
             "source": entry.source,
             "summary": entry.summary,
