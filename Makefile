@@ -10,7 +10,7 @@ GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(VENV)/bin/python,$(PYTHON))
 GPU_RESULTS ?= build/gpu
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow gpu lint lint-js docs clean
+.PHONY: demo test test-slow test-all gpu lint lint-js docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -21,6 +21,10 @@ test: $(VENV)/.test-installed
 
 test-slow: $(VENV)/.test-installed
 	$(VENV)/bin/python -m pytest -m slow $(PARALLEL) $(PYTEST_FLAGS)
+
+# Both in one run, the slow ones first, so that neither worker waits for the other at the end of two.
+test-all: $(VENV)/.test-installed
+	$(VENV)/bin/python -m pytest $(PARALLEL) $(PYTEST_FLAGS)
 
 # Installs nothing. The exit code is that of the first step that fails; results measured before it are in the store.
 gpu: export PYTHONPATH := $(CURDIR)

@@ -33,12 +33,15 @@ def test_a_notebook_measures_asks_checks_and_reads(tmp_path: Path, capfd: pytest
     store = str(tmp_path / "results.sqlite")
     axes = dctbench.AxisValues(impl="sdpa,none", seq=[64], heads=2, head_dim=8)
     heard: list[Event] = []
+    finished: list[CaseFinished] = []
 
     def listen(event: Event) -> None:
         heard.append(event)
-        if isinstance(event, CaseFinished) and event.side is None:  # stored before it is announced
+        if isinstance(event, CaseFinished):  # stored before it is announced
+            finished.append(event)
             with open_store(store) as opened:
-                assert event.result in opened.results(opened.find_run("mine").run.id)
+                name = "mine" if event.side is None else "check"
+                assert event.result in opened.results(opened.find_run(name).run.id)
 
     request = dctbench.RunRequest(axes=axes, rounds=1, label="mine", store=store)
     outcome = assert_type(dctbench.run(request, listen), RunOutcome)
@@ -53,14 +56,16 @@ def test_a_notebook_measures_asks_checks_and_reads(tmp_path: Path, capfd: pytest
     assert (choice.within, answer.exit_code) == (ranking.ranked, 0)
 
     heard.clear()
+    finished.clear()
     rules = dctbench.GateRules(pairs=2, max_pairs=2)
     asked = dctbench.CheckRequest(baseline="mine", rules=rules, store=store)
-    checked = assert_type(dctbench.check(asked, heard.append), CheckOutcome)
+    checked = assert_type(dctbench.check(asked, listen), CheckOutcome)
     assert checked.exit_code in (0, 3)  # what a shared machine can tell from one process is not the point here
     assert {verdict.case for verdict in checked.comparison.judgement.verdicts} == {
         result.case for result in outcome.recorded.results
     }
-    assert {type(event) for event in heard} >= {CheckPlanned, RoundStarted, CaseFinished}
+    assert {type(event) for event in heard} >= {CheckPlanned, RoundStarted}
+    assert {event.side for event in finished} == {"head"}
 
     frame = assert_type(dctbench.load_results(store), pd.DataFrame)
     assert set(frame["label"]) == {"mine", "check"}
