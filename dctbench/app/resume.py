@@ -94,7 +94,7 @@ def _run_to_resume(store: Store, reference: str | None, retry_failed: bool) -> R
                 f"run {run.short_id} belongs to a check, whose pairs must be near in time", hint="start the check again"
             )
         return run
-    for state in reversed(store.runs()):
+    for state in reversed(store.runs([])):
         wanted = state.unfinished or (retry_failed and (state.failed or _has_results_to_retry(store, state.run)))
         if wanted and not state.run.is_check:
             return state.run

@@ -66,7 +66,7 @@ class Session:
         """Return the error that says what was stored, and how to resume."""
         if self._store is not None and self._run is not None:
             run = self._run
-            for state in self._store.runs():
+            for state in self._store.runs([]):  # damage to another run is no reason to fail here
                 if state.run.id == run.id:
                     unsaved, wanted = "", list(self._flags)
                     if self._baseline is not None:

@@ -10,9 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dctbench import catalog
 from dctbench.errors import UsageError
-from dctbench.importers.fields import MAX_CASES, Fingerprint, Host, Identifier, Timestamp, Version, Whole, utc
+from dctbench.importers.fields import MAX_CASES
 from dctbench.model import (
-    DTYPE_BYTES,
     NO_DETAILS,
     SCHEMA_VERSION,
     Case,
@@ -27,6 +26,18 @@ from dctbench.model import (
 )
 from dctbench.spec import axes, suites
 from dctbench.store import clean_label
+from dctbench.text.fields import (
+    CaseFields,
+    Facts,
+    Fingerprint,
+    Host,
+    Identifier,
+    RoundNumber,
+    Timestamp,
+    Version,
+    check_case,
+    utc,
+)
 from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
     MAX_SAMPLES,
@@ -41,42 +52,22 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord, read_warning
 
-_NAMED = {**axes.WORD_AXES, "dtype": tuple(DTYPE_BYTES)}
-"""The fields of a case whose value is one of a few words."""
-
 Warnings = Annotated[list[Text | WarningRecord], Meta(max_length=1000)]
 """Earlier versions wrote sentences instead of records."""
 
 
-class _Case(Struct, forbid_unknown_fields=True):
-    implementation: Name
-    scope: Name
-    seq_len: Whole
-    ratio: Annotated[float, Meta(ge=1, le=2**24)] | None
+class _Case(CaseFields, forbid_unknown_fields=True, kw_only=True):
     n_kept: int | None
-    batch: Whole
-    heads: Whole
-    head_dim: Whole
-    dtype: Name
-    device: Name
-    mode: Name
-    engine: Name
-    threads: Whole | None
-    task: Name | None
-    kept: Whole | None = None
 
 
-_LAST_ROUND = 1 << 20
 _MOST_PROCESSES = 10_000
-"""A check numbers its confirming rounds from 1001. A case of base has a process for every case of head it is compared
-with.
-"""
+"""A case of base has a process for every case of head that it is compared with."""
 
 
 class _Round(Struct, forbid_unknown_fields=True):
     """One process. A field that is left out has the value of the entry."""
 
-    round: Annotated[int, Meta(ge=1, le=_LAST_ROUND)]
+    round: RoundNumber
     status: Status
     samples: Annotated[int, Meta(ge=0, le=MAX_SAMPLES)]
     stop_reason: Text | None = None
@@ -140,18 +131,6 @@ class _Run(Struct, forbid_unknown_fields=True):
     settings: Free = {}
 
 
-class _Facts(Struct):
-    """The facts of an environment that pages and tables read; other facts are allowed."""
-
-    torch: Text | None
-    python: Text
-    cpu: Text
-    gpu: Annotated[list[dict[str, Any]], Meta(max_length=1000)] | None
-    cores_usable: Whole | None = None
-    memory_bytes: Number | None = None
-    host: Host = ""
-
-
 class _Roofline(Struct):
     """The values of a roofline that pages read."""
 
@@ -203,7 +182,7 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
     document = msgspec.json.decode(data, type=_Document)
     environments = {}
     for key, facts in document.environments.items():
-        converted(facts, _Facts, f"environments.{key}")
+        converted(facts, Facts, f"environments.{key}")
         environments[key] = Environment({"cores_usable": None, **sanitize_values(facts)}, key)
     results: list[Result] = []
     seen: dict[str, int] = {}
@@ -227,13 +206,8 @@ def case_of(values: dict[str, Any], place: str) -> Case:
     Raises:
         InvalidDataError: if there can be no such case, naming the field.
     """
-    for field, known in _NAMED.items():
-        if known is not None and values.get(field, known[0]) not in known:
-            raise InvalidDataError(f"{place}.{field}: {values[field]!r} is none of {', '.join(known)}")
-    check_names([values["implementation"], values.get("task") or ""], place)
     case = Case.from_json(values)
-    if case.ratio is not None and case.kept is not None:
-        raise InvalidDataError(f"{place}: both ratio and kept are set; a case has one of them")
+    check_case(case, place)
     try:
         if axes.words("device", [case.device]) != [case.device]:
             raise InvalidDataError(f"{place}.device: {case.device!r} names no single device")

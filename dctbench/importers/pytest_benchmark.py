@@ -20,9 +20,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from dctbench.importers.fields import MAX_CASES, Whole, utc
+from dctbench.importers.fields import MAX_CASES
 from dctbench.importers.json_document import case_of
 from dctbench.model import Environment, Measurement, Result, ResultDetails, Run, digest, tidy_number
+from dctbench.text.fields import Whole, utc
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, Seconds, Text, check_free, converted
 

@@ -6,7 +6,17 @@ Only the standard library is imported here, so that every package can use them.
 from __future__ import annotations
 
 from dctbench.model.canonical import JSON, SCHEMA_VERSION, canonical_json, digest
-from dctbench.model.case import DTYPE_ALIASES, DTYPE_BYTES, Case, kept_coefficients, ratio_words, tidy_number
+from dctbench.model.case import (
+    DTYPE_ALIASES,
+    DTYPE_BYTES,
+    ENGINES,
+    MODES,
+    SCOPES,
+    Case,
+    kept_coefficients,
+    ratio_words,
+    tidy_number,
+)
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
@@ -17,14 +27,17 @@ __all__ = [
     "COMPARED_SETTINGS",
     "DTYPE_ALIASES",
     "DTYPE_BYTES",
+    "ENGINES",
     "FAILED",
     "IMPROVEMENTS",
     "JSON",
+    "MODES",
     "NOT_SHOWN",
     "NO_DETAILS",
     "REGRESSIONS",
     "RETRYABLE",
     "SCHEMA_VERSION",
+    "SCOPES",
     "STATUSES",
     "UNDECIDED",
     "Baseline",

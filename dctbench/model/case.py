@@ -15,6 +15,10 @@ DTYPE_ALIASES = {
 
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
+SCOPES = ("attention", "layer", "encoder")
+MODES = ("forward", "backward", "train")
+ENGINES = ("eager", "compile", "cudagraph")
+
 
 def kept_coefficients(seq_len: int, ratio: float) -> int:
     """Return how many of `seq_len` coefficients a compression ratio keeps: ceil(n / ratio - 1e-9), at least one.

@@ -94,8 +94,13 @@ def usual_reference(runs: Iterable[RecordedRun]) -> str | None:
     return next((found for run in runs if (found := run.reference()) is not None), None)
 
 
-def resolve(store: str, reference: str = "latest") -> RecordedRun:
+def resolve(store: str, reference: str = "latest", damage: list[str] | None = None) -> RecordedRun:
     """Return the run that `reference` names, from the store at that location or from a file.
+
+    Args:
+        store: location of the store.
+        reference: of the run.
+        damage: where to note damaged records of the run, which are then left out.
 
     Raises:
         UsageError: when it names neither, or the file is not valid.
@@ -103,16 +108,21 @@ def resolve(store: str, reference: str = "latest") -> RecordedRun:
     """
     try:
         with open_store(store) as opened:
-            return recorded(opened, opened.find_run(reference).run)
+            return recorded(opened, opened.find_run(reference).run, damage)
     except (UsageError, StoreError):
         if not _means_a_file(reference):
             raise
     return from_file(reference)
 
 
-def recorded(store: Store, run: Run) -> RecordedRun:
-    """Return a run of an open store with all its data."""
-    return RecordedRun(run, store.environments(run.id), store.results(run.id), store.plan(run.id)[0])
+def recorded(store: Store, run: Run, damage: list[str] | None = None) -> RecordedRun:
+    """Return a run of an open store with all its data. `damage` is as in `resolve`."""
+    return RecordedRun(
+        run,
+        store.environments(run.id, damage),
+        store.results(run.id, damage=damage),
+        store.plan(run.id, damage)[0],
+    )
 
 
 def from_file(path: str) -> RecordedRun:

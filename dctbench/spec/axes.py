@@ -8,7 +8,7 @@ from typing import Any
 
 from dctbench import catalog
 from dctbench.errors import UsageError
-from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, Case
+from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
 from dctbench.spec import grid
 
 NUMERIC_AXES = {
@@ -24,9 +24,9 @@ WORD_AXES = {
     "impl": None,
     "dtype": tuple(DTYPE_BYTES),
     "device": None,
-    "scope": ("attention", "layer", "encoder"),
-    "mode": ("forward", "backward", "train"),
-    "engine": ("eager", "compile", "cudagraph"),
+    "scope": SCOPES,
+    "mode": MODES,
+    "engine": ENGINES,
 }
 """Axes of names with their values; None for those that are looked up in the catalog."""
 _FIELDS = {"impl": "implementation", "seq": "seq_len"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dctbench.store import records, schema
+from dctbench.store import decoding, schema
 from dctbench.store.contents import Store
 from dctbench.store.errors import DamagedError
 
@@ -80,7 +80,7 @@ def _damaged_records(store: Store, table: sa.Table, query: sa.Select[tuple[objec
         rows = store.rows(query)
     except DamagedError as error:
         return [f"{table.name}: {error.message}"]
-    return [damage for row in rows if (damage := records.damaged(table.name, row)) is not None]
+    return [damage for row in rows if (damage := decoding.damaged(table.name, row)) is not None]
 
 
 def _unplanned_results(store: Store) -> list[str]:

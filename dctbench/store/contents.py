@@ -7,19 +7,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
 from dctbench.errors import UsageError
 from dctbench.machine.calibration import Calibration
 from dctbench.model import FAILED, RETRYABLE, Baseline, Case, Environment, Result, Run
-from dctbench.store import records, schema
+from dctbench.store import decoding, records, schema
 from dctbench.store.engines import batches, insert, rows_of, transaction
 from dctbench.store.errors import DamagedError
 from dctbench.store.failures import translated
 from dctbench.store.gc_pause import gc_paused
 from dctbench.store.naming import checked_baseline_name, find_run_id
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,22 @@ class Store:
                 stored += len(connection.execute(returning, batch).all())
         return stored
 
-    def runs(self) -> list[RunState]:
-        """Return every run, the oldest first."""
-        return self._states(sa.true())
+    def runs(self, damage: list[str] | None = None) -> list[RunState]:
+        """Return every run, the oldest first.
+
+        Args:
+            damage: where to note damaged records, which are then left out.
+
+        Raises:
+            DamagedError: when a record is damaged and `damage` is not given.
+        """
+        return self._states(sa.true(), damage)
 
     def state(self, run_id: str) -> RunState:
         """Return a run and its progress. `run_id` is the full id of a stored run."""
-        return self._states(schema.runs.c.id == run_id)[0]
+        return self._states(schema.runs.c.id == run_id, None)[0]
 
-    def _states(self, condition: sa.ColumnElement[bool]) -> list[RunState]:
+    def _states(self, condition: sa.ColumnElement[bool], damage: list[str] | None) -> list[RunState]:
         runs, cases, results = schema.runs, schema.cases, schema.results
         planned = sa.select(sa.func.sum(cases.c.rounds)).where(cases.c.run_id == runs.c.id).scalar_subquery()
         stored = sa.select(sa.func.count()).where(results.c.run_id == runs.c.id)
@@ -126,8 +135,11 @@ class Store:
             .where(condition)
             .order_by(runs.c.started_at, runs.c.id)
         )
-        rows = self.rows(query)
-        return [RunState(records.run_of_row(r), r["planned"] or 0, r["stored"] or 0, r["failed"] or 0) for r in rows]
+
+        def state(row: Mapping[str, Any]) -> RunState:
+            return RunState(decoding.run_of_row(row), _count(row["planned"]), row["stored"], row["failed"])
+
+        return list(_intact(self.rows(query), state, damage))
 
     def find_run(self, reference: str = "latest") -> RunState:
         """Return the run that `reference` means.
@@ -141,7 +153,7 @@ class Store:
         """
         table = schema.runs
         query = sa.select(table.c.id, table.c.label).order_by(table.c.started_at, table.c.id)
-        known = [(row["id"], row["label"]) for row in self.rows(query)]
+        known = [(row["id"], row["label"]) for row in self.rows(query) if isinstance(row["id"], str)]
         if not known:
             raise UsageError(f"the store {self.name} holds no runs", hint="measure something first: dctbench run")
         found = find_run_id(known, reference, self._run_of_baseline)
@@ -167,64 +179,75 @@ class Store:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
         return baseline
 
-    def baselines(self) -> list[Baseline]:
-        """Return every baseline, sorted by name.
+    def baselines(self, damage: list[str] | None = None) -> list[Baseline]:
+        """Return every baseline, sorted by name. `damage` is as in `runs`.
 
         Raises:
-            DamagedError: when a record is damaged.
+            DamagedError: when a record is damaged and `damage` is not given.
         """
         rows = self.rows(sa.select(schema.baselines))
-        return sorted(map(records.baseline_of_row, rows), key=lambda baseline: baseline.name)
+        return sorted(_intact(rows, decoding.baseline_of_row, damage), key=lambda baseline: baseline.name)
 
     def _run_of_baseline(self, name: str) -> str | None:
         table = schema.baselines
         rows = self.rows(sa.select(table).where(table.c.name == name)) if name.isprintable() else []
-        return records.baseline_of_row(rows[0]).run_id if rows else None
+        return decoding.baseline_of_row(rows[0]).run_id if rows else None
 
-    def plan(self, run_id: str) -> tuple[list[Case], int]:
-        """Return the planned cases of a run in order, and the number of rounds.
+    def plan(self, run_id: str, damage: list[str] | None = None) -> tuple[list[Case], int]:
+        """Return the planned cases of a run in order, and the number of rounds. `damage` is as in `runs`.
 
         Raises:
-            DamagedError: when a record is damaged.
+            DamagedError: when a record is damaged and `damage` is not given.
         """
-        rows = self._planned(run_id)
-        return [records.case_of_row(row) for row in rows], max((row["rounds"] for row in rows), default=1)
+        read = [*_intact(self._planned(run_id), lambda row: (decoding.case_of_row(row), row["rounds"]), damage)]
+        return [case for case, _ in read], max((rounds for _, rounds in read), default=1)
 
     def _planned(self, run_id: str) -> list[Mapping[str, Any]]:
         table = schema.cases
         return self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.position, table.c.case_id))
 
-    def results(self, run_id: str, case_ids: Collection[str] | None = None) -> list[Result]:
+    def results(
+        self, run_id: str, case_ids: Collection[str] | None = None, damage: list[str] | None = None
+    ) -> list[Result]:
         """Return the results of a run, or of some of its cases, in the order of its plan and by round.
 
+        Args:
+            run_id: the full id of a stored run.
+            case_ids: of the cases; None for all of them.
+            damage: where to note damaged records, which are then left out. It does not get those of the plan.
+
         Raises:
-            DamagedError: when a record is damaged.
+            DamagedError: when a record is damaged and `damage` is not given.
         """
-        positions = {row["case_id"]: (i, records.case_of_row(row)) for i, row in enumerate(self._planned(run_id))}
+        lost: list[str] | None = None if damage is None else []
+        rows = _intact(self._planned(run_id), lambda row: (row["case_id"], decoding.case_of_row(row)), lost)
+        positions = {case_id: (i, case) for i, (case_id, case) in enumerate(rows)}
         conditions = [schema.results.c.run_id == run_id]
         if case_ids is not None:
             conditions.append(schema.results.c.case_id.in_(case_ids))
-        found = []
+
+        def place(row: Mapping[str, Any]) -> tuple[int, int, Result]:
+            decoding.verify("results", row)
+            if row["case_id"] not in positions:
+                raise DamagedError(
+                    f"the plan of run {run_id} lacks case {row['case_id']}, but the store has results for it",
+                )
+            position, case = positions[row["case_id"]]
+            return position, row["round"], decoding.result_of_row(row, case)
+
         with gc_paused():
-            for row in self.rows(sa.select(schema.results).where(*conditions)):
-                records.verify("results", row)
-                if row["case_id"] not in positions:
-                    raise DamagedError(
-                        f"the plan of run {run_id} lacks case {row['case_id']}, but the store has results for it",
-                    )
-                position, case = positions[row["case_id"]]
-                found.append((position, row["round"], records.result_of_row(row, case)))
+            found = list(_intact(self.rows(sa.select(schema.results).where(*conditions)), place, damage))
         return [result for *_, result in sorted(found, key=itemgetter(0, 1))]
 
-    def environments(self, run_id: str) -> dict[str, Environment]:
-        """Return the environments of a run by fingerprint.
+    def environments(self, run_id: str, damage: list[str] | None = None) -> dict[str, Environment]:
+        """Return the environments of a run by fingerprint. `damage` is as in `runs`.
 
         Raises:
-            DamagedError: when a record is damaged.
+            DamagedError: when a record is damaged and `damage` is not given.
         """
         table = schema.environments
         rows = self.rows(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.host))
-        return {row["fingerprint"]: records.environment_of_row(row) for row in rows}
+        return {one.fingerprint: one for one in _intact(rows, decoding.environment_of_row, damage)}
 
     def add_calibration(self, fingerprint: str, calibration: Calibration) -> None:
         """Store the calibration of a device. An earlier one for the same fingerprint and device is replaced."""
@@ -242,7 +265,7 @@ class Store:
         """
         table = schema.calibrations
         rows = self.rows(sa.select(table).where(table.c.fingerprint == fingerprint, table.c.device == device))
-        return records.calibration_of_row(rows[0]) if rows else None
+        return decoding.calibration_of_row(rows[0]) if rows else None
 
     def calibrations(self, fingerprint: str) -> dict[str, Calibration]:
         """Return the calibrations in that environment by device.
@@ -252,7 +275,7 @@ class Store:
         """
         table = schema.calibrations
         rows = self.rows(sa.select(table).where(table.c.fingerprint == fingerprint).order_by(table.c.device))
-        return {row["device"]: records.calibration_of_row(row) for row in rows}
+        return {row["device"]: decoding.calibration_of_row(row) for row in rows}
 
     def latest_run_of(self, fingerprint: str) -> str | None:
         """Return the id of the latest run in that environment, or None when there is none."""
@@ -286,3 +309,21 @@ class Store:
 def one_of(column: Any, words: Iterable[str]) -> sa.ColumnElement[bool]:
     """Return the condition that a column holds one of the words. `IN` does not work in an `executemany` statement."""
     return sa.or_(*(column == word for word in sorted(words)))
+
+
+def _intact(
+    rows: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], _T], damage: list[str] | None
+) -> Iterator[_T]:
+    """Yield what `read` makes of each row. Note damaged rows in `damage` and leave them out, if it is a list."""
+    for row in rows:
+        try:
+            yield read(row)
+        except DamagedError as error:
+            if damage is None:
+                raise
+            damage.append(error.message)
+
+
+def _count(value: object) -> int:
+    """Return a sum over a column of a file in which anything may stand, as a number of results."""
+    return value if isinstance(value, int) and value > 0 else 0

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dctbench.errors import UsageError
 from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case, Environment, Result, Run
-from dctbench.store import records, schema
+from dctbench.store import decoding, records, schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import batches
 from dctbench.store.upsert import insert_keeping_first
@@ -34,7 +34,7 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
         # Insert before comparing: no other process can store a different run under this id in between.
         connection.execute(store.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
         [known] = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run.id)).mappings().all()
-        if not _is_same(records.run_of_row(dict(known)), run):
+        if not _is_same(decoding.run_of_row(dict(known)), run):
             raise UsageError(
                 f"the store {store.name} holds another run with the id {run.id}",
                 hint="import it into a new store: --store NEW",

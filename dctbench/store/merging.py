@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
-from dctbench.store import records, schema
+from dctbench.store import decoding, schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.errors import DamagedError
@@ -121,7 +121,7 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], summary: Merg
         _leave_out_run(run["id"], _count_results(source, run["id"]), f"it cannot be read: {error.message}", summary)
         return
     planned, damaged_cases = _split("cases", cases)
-    intact = list(map(records.with_time, _note_damaged("results", results, summary)))
+    intact = list(map(decoding.with_time, _note_damaged("results", results, summary)))
     kept = _planned_results(run["id"], planned, damaged_cases, intact, summary)
     summary.left_out += len(results) - len(kept)
     known = _note_damaged("environments", environments, summary)
@@ -206,7 +206,7 @@ def _damage_noted(what: str, summary: MergeSummary) -> Iterator[None]:
 def _merge_calibrations(source: Store, into: Store, summary: MergeSummary) -> None:
     """Copy calibrations. Of two for one device the later one stays, as when a device is calibrated again."""
     for row in _note_damaged("calibrations", source.rows(sa.select(schema.calibrations)), summary):
-        incoming = records.calibration_of_row(row)
+        incoming = decoding.calibration_of_row(row)
         existing = into.calibration(row["fingerprint"], row["device"])
         if existing is None or existing.measured_at < incoming.measured_at:
             into.add_calibration(row["fingerprint"], incoming)
@@ -243,7 +243,7 @@ def _split(table: str, rows: Rows) -> tuple[Rows, DamagedRows]:
     intact: Rows = []
     damaged: DamagedRows = []
     for row in rows:
-        damage = records.damaged(table, row)
+        damage = decoding.damaged(table, row)
         if damage is None:
             intact.append(row)
         else:

@@ -69,7 +69,7 @@ def _open_file(location: str, create: bool) -> Store:
         missing = check_schema(connection, location)
         newest = _newest_migration(connection)
         if newest is None:
-            raise DamagedError(f"store {location}: its table of migrations is empty")
+            raise DamagedError(f"store {location}: its table of migrations holds none")
         if newest == schema.NEWEST:
             check_complete(location, missing)
     _upgrade(engine, location, newest)
@@ -180,7 +180,9 @@ def _open_url(location: str, create: bool) -> Store:
             _create_tables(connection)
         newest = _newest_migration(connection)
     if newest is None:
-        raise DamagedError(f"store {name}: its table of migrations is empty", hint="restore the database from a backup")
+        raise DamagedError(
+            f"store {name}: its table of migrations holds none", hint="restore the database from a backup"
+        )
     _upgrade(engine, name, newest)
     return Store(engine, name)
 
@@ -191,8 +193,8 @@ def _create_tables(connection: sa.Connection) -> None:
 
 
 def _newest_migration(connection: sa.Connection) -> int | None:
-    number: int | None = connection.execute(sa.select(sa.func.max(schema.migrations.c.number))).scalar()
-    return number
+    number = connection.execute(sa.select(sa.func.max(schema.migrations.c.number))).scalar()
+    return number if isinstance(number, int) else None
 
 
 def _upgrade(engine: sa.Engine, name: str, found: int) -> None:

@@ -15,22 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from dctbench.machine.calibration import Calibration
 from dctbench.model import (
     Baseline,
     Case,
-    CaseWarning,
     Environment,
-    Measurement,
     Result,
-    ResultDetails,
     Run,
-    RunSettings,
     canonical_json,
 )
-from dctbench.store.errors import SALVAGE, DamagedError
 from dctbench.text.sanitize import sanitize_text
 
 Row = dict[str, Any]
@@ -57,19 +50,6 @@ _NAMES: Mapping[str, str] = {
     "calibrations": "the calibration of {device} in {fingerprint}",
     "baselines": "the baseline {name!r}",
 }
-
-
-class _Record(msgspec.Struct):
-    """The JSON in `results.record`."""
-
-    message: str | None
-    warnings: tuple[str | dict[str, Any], ...]
-    details: dict[str, Any]
-    fingerprint: str
-    host: str
-
-
-_decode = msgspec.json.Decoder(_Record).decode
 
 
 def row_of_result(run_id: str, result: Result) -> Row:
@@ -110,24 +90,6 @@ def _finite(value: Any) -> Any:
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def result_of_row(row: Mapping[str, Any], case: Case) -> Result:
-    """Return the result of a row whose seal has been verified; the inverse of `row_of_result`."""
-    record = _record(row["record"])
-    names, units, places = _metrics(row["metrics"])
-    samples = struct.unpack(f"<{len(row['samples']) // 8}d", row["samples"])
-    return Result(
-        case=case,
-        round=row["round"],
-        status=row["status"],
-        measurements=tuple(map(Measurement._make, zip(names, units, map(samples.__getitem__, places), strict=True))),
-        message=record.message,
-        warnings=tuple(map(CaseWarning.from_json, record.warnings)),
-        details=ResultDetails.from_json(record.details),
-        fingerprint=record.fingerprint,
-        host=record.host,
-    )
-
-
 def row_of_run(run: Run) -> Row:
     """Return the row of `runs` for a run."""
     row = {
@@ -142,39 +104,11 @@ def row_of_run(run: Run) -> Row:
     return {**row, "sha256": seal(row)}
 
 
-def run_of_row(row: Mapping[str, Any]) -> Run:
-    """Return the run of a row; the inverse of `row_of_run`.
-
-    Raises:
-        DamagedError: when the row does not match its seal.
-    """
-    verify("runs", row)
-    return Run(
-        id=row["id"],
-        label=row["label"],
-        suite=row["suite"],
-        argv=tuple(json.loads(row["argv"])),
-        started_at=row["started_at"],
-        dctbench_version=row["dctbench_version"],
-        settings=RunSettings.from_json(json.loads(row["settings"])),
-    )
-
-
 def row_of_case(run_id: str, case: Case, position: int, rounds: int) -> Row:
     """Return the row of `cases` for a case of a plan."""
     record = canonical_json(case.to_record())
     row = {"run_id": run_id, "case_id": case.id, "position": position, "rounds": rounds, "record": record}
     return {**row, "sha256": seal(row)}
-
-
-def case_of_row(row: Mapping[str, Any]) -> Case:
-    """Return the case of a row; the inverse of `row_of_case`.
-
-    Raises:
-        DamagedError: when the row does not match its seal.
-    """
-    verify("cases", row)
-    return _case(row["record"])
 
 
 def row_of_environment(run_id: str, environment: Environment) -> Row:
@@ -188,31 +122,11 @@ def row_of_environment(run_id: str, environment: Environment) -> Row:
     return {**row, "sha256": seal(row)}
 
 
-def environment_of_row(row: Mapping[str, Any]) -> Environment:
-    """Return the environment of a row; the inverse of `row_of_environment`.
-
-    Raises:
-        DamagedError: when the row does not match its seal.
-    """
-    verify("environments", row)
-    return Environment(json.loads(row["facts"]), row["fingerprint"])
-
-
 def row_of_calibration(fingerprint: str, calibration: Calibration) -> Row:
     """Return the row of `calibrations` for a device."""
     record = canonical_json(calibration.to_json())
     row = {"fingerprint": fingerprint, "device": calibration.device, "record": record}
     return {**row, "sha256": seal(row)}
-
-
-def calibration_of_row(row: Mapping[str, Any]) -> Calibration:
-    """Return the calibration of a row; the inverse of `row_of_calibration`.
-
-    Raises:
-        DamagedError: when the row does not match its seal.
-    """
-    verify("calibrations", row, "measure it again: dctbench doctor --calibrate")
-    return Calibration.from_json(json.loads(row["record"]))
 
 
 def row_of_baseline(baseline: Baseline) -> Row:
@@ -221,45 +135,19 @@ def row_of_baseline(baseline: Baseline) -> Row:
     return {**row, "sha256": seal(row)}
 
 
-def baseline_of_row(row: Mapping[str, Any]) -> Baseline:
-    """Return the baseline of a row; the inverse of `row_of_baseline`.
-
-    Raises:
-        DamagedError: when the row does not match its seal.
-    """
-    verify("baselines", row, "save it again: dctbench run --save-baseline NAME")
-    return Baseline(row["name"], row["run_id"], row["saved_at"])
-
-
-def verify(table: str, row: Mapping[str, Any], hint: str = SALVAGE) -> None:
-    """Check the seal of a row.
-
-    Raises:
-        DamagedError: when the row does not match its seal. The message names the record.
-    """
-    damage = damaged(table, row)
-    if damage is not None:
-        raise DamagedError(damage, hint=hint)
-
-
-def damaged(table: str, row: Mapping[str, Any]) -> str | None:
+def damaged_seal(table: str, row: Mapping[str, Any]) -> str | None:
     """Return a message that names the damaged record, or None when the row matches its seal."""
     try:
         if seal(row, SEALED[table]) == row["sha256"]:
             return None
     except (TypeError, ValueError):  # a column has another type than the one that was written
         pass
-    return sanitize_text(f"{_NAMES[table].format_map(row)} is damaged")
+    return f"{described(table, row)} is damaged"
 
 
-def with_time(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a row of `results` with `stored_at` set to 0 when it is not a valid time.
-
-    No seal covers this column. It only decides which of two results of one case and round stays in a merge.
-    """
-    stored_at = row["stored_at"]
-    valid = isinstance(stored_at, int | float) and 0 <= stored_at <= _LATEST
-    return row if valid else {**row, "stored_at": 0.0}
+def described(table: str, row: Mapping[str, Any]) -> str:
+    """Return the name of a record, for a message."""
+    return sanitize_text(_NAMES[table].format_map(row))
 
 
 def seal(row: Mapping[str, Any], columns: Iterable[str] | None = None) -> str:
@@ -293,27 +181,3 @@ def _plain(value: object) -> bytes:
 
 def _pack(samples: Sequence[float]) -> bytes:
     return struct.pack(f"<{len(samples)}d", *samples)
-
-
-def _record(text: str) -> _Record:
-    try:
-        return _decode(text)
-    except msgspec.DecodeError:  # half of a surrogate pair, from a file name or a message
-        return msgspec.convert(json.loads(text), _Record)
-
-
-@lru_cache(maxsize=4096)
-def _metrics(text: str) -> tuple[list[str], list[str], list[slice]]:
-    """Return the names and units of the metrics, and the slice of the samples that belongs to each."""
-    names, units, places, start = [], [], [], 0
-    for metric, unit, count in json.loads(text):
-        names.append(metric)
-        units.append(unit)
-        places.append(slice(start, start + count))
-        start += count
-    return names, units, places
-
-
-@lru_cache(maxsize=65536)
-def _case(text: str) -> Case:
-    return Case.from_json(json.loads(text))

@@ -24,7 +24,8 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Seconds = Annotated[float, Meta(ge=1e-10, le=1e6)]
 """A latency. The range suits every machine and keeps the exponentials of intervals finite."""
-Number = Annotated[float, Meta(ge=-1e30, le=1e30)]
+LARGEST = 1e30
+Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Free = Annotated[dict[str, Any], Meta(max_length=1000)]
 """A table with arbitrary keys; `check_free` limits its contents."""
 
@@ -33,8 +34,22 @@ class InvalidDataError(Exception):
     """Data from elsewhere is invalid; the message says where and why."""
 
 
+def bounded(values: Iterable[Any], levels: int = MAX_DEPTH - 2) -> bool:
+    """Return whether no number in JSON-like values is larger than a `Number`, and no value is nested too deeply."""
+    for value in values:
+        kind = type(value)
+        if kind is float or kind is int:
+            if not -LARGEST <= value <= LARGEST:
+                return False
+        elif kind is dict or kind is list:
+            inner = value.values() if kind is dict else value
+            if inner and not (levels and bounded(inner, levels - 1)):
+                return False
+    return True
+
+
 def check_free(table: Mapping[str, Any], place: str) -> None:
-    """Check depth, number of values and length of texts of a table with arbitrary keys.
+    """Check depth, number of values, length of texts and size of numbers of a table with arbitrary keys.
 
     Raises:
         InvalidDataError: naming the place.
@@ -56,6 +71,8 @@ def check_free(table: Mapping[str, Any], place: str) -> None:
         level = below
     if level:
         raise InvalidDataError(f"{place}: nested too deeply")
+    if not bounded(table.values(), MAX_DEPTH):
+        raise InvalidDataError(f"{place}: a number beyond all limits")
 
 
 def check_names(names: Iterable[str], place: str) -> None:

@@ -15,15 +15,24 @@ from hypothesis import strategies as st
 from dctbench.errors import StoreError
 from dctbench.model import Case, CaseWarning, Measurement, Result, ResultDetails, Run, WarningCode
 from dctbench.store import Store, open_store, results_of_machine
-from dctbench.store.records import result_of_row, row_of_result
+from dctbench.store.decoding import result_of_row
+from dctbench.store.records import row_of_result
 from tests.support.made import ENVIRONMENT, RUN, result
 
-FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+FLOATS = st.floats(-1e30, 1e30)
 
-TEXT = st.text(max_size=20)
+TEXT = st.text(max_size=20).filter(str.isprintable)
 
-WARNINGS = st.builds(CaseWarning, st.sampled_from([WarningCode.SPREAD, WarningCode.NO_SHARED_WEIGHTS]),
-                     st.dictionaries(TEXT, FLOATS, max_size=2))  # fmt: skip
+NAMES = st.text("ab.é ", min_size=1, max_size=5)
+
+WARNINGS = st.builds(CaseWarning, st.just(WarningCode.SPREAD), st.fixed_dictionaries({"spread": FLOATS})) | st.builds(
+    CaseWarning, st.just(WarningCode.NO_SHARED_WEIGHTS), st.dictionaries(TEXT, FLOATS, max_size=2)
+)
+
+LATENCY = st.builds(Measurement, st.just("latency"), st.just("s"),
+                    st.lists(st.floats(1e-10, 1e6), min_size=1, max_size=5).map(tuple))  # fmt: skip
+
+OTHERS = st.builds(Measurement, NAMES, NAMES, st.lists(FLOATS, min_size=1, max_size=5).map(tuple))
 
 RESULTS = st.builds(
     Result,
@@ -31,13 +40,13 @@ RESULTS = st.builds(
                    ratio=st.none() | st.integers(1, 9) | st.sampled_from([2.5])),
     round=st.integers(1, 3),
     status=st.sampled_from(["ok", "oom", "error"]),
-    measurements=st.lists(
-        st.builds(Measurement, metric=TEXT, unit=TEXT, samples=st.lists(FLOATS, max_size=5).map(tuple)), max_size=3
-    ).map(tuple),
+    measurements=st.lists(LATENCY | OTHERS, max_size=3, unique_by=lambda one: one.metric).map(tuple),
     message=st.none() | TEXT,
     warnings=st.lists(st.builds(CaseWarning.text, TEXT) | WARNINGS, max_size=2).map(tuple),
-    details=st.dictionaries(TEXT, st.none() | TEXT | st.integers() | FLOATS, max_size=3).map(ResultDetails.from_json),
-    fingerprint=TEXT,
+    details=st.dictionaries(
+        TEXT, st.none() | TEXT | st.integers(-(10**20), 10**20) | FLOATS, max_size=3
+    ).map(ResultDetails.from_json),
+    fingerprint=st.text("0123456789abcdef", max_size=16),
     host=TEXT,
 )  # fmt: skip
 

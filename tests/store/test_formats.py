@@ -16,7 +16,7 @@ import pytest
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse, read_file
 from dctbench.model import SCHEMA_VERSION, STATUSES, Case, canonical_json
-from dctbench.store import open_store, records, schema
+from dctbench.store import decoding, open_store, records, schema
 from dctbench.store.checking import find_damage
 from tests.store.test_schema import FIXTURES, SCHEMAS
 from tests.support.command import Cli
@@ -85,7 +85,7 @@ def test_a_stored_result_is_written_back_as_the_same_bytes_under_the_same_seal(n
     assert rows
     for row in rows:
         case = Case.from_json(json.loads(row.pop("case_record")))
-        written = records.row_of_result(row["run_id"], records.result_of_row(row, case))
+        written = records.row_of_result(row["run_id"], decoding.result_of_row(row, case))
         assert {**written, "stored_at": row["stored_at"]} == row
 
 

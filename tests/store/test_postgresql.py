@@ -26,15 +26,17 @@ from tests.support.postgresql import PASSWORD, Server
 RESULTS = [
     result("sdpa", 512, 1e-3),
     result("dct-x", 512, [1e-3, 2e-3], ratio=4, values={"flops": ("FLOP", 1e9)}),
-    result("full", 512, None, status="error", message="nul \x00, \ud800 half a pair and \x1b[31m"),
+    result("full", 512, None, status="error", message="nul ,  half a pair and [31m"),
 ]
+RAW = replace(RESULTS[2], message="nul \x00, \ud800 half a pair and \x1b[31m")
+"""The last of them as it was measured. Control characters are removed when it is read."""
 
 
 def fill(location: str) -> None:
     with open_store(location, create=True) as store:
         store.add_run(RUN, [one.case for one in RESULTS], rounds=1)
         store.add_environment(RUN.id, ENVIRONMENT)
-        assert store.add_results(RUN.id, RESULTS) == 3
+        assert store.add_results(RUN.id, [*RESULTS[:2], RAW]) == 3
         store.add_calibration("here", CALIBRATION)
         store.save_baseline("main", RUN.id)
 

@@ -12,6 +12,7 @@ from dctbench import errors
 from dctbench.app.session import resume_command
 from dctbench.cli.options.click_ext import CONTEXT, Command, Flag, force_option, store_option, version_option
 from dctbench.cli.options.disclosure import anonymous_option, host_label_option
+from dctbench.cli.tables.damage import refuse_damage
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.streams import typed
 from dctbench.compare import outcome
@@ -80,11 +81,13 @@ def command(
     """
     check_writable(Path(output), MARK, force=force)
     gc.disable()  # a million small objects without cycles: collecting took a quarter of the time
-    found = [resolve(store, run) for run in dict.fromkeys(runs or ("latest",))]
+    damage: list[str] = []
+    found = [resolve(store, run, damage) for run in dict.fromkeys(runs or ("latest",))]
     for one in found:
         if not one.results:
+            refuse_damage(masked(store), damage)
             raise errors.UsageError(f"run {one.run.short_id} has no results yet", hint=_how_to_measure(one, store))
-    base = _checked_against(store, found[0]) if baseline is None else resolve(store, baseline)
+    base = _checked_against(store, found[0], damage) if baseline is None else resolve(store, baseline, damage)
     told = [disclosure(one, anonymous=anonymous, host_label=host_label) for one in found]
     compared = None
     if base is not None:
@@ -102,18 +105,23 @@ def command(
     click.echo(str(path))
     if open_page:
         click.launch(path.absolute().as_uri())
+    refuse_damage(masked(store), damage)
     return errors.EXIT_OK
 
 
-def _checked_against(store: str, head: RecordedRun) -> RecordedRun | None:
-    """Return the base of the check that measured a run, or None when the store does not have it."""
+def _checked_against(store: str, head: RecordedRun, damage: list[str]) -> RecordedRun | None:
+    """Return the base of the check that measured a run, or None when the store does not have it.
+
+    `damage` gets the damaged records of the base, which are left out.
+    """
     check = read_check_settings(head.run)
     if check is None or check.base is None:
         return None
     try:
         with open_store(store) as opened:
             # Only the full id counts: an imported file may contain anything there.
-            base = next((recorded(opened, s.run) for s in opened.runs() if s.run.id == check.base and s.stored), None)
+            bases = (state.run for state in opened.runs([]) if state.run.id == check.base and state.stored)
+            base = next((recorded(opened, run, damage) for run in bases), None)
     except errors.StoreError:  # the run came from a file, and there may be no store
         return None
     return base

@@ -9,6 +9,7 @@ import click
 from dctbench import errors
 from dctbench.cli.commands.list.printing import print_list
 from dctbench.cli.options.click_ext import CONTEXT, Command, format_option, store_option, version_option
+from dctbench.cli.tables.damage import refuse_damage
 from dctbench.store import open_store
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 def command(store: str, output_format: str) -> int:
     """List the stored runs, the oldest first."""
     with open_store(store) as opened:
-        baselines = opened.baselines()
+        damage: list[str] = []
+        baselines = opened.baselines(damage)
         records = [
             {
                 "run": state.run.short_id,
@@ -38,9 +40,11 @@ def command(store: str, output_format: str) -> int:
                 "baselines": [baseline.name for baseline in baselines if baseline.run_id == state.run.id],
                 "label": state.run.label,
             }
-            for state in opened.runs()
+            for state in opened.runs(damage)
         ]
+        name = opened.name
     print_list(records, output_format, "runs")
+    refuse_damage(name, damage)
     return errors.EXIT_OK
 
 

@@ -1,0 +1,196 @@
+"""Rows that someone else wrote, with a seal that fits: what no version of dctbench writes counts as damage."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dctbench.model import Case, Measurement
+from dctbench.store import DamagedError, Store, open_store
+from dctbench.store.checking import find_damage
+from dctbench.store.merging import merge
+from dctbench.store.records import SEALED, seal
+from tests.support.made import ENVIRONMENT, RUN, result
+
+ESCAPE = "\x1b[2J\x9b1m\x7f"
+LATENCY = '[["latency","s",1]]'
+
+
+def rewrite(path: Path, table: str, **values: object) -> None:
+    """Change columns of every row of a table and seal the rows again, as whoever makes a file can do."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        for row in connection.execute(f"SELECT rowid AS place, * FROM {table}").fetchall():
+            changed = {**dict(row), **values}
+            given = {**values, "sha256": seal(changed, SEALED[table])}
+            columns = ", ".join(f"{name} = ?" for name in given)
+            connection.execute(f"UPDATE {table} SET {columns} WHERE rowid = ?", (*given.values(), row["place"]))
+        connection.commit()
+
+
+def record(**changed: object) -> str:
+    usual = {"message": None, "warnings": [], "details": {}, "fingerprint": ENVIRONMENT.fingerprint, "host": "here"}
+    return json.dumps({**usual, **changed})
+
+
+def case(**changed: object) -> str:
+    return json.dumps({**result().case.to_json(), **changed})
+
+
+def facts(**changed: object) -> str:
+    return json.dumps({**ENVIRONMENT.facts, **changed})
+
+
+def samples(*values: float) -> bytes:
+    return struct.pack(f"<{len(values)}d", *values)
+
+
+ROWS: list[tuple[str, Mapping[str, Any]]] = [
+    ("results", {"status": "excellent"}),
+    ("results", {"status": b"ok"}),
+    ("results", {"round": 0}),
+    ("results", {"round": -3}),
+    ("results", {"round": 1.5}),
+    ("results", {"round": "first"}),
+    *(("results", {"metrics": LATENCY, "samples": samples(value)})
+      for value in (-1.0, 0.0, float("nan"), float("inf"), 1e-11, 1e7)),
+    *(("results", {"metrics": '[["setup","s",1]]', "samples": samples(value)})
+      for value in (float("nan"), float("-inf"), 1e31)),
+    ("results", {"metrics": LATENCY, "samples": samples(1.0, 1.0)}),
+    ("results", {"metrics": LATENCY, "samples": b"\0" * 7}),
+    ("results", {"metrics": LATENCY, "samples": "text"}),
+    ("results", {"metrics": '[["latency","s",0]]', "samples": b""}),
+    ("results", {"metrics": '[["latency","s",-1]]', "samples": b""}),
+    ("results", {"metrics": '[["latency","s",1],["latency","s",1]]', "samples": samples(1.0, 1.0)}),
+    ("results", {"metrics": '[["latency","m",1]]', "samples": samples(1.0)}),
+    ("results", {"metrics": json.dumps([[ESCAPE, "s", 1]]), "samples": samples(1.0)}),
+    ("results", {"metrics": json.dumps([["a", ESCAPE, 1]]), "samples": samples(1.0)}),
+    ("results", {"metrics": "{}"}),
+    ("results", {"metrics": b"[]"}),
+    ("results", {"record": "[]"}),
+    ("results", {"record": "{"}),
+    ("results", {"record": record(host=None)}),
+    ("results", {"record": record(host="h" * 300)}),
+    ("results", {"record": record(fingerprint="a b")}),
+    ("results", {"record": record(warnings=[{"code": "spread", "values": {}}])}),
+    ("results", {"record": record(warnings=[{"values": {}}])}),
+    ("results", {"record": record(details={"threads": 10**4000})}),
+    ("results", {"record": record(details={"estimated_bytes": 1e300})}),
+    ("results", {"record": record(details={"split": {"shares": {"a": 10**100}}})}),
+    ("results", {"record": record(details={"x": float("nan")})}),
+    ("results", {"record": record(message="\ud800", details={"x": float("nan")})}),
+    ("results", {"record": record(details={"x": [[[[[[[1]]]]]]]})}),
+    ("results", {"record": '{"details":' + "[" * 100_000}),
+    ("results", {"record": record(details={"x": list(range(20_000))})}),
+    ("cases", {"record": case(implementation=f"sdpa{ESCAPE}")}),
+    ("cases", {"record": case(seq_len=-1)}),
+    ("cases", {"record": case(seq_len="512")}),
+    ("cases", {"record": case(ratio=0.5)}),
+    ("cases", {"record": case(ratio=float("nan"))}),
+    ("cases", {"record": case(ratio=2, kept=4)}),
+    ("cases", {"record": case(dtype="float7")}),
+    ("cases", {"record": case(scope="universe")}),
+    ("cases", {"record": case(engine=None)}),
+    ("cases", {"record": case(heads=2)}),  # another case than its id says
+    ("cases", {"rounds": -1}),
+    ("cases", {"rounds": "many"}),
+    ("cases", {"position": "first"}),
+    ("runs", {"started_at": "yesterday"}),
+    ("runs", {"started_at": "2026-13-45T99:99:99.000000+00:00"}),
+    ("runs", {"suite": f"quick{ESCAPE}"}),
+    ("runs", {"suite": b"quick"}),
+    ("runs", {"argv": "{}"}),
+    ("runs", {"argv": "[1]"}),
+    ("runs", {"settings": "[]"}),
+    ("runs", {"settings": '{"case_timeout": NaN}'}),
+    ("runs", {"settings": '{"rounds": 1' + "0" * 40 + "}"}),
+    ("runs", {"dctbench_version": "9" * 41}),
+    ("environments", {"facts": "[]"}),
+    ("environments", {"facts": "{}"}),
+    ("environments", {"facts": facts(gpu=3)}),
+    ("environments", {"facts": facts(cores_usable=-2)}),
+    ("environments", {"fingerprint": "a b"}),
+    ("calibrations", {"record": "{}"}),
+    ("calibrations", {"record": '{"device": "cpu", "nonsense": 1}'}),
+    ("calibrations", {"device": "cuda:0"}),
+    ("baselines", {"name": f"main{ESCAPE}"}),
+    ("baselines", {"saved_at": "0"}),
+    ("baselines", {"saved_at": "2026-02-31T00:00:00.000000+00:00"}),
+]  # fmt: skip
+
+
+def read_everything(store: Store) -> None:
+    store.runs()
+    store.plan(RUN.id)
+    store.results(RUN.id)
+    store.environments(RUN.id)
+    store.calibrations("here")
+    store.baselines()
+
+
+@pytest.mark.parametrize(("table", "values"), ROWS)
+def test_a_row_beyond_the_limits_of_a_result_file_is_damaged(
+    store_path: Path, table: str, values: Mapping[str, Any]
+) -> None:
+    rewrite(store_path, table, **values)
+    with open_store(str(store_path)) as store:
+        with pytest.raises(DamagedError, match="is not valid") as refused:
+            read_everything(store)
+        assert len(refused.value.message) < 500
+        [found] = find_damage(store)
+        assert found == refused.value.message
+        with open_store(str(store_path.with_name("copy.sqlite")), create=True) as into:
+            assert merge([store], into, baselines=True).damaged
+            assert find_damage(into) == []
+
+
+def test_the_same_rows_unchanged_are_intact(store_path: Path) -> None:
+    for table in SEALED:
+        rewrite(store_path, table)
+    with open_store(str(store_path)) as store:
+        read_everything(store)
+        assert find_damage(store) == []
+
+
+def test_free_texts_are_read_without_control_characters(store_path: Path) -> None:
+    rewrite(
+        store_path, "runs", label=f"before{ESCAPE}", argv=json.dumps(["run", ESCAPE]), dctbench_version=f"1{ESCAPE}"
+    )
+    rewrite(
+        store_path,
+        "results",
+        record=record(message=f"a{ESCAPE}", warnings=[f"b{ESCAPE}"], host=f"c{ESCAPE}", details={"plan": f"d{ESCAPE}"}),
+    )
+    rewrite(store_path, "environments", facts=facts(cpu=f"e{ESCAPE}"))
+    with open_store(str(store_path)) as store:
+        [state] = store.runs()
+        [found] = store.results(RUN.id)
+        [environment] = store.environments(RUN.id).values()
+        assert find_damage(store) == []
+    told = [state.run.label, state.run.argv, state.run.dctbench_version, found.message, found.host, found.warnings[0],
+            found.details.plan, environment.facts["cpu"]]  # fmt: skip
+    assert all(text in repr(told) for text in ("before", "'a", "'b", "'c", "'d", "'e"))
+    assert not any(unwanted in repr(told) for unwanted in ("\\x1b", "\\x9b", "\\x7f"))
+
+
+def test_latencies_and_numbers_at_their_limits_are_intact(store_path: Path) -> None:
+    metrics = '[["latency","s",4],["setup","s",3]]'
+    values = (1e-10, 1e6, 4e-10, 2e5, -1e30, 1e30, 0.0)
+    rewrite(store_path, "results", metrics=metrics, samples=samples(*values))
+    with open_store(str(store_path)) as store:
+        [found] = store.results(RUN.id)
+    assert found.measurements == (Measurement("latency", "s", values[:4]), Measurement("setup", "s", values[4:]))
+
+
+def test_a_record_without_fields_that_only_later_versions_have_is_intact(store_path: Path) -> None:
+    old = {key: value for key, value in result().case.to_json().items() if key not in ("kept", "n_kept")}
+    rewrite(store_path, "cases", record=json.dumps(old))
+    with open_store(str(store_path)) as store:
+        assert store.plan(RUN.id)[0] == [Case("sdpa", 512)]
