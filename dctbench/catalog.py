@@ -238,6 +238,21 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             Family.RECURRENT, scopes=("layer", "encoder"),
         ),
         Implementation(
+            "delta-net-bidirectional", f"{_ATTENTION}.delta_net:BidirectionalDeltaNet",
+            "delta-net from both ends, added up: not causal", "after Yang et al. 2024",
+            Family.RECURRENT, scopes=("layer", "encoder"),
+        ),
+        Implementation(
+            "gated-delta-net", f"{_ATTENTION}.gated_delta_net:GatedDeltaNet",
+            "the delta rule with a decay and an output gate; causal", "Yang et al. 2025",
+            Family.RECURRENT, scopes=("layer", "encoder"),
+        ),
+        Implementation(
+            "gated-delta-net-bidirectional", f"{_ATTENTION}.gated_delta_net:BidirectionalGatedDeltaNet",
+            "gated-delta-net from both ends, added up: not causal", "after Yang et al. 2025",
+            Family.RECURRENT, scopes=("layer", "encoder"),
+        ),
+        Implementation(
             "pool", f"{_ATTENTION}.pool:PooledAttention", "control: attention among window averages",
             "control",
             Family.POOLING, Kind.CONTROL, uses_ratio=True, scopes=("layer", "encoder"), kept_means="windows",
