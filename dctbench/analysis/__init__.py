@@ -11,15 +11,14 @@ from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
 from dctbench.analysis.ranking import Ranking, rankings, tied
+from dctbench.analysis.reference import REFERENCE, default_reference
 from dctbench.analysis.roof import Placed, distinct_ceilings, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
 from dctbench.analysis.speedup import (
-    REFERENCE,
     SINGLE_ROUND_BAND,
     Speedup,
     Winner,
     compare,
-    default_reference,
     reference_by_shape,
 )
 from dctbench.analysis.stability import (

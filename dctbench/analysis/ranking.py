@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from dctbench.analysis.speedup import SINGLE_ROUND_BAND, Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
-from dctbench.stats.robust import log_mean_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
     """Return for each case of one shape the positions of the later ones in `ranked` that tie with it.
 
     This is `ties` for every pair, for a page whose reader may exclude the fastest. Ten thousand results have hundreds
-    of thousands of pairs, so the logarithms are taken once and most pairs need no `compare`.
+    of thousands of pairs, so the logarithms are taken once.
     """
     rounds = [sorted(summary.medians) for summary in ranked]
     logs = [[math.log(s.medians[number]) for number in numbers] for s, numbers in zip(ranked, rounds, strict=True)]
@@ -77,16 +76,14 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
                 if not _medians_tie(ranked[second], summary):
                     break  # those behind are slower still
                 later.append(second)
-                continue
-            if numbers == rounds[second]:
-                differences = [b - a for a, b in zip(own, logs[second], strict=True)]
-                low, high = log_mean_ends(differences)
-                if low <= 0 <= high:
+            elif numbers == rounds[second]:
+                other = ranked[second]
+                assert other.latency is not None
+                differences = [a - b for a, b in zip(own, logs[second], strict=True)]
+                interval = other.between.of_ratios(differences, other.latency.value).interval()
+                if interval.low <= 1 <= interval.high:
                     later.append(second)
-                    continue
-                if min(differences) > 0 or max(differences) < 0:  # then so is their median
-                    continue
-            if ties(ranked[second], summary):
+            elif ties(ranked[second], summary):
                 later.append(second)
         found.append(later)
     return found

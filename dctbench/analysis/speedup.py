@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from dctbench.analysis.reference import REFERENCE
 from dctbench.analysis.summary import Summary
-from dctbench.model import Case
-from dctbench.stats.robust import log_mean_interval
 
-REFERENCE = "sdpa"
 SINGLE_ROUND_BAND = 1.25
 """With one process per case the spread between processes is unknown. On a shared machine two processes of identical
 code differed by up to this factor, so a smaller ratio is not called a difference."""
@@ -28,7 +27,8 @@ class Winner(Enum):
 class Speedup:
     """The ratio t_reference / t_method at one shape: above 1 the method is faster.
 
-    `low` and `high` are the 95% interval of the ratio, paired by round; None for a single round.
+    It is the geometric mean over the rounds that both have. `low` and `high` are its 95% interval; None for a single
+    round.
     """
 
     ratio: float
@@ -48,9 +48,9 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
     if method.case.shape != reference.case.shape or method.fingerprints != reference.fingerprints:
         return None
     common = sorted(method.medians.keys() & reference.medians.keys())
-    ratios = [reference.medians[number] / method.medians[number] for number in common]
-    if len(ratios) >= 2:
-        paired = log_mean_interval(ratios)
+    logs = [math.log(reference.medians[number] / method.medians[number]) for number in common]
+    if len(logs) >= 2 and method.case != reference.case:
+        paired = method.between.of_ratios(logs, method.timed.value).interval()
         return Speedup(paired.value, paired.low, paired.high, _winner_of(paired.low, paired.high))
     ratio = reference.timed.value / method.timed.value
     return Speedup(ratio, None, None, _winner_of(ratio / SINGLE_ROUND_BAND, ratio * SINGLE_ROUND_BAND))
@@ -64,9 +64,3 @@ def _winner_of(low: float, high: float) -> Winner:
 def reference_by_shape(summaries: Iterable[Summary], name: str = REFERENCE) -> dict[tuple[object, ...], Summary]:
     """The reference's summary by shape."""
     return {s.case.shape: s for s in summaries if s.case.implementation == name}
-
-
-def default_reference(cases: Iterable[Case]) -> str | None:
-    """Return the method that ratios are taken against: sdpa, else full attention, else None."""
-    present = {case.implementation for case in cases}
-    return next((name for name in (REFERENCE, "full") if name in present), None)

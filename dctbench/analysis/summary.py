@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dctbench import catalog
+from dctbench.analysis.between import Between, between_processes
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, canonical_json
-from dctbench.stats.robust import Interval, log_mean_interval, median_interval, quantile, quantile_upper_bound
+from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One case over its rounds.
 
-    `latency` is the median of the rounds' medians in seconds with the interval between processes. For a single round it
-    is the median with the interval within that process. `values` are the other metrics, from the first round.
+    `latency` is the geometric mean of the rounds' medians in seconds with the interval between processes. For a single
+    round it is the median with the interval within that process. `values` are the other metrics, from the first round.
+    `between` is what all cases that were summarised together show of the differences between processes.
     """
 
     case: Case
@@ -29,6 +31,7 @@ class Summary:
     warnings: tuple[CaseWarning, ...]
     rounds: tuple[Result, ...]
     medians: Mapping[int, float]
+    between: Between
 
     @property
     def method(self) -> catalog.Implementation:
@@ -72,38 +75,50 @@ class Summary:
 
 
 def summarise(results: Iterable[Result]) -> list[Summary]:
-    """Return one summary per case, in the order in which the cases first appear."""
+    """Return one summary per case of a run, in the order in which the cases first appear.
+
+    Cases that are summarised together tell each other how much their processes differ.
+    """
     by_case: dict[Case, list[Result]] = {}
     for result in results:
         by_case.setdefault(result.case, []).append(result)
-    return [_summary(case, sorted(rounds, key=lambda r: r.round)) for case, rounds in by_case.items()]
+    medians = {case: _medians(rounds) for case, rounds in by_case.items()}
+    between = between_processes(medians)
+    return [
+        _summary(case, sorted(rounds, key=lambda r: r.round), medians[case], between)
+        for case, rounds in by_case.items()
+    ]
 
 
-def _summary(case: Case, rounds: Sequence[Result]) -> Summary:
+def _medians(results: Iterable[Result]) -> dict[int, float]:
+    """The median seconds of each round that succeeded, in order."""
+    timed = {r.round: latency for r in results if r.status == "ok" and (latency := r.measurement("latency"))}
+    return {number: statistics.median(timed[number].samples) for number in sorted(timed)}
+
+
+def _summary(case: Case, rounds: Sequence[Result], medians: Mapping[int, float], between: Between) -> Summary:
     worst = next((r for r in rounds if r.status != "ok"), rounds[0])
     samples: list[float] = []
     values: dict[str, float] = {}
     units: dict[str, str] = {}
-    medians: dict[int, float] = {}
     for result in rounds:
         for metric, unit, taken in result.measurements:
             if metric == "latency":
                 samples.extend(taken)
-                if result.status == "ok":
-                    medians[result.round] = statistics.median(taken)
             elif metric not in values:
                 values[metric], units[metric] = taken[0], unit
     return Summary(
         case=case,
         status=worst.status,
         message=worst.message,
-        latency=_latency(list(medians.values()), samples),
+        latency=_latency(medians, samples, between),
         samples=tuple(samples),
         values=values,
         units=units,
         warnings=_unique(warning for result in rounds for warning in result.warnings),
         rounds=tuple(rounds),
         medians=medians,
+        between=between,
     )
 
 
@@ -112,9 +127,9 @@ def _unique(warnings: Iterable[CaseWarning]) -> tuple[CaseWarning, ...]:
     return tuple({canonical_json(warning.to_json()): warning for warning in warnings}.values())
 
 
-def _latency(medians: Sequence[float], samples: Sequence[float]) -> Interval | None:
+def _latency(medians: Mapping[int, float], samples: Sequence[float], between: Between) -> Interval | None:
     if len(medians) >= 2:
-        return log_mean_interval(medians)
+        return between.of_latencies(medians).interval()
     return median_interval(samples) if samples else None
 
 

@@ -19,7 +19,7 @@ from typing import Protocol
 from dctbench.analysis import Summary
 from dctbench.model import Result
 from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
-from dctbench.stats.moderated import NOTHING_KNOWN, Prior, Spread, fit_prior
+from dctbench.stats.moderated import NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
 from dctbench.stats.robust import Interval, log_mean_interval
 from dctbench.stats.sequential import paired_p
 
@@ -98,10 +98,13 @@ class Paired:
         return math.exp(statistics.median(self.raw)) / (1.0 if series is None else self.drifts[series])
 
     def interval(self, series: str | None) -> Interval | None:
-        """The 95% interval of the change over the pairs; None for fewer than two."""
+        """The 95% interval of the mean change over the pairs, with the median; None for fewer than two."""
+        if len(self.raw) < 2:
+            return None
         drift = 1.0 if series is None else self.drifts[series]
-        ratios = [math.exp(change) / drift for change in self.raw]
-        return log_mean_interval(ratios) if len(ratios) >= 2 else None
+        found, effect = log_mean_interval([math.exp(change) / drift for change in self.raw]), self.effect(series)
+        # With few, skewed pairs the median may lie outside the interval of the mean and then widens it.
+        return Interval(effect, min(effect, found.low), max(effect, found.high))
 
     def p_slower(self, series: str | None, tolerance: float) -> float:
         """The sequential p-value of "head is not slower" by the raw change, whatever the series."""
@@ -165,8 +168,8 @@ class Unpaired:
         if min(len(base), len(head)) < FEWEST:
             return None
         degrees = len(base) + len(head) - 2
-        squares = math.fsum(statistics.variance(side) * (len(side) - 1) for side in (base, head))
-        return Spread(squares / degrees, degrees)
+        sides = [spread_of(side) for side in (base, head)]
+        return Spread(math.fsum(side.variance * side.degrees for side in sides) / degrees, degrees)
 
     def effect(self, series: str | None) -> float:
         """The ratio of the geometric means, head / base."""

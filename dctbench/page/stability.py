@@ -25,7 +25,7 @@ MOST_LENGTHS = 6
 """The samples of this many lengths are drawn, the longest ones. The table and an exported file have all samples."""
 _ALIKE = 0.05
 CRITERIA = (
-    f"A case is unsteady if its median is not known to ±{format_percent(analysis.WIDE)}; if it became "
+    f"A case is unsteady if its latency is not known to ±{format_percent(analysis.WIDE)}; if it became "
     f"{format_percent(DRIFTED)} slower or faster within its processes (last third of the samples against the first, "
     "with a trend that is significant at 1% by Spearman's test within processes); if more than "
     f"{format_percent(MANY_OUTLIERS)} of its samples are outliers; or if its samples were still disturbed when taken "
@@ -58,7 +58,7 @@ class StabilitySection:
         sentence: how many cases are steady, and which ones are not.
         unsteady: the least steady cases, each with its reasons.
         criteria: when a case is unsteady.
-        facts: what the medians are based on.
+        facts: what the latencies are based on.
         undrawn: the number of timed cases whose samples are in no figure.
         lengths: those whose samples are drawn, shortest first; the `chosen` one is open.
         figures: by name.
@@ -130,7 +130,7 @@ def _name(one: Stability, labels: Labels) -> str:
 
 
 def _unsteady_line(one: Stability, labels: Labels) -> str:
-    """`dct-x r=8 at n = 512: its median is only known to ±39% (its processes vary by 15%, ...)`."""
+    """`dct-x r=8 at n = 512: its latency is only known to ±39% (its processes vary by 15%, ...)`."""
     latency = one.summary.latency
     assert latency is not None
     reasons = []
@@ -138,9 +138,9 @@ def _unsteady_line(one: Stability, labels: Labels) -> str:
         if trouble is Instability.WIDE:
             width = latency.relative_half_width
             known = (
-                f"its median is only known to {width_words(width)}"
+                f"its latency is only known to {width_words(width)}"
                 if width < 1
-                else "the interval of its median is wider than its value"
+                else "the interval of its latency is wider than its value"
             )
             within = format_percent(one.within)
             if one.between is None:

@@ -59,7 +59,7 @@ def _scale(low: float, high: float, first: float, last: float) -> Scale:
 
 def _axes(svg: ElementTree.Element, x: Scale, y: Scale, lengths: Sequence[int], seconds: Sequence[float]) -> None:
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
-    across, up = length_axis(lengths, WIDTH - _LEFT - _RIGHT - 28), second_axis(seconds, "latency, median")
+    across, up = length_axis(lengths, WIDTH - _LEFT - _RIGHT - 28), second_axis(seconds, "latency")
     for value, text in zip(across["tickvals"], across["ticktext"], strict=True):
         _line(svg, x(value), _TOP, x(value), bottom)
         _text(svg, text, x(value), bottom + 18, "middle")

@@ -41,20 +41,29 @@ class Spread:
     degrees: float
 
 
+def spread_of(logs: Sequence[float]) -> Spread:
+    """Return the variance of at least two logarithms. (That of `statistics` computes with fractions, which is slow.)"""
+    mean, degrees = math.fsum(logs) / len(logs), len(logs) - 1
+    return Spread(math.fsum((log - mean) ** 2 for log in logs) / degrees, degrees)
+
+
 @dataclass(frozen=True, slots=True)
 class Prior:
     """The variance that a case of some latency is expected to have.
 
     log s0^2 = intercept + slope * log(seconds), known as well as by `degrees` degrees of freedom; 0 means not at all.
+    It is never above `most`, the largest variance that was seen.
     """
 
     intercept: float
     slope: float
     degrees: float
+    most: float = math.inf
 
     def at(self, seconds: float) -> float:
         """Return s0^2 at a latency in seconds."""
-        return math.exp(self.intercept + self.slope * math.log(seconds))
+        found = self.intercept + self.slope * math.log(seconds)
+        return self.most if found >= math.log(self.most) else math.exp(found)
 
     def moderate(self, spread: Spread, seconds: float) -> Spread:
         """Return the moderated variance of a case of that latency in seconds.
@@ -98,7 +107,8 @@ def fit_prior(spreads: Sequence[Spread], seconds: Sequence[float]) -> Prior:
     beyond = statistics.fmean(r * r for r in residuals) * len(logs) / (len(logs) - 2)
     beyond -= statistics.fmean(map(trigamma, halves))
     degrees = MOST_PRIOR_DEGREES if beyond <= 0 else min(MOST_PRIOR_DEGREES, 2 * inverse_trigamma(beyond))
-    return Prior(intercept + digamma(degrees / 2) - math.log(degrees / 2), slope, degrees)
+    most = max(spread.variance for spread in spreads)
+    return Prior(intercept + digamma(degrees / 2) - math.log(degrees / 2), slope, degrees, most)
 
 
 def _winsorised_line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, list[float]]:

@@ -131,7 +131,7 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Inter
 
 
 def log_mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Return the median of positive values with Student's t interval on their logarithms.
+    """Return the geometric mean of positive values with Student's t interval on their logarithms.
 
     Each value must come from a process of its own, such as the median of a round or a ratio paired by round: samples of
     one process say nothing about the differences between processes. Two values give an interval, though a wide one.
@@ -141,19 +141,10 @@ def log_mean_interval(values: Sequence[float], confidence: float = 0.95) -> Inte
     """
     if len(values) < 2 or min(values) <= 0:
         raise ValueError("an interval between processes needs at least two positive values")
-    low, high = log_mean_ends([math.log(value) for value in values], confidence)
-    middle = statistics.median(values)
-    # The interval is that of the mean. With few, skewed values the median may lie outside and then widens it.
-    return Interval(middle, min(middle, math.exp(low)), max(middle, math.exp(high)))
-
-
-def log_mean_ends(logs: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Return the ends of Student's t interval for the mean of at least two logarithms."""
-    count = len(logs)
-    mean = math.fsum(logs) / count
-    deviation = math.sqrt(math.fsum((log - mean) ** 2 for log in logs) / (count - 1))
-    half = student_t_quantile(count - 1, confidence) * deviation / math.sqrt(count)
-    return mean - half, mean + half
+    logs = [math.log(value) for value in values]
+    mean = statistics.fmean(logs)
+    half = student_t_quantile(len(logs) - 1, confidence) * statistics.stdev(logs) / math.sqrt(len(logs))
+    return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 
 def quantile_upper_bound(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:

@@ -46,7 +46,7 @@ def row(summary: Summary, reference: Summary | None, labels: Labels) -> SummaryR
 
 
 def latency_words(summary: Summary) -> str:
-    """`171 µs ±1%`: the median and half of its 95% interval."""
+    """`171 µs ±1%`: the latency and half of its 95% interval."""
     return "-" if summary.timed is None else interval_words(summary.timed)
 
 

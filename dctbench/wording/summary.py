@@ -88,7 +88,7 @@ def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
         return f"{name} is not clearly faster than {reference} at any measured length, {span} {figures}"
     if found.kind is Payoff.FROM:
         [up] = found.crossings
-        about = "" if up.estimate is None else f" (the medians cross near {round(up.estimate)})"
+        about = "" if up.estimate is None else f" (the latencies cross near {round(up.estimate)})"
         where = _range(up.high, lengths[-1])
         return f"{name} is faster than {reference} {where}, not yet at {up.low}{about}"
     if found.kind is Payoff.UNTIL:
@@ -184,7 +184,7 @@ def coverage(summaries: Sequence[Summary], planned: int) -> str:
 
 
 def stability(summaries: Iterable[Summary]) -> str:
-    """Return how precisely the medians are known, and from how many processes."""
+    """Return how precisely the latencies are known, and from how many processes."""
     timed = [s for s in summaries if s.timed]
     widths = sorted(s.timed.relative_half_width for s in timed if s.timed)
     if not widths:
@@ -196,12 +196,12 @@ def stability(summaries: Iterable[Summary]) -> str:
     band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
     if max(rounds) < 2:
         return (
-            f"medians of one process per case, {half} within it; what differs between processes is not known from one "
-            f"round, so differences under {band}% are not reported{spread}"
+            f"latencies of one process per case, {half} within it; what differs between processes is not known from "
+            f"one round, so differences under {band}% are not reported{spread}"
         )
     several = [number for number in rounds if number > 1]
     few, most = min(several), max(several)
-    over = f"medians over {few if few == most else f'{few} to {most}'} processes per case"
+    over = f"latencies over {few if few == most else f'{few} to {most}'} processes per case"
     alone = len(rounds) - len(several)
     single = f"; of {alone} one process alone, whose differences under {band}% are not reported" if alone else ""
     return f"{over}, {half}{spread}{single}"

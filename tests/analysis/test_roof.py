@@ -25,7 +25,7 @@ RATES = st.floats(1e9, 1e13)
     flops=st.floats(1e6, 1e12),
     slower=st.lists(st.floats(1, 5), min_size=1, max_size=4),
 )
-def test_the_ceilings_are_those_of_the_calibration_and_the_share_is_of_the_median(
+def test_the_ceilings_are_those_of_the_calibration_and_the_share_is_of_the_latency(
     compute: float, bandwidth: float, cache: int | None, flops: float, slower: list[float]
 ) -> None:
     machine = Calibration("cpu", 2, {"float32": compute}, bandwidth, cache)
@@ -41,11 +41,11 @@ def test_the_ceilings_are_those_of_the_calibration_and_the_share_is_of_the_media
     assert found is not None
     assert (found.ceilings.compute, found.ceilings.bandwidth) == pytest.approx((compute, bandwidth))
     assert found.ceilings.ridge == pytest.approx(compute / bandwidth)
-    median = statistics.median(seconds)
-    assert found.rate == pytest.approx(flops / median)
+    latency = statistics.geometric_mean(seconds)
+    assert found.rate == pytest.approx(flops / latency)
     assert found.intensity == pytest.approx(flops / bytes_at_least(case))
     least = {"compute": least_by_compute, "cache": least_by_compute, "bandwidth": least_by_memory}[found.bound]
-    assert found.share == pytest.approx(least / median)
+    assert found.share == pytest.approx(least / latency)
     if found.bound != "cache":
         assert found.rate / found.ceilings.attainable(found.intensity) == pytest.approx(found.share)
 

@@ -126,7 +126,7 @@ def test_what_a_round_does_to_all_cases_is_its_level(cases: list[list[float]]) -
         for number, seconds in enumerate(rounds, 1)
     )
     table = np.array(cases)
-    expected = np.median(table / np.median(table, axis=1, keepdims=True), axis=0)
+    expected = np.median(table / scipy_stats.gmean(table, axis=1, keepdims=True), axis=0)
     assert list(analysis.round_levels(summaries).values()) == pytest.approx(list(expected))
 
 

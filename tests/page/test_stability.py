@@ -47,7 +47,7 @@ def test_the_first_sentence_counts_the_steady_cases_and_names_the_others() -> No
     assert mixed.sentence == "1 of 2 cases is steady; 1 is not: full at n = 1024"
     [reason] = mixed.unsteady
     assert reason == (
-        "full at n = 1024: the interval of its median is wider than its value (its processes vary by 74%, "
+        "full at n = 1024: the interval of its latency is wider than its value (its processes vary by 74%, "
         "the samples of each by 0.7%)"
     )
     many = section([one for n in range(5) for one in steady("full", 2**n, (1, 1.2 + n / 10, 1.5))])
@@ -101,7 +101,7 @@ def test_strips_show_every_sample_with_hollow_outliers_and_crosses_for_retaken_o
     marks, median, again = figure["data"]
     assert marks["x"] == pytest.approx([*EVEN, *EVEN, 9e-3, *EVEN])
     assert [i for i, symbol in enumerate(marks["marker"]["symbol"]) if symbol.endswith("-open")] == [14]
-    assert median["x"] == [1e-3]
+    assert median["x"] == [pytest.approx(1e-3)]
     assert again["x"] == [2e-2]
     assert all(-0.5 < y < 0.5 for y in marks["y"])
     rounds = np.split(np.array(marks["y"]), [7, 15])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -40,7 +41,7 @@ def test_the_document_derives_statistics_and_keeps_every_sample() -> None:
     first, *_, last = made["results"]
     assert [r["samples"] for r in first["rounds"]] == [20, 20]
     assert len(first["metrics"]["latency"]["samples"]) == 40
-    assert first["metrics"]["latency"]["value"] == pytest.approx(2.5e-3)
+    assert first["metrics"]["latency"]["value"] == pytest.approx(math.sqrt(2e-3 * 3e-3))
     assert last["status"] == "oom"
     assert last["metrics"] == {}
     assert made["environments"] == {ENVIRONMENT.fingerprint: dict(ENVIRONMENT.facts)}
@@ -67,8 +68,8 @@ def test_a_row_says_faster_slower_or_nothing_and_stars_what_is_no_approximation(
     [
         ({64: 2.0}, "at every measured length, n = 64 (2.00x)"),
         ({64: 2.0, 128: 3.0}, "at every measured length, n = 64 to 128 (2.00x to 3.00x)"),
-        ({64: 0.5, 128: 2.0}, "at n = 128, not yet at 64 (the medians cross near 91)"),
-        ({64: 0.5, 128: 2.0, 256: 4.0}, "from n = 128 to 256, not yet at 64 (the medians cross near 91)"),
+        ({64: 0.5, 128: 2.0}, "at n = 128, not yet at 64 (the latencies cross near 91)"),
+        ({64: 0.5, 128: 2.0, 256: 4.0}, "from n = 128 to 256, not yet at 64 (the latencies cross near 91)"),
         ({64: 2.0, 128: 0.5}, "at n = 64, no longer at 128"),
         ({64: 2.0, 128: 2.0, 256: 0.5}, "from n = 64 to 128, no longer at 256"),
         ({64: 2.0, 128: 0.5, 256: 2.0}, "at some lengths only: n = 64, 256"),
@@ -89,13 +90,13 @@ def test_a_case_that_failed_in_a_later_process_is_a_failure_that_says_what_it_to
     assert (made.latency, made.speedup) == ("-", "-")
     [payoff] = analysis.payoffs(summaries, "sdpa")
     assert words.payoff(payoff, "sdpa", LABELS).endswith("were not measured at a common length")
-    assert words.stability(summaries) == "medians over 2 processes per case, half of them known to ±0% or better"
+    assert words.stability(summaries) == "latencies over 2 processes per case, half of them known to ±0% or better"
 
 
 def test_one_case_of_a_single_process_does_not_speak_for_the_others() -> None:
     found = [result(name, 512, 1e-3, round=number) for name in ("sdpa", "full") for number in (1, 2, 3)]
     text = words.stability(analysis.summarise([*found, result("dct-x", 512, 1e-3, ratio=8)]))
-    assert text.startswith("medians over 3 processes per case, ")
+    assert text.startswith("latencies over 3 processes per case, ")
     assert text.endswith("; of 1 one process alone, whose differences under 25% are not reported")
 
 

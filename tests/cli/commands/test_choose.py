@@ -60,7 +60,7 @@ def test_without_budgets_the_fastest_is_named_with_what_it_gives_up(cli: Cli, ex
     )
     assert "fastest exact method: sdpa (4.00 ms ±0%, 16.0 MiB, exact)" in done.out
     assert "no error budget was given" in done.out
-    assert "rests on run 01234567 of 2026-01-02: 4 of 4 measured; medians over 3 processes" in done.out
+    assert "rests on run 01234567 of 2026-01-02: 4 of 4 measured; latencies over 3 processes" in done.out
 
 
 @pytest.mark.parametrize(

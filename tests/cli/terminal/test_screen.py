@@ -146,4 +146,4 @@ def test_sentences_are_folded_for_a_person_and_whole_for_a_program(
         assert fits(shown, 64), shown.text
     whole = cli("choose", "--seq", "128", COLUMNS="40").out.splitlines()
     [basis] = [line for line in whole if "rests on run" in line]
-    assert "medians over 2 processes per case" in basis
+    assert "latencies over 2 processes per case" in basis

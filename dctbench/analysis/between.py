@@ -1,0 +1,126 @@
+"""How much the processes of one case differ in a run, as all its cases together show it.
+
+A case has few processes. What the other cases show narrows its interval (`stats.moderated`). The latencies of a round
+also have a component in common: the machine was faster or slower then. It cancels in ratios paired by round. More cases
+do not make it better known.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dctbench.analysis.reference import default_reference
+from dctbench.model import Case
+from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
+from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, fit_prior, spread_of
+from dctbench.stats.robust import Interval
+
+_STEPS = 16
+"""The steps of one degree of freedom."""
+Medians = Mapping[int, float]
+"""Median seconds by round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean of logarithms, its standard error, and the degrees of freedom of that."""
+
+    mean: float
+    error: float
+    degrees: float
+
+    def interval(self) -> Interval:
+        """The geometric mean with its 95% interval by Student's t."""
+        half = student_t_quantile(self.degrees) * self.error
+        return Interval(math.exp(self.mean), math.exp(self.mean - half), math.exp(self.mean + half))
+
+    def p_value(self) -> float:
+        """The two-sided p-value of "the geometric mean is 1"."""
+        if not self.error:
+            return float(not self.mean)
+        return student_t_two_sided(self.mean / self.error, self.degrees)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What a run shows of the differences between processes.
+
+    Attributes:
+        ratio: the variance of log ratios paired by round, by latency.
+        own: the variance of log latencies beside what a round has in common.
+        level: log of how much slower than usual each round was; empty where too few cases show it.
+    """
+
+    ratio: Prior = NOTHING_KNOWN
+    own: Prior = NOTHING_KNOWN
+    level: Mapping[int, float] | None = None
+
+    def of_ratios(self, logs: Sequence[float], seconds: float) -> Estimate:
+        """Return the mean of at least two log ratios paired by round, for a case of that latency in seconds."""
+        known = self.ratio.moderate(spread_of(logs), seconds)
+        return Estimate(statistics.fmean(logs), math.sqrt(known.variance / len(logs)), known.degrees)
+
+    def of_latencies(self, medians: Medians) -> Estimate:
+        """Return the mean of the log latencies of at least two processes.
+
+        Its variance is that of the case and that of the rounds, whose degrees of freedom are the rounds less one,
+        combined by Satterthwaite's approximation (Biometrics Bull. 2, 1946).
+        """
+        logs = [math.log(median) for median in medians.values()]
+        mean, count = statistics.fmean(logs), len(logs)
+        if not self.level or not medians.keys() <= self.level.keys():
+            spread = spread_of(logs)
+            return Estimate(mean, math.sqrt(spread.variance / count), spread.degrees)
+        beside = [log - self.level[number] for log, number in zip(logs, medians, strict=True)]
+        parts = (
+            self.own.moderate(spread_of(beside), math.exp(mean)),
+            spread_of([self.level[number] for number in medians]),
+        )
+        total = sum(part.variance for part in parts)
+        if not total:
+            return Estimate(mean, 0.0, parts[0].degrees)
+        degrees = total**2 / sum(part.variance**2 / part.degrees for part in parts)
+        # Rounded down, which widens the interval a little: quantiles are then computed for few different values.
+        return Estimate(mean, math.sqrt(total / count), math.floor(_STEPS * degrees) / _STEPS)
+
+
+def between_processes(medians: Mapping[Case, Medians]) -> Between:
+    """Return what the cases of a run show of the differences between processes."""
+    timed = {case: rounds for case, rounds in medians.items() if len(rounds) > 1}
+    if len(timed) < LEAST_CASES:
+        return Between()
+    level = _levels(list(timed.values()))
+    seconds = {case: math.exp(statistics.fmean(map(math.log, rounds.values()))) for case, rounds in timed.items()}
+    own = {case: spread_of([math.log(t) - level[n] for n, t in rounds.items()]) for case, rounds in timed.items()}
+    ratios = _log_ratios(timed)
+    return Between(
+        ratio=fit_prior([spread_of(logs) for logs in ratios.values()], [seconds[case] for case in ratios]),
+        own=fit_prior(list(own.values()), list(seconds.values())),
+        level=level,
+    )
+
+
+def _levels(cases: Sequence[Medians]) -> dict[int, float]:
+    """Return by round the median over the cases of log(median of the round / geometric mean of the case)."""
+    logs: dict[int, list[float]] = {}
+    for rounds in cases:
+        mean = statistics.fmean(map(math.log, rounds.values()))
+        for number, seconds in rounds.items():
+            logs.setdefault(number, []).append(math.log(seconds) - mean)
+    return {number: statistics.median(found) for number, found in logs.items()}
+
+
+def _log_ratios(timed: Mapping[Case, Medians]) -> dict[Case, list[float]]:
+    """Return the log ratios to the reference of the shape, paired by round; only cases with at least two."""
+    name = default_reference(timed)
+    references = {case.shape: rounds for case, rounds in timed.items() if case.implementation == name}
+    found = {}
+    for case, rounds in timed.items():
+        beside = references.get(case.shape, {})
+        logs = [math.log(beside[number] / seconds) for number, seconds in rounds.items() if number in beside]
+        if case.implementation != name and len(logs) > 1:
+            found[case] = logs
+    return found

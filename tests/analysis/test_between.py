@@ -1,0 +1,95 @@
+"""What the cases of a run say of the differences between processes: against NumPy, and by drawing runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from dctbench import analysis
+from dctbench.model import Result
+from dctbench.stats.moderated import NOTHING_KNOWN, Prior
+from tests.support.made import result
+
+LENGTHS = [2**k for k in range(6, 14)]
+
+
+def run(rng: np.random.Generator, rounds: int, between: float, shared: float = 0.0) -> Iterator[Result]:
+    """A run of sdpa and four ratios of dct-x at eight lengths: true latencies 1 ms and 1 / ratio ms."""
+    level = rng.normal(0, shared, rounds)
+    for number in range(1, rounds + 1):
+        for n in LENGTHS:
+            for ratio in (None, 2, 4, 8, 16):
+                seconds = 1e-3 / (ratio or 1) * math.exp(level[number - 1] + rng.normal(0, between))
+                yield result("dct-x" if ratio else "sdpa", n, seconds, ratio=ratio, round=number)
+
+
+def test_few_cases_have_students_interval_of_their_own() -> None:
+    seconds = [1e-3, 1.3e-3, 0.9e-3]
+    [summary] = analysis.summarise(result("sdpa", 512, one, round=number) for number, one in enumerate(seconds, 1))
+    logs = np.log(seconds)
+    low, high = scipy_stats.t.interval(0.95, 2, logs.mean(), scipy_stats.sem(logs))
+    assert summary.latency is not None
+    assert summary.latency.value == pytest.approx(scipy_stats.gmean(seconds))
+    assert (summary.latency.low, summary.latency.high) == pytest.approx((np.exp(low), np.exp(high)))
+    assert summary.between.ratio == NOTHING_KNOWN
+
+
+def test_a_moderated_ratio_is_students_with_the_weighted_variance() -> None:
+    rng = np.random.default_rng(1)
+    summaries = analysis.summarise(run(rng, 3, 0.1))
+    reference, method = summaries[0], summaries[3]
+    found = analysis.compare(method, reference)
+    logs = np.log([reference.medians[i] / method.medians[i] for i in (1, 2, 3)])
+    prior = method.between.ratio
+    assert prior.degrees > 0
+    assert method.latency is not None
+    expected = math.exp(prior.intercept + prior.slope * math.log(method.latency.value))
+    degrees = prior.degrees + 2
+    error = math.sqrt((prior.degrees * expected + 2 * logs.var(ddof=1)) / degrees / 3)
+    low, high = scipy_stats.t.interval(0.95, degrees, logs.mean(), error)
+    assert found is not None
+    assert (found.ratio, found.low, found.high) == pytest.approx(tuple(np.exp([logs.mean(), low, high])), rel=1e-6)
+
+
+@pytest.mark.parametrize("rounds", [3, 6])
+def test_ninety_five_percent_are_that_many_and_narrower_than_each_case_alone_could_say(rounds: int) -> None:
+    """Ratios and absolute latencies, with rounds that are slower or faster as a whole."""
+    rng = np.random.default_rng(2)
+    ratio_hits, latency_hits, widths, alone = [], [], [], []
+    for _ in range(60):
+        summaries = analysis.summarise(run(rng, rounds, 0.1, shared=0.12))
+        found = analysis.reference_by_shape(summaries)
+        for summary in summaries:
+            true = 1e-3 / (summary.case.ratio or 1)
+            assert summary.latency is not None
+            latency_hits.append(summary.latency.low <= true <= summary.latency.high)
+            speedup = analysis.compare(summary, found[summary.case.shape])
+            if summary.case.ratio and speedup and speedup.low and speedup.high:
+                ratio_hits.append(speedup.low <= summary.case.ratio <= speedup.high)
+                widths.append(math.log(speedup.high / speedup.low) / 2)
+                logs = [
+                    math.log(found[summary.case.shape].medians[i] / summary.medians[i]) for i in range(1, rounds + 1)
+                ]
+                alone.append(scipy_stats.t.ppf(0.975, rounds - 1) * scipy_stats.sem(logs))
+    assert 0.93 <= np.mean(ratio_hits) <= 0.975
+    assert np.mean(latency_hits) >= 0.92  # cases of one run share the rounds, so that hits come in clusters
+    assert np.median(widths) < (0.75 if rounds == 3 else 0.98) * np.median(alone)
+
+
+def test_the_rounds_own_component_is_not_known_better_by_more_cases() -> None:
+    """The same noise of 1% in every case, and rounds that differ by 20%: the interval is that of the rounds."""
+    rng = np.random.default_rng(3)
+    [first, *_] = analysis.summarise(run(rng, 3, 0.01, shared=0.2))
+    assert first.latency is not None
+    half = math.log(first.latency.high / first.latency.low) / 2
+    assert half == pytest.approx(
+        scipy_stats.t.ppf(0.975, 2) * scipy_stats.sem(np.log(list(first.medians.values()))), rel=0.1
+    )
+
+
+def test_a_prior_is_never_above_what_was_seen() -> None:
+    assert Prior(0.0, 5.0, 4.0, most=0.02).at(1e3) == 0.02
