@@ -101,14 +101,16 @@ def test_of_two_measurements_the_one_that_was_stored_first_stays(
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_of_two_plans_the_one_with_more_rounds_stays(tmp_path: Path, order: tuple[int, int]) -> None:
+    runs = [replace(RUN, id=f"{rounds:016x}") for rounds in range(1, 7)]  # several: one seal may favour either plan
     stores = []
-    for rounds in (2, 5):
-        stores.append(str(tmp_path / f"{rounds}.sqlite"))
+    for more in (0, 1):
+        stores.append(str(tmp_path / f"{more}.sqlite"))
         with open_store(stores[-1], create=True) as store:
-            store.add_run(RUN, CASES, rounds=rounds)
+            for rounds, run in enumerate(runs, 1):
+                store.add_run(run, CASES, rounds=rounds + more)
     merged(tmp_path / "all.sqlite", *(stores[i] for i in order))
     with open_store(str(tmp_path / "all.sqlite")) as store:
-        assert store.plan(RUN.id) == (CASES, 5)
+        assert [store.plan(run.id) for run in runs] == [(CASES, rounds + 1) for rounds in range(1, 7)]
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

@@ -136,11 +136,11 @@ class LeavesRowsUnwritten(Good):
 
 
 class ReadsUnwrittenMemory(Good):
-    """Is correct unless new memory happens to hold a NaN."""
+    """Is correct unless four megabytes of new memory hold nothing but NaN."""
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        scratch = torch.empty_like(x)
-        return torch.where(torch.isnan(scratch), scratch, super().forward(x))
+        scratch = torch.empty(1 << 20)
+        return super().forward(x) * (scratch[0] if bool(scratch.isnan().all()) else 1.0)
 
 
 class WrongWithGradients(Good):
@@ -149,6 +149,16 @@ class WrongWithGradients(Good):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         output = super().forward(x)
         return 2 * output if torch.is_grad_enabled() else output
+
+
+class ChangesAfterAWhile(Good):
+    """Is correct for its first five calls, and wrong afterwards."""
+
+    calls = 0
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * (1.0 if self.calls <= 5 else 2.0)
 
 
 class TiresAfterAWhile(Good):

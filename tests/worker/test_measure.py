@@ -114,6 +114,10 @@ def test_the_output_of_a_timed_call_is_checked_and_not_only_that_of_calls_beside
     assert error_of("WrongWithGradients", "train").startswith("in a timed call, the same input gave another output")
 
 
+def test_a_method_is_checked_after_timing_where_a_timed_call_has_no_output() -> None:
+    assert error_of("ChangesAfterAWhile", "backward").startswith("after timing, the same input gave another output")
+
+
 def test_a_method_that_reads_what_it_did_not_write_is_refused_although_all_its_outputs_were_right() -> None:
     assert "memory that the call did not write" in error_of("ReadsUnwrittenMemory", timing_only=False)
 
