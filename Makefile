@@ -9,8 +9,10 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(VENV)/bin/python,$(PYTHON))
 GPU_RESULTS ?= build/gpu
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+# Builds with the locked setuptools: in its own environment, pip would take the newest.
+INSTALL := $(PIP) install --quiet --no-build-isolation --constraint constraints.txt --constraint lock.txt
 
-.PHONY: demo test test-slow test-all gpu lint lint-js docs clean
+.PHONY: demo test test-slow test-all gpu lint lint-js lock docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -40,6 +42,9 @@ lint: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/zizmor --offline --quiet --persona=pedantic action.yml .github
+	@if command -v actionlint >/dev/null; then actionlint; \
+		else echo "make lint: actionlint is not installed, so the workflows' syntax was not checked" >&2; fi
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-js; \
 		else echo "make lint: npm is not installed, so the page's scripts were not checked" >&2; fi
 
@@ -56,21 +61,28 @@ docs: $(VENV)/.test-installed
 	$(VENV)/bin/python -m benchmarks.documents
 	$(VENV)/bin/python -m benchmarks.architecture
 
+# The versions of everything but torch that development and CI install, for each Python and system they run on.
+lock: $(VENV)/.installed
+	$(PIP) install --quiet uv
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-emit-package torch \
+		--no-annotate --custom-compile-command 'make lock' --constraint constraints.txt pyproject.toml -o lock.txt
+
 # torch goes first and pinned, so that nothing else decides which build of it comes.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "dctbench needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet $(TORCH)
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(PIP) install --quiet --constraint lock.txt $(TORCH)
+	$(INSTALL) setuptools wheel
+	$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
+	$(INSTALL) --editable '.[test]'
 	@touch $@
 
 $(VENV)/.lint-installed: $(VENV)/.test-installed
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[lint]'
+	$(INSTALL) --editable '.[lint]'
 	@touch $@
 
 clean:

@@ -86,7 +86,8 @@ def _transposed(
 def _array(values: Sequence[Any], kind: table.ColumnType) -> Any:
     """Return a pandas array of the type of that kind; None becomes missing."""
     if kind == "instant":
-        return pd.to_datetime(list(values), utc=True, format="ISO8601").array
+        # The unit that pandas chooses by itself depends on its version; the Parquet file has microseconds, too.
+        return pd.to_datetime(list(values), utc=True, format="ISO8601").as_unit("us").array
     if kind == "word":
         return pd.Categorical(values)
     return pd.array(list(values), dtype={"text": "string", "integer": "Int64", "number": "float64"}[kind])
