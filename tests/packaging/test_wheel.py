@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.checkout import copy
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +20,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with the wheel, which uses the dependencies of the environment that runs the tests."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
+    copy(source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     build = [*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     subprocess.run(build, check=True, capture_output=True)
