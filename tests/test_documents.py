@@ -207,10 +207,3 @@ def test_changelog_fragments_have_a_name_that_towncrier_reads() -> None:
     kinds = "|".join(kind["directory"] for kind in settings["type"])
     names = [path.name for path in (ROOT / settings["directory"]).iterdir() if path.name != "README.md"]
     assert [name for name in names if not re.fullmatch(rf"[\w+-]+\.({kinds})(\.\d+)?\.md", name)] == []
-
-
-def test_the_continuous_integration_runs_what_must_pass() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
-    [job] = workflow["jobs"].values()
-    assert any(".ci/run" in step.get("run", "") for step in job["steps"])
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
