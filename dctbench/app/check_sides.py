@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dctbench import __version__, catalog, errors
 from dctbench.app.check_plan import CheckPlan
+from dctbench.app.clocks import tell_of_clocks
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import CheckRequest
 from dctbench.compare import ComparisonOutcome, Judgement, differences, incomparable_because
@@ -34,6 +35,7 @@ def measure_pairs(
     base_run = _run(plan, request, "base", base, base_impl=name)
     head_run = _run(plan, request, "head", head, warnings, base=base_run.id, base_impl=name)
     specs = Specs(plan.sampling(lacking), store.calibrations(head.environment.fingerprint))
+    tell_of_clocks(store, head_run, listener)
     listener(CheckPlanned(head_run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
     sides = (
         _side(plan, base_run, base, list(planned), store, specs),
@@ -53,6 +55,7 @@ def measure_head(
     known = set(plan.plan.cases)
     because = incomparable_because(baseline.run, run, (fingerprints, {here}))
     sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
+    tell_of_clocks(store, run, listener)
     listener(CheckPlanned(run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=False))
     side = _side(plan, run, head, plan.plan.cases, store, Specs(sampling, store.calibrations(here)))
     judgement = pairs.check_stored(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dctbench import errors
 from dctbench.app.baselines import SavedBaseline, save_baseline
+from dctbench.app.clocks import tell_of_clocks
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import RunRequest
 from dctbench.app.session import session
@@ -70,6 +71,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
         started = new_run(suite.name, suite.settings, request.label, request.command)
         store = opened.open(request.store, create=True)
         opened.claim(started, request.save_baseline)
+        tell_of_clocks(store, started, listener)
         store.add_run(started, planned.cases, planned.rounds)
         return measure(started, planned, runner, store, listener, baseline=request.save_baseline)
 

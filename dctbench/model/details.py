@@ -175,6 +175,7 @@ class ResultDetails:
         isolation: how the case got its process: `zygote` or `fresh`.
         torch_imported_by: the id of the process that imported torch.
         not_loaded: True if the code of the case could not be loaded, so that the result does not tell what it does.
+        ended_runs: how often the run ended without a result while the case ran, where that is why it is an error.
         traceback: of the error that ended the case.
         output: the last that a process printed before it ended without a reply.
         benchmark: the name of the benchmark that the result was imported from.
@@ -213,6 +214,7 @@ class ResultDetails:
     isolation: str | None = None
     torch_imported_by: int | None = None
     not_loaded: bool | None = None
+    ended_runs: int | None = None
     traceback: str | None = None
     output: str | None = None
     benchmark: str | None = None

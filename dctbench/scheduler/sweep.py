@@ -6,14 +6,16 @@ Each result is committed before the next case starts. Whatever ends a sweep lose
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dctbench.errors import DctbenchError
 from dctbench.machine.roofline import under_the_roof
-from dctbench.model import FAILED, Case, Result, Run, Status
+from dctbench.model import FAILED, Case, Environment, Result, ResultDetails, Run, Status
 from dctbench.runners import Runner
 from dctbench.scheduler.events import CaseFinished, CaseStarted, Listener, RunStarted, StillRunning
 from dctbench.scheduler.specs import Specs
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from dctbench.store import Store
 
 HEARTBEAT_SECONDS = 30.0
+MOST_DEATHS = 2
+"""How often a run may end while a case runs, before the case counts as failed."""
 
 
 @dataclass(slots=True)
@@ -70,16 +74,21 @@ def run_sweep(
     done, total = len(have), sum(map(len, plan))
     listener(RunStarted(run, done, total))
     store.add_environment(run.id, runner.environment)
+    attempts = store.attempts(run.id)
     for number, cases in enumerate(plan, 1):
         for case in cases:
             if (case, number) in have:
                 continue
             listener(CaseStarted(case, number, done, total))
             skipped = history.skipped(case, number)
+            deaths = attempts.get((case.id, number), 0)
             if skipped is not None:
                 result = skipped
+            elif deaths >= MOST_DEATHS:
+                result = _ended_the_run(case, number, deaths, runner.environment)
             else:
-                measured = _wait(runner.submit(case, specs.of(case, number)), case, listener, done, total)
+                with _attempt(store, run, case, number):
+                    measured = _wait(runner.submit(case, specs.of(case, number)), case, listener, done, total)
                 result = under_the_roof(measured, specs.calibrations.get(case.device))
             store.add_result(run.id, result, retried=retried)
             done += 1
@@ -87,6 +96,31 @@ def run_sweep(
             history.note(result)
             listener(CaseFinished(result, done, total))
     return outcome
+
+
+@contextmanager
+def _attempt(store: Store, run: Run, case: Case, round: int) -> Iterator[None]:
+    """Note that the case runs, so that a resumed run knows which case was running when this process was killed."""
+    store.start_case(run.id, case, round)
+    try:
+        yield
+    except BaseException:  # an interruption, or an error of the runner: this process still lives
+        with suppress(DctbenchError):
+            store.end_case(run.id, case, round)
+        raise
+
+
+def _ended_the_run(case: Case, round: int, deaths: int, environment: Environment) -> Result:
+    times = "twice" if deaths == MOST_DEATHS else f"{deaths} times"
+    return Result(
+        case=case,
+        round=round,
+        status="error",
+        message=f"ended the run {times}; --retry-failed tries it again",
+        details=ResultDetails(ended_runs=deaths),
+        fingerprint=environment.fingerprint,
+        host=environment.host,
+    )
 
 
 def _wait(future: Future[Result], case: Case, listener: Listener, done: int, total: int) -> Result:

@@ -64,7 +64,7 @@ class Store:
         """Store a run and its plan before the first case is measured."""
         rows = [records.row_of_case(run.id, case, i, rounds) for i, case in enumerate(plan)]
         with self.transaction() as connection:
-            connection.execute(self.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
+            connection.execute(self.insert_run(records.row_of_run(run)).on_conflict_do_nothing())
             if rows:
                 connection.execute(self.insert(schema.cases).on_conflict_do_nothing(), rows)
 
@@ -77,6 +77,35 @@ class Store:
         row = records.row_of_environment(run_id, environment)
         with self.transaction() as connection:
             connection.execute(self.insert(schema.environments).on_conflict_do_nothing(), row)
+
+    def insert_run(self, row: Mapping[str, Any]) -> Any:
+        """Return the insert of a run that arrives now, after all that are in the store."""
+        runs = schema.runs
+        last = sa.select(sa.func.coalesce(sa.func.max(runs.c.arrived), 0)).scalar_subquery()
+        return self.insert(runs).values({**row, "arrived": last + 1})
+
+    def start_case(self, run_id: str, case: Case, round: int) -> None:
+        """Note durably that a case is about to run. `add_result` and `end_case` forget it."""
+        table = schema.attempts
+        row = {"run_id": run_id, "case_id": case.id, "round": round, "number": 1}
+        statement = self.insert(table).values(row)
+        with self.transaction() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=list(table.primary_key), set_={"number": table.c.number + 1}
+                )
+            )
+
+    def end_case(self, run_id: str, case: Case, round: int) -> None:
+        """Forget the attempts at a case: it has not ended the run."""
+        with self.transaction() as connection:
+            _forget_attempts(connection, run_id, [(case.id, round)])
+
+    def attempts(self, run_id: str) -> dict[tuple[str, int], int]:
+        """Return how often each case without a result was started, by the id of the case and the round."""
+        table = schema.attempts
+        rows = self.rows(sa.select(table).where(table.c.run_id == run_id))
+        return {(row["case_id"], row["round"]): _count(row["number"]) for row in rows}
 
     def add_result(self, run_id: str, result: Result, *, retried: bool = False) -> bool:
         """Store one result and commit.
@@ -108,10 +137,11 @@ class Store:
         for batch in batches([records.row_of_result(run_id, result) for result in results]):
             with self.transaction() as connection:
                 stored += len(connection.execute(returning, batch).all())
+                _forget_attempts(connection, run_id, [(row["case_id"], row["round"]) for row in batch])
         return stored
 
     def runs(self, damage: list[str] | None = None) -> list[RunState]:
-        """Return every run, the oldest first.
+        """Return every run, in the order in which they arrived in this store.
 
         Args:
             damage: where to note damaged records, which are then left out.
@@ -133,7 +163,7 @@ class Store:
         query = (
             sa.select(runs, planned.label("planned"), stored.scalar_subquery().label("stored"), failed.label("failed"))
             .where(condition)
-            .order_by(runs.c.started_at, runs.c.id)
+            .order_by(*schema.ARRIVAL)
         )
 
         def state(row: Mapping[str, Any]) -> RunState:
@@ -145,14 +175,14 @@ class Store:
         """Return the run that `reference` means.
 
         Args:
-            reference: an id or a unique prefix of one, `latest`, `latest~N`, a label (its newest run) or a baseline;
-                tried in this order.
+            reference: an id or a unique prefix of one, `latest` (the run that arrived last), `latest~N`, a label (the
+                last run with it) or a baseline; tried in this order.
 
         Raises:
             UsageError: when no run matches, or several ids have that prefix.
         """
         table = schema.runs
-        query = sa.select(table.c.id, table.c.label).order_by(table.c.started_at, table.c.id)
+        query = sa.select(table.c.id, table.c.label).order_by(*schema.ARRIVAL)
         known = [(row["id"], row["label"]) for row in self.rows(query) if isinstance(row["id"], str)]
         if not known:
             raise UsageError(f"the store {self.name} holds no runs", hint="measure something first: dctbench run")
@@ -283,11 +313,17 @@ class Store:
             sa.select(schema.environments.c.run_id)
             .join(schema.runs, schema.runs.c.id == schema.environments.c.run_id)
             .where(schema.environments.c.fingerprint == fingerprint)
-            .order_by(schema.runs.c.started_at.desc())
+            .order_by(*(column.desc() for column in schema.ARRIVAL))
             .limit(1)
         )
         rows = self.rows(query)
         return rows[0]["run_id"] if rows else None
+
+    def runs_started_after(self, started_at: str) -> list[str]:
+        """Return the ids of the runs with a later start, the latest last. Times are UTC as in `Run.started_at`."""
+        column = schema.runs.c.started_at
+        rows = self.rows(sa.select(schema.runs.c.id).where(column > started_at).order_by(column))
+        return [str(row["id"]) for row in rows]
 
     @property
     def insert(self) -> Callable[[sa.Table], Any]:
@@ -322,6 +358,12 @@ def _intact(
             if damage is None:
                 raise
             damage.append(error.message)
+
+
+def _forget_attempts(connection: sa.Connection, run_id: str, keys: Sequence[tuple[str, int]]) -> None:
+    table = schema.attempts
+    of_keys = sa.tuple_(table.c.case_id, table.c.round).in_(keys)
+    connection.execute(sa.delete(table).where(table.c.run_id == run_id, of_keys))
 
 
 def _count(value: object) -> int:

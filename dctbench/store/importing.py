@@ -32,7 +32,7 @@ def import_run(store: Store, run: Run, environments: Iterable[Environment], resu
     new = 0
     with store.transaction() as connection:
         # Insert before comparing: no other process can store a different run under this id in between.
-        connection.execute(store.insert(schema.runs).on_conflict_do_nothing(), records.row_of_run(run))
+        connection.execute(store.insert_run(records.row_of_run(run)).on_conflict_do_nothing())
         [known] = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run.id)).mappings().all()
         if not _is_same(decoding.run_of_row(dict(known)), run):
             raise UsageError(

@@ -4,7 +4,8 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
 
 - Of two results for one (run, case, round), a measurement wins over a failure and a failure over a skipped result;
   then the earlier one wins.
-- Of two records of one run, the earlier start wins.
+- Of two records of one run, the earlier start wins. A run that the target has keeps its place in the order of runs; any
+  other arrives now.
 - Of two plans for one case, the one with more rounds wins.
 - Of two runs under one baseline name, the one that was saved later wins. Baselines are copied only on request: a gate
   must not change its base because someone else's store uses the same name.
@@ -12,7 +13,7 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from dctbench.store import decoding, schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.errors import DamagedError
-from dctbench.store.upsert import insert_keeping_first, insert_keeping_last
+from dctbench.store.upsert import insert_keeping_first, insert_keeping_last, insert_run_keeping_first
 from dctbench.text.format import pluralize
 from dctbench.text.sanitize import sanitize_text
 
@@ -70,9 +71,9 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
     summary = MergeSummary()
     runs = [(source, _intact_runs(source, summary)) for source in sources]
     _refuse_conflicts([(into, into.rows(sa.select(schema.runs))), *runs])
-    for source, found in runs:
-        for run in found:
-            _merge_run(source, into, run, summary)
+    for source, run in _by_arrival(runs):
+        _merge_run(source, into, run, summary)
+    for source in sources:
         with _damage_noted("calibrations", summary):
             _merge_calibrations(source, into, summary)
         with _damage_noted("baselines", summary):
@@ -85,7 +86,7 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
 
 def _intact_runs(source: Store, summary: MergeSummary) -> Rows:
     """Return the intact runs. Note every other run, whose results are left out."""
-    intact, damaged = _split("runs", source.rows(sa.select(schema.runs)))
+    intact, damaged = _split("runs", source.rows(sa.select(schema.runs).order_by(*schema.ARRIVAL)))
     for run, _ in damaged:
         _leave_out_run(run["id"], _count_results(source, run["id"]), "its record is damaged", summary)
     results, runs = schema.results, schema.runs
@@ -98,6 +99,19 @@ def _intact_runs(source: Store, summary: MergeSummary) -> Rows:
         for row in source.rows(query):
             _leave_out_run(row["run_id"], row["number"], "its record is missing", summary)
     return intact
+
+
+def _by_arrival(stores: Sequence[tuple[Store, Rows]]) -> Iterator[tuple[Store, Mapping[str, Any]]]:
+    """Yield the runs of all stores in the order in which they arrive.
+
+    Each store keeps its own order. Between stores, the run that started earlier comes first, so that the order in which
+    the stores are given does not matter.
+    """
+    waiting = [(store, deque(runs)) for store, runs in stores if runs]
+    while waiting:
+        store, runs = min(waiting, key=lambda one: (one[1][0]["started_at"], one[1][0]["id"]))
+        yield store, runs.popleft()
+        waiting = [(store, runs) for store, runs in waiting if runs]
 
 
 def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
@@ -126,7 +140,7 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], summary: Merg
     summary.left_out += len(results) - len(kept)
     known = _note_damaged("environments", environments, summary)
     with into.transaction() as connection:
-        connection.execute(insert_keeping_first(into, schema.runs, ("started_at", "sha256")), run)
+        connection.execute(insert_run_keeping_first(into, run, ("started_at", "sha256")))
         if planned:
             connection.execute(insert_keeping_first(into, schema.cases, ("rounds", "position", "sha256")), planned)
         if known:

@@ -86,6 +86,14 @@ class _StoreWithOutbox(Store):
         self._results |= {(result.case, result.round): result for result in results}
         return stored
 
+    def start_case(self, run_id: str, case: Case, round: int) -> None:
+        """Note durably that a case is about to run."""
+        self._with_fallback(lambda: Store.start_case(self, run_id, case, round))
+
+    def end_case(self, run_id: str, case: Case, round: int) -> None:
+        """Forget the attempts at a case."""
+        self._with_fallback(lambda: Store.end_case(self, run_id, case, round))
+
     def save_baseline(self, name: str, run_id: str) -> Baseline:
         """Save a baseline. In the outbox, it reaches the server together with its run."""
         return self._with_fallback(lambda: Store.save_baseline(self, name, run_id))

@@ -16,8 +16,6 @@ from dctbench.store.failures import translated
 
 _LONGEST_CHECK_SECONDS = 86_400.0
 """A check that began longer ago than this has ended."""
-_CLOCK_SKEW_SECONDS = 300.0
-"""How far the clocks of two correctly set machines may differ."""
 
 
 def removable(
@@ -30,19 +28,15 @@ def removable(
 ) -> list[RunState]:
     """Return the runs that are not among the latest `keep` and are older than `older_than` seconds, the oldest first.
 
-    A run that starts in the future, because some clock was ahead, is never returned. It does not count as one of the
-    latest either: otherwise a run measured a moment ago would be removed in its place.
-
     Args:
-        states: every run, the oldest first.
+        states: every run, in the order of arrival.
         keep: how many of the latest runs to keep; None puts no limit on the number.
         older_than: seconds since the start of a run; None allows any age.
         unfinished: whether to include runs that can still be resumed or are being measured right now.
         now: the current time, by default that of the clock.
     """
     present = now or datetime.datetime.now(datetime.UTC)
-    past = [state for state in states if _age(state, present) >= -_CLOCK_SKEW_SECONDS]
-    excess = past if keep is None else past[: max(0, len(past) - keep)]
+    excess = states if keep is None else states[: max(0, len(states) - keep)]
     return [
         state
         for state in excess
@@ -78,7 +72,7 @@ def remove_runs(store: Store, run_ids: Sequence[str]) -> None:
     """
     for run_id in run_ids:
         with store.transaction() as connection:
-            for table in (schema.results, schema.cases, schema.environments):
+            for table in (schema.attempts, schema.results, schema.cases, schema.environments):
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == run_id))
     if store.engine.dialect.name == "sqlite" and run_ids:

@@ -45,7 +45,15 @@ runs = Table(
     Column("dctbench_version", String(40), nullable=False),
     Column("settings", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
+    # The number of the run in the order in which runs arrived in this store. Clocks may be wrong; this decides which
+    # run is the latest. No seal covers it, and it is never copied to another store.
+    Column("arrived", Integer, nullable=False, server_default=text("0")),
+    Index("runs_by_arrival", "arrived"),
 )
+ARRIVAL = (runs.c.arrived, runs.c.started_at, runs.c.id)
+"""The order of runs. Two may have one number: those that two processes stored in one PostgreSQL database at once."""
+OWN_COLUMNS = frozenset({"arrived"})
+"""The columns whose values belong to one store and are never copied to another."""
 
 # The plan of a run: its cases in the order of the first round.
 cases = Table(
@@ -87,6 +95,17 @@ results = Table(
     Column("sha256", String(64), nullable=False),
     ForeignKeyConstraint(["run_id"], ["runs.id"]),
     Index("results_by_status", "run_id", "status"),  # the progress of every run without reading its samples
+)
+
+# How often a case of a run was started that has no result yet. A case that ends its run each time is not tried forever.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("case_id", String(64), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
+    ForeignKeyConstraint(["run_id"], ["runs.id"]),
 )
 
 # The peak rates of a machine by fingerprint and device. `record` is a Calibration. A new calibration replaces it.
@@ -137,6 +156,13 @@ def _seal_plans_and_environments(connection: Connection) -> None:
             connection.execute(text(f"UPDATE {table} SET sha256 = :sha256 WHERE {where}"), sealed)
 
 
+def _number_runs_by_start(connection: Connection) -> None:
+    ids = connection.execute(text("SELECT id FROM runs ORDER BY started_at, id")).scalars().all()
+    numbered = [{"id": id, "arrived": number} for number, id in enumerate(ids, 1)]
+    if numbered:
+        connection.execute(text("UPDATE runs SET arrived = :arrived WHERE id = :id"), numbered)
+
+
 MIGRATIONS: Sequence[Migration] = (
     Migration(1, "first schema"),
     Migration(
@@ -165,6 +191,18 @@ MIGRATIONS: Sequence[Migration] = (
             "saved_at VARCHAR(40) NOT NULL, sha256 VARCHAR(64) NOT NULL, PRIMARY KEY (name), "
             "FOREIGN KEY (run_id) REFERENCES runs (id))",
         ),
+    ),
+    Migration(
+        5,
+        "runs are in the order of their arrival; attempts are counted",
+        (
+            "ALTER TABLE runs ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0",
+            "CREATE INDEX runs_by_arrival ON runs (arrived)",
+            "CREATE TABLE attempts (run_id VARCHAR(64) NOT NULL, case_id VARCHAR(64) NOT NULL, "
+            "round INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (run_id, case_id, round), "
+            "FOREIGN KEY (run_id) REFERENCES runs (id))",
+        ),
+        _number_runs_by_start,
     ),
 )
 NEWEST = MIGRATIONS[-1].number

@@ -6,9 +6,11 @@ Their parameters are environment variables, which reach the processes of the cas
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
+import psutil
 from torch import Tensor
 
 from tests.support.hostile import Good
@@ -31,6 +33,16 @@ class LeavesARecord(Good):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         with open(os.environ[RECORD], "a", encoding="ascii") as record:
             record.write(f"{os.getpid()} {time.monotonic()}\n")
+        return super().forward(x)
+
+
+class KillsTheRunUntilMended(Good):
+    """Kills the process group of the command that measures it, until a file exists."""
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if x.device.type != "meta" and not Path(os.environ[MENDED]).exists():
+            [command] = [one for one in psutil.Process().parents() if "run" in one.cmdline()]
+            os.killpg(os.getpgid(command.pid), signal.SIGKILL)
         return super().forward(x)
 
 

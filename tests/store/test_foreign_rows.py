@@ -36,7 +36,13 @@ def rewrite(path: Path, table: str, **values: object) -> None:
 
 
 def record(**changed: object) -> str:
-    usual = {"message": None, "warnings": [], "details": {}, "fingerprint": ENVIRONMENT.fingerprint, "host": "here"}
+    usual: dict[str, object] = {
+        "message": None,
+        "warnings": [],
+        "details": {},
+        "fingerprint": ENVIRONMENT.fingerprint,
+        "host": "here",
+    }
     return json.dumps({**usual, **changed})
 
 

@@ -67,7 +67,7 @@ OPERATIONS: Mapping[str, Callable[[Store, Store], object]] = {
 
 @pytest.mark.parametrize(
     ("tree", "operation"),
-    [("runs", "check"), ("runs", "merge"), ("ix_runs_started_at", "list"), ("ix_runs_started_at", "find"),
+    [("runs", "check"), ("runs_by_arrival", "merge"), ("runs_by_arrival", "list"), ("runs_by_arrival", "find"),
      ("results_by_status", "info")],
 )  # fmt: skip
 def test_a_tree_without_an_end_is_damage(tmp_path: Path, tree: str, operation: str) -> None:

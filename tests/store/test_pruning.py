@@ -64,12 +64,12 @@ def test_a_check_is_removable_after_a_day_and_never_unfinished() -> None:
     assert state(0, stored=0).unfinished
 
 
-def test_runs_that_start_in_the_future_are_kept_and_do_not_count_as_latest() -> None:
+def test_the_latest_runs_are_those_that_arrived_last_whatever_their_clocks_said() -> None:
     tomorrow = replace(state(5), run=replace(state(5).run, started_at="2026-01-02T00:00:05+00:00"))
     ahead_by_a_minute = replace(state(6), run=replace(state(6).run, started_at="2026-01-01T00:02:00+00:00"))
-    states = [state(0), state(1), ahead_by_a_minute, tomorrow]
-    assert removable(states, keep=2, older_than=None, unfinished=False, now=NOW) == [state(0)]
-    assert removable(states, keep=0, older_than=None, unfinished=True, now=NOW) == states[:-1]
+    states = [tomorrow, state(0), ahead_by_a_minute, state(1)]
+    assert removable(states, keep=2, older_than=None, unfinished=False, now=NOW) == states[:2]
+    assert removable(states, keep=None, older_than=1.0, unfinished=True, now=NOW) == [state(0), state(1)]
 
 
 def test_removing_a_run_keeps_the_others_and_shrinks_the_file(store_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
-SCHEMAS = (1, 2, 3, 4)
+SCHEMAS = (1, 2, 3, 4, 5)
 
 """Every schema that was ever released. A new one gets its fixture before it becomes an old one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 @format_option
 @version_option
 def command(store: str, output_format: str) -> int:
-    """List the stored runs, the oldest first."""
+    """List the stored runs, in the order in which they arrived in the store."""
     with open_store(store) as opened:
         damage: list[str] = []
         baselines = opened.baselines(damage)
+        states = opened.runs(damage)
         records = [
             {
                 "run": state.run.short_id,
@@ -40,10 +42,16 @@ def command(store: str, output_format: str) -> int:
                 "baselines": [baseline.name for baseline in baselines if baseline.run_id == state.run.id],
                 "label": state.run.label,
             }
-            for state in opened.runs(damage)
+            for state in states
         ]
         name = opened.name
     print_list(records, output_format, "runs")
+    if any(later.run.started_at < earlier.run.started_at for earlier, later in pairwise(states)):
+        click.echo(
+            "the runs are in the order of their arrival here, which is not that of their starts: runs were merged or "
+            "imported, or a clock was wrong",
+            err=True,
+        )
     refuse_damage(name, damage)
     return errors.EXIT_OK
 
