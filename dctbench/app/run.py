@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,10 +112,33 @@ def measure(
     sweep = run_sweep(
         run, plan.orders(), runner, store, listener, specs, stored=stored, prune=run.settings.prune, retried=retried
     )
+    found = recorded(store, run)
+    _refuse_lost_results(store, found, sum(sweep.statuses.values()))
     saved = None
     if baseline is not None:
         saved = save_baseline(store, run, baseline, refused="some cases failed" if sweep.failed else None)
-    return RunOutcome(recorded(store, run), plan, sweep.failed, bool(stored), saved)
+    return RunOutcome(found, plan, sweep.failed, bool(stored), saved)
+
+
+def _refuse_lost_results(store: Store, found: RecordedRun, stored: int) -> None:
+    """Refuse a store that has fewer results of the run than it confirmed: another file is in its place.
+
+    Raises:
+        StoreError: naming the place of the file that has them.
+    """
+    lost = stored - len(found.results)
+    if lost <= 0:
+        return
+    place = store.place_of_held_file()
+    if place is None:
+        hint = "the file that held them was deleted; take it from a backup, or measure again"
+    else:
+        hint = f"they are in {place}: {shlex.join(['dctbench', 'store', 'merge', place, '--into', store.name])}"
+    raise errors.StoreError(
+        f"{lost} of {stored} results of run {found.run.short_id} are no longer in {store.name}: it was replaced during "
+        "the run",
+        hint=hint,
+    )
 
 
 def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from dctbench.doctor.finding import Finding, failure, ok, warning
 from dctbench.errors import DctbenchError, StoreError
 from dctbench.machine.system_files import read_text
-from dctbench.store import MissingError, is_url, masked, open_store
+from dctbench.store import MissingError, is_url, masked, open_store, try_folder
 from dctbench.text.format import format_size, pluralize
 
 if TYPE_CHECKING:
@@ -50,12 +49,12 @@ def disk(location: str) -> Finding:
 
 
 def store(location: str) -> Finding:
-    """Check whether results can be read and written; nothing is created."""
+    """Check whether results can be read and written, for a store that does not exist by creating one for a moment."""
     path = Path(location)
     try:
         if not path.exists():
-            with tempfile.TemporaryFile(dir=_nearest_folder(location)):
-                return ok("store", f"{location}: none yet, the first run creates it; SQLite {sqlite3.sqlite_version}")
+            try_folder(_nearest_folder(location))
+            return ok("store", f"{location}: none yet, the first run creates it; SQLite {sqlite3.sqlite_version}")
         if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
             return failure(
                 "store",

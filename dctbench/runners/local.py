@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
 from dctbench.machine import cgroup, environment, nvml
 from dctbench.machine.calibration import Calibration
+from dctbench.machine.temporary import OwnedFolder
 from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, WarningCode
 from dctbench.protocol import (
     COMPILER,
@@ -105,7 +105,7 @@ class LocalRunner:
         except RuntimeError as error:
             raise GoneError(f"no thread could be started: {error}") from None
         with temporary_folder():
-            self._scratch = tempfile.TemporaryDirectory(prefix="dctbench-", ignore_cleanup_errors=True)
+            self._scratch = OwnedFolder("dctbench-scratch-")
         self._zygote: Zygote | None = None
         self._zygote_round: int | None = None
         self._zygotes_work = sys.platform == "linux"
@@ -124,7 +124,7 @@ class LocalRunner:
         self._thread.shutdown(wait=True, cancel_futures=True)
         if self._zygote is not None:
             self._zygote.close()
-        self._scratch.cleanup()
+        self._scratch.remove()
 
     def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
         """Measure `case` in a process of its own. Whatever becomes of that process, the future holds a Result.
@@ -137,7 +137,7 @@ class LocalRunner:
         request = MeasureRequest(
             case=case,
             sampling=sampling,
-            scratch=self._scratch.name,
+            scratch=str(self._scratch.path),
             cache=self.settings.cache,
             rates=_rates(case, spec.calibration),
             timing_only=spec.timing_only,

@@ -10,6 +10,7 @@ a module may import from here without making `--help` slow.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dctbench.model import Result
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
            "checked_baseline_name", "clean_label", "conceal", "is_url", "masked", "open_for_run", "open_store",
-           "results_of_machine"]  # fmt: skip
+           "results_of_machine", "try_folder"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -39,6 +40,13 @@ def open_store(location: str, *, create: bool = False) -> Store:
     from dctbench.store import opening  # noqa: PLC0415 - SQLAlchemy
 
     return opening.open_store(location, create=create)
+
+
+def try_folder(folder: Path) -> None:
+    """Create a store in a folder and remove it again: see `dctbench.store.opening.try_folder`."""
+    from dctbench.store import opening  # noqa: PLC0415 - SQLAlchemy
+
+    opening.try_folder(folder)
 
 
 def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = False) -> Store:

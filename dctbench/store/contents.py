@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,12 +54,32 @@ class Store:
     def __init__(self, engine: sa.Engine, name: str) -> None:
         self.engine = engine
         self.name = name
+        self._held: int | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.engine.dispose()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def hold_file(self) -> None:
+        """Remember the file of this store until it is closed, so that `place_of_held_file` can find it again.
+
+        Closing it before the end of a transaction would release the locks that SQLite has on the file.
+        """
+        with translated(self.name):
+            self._held = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC)
+
+    def place_of_held_file(self) -> str | None:
+        """Return where the file is now that `hold_file` remembered; None if it was deleted or nobody can tell."""
+        try:
+            place = os.readlink(f"/proc/self/fd/{self._held}")
+            return place if self._held is not None and os.path.samestat(os.fstat(self._held), os.stat(place)) else None
+        except OSError:
+            return None
 
     def add_run(self, run: Run, plan: Sequence[Case], rounds: int) -> None:
         """Store a run and its plan before the first case is measured."""

@@ -6,15 +6,18 @@ A file is never written to before it is known to be a store: SQLite itself would
 from __future__ import annotations
 
 import datetime
+import errno
+import fcntl
 import os
 import shlex
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic, sleep
 
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError, UsageError
+from dctbench.machine.temporary import OwnedFolder
 from dctbench.store import schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
@@ -29,6 +32,10 @@ _HEADER_BYTES = 100
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 """The first bytes of a rollback journal; also its last ones if it ends with the name of a second file (1.3.3 there)."""
 _JOURNAL_ENDINGS = ("-journal", "-wal")
+_NEW_STORE = ".new-store-"
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""How file systems without hard links refuse one: FAT, and some that are mounted over a network or by FUSE."""
+_RENAME_SECONDS = 10.0
 _ADVISORY_LOCK = schema.APPLICATION_ID
 
 
@@ -126,17 +133,61 @@ def _create_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent.name == ".dctbench" and not (path.parent / ".gitignore").exists():
             (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-store-", ignore_cleanup_errors=True) as folder:
-            fresh = Path(folder) / path.name
+        with OwnedFolder(_NEW_STORE, path.parent) as folder:
+            fresh = folder.path / path.name
             engine = sqlite_engine(fresh, create=True)
             with engine.begin() as connection:
                 _create_tables(connection)
                 connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             engine.dispose()
+            _put_into_place(fresh, path)
+
+
+def _put_into_place(fresh: Path, path: Path) -> None:
+    """Give a new store its name, unless another process was faster, whose store will do."""
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _rename_into_place(fresh, path)
+
+
+def _rename_into_place(fresh: Path, path: Path) -> None:
+    """Do the same without hard links. A rename would replace the store of another process, so one at a time renames."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = monotonic() + _RENAME_SECONDS
+        while True:
             try:
-                os.link(fresh, path)
-            except FileExistsError:  # another process was faster; its store will do
-                return
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if monotonic() > deadline:
+                    raise
+                sleep(0.02)
+            except OSError as error:
+                raise StoreError(
+                    f"{path} cannot be created: its file system has neither hard links nor locks ({error.strerror})",
+                    hint="choose a store on a local disk with --store",
+                ) from error
+        if not os.path.lexists(path):
+            fresh.rename(path)
+    finally:
+        os.close(descriptor)
+
+
+def try_folder(folder: Path) -> None:
+    """Create a store in a folder that exists and remove it again.
+
+    Raises:
+        StoreError: when the folder cannot hold a store.
+    """
+    with translated(str(folder)), OwnedFolder(_NEW_STORE, folder) as inner:
+        # In a folder of its own: this process holds the outer one, as another would while it creates a store there.
+        _open_file(str(inner.path / "new" / "try.sqlite"), create=True).runs()
 
 
 def _refuse_orphaned_journal(path: Path) -> None:

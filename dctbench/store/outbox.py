@@ -35,7 +35,9 @@ def open_for_run(location: str, warn: Callable[[str], None], *, create: bool = F
         StoreError: as `open_store`, except that an unreachable server is no error.
     """
     if not is_url(location):
-        return open_store(location, create=create)
+        store = open_store(location, create=create)
+        store.hold_file()
+        return store
     try:
         server = open_store(location, create=create)
     except UnreachableError as error:

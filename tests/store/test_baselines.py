@@ -43,7 +43,7 @@ def test_ids_latest_and_labels_come_before_a_baseline_and_an_ambiguous_prefix_af
     for name in ("fedc", "first", "0123"):
         store.save_baseline(name, RUN.id)
     found = {name: store.find_run(name).run.id for name in ("fedc", "first", "0123", "latest")}
-    assert found == {"fedc": LATER.id, "first": LATER.id, "0123": RUN.id, "latest": LATER.id}
+    assert found == {"fedc": LATER.id, "first": LATER.id, "0123": RUN.id, "latest": "0123ffffffffffff"}
 
 
 @given(name=st.text(max_size=210) | st.from_regex(r"latest(~\w*)?", fullmatch=True) | st.just("x" * 201))
