@@ -145,6 +145,13 @@ def test_ratios_to_the_reference_are_taken_within_a_round_and_not_in_order():
     assert [*change.against["sdpa"][0], *change.against["sdpa"][1]] == pytest.approx([2.0] * 4)
 
 
+def test_processes_are_counted_by_the_series_that_is_compared():
+    base, beside = summary({1: 2e-3, 2: 2e-3, 3: 2e-3}), summary({2: 1e-3, 3: 1e-3}, "sdpa")
+    change = unpaired(base, summary({1: 2e-3, 2: 3e-3}), {"sdpa": (beside, beside)}, fresh=False)
+    assert (change.processes(None), change.processes("sdpa")) == ((3, 2), (2, 1))
+    assert (change.count, change.stored(None), change.stored("sdpa")) == (2, 3, 2)
+
+
 def test_a_pair_in_which_a_reference_failed_is_no_pair():
     sdpa = summary({1: 1e-3, 3: 1e-3}, "sdpa"), summary({1: 1e-3, 2: 1e-3, 3: 2e-3}, "sdpa")
     change = paired(

@@ -46,6 +46,10 @@ def kinds(judgement, metric="latency"):
     return {verdict.case.implementation: verdict.kind for verdict in judgement.verdicts if verdict.metric == metric}
 
 
+def reasons(judgement, metric="latency"):
+    return [verdict.reason for verdict in judgement.verdicts if verdict.metric == metric]
+
+
 def slow(by):
     return lambda name, number: by if name == "dct-x" else 1.0
 
@@ -69,6 +73,8 @@ def test_a_slowdown_is_slower_only_after_fresh_pairs_said_it_again():
     assert judgement.open == ()
     assert judgement.exit_code() == 1
     [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
+    assert (verdict.base, verdict.head) == (pytest.approx(2e-3, rel=0.05), pytest.approx(2.8e-3, rel=0.05))
+    assert (verdict.raw, verdict.tolerance, verdict.reason) == (verdict.effect, 0.10, None)
     assert verdict.effect == pytest.approx(1.4, rel=0.05)
     assert verdict.low <= 1.4 * 1.02
     assert verdict.high >= 1.4 * 0.98
@@ -214,6 +220,7 @@ def test_a_base_that_fails_in_some_rounds_hides_no_regression_and_leaves_nothing
     same = compare(base, side(range(1, 8), slow(3.0)))
     assert kinds(same, "memory.tensor") == {"dct-x": VerdictKind.PASS}
     assert kinds(same) == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert reasons(same) == [Reason(ReasonCode.BASE_FAILED_SOMETIMES, {"base": "timeout: after 120 s"})]
     assert same.open == ()
     assert [same.exit_code(said) for said in (None, "pass")] == [3, 3]
 
@@ -261,6 +268,9 @@ def test_a_base_whose_references_do_not_run_either_is_broken_and_nothing_is_fixe
     base = failing(side(range(1, 6)), ["dct-x", reference], range(1, 6))
     judgement = compare(base, side(range(1, 6)), judged=("dct-x", "sdpa"))
     assert kinds(judgement, "status")["dct-x"] is VerdictKind.INCOMPARABLE
+    assert reasons(judgement, "status")[0] == Reason(
+        ReasonCode.BASE_BROKEN, {"base": "timeout: after 120 s", "reference": reference}
+    )
     assert judgement.exit_code() == 3
 
 
@@ -324,8 +334,12 @@ def test_the_drift_of_pairs_is_told_by_turns_whatever_share_of_the_samples_a_fas
 
 def test_without_its_reference_a_change_cannot_be_told_from_drift():
     base = [r for r in side(range(1, 6)) if r.case.implementation != "sdpa"]
-    judgement = compare(base, side(range(1, 6)))
+    judgement = compare(base, side(range(1, 6), slow(3.0)))
     assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert reasons(judgement) == [Reason(ReasonCode.NO_REFERENCE, {"reference": "sdpa"})]
+    [verdict] = [verdict for verdict in judgement.verdicts if verdict.metric == "latency"]
+    assert (verdict.base, verdict.head, verdict.raw, verdict.effect) == pytest.approx((2e-3, 6e-3, 3.0, None))
+    assert verdict.tolerance == 0.10
     assert judgement.exit_code() == 3
 
 
@@ -378,6 +392,7 @@ def test_flops_of_another_transform_plan_compare_on_one_machine_only():
     base, head = planned("fft", side(range(1, 6))), planned("basis", side(range(1, 6)))
     elsewhere = compare(base, head, paired=False, same_machine=False)
     assert kinds(elsewhere, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert reasons(elsewhere, "flops") == [Reason(ReasonCode.OTHER_PLAN, {"base": "fft", "head": "basis"})]
     assert kinds(compare(base, head), "flops") == {"dct-x": VerdictKind.PASS}
 
 

@@ -43,6 +43,19 @@ def test_two_stored_runs_are_told_apart_without_fresh_processes_but_a_gate_waits
     assert (waiting.verdicts[0].kind, waiting.confirming) == (VerdictKind.INCONCLUSIVE, True)
 
 
+def test_a_gate_pays_for_its_two_looks_and_a_comparison_of_two_runs_for_its_one() -> None:
+    """The change is drawn so that Student's test gives p = 0.035, which twice is more than 0.05."""
+    logs = 0.3 * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    error = np.sqrt(logs.var(ddof=1) * 2 / 5)
+    shift = scipy_stats.t.isf(0.035, 8) * error
+    base, head = (rounds([float(2e-3 * np.exp(log)) for log in side]) for side in (logs, logs + shift))
+    assert judged(base, head, STORED).verdicts[0].kind is VerdictKind.SLOWER
+    gate = judged(base, head, Rules(pairs=5, max_pairs=15))
+    assert (gate.verdicts[0].kind, gate.confirming) == (VerdictKind.INCONCLUSIVE, False)
+    surer = judged(base, rounds([float(2e-3 * np.exp(log)) for log in logs + 1.3 * shift]), Rules())
+    assert surer.confirming
+
+
 def test_fresh_processes_that_are_stored_are_asked() -> None:
     head = rounds(HEAD) + rounds(BASE, CONFIRMING + 1)
     [verdict] = judged(rounds(BASE), head, STORED).verdicts

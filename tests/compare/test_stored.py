@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from dctbench.compare import Rules
+from dctbench.compare.check_settings import check_settings
 from dctbench.compare.stored import compare_stored
 from dctbench.errors import CannotJudgeError
-from dctbench.model import Reason, ReasonCode, Result, VerdictKind
+from dctbench.model import Reason, ReasonCode, Result, RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT
 from tests.support.outcomes import BASE, HEAD, in_rounds
@@ -60,6 +63,29 @@ def test_a_slowdown_of_a_check_that_its_confirming_processes_did_not_show_is_non
     [verdict] = [v for v in outcome.judgement.verdicts if v.metric == "latency" and v.case.implementation == "dct-x"]
     assert verdict.kind is VerdictKind.PASS
     assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None})
+
+
+def test_the_reference_is_one_that_both_runs_have_unless_it_is_named() -> None:
+    full = in_rounds("full", [4e-3] * 3)
+    base = [*full, *in_rounds("dct-x", [2e-3] * 3, ratio=8)]
+    head = [*rounds(3), *full, *in_rounds("pool", [1e-3] * 3, ratio=8)]
+    assert compare_stored(recorded(base), recorded(head, head=True)).rules.reference == "full"
+    assert compare_stored(recorded(head), recorded(base, head=True)).rules.reference == "full"
+    assert compare_stored(recorded(head), recorded(head, head=True)).rules.reference == "sdpa"
+    named = compare_stored(recorded(head), recorded(head, head=True), reference="pool", tolerance=0.4)
+    assert (named.rules.reference, named.rules.latency) == ("pool", 0.4)
+
+
+def test_a_method_that_stood_for_base_is_found_by_its_ratio_or_without_one() -> None:
+    head = [*in_rounds("dct-x", [2e-3] * 2, ratio=8), *in_rounds("none", [1e-3] * 2)]
+    for base_impl, ratio in (("full", None), ("dct-kv", 8)):
+        base = [*in_rounds(base_impl, [2e-3] * 2, ratio=ratio), *in_rounds("none", [1e-3] * 2)]
+        written = check_settings("head", ["dct-x"], Rules(reference="none"), base=BASE.id, base_impl=base_impl)
+        settings = RunSettings.from_json({"check": written})
+        after = recorded(head, head=True)
+        outcome = compare_stored(recorded(base), replace(after, run=replace(after.run, settings=settings)))
+        kinds = {v.case.implementation: v.kind for v in outcome.judgement.verdicts}
+        assert kinds == {"dct-x": VerdictKind.PASS}
 
 
 def test_runs_that_share_no_case_compare_nothing_and_a_run_without_results_is_refused() -> None:

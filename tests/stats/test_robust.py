@@ -22,6 +22,13 @@ def test_quantile_is_numpys_linear_one(samples: list[float], q: float) -> None:
     assert robust.quantile(samples, q) == pytest.approx(np.quantile(samples, q), rel=1e-9)
 
 
+def test_the_ends_of_a_quantile_are_the_least_and_the_largest_sample() -> None:
+    assert [robust.quantile([3.0, 1.0, 2.0], q) for q in (0, 1)] == [1.0, 3.0]
+    for outside in (-1e-9, 1 + 1e-9):
+        with pytest.raises(ValueError, match="needs samples and 0 <= q <= 1"):
+            robust.quantile([1.0], outside)
+
+
 @given(SAMPLES)
 def test_mad_is_scipys(samples: list[float]) -> None:
     assert robust.median_absolute_deviation(samples) == pytest.approx(
@@ -52,6 +59,41 @@ def test_the_interval_contains_its_median(samples: list[float]) -> None:
 def test_outliers_are_those_above_the_median_only() -> None:
     assert robust.outliers([1.0, 1.01, 0.99, 1.02, 0.98, 5.0, 0.1]) == [5]
     assert robust.outliers([1.0] * 10) == []
+
+
+@pytest.mark.parametrize(("distance", "found"), [(4.99, []), (5.01, [5])])
+def test_an_outlier_is_five_standard_deviations_above_the_median(distance: float, found: list[int]) -> None:
+    """The median of 0, 1, 1, 2, 3 and something large is 1.5, and the deviations from it have the median 1."""
+    samples = [0.0, 1.0, 1.0, 2.0, 3.0, 1.5 + distance * 1.4826]
+    assert scipy_stats.median_abs_deviation(samples) == pytest.approx(1.0)
+    assert robust.outliers(samples) == found
+    assert robust.outliers(samples, threshold=distance + 0.1) == []
+    assert robust.outliers(samples, threshold=distance - 0.1) == [5]
+
+
+def test_where_most_samples_are_equal_nothing_is_an_outlier() -> None:
+    assert robust.outliers([1.0, 1.0, 1.0, 1.0, 9.0]) == []
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.95, 0.99])
+def test_an_interval_has_the_confidence_that_is_asked_for(confidence: float) -> None:
+    samples = [float(i) for i in range(1, 101)]
+    found = robust.median_interval(samples, confidence)
+    rank = int(found.low) - 1
+    assert scipy_stats.binom.cdf(rank, 100, 0.5) <= (1 - confidence) / 2 < scipy_stats.binom.cdf(rank + 1, 100, 0.5)
+    assert found.high == 101 - found.low
+    values = [1.0, 2.0, 5.0]
+    between = robust.log_mean_interval(values, confidence)
+    expected = scipy_stats.t.interval(confidence, 2, np.mean(np.log(values)), scipy_stats.sem(np.log(values)))
+    assert (between.low, between.high) == pytest.approx(np.exp(expected), rel=1e-9)
+
+
+def test_95_percent_is_the_confidence_of_an_interval_without_one() -> None:
+    samples = [float(i) for i in range(1, 101)]
+    assert robust.median_interval(samples) == robust.median_interval(samples, 0.95)
+    assert robust.log_mean_interval([1.0, 2.0, 4.0]) == robust.log_mean_interval([1.0, 2.0, 4.0], 0.95)
+    thousand = list(range(1000))
+    assert robust.quantile_upper_bound(thousand, 0.9) == robust.quantile_upper_bound(thousand, 0.9, 0.95)
 
 
 SMALL = st.lists(st.integers(0, 5).map(float), min_size=0, max_size=12)
