@@ -100,6 +100,16 @@ def test_why_a_case_does_not_run_on_both_sides_is_a_code_with_both_endings() -> 
     assert status_verdict(X, fine, fine) is None
 
 
+@pytest.mark.parametrize("message", ["No module named 'needed'", None])
+def test_a_base_that_could_not_load_the_case_fixed_nothing(message: str | None) -> None:
+    failed = result("dct-x", 1024, None, ratio=8, status="error", message=message)
+    [base] = summarise([replace(failed, details=ResultDetails(not_loaded=True))])
+    verdict = status_verdict(X, base, summary("flops", "FLOP", 1.0))
+    assert verdict is not None
+    assert verdict.kind is VerdictKind.INCOMPARABLE
+    assert verdict.reason == Reason(ReasonCode.BASE_NOT_LOADED, {"message": message or ""})
+
+
 def test_a_budget_is_held_by_the_value_and_an_unknown_value_is_never_within() -> None:
     rules = Rules(budgets=Budgets(memory_process=1000.0, error_smooth=0.5, error_noise=0.5))
     [found] = summarise(

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench.analysis import Budgets, summarise
-from dctbench.compare import CONFIRMING, Comparison, Rules, judge
-from dctbench.model import Reason, ReasonCode, ResultDetails, VerdictKind
+from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
+from dctbench.model import Reason, ReasonCode, ResultDetails, Verdict, VerdictKind
 from tests.support.made import result
 
 RULES = Rules(latency=0.10, pairs=5, max_pairs=15)
@@ -272,6 +272,30 @@ def test_a_base_whose_references_do_not_run_either_is_broken_and_nothing_is_fixe
         ReasonCode.BASE_BROKEN, {"base": "timeout: after 120 s", "reference": reference}
     )
     assert judgement.exit_code() == 3
+
+
+def test_a_case_is_judged_as_a_whole_by_the_worst_of_its_verdicts_or_else_the_best():
+    first, second = result("dct-x", 64, ratio=8).case, result("dct-x", 128, ratio=8).case
+
+    def whole(*kinds):
+        verdicts = [Verdict(first, f"metric {i}", kind) for i, kind in enumerate(kinds)]
+        return Judgement((Verdict(second, "latency", VerdictKind.SLOWER), *verdicts)).by_case()
+
+    for kinds, said in (
+        ((VerdictKind.PASS, VerdictKind.FASTER, VerdictKind.WORSE), VerdictKind.WORSE),
+        ((VerdictKind.FASTER, VerdictKind.INCONCLUSIVE), VerdictKind.INCONCLUSIVE),
+        ((VerdictKind.INCOMPARABLE, VerdictKind.SLOWER), VerdictKind.SLOWER),
+        ((VerdictKind.PASS, VerdictKind.BETTER, VerdictKind.PASS), VerdictKind.BETTER),
+        ((VerdictKind.PASS, VerdictKind.PASS), VerdictKind.PASS),
+        ((VerdictKind.NEW, VerdictKind.PASS), VerdictKind.NEW),
+    ):
+        for order in (kinds, kinds[::-1]):
+            assert whole(*order) == {second: VerdictKind.SLOWER, first: said}
+
+
+def test_a_reference_that_shares_no_round_with_its_other_side_has_no_drift():
+    base, head = side(range(1, 6)), side(range(6, 11))
+    assert compare(base, head).drift == {}
 
 
 def test_budgets_alone_compare_nothing():

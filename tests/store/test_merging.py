@@ -122,11 +122,11 @@ def test_of_two_calibrations_of_a_device_the_later_one_stays(tmp_path: Path, ord
         stores.append(str(tmp_path / f"{number}.sqlite"))
         with open_store(stores[-1], create=True) as store:
             store.add_calibration("here", calibration)
-            store.add_calibration(f"elsewhere {number}", old)
+            store.add_calibration(f"elsewhere{number}", old)
     merged(tmp_path / "all.sqlite", *(stores[i] for i in order))
     with open_store(str(tmp_path / "all.sqlite")) as store:
         assert store.calibration("here") == new
-        assert [store.calibration(f"elsewhere {number}") for number in (0, 1)] == [old, old]
+        assert [store.calibration(f"elsewhere{number}") for number in (0, 1)] == [old, old]
 
 
 def test_merging_a_store_into_itself_changes_nothing(tmp_path: Path) -> None:
