@@ -121,6 +121,12 @@ def test_a_case_is_named_by_its_id_or_its_name_and_length(store: Store, text: st
     assert find_case(store, text) == METHOD
 
 
+def test_a_length_may_be_given_in_thousands_of_1024(store: Store) -> None:
+    long = result("sdpa", 2048)
+    add(store, 41, [long])
+    assert find_case(store, "sdpa n=2k") == find_case(store, "sdpa n=2048") == long.case
+
+
 @pytest.mark.parametrize("text", ["dct-x r=4 n=64", "dct-x r=8", "n=64", "", "\0", "x" * 9999, "dct-x r=8 n=64k"])
 def test_what_names_no_case_is_refused_with_what_would(store: Store, text: str) -> None:
     with pytest.raises(UsageError, match="no stored run has a case") as refused:
