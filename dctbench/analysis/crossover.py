@@ -1,12 +1,14 @@
-"""The lengths from which a method is faster than the reference: crossings and the measured lengths around them.
+"""At which lengths a method is faster or slower than the reference, and where it passes from one to the other.
 
-A crossing lies somewhere between two measured lengths. Nothing is claimed outside them.
+A length has one of three states: faster, slower, or not told apart. The first two are proven together for all methods
+and lengths of a run, so that a report makes a false statement about any of them in at most 5% of cases. A crossing lies
+between a length where the method is slower and one where it is faster. Nothing is claimed outside the measured lengths.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -15,35 +17,48 @@ from dctbench import catalog
 from dctbench.analysis.speedup import Speedup, Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
+from dctbench.stats.sequential import holm
+
+ALPHA = 0.05
+"""The level of all statements of a run together."""
 
 
 class Payoff(Enum):
-    """At which of the measured lengths a method is clearly faster than the reference."""
+    """What is told at the measured lengths of a method."""
 
     ALWAYS = "always"
     NEVER = "never"
-    FROM = "from"
-    UNTIL = "until"
-    MIXED = "mixed"
+    UNTOLD = "untold"
+    PARTLY = "partly"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """One measured length: the speed-up there, and which side is proven to be faster, or a tie."""
+
+    length: int
+    speedup: Speedup
+    state: Winner
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
-    """Where a method turns from not clearly faster to clearly faster (`upward`), or back.
+    """Where a method turns from slower to faster (`upward`), or back.
 
     Attributes:
         upward: whether the method is faster beyond the crossing.
-        low: the longest measured length before the crossing.
-        high: the shortest measured length after it.
-        estimate: where the ratio of the medians passes 1, by a straight line between the two on logarithmic axes; None
-            where it does not pass 1 between them (a tie became a clear lead).
+        low, high: the measured lengths around it, at which the two states are proven.
+        estimate: where the ratio passes 1, by straight lines on logarithmic axes.
+        earliest, latest: where the ends of its 95% interval pass 1.
     """
 
     upward: bool
     low: int
     high: int
-    estimate: float | None
+    estimate: float
+    earliest: float
+    latest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +66,7 @@ class PayoffRange:
     """One method's speed-ups along the lengths where it and the reference were both measured, shortest first."""
 
     case: Case
-    points: tuple[tuple[int, Speedup], ...]
-    kind: Payoff
+    points: tuple[Point, ...]
     crossings: tuple[Crossing, ...]
 
     @property
@@ -61,51 +75,79 @@ class PayoffRange:
         return catalog.recorded_implementation(self.case.implementation)
 
     @property
+    def kind(self) -> Payoff:
+        """What is told of all lengths together."""
+        states = {point.state for point in self.points}
+        if len(states) > 1:
+            return Payoff.PARTLY
+        alone = {Winner.FASTER: Payoff.ALWAYS, Winner.SLOWER: Payoff.NEVER, Winner.TIE: Payoff.UNTOLD}
+        return next((alone[state] for state in states), Payoff.UNKNOWN)
+
+    @property
     def first_win(self) -> int | None:
-        """The shortest length at which it is clearly faster."""
-        return next((length for length, speedup in self.points if speedup.winner is Winner.FASTER), None)
+        """The shortest length at which it is faster."""
+        return next((point.length for point in self.points if point.state is Winner.FASTER), None)
 
 
 def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
-    """Return for each method and what it keeps the measured lengths at which it is faster than the reference."""
+    """Return for each method and budget at which measured lengths it is faster or slower than the reference."""
     summaries = list(summaries)
     found = reference_by_shape(summaries, reference)
-    rows: dict[tuple[object, ...], list[tuple[Summary, Speedup | None]]] = {}
+    rows: dict[tuple[object, ...], list[Summary]] = {}
+    speedups: dict[Case, Speedup] = {}
     for summary in summaries:
         if summary.case.implementation != reference:
-            rows.setdefault(summary.case.row, []).append((summary, compare(summary, found.get(summary.case.shape))))
-    return [_payoff(sorted(members, key=lambda pair: pair[0].case.seq_len)) for members in rows.values()]
+            rows.setdefault(summary.case.row, []).append(summary)
+            speedup = compare(summary, found.get(summary.case.shape))
+            if speedup is not None:
+                speedups[summary.case] = speedup
+    proven = _proven(speedups)
+    return [_payoff(sorted(members, key=lambda s: s.case.seq_len), speedups, proven) for members in rows.values()]
 
 
-def _payoff(members: Sequence[tuple[Summary, Speedup | None]]) -> PayoffRange:
-    points = tuple((summary.case.seq_len, speedup) for summary, speedup in members if speedup is not None)
-    return PayoffRange(members[0][0].case, points, _kind(points), _crossings(points))
+def _proven(speedups: dict[Case, Speedup]) -> set[Case]:
+    """Return the cases whose difference is proven, with Holm's correction over all of them."""
+    tested = [(case, speedup.p) for case, speedup in speedups.items() if speedup.p is not None]
+    held = holm([p for _, p in tested], ALPHA)
+    return {case for (case, _), holds in zip(tested, held, strict=True) if holds}
 
 
-def _kind(points: Sequence[tuple[int, Speedup]]) -> Payoff:
-    wins = [speedup.winner is Winner.FASTER for _, speedup in points]
-    if not wins:
-        return Payoff.UNKNOWN
-    if len(set(wins)) == 1:
-        return Payoff.ALWAYS if wins[0] else Payoff.NEVER
-    changes = sum(a != b for a, b in pairwise(wins))
-    if changes > 1:
-        return Payoff.MIXED
-    return Payoff.UNTIL if wins[0] else Payoff.FROM
+def _payoff(members: Sequence[Summary], speedups: dict[Case, Speedup], proven: set[Case]) -> PayoffRange:
+    points = tuple(
+        Point(s.case.seq_len, speedup, speedup.winner if s.case in proven else Winner.TIE)
+        for s in members
+        if (speedup := speedups.get(s.case)) is not None
+    )
+    return PayoffRange(members[0].case, points, _crossings(points))
 
 
-def _crossings(points: Sequence[tuple[int, Speedup]]) -> tuple[Crossing, ...]:
-    found = []
-    for (low, before), (high, after) in pairwise(points):
-        upward = after.winner is Winner.FASTER
-        if upward != (before.winner is Winner.FASTER):
-            found.append(Crossing(upward, low, high, _passes_one(low, before.ratio, high, after.ratio)))
-    return tuple(found)
+def _crossings(points: Sequence[Point]) -> tuple[Crossing, ...]:
+    told = [number for number, point in enumerate(points) if point.state is not Winner.TIE]
+    return tuple(
+        _crossing(points[first : last + 1])
+        for first, last in pairwise(told)
+        if points[first].state is not points[last].state
+    )
 
 
-def _passes_one(low: int, before: float, high: int, after: float) -> float | None:
-    first, last = math.log(before), math.log(after)
-    if first * last >= 0:
-        return None
-    share = first / (first - last)
-    return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+def _crossing(points: Sequence[Point]) -> Crossing:
+    """Return the crossing between the first and the last point; those between them are not told apart."""
+    ends = sorted((_passes_one(points, lambda s: s.low or s.ratio), _passes_one(points, lambda s: s.high or s.ratio)))
+    return Crossing(
+        upward=points[-1].state is Winner.FASTER,
+        low=points[0].length,
+        high=points[-1].length,
+        estimate=_passes_one(points, lambda s: s.ratio),
+        earliest=ends[0],
+        latest=ends[1],
+    )
+
+
+def _passes_one(points: Sequence[Point], value: Callable[[Speedup], float]) -> float:
+    """Return the length at which a value of the speed-ups first passes 1; the first and the last lie on either side."""
+    for before, after in pairwise(points):
+        first, last = math.log(value(before.speedup)), math.log(value(after.speedup))
+        if first * last <= 0 and first != last:
+            share = first / (first - last)
+            return math.exp(math.log(before.length) + share * (math.log(after.length) - math.log(before.length)))
+    raise ValueError("the ratios at the ends lie on one side of 1")

@@ -27,14 +27,15 @@ class Winner(Enum):
 class Speedup:
     """The ratio t_reference / t_method at one shape: above 1 the method is faster.
 
-    It is the geometric mean over the rounds that both have. `low` and `high` are its 95% interval; None for a single
-    round.
+    It is the geometric mean over the rounds that both have. `low` and `high` are its 95% interval, and `p` is the
+    two-sided p-value of "no difference"; None for a single round.
     """
 
     ratio: float
     low: float | None
     high: float | None
     winner: Winner
+    p: float | None = None
 
 
 def compare(method: Summary, reference: Summary | None) -> Speedup | None:
@@ -50,8 +51,9 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
     common = sorted(method.medians.keys() & reference.medians.keys())
     logs = [math.log(reference.medians[number] / method.medians[number]) for number in common]
     if len(logs) >= 2 and method.case != reference.case:
-        paired = method.between.of_ratios(logs, method.timed.value).interval()
-        return Speedup(paired.value, paired.low, paired.high, _winner_of(paired.low, paired.high))
+        estimate = method.between.of_ratios(logs, method.timed.value)
+        paired = estimate.interval()
+        return Speedup(paired.value, paired.low, paired.high, _winner_of(paired.low, paired.high), estimate.p_value())
     ratio = reference.timed.value / method.timed.value
     return Speedup(ratio, None, None, _winner_of(ratio / SINGLE_ROUND_BAND, ratio * SINGLE_ROUND_BAND))
 

@@ -74,33 +74,56 @@ def against_reference(method: Summary, reference: Summary) -> str | None:
 
 
 def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
-    """Return from which of the measured lengths a method is faster than the reference."""
+    """Return at which of the measured lengths a method is faster or slower than the reference, or not told apart."""
     name = labels.curve(found.case)
     if found.kind is Payoff.UNKNOWN:
         return f"{name} and {reference} were not measured at a common length"
-    lengths = [length for length, _ in found.points]
-    low, high = format_ratio(found.points[0][1].ratio), format_ratio(found.points[-1][1].ratio)
-    span = f"n = {lengths[0]}" if len(lengths) == 1 else f"n = {lengths[0]} to {lengths[-1]}"
-    figures = f"({low})" if len(lengths) == 1 else f"({low} to {high})"
-    if found.kind is Payoff.ALWAYS:
-        return f"{name} is faster than {reference} at every measured length, {span} {figures}"
-    if found.kind is Payoff.NEVER:
-        return f"{name} is not clearly faster than {reference} at any measured length, {span} {figures}"
-    if found.kind is Payoff.FROM:
-        [up] = found.crossings
-        about = "" if up.estimate is None else f" (the latencies cross near {round(up.estimate)})"
-        where = _range(up.high, lengths[-1])
-        return f"{name} is faster than {reference} {where}, not yet at {up.low}{about}"
-    if found.kind is Payoff.UNTIL:
-        [down] = found.crossings
-        where = _range(lengths[0], down.low)
-        return f"{name} is faster than {reference} {where}, no longer at {down.high}"
-    wins = ", ".join(str(n) for n, speedup in found.points if speedup.winner is Winner.FASTER)
-    return f"{name} is faster than {reference} at some lengths only: n = {wins}"
+    if found.kind is not Payoff.PARTLY:
+        first, last = found.points[0], found.points[-1]
+        span = f"n = {first.length}" if first is last else f"n = {first.length} to {last.length}"
+        low, high = format_ratio(first.speedup.ratio), format_ratio(last.speedup.ratio)
+        what = {
+            Payoff.ALWAYS: f"is faster than {reference} at every measured length",
+            Payoff.NEVER: f"is slower than {reference} at every measured length",
+            Payoff.UNTOLD: f"is not told apart from {reference} at any measured length",
+        }[found.kind]
+        return f"{name} {what}, {span} ({low if first is last else f'{low} to {high}'})"
+    parts: list[str] = []
+    for state, words in (
+        (Winner.FASTER, f"is faster than {reference}"),
+        (Winner.SLOWER, f"is slower than {reference}"),
+        (Winner.TIE, "is not told apart"),
+    ):
+        where = _where([point.state is state for point in found.points], [point.length for point in found.points])
+        if where:
+            parts.append(
+                f"{words if not parts else words.removeprefix('is ').removesuffix(f' than {reference}')} {where}"
+            )
+    text = f"{name} {', '.join(parts)}"
+    crossing = found.crossings[0] if len(found.crossings) == 1 else None
+    if crossing is None:
+        return text
+    passes = (
+        f"the latencies cross near {round(crossing.estimate)} ({round(crossing.earliest)}-{round(crossing.latest)})"
+    )
+    return f"{text}; {passes}"
 
 
-def _range(first: int, last: int) -> str:
-    return f"at n = {first}" if first == last else f"from n = {first} to {last}"
+def _where(chosen: Sequence[bool], lengths: Sequence[int]) -> str:
+    """`at n = 64`, `from n = 64 to 256`, `at n = 64, 256 to 1024`; an empty text for none."""
+    runs: list[list[int]] = []
+    before = False
+    for take, length in zip(chosen, lengths, strict=True):
+        if take:
+            if before:
+                runs[-1].append(length)
+            else:
+                runs.append([length])
+        before = take
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
+    if len(runs) == 1 and len(runs[0]) > 1:
+        return f"from n = {texts[0]}"
+    return f"at n = {', '.join(texts)}" if texts else ""
 
 
 def scaling(found: Scaling, labels: Labels) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from dctbench import analysis
-from dctbench.analysis import Payoff, Winner
+from dctbench.analysis import Payoff, Summary, Winner
 from tests.support.made import result
 
 LATENCY = st.floats(1e-6, 10)
@@ -172,14 +172,29 @@ def test_standings_rank_each_length_and_leave_out_failures_and_the_control_witho
     assert long.reference is not None
 
 
+def rounds(latencies: Mapping[int, Sequence[float] | None]) -> list[Summary]:
+    """dct-x with those seconds by length and round beside sdpa, which always takes a second; None for out of memory."""
+    made = []
+    for n, seconds in latencies.items():
+        for number, one in enumerate(seconds or (1.0, 1.0), 1):
+            made.append(result("sdpa", n, 1.0, round=number))
+            if seconds is not None:
+                made.append(result("dct-x", n, one, ratio=8, round=number))
+        made += [] if seconds else [result("dct-x", n, None, ratio=8, status="oom")]
+    return analysis.summarise(made)
+
+
 @pytest.mark.parametrize(
     ("ratios", "kind", "brackets"),
     [
         ({512: 2.0, 1024: 3.0}, Payoff.ALWAYS, []),
-        ({512: 0.5, 1024: 1.1}, Payoff.NEVER, []),
-        ({512: 0.5, 1024: 1.0, 2048: 2.0, 4096: 4.0}, Payoff.FROM, [(1024, 2048)]),
-        ({512: 2.0, 1024: 0.5, 2048: 2.0}, Payoff.MIXED, [(512, 1024), (1024, 2048)]),
-        ({512: 2.0, 1024: 0.5}, Payoff.UNTIL, [(512, 1024)]),
+        ({512: 0.5, 1024: 0.9}, Payoff.NEVER, []),
+        ({512: 1.0, 1024: 1.0}, Payoff.UNTOLD, []),
+        ({512: 0.5, 1024: 1.0}, Payoff.PARTLY, []),
+        ({512: 1.0, 1024: 2.0}, Payoff.PARTLY, []),
+        ({512: 0.5, 1024: 1.0, 2048: 2.0, 4096: 4.0}, Payoff.PARTLY, [(512, 2048)]),
+        ({512: 2.0, 1024: 0.5, 2048: 2.0}, Payoff.PARTLY, [(512, 1024), (1024, 2048)]),
+        ({512: 2.0, 1024: 0.5}, Payoff.PARTLY, [(512, 1024)]),
         ({512: None}, Payoff.UNKNOWN, []),
         ({512: None, 1024: 2.0, 2048: None}, Payoff.ALWAYS, []),
     ],
@@ -187,29 +202,59 @@ def test_standings_rank_each_length_and_leave_out_failures_and_the_control_witho
 def test_payoff_names_the_bracket_and_claims_nothing_outside(
     ratios: dict[int, float | None], kind: Payoff, brackets: list[tuple[int, int]]
 ) -> None:
-    results = []
-    for n, ratio in ratios.items():
-        results.append(result("sdpa", n, 1.0))
-        results.append(result("dct-x", n, None if ratio is None else 1 / ratio, ratio=8,
-                              status="ok" if ratio else "oom"))  # fmt: skip
-    [found] = analysis.payoffs(analysis.summarise(results), "sdpa")
+    [found] = analysis.payoffs(rounds({n: None if x is None else (1 / x,) * 2 for n, x in ratios.items()}), "sdpa")
     assert (found.kind, [(c.low, c.high) for c in found.crossings]) == (kind, brackets)
-    assert [n for n, _ in found.points] == [n for n, ratio in ratios.items() if ratio]
+    assert [point.length for point in found.points] == [n for n, ratio in ratios.items() if ratio]
 
 
-@given(st.dictionaries(st.sampled_from([2**k for k in range(4, 16)]), LATENCY, min_size=1))
-def test_a_bracket_lies_between_two_measured_neighbours(latencies: dict[int, float]) -> None:
-    results = [r for n, t in latencies.items() for r in (result("sdpa", n, 1e-2), result("dct-x", n, t, ratio=8))]
-    [found] = analysis.payoffs(analysis.summarise(results), "sdpa")
-    lengths = sorted(latencies)
-    wins = {n: s.winner is Winner.FASTER for n, s in found.points}
+ROUNDS = st.lists(LATENCY, min_size=2, max_size=4)
+
+
+@given(st.dictionaries(st.sampled_from([2**k for k in range(4, 16)]), ROUNDS, min_size=1))
+def test_a_crossing_lies_between_lengths_whose_states_are_proven(latencies: dict[int, list[float]]) -> None:
+    [found] = analysis.payoffs(rounds(latencies), "sdpa")
+    states = {point.length: point.state for point in found.points}
+    for point in found.points:
+        assert point.state in (Winner.TIE, point.speedup.winner)
     for crossing in found.crossings:
-        assert lengths.index(crossing.high) - lengths.index(crossing.low) == 1
-        assert (wins[crossing.low], wins[crossing.high]) == (not crossing.upward, crossing.upward)
-        assert crossing.estimate is None or crossing.low <= crossing.estimate <= crossing.high
-    directions = [crossing.upward for crossing in found.crossings]
-    assert all(one != next_one for one, next_one in pairwise(directions))
-    assert not directions or directions[0] is not wins[lengths[0]]
+        ends = (Winner.SLOWER, Winner.FASTER) if crossing.upward else (Winner.FASTER, Winner.SLOWER)
+        assert (states[crossing.low], states[crossing.high]) == ends
+        assert all(states[n] is Winner.TIE for n in states if crossing.low < n < crossing.high)
+        assert crossing.low <= crossing.earliest <= crossing.latest <= crossing.high
+        assert crossing.low <= crossing.estimate <= crossing.high
+
+
+def test_a_crossing_is_where_straight_lines_on_logarithmic_axes_pass_one() -> None:
+    seconds = {256: (2.0, 2.2, 1.8), 1024: (0.5, 0.45, 0.55)}
+    [found] = analysis.payoffs(rounds(seconds), "sdpa")
+    [crossing] = found.crossings
+    logs = [-np.log(times) for times in seconds.values()]
+    means = [float(one.mean()) for one in logs]
+    halves = [scipy_stats.t.ppf(0.975, 2) * scipy_stats.sem(one) for one in logs]
+
+    def passes(first: float, last: float) -> float:
+        return float(np.exp(np.interp(0, [first, last], np.log([256, 1024]))))
+
+    assert crossing.estimate == pytest.approx(passes(*means))
+    assert crossing.earliest == pytest.approx(passes(means[0] + halves[0], means[1] + halves[1]))
+    assert crossing.latest == pytest.approx(passes(means[0] - halves[0], means[1] - halves[1]))
+
+
+def test_what_is_said_of_a_run_is_corrected_for_all_that_could_be_said() -> None:
+    """p = 0.02 at one length: told where it stands alone, not beside five other lengths without a difference."""
+    logs = np.array([0.1, 0.12, 0.2])
+    p = scipy_stats.ttest_1samp(logs, 0).pvalue
+    assert 0.05 / 6 < p < 0.05
+    told = tuple(np.exp(-logs))
+    [alone] = analysis.payoffs(rounds({64: told}), "sdpa")
+    assert alone.kind is Payoff.ALWAYS
+    [beside] = analysis.payoffs(rounds({64: told} | dict.fromkeys((1, 2, 3, 4, 5), (1.2, 1.0, 0.8))), "sdpa")
+    assert beside.kind is Payoff.UNTOLD
+
+
+def test_one_round_tells_no_payoff() -> None:
+    [found] = analysis.payoffs(rounds({64: (0.01,)}), "sdpa")
+    assert found.kind is Payoff.UNTOLD
 
 
 def test_the_default_reference_is_sdpa_then_full_then_none() -> None:

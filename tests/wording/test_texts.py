@@ -66,19 +66,34 @@ def test_a_row_says_faster_slower_or_nothing_and_stars_what_is_no_approximation(
 @pytest.mark.parametrize(
     ("ratios", "said"),
     [
-        ({64: 2.0}, "at every measured length, n = 64 (2.00x)"),
-        ({64: 2.0, 128: 3.0}, "at every measured length, n = 64 to 128 (2.00x to 3.00x)"),
-        ({64: 0.5, 128: 2.0}, "at n = 128, not yet at 64 (the latencies cross near 91)"),
-        ({64: 0.5, 128: 2.0, 256: 4.0}, "from n = 128 to 256, not yet at 64 (the latencies cross near 91)"),
-        ({64: 2.0, 128: 0.5}, "at n = 64, no longer at 128"),
-        ({64: 2.0, 128: 2.0, 256: 0.5}, "from n = 64 to 128, no longer at 256"),
-        ({64: 2.0, 128: 0.5, 256: 2.0}, "at some lengths only: n = 64, 256"),
+        ({64: 2.0}, "is faster than sdpa at every measured length, n = 64 (2.00x)"),
+        ({64: 2.0, 128: 3.0}, "is faster than sdpa at every measured length, n = 64 to 128 (2.00x to 3.00x)"),
+        ({64: 0.5, 128: 0.7}, "is slower than sdpa at every measured length, n = 64 to 128 (0.50x to 0.70x)"),
+        ({64: 1.0, 128: 1.0}, "is not told apart from sdpa at any measured length, n = 64 to 128 (1.00x to 1.00x)"),
+        ({64: 0.5, 128: 2.0}, "is faster than sdpa at n = 128, slower at n = 64; the latencies cross near 91 (91-91)"),
+        (
+            {64: 0.5, 128: 2.0, 256: 4.0},
+            "is faster than sdpa from n = 128 to 256, slower at n = 64; the latencies cross near 91 (91-91)",
+        ),
+        (
+            {64: 0.5, 128: 1.0, 256: 2.0},
+            "is faster than sdpa at n = 256, slower at n = 64, not told apart at n = 128; "
+            "the latencies cross near 128 (128-128)",
+        ),
+        ({64: 2.0, 128: 1.0}, "is faster than sdpa at n = 64, not told apart at n = 128"),
+        ({64: 1.0, 128: 0.5}, "is slower than sdpa at n = 128, not told apart at n = 64"),
+        ({64: 2.0, 128: 0.5, 256: 2.0}, "is faster than sdpa at n = 64, 256, slower at n = 128"),
     ],
 )
 def test_where_it_pays_is_said_of_measured_lengths(ratios: dict[int, float], said: str) -> None:
-    found = [r for n, x in ratios.items() for r in (result("sdpa", n, 1.0), result("dct-x", n, 1 / x, ratio=8))]
+    found = [
+        one
+        for number in (1, 2)
+        for n, x in ratios.items()
+        for one in (result("sdpa", n, 1.0, round=number), result("dct-x", n, 1 / x, ratio=8, round=number))
+    ]
     [payoff] = analysis.payoffs(analysis.summarise(found), "sdpa")
-    assert words.payoff(payoff, "sdpa", Labels(r.case for r in found)) == f"dct-x r=8 is faster than sdpa {said}"
+    assert words.payoff(payoff, "sdpa", Labels(r.case for r in found)) == f"dct-x r=8 {said}"
 
 
 def test_a_case_that_failed_in_a_later_process_is_a_failure_that_says_what_it_took_before() -> None:
