@@ -10,12 +10,11 @@ from dctbench.analysis.budgets import Breach, Budgets, Choice, choose
 from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
-from dctbench.analysis.ranking import Ranking, rankings, tied
+from dctbench.analysis.ranking import CLOSE, Ranking, rankings, tied
 from dctbench.analysis.reference import REFERENCE, default_reference
 from dctbench.analysis.roof import Placed, distinct_ceilings, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
 from dctbench.analysis.speedup import (
-    SINGLE_ROUND_BAND,
     Speedup,
     Winner,
     compare,
@@ -35,8 +34,8 @@ from dctbench.analysis.stability import (
 from dctbench.analysis.summary import Summary, arranged, method_order, summarise
 
 __all__ = [
+    "CLOSE",
     "REFERENCE",
-    "SINGLE_ROUND_BAND",
     "WIDE",
     "Breach",
     "Budgets",

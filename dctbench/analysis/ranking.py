@@ -6,9 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dctbench.analysis.speedup import SINGLE_ROUND_BAND, Winner, compare, reference_by_shape
+from dctbench.analysis.speedup import Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
+
+CLOSE = 1.25
+"""Cases that differ by more than this factor are named as rivals only where the interval of their ratio says so. On a
+shared machine, two processes of identical code differed by up to this factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,11 @@ def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Rankin
 
 
 def ties(summary: Summary, fastest: Summary) -> bool:
-    """Whether two cases tie: the interval on their ratio holds 1."""
+    """Whether two cases tie: the interval on their ratio holds 1; of a single round, they are within CLOSE."""
     against = compare(summary, fastest)
-    return against is not None and against.winner is Winner.TIE
+    if against is None or against.low is not None:
+        return against is not None and against.winner is Winner.TIE
+    return _close(summary, fastest)
 
 
 def tied(ranked: Sequence[Summary]) -> list[list[int]]:
@@ -73,7 +79,7 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
         later = []
         for second in range(first + 1, len(ranked)):
             if len(numbers) == 1:
-                if not _medians_tie(ranked[second], summary):
+                if not _close(ranked[second], summary):
                     break  # those behind are slower still
                 later.append(second)
             elif numbers == rounds[second]:
@@ -89,8 +95,8 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
     return found
 
 
-def _medians_tie(slower: Summary, faster: Summary) -> bool:
-    """`ties` for two cases of which one was measured in a single process."""
+def _close(slower: Summary, faster: Summary) -> bool:
+    """Whether two cases are within CLOSE, of which one was measured in a single process."""
     assert slower.latency is not None
     assert faster.latency is not None
-    return faster.latency.value / slower.latency.value * SINGLE_ROUND_BAND >= 1
+    return faster.latency.value / slower.latency.value * CLOSE >= 1

@@ -10,10 +10,6 @@ from enum import Enum
 from dctbench.analysis.reference import REFERENCE
 from dctbench.analysis.summary import Summary
 
-SINGLE_ROUND_BAND = 1.25
-"""With one process per case the spread between processes is unknown. On a shared machine two processes of identical
-code differed by up to this factor, so a smaller ratio is not called a difference."""
-
 
 class Winner(Enum):
     """Which side of a comparison is faster."""
@@ -42,7 +38,8 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
     """Return the speed-up of a method over a reference.
 
     None where either was not timed, or where they differ in shape or machine. The interval is on the ratios paired by
-    round, since two separate intervals that overlap would prove nothing. A ratio whose interval holds 1 is a tie.
+    round, since two separate intervals that overlap would prove nothing. A ratio whose interval holds 1 is a tie, and
+    so is that of a single round, which tells nothing of the spread between processes.
     """
     if reference is None or method.timed is None or reference.timed is None:
         return None
@@ -54,8 +51,7 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
         estimate = method.between.of_ratios(logs, method.timed.value)
         paired = estimate.interval()
         return Speedup(paired.value, paired.low, paired.high, _winner_of(paired.low, paired.high), estimate.p_value())
-    ratio = reference.timed.value / method.timed.value
-    return Speedup(ratio, None, None, _winner_of(ratio / SINGLE_ROUND_BAND, ratio * SINGLE_ROUND_BAND))
+    return Speedup(reference.timed.value / method.timed.value, None, None, Winner.TIE)
 
 
 def _winner_of(low: float, high: float) -> Winner:

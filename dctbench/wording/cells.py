@@ -68,8 +68,10 @@ def speedup_words(summary: Summary, reference: Summary | None) -> str:
 
 
 def marked(speedup: Speedup | None) -> str:
-    """`▲ 3.20x`, `▼ 0.74x`, `= 1.05x`; `-` where nothing could be compared."""
-    return "-" if speedup is None else f"{MARKS[speedup.winner]} {format_ratio(speedup.ratio)}"
+    """`▲ 3.20x`, `▼ 0.74x`, `= 1.05x`; `1.05x` for a single round; `-` where nothing could be compared."""
+    if speedup is None or speedup.low is None:
+        return "-" if speedup is None else format_ratio(speedup.ratio)
+    return f"{MARKS[speedup.winner]} {format_ratio(speedup.ratio)}"
 
 
 def error_words(summary: Summary) -> str:

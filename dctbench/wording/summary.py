@@ -23,8 +23,6 @@ from dctbench.wording.labels import Labels
 
 MOST_NAMES = 3
 """The most methods that a sentence names; it counts the others."""
-CLOSE = 1.25
-"""Medians that differ by more than this factor are not called a tie, even where noise cannot rule out the slower."""
 
 
 def fastest(ranking: Ranking) -> str:
@@ -35,7 +33,9 @@ def fastest(ranking: Ranking) -> str:
     reference = ranking.reference
     if len(ranking.ranked) == 1:
         return f"only {first.case.name} was measured, {took}"
-    close = [s for s in ranking.leaders if s.latency and s.latency.value < CLOSE * first.latency.value]
+    if all(len(summary.medians) < 2 for summary in ranking.ranked):
+        return f"{first.case.name} took the least time, {took}; one round tells nothing apart"
+    close = [s for s in ranking.leaders if s.latency and s.latency.value < analysis.CLOSE * first.latency.value]
     unruly = [s.case.name for s in ranking.leaders if s not in close]
     unruly = unruly if len(unruly) <= MOST_NAMES else [*unruly[:MOST_NAMES], f"{len(unruly) - MOST_NAMES} more"]
     hidden = f"; {' and '.join(unruly)} {'is' if len(unruly) == 1 else 'are'} too noisy to rule out" if unruly else ""
@@ -68,7 +68,7 @@ def against_reference(method: Summary, reference: Summary) -> str | None:
     verdict = {
         Winner.FASTER: "faster",
         Winner.SLOWER: f"slower: keep {reference.case.name}",
-        Winner.TIE: "no clear difference",
+        Winner.TIE: "no clear difference" if speedup.low else "one round tells nothing apart",
     }[speedup.winner]
     return f"{method.case.name} is {speedup_with_interval(speedup)} as fast as {reference.case.name}: {verdict}"
 
@@ -216,15 +216,14 @@ def stability(summaries: Iterable[Summary]) -> str:
     half = f"half of them known to {width_words(widths[len(widths) // 2])} or better"
     wide = sum(width > analysis.WIDE for width in widths)
     spread = f"; {wide} of {len(widths)} are wider than ±{format_percent(analysis.WIDE)}" if wide else ""
-    band = round(100 * (analysis.SINGLE_ROUND_BAND - 1))
     if max(rounds) < 2:
         return (
-            f"latencies of one process per case, {half} within it; what differs between processes is not known from "
-            f"one round, so differences under {band}% are not reported{spread}"
+            f"latencies of one process per case, {half} within it; one round tells nothing of the differences between "
+            f"processes, so no ratio is marked{spread}"
         )
     several = [number for number in rounds if number > 1]
     few, most = min(several), max(several)
     over = f"latencies over {few if few == most else f'{few} to {most}'} processes per case"
     alone = len(rounds) - len(several)
-    single = f"; of {alone} one process alone, whose differences under {band}% are not reported" if alone else ""
+    single = f"; of {alone} one process alone, whose ratios are not marked" if alone else ""
     return f"{over}, {half}{spread}{single}"

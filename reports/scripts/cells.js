@@ -33,7 +33,10 @@ function speedupCell(reference, row) {
     return "1.00x";
   }
   const speedup = speedupOver(reference, row);
-  return speedup === null ? "-" : WINNER_MARKS[speedup.winner] + " " + formatRatio(speedup.ratio);
+  if (speedup === null || speedup.low === null) {
+    return speedup === null ? "-" : formatRatio(speedup.ratio); // a single round has no mark
+  }
+  return WINNER_MARKS[speedup.winner] + " " + formatRatio(speedup.ratio);
 }
 
 /** @param {SpeedupOfRow} speedup */

@@ -17,12 +17,12 @@ from dctbench import analysis
 from dctbench.exporters.csv import csv_text, escape_formula
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse
-from dctbench.model import Case
+from dctbench.model import Case, Result
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import escape, markdown
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import ENVIRONMENT, RUN, in_two_rounds, result
 
 RESULTS = [
     result("sdpa", 512, 2e-3, values={"memory.tensor": ("B", 1 << 20), "memory.state": ("B", 1 << 20),
@@ -31,7 +31,7 @@ RESULTS = [
     result("linformer", 512, 1e-3, ratio=4),
     result("full", 512, None, status="oom", message="needs about 1.00 TiB of 131 GiB (estimate)"),
 ]  # fmt: skip
-SUMMARIES = analysis.summarise(RESULTS)
+SUMMARIES = analysis.summarise(in_two_rounds(RESULTS))
 LABELS = Labels(summary.case for summary in SUMMARIES)
 
 
@@ -112,7 +112,7 @@ def test_one_case_of_a_single_process_does_not_speak_for_the_others() -> None:
     found = [result(name, 512, 1e-3, round=number) for name in ("sdpa", "full") for number in (1, 2, 3)]
     text = words.stability(analysis.summarise([*found, result("dct-x", 512, 1e-3, ratio=8)]))
     assert text.startswith("latencies over 3 processes per case, ")
-    assert text.endswith("; of 1 one process alone, whose differences under 25% are not reported")
+    assert text.endswith("; of 1 one process alone, whose ratios are not marked")
 
 
 def test_machines_are_not_compared_though_one_file_holds_both() -> None:
@@ -122,28 +122,32 @@ def test_machines_are_not_compared_though_one_file_holds_both() -> None:
 
 
 def test_losing_and_tied_wordings_never_read_as_a_win() -> None:
-    def told(seconds: float) -> str:
-        method, reference = analysis.summarise([result("dct-x", 64, seconds, ratio=8), result("sdpa", 64, 0.74)])
+    def told(seconds: float, repeated: bool = True) -> str:
+        found = [result("dct-x", 64, seconds, ratio=8), result("sdpa", 64, 0.74)]
+        method, reference = analysis.summarise(in_two_rounds(found) if repeated else found)
         return str(words.against_reference(method, reference))
 
-    assert told(1.0) == "dct-x r=8 is 0.74x as fast as sdpa: slower: keep sdpa"
-    assert told(0.74) == "dct-x r=8 is 1.00x as fast as sdpa: no clear difference"
-    assert told(0.37) == "dct-x r=8 is 2.00x as fast as sdpa: faster"
+    assert told(1.0) == "dct-x r=8 is 0.74x (0.74-0.74) as fast as sdpa: slower: keep sdpa"
+    assert told(0.74) == "dct-x r=8 is 1.00x (1.00-1.00) as fast as sdpa: no clear difference"
+    assert told(0.37) == "dct-x r=8 is 2.00x (2.00-2.00) as fast as sdpa: faster"
+    assert told(0.1, repeated=False) == "dct-x r=8 is 7.40x as fast as sdpa: one round tells nothing apart"
 
 
 def test_the_fastest_is_told_with_its_margin_or_as_a_tie() -> None:
-    def told(*results: object) -> str:
-        [ranking] = analysis.rankings(analysis.summarise(results), "sdpa")  # type: ignore[arg-type]
+    def told(*results: Result, repeated: bool = True) -> str:
+        [ranking] = analysis.rankings(analysis.summarise(in_two_rounds(results) if repeated else results), "sdpa")
         return words.fastest(ranking)
 
     slow, fast = result("sdpa", 64, 4e-3), result("dct-x", 64, 1e-3, ratio=8)
-    assert told(slow, fast) == "dct-x r=8 is fastest, 1.00 ms, 4.00x as fast as sdpa"
+    assert told(slow, fast) == "dct-x r=8 is fastest, 1.00 ms, 4.00x (4.00-4.00) as fast as sdpa"
     assert told(result("sdpa", 64, 1e-3), result("dct-x", 64, 4e-3, ratio=8)) == (
-        "keep sdpa: fastest, 1.00 ms; dct-x r=8 is next at 0.25x"
+        "keep sdpa: fastest, 1.00 ms; dct-x r=8 is next at 0.25x (0.25-0.25)"
     )
-    assert told(result("sdpa", 64, 1.0e-3), result("dct-x", 64, 1.1e-3, ratio=8)).startswith(
-        "no clear winner among sdpa"
+    close = [result("sdpa", 64, 1.0e-3), result("dct-x", 64, 1.1e-3, ratio=8), result("sdpa", 64, 1.1e-3, round=2)]
+    assert told(*close, result("dct-x", 64, 1.05e-3, ratio=8, round=2), repeated=False).startswith(
+        "no clear winner among"
     )
+    assert told(slow, fast, repeated=False) == "dct-x r=8 took the least time, 1.00 ms; one round tells nothing apart"
     assert told(slow) == "only sdpa was measured, 4.00 ms"
 
 
