@@ -1,4 +1,7 @@
-"""SIGKILL at random moments: acknowledged results stay, at most one is unacknowledged, no process is left behind."""
+"""SIGKILL at random moments: acknowledged results stay, at most one is unacknowledged, no process is left behind.
+
+`test_crash_points` ends a sweep at every point at which it writes. Here a whole command with its workers is killed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ import pytest
 
 from tests.support.command import FIGURES, MARK, TINY, Cli
 
-KILLS = 50
+KILLS = 10
 LONGEST = 3.0
 """The longest time before a kill, in seconds: alternately after the start and after the first acknowledged result."""
 ROUNDS = 4
@@ -31,7 +34,7 @@ Stored = dict[tuple[str, str, int], str]
 
 
 @pytest.mark.slow
-def test_fifty_kills_lose_nothing_and_leave_no_process(
+def test_random_kills_lose_nothing_and_leave_no_process(
     cli: Cli, tmp_path: Path, environ: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(20)

@@ -74,7 +74,9 @@ MATRIX: dict[str, tuple[str, ...]] = {
     "core dumps": (ISOLATION + "test_a_crash_writes_no_core_dump",),
     "kill -9 of a case": (LOCAL + "test_every_misbehaviour_is_a_result_with_its_cause",),
     "kill -9 of the run at any moment": (
-        "tests/reliability/test_kill_loop.py::test_fifty_kills_lose_nothing_and_leave_no_process",
+        "tests/reliability/test_crash_points.py::"
+        "test_a_crash_at_any_point_loses_nothing_that_was_told_and_the_run_is_resumed",
+        "tests/reliability/test_kill_loop.py::test_random_kills_lose_nothing_and_leave_no_process",
         OPENING + "test_an_unfinished_write_of_a_killed_process_is_rolled_back_on_opening",
     ),
     "--resume by another version or on another machine": (
