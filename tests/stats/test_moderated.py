@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior
+from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
 
 DEGREES = 2
 
@@ -22,6 +22,13 @@ def drawn(
     true = expected * prior_degrees / rng.chisquare(prior_degrees, cases)
     found = true * rng.chisquare(DEGREES, cases) / DEGREES
     return [Spread(float(one), DEGREES) for one in found], [float(one) for one in seconds]
+
+
+@pytest.mark.parametrize("logs", [[-7.0, -6.5], [-7.0, -6.9, -6.0], [3.0] * 4])
+def test_a_spread_is_the_sample_variance_with_its_degrees_of_freedom(logs: list[float]) -> None:
+    found = spread_of(logs)
+    assert found.variance == pytest.approx(np.var(logs, ddof=1))
+    assert found.degrees == len(logs) - 1
 
 
 def test_the_prior_is_that_of_the_model() -> None:

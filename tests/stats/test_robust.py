@@ -121,11 +121,11 @@ def test_a_trend_is_in_standard_deviations_over_all_orders(groups: list[list[flo
     assert robust.trend(groups) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("call", [lambda: robust.quantile([], 0.5), lambda: robust.quantile([1.0], 2),
-                                  lambda: robust.median_interval([])])  # fmt: skip
-def test_invalid_arguments_raise(call: object) -> None:
-    with pytest.raises(ValueError, match="needs"):
-        call()  # type: ignore[operator]
+def test_no_samples_have_no_quantile_and_no_median() -> None:
+    with pytest.raises(ValueError, match=r"^a quantile needs samples"):
+        robust.quantile([], 0.5)
+    with pytest.raises(ValueError, match=r"^a median needs at least one sample$"):
+        robust.median_interval([])
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=2, max_size=12))
