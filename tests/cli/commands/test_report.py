@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,3 +90,30 @@ def test_mistakes_are_one_sentence(cli: Cli, tmp_path: Path) -> None:
         done = cli("report", *arguments)
         assert (done.code, "Traceback" in done.err) == (2, False)
         assert words in done.err
+
+
+def test_with_compress_the_page_holds_the_same_data_in_fewer_bytes(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path)
+    for name, flags in (("plain.html", ()), ("small.html", ("--compress",))):
+        assert cli("report", "-o", name, *flags).code == 0
+    plain, small = (tmp_path / name for name in ("plain.html", "small.html"))
+    assert small.stat().st_size < plain.stat().st_size / 2
+    packed = re.findall(r"<script[^>]*>\s*(H4sI[\w+/=]+)\s*</script>", small.read_text(encoding="utf-8"))
+    texts = [gzip.decompress(base64.b64decode(one)).decode() for one in packed]
+    assert texts
+    assert all(text.strip() in plain.read_text(encoding="utf-8") for text in texts)
+
+
+def test_with_open_a_browser_gets_the_page(cli: Cli, tmp_path: Path, environ: dict[str, str]) -> None:
+    stored(tmp_path)
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text('#!/bin/sh\necho "$1" > opened.part && mv opened.part opened\n')
+    opener.chmod(0o755)
+    flags = {"PATH": f"{opener.parent}:{environ['PATH']}"}
+    assert cli("report", "-o", "a page.html", "--open", **flags).code == 0
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "opened").exists():  # the browser is not waited for
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (tmp_path / "opened").read_text().strip() == str(tmp_path / "a page.html")

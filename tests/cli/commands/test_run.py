@@ -301,3 +301,25 @@ def test_an_unknown_command_names_the_nearest(cli: Cli) -> None:
     done = cli("rnu")
     assert done.code == 2
     assert "did you mean 'run'?" in done.err
+
+
+def test_a_budget_shortens_the_sampling_is_stored_and_said_where_it_cannot_be_kept(cli: Cli) -> None:
+    flags = ("run", "--impl", "none", "--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1")
+    done = cli(*flags, "--budget", "1s", "--format", "json")
+    assert done.code == 0, done.err
+    assert "--budget 1s cannot be kept: the least samples take about" in done.err
+    assert done.json()["run"]["settings"]["budget"] == 1.0
+    [short] = done.json()["results"][0]["rounds"]
+    assert "cannot be kept" not in cli(*flags, "--budget", "10m", "--dry-run").err
+    assert short["samples"] >= 20  # the least, whatever the budget
+
+
+def test_longer_lengths_are_tried_after_out_of_memory_only_without_pruning(cli: Cli) -> None:
+    flags = ("run", "--impl", "hostile:RunsOutOfMemory", "--ratio", "2", "--seq", "64,128", "--heads", "2",
+             "--head-dim", "8", "--rounds", "1", "--format", "json")  # fmt: skip
+    found = []
+    for more in ((), ("--no-prune",)):
+        document = cli(*flags, *more, PYTHONPATH=str(SUPPORT)).json()
+        assert document["run"]["settings"].get("prune", True) is not bool(more)
+        found.append([one["status"] for one in document["results"]])
+    assert found == [["oom", "skipped"], ["oom", "oom"]]
