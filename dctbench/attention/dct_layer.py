@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
-from dctbench.errors import UnsupportedError
+from dctbench.errors import UnsupportedError, UsageError
 from dctbench.transforms import CostModel, Resampler, TruncatedDct, make_dct
 
 T = TypeVar("T", TruncatedDct, Resampler)
@@ -40,6 +40,7 @@ class DctAttention(AttentionLayer, Generic[T]):
         ratio: n / n_kept, at least 1; n_kept = ceil(n / ratio).
         kept: n_kept itself, in place of `ratio`; at most n are kept.
         transform: "auto", or the algorithm to use: "basis", "rfft", "block", "block:128", "block:128:slots".
+        batch: the usual number of sequences in a call, from which "auto" chooses; every other number works, too.
         cost_model: the machine's rates, from which "auto" chooses; the shipped ones when None.
         true_lengths: transform each sequence of a masked batch at its own number of real tokens, wherever they are,
             so that padding changes nothing. Sequences of equal length are transformed together. The lengths are read
@@ -65,18 +66,22 @@ class DctAttention(AttentionLayer, Generic[T]):
         ratio: float | None = None,
         kept: int | None = None,
         transform: str = "auto",
+        batch: int = 1,
         cost_model: CostModel | None = None,
         true_lengths: bool = False,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
+        if batch < 1:
+            raise UsageError(f"{self.method}: batch must be at least 1; got {batch}")
         self.n_kept = checked_n_kept(self.method, seq_len, ratio, kept)
         self.ratio, self.kept = ratio, kept
         self.requested = transform
         self.true_lengths = true_lengths
         if true_lengths:
             self.padding_leak = self.padded_content_leak = ""
+        self.batch = batch
         self.cost_model = cost_model
         weight = self.q_proj.weight
         self.transform: T = self.make_transform(seq_len, self.n_kept, transform, weight.dtype, weight.device)
@@ -178,6 +183,7 @@ class FrequencyAttention(DctAttention[TruncatedDct]):
             seq_len,
             n_kept,
             self.dim,
+            batch=self.batch,
             transform=transform,
             cost_model=self.cost_model,
             dtype=dtype,
@@ -203,6 +209,7 @@ class ResampledAttention(DctAttention[Resampler]):
             seq_len,
             n_kept,
             self.dim,
+            batch=self.batch,
             transform=transform,
             cost_model=self.cost_model,
             dtype=dtype,
@@ -219,7 +226,7 @@ def linear_of_dct(z: Tensor, projection: nn.Linear, seq_len: int, dct_of_mask: T
     y = linear(z, projection.weight)
     if dct_of_mask is not None:
         return torch.addcmul(y, dct_of_mask, projection.bias)
-    y[:, 0] += math.sqrt(seq_len) * projection.bias
+    y[:, 0].add_(projection.bias, alpha=math.sqrt(seq_len))  # one kernel
     return y
 
 

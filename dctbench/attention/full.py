@@ -22,7 +22,8 @@ class FullAttention(AttentionLayer):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
-        scores = q @ k.transpose(-2, -1) / math.sqrt(self.head_dim)  # (batch, heads, seq_len, seq_len)
+        # Scaling q is a pass over n x head_dim numbers; scaling the scores would be one over n x n.
+        scores = (q / math.sqrt(self.head_dim)) @ k.transpose(-2, -1)  # (batch, heads, seq_len, seq_len)
         if key_padding_mask is None:
             return torch.softmax(scores, dim=-1) @ v
         real = key_padding_mask[:, None, None, :]  # (batch, 1, 1, seq_len)

@@ -10,7 +10,7 @@ Write j = j1 L + j2 for blocks of length L. With t = 2 j1 + 1 - n1 and u = 2 j2 
    (m x n1 p) matrix (`BlockGemmDct`: any n, small m) or two steps (`BlockSlotsDct`: L must divide n), because a_k has
    only 2 n1 distinct functions of t.
 
-The adjoint consists of the same stages transposed. We know of no publication that does this for the truncated DCT.
+The adjoint consists of the same stages transposed. docs/block-dct.md has the derivation, the error bound and prior art.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch import Tensor
 from dctbench.transforms.basis import long_product
 from dctbench.transforms.cosines import Array, cos_sin, row_scale
 from dctbench.transforms.dct import TruncatedDct
-from dctbench.transforms.slepian import TOLERANCE, block_basis, block_waves
+from dctbench.transforms.slepian import TOLERANCE, block_basis
 
 
 class _BlockDct(TruncatedDct):
@@ -40,20 +40,21 @@ class _BlockDct(TruncatedDct):
         n_kept: int,
         *,
         block: int,
+        tolerance: float | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         self.block = block
+        self.tolerance = tolerance
         self.blocks = seq_len // block
         super().__init__(seq_len, n_kept, dtype=dtype, device=device)
 
     def _compression(self, length: int) -> tuple[Array, Array, Array, Array]:
         """Return E (length, p_even), O (length, p_odd), c_k cos b_k^T E and c_k sin b_k^T O, each (n_kept, p)."""
-        tolerance = TOLERANCE.get(self.like.dtype, TOLERANCE[torch.float32])
-        even, odd = block_basis(self.seq_len, self.n_kept, length, tolerance)
-        cosines, sines = block_waves(self.seq_len, self.n_kept, length)
+        tolerance = self.tolerance or TOLERANCE.get(self.like.dtype, TOLERANCE[torch.float32])
+        even, odd, of_even, of_odd = block_basis(self.seq_len, self.n_kept, length, tolerance)
         scale = row_scale(self.seq_len, self.n_kept)[:, None]
-        return even, odd, scale * (cosines @ even), scale * (sines @ odd)
+        return even, odd, scale * of_even, scale * of_odd
 
     @property
     def plan(self) -> str:
@@ -74,6 +75,7 @@ class BlockSlotsDct(_BlockDct):
         seq_len: n.
         n_kept: m.
         block: L; must divide n.
+        tolerance: the part of a unit cosine that a block may lose; that of the dtype when None.
         dtype: of the tables and the data; torch's default when None.
         device: where the tables live.
     """

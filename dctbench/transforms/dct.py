@@ -114,7 +114,8 @@ class TruncatedDct(nn.Module):
         A compiler differentiates and fuses the stages itself, so it does not get the autograd function.
         """
         batched = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
-        plain = torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad)
+        differentiated = (torch.is_grad_enabled() and x.requires_grad) or _in_function_transform()
+        plain = torch.compiler.is_compiling() or not differentiated
         y = self.compute(batched, inverse, ordered) if plain else _differentiable(batched, self, inverse, ordered)
         return y if x.ndim == 3 else y.reshape(*x.shape[:-2], *y.shape[-2:])
 
@@ -137,22 +138,47 @@ class TruncatedDct(nn.Module):
 
 
 class _LinearMap(torch.autograd.Function):
-    """A transform with its adjoint as gradient, so that no stage saves tensors or is differentiated by itself."""
+    """A transform with its adjoint as gradient, so that no stage saves tensors or is differentiated by itself.
+
+    It has rules for all transforms of `torch.func`: grad, jvp, vmap and what is built from them.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, transform: TruncatedDct, inverse: bool, ordered: bool) -> Tensor:
-        ctx.transform, ctx.inverse, ctx.ordered = transform, inverse, ordered
+    def forward(x: Tensor, transform: TruncatedDct, inverse: bool, ordered: bool) -> Tensor:
         return transform.compute(x, inverse, ordered)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, ctx.transform, ctx.inverse, ctx.ordered = inputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         # Itself differentiable, so that second derivatives exist.
         return _differentiable(gradients[0], ctx.transform, not ctx.inverse, ctx.ordered), None, None, None
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return _differentiable(tangents[0], ctx.transform, ctx.inverse, ctx.ordered)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, transform: TruncatedDct, inverse: bool, ordered: bool
+    ) -> tuple[Tensor, int]:
+        # x (batch, rows, columns) has one more dimension, which joins the batch.
+        assert in_dims[0] is not None
+        x = x.movedim(in_dims[0], 0)
+        y = _differentiable(x.flatten(0, 1), transform, inverse, ordered)
+        return y.unflatten(0, x.shape[:2]), 0
+
 
 def _differentiable(x: Tensor, transform: TruncatedDct, inverse: bool, ordered: bool) -> Tensor:
     y: Tensor = _LinearMap.apply(x, transform, inverse, ordered)  # type: ignore[no-untyped-call]
     return y
+
+
+def _in_function_transform() -> bool:
+    """Return whether a transform of `torch.func` is active: it may map over x, or differentiate by it, unseen."""
+    return bool(torch._C._are_functorch_transforms_active())  # torch's own autograd functions ask so; no public name
 
 
 def _check_length(x: Tensor, length: int) -> None:

@@ -63,17 +63,19 @@ def plan_dct(
     n_kept: int,
     columns: int,
     *,
+    batch: int = 1,
     transform: str = "auto",
     dtype: torch.dtype = torch.float32,
     device_type: str = "cpu",
     cost_model: CostModel | None = None,
 ) -> TransformPlan:
-    """Return the cheapest plan for one forward and one inverse transform of `columns` columns.
+    """Return the cheapest plan for one forward and one inverse transform of `batch` sequences of `columns` columns.
 
     Args:
         seq_len: n.
         n_kept: m.
-        columns: the number of columns that one call transforms (model width).
+        columns: the number of columns of one sequence (model width).
+        batch: the number of sequences that one call transforms.
         transform: "auto", or the beginning of the plan: "basis", "rfft", "block", "block:128", "block:128:slots".
             Only "auto" respects `MAX_TABLE_BYTES`.
         dtype: of the data.
@@ -84,7 +86,7 @@ def plan_dct(
         UsageError: for a transform that does not exist at this shape.
     """
     model = cost_model or default_cost_model(device_type, dtype)
-    shape = _Shape(seq_len, n_kept, columns, dtype.itemsize, TOLERANCE.get(dtype, TOLERANCE[torch.float32]))
+    shape = _Shape(seq_len, n_kept, columns, batch, dtype.itemsize, TOLERANCE.get(dtype, TOLERANCE[torch.float32]))
     wanted = [] if transform == "auto" else transform.split(":")
     plans = list(_candidates(seq_len, wanted))
     if not plans:
@@ -102,6 +104,7 @@ def make_dct(
     n_kept: int,
     columns: int,
     *,
+    batch: int = 1,
     transform: str = "auto",
     cost_model: CostModel | None = None,
     dtype: torch.dtype | None = None,
@@ -118,6 +121,7 @@ def make_dct(
         seq_len,
         n_kept,
         columns,
+        batch=batch,
         transform=transform,
         dtype=dtype,
         device_type=device_type,
@@ -174,6 +178,7 @@ class _Shape:
     n: int
     m: int
     columns: int
+    batch: int
     itemsize: int
     tolerance: float
 
@@ -193,14 +198,14 @@ class _Shape:
 
     def seconds(self, plan: TransformPlan, model: CostModel) -> float:
         """The expected seconds of one transform."""
-        n, m, columns = self.n, self.m, self.columns
+        n, m, columns = self.n, self.m, self.columns * self.batch
         numbers = (n + m) * columns  # read and written, tables and intermediates included
         if plan.algorithm == "basis":
             numbers += n * m
             busy = model.call + 2 * n * m * columns / model.gemm
         elif plan.algorithm == "rfft":
             numbers *= 4
-            busy = 12 * model.call * max(1, columns // 128) + real_fft_flops(n) * columns / model.fft
+            busy = 12 * model.call * max(1, self.columns // 128) + real_fft_flops(n) * columns / model.fft
         else:
             assert plan.block is not None
             p = self.rank(plan.block)
@@ -215,6 +220,8 @@ class _Shape:
                 width = -(-m // n1)
                 gather = 0 if m % n1 == 0 else 2
                 numbers += (4 * n1 * p + gather * m) * columns
+                if self.batch > 1:  # the weights of the slots are repeated for each sequence
+                    numbers += 2 * self.batch * n1 * width * p
                 busy = (5 + gather) * model.call
                 busy += 2 * p * (n + n1**2 + n1 * width) * columns / model.small_gemm
         return busy + numbers * self.itemsize / model.bandwidth

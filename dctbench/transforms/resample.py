@@ -21,7 +21,8 @@ class Resampler(nn.Module):
     Args:
         seq_len: n.
         n_kept: m.
-        columns: the number of columns that one call transforms, for the planner.
+        columns: the number of columns of one sequence, for the planner.
+        batch: the number of sequences that one call resamples, for the planner.
         transform: as in `plan_dct`, for both transforms.
         cost_model: the machine's rates; the defaults for this device and dtype when None.
         dtype: of the data; torch's default when None.
@@ -37,6 +38,7 @@ class Resampler(nn.Module):
         n_kept: int,
         columns: int,
         *,
+        batch: int = 1,
         transform: str = "auto",
         cost_model: CostModel | None = None,
         dtype: torch.dtype | None = None,
@@ -46,13 +48,21 @@ class Resampler(nn.Module):
         self.seq_len = seq_len
         self.n_kept = n_kept
         self.long = make_dct(
-            seq_len, n_kept, columns, transform=transform, cost_model=cost_model, dtype=dtype, device=device
+            seq_len,
+            n_kept,
+            columns,
+            batch=batch,
+            transform=transform,
+            cost_model=cost_model,
+            dtype=dtype,
+            device=device,
         )
         # A block length that divides n need not divide m, so only the algorithm is passed on.
         self.short = make_dct(
             n_kept,
             n_kept,
             columns,
+            batch=batch,
             transform=transform.partition(":")[0],
             cost_model=cost_model,
             dtype=dtype,

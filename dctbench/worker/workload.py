@@ -109,6 +109,7 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         kind = case.device_kind
         shipped = default_cost_model(kind, getattr(torch, case.dtype))
         options["cost_model"] = shipped if rates is None else CostModel(**rates)
+        options["batch"] = case.batch
     module = build_scope(
         case.scope,
         case.implementation,

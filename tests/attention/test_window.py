@@ -41,6 +41,7 @@ def test_a_window_as_wide_as_the_sequence_is_full_attention() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own, in its compiler
 def test_flex_attention_gives_the_same() -> None:
     chunked, flex = (WindowAttention(seq_len=300, dim=32, heads=2, half_width=20, form=f) for f in ("chunked", "flex"))
     flex.load_state_dict(chunked.state_dict())

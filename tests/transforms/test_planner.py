@@ -41,6 +41,13 @@ def test_other_rates_change_the_choice() -> None:
     assert plan_dct(8192, 1024, 512, cost_model=CostModel(gemm=1e18, bandwidth=1e13)).algorithm == "basis"
 
 
+def test_the_number_of_sequences_counts_as_columns_do() -> None:
+    slow_calls = CostModel(call=1e-3)  # with few columns the plan with the fewest calls is best
+    assert str(plan_dct(1024, 128, 64, cost_model=slow_calls)) == "basis"
+    assert plan_dct(1024, 128, 64, batch=4096, cost_model=slow_calls).algorithm == "block"
+    assert make_dct(1024, 128, 64, batch=4096, cost_model=slow_calls).algorithm == "block"
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("device_type", ["cpu", "cuda", "meta"])
 def test_every_dtype_and_device_has_a_plan(dtype: torch.dtype, device_type: str) -> None:
@@ -91,11 +98,11 @@ def test_every_algorithm_can_be_forced_at_any_length(seq_len: int, transform: st
     assert made(torch.ones(1, seq_len, 1))[0, 0, 0].item() == pytest.approx(seq_len**0.5, rel=1e-5)
 
 
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-7, 1e-12])
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-12])
 @pytest.mark.parametrize("ratio", [1, 2, 8, 32])
 @pytest.mark.parametrize("length", [8, 64, 256])
 def test_planned_ranks_are_near_the_built_ones(length: int, ratio: int, tolerance: float) -> None:
-    even, odd = block_basis(16 * length, max(1, 16 * length // ratio), length, tolerance)
+    even, odd, *_ = block_basis(16 * length, max(1, 16 * length // ratio), length, tolerance)
     rank = even.shape[1] + odd.shape[1]
     assert rank - 1 <= expected_rank(length, ratio, tolerance) <= rank + 8
 
@@ -112,7 +119,7 @@ PLANS = [
 def cost(sizes: tuple[int, int], name: str, **rates: float) -> float:
     """The seconds that the planner expects on a machine on which everything else is free."""
     [plan] = _candidates(sizes[0], name.split(":"))
-    shape = _Shape(*sizes, COLUMNS, 4, TOLERANCE[torch.float32])
+    shape = _Shape(*sizes, COLUMNS, 1, 4, TOLERANCE[torch.float32])
     return shape.seconds(plan, CostModel(**{**FREE, **rates}))
 
 

@@ -1,0 +1,45 @@
+"""The other forms of each method compute what its layer computes, and the table counts those that are beaten."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import rivals
+from benchmarks.rival_forms import FORMS, Form
+from dctbench import catalog
+
+METHODS = [(method, form) for method, forms in FORMS.items() for form in forms]
+
+
+@pytest.mark.parametrize(("method", "form"), METHODS, ids=[f"{method}-{form.__name__}" for method, form in METHODS])
+def test_a_form_equals_the_layer(method: str, form: Form) -> None:
+    layer = rivals.layer_of(method, 512, 64, 4)
+    x = torch.randn(2, 512, 64)
+    with torch.inference_mode():
+        assert rivals.difference(layer, form, x) <= rivals.AGREEMENT
+
+
+def test_every_method_that_somebody_would_ship_has_a_rival() -> None:
+    shipped = {
+        name
+        for name, entry in catalog.IMPLEMENTATIONS.items()
+        if entry.kind is not catalog.Kind.CONTROL and not name.startswith("sdpa-") and "bidirectional" not in name
+    }
+    assert set(FORMS) == shipped - {"dct-ideal"}  # slower than sdpa by construction
+
+
+def test_the_table_names_the_fastest_form_and_counts_the_rows_within_the_goal(tmp_path: Path) -> None:
+    options = ["--method", "window", "--seq", "256", "--dim", "16", "--heads", "2", "--seconds", "0"]
+    rivals.main([*options, "--json", str(tmp_path / "rivals.json")])
+    found = json.loads((tmp_path / "rivals.json").read_text(encoding="utf-8"))
+    (row,) = found["rows"]
+    assert set(row["forms_ms"]) == {"window_band", "window_chunks"}
+    row |= {"ours_ms": 1.2, "forms_ms": {"window_band": 3.0, "window_chunks": 1.0}}
+    _, _, line, _, summary = rivals.table(found)
+    assert line.startswith("| `window` | 256 | - | 1.20 ms | Chunks of the window's width attend")
+    assert line.endswith(" | 1.00 ms | 1.20 |")
+    assert summary.startswith("0 of 1 rows are within 1.15")
