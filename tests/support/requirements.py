@@ -11,7 +11,7 @@ import tomllib
 
 from tests.support import ROOT
 
-TOOLS = frozenset({"test", "lint", "release"})
+TOOLS = frozenset({"test", "lint", "mutation", "release"})
 """Extras for working on dctbench. The other extras add features."""
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[\w,]+\])?(?:>=([\w.]+))?")
 
