@@ -78,15 +78,25 @@ class Kind(Enum):
     """Measured for comparison only; nobody would ship it."""
 
 
+class ErrorMeans(Enum):
+    """What the difference between a method and exact attention with the same weights says."""
+
+    APPROXIMATES = "approximates"
+    """The method approximates softmax attention, so the difference is its error."""
+    OTHER = "other"
+    """The method computes another function, so the difference is no error. Accuracy shows what it is worth."""
+    UNTRAINED = "untrained"
+    """The method has learned projections beside those of exact attention, so before training its error says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Implementation:
     """One attention: its code (`target`, module:Class), what it is, and what it can do.
 
     `uses_ratio` says whether it compresses; None if that is known only after importing the class. `kept_means` says
     what a ratio, or a number kept, counts. `default_kept` is the number that its paper keeps whatever the length; None
-    for a method that is used by ratio. `among_frequencies` marks
-    a softmax over coefficients instead of positions. Such a method does not approximate softmax attention, so
-    its error says nothing about accuracy after training.
+    for a method that is used by ratio. `error_means` of a method of the user's own is only the default: its class may
+    say otherwise.
     """
 
     name: str
@@ -99,7 +109,7 @@ class Implementation:
     scopes: tuple[str, ...] = ("attention", "layer", "encoder")
     kept_means: str = ""
     default_kept: int | None = None
-    among_frequencies: bool = False
+    error_means: ErrorMeans = ErrorMeans.APPROXIMATES
 
     def load(self) -> Any:
         """Import and return the layer class. Imports torch.
@@ -158,14 +168,14 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "dct-x", f"{_ATTENTION}.dct_x:DctXAttention",
             "attention among the lowest DCT-II coefficients of the input: frequencies, not positions",
-            "Scribano et al. 2022", Family.DCT, uses_ratio=True, among_frequencies=True, scopes=("layer", "encoder"),
-            kept_means="coefficients kept",
+            "Scribano et al. 2022", Family.DCT, uses_ratio=True, scopes=("layer", "encoder"),
+            kept_means="coefficients kept", error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "dct-qkv", f"{_ATTENTION}.dct_qkv:DctQkvAttention",
             "attention among the lowest DCT-II coefficients of q, k, v: frequencies, not positions",
             "Scribano et al. 2022",
-            Family.DCT, uses_ratio=True, among_frequencies=True, kept_means="coefficients kept",
+            Family.DCT, uses_ratio=True, error_means=ErrorMeans.OTHER, kept_means="coefficients kept",
         ),
         Implementation(
             "dct-ideal", f"{_ATTENTION}.dct_ideal:DctIdealAttention",
@@ -206,7 +216,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "linformer", f"{_ATTENTION}.linformer:LinformerAttention",
             "keys and values shortened by learned projections", "Wang et al. 2020", Family.LOW_RANK, uses_ratio=True,
-            kept_means="projected length k", default_kept=256,
+            kept_means="projected length k", default_kept=256, error_means=ErrorMeans.UNTRAINED,
         ),
         Implementation(
             "nystromformer", f"{_ATTENTION}.nystromformer:NystromAttention",
@@ -221,45 +231,51 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "linear", f"{_ATTENTION}.linear:LinearAttention",
             "the kernel elu + 1 with its normaliser: another kernel than softmax", "Katharopoulos et al. 2020",
-            Family.KERNEL,
+            Family.KERNEL, error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "reformer", f"{_ATTENTION}.reformer:ReformerAttention",
             "attention among tokens that hash alike, 4 rounds; queries and keys are one", "Kitaev et al. 2020",
-            Family.SPARSE, scopes=("layer", "encoder"),
+            Family.SPARSE, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "fnet", f"{_ATTENTION}.fnet:FNetMixing", "Fourier mixing without parameters: no attention, no projections",
-            "Lee-Thorp et al. 2021", Family.MIXING, scopes=("layer", "encoder"),
+            "Lee-Thorp et al. 2021", Family.MIXING, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "delta-net", f"{_ATTENTION}.delta_net:DeltaNet",
             "linear attention by the delta rule, in chunks; causal, unlike the others", "Yang et al. 2024",
-            Family.RECURRENT, scopes=("layer", "encoder"),
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "delta-net-bidirectional", f"{_ATTENTION}.delta_net:BidirectionalDeltaNet",
             "delta-net from both ends, added up: not causal", "after Yang et al. 2024",
-            Family.RECURRENT, scopes=("layer", "encoder"),
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "gated-delta-net", f"{_ATTENTION}.gated_delta_net:GatedDeltaNet",
             "the delta rule with a decay and an output gate; causal", "Yang et al. 2025",
-            Family.RECURRENT, scopes=("layer", "encoder"),
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "gated-delta-net-bidirectional", f"{_ATTENTION}.gated_delta_net:BidirectionalGatedDeltaNet",
             "gated-delta-net from both ends, added up: not causal", "after Yang et al. 2025",
-            Family.RECURRENT, scopes=("layer", "encoder"),
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
+        ),
+        Implementation(
+            "pool-kv", f"{_ATTENTION}.pool_kv:PooledKvAttention",
+            "control: full-length queries over window averages of keys and values; exact at ratio 1",
+            "control", Family.POOLING, Kind.CONTROL, uses_ratio=True, kept_means="windows",
         ),
         Implementation(
             "pool", f"{_ATTENTION}.pool:PooledAttention", "control: attention among window averages",
             "control",
             Family.POOLING, Kind.CONTROL, uses_ratio=True, scopes=("layer", "encoder"), kept_means="windows",
+            error_means=ErrorMeans.OTHER,
         ),
         Implementation(
             "none", f"{_ATTENTION}.none:NoAttention", "control: no attention, value and output projections only",
-            "control", Family.NONE, Kind.CONTROL,
+            "control", Family.NONE, Kind.CONTROL, error_means=ErrorMeans.OTHER,
         ),
     )
 }  # fmt: skip

@@ -81,7 +81,7 @@ interface Curve {
   flags: string;
   exact: boolean;
   family: string; // of the method, such as "dct"
-  starred: boolean; // whether its error needs the footnote on frequencies
+  error_means: "approximates" | "other" | "untrained"; // what its difference from exact attention says
   color: string;
   dash: string;
   symbol: string;

@@ -148,8 +148,23 @@ def test_what_a_method_is_does_not_depend_on_its_name() -> None:
         "dct-x", "dct-qkv", "dct-ideal", "dct-resample", "dct-kv",
     ]  # fmt: skip
     assert {name for name, entry in catalog.IMPLEMENTATIONS.items() if entry.kind is catalog.Kind.CONTROL} == {
-        "pool", "none",
+        "pool-kv", "pool", "none",
     }  # fmt: skip
+
+
+def test_what_an_error_means_is_stated_for_every_method() -> None:
+    stated: dict[catalog.ErrorMeans, set[str]] = {}
+    for name, entry in catalog.IMPLEMENTATIONS.items():
+        stated.setdefault(entry.error_means, set()).add(name)
+    exact = {"full", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-math", "sdpa-cudnn"}
+    assert stated == {
+        catalog.ErrorMeans.APPROXIMATES: exact | {"window", "nystromformer", "performer", "dct-ideal", "dct-resample",
+                                                  "dct-kv", "pool-kv"},
+        catalog.ErrorMeans.OTHER: {"dct-x", "dct-qkv", "linear", "fnet", "reformer", "pool", "none", "delta-net",
+                                   "gated-delta-net", "delta-net-bidirectional", "gated-delta-net-bidirectional"},
+        catalog.ErrorMeans.UNTRAINED: {"linformer"},
+    }  # fmt: skip
+    assert catalog.implementation("my.module:Layer").error_means is catalog.ErrorMeans.APPROXIMATES
 
 
 def test_a_metric_writes_its_own_values() -> None:

@@ -10,6 +10,8 @@ from dctbench.analysis.ranking import Ranking, ties
 from dctbench.analysis.summary import Summary
 from dctbench.text.quantity import BYTES, RELATIVE_ERROR, SECONDS, Quantity
 
+_ERRORS = frozenset({"error_smooth", "error_noise"})
+
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
         "latency_p99": SECONDS,
@@ -45,6 +47,11 @@ class Budgets:
         """The limits that are set, by name."""
         return {name: limit for name in self.__slots__ if (limit := getattr(self, name)) is not None}
 
+    @property
+    def limits_error(self) -> bool:
+        """Whether a limit of an error is set."""
+        return not _ERRORS.isdisjoint(self.given)
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:
@@ -60,7 +67,8 @@ class Choice:
     """Which methods of one shape keep the budgets.
 
     Attributes:
-        within: those that keep all of them, fastest first.
+        within: those that keep all of them, fastest first. A budget of error does not judge a method that does not
+            approximate softmax attention, so such a method is among them if it keeps the others.
         leaders: the fastest of them and those that tie with it.
         over: those that break a budget, with every budget that they break.
         unmeasured: those that break no budget but lack a value, with what was not measured. They never pass.
@@ -78,7 +86,7 @@ def choose(ranking: Ranking, budgets: Budgets) -> Choice:
     over: list[tuple[Summary, tuple[Breach, ...]]] = []
     unmeasured: list[tuple[Summary, tuple[Breach, ...]]] = []
     for summary in ranking.ranked:
-        found = breaches(summary, budgets)
+        found = [one for one in breaches(summary, budgets) if summary.approximates or one.budget not in _ERRORS]
         broken = tuple(breach for breach in found if breach.value is not None)
         if broken:
             over.append((summary, broken))

@@ -39,6 +39,17 @@ class Summary:
         return catalog.recorded_implementation(self.case.implementation)
 
     @property
+    def error_means(self) -> catalog.ErrorMeans:
+        """What its error against exact attention says: by the catalog, or for a user's own method by its class."""
+        stated = self.details.error_means
+        return next((one for one in catalog.ErrorMeans if one.value == stated), self.method.error_means)
+
+    @property
+    def approximates(self) -> bool:
+        """Whether its error is a figure to rank by."""
+        return self.error_means is catalog.ErrorMeans.APPROXIMATES
+
+    @property
     def timed(self) -> Interval | None:
         """Its latency if it ran in every process; None for a case that failed in any of them."""
         return self.latency if self.status == "ok" else None

@@ -17,7 +17,7 @@ from dctbench.attention.layer import AttentionLayer
 from dctbench.errors import UsageError
 from dctbench.model import kept_coefficients
 
-__all__ = ["AttentionLayer", "build", "default_kept", "source_file", "uses_ratio"]
+__all__ = ["AttentionLayer", "build", "default_kept", "error_means", "source_file", "uses_ratio"]
 
 
 def build(
@@ -104,6 +104,24 @@ def default_kept(name: str) -> int | None:
     if found is None or (isinstance(found, int) and not isinstance(found, bool) and found >= 1):
         return found
     raise UsageError(f"{name}: default_kept must be an integer of at least 1; got {found!r}")
+
+
+def error_means(name: str) -> catalog.ErrorMeans:
+    """Return what the difference between the implementation `name` and exact attention says.
+
+    A user's own class may have a class attribute `error_means`: "approximates", "other" or "untrained".
+
+    Raises:
+        UsageError: for an unknown name, a class that cannot be imported, and another value of the attribute.
+    """
+    entry = catalog.implementation(name)
+    if entry.family is not catalog.Family.OWN:
+        return entry.error_means
+    stated: object = getattr(entry.load(), "error_means", entry.error_means.value)
+    known = {one.value: one for one in catalog.ErrorMeans}
+    if not isinstance(stated, str) or stated not in known:
+        raise UsageError(f"{name}: error_means must be one of {', '.join(known)}; got {stated!r}")
+    return known[stated]
 
 
 def uses_ratio(name: str) -> bool:

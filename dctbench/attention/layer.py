@@ -136,8 +136,10 @@ def checked_n_kept(name: str, seq_len: int, ratio: float | None, kept: int | Non
     Raises:
         UsageError: when not exactly one of the two is given, and when it is not a number of at least 1.
     """
-    if (ratio is None) == (kept is None):
-        raise UsageError(f"{name} needs either a ratio, n / n_kept, or a number kept; got {ratio} and {kept}")
+    if ratio is None and kept is None:
+        raise UsageError(f"{name} needs a ratio, n / n_kept, or a number kept")
+    if ratio is not None and kept is not None:
+        raise UsageError(f"{name}: both ratio={ratio} and kept={kept} were given; it takes one of them")
     if kept is not None:
         if kept < 1:
             raise UsageError(f"{name}: kept must be at least 1; got {kept}")

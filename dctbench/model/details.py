@@ -178,6 +178,7 @@ class ResultDetails:
         ended_runs: how often the run ended without a result while the case ran, where that is why it is an error.
         traceback: of the error that ended the case.
         output: the last that a process printed before it ended without a reply.
+        error_means: what the error of a method outside the catalog says, as a value of `catalog.ErrorMeans`.
         benchmark: the name of the benchmark that the result was imported from.
         extra: unknown keys, and values that do not have the type of their field, as they were read.
     """
@@ -217,6 +218,7 @@ class ResultDetails:
     ended_runs: int | None = None
     traceback: str | None = None
     output: str | None = None
+    error_means: str | None = None
     benchmark: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

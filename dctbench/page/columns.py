@@ -152,10 +152,10 @@ def _ties(contents: Contents) -> list[str | None]:
 
 
 def _front(contents: Contents) -> str:
-    """A character per result: `y` if no other result of its shape is better in both latency and error."""
+    """A character per result: `y` if no other approximation of its shape is better in both latency and error."""
     marks = []
     for summaries, ranking in _ranked_shapes(contents):
-        known = [s for s in ranking.ranked if "error.smooth" in s.values] if ranking else []
+        known = [s for s in ranking.ranked if s.approximates and "error.smooth" in s.values] if ranking else []
         points = [(s.latency.value, s.values["error.smooth"]) for s in known if s.latency]
         best = {known[index].case for index in analysis.front(points)}
         marks += ["y" if s.case in best else "-" for s in summaries]

@@ -99,6 +99,7 @@ def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
 
 def _curves(contents: Contents) -> list[dict[str, Any]]:
     styles: Mapping[Case, Any] = looks(contents.curves, None)
+    meanings = {s.case.implementation: s.error_means for facet in contents.facets for s in facet.summaries}
     found = []
     for case in contents.curves:
         look, method = styles[case], catalog.recorded_implementation(case.implementation)
@@ -114,7 +115,7 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
                 "kept": case.kept,
                 "flags": shlex.join(flags),
                 "exact": method.kind is catalog.Kind.EXACT,
-                "starred": method.among_frequencies,
+                "error_means": meanings[case.implementation].value,
                 "color": look.color,
                 "dash": look.dash,
                 "symbol": look.symbol,

@@ -28,7 +28,7 @@ from dctbench.page.regressions import section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
 from dctbench.page.svg import latency_svg
 from dctbench.runs.lookup import RecordedRun, usual_reference
-from dctbench.text.format import format_count, format_relative_error, format_seconds
+from dctbench.text.format import format_count, format_seconds
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.history import sentences
@@ -86,7 +86,7 @@ def html(
         regressions=section(compared) if compared else None,
         history=_history(*past) if past else None,
         results=sum(len(facet.summaries) for facet in contents.facets),
-        note=cells.APPROXIMATE_NOTE if _any_among_frequencies(contents) else None,
+        notes=cells.error_notes(summary for facet in contents.facets for summary in facet.summaries),
         style=assets.style(),
         scripts=scripts,
         script_hashes=[assets.source_hash(text) for text in scripts.values()],
@@ -178,10 +178,6 @@ def _drawing(facet: Facet, reference: str | None) -> str | None:
     return latency_svg(facet.summaries, looks(facet.cases, reference), Labels([]))
 
 
-def _any_among_frequencies(contents: Contents) -> bool:
-    return any(summary.method.among_frequencies for facet in contents.facets for summary in facet.summaries)
-
-
 def _rows(facets: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
     """The first results, for the table without scripts."""
     found: list[dict[str, Any]] = []
@@ -193,9 +189,7 @@ def _rows(facets: Sequence[Facet], reference: str | None, labels: Labels) -> lis
                     "cells": cells.row(summary, beside.get(summary.case.shape), labels),
                     "p95": "-" if summary.p95 is None else format_seconds(summary.p95),
                     "flops": format_count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
-                    "noise": format_relative_error(summary.values["error.noise"])
-                    if "error.noise" in summary.values
-                    else "-",
+                    "noise": cells.error_words(summary, "error.noise"),
                     "samples": len(summary.samples),
                     "stop": summary.details.stop_reason or "",
                     "warnings": len(summary.warnings),

@@ -16,7 +16,7 @@ from dctbench.catalog import Family
 from dctbench.page.facets import Contents, Facet
 from dctbench.page.packing import Sentences
 from dctbench.text.format import format_count, format_size
-from dctbench.wording import cells
+from dctbench.wording import recommendation
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
 
@@ -189,7 +189,7 @@ def _costs(ranking: Ranking) -> tuple[str, ...]:
     details = []
     for summary in ranking.ranked[:_NAMED]:
         memory = "memory not measured" if summary.memory is None else format_size(summary.memory)
-        details.append(f"{summary.case.name}: {memory}, relative error {cells.error_words(summary)}")
+        details.append(f"{summary.case.name}: {memory}, {recommendation.error_costs(summary)}")
     return tuple(details)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dctbench import analysis
 from dctbench.analysis import Speedup, Summary, Winner
+from dctbench.catalog import ErrorMeans, Family
 from dctbench.stats.robust import Interval
 from dctbench.text.format import format_percent, format_ratio, format_relative_error, format_seconds, format_size
 from dctbench.wording.labels import Labels
 
 MARKS = {Winner.FASTER: "▲", Winner.SLOWER: "▼", Winner.TIE: "="}
-APPROXIMATE_NOTE = (
-    "* attends among frequencies, not positions: not an approximation of softmax attention, so its error says "
-    "nothing about accuracy after training"
-)
+_NO_ERROR = {
+    ErrorMeans.OTHER: "another function than softmax attention{among}, so the difference from that is no error",
+    ErrorMeans.UNTRAINED: "with learned projections, so the error says nothing before training",
+}
+"""Why a method of each kind has no error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,29 @@ def marked(speedup: Speedup | None) -> str:
     return f"{MARKS[speedup.winner]} {format_ratio(speedup.ratio)}"
 
 
-def error_words(summary: Summary) -> str:
-    """The relative error on the smooth input, starred for methods that do not approximate softmax attention."""
-    error = summary.values.get("error.smooth")
+def error_words(summary: Summary, metric: str = "error.smooth") -> str:
+    """The relative error, or `other` or `untrained` for a method whose difference from exact attention is none."""
+    error = summary.values.get(metric)
     if error is None:
         return "-"
-    return format_relative_error(error) + (" *" if summary.method.among_frequencies else "")
+    return format_relative_error(error) if summary.approximates else summary.error_means.value
+
+
+def error_notes(summaries: Iterable[Summary]) -> list[str]:
+    """Return a sentence for each word that stands in place of an error: why, and what shows the worth of the method."""
+    members: dict[ErrorMeans, dict[str, Family]] = {}
+    for summary in summaries:
+        members.setdefault(summary.error_means, {})[summary.case.implementation] = summary.method.family
+    notes = []
+    for meaning, why in _NO_ERROR.items():
+        if meaning in members:
+            dct = [name for name, family in members[meaning].items() if family is Family.DCT]
+            among = f" ({' and '.join(dct)}: attention among frequencies, not positions)" if dct else ""
+            names = ", ".join(members[meaning])
+            notes.append(
+                f"{meaning.value} ({names}): {why.format(among=among)}; accuracy after training shows its worth"
+            )
+    return notes
 
 
 def failure_words(summary: Summary) -> str:

@@ -73,7 +73,7 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
     """Return the whole text: the fastest methods, ten rows, the rest folded; never too long for a comment."""
     reference = analysis.default_reference(summary.case for summary in summaries)
     labels = Labels(summary.case for summary in summaries)
-    below = [escape(rows.APPROXIMATE_NOTE), ""] if any(s.method.among_frequencies for s in summaries) else []
+    below = [line for note in rows.error_notes(summaries) for line in (escape(note), "")]
     below.append(f"{escape(words.coverage(summaries, planned))}. {_provenance(run, environments)}")
     taken = Lines(LONGEST - sum(len(line) + 1 for line in below) - _KEPT_FREE)
     taken.add([MARKER, f"### dctbench {escape(run.label or run.short_id)}", ""])

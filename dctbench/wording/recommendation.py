@@ -46,10 +46,13 @@ TEMPLATES = {
     "no_memory": "memory not measured",
     "exact": "exact",
     "error": "relative error {error}",
+    "other": "another function than softmax attention",
+    "untrained": "error unknown before training",
     "fastest_exact": "fastest exact method: {costs}",
     "over": "over budget: {name}, {broken}",
     "broken": "{budget} {amount} > {limit}",
     "unmeasured": "not measured: {budgets} of {name}",
+    "unjudged": "not judged by its error: {name} ({why}); accuracy after training shows its worth",
 }
 """The sentences by their purpose. The page's script fills in the same ones when the reader sets a budget."""
 
@@ -83,9 +86,8 @@ def _why_none(choice: Choice) -> str:
 
 
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
-    """Whether an error budget was set, or the method is exact."""
-    asked = budgets.error_smooth is not None or budgets.error_noise is not None
-    return asked or summary.method.kind is Kind.EXACT
+    """Whether an error budget was set and says something of the method, or the method is exact."""
+    return (budgets.limits_error and summary.approximates) or summary.method.kind is Kind.EXACT
 
 
 def costs(summary: Summary, reference: Summary | None) -> str:
@@ -95,9 +97,17 @@ def costs(summary: Summary, reference: Summary | None) -> str:
     if speedup and reference and summary.case != reference.case:
         parts.append(_fill("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
     parts.append(_fill("no_memory") if summary.memory is None else format_size(summary.memory))
-    exact = summary.method.kind is Kind.EXACT
-    parts.append(_fill("exact") if exact else _fill("error", error=cells.error_words(summary)))
+    parts.append(error_costs(summary))
     return _fill("costs", name=summary.case.name, parts=", ".join(parts))
+
+
+def error_costs(summary: Summary) -> str:
+    """`exact`, `relative error 0.03`, or why the method has no error."""
+    if summary.method.kind is Kind.EXACT:
+        return _fill("exact")
+    if summary.approximates:
+        return _fill("error", error=cells.error_words(summary))
+    return _fill(summary.error_means.value)
 
 
 def limits(budgets: Budgets) -> str:
@@ -117,14 +127,15 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     for summary, breaches in choice.unmeasured:
         lacking = ", ".join(BUDGETS[breach.budget] for breach in breaches)
         lines.append(_fill("unmeasured", budgets=lacking, name=summary.case.name))
+    if budgets.limits_error:
+        unjudged = [s for s in choice.within if not s.approximates]
+        lines += [_fill("unjudged", name=s.case.name, why=error_costs(s)) for s in unjudged]
     asked = ranking.ranked if "latency_p99" in budgets.given else choice.leaders
     if any(s.p99 is None for s in asked):
         lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case)}")
-    if choice.leaders and not all(_error_settled(s, budgets) for s in choice.leaders):
+    if any(s.approximates and not _error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
-    if any(s.method.among_frequencies for s in choice.leaders):
-        lines.append(cells.APPROXIMATE_NOTE)
-    return lines
+    return lines if budgets.limits_error else [*lines, *cells.error_notes(choice.leaders)]
 
 
 def p99_takes(case: Case) -> str:

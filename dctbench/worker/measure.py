@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dctbench import catalog
+from dctbench.attention import error_means
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.attention.window import WindowAttention
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, UsageError, text_of
@@ -358,8 +359,11 @@ def _added_metrics(case: Case, subject: Workload, collected: _Collected) -> None
 
 def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
     """Return the kernel, if a part names it, the transform and the conventions behind the figures."""
-    exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
+    entry = catalog.implementation(case.implementation)
+    exact = entry.kind is catalog.Kind.EXACT
+    own = entry.family is catalog.Family.OWN
     return ResultDetails(
+        error_means=error_means(case.implementation).value if own else None,
         flops_convention=flops.CONVENTION,
         flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
         tolerance=error.TOLERANCE[case.dtype] if exact else None,

@@ -76,14 +76,37 @@ function flopsCell(row) {
 
 /** @param {Row} row */
 function smoothErrorCell(row) {
-  const error = valueAt("smooth", row);
-  return error === null ? "-" : formatRelativeError(error) + (curveOf(row).starred ? " *" : "");
+  return errorCell(valueAt("smooth", row), curveOf(row));
 }
 
 /** @param {Row} row */
 function noiseErrorCell(row) {
-  const error = valueAt("noise", row);
-  return error === null ? "-" : formatRelativeError(error);
+  return errorCell(valueAt("noise", row), curveOf(row));
+}
+
+/**
+ * @param {number | null} error
+ * @param {Curve} curve
+ */
+function errorCell(error, curve) {
+  if (error === null) {
+    return "-";
+  }
+  return approximates(curve) ? formatRelativeError(error) : curve.error_means;
+}
+
+/**
+ * The error to compare and to sort by. The difference from exact attention is an error only of what approximates it.
+ * @param {"smooth" | "noise"} name
+ * @param {Row} row
+ */
+function comparableError(name, row) {
+  return approximates(curveOf(row)) ? valueAt(name, row) : null;
+}
+
+/** @param {Curve} curve */
+function approximates(curve) {
+  return curve.error_means === "approximates";
 }
 
 /**

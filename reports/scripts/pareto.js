@@ -3,9 +3,9 @@ const MIN_ERROR = 1e-8; // exact methods in float64 differ by less, and a logari
 
 /** @type {ChartMaker} */
 function paretoChart() {
-  const rows = rankedRows(state.facet, state.n).filter((row) => valueAt("smooth", row) !== null && isShown(curveOf(row)));
+  const rows = rankedRows(state.facet, state.n).filter((row) => comparableError("smooth", row) !== null && isShown(curveOf(row)));
   if (!rows.length) {
-    return emptyReason("has a measured error at " + state.at);
+    return emptyReason("that approximates exact attention has a measured error at " + state.at);
   }
   const error = (/** @type {Row} */ row) => Math.max(numberAt("smooth", row), MIN_ERROR);
   const most = maximum(rows.map((row) => measuredMemory(row) || 0)) || 1;

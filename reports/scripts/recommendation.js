@@ -59,6 +59,9 @@ function checkBudgets(budgets, row) {
   const found = { broken: [], unknown: [] };
   budgets.forEach(function (budget) {
     const value = budget.valueOf(row);
+    if (budget.name === data.choice.budgets.error_smooth && !approximates(curveOf(row))) {
+      return; // its difference from exact attention is no error
+    }
     if (value === null) {
       found.unknown.push(budget);
     } else if (value > budget.limit) {
@@ -98,8 +101,25 @@ function costs(row) {
     parts.push(phrase("as_fast", { speedup: speedupWithInterval(speedup), reference: String(state.reference) }));
   }
   parts.push(measuredMemory(row) === null ? phrase("no_memory") : memoryCell(row));
-  parts.push(curve.exact ? phrase("exact") : phrase("error", { error: smoothErrorCell(row) }));
+  parts.push(errorCosts(row));
   return phrase("costs", { name: curve.name, parts: parts.join(", ") });
+}
+
+/**
+ * The error, or why the method has none.
+ * @param {Row} row
+ */
+function errorCosts(row) {
+  const curve = curveOf(row);
+  if (curve.exact) {
+    return phrase("exact");
+  }
+  return approximates(curve) ? phrase("error", { error: smoothErrorCell(row) }) : phrase(curve.error_means);
+}
+
+/** @param {Budget[]} budgets */
+function limitsError(budgets) {
+  return budgets.some((budget) => budget.name === data.choice.budgets.error_smooth);
 }
 
 /**
@@ -125,7 +145,7 @@ function recommend(place, rows, budgets) {
   const found = sortByBudgets(rows, budgets);
   const limits = budgets.map((budget) => phrase("limit", { budget: budget.name, amount: budget.format(budget.limit) }));
   const where = { place: place, within: phrase("within", { limits: limits.join(", ") }) };
-  return { answer: recommendationText(found, budgets, where), details: remarks(found) };
+  return { answer: recommendationText(found, budgets, where), details: remarks(found, budgets) };
 }
 
 /**
@@ -141,12 +161,15 @@ function recommendationText(found, budgets, where) {
     return phrase("no_winner", { ...where, names: found.leaders.map(costs).join(", ") });
   }
   const [leader] = found.leaders;
-  const settled = curveOf(leader).exact || budgets.some((budget) => budget.name === data.choice.budgets.error_smooth);
+  const settled = curveOf(leader).exact || (limitsError(budgets) && approximates(curveOf(leader)));
   return phrase(settled ? "ship" : "fastest", { ...where, costs: costs(leader) });
 }
 
-/** @param {Budgeted} found */
-function remarks(found) {
+/**
+ * @param {Budgeted} found
+ * @param {Budget[]} budgets
+ */
+function remarks(found, budgets) {
   const lines = [];
   const exact = found.within.find((row) => curveOf(row).exact);
   if (exact !== undefined && !found.leaders.includes(exact)) {
@@ -162,6 +185,11 @@ function remarks(found) {
   found.unmeasured.forEach(function ([row, unknown]) {
     const names = unknown.map((budget) => budget.name).join(", ");
     lines.push(phrase("unmeasured", { budgets: names, name: curveOf(row).name }));
+  });
+  found.within.forEach(function (row) {
+    if (limitsError(budgets) && !approximates(curveOf(row))) {
+      lines.push(phrase("unjudged", { name: curveOf(row).name, why: errorCosts(row) }));
+    }
   });
   return lines;
 }

@@ -11,8 +11,8 @@ const COLUMNS = [
   { name: "memory", rem: 5.25, title: "memory", key: measuredMemory, text: memoryCell },
   { name: "process", rem: 5.25, title: "process", key: processBytes, text: processCell, optional: "process" },
   { name: "flops", rem: 6.5, title: "FLOPs", key: (row) => valueAt("flops", row), text: flopsCell },
-  { name: "smooth", rem: 7, title: "error, smooth", key: (row) => valueAt("smooth", row), text: smoothErrorCell },
-  { name: "noise", rem: 6.25, title: "error, noise", key: (row) => valueAt("noise", row), text: noiseErrorCell },
+  { name: "smooth", rem: 7, title: "error, smooth", key: (row) => comparableError("smooth", row), text: smoothErrorCell },
+  { name: "noise", rem: 6.25, title: "error, noise", key: (row) => comparableError("noise", row), text: noiseErrorCell },
   { name: "samples", rem: 8.5, title: "samples", key: (row) => valueAt("count", row), text: samplesCell },
 ];
 /**

@@ -58,6 +58,16 @@ def test_a_budget_excludes_with_the_figure_and_what_was_not_measured_is_no_pass(
     assert (unmeasured.case.name, unknown.value) == ("linformer r=8", None)
 
 
+def test_a_budget_of_error_judges_only_what_approximates_and_excludes_nothing_else() -> None:
+    performer = case("performer", 2e-3, 8 * MIB, 0.4, ratio=8)
+    choice = analysis.choose(ranking(*MEASURED, performer), Budgets(error_smooth=0.05))
+    assert names(choice.within) == ["dct-x r=8", "linformer r=8", "sdpa"]
+    assert names(s for s, _ in choice.over) == ["performer r=8"]
+    choice = analysis.choose(ranking(*MEASURED), Budgets(error_noise=0.05, memory=8 * MIB))  # noise: of none measured
+    assert names(choice.within) == ["dct-x r=8"]
+    assert {breach.budget for _, found in choice.unmeasured for breach in found} == {"memory"}
+
+
 def test_a_limit_that_is_met_exactly_is_kept() -> None:
     assert names(analysis.choose(ranking(*MEASURED), Budgets(memory=64 * MIB)).within) == ["dct-x r=8", "sdpa"]
 

@@ -194,7 +194,7 @@ def test_at_ratio_one_it_is_softmax_attention(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["dct-x", "dct-qkv"])
 def test_attention_among_frequencies_does_not_approximate_softmax_attention(name: str) -> None:
-    assert catalog.IMPLEMENTATIONS[name].among_frequencies
+    assert catalog.IMPLEMENTATIONS[name].error_means is catalog.ErrorMeans.OTHER
     layer, full = made(name, 50, ratio=1), build("full", seq_len=50, dim=12, heads=3, dtype=torch.float64)
     full.load_state_dict(layer.state_dict())
     exact = full(rows(2, 50))

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dctbench.attention import build, default_kept, uses_ratio
+from dctbench import catalog
+from dctbench.attention import build, default_kept, error_means, uses_ratio
 from dctbench.attention.encoder import Encoder, EncoderBlock
 from dctbench.attention.scopes import build_scope
 from dctbench.errors import UsageError
@@ -36,6 +37,11 @@ class ByNumber(nn.Module):
 
 class ByNeither(ByRatio):
     default_kept = "all"  # type: ignore[assignment]
+    error_means = "much"
+
+
+class Trained(ByRatio):
+    error_means = "untrained"
 
 
 def test_a_layer_of_ones_own_is_told_how_much_to_keep_in_the_way_that_it_knows() -> None:
@@ -51,6 +57,14 @@ def test_a_layer_of_ones_own_is_told_how_much_to_keep_in_the_way_that_it_knows()
         build(f"{__name__}:ByNeither", **SIZES)
     with pytest.raises(UsageError, match="both ratio=2 and kept=2 were given"):
         build(by_ratio, **SIZES, ratio=2, kept=2)
+
+
+def test_a_layer_of_ones_own_states_what_its_error_means() -> None:
+    assert error_means(f"{__name__}:ByRatio") is catalog.ErrorMeans.APPROXIMATES
+    assert error_means(f"{__name__}:Trained") is catalog.ErrorMeans.UNTRAINED
+    assert error_means("linear") is catalog.ErrorMeans.OTHER
+    with pytest.raises(UsageError, match="error_means must be one of approximates, other, untrained; got 'much'"):
+        error_means(f"{__name__}:ByNeither")
 
 
 def small_encoder(name: str = "full", blocks: int = 2) -> Encoder:

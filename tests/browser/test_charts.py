@@ -17,8 +17,8 @@ from dctbench.model import Environment, Result, ResultDetails
 from dctbench.page.assets import source
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
-from tests.browser.conftest import MIB, written
-from tests.support.browser import screen, settled
+from tests.browser.conftest import MIB, recorded, written
+from tests.support.browser import screen, settled, texts
 from tests.support.made import ENVIRONMENT, RUN, result
 
 CODE = """
@@ -122,12 +122,27 @@ def test_what_ran_out_of_memory_is_drawn_hollow_at_its_estimate(chart: Chart) ->
     assert traces["this machine: 32.0 MiB"]["y"] == [32 * MIB, 32 * MIB]
 
 
-def test_the_front_leaves_out_what_is_worse_in_both(chart: Chart) -> None:
-    traces = named(chart("pareto"))
-    front = traces["Pareto front"]
-    assert front["x"] == pytest.approx([1e-3, 2e-3])
-    assert front["y"] == pytest.approx([0.5, 1e-7])
-    assert traces["full"]["marker"]["size"] > traces["sdpa"]["marker"]["size"] > traces["dct-x r=8"]["marker"]["size"]
+def test_the_front_leaves_out_what_is_worse_in_both_and_what_has_no_error(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    found = [
+        result("sdpa", 512, 2e-3, values=values(4 * MIB, 1e-7)),
+        result("full", 512, 8e-3, values=values(16 * MIB, 1e-7)),
+        result("window", 512, 1e-3, values=values(2 * MIB, 0.5)),
+        result("linformer", 512, 4e-4, values=values(MIB, 1.2)),
+        result("dct-x", 512, 5e-4, ratio=8, values=values(MIB, 0.4)),
+    ]
+    screen(browser, 1280)
+    browser.get(written(html([recorded(found)]), tmp_path))
+    settled(browser, "pareto")
+    traces = named(browser.execute_script(CODE, "pareto"))
+    assert set(traces) == {"Pareto front", "sdpa", "full", "window"}
+    assert traces["Pareto front"]["x"] == pytest.approx([1e-3, 2e-3])
+    assert traces["Pareto front"]["y"] == pytest.approx([0.5, 1e-7])
+    assert traces["full"]["marker"]["size"] > traces["sdpa"]["marker"]["size"] > traces["window"]["marker"]["size"]
+    notes = texts(browser, "[aria-labelledby=h-pareto] > p.note:not([hidden])")
+    assert [note.partition(":")[0] for note in notes] == ["other (dct-x)", "untrained (linformer)"]
+    assert "accuracy after training" in notes[0]
 
 
 def test_the_split_stacks_to_the_whole_call_and_leaves_out_what_was_not_profiled(chart: Chart) -> None:

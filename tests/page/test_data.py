@@ -171,6 +171,19 @@ def test_numbers_kept_of_one_method_are_curves_of_their_own() -> None:
     assert len({curve["color"] for curve in data["curves"]}) == 4
 
 
+def test_the_front_holds_only_what_approximates_exact_attention() -> None:
+    error = {name: {"error.smooth": ("1", 0.1)} for name in ("window", "dct-x", "performer", "sdpa")}
+    times = {"window": 2e-3, "dct-x": 1e-3, "performer": 3e-3, "sdpa": 4e-3}
+    error["sdpa"] = {"error.smooth": ("1", 1e-7)}
+    found = [result(name, 512, (seconds,) * 9, values=error[name]) for name, seconds in times.items()]
+    data = page_data(arrange([recorded(found)], "sdpa"), {})
+    marks = {data["curves"][curve]["name"]: mark for curve, mark in
+             zip(data["rows"]["columns"]["curve"], data["rows"]["front"], strict=True)}  # fmt: skip
+    assert marks == {"sdpa": "y", "window": "y", "dct-x": "-", "performer": "-"}
+    meant = {curve["name"]: curve["error_means"] for curve in data["curves"]}
+    assert meant == {"sdpa": "approximates", "window": "approximates", "performer": "approximates", "dct-x": "other"}
+
+
 def test_a_size_is_exact_since_a_budget_may_be_that_very_size() -> None:
     odd = 2.0**33 + 4
     contents = arrange([recorded([result(values={"memory.tensor": ("B", odd), "memory.state": ("B", 0.0)})])], "sdpa")

@@ -43,7 +43,7 @@ def test_the_same_results_give_the_same_bytes() -> None:
 def test_verdicts_table_and_provenance_stand_in_the_page_without_scripts() -> None:
     text = without_scripts(page())
     for words in ("At n = 2048, dct-x r=8 is fastest", "5 of 6 measured, 1 failed", "3.00x", "dctbench run --seq 512",
-                  "Test CPU, 2 cores, torch 2.13.0", "attends among frequencies", RUN.id):  # fmt: skip
+                  "Test CPU, 2 cores, torch 2.13.0", "attention among frequencies", RUN.id):  # fmt: skip
         assert words in text
 
 

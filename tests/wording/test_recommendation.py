@@ -72,6 +72,28 @@ def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
     assert words.p99_takes(Case("sdpa", 64)).endswith(f"dctbench run --suite {words.P99_SUITE} --seq 64 takes")
 
 
+def test_a_method_that_its_error_does_not_judge_is_named_with_the_reason_and_not_to_ship() -> None:
+    error = {"error.smooth": ("1", 0.9), "memory.tensor": ("B", 0.0), "memory.state": ("B", 2.0**20)}
+    found = [
+        result("sdpa", 64, 4e-3), result("dct-x", 64, 1e-3, ratio=8, values=error),
+        result("linformer", 64, 3e-3, kept=16, values=error), result("performer", 64, 2e-3, kept=16, values=error),
+    ]  # fmt: skip
+    budgets = Budgets(error_smooth=0.05)
+    [ranking] = analysis.rankings(analysis.summarise(found), "sdpa")
+    choice = analysis.choose(ranking, budgets)
+    said = words.verdict(ranking, choice, budgets, Labels(r.case for r in found))
+    assert said.startswith("At n = 64 within error on the smooth input 0.050: the fastest is dct-x r=8 (1.00 ms")
+    assert said.endswith("1.00 MiB, another function than softmax attention).")
+    worth = "accuracy after training shows its worth"
+    assert [line for line in words.remarks(ranking, choice, budgets) if line.startswith("not judged")] == [
+        f"not judged by its error: dct-x r=8 (another function than softmax attention); {worth}",
+        f"not judged by its error: linformer kept=16 (error unknown before training); {worth}",
+    ]
+    assert "over budget: performer kept=16, error on the smooth input 0.900 > 0.050" in words.remarks(
+        ranking, choice, budgets
+    )
+
+
 @pytest.mark.parametrize(("samples", "known"), [(20, False), (300, True)])
 def test_without_enough_samples_the_answer_says_that_there_is_no_p99_and_what_measures_one(
     samples: int, known: bool

@@ -17,7 +17,7 @@ from dctbench import analysis
 from dctbench.exporters.csv import csv_text, escape_formula
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse
-from dctbench.model import Case, Result
+from dctbench.model import Case, Result, ResultDetails
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -54,13 +54,34 @@ def test_a_document_read_back_gives_the_same_document() -> None:
     assert document(run, environments, read) == made
 
 
-def test_a_row_says_faster_slower_or_nothing_and_stars_what_is_no_approximation() -> None:
+def test_a_row_says_faster_slower_or_nothing_and_shows_an_error_only_of_what_approximates() -> None:
     reference = SUMMARIES[0]
     texts = [cells.row(summary, reference, LABELS) for summary in SUMMARIES]
     assert [row.speedup for row in texts] == ["1.00x", "▼ 0.50x", "▲ 2.00x", "-"]
-    assert [row.error for row in texts] == ["3e-07", "4.30 *", "-", "-"]
+    assert [row.error for row in texts] == ["3e-07", "other", "-", "-"]
     assert texts[0].memory == "2.00 MiB"
     assert texts[3].failure == "OOM (needs about 1.00 TiB of 131 GiB (estimate))"
+
+
+def test_each_word_in_place_of_an_error_is_explained_once_and_names_what_works_among_frequencies() -> None:
+    names = ("sdpa", "dct-x", "dct-kv", "dct-qkv", "linear", "linformer", "performer")
+    found = [result(name, n, values={"error.smooth": ("1", 0.5)}) for name in names for n in (64, 128)]
+    assert cells.error_notes(analysis.summarise(found)) == [
+        "other (dct-x, dct-qkv, linear): another function than softmax attention (dct-x and dct-qkv: attention among "
+        "frequencies, not positions), so the difference from that is no error; accuracy after training shows its worth",
+        "untrained (linformer): with learned projections, so the error says nothing before training; accuracy after "
+        "training shows its worth",
+    ]
+    assert cells.error_notes(analysis.summarise(found[:2] + found[4:6])) == []
+
+
+def test_a_layer_of_ones_own_says_what_its_error_means_and_approximates_unless_it_does() -> None:
+    values = {"error.smooth": ("1", 0.5), "error.noise": ("1", 0.7)}
+    for details, shown in ({}, "0.500"), ({"error_means": "other"}, "other"), ({"error_means": "later"}, "0.500"):
+        stated = replace(result("mine:Layer", 64, values=values), details=ResultDetails.from_json(details))
+        [summary] = analysis.summarise([stated])
+        assert cells.error_words(summary) == shown
+        assert cells.error_words(summary, "error.noise") == ("0.700" if shown == "0.500" else shown)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +196,7 @@ def test_coverage_counts_what_failed_and_what_is_missing() -> None:
 def test_markdown_shows_verdict_table_and_provenance() -> None:
     text = markdown(RUN, [ENVIRONMENT], SUMMARIES, 4)
     assert "- n = 512: linformer r=4 is fastest" in text
-    assert "| dct-x r=8 | 512 | 4.00 ms ±0% | ▼ 0.50x | - | 4.30 \\* |" in text
+    assert "| dct-x r=8 | 512 | 4.00 ms ±0% | ▼ 0.50x | - | other |" in text
     assert "Test CPU, torch 2.13.0" in text
 
 

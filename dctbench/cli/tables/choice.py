@@ -63,6 +63,7 @@ def _records(ranking: Ranking, choice: Choice) -> list[dict[str, Any]]:
             "latency": s.latency.value if s.latency else None,
             "p99_high": s.p99.high if s.p99 else None,
             "memory": s.memory,
+            "error_means": s.error_means.value,
             "error.smooth": s.values.get("error.smooth"),
             "error.noise": s.values.get("error.noise"),
         }

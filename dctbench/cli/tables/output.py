@@ -95,6 +95,5 @@ def summary_lines(
     if reference:
         dct = [p for p in analysis.payoffs(summaries, reference) if p.method.family is Family.DCT]
         lines += ["", *(words.payoff(p, reference, labels) for p in dct)] if dct else []
-    notes = [cells.APPROXIMATE_NOTE] if any(s.method.among_frequencies for s in summaries) else []
     closing = [words.coverage(summaries, planned), words.stability(summaries), "next: dctbench report"]
-    return [*lines, "", *notes, *warning_lines(summaries, labels), *closing]
+    return [*lines, "", *cells.error_notes(summaries), *warning_lines(summaries, labels), *closing]

@@ -26,11 +26,12 @@ def command(output_format: str) -> int:
             "kind": entry.kind.value,
             "keeps": entry.kept_means if entry.uses_ratio else None,
             "kept": entry.default_kept,
+            "error": entry.error_means.value,
             "scopes": " ".join(entry.scopes),
             "source": entry.source,
             "summary": entry.summary,
         }
         for entry in catalog.implementations().values()
     ]
-    print_list(records, output_format, "implementations", hidden=("scopes",))
+    print_list(records, output_format, "implementations", hidden=("scopes", "error"))
     return errors.EXIT_OK
