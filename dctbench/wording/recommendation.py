@@ -49,6 +49,7 @@ TEMPLATES = {
     "other": "another function than softmax attention",
     "untrained": "error unknown before training",
     "fastest_exact": "fastest exact method: {costs}",
+    "fastest_judged": "fastest method that its error judges: {costs}",
     "over": "over budget: {name}, {broken}",
     "broken": "{budget} {amount} > {limit}",
     "unmeasured": "not measured: {budgets} of {name}",
@@ -122,6 +123,9 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     exact = next((s for s in choice.within if s.method.kind is Kind.EXACT), None)
     if exact is not None and exact not in choice.leaders:
         lines.append(_fill("fastest_exact", costs=costs(exact, ranking.reference)))
+    judged = next((s for s in choice.within if s.approximates), None)
+    if budgets.limits_error and judged is not None and judged is not exact and judged not in choice.leaders:
+        lines.append(_fill("fastest_judged", costs=costs(judged, ranking.reference)))
     for summary, breaches in choice.over:
         lines.append(_fill("over", name=summary.case.name, broken=", ".join(_broken(breach) for breach in breaches)))
     for summary, breaches in choice.unmeasured:

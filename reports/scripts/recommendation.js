@@ -175,6 +175,10 @@ function remarks(found, budgets) {
   if (exact !== undefined && !found.leaders.includes(exact)) {
     lines.push(phrase("fastest_exact", { costs: costs(exact) }));
   }
+  const judged = found.within.find((row) => approximates(curveOf(row)));
+  if (limitsError(budgets) && judged !== undefined && judged !== exact && !found.leaders.includes(judged)) {
+    lines.push(phrase("fastest_judged", { costs: costs(judged) }));
+  }
   found.over.forEach(function ([row, broken]) {
     const breaches = broken.map(function (budget) {
       const [amount, limit] = [budget.valueOf(row) ?? NaN, budget.limit].map(budget.format);

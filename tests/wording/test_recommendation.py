@@ -89,6 +89,10 @@ def test_a_method_that_its_error_does_not_judge_is_named_with_the_reason_and_not
         f"not judged by its error: dct-x r=8 (another function than softmax attention); {worth}",
         f"not judged by its error: linformer kept=16 (error unknown before training); {worth}",
     ]
+    assert not any("that its error judges" in line for line in words.remarks(ranking, choice, budgets))
+    loose = Budgets(error_smooth=1.0)
+    admitted = words.remarks(ranking, analysis.choose(ranking, loose), loose)
+    assert any(line.startswith("fastest method that its error judges: performer kept=16 (2.00 ms") for line in admitted)
     assert "over budget: performer kept=16, error on the smooth input 0.900 > 0.050" in words.remarks(
         ranking, choice, budgets
     )
