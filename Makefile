@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 # Most tests wait for processes of one thread: two at once take little more than half of the time.
 PYTEST_FLAGS ?=
+MUTATION_FLAGS ?=
 PARALLEL ?= -n 2 --dist worksteal
 TORCH := $(shell grep '^torch==' constraints.txt)
 # Machines with a GPU often have no network: an interpreter named with PYTHON= is taken as it is.
@@ -12,7 +13,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 # Builds with the locked setuptools: in its own environment, pip would take the newest.
 INSTALL := $(PIP) install --quiet --no-build-isolation --constraint constraints.txt --constraint lock.txt
 
-.PHONY: demo test test-slow test-all gpu lint lint-js lock docs clean
+.PHONY: demo test test-slow test-all mutation gpu lint lint-js lock docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -27,6 +28,10 @@ test-slow: $(VENV)/.test-installed
 # Both in one run, the slow ones first, so that neither worker waits for the other at the end of two.
 test-all: $(VENV)/.test-installed
 	$(VENV)/bin/python -m pytest $(PARALLEL) $(PYTEST_FLAGS)
+
+# Do the tests notice when the code is changed? Hours of one core; MUTATION_FLAGS="stats compare --minutes 20" is less.
+mutation: $(VENV)/.mutation-installed
+	nice -n 19 $(VENV)/bin/python -m benchmarks.mutation $(MUTATION_FLAGS)
 
 # Installs nothing. The exit code is that of the first step that fails; results measured before it are in the store.
 gpu: export PYTHONPATH := $(CURDIR)
@@ -79,6 +84,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt lock.txt
 
 $(VENV)/.test-installed: $(VENV)/.installed
 	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.mutation-installed: $(VENV)/.test-installed
+	$(INSTALL) --editable '.[mutation]'
 	@touch $@
 
 $(VENV)/.lint-installed: $(VENV)/.test-installed

@@ -1,0 +1,207 @@
+"""Would the tests notice? Each room's code is changed in one place at a time, and its own tests run.
+
+    python -m benchmarks.mutation                          every room, without a limit
+    python -m benchmarks.mutation stats compare --minutes 20
+
+mutmut makes the mutants and runs each in a fork, with the tests that reach the changed function. It changes what is in
+functions and methods, not properties and constants. Mutants are tried in a random order, so those tried within a
+time limit are a fair sample of the room. The result file keeps the survivors, with the reason where someone has judged
+that no test should notice one. Run it with nice where others work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dctbench.machine import environment
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).with_name("mutation.json")
+JUDGED = Path(__file__).with_name("mutation_judged.json")
+"""Survivors that no test should notice: `where`, `was`, `becomes` as in the result file, and `why`."""
+ROOMS = ("stats", "analysis", "spec", "compare", "scheduler", "store")
+GOAL = 0.85
+ORDER_SEED = 0
+AT_ONCE = 100
+"""Mutants that one call of mutmut tries. Between two calls the time limit is looked at."""
+NOTICED = ("killed", "timeout", "segfault", "suspicious")
+"""What mutmut says of a mutant that ended its tests in any way but passing."""
+_COPIED = ("dctbench", "suites", "reports", "tests", "benchmarks", "docs", "README.md", "CHANGELOG.md")
+_NAME = re.compile(r"(?P<module>[\w.]+)\.x(?P<path>ǁ\w+ǁ|_)(?P<function>\w+)__mutmut_\d+")
+_CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["dctbench"]
+only_mutate = ["dctbench/{room}/*"]
+also_copy = ["suites", "reports", "benchmarks", "docs", "README.md", "CHANGELOG.md"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0"]
+pytest_add_cli_args_test_selection = ["tests/{room}"]
+use_git_change_detection = false
+track_dependencies = false
+"""
+
+
+class Mutants:
+    """The mutants of one room, in a folder of their own."""
+
+    def __init__(self, room: str, folder: Path, children: int) -> None:
+        self.folder, self.children = folder, children
+        for name in _COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, folder / name, **_ignoring(copy))
+        configuration = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        (folder / "pyproject.toml").write_text(configuration + _CONFIGURATION.format(room=room), encoding="utf-8")
+
+    def make(self) -> list[str]:
+        """Make them and see which test reaches which function. Returns their names.
+
+        mutmut has no command for this. It makes all mutants before it looks for those that it was asked for, and
+        then complains that there is none of this name.
+        """
+        self._mutmut("run", "none")
+        names = sorted(self.statuses())
+        if not names:
+            raise SystemExit(f"mutmut made no mutants: run it in {self.folder} to see why")
+        return names
+
+    def run(self, names: Sequence[str], seconds: float | None) -> None:
+        """Try some of them, for at most so many seconds."""
+        self._mutmut("run", "--max-children", str(self.children), *names, timeout=seconds)
+
+    def statuses(self) -> dict[str, str]:
+        """What is known of each by its name; `not checked` of one that was not tried."""
+        return read_statuses(self._mutmut("results", "--all", "true"))
+
+    def change(self, name: str) -> dict[str, str]:
+        """Where a mutant is, and what it changes."""
+        return {"where": where(name), **read_change(self._mutmut("show", name))}
+
+    def _mutmut(self, *arguments: str, timeout: float | None = None) -> str:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mutmut", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            return process.communicate(timeout=timeout)[0]
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)  # it stores what it has
+            return process.communicate()[0]
+
+
+def _ignoring(copy: object) -> dict[str, Any]:
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+    return {"ignore": ignored} if copy is shutil.copytree else {}
+
+
+def read_statuses(text: str) -> dict[str, str]:
+    """The statuses in what `mutmut results --all true` prints, by name."""
+    lines = (line.strip().rpartition(": ") for line in text.splitlines() if "__mutmut_" in line)
+    return {name: status for name, _, status in lines}
+
+
+def read_change(text: str) -> dict[str, str]:
+    """The changed lines in what `mutmut show` prints, without indentation."""
+    lines = [line for line in text.splitlines() if not line.startswith(("---", "+++"))]
+    was, becomes = ("\n".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return {"was": was, "becomes": becomes}
+
+
+def where(name: str) -> str:
+    """`dctbench/stats/robust.py, quantile` for mutmut's name of a mutant of that function."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return name
+    owner = found["path"].strip("ǁ_")
+    function = f"{owner}.{found['function']}" if owner else found["function"]
+    return f"{found['module'].replace('.', '/')}.py, {function}"
+
+
+def measure(room: str, seconds: float | None, children: int) -> dict[str, Any]:
+    """Try the mutants of a room in a random order until all are tried or the time is over."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="dctbench-mutation-") as folder:
+        mutants = Mutants(room, Path(folder), children)
+        names = mutants.make()
+        order = random.Random(ORDER_SEED).sample(names, len(names))
+        for start in range(0, len(order), AT_ONCE):
+            left = None if seconds is None else seconds - (time.monotonic() - began)
+            if left is not None and left <= 0:
+                break
+            mutants.run(order[start : start + AT_ONCE], left)
+            print(f"{room}: {sum(map(_tried, mutants.statuses().values()))} of {len(names)}", flush=True)
+        statuses = mutants.statuses()
+        survivors = [mutants.change(name) for name in names if statuses[name] in ("survived", "no tests")]
+    tried = [status for status in statuses.values() if _tried(status)]
+    return {
+        "mutants": len(names),
+        "tried": len(tried),
+        "noticed": sum(status in NOTICED for status in tried),
+        "survivors": sorted(survivors, key=lambda one: (one["where"], one["was"], one["becomes"])),
+    }
+
+
+def _tried(status: str) -> bool:
+    return status in (*NOTICED, "survived", "no tests")
+
+
+def judged(survivors: Iterable[Mapping[str, str]], reasons: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The survivors, each with the reason that someone gave for it, if any."""
+    known = {_change(one): one["why"] for one in reasons}
+    return [{**one, **({"why": known[_change(one)]} if _change(one) in known else {})} for one in survivors]
+
+
+def _change(one: Mapping[str, str]) -> tuple[str, str, str]:
+    return one["where"], one["was"], one["becomes"]
+
+
+def table(found: Mapping[str, Any]) -> list[str]:
+    """The rooms as a Markdown table."""
+    lines = ["| room | mutants | tried | noticed | survivors | of these judged harmless |", "|---|--:|--:|--:|--:|--:|"]
+    for room, row in found["rooms"].items():
+        harmless = sum("why" in one for one in row["survivors"])
+        share = f"{row['noticed']} ({row['noticed'] / row['tried']:.0%})"
+        lines.append(
+            f"| `{room}/` | {row['mutants']} | {row['tried']} | {share} | {len(row['survivors'])} | {harmless} |"
+        )
+    return [*lines, "", f"By mutmut {found['mutmut']}, Python {found['python']}. The goal is {GOAL:.0%}."]
+
+
+def main() -> None:
+    """Try mutants, write the result file and print the table. Rooms that are not named keep their results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation", description=__doc__)
+    parser.add_argument("rooms", nargs="*", choices=ROOMS, metavar="ROOM", help=f"of {', '.join(ROOMS)}; default: all")
+    parser.add_argument("--minutes", type=float, help="for each room")
+    parser.add_argument("--children", type=int, default=2, help="mutants at a time")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    stored = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {"rooms": {}}
+    reasons = json.loads(JUDGED.read_text(encoding="utf-8")) if JUDGED.exists() else []
+    rooms = stored["rooms"]
+    for room in options.rooms or ROOMS:
+        rooms[room] = measure(room, options.minutes and 60 * options.minutes, options.children)
+    for row in rooms.values():
+        row["survivors"] = judged(({k: v for k, v in one.items() if k != "why"} for one in row["survivors"]), reasons)
+    python = environment.collect().facts["python"]
+    found = {"mutmut": metadata.version("mutmut"), "python": python, "rooms": dict(sorted(rooms.items()))}
+    options.output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print("\n".join(table(found)))
+
+
+if __name__ == "__main__":
+    main()
