@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import shlex
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
@@ -70,7 +71,7 @@ def _open_file(location: str, create: bool) -> Store:
             raise MissingError(f"there is no store at {location}", hint="measure something first: dctbench run")
         _create_file(path)
     _check_file(path)
-    _refuse_journal_of_several(path)
+    _refuse_planted_journal(path)
     engine = sqlite_engine(path)
     with translated(location), transaction(engine) as connection:
         missing = check_schema(connection, location)
@@ -105,25 +106,39 @@ def _check_file(path: Path) -> None:
         raise StoreError(f"{name} is a database of another program", hint="choose another store with --store")
 
 
-def _refuse_journal_of_several(path: Path) -> None:
-    """Refuse a rollback journal that names a second file, which SQLite would delete once it has rolled back.
+def _refuse_planted_journal(path: Path) -> None:
+    """Refuse a journal that is no file, and one that names a second file, which SQLite would delete after a rollback.
 
     SQLite writes such a name for a transaction over several databases. Ours never has more than one, so the journal was
-    put there by someone else, and the file that it names may be any file of the user.
+    put there by someone else, and the file that it names may be any file of the user. A named pipe would block.
     """
-    journal = path.with_name(f"{path.name}-journal")
-    with translated(str(path)):
-        try:
-            with journal.open("rb") as file:
-                file.seek(max(0, journal.stat().st_size - len(_JOURNAL_MAGIC)))
-                data = file.read()
-        except FileNotFoundError:
-            return
-    if data == _JOURNAL_MAGIC:
-        raise StoreError(
-            f"{journal} was not written by dctbench: it names a file that SQLite would delete",
-            hint=f"if you trust the store, move the journal away: {_move_away(journal)}",
-        )
+    for ending in _JOURNAL_ENDINGS:
+        journal = path.with_name(path.name + ending)
+        with translated(str(path)):
+            try:
+                descriptor = os.open(journal, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise _planted(journal, "it is a link") from None
+                raise
+            try:
+                about = os.fstat(descriptor)
+                if not stat.S_ISREG(about.st_mode):
+                    raise _planted(journal, "it is not a file")
+                beginning = about.st_size - len(_JOURNAL_MAGIC)
+                if beginning > 0 and os.pread(descriptor, len(_JOURNAL_MAGIC), beginning) == _JOURNAL_MAGIC:
+                    raise _planted(journal, "it names a file that SQLite would delete")
+            finally:
+                os.close(descriptor)
+
+
+def _planted(journal: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"{journal} was not written by dctbench: {reason}",
+        hint=f"if you trust the store, move the journal away: {_move_away(journal)}",
+    )
 
 
 def _create_file(path: Path) -> None:

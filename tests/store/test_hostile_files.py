@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
 from collections.abc import Callable, Mapping
@@ -114,6 +115,24 @@ def test_a_journal_that_names_a_file_of_the_user_is_refused_and_the_file_stays(s
     journal.unlink()
     with open_store(str(store_path)) as store:
         assert store.find_run().run == RUN
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal"])
+@pytest.mark.parametrize(
+    ("plant", "words"),
+    [
+        (os.mkfifo, "it is not a file"),
+        (os.mkdir, "it is not a file"),
+        (lambda path: os.symlink("/etc/hostname", path), "it is a link"),
+    ],
+    ids=["pipe", "folder", "link"],
+)
+def test_what_is_planted_in_place_of_a_journal_is_refused_at_once(
+    store_path: Path, ending: str, plant: Callable[[Path], None], words: str
+) -> None:
+    plant(store_path.with_name(store_path.name + ending))
+    with pytest.raises(StoreError, match=words):
+        open_store(str(store_path))
 
 
 def test_sqlite_itself_would_delete_that_file(store_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from dctbench import catalog
 from dctbench.cli.commands.list.devices import command as devices_command
 from dctbench.machine import nvml
+from dctbench.store import open_store
 from tests.support.command import Cli
+from tests.support.made import RUN
 from tests.support.nvml import FakeNvml, use
 
 
@@ -62,3 +65,17 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, environ: dict[st
     )
     assert done.stdout.split() == ["[", "0"]
     assert done.stderr == ""
+
+
+def test_runs_that_are_not_in_the_order_of_their_starts_are_remarked_on(cli: Cli, tmp_path: Path) -> None:
+    ahead = replace(RUN, id="fedcba9876543210", started_at="2099-01-02T03:04:05.000000+00:00")
+    store = str(tmp_path / "a.sqlite")
+    with open_store(store, create=True) as opened:
+        opened.add_run(ahead, [], rounds=1)
+    assert "order" not in cli("list", "runs", "--store", store).err
+    with open_store(store) as opened:
+        opened.add_run(RUN, [], rounds=1)
+    listed = cli("list", "runs", "--store", store, "--format", "json")
+    assert listed.code == 0
+    assert [run["run"] for run in listed.json()] == [ahead.id[:8], RUN.id[:8]]
+    assert "in the order of their arrival here, which is not that of their starts" in listed.err
