@@ -14,13 +14,14 @@ from dctbench.cli import cli as command_line
 from tests.support.canary import git, plant, repository
 
 TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8")
-OK = (0, 1, 3)
-EXPECTED = {"noise": (130,), "store push": (5,), "doctor": (0, 3, 5, 6)}
-"""Exit codes of commands that are interrupted, have no server, or judge the machine."""
+OK = (0,)
+EXPECTED = {"noise": (130,), "store push": (5,), "doctor": (0, 3)}
+"""Exit codes of commands that are interrupted, have no server, or judge the machine, which may be unfit."""
 COMMANDS = (
     ("run", *TINY, "--impl", "sdpa,none", "--rounds", "1", "--label", "one"),
     ("run", *TINY, "--impl", "sdpa,none", "--rounds", "1", "--save-baseline", "main"),
-    ("check", *TINY, "--base-impl", "none", "--impl", "none", "--pairs", "2", "--max-pairs", "2"),
+    ("check", *TINY, "--base-impl", "none", "--impl", "none", "--tolerance", "900%", "--pairs", "2",
+     "--max-pairs", "2"),
     ("noise", "--progress", "plain"),
     ("choose", "--seq", "64"),
     ("compare", "one", "main"),
