@@ -62,7 +62,7 @@ def test_what_a_job_runs_is_here_to_be_run_by_hand() -> None:
     assert {".ci/run", ".ci/minimum", ".ci/package"} == set(programs)
     assert [name for name in programs if not os.access(ROOT / name, os.X_OK)] == []
     targets = [match[1] for line in ran if (match := re.match(r"make ([\w-]+)", line))]
-    assert {"test", "test-slow"} <= set(targets) <= rules
+    assert {"test", "test-slow", "mutation"} <= set(targets) <= rules
 
 
 def test_everything_is_run_on_the_oldest_and_the_newest_python_and_the_rest_in_between() -> None:
