@@ -25,7 +25,7 @@ FIRST: dict[tuple[str, ...], tuple[str, ...]] = {
     ("compare",): ("compare", "missing.json", "missing.json"),
 }
 """What makes a command end before it measures anything, when it takes the number."""
-ENDS = {
+ENDS: dict[tuple[str, ...], tuple[int, str]] = {
     ("run",): (2, "suite missing.toml: No such file"),
     ("check",): (2, "suite missing.toml: No such file"),
     ("compare",): (2, "cannot read missing.json"),
