@@ -145,6 +145,20 @@ def test_ratios_to_the_reference_are_taken_within_a_round_and_not_in_order():
     assert [*change.against["sdpa"][0], *change.against["sdpa"][1]] == pytest.approx([2.0] * 4)
 
 
+def test_what_is_detectable_is_that_of_the_series_that_is_compared():
+    """Case and reference drift together: their ratio is steady, and a far smaller change of it shows."""
+    drift = {1: 1.0, 2: 1.5, 3: 0.7}
+    own = summary({n: 2e-3 * by * wobble for (n, by), wobble in zip(drift.items(), (1.0, 1.01, 0.99), strict=True)})
+    beside = summary({n: 1e-3 * by for n, by in drift.items()}, "sdpa")
+    change = unpaired(own, own, {"sdpa": (beside, beside)}, fresh=False)
+    raw, against = change.detectable(None, 0.05), change.detectable("sdpa", 0.05)
+    assert raw is not None
+    assert against is not None
+    assert against < 1.1 < raw
+    [shared] = moderated([change], looks=1)
+    assert shared.detectable("sdpa", 0.05) == pytest.approx(against)
+
+
 def test_processes_are_counted_by_the_series_that_is_compared():
     base, beside = summary({1: 2e-3, 2: 2e-3, 3: 2e-3}), summary({2: 1e-3, 3: 1e-3}, "sdpa")
     change = unpaired(base, summary({1: 2e-3, 2: 3e-3}), {"sdpa": (beside, beside)}, fresh=False)

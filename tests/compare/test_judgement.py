@@ -298,6 +298,18 @@ def test_a_reference_that_shares_no_round_with_its_other_side_has_no_drift():
     assert compare(base, head).drift == {}
 
 
+@pytest.mark.parametrize("lacks", ["base", "head"])
+def test_a_side_that_ran_without_a_latency_has_no_change_of_it(lacks):
+    sides = {
+        name: [replace(one, measurements=()) if name == lacks else one for one in side(range(1, 6))]
+        for name in ("base", "head")
+    }
+    judgement = compare(sides["base"], sides["head"])
+    [verdict] = [verdict for verdict in judgement.verdicts if verdict.metric == "latency"]
+    assert (verdict.kind, verdict.raw, getattr(verdict, lacks)) == (VerdictKind.INCOMPARABLE, None, None)
+    assert judgement.exit_code() == 3
+
+
 def test_budgets_alone_compare_nothing():
     rules = Rules(budgets=Budgets(memory=1e6))
     judgement = compare([], side(range(1, 6)), rules=rules)

@@ -44,6 +44,12 @@ def test_a_noisy_machine_gets_the_tolerance_its_noise_asks_for() -> None:
     assert found.tolerance == pytest.approx(max(0.25, 1.5 * p95_of_changes(wild)))
 
 
+def test_five_rounds_are_enough_for_noise() -> None:
+    found = noise(summarise([*rounds("sdpa", np.ones(5)), *rounds("none", np.ones(5))]), "sdpa")
+    assert found is not None
+    assert [(one.processes, one.raw) for one in found.cases] == [(5, 0.0), (5, 0.0)]
+
+
 def test_too_few_rounds_or_no_reference_give_no_noise() -> None:
     assert noise(summarise([*rounds("sdpa", np.ones(4)), *rounds("none", np.ones(4))]), "sdpa") is None
     assert noise(summarise(rounds("none", np.ones(12))), "sdpa") is None

@@ -89,4 +89,7 @@ def test_a_comparison_that_is_forwarded_tells_no_path_and_no_variable() -> None:
     assert third == SLOWER
     assert [(one.fact, "/srv" in one.base + one.head) for one in shown.differences] == [("libc", False)]
     assert (shown.base.id, shown.head.id, shown.exit_code) == (BASE.id, HEAD.id, found.exit_code)
+    for side, original in ((shown.base, BASE), (shown.head, HEAD)):
+        assert "--seq" in original.argv
+        assert "--seq" not in side.argv
     assert ENVIRONMENT.host not in str(shown)

@@ -11,7 +11,7 @@ from dctbench.compare import Rules
 from dctbench.compare.check_settings import check_settings
 from dctbench.compare.stored import compare_stored
 from dctbench.errors import CannotJudgeError
-from dctbench.model import Reason, ReasonCode, Result, RunSettings, VerdictKind
+from dctbench.model import Measurement, Reason, ReasonCode, Result, ResultDetails, RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT
 from tests.support.outcomes import BASE, HEAD, in_rounds
@@ -88,11 +88,32 @@ def test_a_method_that_stood_for_base_is_found_by_its_ratio_or_without_one() -> 
         assert kinds == {"dct-x": VerdictKind.PASS}
 
 
+def planned(results: Sequence[Result], plan: str, *, head: bool = False) -> RecordedRun:
+    values = (Measurement("flops", "FLOP", (1e9,)),)
+    return recorded(
+        [replace(one, details=ResultDetails(plan=plan), measurements=one.measurements + values) for one in results],
+        head=head,
+    )
+
+
+def test_other_transform_plans_compare_on_one_machine_and_how_two_machines_differ_is_told() -> None:
+    base, head = planned(rounds(3), "fft"), planned(rounds(3), "basis", head=True)
+    there = replace(ENVIRONMENT, facts={**ENVIRONMENT.facts, "torch": "2.12.0"}, fingerprint="e" * 16)
+    moved = replace(base, environments={there.fingerprint: there})
+    for before, kind, differ in ((base, VerdictKind.PASS, ()), (moved, VerdictKind.INCOMPARABLE, ("torch",))):
+        outcome = compare_stored(before, head)
+        flops = {v.kind for v in outcome.judgement.verdicts if v.metric == "flops"}
+        assert flops == {kind}
+        assert tuple(one.fact for one in outcome.differences) == differ
+        assert (outcome.base, outcome.head) == (BASE, HEAD)
+
+
 def test_runs_that_share_no_case_compare_nothing_and_a_run_without_results_is_refused() -> None:
     base, head = recorded(in_rounds("full", [1e-3] * 2)), recorded(in_rounds("sdpa", [1e-3] * 2), head=True)
     outcome = compare_stored(base, head)
     assert {v.kind for v in outcome.judgement.verdicts} == {VerdictKind.NEW, VerdictKind.MISSING}
     assert outcome.exit_code == 3
     for sides in ((recorded([]), head), (base, recorded([], head=True))):
-        with pytest.raises(CannotJudgeError):
+        with pytest.raises(CannotJudgeError) as refused:
             compare_stored(*sides)
+        assert refused.value.hint == "resume it with: dctbench run --resume"
