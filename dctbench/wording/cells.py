@@ -13,11 +13,11 @@ from dctbench.text.format import format_percent, format_ratio, format_relative_e
 from dctbench.wording.labels import Labels
 
 MARKS = {Winner.FASTER: "▲", Winner.SLOWER: "▼", Winner.TIE: "="}
-_NO_ERROR = {
+WITHOUT_ERROR = {
     ErrorMeans.OTHER: "another function than softmax attention{among}, so the difference from that is no error",
     ErrorMeans.UNTRAINED: "with learned projections, so the error says nothing before training",
 }
-"""Why a method of each kind has no error."""
+"""The kinds of methods that have no error, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def error_notes(summaries: Iterable[Summary]) -> list[str]:
     for summary in summaries:
         members.setdefault(summary.error_means, {})[summary.case.implementation] = summary.method.family
     notes = []
-    for meaning, why in _NO_ERROR.items():
+    for meaning, why in WITHOUT_ERROR.items():
         if meaning in members:
             dct = [name for name, family in members[meaning].items() if family is Family.DCT]
             among = f" ({' and '.join(dct)}: attention among frequencies, not positions)" if dct else ""

@@ -1,7 +1,15 @@
 // Which rows and columns the table has, and in which order.
 /** @type {TableColumn[]} */
 const COLUMNS = [
-  { name: "case", rem: 9.25, title: "case", key: (row) => valueAt("curve", row), text: (row) => curveOf(row).name },
+  {
+    name: "case",
+    get rem() {
+      return caseWidth();
+    },
+    title: "case",
+    key: (row) => valueAt("curve", row),
+    text: (row) => curveOf(row).name,
+  },
   { name: "facet", rem: 13, title: "facet", key: (row) => facetOf(row).number, text: facetLabel, facets: true },
   { name: "n", rem: 4.5, title: "n", key: lengthOf, text: (row) => String(lengthOf(row)) },
   { name: "p50", rem: 9.25, title: "p50 ±CI", key: (row) => valueAt("median", row), text: latencyCell },
@@ -11,10 +19,16 @@ const COLUMNS = [
   { name: "memory", rem: 5.25, title: "memory", key: measuredMemory, text: memoryCell },
   { name: "process", rem: 5.25, title: "process", key: processBytes, text: processCell, optional: "process" },
   { name: "flops", rem: 6.5, title: "FLOPs", key: (row) => valueAt("flops", row), text: flopsCell },
-  { name: "smooth", rem: 7, title: "error, smooth", key: (row) => comparableError("smooth", row), text: smoothErrorCell },
+  { name: "smooth", rem: 7.5, title: "error, smooth", key: (row) => comparableError("smooth", row), text: smoothErrorCell },
   { name: "noise", rem: 6.25, title: "error, noise", key: (row) => comparableError("noise", row), text: noiseErrorCell },
   { name: "samples", rem: 8.5, title: "samples", key: (row) => valueAt("count", row), text: samplesCell },
 ];
+/** Enough rem for the longest name, within limits: a path of the user's own may be much longer. */
+function caseWidth() {
+  const longest = maximum(data.curves.map((curve) => curve.name.length)) || 0;
+  return Math.min(18, Math.max(9.25, 2.5 + 0.53 * longest));
+}
+
 /**
  * The text that a search looks in.
  * @type {Map<Row, string>}

@@ -255,6 +255,8 @@ def test_a_number_kept_is_chosen_beside_the_ratio_and_leaves_the_methods_by_rati
     settled(browser, "table")
     listed = texts(browser, "#window tbody th")
     assert listed == ["▸ sdpa", "▸ dct-x r=8", "▸ nystromformer kept=64"]
+    cut = "return [...document.querySelectorAll('#window th')].filter((th) => th.scrollWidth > th.clientWidth).length"
+    assert browser.execute_script(cut) == 0
     assert "kept=64" in browser.current_url
 
 

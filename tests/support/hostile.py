@@ -27,6 +27,12 @@ class Good(nn.Module):
         return projected
 
 
+class AnotherFunction(Good):
+    """States that it approximates nothing."""
+
+    error_means = "other"
+
+
 class Prints(Good):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         print('{"status": "ok"}')

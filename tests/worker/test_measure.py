@@ -131,6 +131,15 @@ def test_a_method_that_claims_to_be_exact_and_is_not_is_refused(monkeypatch: pyt
         measured()
 
 
+def test_what_the_error_of_a_layer_of_ones_own_means_is_recorded_as_its_class_states_it() -> None:
+    own = Case("tests.support.hostile:Good", 64, heads=2, head_dim=8)
+    assert measured(own).details["error_means"] == "approximates"
+    assert (
+        measured(replace(own, implementation="tests.support.hostile:AnotherFunction")).details["error_means"] == "other"
+    )
+    assert "error_means" not in measured().details
+
+
 def test_a_methods_own_parameters_are_the_same_in_every_process() -> None:
     """Linformer draws its projection, which no other method shares."""
     case = Case("linformer", 64, 4, heads=2, head_dim=8)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.model import Case
-from dctbench.wording.cells import MARKS, SummaryRow
+from dctbench.wording.cells import MARKS, WITHOUT_ERROR, SummaryRow
 from dctbench.wording.labels import Labels
 
 _GAP = "   "
@@ -31,7 +31,7 @@ class Layout:
             "latency": len("78.9 ms ±>100%"),
             "speedup": max(len("▲ 99.9x"), len(against)),
             "memory": len("1023 MiB"),
-            "error": len("4e-07 *"),
+            "error": max(len("4e-07"), *(len(meaning.value) for meaning in WITHOUT_ERROR)),
         }
         self.titles = {"case": "case", "seq_len": "n", "latency": "p50 ±CI", "speedup": against, "memory": "memory",
                        "error": "error"}  # fmt: skip
