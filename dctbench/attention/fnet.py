@@ -46,17 +46,17 @@ class FNetMixing(AttentionLayer):
         if key_padding_mask is not None:
             x = x.masked_fill(~key_padding_mask[..., None], 0.0)
         precise = x.to(torch.promote_types(x.dtype, torch.float32))
-        half = torch.fft.fft(torch.fft.rfft(precise, dim=2), dim=1).real  # (batch, seq_len, dim // 2 + 1)
+        half = torch.fft.rfft2(precise, dim=(1, 2)).real  # (batch, seq_len, dim // 2 + 1)
         # The spectrum of a real input is Hermitian, F[-a, -b] = conj F[a, b], which gives the other columns.
-        other = half[:, :, 1 : (self.dim + 1) // 2].flip(2)
-        other = torch.cat([other[:, :1], other[:, 1:].flip(1)], dim=1)
+        mirrored = half[:, :, 1 : (self.dim + 1) // 2]
+        other = torch.cat([mirrored[:, :1].flip(2), mirrored[:, 1:].flip((1, 2))], dim=1)
         return torch.cat([half, other], dim=2).to(x.dtype)
 
     def flops(self, batch: int = 1) -> int:
-        """2.5 n d log2 d for the real transforms, 5 n (d // 2 + 1) log2 n for the complex ones, each b times.
+        """2.5 b n d log2(n d), for one real transform over both dimensions.
 
         torch's own counter ignores transforms. The usual estimate is 5 n log2 n for a complex transform of length n
         and half of that for a real one.
         """
         n, d = self.seq_len, self.dim
-        return round(batch * n * (2.5 * d * math.log2(d) + 5 * (d // 2 + 1) * math.log2(n)))
+        return round(2.5 * batch * n * d * math.log2(n * d))

@@ -156,6 +156,7 @@ class ResultDetails:
         kernel: the fused attention kernels that a call runs, by torch's names, or `flex`.
         kernels: kernels that one call started on the device.
         plan: of the transforms.
+        compiler: the options of `torch.compile` that were set, by name.
         tolerance: the relative error allowed to an exact method.
         flops_analytic: FLOPs of one forward call by the method's own formula.
         flops_convention: how FLOPs are counted.
@@ -196,6 +197,7 @@ class ResultDetails:
     kernel: str | None = None
     kernels: int | None = None
     plan: str | None = None
+    compiler: str | None = None
     tolerance: float | None = None
     flops_analytic: int | None = None
     flops_convention: str | None = None

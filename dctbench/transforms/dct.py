@@ -114,8 +114,9 @@ class TruncatedDct(nn.Module):
         A compiler differentiates and fuses the stages itself, so it does not get the autograd function.
         """
         batched = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
-        differentiated = (torch.is_grad_enabled() and x.requires_grad) or _in_function_transform()
-        plain = torch.compiler.is_compiling() or not differentiated
+        plain = torch.compiler.is_compiling() or not (
+            (torch.is_grad_enabled() and x.requires_grad) or _in_function_transform()
+        )
         y = self.compute(batched, inverse, ordered) if plain else _differentiable(batched, self, inverse, ordered)
         return y if x.ndim == 3 else y.reshape(*x.shape[:-2], *y.shape[-2:])
 

@@ -40,6 +40,7 @@ from dctbench.worker.workload import (
     SEED,
     Rates,
     Workload,
+    compiler_options,
     make_arguments,
     make_module,
     make_workload,
@@ -368,6 +369,7 @@ def _what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> Resul
         flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
         tolerance=error.TOLERANCE[case.dtype] if exact else None,
         kernel=_named_kernel(case, module),
+        compiler=", ".join(compiler_options(case)) or None,
         plan=" + ".join(dict.fromkeys(_plans(module))) or None,
     )
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from dctbench.attention.dct_x import DctXAttention
 from dctbench.model import Case
 from dctbench.protocol import MeasureRequest
 from dctbench.transforms import default_cost_model, make_dct, plan_dct
@@ -16,7 +17,24 @@ from dctbench.worker.devices import cpu
 from dctbench.worker.measure import stated_flops
 from dctbench.worker.metrics.flops import count
 from dctbench.worker.metrics.latency import Timer
-from dctbench.worker.workload import Graphed, make_module, make_workload, meta_call
+from dctbench.worker.workload import Graphed, compiler_options, make_module, make_workload, meta_call
+
+
+@pytest.mark.parametrize(
+    ("change", "frozen"),
+    [({}, True), ({"mode": "train"}, False), ({"device": "cuda:0"}, False), ({"engine": "eager"}, False)],
+    ids=str,
+)
+def test_only_a_compiled_inference_on_a_cpu_is_frozen(change: dict[str, str], frozen: bool) -> None:
+    case = replace(Case("sdpa", 64, engine="compile"), **change)  # type: ignore[arg-type]
+    assert compiler_options(case) == ({"freezing": True} if frozen else {})
+
+
+def test_a_layer_is_planned_for_the_batch_of_its_case() -> None:
+    for batch in (1, 4096):
+        layer = make_module(Case("dct-x", 256, 4, batch=batch, heads=2), "meta")
+        assert isinstance(layer, DctXAttention)
+        assert layer.batch == batch
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -209,6 +209,7 @@ def test_a_compiled_case_tells_its_compilation_apart(cli: Cli) -> None:
     [one] = done.json()["results"]
     assert one["status"] == "ok", one["message"]
     assert one["metrics"]["compile"]["value"] > one["metrics"]["first_call"]["value"] > 0
+    assert one["details"]["compiler"] == "freezing"
 
 
 def test_a_suites_own_environment_reaches_the_cases_and_the_fingerprint(cli: Cli, tmp_path: Path) -> None:
