@@ -126,25 +126,30 @@ class SupervisedProcess:
         with remote_channel, remote_lifeline:
             descriptors = (remote_channel.fileno(), remote_lifeline.fileno())
             # -P: do not search the current folder, which may contain a hostile json.py.
-            with start_errors():
-                self._supervisor = subprocess.Popen(
-                    [
-                        python,
-                        "-P",
-                        "-m",
-                        "dctbench.worker.supervisor",
-                        module,
-                        *map(str, descriptors),
-                        str(os.getpid()),
-                        *words,
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=descriptors,
-                    env=dict(variables),
-                    start_new_session=True,
-                )
+            try:
+                with start_errors():
+                    self._supervisor = subprocess.Popen(
+                        [
+                            python,
+                            "-P",
+                            "-m",
+                            "dctbench.worker.supervisor",
+                            module,
+                            *map(str, descriptors),
+                            str(os.getpid()),
+                            *words,
+                        ],
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=output,
+                        pass_fds=descriptors,
+                        env=dict(variables),
+                        start_new_session=True,
+                    )
+            except GoneError:
+                self.channel.close()
+                lifeline.close()
+                raise
         self.lines = _Lines(lifeline)
         try:
             [self.pid] = self.lines.read("pid", _START_SECONDS)

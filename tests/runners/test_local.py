@@ -33,9 +33,12 @@ from tests.support import SUPPORT
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
 
 
-@pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
-    with make_runner(monkeypatch, timeout=60) as made:
+@pytest.fixture(scope="module")
+def runner() -> Iterator[LocalRunner]:
+    """One for all tests, as a sweep has: whatever a case does, the runner serves the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = make_runner(patch, timeout=60)
+    with made:
         yield made
 
 
@@ -249,12 +252,11 @@ def test_an_implementation_that_cannot_be_loaded_is_refused_when_planning(runner
         runner.describe(["nowhere_at_all:Layer"], [])
 
 
-def test_the_current_folder_is_not_searched_for_modules(
-    runner: LocalRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_current_folder_is_not_searched_for_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('hostile json')")
     monkeypatch.chdir(tmp_path)
-    assert measured(runner, "none").status == "ok"
+    with make_runner(monkeypatch, timeout=60) as runner:
+        assert measured(runner, "none").status == "ok"
 
 
 def wait_for_child(runner: LocalRunner) -> int:
