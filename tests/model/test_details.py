@@ -22,7 +22,7 @@ KNOWN: dict[str, Any] = {
     "others_cores": 0.1, "stolen": 0, "cpu_capability": "AVX2", "device_name": "H200", "compute_capability": "9.0",
     "tf32": {"cudnn": True}, "gpu": {"before": {}}, "isolation": "zygote", "torch_imported_by": 7, "not_loaded": True,
     "traceback": "Traceback", "output": "Killed", "benchmark": "test_speed",
-    "error_means": "other", "ended_runs": 2,
+    "error_means": "other", "ended_runs": 2, "compiler": "freezing",
 }  # fmt: skip
 """A value for every key that this version writes."""
 JSON = st.recursive(
