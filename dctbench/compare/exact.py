@@ -77,9 +77,11 @@ def counted(base: Summary, head: Summary, rules: Rules, same_machine: bool) -> I
 def errors(base: Summary, head: Summary, rules: Rules) -> Iterator[Verdict]:
     """Compare the errors of methods that are not exact.
 
-    An exact method fails while it is measured if its error exceeds rounding; smaller errors are not compared.
+    An exact method fails while it is measured if its error exceeds rounding; smaller errors are not compared. The
+    errors of two different methods are compared only if both approximate exact attention.
     """
-    if head.details.tolerance is not None:
+    alike = head.case.implementation == base.case.implementation or (base.approximates and head.approximates)
+    if head.details.tolerance is not None or not alike:
         return
     for metric in _ERRORS:
         yield from _values(base, head, metric, rules.error, _ROUNDING, None)

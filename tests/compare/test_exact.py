@@ -22,6 +22,21 @@ def summary(metric: str, unit: str, value: float, **details: object) -> Summary:
 
 
 @pytest.mark.parametrize(
+    ("base", "head", "compared"),
+    [("window", "performer", True), ("dct-x", "dct-x", True), ("window", "dct-x", False), ("dct-x", "window", False),
+     ("linformer", "performer", False), ("dct-x", "dct-qkv", False)],
+)  # fmt: skip
+def test_errors_of_different_methods_are_compared_only_if_both_approximate_exact_attention(
+    base: str, head: str, compared: bool
+) -> None:
+    [before], [now] = (
+        summarise([result(name, 1024, 1e-3, values={"error.smooth": ("1", error)})])
+        for name, error in ((base, 0.1), (head, 0.9))
+    )
+    assert [v.kind for v in errors(before, now, Rules())] == ([VerdictKind.WORSE] if compared else [])
+
+
+@pytest.mark.parametrize(
     ("before", "now", "kind"),
     [
         (1e-7, 1e-6, VerdictKind.PASS),  # tenfold, and rounding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -76,16 +77,27 @@ def test_the_reference_is_one_that_both_runs_have_unless_it_is_named() -> None:
     assert (named.rules.reference, named.rules.latency) == ("pool", 0.4)
 
 
-def test_a_method_that_stood_for_base_is_found_by_its_ratio_or_without_one() -> None:
-    head = [*in_rounds("dct-x", [2e-3] * 2, ratio=8), *in_rounds("none", [1e-3] * 2)]
-    for base_impl, ratio in (("full", None), ("dct-kv", 8)):
-        base = [*in_rounds(base_impl, [2e-3] * 2, ratio=ratio), *in_rounds("none", [1e-3] * 2)]
-        written = check_settings("head", ["dct-x"], Rules(reference="none"), base=BASE.id, base_impl=base_impl)
-        settings = RunSettings.from_json({"check": written})
-        after = recorded(head, head=True)
-        outcome = compare_stored(recorded(base), replace(after, run=replace(after.run, settings=settings)))
-        kinds = {v.case.implementation: v.kind for v in outcome.judgement.verdicts}
-        assert kinds == {"dct-x": VerdictKind.PASS}
+@pytest.mark.parametrize(
+    ("judged", "judged_keeps", "base_impl", "base_keeps"),
+    [
+        ("dct-x", {"ratio": 8}, "full", {}),
+        ("dct-x", {"ratio": 8}, "dct-kv", {"ratio": 8}),
+        ("dct-x", {"kept": 32}, "full", {}),
+        ("dct-x", {"kept": 32}, "nystromformer", {"kept": 32}),
+        ("linear", {}, "nystromformer", {"kept": 64}),
+    ],
+)
+def test_a_method_that_stood_for_base_is_found_by_what_it_keeps(
+    judged: str, judged_keeps: dict[str, Any], base_impl: str, base_keeps: dict[str, Any]
+) -> None:
+    head = [*in_rounds(judged, [2e-3] * 2, **judged_keeps), *in_rounds("none", [1e-3] * 2)]
+    base = [*in_rounds(base_impl, [2e-3] * 2, **base_keeps), *in_rounds("none", [1e-3] * 2)]
+    written = check_settings("head", [judged], Rules(reference="none"), base=BASE.id, base_impl=base_impl)
+    settings = RunSettings.from_json({"check": written})
+    after = recorded(head, head=True)
+    outcome = compare_stored(recorded(base), replace(after, run=replace(after.run, settings=settings)))
+    kinds = {v.case.implementation: v.kind for v in outcome.judgement.verdicts}
+    assert kinds == {judged: VerdictKind.PASS}
 
 
 def planned(results: Sequence[Result], plan: str, *, head: bool = False) -> RecordedRun:
