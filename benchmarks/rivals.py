@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.dct_speed import interleaved
 from benchmarks.rival_forms import FORMS, Form
 from dctbench import catalog
 from dctbench.attention import build, default_kept
@@ -56,7 +55,7 @@ def measure(method: str, seq_len: int, options: argparse.Namespace) -> dict[str,
     if not max(differences) <= AGREEMENT:
         raise SystemExit(f"{method}: a form differs from the layer by {max(differences):.1e} of the largest output")
     calls: list[Callable[[], object]] = [lambda: layer(x), *(_call(form, layer, x) for form in forms)]
-    ours, *theirs = interleaved(calls, options.seconds, time.thread_time if options.threads == 1 else time.perf_counter)
+    ours, *theirs = interleaved(calls, options.seconds, options.threads)
     return {
         "method": method,
         "seq_len": seq_len,
@@ -64,21 +63,6 @@ def measure(method: str, seq_len: int, options: argparse.Namespace) -> dict[str,
         "ours_ms": round(ours * 1e3, 4),
         "forms_ms": {form.__name__: round(taken * 1e3, 4) for form, taken in zip(forms, theirs, strict=True)},
     }
-
-
-def interleaved(calls: Sequence[Callable[[], object]], seconds: float, clock: Callable[[], float]) -> list[float]:
-    """Median seconds of each call by `clock`. Calls alternate until `seconds` have passed and each has run three times.
-
-    The calls have run once before, when their results were compared.
-    """
-    samples: list[list[float]] = [[] for _ in calls]
-    started = clock()
-    while clock() - started < seconds or len(samples[0]) < 3:
-        for call, taken in zip(calls, samples, strict=True):
-            begin = clock()
-            call()
-            taken.append(clock() - begin)
-    return [statistics.median(taken) for taken in samples]
 
 
 def _call(form: Form, layer: nn.Module, x: torch.Tensor) -> Callable[[], object]:

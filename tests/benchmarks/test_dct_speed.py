@@ -1,0 +1,31 @@
+"""The floor of a DCT layer: its FLOPs and its bytes at the rates that are given."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from benchmarks import dct_speed
+from dctbench.attention.dct_x import DctXAttention
+
+
+def test_the_floor_is_all_flops_where_memory_is_free_and_all_bytes_where_products_are() -> None:
+    layer = DctXAttention(seq_len=512, dim=64, heads=2, ratio=8)
+    assert dct_speed.floor_seconds(layer, 3, gemm=1.0, copy=math.inf) == layer.flops(3)
+    n, m, d = 512, 64, 64
+    numbers = 2 * (n + m) * d + (4 + 4 + 2) * m * d + 4 * d**2  # two transforms; projections, attention, output
+    assert dct_speed.floor_seconds(layer, 1, gemm=math.inf, copy=1.0) == 4 * numbers
+    both = dct_speed.floor_seconds(layer, 1, gemm=1.0, copy=1.0)
+    assert max(layer.flops(1), 4 * numbers) <= both <= layer.flops(1) + 4 * numbers
+
+
+def test_each_row_states_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--seq", "256", "--ratio", "4", "--dim", "32", "--heads", "2", "--threads", "1"]
+    dct_speed.main([*sizes, "--seconds", "0", "--tries", "1", "--json", str(tmp_path / "rows.json")])
+    [row] = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))["rows"]
+    assert row["over_floor"] == pytest.approx(row["ours_ms"] / row["floor_ms"])
+    assert row["difference"] <= dct_speed.AGREEMENT
+    assert "time over floor, geometric mean" in capsys.readouterr().out
