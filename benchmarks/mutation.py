@@ -40,6 +40,7 @@ AT_ONCE = 100
 NOTICED = ("killed", "timeout", "segfault", "suspicious")
 """What mutmut says of a mutant that ended its tests in any way but passing."""
 _COPIED = ("dctbench", "suites", "reports", "tests", "benchmarks", "docs", "README.md", "CHANGELOG.md")
+_FAILED = ("failed to collect stats", "Failed to run clean test")
 _NAME = re.compile(r"(?P<module>[\w.]+)\.x(?P<path>ǁ\w+ǁ|_)(?P<function>\w+)__mutmut_\d+")
 _CONFIGURATION = """
 [tool.mutmut]
@@ -70,7 +71,7 @@ class Mutants:
         mutmut has no command for this. It makes all mutants before it looks for those that it was asked for, and
         then complains that there is none of this name.
         """
-        self._mutmut("run", "none")
+        _check_tests_pass(self._mutmut("run", "none"))
         names = sorted(self.statuses())
         if not names:
             raise SystemExit(f"mutmut made no mutants: run it in {self.folder} to see why")
@@ -78,7 +79,7 @@ class Mutants:
 
     def run(self, names: Sequence[str], seconds: float | None) -> None:
         """Try some of them, for at most so many seconds."""
-        self._mutmut("run", "--max-children", str(self.children), *names, timeout=seconds)
+        _check_tests_pass(self._mutmut("run", "--max-children", str(self.children), *names, timeout=seconds))
 
     def statuses(self) -> dict[str, str]:
         """What is known of each by its name; `not checked` of one that was not tried."""
@@ -107,6 +108,12 @@ class Mutants:
 def _ignoring(copy: object) -> dict[str, Any]:
     ignored = shutil.ignore_patterns("__pycache__", "node_modules")
     return {"ignore": ignored} if copy is shutil.copytree else {}
+
+
+def _check_tests_pass(said: str) -> None:
+    """End the program where mutmut says that the tests fail without any change."""
+    if any(words in said for words in _FAILED):
+        raise SystemExit("\n".join(said.splitlines()[-20:]))
 
 
 def read_statuses(text: str) -> dict[str, str]:
@@ -175,7 +182,7 @@ def table(found: Mapping[str, Any]) -> list[str]:
     lines = ["| room | mutants | tried | noticed | survivors | of these judged harmless |", "|---|--:|--:|--:|--:|--:|"]
     for room, row in found["rooms"].items():
         harmless = sum("why" in one for one in row["survivors"])
-        share = f"{row['noticed']} ({row['noticed'] / row['tried']:.0%})"
+        share = f"{row['noticed']} ({row['noticed'] / row['tried']:.0%})" if row["tried"] else "-"
         lines.append(
             f"| `{room}/` | {row['mutants']} | {row['tried']} | {share} | {len(row['survivors'])} | {harmless} |"
         )
