@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -18,6 +17,8 @@ from dctbench.spec.gate import GATE_KEYS, GateRules
 from dctbench.spec.grid import DEFAULT_KEPT, parse_values
 from dctbench.text.parse import parse_duration
 from dctbench.text.sanitize import sanitize_text
+from dctbench.text.toml import check_integers, parse_toml
+from dctbench.text.untrusted import InvalidDataError
 
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
@@ -78,12 +79,10 @@ def parse(text: str, where: str) -> Suite:
     """
     shown = _one_line(where)
     try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or deeply nested tables
-        problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
-        raise UsageError(
-            f"suite {shown}: {problem}", hint="suites are TOML files; see `dctbench list suites`"
-        ) from None
+        data = parse_toml(text)
+        check_integers(data)
+    except InvalidDataError as error:
+        raise UsageError(f"suite {shown}: {error}", hint="suites are TOML files; see `dctbench list suites`") from None
     reader = _Reader(text, shown)
     reader.only(data, (), ("name", "description", "axes", "settings", "gate"))
     for key in ("name", "description"):

@@ -15,7 +15,6 @@ stranger's, so the table loads no code, names no server, and lets nothing be wri
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ import click
 from dctbench.catalog import nearest
 from dctbench.errors import UsageError
 from dctbench.store import is_url
+from dctbench.text.toml import check_integers, parse_toml
+from dctbench.text.untrusted import InvalidDataError
 
 FILE = "pyproject.toml"
 _MAX_BYTES = 1 << 20
@@ -109,17 +110,17 @@ def _table() -> Mapping[str, Any]:
         return {}
     if b"dctbench" not in data:
         return {}
+    if len(data) > _MAX_BYTES:
+        raise UsageError(f"{FILE}: larger than {_MAX_BYTES} bytes", hint="keep it to what tools need")
     try:
-        if len(data) > _MAX_BYTES:
-            raise UsageError(f"{FILE}: larger than {_MAX_BYTES} bytes", hint="keep it to what tools need")
-        tools = tomllib.loads(data.decode("utf-8")).get("tool")
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, UsageError):
-            raise
-        problem = str(error).splitlines()[0] if isinstance(error, ValueError) else "nested too deeply"
-        hint = "its [tool.dctbench] gives flags their defaults"
-        raise UsageError(f"{FILE} is not TOML: {problem}", hint=hint) from None
-    table = tools.get("dctbench") if isinstance(tools, dict) else None
+        tools = parse_toml(data.decode("utf-8")).get("tool")
+        table = tools.get("dctbench") if isinstance(tools, dict) else None
+        check_integers(table)
+    except (InvalidDataError, UnicodeDecodeError) as error:
+        problem = str(error) if isinstance(error, InvalidDataError) else "not UTF-8 text"
+        raise UsageError(
+            f"{FILE} cannot be read: {problem}", hint="its [tool.dctbench] gives flags their defaults"
+        ) from None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"{FILE}: tool.dctbench must be a table", hint="write [tool.dctbench]")
     return table or {}
