@@ -62,21 +62,29 @@ class Session:
         self._baseline = baseline
         self._flags = flags
 
+    @staticmethod
+    def _stored(store: Store, run_id: str) -> str | None:
+        """Return what is stored of a run, in words, or None if the store does not have that run."""
+        try:
+            store.hurry()
+            state = store.progress(run_id)
+        except errors.StoreError:
+            return f"what was measured is stored in {store.name}, which another process is using"
+        return None if state is None else f"{state.stored} of {state.planned} results are stored in {store.name}"
+
     def interrupted(self) -> errors.InterruptedRunError:
         """Return the error that says what was stored, and how to resume."""
         if self._store is not None and self._run is not None:
-            run = self._run
-            for state in self._store.runs([]):  # damage to another run is no reason to fail here
-                if state.run.id == run.id:
-                    unsaved, wanted = "", list(self._flags)
-                    if self._baseline is not None:
-                        unsaved = f"; baseline {self._baseline!r} was not saved"
-                        wanted += ["--save-baseline", shlex.quote(self._baseline)]
-                    return errors.InterruptedRunError(
-                        f"interrupted: {state.stored} of {state.planned} results are stored in {self._store.name}"
-                        f"{unsaved}",
-                        hint=f"resume it with: {resume_command(run, self._store.name, wanted)}",
-                    )
+            stored = self._stored(self._store, self._run.id)
+            if stored is not None:
+                unsaved, wanted = "", list(self._flags)
+                if self._baseline is not None:
+                    unsaved = f"; baseline {self._baseline!r} was not saved"
+                    wanted += ["--save-baseline", shlex.quote(self._baseline)]
+                return errors.InterruptedRunError(
+                    f"interrupted: {stored}{unsaved}",
+                    hint=f"resume it with: {resume_command(self._run, self._store.name, wanted)}",
+                )
         return errors.InterruptedRunError("interrupted before anything was measured")
 
 

@@ -56,7 +56,7 @@ def _run(command: click.Command, arguments: Sequence[str] | None) -> int:
         discard_output()
         return errors.EXIT_OK
     except Exception as error:
-        return _report_bug(error)
+        return _report_memory() if _is_lack_of_memory(error) else _report_bug(error)
 
 
 def _path(error: click.ClickException) -> str:
@@ -80,6 +80,19 @@ def echo_error(message: str, hint: str | None) -> None:
 def _one_line(text: str) -> str:
     line = " ".join(sanitize_text(text).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+
+
+def _report_memory() -> int:
+    discard_output()
+    echo_error(
+        "not enough memory for this command",
+        "free some memory, raise the limit (ulimit -v, or that of the container), or name fewer runs",
+    )
+    return errors.UnavailableError.exit_code
 
 
 def _report_bug(error: Exception) -> int:

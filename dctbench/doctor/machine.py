@@ -41,7 +41,7 @@ def findings(facts: Mapping[str, Any]) -> list[Finding]:
         *neighbours(*measure_load()),
         affinity(facts),
         container(facts["container"], facts["cpu_quota"], worst_throttling(throttling()), host.memory_limit()),
-        memory(*_memory()),
+        _memory(),
         allocator(facts["allocator"], facts["libc"]),
     ]
 
@@ -209,7 +209,13 @@ def allocator(variables: Mapping[str, str], libc: str | None) -> Finding:
     )
 
 
-def _memory() -> tuple[int, int, int]:
-    found, inside = psutil.virtual_memory(), memory_available()
+def _memory() -> Finding:
+    found, inside = host.memory(), memory_available()
+    if found is None:
+        return ok("memory", "this system does not report it")
     free = found.available if inside is None else min(found.available, inside)
-    return free, host.memory_limit() or found.total, psutil.swap_memory().used
+    try:
+        swapped = psutil.swap_memory().used
+    except (OSError, LookupError, ValueError):  # hidden files, as in `host.memory`
+        swapped = 0
+    return memory(free, host.memory_limit() or found.total, swapped)

@@ -38,8 +38,10 @@ class Neighbours:
         self._before = _Counters.read()
 
     def usage(self) -> Usage | None:
-        """Return the load so far, or None within the first SHORTEST seconds."""
+        """Return the load so far, or None within the first SHORTEST seconds and where the system does not report it."""
         before, now = self._before, _Counters.read()
+        if before is None or now is None:
+            return None
         seconds = now.wall - before.wall
         if seconds < SHORTEST:
             return None
@@ -57,9 +59,14 @@ class _Counters:
     cores: int
 
     @classmethod
-    def read(cls) -> _Counters:
+    def read(cls) -> _Counters | None:
         usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-        every = psutil.cpu_times(percpu=True)
+        try:
+            every = psutil.cpu_times(percpu=True)
+        except (OSError, LookupError, ValueError):  # some sandboxes hide /proc/stat or show an empty one
+            return None
+        if not every:
+            return None
         own = [times for number, times in zip(processor_numbers(len(every)), every, strict=True) if number in usable]
         times = own or every  # a container may have other processor numbers
         parts = ("user", "nice", "system", "irq", "softirq")

@@ -57,7 +57,7 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
         variables: their environment variables; those of this process when None.
     """
     variables = os.environ if variables is None else variables
-    cores = host.affinity()
+    cores, memory = host.affinity(), host.memory()
     facts: dict[str, Any] = {
         "host": socket.gethostname(),
         "system": platform.system(),
@@ -75,7 +75,7 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
         "affinity": None if cores is None else core_ranges(cores),
         "cpu_quota": host.cpu_quota(),
         "numa_nodes": host.numa_nodes(),
-        "memory_bytes": host.memory_limit() or psutil.virtual_memory().total,
+        "memory_bytes": host.memory_limit() or (None if memory is None else memory.total),
         "governor": host.governor(),
         "boost": host.boost(),
         "clocksource": host.clocksource(),
@@ -105,7 +105,7 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
         {
             **{key: facts[key] for key in STABLE},
             **({} if quota is None else {"cpu_quota": round(quota, 2)}),
-            "memory_gib": round(facts["memory_bytes"] / 2**30),
+            "memory_gib": None if facts["memory_bytes"] is None else round(facts["memory_bytes"] / 2**30),
             "gpu": [{key: gpu[key] for key in STABLE_OF_GPU} for gpu in facts["gpu"] or ()],
         }
     )

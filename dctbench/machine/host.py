@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
+from dctbench.errors import UnavailableError
 from dctbench.machine import cgroup
 from dctbench.machine.system_files import read_text
 
@@ -158,8 +160,37 @@ def cpu_quota() -> float | None:
 
 def memory_limit() -> int | None:
     """Return the memory limit of the container in bytes, or None if it is not below the memory of the machine."""
-    limit = cgroup.memory_limit()
-    return limit if limit is not None and limit < psutil.virtual_memory().total else None
+    limit, machine = cgroup.memory_limit(), memory()
+    return limit if limit is not None and (machine is None or limit < machine.total) else None
+
+
+class Memory(NamedTuple):
+    """The memory of the machine, and how much of it a process could get now, in bytes."""
+
+    total: int
+    available: int
+
+
+def memory() -> Memory | None:
+    """Return the memory of the machine."""
+    try:
+        found = psutil.virtual_memory()
+    except (OSError, LookupError, ValueError):  # some sandboxes hide /proc/meminfo or show an empty one
+        return None
+    return Memory(found.total, found.available)
+
+
+def require_proc(folder: Path = Path("/proc")) -> None:
+    """Check that this process can see itself in /proc.
+
+    Raises:
+        UnavailableError: on Linux without that file system. Nobody could then tell what a case leaves behind.
+    """
+    if sys.platform == "linux" and not (folder / "self/stat").exists():
+        raise UnavailableError(
+            f"{folder} is not mounted, and without it the processes of a case can neither be watched nor ended",
+            hint=f"mount it: mount -t proc proc {folder}; in a container or sandbox, do not hide it",
+        )
 
 
 def _cores() -> int:

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from time import monotonic
 from typing import IO, Protocol
 
 from dctbench.errors import UnavailableError
+from dctbench.runners.closing import Closing
 
 _START_SECONDS = 120.0  # importing torch from a cold disk
 _ENDING_SECONDS = 4.0
@@ -75,28 +75,31 @@ def kill_session(pid: int) -> None:
 class _Lines:
     """Reads what a supervisor or a zygote reports: lines of one word followed by numbers."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, closing: Closing) -> None:
         self.end = end
+        self._closing = closing
         self._received = b""
 
     def read(self, word: str, seconds: float) -> list[int]:
         """Return the numbers of the next line, which must begin with `word`.
 
         Raises:
-            GoneError: when the line does not come within `seconds` or begins with another word.
+            GoneError: when the line does not come within `seconds` or before the runner is closed, or begins with
+                another word.
         """
         deadline = monotonic() + seconds
-        while b"\n" not in self._received:
-            self.end.settimeout(max(0.001, deadline - monotonic()))
-            try:
-                data = self.end.recv(64)
-            except TimeoutError:
-                raise GoneError(f"it did not respond within {seconds:g} s") from None
-            except ConnectionError:
-                data = b""
-            if not data:
-                raise GoneError("it ended")
-            self._received += data
+        with self._closing.ending(self.end):
+            while b"\n" not in self._received:
+                self.end.settimeout(max(0.001, deadline - monotonic()))
+                try:
+                    data = self.end.recv(64)
+                except TimeoutError:
+                    raise GoneError(f"it did not respond within {seconds:g} s") from None
+                except ConnectionError:
+                    data = b""
+                if not data:
+                    raise GoneError("it ended")
+                self._received += data
         line, _, self._received = self._received.partition(b"\n")
         first, *numbers = line.decode("ascii").split()
         if first != word:
@@ -118,7 +121,13 @@ class SupervisedProcess:
     """A process that runs a module of dctbench, with a supervisor process as its parent."""
 
     def __init__(
-        self, module: str, output: IO[bytes] | int, variables: Mapping[str, str], python: str, *words: str
+        self,
+        module: str,
+        output: IO[bytes] | int,
+        variables: Mapping[str, str],
+        python: str,
+        closing: Closing,
+        *words: str,
     ) -> None:
         with start_errors():
             self.channel, remote_channel = socket.socketpair()
@@ -126,19 +135,12 @@ class SupervisedProcess:
         with remote_channel, remote_lifeline:
             descriptors = (remote_channel.fileno(), remote_lifeline.fileno())
             # -P: do not search the current folder, which may contain a hostile json.py.
+            command = [python, "-P", "-m", "dctbench.worker.supervisor", module]
+            command += [*map(str, descriptors), str(os.getpid()), *words]
             try:
                 with start_errors():
                     self._supervisor = subprocess.Popen(
-                        [
-                            python,
-                            "-P",
-                            "-m",
-                            "dctbench.worker.supervisor",
-                            module,
-                            *map(str, descriptors),
-                            str(os.getpid()),
-                            *words,
-                        ],
+                        command,
                         stdin=subprocess.DEVNULL,
                         stdout=output,
                         stderr=output,
@@ -150,10 +152,11 @@ class SupervisedProcess:
                 self.channel.close()
                 lifeline.close()
                 raise
-        self.lines = _Lines(lifeline)
+        self.lines = _Lines(lifeline, closing)
         try:
             [self.pid] = self.lines.read("pid", _START_SECONDS)
         except GoneError as gone:
+            self._supervisor.kill()  # it may still be importing, and its child dies with it
             self.close()
             raise GoneError(f"no process could be started: {gone.message}") from None
 
@@ -220,8 +223,8 @@ class Child:
 class FreshChild(Child):
     """A process with an interpreter of its own."""
 
-    def __init__(self, output: IO[bytes], variables: Mapping[str, str], python: str) -> None:
-        self._process = SupervisedProcess("dctbench.worker.serve", output, variables, python)
+    def __init__(self, output: IO[bytes], variables: Mapping[str, str], python: str, closing: Closing) -> None:
+        self._process = SupervisedProcess("dctbench.worker.serve", output, variables, python, closing)
         super().__init__(self._process.channel, self._process.pid, self._process.pid, self._process.lines)
 
     def close(self) -> None:
@@ -230,17 +233,24 @@ class FreshChild(Child):
 
 
 class Fresh:
-    """Starts a new interpreter for every case, which imports torch for itself."""
+    """Starts a new interpreter for every case, which imports torch for itself.
+
+    Args:
+        variables: the environment variables of the process.
+        python: its interpreter.
+        closing: ends every wait for the process.
+    """
 
     name = "fresh"
 
-    def __init__(self, variables: Mapping[str, str], python: str = sys.executable) -> None:
+    def __init__(self, variables: Mapping[str, str], python: str, closing: Closing) -> None:
         self.variables = variables
         self.python = python
+        self._closing = closing
 
     def start(self, output: IO[bytes]) -> FreshChild:
         """Start a new interpreter."""
-        return FreshChild(output, self.variables, self.python)
+        return FreshChild(output, self.variables, self.python, self._closing)
 
     def close(self) -> None:
         """Do nothing: nothing is kept between cases."""
@@ -252,6 +262,7 @@ class Zygote:
     Args:
         variables: the environment variables of the zygote.
         python: its interpreter.
+        closing: ends every wait for the zygote.
         words: its further arguments.
 
     Raises:
@@ -260,12 +271,14 @@ class Zygote:
 
     name = "zygote"
 
-    def __init__(self, variables: Mapping[str, str], python: str, *words: str) -> None:
+    def __init__(self, variables: Mapping[str, str], python: str, closing: Closing, *words: str) -> None:
         # The thread pool of NumPy would make the fork unsafe, and nothing needs it here.
         variables = {**variables, "OPENBLAS_NUM_THREADS": "1"}
-        self._process = SupervisedProcess("dctbench.worker.zygote", subprocess.DEVNULL, variables, python, *words)
+        self._process = SupervisedProcess(
+            "dctbench.worker.zygote", subprocess.DEVNULL, variables, python, closing, *words
+        )
         self.pid = self._process.pid
-        self._lines = _Lines(self._process.channel)
+        self._lines = _Lines(self._process.channel, closing)
         try:
             self._lines.read("ready", _START_SECONDS)
         except GoneError:

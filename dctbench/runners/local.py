@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -17,7 +16,7 @@ from msgspec import Struct
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
-from dctbench.machine import cgroup, environment, nvml
+from dctbench.machine import cgroup, environment, host, nvml
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.temporary import OwnedFolder
 from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, WarningCode
@@ -33,6 +32,7 @@ from dctbench.protocol import (
     decode_reply,
 )
 from dctbench.runners import Facts, MeasureSpec, responses, result_from_reply
+from dctbench.runners.closing import Closing
 from dctbench.runners.exchange import Exchange, exchange, failure_of, read_reply
 from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
 from dctbench.runners.interpreters import interpreter, other_variables
@@ -76,7 +76,7 @@ class LocalRunner:
 
     Raises:
         UsageError: for an interpreter without a dctbench that this one can talk to.
-        UnavailableError: on a machine that allows no more threads or processes.
+        UnavailableError: on a machine that allows no more threads or processes, or hides /proc.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class LocalRunner:
         on_wait: Callable[[str], None] = lambda text: None,
         python: str | None = None,
     ) -> None:
+        host.require_proc()
         self.settings = settings
         self.variables = {**inherited(os.environ), "PYTHONFAULTHANDLER": "1", "KINETO_LOG_LEVEL": "99", **settings.env}
         self.variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts GPUs
@@ -110,7 +111,7 @@ class LocalRunner:
         self._zygote_round: int | None = None
         self._zygotes_work = sys.platform == "linux"
         self._child: Child | None = None
-        self._closing = threading.Event()
+        self._closing = Closing()
         self._remarked = False
 
     def __enter__(self) -> Self:
@@ -226,7 +227,7 @@ class LocalRunner:
 
         def run() -> _T | Failure:
             with self.device(holding) if holding else nullcontext():
-                launcher = Fresh(self.variables, self.python)
+                launcher = Fresh(self.variables, self.python, self._closing)
                 return self._exchange(request, timeout, launcher, lambda line: decode_reply(line, kind)).reply
 
         return self._thread.submit(run).result()
@@ -235,7 +236,7 @@ class LocalRunner:
         """Return the zygote of this round, or fresh processes where forking is not wanted or not safe."""
         wanted = self.settings.isolation == "zygote" or (self.settings.isolation == "auto" and device == "cpu")
         if not wanted or not self._zygotes_work:
-            return Fresh(self.variables, self.python)
+            return Fresh(self.variables, self.python, self._closing)
         if self._zygote is not None and self._zygote_round == round:
             return self._zygote
         if self._zygote is not None:
@@ -243,10 +244,10 @@ class LocalRunner:
             self._zygote = None
         try:
             words = [COMPILER] if round == 1 else []
-            self._zygote, self._zygote_round = Zygote(self.variables, self.python, *words), round
+            self._zygote, self._zygote_round = Zygote(self.variables, self.python, self._closing, *words), round
         except GoneError:
             self._zygotes_work = False
-            return Fresh(self.variables, self.python)
+            return Fresh(self.variables, self.python, self._closing)
         return self._zygote
 
     def _exchange(
@@ -266,7 +267,7 @@ class LocalRunner:
                 child = launcher.start(output.writer)
             except GoneError:  # the zygote died between two cases; nothing of this one has run yet
                 self._forget_zygote()
-                launcher = Fresh(self.variables, self.python)
+                launcher = Fresh(self.variables, self.python, self._closing)
                 child = launcher.start(output.writer)
             self._child = child
             output.hand_over()

@@ -104,8 +104,10 @@ def _attempt(store: Store, run: Run, case: Case, round: int) -> Iterator[None]:
     store.start_case(run.id, case, round)
     try:
         yield
-    except BaseException:  # an interruption, or an error of the runner: this process still lives
+    except BaseException as error:  # an interruption, or an error of the runner: this process still lives
         with suppress(DctbenchError):
+            if isinstance(error, KeyboardInterrupt):
+                store.hurry()
             store.end_case(run.id, case, round)
         raise
 

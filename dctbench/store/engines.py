@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sqlite3
@@ -19,23 +20,31 @@ from dctbench.errors import UnavailableError, UsageError
 from dctbench.store.errors import DamagedError
 from dctbench.store.failures import NOT_UTF8
 from dctbench.store.location import masked
+from dctbench.store.patience import SLICE_SECONDS, PatientConnection
 
 BUSY_TIMEOUT = 60.0
 QUERY_TIMEOUT = 60.0
 """Seconds after which a server that does not respond counts as unreachable. A frozen or unplugged one never says so."""
+HURRY_SECONDS = 0.3
+"""How long a command that was interrupted waits for another process or the server."""
 _CONNECT = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
-def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
+def sqlite_engine(path: Path, *, create: bool = False, patience: float = BUSY_TIMEOUT) -> sa.Engine:
     """Return an engine for an SQLite file whose acknowledged commits survive a power cut.
 
-    Without `create` a missing file is an error: SQLite would otherwise create an empty one in its place.
+    Args:
+        path: of the file.
+        create: whether SQLite may create it. It would otherwise create an empty file in the place of a missing one.
+        patience: the seconds to wait for another process that has locked the file.
     """
     # The empty authority is needed: SQLite would take the first folder of a path that begins with // for one.
     uri = f"file://{quote(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)
+        connection = sqlite3.connect(uri, uri=True, timeout=SLICE_SECONDS, factory=PatientConnection)
+        connection.patience = patience
+        return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
 
@@ -103,15 +112,21 @@ class _Allowance:
 _STEPS = 5_000_000
 """How many steps of SQLite's virtual machine lie between two calls of the progress handler: a fraction of a second."""
 _ALLOWED = "allowed"
+_PATIENCE = "patience"
 
 
-def postgresql_engine(location: str) -> sa.Engine:
+def postgresql_engine(location: str, *, patience: float | None = None) -> sa.Engine:
     """Return an engine for the PostgreSQL database at a URL.
+
+    Args:
+        location: the URL.
+        patience: the seconds after which a server that does not respond is unreachable, by default QUERY_TIMEOUT.
 
     Raises:
         UsageError: when the URL is invalid or names another kind of database.
         UnavailableError: when the extra `postgres` is not installed.
     """
+    patience = QUERY_TIMEOUT if patience is None else patience
     example = "postgresql+psycopg://user@host/database"
     try:
         url = sa.make_url(location)
@@ -124,7 +139,10 @@ def postgresql_engine(location: str) -> sa.Engine:
                 "the password in --store contains an @", hint="write it as %40, or put the password into ~/.pgpass"
             )
         settings = {key: value for key, value in _CONNECT.items() if key not in url.query}
-        return sa.create_engine(url, connect_args=settings, poolclass=sa.pool.NullPool)
+        if patience < settings.get("connect_timeout", 0):
+            settings["connect_timeout"] = math.ceil(patience)
+        options = {_PATIENCE: patience}
+        engine = sa.create_engine(url, connect_args=settings, poolclass=sa.pool.NullPool, execution_options=options)
     except (sa.exc.ArgumentError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
@@ -135,6 +153,14 @@ def postgresql_engine(location: str) -> sa.Engine:
         raise UnavailableError(
             "a store on PostgreSQL needs psycopg", hint="install it: pip install 'dctbench[postgres]'"
         ) from error
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(dialect: sa.Dialect, record: object, arguments: Sequence[Any], settings: Mapping[str, Any]) -> object:
+        from dctbench.store.interruptible import InterruptibleConnection  # noqa: PLC0415  (needs psycopg)
+
+        return InterruptibleConnection.connect(*arguments, **settings)
+
+    return engine
 
 
 def insert(engine: sa.Engine, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
@@ -154,7 +180,7 @@ def _query_timeout(connection: sa.Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    watchdog = _Watchdog(connection.connection.fileno())
+    watchdog = _Watchdog(connection.connection.fileno(), connection.get_execution_options()[_PATIENCE])
     # Each query has its own timeout, since a transaction may contain thousands. The driver has read all rows by then.
     events = {
         "before_cursor_execute": watchdog.start,
@@ -175,13 +201,14 @@ def _query_timeout(connection: sa.Connection) -> Iterator[None]:
 class _Watchdog:
     """Shuts a socket down unless it is stopped in time, so that the waiting query fails."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, seconds: float) -> None:
         self._descriptor = descriptor
+        self._seconds = seconds
         self._timer: threading.Timer | None = None
 
     def start(self, *_: object) -> None:
         self.stop()
-        self._timer = threading.Timer(QUERY_TIMEOUT, self._cut)
+        self._timer = threading.Timer(self._seconds, self._cut)
         self._timer.daemon = True
         self._timer.start()
 

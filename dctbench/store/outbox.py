@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
-from dctbench.model import Baseline, Case, Environment, Result, Run
-from dctbench.store.contents import Store
+from dctbench.model import FAILED, Baseline, Case, Environment, Result, Run
+from dctbench.store.contents import RunState, Store
+from dctbench.store.engines import HURRY_SECONDS, postgresql_engine
 from dctbench.store.errors import UnreachableError
 from dctbench.store.location import is_url, masked
 from dctbench.store.opening import open_store
@@ -60,6 +61,8 @@ class _StoreWithOutbox(Store):
         self._location = location
         self._warn = warn
         self._switched = False
+        self._begun = False
+        self._hurried = False
         self._run: tuple[Run, Sequence[Case], int] | None = None
         self._environments: list[Environment] = []
         self._results: dict[tuple[Case, int], Result] = {}
@@ -68,6 +71,7 @@ class _StoreWithOutbox(Store):
         """Store a run and its plan before the first case is measured."""
         self._run = run, plan, rounds
         self._with_fallback(lambda: Store.add_run(self, run, plan, rounds))
+        self._begun = True
 
     def resume_run(self, run: Run) -> list[Result]:
         """Return the results that the run already has, and remember them: the outbox may need them."""
@@ -75,7 +79,27 @@ class _StoreWithOutbox(Store):
         self._run = (run, *self.plan(run.id))
         self._environments = list(self.environments(run.id).values())
         self._results = {(result.case, result.round): result for result in results}
+        self._begun = True
         return results
+
+    def hurry(self) -> None:
+        """From now on wait for the server a short time only, and do not copy the run to the outbox."""
+        if self._switched:
+            super().hurry()
+            return
+        self._hurried = True
+        self.engine.dispose()
+        self.engine = postgresql_engine(self._location, patience=HURRY_SECONDS)
+
+    def progress(self, run_id: str) -> RunState | None:
+        """Return the run and its progress, or None before it is stored. The server is not asked."""
+        if self._switched:
+            return super().progress(run_id)
+        if not self._begun or self._run is None:
+            return None
+        run, plan, rounds = self._run
+        failed = sum(result.status in FAILED for result in self._results.values())
+        return RunState(run, len(plan) * rounds, len(self._results), failed)
 
     def add_environment(self, run_id: str, environment: Environment) -> None:
         """Store an environment of the run."""
@@ -109,7 +133,7 @@ class _StoreWithOutbox(Store):
         try:
             return operation()
         except StoreError as error:
-            if self._switched or self._run is None:
+            if self._switched or self._hurried or self._run is None:
                 raise
             self._switch_to_outbox(error)
             return operation()

@@ -36,15 +36,13 @@ from dctbench.protocol import (
     decode_request,
     encode_reply,
 )
-from dctbench.worker import supervisor
 
 _TRACEBACK = 20_000
 """How many characters of a traceback are kept, from its end."""
 
 
 def main(argv: list[str]) -> None:
-    """Reply to one request over the socket whose number is `argv[0]`; `argv[1]` is the parent's id."""
-    supervisor.die_with_parent(int(argv[1]))
+    """Reply to one request over the socket whose number is `argv[0]`."""
     serve(int(argv[0]))
 
 

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
 
     Args:
         argv: the name of the module, the descriptor of the socket that its `main` gets, the descriptor of the lifeline,
-            the id of the process at its other end, and further arguments for the module.
+            the id of the process at its other end, and further arguments for the `main` of the module.
     """
     module, channel, lifeline, parent = argv[0], int(argv[1]), int(argv[2]), int(argv[3])
     _signal_when_parent_dies(parent, signal.SIGCONT)  # a stopped supervisor wakes up and sees its lifeline closed
@@ -50,12 +50,13 @@ def main(argv: list[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = os.fork()
     if child == 0:
+        die_with_parent(supervisor)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         for descriptor in (wake, waker, lifeline):
             os.close(descriptor)
         os.setsid()
-        importlib.import_module(module).main([str(channel), str(supervisor), *argv[4:]])
+        importlib.import_module(module).main([str(channel), *argv[4:]])
         return
     os.close(channel)
     with socket.socket(fileno=lifeline) as runner:

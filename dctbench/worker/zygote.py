@@ -28,14 +28,13 @@ def main(argv: list[str]) -> None:
     it. COUNT is the number of processes that the child left behind and that were ended.
 
     Args:
-        argv: the descriptor of the socket and the process id of the parent. If the word COMPILER follows, torch's
-            compiler is imported for the children too.
+        argv: the descriptor of the socket. If the word COMPILER follows, torch's compiler is imported for the children
+            too.
     """
-    supervisor.die_with_parent(int(argv[1]))
     supervisor.adopt_orphans()
     with socket.socket(fileno=int(argv[0])) as control:
         control.set_inheritable(False)
-        _preload(compiler=COMPILER in argv[2:])
+        _preload(compiler=COMPILER in argv[1:])
         threads = len(list(Path("/proc/self/task").iterdir()))
         if threads != 1:
             control.sendall(f"threads {threads}\n".encode())

@@ -20,6 +20,7 @@ from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, CaseWarning, Result, WarningCode
 from dctbench.protocol import InspectRequest, TorchReply
 from dctbench.runners import MeasureSpec
+from dctbench.runners.closing import Closing
 from dctbench.runners.exchange import exchange
 from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -151,7 +152,7 @@ def test_a_response_that_came_while_this_process_was_stopped_is_not_a_timeout() 
     ending, living = socket.socketpair()
     with ours, theirs, ending, living, Output() as output:
         theirs.sendall(b'{"status": "ok"}\n')
-        child = Child(ours, os.getpid(), os.getpid(), _Lines(ending))
+        child = Child(ours, os.getpid(), os.getpid(), _Lines(ending, Closing()))
         assert exchange(child, InspectRequest(), -10.0, output) == b'{"status": "ok"}\n'
 
 

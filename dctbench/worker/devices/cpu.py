@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-import psutil
 import torch
 
 from dctbench.errors import text_of
@@ -115,10 +115,10 @@ def watch(name: str, paired: bool = False) -> Watch:
 
 
 def memory_bytes(name: str) -> int:
-    """Return the bytes that are free on this machine and within the container's limits."""
-    free = int(psutil.virtual_memory().available)
-    inside = cgroup.memory_available()
-    return free if inside is None else min(free, inside)
+    """Return the bytes that are free on this machine and within the container's limits; no bound if none is known."""
+    machine, inside = host.memory(), cgroup.memory_available()
+    known = [free for free in (None if machine is None else machine.available, inside) if free is not None]
+    return min(known, default=sys.maxsize)
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:

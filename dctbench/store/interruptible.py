@@ -1,0 +1,28 @@
+"""A connection to PostgreSQL that ends at once when a signal interrupts a query."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import waiting
+from psycopg.abc import PQGen
+
+_T = TypeVar("_T")
+_LOOK_SECONDS = 0.1
+
+
+class InterruptibleConnection(psycopg.Connection[Any]):
+    """A connection that is closed when a query is interrupted.
+
+    psycopg would first ask the server to cancel the query, and wait for ten seconds if the server does not respond. A
+    server rolls the transaction of a closed connection back.
+    """
+
+    def wait(self, gen: PQGen[_T], interval: float = _LOOK_SECONDS, timeout: float | None = None) -> _T:
+        """Wait for a query, as the method that this replaces."""
+        try:
+            return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except KeyboardInterrupt:
+            self.pgconn.finish()
+            raise
