@@ -142,7 +142,8 @@ def test_a_compiler_never_sees_the_call_of_a_forced_kernel(name: str) -> None:
     torch.compiler.reset()
     layer = build(name, seq_len=16, dim=16, heads=2)
     x = torch.randn(1, 16, 16)
-    torch.testing.assert_close(torch.compile(layer, backend=recording)(x), layer(x))
+    with torch.no_grad():  # with gradients the compiler itself warns at the break of the graph
+        torch.testing.assert_close(torch.compile(layer, backend=recording)(x), layer(x))
     assert any("linear" in target for target in called)
     assert not any("scaled_dot_product" in target for target in called)
 
