@@ -213,6 +213,7 @@ PHASES = [
 ]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="that a process waits is seen in /proc, and zygotes are for Linux")
 @pytest.mark.parametrize(
     ("waiting_for", "number", "begun"), PHASES, ids=[f"{phase.__name__}-{number.name}" for phase, number, _ in PHASES]
 )
