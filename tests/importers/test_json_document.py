@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -75,6 +77,9 @@ def test_old_files_are_read() -> None:
         warning = f"{indent}{{\n{indent}  " + f",\n{indent}  ".join(keys) + f"\n{indent}}}\n"
         text = text.replace(f'\n{indent}"latency: noisy"\n', f"\n{warning}")
     text = re.sub(r'\n( *)"ratio": .*,', r'\g<0>\n\1"kept": null,', text)  # there was no such axis
+    medians = [median(one.measurements[0].samples) for one in results if one.case == results[0].case]
+    mean = math.exp(math.fsum(math.log(one) for one in medians) / len(medians))
+    text = text.replace('"value": 0.00252625', f'"value": {mean}')  # the latency was the median over the processes
     assert dumps(document(run, environments, results)) == text
     assert (run.label, len(results), environments["f" * 16].facts["cpu"]) == ("old friend", 6, "Test CPU")
     _, _, least = read_file(str(FILES / "document-1-least.json"))
