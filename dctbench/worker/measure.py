@@ -41,6 +41,7 @@ from dctbench.worker.workload import (
     Rates,
     Workload,
     compiler_options,
+    compiling,
     make_arguments,
     make_module,
     make_workload,
@@ -240,7 +241,8 @@ def _first_calls(case: Case, device: DeviceModule, subject: Workload, collected:
     """Time the first call separately. Return the outputs of two inputs, which later outputs are checked against."""
     if case.engine != "eager":
         start = _clock()
-        subject.call(subject.prepare(0))
+        with compiling(case):
+            subject.call(subject.prepare(0))
         device.synchronize(case.device)
         collected.add("compile", _clock() - start)
     prepared = subject.prepare(0)

@@ -7,7 +7,8 @@ before it), and `call` is the timed call.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -160,6 +161,28 @@ def compiler_options(case: Case) -> dict[str, str | int | bool | Callable[..., A
     """
     frozen = case.engine == "compile" and case.device_kind == "cpu" and case.mode == "forward"
     return {"freezing": True} if frozen else {}
+
+
+@contextmanager
+def compiling(case: Case) -> Iterator[None]:
+    """Around the first call: a method that torch's compiler refuses is unsupported, with the compiler's reason.
+
+    An error of the method itself, such as a wrong shape, stays one.
+
+    Raises:
+        UnsupportedError: when the compiler fails.
+    """
+    if case.engine != "compile":
+        yield
+        return
+    from torch._dynamo.exc import TorchDynamoException, TorchRuntimeError
+
+    try:
+        yield
+    except TorchRuntimeError:
+        raise
+    except TorchDynamoException as error:
+        raise UnsupportedError(f"torch cannot compile it: {text_of(error).partition(chr(10))[0]}") from None
 
 
 class Graphed(nn.Module):

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch._dynamo import exc
 
 from dctbench.attention.dct_x import DctXAttention
+from dctbench.errors import UnsupportedError
 from dctbench.model import Case
 from dctbench.protocol import MeasureRequest
 from dctbench.transforms import default_cost_model, make_dct, plan_dct
@@ -17,7 +19,7 @@ from dctbench.worker.devices import cpu
 from dctbench.worker.measure import stated_flops
 from dctbench.worker.metrics.flops import count
 from dctbench.worker.metrics.latency import Timer
-from dctbench.worker.workload import Graphed, compiler_options, make_module, make_workload, meta_call
+from dctbench.worker.workload import Graphed, compiler_options, compiling, make_module, make_workload, meta_call
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,25 @@ from dctbench.worker.workload import Graphed, compiler_options, make_module, mak
 def test_only_a_compiled_inference_on_a_cpu_is_frozen(change: dict[str, str], frozen: bool) -> None:
     case = replace(Case("sdpa", 64, engine="compile"), **change)  # type: ignore[arg-type]
     assert compiler_options(case) == ({"freezing": True} if frozen else {})
+
+
+def fails(error: Exception, engine: str = "compile") -> None:
+    with compiling(Case("sdpa", 64, engine=engine)):
+        raise error
+
+
+def test_a_method_that_the_compiler_refuses_is_unsupported_with_its_reason() -> None:
+    refused = exc.InternalTorchDynamoError("no lowering for aten::frob\n\nSet TORCHDYNAMO_VERBOSE=1 for more")
+    with pytest.raises(UnsupportedError, match=r"^torch cannot compile it: no lowering for aten::frob$"):
+        fails(refused)
+    with pytest.raises(exc.InternalTorchDynamoError):
+        fails(refused, engine="eager")
+
+
+@pytest.mark.parametrize("error", [exc.TorchRuntimeError("a and b cannot be multiplied"), ValueError("wrong")], ids=str)
+def test_an_error_of_the_method_itself_stays_one(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        fails(error)
 
 
 def test_a_layer_is_planned_for_the_batch_of_its_case() -> None:
