@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dctbench.model import Run
 from dctbench.scheduler.events import Listener, Notice
 from dctbench.text.format import pluralize
+from dctbench.text.sanitize import sanitize_text
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -21,9 +22,10 @@ def tell_of_clocks(store: Store, run: Run, listener: Listener) -> None:
     latest = datetime.datetime.fromisoformat(run.started_at) + SKEW
     later = [one for one in store.runs_started_after(latest.isoformat(timespec="microseconds")) if one != run.id]
     if later:
+        latest_id = sanitize_text(later[-1][:8])  # not checked: the file may be a stranger's
         listener(
             Notice(
-                f"warning: {pluralize(len(later), 'stored run')} started later than now, such as {later[-1][:8]}: "
+                f"warning: {pluralize(len(later), 'stored run')} started later than now, such as {latest_id}: "
                 "a clock is or was wrong; the runs of a store are in the order of their arrival"
             )
         )

@@ -131,7 +131,7 @@ def _refuse_lost_results(store: Store, found: RecordedRun, stored: int) -> None:
         return
     place = store.place_of_held_file()
     if place is None:
-        hint = "the file that held them was deleted; take it from a backup, or measure again"
+        hint = "the file that held them cannot be found; take it from a backup, or measure again"
     else:
         hint = f"they are in {place}: {shlex.join(['dctbench', 'store', 'merge', place, '--into', store.name])}"
     raise errors.StoreError(

@@ -69,7 +69,7 @@ class Session:
             store.hurry()
             state = store.progress(run_id)
         except errors.StoreError:
-            return f"what was measured is stored in {store.name}, which another process is using"
+            return f"what was measured is stored in {store.name}, which cannot be read now"
         return None if state is None else f"{state.stored} of {state.planned} results are stored in {store.name}"
 
     def interrupted(self) -> errors.InterruptedRunError:

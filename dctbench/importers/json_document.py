@@ -40,6 +40,7 @@ from dctbench.text.fields import (
 )
 from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
+    MAX_METRICS,
     MAX_SAMPLES,
     Free,
     InvalidDataError,
@@ -100,7 +101,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     status: Status
     message: Text | None
     warnings: Warnings
-    metrics: Annotated[dict[Name, _Metric | None], Meta(max_length=100)]
+    metrics: Annotated[dict[Name, _Metric | None], Meta(max_length=MAX_METRICS)]
     details: Free = {}
 
 

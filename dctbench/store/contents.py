@@ -178,8 +178,8 @@ class Store:
         return self._states(schema.runs.c.id == run_id, None)[0]
 
     def progress(self, run_id: str) -> RunState | None:
-        """Return a run and its progress, or None when the store does not have it. Damage to other runs is no error."""
-        return next((state for state in self.runs([]) if state.run.id == run_id), None)
+        """Return a run and its progress, or None when the store does not have it, or only a damaged record of it."""
+        return next(iter(self._states(schema.runs.c.id == run_id, [])), None)
 
     def hurry(self) -> None:
         """From now on wait for other processes a short time only, as a command that was interrupted must."""

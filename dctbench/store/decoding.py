@@ -51,6 +51,7 @@ from dctbench.text.fields import (
 from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
     LARGEST,
+    MAX_METRICS,
     MAX_SAMPLES,
     Free,
     InvalidDataError,
@@ -131,7 +132,7 @@ class _Record(Struct):
     host: Host
 
 
-_Metrics = list[tuple[Name, Name, Annotated[int, Meta(ge=1, le=MAX_SAMPLES)]]]
+_Metrics = Annotated[list[tuple[Name, Name, Annotated[int, Meta(ge=1, le=MAX_SAMPLES)]]], Meta(max_length=MAX_METRICS)]
 _Words = Annotated[list[Text], Meta(max_length=1000)]
 _decode_record = msgspec.json.Decoder(_Record).decode
 _decode_metrics = msgspec.json.Decoder(_Metrics).decode

@@ -19,10 +19,10 @@ class InterruptibleConnection(psycopg.Connection[Any]):
     server rolls the transaction of a closed connection back.
     """
 
-    def wait(self, gen: PQGen[_T], interval: float = _LOOK_SECONDS, timeout: float | None = None) -> _T:
-        """Wait for a query, as the method that this replaces."""
+    def wait(self, gen: PQGen[_T], interval: float = _LOOK_SECONDS, *further: Any, **named: Any) -> _T:
+        """Wait for a query, as the method that this replaces. What else it takes depends on the version of psycopg."""
         try:
-            return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+            return waiting.wait(gen, self.pgconn.socket, interval, *further, **named)
         except KeyboardInterrupt:
             self.pgconn.finish()
             raise

@@ -16,6 +16,7 @@ from dctbench.text.sanitize import sanitize_text
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 MAX_SAMPLES = 1_000_000
+MAX_METRICS = 100
 MAX_DEPTH = 6
 MAX_FREE_VALUES = 10_000
 MAX_TEXT = 100_000

@@ -33,3 +33,13 @@ def test_a_run_that_started_later_is_named(tmp_path: Path, stored: str, warned: 
     [notice] = heard
     assert isinstance(notice, Notice)
     assert "1 stored run started later than now, such as fedcba98: a clock is or was wrong" in notice.message
+
+
+def test_the_id_of_a_run_in_a_strangers_file_cannot_control_the_terminal(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    with open_store(str(tmp_path / "a.sqlite"), create=True) as store:
+        store.add_run(replace(RUN, id="\x1b[2Jabcd", started_at="2099-01-01T00:00:00.000000+00:00"), [], rounds=1)
+        tell_of_clocks(store, RUN, heard.append)
+    [notice] = heard
+    assert isinstance(notice, Notice)
+    assert notice.message.isprintable()

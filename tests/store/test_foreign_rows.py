@@ -78,6 +78,7 @@ ROWS: list[tuple[str, Mapping[str, Any]]] = [
     ("results", {"metrics": '[["latency","m",1]]', "samples": samples(1.0)}),
     ("results", {"metrics": json.dumps([[ESCAPE, "s", 1]]), "samples": samples(1.0)}),
     ("results", {"metrics": json.dumps([["a", ESCAPE, 1]]), "samples": samples(1.0)}),
+    ("results", {"metrics": json.dumps([[f"m{n}", "s", 1] for n in range(101)]), "samples": samples(*[1.0] * 101)}),
     ("results", {"metrics": "{}"}),
     ("results", {"metrics": b"[]"}),
     ("results", {"record": "[]"}),
