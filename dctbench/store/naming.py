@@ -47,8 +47,8 @@ def find_run_id(
     The reference is tried as an id, as `latest`, as a label and as a baseline, in this order.
 
     Args:
-        known: id and label of every run, the oldest first.
-        reference: an id or a unique prefix of at least four digits, `latest`, `latest~N`, a label (its newest run) or
+        known: id and label of every run, in the order of arrival.
+        reference: an id or a unique prefix of at least four digits, `latest`, `latest~N`, a label (its last run) or
             the name of a baseline.
         run_of_baseline: returns the id of the run that a baseline points to, or None when there is no such baseline.
 

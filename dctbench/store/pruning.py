@@ -26,7 +26,7 @@ def removable(
     unfinished: bool,
     now: datetime.datetime | None = None,
 ) -> list[RunState]:
-    """Return the runs that are not among the latest `keep` and are older than `older_than` seconds, the oldest first.
+    """Return the runs that are not among the latest `keep` and are older than `older_than` seconds, in the given order.
 
     Args:
         states: every run, in the order of arrival.
