@@ -7,12 +7,12 @@ to one run, so no statistic combines two machines.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dctbench import analysis, catalog
-from dctbench.analysis import Placed, Ranking, Summary
+from dctbench.analysis import PayoffRange, Placed, Ranking, Summary
 from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
@@ -98,6 +98,27 @@ class Contents:
         found = {(c.implementation, c.compression): c for facet in self.facets for c in facet.cases}
         methods = analysis.method_order((name for name, _ in found), self.reference)
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.compression))
+
+    @cached_property
+    def _payoffs(self) -> Mapping[tuple[int, str], Sequence[PayoffRange]]:
+        """By run and reference."""
+        whole: dict[int, list[Summary]] = {}
+        for facet in self.facets:
+            whole.setdefault(facet.run, []).extend(facet.summaries)
+        return {
+            (run, name): analysis.payoffs(summaries, name)
+            for run, summaries in whole.items()
+            for name in self.references
+        }
+
+    def payoffs(self, facet: Facet, reference: str) -> list[PayoffRange]:
+        """Return what is told of each method of a facet. It is proven together for the whole run, as on the terminal.
+
+        Args:
+            facet: one of the page.
+            reference: one of those that a reader can choose.
+        """
+        return [found for found in self._payoffs[facet.run, reference] if found.case.facet == facet.case.facet]
 
 
 def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:

@@ -66,7 +66,7 @@ def html(
     """
     contents = arrange(runs, reference or usual_reference(runs))
     first = contents.facets[0]
-    against = narrative.reference_sentences(first, contents.reference, contents.labels)
+    against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
     figures = {name: figure for one in shown if one["stability"] for name, figure in one["stability"].figures.items()}
     figures |= _figures_of_changes(compared, past)
@@ -119,7 +119,7 @@ def _packed(text: str) -> str:
 def _run(contents: Contents, number: int) -> dict[str, Any]:
     recorded = contents.runs[number]
     facet = next(facet for facet in contents.facets if facet.run == number)
-    shapes = narrative.reference_sentences(facet, contents.reference, contents.labels).shapes
+    shapes = narrative.reference_sentences(contents, facet, contents.reference).shapes
     return {
         "title": title(recorded),
         "run": recorded.run,

@@ -48,7 +48,7 @@ class ReferenceSentences:
 
     Attributes:
         shapes: by length.
-        payoffs: from which length each method is faster, shortest length first.
+        payoffs: at which lengths each method is faster or slower; those that are faster at a short length come first.
         dct: the payoffs of the methods of the DCT family.
     """
 
@@ -78,13 +78,13 @@ class FacetSentences:
     energy: tuple[str, ...]
 
 
-def reference_sentences(facet: Facet, reference: str | None, labels: Labels) -> ReferenceSentences:
+def reference_sentences(contents: Contents, facet: Facet, reference: str | None) -> ReferenceSentences:
     """Return the sentences about a facet that depend on the reference."""
-    payoffs = sorted(analysis.payoffs(facet.summaries, reference), key=_soonest) if reference else []
+    payoffs = sorted(contents.payoffs(facet, reference), key=_soonest) if reference else []
     texts = [words.payoff(found, reference, _PLAIN) for found in payoffs if reference]
     pairs = list(zip(payoffs, texts, strict=True))
     return ReferenceSentences(
-        shapes=tuple(_shape(ranking, labels) for ranking in facet.rankings(reference)),
+        shapes=tuple(_shape(ranking, contents.labels) for ranking in facet.rankings(reference)),
         payoffs=tuple((_PLAIN.curve(found.case), text) for found, text in pairs),
         dct=tuple(text for found, text in pairs if found.method.family is Family.DCT),
     )
@@ -126,7 +126,7 @@ def encoded(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
                 "nearest": {length: code(text) for length, text in general.nearest},
                 "energy": [code(line) for line in general.energy],
                 "by_reference": {
-                    name or "": _encoded(reference_sentences(facet, name, contents.labels), code)
+                    name or "": _encoded(reference_sentences(contents, facet, name), code)
                     for name in contents.references or (None,)
                 },
             }

@@ -1,0 +1,39 @@
+"""The sentences of the page say what the terminal says of the same results."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from dctbench import analysis
+from dctbench.page.facets import arrange
+from dctbench.page.narrative import reference_sentences
+from dctbench.runs.lookup import RecordedRun
+from tests.support.made import ENVIRONMENT, RUN, result
+
+LOGS = np.array([0.1, 0.12, 0.2])
+
+
+def test_a_payoff_is_corrected_for_all_facets_of_its_run() -> None:
+    """p = 0.02 at batch 1 tells something where it stands alone, not beside five lengths at batch 4."""
+    assert 0.05 / 6 < scipy_stats.ttest_1samp(LOGS, 0).pvalue < 0.05
+    pairs = {(64, 1): np.exp(-LOGS)} | {(n, 4): np.array([1.2, 1.0, 0.8]) for n in (16, 32, 64, 128, 256)}
+    found = [
+        one
+        for (n, batch), seconds in pairs.items()
+        for number, second in enumerate(seconds, 1)
+        for one in (
+            result("sdpa", n, 1.0, round=number, batch=batch),
+            result("dct-x", n, float(second), round=number, ratio=8, batch=batch),
+        )
+    ]
+    told = {}
+    for kept in (found, [one for one in found if one.case.batch == 1]):
+        contents = arrange([RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, kept, [])], "sdpa")
+        [facet] = [facet for facet in contents.facets if facet.case.batch == 1]
+        [told[len(contents.facets)]] = reference_sentences(contents, facet, "sdpa").dct
+    assert told == {
+        1: "dct-x r=8 is faster than sdpa at every measured length, n = 64 (1.15x)",
+        2: "dct-x r=8 is not told apart from sdpa at any measured length, n = 64 (1.15x)",
+    }
+    assert {p.kind for p in analysis.payoffs(analysis.summarise(found), "sdpa")} == {analysis.Payoff.UNTOLD}
