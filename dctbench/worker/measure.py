@@ -148,8 +148,8 @@ def measure_case(
     )
     collected.details |= _what_ran(case, module, rates) | device.describe(case.device)
     if not timing_only and collected.details.kernel is None:
-        with collected.attempt("kernel"), torch.inference_mode():
-            seen_kernels = attention_kernels(lambda: module(*make_arguments(case, inputs.noise)))
+        with collected.attempt("kernel"), _gradients(case):  # a kernel may serve only calls without gradients
+            seen_kernels = attention_kernels(lambda: module(*subject.arguments[0]))
             collected.details |= ResultDetails(kernel=" + ".join(seen_kernels) or None)
     return collected.reply()
 

@@ -191,3 +191,10 @@ def test_the_kernel_inside_a_method_is_recorded(name: str, kernel: str | None) -
     case = Case(name, 64, 4 if name == "dct-x" else None, heads=2, head_dim=8)
     answer = measure_case(case, device(), sampling=Sampling(**QUICK), scratch=None)  # type: ignore[arg-type]
     assert answer.details.get("kernel") == kernel
+
+
+def test_the_kernel_of_a_training_step_is_recorded_and_not_that_of_an_inference() -> None:
+    """Reformer takes the log-sum-exp of torch's flash kernel, which has no gradient."""
+    case = Case("reformer", 64, heads=2, head_dim=8)
+    assert measured(case).details["kernel"] == "flash"
+    assert "kernel" not in measured(replace(case, mode="train")).details
