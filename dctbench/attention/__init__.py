@@ -13,9 +13,8 @@ import torch
 from torch import nn
 
 from dctbench import catalog
-from dctbench.attention.layer import AttentionLayer
+from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.errors import UsageError
-from dctbench.model import kept_coefficients
 
 __all__ = ["AttentionLayer", "build", "default_kept", "error_means", "source_file", "uses_ratio"]
 
@@ -83,9 +82,9 @@ def _compression(
     if ratio is None and kept is None:
         kept = default_kept(name)
     if "kept" not in named:
-        return {"ratio": ratio if kept is None else max(1.0, seq_len / kept)}
+        return {"ratio": ratio if kept is None else seq_len / checked_n_kept(name, seq_len, None, kept)}
     if "ratio" not in named:
-        return {"kept": kept if ratio is None else kept_coefficients(seq_len, ratio)}
+        return {"kept": kept if ratio is None else checked_n_kept(name, seq_len, ratio, None)}
     return {"ratio": ratio, "kept": kept}
 
 

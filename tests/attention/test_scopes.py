@@ -57,6 +57,9 @@ def test_a_layer_of_ones_own_is_told_how_much_to_keep_in_the_way_that_it_knows()
         build(f"{__name__}:ByNeither", **SIZES)
     with pytest.raises(UsageError, match="both ratio=2 and kept=2 were given"):
         build(by_ratio, **SIZES, ratio=2, kept=2)
+    for name, told in ((by_ratio, {"kept": 0}), (by_number, {"ratio": 0.5})):
+        with pytest.raises(UsageError, match="at least 1"):
+            build(name, **SIZES, **told)
 
 
 def test_a_layer_of_ones_own_states_what_its_error_means() -> None:
