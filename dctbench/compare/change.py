@@ -130,7 +130,6 @@ class Unpaired:
 
     raw: tuple[tuple[float, ...], tuple[float, ...]]
     against: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
-    drifts: Mapping[str, float]
     seconds: float
     looks: int = 1
     priors: Mapping[str | None, Prior] = field(default_factory=dict)
@@ -262,11 +261,6 @@ def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summar
     return Unpaired(
         raw=(tuple(base_rounds.values()), tuple(head_rounds.values())),
         against={name: sides for name, sides in against.items() if all(sides)},
-        drifts={
-            name: statistics.median(h.values()) / statistics.median(b.values())
-            for name, (b, h) in beside.items()
-            if b and h
-        },
         seconds=base.latency.value,
     )
 

@@ -27,7 +27,7 @@ def pairs(ratios: Sequence[float], drifts: Mapping[str, float] = STILL, **timed:
 def processes(base: Sequence[float], head: Sequence[float], raw: float = 1.0) -> Timed:
     """Ratios to the reference on either side; `raw` is the change of the seconds, one process after the other."""
     seconds, ratios = ((1.0,) * len(base), (raw,) * len(head)), {"sdpa": (tuple(base), tuple(head))}
-    return Timed(CASE, Unpaired(seconds, ratios, {"sdpa": 1.0}, 2e-3, looks=2), "sdpa", (), 2e-3, 1e-4)
+    return Timed(CASE, Unpaired(seconds, ratios, 2e-3, looks=2), "sdpa", (), 2e-3, 1e-4)
 
 
 def call(one: Timed, rules: Rules = RULES, others: int = 0) -> LatencyCall:
