@@ -244,7 +244,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         ),
         Implementation(
             "delta-net", f"{_ATTENTION}.delta_net:DeltaNet",
-            "linear attention by the delta rule, in chunks; causal, unlike the others", "Yang et al. 2024",
+            "linear attention by the delta rule, in chunks; causal", "Yang et al. 2024",
             Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
         ),
         Implementation(

@@ -14,7 +14,7 @@ interface Values {
   curve: number; // index in PageData.curves
   count: number; // samples
   median: number; // µs, as all latencies
-  below: number; // how far the interval of the median reaches below it, in thousandths of it
+  below: number; // how far the interval of the latency reaches below it, in thousandths of it
   above: number;
   p95: number;
   p99: number;

@@ -50,7 +50,7 @@ class Between:
 
     Attributes:
         ratio: the variance of log ratios paired by round, by latency.
-        own: the variance of log latencies beside what a round has in common.
+        own: the variance of log latencies apart from what a round has in common.
         level: log of how much slower than usual each round was; empty where too few cases show it.
     """
 

@@ -90,7 +90,7 @@ class PayoffRange:
 
 
 def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
-    """Return for each method and budget at which measured lengths it is faster or slower than the reference."""
+    """Return for each method and what it keeps at which measured lengths it is faster or slower than the reference."""
     summaries = list(summaries)
     found = reference_by_shape(summaries, reference)
     rows: dict[tuple[object, ...], list[Summary]] = {}

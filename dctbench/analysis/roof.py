@@ -1,6 +1,6 @@
 """Where each case stands under the ceilings that were measured on its machine.
 
-A result holds the roofline of its own process (`dctbench.machine.roofline`). Here a case stands at its median over all
+A result holds the roofline of its own process (`dctbench.machine.roofline`). Here a case stands at its latency over all
 processes, which every other figure shows too.
 """
 
@@ -23,10 +23,10 @@ class Placed:
     Attributes:
         summary: of the case.
         intensity: FLOPs per byte that a call must move.
-        rate: achieved FLOP/s, at the case's median latency.
+        rate: achieved FLOP/s, at the case's latency.
         bound: what limits a perfect implementation: `compute`, `bandwidth`, or `cache` (everything fits into the
             last-level cache).
-        share: the achieved share of the ceiling that binds, at the case's median latency.
+        share: the achieved share of the ceiling that binds, at the case's latency.
         ceilings: of the machine.
     """
 

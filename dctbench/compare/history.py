@@ -31,7 +31,7 @@ _NAMED = re.compile(r"(?P<name>\S.*?)\s+n\s*=\s*(?P<length>[0-9]{1,9})(?P<thousa
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The case in one run: its median latency in seconds, and how many times as fast as the reference it was there.
+    """The case in one run: its latency in seconds, and how many times as fast as the reference it was there.
 
     `speedup` is None where the reference was not measured beside it, and for the reference itself.
     """

@@ -27,7 +27,7 @@ class LatencyCall(Enum):
     DISPUTED = "disputed"
     """No more processes are allowed, and the raw change and the changes against the references disagree."""
     UNPROVEN = "unproven"
-    """No more processes are allowed, and the median is beyond the tolerance, but the test does not reject."""
+    """No more processes are allowed, and the change is beyond the tolerance, but the test does not reject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Timed:
     primary: str | None
     controls: tuple[str, ...]
     seconds: float
-    """Median of base, which turns a share into seconds for the floor."""
+    """Latency of base, which turns a share into seconds for the floor."""
     floor: float
 
 

@@ -39,7 +39,7 @@ def _table(table: PaperTable, machines: str, run: Run) -> list[str]:
     return [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{Median latency by sequence length ({escape(about)})}}",
+        rf"\caption{{Latency by sequence length ({escape(about)})}}",
         rf"\begin{{tabular}}{{l{'r' * len(table.lengths)}}}",
         r"\toprule",
         " & ".join(["method", *(f"$n = {length}$" for length in table.lengths)]) + r" \\",

@@ -62,7 +62,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "markdown": Format(
         lambda run: markdown.paper_markdown(run.run, list(run.environments.values()), run.summaries),
-        re.compile(rb"\A### Median latency by sequence length: "),
+        re.compile(rb"\A### Latency by sequence length: "),
     ),
     "latex": Format(
         lambda run: latex.latex(run.run, list(run.environments.values()), run.summaries),

@@ -86,7 +86,7 @@ class ReasonCode(Enum):
     NEEDS_PROCESSES = "needs_processes"  # no values: the processes so far decide nothing
     REFERENCES_DISAGREE = "references_disagree"  # no values: the raw change, and the one against the references
     PROCESSES_DISAGREE = (
-        "processes_disagree"  # no values: the median is beyond the tolerance, but too few processes are
+        "processes_disagree"  # no values: the change is beyond the tolerance, but too few processes are
     )
     NOT_CONFIRMED = "not_confirmed"  # then: the code of the reason that fresh processes gave instead, or None
     TOOK_TURNS = "took_turns"  # no values: head took turns with base, and may be faster by itself

@@ -21,7 +21,7 @@ Scale = Callable[[float], float]
 
 
 def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], labels: Labels) -> str | None:
-    """Draw median latency against n on logarithmic axes, with a line per curve that breaks where nothing was timed.
+    """Draw latency against n on logarithmic axes, with a line per curve that breaks where nothing was timed.
 
     Returns:
         An `<svg>` element in the colours of its surroundings, or None if nothing was timed.
@@ -35,7 +35,7 @@ def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], label
     y = _scale(min(seconds), max(seconds), HEIGHT - _BOTTOM - 10, _TOP + 10)
     svg = ElementTree.Element(
         "svg",
-        {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-label": "Median latency against sequence length"},
+        {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-label": "Latency against sequence length"},
     )
     _axes(svg, x, y, lengths, seconds)
     curves: dict[str, dict[int, Summary]] = {}

@@ -91,7 +91,7 @@ def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[
 
 def paper_markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary]) -> str:
     """Return a table with a row per method and a column per length; the fastest of a length and its ties are bold."""
-    lines = [f"### Median latency by sequence length: {escape(run.label or run.short_id)}"]
+    lines = [f"### Latency by sequence length: {escape(run.label or run.short_id)}"]
     for found in paper_tables(summaries):
         lines += ["", f"{escape(found.shape)}", ""] if found.shape else [""]
         lines.append("| " + " | ".join(["method", *(f"n = {length}" for length in found.lengths)]) + " |")

@@ -13,7 +13,7 @@ from dctbench.wording.labels import Labels
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One median, or a word for why there is none; `best` marks the fastest of its column and its ties."""
+    """One latency, or a word for why there is none; `best` marks the fastest of its column and its ties."""
 
     text: str
     best: bool = False
@@ -32,7 +32,7 @@ MISSING = "-"
 
 
 def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
-    """Median latencies by method and length, one table for each combination of the other axes."""
+    """Latencies by method and length, one table for each combination of the other axes."""
     labels = Labels(summary.case for summary in summaries)
     leaders = {id(s) for ranking in analysis.rankings(summaries, None) for s in ranking.leaders}
     shapes: dict[str, list[Summary]] = {}

@@ -24,7 +24,7 @@ _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.NO_REFERENCE: "the reference {reference} was not measured beside it on both sides",
     ReasonCode.NEEDS_PROCESSES: "more processes are needed",
     ReasonCode.REFERENCES_DISAGREE: "the raw change and the change against the references disagree",
-    ReasonCode.PROCESSES_DISAGREE: "beyond the tolerance by its median, but not in enough of the processes",
+    ReasonCode.PROCESSES_DISAGREE: "beyond the tolerance, but not in enough of the processes",
     ReasonCode.TOOK_TURNS: "in turns with base; by itself it may be faster",
 }
 _MANNERS = {True: "in turns with another process", False: "by itself"}

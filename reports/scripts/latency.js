@@ -1,7 +1,7 @@
 // Latency against length.
 /** @type {ChartMaker} */
 function latencyChart(width) {
-  const names = { median: "median", p95: "95th percentile", p99: "99th percentile" };
+  const names = { median: "latency", p95: "latency, 95th percentile", p99: "latency, 99th percentile" };
   const traces = drawnCurves().map(([curve, rows]) => latencyTrace(curve, rows));
   const seconds = traces.flatMap((trace) => trace.y).filter(isPresent);
   if (!seconds.length) {
@@ -15,7 +15,7 @@ function latencyChart(width) {
     drawn.push(levelTrace("budget " + formatSeconds(state.latency), state.latency));
     seconds.push(state.latency);
   }
-  const yaxis = secondAxis(seconds, "latency, " + names[state.tail]);
+  const yaxis = secondAxis(seconds, names[state.tail]);
   const layout = { xaxis: lengthAxis(state.facet.lengths, width), yaxis: yaxis, shapes: [chosenLengthLine()] };
   return { data: drawn, layout: layout, note: omittedNote() };
 }

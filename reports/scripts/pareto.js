@@ -42,7 +42,7 @@ function paretoChart() {
     budgets.push({ type: "line", y0: state.error, y1: state.error, xref: "paper", x0: 0, x1: 1, line: dotted });
   }
   const seconds = rows.map((row) => secondsAt("median", row)).filter(isPresent);
-  const [xaxis, yaxis] = [secondAxis(seconds, "latency, median"), errorAxis(rows.map(error))];
+  const [xaxis, yaxis] = [secondAxis(seconds, "latency"), errorAxis(rows.map(error))];
   return { data: [frontTrace, ...marks], layout: { xaxis: xaxis, yaxis: yaxis, shapes: budgets } };
 }
 

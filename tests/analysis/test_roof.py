@@ -1,4 +1,4 @@
-"""Under the roof: the ceilings are read back as they were measured, and a case stands at its own median."""
+"""Under the roof: the ceilings are read back as they were measured, and a case stands at its own latency."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (ReasonCode.NOT_MEASURED, {}, "not measured"),
     (ReasonCode.NEEDS_PROCESSES, {}, "more processes are needed"),
     (ReasonCode.REFERENCES_DISAGREE, {}, "the raw change and the change against the references disagree"),
-    (ReasonCode.PROCESSES_DISAGREE, {}, "beyond the tolerance by its median, but not in enough of the processes"),
+    (ReasonCode.PROCESSES_DISAGREE, {}, "beyond the tolerance, but not in enough of the processes"),
     (ReasonCode.NOT_CONFIRMED, {"then": None}, "slower at first, but fresh processes did not confirm it"),
     (ReasonCode.NOT_CONFIRMED, {"then": "needs_processes"},
      "slower at first, but fresh processes did not confirm it; more processes are needed"),

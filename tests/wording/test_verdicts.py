@@ -153,7 +153,7 @@ AT = "dct-x r=8 at n = 1024"
     [
         (
             doubted([2e-3, 4e-3, 4e-3, 2e-3, 4e-3], Rules(max_pairs=5)),
-            [f"INCONCLUSIVE, {AT}: latency, beyond the tolerance by its median, but not in enough of the processes; "
+            [f"INCONCLUSIVE, {AT}: latency, beyond the tolerance, but not in enough of the processes; "
              "allow more processes than --max-pairs 5, or measure where less else runs"],
         ),
         (

@@ -17,7 +17,7 @@ _HOVER = "%{customdata}<extra></extra>"
 
 
 def history_chart(found: History, changes: Sequence[ChangePoint]) -> Figure:
-    """Draw the median latency of each run with its 95% interval, and the median of each level.
+    """Draw the latency of each run with its 95% interval, and the median of each level.
 
     A dotted line marks each change point and shows its factor. Runs are evenly spaced, because change points depend on
     their order and not on the days between them.
@@ -27,7 +27,7 @@ def history_chart(found: History, changes: Sequence[ChangePoint]) -> Figure:
         "data": [_levels(points, changes), _points(found)] if changes else [_points(found)],
         "layout": {
             "xaxis": _run_axis(points),
-            "yaxis": {"title": {"text": "latency, median", "standoff": 14}, "tickformat": ".3s", "ticksuffix": "s"},
+            "yaxis": {"title": {"text": "latency", "standoff": 14}, "tickformat": ".3s", "ticksuffix": "s"},
             "shapes": [
                 {
                     "type": "line", "xref": "x", "yref": "paper", "x0": change.position - 0.5,

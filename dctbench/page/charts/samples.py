@@ -38,7 +38,7 @@ class Lane:
 
 
 def strips(lanes: Sequence[Lane]) -> Figure:
-    """Draw a lane per case: its samples on a time axis, one strip per round, with the median and its interval.
+    """Draw a lane per case: its samples on a time axis, one strip per round, with the latency and its interval.
 
     Outliers are hollow, and samples that were taken again are crosses. There are at most MOST_MARKS marks for
     MOST_LANES lanes.
@@ -54,7 +54,7 @@ def strips(lanes: Sequence[Lane]) -> Figure:
         x = [_short(summary.samples[i]) for i in kept]
         y = [number + _HEIGHT * (places[i].across - 0.5) for i in kept]
         traces.append(_marks(lane, x, y, kept) | {"hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>"})
-        traces.append(_median(lane, number))
+        traces.append(_latency(lane, number))
         if again:
             traces.append(
                 {
@@ -181,14 +181,14 @@ def _marks(lane: Lane, x: Sequence[float], y: Sequence[float], kept: Sequence[in
     }
 
 
-def _median(lane: Lane, number: int) -> Figure:
-    """The median of a case with its 95% interval."""
+def _latency(lane: Lane, number: int) -> Figure:
+    """The latency of a case with its 95% interval."""
     latency = lane.stability.summary.latency
     assert latency is not None
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"{lane.label}, median",
+        "name": f"{lane.label}, latency",
         "x": [latency.value],
         "y": [number],
         "hovertemplate": "%{fullData.name}<br>%{x:.3s}s<extra></extra>",
