@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -27,6 +28,7 @@ CONFIRMING = 1000
 """Rounds above this number are confirming rounds: fresh processes, judged without the rounds before."""
 FEWEST = 2
 """The fewest processes on each side of two runs: one alone says nothing about the next."""
+_MOST_LOG = math.log(sys.float_info.max)
 
 Medians = Mapping[int, float]
 """Median seconds by round."""
@@ -203,7 +205,8 @@ class Unpaired:
         if estimate is None:
             return None
         _, error, degrees = estimate
-        return math.exp(student_t_quantile(degrees, 1 - 2 * level / self.looks) * error)
+        log = student_t_quantile(degrees, 1 - 2 * level / self.looks) * error
+        return math.exp(log) if log < _MOST_LOG else None  # latencies in a foreign file may differ that much
 
     def _p_above(self, series: str | None, sign: int) -> float:
         estimate = self._estimate(series)

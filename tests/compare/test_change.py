@@ -107,6 +107,11 @@ def test_what_is_detectable_is_the_change_that_would_just_be_found():
     assert just.p_slower(None, 0.1) == pytest.approx(0.01, rel=1e-6)
 
 
+def test_nothing_is_detectable_among_processes_that_differ_as_much_as_a_file_may_say():
+    wild = summary({1: 1e-10, 2: 1e6})
+    assert unpaired(wild, wild, {}, fresh=False).detectable(None, 1e-4) is None
+
+
 def test_one_process_on_a_side_proves_nothing_however_slow():
     one, many = summary({1: 1e-3}), summary({1: 9e-3, 2: 9.1e-3, 3: 9.2e-3})
     for base, head in ((one, many), (many, one)):
