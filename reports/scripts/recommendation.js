@@ -35,7 +35,7 @@ function activeBudgets() {
 }
 
 /**
- * The budgets for some rows. The latency budget applies to the upper bound of p99, or to the median if none of the rows
+ * The budgets for some rows. The latency budget applies to the upper bound of p99, or to the latency if none of the rows
  * has a p99.
  * @param {Row[]} rows
  */
