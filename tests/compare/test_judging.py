@@ -43,17 +43,16 @@ def test_two_stored_runs_are_told_apart_without_fresh_processes_but_a_gate_waits
     assert (waiting.verdicts[0].kind, waiting.confirming) == (VerdictKind.INCONCLUSIVE, True)
 
 
-def test_a_gate_pays_for_its_two_looks_and_a_comparison_of_two_runs_for_its_one() -> None:
-    """The change is drawn so that Student's test gives p = 0.035, which twice is more than 0.05."""
+@pytest.mark.parametrize(("p", "proven"), [(0.02, True), (0.03, False)])
+def test_a_gate_pays_for_two_looks_and_a_comparison_of_two_runs_for_two_directions(p: float, proven: bool) -> None:
+    """The change is drawn so that Student's test on one side gives p."""
     logs = 0.3 * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
     error = np.sqrt(logs.var(ddof=1) * 2 / 5)
-    shift = scipy_stats.t.isf(0.035, 8) * error
-    base, head = (rounds([float(2e-3 * np.exp(log)) for log in side]) for side in (logs, logs + shift))
-    assert judged(base, head, STORED).verdicts[0].kind is VerdictKind.SLOWER
-    gate = judged(base, head, Rules(pairs=5, max_pairs=15))
-    assert (gate.verdicts[0].kind, gate.confirming) == (VerdictKind.INCONCLUSIVE, False)
-    surer = judged(base, rounds([float(2e-3 * np.exp(log)) for log in logs + 1.3 * shift]), Rules())
-    assert surer.confirming
+    shift = scipy_stats.t.isf(p, 8) * error
+    slow, fast = (rounds([float(2e-3 * np.exp(log)) for log in side]) for side in (logs + shift, logs))
+    assert judged(fast, slow, STORED).verdicts[0].kind is (VerdictKind.SLOWER if proven else VerdictKind.INCONCLUSIVE)
+    assert (judged(slow, fast, STORED).verdicts[0].kind is VerdictKind.FASTER) is proven
+    assert judged(fast, slow, Rules(pairs=5, max_pairs=15)).confirming is proven
 
 
 def test_fresh_processes_that_are_stored_are_asked() -> None:
@@ -68,9 +67,9 @@ def test_two_stored_runs_say_what_they_could_not_have_shown() -> None:
     found = judged(rounds(noisy), rounds(noisy), STORED).sensitivity
     assert found is not None
     assert (found.base, found.head) == (3, 3)
-    # One case: Student's t at 5% on one side with four degrees of freedom, times its standard error.
+    # One case: Student's t at 2.5% on one side with four degrees of freedom, times its standard error.
     logs = np.log(noisy)
-    assert found.factor == pytest.approx(np.exp(scipy_stats.t.ppf(0.95, 4) * np.sqrt(logs.var(ddof=1) * 2 / 3)))
+    assert found.factor == pytest.approx(np.exp(scipy_stats.t.ppf(0.975, 4) * np.sqrt(logs.var(ddof=1) * 2 / 3)))
     assert not_seen(found).startswith(
         f"a change under {found.factor:.2f}x of a typical case could not be told from noise"
     )
