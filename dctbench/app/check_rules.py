@@ -90,7 +90,7 @@ def default_tolerances(suite: Suite, store: str, fingerprint: str) -> Mapping[st
         return TOLERANCES
     try:
         with open_store(store) as opened:
-            for state in reversed(opened.runs()):
+            for state in reversed(opened.runs([])):  # damage to another run is no reason to fail here
                 if state.run.suite == "noise" and fingerprint in opened.environments(state.run.id):
                     found = noise(summarise(opened.results(state.run.id)), REFERENCE)
                     if found is not None:

@@ -94,7 +94,7 @@ def _stored(request: ChooseRequest) -> RecordedRun:
         return resolve(request.store, request.run)
     with open_store(request.store) as opened:
         # A run of the suite `noise` measures only two methods, many times, to learn about the machine.
-        runs = [state.run for state in reversed(opened.runs()) if state.stored and state.run.suite != "noise"]
+        runs = [state.run for state in reversed(opened.runs([])) if state.stored and state.run.suite != "noise"]
         ids = [run.id for run in sorted(runs, key=in_turns)]
         planned = [i for i in ids if any(_in_question(case, request) for case in opened.plan(i)[0])]
     for run_id in planned:

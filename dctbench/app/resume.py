@@ -94,10 +94,16 @@ def _run_to_resume(store: Store, reference: str | None, retry_failed: bool) -> R
                 f"run {run.short_id} belongs to a check, whose pairs must be near in time", hint="start the check again"
             )
         return run
-    for state in reversed(store.runs([])):
+    damage: list[str] = []
+    for state in reversed(store.runs(damage)):
         wanted = state.unfinished or (retry_failed and (state.failed or _has_results_to_retry(store, state.run)))
         if wanted and not state.run.is_check:
             return state.run
+    if damage:
+        raise errors.StoreError(
+            f"no other stored run is to be resumed, and {damage[0]}",
+            hint="see what else is damaged: dctbench store check",
+        )
     raise errors.UsageError("every stored run is complete: nothing to resume", hint="see dctbench list runs")
 
 

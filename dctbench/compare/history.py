@@ -63,7 +63,7 @@ class ChangePoint:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A case over the runs that can be compared, the oldest first.
+    """A case over the runs that can be compared, in the order of their arrival.
 
     `untimed` counts runs in which the case gave no latency, `elsewhere` those of another environment or measured
     in another way: both are left out.

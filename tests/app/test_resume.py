@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from dctbench.store import open_store
 from tests.reliability.layers import MENDED
 from tests.support import ROOT
 from tests.support.command import Cli
+from tests.support.made import RUN, result
 
 STORE = ".dctbench/results.sqlite"
 LAYER = "tests.reliability.layers:FailsUntilMended"
@@ -57,3 +60,15 @@ def test_an_interrupted_retry_is_gone_on_with_as_its_hint_says(cli: Cli, interru
     done = cli(*shlex.split(command), "--format", "json", **own)
     assert done.code == 0, done.err
     assert {taken["status"] for one in done.json()["results"] for taken in one["rounds"]} == {"ok"}
+
+
+def test_a_damaged_run_that_may_be_the_one_to_resume_is_named(cli: Cli, tmp_path: Path) -> None:
+    store = tmp_path / "results.sqlite"
+    with open_store(str(store), create=True) as opened:
+        opened.add_run(RUN, [result().case], rounds=1)
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("UPDATE runs SET label = 'changed'")
+        connection.commit()
+    done = cli("run", "--resume", "--store", str(store))
+    assert done.code == 5
+    assert f"no other stored run is to be resumed, and the record of run {RUN.id}" in done.err

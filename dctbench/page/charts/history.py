@@ -90,7 +90,7 @@ def _run_axis(points: Sequence[Point]) -> Figure:
     every = max(1, -(-len(points) // _TICKS))
     at = list(range(0, len(points), every))
     return {
-        "title": {"text": "runs, oldest first"},
+        "title": {"text": "runs, in order of arrival"},
         "tickmode": "array",
         "tickvals": at,
         "ticktext": [escape(points[i].run.started_at[:10], quote=False) for i in at],
