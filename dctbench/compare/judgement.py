@@ -88,7 +88,7 @@ class Judgement:
         confirming: whether these must be confirming rounds, above CONFIRMING.
         drift: the median change head / base of each reference over all shapes.
         blind: set where the processes of a gate cannot prove any slowdown.
-        sensitivity: the least that two stored runs could show, where it is beyond the tolerance.
+        sensitivity: the least change beside a stored run that could show, where it is beyond the tolerance.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -171,7 +171,7 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         confirming=confirming,
         drift=_drift(comparison, rules),
         blind=_blind(first, rules),
-        sensitivity=None if rules.confirm else _sensitivity(first, rules),
+        sensitivity=None if comparison.paired else _sensitivity(first, rules),
     )
 
 
@@ -181,7 +181,7 @@ def _level(rules: Rules) -> float:
 
 
 def _sensitivity(timed: Mapping[Case, Timed], rules: Rules) -> Sensitivity | None:
-    """Return what two stored runs could show of a typical case, at Holm's first level.
+    """Return what could show of a typical case beside a stored run, at Holm's first level.
 
     None where that is within the tolerance, or where no case has enough processes.
     """

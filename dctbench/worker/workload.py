@@ -106,11 +106,13 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
     options: dict[str, object] = {}
     layer_class = catalog.implementation(case.implementation).load()
-    if "cost_model" in inspect.signature(layer_class).parameters:
+    wanted = inspect.signature(layer_class).parameters
+    if "cost_model" in wanted:
         kind = case.device_kind
         shipped = default_cost_model(kind, getattr(torch, case.dtype))
         options["cost_model"] = shipped if rates is None else CostModel(**rates)
-        options["batch"] = case.batch
+        if "batch" in wanted:
+            options["batch"] = case.batch
     module = build_scope(
         case.scope,
         case.implementation,
