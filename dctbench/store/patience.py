@@ -26,11 +26,11 @@ class PatientConnection(sqlite3.Connection):
 
     patience = 0.0
 
-    def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> _PatientCursor:  # type: ignore[override]
+    def cursor(self, factory: type[PatientCursor] | None = None) -> PatientCursor:  # type: ignore[override]
         """Return a cursor whose statements wait."""
-        return super().cursor(_PatientCursor)
+        return super().cursor(factory or PatientCursor)
 
-    def execute(self, sql: str, parameters: Any = ()) -> _PatientCursor:
+    def execute(self, sql: str, parameters: Any = ()) -> PatientCursor:
         """Execute a statement. The method of the base class would use a cursor of its own."""
         return self.cursor().execute(sql, parameters)
 
@@ -58,12 +58,14 @@ class PatientConnection(sqlite3.Connection):
             time.sleep(_PAUSE_SECONDS)
 
 
-class _PatientCursor(sqlite3.Cursor):
+class PatientCursor(sqlite3.Cursor):
+    """A cursor whose statements wait as their connection does."""
+
     connection: PatientConnection
 
     def execute(self, sql: str, parameters: Any = ()) -> Self:
         """Execute a statement."""
-        self.connection.wait(lambda: super(_PatientCursor, self).execute(sql, parameters))
+        self.connection.wait(lambda: super(PatientCursor, self).execute(sql, parameters))
         return self
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> Self:

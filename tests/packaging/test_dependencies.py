@@ -21,8 +21,9 @@ PROGRAM = ("dctbench", "suites", "reports")
 OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/exporters/parquet.py": "parquet",
     "dctbench/stats/changepoint.py": "history",
+    "dctbench/store/interruptible.py": "postgres",
 }
-USED_BY_NAME = {"psycopg", "plotly"}  # SQLAlchemy imports the one, and the report takes the script of the other
+USED_BY_NAME = {"plotly"}  # the report takes its script
 
 
 def imported(source: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ from dctbench.store import Store, open_store
 from dctbench.store.checking import find_damage
 from dctbench.store.importing import import_run
 from dctbench.store.merging import merge
+from dctbench.store.patience import PatientConnection, PatientCursor
 from dctbench.store.pruning import remove_runs
 from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 
@@ -51,13 +52,10 @@ class Faults:
         raise error
 
 
-def faulty(faults: Faults) -> type[sqlite3.Connection]:
-    class Cursor(sqlite3.Cursor):
+def faulty(faults: Faults) -> type[PatientConnection]:
+    class Cursor(PatientCursor):
         def execute(self, *arguments: Any) -> Any:
             return faults.call(super().execute, *arguments)
-
-        def executemany(self, *arguments: Any) -> Any:
-            return faults.call(super().executemany, *arguments)
 
         def fetchall(self) -> Any:
             return faults.call(super().fetchall)
@@ -65,8 +63,8 @@ def faulty(faults: Faults) -> type[sqlite3.Connection]:
         def fetchmany(self, *arguments: Any) -> Any:
             return faults.call(super().fetchmany, *arguments)
 
-    class Connection(sqlite3.Connection):
-        def cursor(self, *arguments: Any) -> Any:
+    class Connection(PatientConnection):
+        def cursor(self, *_: Any) -> Any:
             return super().cursor(Cursor)
 
         def commit(self) -> None:
@@ -114,7 +112,7 @@ def test_an_error_at_any_call_loses_nothing_that_was_confirmed(
     empty = (tmp_path / "new.sqlite").read_bytes()
     faults = Faults(message, after=after)
     connect, factory = sqlite3.connect, faulty(faults)
-    monkeypatch.setattr(sqlite3, "connect", lambda *args, **named: connect(*args, **named, factory=factory))
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **named: connect(*args, **{**named, "factory": factory}))
     path, number = tmp_path / "a.sqlite", 0
     while True:
         number += 1

@@ -82,6 +82,9 @@ def test_a_layer_of_ones_own_says_what_its_error_means_and_approximates_unless_i
         [summary] = analysis.summarise([stated])
         assert cells.error_words(summary) == shown
         assert cells.error_words(summary, "error.noise") == ("0.700" if shown == "0.500" else shown)
+    foreign = replace(result("nystromformer", 64, kept=64, values=values), details=ResultDetails(error_means="other"))
+    [summary] = analysis.summarise([foreign])
+    assert cells.error_words(summary) == "0.500"  # what a method of the catalog computes is known here
 
 
 @pytest.mark.parametrize(

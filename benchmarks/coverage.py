@@ -1,0 +1,176 @@
+"""Simulate how often the 95% intervals of a run hold the truth, and what `compare` finds between two stored runs.
+
+    python -m benchmarks.coverage --json benchmarks/coverage.json
+
+Runs of 36 cases are drawn from known latencies and put through dctbench's own analysis. The noise between processes is
+that of a shared machine with two cores: its standard deviation is 14.6% at 5 ms and falls with latency, it differs from
+case to case, and 4% of the cases are five times as noisy. Its shape is given by name. Rounds have a component of 12% in
+common. The seed is fixed, so the same code gives the same figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dctbench import analysis
+from dctbench.compare import Comparison, Rules, judge
+from dctbench.model import Case, Measurement, Result, VerdictKind
+
+RESULTS = Path(__file__).with_name("coverage.json")
+CASES = 36
+ROUNDS = (3, 6)
+PLANTED = (1.0, 1.5, 2.0, 3.0)
+SHARED = 0.12
+Draw = Callable[[np.random.Generator, int], "np.ndarray[Any, Any]"]
+
+
+def _bimodal(rng: np.random.Generator, count: int) -> np.ndarray:
+    """A third of the processes is slow, by two standard deviations."""
+    slow = rng.random(count) < 1 / 3
+    drawn = np.where(slow, 4 / 3, -2 / 3) + rng.normal(0, 0.33, count)
+    return np.asarray(drawn / math.hypot(2 * math.sqrt(2) / 3, 0.33))
+
+
+def _drifting(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Half of the variance is a trend over the rounds, in a direction of the case's own."""
+    trend = np.linspace(-1, 1, count) / np.linspace(-1, 1, count).std()
+    return np.asarray(math.sqrt(0.5) * (rng.choice([-1, 1]) * trend + rng.normal(0, 1, count)))
+
+
+NOISE: Mapping[str, Draw] = {
+    "lognormal": lambda rng, count: rng.normal(0, 1, count),
+    "heavy-tailed": lambda rng, count: rng.standard_t(4, count) / math.sqrt(2),
+    "bimodal": _bimodal,
+    "drifting": _drifting,
+}
+
+
+def drawn(
+    rng: np.random.Generator, rounds: int, noise: Draw, seconds: np.ndarray, sd: np.ndarray, slower: np.ndarray
+) -> list[Result]:
+    """One run: at each length dct-x with that true latency times `slower`, and sdpa, which takes four times as long."""
+    level = rng.normal(0, SHARED, rounds)
+    made = []
+    for index, (true, spread, factor) in enumerate(zip(seconds, sd, slower, strict=True)):
+        for case, middle, own in (
+            (Case("sdpa", 64 + index), 4 * true, spread / 2),
+            (Case("dct-x", 64 + index, 4), factor * true, spread),
+        ):
+            times = middle * np.exp(level + own * noise(rng, rounds))
+            made += [
+                Result(case, number, "ok", (Measurement("latency", "s", (float(time),)),))
+                for number, time in enumerate(times, 1)
+            ]
+    return made
+
+
+def machine(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """True latencies of dct-x in seconds, and the standard deviations of their logarithms between processes."""
+    seconds = np.exp(rng.uniform(math.log(2e-4), math.log(0.3), CASES))
+    sd = 0.146 * (seconds / 5e-3) ** -0.3 * np.exp(rng.normal(0, 0.35, CASES))
+    return seconds, np.where(rng.random(CASES) < 0.04, 5 * sd, sd)
+
+
+def intervals(rng: np.random.Generator, rounds: int, noise: Draw, runs: int) -> dict[str, float]:
+    """How often intervals hold the truth, and their median half-width on the logarithm."""
+    ratios, noisy, latencies, widths = [], [], [], []
+    for _ in range(runs):
+        seconds, sd = machine(rng)
+        summaries = analysis.summarise(drawn(rng, rounds, noise, seconds, sd, np.ones(CASES)))
+        for index in range(CASES):
+            reference, method = summaries[2 * index : 2 * index + 2]
+            found = analysis.compare(method, reference)
+            assert found is not None
+            assert found.low is not None
+            assert found.high is not None
+            assert method.latency is not None
+            hit = found.low <= 4 <= found.high
+            ratios.append(hit)
+            if sd[index] >= np.quantile(sd, 0.75):
+                noisy.append(hit)
+            latencies.append(method.latency.low <= seconds[index] <= method.latency.high)
+            widths.append(math.log(found.high / found.low) / 2)
+    return {
+        "ratios": round(float(np.mean(ratios)), 4),
+        "ratios_of_noisiest_quarter": round(float(np.mean(noisy)), 4),
+        "latencies": round(float(np.mean(latencies)), 4),
+        "half_width": round(float(np.median(widths)), 4),
+    }
+
+
+def comparisons(rng: np.random.Generator, rounds: int, noise: Draw, runs: int) -> dict[str, Any]:
+    """How often `compare` calls a planted slowdown of one case, and how often any case without one."""
+    found: dict[float, list[bool]] = {planted: [] for planted in PLANTED}
+    false = []
+    for number in range(runs * len(PLANTED)):
+        planted = PLANTED[number % len(PLANTED)]
+        seconds, sd = machine(rng)
+        changed = int(rng.integers(CASES))
+        slower = np.where(np.arange(CASES) == changed, planted, 1.0)
+        base, head = (
+            {s.case: s for s in analysis.summarise(drawn(rng, rounds, noise, seconds, sd, factors))}
+            for factors in (np.ones(CASES), slower)
+        )
+        judged = {case: case for case in base if case.implementation == "dct-x"}
+        rules = Rules(pairs=2, max_pairs=1000, confirm=False)
+        verdicts = judge(Comparison(base, head, judged, paired=False), rules).verdicts
+        called = {v.case.seq_len - 64 for v in verdicts if v.kind in (VerdictKind.SLOWER, VerdictKind.FASTER)}
+        found[planted].append(changed in called)
+        false.append(bool(called - ({changed} if planted > 1 else set())))
+    return {
+        "false_alarms": round(float(np.mean(false)), 4),
+        "found": {f"{planted:g}": round(float(np.mean(hits)), 4) for planted, hits in found.items() if planted > 1},
+    }
+
+
+def simulate(runs: int, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
+    """All figures, from that many runs for each number of rounds and each noise."""
+    rows = []
+    for count in rounds:
+        for place, (name, noise) in enumerate(NOISE.items()):
+            rng = np.random.default_rng([count, place])
+            row = {"rounds": count, "noise": name, **intervals(rng, count, noise, runs)}
+            rows.append(row | comparisons(rng, count, noise, runs))
+            print(json.dumps(rows[-1]), flush=True)
+    return {"cases": CASES, "runs": runs, "rows": rows}
+
+
+def table(found: Mapping[str, Any]) -> list[str]:
+    """The figures as a Markdown table."""
+    planted = [f"{factor:g}x found" for factor in PLANTED if factor > 1]
+    head = ["rounds", "noise", "ratios held", "of the noisiest quarter", "latencies held", "median half-width"]
+    head += ["comparisons with a false alarm", *planted]
+    lines = ["| " + " | ".join(head) + " |", "|--:|---|" + "--:|" * (len(head) - 2)]
+    for row in found["rows"]:
+        shares = [row["ratios"], row["ratios_of_noisiest_quarter"], row["latencies"]]
+        cells = [str(row["rounds"]), row["noise"], *(f"{share:.1%}" for share in shares)]
+        cells += [f"{math.expm1(row['half_width']):.0%}", f"{row['false_alarms']:.1%}"]
+        lines.append("| " + " | ".join([*cells, *(f"{share:.0%}" for share in row["found"].values())]) + " |")
+    return [
+        *lines,
+        "",
+        f"{found['runs']} simulated runs per row for the intervals, and as many comparisons per change.",
+    ]
+
+
+def main() -> None:
+    """Simulate, and write the result file if one is named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found = simulate(options.runs)
+    print("\n".join(table(found)))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

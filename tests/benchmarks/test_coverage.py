@@ -1,0 +1,37 @@
+"""The simulation of intervals and comparisons: small runs of it, and what it committed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import coverage
+
+
+@pytest.mark.parametrize("name", coverage.NOISE)
+def test_each_noise_has_mean_zero_and_standard_deviation_one(name: str) -> None:
+    rng = np.random.default_rng(0)
+    runs = np.array([coverage.NOISE[name](rng, 6) for _ in range(20_000)])
+    assert runs.mean() == pytest.approx(0, abs=0.02)
+    assert runs.std() == pytest.approx(1, rel=0.05)
+
+
+def test_a_small_simulation_has_all_figures_and_repeats_itself() -> None:
+    found = coverage.simulate(1, rounds=(3,))
+    assert found == coverage.simulate(1, rounds=(3,))
+    assert [row["noise"] for row in found["rows"]] == list(coverage.NOISE)
+    for row in found["rows"]:
+        assert 0.8 <= row["ratios"] <= 1
+        assert row["found"].keys() == {"1.5", "2", "3"}
+    assert len(coverage.table(found)) == 2 + len(coverage.NOISE) + 2
+
+
+def test_the_committed_figures_hold_what_the_specification_asks_for() -> None:
+    rows = json.loads(coverage.RESULTS.read_text(encoding="utf-8"))["rows"]
+    assert {(row["rounds"], row["noise"]) for row in rows} == {(n, name) for n in (3, 6) for name in coverage.NOISE}
+    for row in rows:
+        assert row["ratios"] >= 0.93
+        assert row["found"]["2"] >= 0.5
+        assert row["found"]["3"] >= 0.65
