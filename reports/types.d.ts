@@ -13,7 +13,7 @@ type Winner = "f" | "s" | "t";
 interface Values {
   curve: number; // index in PageData.curves
   count: number; // samples
-  median: number; // µs, as all latencies
+  mean: number; // µs, as all latencies
   below: number; // how far the interval of the latency reaches below it, in thousandths of it
   above: number;
   p95: number;
@@ -34,7 +34,7 @@ interface Values {
   failure: string; // encoded sentence
   warnings: string[]; // encoded sentences
 }
-type Latency = "median" | "p95" | "p99" | "p99_high";
+type Latency = "mean" | "p95" | "p99" | "p99_high";
 
 /** The results compared with one reference. */
 interface Speedups {
@@ -108,7 +108,7 @@ interface PageData {
   choice: {
     templates: Record<string, string>;
     budgets: { latency_p99: string; memory: string; error_smooth: string };
-    median: string;
+    mean: string;
   };
   questions: { fastest: string; pays: string; cost: string; whole: string };
   roof: { template: string; ceilings: string[] };
@@ -126,7 +126,7 @@ interface State {
   numbers: number[]; // kept
   kept: number | null;
   reference: string | null;
-  tail: "median" | "p95" | "p99";
+  tail: "mean" | "p95" | "p99";
   kind: "tensor" | "process"; // which memory is shown
   latency: number | null; // budgets
   memory: number | null;

@@ -82,10 +82,10 @@ def _whole(values: Values) -> Values:
 
 
 def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
-    table: dict[str, Values] = {name: [] for name in ("median", "below", "above", "p99", "p99_high")}
+    table: dict[str, Values] = {name: [] for name in ("mean", "below", "above", "p99", "p99_high")}
     for summary in summaries:
         latency, tail = summary.timed, summary.p99 if summary.timed else None
-        table["median"].append(_time(latency.value if latency else None))
+        table["mean"].append(_time(latency.value if latency else None))
         table["p99"].append(_time(tail.value if tail else None))
         table["p99_high"].append(_time(tail.high if tail else None))
         below, above = (None, None) if latency is None else _ends(latency.value, latency.low, latency.high)

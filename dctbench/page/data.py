@@ -51,7 +51,7 @@ def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, An
         "choice": {
             "templates": recommendation.TEMPLATES,
             "budgets": recommendation.BUDGETS,
-            "median": recommendation.MEDIAN,
+            "mean": recommendation.MEAN,
         },
         "questions": {
             "fastest": narrative.FASTEST,

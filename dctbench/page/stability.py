@@ -264,7 +264,7 @@ def _lanes(found: Sequence[Stability], styles: Mapping[Case, Look]) -> list[samp
 
 def _caption(lanes: Sequence[samples.Lane], span: float) -> str:
     ends = f"{format_ratio(1 / (1 + span))} to {format_ratio(1 + span)}"
-    caption = f"a lane covers {ends} the median of its case, and marks beyond are drawn at its edge"
+    caption = f"a lane covers {ends} the latency of its case, and marks beyond are drawn at its edge"
     most, per_lane = max(len(lane.stability.summary.samples) for lane in lanes), samples.marks_per_lane(lanes)
     if most > per_lane:
         caption += f"; {per_lane} of up to {most} samples per case are drawn, including the outliers"

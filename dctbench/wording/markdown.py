@@ -111,7 +111,7 @@ def _table(summaries: Sequence[Summary], reference: str | None, labels: Labels) 
     """Return the results as a Markdown table: the lines of its head and of its rows."""
     found = analysis.reference_by_shape(summaries, reference) if reference else {}
     against = f"vs {reference}" if reference else "ratio"
-    head = [f"| case | n | p50 ±CI | {escape(against)} | memory | error |", "|---|--:|--:|--:|--:|--:|"]
+    head = [f"| case | n | latency ±CI | {escape(against)} | memory | error |", "|---|--:|--:|--:|--:|--:|"]
     lines = []
     for summary in summaries:
         row = rows.row(summary, found.get(summary.case.shape), labels)

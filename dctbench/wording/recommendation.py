@@ -28,7 +28,7 @@ BUDGETS = {
     "error_smooth": "error on the smooth input",
     "error_noise": "error on the noise input",
 }
-MEDIAN = "latency (p99 was not measured)"
+MEAN = "latency (p99 was not measured)"
 """What the page compares with a latency budget where no method has a p99."""
 TEMPLATES = {
     "within": " within {limits}",

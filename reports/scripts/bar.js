@@ -134,7 +134,7 @@ function renderBar() {
 }
 
 /**
- * A group of radio buttons, such as median, p95, p99.
+ * A group of radio buttons, such as mean, p95, p99.
  * @param {"tail" | "kind"} name
  * @param {[string, string][]} options value and text of each
  */
@@ -154,6 +154,6 @@ function renderToggle(name, options) {
 }
 
 function renderToggles() {
-  renderToggle("tail", [["median", "median"], ["p95", "p95"], ["p99", "p99"]]);
+  renderToggle("tail", [["mean", "mean"], ["p95", "p95"], ["p99", "p99"]]);
   renderToggle("kind", [["tensor", "tensors of a call"], ["process", "growth of the process"]]);
 }

@@ -11,8 +11,8 @@ function relativeHalfWidth(row) {
 
 /** @param {Row} row */
 function latencyCell(row) {
-  const median = secondsAt("median", row);
-  return median === null ? "-" : formatSeconds(median) + " " + formatHalfWidth(relativeHalfWidth(row));
+  const mean = secondsAt("mean", row);
+  return mean === null ? "-" : formatSeconds(mean) + " " + formatHalfWidth(relativeHalfWidth(row));
 }
 
 /**
@@ -29,7 +29,7 @@ function timeCell(name, row) {
  * @param {Row} row
  */
 function speedupCell(reference, row) {
-  if (curveOf(row).method === reference && secondsAt("median", row) !== null) {
+  if (curveOf(row).method === reference && secondsAt("mean", row) !== null) {
     return "1.00x";
   }
   const speedup = speedupOver(reference, row);

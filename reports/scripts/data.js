@@ -191,14 +191,14 @@ function failureOf(row) {
  * @param {Row} row
  */
 function samplesOf(row) {
-  const [code, median] = [valueAt("samples", row), secondsAt("median", row)];
-  if (code === null || median === null) {
+  const [code, mean] = [valueAt("samples", row), secondsAt("mean", row)];
+  if (code === null || mean === null) {
     return null;
   }
   const [low, high, letters] = code.split(" ");
   return {
-    least: median * (1 - Number(low) / 1000),
-    greatest: median * (1 + Number(high) / 1000),
+    least: mean * (1 - Number(low) / 1000),
+    greatest: mean * (1 + Number(high) / 1000),
     shares: Array.from(letters, (letter) => ALPHABET.indexOf(letter) / 63),
   };
 }

@@ -21,9 +21,9 @@ function downloadJson() {
 function recordOf(row) {
   const facet = facetOf(row);
   const curve = curveOf(row);
-  const median = secondsAt("median", row);
+  const mean = secondsAt("mean", row);
   const end = (/** @type {"below" | "above"} */ name, /** @type {number} */ sign) =>
-    median === null ? null : rounded(median * (1 + (sign * numberAt(name, row)) / 1000));
+    mean === null ? null : rounded(mean * (1 + (sign * numberAt(name, row)) / 1000));
   const flops = valueAt("flops", row);
   return {
     run: data.runs[facet.run].id,
@@ -33,7 +33,7 @@ function recordOf(row) {
     seq_len: lengthOf(row),
     ...facet.axes,
     status: statusOf(row),
-    latency_s: rounded(median),
+    latency_s: rounded(mean),
     latency_low_s: end("below", -1),
     latency_high_s: end("above", 1),
     p95_s: rounded(secondsAt("p95", row)),

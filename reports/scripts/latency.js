@@ -1,11 +1,11 @@
 // Latency against length.
 /** @type {ChartMaker} */
 function latencyChart(width) {
-  const names = { median: "latency", p95: "latency, 95th percentile", p99: "latency, 99th percentile" };
+  const names = { mean: "latency", p95: "latency, 95th percentile", p99: "latency, 99th percentile" };
   const traces = drawnCurves().map(([curve, rows]) => latencyTrace(curve, rows));
   const seconds = traces.flatMap((trace) => trace.y).filter(isPresent);
   if (!seconds.length) {
-    return state.tail === "median"
+    return state.tail === "mean"
       ? emptyReason("was timed")
       : emptyReason("has a " + state.tail) + " A p95 needs 20 samples, a p99 299.";
   }
@@ -28,11 +28,11 @@ function latencyTrace(curve, rows) {
   const values = rows.map((row) => (row === null ? null : secondsAt(state.tail, row)));
   const hovers = rows.map((row) => (row === null ? "" : latencyHover(row)));
   const trace = lineTrace(curve, values, hovers);
-  if (state.tail === "median") {
+  if (state.tail === "mean") {
     const ends = (/** @type {"above" | "below"} */ name) =>
       rows.map(function (row, at) {
-        const median = values[at];
-        return row === null || median === null ? null : (median * numberAt(name, row)) / 1000;
+        const mean = values[at];
+        return row === null || mean === null ? null : (mean * numberAt(name, row)) / 1000;
       });
     trace.error_y = { type: "data", symmetric: false, array: ends("above"), arrayminus: ends("below"), thickness: 1, width: 3 };
   }
@@ -41,7 +41,7 @@ function latencyTrace(curve, rows) {
 
 /** @param {Row} row */
 function latencyHover(row) {
-  if (secondsAt("median", row) === null) {
+  if (secondsAt("mean", row) === null) {
     return statusOf(row);
   }
   /** @type {("p95" | "p99")[]} */

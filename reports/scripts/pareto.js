@@ -14,7 +14,7 @@ function paretoChart() {
     type: "scatter",
     mode: "lines",
     name: "Pareto front",
-    x: front.map((row) => secondsAt("median", row)),
+    x: front.map((row) => secondsAt("mean", row)),
     y: front.map(error),
     line: { color: NEUTRAL_COLOR, dash: "dot", shape: "hv", width: 1.5 },
     hoverinfo: "skip",
@@ -26,7 +26,7 @@ function paretoChart() {
       type: "scatter",
       mode: "markers",
       name: plotText(curveOf(row).name),
-      x: [secondsAt("median", row)],
+      x: [secondsAt("mean", row)],
       y: [error(row)],
       customdata: [latencyCell(row) + ", error " + smoothErrorCell(row) + ", " + memoryHover(row)],
       hovertemplate: "%{fullData.name}<br>%{customdata}<extra></extra>",
@@ -41,7 +41,7 @@ function paretoChart() {
   if (state.error !== null && state.error > 0) {
     budgets.push({ type: "line", y0: state.error, y1: state.error, xref: "paper", x0: 0, x1: 1, line: dotted });
   }
-  const seconds = rows.map((row) => secondsAt("median", row)).filter(isPresent);
+  const seconds = rows.map((row) => secondsAt("mean", row)).filter(isPresent);
   const [xaxis, yaxis] = [secondAxis(seconds, "latency"), errorAxis(rows.map(error))];
   return { data: [frontTrace, ...marks], layout: { xaxis: xaxis, yaxis: yaxis, shapes: budgets } };
 }

@@ -42,10 +42,10 @@ function activeBudgets() {
 function budgetsFor(rows) {
   const withoutTail = rows.length > 0 && rows.every((row) => secondsAt("p99_high", row) === null);
   return activeBudgets().map(function (budget) {
-    const usesMedian = withoutTail && budget.name === data.choice.budgets.latency_p99;
+    const usesMean = withoutTail && budget.name === data.choice.budgets.latency_p99;
     /** @type {Budget["valueOf"]} */
-    const median = (row) => secondsAt("median", row);
-    return usesMedian ? { ...budget, name: data.choice.median, valueOf: median } : budget;
+    const mean = (row) => secondsAt("mean", row);
+    return usesMean ? { ...budget, name: data.choice.mean, valueOf: mean } : budget;
   });
 }
 

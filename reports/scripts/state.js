@@ -90,7 +90,7 @@ function resolveState() {
     numbers: numbers.sort((a, b) => a - b),
     kept: numbers.includes(Number(choices.kept)) ? Number(choices.kept) : null,
     reference: data.references.includes(choices.reference) ? choices.reference : data.reference,
-    tail: choices.tail === "p95" || choices.tail === "p99" ? choices.tail : "median",
+    tail: choices.tail === "p95" || choices.tail === "p99" ? choices.tail : "mean",
     kind: choices.kind === "process" ? "process" : "tensor",
     latency: choices.latency ? parseDuration(choices.latency) : null,
     memory: choices.memory ? parseSize(choices.memory) : null,

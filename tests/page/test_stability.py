@@ -160,7 +160,7 @@ def test_outliers_are_drawn_first_and_the_others_evenly(count: int, most: int, d
 )
 def test_a_lane_is_as_high_as_its_samples_need(slowest: float, reach: str) -> None:
     [length] = section([result(seconds=(1e-3, 1e-3, 1e-3, slowest * 1e-3, slowest * 1e-3))]).lengths
-    assert f"a lane covers {reach} the median of its case" in length.caption
+    assert f"a lane covers {reach} the latency of its case" in length.caption
 
 
 def test_without_a_timed_case_the_section_says_so() -> None:

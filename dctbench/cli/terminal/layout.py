@@ -33,7 +33,7 @@ class Layout:
             "memory": len("1023 MiB"),
             "error": max(len("4e-07"), *(len(meaning.value) for meaning in WITHOUT_ERROR)),
         }
-        self.titles = {"case": "case", "seq_len": "n", "latency": "p50 ±CI", "speedup": against, "memory": "memory",
+        self.titles = {"case": "case", "seq_len": "n", "latency": "latency ±CI", "speedup": against, "memory": "memory",
                        "error": "error"}  # fmt: skip
         self._fit(width or terminal_width())
 

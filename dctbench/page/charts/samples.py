@@ -75,7 +75,7 @@ def in_order(lanes: Sequence[Lane]) -> tuple[Figure, float]:
     """Draw a lane per case: its samples in the order taken, round by round, slower ones higher.
 
     Returns:
-        The figure, and how far a lane extends to either side of the case's median, as a share of the median. Marks
+        The figure, and how far a lane extends to either side of the case's latency, as a share of it. Marks
         beyond are drawn at the edge of the lane.
     """
     most = marks_per_lane(lanes)
@@ -152,7 +152,7 @@ def _places(lane: Lane) -> list[_Place]:
 
 
 def _log(lane: Lane, i: int) -> float:
-    """The logarithm of a sample relative to the median of its case."""
+    """The logarithm of a sample relative to the latency of its case."""
     summary = lane.stability.summary
     assert summary.latency is not None
     return math.log(summary.samples[i] / summary.latency.value)
