@@ -1,8 +1,7 @@
 """How long does each folder of tests take? Read from the JUnit files that pytest writes, kept as a result file.
 
-    make test PYTEST_FLAGS="--junitxml=build/fast.xml"
-    make test-slow PYTEST_FLAGS="--junitxml=build/slow.xml"
-    python -m benchmarks.test_times build/fast.xml build/slow.xml
+    make test-all PYTEST_FLAGS="--junitxml=build/all.xml"
+    python -m benchmarks.test_times build/all.xml
     python -m benchmarks.documents
 
 The seconds of a folder are the sum over its tests, set-up included. Two tests run at a time, so the elapsed time is

@@ -141,7 +141,7 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     """Return the verdicts on what has been measured so far. A pure function: stored results give the same verdicts."""
     ranking = {case: _standing(comparison, rules, case) for case in comparison.counterparts}
     first = _timed(comparison, rules, [case for case, verdict in ranking.items() if verdict is None], fresh=False)
-    found = latency_calls(first, rules, _level(rules))
+    found = latency_calls(first, rules, _level(comparison, rules))
     still = tuple(case for case, latency_call in found.items() if latency_call is LatencyCall.OPEN)
     if comparison.paired and rules.confirm:
         more = [case for case, verdict in ranking.items() if _wants_another(comparison, rules, case, verdict)]
@@ -153,7 +153,7 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         second = _timed(comparison, rules, suspects, fresh=True)
         if not rules.confirm:
             second = {case: one for case, one in second.items() if one.change.count}
-        confirmed = latency_calls(second, rules, _level(rules))
+        confirmed = latency_calls(second, rules, _level(comparison, rules))
         still += tuple(case for case, latency_call in confirmed.items() if latency_call is LatencyCall.OPEN)
         found |= confirmed
     verdicts: list[Verdict] = []
@@ -171,22 +171,26 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         confirming=confirming,
         drift=_drift(comparison, rules),
         blind=_blind(first, rules),
-        sensitivity=None if comparison.paired else _sensitivity(first, rules),
+        sensitivity=None if comparison.paired else _sensitivity(first, comparison, rules),
     )
 
 
-def _level(rules: Rules) -> float:
-    """Return the level of each direction. A gate fails by slowdowns alone; two stored runs are asked for any change."""
-    return ALPHA if rules.confirm else ALPHA / 2
+def _level(comparison: Comparison, rules: Rules) -> float:
+    """Return the level of each direction.
+
+    A gate fails by slowdowns alone, and its stored pairs are judged as they were there. Two other stored runs are asked
+    for any change.
+    """
+    return ALPHA if rules.confirm or comparison.paired else ALPHA / 2
 
 
-def _sensitivity(timed: Mapping[Case, Timed], rules: Rules) -> Sensitivity | None:
+def _sensitivity(timed: Mapping[Case, Timed], comparison: Comparison, rules: Rules) -> Sensitivity | None:
     """Return what could show of a typical case beside a stored run, at Holm's first level.
 
     None where that is within the tolerance, or where no case has enough processes.
     """
     stored = [(one.change, one.primary) for one in timed.values() if isinstance(one.change, Unpaired)]
-    level = _level(rules) / max(1, len(stored))
+    level = _level(comparison, rules) / max(1, len(stored))
     factors = [factor for change, primary in stored if (factor := change.detectable(primary, level))]
     if not factors:
         return None

@@ -55,6 +55,19 @@ def test_a_gate_pays_for_two_looks_and_a_comparison_of_two_runs_for_two_directio
     assert judged(fast, slow, Rules(pairs=5, max_pairs=15)).confirming is proven
 
 
+def test_the_pairs_of_a_gate_are_judged_later_as_they_were_there() -> None:
+    """Five unanimous pairs give p = 1.95^-5 = 0.035, and five fresh ones the same."""
+    seconds = [2e-3] * 5
+    sides = [
+        {s.case: s for s in analysis.summarise([*rounds(one), *rounds(one, CONFIRMING + 1)])}
+        for one in (seconds, [2 * t for t in seconds])
+    ]
+    cases = {case: case for case in sides[1] if case.implementation != "sdpa"}
+    pairs = Comparison(sides[0], sides[1], cases, paired=True)
+    for rules in (Rules(pairs=5, max_pairs=15), STORED):
+        assert judge(pairs, rules).verdicts[0].kind is VerdictKind.SLOWER
+
+
 def test_fresh_processes_that_are_stored_are_asked() -> None:
     head = rounds(HEAD) + rounds(BASE, CONFIRMING + 1)
     [verdict] = judged(rounds(BASE), head, STORED).verdicts
