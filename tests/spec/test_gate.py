@@ -1,11 +1,15 @@
-"""The cases to which budgets apply: `--at`, with the names of the axis flags."""
+"""The rules of a gate: budgets, pairs and tolerances as texts, and the cases that `--at` names."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from dctbench.analysis import Budgets
 from dctbench.errors import UsageError
 from dctbench.spec import gate
+from dctbench.spec.gate import GateRules
 
 
 @pytest.mark.parametrize(
@@ -41,3 +45,63 @@ def test_a_text_that_names_no_single_place_is_refused(text: str, words: str) -> 
         gate.at([text])
     assert words in refused.value.message
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "limit"),
+    [
+        ({"max_latency_p99": "10ms"}, "latency_p99", 0.01),
+        ({"max_memory": ["64MiB"]}, "memory", 64 * 2**20),
+        ({"max_memory": ["tensor=64MiB"]}, "memory", 64 * 2**20),
+        ({"max_memory": ["process=1GiB"]}, "memory_process", 2**30),
+        ({"max_error": ["5%"]}, "error_smooth", 0.05),
+        ({"max_error": ["smooth=0.1"]}, "error_smooth", 0.1),
+        ({"max_error": ["noise=200%"]}, "error_noise", 2.0),
+    ],
+)
+def test_each_budget_limits_its_own_figure(given: dict[str, Any], field: str, limit: float) -> None:
+    assert gate.parse_budgets(**given).given == {field: pytest.approx(limit)}
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        ({"max_latency_p99": "10 parsecs"}, "--max-latency-p99"),
+        ({"max_memory": ["much"]}, "--max-memory"),
+        ({"max_memory": ["vram=64MiB"]}, "--max-memory"),
+        ({"max_error": ["some"]}, "--max-error"),
+        ({"max_error": ["median=5%"]}, "--max-error"),
+    ],
+)
+def test_a_budget_that_cannot_be_read_names_its_flag(given: dict[str, Any], flag: str) -> None:
+    with pytest.raises(UsageError, match=flag):
+        gate.parse_budgets(**given)
+
+
+def test_pairs_are_two_to_the_most_and_one_number() -> None:
+    assert [gate.parse_pairs("--pairs", [text]) for text in ("2", str(gate.MOST_PAIRS))] == [2, gate.MOST_PAIRS]
+    for text in ("1", str(gate.MOST_PAIRS + 1), "five", "2.5"):
+        with pytest.raises(UsageError, match="not a number of pairs"):
+            gate.parse_pairs("--pairs", [text])
+    with pytest.raises(UsageError, match="expected one value, got 2") as refused:
+        gate.parse_pairs("--pairs", ["5", "6"])
+    assert refused.value.hint == "such as --pairs 5"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("1001%", "more than tenfold"), ("0.0001%", "no two runs agree to 1e-06")]
+)
+def test_a_tolerance_that_nothing_or_everything_meets_says_why(text: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        gate.parse_tolerance("--tolerance", [text])
+
+
+def test_the_rules_of_flags_are_completed_by_those_of_a_suite_group_by_group() -> None:
+    flags = GateRules(pairs=3, budgets=Budgets(memory=1.0))
+    suite = GateRules(
+        pairs=5, max_pairs=9, budgets=Budgets(memory=2.0, memory_process=3.0, error_noise=0.5), at={"batch": 2}
+    )
+    found = flags.over(suite)
+    assert (found.pairs, found.max_pairs, found.at) == (3, 9, {"batch": 2})
+    # A flag replaces the whole of its group: the suite's limit of the process's memory is not its own any more.
+    assert found.budgets.given == {"memory": 1.0, "error_noise": 0.5}
