@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cgroup import remove_group
 from tests.support.command import TINY
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -40,14 +40,7 @@ def group() -> Iterator[Path]:
     except OSError as error:
         pytest.skip(f"no cgroup with a CPU quota can be made here: {error}")
     yield folder
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            folder.rmdir()
-            return
-        except OSError:  # an ended process leaves its group a moment later
-            assert time.monotonic() < deadline, (folder / "cgroup.procs").read_text()
-            time.sleep(0.05)
+    remove_group(folder)
 
 
 def within(group: Path, *command: str) -> list[str]:

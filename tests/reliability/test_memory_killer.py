@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.cgroup import remove_group
 from tests.support.command import Done
 
 LIMIT = 1 << 30
@@ -75,14 +75,7 @@ def group(memory: Controller) -> Iterator[Path]:
     except OSError as error:
         pytest.skip(f"the memory controller makes no cgroup here: {error}")
     yield folder
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            folder.rmdir()
-            return
-        except OSError:  # a killed process leaves its group a moment after it was waited for
-            assert time.monotonic() < deadline, (folder / "cgroup.procs").read_text()
-            time.sleep(0.05)
+    remove_group(folder)
 
 
 def within(group: Path, *command: str) -> tuple[str, ...]:

@@ -3,57 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from dctbench.model import Case, Environment, Result
-from dctbench.runners import Facts, MeasureSpec
-from dctbench.runners.interleave import Turn
+from dctbench.model import Case, Result
 from dctbench.scheduler.events import ignore
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import SweepOutcome, run_sweep
 from dctbench.store import Store, open_store
 from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.scripted import Scripted
 
 CASES = [Case("sdpa", 64), Case("none", 64)]
 
 
-class Scripted:
-    """A runner that answers at once. It records which attempts the store knew of while the case ran."""
-
-    environment: Environment = ENVIRONMENT
+class Watching(Scripted):
+    """It records which attempts the store knew of while a case ran."""
 
     def __init__(self, store: Store, raising: dict[Case, BaseException] | None = None) -> None:
+        super().__init__(self._measured)
         self.store = store
         self.raising = raising or {}
         self.seen: list[dict[tuple[str, int], int]] = []
 
-    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
+    def _measured(self, case: Case, round: int) -> Result:
         self.seen.append(self.store.attempts(RUN.id))
-        future: Future[Result] = Future()
         if case in self.raising:
-            future.set_exception(self.raising[case])
-        else:
-            future.set_result(result(case.implementation, case.seq_len, round=spec.round))
-        return future
-
-    def ready(self, device: str, round: int) -> Future[None]:
-        raise NotImplementedError
-
-    def device(self, device: str) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def describe(self, implementations: object, cases: object) -> Facts:
-        raise NotImplementedError
-
-    def __enter__(self) -> Scripted:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
+            raise self.raising[case]
+        return result(case.implementation, case.seq_len, round=round)
 
 
 @pytest.fixture
@@ -63,13 +41,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def sweep(store: Store, runner: Scripted, *, retried: bool = False) -> SweepOutcome:
+def sweep(store: Store, runner: Watching, *, retried: bool = False) -> SweepOutcome:
     stored = [one for one in store.results(RUN.id) if not (retried and one.status == "error")]
     return run_sweep(RUN, [CASES, CASES], runner, store, ignore, Specs(), stored=stored, retried=retried)
 
 
 def test_an_attempt_is_stored_while_its_case_runs_and_forgotten_with_the_result(store: Store) -> None:
-    runner = Scripted(store)
+    runner = Watching(store)
     sweep(store, runner)
     assert runner.seen == [{(case.id, number): 1} for number in (1, 2) for case in CASES]
     assert store.attempts(RUN.id) == {}
@@ -78,14 +56,14 @@ def test_an_attempt_is_stored_while_its_case_runs_and_forgotten_with_the_result(
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("the runner is broken")])
 def test_what_ends_a_sweep_while_the_process_lives_is_no_attempt(store: Store, error: BaseException) -> None:
     with pytest.raises(type(error)):
-        sweep(store, Scripted(store, {CASES[1]: error}))
+        sweep(store, Watching(store, {CASES[1]: error}))
     assert store.attempts(RUN.id) == {}
     assert [one.case for one in store.results(RUN.id)] == CASES[:1]
 
 
 def test_a_case_that_ended_the_run_twice_is_an_error_and_is_skipped_in_later_rounds(store: Store) -> None:
     store.start_case(RUN.id, CASES[0], 1)
-    once = Scripted(store)
+    once = Watching(store)
     store.start_case(RUN.id, CASES[0], 1)
     assert sweep(store, once).failed
     assert once.seen == [{(CASES[1].id, number): 1} for number in (1, 2)]
@@ -103,7 +81,7 @@ def test_a_case_that_ended_the_run_twice_is_an_error_and_is_skipped_in_later_rou
 
 def test_a_case_that_ended_the_run_once_is_tried_again(store: Store) -> None:
     store.start_case(RUN.id, CASES[0], 1)
-    runner = Scripted(store)
+    runner = Watching(store)
     assert not sweep(store, runner).failed
     assert runner.seen[0] == {(CASES[0].id, 1): 2}
 
@@ -111,8 +89,8 @@ def test_a_case_that_ended_the_run_once_is_tried_again(store: Store) -> None:
 def test_a_retry_tries_a_case_again_that_had_ended_the_run_twice(store: Store) -> None:
     for _ in range(2):
         store.start_case(RUN.id, CASES[0], 1)
-    sweep(store, Scripted(store))
-    runner = Scripted(store)
+    sweep(store, Watching(store))
+    runner = Watching(store)
     sweep(store, runner, retried=True)
     assert runner.seen[0] == {(CASES[0].id, 1): 1}
     assert store.results(RUN.id)[0].status == "ok"
