@@ -19,6 +19,12 @@ SCOPES = ("attention", "layer", "encoder")
 MODES = ("forward", "backward", "train")
 ENGINES = ("eager", "compile", "cudagraph")
 
+SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task")
+FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
+
+LATER_AXES = frozenset({"kept"})
+"""Axes that a later version added. They stand in a record only where they are set: older cases keep their hashes."""
+
 
 def kept_coefficients(seq_len: int, ratio: float) -> int:
     """Return how many of `seq_len` coefficients a compression ratio keeps: ceil(n / ratio - 1e-9), at least one.
@@ -100,30 +106,22 @@ class Case:
     @property
     def shape(self) -> tuple[object, ...]:
         """Everything but the method and its compression. Cases of equal shape can be compared."""
-        return (self.scope, self.seq_len, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode,
-                self.engine, self.threads, self.task)  # fmt: skip
+        return tuple(getattr(self, axis) for axis in SHAPE_AXES)
 
     @property
     def facet(self) -> tuple[object, ...]:
         """The shape without its length. Within a facet, the latency of a method is a curve over n."""
-        return (self.scope, self.batch, self.heads, self.head_dim, self.dtype, self.device, self.mode, self.engine,
-                self.threads, self.task)  # fmt: skip
+        return tuple(getattr(self, axis) for axis in FACET_AXES)
 
     @property
     def row(self) -> tuple[object, ...]:
         """The case without its length: the curve that it belongs to."""
-        return (self.implementation, self.ratio, self.kept, self.scope, self.batch, self.heads, self.head_dim,
-                self.dtype, self.device, self.mode, self.engine, self.threads, self.task)  # fmt: skip
+        return (self.implementation, self.ratio, self.kept, *self.facet)
 
     def to_record(self) -> JSON:
-        """Return the case as it is stored and hashed, without what is derived from it.
-
-        `kept` is left out where it is not set: cases from before there was such an axis have no other hash today.
-        """
+        """Return the case as it is stored and hashed, without what is derived from it."""
         record = {name: getattr(self, name) for name in self.__slots__}
-        if self.kept is None:
-            del record["kept"]
-        return record
+        return {name: value for name, value in record.items() if name not in LATER_AXES or value is not None}
 
     def to_json(self) -> JSON:
         """Return the case as the public JSON document has it, with `n_kept`."""
