@@ -35,16 +35,16 @@ _ZERO = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A variance of logarithms between processes, with its degrees of freedom."""
+    """A variance between processes or repetitions, with its degrees of freedom."""
 
     variance: float
     degrees: float
 
 
-def spread_of(logs: Sequence[float]) -> Spread:
-    """Return the variance of at least two logarithms. (That of `statistics` computes with fractions, which is slow.)"""
-    mean, degrees = math.fsum(logs) / len(logs), len(logs) - 1
-    return Spread(math.fsum((log - mean) ** 2 for log in logs) / degrees, degrees)
+def spread_of(values: Sequence[float]) -> Spread:
+    """Return the variance of at least two values, such as logarithms. (That of `statistics` computes with fractions, which is slow.)"""
+    mean, degrees = math.fsum(values) / len(values), len(values) - 1
+    return Spread(math.fsum((value - mean) ** 2 for value in values) / degrees, degrees)
 
 
 @dataclass(frozen=True, slots=True)
