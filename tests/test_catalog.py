@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dctbench import analysis, catalog
+from dctbench.catalog.tasks import TASKS, select_tasks, tasks
 from dctbench.errors import AbsentError, NotLoadedError, UsageError
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
@@ -16,7 +17,9 @@ from tests.support.packages import install
 
 
 @pytest.mark.parametrize(
-    "table", [catalog.IMPLEMENTATIONS, catalog.METRICS, catalog.DEVICES], ids=["impls", "metrics", "devices"]
+    "table",
+    [catalog.IMPLEMENTATIONS, catalog.METRICS, catalog.DEVICES, TASKS],
+    ids=["impls", "metrics", "devices", "tasks"],
 )
 def test_every_entry_says_what_it_is(table: dict[str, object]) -> None:
     assert table
@@ -124,13 +127,14 @@ def test_an_installed_package_adds_its_metric_which_is_not_imported(folder: Path
         ("metrics", ["flops"], "metrics .* dctbench's own and one:It of one-package"),
         ("attention", ["theirs", "theirs"], "(one|two):It of (one|two)-package and (one|two):It of (one|two)-package"),
         ("metrics", ["theirs", "theirs"], "(one|two):It of (one|two)-package and (one|two):It of (one|two)-package"),
+        ("tasks", ["recall"], r"tasks .* dctbench\.tasks\.recall:Recall and one:It of one-package"),
     ],
 )
 def test_two_of_one_name_are_an_error_that_names_both(folder: Path, table: str, names: list[str], both: str) -> None:
     for name, package in zip(names, ("one", "two"), strict=False):
         install(folder, f"{package}-package", package, "", **{table: f"{name} = {package}:It"})
     with pytest.raises(UsageError, match=both):
-        catalog.metrics() if table == "metrics" else catalog.implementations()
+        {"metrics": catalog.metrics, "attention": catalog.implementations, "tasks": tasks}[table]()
 
 
 @pytest.mark.parametrize("name", ["1st", "a b", "a/b", "x" * 61, "<img>"])
@@ -177,3 +181,40 @@ def test_a_metric_writes_its_own_values() -> None:
     }
     quantities = {name: catalog.METRICS[name].quantity for name in values}
     assert {name: found.format(2.0) for name, found in quantities.items() if found} == values
+
+
+def test_tasks_are_selected_by_name_glob_variant_and_target() -> None:
+    words = ["recall/4x", "masked-*/scrambled", "my.own:Task/8x", "acuity/scrambled/shift", "recall/4x"]
+    assert select_tasks(words) == [
+        "recall/4x", "masked-photo/scrambled", "masked-bytes/scrambled", "my.own:Task/8x", "acuity/shift/scrambled",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("recal", "did you mean 'recall'"),
+        ("recall/shift", "no variant 'shift'"),
+        ("recall/", "is no variant"),
+        ("x*", "x"),
+    ],
+)
+def test_a_wrong_task_is_a_usage_error(word: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        select_tasks([word])
+
+
+def test_an_installed_package_adds_its_task_which_is_not_imported(folder: Path) -> None:
+    install(folder, "their-package", "their_task", "1 / 0", tasks="sorting = their_task:Sorting")
+    added = tasks()["sorting"]
+    assert (added.target, added.facts, added.summary) == ("their_task:Sorting", None, "from their-package")
+    assert select_tasks(["sorting/reversed/4x"]) == ["sorting/reversed/4x"]  # only its class knows its variants
+
+
+def test_accuracy_on_a_slice_is_a_metric_of_which_more_is_better() -> None:
+    part, whole = catalog.metric("accuracy.h4"), catalog.metric("accuracy")
+    assert part is not None
+    assert whole is not None
+    assert (part.unit, part.larger_is_better) == (whole.unit, whole.larger_is_better) == ("1", True)
+    assert catalog.metric("speed") is None
+    assert [name for name, metric in catalog.METRICS.items() if metric.larger_is_better] == ["accuracy"]

@@ -51,6 +51,11 @@ class Summary:
         """Whether its error is a figure to rank by."""
         return self.error_means is catalog.ErrorMeans.APPROXIMATES
 
+    def seeds(self, metric: str) -> dict[int, float]:
+        """Return a metric of a training by seed, for the trainings that finished."""
+        measured = {result.round: result.measurement(metric) for result in self.rounds if result.status == "ok"}
+        return {seed: figure.samples[0] for seed, figure in measured.items() if figure is not None}
+
     @property
     def timed(self) -> Interval | None:
         """Its latency if it ran in every process; None for a case that failed in any of them."""
@@ -113,13 +118,18 @@ def _summary(case: Case, rounds: Sequence[Result], medians: Mapping[int, float],
     worst = next((r for r in rounds if r.status != "ok"), rounds[0])
     samples: list[float] = []
     values: dict[str, float] = {}
+    by_seed: dict[str, list[float]] = {}
     units: dict[str, str] = {}
     for result in rounds:
         for metric, unit, taken in result.measurements:
             if metric == "latency":
                 samples.extend(taken)
-            elif metric not in values:
-                values[metric], units[metric] = taken[0], unit
+            else:
+                by_seed.setdefault(metric, []).append(taken[0])
+                values.setdefault(metric, taken[0])
+                units.setdefault(metric, unit)
+    if case.task is not None:
+        values = {metric: statistics.fmean(figures) for metric, figures in by_seed.items()}
     return Summary(
         case=case,
         status=worst.status,

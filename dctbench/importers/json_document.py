@@ -258,7 +258,7 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
     for name, figure in measured.items():
         if (name == "latency") != (figure.samples is not None):
             raise InvalidDataError(f"{place}.metrics.{name}: latency must have samples, and no other metric may")
-        known = catalog.METRICS.get(name)
+        known = catalog.metric(name)
         if known is not None and figure.unit != known.unit:
             raise InvalidDataError(f"{place}.metrics.{name}: the unit {figure.unit!r} instead of {known.unit!r}")
     latency = measured.pop("latency", None)

@@ -21,6 +21,8 @@ from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
 from dctbench.model.run import COMPARED_SETTINGS, NOT_SHOWN, Baseline, CacheState, Isolation, Run, RunSettings
+from dctbench.model.task import TaskFacts, TaskName
+from dctbench.model.training import CurvePoint, Probe, Training, TrainingFailure
 from dctbench.model.verdict import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Verdict, VerdictKind
 
 __all__ = [
@@ -47,9 +49,11 @@ __all__ = [
     "Case",
     "CaseWarning",
     "Ceilings",
+    "CurvePoint",
     "Environment",
     "Isolation",
     "Measurement",
+    "Probe",
     "Reason",
     "ReasonCode",
     "Result",
@@ -58,6 +62,10 @@ __all__ = [
     "Run",
     "RunSettings",
     "Status",
+    "TaskFacts",
+    "TaskName",
+    "Training",
+    "TrainingFailure",
     "Verdict",
     "VerdictKind",
     "WarningCode",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from dctbench.model.canonical import JSON, digest
@@ -51,7 +51,8 @@ class Case:
 
     `ratio` is n / n_kept (>= 1), and `kept` a number kept whatever the length. A case has one of them, or none for a
     method that does not compress. `threads` is None unless the user sets it, so that FLOPs and memory compare across
-    machines. `task` names the task of an accuracy case, else None.
+    machines. `task` names the task that a model is trained on (`TaskName`); the rounds of such a case are seeds. It is
+    None for a case that is timed.
     """
 
     implementation: str
@@ -90,6 +91,11 @@ class Case:
     def compression(self) -> tuple[float, int]:
         """The ratio and the number kept, 0 for what is not set: a key that sorts the cases of a method."""
         return (self.ratio or 0, self.kept or 0)
+
+    @property
+    def layer_case(self) -> Case:
+        """Of a training: the case that times one call of the same layer at the same shape."""
+        return replace(self, task=None, scope="layer", mode="forward")
 
     @property
     def id(self) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields, replace
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, Self, get_args
 
+from dctbench.model.training import Training
+
 Bound = Literal["compute", "bandwidth", "cache"]
 
 _LEAST, _MOST = 1e-12, 1e24
@@ -181,6 +183,7 @@ class ResultDetails:
         output: the last that a process printed before it ended without a reply.
         error_means: what the error of a method outside the catalog says, as a value of `catalog.ErrorMeans`.
         benchmark: the name of the benchmark that the result was imported from.
+        training: of a case with a task: how the training went.
         extra: unknown keys, and values that do not have the type of their field, as they were read.
     """
 
@@ -222,6 +225,7 @@ class ResultDetails:
     output: str | None = None
     error_means: str | None = None
     benchmark: str | None = None
+    training: Training | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __or__(self, other: ResultDetails) -> ResultDetails:
@@ -312,4 +316,5 @@ _CODECS: Mapping[str, _Codec] = {
     "flops.uncounted": _sequence(str),
     "split": _Codec(CallSplit.from_json, CallSplit.to_json),
     "roofline": _Codec(Roofline.from_json, Roofline.to_json),
+    "training": _Codec(Training.from_json, Training.to_json),
 }

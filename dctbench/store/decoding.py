@@ -413,7 +413,7 @@ _codes = frozenset(code.value for code in WarningCode)
 def _layout(text: str) -> _Layout:
     names, units, places, start, latency = [], [], [], 0, None
     for metric, unit, count in _decode_metrics(text):
-        known = catalog.METRICS.get(metric)
+        known = catalog.metric(metric)
         if known is not None and unit != known.unit:
             raise InvalidDataError(f"metrics: the unit {unit!r} of {metric}")
         if metric in names:

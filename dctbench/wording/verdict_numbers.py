@@ -19,7 +19,7 @@ def quantity(verdict: Verdict) -> Quantity | None:
     """Return the quantity of a verdict's values; None for a verdict on whether a case runs at all."""
     if verdict.budget is not None:
         return QUANTITIES[verdict.budget]
-    metric = catalog.METRICS.get(verdict.metric)
+    metric = catalog.metric(verdict.metric)
     return None if metric is None else metric.quantity
 
 

@@ -9,10 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctbench.model import CallSplit, Ceilings, ResultDetails, Roofline, canonical_json
+from dctbench.model import (
+    CallSplit,
+    Ceilings,
+    CurvePoint,
+    Probe,
+    ResultDetails,
+    Roofline,
+    Training,
+    canonical_json,
+)
 
 QUOTIENTS = {"bound": "compute", "rate": 1e11, "share": 0.5, "intensity": 60.0, "ridge": 5.0, "throughput": 2e9}
 CEILINGS = {"compute": 2e11, "bandwidth": 4e10}
+TRAINING = Training(
+    seed=3, steps=400, probe_steps=100, probes=(Probe(0.001, 0.5), Probe(0.01, None)), rate=0.001, at_edge=True,
+    curve=(CurvePoint(200, 1.5, 0.25), CurvePoint(400, 1, 0.5)), answers=4096, test_examples=64, parameters=9,
+    layers=2, feed_forward=128, options={"convolution": 35}, failure="crashed", failed_step=7, failed_rate=0.01,
+)  # fmt: skip
 KNOWN: dict[str, Any] = {
     "stop_reason": "precise", "calls_per_sample": 4, "warmup_calls": 9, "turns": [3, 4], "pair": 2,
     "retaken": [0.02, 1], "noisy": "slow clock", "threads": 1, "cache": "warm", "inputs": "drawn", "kernel": "flash",
@@ -23,6 +37,7 @@ KNOWN: dict[str, Any] = {
     "tf32": {"cudnn": True}, "gpu": {"before": {}}, "isolation": "zygote", "torch_imported_by": 7, "not_loaded": True,
     "traceback": "Traceback", "output": "Killed", "benchmark": "test_speed",
     "error_means": "other", "ended_runs": 2, "compiler": "freezing",
+    "training": TRAINING.to_json(),
 }  # fmt: skip
 """A value for every key that this version writes."""
 JSON = st.recursive(
@@ -41,7 +56,18 @@ def test_every_known_key_has_a_field() -> None:
     assert given == {each.name for each in fields(ResultDetails)} - {"absent", "extra"}
     assert details.roofline == Roofline(60.0, 1e11, 2e9, 5.0, 0.5, "compute", Ceilings(2e11, 4e10))
     assert details.split == CallSplit({"attention": 0.5, "other": 1}, {"attention": 3})
+    assert details.training == TRAINING
     assert (details.turns, details.retaken, details.flops_uncounted) == ((3, 4), (0.02, 1), ())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seed", "3"), ("rate", True), ("probes", [[0.1]]), ("curve", [[0.5, 1, 1]]), ("failure", "x"),
+                       ("options", []), ("at_edge", 1), ("more", 1)]
+)  # fmt: skip
+def test_a_training_of_another_form_is_kept_as_it_is(key: str, value: object) -> None:
+    stored = {**TRAINING.to_json(), key: value}
+    details = ResultDetails.from_json({"training": stored})
+    assert (details.training, details.extra) == (None, {"training": stored})
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=8))

@@ -132,7 +132,7 @@ DctXAttention.mix = _slow
 
 
 def test_a_method_that_breaks_is_newly_failing_and_one_that_base_lacks_is_new(cli: Cli, tmp_path: Path) -> None:
-    base = environment(tmp_path / "base", '\nIMPLEMENTATIONS.pop("dct-kv")\n', "catalog.py")
+    base = environment(tmp_path / "base", '\nIMPLEMENTATIONS.pop("dct-kv")\n', "catalog/__init__.py")
     plant = "\ndef _broken(self, *a, **k):\n    raise RuntimeError('broken by a change')\nDctXAttention.mix = _broken\n"
     head = environment(tmp_path / "head", plant)
     done = subprocess.run(

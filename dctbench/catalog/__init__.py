@@ -1,4 +1,4 @@
-"""The implementations, metrics and devices by name, without importing any of them.
+"""The implementations, metrics and devices by name, without importing any of them; `catalog.tasks` has the tasks.
 
 The command line lists, completes and validates names from here in milliseconds. `load` imports the code of an entry. A
 new method, metric or device is one entry in its table.
@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from dctbench.errors import AbsentError, NotLoadedError, UsageError, text_of
-from dctbench.text.quantity import BYTES, FLOP, JOULES, RELATIVE_ERROR, SECONDS, Quantity
+from dctbench.text.quantity import BYTES, FLOP, JOULES, NATS, RELATIVE_ERROR, SECONDS, SHARE, Quantity
 
 
 def load_target(target: str) -> Any:
@@ -125,13 +125,14 @@ class Metric:
     """One figure of a case: its quantity, which has the unit and the formatting, and what exactly it measures.
 
     `target` is the module:Class of an installed package that measures it. Only that class knows the unit, so the
-    quantity is None. `target` is None for the metrics of dctbench.
+    quantity is None. `target` is None for the metrics of dctbench. `larger_is_better` says which way is better.
     """
 
     name: str
     quantity: Quantity | None
     summary: str
     target: str | None = None
+    larger_is_better: bool = False
 
     @property
     def unit(self) -> str | None:
@@ -280,6 +281,8 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
     )
 }  # fmt: skip
 
+ACCURACY = "accuracy"
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -295,6 +298,9 @@ METRICS: Mapping[str, Metric] = {
         Metric("setup", SECONDS, "construction of the layer: tables, plans, parameters"),
         Metric("first_call", SECONDS, "the first call, before any warm-up"),
         Metric("compile", SECONDS, "the call that compiles (engine compile) or records the graph (cudagraph)"),
+        Metric(ACCURACY, SHARE, "of a trained model on a task's test; one figure per seed", larger_is_better=True),
+        Metric("loss", NATS, "cross-entropy of a trained model on a task's test"),
+        Metric("train.seconds", SECONDS, "wall time of a full training, without the choice of its learning rate"),
     )
 }
 
@@ -325,7 +331,7 @@ def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
 
 _FOREIGN_SCOPES = ("layer", "encoder")
 _NAME = re.compile(r"[A-Za-z][\w.-]{0,59}", re.ASCII)
-_PLURALS = {"attention": "implementations", "metrics": "metrics"}
+_PLURALS = {"attention": "implementations", "metrics": "metrics", "tasks": "tasks"}
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -369,7 +375,7 @@ def implementations() -> Mapping[str, Implementation]:
         UsageError: when two of them have the same name; the message names both.
     """
     found = dict(IMPLEMENTATIONS)
-    for name, target, package in _added("attention", {entry.name: entry.target for entry in found.values()}):
+    for name, target, package in added("attention", {entry.name: entry.target for entry in found.values()}):
         found[name] = Implementation(
             name, target, f"from {package}", package, Family.OWN, uses_ratio=None, scopes=_FOREIGN_SCOPES
         )
@@ -383,12 +389,20 @@ def metrics() -> Mapping[str, Metric]:
         UsageError: when two of them have the same name; the message names both.
     """
     found = dict(METRICS)
-    for name, target, package in _added("metrics", dict.fromkeys(found, "dctbench's own")):
+    for name, target, package in added("metrics", dict.fromkeys(found, "dctbench's own")):
         found[name] = Metric(name, None, f"from {package}", target)
     return found
 
 
-def _added(table: str, known: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def metric(name: str) -> Metric | None:
+    """Return dctbench's own metric of that name, or None. `accuracy.h4` is the accuracy on slice `h4` of a test."""
+    if name.startswith(f"{ACCURACY}."):
+        part = name.removeprefix(f"{ACCURACY}.")
+        return Metric(name, SHARE, f"accuracy on the slice {part} of a task's test", larger_is_better=True)
+    return METRICS.get(name)
+
+
+def added(table: str, known: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Return the name, target and package of each entry that packages add to a table by entry points `dctbench.TABLE`.
 
     Raises:
