@@ -111,7 +111,8 @@ def measure(request: MeasureRequest, turn: Callable[[], None] = lambda: None) ->
 
     If the device of a case is absent, the case is `skipped`: a run over several devices continues with the others.
     """
-    from dctbench.worker.measure import NotEnoughMemoryError, estimated_bytes, measure_case
+    from dctbench.worker.measure import measure_case
+    from dctbench.worker.memory_need import NotEnoughMemoryError, estimated_bytes
     from dctbench.worker.metrics.latency import Sampling
 
     device = catalog.DEVICES[request.case.device_kind].load()
@@ -168,7 +169,7 @@ def describe_error(error: BaseException) -> str:
 def describe(request: DescribeRequest) -> Description:
     """Return facts that are known only after importing the implementations, and the FLOPs of the cases by formula."""
     from dctbench.attention import default_kept, source_file, uses_ratio
-    from dctbench.worker.measure import stated_flops
+    from dctbench.worker.what_ran import stated_flops
 
     return Description(
         {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -126,6 +126,11 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         **options,
     )
     return module.train() if case.mode == "train" else module.eval()
+
+
+def gradients(case: Case) -> AbstractContextManager[object]:
+    """Return the context in which the calls of a case run: without gradients unless its mode needs them."""
+    return torch.inference_mode() if case.mode == "forward" else torch.enable_grad()
 
 
 def make_workload(case: Case, module: nn.Module) -> Workload:

@@ -16,9 +16,9 @@ from dctbench.protocol import MeasureRequest
 from dctbench.transforms import default_cost_model, make_dct, plan_dct
 from dctbench.worker import serve
 from dctbench.worker.devices import cpu
-from dctbench.worker.measure import stated_flops
 from dctbench.worker.metrics.flops import count
 from dctbench.worker.metrics.latency import Timer
+from dctbench.worker.what_ran import stated_flops
 from dctbench.worker.workload import Graphed, compiler_options, compiling, make_module, make_workload, meta_call
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dctbench.attention import build
 from dctbench.model import Case
 from dctbench.worker.devices.cpu_memory import peak_tensor_bytes
-from dctbench.worker.measure import estimated_bytes
+from dctbench.worker.memory_need import estimated_bytes
 from dctbench.worker.metrics.memory import predicted_tensor_bytes, state_bytes
 from dctbench.worker.workload import make_module, make_workload
 

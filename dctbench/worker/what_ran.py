@@ -1,0 +1,66 @@
+"""What a case runs: its kernel, if a part names it, its transforms, and the conventions behind its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from dctbench import catalog
+from dctbench.attention import error_means
+from dctbench.attention.sdpa import SDPAttention
+from dctbench.attention.window import WindowAttention
+from dctbench.model import Case, ResultDetails
+from dctbench.worker.metrics import error, flops
+from dctbench.worker.workload import Rates, compiler_options, make_module
+
+
+def what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
+    """Return the kernel, if a part names it, the transform and the conventions behind the figures."""
+    entry = catalog.implementation(case.implementation)
+    exact = entry.kind is catalog.Kind.EXACT
+    own = entry.family is catalog.Family.OWN
+    return ResultDetails(
+        error_means=error_means(case.implementation).value if own else None,
+        flops_convention=flops.CONVENTION,
+        flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
+        tolerance=error.TOLERANCE[case.dtype] if exact else None,
+        kernel=_named_kernel(case, module),
+        compiler=", ".join(compiler_options(case)) or None,
+        plan=" + ".join(dict.fromkeys(_plans(module))) or None,
+    )
+
+
+def _plans(module: torch.nn.Module) -> Iterator[str]:
+    """Return the plans of the outermost parts that have one. Such a plan covers the transforms inside the part."""
+    plan = getattr(module, "plan", None)
+    if isinstance(plan, str):
+        yield plan
+        return
+    for part in module.children():
+        yield from _plans(part)
+
+
+def stated_flops(case: Case, rates: Rates | None = None) -> int | None:
+    """Return the FLOPs of one forward call by the method's own formula, or None if it has none or refuses the shape."""
+    try:
+        stated = getattr(make_module(case, "meta", rates), "flops", None)
+        return None if stated is None else int(stated(case.batch))
+    except Exception:  # an estimate must not stop a plan; measuring the case shows the error
+        return None
+
+
+def attention_kernel(case: Case, part: SDPAttention) -> str:
+    """Return the kernel that a part would run for the case, by its name in torch."""
+    dtype = getattr(torch, case.dtype)
+    return part.kernel(case.device, dtype, batch=case.batch, backward=case.mode != "forward")
+
+
+def _named_kernel(case: Case, module: torch.nn.Module) -> str | None:
+    """Return the kernel that parts of the module name: exact attention, and the window where FlexAttention runs."""
+    for part in module.modules():
+        if isinstance(part, SDPAttention):
+            return attention_kernel(case, part)
+        if isinstance(part, WindowAttention) and part.form == "flex":
+            return part.form
+    return None
