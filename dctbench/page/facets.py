@@ -133,7 +133,7 @@ def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
         grouped: dict[tuple[object, ...], list[Summary]] = {}
         for summary in analysis.arranged(recorded.summaries, reference):
             grouped.setdefault(summary.case.facet, []).append(summary)
-        fullest_first = sorted(grouped.values(), key=len, reverse=True)
+        fullest_first = sorted(grouped.values(), key=lambda found: (found[0].case.task is not None, -len(found)))
         facets += [Facet(number, tuple(members)) for members in fullest_first]
     cases = [case for facet in facets for case in facet.cases]
     names = dict.fromkeys(case.implementation for case in cases)

@@ -18,6 +18,7 @@ from dctbench.compare import ComparisonOutcome
 from dctbench.compare.history import ChangePoint, History
 from dctbench.model import Environment
 from dctbench.page import assets, narrative
+from dctbench.page.accuracy import AccuracySection, accuracy_section
 from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.history import history_chart
 from dctbench.page.charts.regressions import regressions_chart
@@ -68,7 +69,8 @@ def html(
     first = contents.facets[0]
     against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
-    figures = {name: figure for one in shown if one["stability"] for name, figure in one["stability"].figures.items()}
+    made = [section for one in shown for section in (one["stability"], one["accuracy"]) if section]
+    figures = {name: figure for section in made for name, figure in section.figures.items()}
     figures |= _figures_of_changes(compared, past)
     general = narrative.facet_sentences(first, contents.reference, contents.labels)
     scripts = {"plotly": assets.plotly(), "page": assets.script()}
@@ -126,6 +128,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "machine": _machine(recorded.environments.values()),
         "shape": _shape(recorded.summaries),
         "verdict": f"At {shapes[-1].at}, {shapes[-1].fastest}." if shapes else "Nothing was timed.",
+        "accuracy": _accuracy(contents, number),
         "stability": _stability(contents, number),
         "warnings": warning_lines(recorded.summaries, contents.labels),
         "environments": recorded.environments,
@@ -141,6 +144,15 @@ def _stability(contents: Contents, number: int) -> StabilitySection | None:
     return stability_section(
         summaries, styles, contents.labels, prefix=f"run-{number}-" if number else "", most_lengths=most
     )
+
+
+def _accuracy(contents: Contents, number: int) -> AccuracySection | None:
+    """The section on accuracy of a run. Latency comes from the run or, where it has none, from the others."""
+    summaries = contents.runs[number].summaries
+    others = [s for other, run in enumerate(contents.runs) if other != number for s in run.summaries]
+    styles = looks((s.case for s in summaries), contents.reference)
+    prefix = f"run-{number}-" if number else ""
+    return accuracy_section(summaries, [*summaries, *others], styles, reference=contents.reference, prefix=prefix)
 
 
 def _machine(environments: Any) -> str:

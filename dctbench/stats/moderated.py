@@ -42,7 +42,7 @@ class Spread:
 
 
 def spread_of(values: Sequence[float]) -> Spread:
-    """Return the variance of at least two values, such as logarithms. (That of `statistics` computes with fractions, which is slow.)"""
+    """Return the variance of at least two values. (That of `statistics` computes with fractions, which is slow.)"""
     mean, degrees = math.fsum(values) / len(values), len(values) - 1
     return Spread(math.fsum((value - mean) ** 2 for value in values) / degrees, degrees)
 

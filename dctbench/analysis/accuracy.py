@@ -1,0 +1,400 @@
+"""What attention is worth: the accuracy that a method reaches on a task, beside that of exact attention.
+
+A round of a case with a task is a seed. All methods of a round share it, so differences are taken within a seed. A
+training that failed counts at the task's floor. Nothing is averaged over tasks.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import pairwise
+
+from dctbench.analysis.reference import default_reference
+from dctbench.analysis.summary import Summary, method_order
+from dctbench.catalog.tasks import TASKS
+from dctbench.model import FAILED, Case, TaskFacts, TaskName
+from dctbench.stats.chains import chains
+from dctbench.stats.paired import Mean, mean_of, quotient
+from dctbench.stats.robust import Interval
+
+MARGIN = 0.02
+"""A loss of accuracy that does not matter: two points. A suite may declare another one."""
+SENSITIVE = 4
+"""A task tells methods apart if exact attention surely gains this many margins over no attention."""
+CLAIM = 10
+"""The fewest seeds of a claim. Fewer are a look."""
+ALPHA = 0.025
+"""The one-sided level of "as good", for one method and for all methods of a task together."""
+CONTROL = "none"
+"""The method without attention: what a task gives away for nothing."""
+
+
+class Standing(Enum):
+    """How the accuracy of a method compares with that of the reference."""
+
+    BETTER = "better"
+    """Surely above the reference."""
+    AS_GOOD = "as_good"
+    """Surely not more than the margin below it."""
+    WORSE = "worse"
+    """Surely below it, and not shown to be within the margin."""
+    SLOW = "slow"
+    """Worse, but within the margin when the training is several times as long."""
+    UNDECIDED = "undecided"
+    """The seeds do not tell; `Doubt` says why."""
+    SILENT = "silent"
+    """The task says nothing: exact attention does not surely gain enough over no attention."""
+
+
+class Doubt(Enum):
+    """Why a standing is undecided."""
+
+    WIDE = "wide"
+    """The interval holds both a loss beyond the margin and none."""
+    ONE_SEED = "one_seed"
+    """Fewer than two seeds were trained with both methods."""
+    NO_REFERENCE = "no_reference"
+    """The reference was not trained."""
+    NO_CONTROL = "no_control"
+    """`none` was not trained, so that nothing shows whether the task needs attention."""
+    NOT_TRAINED = "not_trained"
+    """No training of the method ended: it does not run at this shape, or was not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """One training: its accuracy, and what should be known of it.
+
+    Attributes:
+        round: its number, which is the seed.
+        accuracy: on the test; the task's floor if it failed.
+        failed: whether it ended in an error or a timeout.
+        at_edge: whether the best learning rate was the smallest or the largest that was tried.
+        seconds: of the training; None if it failed.
+    """
+
+    round: int
+    accuracy: float
+    failed: bool = False
+    at_edge: bool = False
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The accuracy of one method on one task.
+
+    Attributes:
+        summary: of the case.
+        seeds: by round.
+        mean: over the seeds; None without one.
+        interval: of the mean; None under two seeds.
+    """
+
+    summary: Summary
+    seeds: tuple[Seed, ...]
+    mean: float | None
+    interval: Interval | None
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return self.summary.case
+
+    @property
+    def failed(self) -> int:
+        """How many trainings failed."""
+        return sum(seed.failed for seed in self.seeds)
+
+    @property
+    def at_edge(self) -> int:
+        """How many trainings used the smallest or the largest learning rate."""
+        return sum(seed.at_edge for seed in self.seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A method beside the reference.
+
+    Attributes:
+        score: of the method.
+        standing: the verdict.
+        doubt: why it is undecided; else None.
+        pairs: seeds that both were trained with.
+        difference: mean accuracy above that of the reference, with its interval; None under two pairs.
+        kept: the share of what exact attention gains over no attention that the method keeps, with Fieller's interval;
+            None where the task is not sensitive.
+        solved: of a method whose seeds fall into two groups, how many solve the task; else None.
+        patient: mean difference in the longer trainings; None if there are none.
+    """
+
+    score: Score
+    standing: Standing
+    doubt: Doubt | None
+    pairs: int
+    difference: Interval | None
+    kept: Interval | None
+    solved: int | None
+    patient: float | None
+
+    @property
+    def case(self) -> Case:
+        """The case of the method."""
+        return self.score.case
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether there are enough seeds for more than a look."""
+        return self.pairs >= CLAIM
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResults:
+    """The methods that were trained on one task, at one shape.
+
+    Attributes:
+        task: its name.
+        facts: what is known of it; None for a task that is not dctbench's own.
+        reference: the score of exact attention; None if it was not trained.
+        control: the score of `none`; None if it was not trained.
+        gain: accuracy of exact attention above `none`; None where this is unknown.
+        sensitive: whether the gain is surely above `SENSITIVE` margins; None where this is unknown.
+        margin: the loss that does not matter.
+        methods: all but the reference, in the order of tables.
+        held: by method, the cases that are as good all together: from the lowest compression up to the last that held.
+    """
+
+    task: TaskName
+    facts: TaskFacts | None
+    reference: Score | None
+    control: Score | None
+    gain: Interval | None
+    sensitive: bool | None
+    margin: float
+    methods: tuple[Compared, ...]
+    held: Mapping[str, tuple[Case, ...]]
+
+    @property
+    def case(self) -> Case:
+        """One of its cases, for the shape that all share."""
+        scores = [self.reference, self.control, *(found.score for found in self.methods)]
+        return next(score.case for score in scores if score is not None)
+
+    @property
+    def question(self) -> str | None:
+        """What the task asks, in one line; None for a task that is not dctbench's own."""
+        entry = TASKS.get(self.task.base)
+        return entry.summary if entry else None
+
+    @property
+    def scores(self) -> list[Score]:
+        """All scores, the reference first."""
+        return [*([self.reference] if self.reference else []), *(found.score for found in self.methods)]
+
+    @property
+    def solved_without_attention(self) -> bool:
+        """Whether `none` comes so close to the reference that the task does not need attention."""
+        return self.gain is not None and self.gain.value <= SENSITIVE * self.margin
+
+
+def task_results(
+    summaries: Iterable[Summary], reference: str | None = None, margin: float = MARGIN
+) -> list[TaskResults]:
+    """Return what was learned on each task, in the order of the catalog; a scrambled task follows its own.
+
+    Args:
+        summaries: of one run; those without a task are passed over.
+        reference: the method that the others are compared with; None for the default.
+        margin: the loss of accuracy that does not matter, 0.02 for two points.
+    """
+    groups: dict[tuple[object, ...], dict[int, list[Summary]]] = {}
+    for summary in summaries:
+        if summary.case.task is not None:
+            name = TaskName.parse(summary.case.task)
+            at = replace(summary.case, task=str(replace(name, patience=1))).shape
+            groups.setdefault(at, {}).setdefault(name.patience, []).append(summary)
+    found = [_results(members, reference, margin) for members in groups.values()]
+    order = {name: place for place, name in enumerate(TASKS)}
+
+    def place(results: TaskResults) -> tuple[object, ...]:
+        task = results.task
+        return (order.get(task.base, len(order)), task.base, task.variants, results.case.seq_len, task.scrambled)
+
+    return sorted(found, key=place)
+
+
+def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: float) -> TaskResults:
+    """Compare the trainings of usual length, beside the longer ones of the same task."""
+    usual = groups.get(1, ())
+    everything = usual or next(iter(groups.values()))
+    task = replace(TaskName.parse(str(everything[0].case.task)), patience=1)
+    entry = TASKS.get(task.base)
+    facts = entry.facts if entry else None
+    floor = facts.floor if facts else 0.0
+    scores = {summary.case: _score(summary, floor) for summary in usual}
+    reference_name = name or default_reference(s.case for s in everything)
+    reference = _named(scores.values(), reference_name)
+    control = _named(scores.values(), CONTROL)
+    gain = _gain(reference, control)
+    sensitive = None if gain is None else gain.interval().low > SENSITIVE * margin
+    slower = {times: [_score(s, floor) for s in members] for times, members in groups.items() if times > 1}
+    bound = (reference, control, sensitive, margin)
+    order = method_order({case.implementation for case in scores}, reference_name)
+    ordered = sorted(scores.values(), key=lambda s: (order[s.case.implementation], s.case.compression))
+    methods = tuple(_compared(score, *bound, slower, reference_name) for score in ordered if score is not reference)
+    return TaskResults(
+        task=task,
+        facts=facts,
+        reference=reference,
+        control=control,
+        gain=None if gain is None else gain.interval(),
+        sensitive=sensitive,
+        margin=margin,
+        methods=methods,
+        held=_held(methods, reference, margin) if sensitive else {},
+    )
+
+
+def _named(scores: Iterable[Score], name: str | None) -> Score | None:
+    return next((score for score in scores if score.case.implementation == name and score.seeds), None)
+
+
+def _score(summary: Summary, floor: float) -> Score:
+    seeds = []
+    for result in summary.rounds:
+        training = result.details.training
+        measured, seconds = result.measurement("accuracy"), result.measurement("train.seconds")
+        edge = training is not None and training.at_edge
+        if result.status == "ok" and measured is not None:
+            spent = None if seconds is None else seconds.samples[0]
+            seeds.append(Seed(result.round, measured.samples[0], at_edge=edge, seconds=spent))
+        elif result.status in FAILED:
+            seeds.append(Seed(result.round, floor, failed=True, at_edge=edge))
+    values = [seed.accuracy for seed in seeds]
+    return Score(
+        summary=summary,
+        seeds=tuple(seeds),
+        mean=statistics.fmean(values) if values else None,
+        interval=mean_of(values).interval() if len(values) > 1 else None,
+    )
+
+
+def _pairs(one: Score, other: Score) -> list[tuple[float, float]]:
+    """The accuracies of both in each seed that both have."""
+    beside = {seed.round: seed.accuracy for seed in other.seeds}
+    return [(seed.accuracy, beside[seed.round]) for seed in one.seeds if seed.round in beside]
+
+
+def difference(one: Score, other: Score) -> Mean | None:
+    """Return how far `one` is above `other`, paired by seed; None under two pairs."""
+    pairs = _pairs(one, other)
+    return mean_of([a - b for a, b in pairs]) if len(pairs) > 1 else None
+
+
+def _gain(reference: Score | None, control: Score | None) -> Mean | None:
+    return None if reference is None or control is None else difference(reference, control)
+
+
+def _compared(
+    score: Score,
+    reference: Score | None,
+    control: Score | None,
+    sensitive: bool | None,
+    margin: float,
+    slower: Mapping[int, Sequence[Score]],
+    reference_name: str | None,
+) -> Compared:
+    found = None if reference is None else difference(score, reference)
+    interval = None if found is None else found.interval()
+    patient = _patient(score, slower, reference_name)
+    doubt = _doubt(score, reference, interval, sensitive)
+    if sensitive is False and score.seeds:
+        standing, doubt = Standing.SILENT, None
+    elif doubt is not None or interval is None:
+        standing = Standing.UNDECIDED
+    else:
+        standing = _standing(interval, margin, patient)
+        doubt = Doubt.WIDE if standing is Standing.UNDECIDED else None
+    return Compared(
+        score=score,
+        standing=standing,
+        doubt=doubt,
+        pairs=0 if reference is None else len(_pairs(score, reference)),
+        difference=interval,
+        kept=_kept(score, reference, control) if sensitive else None,
+        solved=_solved(score, reference, control) if sensitive else None,
+        patient=patient,
+    )
+
+
+def _doubt(score: Score, reference: Score | None, interval: Interval | None, sensitive: bool | None) -> Doubt | None:
+    if not score.seeds:
+        return Doubt.NOT_TRAINED
+    if reference is None:
+        return Doubt.NO_REFERENCE
+    if interval is None:
+        return Doubt.ONE_SEED
+    return Doubt.NO_CONTROL if sensitive is None else None
+
+
+def _standing(interval: Interval, margin: float, patient: float | None) -> Standing:
+    if interval.low > 0:
+        return Standing.BETTER
+    if interval.low > -margin:
+        return Standing.AS_GOOD
+    if interval.high < 0:
+        return Standing.SLOW if patient is not None and patient > -margin else Standing.WORSE
+    return Standing.UNDECIDED
+
+
+def _patient(score: Score, slower: Mapping[int, Sequence[Score]], reference_name: str | None) -> float | None:
+    """The mean difference to the reference in the longest trainings of both."""
+    method = replace(score.case, task=None)
+    for _, scores in sorted(slower.items(), reverse=True):
+        reference = _named(scores, reference_name)
+        same = next((s for s in scores if replace(s.case, task=None) == method), None)
+        if reference is not None and same is not None and (pairs := _pairs(same, reference)):
+            return statistics.fmean(a - b for a, b in pairs)
+    return None
+
+
+def _kept(score: Score, reference: Score | None, control: Score | None) -> Interval | None:
+    """(method - none) / (full - none) over the seeds that all three have."""
+    if reference is None or control is None:
+        return None
+    full, none = ({seed.round: seed.accuracy for seed in one.seeds} for one in (reference, control))
+    shared = [seed for seed in score.seeds if seed.round in full and seed.round in none]
+    if len(shared) < 2:
+        return None
+    return quotient(
+        [seed.accuracy - none[seed.round] for seed in shared],
+        [full[seed.round] - none[seed.round] for seed in shared],
+    )
+
+
+def _solved(score: Score, reference: Score | None, control: Score | None) -> int | None:
+    """How many seeds solve the task, where a gap of half the gain of attention parts those that do from the others."""
+    if reference is None or control is None or reference.mean is None or control.mean is None:
+        return None
+    gap = (reference.mean - control.mean) / 2
+    ordered = sorted(seed.accuracy for seed in score.seeds)
+    parted = [count for count, (low, high) in enumerate(pairwise(ordered), 1) if high - low > gap]
+    return len(ordered) - parted[0] if parted else None
+
+
+def _held(methods: Sequence[Compared], reference: Score | None, margin: float) -> dict[str, tuple[Case, ...]]:
+    """By method, the cases that are as good, proven together: each method's compressions in sequence."""
+    by_method: dict[str, list[tuple[Case, float]]] = {}
+    for found in methods:
+        mean = None if reference is None else difference(found.score, reference)
+        if mean is not None:
+            by_method.setdefault(found.case.implementation, []).append((found.case, mean.p_above(-margin)))
+    ordered = {name: sorted(cases, key=lambda pair: -(pair[0].n_kept or 0)) for name, cases in by_method.items()}
+    counts = chains([[p for _, p in cases] for cases in ordered.values()], ALPHA)
+    return {
+        name: tuple(case for case, _ in cases[:count])
+        for (name, cases), count in zip(ordered.items(), counts, strict=True)
+    }

@@ -1,0 +1,269 @@
+"""The section "What do I give up?": accuracy beside cost for each task, and the acuity chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dctbench.analysis import Summary
+from dctbench.analysis.accuracy import MARGIN, Compared, Score, TaskResults, task_results
+from dctbench.analysis.resolution import Acuity, acuities
+from dctbench.catalog import Kind
+from dctbench.model import Case
+from dctbench.page.charts.accuracy import Cost, accuracy_chart, acuity_chart, kept_chart
+from dctbench.page.charts.axes import Figure
+from dctbench.page.palette import Look
+from dctbench.stats.paired import mean_of
+from dctbench.text.format import format_seconds
+from dctbench.wording import accuracy as words
+from dctbench.wording.cells import latency_words
+
+LATENCY_AXIS, TRAINING_AXIS = "latency of one call", "time of a training"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRow:
+    """A row of the table of a task: a cell or two for each variant, ordered and scrambled."""
+
+    name: str
+    control: bool
+    cost: str
+    cells: tuple[tuple[str, str, str, str], ...]
+    """Accuracy, verdict, difference in points and kept share, by variant."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcuityTable:
+    """The accuracy of each method by width, and its resolution, as text."""
+
+    widths: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[str, ...], str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A task in order, or scrambled: its name in the page, its answer, and its charts."""
+
+    key: str
+    title: str
+    sentence: str
+    unsolvable: bool
+    chart: str | None
+    acuity: str | None
+    acuity_table: AcuityTable | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPart:
+    """One task at one length.
+
+    Attributes:
+        title: of the task.
+        question: what the task asks, or None for a task that is not dctbench's own.
+        variants: in order, then scrambled.
+        kept: the name of the chart of kept shares, or None.
+        rows: of the table.
+        cost_title: what the column of costs holds.
+        remarks: failed trainings and rates at the edge of the grid.
+        note: the command that measures the latencies which are missing; None if there are any.
+    """
+
+    title: str
+    question: str | None
+    variants: tuple[Variant, ...]
+    kept: str | None
+    rows: tuple[MethodRow, ...]
+    cost_title: str
+    remarks: tuple[str, ...]
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracySection:
+    """The parts and the figures of the section, by the name of their place in the page."""
+
+    parts: tuple[TaskPart, ...]
+    figures: Mapping[str, Figure]
+
+
+def accuracy_section(
+    summaries: Sequence[Summary],
+    timed: Sequence[Summary],
+    styles: Mapping[Case, Look],
+    *,
+    reference: str | None,
+    margin: float = MARGIN,
+    prefix: str = "",
+) -> AccuracySection | None:
+    """Return the section for a run; None if nothing was trained.
+
+    Args:
+        summaries: of the run.
+        timed: those that a latency may come from: of the run, and of the other runs on the page.
+        styles: of each case.
+        reference: what methods are compared with.
+        margin: the loss of accuracy that does not matter.
+        prefix: of the names of figures, so that those of several runs differ.
+    """
+    found = task_results(summaries, reference, margin)
+    groups: dict[tuple[object, ...], list[TaskResults]] = {}
+    for results in found:
+        in_order = replace(results.task, scrambled=False)
+        groups.setdefault((str(in_order), *replace(results.case, task=None).shape), []).append(results)
+    figures: dict[str, Figure] = {}
+    parts = tuple(
+        _part(members, timed, styles, figures, f"{prefix}task-{number}")
+        for number, members in enumerate(groups.values())
+    )
+    return AccuracySection(parts, figures) if parts else None
+
+
+def _part(
+    members: Sequence[TaskResults],
+    timed: Sequence[Summary],
+    styles: Mapping[Case, Look],
+    figures: dict[str, Figure],
+    key: str,
+) -> TaskPart:
+    cases = list(dict.fromkeys(score.case for results in members for score in results.scores))
+    latencies = {case: cost for case in cases if (cost := latency_of(case, timed)) is not None}
+    trainings = {s.case: cost for results in members for s in results.scores if (cost := _training_cost(s)) is not None}
+    costs, axis = (latencies, LATENCY_AXIS) if latencies else (trainings, TRAINING_AXIS)
+    variants = tuple(_variant(results, costs, styles, figures, f"{key}-{n}", axis) for n, results in enumerate(members))
+    kept = kept_chart([("scrambled" if r.task.scrambled else "", r) for r in members], styles)
+    if kept is not None:
+        figures[f"{key}-kept"] = kept
+    first = members[0]
+    plain = replace(first, task=replace(first.task, scrambled=False))
+    return TaskPart(
+        title=words.task_title(plain),
+        question=first.question,
+        variants=variants,
+        kept=None if kept is None else f"{key}-kept",
+        rows=tuple(_rows(members, costs)),
+        cost_title=axis,
+        remarks=tuple(_remarks(members)),
+        note=None if latencies else f"Latency at this length was not measured. {measuring_command(cases)} measures it",
+    )
+
+
+def latency_of(case: Case, timed: Sequence[Summary]) -> Cost | None:
+    """Return the latency of the same method at the same length and width; the same batch comes first."""
+    same = [
+        s
+        for s in timed
+        if s.timed is not None
+        and s.case.task is None
+        and (s.case.implementation, s.case.compression) == (case.implementation, case.compression)
+        and (s.case.seq_len, s.case.heads, s.case.head_dim) == (case.seq_len, case.heads, case.head_dim)
+        and (s.case.scope, s.case.mode, s.case.engine) == ("layer", "forward", "eager")
+    ]
+    found = next((s for s in same if s.case.batch == case.batch), same[0] if same else None)
+    if found is None or found.timed is None:
+        return None
+    return Cost(found.timed.value, found.timed, latency_words(found))
+
+
+def _training_cost(score: Score) -> Cost | None:
+    seconds = [seed.seconds for seed in score.seeds if seed.seconds is not None]
+    if not seconds:
+        return None
+    interval = mean_of(seconds).interval() if len(seconds) > 1 else None
+    mean = sum(seconds) / len(seconds)
+    return Cost(mean, interval, format_seconds(mean))
+
+
+def measuring_command(cases: Sequence[Case]) -> str:
+    """Return the command that measures the latency of methods at the shape of a task."""
+    first = cases[0]
+    ratios = sorted({case.ratio for case in cases if case.ratio is not None})
+    flags = ["dctbench run", f"--impl {','.join(dict.fromkeys(case.implementation for case in cases))}"]
+    flags += [f"--seq {first.seq_len}"]
+    flags += [f"--ratio {','.join(f'{ratio:g}' for ratio in ratios)}"] if ratios else []
+    flags += [f"--batch {first.batch} --heads {first.heads} --head-dim {first.head_dim}"]
+    return " ".join(flags)
+
+
+def _variant(
+    results: TaskResults,
+    costs: Mapping[Case, Cost],
+    styles: Mapping[Case, Look],
+    figures: dict[str, Figure],
+    key: str,
+    axis: str,
+) -> Variant:
+    chart = accuracy_chart(results, costs, styles, axis)
+    found = acuities(results)
+    acuity = acuity_chart(found, styles)
+    for name, figure in ((key, chart), (f"{key}-acuity", acuity)):
+        if figure is not None:
+            figures[name] = figure
+    return Variant(
+        key=key,
+        title="Scrambled" if results.task.scrambled else "In order",
+        sentence=words.headline(results),
+        unsolvable=results.solved_without_attention,
+        chart=None if chart is None else key,
+        acuity=None if acuity is None else f"{key}-acuity",
+        acuity_table=acuity_table(found) if found else None,
+    )
+
+
+def acuity_table(found: Sequence[Acuity]) -> AcuityTable:
+    """Return the table of the acuity chart as text."""
+    return AcuityTable(
+        widths=found[0].widths,
+        rows=tuple(
+            (one.case.name, tuple(f"{mean:.2f}" for mean in one.means), words.resolution_words(one.resolution))
+            for one in found
+        ),
+    )
+
+
+def _rows(members: Sequence[TaskResults], costs: Mapping[Case, Cost]) -> list[MethodRow]:
+    def method(case: Case) -> Case:
+        return replace(case, task=None)
+
+    scores = {(i, method(s.case)): s for i, results in enumerate(members) for s in results.scores}
+    judged = {(i, method(c.case)): c for i, results in enumerate(members) for c in results.methods}
+    names = dict.fromkeys(case for _, case in scores)
+    rows = []
+    for case in names:
+        own = [scores.get((i, case)) for i in range(len(members))]
+        some = next(score for score in own if score is not None)
+        cost = next((costs[score.case] for score in own if score is not None and score.case in costs), None)
+        rows.append(
+            MethodRow(
+                name=case.name,
+                control=some.summary.method.kind is Kind.CONTROL,
+                cost="-" if cost is None else cost.words,
+                cells=tuple(_cells(score, judged.get((i, case))) for i, score in enumerate(own)),
+            )
+        )
+    return rows
+
+
+def _cells(score: Score | None, found: Compared | None) -> tuple[str, str, str, str]:
+    if score is None:
+        return (words.NOT_MEASURED, "-", "-", "-")
+    if found is None:
+        return (words.accuracy_words(score), "reference", "-", "-")
+    return (
+        words.accuracy_words(score),
+        words.STANDINGS[found.standing],
+        "-" if found.difference is None else words.difference_words(found.difference, ""),
+        "-" if found.kept is None else words.kept_words(found.kept),
+    )
+
+
+def _remarks(members: Sequence[TaskResults]) -> list[str]:
+    lines = []
+    for results in members:
+        where = "scrambled, " if results.task.scrambled else ""
+        judged = {found.case: found for found in results.methods}
+        for score in results.scores:
+            found = judged.get(score.case)
+            said = ([] if found is None else words.doubts(found)) + words.remarks(score)
+            if said:
+                lines.append(f"{where}{score.case.name}: {'; '.join(said)}")
+    return lines

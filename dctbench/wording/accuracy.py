@@ -1,0 +1,194 @@
+"""Accuracy in words: how good a method is beside exact attention, how sure that is, and what a task does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dctbench.analysis.accuracy import CLAIM, SENSITIVE, Compared, Doubt, Score, Standing, TaskResults
+from dctbench.model import Case, TaskName, ratio_words
+from dctbench.stats.midpoint import Midpoint
+from dctbench.stats.robust import Interval
+from dctbench.text.format import format_percent, pluralize
+
+STANDINGS: Mapping[Standing, str] = {
+    Standing.BETTER: "better",
+    Standing.AS_GOOD: "as good",
+    Standing.WORSE: "worse",
+    Standing.SLOW: "slow",
+    Standing.UNDECIDED: "undecided",
+    Standing.SILENT: "task says nothing",
+}
+"""The verdict in one or two words, as tables show it."""
+SLOW_MEANS = "worse after the usual steps, but as good after longer training"
+DOUBTS: Mapping[Doubt, str] = {
+    Doubt.WIDE: "these seeds do not tell",
+    Doubt.ONE_SEED: "one seed tells nothing apart",
+    Doubt.NO_REFERENCE: "exact attention was not trained beside it",
+    Doubt.NO_CONTROL: "none was not trained, so nothing shows whether the task needs attention",
+    Doubt.NOT_TRAINED: "no training ended",
+}
+NOT_MEASURED = "not measured"
+
+
+def task_title(results: TaskResults) -> str:
+    """`mnist1d, scrambled, n = 40`."""
+    return f"{task_words(results.task)}, n = {results.case.seq_len}"
+
+
+def task_words(task: TaskName) -> str:
+    """`acuity, shift, scrambled, 4 times the steps`: a task without a slash."""
+    words = [task.base, *task.variants]
+    words += ["scrambled"] if task.scrambled else []
+    words += [f"{task.patience} times the steps"] if task.patience > 1 else []
+    return ", ".join(words)
+
+
+def accuracy_words(score: Score) -> str:
+    """`0.842 ±0.013`; the mean alone for one seed; `not measured` without any."""
+    if score.mean is None:
+        return NOT_MEASURED
+    if score.interval is None:
+        return f"{score.mean:.3f}"
+    return f"{score.mean:.3f} ±{(score.interval.high - score.interval.low) / 2:.3f}"
+
+
+def points(share: float) -> str:
+    """A difference of accuracies in points, with its sign: `+0.3`, `-4.2`."""
+    text = f"{share * 100:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def difference_words(found: Interval, unit: str = " points") -> str:
+    """`-4.2 points (-6.4 to -2.0)`."""
+    return f"{points(found.value)}{unit} ({points(found.low)} to {points(found.high)})"
+
+
+def kept_words(found: Interval) -> str:
+    """`81% (79% to 83%)`."""
+    return f"{format_percent(found.value)} ({_percent(found.low)} to {_percent(found.high)})"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f}%"
+
+
+def seeds_words(count: int) -> str:
+    """`3 seeds, a look` or `10 seeds`: fewer than ten are no claim."""
+    return pluralize(count, "seed") + ("" if count >= CLAIM else ", a look")
+
+
+def standing_words(found: Compared) -> str:
+    """`as good, -0.3 points (-1.2 to +0.6)`, or why there is no verdict."""
+    words = STANDINGS[found.standing]
+    if found.standing is Standing.SILENT:
+        return words
+    parts = [words]
+    if found.standing is Standing.SLOW and found.patient is not None:
+        parts.append(f"{points(found.patient)} points after longer training")
+    if found.difference is not None:
+        parts.append(difference_words(found.difference))
+    if found.doubt is not None:
+        parts.append(DOUBTS[found.doubt])
+    return ", ".join(parts)
+
+
+def remarks(score: Score) -> list[str]:
+    """What should be known of the trainings of a method: those that failed, and rates at the edge of the grid."""
+    count, lines = len(score.seeds), []
+    if score.failed:
+        reasons = sorted({str(r.details.training.failure) for r in score.summary.rounds
+                          if r.details.training and r.details.training.failure})  # fmt: skip
+        why = f" ({' and '.join(reasons)})" if reasons else ""
+        lines.append(f"{score.failed} of {pluralize(count, 'training')} failed{why} and counted at the floor")
+    if score.at_edge:
+        lines.append(f"the best learning rate was at the edge of the grid in {score.at_edge} of {count}")
+    return lines
+
+
+def doubts(found: Compared) -> list[str]:
+    """What a verdict in one word leaves out: why it is undecided, what `slow` means, and seeds in two groups."""
+    lines = [] if found.doubt is None else [DOUBTS[found.doubt]]
+    lines += [SLOW_MEANS] if found.standing is Standing.SLOW else []
+    solved = solved_words(found)
+    return [*lines, solved] if solved else lines
+
+
+def solved_words(found: Compared) -> str | None:
+    """`solved in 2 of 3` for a method whose seeds fall into two groups; else None."""
+    return None if found.solved is None else f"solved in {found.solved} of {len(found.score.seeds)}"
+
+
+def method_sentence(found: Compared) -> str:
+    """All that is known of a method on a task: `dct-x r=4: worse, -4.2 points (-6.4 to -2.0); keeps 81% (...)`."""
+    parts = [standing_words(found)]
+    if found.kept is not None:
+        parts.append(f"keeps {kept_words(found.kept)} of what attention gains")
+    parts += [words for words in (solved_words(found),) if words]
+    return f"{found.case.name}: {'; '.join([*parts, *remarks(found.score)])}"
+
+
+def headline(results: TaskResults) -> str:
+    """The answer of a task in a sentence: which methods are as good as exact attention, and up to which ratio."""
+    where = f"On {task_title(results)}"
+    if results.reference is None:
+        return f"{where}, exact attention was not trained, so no method can be judged"
+    reference = results.reference.case.name
+    if results.control is None:
+        return f"{where}, none was not trained, so nothing shows whether the task needs attention"
+    if results.gain is None or results.sensitive is None:
+        return f"{where}, one seed tells nothing apart"
+    if not results.sensitive:
+        gains = f"{reference} gains {difference_words(results.gain)} over none"
+        needed = f"a task must surely show more than {_points_of(SENSITIVE * results.margin)}"
+        return f"{where}, this task says nothing: {gains}, and {needed}"
+    held = [_up_to(results, cases) for cases in results.held.values() if cases]
+    seeds = seeds_words(max((found.pairs for found in results.methods), default=0))
+    margin = f"within {_points_of(results.margin)}"
+    if not held:
+        return f"{where}, no method is shown to be as good as {reference}, {margin} ({seeds})"
+    listed = _listed(held)
+    verb = "is" if len(held) == 1 else "are"
+    return f"{where}, {listed} {verb} as good as {reference}, {margin} ({seeds})"
+
+
+def _points_of(share: float) -> str:
+    number = f"{share * 100:.1f}".removesuffix(".0")
+    return f"{number} point{'' if number == '1' else 's'}"
+
+
+def _up_to(results: TaskResults, held: Sequence[Case]) -> str:
+    """`dct-x up to r = 4` where several ratios were trained; the name of the case otherwise."""
+    last = held[-1]
+    trained = [found.case for found in results.methods if found.case.implementation == last.implementation]
+    if len(trained) == 1:
+        return last.name
+    if last.kept is not None:
+        return f"{last.implementation} down to {last.kept} kept"
+    return f"{last.implementation} up to r = {ratio_words(last.ratio or 1)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def resolution_words(found: Midpoint | None) -> str:
+    """`3.1 tokens (2.8 to 3.4)`, `finer than 1 token`, or `not measured`."""
+    if found is None:
+        return NOT_MEASURED
+    if found.value is None:
+        finer = found.beyond == "finer"
+        return f"finer than {_tokens(found.narrowest)}" if finer else f"coarser than {_tokens(found.widest)}"
+    if found.low is None and found.high is None:
+        return f"{_short(found.value)} tokens"
+    low = f"below {found.narrowest:g}" if found.low is None else _short(found.low)
+    high = f"above {found.widest:g}" if found.high is None else _short(found.high)
+    return f"{_short(found.value)} tokens ({low} to {high})"
+
+
+def _short(tokens: float) -> str:
+    return f"{tokens:.1f}"
+
+
+def _tokens(width: float) -> str:
+    return f"{width:g} token{'' if width == 1 else 's'}"

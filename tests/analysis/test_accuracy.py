@@ -1,0 +1,159 @@
+"""What accuracy says of methods: standings, sensitivity, kept shares, and what is not known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from dctbench.analysis.accuracy import Compared, Doubt, Standing, TaskResults, task_results
+from tests.support.trained import learned, trained
+
+FULL = [0.80, 0.82, 0.81]
+NONE = [0.30, 0.31, 0.32]
+
+
+def shifted(by: float, spread: float = 0.0) -> list[float]:
+    return [full + by + spread * sign for full, sign in zip(FULL, (-1, 0, 1), strict=True)]
+
+
+def results(*more: list, reference: list[float] = FULL, control: list[float] | None = NONE) -> TaskResults:  # type: ignore[type-arg]
+    known = [trained("sdpa", reference)] + ([trained("none", control)] if control else [])
+    [found] = task_results(learned(*known, *more))
+    return found
+
+
+def method(found: TaskResults, name: str) -> Compared:
+    [one] = [one for one in found.methods if one.case.name == name]
+    return one
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "standing"),
+    [
+        (shifted(+0.05, 0.001), Standing.BETTER),
+        (shifted(+0.001, 0.003), Standing.AS_GOOD),
+        (shifted(-0.01, 0.001), Standing.AS_GOOD),
+        (shifted(-0.05, 0.001), Standing.WORSE),
+        (shifted(-0.01, 0.05), Standing.UNDECIDED),
+    ],
+)
+def test_standings_follow_the_paired_interval_and_the_margin(accuracies: list[float], standing: Standing) -> None:
+    one = method(results(trained("dct-x", accuracies, ratio=4)), "dct-x r=4")
+    assert one.standing is standing
+    expected = scipy_stats.ttest_rel(accuracies, FULL).confidence_interval(0.95)
+    assert one.difference is not None
+    assert (one.difference.low, one.difference.high) == pytest.approx((expected.low, expected.high))
+    assert one.doubt is (Doubt.WIDE if standing is Standing.UNDECIDED else None)
+
+
+def test_a_wider_margin_lets_a_larger_loss_pass() -> None:
+    summaries = learned(trained("sdpa", FULL), trained("none", NONE), trained("dct-x", shifted(-0.04, 0.001), ratio=4))
+    assert method(task_results(summaries)[0], "dct-x r=4").standing is Standing.WORSE
+    assert method(task_results(summaries, margin=0.06)[0], "dct-x r=4").standing is Standing.AS_GOOD
+
+
+def test_a_task_says_nothing_unless_exact_attention_surely_gains_four_margins() -> None:
+    none = [full - 0.081 for full in FULL]
+    assert results(control=none).sensitive is True
+    none = [full - 0.079 for full in FULL]
+    found = results(trained("dct-x", shifted(0.1), ratio=4), control=none)
+    assert found.sensitive is False
+    assert method(found, "dct-x r=4").standing is Standing.SILENT
+    assert method(found, "dct-x r=4").kept is None
+    assert found.held == {}
+
+
+def test_a_task_that_none_solves_is_marked() -> None:
+    assert results(control=[full - 0.01 for full in FULL]).solved_without_attention
+    assert not results().solved_without_attention
+
+
+def test_the_kept_share_is_that_of_what_attention_gains() -> None:
+    one = method(results(trained("dct-x", shifted(-0.1, 0.002), ratio=4)), "dct-x r=4")
+    assert one.kept is not None
+    gain = np.mean(FULL) - np.mean(NONE)
+    assert one.kept.value == pytest.approx((gain - 0.1) / gain)
+    assert one.kept.low < one.kept.value < one.kept.high
+
+
+def test_without_reference_control_or_a_second_seed_nothing_is_decided() -> None:
+    dct = trained("dct-x", FULL, ratio=4)
+    [alone] = task_results(learned(dct, trained("none", NONE)))
+    assert method(alone, "dct-x r=4").doubt is Doubt.NO_REFERENCE
+    assert method(results(dct, control=None), "dct-x r=4").doubt is Doubt.NO_CONTROL
+    [one_seed] = task_results(learned(trained("sdpa", [0.8]), trained("none", [0.3]), trained("dct-x", [0.8], ratio=4)))
+    found = method(one_seed, "dct-x r=4")
+    assert (found.standing, found.doubt, one_seed.sensitive) == (Standing.UNDECIDED, Doubt.ONE_SEED, None)
+
+
+def test_only_seeds_that_both_have_are_paired() -> None:
+    longer = trained("dct-x", [*shifted(0.0, 0.001), 0.1, 0.1], ratio=4)
+    one = method(results(longer), "dct-x r=4")
+    assert one.pairs == 3
+    assert one.standing is Standing.AS_GOOD
+
+
+def test_a_failed_training_counts_at_the_floor_and_is_counted() -> None:
+    one = method(results(trained("dct-x", [0.81, None, 0.82], ratio=4)), "dct-x r=4")
+    assert [seed.accuracy for seed in one.score.seeds] == [0.81, 0.1, 0.82]  # mnist1d has ten classes
+    assert one.score.failed == 1
+    assert one.standing is not Standing.AS_GOOD
+
+
+def test_rates_at_the_edge_of_the_grid_are_counted() -> None:
+    one = method(results(trained("dct-x", shifted(0.0, 0.001), ratio=4, edge=(1, 3))), "dct-x r=4")
+    assert one.score.at_edge == 2
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "solved"), [([0.80, 0.35, 0.81], 2), ([0.3, 0.33, 0.8], 1), ([0.5, 0.6, 0.7], None)]
+)
+def test_seeds_in_two_groups_are_counted_by_whether_they_solve_the_task(
+    accuracies: list[float], solved: int | None
+) -> None:
+    assert method(results(trained("linformer", accuracies, ratio=4)), "linformer r=4").solved == solved
+
+
+def test_worse_is_slow_if_longer_training_makes_up_for_it() -> None:
+    worse = trained("dct-x", shifted(-0.2, 0.001), ratio=2)
+    longer = [trained("sdpa", [0.9], task="mnist1d/4x"), trained("dct-x", [0.89], ratio=2, task="mnist1d/4x")]
+    one = method(results(worse, *longer), "dct-x r=2")
+    assert one.standing is Standing.SLOW
+    assert one.patient == pytest.approx(-0.01)
+    still = [trained("sdpa", [0.9], task="mnist1d/4x"), trained("dct-x", [0.7], ratio=2, task="mnist1d/4x")]
+    assert method(results(worse, *still), "dct-x r=2").standing is Standing.WORSE
+
+
+def test_ratios_hold_in_sequence_and_stop_at_the_first_that_does_not() -> None:
+    def at(ratio: int, by: float) -> list:  # type: ignore[type-arg]
+        return trained("dct-x", shifted(by, 0.0005), ratio=ratio)
+
+    found = results(at(2, 0.0), at(4, -0.001), at(8, -0.3), at(16, 0.0))
+    assert [case.ratio for case in found.held["dct-x"]] == [2, 4]
+    assert [case.ratio for case in found.held.get("none", ())] == []
+
+
+def test_ten_seeds_are_a_claim_and_three_a_look() -> None:
+    rng = np.random.default_rng(0)
+    ten = list(0.8 + rng.normal(0, 0.002, 10))
+    summaries = learned(trained("sdpa", ten), trained("none", [0.3] * 10), trained("dct-x", ten, ratio=4))
+    assert method(task_results(summaries)[0], "dct-x r=4").is_claim
+    assert not method(results(trained("dct-x", FULL, ratio=4)), "dct-x r=4").is_claim
+
+
+def test_each_task_and_each_length_stands_alone_and_scrambled_follows_its_own() -> None:
+    summaries = learned(
+        trained("sdpa", FULL, task="mnist1d/scrambled"),
+        trained("sdpa", FULL, task="acuity", seq_len=64),
+        trained("sdpa", FULL),
+        trained("sdpa", FULL, seq_len=80),
+    )
+    found = [(str(one.task), one.case.seq_len) for one in task_results(summaries)]
+    assert found == [("acuity", 64), ("mnist1d", 40), ("mnist1d/scrambled", 40), ("mnist1d", 80)]
+
+
+def test_timed_cases_are_passed_over() -> None:
+    from tests.support.made import result
+
+    assert task_results(learned([result("sdpa", 512)])) == []

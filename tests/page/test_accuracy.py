@@ -1,0 +1,118 @@
+"""The section on accuracy: its answers, its tables and its figures."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import pytest
+
+from dctbench.page.accuracy import AccuracySection, accuracy_section
+from dctbench.page.html import html
+from dctbench.page.palette import looks
+from tests.page.test_html import recorded, without_scripts
+from tests.support.made import RUN, in_two_rounds, result
+from tests.support.trained import SHAPE, learned, whole_suite
+
+WIDTH = {"batch": SHAPE["batch"], "heads": SHAPE["heads"], "head_dim": SHAPE["head_dim"]}
+TIMED = in_two_rounds(
+    [
+        result("sdpa", 40, 1e-4, **WIDTH),
+        result("dct-x", 40, 5e-5, ratio=4, **WIDTH),
+        result("dct-x", 40, 4e-5, ratio=8, **WIDTH),
+        result("pool", 40, 6e-5, ratio=4, **WIDTH),
+        result("none", 40, 2e-5, **WIDTH),
+    ]
+)
+
+
+def section(*more: list) -> AccuracySection:  # type: ignore[type-arg]
+    summaries = learned(whole_suite(), *more)
+    styles = looks((summary.case for summary in summaries), "sdpa")
+    found = accuracy_section(summaries, summaries, styles, reference="sdpa")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def timed() -> AccuracySection:
+    return section(TIMED)
+
+
+def test_each_task_is_a_part_with_scrambled_beside_ordered(timed: AccuracySection) -> None:
+    assert [(part.title, len(part.variants)) for part in timed.parts] == [
+        ("acuity, n = 64", 1), ("mnist1d, n = 40", 2), ("masked-bytes, n = 256", 1),
+    ]  # fmt: skip
+    assert [variant.unsolvable for part in timed.parts for variant in part.variants] == [False, False, False, True]
+
+
+def test_accuracy_stands_against_latency_where_it_was_measured_and_else_against_training(
+    timed: AccuracySection,
+) -> None:
+    acuity, mnist1d, _ = timed.parts
+    assert (acuity.cost_title, mnist1d.cost_title) == ("time of a training", "latency of one call")
+    assert mnist1d.note is None
+    assert acuity.note == (
+        "Latency at this length was not measured. dctbench run --impl sdpa,dct-x,pool,none --seq 64 --ratio 4,8 "
+        "--batch 50 --heads 4 --head-dim 16 measures it"
+    )
+
+
+def test_the_front_of_a_task_has_no_controls_and_no_beaten_method(timed: AccuracySection) -> None:
+    chart = timed.figures["task-1-0"]
+    front = next(trace for trace in chart["data"] if trace["name"] == "Pareto front")
+    assert front["x"] == pytest.approx([4e-5, 5e-5])  # dct-x r=8, dct-x r=4; sdpa is slower and less accurate than r=4
+    scrambled = next(trace for trace in timed.figures["task-1-1"]["data"] if trace["name"] == "Pareto front")
+    assert scrambled["x"] == pytest.approx([4e-5, 5e-5, 1e-4])
+
+
+def test_every_seed_is_a_dot_and_controls_are_hollow(timed: AccuracySection) -> None:
+    traces = timed.figures["task-1-0"]["data"]
+    seeds = [trace for trace in traces if trace.get("showlegend") is False]
+    assert [len(trace["y"]) for trace in seeds] == [3] * 5
+    symbols = {t["name"]: t["marker"]["symbol"] for t in traces if t.get("showlegend") is None and "marker" in t}
+    assert symbols["pool r=4"].endswith("-open")
+    assert symbols["none"].endswith("-open")
+    assert not symbols["dct-x r=4"].endswith("-open")
+
+
+def test_the_acuity_chart_has_a_line_and_a_resolution_per_method(timed: AccuracySection) -> None:
+    chart = timed.figures["task-0-0-acuity"]
+    lines = {trace["name"]: trace for trace in chart["data"] if trace["mode"] == "lines+markers"}
+    assert set(lines) == {"sdpa", "dct-x r=4", "dct-x r=8", "pool r=4", "none"}
+    assert lines["dct-x r=4"]["y"] == pytest.approx([0.46, 0.74, 0.97, 1.0, 1.0], abs=0.001)
+    table = timed.parts[0].variants[0].acuity_table
+    assert table is not None
+    assert table.widths == (1, 2, 4, 8, 16)
+    assert table.rows[0] == ("sdpa", ("1.00",) * 5, "finer than 1 token")
+
+
+def test_the_kept_share_of_ordered_and_scrambled_stand_in_one_chart(timed: AccuracySection) -> None:
+    lines = {trace["name"]: trace for trace in timed.figures["task-1-kept"]["data"]}
+    assert set(lines) == {"dct-x", "pool", "linformer", "dct-x, scrambled", "pool, scrambled"}
+    assert lines["dct-x"]["y"][0] > 1 > lines["dct-x, scrambled"]["y"][0]
+
+
+def test_the_table_has_every_method_with_its_verdict(timed: AccuracySection) -> None:
+    rows = {row.name: row for row in timed.parts[1].rows}
+    assert list(rows) == ["sdpa", "dct-x r=4", "dct-x r=8", "linformer r=4", "pool r=4", "none"]
+    ordered, scrambled = rows["dct-x r=4"].cells
+    assert (ordered[1], scrambled[1]) == ("better", "worse")
+    assert rows["pool r=4"].control
+    assert rows["linformer r=4"].cells[1] == ("not measured", "-", "-", "-")
+    assert any("1 of 3 trainings failed" in line for line in timed.parts[1].remarks)
+
+
+def test_plotly_accepts_the_figures(timed: AccuracySection) -> None:
+    for figure in timed.figures.values():
+        go.Figure(figure)
+
+
+def test_answers_and_tables_stand_in_the_page_without_scripts() -> None:
+    text = without_scripts(html([recorded(RUN, [*TIMED, *whole_suite()])]))
+    assert "On mnist1d, n = 40, dct-x up to r = 4 and pool r=4 are as good as sdpa" in text
+    assert "this task is solved without attention" in text
+    assert "finer than 1 token" in text
+
+
+def test_without_trainings_the_page_names_the_command_that_measures_accuracy() -> None:
+    text = without_scripts(html([recorded(RUN, TIMED)]))
+    assert "Accuracy was not measured. <code>dctbench run --suite accuracy</code>" in text

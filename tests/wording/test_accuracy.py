@@ -1,0 +1,119 @@
+"""Sentences about accuracy."""
+
+from __future__ import annotations
+
+import pytest
+
+from dctbench.analysis.accuracy import Standing, TaskResults, task_results
+from dctbench.analysis.resolution import acuities
+from dctbench.model import TaskName
+from dctbench.stats.midpoint import Midpoint
+from dctbench.wording import accuracy as words
+from tests.support.trained import learned, trained, whole_suite
+
+
+@pytest.fixture(scope="module")
+def suite() -> dict[str, TaskResults]:
+    return {str(found.task): found for found in task_results(learned(whole_suite()))}
+
+
+def sentence(suite: dict[str, TaskResults], task: str, method: str) -> str:
+    return next(words.method_sentence(found) for found in suite[task].methods if found.case.name == method)
+
+
+def test_the_answer_of_a_task_names_what_is_as_good_and_up_to_which_ratio(suite: dict[str, TaskResults]) -> None:
+    assert words.headline(suite["mnist1d"]) == (
+        "On mnist1d, n = 40, dct-x up to r = 4 and pool r=4 are as good as sdpa, within 2 points (3 seeds, a look)"
+    )
+    assert words.headline(suite["mnist1d/scrambled"]) == (
+        "On mnist1d, scrambled, n = 40, no method is shown to be as good as sdpa, within 2 points (3 seeds, a look)"
+    )
+
+
+def test_a_task_that_says_nothing_says_why(suite: dict[str, TaskResults]) -> None:
+    assert words.headline(suite["masked-bytes"]) == (
+        "On masked-bytes, n = 256, this task says nothing: sdpa gains +1.0 points (+1.0 to +1.0) over none, and a task "
+        "must surely show more than 8 points"
+    )
+
+
+def test_a_method_is_told_with_its_verdict_its_share_and_its_failures(suite: dict[str, TaskResults]) -> None:
+    assert sentence(suite, "mnist1d", "dct-x r=4") == (
+        "dct-x r=4: better, +4.0 points (+3.0 to +5.0); keeps 110% (107% to 112%) of what attention gains; the best "
+        "learning rate was at the edge of the grid in 1 of 3"
+    )
+    assert sentence(suite, "mnist1d/scrambled", "pool r=4").startswith("pool r=4: worse, -6.0 points (-7.0 to -5.0); ")
+    failed = sentence(suite, "mnist1d", "linformer r=4")
+    assert "undecided" in failed
+    assert "these seeds do not tell" in failed
+    assert "solved in 1 of 3" in failed
+    assert "1 of 3 trainings failed (crashed) and counted at the floor" in failed
+
+
+def test_ten_seeds_are_no_look() -> None:
+    ten = [0.8] * 10
+    [found] = task_results(learned(trained("sdpa", ten), trained("none", [0.3] * 10), trained("dct-x", ten, ratio=4)))
+    assert words.headline(found) == ("On mnist1d, n = 40, dct-x r=4 is as good as sdpa, within 2 points (10 seeds)")
+
+
+@pytest.mark.parametrize(
+    ("cases", "said"),
+    [
+        ((("dct-x", 3),), "exact attention was not trained, so no method can be judged"),
+        ((("sdpa", 3), ("dct-x", 3)), "none was not trained, so nothing shows whether the task needs attention"),
+        ((("sdpa", 1), ("none", 1)), "one seed tells nothing apart"),
+    ],
+)
+def test_what_is_missing_is_said(cases: tuple[tuple[str, int], ...], said: str) -> None:
+    [found] = task_results(learned(*(trained(name, [0.8] * count) for name, count in cases)))
+    assert words.headline(found) == f"On mnist1d, n = 40, {said}"
+
+
+def test_slow_is_explained_by_the_longer_training() -> None:
+    [found] = task_results(
+        learned(
+            trained("sdpa", [0.8, 0.82, 0.81]), trained("none", [0.3, 0.3, 0.3]),
+            trained("dct-x", [0.5, 0.52, 0.51], ratio=2),
+            trained("sdpa", [0.9], task="mnist1d/4x"), trained("dct-x", [0.9], task="mnist1d/4x", ratio=2),
+        )
+    )  # fmt: skip
+    text = next(words.method_sentence(one) for one in found.methods if one.case.ratio == 2)
+    assert text.startswith("dct-x r=2: slow, 0.0 points after longer training, -30.0 points (-30.0 to -30.0)")
+
+
+def test_every_standing_has_a_word_and_every_doubt_a_sentence() -> None:
+    assert words.STANDINGS.keys() == set(Standing)
+    assert len(set(words.STANDINGS.values())) == len(Standing)
+
+
+def test_a_task_name_is_words() -> None:
+    assert (
+        words.task_words(TaskName.parse("acuity/shift/scrambled/4x")) == "acuity, shift, scrambled, 4 times the steps"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Midpoint(2.83, 2.5, 3.2, None, 1, 16), "2.8 tokens (2.5 to 3.2)"),
+        (Midpoint(1.2, None, 1.5, None, 1, 16), "1.2 tokens (below 1 to 1.5)"),
+        (Midpoint(14.0, 12.0, None, None, 1, 16), "14.0 tokens (12.0 to above 16)"),
+        (Midpoint(2.83, None, None, None, 1, 16), "2.8 tokens"),
+        (Midpoint(None, None, 1, "finer", 1, 16), "finer than 1 token"),
+        (Midpoint(None, 16, None, "coarser", 1, 16), "coarser than 16 tokens"),
+        (None, "not measured"),
+    ],
+)
+def test_a_resolution_is_told_with_its_interval_or_its_side(found: Midpoint | None, said: str) -> None:
+    assert words.resolution_words(found) == said
+
+
+def test_the_resolution_of_each_method_is_told(suite: dict[str, TaskResults]) -> None:
+    told = {one.case.name: words.resolution_words(one.resolution) for one in acuities(suite["acuity"])}
+    assert told["sdpa"] == "finer than 1 token"
+    assert told["none"] == "coarser than 16 tokens"
+    assert told["dct-x r=4"].startswith("1.3 tokens (")
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
+    assert [words.points(share) for share in (-0.0001, 0.0001, 0.012, -0.5)] == ["0.0", "0.0", "+1.2", "-50.0"]
