@@ -48,7 +48,8 @@ lint: $(VENV)/.lint-installed
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/zizmor --offline --quiet --persona=pedantic action.yml .github
-	@if command -v actionlint >/dev/null; then actionlint; \
+	$(VENV)/bin/python -m tests.support.workflows build/workflows
+	@if command -v actionlint >/dev/null; then actionlint && actionlint build/workflows/*.yml; \
 		else echo "make lint: actionlint is not installed, so the workflows' syntax was not checked" >&2; fi
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-js; \
 		else echo "make lint: npm is not installed, so the page's scripts were not checked" >&2; fi

@@ -43,7 +43,7 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
     """
     if reference is None or method.timed is None or reference.timed is None:
         return None
-    if method.case.shape != reference.case.shape or method.fingerprints != reference.fingerprints:
+    if method.case.shape != reference.case.shape or method.fingerprint != reference.fingerprint:
         return None
     common = sorted(method.medians.keys() & reference.medians.keys())
     logs = [math.log(reference.medians[number] / method.medians[number]) for number in common]

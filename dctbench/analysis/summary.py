@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dctbench import catalog
 from dctbench.analysis.between import Between, between_processes
-from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, canonical_json
+from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
 from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
 
 
@@ -18,7 +19,8 @@ class Summary:
 
     `latency` is the geometric mean of the rounds' medians in seconds with the interval between processes. For a single
     round it is the median with the interval within that process. `values` are the other metrics, from the first round.
-    `between` is what all cases that were summarised together show of the differences between processes.
+    `between` is what all cases that were summarised together show of the differences between processes. `elsewhere` are
+    rounds in another environment, which enter no statistic.
     """
 
     case: Case
@@ -32,6 +34,7 @@ class Summary:
     rounds: tuple[Result, ...]
     medians: Mapping[int, float]
     between: Between
+    elsewhere: tuple[Result, ...] = ()
 
     @property
     def method(self) -> catalog.Implementation:
@@ -82,9 +85,9 @@ class Summary:
         return Interval(value, value, bound)
 
     @property
-    def fingerprints(self) -> frozenset[str]:
-        """Of the environments in which it ran."""
-        return frozenset(result.fingerprint for result in self.rounds)
+    def fingerprint(self) -> str:
+        """Of the environment in which it ran."""
+        return self.rounds[0].fingerprint
 
     @property
     def details(self) -> ResultDetails:
@@ -95,17 +98,33 @@ class Summary:
 def summarise(results: Iterable[Result]) -> list[Summary]:
     """Return one summary per case of a run, in the order in which the cases first appear.
 
-    Cases that are summarised together tell each other how much their processes differ.
+    Cases of one environment tell each other how much their processes differ. What two environments measured is never
+    averaged: of a case that ran in several, the one with the most rounds counts, and a warning tells of the others.
     """
     by_case: dict[Case, list[Result]] = {}
     for result in results:
         by_case.setdefault(result.case, []).append(result)
-    medians = {case: _medians(rounds) for case, rounds in by_case.items()}
-    between = between_processes(medians)
+    parts = {case: _by_environment(rounds) for case, rounds in by_case.items()}
+    medians: dict[str, dict[Case, Mapping[int, float]]] = {}
+    for case, (rounds, _) in parts.items():
+        medians.setdefault(rounds[0].fingerprint, {})[case] = _medians(rounds)
+    between = {fingerprint: between_processes(found) for fingerprint, found in medians.items()}
     return [
-        _summary(case, sorted(rounds, key=lambda r: r.round), medians[case], between)
-        for case, rounds in by_case.items()
+        _summary(case, rounds, elsewhere, medians[there][case], between[there])
+        for case, (rounds, elsewhere) in parts.items()
+        for there in [rounds[0].fingerprint]
     ]
+
+
+def _by_environment(results: Sequence[Result]) -> tuple[Sequence[Result], Sequence[Result]]:
+    """Return the rounds of a case, in order, in the environment with the most of them, and its rounds in others."""
+    rounds = sorted(results, key=lambda result: result.round)
+    counts = Counter(result.fingerprint for result in rounds)  # of equal counts, the earliest round decides
+    [(most, _)] = counts.most_common(1)
+    return (
+        [result for result in rounds if result.fingerprint == most],
+        [result for result in rounds if result.fingerprint != most],
+    )
 
 
 def _medians(results: Iterable[Result]) -> dict[int, float]:
@@ -114,8 +133,15 @@ def _medians(results: Iterable[Result]) -> dict[int, float]:
     return {number: statistics.median(timed[number].samples) for number in sorted(timed)}
 
 
-def _summary(case: Case, rounds: Sequence[Result], medians: Mapping[int, float], between: Between) -> Summary:
+def _summary(
+    case: Case,
+    rounds: Sequence[Result],
+    elsewhere: Sequence[Result],
+    medians: Mapping[int, float],
+    between: Between,
+) -> Summary:
     worst = next((r for r in rounds if r.status != "ok"), rounds[0])
+    left_out = [CaseWarning(WarningCode.OTHER_MACHINE, {"rounds": len(elsewhere)})] if elsewhere else []
     samples: list[float] = []
     values: dict[str, float] = {}
     by_seed: dict[str, list[float]] = {}
@@ -138,10 +164,11 @@ def _summary(case: Case, rounds: Sequence[Result], medians: Mapping[int, float],
         samples=tuple(samples),
         values=values,
         units=units,
-        warnings=_unique(warning for result in rounds for warning in result.warnings),
+        warnings=_unique([*left_out, *(warning for result in rounds for warning in result.warnings)]),
         rounds=tuple(rounds),
         medians=medians,
         between=between,
+        elsewhere=tuple(elsewhere),
     )
 
 

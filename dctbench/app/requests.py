@@ -13,7 +13,7 @@ from typing import Literal
 from dctbench.analysis import Budgets
 from dctbench.compare.noise import LEAST_ROUNDS
 from dctbench.errors import UsageError
-from dctbench.model import CacheState, Isolation
+from dctbench.model import CacheState, Isolation, Shards
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GateRules
@@ -39,6 +39,7 @@ class RunRequest:
         budget: seconds for the whole run; None for no budget.
         prune: leave out longer lengths after one ran out of memory or time.
         label: a name for the run.
+        shard: which one of several parts of the suite to measure; None for all of it. All parts need one label.
         store: a path, or the URL of a PostgreSQL database.
         save_baseline: a name that points to the run once all its cases went well.
         command: the words of the command line, stored with the run.
@@ -57,6 +58,7 @@ class RunRequest:
     budget: float | None = None
     prune: bool = True
     label: str | None = None
+    shard: Shards | None = None
     store: str = DEFAULT_STORE
     save_baseline: str | None = None
     command: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class RunRequest:
         _check_seconds("--case-timeout", self.case_timeout)
         _check_seconds("--budget", self.budget)
         _check_names(self)
+        _check_shard(self)
 
     @property
     def resolved_suite(self) -> Suite:
@@ -216,6 +219,21 @@ def _check_names(request: RunRequest | CheckRequest) -> None:
         object.__setattr__(request, "label", clean_label(request.label) or None)
     if request.save_baseline is not None:
         checked_baseline_name(request.save_baseline)
+
+
+def _check_shard(request: RunRequest) -> None:
+    if request.shard is None:
+        return
+    if request.label is None:
+        raise UsageError(
+            f"--shard {request.shard} needs a label, by which the shards of one sweep know each other",
+            hint="give all of them the same, such as --label nightly-2026-07-01",
+        )
+    if request.save_baseline is not None:
+        raise UsageError(
+            f"--save-baseline: shard {request.shard} is a part of a run",
+            hint="leave it out: once the shards are merged, the label names their run",
+        )
 
 
 def _check_count(flag: str, value: int | None, most: int, least: int = 1) -> None:

@@ -13,12 +13,14 @@ from dctbench.app.clocks import tell_of_clocks
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import RunRequest
 from dctbench.app.session import session
+from dctbench.app.shards import stored_of_shard
 from dctbench.machine import nvml
 from dctbench.model import Result, Run, RunSettings
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runs.lookup import RecordedRun, recorded
 from dctbench.scheduler.events import Listener, Notice, RunPlanned, ignore
 from dctbench.scheduler.plan import SAMPLES_PER_CASE, Plan, make_plan, samples_per_round, sampling_seconds
+from dctbench.scheduler.shards import as_shard, shard_of
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.spec.suites import Suite
@@ -68,20 +70,30 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
     """
     suite = request.resolved_suite
     with session(listener) as opened, local_runner(suite.settings, listener) as runner:
-        planned = _planned(suite, request, runner, listener)
+        whole = _planned(suite, request, runner)
         started = new_run(suite.name, suite.settings, request.label, request.command)
+        planned = whole
+        if request.shard is not None:
+            started, planned = as_shard(started, whole, request.shard), shard_of(whole, request.shard)
+        _tell_of_budget(request, planned, listener)
         store = opened.open(request.store, create=True)
         opened.claim(started, request.save_baseline)
+        stored: Sequence[Result] = ()
+        if request.shard is not None:
+            stored = stored_of_shard(store, started, planned, runner.environment)
         tell_of_clocks(store, started, listener)
         store.add_run(started, planned.cases, planned.rounds)
-        return measure(started, planned, runner, store, listener, baseline=request.save_baseline)
+        return measure(started, planned, runner, store, listener, stored=stored, baseline=request.save_baseline)
 
 
 def plan(request: RunRequest, listener: Listener = ignore) -> Plan:
     """Return the plan of what `run` would measure, with an estimate of the time. Raises the same errors."""
     suite = request.resolved_suite
     with local_runner(suite.settings, listener) as runner:
-        return _planned(suite, request, runner, listener)
+        planned = _planned(suite, request, runner)
+        planned = planned if request.shard is None else shard_of(planned, request.shard)
+        _tell_of_budget(request, planned, listener)
+        return planned
 
 
 def measure(
@@ -114,6 +126,8 @@ def measure(
     )
     found = recorded(store, run)
     _refuse_lost_results(store, found, sum(sweep.statuses.values()))
+    if run.settings.shard is not None:
+        found = found.only(plan.cases)  # other shards may be in the store, too
     saved = None
     if baseline is not None:
         saved = save_baseline(store, run, baseline, refused="some cases failed" if sweep.failed else None)
@@ -149,10 +163,12 @@ def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
     return LocalRunner(local, on_wait=lambda text: listener(Notice(text)))
 
 
-def _planned(suite: Suite, request: RunRequest, runner: LocalRunner, listener: Listener) -> Plan:
+def _planned(suite: Suite, request: RunRequest, runner: LocalRunner) -> Plan:
     nvml.require(suite.axes["device"], runner.variables)
-    planned = make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
+    return make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
+
+
+def _tell_of_budget(request: RunRequest, planned: Plan, listener: Listener) -> None:
     if request.budget is not None and request.budget < planned.least_seconds:
         least, budget = format_duration(planned.least_seconds), format_duration(request.budget)
         listener(Notice(f"--budget {budget} cannot be kept: the least samples take about {least}"))
-    return planned

@@ -49,7 +49,8 @@ class Session:
         """
         assert self._store is not None
         place = self._store.name if is_url(self._store.name) else os.path.realpath(self._store.name)
-        lock = Lock(f"run-{digest([place, run.id])}")  # two copies of a run in different stores may run at once
+        # Two copies of a run in different stores may run at once, and so may two shards of it.
+        lock = Lock(f"run-{digest([place, run.id, run.settings.shard])}")
         if not lock.take():
             holder = lock.holder
             lock.release()

@@ -165,7 +165,7 @@ def change_points(found: History) -> list[ChangePoint]:
 def _place(run: Run, summary: Summary) -> tuple[str, str]:
     """Return what must be equal in a series: the environment (of merged shards, the first round's) and the settings."""
     manner = {**run.compared_settings, "in_turns": in_turns(run)}
-    return summary.rounds[0].fingerprint, canonical_json(manner)
+    return summary.fingerprint, canonical_json(manner)
 
 
 def _median(level: Sequence[Point]) -> float:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dctbench.analysis import Summary, summarise
@@ -16,13 +16,24 @@ from dctbench.wording.warnings import message
 
 
 def document(run: Run, environments: Mapping[str, Environment], results: Sequence[Result]) -> JSON:
-    """Return the document of one run: one entry per case. A metric that was not measured is absent."""
+    """Return the document of one run: one entry per case, or one for each environment in which the case ran.
+
+    A metric that was not measured is absent.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "run": run_document(run),
         "environments": {key: sanitize_values(_sorted(found.facts)) for key, found in sorted(environments.items())},
-        "results": [entry(summary) for summary in summarise(results)],
+        "results": [entry(part) for summary in summarise(results) for part in _by_environment(summary)],
     }
+
+
+def _by_environment(summary: Summary) -> Iterator[Summary]:
+    while True:
+        yield summary
+        if not summary.elsewhere:
+            return
+        [summary] = summarise(summary.elsewhere)
 
 
 def run_document(run: Run) -> JSON:

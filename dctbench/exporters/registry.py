@@ -18,6 +18,7 @@ from dctbench.exporters import (
 )
 from dctbench.runs import table
 from dctbench.runs.lookup import RecordedRun
+from dctbench.runs.machines import by_machine
 from dctbench.wording import markdown
 
 ALIASES: Mapping[str, str] = {"md": "markdown"}
@@ -61,11 +62,16 @@ FORMATS: Mapping[str, Format] = {
         lambda run: parquet.parquet(run.run, run.summaries), re.compile(rb"(?s)\APAR1.*p99_high"), binary=True
     ),
     "markdown": Format(
-        lambda run: markdown.paper_markdown(run.run, list(run.environments.values()), run.summaries),
+        lambda run: "\n".join(
+            markdown.paper_markdown(part.run, list(part.environments.values()), part.summaries)
+            for part in by_machine(run)
+        ),
         re.compile(rb"\A### Latency by sequence length: "),
     ),
     "latex": Format(
-        lambda run: latex.latex(run.run, list(run.environments.values()), run.summaries),
+        lambda run: "\n".join(
+            latex.latex(part.run, list(part.environments.values()), part.summaries) for part in by_machine(run)
+        ),
         re.compile(rb"\A% \\usepackage\{booktabs\};[^\n]*\n% dctbench "),
     ),
     "bencher": Format(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -186,15 +187,22 @@ def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:
         converted(facts, Facts, f"environments.{key}")
         environments[key] = Environment({"cores_usable": None, **sanitize_values(facts)}, key)
     results: list[Result] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
+    places: dict[Case, int] = {}
     for index, entry in enumerate(document.results):
         place = f"results[{index}]"
         case = _case(entry.case, place)
         if case.id != entry.case_id:
             raise InvalidDataError(f"{place}.case_id: {entry.case_id} is not the id of its case, which is {case.id}")
-        if seen.setdefault(case.id, index) != index:
-            raise InvalidDataError(f"{place}: the same case as results[{seen[case.id]}]")
-        results += sorted(_results(entry, case, place), key=lambda result: result.round)
+        same = seen.setdefault((case.id, entry.fingerprint), index)
+        if same != index:
+            raise InvalidDataError(f"{place}: the same case as results[{same}]")
+        places.setdefault(case, index)
+        results += _results(entry, case, place)
+    results.sort(key=lambda result: (places[result.case], result.round))
+    for one, next_one in pairwise(results):
+        if (one.case, one.round) == (next_one.case, next_one.round):
+            raise InvalidDataError(f"results[{places[one.case]}].rounds: round {one.round} occurs twice")
     for result in results:
         if result.fingerprint and result.fingerprint not in environments:
             raise InvalidDataError(f"results: fingerprint {result.fingerprint!r} is not among the environments")

@@ -21,6 +21,7 @@ from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
 from dctbench.model.run import COMPARED_SETTINGS, NOT_SHOWN, Baseline, CacheState, Isolation, Run, RunSettings
+from dctbench.model.shard import Shards
 from dctbench.model.task import TaskFacts, TaskName
 from dctbench.model.training import CurvePoint, Probe, Training, TrainingFailure
 from dctbench.model.verdict import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Verdict, VerdictKind
@@ -61,6 +62,7 @@ __all__ = [
     "Roofline",
     "Run",
     "RunSettings",
+    "Shards",
     "Status",
     "TaskFacts",
     "TaskName",

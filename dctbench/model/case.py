@@ -115,6 +115,11 @@ class Case:
         return tuple(getattr(self, axis) for axis in SHAPE_AXES)
 
     @property
+    def unit(self) -> tuple[object, ...]:
+        """What its machine measures together: the cases that are compared with each other."""
+        return self.shape
+
+    @property
     def facet(self) -> tuple[object, ...]:
         """The shape without its length. Within a facet, the latency of a method is a curve over n."""
         return tuple(getattr(self, axis) for axis in FACET_AXES)

@@ -29,6 +29,7 @@ class WarningCode(Enum):
     GPU_SHARED = "gpu_shared"  # processes: others that computed on the GPU
     NOT_MEASURED = "not_measured"  # metric; reason: the error that its pass ended with
     NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
+    OTHER_MACHINE = "other_machine"  # rounds: number of those that ran in another environment and are left out
     LEFT_BEHIND = "left_behind"  # processes: that outlived their case and were ended
 
 

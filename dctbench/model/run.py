@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from dctbench.model.canonical import JSON
+from dctbench.model.shard import Shards
 
 Isolation = Literal["auto", "zygote", "fresh"]
 """How a case gets its process: forked from one that has imported torch, fresh, or whichever suits the device."""
@@ -40,6 +41,7 @@ class RunSettings:
         budget: seconds for the whole run; None for no budget.
         check: what a check wrote about this run (`compare.check_settings`); None for any other run.
         anonymous: whether the run was imported from a file that leaves out its host, user, paths and command.
+        shard: which shards of a sweep the run holds, as `3/16`; None for a whole sweep, once they are merged, too.
         extra: unknown keys, and values that do not have the type above.
         present: the keys that are written even where they hold the default.
     """
@@ -54,6 +56,7 @@ class RunSettings:
     budget: float | None = None
     check: Mapping[str, Any] | None = None
     anonymous: bool = False
+    shard: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     present: frozenset[str] = frozenset({"rounds", "case_timeout", "env", "prune", "isolation", "cache"})
 
@@ -87,6 +90,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "budget": lambda value: value is None or _is_number(value),
     "check": lambda value: value is None or isinstance(value, Mapping),
     "anonymous": lambda value: isinstance(value, bool),
+    "shard": lambda value: value is None or str(Shards.read(value)) == value,
 }
 """For each setting, a function that returns whether a stored value has its type."""
 

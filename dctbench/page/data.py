@@ -73,17 +73,12 @@ def embedded(value: Any) -> str:
 
 def _run(recorded: RecordedRun) -> dict[str, Any]:
     return {
-        "title": title(recorded),
+        "title": recorded.title,
         "id": recorded.run.short_id,
         "coverage": f"{words.coverage(recorded.summaries, len(recorded.plan))}.",
         "stability": words.stability(recorded.summaries),
         "capacity": host_memory(recorded.environments.values()),
     }
-
-
-def title(recorded: RecordedRun) -> str:
-    """The label of a run, or its id if it has none."""
-    return recorded.run.label or f"run {recorded.run.short_id}"
 
 
 def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:

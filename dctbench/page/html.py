@@ -22,13 +22,14 @@ from dctbench.page.accuracy import AccuracySection, accuracy_section
 from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.history import history_chart
 from dctbench.page.charts.regressions import regressions_chart
-from dctbench.page.data import embedded, page_data, title
+from dctbench.page.data import embedded, page_data
 from dctbench.page.facets import Contents, Facet, arrange
 from dctbench.page.palette import looks
 from dctbench.page.regressions import section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
 from dctbench.page.svg import latency_svg
 from dctbench.runs.lookup import RecordedRun, usual_reference
+from dctbench.runs.machines import by_machine
 from dctbench.text.format import format_count, format_seconds
 from dctbench.wording import cells
 from dctbench.wording import summary as words
@@ -55,7 +56,7 @@ def html(
     compared: ComparisonOutcome | None = None,
     past: tuple[History, Sequence[ChangePoint]] | None = None,
 ) -> str:
-    """Return the page of one run, or of several side by side.
+    """Return the page of one run, or of several side by side: a run of several machines is as many of them.
 
     Args:
         runs: with results; the page opens with the first.
@@ -65,6 +66,7 @@ def html(
         compared: the first run compared with a baseline, for the section on regressions.
         past: the history of one case and its change points, for the section on history.
     """
+    runs = [part for run in runs for part in by_machine(run)]
     contents = arrange(runs, reference or usual_reference(runs))
     first = contents.facets[0]
     against = narrative.reference_sentences(contents, first, contents.reference)
@@ -75,7 +77,7 @@ def html(
     general = narrative.facet_sentences(first, contents.reference, contents.labels)
     scripts = {"plotly": assets.plotly(), "page": assets.script()}
     page: str = assets.template().render(
-        heading=heading or " and ".join(map(title, runs)),
+        heading=heading or " and ".join(run.title for run in runs),
         runs=shown,
         reference=contents.reference,
         cards=narrative.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
@@ -123,7 +125,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
     facet = next(facet for facet in contents.facets if facet.run == number)
     shapes = narrative.reference_sentences(contents, facet, contents.reference).shapes
     return {
-        "title": title(recorded),
+        "title": recorded.title,
         "run": recorded.run,
         "machine": _machine(recorded.environments.values()),
         "shape": _shape(recorded.summaries),

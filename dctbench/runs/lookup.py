@@ -7,7 +7,7 @@ order. Code that shows results takes a `RecordedRun` and need not know where it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,17 +26,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run and its data: environments by fingerprint, results in plan order, the planned cases."""
+    """A run and its data: environments by fingerprint, results in plan order, the planned cases.
+
+    `machine` names the machine of a part of a run that several have measured (`runs.machines`), else None.
+    """
 
     run: Run
     environments: Mapping[str, Environment]
     results: Sequence[Result]
     plan: Sequence[Case]
+    machine: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The label of the run, or its id if it has none, and the machine of a part."""
+        name = self.run.label or f"run {self.run.short_id}"
+        return name if self.machine is None else f"{name} on {self.machine}"
 
     @cached_property
     def summaries(self) -> list[Summary]:
         """One summary per case that has a result."""
         return summarise(self.results)
+
+    def only(self, cases: Iterable[Case]) -> RecordedRun:
+        """Return the same run with some of its cases alone."""
+        kept = set(cases)
+        return replace(
+            self,
+            results=[result for result in self.results if result.case in kept],
+            plan=[case for case in self.plan if case in kept],
+        )
 
     def reference(self, name: str | None = None) -> str | None:
         """Return the reference implementation: the one named, else sdpa, else full, else None.
@@ -56,6 +75,7 @@ def forwarded(found: RecordedRun, disclosure: Disclosure) -> RecordedRun:
         {key: disclosure.environment(environment) for key, environment in found.environments.items()},
         [disclosure.result(result) for result in found.results],
         found.plan,
+        found.machine,
     )
 
 

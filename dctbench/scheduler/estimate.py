@@ -39,11 +39,15 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Predicted seconds of one call by case, and whether the rates behind them were measured on this machine."""
+    """Predicted seconds of one call by case, and whether the rates behind them were measured on this machine.
+
+    `anywhere` is predicted without any measurement, and therefore equal on all machines.
+    """
 
     calls: Mapping[Case, float]
     measured: bool
     pace: Pace
+    anywhere: Mapping[Case, float]
 
     @property
     def caveat(self) -> str:
@@ -86,9 +90,10 @@ def estimate(
             rate of the same method at the nearest length.
         pace: how processes spend their time.
     """
-    known = _Known(stored)
-    calls = {case: known.seconds(case, flops.get(case) or exact_flops(case)) for case in cases}
-    return Estimate(calls, known.any, pace)
+    known, nothing = _Known(stored), _Known(())
+    work = {case: flops.get(case) or exact_flops(case) for case in cases}
+    calls = {case: known.seconds(case, count) for case, count in work.items()}
+    return Estimate(calls, known.any, pace, {case: nothing.seconds(case, count) for case, count in work.items()})
 
 
 class _Known:

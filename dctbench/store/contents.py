@@ -21,6 +21,7 @@ from dctbench.store.engines import HURRY_SECONDS, batches, insert, rows_of, sqli
 from dctbench.store.errors import DamagedError
 from dctbench.store.failures import translated
 from dctbench.store.gc_pause import gc_paused
+from dctbench.store.joining import joined_runs
 from dctbench.store.naming import checked_baseline_name, find_run_id
 
 _T = TypeVar("_T")
@@ -83,12 +84,22 @@ class Store:
             return None
 
     def add_run(self, run: Run, plan: Sequence[Case], rounds: int) -> None:
-        """Store a run and its plan before the first case is measured."""
+        """Store a run and its plan before the first case is measured. A shard joins the others of its sweep."""
         rows = [records.row_of_case(run.id, case, i, rounds) for i, case in enumerate(plan)]
         with self.transaction() as connection:
-            connection.execute(self.insert_run(records.row_of_run(run)).on_conflict_do_nothing())
+            self.join_run(connection, records.row_of_run(run))
             if rows:
                 connection.execute(self.insert(schema.cases).on_conflict_do_nothing(), rows)
+
+    def join_run(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
+        """Insert a run that arrives now, or join its record with the one of the same id (`store.joining`)."""
+        runs = schema.runs
+        connection.execute(self.insert_run(row).on_conflict_do_nothing())
+        # Nobody else can change the record before the end of the transaction.
+        [known] = rows_of(connection, sa.select(runs).where(runs.c.id == row["id"]).with_for_update())
+        joined = joined_runs(known, row)
+        if joined != known:
+            connection.execute(sa.update(runs).where(runs.c.id == row["id"]).values(**joined))
 
     def resume_run(self, run: Run) -> list[Result]:
         """Return the results that the run already has, to resume it in this store."""

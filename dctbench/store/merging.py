@@ -4,8 +4,8 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
 
 - Of two results for one (run, case, round), a measurement wins over a failure and a failure over a skipped result;
   then the earlier one wins.
-- Of two records of one run, the earlier start wins. A run that the target has keeps its place in the order of runs; any
-  other arrives now.
+- Of two records of one run, the earlier start wins. Those of two shards are joined (`store.joining`).
+- A run that the target has keeps its place in the order of runs; any other arrives now.
 - Of two plans for one case, the one with more rounds wins.
 - Of two runs under one baseline name, the one that was saved later wins. Baselines are copied only on request: a gate
   must not change its base because someone else's store uses the same name.
@@ -14,7 +14,7 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,14 +26,30 @@ from dctbench.store import decoding, schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.errors import DamagedError
-from dctbench.store.upsert import insert_keeping_first, insert_keeping_last, insert_run_keeping_first
+from dctbench.store.joining import differing_keys, shards_of
+from dctbench.store.upsert import insert_keeping_first, insert_keeping_last
 from dctbench.text.format import pluralize
 from dctbench.text.sanitize import sanitize_text
 
-_MUST_AGREE = ("label", "suite", "dctbench_version", "settings")
 Rows = list[Mapping[str, Any]]
 DamagedRows = list[tuple[Mapping[str, Any], str]]
 """Rows that fail their check, each with a description of its damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardedRun:
+    """A run of which a source held a shard, as it is in the target.
+
+    Attributes:
+        id, label: of the run.
+        shards: the shards that are there, as `1,3/16`; None for all of them.
+        machines: how many environments its results are from.
+    """
+
+    id: str
+    label: str | None
+    shards: str | None
+    machines: int
 
 
 @dataclass(slots=True)
@@ -43,7 +59,8 @@ class MergeSummary:
     `seen` counts the intact results of the sources. `results` of them were new, and `replaced` took the place of a
     worse one. `left_out` results were not copied because of damage, which `damaged` describes. Results whose run
     cannot even be counted are neither in `seen` nor in `left_out`. `baselines` counts the names that were set, and
-    `baselines_ignored` those that were not copied because nobody asked for it.
+    `baselines_ignored` those that were not copied because nobody asked for it. `sharded` are the runs that came in
+    shards.
     """
 
     runs: int = 0
@@ -53,6 +70,7 @@ class MergeSummary:
     baselines: int = 0
     baselines_ignored: int = 0
     left_out: int = 0
+    sharded: list[ShardedRun] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
 
@@ -73,6 +91,7 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
     _refuse_conflicts([(into, into.rows(sa.select(schema.runs))), *runs])
     for source, run in _by_arrival(runs):
         _merge_run(source, into, run, summary)
+    summary.sharded = _sharded(into, (run for _, rows in runs for run in rows))
     for source in sources:
         with _damage_noted("calibrations", summary):
             _merge_calibrations(source, into, summary)
@@ -82,6 +101,16 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
             else:
                 summary.baselines_ignored += len(_pointers(source) - _pointers(into))
     return summary
+
+
+def _sharded(into: Store, runs: Iterable[Mapping[str, Any]]) -> list[ShardedRun]:
+    found = []
+    for run_id in dict.fromkeys(run["id"] for run in runs if shards_of(run) is not None):
+        state = into.progress(run_id)
+        if state is not None:
+            run, machines = state.run, len(into.environments(run_id, []))
+            found.append(ShardedRun(run.id, run.label, run.settings.shard, machines))
+    return found
 
 
 def _intact_runs(source: Store, summary: MergeSummary) -> Rows:
@@ -119,7 +148,7 @@ def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
     for store, runs in stores:
         for run in runs:
             first, other = known.setdefault(run["id"], (store, run))
-            differing = [key for key in _MUST_AGREE if run[key] != other[key]]
+            differing = differing_keys(run, other)
             if differing:
                 raise StoreError(
                     f"run {run['id']} of {store.name} is not the run {run['id']} of {first.name}: "
@@ -140,7 +169,7 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], summary: Merg
     summary.left_out += len(results) - len(kept)
     known = _note_damaged("environments", environments, summary)
     with into.transaction() as connection:
-        connection.execute(insert_run_keeping_first(into, run, ("started_at", "sha256")))
+        into.join_run(connection, run)
         if planned:
             connection.execute(insert_keeping_first(into, schema.cases, ("rounds", "position", "sha256")), planned)
         if known:

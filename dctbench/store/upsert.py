@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from dctbench.model import FAILED
-from dctbench.store import schema
 from dctbench.store.contents import Store, one_of
-
-
-def insert_run_keeping_first(store: Store, row: Mapping[str, Any], order: Sequence[str]) -> Any:
-    """Return an insert of a run. It arrives now if the store does not have it, and keeps its place if it has."""
-    return _insert(store, schema.runs, order, operator.lt, row)
 
 
 def insert_keeping_first(store: Store, table: sa.Table, order: Sequence[str]) -> Any:
@@ -32,18 +26,12 @@ def insert_keeping_last(store: Store, table: sa.Table, order: Sequence[str]) -> 
     return _insert(store, table, order, operator.gt)
 
 
-def _insert(
-    store: Store,
-    table: sa.Table,
-    order: Sequence[str],
-    wins: Callable[[Any, Any], Any],
-    row: Mapping[str, Any] | None = None,
-) -> Any:
-    statement = store.insert(table) if row is None else store.insert_run(row)
+def _insert(store: Store, table: sa.Table, order: Sequence[str], wins: Callable[[Any, Any], Any]) -> Any:
+    statement = store.insert(table)
     incoming, existing = ([_sort_key(columns[name]) for name in order] for columns in (statement.excluded, table.c))
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
-        set_={name: statement.excluded[name] for name in set(table.c.keys()) - schema.OWN_COLUMNS},
+        set_={column.name: statement.excluded[column.name] for column in table.columns},
         where=wins(sa.tuple_(*incoming), sa.tuple_(*existing)),
     )
 

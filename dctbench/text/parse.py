@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dctbench.errors import UsageError
+from dctbench.model import Shards
 from dctbench.text.format import shorten
 
 MAX_DURATION = 14 * 86_400.0
@@ -88,6 +89,21 @@ def parse_share(text: str, flag: str) -> float:
             hint=f"write {match[1]}% or {number / 100:g}, or {100 * number:g}% if that is meant",
         )
     return number / 100 if percent else number
+
+
+def parse_shard(text: str, flag: str) -> Shards:
+    """Return the shard that `3/16` names.
+
+    Raises:
+        UsageError: for anything else, and for a number outside 1 to the number of shards.
+    """
+    found = Shards.read(text.strip())
+    if found is None or len(found.numbers) != 1:
+        raise UsageError(
+            f"{flag} {shorten(text)!r}: not one of several shards",
+            hint=f"{flag} accepts I/N, such as 3/16 for the third of sixteen; the first is 1/16",
+        )
+    return found
 
 
 def parse_named(text: str, names: tuple[str, ...], flag: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ _NEEDED: Mapping[WarningCode, tuple[str, ...]] = {
     WarningCode.GPU_SHARED: ("processes",),
     WarningCode.NOT_MEASURED: ("metric", "reason"),
     WarningCode.NO_SHARED_WEIGHTS: (),
+    WarningCode.OTHER_MACHINE: ("rounds",),
     WarningCode.LEFT_BEHIND: ("processes",),
 }
 
@@ -57,6 +58,7 @@ class _Values(Struct):
     governor: Text | UnsetType = UNSET
     reasons: _Words | UnsetType = UNSET
     processes: _Count | UnsetType = UNSET
+    rounds: _Count | UnsetType = UNSET
     metric: Text | UnsetType = UNSET
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dctbench import analysis
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
+from dctbench.runs.lookup import RecordedRun
 from dctbench.text.format import pluralize
 from dctbench.wording import cells as rows
 from dctbench.wording import summary as words
@@ -69,14 +70,26 @@ class Lines:
             self.add([f"{pluralize(dropped, 'row')} left out: the text would be too long for a comment.", ""])
 
 
-def markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary], planned: int) -> str:
-    """Return the whole text: the fastest methods, ten rows, the rest folded; never too long for a comment."""
+def markdown(parts: Sequence[RecordedRun]) -> str:
+    """Return the whole text, never too long for a comment.
+
+    Args:
+        parts: a run, or its parts by machine (`runs.machines`). Each gets its fastest methods and ten rows, and the
+            rest folded.
+    """
+    return "\n".join([MARKER, *(_part(part, LONGEST // len(parts)) for part in parts)])
+
+
+def _part(found: RecordedRun, longest: int) -> str:
+    run, environments, planned = found.run, list(found.environments.values()), len(found.plan)
+    summaries = analysis.arranged(found.summaries, analysis.default_reference(s.case for s in found.summaries))
     reference = analysis.default_reference(summary.case for summary in summaries)
     labels = Labels(summary.case for summary in summaries)
     below = [line for note in rows.error_notes(summaries) for line in (escape(note), "")]
     below.append(f"{escape(words.coverage(summaries, planned))}. {_provenance(run, environments)}")
-    taken = Lines(LONGEST - sum(len(line) + 1 for line in below) - _KEPT_FREE)
-    taken.add([MARKER, f"### dctbench {escape(run.label or run.short_id)}", ""])
+    taken = Lines(longest - sum(len(line) + 1 for line in below) - _KEPT_FREE)
+    machine = "" if found.machine is None else f" on {found.machine}"
+    taken.add([f"### dctbench {escape((run.label or run.short_id) + machine)}", ""])
     fastest = [
         f"- {escape(labels.place(ranking.ranked[0].case))}: {escape(words.fastest(ranking))}"
         for ranking in analysis.rankings(summaries, reference)

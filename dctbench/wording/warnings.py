@@ -118,6 +118,14 @@ def _gpu_shared(values: Mapping[str, Any]) -> str:
     )
 
 
+def _other_machine(values: Mapping[str, Any]) -> str:
+    count = values["rounds"]
+    return (
+        f"{pluralize(count, 'round')} of it ran in another environment and {'is' if count == 1 else 'are'} left out: "
+        "latencies of two machines are never averaged"
+    )
+
+
 def _left_behind(values: Mapping[str, Any]) -> str:
     count = values["processes"]
     return (
@@ -142,5 +150,6 @@ _MESSAGES: Mapping[WarningCode, Callable[[Mapping[str, Any]], str]] = {
     WarningCode.NO_SHARED_WEIGHTS: lambda _: (
         "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"
     ),
+    WarningCode.OTHER_MACHINE: _other_machine,
     WarningCode.LEFT_BEHIND: _left_behind,
 }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dctbench.errors import StoreError
 from dctbench.model import Baseline, Result, RunSettings
 from dctbench.store import open_store, records, schema
+from dctbench.store.checking import find_damage
 from dctbench.store.merging import MergeSummary, merge
 from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 
@@ -298,3 +299,60 @@ def test_an_unreadable_page_affects_only_its_run(tmp_path: Path, monkeypatch: py
             assert stored + done.left_out >= 12
         kept = max(kept, stored)
     assert kept >= 8
+
+
+def shard(path: Path, number: int, of: int = 3) -> str:
+    """Create a store with one shard of a sweep, which starts at the second of its number and has one case."""
+    run = replace(
+        RUN, label="nightly", argv=("run", "--shard", f"{number}/{of}"),
+        started_at=f"2026-01-02T03:04:0{number}.000000+00:00", settings=replace(RUN.settings, shard=f"{number}/{of}"),
+    )  # fmt: skip
+    found = [result("sdpa", 64 * number, 1.0, round=round) for round in (1, 2)]
+    with open_store(str(path), create=True) as store:
+        store.add_run(run, [found[0].case], rounds=2)
+        store.add_environment(run.id, ENVIRONMENT)
+        store.add_results(run.id, found)
+    return str(path)
+
+
+def test_shards_become_one_run_in_any_order_and_however_often_they_are_merged(tmp_path: Path) -> None:
+    stores = [shard(tmp_path / f"{number}.sqlite", number) for number in (1, 2, 3)]
+    outcomes = []
+    for number, order in enumerate(itertools.permutations(stores)):
+        into = tmp_path / f"into-{number}.sqlite"
+        [sharded] = merged(into, *order[:2]).sharded
+        assert sharded.shards == ",".join(sorted(Path(one).stem for one in order[:2])) + "/3"
+        [sharded] = merged(into, *order).sharded
+        assert (sharded.shards, sharded.machines) == (None, 1)
+        assert merged(into, order[1], *order).results == 0
+        outcomes.append(contents(into))
+        assert find_damage_in(into) == []
+        with open_store(str(into)) as store:
+            [state] = store.runs()
+            assert (state.planned, state.stored, state.run.settings.shard) == (6, 6, None)
+            assert state.run.argv == ("run", "--shard", "1/3")
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+def find_damage_in(path: Path) -> list[str]:
+    with open_store(str(path)) as store:
+        return list(find_damage(store))
+
+
+def test_two_shards_in_one_store_are_united_there(tmp_path: Path) -> None:
+    path = tmp_path / "all.sqlite"
+    for number in (1, 3, 1):
+        shard(path, number)
+    with open_store(str(path)) as store:
+        [state] = store.runs()
+        assert (state.run.settings.shard, state.planned, state.stored) == ("1,3/3", 4, 4)
+        assert state.run.started_at.startswith("2026-01-02T03:04:01")
+    assert find_damage_in(path) == []
+
+
+def test_a_shard_of_another_machine_joins_the_run_and_is_told(tmp_path: Path) -> None:
+    one, two = shard(tmp_path / "1.sqlite", 1, of=2), shard(tmp_path / "2.sqlite", 2, of=2)
+    with open_store(two) as store:
+        store.add_environment(RUN.id, replace(ENVIRONMENT, fingerprint="e" * 16))
+    [sharded] = merged(tmp_path / "all.sqlite", one, two).sharded
+    assert (sharded.shards, sharded.machines) == (None, 2)

@@ -18,6 +18,7 @@ from dctbench.exporters.csv import csv_text, escape_formula
 from dctbench.exporters.json_document import document, dumps
 from dctbench.importers import parse
 from dctbench.model import Case, Result, ResultDetails
+from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -197,15 +198,21 @@ def test_coverage_counts_what_failed_and_what_is_missing() -> None:
 
 
 def test_markdown_shows_verdict_table_and_provenance() -> None:
-    text = markdown(RUN, [ENVIRONMENT], SUMMARIES, 4)
+    text = markdown(
+        [
+            RecordedRun(
+                RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, in_two_rounds(RESULTS), [one.case for one in RESULTS]
+            )
+        ]
+    )
     assert "- n = 512: linformer r=4 is fastest" in text
     assert "| dct-x r=8 | 512 | 4.00 ms ±0% | ▼ 0.50x | - | other |" in text
     assert "Test CPU, torch 2.13.0" in text
 
 
 def test_the_markdown_of_a_large_run_can_still_be_posted_and_says_what_it_leaves_out() -> None:
-    many = analysis.summarise(result("dct-x", n, 1e-3, ratio=8) for n in range(64, 64 * 1501, 64))
-    text = markdown(RUN, [ENVIRONMENT], many, 1500)
+    many = [result("dct-x", n, 1e-3, ratio=8) for n in range(64, 64 * 1501, 64)]
+    text = markdown([RecordedRun(RUN, {}, many, [one.case for one in many])])
     assert text.startswith("<!-- dctbench: results -->\n### dctbench")
     assert len(text) < 60_000
     assert "- and 1450 more places" in text

@@ -59,6 +59,10 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
     (WarningCode.NOT_MEASURED, {"metric": "flops", "reason": "why"}, "flops: not measured (why)"),
     (WarningCode.NO_SHARED_WEIGHTS, {},
      "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"),
+    (WarningCode.OTHER_MACHINE, {"rounds": 1},
+     "1 round of it ran in another environment and is left out: latencies of two machines are never averaged"),
+    (WarningCode.OTHER_MACHINE, {"rounds": 2},
+     "2 rounds of it ran in another environment and are left out: latencies of two machines are never averaged"),
     (WarningCode.LEFT_BEHIND, {"processes": 2},
      "it left 2 processes behind, which took time from what was measured and had to be ended: let it end what it "
      "starts"),

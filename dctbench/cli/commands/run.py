@@ -12,7 +12,7 @@ from dctbench import errors
 from dctbench.app.requests import ResumeRequest, RunRequest
 from dctbench.app.resume import resume
 from dctbench.app.run import plan, run
-from dctbench.cli.options.axes import HOW, axis_options, axis_values, chosen_suite
+from dctbench.cli.options.axes import HOW, WHAT, axis_options, axis_values, chosen_suite
 from dctbench.cli.options.baselines import print_saved, save_baseline_option
 from dctbench.cli.options.click_ext import (
     CONTEXT,
@@ -29,7 +29,7 @@ from dctbench.cli.tables.plan import print_plan
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
 from dctbench.spec.suites import MAX_ROUNDS
-from dctbench.text.parse import parse_duration
+from dctbench.text.parse import parse_duration, parse_shard
 
 _STORED, _SHOWN = "What is stored", "What is shown"
 _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet", "host_label"}
@@ -61,6 +61,9 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
     "--dry-run", cls=Flag, section=HOW, is_flag=True, help="Print the plan with an estimate, and measure nothing."
 )
 @click.option("--label", cls=Flag, section=_STORED, metavar="TEXT", help="A name for the run, for list and report.")
+@click.option("--shard", cls=Flag, section=WHAT, metavar="I/N",
+              help="Measure the I-th of N parts of the sweep, with the same --label for all of them; "
+                   "`dctbench store merge` makes them one run.")  # fmt: skip
 @save_baseline_option(_STORED)
 @click.option("--resume", cls=Flag, section=_STORED, metavar="[RUN]", is_flag=False, flag_value="",
               help="Resume an unfinished run, by default the latest; takes no axis flags.")  # fmt: skip
@@ -103,6 +106,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             budget=_duration(flags["budget"], "--budget"),
             prune=not flags["no_prune"],
             label=typed(flags["label"] or ""),
+            shard=None if flags["shard"] is None else parse_shard(flags["shard"], "--shard"),
             store=flags["store"],
             save_baseline=flags["save_baseline"],
             command=typed_command(),

@@ -18,7 +18,8 @@ from dctbench.cli.terminal.layout import Layout
 from dctbench.cli.terminal.wrap import terminal_width, wrapped
 from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps
-from dctbench.runs.lookup import disclosure, forwarded
+from dctbench.runs.lookup import RecordedRun, disclosure, forwarded
+from dctbench.runs.machines import by_machine
 from dctbench.wording import cells
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -39,18 +40,18 @@ def print_run(outcome: RunOutcome, output_format: str, *, rows_shown: bool, host
         host_label: what to show in place of the host name, or None.
     """
     recorded = forwarded(outcome.recorded, disclosure(outcome.recorded, host_label=host_label))
-    layout = Layout(outcome.plan.cases, outcome.plan.reference)
-    summaries = analysis.arranged(recorded.summaries, layout.reference)
-    planned = len(recorded.plan)
-    as_markdown = markdown(recorded.run, list(recorded.environments.values()), summaries, planned)
+    reference = outcome.plan.reference
+    parts = by_machine(recorded)
+    as_markdown = markdown(parts)
     if output_format == "json":
         print_document(dumps(document(recorded.run, recorded.environments, recorded.results)))
     elif output_format == "csv":
-        print_document(csv_text(recorded.run, summaries))
+        print_document(csv_text(recorded.run, analysis.arranged(recorded.summaries, reference)))
     elif output_format == "md":
         print_document(as_markdown)
     else:
-        _print_table(summaries, layout, planned, rows_shown)
+        for part in parts:
+            _print_table(part, Layout(part.plan, reference), rows_shown and len(parts) == 1)
     add_to_step_summary(as_markdown)
 
 
@@ -65,9 +66,11 @@ def add_to_step_summary(text: str) -> None:
             click.echo(f"warning: GITHUB_STEP_SUMMARY, {step_summary}, not written: {error.strerror}", err=True)
 
 
-def _print_table(summaries: Sequence[analysis.Summary], layout: Layout, planned: int, rows_shown: bool) -> None:
+def _print_table(found: RecordedRun, layout: Layout, rows_shown: bool) -> None:
     console = Console(highlight=False)
-    for line in table_lines(summaries, layout, planned, rows_shown=rows_shown):
+    heading = [] if found.machine is None else [f"On {found.machine}:"]
+    summaries = analysis.arranged(found.summaries, layout.reference)
+    for line in [*heading, *table_lines(summaries, layout, len(found.plan), rows_shown=rows_shown)]:
         for part in wrapped(line, terminal_width()) if isinstance(line, str) and console.is_terminal else [line]:
             console.print(part, markup=False, soft_wrap=True)
 

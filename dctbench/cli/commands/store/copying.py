@@ -15,7 +15,7 @@ from dctbench.store import DamagedError, open_store
 from dctbench.text.format import pluralize
 
 if TYPE_CHECKING:
-    from dctbench.store.merging import MergeSummary
+    from dctbench.store.merging import MergeSummary, ShardedRun
 
 baselines_option = click.option(
     "--baselines", cls=Flag, is_flag=True, help="Copy baselines, too; one that was saved later replaces its namesake."
@@ -60,5 +60,22 @@ def _print_counts(done: MergeSummary, target: str) -> None:
         click.echo(f"{pluralize(done.baselines, 'baseline')} set", err=True)
     if done.baselines_ignored:
         click.echo(f"{pluralize(done.baselines_ignored, 'baseline')} not copied: add --baselines", err=True)
+    for run in done.sharded:
+        click.echo(_shards_words(run), err=True)
     for text in done.damaged:
         click.echo(f"left out: {text}", err=True)
+
+
+def _shards_words(run: ShardedRun) -> str:
+    name = f"run {run.id[:8]} ({run.label})"
+    if run.shards is None:
+        text = f"{name} is whole: all its shards are here"
+    else:
+        numbers, _, of = run.shards.partition("/")
+        text = f"{name}: of its {of} shards, {numbers.replace(',', ', ')} {'are' if ',' in numbers else 'is'} here"
+    if run.machines > 1:
+        text += (
+            f"; they ran in {run.machines} environments, whose latencies are never compared: the report has a part "
+            "for each"
+        )
+    return text

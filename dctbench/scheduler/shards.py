@@ -1,0 +1,74 @@
+"""Divide a sweep among machines that do not talk to each other: every one of them computes the same division.
+
+What is compared with each other stays together: all methods, ratios and the reference of a shape are one unit. Halves
+of it on two machines could not be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from dctbench.errors import UsageError
+from dctbench.model import Case, Run, Shards, canonical_json, digest
+from dctbench.scheduler.plan import Plan
+from dctbench.text.format import pluralize
+
+
+def units(cases: Iterable[Case]) -> list[tuple[Case, ...]]:
+    """Return the cases by what they are compared with, in the order of the first case of each unit."""
+    found: dict[tuple[object, ...], list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.unit, []).append(case)
+    return [tuple(members) for members in found.values()]
+
+
+def shard_of(plan: Plan, shard: Shards) -> Plan:
+    """Return the part of a plan that a shard measures.
+
+    The unit that is predicted to take the longest goes first, each to the shard with the least so far. The predictions
+    are those for a machine on which nothing was measured, so that all machines divide a sweep alike.
+
+    Raises:
+        UsageError: when the plan has fewer units than there are shards.
+    """
+    found = units(plan.cases)
+    if len(found) < shard.of:
+        shapes = pluralize(len(found), "shape")
+        raise UsageError(
+            f"--shard {shard}: the sweep has {shapes}, and a shape is never divided: its methods are compared",
+            hint=f"use at most {pluralize(len(found), 'shard')}",
+        )
+    [number] = shard.numbers
+    mine = {case for unit in _divided(found, plan, shard.of)[number - 1] for case in unit}
+    return replace(plan, cases=tuple(case for case in plan.cases if case in mine))
+
+
+def _divided(found: Sequence[tuple[Case, ...]], plan: Plan, of: int) -> list[list[tuple[Case, ...]]]:
+    anywhere = replace(plan.estimate, calls=plan.estimate.anywhere)
+    # In milliseconds, since the last digit of a sum of floats may differ between machines.
+    costs = {
+        unit: round(1e3 * sum(anywhere.seconds(case, n) for case in unit for n in range(1, plan.rounds + 1)))
+        for unit in found
+    }
+    loads = [0] * of
+    divided: list[list[tuple[Case, ...]]] = [[] for _ in range(of)]
+    for unit in sorted(found, key=lambda unit: (-costs[unit], min(case.id for case in unit))):
+        least = loads.index(min(loads))
+        divided[least].append(unit)
+        loads[least] += costs[unit]
+    return divided
+
+
+def as_shard(run: Run, whole: Plan, shard: Shards) -> Run:
+    """Return the run of a shard. All shards of a sweep have one id: merged, they are one run.
+
+    Args:
+        run: one that starts now.
+        whole: the plan of the whole sweep.
+        shard: the one that is measured here.
+    """
+    settings = replace(run.settings, shard=None).to_json()
+    cases = sorted(case.id for case in whole.cases)
+    identity = canonical_json([run.label, run.suite, settings, run.dctbench_version, shard.of, cases])
+    return replace(run, id=digest(identity), settings=replace(run.settings, shard=str(shard)))

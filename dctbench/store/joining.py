@@ -1,0 +1,70 @@
+"""Two records of one run: those of two shards of a sweep, or of one run that two stores hold.
+
+Joining is idempotent, and the order does not matter: the shards are united, and the earlier start stays. Once all
+shards of a sweep are there, the run is a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dctbench.model import Shards, canonical_json
+from dctbench.store.records import SEALED, seal
+from dctbench.store.schema import OWN_COLUMNS
+
+_MUST_AGREE = ("label", "suite", "dctbench_version")
+
+
+def joined_runs(known: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row of `runs` that holds both. It keeps the columns of `known` that belong to its store."""
+    if {**other, **_own(known)} == known:
+        return known
+    first = min((known, other), key=lambda row: (row["started_at"], row["argv"], row["sha256"]))
+    row = {**first, **_own(known)}
+    shards = _joined_shards(known, other)
+    if shards != shards_of(row):
+        settings = _without_shard(row)
+        settings |= {} if shards is None else {"shard": str(shards)}
+        row["settings"] = canonical_json(settings)
+        row["sha256"] = seal(row, SEALED["runs"])
+    return row
+
+
+def differing_keys(run: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return in what two records with one id differ that are not of one run; which shards they hold does not count."""
+    found = [key for key in _MUST_AGREE if run[key] != other[key]]
+    same = run["settings"] == other["settings"] or _without_shard(run) == _without_shard(other)
+    return found if same else [*found, "settings"]
+
+
+def _own(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in OWN_COLUMNS if name in row}
+
+
+def _without_shard(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in _settings(row).items() if name != "shard"}
+
+
+def shards_of(row: Mapping[str, Any]) -> Shards | None:
+    """Return which shards of a sweep a record holds; None for a whole run."""
+    return Shards.read(_settings(row).get("shard"))
+
+
+def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record; those of a damaged one are empty."""
+    try:
+        found = json.loads(row["settings"])
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _joined_shards(known: Mapping[str, Any], other: Mapping[str, Any]) -> Shards | None:
+    """Return the shards of both records; None if they are the whole sweep."""
+    one, two = shards_of(known), shards_of(other)
+    if one is None or two is None:
+        return None
+    both = one | two
+    return None if both.whole else both

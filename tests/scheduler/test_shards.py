@@ -1,0 +1,83 @@
+"""How a sweep is divided: what is compared stays together, nothing is lost, and all machines divide it alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctbench.errors import UsageError
+from dctbench.model import Case, Result, Shards
+from dctbench.scheduler.estimate import estimate
+from dctbench.scheduler.plan import Plan, ordered
+from dctbench.scheduler.shards import as_shard, shard_of, units
+from tests.support.made import RUN, result
+
+METHODS = (("sdpa", None), ("dct-x", 4), ("dct-x", 8), ("nystromformer", 8))
+
+
+def plan(lengths: Sequence[int], batches: Sequence[int] = (1,), stored: Sequence[Result] = ()) -> Plan:
+    cases = [Case(name, n, ratio, batch=batch) for n in lengths for batch in batches for name, ratio in METHODS]
+    return Plan(tuple(ordered(cases, "sdpa", 0)), 3, "sdpa", estimate(cases, {}, stored))
+
+
+def divided(whole: Plan, of: int) -> list[Plan]:
+    return [shard_of(whole, Shards(frozenset({number}), of)) for number in range(1, of + 1)]
+
+
+LENGTHS = st.lists(st.integers(6, 14).map(lambda power: 2**power), min_size=2, max_size=8, unique=True)
+
+
+@given(lengths=LENGTHS, batches=st.sampled_from([(1,), (1, 8)]), of=st.integers(1, 2))
+def test_the_shards_hold_every_case_once_and_no_shape_is_split(
+    lengths: list[int], batches: tuple[int, ...], of: int
+) -> None:
+    whole = plan(lengths, batches)
+    parts = divided(whole, of)
+    assert sorted(case.id for part in parts for case in part.cases) == sorted(case.id for case in whole.cases)
+    for part in parts:
+        assert len({case.shape for case in part.cases}) * len(METHODS) == len(part.cases)
+        assert [case for case in whole.cases if case in set(part.cases)] == list(part.cases)
+
+
+def test_the_division_does_not_depend_on_what_a_machine_has_measured() -> None:
+    slow = [result(name, n, 5.0 / n, ratio=ratio) for n in (64, 4096) for name, ratio in METHODS]
+    lengths = (64, 128, 256, 512, 1024, 2048, 4096)
+    assert plan(lengths, stored=slow).estimate.calls != plan(lengths).estimate.calls
+    here, there = ([part.cases for part in divided(one, 3)] for one in (plan(lengths), plan(lengths, stored=slow)))
+    assert here == there
+
+
+def test_the_costs_of_the_shards_are_as_equal_as_whole_shapes_allow() -> None:
+    """Whatever is divided greedily, largest first, no shard exceeds the mean by more than the largest unit."""
+    whole = plan([2**power for power in range(9, 14)], batches=(1, 2, 4))
+    costs = [part.estimate.total(part.cases, 1) - part.estimate.total((), 1) for part in divided(whole, 4)]
+    largest = max(whole.estimate.total(unit, 1) - whole.estimate.total((), 1) for unit in units(whole.cases))
+    assert max(costs) <= sum(costs) / 4 + largest
+    assert max(costs) <= max(largest, 1.34 * sum(costs) / 4)  # Graham (1969): at most 4/3 of the optimum
+
+
+def test_more_shards_than_shapes_are_refused_by_every_shard() -> None:
+    for number in (1, 4):
+        with pytest.raises(UsageError, match=f"--shard {number}/4: the sweep has 3 shapes") as refused:
+            shard_of(plan([64, 128, 256]), Shards(frozenset({number}), 4))
+        assert refused.value.hint == "use at most 3 shards"
+
+
+def test_the_shards_of_one_sweep_have_one_id_and_another_sweep_has_another() -> None:
+    whole = plan([64, 128, 256])
+    run = replace(RUN, label="nightly")
+    one, two = (as_shard(run, whole, Shards(frozenset({number}), 2)) for number in (1, 2))
+    assert one.id == two.id != run.id
+    assert (one.settings.shard, two.settings.shard) == ("1/2", "2/2")
+    others = [
+        as_shard(replace(run, label="another"), whole, Shards(frozenset({1}), 2)),
+        as_shard(run, plan([64, 128, 512]), Shards(frozenset({1}), 2)),
+        as_shard(replace(run, settings=replace(run.settings, rounds=9)), whole, Shards(frozenset({1}), 2)),
+        as_shard(replace(run, dctbench_version="9"), whole, Shards(frozenset({1}), 2)),
+        as_shard(run, whole, Shards(frozenset({1}), 3)),
+    ]
+    assert len({one.id, *(other.id for other in others)}) == 6
