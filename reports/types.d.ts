@@ -46,9 +46,10 @@ interface Speedups {
 interface Rows {
   columns: { [Name in keyof Values]?: Column<Values[Name]> };
   status: string; // a digit per row
-  stop: string; // a letter per row, as `bound`; `front` is "y" or "-"
+  stop: string; // a letter per row, as `bound`; `front` and `unbeaten` are "y" or "-"
   bound: string;
   front: string;
+  unbeaten: string;
   stops: string[];
   speedups: Record<string, Speedups>;
 }
@@ -65,7 +66,6 @@ interface Facet {
   shapes: [number, Row, number][]; // length, first row, number of rows; shortest first
   scalings: Line[];
   misfits: Line[];
-  costs: Record<number, string[]>;
   nearest: Record<number, string>;
   energy: string[];
   by_reference: Record<string, { shapes: Record<number, [string, string]>; payoffs: Line[] }>;
@@ -90,9 +90,16 @@ interface Curve {
 interface Run {
   title: string;
   id: string;
-  coverage: string;
-  stability: string;
   capacity: number | null; // bytes
+}
+
+/** What is known of the accuracy of each curve. */
+interface Worth {
+  learned: boolean; // whether a task tells methods apart
+  command: string; // that measures accuracy
+  safe: boolean[]; // whether the curve is worth as much as exact attention
+  cells: string[];
+  why: string[]; // why one would not take it, or ""
 }
 
 interface PageData {
@@ -110,7 +117,7 @@ interface PageData {
     budgets: { latency_p99: string; memory: string; error_smooth: string };
     mean: string;
   };
-  questions: { fastest: string; pays: string; cost: string; whole: string };
+  worth: Worth;
   roof: { template: string; ceilings: string[] };
   figures: Record<string, Chart>;
   rows: Rows;
@@ -152,7 +159,17 @@ interface Budgeted {
   unmeasured: [Row, Budget[]][];
 }
 
-/** The answer of a card and the lines below it. */
+/** What to ship at the chosen length. */
+interface DecisionOfRows {
+  rows: Row[];
+  budgets: Budget[];
+  found: Budgeted;
+  leaders: Row[];
+  shown: Row[];
+  more: number; // unbeaten rows that are not shown
+}
+
+/** An answer and the lines below it. */
 interface Recommendation {
   answer: string;
   details: string[];

@@ -8,6 +8,7 @@ from typing import Any
 from dctbench import analysis
 from dctbench.analysis import Placed, Ranking, Summary, Winner
 from dctbench.analysis.capacity import needed_bytes
+from dctbench.analysis.decision import Accuracies, unbeaten
 from dctbench.model import STATUSES
 from dctbench.page.facets import Contents
 from dctbench.page.packing import ALPHABET, Formatter, Sentences, bits, brief, columns, pairs, steps
@@ -27,7 +28,7 @@ _WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t", None: "-"}
 Values = list[float | None]
 
 
-def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
+def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) -> dict[str, Any]:
     """Return every result of every facet, in the order of the facets.
 
     Times are in µs, the growth of the process in KiB, FLOPs in millions, and rates in GFLOP/s. The ends of an interval
@@ -67,6 +68,7 @@ def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
         "stop": _letters(reasons, stops),
         "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),
         "front": _front(contents),
+        "unbeaten": _unbeaten(contents, accuracies),
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
         "speedups": {name: _speedups(contents, name) for name in contents.references},
     }
@@ -158,6 +160,15 @@ def _front(contents: Contents) -> str:
         known = [s for s in ranking.ranked if s.approximates and "error.smooth" in s.values] if ranking else []
         points = [(s.latency.value, s.values["error.smooth"]) for s in known if s.latency]
         best = {known[index].case for index in analysis.front(points)}
+        marks += ["y" if s.case in best else "-" for s in summaries]
+    return "".join(marks)
+
+
+def _unbeaten(contents: Contents, accuracies: Accuracies) -> str:
+    """A character per result: `y` if no other method of its shape beats it."""
+    marks = []
+    for summaries, ranking in _ranked_shapes(contents):
+        best = {summary.case for summary in unbeaten(ranking, accuracies)} if ranking else set()
         marks += ["y" if s.case in best else "-" for s in summaries]
     return "".join(marks)
 

@@ -12,26 +12,31 @@ from typing import Any
 
 from dctbench import analysis, catalog
 from dctbench.analysis.capacity import host_memory
+from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies
 from dctbench.model import STATUSES, Case, ratio_words
 from dctbench.page import columns, narrative
 from dctbench.page.charts.axes import Figure
+from dctbench.page.decision import decision_data
 from dctbench.page.facets import AXES, Contents, Facet
 from dctbench.page.packing import Sentences
 from dctbench.page.palette import looks
 from dctbench.runs.lookup import RecordedRun
-from dctbench.wording import recommendation
+from dctbench.wording import decision, recommendation
 from dctbench.wording import summary as words
 
 
-def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, Any]:
+def page_data(
+    contents: Contents, figures: Mapping[str, Figure], accuracies: Accuracies = NOTHING_LEARNED
+) -> dict[str, Any]:
     """Return everything that the script needs, ready for `embedded`.
 
     Args:
         contents: of the page.
         figures: the figures made in Python, by name.
+        accuracies: what was learned of each method.
     """
     sentences = Sentences()
-    rows = columns.results(contents, sentences)
+    rows = columns.results(contents, sentences, accuracies)
     encoded = narrative.encoded(contents, sentences)
     first = 0
     facets = []
@@ -49,16 +54,11 @@ def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, An
         "facets": facets,
         "forms": sentences.forms,
         "choice": {
-            "templates": recommendation.TEMPLATES,
+            "templates": {**recommendation.TEMPLATES, **decision.TEMPLATES},
             "budgets": recommendation.BUDGETS,
             "mean": recommendation.MEAN,
         },
-        "questions": {
-            "fastest": narrative.FASTEST,
-            "pays": narrative.PAYS,
-            "cost": narrative.COST,
-            "whole": narrative.WHOLE,
-        },
+        "worth": decision_data(contents, accuracies),
         "roof": {"template": words.ROOF_TEMPLATE, "ceilings": list(words.CEILINGS.values())},
         "figures": figures,
         "rows": rows,
@@ -75,8 +75,6 @@ def _run(recorded: RecordedRun) -> dict[str, Any]:
     return {
         "title": recorded.title,
         "id": recorded.run.short_id,
-        "coverage": f"{words.coverage(recorded.summaries, len(recorded.plan))}.",
-        "stability": words.stability(recorded.summaries),
         "capacity": host_memory(recorded.environments.values()),
     }
 

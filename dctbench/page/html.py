@@ -23,6 +23,7 @@ from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.history import history_chart
 from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.data import embedded, page_data
+from dctbench.page.decision import decision_section, learned
 from dctbench.page.facets import Contents, Facet, arrange
 from dctbench.page.palette import looks
 from dctbench.page.regressions import section
@@ -69,6 +70,7 @@ def html(
     runs = [part for run in runs for part in by_machine(run)]
     contents = arrange(runs, reference or usual_reference(runs))
     first = contents.facets[0]
+    accuracies = learned(contents)
     against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
     made = [section for one in shown for section in (one["stability"], one["accuracy"]) if section]
@@ -80,8 +82,8 @@ def html(
         heading=heading or " and ".join(run.title for run in runs),
         runs=shown,
         reference=contents.reference,
-        cards=narrative.cards(against, general, words.coverage(runs[0].summaries, len(runs[0].plan)),
-                             words.stability(runs[0].summaries)),
+        decision=decision_section(contents, first, accuracies),
+        longest=against.shapes[-1] if against.shapes else None,
         latency_svg=_drawing(first, contents.reference),
         payoffs=against.payoffs,
         sentences=general,
@@ -95,7 +97,7 @@ def html(
         scripts=scripts,
         script_hashes=[assets.source_hash(text) for text in scripts.values()],
         packed=_packed if compress else None,
-        data=embedded(page_data(contents, figures)),
+        data=embedded(page_data(contents, figures, accuracies)),
     )  # fmt: skip
     return page
 
@@ -130,6 +132,8 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "machine": _machine(recorded.environments.values()),
         "shape": _shape(recorded.summaries),
         "verdict": f"At {shapes[-1].at}, {shapes[-1].fastest}." if shapes else "Nothing was timed.",
+        "coverage": words.coverage(recorded.summaries, len(recorded.plan)),
+        "precision": words.stability(recorded.summaries),
         "accuracy": _accuracy(contents, number),
         "stability": _stability(contents, number),
         "warnings": warning_lines(recorded.summaries, contents.labels),

@@ -31,16 +31,16 @@ NOT_MEASURED = "not measured"
 
 
 def task_title(results: TaskResults) -> str:
-    """`mnist1d, scrambled, n = 40`."""
+    """`mnist1d scrambled, n = 40`."""
     return f"{task_words(results.task)}, n = {results.case.seq_len}"
 
 
 def task_words(task: TaskName) -> str:
-    """`acuity, shift, scrambled, 4 times the steps`: a task without a slash."""
+    """`mnist1d scrambled`: a task without a slash."""
     words = [task.base, *task.variants]
     words += ["scrambled"] if task.scrambled else []
-    words += [f"{task.patience} times the steps"] if task.patience > 1 else []
-    return ", ".join(words)
+    words += [f"{task.patience}x"] if task.patience > 1 else []
+    return " ".join(words)
 
 
 def accuracy_words(score: Score) -> str:
@@ -146,9 +146,8 @@ def headline(results: TaskResults) -> str:
     margin = f"within {_points_of(results.margin)}"
     if not held:
         return f"{where}, no method is shown to be as good as {reference}, {margin} ({seeds})"
-    listed = _listed(held)
     verb = "is" if len(held) == 1 else "are"
-    return f"{where}, {listed} {verb} as good as {reference}, {margin} ({seeds})"
+    return f"{where}, {listed(held)} {verb} as good as {reference}, {margin} ({seeds})"
 
 
 def _points_of(share: float) -> str:
@@ -167,7 +166,7 @@ def _up_to(results: TaskResults, held: Sequence[Case]) -> str:
     return f"{last.implementation} up to r = {ratio_words(last.ratio or 1)}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 

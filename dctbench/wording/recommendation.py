@@ -127,7 +127,7 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     if budgets.limits_error and judged is not None and judged is not exact and judged not in choice.leaders:
         lines.append(_fill("fastest_judged", costs=costs(judged, ranking.reference)))
     for summary, breaches in choice.over:
-        lines.append(_fill("over", name=summary.case.name, broken=", ".join(_broken(breach) for breach in breaches)))
+        lines.append(_fill("over", name=summary.case.name, broken=", ".join(broken(breach) for breach in breaches)))
     for summary, breaches in choice.unmeasured:
         lacking = ", ".join(BUDGETS[breach.budget] for breach in breaches)
         lines.append(_fill("unmeasured", budgets=lacking, name=summary.case.name))
@@ -162,7 +162,8 @@ def around(n: int, lengths: Sequence[int]) -> str:
     return f"n = {n} was not measured, and lies outside the measured lengths (the nearest is {nearest})"
 
 
-def _broken(breach: Breach) -> str:
+def broken(breach: Breach) -> str:
+    """`memory 64.0 MiB > 32.0 MiB`."""
     assert breach.value is not None
     amount, limit = _amount(breach.budget, breach.value), _amount(breach.budget, breach.limit)
     return _fill("broken", budget=BUDGETS[breach.budget], amount=amount, limit=limit)

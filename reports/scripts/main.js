@@ -15,7 +15,7 @@ function render() {
   state = resolveState();
   renderBar();
   renderToggles();
-  renderCards();
+  renderDecision();
   renderSections();
   renderLegends();
   renderTable();

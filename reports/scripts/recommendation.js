@@ -135,6 +135,16 @@ function reasonForNone(found) {
 }
 
 /**
+ * The place of a recommendation, and the budgets that it keeps.
+ * @param {string} place the length and facet in words
+ * @param {Budget[]} budgets
+ */
+function placeWithin(place, budgets) {
+  const limits = budgets.map((budget) => phrase("limit", { budget: budget.name, amount: budget.format(budget.limit) }));
+  return { place: place, within: limits.length ? phrase("within", { limits: limits.join(", ") }) : "" };
+}
+
+/**
  * What to ship within the budgets.
  * @param {string} place the length and facet in words
  * @param {Row[]} rows a ranking
@@ -143,9 +153,7 @@ function reasonForNone(found) {
  */
 function recommend(place, rows, budgets) {
   const found = sortByBudgets(rows, budgets);
-  const limits = budgets.map((budget) => phrase("limit", { budget: budget.name, amount: budget.format(budget.limit) }));
-  const where = { place: place, within: phrase("within", { limits: limits.join(", ") }) };
-  return { answer: recommendationText(found, budgets, where), details: remarks(found, budgets) };
+  return { answer: recommendationText(found, budgets, placeWithin(place, budgets)), details: remarks(found, budgets) };
 }
 
 /**
@@ -166,6 +174,16 @@ function recommendationText(found, budgets, where) {
 }
 
 /**
+ * How a row breaks a budget.
+ * @param {Budget} budget
+ * @param {Row} row
+ */
+function breachText(budget, row) {
+  const [amount, limit] = [budget.valueOf(row) ?? NaN, budget.limit].map(budget.format);
+  return phrase("broken", { budget: budget.name, amount: amount, limit: limit });
+}
+
+/**
  * @param {Budgeted} found
  * @param {Budget[]} budgets
  */
@@ -180,10 +198,7 @@ function remarks(found, budgets) {
     lines.push(phrase("fastest_judged", { costs: costs(judged) }));
   }
   found.over.forEach(function ([row, broken]) {
-    const breaches = broken.map(function (budget) {
-      const [amount, limit] = [budget.valueOf(row) ?? NaN, budget.limit].map(budget.format);
-      return phrase("broken", { budget: budget.name, amount: amount, limit: limit });
-    });
+    const breaches = broken.map((budget) => breachText(budget, row));
     lines.push(phrase("over", { name: curveOf(row).name, broken: breaches.join(", ") }));
   });
   found.unmeasured.forEach(function ([row, unknown]) {

@@ -93,7 +93,7 @@ def test_a_cell_without_a_ratio_can_be_read_on_its_ground(browser: webdriver.Chr
     cells = browser.find_elements(By.CSS_SELECTOR, "#speedup .heatmap-label text")
     inks = {cell.text: luminance(cell.value_of_css_property("fill")) for cell in cells}
     ground = luminance(
-        browser.find_element(By.CSS_SELECTOR, "#cards article").value_of_css_property("background-color")
+        browser.find_element(By.CSS_SELECTOR, "#decided thead th").value_of_css_property("background-color")
     )
     for words in ("failed", "OOM"):
         lighter, darker = sorted((inks[words], ground), reverse=True)

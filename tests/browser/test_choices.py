@@ -13,8 +13,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from dctbench import analysis
 from dctbench.analysis import Budgets
+from dctbench.analysis.decision import NOTHING_LEARNED, decide
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
+from dctbench.wording import decision as first_screen
 from dctbench.wording import recommendation
 from dctbench.wording.labels import Labels
 from tests.browser.conftest import recorded, written
@@ -63,21 +65,29 @@ def traces(browser: webdriver.Chrome, figure: str) -> dict[str, list[float | Non
     return browser.execute_script(TRACES, figure)  # type: ignore[no-any-return]
 
 
-def cards(browser: webdriver.Chrome) -> str:
-    return browser.find_element(By.ID, "cards").text
+def decision(browser: webdriver.Chrome) -> str:
+    return browser.find_element(By.ID, "decision").text
 
 
-def test_a_choice_reaches_cards_charts_and_table_and_a_link_restores_it(opened: webdriver.Chrome, page: str) -> None:
+def said(browser: webdriver.Chrome, name: str) -> str:
+    """A sentence inside a section."""
+    return browser.find_element(By.CSS_SELECTOR, f"[data-text={name}]").text
+
+
+def test_a_choice_reaches_sentences_charts_and_table_and_a_link_restores_it(
+    opened: webdriver.Chrome, page: str
+) -> None:
     pick(opened, "batch", "4")
     pick(opened, "n", "512")
-    assert "At n = 512, batch 4, keep sdpa: fastest" in cards(opened)
+    assert "At n = 512, batch 4: ship sdpa" in decision(opened)
+    assert "At n = 512, batch 4, keep sdpa: fastest" in said(opened, "fastest")
     assert {name: len(y) for name, y in traces(opened, "latency").items()} == {"sdpa": 2, "dct-x r=8": 2}
     settled(opened, "table")
     assert opened.find_element(By.ID, "found").text == "4 of 20 results (batch 4)"
-    link, shown = opened.current_url, cards(opened)
+    link, shown = opened.current_url, decision(opened)
     opened.get("about:blank")
     opened.get(link)
-    assert cards(opened) == shown
+    assert decision(opened) == shown
     assert link.startswith(f"{page}#")
     chosen = opened.find_elements(By.CSS_SELECTOR, "#choices select")
     assert {one.get_attribute("name"): one.get_attribute("value") for one in chosen} == {
@@ -86,14 +96,14 @@ def test_a_choice_reaches_cards_charts_and_table_and_a_link_restores_it(opened: 
 
 
 def test_back_takes_a_choice_back_and_forward_makes_it_again(opened: webdriver.Chrome) -> None:
-    first = cards(opened)
+    first = decision(opened)
     pick(opened, "n", "512")
-    second = cards(opened)
+    second = decision(opened)
     assert second != first
     opened.back()
-    WebDriverWait(opened, 10).until(lambda b: cards(b) == first)
+    WebDriverWait(opened, 10).until(lambda b: decision(b) == first)
     opened.forward()
-    WebDriverWait(opened, 10).until(lambda b: cards(b) == second)
+    WebDriverWait(opened, 10).until(lambda b: decision(b) == second)
 
 
 def test_a_click_in_the_heatmap_takes_length_and_ratio_everywhere(opened: webdriver.Chrome) -> None:
@@ -105,7 +115,7 @@ def test_a_click_in_the_heatmap_takes_length_and_ratio_everywhere(opened: webdri
     ActionChains(opened).move_to_element_with_offset(plot, int(x - plot.size["width"] / 2), int(y)).click().perform()
     WebDriverWait(opened, 10).until(lambda b: "ratio=4" in b.current_url)
     assert "n=512" in opened.current_url
-    assert "At n = 512" in cards(opened)
+    assert "At n = 512" in decision(opened)
     assert set(traces(opened, "latency")) == {"sdpa", "dct-x r=4", "full", "fnet"}
     settled(opened, "table")
     assert not [text for text in texts(opened, "#window tbody th") if "r=8" in text]
@@ -114,7 +124,7 @@ def test_a_click_in_the_heatmap_takes_length_and_ratio_everywhere(opened: webdri
 def test_a_link_to_what_was_not_measured_opens_the_nearest_facet(opened: webdriver.Chrome, page: str) -> None:
     opened.get("about:blank")
     opened.get(f"{page}#n=999&batch=7&reference=nothing&ratio=3&tail=x&run=9")
-    assert "At n = 2048, batch 1" in cards(opened)
+    assert "At n = 2048, batch 1" in decision(opened)
     assert opened.get_log("browser") == []
 
 
@@ -163,8 +173,9 @@ def test_budgets_get_the_same_answer_as_from_choose(
     for name, text in given.items():
         budget(opened, name, text)
     answer, lines = opened.execute_script(
-        "const c = document.querySelector('#cards article');"
-        "return [c.querySelector('p').textContent, Array.from(c.querySelectorAll('li')).map((l) => l.textContent)]"
+        "const c = document.querySelector('#decision');"
+        "const lines = Array.from(c.querySelectorAll('#remarks li'));"
+        "return [c.querySelector('p').textContent, lines.map((l) => l.textContent)]"
     )
     labels = Labels(s.case for s in reported.summaries)
     here = [s for s in reported.summaries if (s.case.seq_len, s.case.batch) == (512, batch)]
@@ -173,7 +184,8 @@ def test_budgets_get_the_same_answer_as_from_choose(
     if budgets.latency_p99 is not None and batch == 1:
         assert recommendation.MEAN in answer
         return
-    assert answer == recommendation.verdict(ranking, found, budgets, labels)
+    decided = decide(ranking, found)
+    assert answer == first_screen.sentence(ranking, found, decided, budgets, labels, NOTHING_LEARNED)
     assert lines == recommendation.remarks(ranking, found, budgets)[: len(lines)]
     assert len(lines) >= len(found.over) + len(found.unmeasured)
 
@@ -224,15 +236,12 @@ def test_a_table_scrolled_far_down_shows_what_a_search_leaves(browser: webdriver
     assert texts(browser, "#window tbody th") == ["▸ sdpa"] * 2
 
 
-def test_the_choice_of_a_ratio_holds_for_the_cards_and_going_back_never_breaks(opened: webdriver.Chrome) -> None:
+def test_the_choice_of_a_ratio_holds_for_the_decision_and_going_back_never_breaks(opened: webdriver.Chrome) -> None:
     pick(opened, "ratio", "4")
     budget(opened, "memory", "500MiB")
-    assert "dct-x r=4" in cards(opened)
-    assert "dct-x r=8" not in cards(opened).split("Which method fits my budgets?")[1].split("Which is fastest?")[0]
-    assert "Which is fastest? (of all ratios)" in cards(opened)
-    pays = cards(opened).split("From which length")[1].split("What does it need")[0]
-    assert "dct-x r=4" in pays
-    assert "dct-x r=8" not in pays
+    assert "dct-x r=4" in decision(opened)
+    assert "dct-x r=8" not in decision(opened)
+    assert said(opened, "fastest").endswith("(of all ratios).")
     find = opened.find_element(By.ID, "find")
     pick(opened, "n", "512")
     type_into(opened, "oom")  # "back" takes back the choice before it, and this with it
@@ -260,8 +269,8 @@ def test_a_number_kept_is_chosen_beside_the_ratio_and_leaves_the_methods_by_rati
     assert "kept=64" in browser.current_url
 
 
-def test_unchanged_cards_are_not_replaced(opened: webdriver.Chrome) -> None:
-    opened.execute_script("window.kept = document.getElementById('cards').firstElementChild")
+def test_an_unchanged_decision_is_not_replaced(opened: webdriver.Chrome) -> None:
+    opened.execute_script("window.kept = document.querySelector('#decided tbody').firstElementChild")
     type_into(opened, "full")
     assert texts(opened, "#window tbody th")[0] == "▸ full"
-    assert opened.execute_script("return document.getElementById('cards').firstElementChild === window.kept")
+    assert opened.execute_script("return document.querySelector('#decided tbody').firstElementChild === window.kept")

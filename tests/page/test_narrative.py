@@ -31,7 +31,7 @@ def test_a_payoff_is_corrected_for_all_facets_of_its_run() -> None:
     for kept in (found, [one for one in found if one.case.batch == 1]):
         contents = arrange([RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, kept, [])], "sdpa")
         [facet] = [facet for facet in contents.facets if facet.case.batch == 1]
-        [told[len(contents.facets)]] = reference_sentences(contents, facet, "sdpa").dct
+        [(_, told[len(contents.facets)])] = reference_sentences(contents, facet, "sdpa").payoffs
     assert told == {
         1: "dct-x r=8 is faster than sdpa at every measured length, n = 64 (1.15x)",
         2: "dct-x r=8 is not told apart from sdpa at any measured length, n = 64 (1.15x)",

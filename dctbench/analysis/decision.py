@@ -1,0 +1,178 @@
+"""Which methods are worth considering at one shape: those that no other one beats in latency, memory and accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from dctbench.analysis.accuracy import Compared, Standing, TaskResults
+from dctbench.analysis.budgets import Choice
+from dctbench.analysis.ranking import Ranking, ties
+from dctbench.analysis.summary import Summary
+from dctbench.catalog import Kind
+from dctbench.model import Case
+
+MOST = 6
+"""The most methods of a decision."""
+
+
+class Worth(Enum):
+    """What is known of the accuracy of a method on all tasks that tell methods apart."""
+
+    EXACT = "exact"
+    """It computes exact attention."""
+    AS_GOOD = "as_good"
+    """As good as exact attention, or better, on every such task."""
+    GIVES_UP = "gives_up"
+    """Worse on one of them, or slow to learn it."""
+    UNDECIDED = "undecided"
+    """The seeds do not tell on one of them."""
+    UNKNOWN = "unknown"
+    """It was not trained on one of them, or no task tells methods apart."""
+
+
+_SAFE = frozenset({Worth.EXACT, Worth.AS_GOOD})
+_GOOD = frozenset({Standing.AS_GOOD, Standing.BETTER})
+_GIVEN_UP = frozenset({Standing.WORSE, Standing.SLOW})
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """What was learned of each method, for any number of tasks."""
+
+    tasks: tuple[TaskResults, ...] = ()
+
+    @cached_property
+    def telling(self) -> tuple[TaskResults, ...]:
+        """The tasks that tell methods apart."""
+        return tuple(results for results in self.tasks if results.sensitive)
+
+    @cached_property
+    def _compared(self) -> dict[tuple[int, str, tuple[float, int]], Compared]:
+        return {
+            (number, found.case.implementation, found.case.compression): found
+            for number, results in enumerate(self.tasks)
+            for found in results.methods
+        }
+
+    def on_each_task(self, case: Case) -> list[tuple[TaskResults, Compared | None]]:
+        """Return each task with the method of a case, whatever its length; None if it was not trained."""
+        return [
+            (results, self._compared.get((number, case.implementation, case.compression)))
+            for number, results in enumerate(self.tasks)
+        ]
+
+    def worth(self, summary: Summary) -> Worth:
+        """Return what is known of the accuracy of a method."""
+        if summary.method.kind is Kind.EXACT:
+            return Worth.EXACT
+        found = [one for results, one in self.on_each_task(summary.case) if results.sensitive]
+        if not found:
+            return Worth.UNKNOWN
+        standings = {None if one is None else one.standing for one in found}
+        if standings & _GIVEN_UP:
+            return Worth.GIVES_UP
+        if None in standings:
+            return Worth.UNKNOWN
+        return Worth.AS_GOOD if standings <= _GOOD else Worth.UNDECIDED
+
+
+NOTHING_LEARNED = Accuracies()
+
+
+def unbeaten(ranking: Ranking, accuracies: Accuracies = NOTHING_LEARNED) -> list[Summary]:
+    """Return the methods of one shape that no other one beats, in order of latency.
+
+    A method is beaten by one that takes no more time and no more memory, is worth as much, and is better in one of
+    these: proven by intervals of latency that do not meet, or by less memory. What a method is worth is unknown if it
+    was neither trained nor has an error that says anything. Then only the same method that keeps more beats it.
+    """
+    found: list[Summary] = []
+    for summary in ranking.ranked:
+        if not any(_beats(other, summary, accuracies) for other in found):
+            found.append(summary)
+    return found
+
+
+def _beats(other: Summary, summary: Summary, accuracies: Accuracies) -> bool:
+    """Whether `other`, which took no more time, beats a method."""
+    assert other.latency is not None
+    assert summary.latency is not None
+    less = None if other.memory is None or summary.memory is None else summary.memory - other.memory
+    if less is None or less < 0 or not _worth_as_much(other, summary, accuracies):
+        return False
+    return less > 0 or other.latency.high < summary.latency.low
+
+
+def _worth_as_much(other: Summary, summary: Summary, accuracies: Accuracies) -> bool:
+    one, two = accuracies.worth(other), accuracies.worth(summary)
+    if one is Worth.EXACT:
+        return not any(c.standing is Standing.BETTER for _, c in accuracies.on_each_task(summary.case) if c)
+    if two is Worth.EXACT:
+        return one is Worth.AS_GOOD
+    if (other.case.implementation, one) == (summary.case.implementation, two):
+        return (other.case.n_kept or 0) >= (summary.case.n_kept or 0)
+    pairs = [
+        (a.score.mean, b.score.mean, results.margin)
+        for (results, a), (_, b) in zip(
+            accuracies.on_each_task(other.case), accuracies.on_each_task(summary.case), strict=True
+        )
+        if results.sensitive and a is not None and b is not None
+    ]
+    known = [(a, b, margin) for a, b, margin in pairs if a is not None and b is not None]
+    if known and len(known) == len(accuracies.telling):
+        return all(a >= b for a, b, _ in known)
+    if other.approximates and summary.approximates:
+        errors = [s.values.get("error.smooth") for s in (other, summary)]
+        return errors[0] is not None and errors[1] is not None and errors[0] <= errors[1]
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to ship at one shape, and what else could be shipped.
+
+    Attributes:
+        leaders: the fastest of those that keep the budgets and are worth as much as exact attention, as far as a task
+            tells; without such a task, the fastest that keep the budgets.
+        learned: whether a task tells.
+        faster: the fastest that keeps the budgets, if it is no leader.
+        shown: the leaders, the reference and others that nothing beats, at most six, in order of latency.
+        more: how many others nothing beats.
+    """
+
+    leaders: tuple[Summary, ...]
+    learned: bool
+    faster: Summary | None
+    shown: tuple[Summary, ...]
+    more: int
+
+
+def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LEARNED) -> Decision:
+    """Decide at one shape.
+
+    Args:
+        ranking: of the shape.
+        choice: its methods by the budgets that they keep.
+        accuracies: of all tasks that were trained.
+    """
+    learned = bool(accuracies.telling)
+    able = [s for s in choice.within if not learned or accuracies.worth(s) in _SAFE]
+    leaders = [s for place, s in enumerate(able) if all(ties(s, faster) for faster in able[:place])]
+    faster = choice.within[0] if choice.within and choice.within[0] not in leaders else None
+    standing = unbeaten(ranking, accuracies)
+    named = [*leaders, *([ranking.reference] if ranking.reference in ranking.ranked else []), *standing]
+    chosen = _distinct(named)[:MOST]
+    return Decision(
+        leaders=tuple(leaders),
+        learned=learned,
+        faster=faster,
+        shown=tuple(s for s in ranking.ranked if s.case in {one.case for one in chosen}),
+        more=sum(s.case not in {one.case for one in chosen} for s in standing),
+    )
+
+
+def _distinct(summaries: Iterable[Summary | None]) -> Sequence[Summary]:
+    return list({s.case: s for s in summaries if s is not None}.values())

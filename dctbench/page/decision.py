@@ -1,0 +1,80 @@
+"""The first screen: what to ship at the longest length, and what the script needs to decide for other choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dctbench import analysis
+from dctbench.analysis import Budgets
+from dctbench.analysis.accuracy import TaskResults, task_results
+from dctbench.analysis.decision import Accuracies, Worth, decide
+from dctbench.page.facets import Contents, Facet
+from dctbench.wording import accuracy, decision
+from dctbench.wording.decision import MEASURE_ACCURACY, Row
+
+_SAFE = (Worth.EXACT, Worth.AS_GOOD)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSection:
+    """What the first screen says.
+
+    Attributes:
+        sentence: what to ship.
+        answers: what each task says; empty where nothing was trained.
+        rows: the methods that nothing else beats.
+        reference: what speed-ups refer to.
+        more: a sentence on those that the table leaves out, or an empty text.
+        missing: whether no accuracy was measured, so that the page names the command.
+    """
+
+    sentence: str
+    answers: tuple[str, ...]
+    rows: tuple[Row, ...]
+    reference: str | None
+    more: str
+    missing: bool
+
+
+def learned(contents: Contents) -> Accuracies:
+    """Return what was learned on each task, by the first run on the page that trained on it."""
+    found: dict[tuple[str, int], TaskResults] = {}
+    for recorded in contents.runs:
+        for results in task_results(recorded.summaries, contents.reference):
+            found.setdefault((str(results.task), results.case.seq_len), results)
+    return Accuracies(tuple(found.values()))
+
+
+def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -> DecisionSection:
+    """Return the first screen for the longest length of a facet, without budgets."""
+    rankings = facet.rankings(contents.reference)
+    answers = tuple(accuracy.headline(results) for results in accuracies.tasks)
+    if not rankings:
+        place = contents.labels.place(facet.summaries[-1].case)
+        said = decision.TEMPLATES["nothing_timed"].format(place=place)
+        return DecisionSection(said, answers, (), contents.reference, "", missing=not answers)
+    ranking = rankings[-1]
+    choice = analysis.choose(ranking, Budgets())
+    found = decide(ranking, choice, accuracies)
+    return DecisionSection(
+        sentence=decision.sentence(ranking, choice, found, Budgets(), contents.labels, accuracies),
+        answers=answers,
+        rows=tuple(decision.rows(ranking, choice, found, accuracies)),
+        reference=None if ranking.reference is None else ranking.reference.case.name,
+        more=decision.TEMPLATES["not_shown"].format(count=found.more) if found.more else "",
+        missing=not answers,
+    )
+
+
+def decision_data(contents: Contents, accuracies: Accuracies) -> dict[str, Any]:
+    """Return for each curve its accuracy and whether it is worth as much as exact attention, for the script."""
+    summaries = {(s.case.implementation, s.case.compression): s for facet in contents.facets for s in facet.summaries}
+    curves = [summaries[case.implementation, case.compression] for case in contents.curves]
+    return {
+        "learned": bool(accuracies.telling),
+        "command": MEASURE_ACCURACY,
+        "safe": [accuracies.worth(summary) in _SAFE for summary in curves],
+        "cells": [decision.accuracy_cell(summary, accuracies) for summary in curves],
+        "why": [decision.worth_words(summary, accuracies) for summary in curves],
+    }

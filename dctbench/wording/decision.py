@@ -1,0 +1,153 @@
+"""The first screen of the report: what to ship, in a sentence, and the methods that nothing else beats, in a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dctbench import analysis
+from dctbench.analysis import Budgets, Choice, Ranking, Summary
+from dctbench.analysis.accuracy import Standing
+from dctbench.analysis.decision import Accuracies, Decision, Worth
+from dctbench.catalog import Kind
+from dctbench.text.format import format_ratio, format_size
+from dctbench.wording import accuracy, cells, recommendation
+from dctbench.wording.labels import Labels
+from dctbench.wording.summary import speedup_with_interval
+
+MEASURE_ACCURACY = "dctbench run --suite accuracy"
+"""The command that gives the accuracies which are missing."""
+TEMPLATES = {
+    "none_safe": "none that keeps them is shown to be as good as exact attention",
+    "faster": " {name} is faster ({latency}), but {why}.",
+    "measure": " Its accuracy was not measured: {command} measures it.",
+    "nothing_timed": "Nothing was timed at {place}.",
+    "recommended": "recommended",
+    "slower": "{factor} the time of {name}",
+    "larger": "{factor} the memory of {name}",
+    "over_budget": "over budget: {broken}",
+    "not_shown": "And {count} more that nothing else beats; the table below has all.",
+}
+"""The sentences by their purpose, beside those of `recommendation`. The page's script fills in the same ones."""
+LARGER = 1.05
+"""From this factor on, memory is a reason against a method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A method of the decision, as text. `recommended` marks what the sentence names."""
+
+    name: str
+    speedup: str
+    latency: str
+    memory: str
+    accuracy: str
+    error: str
+    why: str
+    recommended: bool
+
+
+def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budgets, labels: Labels,
+             accuracies: Accuracies) -> str:  # fmt: skip
+    """Return what to ship at one shape within budgets.
+
+    Without a task that tells methods apart this is the answer of `dctbench choose`, and the accuracy that is missing.
+    """
+    if not decision.learned:
+        answer = recommendation.verdict(ranking, choice, budgets, labels)
+        alone = decision.leaders[0] if len(decision.leaders) == 1 else None
+        if alone is None or alone.method.kind is Kind.EXACT or alone.approximates:
+            return answer
+        return answer + TEMPLATES["measure"].format(command=MEASURE_ACCURACY)
+    place = labels.place(ranking.ranked[0].case)
+    within = recommendation.TEMPLATES["within"].format(limits=recommendation.limits(budgets)) if budgets.given else ""
+    if not choice.within:
+        return recommendation.verdict(ranking, choice, budgets, labels)
+    if not decision.leaders:
+        nobody = recommendation.TEMPLATES["nobody"]
+        return nobody.format(place=place, within=within, why=TEMPLATES["none_safe"])
+    costs = [recommendation.costs(summary, ranking.reference) for summary in decision.leaders]
+    if len(costs) == 1:
+        answer = recommendation.TEMPLATES["ship"].format(place=place, within=within, costs=costs[0])
+    else:
+        answer = recommendation.TEMPLATES["no_winner"].format(place=place, within=within, names=", ".join(costs))
+    faster = decision.faster
+    if faster is None:
+        return answer
+    latency, why = cells.latency_words(faster), worth_words(faster, accuracies)
+    return answer + TEMPLATES["faster"].format(name=faster.case.name, latency=latency, why=why)
+
+
+def accuracy_cell(summary: Summary, accuracies: Accuracies) -> str:
+    """`acuity 0.834, worse; mnist1d 0.860, better`; `not measured` for a method that was not trained."""
+    parts = []
+    for results, found in accuracies.on_each_task(summary.case):
+        name = accuracy.task_words(results.task)
+        if found is not None and found.score.mean is not None:
+            parts.append(f"{name} {found.score.mean:.3f}, {accuracy.STANDINGS[found.standing]}")
+        elif results.reference is not None and results.reference.case.implementation == summary.case.implementation:
+            parts.append(f"{name} {results.reference.mean:.3f}")
+    return "; ".join(parts) or accuracy.NOT_MEASURED
+
+
+def worth_words(summary: Summary, accuracies: Accuracies) -> str:
+    """Why one would not take a method for its accuracy: `worse on acuity`.
+
+    The text is empty for one that is as good, and where no task tells methods apart.
+    """
+    worth = accuracies.worth(summary)
+    if worth in (Worth.EXACT, Worth.AS_GOOD) or not accuracies.telling:
+        return ""
+    if worth is Worth.UNKNOWN:
+        return "its accuracy was not measured"
+    found = [(accuracy.task_words(r.task), one.standing) for r, one in accuracies.on_each_task(summary.case)
+             if r.sensitive and one is not None]  # fmt: skip
+    parts = []
+    for standing, words in (
+        (Standing.WORSE, "worse"), (Standing.SLOW, "slow to learn"), (Standing.UNDECIDED, "undecided"),
+    ):  # fmt: skip
+        names = [name for name, one in found if one is standing]
+        if names:
+            parts.append(f"{words} on {accuracy.listed(names)}")
+    return "; ".join(parts)
+
+
+def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accuracies) -> list[Row]:
+    """Return the rows of the decision table, fastest first."""
+    broken = {summary.case: breaches for summary, breaches in choice.over}
+    first = decision.leaders[0] if decision.leaders else None
+    found = []
+    for summary in decision.shown:
+        speedup = analysis.compare(summary, ranking.reference)
+        same = ranking.reference is not None and summary.case == ranking.reference.case
+        why = [recommendation.broken(breach) for breach in broken.get(summary.case, ())]
+        reasons = [TEMPLATES["over_budget"].format(broken=", ".join(why))] if why else []
+        reasons += [words] if (words := worth_words(summary, accuracies)) else []
+        leading = summary in decision.leaders
+        found.append(
+            Row(
+                name=summary.case.name,
+                speedup="1.00x" if same else "-" if speedup is None else speedup_with_interval(speedup),
+                latency=cells.latency_words(summary),
+                memory="-" if summary.memory is None else format_size(summary.memory),
+                accuracy=accuracy_cell(summary, accuracies),
+                error=cells.error_words(summary)
+                if summary.approximates and summary.method.kind is not Kind.EXACT
+                else "-",
+                why="; ".join([*([TEMPLATES["recommended"]] if leading else []), *reasons, *_dearer(summary, first)]),
+                recommended=leading,
+            )
+        )
+    return found
+
+
+def _dearer(summary: Summary, first: Summary | None) -> list[str]:
+    """How much more a method needs than the first that is recommended."""
+    if first is None or first is summary or first.latency is None or summary.latency is None:
+        return []
+    name, lines = first.case.name, []
+    if summary.latency.value > first.latency.value:
+        factor = format_ratio(summary.latency.value / first.latency.value)
+        lines.append(TEMPLATES["slower"].format(factor=factor, name=name))
+    if summary.memory and first.memory and summary.memory >= LARGER * first.memory:
+        lines.append(TEMPLATES["larger"].format(factor=format_ratio(summary.memory / first.memory), name=name))
+    return lines

@@ -1,0 +1,154 @@
+// The first screen: what to ship at the chosen length within the reader's budgets, and the methods that nothing else beats.
+// The sentences are those of dctbench/wording/decision.py.
+const MAX_DECIDED = 6;
+const MAX_REMARKS = 6;
+const LARGER = 1.05;
+/** @type {string | null} */
+let renderedDecision = null;
+
+/**
+ * As many lines as the first screen can hold, and how many more there are.
+ * @param {string[]} lines
+ */
+function limitLines(lines) {
+  const more = "and " + (lines.length - MAX_REMARKS + 1) + " more";
+  return lines.length <= MAX_REMARKS ? lines : [...lines.slice(0, MAX_REMARKS - 1), more];
+}
+
+/**
+ * The rows that may be the fastest of some, which are in order of latency.
+ * @param {Row[]} rows
+ */
+function leadingRows(rows) {
+  return rows.filter((row, place) => rows.slice(0, place).every((faster) => isTied(faster, row)));
+}
+
+/** @returns {DecisionOfRows} */
+function decideRows() {
+  const rows = rankedRows(state.facet, state.n).filter((row) => keepsAsChosen(curveOf(row)));
+  const budgets = budgetsFor(rows);
+  const found = sortByBudgets(rows, budgets);
+  const { learned, safe } = data.worth;
+  const able = learned ? found.within.filter((row) => safe[curveOf(row).number]) : found.within;
+  const leaders = leadingRows(able);
+  const reference = rows.filter((row) => curveOf(row).method === state.reference);
+  const standing = rows.filter((row) => data.rows.unbeaten[row] === "y");
+  const chosen = new Set([...new Set([...leaders, ...reference, ...standing])].slice(0, MAX_DECIDED));
+  return {
+    rows: rows,
+    budgets: budgets,
+    found: found,
+    leaders: leaders,
+    shown: rows.filter((row) => chosen.has(row)),
+    more: standing.filter((row) => !chosen.has(row)).length,
+  };
+}
+
+/** @param {DecisionOfRows} decision */
+function decisionSentence({ rows, budgets, found, leaders }) {
+  if (!rows.length) {
+    return phrase("nothing_timed", { place: state.at });
+  }
+  const { learned, command, why } = data.worth;
+  const { answer } = recommend(state.at, rows, budgets);
+  if (!learned) {
+    const [alone, other] = leaders;
+    const known = alone === undefined || other !== undefined || curveOf(alone).exact || approximates(curveOf(alone));
+    return known ? answer : answer + phrase("measure", { command: command });
+  }
+  if (!found.within.length) {
+    return answer;
+  }
+  const where = placeWithin(state.at, budgets);
+  if (!leaders.length) {
+    return phrase("nobody", { ...where, why: phrase("none_safe") });
+  }
+  const names = leaders.map(costs).join(", ");
+  const ship = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", { ...where, names: names });
+  const [faster] = found.within;
+  if (leaders.includes(faster)) {
+    return ship;
+  }
+  const curve = curveOf(faster);
+  return ship + phrase("faster", { name: curve.name, latency: latencyCell(faster), why: why[curve.number] });
+}
+
+/**
+ * Why one would take a row, or would not.
+ * @param {DecisionOfRows} decision
+ * @param {Row} row
+ */
+function reasonsFor({ found, leaders }, row) {
+  const reasons = leaders.includes(row) ? [phrase("recommended")] : [];
+  const [, broken] = found.over.find(([over]) => over === row) ?? [row, []];
+  if (broken.length) {
+    reasons.push(phrase("over_budget", { broken: broken.map((budget) => breachText(budget, row)).join(", ") }));
+  }
+  const worth = data.worth.why[curveOf(row).number];
+  return [...reasons, ...(worth ? [worth] : []), ...dearer(row, leaders[0])].join("; ");
+}
+
+/**
+ * How much more a row needs than the first that is recommended.
+ * @param {Row} row
+ * @param {Row | undefined} first
+ */
+function dearer(row, first) {
+  if (first === undefined || first === row) {
+    return [];
+  }
+  const lines = [];
+  const name = curveOf(first).name;
+  const slower = (valueAt("mean", row) ?? 0) / (valueAt("mean", first) ?? Infinity);
+  const larger = (measuredMemory(row) || 0) / (measuredMemory(first) || Infinity);
+  if (slower > 1) {
+    lines.push(phrase("slower", { factor: formatRatio(slower), name: name }));
+  }
+  if (larger >= LARGER) {
+    lines.push(phrase("larger", { factor: formatRatio(larger), name: name }));
+  }
+  return lines;
+}
+
+/**
+ * @param {DecisionOfRows} decision
+ * @param {Row} row
+ */
+function decisionRow(decision, row) {
+  const curve = curveOf(row);
+  const speedup = speedupOver(state.reference, row);
+  const same = curve.method === state.reference;
+  const cells = [
+    same ? "1.00x" : speedup === null ? "-" : speedupWithInterval(speedup),
+    latencyCell(row),
+    memoryCell(row),
+    data.worth.cells[curve.number],
+    approximates(curve) && !curve.exact ? smoothErrorCell(row) : "-",
+    reasonsFor(decision, row),
+  ];
+  const wide = new Set([3, 5]);
+  const made = cells.map((cell, place) => make("td", { class: wide.has(place) && "why" }, ...keepNumbersTogether(cell)));
+  return make("tr", { class: decision.leaders.includes(row) && "here" }, make("th", { scope: "row" }, curve.name), ...made);
+}
+
+function renderDecision() {
+  const decision = decideRows();
+  const answer = decisionSentence(decision);
+  const { details } = recommend(state.at, decision.rows, decision.budgets);
+  const lines = decision.budgets.length ? limitLines(details) : [];
+  const rows = decision.shown.map((row) => decisionRow(decision, row));
+  const more = decision.more ? phrase("not_shown", { count: decision.more }) : "";
+  const texts = [answer, ...lines, ...rows.map((row) => row.outerHTML), more].join("\n");
+  if (texts === renderedDecision) {
+    return; // replacing equal texts would make a screen reader read them again
+  }
+  renderedDecision = texts;
+  byId("recommendation").replaceChildren(...keepNumbersTogether(answer));
+  byId("remarks").replaceChildren(...lines.map((line) => make("li", {}, ...keepNumbersTogether(line))));
+  byId("remarks").hidden = !lines.length;
+  find("#decided tbody").replaceChildren(...rows);
+  find("#decided thead th:nth-child(2)").textContent = state.reference ? "vs " + state.reference : "speed-up";
+  byId("decided").hidden = !rows.length;
+  byId("undecided").textContent = more;
+  byId("undecided").hidden = !more;
+}

@@ -1,0 +1,118 @@
+"""Which methods nothing else beats, and what is recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dctbench import analysis
+from dctbench.analysis import Budgets, Ranking
+from dctbench.analysis.accuracy import task_results
+from dctbench.analysis.decision import MOST, NOTHING_LEARNED, Accuracies, Decision, Worth, decide, unbeaten
+from dctbench.model import Result
+from tests.support.made import in_two_rounds, result
+from tests.support.trained import learned, trained
+
+KIB = 2.0**10
+EXACT = ("sdpa", None, 8e-3, 64.0)
+
+
+def timed(
+    name: str, ratio: float | None, seconds: float, kib: float | None = None, error: float | None = None
+) -> Result:
+    values = {} if kib is None else {"memory.tensor": ("B", kib * KIB), "memory.state": ("B", 0.0)}
+    values |= {} if error is None else {"error.smooth": ("1", error)}
+    return result(name, 512, seconds, ratio=ratio, values=values)
+
+
+def ranked(*cases: Sequence) -> Ranking:  # type: ignore[type-arg]
+    [ranking] = analysis.rankings(analysis.summarise(in_two_rounds(timed(*case) for case in cases)), "sdpa")
+    return ranking
+
+
+def names(found: Sequence[analysis.Summary]) -> list[str]:
+    return [summary.case.name for summary in found]
+
+
+def accuracies(**by: Sequence[float]) -> Accuracies:
+    """What was learned on mnist1d by sdpa, by none, and by `dct_x_4` and so on."""
+    cases = [trained("sdpa", [0.8, 0.81, 0.82]), trained("none", [0.3, 0.31, 0.32])]
+    for name, values in by.items():
+        method, _, ratio = name.rpartition("_")
+        cases.append(trained(method.replace("_", "-"), list(values), ratio=float(ratio)))
+    return Accuracies(tuple(task_results(learned(*cases))))
+
+
+GOOD, BAD, UNSURE = (0.80, 0.811, 0.819), (0.5, 0.51, 0.52), (0.7, 0.9, 0.8)
+
+
+def decided(ranking: Ranking, known: Accuracies = NOTHING_LEARNED, budgets: Budgets | None = None) -> Decision:
+    return decide(ranking, analysis.choose(ranking, budgets or Budgets()), known)
+
+
+def test_an_exact_method_that_needs_less_beats_all_that_are_worth_no_more() -> None:
+    ranking = ranked(("sdpa", None, 1e-3, 8), ("full", None, 4e-3, 64), ("dct-x", 4, 2e-3, 16), ("dct-x", 8, 9e-4, 16))
+    assert names(unbeaten(ranking)) == ["dct-x r=8", "sdpa"]
+
+
+def test_a_method_that_needs_more_memory_does_not_beat_by_time_alone() -> None:
+    ranking = ranked(("sdpa", None, 1e-3, 64), ("full", None, 4e-3, 8))
+    assert names(unbeaten(ranking)) == ["sdpa", "full"]
+
+
+def test_of_one_method_the_one_that_keeps_more_and_needs_less_beats() -> None:
+    ranking = ranked(EXACT, ("dct-x", 4, 1e-3, 8), ("dct-x", 8, 2e-3, 16))
+    assert names(unbeaten(ranking)) == ["dct-x r=4", "sdpa"]
+
+
+def test_methods_of_unknown_worth_do_not_beat_each_other_and_errors_compare_approximations() -> None:
+    assert names(unbeaten(ranked(EXACT, ("dct-x", 8, 1e-3, 8), ("fnet", None, 2e-3, 16)))) == [
+        "dct-x r=8",
+        "fnet",
+        "sdpa",
+    ]
+    close = ranked(EXACT, ("dct-kv", 8, 1e-3, 8, 0.1), ("nystromformer", 8, 2e-3, 16, 0.2))
+    assert names(unbeaten(close)) == ["dct-kv r=8", "sdpa"]
+
+
+def test_accuracy_decides_between_methods_that_were_trained() -> None:
+    ranking = ranked(EXACT, ("dct-x", 8, 1e-3, 8), ("linformer", 8, 2e-3, 16))
+    known = accuracies(dct_x_8=GOOD, linformer_8=BAD)
+    assert names(unbeaten(ranking, known)) == ["dct-x r=8"]  # as good as sdpa, faster and smaller
+    assert names(unbeaten(ranking, accuracies(dct_x_8=BAD, linformer_8=GOOD))) == ["dct-x r=8", "linformer r=8"]
+
+
+def test_worth_is_known_only_if_every_telling_task_was_trained() -> None:
+    ranking = ranked(
+        EXACT, ("dct-x", 4, 1e-3, 8), ("dct-x", 8, 9e-4, 8), ("fnet", None, 2e-3, 8), ("dct-kv", 4, 3e-3, 8)
+    )
+    known = accuracies(dct_x_4=GOOD, dct_x_8=BAD, dct_kv_4=UNSURE)
+    worth = {summary.case.name: known.worth(summary) for summary in ranking.ranked}
+    assert worth == {
+        "sdpa": Worth.EXACT, "dct-x r=4": Worth.AS_GOOD, "dct-x r=8": Worth.GIVES_UP, "fnet": Worth.UNKNOWN,
+        "dct-kv r=4": Worth.UNDECIDED,
+    }  # fmt: skip
+
+
+def test_without_a_task_the_fastest_is_the_leader_and_with_one_the_fastest_that_is_as_good() -> None:
+    ranking = ranked(EXACT, ("dct-x", 4, 2e-3, 8), ("dct-x", 8, 1e-3, 8))
+    alone = decided(ranking)
+    assert (names(alone.leaders), alone.learned, alone.faster) == (["dct-x r=8"], False, None)
+    found = decided(ranking, accuracies(dct_x_4=GOOD, dct_x_8=BAD))
+    assert (names(found.leaders), found.learned) == (["dct-x r=4"], True)
+    assert found.faster is not None
+    assert found.faster.case.name == "dct-x r=8"
+    assert names(decided(ranking, accuracies(dct_x_4=BAD, dct_x_8=BAD)).leaders) == ["sdpa"]
+
+
+def test_budgets_leave_nobody_if_only_methods_that_give_up_accuracy_keep_them() -> None:
+    ranking = ranked(EXACT, ("dct-x", 8, 1e-3, 8))
+    found = decided(ranking, accuracies(dct_x_8=BAD), Budgets(memory=9 * KIB))
+    assert found.leaders == ()
+
+
+def test_at_most_six_are_shown_and_the_reference_is_always_among_them() -> None:
+    ranking = ranked(EXACT, *(("dct-x", ratio, 1e-2 / ratio**2, 64 / ratio) for ratio in range(2, 12)))
+    found = decided(ranking)
+    assert len(found.shown) == MOST
+    assert "sdpa" in names(found.shown)
+    assert found.more == 11 - MOST

@@ -1,0 +1,62 @@
+"""The first screen in words."""
+
+from __future__ import annotations
+
+from dctbench import analysis
+from dctbench.analysis import Budgets
+from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies, decide
+from dctbench.wording import decision
+from dctbench.wording.labels import Labels
+from tests.analysis.test_decision import BAD, EXACT, GOOD, KIB, accuracies, ranked
+
+RANKING = ranked(EXACT, ("dct-x", 4, 2e-3, 32), ("dct-x", 8, 1e-3, 16))
+
+
+def said(known: Accuracies = NOTHING_LEARNED, budgets: Budgets | None = None) -> tuple[str, dict[str, decision.Row]]:
+    budgets = budgets or Budgets()
+    choice = analysis.choose(RANKING, budgets)
+    found = decide(RANKING, choice, known)
+    rows = decision.rows(RANKING, choice, found, known)
+    return decision.sentence(RANKING, choice, found, budgets, Labels([]), known), {row.name: row for row in rows}
+
+
+def test_what_gives_up_accuracy_is_faster_but_not_recommended() -> None:
+    sentence, rows = said(accuracies(dct_x_4=GOOD, dct_x_8=BAD))
+    assert sentence.startswith("At n = 512: ship dct-x r=4 (2.00 ms")
+    assert "dct-x r=8 is faster (1.00 ms" in sentence
+    assert sentence.endswith("), but worse on mnist1d.")
+    assert rows["dct-x r=4"].why == "recommended"
+    assert rows["dct-x r=4"].accuracy == "mnist1d 0.810, as good"
+    assert rows["dct-x r=8"].why == "worse on mnist1d"
+    assert rows["sdpa"].why == "4.00x the time of dct-x r=4; 2.00x the memory of dct-x r=4"
+
+
+def test_keeping_exact_attention_is_a_recommendation() -> None:
+    sentence, rows = said(accuracies(dct_x_4=BAD, dct_x_8=BAD))
+    assert sentence.startswith("At n = 512: ship sdpa (8.00 ms")
+    assert rows["sdpa"].recommended
+    assert rows["sdpa"].accuracy == "mnist1d 0.810"
+
+
+def test_without_accuracy_the_fastest_is_named_and_the_command_that_measures_it() -> None:
+    sentence, rows = said()
+    assert sentence.startswith("At n = 512: the fastest is dct-x r=8")
+    assert sentence.endswith("Its accuracy was not measured: dctbench run --suite accuracy measures it.")
+    assert rows["dct-x r=8"].accuracy == "not measured"
+
+
+def test_budgets_are_named_and_what_breaks_them_says_how() -> None:
+    known = accuracies(dct_x_4=GOOD, dct_x_8=BAD)
+    sentence, rows = said(known, Budgets(memory=40 * KIB))
+    assert sentence.startswith("At n = 512 within memory 40.0 KiB: ship dct-x r=4")
+    assert rows["sdpa"].why.startswith("over budget: memory 64.0 KiB > 40.0 KiB")
+    nobody, _ = said(known, Budgets(memory=20 * KIB))
+    assert nobody == (
+        "At n = 512 within memory 20.0 KiB: no method can be named, none that keeps them is shown to be as good as "
+        "exact attention."
+    )
+
+
+def test_an_error_is_shown_only_of_methods_that_approximate() -> None:
+    _, rows = said()
+    assert {row.error for row in rows.values()} == {"-"}  # dct-x computes another function, and sdpa is exact
