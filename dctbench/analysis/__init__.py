@@ -32,6 +32,7 @@ from dctbench.analysis.stability import (
     stop_reasons,
 )
 from dctbench.analysis.summary import Summary, arranged, method_order, summarise
+from dctbench.analysis.timeliness import Timeliness
 
 __all__ = [
     "CLOSE",
@@ -51,6 +52,7 @@ __all__ = [
     "Speedup",
     "Stability",
     "Summary",
+    "Timeliness",
     "Winner",
     "arranged",
     "by_luck",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from dctbench.analysis.ranking import Ranking, ties
 from dctbench.analysis.summary import Summary
-from dctbench.text.quantity import BYTES, RELATIVE_ERROR, SECONDS, Quantity
+from dctbench.text.quantity import BYTES, PROPORTION, RELATIVE_ERROR, SECONDS, Quantity
 
 _ERRORS = frozenset({"error_smooth", "error_noise"})
 
@@ -19,6 +19,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         "memory_process": BYTES,
         "error_smooth": RELATIVE_ERROR,
         "error_noise": RELATIVE_ERROR,
+        "miss_rate": PROPORTION,
     }
 )
 """The quantity that each budget limits, by its name in `Budgets`."""
@@ -34,6 +35,7 @@ class Budgets:
         memory_process: B, the growth of the process.
         error_smooth: relative error on the smooth input.
         error_noise: relative error on the noise input.
+        miss_rate: share of calls after their deadline, compared with its upper bound at 95%.
     """
 
     latency_p99: float | None = None
@@ -41,6 +43,7 @@ class Budgets:
     memory_process: float | None = None
     error_smooth: float | None = None
     error_noise: float | None = None
+    miss_rate: float | None = None
 
     @property
     def given(self) -> dict[str, float]:
@@ -106,6 +109,7 @@ def budgeted(summary: Summary) -> dict[str, float | None]:
         "memory_process": summary.values.get("memory.process"),
         "error_smooth": summary.values.get("error.smooth"),
         "error_noise": summary.values.get("error.noise"),
+        "miss_rate": summary.timeliness.miss_rate().high if summary.timeliness else None,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dctbench import catalog
 from dctbench.analysis.between import Between, between_processes
+from dctbench.analysis.timeliness import Timeliness, timeliness
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
 from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
 
@@ -19,6 +20,8 @@ class Summary:
 
     `latency` is the geometric mean of the rounds' medians in seconds with the interval between processes. For a single
     round it is the median with the interval within that process. `values` are the other metrics, from the first round.
+    `timeliness` is how its calls kept a deadline, if they were released on a schedule: the response time among `values`
+    is its median, and the miss rate and the longest run of misses are computed from all response times.
     `between` is what all cases that were summarised together show of the differences between processes. `elsewhere` are
     rounds in another environment, which enter no statistic.
     """
@@ -35,6 +38,7 @@ class Summary:
     medians: Mapping[int, float]
     between: Between
     elsewhere: tuple[Result, ...] = ()
+    timeliness: Timeliness | None = None
 
     @property
     def method(self) -> catalog.Implementation:
@@ -156,6 +160,15 @@ def _summary(
                 units.setdefault(metric, unit)
     if case.task is not None:
         values = {metric: statistics.fmean(figures) for metric, figures in by_seed.items()}
+    kept = timeliness(case, rounds)
+    if kept is not None:
+        figures = {
+            "response": kept.quantiles[0.5],
+            "miss_rate": kept.rate_of_misses,
+            "misses.longest": kept.longest_run,
+        }
+        values |= figures
+        units |= {metric: catalog.METRICS[metric].unit or "" for metric in figures}
     return Summary(
         case=case,
         status=worst.status,
@@ -169,6 +182,7 @@ def _summary(
         medians=medians,
         between=between,
         elsewhere=tuple(elsewhere),
+        timeliness=kept,
     )
 
 

@@ -19,6 +19,7 @@ from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues, words
 from dctbench.spec.grid import Compression
 from dctbench.spec.suites import Suite
+from dctbench.stats.binomial import trials_for
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import results_of_machine
 
@@ -44,15 +45,18 @@ class CheckPlan:
     counterparts: Mapping[Case, Case]
 
     def sampling(self, alone: Container[Case]) -> dict[str, dict[str, float]]:
-        """Return, by case id, how many samples a p99 with a budget needs. Both sides get the same.
+        """Return, by case id, how many samples the budgets of p99 and miss rate need. Both sides get the same.
 
         They are spread over the processes that every case gets at least. Cases in `alone` get one process only.
         """
-        if self.rules.budgets.latency_p99 is None:
+        limits = self.rules.budgets
+        needed = {} if limits.latency_p99 is None else {"samples_least": P99_SAMPLES}
+        needed |= {} if limits.miss_rate is None else {"releases": trials_for(limits.miss_rate)}
+        if not needed:
             return {}
-        share = -(-P99_SAMPLES // self.rules.pairs)
+        shares = {name: -(-number // self.rules.pairs) for name, number in needed.items()}
         return {
-            one.id: {"samples_least": P99_SAMPLES if case in alone else share}
+            one.id: dict(needed if case in alone else shares)
             for case in self.judged
             if self.rules.budgeted(case)
             for one in (case, self.counterparts[case])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dctbench import analysis, catalog, errors
-from dctbench.analysis import Choice, Ranking, Summary
+from dctbench.analysis import Budgets, Choice, Ranking, Summary
 from dctbench.app.requests import ChooseRequest, RunRequest
 from dctbench.app.run import RunOutcome, run
 from dctbench.compare.check_settings import in_turns
@@ -15,6 +15,7 @@ from dctbench.runs.lookup import RecordedRun, known_reference, resolve
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.spec.axes import of
 from dctbench.spec.grid import expand_cases
+from dctbench.stats.binomial import trials_for
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import open_store
 from dctbench.wording import recommendation
@@ -73,7 +74,7 @@ def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
     asked = RunRequest(
         suite="quick",
         axes=replace(request.axes, seq=request.seq_len),
-        samples=None if request.budgets.latency_p99 is None else P99_SAMPLES,
+        samples=_samples(request.budgets),
         store=request.store,
         command=request.command,
     )
@@ -82,6 +83,13 @@ def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
         methods = {name: catalog.implementation(name) for name in axes["impl"]}
         known_reference(request.reference, expand_cases(axes, methods))
     return run(asked, listener)
+
+
+def _samples(budgets: Budgets) -> int | None:
+    """Return the fewest samples that can show that a method keeps the budgets; None for the usual number."""
+    needed = [] if budgets.latency_p99 is None else [P99_SAMPLES]
+    needed += [] if budgets.miss_rate is None else [trials_for(budgets.miss_rate)]
+    return max(needed, default=None)
 
 
 def _stored(request: ChooseRequest) -> RecordedRun:

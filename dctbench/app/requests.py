@@ -13,7 +13,7 @@ from typing import Literal
 from dctbench.analysis import Budgets
 from dctbench.compare.noise import LEAST_ROUNDS
 from dctbench.errors import UsageError
-from dctbench.model import CacheState, Isolation, Shards
+from dctbench.model import CacheState, Isolation, Search, Shards
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GateRules
@@ -32,7 +32,9 @@ class RunRequest:
         suite: a shipped suite's name, a TOML file, or a suite.
         axes: values in place of the suite's.
         rounds: processes per case; None for the suite's.
-        samples: the least samples per case over all rounds; None for the suite's.
+        samples: the least samples per case, and calls on its schedule, over all rounds; None for the suite's.
+        priority: run calls on a schedule before all other programs, where the system allows it.
+        search: `rate` to search for the highest rate that a case sustains; None for no search.
         isolation: how a case gets its process.
         cache: what the last-level cache holds when a call begins; None for the default of the device.
         case_timeout: seconds after which a case is ended; None for the suite's.
@@ -52,6 +54,8 @@ class RunRequest:
     axes: AxisValues = field(default_factory=AxisValues)
     rounds: int | None = None
     samples: int | None = None
+    priority: bool = False
+    search: Search | None = None
     isolation: Isolation = "auto"
     cache: CacheState | None = None
     case_timeout: float | None = None
@@ -80,6 +84,9 @@ class RunRequest:
         """
         suite = suites.load(self.suite) if isinstance(self.suite, str) else self.suite
         own = suite.settings
+        if (self.priority or self.search) and not {*suite.axes, *self.axes.given} & {"period", "deadline"}:
+            flag = "--priority" if self.priority else "--search"
+            raise UsageError(f"{flag} is for calls on a schedule", hint="add --period, such as --period 20ms")
         return suites.override(
             suite,
             self.axes,
@@ -87,6 +94,8 @@ class RunRequest:
             samples=self.samples or own.samples,
             case_timeout=self.case_timeout or own.case_timeout,
             isolation=self.isolation,
+            priority=self.priority,
+            search=self.search,
             cache=self.cache,
             budget=self.budget,
             prune=self.prune,

@@ -24,6 +24,7 @@ from dctbench.scheduler.shards import as_shard, shard_of
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.spec.suites import Suite
+from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import results_of_machine
 from dctbench.text.format import format_duration
 
@@ -158,7 +159,9 @@ def _refuse_lost_results(store: Store, found: RecordedRun, stored: int) -> None:
 def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
     """Return the runner of this machine, for a run with these settings."""
     least = samples_per_round(settings.rounds, settings.samples or SAMPLES_PER_CASE)
-    sampling = {"samples_least": least, "budget": sampling_seconds(settings.rounds)}
+    sampling: dict[str, float] = {"samples_least": least, "budget": sampling_seconds(settings.rounds)}
+    sampling |= {"releases": samples_per_round(settings.rounds, settings.samples or P99_SAMPLES)}
+    sampling |= {"priority": int(settings.priority), "search": int(settings.search is not None)}
     local = LocalSettings(settings.case_timeout, settings.env, sampling, settings.isolation, settings.cache)
     return LocalRunner(local, on_wait=lambda text: listener(Notice(text)))
 

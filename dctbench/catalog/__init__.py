@@ -17,7 +17,19 @@ from importlib import metadata
 from typing import Any
 
 from dctbench.errors import AbsentError, NotLoadedError, UsageError, text_of
-from dctbench.text.quantity import BYTES, FLOP, JOULES, NATS, RELATIVE_ERROR, SECONDS, SHARE, Quantity
+from dctbench.text.quantity import (
+    BYTES,
+    CALLS,
+    FLOP,
+    HERTZ,
+    JOULES,
+    NATS,
+    PROPORTION,
+    RELATIVE_ERROR,
+    SECONDS,
+    SHARE,
+    Quantity,
+)
 
 
 def load_target(target: str) -> Any:
@@ -295,6 +307,10 @@ METRICS: Mapping[str, Metric] = {
         Metric("error.smooth", RELATIVE_ERROR, "the same on a smooth input, AR(1) with rho = 0.95"),
         Metric("kernel_time", SECONDS, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
         Metric("energy", JOULES, "energy of one call above what the idle device uses"),
+        Metric("response", SECONDS, "from the intended release of a call on a schedule to its end (--period)"),
+        Metric("miss_rate", PROPORTION, "share of the calls on a schedule that ended after their deadline"),
+        Metric("misses.longest", CALLS, "most calls in a row that ended after their deadline"),
+        Metric("rate", HERTZ, "highest rate at which at most 1% of the calls end after the next release (--search)"),
         Metric("setup", SECONDS, "construction of the layer: tables, plans, parameters"),
         Metric("first_call", SECONDS, "the first call, before any warm-up"),
         Metric("compile", SECONDS, "the call that compiles (engine compile) or records the graph (cudagraph)"),

@@ -16,6 +16,7 @@ _BUDGETS = {
     "memory_process": "budget.memory.process",
     "error_smooth": "budget.error.smooth",
     "error_noise": "budget.error.noise",
+    "miss_rate": "budget.miss_rate",
 }
 """What a verdict on a budget calls its metric, by the name of the budget."""
 _ERRORS = ("error.smooth", "error.noise")

@@ -86,6 +86,9 @@ def metric_values(summary: Summary) -> JSON:
         }
     for metric, value in summary.values.items():
         metrics[metric] = {"unit": summary.units[metric], "value": value}
+    if summary.timeliness:
+        rate, surely = summary.timeliness.miss_rate(), summary.timeliness.miss_rate(0.99)
+        metrics["miss_rate"] |= {"low": rate.low, "high": rate.high, "high_99": surely.high}
     return metrics
 
 

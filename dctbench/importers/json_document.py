@@ -78,7 +78,7 @@ class _Round(Struct, forbid_unknown_fields=True):
     host: Host | UnsetType = UNSET
     fingerprint: Fingerprint | UnsetType = UNSET
     details: Free | UnsetType = UNSET
-    metrics: dict[Name, Annotated[list[Number], Meta(min_length=1, max_length=1000)]] | UnsetType = UNSET
+    metrics: dict[Name, Annotated[list[Number], Meta(min_length=1, max_length=MAX_SAMPLES)]] | UnsetType = UNSET
 
 
 class _Metric(Struct, forbid_unknown_fields=True):
@@ -90,6 +90,7 @@ class _Metric(Struct, forbid_unknown_fields=True):
     high: float | None = None
     p99: float | None = None
     p99_high: float | None = None
+    high_99: float | None = None
     samples: Annotated[list[Seconds], Meta(min_length=1, max_length=MAX_SAMPLES)] | None = None
 
 
@@ -117,6 +118,8 @@ class _Settings(Struct):
     budget: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     samples: Annotated[int, Meta(ge=1, le=suites.MAX_SAMPLES_ASKED)] = 1
     cache: Literal["warm", "cold"] | None = None
+    priority: bool = False
+    search: Literal["rate"] | None = None
 
 
 _NEEDED_TO_RESUME = ("rounds", "case_timeout", "env", "isolation")

@@ -20,7 +20,8 @@ from dctbench.model.case import (
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
-from dctbench.model.run import COMPARED_SETTINGS, NOT_SHOWN, Baseline, CacheState, Isolation, Run, RunSettings
+from dctbench.model.run import COMPARED_SETTINGS, NOT_SHOWN, Baseline, CacheState, Isolation, Run, RunSettings, Search
+from dctbench.model.schedule import Schedule
 from dctbench.model.shard import Shards
 from dctbench.model.task import TaskFacts, TaskName
 from dctbench.model.training import CurvePoint, Probe, Training, TrainingFailure
@@ -62,6 +63,8 @@ __all__ = [
     "Roofline",
     "Run",
     "RunSettings",
+    "Schedule",
+    "Search",
     "Shards",
     "Status",
     "TaskFacts",

@@ -19,10 +19,11 @@ SCOPES = ("attention", "layer", "encoder")
 MODES = ("forward", "backward", "train")
 ENGINES = ("eager", "compile", "cudagraph")
 
-SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task")
+SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task",
+              "period", "deadline")  # fmt: skip
 FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
 
-LATER_AXES = frozenset({"kept"})
+LATER_AXES = frozenset({"kept", "period", "deadline"})
 """Axes that a later version added. They stand in a record only where they are set: older cases keep their hashes."""
 
 
@@ -52,7 +53,8 @@ class Case:
     `ratio` is n / n_kept (>= 1), and `kept` a number kept whatever the length. A case has one of them, or none for a
     method that does not compress. `threads` is None unless the user sets it, so that FLOPs and memory compare across
     machines. `task` names the task that a model is trained on (`TaskName`); the rounds of such a case are seeds. It is
-    None for a case that is timed.
+    None for a case that is timed. A case whose calls are released on a schedule has a `period`, and a `deadline` after
+    each release that is not longer, in seconds.
     """
 
     implementation: str
@@ -69,6 +71,8 @@ class Case:
     threads: int | None = None
     task: str | None = None
     kept: int | None = None
+    period: float | None = None
+    deadline: float | None = None
 
     @property
     def dim(self) -> int:
@@ -137,7 +141,7 @@ class Case:
     def to_json(self) -> JSON:
         """Return the case as the public JSON document has it, with `n_kept`."""
         keys = ("implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",
-                "device", "mode", "engine", "threads", "task")  # fmt: skip
+                "device", "mode", "engine", "threads", "task", "period", "deadline")  # fmt: skip
         return {key: getattr(self, key) for key in keys}
 
     @classmethod

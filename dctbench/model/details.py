@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, Self, get_args
 
+from dctbench.model.schedule import Schedule
 from dctbench.model.training import Training
 
 Bound = Literal["compute", "bandwidth", "cache"]
@@ -165,6 +166,7 @@ class ResultDetails:
         flops_uncounted: operations that the count leaves out.
         absent: by metric, why this machine cannot measure it.
         split: where the time of a call goes.
+        schedule: how calls that were released on a schedule went.
         energy: the meter and how it was read.
         roofline: where the call stands under the ceilings of its machine.
         estimated_bytes: the estimated need of a case that ran out of memory.
@@ -207,6 +209,7 @@ class ResultDetails:
     flops_uncounted: tuple[str, ...] | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     split: CallSplit | None = None
+    schedule: Schedule | None = None
     energy: Mapping[str, Any] | None = None
     roofline: Roofline | None = None
     estimated_bytes: float | None = None
@@ -315,6 +318,7 @@ _CODECS: Mapping[str, _Codec] = {
     "retaken": _Codec(_seconds, list),
     "flops.uncounted": _sequence(str),
     "split": _Codec(CallSplit.from_json, CallSplit.to_json),
+    "schedule": _Codec(Schedule.from_json, Schedule.to_json),
     "roofline": _Codec(Roofline.from_json, Roofline.to_json),
     "training": _Codec(Training.from_json, Training.to_json),
 }

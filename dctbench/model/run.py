@@ -15,7 +15,10 @@ Isolation = Literal["auto", "zygote", "fresh"]
 CacheState = Literal["warm", "cold"]
 """What the last-level cache holds when a timed call begins."""
 
-COMPARED_SETTINGS = ("cache", "isolation", "env")
+Search = Literal["rate"]
+"""What is searched for beside a schedule."""
+
+COMPARED_SETTINGS = ("cache", "isolation", "env", "priority")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
 
 
@@ -39,6 +42,8 @@ class RunSettings:
         isolation: how a case gets its process.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         budget: seconds for the whole run; None for no budget.
+        priority: whether calls released on a schedule run before all other programs, where the system allows it.
+        search: what is searched for beside the schedule of a case: `rate`, the highest that is sustained; or None.
         check: what a check wrote about this run (`compare.check_settings`); None for any other run.
         anonymous: whether the run was imported from a file that leaves out its host, user, paths and command.
         shard: which shards of a sweep the run holds, as `3/16`; None for a whole sweep, once they are merged, too.
@@ -54,6 +59,8 @@ class RunSettings:
     isolation: Isolation = "auto"
     cache: CacheState | None = None
     budget: float | None = None
+    priority: bool = False
+    search: Search | None = None
     check: Mapping[str, Any] | None = None
     anonymous: bool = False
     shard: str | None = None
@@ -88,6 +95,8 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "isolation": lambda value: value in get_args(Isolation),
     "cache": lambda value: value is None or value in get_args(CacheState),
     "budget": lambda value: value is None or _is_number(value),
+    "priority": lambda value: isinstance(value, bool),
+    "search": lambda value: value is None or value in get_args(Search),
     "check": lambda value: value is None or isinstance(value, Mapping),
     "anonymous": lambda value: isinstance(value, bool),
     "shard": lambda value: value is None or str(Shards.read(value)) == value,

@@ -29,6 +29,7 @@ from dctbench.page.palette import looks
 from dctbench.page.regressions import section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
 from dctbench.page.svg import latency_svg
+from dctbench.page.timeliness import TimelySection, timely_section
 from dctbench.runs.lookup import RecordedRun, usual_reference
 from dctbench.runs.machines import by_machine
 from dctbench.text.format import format_count, format_seconds
@@ -73,7 +74,7 @@ def html(
     accuracies = learned(contents)
     against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
-    made = [section for one in shown for section in (one["stability"], one["accuracy"]) if section]
+    made = [section for one in shown for section in (one["stability"], one["accuracy"], one["timely"]) if section]
     figures = {name: figure for section in made for name, figure in section.figures.items()}
     figures |= _figures_of_changes(compared, past)
     general = narrative.facet_sentences(first, contents.reference, contents.labels)
@@ -136,6 +137,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "precision": words.stability(recorded.summaries),
         "accuracy": _accuracy(contents, number),
         "stability": _stability(contents, number),
+        "timely": _timely(contents, number),
         "warnings": warning_lines(recorded.summaries, contents.labels),
         "environments": recorded.environments,
         "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
@@ -159,6 +161,13 @@ def _accuracy(contents: Contents, number: int) -> AccuracySection | None:
     styles = looks((s.case for s in summaries), contents.reference)
     prefix = f"run-{number}-" if number else ""
     return accuracy_section(summaries, [*summaries, *others], styles, reference=contents.reference, prefix=prefix)
+
+
+def _timely(contents: Contents, number: int) -> TimelySection | None:
+    """The section on deadlines of a run."""
+    summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
+    styles = looks((summary.case for summary in summaries), contents.reference)
+    return timely_section(summaries, styles, contents.labels, prefix=f"run-{number}-" if number else "")
 
 
 def _machine(environments: Any) -> str:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
-from dctbench.machine import cgroup, environment, host, nvml
+from dctbench.machine import cgroup, environment, host, nvml, periodic
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.temporary import OwnedFolder
 from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, WarningCode
@@ -51,7 +51,7 @@ class LocalSettings:
     """How children are run.
 
     Attributes:
-        case_timeout: seconds from the start of a child to its answer.
+        case_timeout: seconds from the start of a child to its answer, beside those of the case's schedule.
         env: variables set for every child, on top of those that it inherits (`runners.variables`).
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of its defaults.
         isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
@@ -144,11 +144,12 @@ class LocalRunner:
             timing_only=spec.timing_only,
         )
 
+        timeout = self.settings.case_timeout + _scheduled_seconds(case, sampling)
         read = partial(responses.case_reply, drop_unknown=self._elsewhere)
 
         def ask() -> Exchange[CaseReply]:
             launcher = self._launcher(case.device, spec.round)
-            return self._exchange(request, self.settings.case_timeout, launcher, read, turn)
+            return self._exchange(request, timeout, launcher, read, turn)
 
         def run() -> Result:
             if turn is None:
@@ -317,6 +318,14 @@ class LocalRunner:
             yield
         finally:
             lock.release()
+
+
+def _scheduled_seconds(case: Case, sampling: Mapping[str, Any]) -> float:
+    """Return what the schedule of a case takes by itself. It is no part of the time after which a case is ended."""
+    if case.period is None:
+        return 0.0
+    releases = sampling.get("releases", periodic.RELEASES)
+    return periodic.longest_seconds(case.period, releases, search=bool(sampling.get("search")))
 
 
 def _rates(case: Case, calibration: Calibration | None) -> Mapping[str, float] | None:

@@ -18,6 +18,7 @@ CASE_COLUMNS: Mapping[str, ColumnType] = {
     "case_id": "text", "implementation": "word", "scope": "word", "seq_len": "integer", "ratio": "number",
     "kept": "integer", "n_kept": "integer", "batch": "integer", "heads": "integer", "head_dim": "integer",
     "dtype": "word", "device": "word", "mode": "word", "engine": "word", "threads": "integer", "task": "word",
+    "period": "number", "deadline": "number",
     "status": "word", "message": "text", "rounds": "integer",
 }  # fmt: skip
 """The columns that are equal in all rows of a case, with the type of their values."""
@@ -34,8 +35,8 @@ def case_values(run: Run, summary: Summary) -> list[Any]:
     case = summary.case
     return [run.id, run.label, run.started_at, first.host, first.fingerprint, case.id, case.implementation, case.scope,
             case.seq_len, case.ratio, case.kept, case.n_kept, case.batch, case.heads, case.head_dim, case.dtype,
-            case.device, case.mode, case.engine, case.threads, case.task, summary.status, summary.message,
-            len(summary.rounds)]  # fmt: skip
+            case.device, case.mode, case.engine, case.threads, case.task, case.period, case.deadline, summary.status,
+            summary.message, len(summary.rounds)]  # fmt: skip
 
 
 def metric_rows(summary: Summary) -> Iterator[list[Any]]:
@@ -45,9 +46,19 @@ def metric_rows(summary: Summary) -> Iterator[list[Any]]:
         yield ["latency", "s", latency.value, latency.low, latency.high, tail.value if tail else None,
                tail.high if tail else None, len(summary.samples)]  # fmt: skip
     for metric, value in summary.values.items():
-        yield [metric, summary.units[metric], value, None, None, None, None, 1]
+        low, high, count = _counted(summary, metric)
+        yield [metric, summary.units[metric], value, low, high, None, None, count]
     if not summary.latency and not summary.values:
         yield [None] * len(METRIC_COLUMNS)
+
+
+def _counted(summary: Summary, metric: str) -> tuple[float | None, float | None, int]:
+    """Return the bounds of a metric and the samples behind it: of the calls on a schedule, or one value."""
+    kept = summary.timeliness
+    if kept is None or metric not in ("response", "miss_rate", "misses.longest"):
+        return None, None, 1
+    rate = kept.miss_rate()
+    return (rate.low, rate.high, kept.calls) if metric == "miss_rate" else (None, None, kept.calls)
 
 
 def rows(run: Run, summaries: Sequence[Summary]) -> Iterator[list[Any]]:

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dctbench.machine.periodic import RELEASES, longest_seconds
 from dctbench.model import Case, Result
 
 DEFAULT_RATE = 5e10
@@ -30,11 +31,16 @@ SAMPLING_CALLS = 30
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a process of a sweep spends its time: forked or fresh, at least so many samples, at most so many seconds."""
+    """How a process of a sweep spends its time: forked or fresh, at least so many samples, at most so many seconds.
+
+    A case with a schedule gets `releases` calls on it, and in the first process maybe a `search` for its highest rate.
+    """
 
     forked: bool = True
     samples_least: int = 20
     budget: float = 2.0
+    releases: int = RELEASES
+    search: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,14 @@ class Estimate:
 
     def seconds(self, case: Case, round: int) -> float:
         """Seconds of one process."""
-        return self.overhead(case, round) + self.sampling(case)
+        return self.overhead(case, round) + self.sampling(case) + self.scheduled(case, round)
+
+    def scheduled(self, case: Case, round: int) -> float:
+        """Seconds of calls on a schedule in one process."""
+        if case.period is None:
+            return 0.0
+        search = self.pace.search and round == 1
+        return longest_seconds(max(case.period, self.calls[case]), self.pace.releases, search=search)
 
     def total(self, cases: Iterable[Case], rounds: int) -> float:
         """Seconds for all of the cases in all of their rounds."""

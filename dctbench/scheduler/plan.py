@@ -13,6 +13,7 @@ from dctbench.runners import Facts, Runner
 from dctbench.scheduler.estimate import Estimate, Pace, estimate
 from dctbench.spec import grid
 from dctbench.spec.suites import Suite
+from dctbench.stats.robust import P99_SAMPLES
 
 ORDER_SEED = 0
 SAMPLES_PER_CASE = 20
@@ -107,7 +108,9 @@ def plan_cases(cases: Iterable[Case], settings: RunSettings, runner: Runner, sto
     order = tuple(ordered(cases, reference, ORDER_SEED))
     rounds = settings.rounds
     least = samples_per_round(rounds, settings.samples or SAMPLES_PER_CASE)
-    pace = Pace(settings.isolation != "fresh", least, sampling_seconds(rounds))
+    releases = samples_per_round(rounds, settings.samples or P99_SAMPLES)
+    search = settings.search is not None
+    pace = Pace(settings.isolation != "fresh", least, sampling_seconds(rounds), releases, search)
     return Plan(order, rounds, reference, estimate(order, runner.describe((), order).flops, stored, pace))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from dctbench.errors import UsageError
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
 from dctbench.spec import grid
 
-NUMERIC_AXES = {
+NUMERIC_AXES: Mapping[str, grid.Axis | grid.DurationAxis] = {
     "seq": grid.SEQ_LEN,
     "ratio": grid.RATIO,
     "kept": grid.KEPT,
@@ -19,6 +19,8 @@ NUMERIC_AXES = {
     "heads": grid.HEADS,
     "head_dim": grid.HEAD_DIM,
     "threads": grid.THREADS,
+    "period": grid.PERIOD,
+    "deadline": grid.DEADLINE,
 }
 WORD_AXES = {
     "impl": None,
@@ -61,6 +63,8 @@ class AxisValues:
     mode: Words = None
     engine: Words = None
     threads: Numbers = None
+    period: Numbers = None
+    deadline: Numbers = None
 
     def __post_init__(self) -> None:
         for axis in (*NUMERIC_AXES, *WORD_AXES):

@@ -10,18 +10,21 @@ from dctbench import catalog
 from dctbench.analysis import Budgets
 from dctbench.errors import UsageError
 from dctbench.spec import axes, grid
+from dctbench.text.format import shorten
 from dctbench.text.parse import parse_duration, parse_named, parse_share, parse_size
 
 MOST_PAIRS = 200
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.001, 10.0
+LEAST_MISS_RATE = 1e-5
 TOLERANCES = ("tolerance", "tolerance_flops", "tolerance_memory", "tolerance_error")
-BUDGETS = ("max_latency_p99", "max_memory", "max_error")
+BUDGETS = ("max_latency_p99", "max_memory", "max_error", "max_miss_rate")
 GATE_KEYS = ("reference", *TOLERANCES, "pairs", "max_pairs", *BUDGETS, "at")
 """The keys of `[gate]`. Each means what its flag of `dctbench check` means."""
 _BUDGET_FIELDS = {
     "max_latency_p99": ("latency_p99",),
     "max_memory": ("memory", "memory_process"),
     "max_error": ("error_smooth", "error_noise"),
+    "max_miss_rate": ("miss_rate",),
 }
 """The fields of `Budgets` that each flag sets: a flag replaces all of them."""
 
@@ -58,11 +61,16 @@ class GateRules:
             UsageError: for an invalid value; the message names the flag.
         """
         values = {key: _PARSERS[key](f"--{key.replace('_', '-')}", texts[key]) for key in texts if key in _PARSERS}
-        latency = texts.get("max_latency_p99")
+        single = {
+            name: _single(f"--{name.replace('_', '-')}", texts[name])
+            for name in ("max_latency_p99", "max_miss_rate")
+            if name in texts
+        }
         limits = parse_budgets(
-            None if latency is None else _single("--max-latency-p99", latency),
+            single.get("max_latency_p99"),
             texts.get("max_memory", ()),
             texts.get("max_error", ()),
+            single.get("max_miss_rate"),
         )
         return cls(**values, budgets=limits)
 
@@ -111,9 +119,13 @@ def parse_tolerance(flag: str, texts: Sequence[str]) -> float:
 
 
 def parse_budgets(
-    max_latency_p99: str | None = None, max_memory: Sequence[str] = (), max_error: Sequence[str] = ()
+    max_latency_p99: str | None = None,
+    max_memory: Sequence[str] = (),
+    max_error: Sequence[str] = (),
+    max_miss_rate: str | None = None,
+    miss_rate_flag: str = "--max-miss-rate",
 ) -> Budgets:
-    """Parse the budgets `10ms`, `64MiB` or `process=64MiB`, and `5%` or `noise=5%`.
+    """Parse the budgets `10ms`, `64MiB` or `process=64MiB`, `5%` or `noise=5%`, and `0.1%`.
 
     Raises:
         UsageError: for any other text; the message names the flag.
@@ -127,6 +139,13 @@ def parse_budgets(
     for text in max_error:
         name, rest = parse_named(text, ("smooth", "noise"), "--max-error")
         limits[f"error_{name}"] = parse_share(rest, "--max-error")
+    if max_miss_rate is not None:
+        limits["miss_rate"] = share = parse_share(max_miss_rate, miss_rate_flag)
+        if not LEAST_MISS_RATE <= share < 1:
+            raise UsageError(
+                f"{miss_rate_flag} {shorten(max_miss_rate)!r}: out of range",
+                hint=f"{miss_rate_flag} accepts 0.001% to less than 100%: no number of calls shows a rate of 0",
+            )
     return Budgets(**limits)
 
 

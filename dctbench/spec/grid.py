@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 from dctbench.errors import UsageError
 from dctbench.model import Case, tidy_number
-from dctbench.text.format import shorten
+from dctbench.text.format import format_seconds, shorten
+from dctbench.text.parse import parse_duration
 
 MAX_VALUES = 100_000
 MAX_VALUE = 2**24
@@ -65,12 +66,43 @@ HEAD_DIM = Axis("--head-dim")
 THREADS = Axis("--threads", maximum=4096)  # more than any machine has, and few enough for a process to start
 
 
-def parse_values(text: str, axis: Axis) -> Sequence[float | int | str]:
+@dataclass(frozen=True, slots=True)
+class DurationAxis:
+    """An axis of times, joined by commas: the flag that sets it, and the bounds of its values in seconds."""
+
+    flag: str
+    minimum: float = 1e-4
+    maximum: float = 60.0
+
+    def parse(self, text: str) -> list[float]:
+        """Return the sorted, distinct seconds that `text` names: `20ms`, `5ms,10ms`.
+
+        Raises:
+            UsageError: for anything else, and for times out of bounds.
+        """
+        values = set()
+        for part in text.split(","):
+            seconds = parse_duration(part, self.flag)
+            if not self.minimum <= seconds <= self.maximum:
+                raise UsageError(
+                    f"{self.flag} {shorten(part.strip())!r}: out of range", hint=f"{self.flag} accepts 100us to 60s"
+                )
+            values.add(seconds)
+        return sorted(values)
+
+
+PERIOD = DurationAxis("--period")
+DEADLINE = DurationAxis("--deadline")
+
+
+def parse_values(text: str, axis: Axis | DurationAxis) -> Sequence[float | int | str]:
     """Return the word of the axis, if that is the text, or else what `parse_axis` returns.
 
     Raises:
         UsageError: as `parse_axis` does.
     """
+    if isinstance(axis, DurationAxis):
+        return axis.parse(text)
     return [axis.word] if axis.word is not None and text.strip() == axis.word else parse_axis(text, axis)
 
 
@@ -180,24 +212,45 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
 
     Args:
         axes: values per axis: impl, seq, ratio, kept, batch, heads, head_dim, dtype, device, threads, scope, mode,
-            engine.
+            engine; and period and deadline in seconds, each of which may be absent.
         methods: the implementations by name.
 
     Raises:
-        UsageError: if an implementation needs a ratio and there is none, and for more than 100,000 cases.
+        UsageError: if an implementation needs a ratio and there is none, for a deadline that is longer than a period,
+            and for more than 100,000 cases.
     """
     cases: dict[Case, None] = {}
     names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "seq_len")
     keys = (*names[:-1], "seq")
+    schedules = _schedules(axes)
     for implementation in axes["impl"]:
         compressions = _compressions(implementation, methods[implementation], axes)
         for values in product(*(axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
-            for compression in compressions:
-                cases[Case(implementation=implementation, **compression, **shape)] = None
+            for compression, schedule in product(compressions, schedules):
+                cases[Case(implementation=implementation, **compression, **shape, **schedule)] = None
             if len(cases) > MAX_VALUES:
                 raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
     return list(cases)
+
+
+def _schedules(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the fields `period` and `deadline` of the cases. One that is not given is as long as the other.
+
+    Raises:
+        UsageError: for a deadline after the next release. Calls would then wait for each other, and be late for it.
+    """
+    periods, deadlines = axes.get("period") or (), axes.get("deadline") or ()
+    if not periods and not deadlines:
+        return [{}]
+    pairs = list(product(periods, deadlines)) or [(span, span) for span in (*periods, *deadlines)]
+    for period, deadline in pairs:
+        if deadline > period:
+            raise UsageError(
+                f"--deadline {format_seconds(deadline)} is longer than --period {format_seconds(period)}",
+                hint="a call must end before the next one is released: give a longer --period",
+            )
+    return [{"period": period, "deadline": deadline} for period, deadline in pairs]
 
 
 def _compressions(name: str, method: Compression, axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

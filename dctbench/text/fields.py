@@ -20,6 +20,8 @@ Timestamp = Annotated[
     str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}([+-][0-9:]{5}|Z)?\Z", max_length=40)
 ]
 """The shape of a time. `utc` checks that it is a valid one."""
+Schedule = Annotated[float, Meta(ge=1e-6, le=86_400)]
+"""A period or a deadline in seconds."""
 Whole = Annotated[int, Meta(ge=1, le=2**24)]
 RoundNumber = Annotated[int, Meta(ge=1, le=1 << 20)]
 """A check numbers its confirming rounds from 1001. A case of base has a process for every case of head it is compared
@@ -49,6 +51,8 @@ class CaseFields(Struct, kw_only=True):
     threads: Whole | None
     task: Name | None
     kept: Whole | None = None
+    period: Schedule | None = None
+    deadline: Schedule | None = None
 
 
 class Facts(Struct):
@@ -76,6 +80,10 @@ def check_case(case: Case, place: str) -> None:
     check_names([case.implementation, case.device, case.task or ""], place)
     if case.ratio is not None and case.kept is not None:
         raise InvalidDataError(f"{place}: both ratio and kept are set; a case has one of them")
+    if (case.period is None) != (case.deadline is None):
+        raise InvalidDataError(f"{place}: a case has both period and deadline, or none of them")
+    if case.period is not None and case.deadline is not None and case.deadline > case.period:
+        raise InvalidDataError(f"{place}.deadline: {case.deadline:g} s is longer than the period, {case.period:g} s")
 
 
 def utc(text: str, place: str) -> str:

@@ -67,6 +67,14 @@ def format_percent(value: float) -> str:
     return f"{scaled:.1f}%" if 0.05 <= scaled < 0.95 else f"{scaled:.0f}%"
 
 
+def format_proportion(value: float) -> str:
+    """Format a share that may be small as a percentage with at most two significant digits: 0.03%, 1.2%, 12%."""
+    scaled = value * 100
+    if scaled == 0 or scaled >= 9.95:
+        return f"{scaled:.0f}%"
+    return f"{scaled:.1f}%" if scaled >= 0.995 else f"{scaled:.2g}%"
+
+
 def format_relative_error(value: float) -> str:
     """Format a relative error: `4e-07` below 1e-3, else with three significant digits."""
     return f"{value:.0e}" if value < 1e-3 else format_three_digits(value)

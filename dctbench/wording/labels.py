@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dctbench.model import Case
+from dctbench.text.format import format_seconds
 
 _WORDS = {"device": "", "dtype": "", "scope": "", "mode": "", "engine": "", "batch": "batch ", "heads": "heads ",
-          "head_dim": "head dim ", "threads": "threads ", "task": ""}  # fmt: skip
+          "head_dim": "head dim ", "threads": "threads ", "task": "", "period": "every ",
+          "deadline": "due in "}  # fmt: skip
+_TIMES = ("period", "deadline")
 
 
 class Labels:
@@ -33,4 +36,10 @@ class Labels:
     def facet(self, case: Case) -> str:
         """Return the axes beside method, what it keeps, and length that differ, `train, batch 4`, or an empty text."""
         values = ((field, getattr(case, field)) for field in self.varying)
-        return ", ".join(f"{_WORDS[field]}{'default' if value is None else value}" for field, value in values)
+        return ", ".join(f"{_WORDS[field]}{_value(field, value)}" for field, value in values)
+
+
+def _value(field: str, value: object) -> str:
+    if isinstance(value, float) and field in _TIMES:
+        return format_seconds(value)
+    return "default" if value is None else str(value)

@@ -17,9 +17,9 @@ from dctbench.wording import cells
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 
-P99_SUITE = "realtime"
-"""The shipped suite that takes enough samples to bound a p99."""
-_SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads")
+P99_SUITE = "quick"
+"""The shipped suite whose axes the command that takes enough samples to bound a p99 starts from."""
+_SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period", "deadline")
 """The axes that are added to the command where the suite has other values."""
 BUDGETS = {
     "latency_p99": "p99 latency",
@@ -27,6 +27,7 @@ BUDGETS = {
     "memory_process": "process memory",
     "error_smooth": "error on the smooth input",
     "error_noise": "error on the noise input",
+    "miss_rate": "miss rate",
 }
 MEAN = "latency (p99 was not measured)"
 """What the page compares with a latency budget where no method has a p99."""
@@ -145,10 +146,10 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
 def p99_takes(case: Case) -> str:
     """Return how many samples a p99 of that shape needs, and the command that takes them."""
     own = suites.load(P99_SUITE).axes
-    words = ["dctbench", "run", "--suite", P99_SUITE, "--seq", str(case.seq_len)]
+    words = ["dctbench", "run", "--suite", P99_SUITE, "--samples", str(P99_SAMPLES), "--seq", str(case.seq_len)]
     for axis in _SHAPE:
         value = getattr(case, axis)
-        if value is not None and [value] != list(own[axis]):
+        if value is not None and [value] != list(own.get(axis, ())):
             words += [f"--{axis.replace('_', '-')}", str(value)]
     return f"it takes {P99_SAMPLES} samples, as {shlex.join(words)} takes"
 

@@ -32,7 +32,13 @@ _BUDGETS = {
     "memory_process": "its process memory",
     "error_smooth": "its error on the smooth input",
     "error_noise": "its error on the noise input",
+    "miss_rate": "the upper bound of its miss rate",
 }
+_BUDGET_REMEDIES = {
+    "latency_p99": f"a p99 takes {P99_SAMPLES} samples of head: hold the budget against fewer cases with --at",
+    "miss_rate": "a miss rate takes calls on a schedule: add --period 20ms --deadline 10ms",
+}
+"""What would make a verdict possible on a budget whose value was not measured."""
 _DISTURBED = 1.05
 """A raw change that differs from the change against the reference by this factor is mentioned."""
 
@@ -160,9 +166,7 @@ def remedy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
     if verdict.metric == LATENCY:
         return _remedy_of_latency(verdict, outcome)
     if verdict.budget is not None:
-        if verdict.budget == "latency_p99":
-            return f"a p99 takes {P99_SAMPLES} samples of head: hold the budget against fewer cases with --at"
-        return "name with --at the cases that the budget is meant for"
+        return _BUDGET_REMEDIES.get(verdict.budget, "name with --at the cases that the budget is meant for")
     if verdict.base is None or verdict.head is None:
         return "measure both sides with one version of dctbench"
     return "compare on one machine: dctbench check --base-python"

@@ -21,7 +21,7 @@ from dctbench.worker import threads
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.memory_need import refuse_what_cannot_fit
-from dctbench.worker.metrics import flops, inputs, latency, memory
+from dctbench.worker.metrics import flops, inputs, latency, memory, response
 from dctbench.worker.metrics.kernels import attention_kernels
 from dctbench.worker.metrics.output import (
     check_depends_on_input,
@@ -102,6 +102,7 @@ def measure_case(
         collected.add("latency", *samples.seconds)
         collected.warnings += [*latency.warnings(samples), *seen.warnings]
         collected.details |= seen.details
+        _release(case, device, subject, sampling, timing_only, collected)
         _check_again(case, subject, expected, timer.output(samples.calls_per_sample))
         del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
         if not timing_only:
@@ -133,6 +134,39 @@ def measure_case(
             seen_kernels = attention_kernels(lambda: module(*subject.arguments[0]))
             collected.details |= ResultDetails(kernel=" + ".join(seen_kernels) or None)
     return collected.reply()
+
+
+def _release(
+    case: Case,
+    device: DeviceModule,
+    subject: Workload,
+    sampling: latency.Sampling,
+    timing_only: bool,
+    collected: Collected,
+) -> None:
+    """Release calls on the schedule of the case, if it has one, each until the device is done."""
+    if case.period is None or case.deadline is None:
+        return
+
+    def call(prepared: object) -> None:
+        subject.call(prepared)
+        device.synchronize(case.device)
+
+    found = response.measure(
+        subject.prepare,
+        call,
+        period=case.period,
+        deadline=case.deadline,
+        count=sampling.releases,
+        priority=bool(sampling.priority),
+        search=bool(sampling.search) and not timing_only,
+    )
+    collected.add("response", *found.seconds)
+    collected.details |= ResultDetails(schedule=found.schedule)
+    if found.rate is not None:
+        collected.add("rate", found.rate)
+    elif sampling.search and not timing_only:
+        collected.details |= ResultDetails(absent={"rate": "not even the period of the case is sustained"})
 
 
 def _first_calls(case: Case, device: DeviceModule, subject: Workload, collected: Collected) -> list[Tensor]:

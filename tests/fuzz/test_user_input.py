@@ -81,8 +81,9 @@ def assert_one_sentence(refused: UsageError) -> None:
 def assert_within_bounds(made: Suite) -> None:
     """Every value of a suite is within its bounds."""
     for key, axis in axes.NUMERIC_AXES.items():
-        numbers = [value for value in made.axes[key] if value is not None and value != axis.word]
-        assert all(axis.minimum <= value <= grid.MAX_VALUE for value in numbers)
+        word = axis.word if isinstance(axis, grid.Axis) else None
+        numbers = [value for value in made.axes.get(key, ()) if value is not None and value != word]
+        assert all(axis.minimum <= value <= axis.maximum for value in numbers)
     assert all(isinstance(word, str) for key in axes.WORD_AXES for word in made.axes[key])
     assert 1 <= made.settings.rounds <= suites.MAX_ROUNDS
     assert 0 < made.settings.case_timeout < math.inf

@@ -38,6 +38,7 @@ KNOWN: dict[str, Any] = {
     "traceback": "Traceback", "output": "Killed", "benchmark": "test_speed",
     "error_means": "other", "ended_runs": 2, "compiler": "freezing",
     "training": TRAINING.to_json(),
+    "schedule": {"rate": 50.0, "late": False, "causes": [[3, "waited"]], "priority": "refused", "memory": "locked"},
 }  # fmt: skip
 """A value for every key that this version writes."""
 JSON = st.recursive(

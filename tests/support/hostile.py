@@ -489,3 +489,21 @@ class PrintsMuchAndDies(Good):
             os.write(2, b"noise" * 10_000)
         os.write(2, b"the last word")
         os._exit(7)
+
+
+class Stalls(Good):
+    """Has a shell stop its process for 80 ms, once, in the tenth call that comes after a pause: one on a schedule."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.paused = 0
+        self.ended = time.monotonic()
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        self.paused += time.monotonic() - self.ended > 0.003
+        if self.paused == 10:
+            self.paused += 1
+            os.system(f"kill -STOP {os.getpid()}; sleep 0.08; kill -CONT {os.getpid()}")
+        output = super().forward(x)
+        self.ended = time.monotonic()
+        return output

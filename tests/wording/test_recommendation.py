@@ -69,7 +69,9 @@ def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
     asked = suites.override(axes.chosen_suite(flags), axes.axis_values(flags))
     assert asked.name == words.P99_SUITE
     assert {one.shape for one in grid.expand_cases(asked.axes, catalog.IMPLEMENTATIONS)} == {case.shape}
-    assert words.p99_takes(Case("sdpa", 64)).endswith(f"dctbench run --suite {words.P99_SUITE} --seq 64 takes")
+    assert words.p99_takes(Case("sdpa", 64)).endswith(
+        f"dctbench run --suite {words.P99_SUITE} --samples 299 --seq 64 takes"
+    )
 
 
 def test_a_method_that_its_error_does_not_judge_is_named_with_the_reason_and_not_to_ship() -> None:

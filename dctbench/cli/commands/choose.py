@@ -29,7 +29,9 @@ from dctbench.spec.grid import SEQ_LEN, parse_axis
 from dctbench.store import masked
 
 _WHAT = "What to decide"
-_FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim")
+_MISS_RATE = "1%"
+"""What a deadline admits if no rate was given: as with a p99, one call in a hundred may be late."""
+_FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim", "period", "deadline")
 
 
 @click.command(
@@ -50,6 +52,9 @@ _FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim")
 @click.option("--batch", cls=Flag, section=_WHAT, metavar="N", help="Only results of this batch size.")
 @click.option("--heads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of heads.")
 @click.option("--head-dim", cls=Flag, section=_WHAT, metavar="N", help="Only results of this width of a head.")
+@click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
+@click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
+              help="Only results of this deadline: 10ms. Of the calls, at most --max-miss-rate may miss it (1%).")  # fmt: skip
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options
 @click.option(
@@ -72,7 +77,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
         seq_len=_one_length(seq),
         axes=axis_values({axis: flags[axis] for axis in _FILTERS}),
         reference=flags["reference"],
-        budgets=budgets_of(flags),
+        budgets=budgets_of(flags, usual_miss_rate=None if flags["deadline"] is None else _MISS_RATE),
         run=run or None,
         measure=measure,
         store=store,

@@ -28,7 +28,7 @@ from dctbench.cli.tables.output import print_run
 from dctbench.cli.tables.plan import print_plan
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
-from dctbench.spec.suites import MAX_ROUNDS
+from dctbench.spec.suites import MAX_ROUNDS, MAX_SAMPLES_ASKED
 from dctbench.text.parse import parse_duration, parse_shard
 
 _STORED, _SHOWN = "What is stored", "What is shown"
@@ -53,6 +53,12 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               show_default=True,
               help="How a case gets its process: forked from one that has imported torch, or fresh.")  # fmt: skip
 @click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME", help="End a case after this time: 120s, 2m.")
+@click.option("--samples", cls=Flag, section=HOW, type=click.IntRange(1, MAX_SAMPLES_ASKED), metavar="N",
+              help="The least samples of a case over all rounds, and its calls on a schedule.")  # fmt: skip
+@click.option("--priority", cls=Flag, section=HOW, is_flag=True,
+              help="Run calls on a schedule under SCHED_FIFO with locked memory, where allowed.")  # fmt: skip
+@click.option("--search", cls=Flag, section=HOW, type=click.Choice(("rate",)),
+              help="Beside the schedule, search for the highest rate that a case sustains.")  # fmt: skip
 @click.option("--budget", cls=Flag, section=HOW, metavar="TIME",
               help="Time for the whole run: 5m. Sampling time is divided by predicted cost.")  # fmt: skip
 @click.option("--no-prune", cls=Flag, section=HOW, is_flag=True,
@@ -100,6 +106,9 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             suite=chosen_suite(flags),
             axes=axis_values(flags),
             rounds=flags["rounds"],
+            samples=flags["samples"],
+            priority=flags["priority"],
+            search=flags["search"],
             isolation=flags["isolation"],
             cache=flags["cache"],
             case_timeout=_duration(flags["case_timeout"], "--case-timeout"),

@@ -13,7 +13,7 @@ from dctbench.spec import gate
 
 
 def budget_options(function: Function) -> Function:
-    """Add --max-latency-p99, --max-memory and --max-error."""
+    """Add --max-latency-p99, --max-memory, --max-error and --max-miss-rate."""
     options = [
         click.option("--max-latency-p99", cls=Flag, section="Budgets", metavar="TIME",
                      help="Upper bound of the 99th percentile, such as 10ms; needs 299 samples."),
@@ -21,16 +21,24 @@ def budget_options(function: Function) -> Function:
                      help="Tensors of a call and state of the method, such as 64MiB; or process=SIZE."),
         click.option("--max-error", cls=Flag, section="Budgets", multiple=True, metavar="SHARE",
                      help="Relative error on the smooth input, such as 5%; or noise=SHARE."),
+        click.option("--max-miss-rate", "--miss-rate", "max_miss_rate", cls=Flag, section="Budgets", metavar="SHARE",
+                     help="Upper bound of the share of calls after their deadline, such as 1%; needs --period."),
     ]  # fmt: skip
     for option in reversed(options):
         function = option(function)
     return function
 
 
-def budgets_of(flags: Mapping[str, Any]) -> Budgets:
+def budgets_of(flags: Mapping[str, Any], usual_miss_rate: str | None = None) -> Budgets:
     """Return the budgets that the flags set.
+
+    Args:
+        flags: of `budget_options`.
+        usual_miss_rate: the miss rate if the flag is not given; None for no such budget.
 
     Raises:
         UsageError: for a wrong value; the message names its flag.
     """
-    return gate.parse_budgets(flags["max_latency_p99"], flags["max_memory"], flags["max_error"])
+    return gate.parse_budgets(
+        flags["max_latency_p99"], flags["max_memory"], flags["max_error"], flags["max_miss_rate"] or usual_miss_rate
+    )

@@ -20,7 +20,7 @@ from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded
 from dctbench.runs.machines import by_machine
-from dctbench.wording import cells
+from dctbench.wording import cells, timeliness
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import markdown
@@ -98,5 +98,7 @@ def summary_lines(
     if reference:
         dct = [p for p in analysis.payoffs(summaries, reference) if p.method.family is Family.DCT]
         lines += ["", *(words.payoff(p, reference, labels) for p in dct)] if dct else []
+    on_schedule = [line for summary in summaries for line in timeliness.lines(summary, labels)[:1]]
+    lines += ["", *on_schedule] if on_schedule else []
     closing = [words.coverage(summaries, planned), words.stability(summaries), "next: dctbench report"]
     return [*lines, "", *cells.error_notes(summaries), *warning_lines(summaries, labels), *closing]

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from dctbench.errors import DctbenchError
+from dctbench.machine.periodic import RELEASES
 from dctbench.model import CaseWarning, WarningCode
 from dctbench.stats.robust import median_interval, quantile
 from dctbench.worker.devices import Stopwatch
@@ -38,6 +39,9 @@ class Sampling:
     With `turns`, sampling consists of that many blocks of at least `turn_seconds`, with `samples_least` samples in
     total, and no other rule ends it. Each block waits for its turn, so two processes that take turns measure under the
     same conditions.
+
+    A case with a schedule then gets at least `releases` calls on it, with raised priority if `priority` is not 0,
+    and then a search for the highest rate that it sustains if `search` is not 0.
     """
 
     warmup_least: float = 0.2
@@ -54,6 +58,9 @@ class Sampling:
     retakes: int = 3
     turns: int = 0
     turn_seconds: float = 0.008
+    releases: int = RELEASES
+    priority: int = 0
+    search: int = 0
 
 
 @dataclass(frozen=True, slots=True)

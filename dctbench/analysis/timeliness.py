@@ -1,0 +1,109 @@
+"""Whether calls that were released on a schedule came before their deadline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from dctbench.model import Case, Result
+from dctbench.stats.binomial import lower_bound, trials_for, upper_bound
+from dctbench.stats.robust import Interval, quantile
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+
+@dataclass(frozen=True)
+class Timeliness:
+    """The calls of one case over its rounds.
+
+    Attributes:
+        period, deadline: in seconds.
+        rounds: the response times of each process, in order of release.
+        late: whether a process ended early, since every call was late.
+        rate: calls per second that were completed, the least of the processes.
+        causes: how many late calls have which likely cause, the most frequent first.
+        cause_of: the likely cause of a late call by its round and number, both from 0.
+        priority: what became of a wish for priority, in the first round; None where there was none.
+    """
+
+    period: float
+    deadline: float
+    rounds: Sequence[Sequence[float]]
+    late: bool
+    rate: float
+    causes: Mapping[str, int]
+    cause_of: Mapping[tuple[int, int], str]
+    priority: Sequence[str] | None
+
+    @cached_property
+    def responses(self) -> list[float]:
+        """The response times of all rounds in seconds."""
+        return [response for taken in self.rounds for response in taken]
+
+    @property
+    def calls(self) -> int:
+        """How many calls were released."""
+        return len(self.responses)
+
+    @cached_property
+    def misses(self) -> int:
+        """How many calls ended after their deadline."""
+        return sum(response > self.deadline for response in self.responses)
+
+    @property
+    def rate_of_misses(self) -> float:
+        """The share of calls that ended after their deadline."""
+        return self.misses / self.calls
+
+    def miss_rate(self, confidence: float = 0.95) -> Interval:
+        """Return the share of late calls with its exact bounds, each of which holds with that confidence.
+
+        They take the calls for alike and independent, so they say nothing of another day with other neighbours.
+        """
+        bounds = (bound(self.misses, self.calls, confidence) for bound in (lower_bound, upper_bound))
+        return Interval(self.rate_of_misses, *bounds)
+
+    @cached_property
+    def longest_run(self) -> int:
+        """The most late calls in a row within a process."""
+        longest = 0
+        for taken in self.rounds:
+            run = 0
+            for response in taken:
+                run = run + 1 if response > self.deadline else 0
+                longest = max(longest, run)
+        return longest
+
+    @cached_property
+    def quantiles(self) -> dict[float, float]:
+        """The quantiles of the response time for which there are enough calls: 299 for p99, 2,995 for p99.9."""
+        enough = [q for q in QUANTILES if q == 0.5 or self.calls >= trials_for(1 - q)]
+        return {q: quantile(self.responses, q) for q in enough}
+
+
+def timeliness(case: Case, results: Sequence[Result]) -> Timeliness | None:
+    """Return how the calls of a case kept its deadline; None for a case without a schedule, or without calls."""
+    taken = [(one, measured.samples) for one in results if (measured := one.measurement("response"))]
+    if case.period is None or case.deadline is None or not taken:
+        return None
+    schedules = [one.details.schedule for one, _ in taken]
+    known = [schedule for schedule in schedules if schedule is not None]
+    cause_of = {
+        (number, call): cause
+        for number, schedule in enumerate(schedules)
+        for call, cause in (schedule.causes if schedule else {}).items()
+    }
+    first = schedules[0]
+    words = None if first is None or first.priority is None else [first.priority, first.memory or ""]
+    return Timeliness(
+        period=case.period,
+        deadline=case.deadline,
+        rounds=[samples for _, samples in taken],
+        late=any(schedule.late for schedule in known),
+        rate=min((schedule.rate for schedule in known), default=1 / case.period),
+        causes=dict(Counter(cause_of.values()).most_common()),
+        cause_of=cause_of,
+        priority=words,
+    )
