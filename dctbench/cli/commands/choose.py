@@ -54,7 +54,7 @@ _FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim", "p
 @click.option("--head-dim", cls=Flag, section=_WHAT, metavar="N", help="Only results of this width of a head.")
 @click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
-              help="Only results of this deadline: 10ms. Of the calls, at most --max-miss-rate may miss it (1%).")  # fmt: skip
+              help="Only results of this deadline: 10ms, which --max-miss-rate (1%) may miss.")  # fmt: skip
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--ratio", "4")
 
 def test_a_planted_stall_shows_as_misses_with_its_cause(cli: Cli) -> None:
     stalls = "tests.support.hostile:Stalls"
-    done = cli("run", "--impl", stalls, "--seq", "64", "--heads", "2", "--head-dim", "8", "--rounds", "1", "--samples",
+    done = cli("run", "--impl", stalls, *TINY, "--rounds", "1", "--samples",
                "40", "--period", "20ms", "--deadline", "10ms", "--format", "json", PYTHONPATH=TESTS)  # fmt: skip
     assert done.code == 0, done.err
     [entry] = done.json()["results"]
@@ -46,25 +47,13 @@ def timed(folder: Path) -> Cli:
     [
         (("--period", "10ms", "--deadline", "20ms"), "--deadline 20.0 ms is longer than --period 10.0 ms"),
         (("--period", "10ms,40ms", "--deadline", "20ms"), "--deadline 20.0 ms is longer than --period 10.0 ms"),
-        (
-            (
-                "--period",
-                "soon",
-            ),
-            "--period 'soon': not a time",
-        ),
-        (
-            (
-                "--period",
-                "1us",
-            ),
-            "--period '1us': out of range",
-        ),
+        (["--period", "soon"], "--period 'soon': not a time"),
+        (["--period", "1us"], "--period '1us': out of range"),
         (("--priority",), "--priority is for calls on a schedule"),
         (("--search", "rate"), "--search is for calls on a schedule"),
     ],
 )
-def test_a_schedule_that_makes_no_sense_is_refused(cli: Cli, flags: tuple[str, ...], words: str) -> None:
+def test_a_schedule_that_makes_no_sense_is_refused(cli: Cli, flags: Sequence[str], words: str) -> None:
     done = cli("run", "--impl", "sdpa", *TINY, *flags, "--dry-run")
     assert done.code == 2
     assert words in done.err
