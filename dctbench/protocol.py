@@ -27,9 +27,11 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 4
+PROTOCOL = 5
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
+ALIVE = b"alive\n"
+"""What a worker sends when a step of a long case has ended. The runner goes on waiting, and replies nothing."""
 COMPILER = "compiler"
 """The argument that lets a zygote import torch's compiler, which takes a second, before it forks. torch needs it to
 count FLOPs on the meta device, which only the first round does."""

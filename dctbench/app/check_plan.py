@@ -95,7 +95,9 @@ def plan_check(
     rules = resolve_rules(given, default_tolerances(suite, request.store, fingerprint))
     asked = list(suite.axes["impl"])
     added = (rules.reference, CONTROL)
-    suite = suites.override(suite, AxisValues(impl=list(dict.fromkeys([*asked, *added]))), rounds=rules.pairs)
+    suite = suites.override(
+        suite, AxisValues(impl=list(dict.fromkeys([*asked, *added]))), rounds=rules.pairs, short_rounds=None
+    )
     known = results_of_machine(request.store, fingerprint)
     if cases is None:
         plan = make_plan(suite, runner, known)

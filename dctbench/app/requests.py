@@ -31,7 +31,7 @@ class RunRequest:
     Attributes:
         suite: a shipped suite's name, a TOML file, or a suite.
         axes: values in place of the suite's.
-        rounds: processes per case; None for the suite's.
+        rounds: processes of every case; None for the suite's, which may have more for short ones.
         samples: the least samples per case, and calls on its schedule, over all rounds; None for the suite's.
         priority: run calls on a schedule before all other programs, where the system allows it.
         search: `rate` to search for the highest rate that a case sustains; None for no search.
@@ -91,6 +91,7 @@ class RunRequest:
             suite,
             self.axes,
             rounds=self.rounds or own.rounds,
+            short_rounds=None if self.rounds else own.short_rounds,
             samples=self.samples or own.samples,
             case_timeout=self.case_timeout or own.case_timeout,
             isolation=self.isolation,

@@ -37,13 +37,13 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
         run = _run_to_resume(store, request.run, request.retry_failed)
         _check_version(run)
         _check_settings(run)
-        cases, _ = store.plan(run.id)
+        rounds = store.planned_rounds(run.id)
         check_stored_run(run)
         opened.claim(run, request.save_baseline, ["--retry-failed"] if request.retry_failed else [])
         with local_runner(run.settings, listener) as runner:
             _check_environment(store, run, runner.environment.fingerprint)
             stored = store.resume_run(run)
-            plan = plan_cases(cases, run.settings, runner, stored)
+            plan = plan_cases(rounds, run.settings, runner, stored, rounds)
             if request.retry_failed:
                 stored = [result for result in stored if result.status not in RETRYABLE]
             return measure(

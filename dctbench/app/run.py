@@ -19,12 +19,11 @@ from dctbench.model import Result, Run, RunSettings
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runs.lookup import RecordedRun, recorded
 from dctbench.scheduler.events import Listener, Notice, RunPlanned, ignore
-from dctbench.scheduler.plan import SAMPLES_PER_CASE, Plan, make_plan, samples_per_round, sampling_seconds
+from dctbench.scheduler.plan import Plan, make_plan
 from dctbench.scheduler.shards import as_shard, shard_of
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.spec.suites import Suite
-from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import results_of_machine
 from dctbench.text.format import format_duration
 
@@ -119,8 +118,8 @@ def measure(
         retried: whether failures in the store that are not among `stored` are measured again.
     """
     budget = run.settings.budget
-    sampling = {} if budget is None else {case: {"budget": s} for case, s in plan.sampling_budgets(budget).items()}
-    specs = Specs(sampling, store.calibrations(runner.environment.fingerprint))
+    budgets = {} if budget is None else plan.sampling_budgets(budget)
+    specs = Specs({}, store.calibrations(runner.environment.fingerprint), plan.estimate.pace, budgets)
     listener(RunPlanned(plan, runner.environment, store.name, budget, stored))
     sweep = run_sweep(
         run, plan.orders(), runner, store, listener, specs, stored=stored, prune=run.settings.prune, retried=retried
@@ -158,11 +157,9 @@ def _refuse_lost_results(store: Store, found: RecordedRun, stored: int) -> None:
 
 def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
     """Return the runner of this machine, for a run with these settings."""
-    least = samples_per_round(settings.rounds, settings.samples or SAMPLES_PER_CASE)
-    sampling: dict[str, float] = {"samples_least": least, "budget": sampling_seconds(settings.rounds)}
-    sampling |= {"releases": samples_per_round(settings.rounds, settings.samples or P99_SAMPLES)}
-    sampling |= {"priority": int(settings.priority), "search": int(settings.search is not None)}
-    local = LocalSettings(settings.case_timeout, settings.env, sampling, settings.isolation, settings.cache)
+    local = LocalSettings(
+        case_timeout=settings.case_timeout, env=settings.env, isolation=settings.isolation, cache=settings.cache
+    )
     return LocalRunner(local, on_wait=lambda text: listener(Notice(text)))
 
 

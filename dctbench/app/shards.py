@@ -29,7 +29,7 @@ def stored_of_shard(store: Store, run: Run, plan: Plan, here: Environment) -> Se
     wanted = set(plan.cases)
     stored = [result for result in store.resume_run(run) if result.case in wanted]
     shard = f"shard {run.settings.shard} of {run.label!r}"
-    if len(stored) == len(plan.cases) * plan.rounds:
+    if len(stored) == len(plan.processes):
         raise errors.UsageError(
             f"{shard} is complete in {store.name}",
             hint=f"show it with `dctbench report {run.short_id}`, or give a new sweep another --label",

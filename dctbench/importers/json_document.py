@@ -111,6 +111,7 @@ class _Settings(Struct):
     """The settings of a run that are validated; other keys are allowed."""
 
     rounds: Annotated[int, Meta(ge=1, le=suites.MAX_ROUNDS)] = 1
+    short_rounds: Annotated[int, Meta(ge=1, le=suites.MAX_ROUNDS)] = 1
     case_timeout: Annotated[float, Meta(gt=0, le=1e9)] = 1.0
     env: dict[Name, Text] = {}
     prune: bool = True

@@ -35,7 +35,8 @@ class RunSettings:
 
     Attributes:
         rounds: processes per case.
-        case_timeout: seconds after which a case is ended.
+        short_rounds: the same for short calls (up to 20 GFLOP) and for the reference beside them; None for `rounds`.
+        case_timeout: seconds after which no further call of a case begins, and after which one that takes longer ends.
         env: variables set for every worker, on top of the environment of the runner.
         samples: the least samples of a case over all rounds; None for the default.
         prune: leave out longer lengths after an out-of-memory or a timeout.
@@ -61,6 +62,7 @@ class RunSettings:
     budget: float | None = None
     priority: bool = False
     search: Search | None = None
+    short_rounds: int | None = None
     check: Mapping[str, Any] | None = None
     anonymous: bool = False
     shard: str | None = None
@@ -90,6 +92,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "rounds": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "case_timeout": _is_number,
     "env": lambda value: isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()),
+    "short_rounds": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "samples": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "prune": lambda value: isinstance(value, bool),
     "isolation": lambda value: value in get_args(Isolation),

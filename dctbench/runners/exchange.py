@@ -11,12 +11,16 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from dctbench.model import Status
-from dctbench.protocol import MAX_REPLY_BYTES, TURN, Failure, Request, encode_request
+from dctbench.protocol import ALIVE, MAX_REPLY_BYTES, TURN, Failure, Request, encode_request
 from dctbench.runners.interleave import TURNS_PER_PROCESS
 from dctbench.runners.launchers import Child, Ended
 from dctbench.runners.output import Output
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError
+
+MOST_TIMEOUTS = 5
+"""How many timeouts a case may take that shows progress. A worker begins nothing new after one timeout, so one that is
+still at work after several does not keep to its limit."""
 
 _T = TypeVar("_T")
 
@@ -43,11 +47,13 @@ def exchange(
 ) -> bytes | None:
     """Return the child's reply, b"" if it ended or hung up before the reply was complete, or None after the timeout.
 
+    The timeout begins anew with each sign of life that the child gives.
     The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
     being measured. A child that takes turns with another asks before each turn. The time that it waits is not counted.
     What the child prints is read meanwhile, so that it never waits for a reader.
     """
     deadline = monotonic() + timeout
+    end = monotonic() + MOST_TIMEOUTS * timeout
     turns = 0 if next_turn is None else TURNS_PER_PROCESS + 1
     with selectors.DefaultSelector() as selector:
         try:
@@ -56,13 +62,17 @@ def exchange(
             selector.register(child.ending, selectors.EVENT_READ)
             selector.register(output, selectors.EVENT_READ)
             while True:
-                line = _next_line(selector, child, output, deadline)
+                line = _next_line(selector, child, output, min(deadline, end))
+                if line == ALIVE:
+                    deadline = monotonic() + timeout
+                    continue
                 if line != TURN or next_turn is None or not turns:
                     return line
                 turns -= 1
                 asked = monotonic()
                 next_turn()
-                deadline += monotonic() - asked
+                waited = monotonic() - asked
+                deadline, end = deadline + waited, end + waited
                 child.channel.sendall(b"\n")
         except OSError:  # it ended before it read the request; its exit code and output tell why
             return b""

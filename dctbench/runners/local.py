@@ -51,7 +51,8 @@ class LocalSettings:
     """How children are run.
 
     Attributes:
-        case_timeout: seconds from the start of a child to its answer, beside those of the case's schedule.
+        case_timeout: seconds, beside those of the case's schedule, after which a child begins no further call, and
+            after which one that showed no progress is ended.
         env: variables set for every child, on top of those that it inherits (`runners.variables`).
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of its defaults.
         isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
@@ -132,7 +133,7 @@ class LocalRunner:
 
         With a `turn`, the process runs only while it has the turn, on a device that the caller holds.
         """
-        sampling = {**self.settings.sampling, **spec.sampling}
+        sampling = {"limit": self.settings.case_timeout, **self.settings.sampling, **spec.sampling}
         if turn is not None:
             sampling["turns"] = TURNS_PER_PROCESS
         request = MeasureRequest(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from dctbench.machine.periodic import RELEASES, longest_seconds
+from dctbench.machine.periodic import longest_seconds
 from dctbench.model import Case, Result
+from dctbench.scheduler.pace import DEFAULT_PACE, LATER_SECONDS, Pace, most_rounds
 
 DEFAULT_RATE = 5e10
 """FLOP/s of an unmeasured method on an unmeasured machine: a laptop's core or two, in float32."""
@@ -20,40 +21,37 @@ MODE_WORK = {"forward": 1.0, "backward": 2.0, "train": 3.0}
 """Work of a mode relative to a forward pass: each product has two in its backward pass."""
 ZYGOTE_SECONDS = 2.5
 PROCESS_SECONDS = {True: 0.15, False: 2.0}  # forked; started afresh
-WARMUP_SECONDS = 0.3
-CHECKING_CALLS = 10
-"""First call and output checks of every process."""
-UNTIMED_CALLS = 6
-"""Calls of the first round's untimed passes: memory, errors on two inputs, and a share of the exact outputs."""
+FIRST_CALLS = {True: 10, False: 4}
+"""Untimed calls of a first round, by whether calls are short: checks, memory, the split of the time, and two errors."""
+LATER_CALLS = {True: 1, False: 0}
+"""Untimed calls of a later round beside the first call: the checked blocks."""
+EXACT_WORK = 2.0
+"""The work of exact attention in float64, which errors are measured against, relative to that of the reference."""
+EXACT = "sdpa"
+EXACT_ROWS, EXACT_ROWS_ABOVE = 1024, 16_384
+"""As in `worker.metrics.error`: above this length only so many rows are compared, on two inputs."""
 SAMPLING_CALLS = 30
 """Samples after which a median is usually known well enough, where the budget allows that many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How a process of a sweep spends its time: forked or fresh, at least so many samples, at most so many seconds.
-
-    A case with a schedule gets `releases` calls on it, and in the first process maybe a `search` for its highest rate.
-    """
-
-    forked: bool = True
-    samples_least: int = 20
-    budget: float = 2.0
-    releases: int = RELEASES
-    search: bool = False
+LONG_CALL = 0.25
+LONG_SECONDS = 1.5
+"""As in `worker.metrics.latency`: a long call has no warm-up but its first, and few samples."""
+LEAST_CALL = 1e-3
+"""Shorter calls are repeated within one sample of this length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Predicted seconds of one call by case, and whether the rates behind them were measured on this machine.
 
-    `anywhere` is predicted without any measurement, and therefore equal on all machines.
+    `anywhere` is predicted without any measurement, and therefore equal on all machines. `exact` has the seconds of the
+    exact outputs that errors are measured against, by the case that computes them.
     """
 
     calls: Mapping[Case, float]
     measured: bool
     pace: Pace
     anywhere: Mapping[Case, float]
+    exact: Mapping[Case, float] = field(default_factory=dict)
 
     @property
     def caveat(self) -> str:
@@ -61,19 +59,30 @@ class Estimate:
         return "" if self.measured else "rough: nothing measured in this environment yet"
 
     def overhead(self, case: Case, round: int) -> float:
-        """Seconds of one process outside sampling: start, warm-up, checks and, in round 1, the untimed passes."""
+        """Seconds of one process outside sampling: start, first call, warm-up, checks and, in round 1, other passes."""
         call = self.calls[case]
-        untimed = CHECKING_CALLS + (UNTIMED_CALLS if round == 1 else 0)
-        return PROCESS_SECONDS[self.pace.forked] + max(WARMUP_SECONDS, 3 * call) + untimed * call
+        short = call < LONG_CALL
+        warmup = (self.pace.warmup if round == 1 else LATER_SECONDS) if short else 0.0
+        untimed = FIRST_CALLS if round == 1 else LATER_CALLS
+        rest = warmup if 3 * call < warmup else 3 * call * short
+        exact = self.exact.get(case, 0.0) if round == 1 else 0.0
+        return PROCESS_SECONDS[self.pace.forked] + call + rest + untimed[short] * max(call, LEAST_CALL) + exact
 
-    def sampling(self, case: Case) -> float:
+    def sampling(self, case: Case, round: int) -> float:
         """Seconds of sampling in one process."""
         call = self.calls[case]
-        return max(self.pace.samples_least * call, min(self.pace.budget, SAMPLING_CALLS * max(call, 1e-3)))
+        least = self.pace.samples(round)
+        if call >= LONG_CALL and not self.pace.exactly:
+            least = max(1, min(least, math.ceil(LONG_SECONDS / call)))
+            return least * call
+        budget = self.pace.budget if round == 1 else LATER_SECONDS
+        return max(least * call, min(budget, SAMPLING_CALLS * max(call, LEAST_CALL)))
 
     def seconds(self, case: Case, round: int) -> float:
-        """Seconds of one process."""
-        return self.overhead(case, round) + self.sampling(case) + self.scheduled(case, round)
+        """Seconds of one process. No call but those on a schedule begins after its time limit."""
+        call = self.calls[case]
+        spent = min(self.overhead(case, round) + self.sampling(case, round), max(self.pace.limit, 2 * call))
+        return spent + self.scheduled(case, round)
 
     def scheduled(self, case: Case, round: int) -> float:
         """Seconds of calls on a schedule in one process."""
@@ -82,17 +91,17 @@ class Estimate:
         search = self.pace.search and round == 1
         return longest_seconds(max(case.period, self.calls[case]), self.pace.releases, search=search)
 
-    def total(self, cases: Iterable[Case], rounds: int) -> float:
+    def total(self, rounds: Mapping[Case, int]) -> float:
         """Seconds for all of the cases in all of their rounds."""
-        starts = rounds * ZYGOTE_SECONDS if self.pace.forked else 0.0
-        return starts + sum(self.seconds(case, number) for case in cases for number in range(1, rounds + 1))
+        starts = most_rounds(rounds) * ZYGOTE_SECONDS if self.pace.forked else 0.0
+        return starts + sum(self.seconds(case, n) for case, most in rounds.items() for n in range(1, most + 1))
 
 
 def estimate(
     cases: Sequence[Case],
     flops: Mapping[Case, int | None],
     stored: Iterable[Result] = (),
-    pace: Pace = Pace(),
+    pace: Pace = DEFAULT_PACE,
 ) -> Estimate:
     """Predict the seconds of one call of each case.
 
@@ -106,7 +115,13 @@ def estimate(
     known, nothing = _Known(stored), _Known(())
     work = {case: flops.get(case) or exact_flops(case) for case in cases}
     calls = {case: known.seconds(case, count) for case, count in work.items()}
-    return Estimate(calls, known.any, pace, {case: nothing.seconds(case, count) for case, count in work.items()})
+    anywhere = {case: nothing.seconds(case, count) for case, count in work.items()}
+    exact: dict[Case, float] = {}
+    for case in {case.shape: case for case in reversed(cases) if case.scope != "encoder"}.values():
+        attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward")
+        rows = min(1.0, EXACT_ROWS / case.seq_len) if case.seq_len > EXACT_ROWS_ABOVE else 1.0
+        exact[case] = 2 * EXACT_WORK * rows * known.seconds(attention, exact_flops(case))
+    return Estimate(calls, known.any, pace, anywhere, exact)
 
 
 class _Known:

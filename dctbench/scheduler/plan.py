@@ -3,54 +3,71 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dctbench import catalog
 from dctbench.analysis import default_reference
 from dctbench.model import Case, Result, RunSettings
 from dctbench.runners import Facts, Runner
-from dctbench.scheduler.estimate import Estimate, Pace, estimate
+from dctbench.scheduler.estimate import Estimate, estimate
+from dctbench.scheduler.pace import most_rounds, pace_of, rounds_by_case
 from dctbench.spec import grid
 from dctbench.spec.suites import Suite
-from dctbench.stats.robust import P99_SAMPLES
 
 ORDER_SEED = 0
-SAMPLES_PER_CASE = 20
-SAMPLES_PER_PROCESS = 3
-SAMPLING_SECONDS = 2.0
-LEAST_SAMPLING_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cases in the order of the first round, how many rounds, what rows are compared with, and the estimate."""
+    """What a run measures.
 
-    cases: tuple[Case, ...]
-    rounds: int
+    Attributes:
+        rounds: the number of rounds of each case; the cases in the order of the first round.
+        reference: the implementation that rows are compared with.
+        estimate: how long it takes.
+    """
+
+    rounds: Mapping[Case, int]
     reference: str | None
     estimate: Estimate
 
     @property
+    def cases(self) -> tuple[Case, ...]:
+        """The cases in the order of the first round."""
+        return tuple(self.rounds)
+
+    @property
+    def most_rounds(self) -> int:
+        """The largest number of rounds of a case."""
+        return most_rounds(self.rounds)
+
+    @property
+    def processes(self) -> list[tuple[Case, int]]:
+        """Every case with the number of every round of it."""
+        return [(case, number) for case, most in self.rounds.items() for number in range(1, most + 1)]
+
+    @property
     def seconds(self) -> float:
         """Predicted duration of the whole plan."""
-        return self.estimate.total(self.cases, self.rounds)
+        return self.estimate.total(self.rounds)
 
-    def sampling_budgets(self, total: float) -> dict[str, float]:
-        """Seconds of sampling per process for each case id, so that the plan takes about `total` seconds.
+    def sampling_budgets(self, total: float) -> dict[tuple[str, int], float]:
+        """Seconds of sampling for each case id and round, so that the plan takes about `total` seconds.
 
         What processes cost beside sampling is set aside first; the rest goes to the cases by their predicted cost.
         The least number of samples is taken all the same, so a budget can be too small to be kept.
         """
-        sampling = {case: self.estimate.sampling(case) for case in self.cases}
-        rest = max(0.0, total - (self.seconds - self.rounds * sum(sampling.values())))
-        return {case.id: rest * cost / sum(sampling.values()) / self.rounds for case, cost in sampling.items()}
+        sampling = {(case.id, number): self.estimate.sampling(case, number) for case, number in self.processes}
+        rest = max(0.0, total - (self.seconds - sum(sampling.values())))
+        share = rest / sum(sampling.values())
+        return {process: share * cost for process, cost in sampling.items()}
 
     @property
     def least_seconds(self) -> float:
         """Duration with the least number of samples everywhere: no smaller budget can be kept."""
         least = replace(self.estimate, pace=replace(self.estimate.pace, budget=0.0))
-        return least.total(self.cases, self.rounds)
+        return least.total(self.rounds)
 
     def seconds_left(self, budget: float | None = None, stored: Iterable[Result] = ()) -> float:
         """Predicted duration of what has no result yet.
@@ -60,9 +77,8 @@ class Plan:
             stored: results that are there already.
         """
         whole = self.seconds if budget is None else max(self.least_seconds, min(self.seconds, budget))
-        planned = set(self.cases)
-        done = sum(self.estimate.seconds(result.case, result.round) for result in stored if result.case in planned)
-        every = sum(self.estimate.seconds(case, n) for case in self.cases for n in range(1, self.rounds + 1))
+        done = sum(self.estimate.seconds(result.case, result.round) for result in stored if result.case in self.rounds)
+        every = sum(self.estimate.seconds(*process) for process in self.processes)
         return whole * max(0.0, 1 - done / every) if every else 0.0
 
     def orders(self) -> list[tuple[Case, ...]]:
@@ -72,8 +88,8 @@ class Plan:
         moment at which it runs.
         """
         later = []
-        for number in range(2, self.rounds + 1):
-            shuffled = sorted(self.cases, key=lambda case: case.id)
+        for number in range(2, self.most_rounds + 1):
+            shuffled = sorted((case for case, most in self.rounds.items() if most >= number), key=lambda case: case.id)
             random.Random(ORDER_SEED + number).shuffle(shuffled)
             later.append(tuple(shuffled))
         return [self.cases, *later]
@@ -97,8 +113,21 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     return plan_cases(cases, suite.settings, runner, stored)
 
 
-def plan_cases(cases: Iterable[Case], settings: RunSettings, runner: Runner, stored: Iterable[Result] = ()) -> Plan:
+def plan_cases(
+    cases: Iterable[Case],
+    settings: RunSettings,
+    runner: Runner,
+    stored: Iterable[Result] = (),
+    rounds: Mapping[Case, int] | None = None,
+) -> Plan:
     """Plan cases that are known already, for a run with those settings.
+
+    Args:
+        cases: what to measure.
+        settings: of the run.
+        runner: it asks for the FLOPs of the cases.
+        stored: earlier results of this machine, for the estimate.
+        rounds: of each case, where they are decided already; None to decide by the estimate.
 
     Raises:
         UsageError: when two installed packages use one name for different metrics.
@@ -106,22 +135,10 @@ def plan_cases(cases: Iterable[Case], settings: RunSettings, runner: Runner, sto
     catalog.metrics()  # a name that two packages claim stops the run here, not each case after its timing
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
-    rounds = settings.rounds
-    least = samples_per_round(rounds, settings.samples or SAMPLES_PER_CASE)
-    releases = samples_per_round(rounds, settings.samples or P99_SAMPLES)
-    search = settings.search is not None
-    pace = Pace(settings.isolation != "fresh", least, sampling_seconds(rounds), releases, search)
-    return Plan(order, rounds, reference, estimate(order, runner.describe((), order).flops, stored, pace))
-
-
-def samples_per_round(rounds: int, samples: int = SAMPLES_PER_CASE) -> int:
-    """The least samples of one process: `samples` per case over all rounds, and three in each."""
-    return max(SAMPLES_PER_PROCESS, -(-samples // rounds))
-
-
-def sampling_seconds(rounds: int) -> float:
-    """Seconds of sampling after which a process with enough samples ends."""
-    return max(LEAST_SAMPLING_SECONDS, SAMPLING_SECONDS / rounds)
+    predicted = estimate(order, runner.describe((), order).flops, stored, pace_of(settings))
+    if rounds is None:
+        rounds = rounds_by_case(order, reference, predicted.anywhere.__getitem__, settings)
+    return Plan({case: rounds[case] for case in order}, reference, predicted)
 
 
 def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Case]:

@@ -41,14 +41,14 @@ def shard_of(plan: Plan, shard: Shards) -> Plan:
         )
     [number] = shard.numbers
     mine = {case for unit in _divided(found, plan, shard.of)[number - 1] for case in unit}
-    return replace(plan, cases=tuple(case for case in plan.cases if case in mine))
+    return replace(plan, rounds={case: rounds for case, rounds in plan.rounds.items() if case in mine})
 
 
 def _divided(found: Sequence[tuple[Case, ...]], plan: Plan, of: int) -> list[list[tuple[Case, ...]]]:
-    anywhere = replace(plan.estimate, calls=plan.estimate.anywhere)
+    anywhere = replace(plan.estimate, calls=plan.estimate.anywhere, exact={})
     # In milliseconds, since the last digit of a sum of floats may differ between machines.
     costs = {
-        unit: round(1e3 * sum(anywhere.seconds(case, n) for case in unit for n in range(1, plan.rounds + 1)))
+        unit: round(1e3 * sum(anywhere.seconds(case, n) for case in unit for n in range(1, plan.rounds[case] + 1)))
         for unit in found
     }
     loads = [0] * of

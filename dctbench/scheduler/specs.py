@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Case
 from dctbench.runners import MeasureSpec
+from dctbench.scheduler.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,19 @@ class Specs:
 
     Attributes:
         sampling: settings of the sampling by case id, for the cases whose sampling differs from the runner's.
+        pace: of the processes of a run, by round; None where the runner's settings hold in every round.
+        budgets: seconds of sampling by case id and round, where the whole run has a budget.
         calibrations: what this machine can do at most, by device.
     """
 
     sampling: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    pace: Pace | None = None
+    budgets: Mapping[tuple[str, int], float] = field(default_factory=dict)
 
     def of(self, case: Case, round: int) -> MeasureSpec:
         """How that case is measured in that round."""
-        return MeasureSpec(round, self.sampling.get(case.id, {}), self.calibrations.get(case.device))
+        sampling = dict(self.pace.sampling(round) if self.pace else {})
+        if (case.id, round) in self.budgets:
+            sampling["budget"] = self.budgets[case.id, round]
+        return MeasureSpec(round, {**sampling, **self.sampling.get(case.id, {})}, self.calibrations.get(case.device))

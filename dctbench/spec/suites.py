@@ -24,7 +24,7 @@ DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
     "ratio": (), "kept": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
 }  # fmt: skip
-SETTINGS = ("rounds", "case_timeout", "env", "samples")
+SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples")
 """The keys of `[settings]`."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
@@ -191,8 +191,8 @@ class _Reader:
                     yield key, parse_duration(str(value), key)
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
-            elif key in ("rounds", "samples"):
-                most = MAX_ROUNDS if key == "rounds" else MAX_SAMPLES_ASKED
+            elif key in ("rounds", "short_rounds", "samples"):
+                most = MAX_SAMPLES_ASKED if key == "samples" else MAX_ROUNDS
                 if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                     raise self.error(table, key, f"must be a whole number from 1 to {most}")
                 yield key, value

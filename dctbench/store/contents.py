@@ -83,9 +83,13 @@ class Store:
         except OSError:
             return None
 
-    def add_run(self, run: Run, plan: Sequence[Case], rounds: int) -> None:
-        """Store a run and its plan before the first case is measured. A shard joins the others of its sweep."""
-        rows = [records.row_of_case(run.id, case, i, rounds) for i, case in enumerate(plan)]
+    def add_run(self, run: Run, plan: Sequence[Case], rounds: int | Mapping[Case, int]) -> None:
+        """Store a run and its plan before the first case is measured: the cases, and the rounds of each or of all.
+
+        A shard joins the others of its sweep.
+        """
+        by_case = dict.fromkeys(plan, rounds) if isinstance(rounds, int) else rounds
+        rows = [records.row_of_case(run.id, case, i, by_case[case]) for i, case in enumerate(plan)]
         with self.transaction() as connection:
             self.join_run(connection, records.row_of_run(run))
             if rows:
@@ -266,13 +270,17 @@ class Store:
         return decoding.baseline_of_row(rows[0]).run_id if rows else None
 
     def plan(self, run_id: str, damage: list[str] | None = None) -> tuple[list[Case], int]:
-        """Return the planned cases of a run in order, and the number of rounds. `damage` is as in `runs`.
+        """Return the planned cases of a run in order, and the most rounds of any. `damage` is as in `runs`.
 
         Raises:
             DamagedError: when a record is damaged and `damage` is not given.
         """
-        read = [*_intact(self._planned(run_id), lambda row: (decoding.case_of_row(row), row["rounds"]), damage)]
-        return [case for case, _ in read], max((rounds for _, rounds in read), default=1)
+        read = self.planned_rounds(run_id, damage)
+        return list(read), max(read.values(), default=1)
+
+    def planned_rounds(self, run_id: str, damage: list[str] | None = None) -> dict[Case, int]:
+        """Return the number of rounds of each planned case of a run, in order. `damage` and errors are as in `plan`."""
+        return dict(_intact(self._planned(run_id), lambda row: (decoding.case_of_row(row), row["rounds"]), damage))
 
     def _planned(self, run_id: str) -> list[Mapping[str, Any]]:
         table = schema.cases

@@ -63,11 +63,11 @@ class _StoreWithOutbox(Store):
         self._switched = False
         self._begun = False
         self._hurried = False
-        self._run: tuple[Run, Sequence[Case], int] | None = None
+        self._run: tuple[Run, Sequence[Case], int | Mapping[Case, int]] | None = None
         self._environments: list[Environment] = []
         self._results: dict[tuple[Case, int], Result] = {}
 
-    def add_run(self, run: Run, plan: Sequence[Case], rounds: int) -> None:
+    def add_run(self, run: Run, plan: Sequence[Case], rounds: int | Mapping[Case, int]) -> None:
         """Store a run and its plan before the first case is measured."""
         self._run = run, plan, rounds
         self._with_fallback(lambda: Store.add_run(self, run, plan, rounds))
@@ -76,7 +76,8 @@ class _StoreWithOutbox(Store):
     def resume_run(self, run: Run) -> list[Result]:
         """Return the results that the run already has, and remember them: the outbox may need them."""
         results = super().resume_run(run)
-        self._run = (run, *self.plan(run.id))
+        rounds = self.planned_rounds(run.id)
+        self._run = run, list(rounds), rounds
         self._environments = list(self.environments(run.id).values())
         self._results = {(result.case, result.round): result for result in results}
         self._begun = True
@@ -99,7 +100,8 @@ class _StoreWithOutbox(Store):
             return None
         run, plan, rounds = self._run
         failed = sum(result.status in FAILED for result in self._results.values())
-        return RunState(run, len(plan) * rounds, len(self._results), failed)
+        planned = len(plan) * rounds if isinstance(rounds, int) else sum(rounds.values())
+        return RunState(run, planned, len(self._results), failed)
 
     def add_environment(self, run_id: str, environment: Environment) -> None:
         """Store an environment of the run."""

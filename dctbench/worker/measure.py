@@ -6,9 +6,9 @@ case keeps what was measured, and a warning says what is missing and why.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
-from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -22,14 +22,13 @@ from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.memory_need import refuse_what_cannot_fit
 from dctbench.worker.metrics import flops, inputs, latency, memory, response
-from dctbench.worker.metrics.kernels import attention_kernels
 from dctbench.worker.metrics.output import (
     check_depends_on_input,
     check_form,
     check_same,
-    check_written,
 )
-from dctbench.worker.passes import measure_added_metrics, measure_errors, other_passes
+from dctbench.worker.passes import Untimed, measure_added_metrics, measure_errors, observe_kernels, other_passes
+from dctbench.worker.progress import Progress
 from dctbench.worker.what_ran import what_ran
 from dctbench.worker.workload import (
     SEED,
@@ -42,8 +41,6 @@ from dctbench.worker.workload import (
     meta_call,
 )
 
-_clock = perf_counter
-
 
 def measure_case(
     case: Case,
@@ -55,6 +52,7 @@ def measure_case(
     rates: Rates | None = None,
     timing_only: bool = False,
     turn: Callable[[], None] = lambda: None,
+    alive: Callable[[], None] = lambda: None,
 ) -> CaseReply:
     """Measure one case in this process.
 
@@ -67,6 +65,7 @@ def measure_case(
         rates: this machine's rates for the transform planner; None for the shipped ones.
         timing_only: leave out the passes whose figures do not differ between processes.
         turn: returns when it is this process's turn, if it takes turns with another.
+        alive: tells the runner that the case makes progress.
 
     Raises:
         NotEnoughMemoryError: before running a case that cannot fit.
@@ -77,6 +76,7 @@ def measure_case(
     # Made before the implementation is imported, so that nothing it does reaches the clock.
     cache = cache or device.CACHE
     stopwatch = device.stopwatch(case.device, cache)
+    progress = Progress(sampling.limit, alive)
     if cache == "cold":  # the cache is not emptied between two calls of one sample
         sampling = replace(sampling, calls_most=1)
     if case.threads:
@@ -88,34 +88,34 @@ def measure_case(
     refuse_what_cannot_fit(case, device)
     catalog.implementation(case.implementation).load()  # so that the import is not timed as construction
     with gradients(case):
-        start = _clock()
+        start = progress.clock()
         module = make_module(case, rates=rates)
         device.synchronize(case.device)
-        collected.add("setup", _clock() - start)
+        collected.add("setup", progress.clock() - start)
         collected.add("memory.state", memory.state_bytes(module))
         subject = make_workload(case, module)
-        expected = _first_calls(case, device, subject, collected)
+        progress.step()
+        first, expected = _first_call(case, device, subject, collected, progress)
         watch = device.watch(case.device, paired=bool(sampling.turns))
-        timer = latency.Timer(subject.prepare, subject.call, stopwatch)
-        samples = latency.measure(timer, sampling, watch.disturbed, turn)
+        timer = latency.Timer(subject.prepare, subject.call, stopwatch, renew=subject.renew)
+        samples = latency.measure(timer, sampling, watch.disturbed, turn, first=first, progress=progress)
+        untimed = Untimed(statistics.median(samples.seconds), progress)
         seen = watch.conditions()
         collected.add("latency", *samples.seconds)
         collected.warnings += [*latency.warnings(samples), *seen.warnings]
         collected.details |= seen.details
-        _release(case, device, subject, sampling, timing_only, collected)
-        _check_again(case, subject, expected, timer.output(samples.calls_per_sample))
+        _release(case, device, subject, sampling, timing_only, collected, progress)
+        _check_timed_calls(case, subject, expected, timer, samples.calls_per_sample, untimed)
         del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
         if not timing_only:
-            with collected.attempt("unwritten outputs"):
-                check_written(lambda: module(*subject.arguments[0]).detach())
-            other_passes(case, device, subject, collected)
+            other_passes(case, device, subject, expected, untimed, collected)
     if not timing_only:
         with collected.attempt("flops"):
             counted = flops.count(meta_call(case, rates))
             collected.add("flops", counted.flops)
             collected.details |= ResultDetails(flops_uncounted=tuple(counted.uncounted))
-        measure_errors(case, subject, scratch, collected)
-        measure_added_metrics(case, subject, collected)
+        measure_errors(case, subject, scratch, untimed, collected)
+        measure_added_metrics(case, subject, untimed, collected)
     swept = f", {format_size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
     collected.details |= ResultDetails(
         threads=torch.get_num_threads(),
@@ -126,13 +126,11 @@ def measure_case(
         turns=samples.turns or None,
         retaken=samples.retaken or None,
         noisy=samples.noisy,
-        inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, seed {SEED}",
+        inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
     )
     collected.details |= what_ran(case, module, rates) | device.describe(case.device)
     if not timing_only and collected.details.kernel is None:
-        with collected.attempt("kernel"), gradients(case):  # a kernel may serve only calls without gradients
-            seen_kernels = attention_kernels(lambda: module(*subject.arguments[0]))
-            collected.details |= ResultDetails(kernel=" + ".join(seen_kernels) or None)
+        observe_kernels(case, subject, untimed, collected)
     return collected.reply()
 
 
@@ -143,8 +141,12 @@ def _release(
     sampling: latency.Sampling,
     timing_only: bool,
     collected: Collected,
+    progress: Progress,
 ) -> None:
-    """Release calls on the schedule of the case, if it has one, each until the device is done."""
+    """Release calls on the schedule of the case, if it has one, each until the device is done.
+
+    The time limit does not count this time, which is known beforehand.
+    """
     if case.period is None or case.deadline is None:
         return
 
@@ -152,6 +154,7 @@ def _release(
         subject.call(prepared)
         device.synchronize(case.device)
 
+    before = progress.clock()
     found = response.measure(
         subject.prepare,
         call,
@@ -161,6 +164,7 @@ def _release(
         priority=bool(sampling.priority),
         search=bool(sampling.search) and not timing_only,
     )
+    progress.excuse(progress.clock() - before)
     collected.add("response", *found.seconds)
     collected.details |= ResultDetails(schedule=found.schedule)
     if found.rate is not None:
@@ -169,32 +173,54 @@ def _release(
         collected.details |= ResultDetails(absent={"rate": "not even the period of the case is sustained"})
 
 
-def _first_calls(case: Case, device: DeviceModule, subject: Workload, collected: Collected) -> list[Tensor]:
-    """Time the first call separately. Return the outputs of two inputs, which later outputs are checked against."""
+def _first_call(
+    case: Case, device: DeviceModule, subject: Workload, collected: Collected, progress: Progress
+) -> tuple[float, Tensor]:
+    """Return the seconds and the output of the first call, which later outputs are checked against."""
     if case.engine != "eager":
-        start = _clock()
+        start = progress.clock()
         with compiling(case):
             subject.call(subject.prepare(0))
         device.synchronize(case.device)
-        collected.add("compile", _clock() - start)
-    prepared = subject.prepare(0)
+        collected.add("compile", progress.clock() - start)
+        progress.step()
+    prepared = subject.prepare_first()
     device.synchronize(case.device)  # preparation, such as a forward pass, is not part of the call
-    start = _clock()
-    subject.call(prepared)
+    start = progress.clock()
+    output = subject.call(prepared)
     device.synchronize(case.device)
-    collected.add("first_call", _clock() - start)
-    expected = [check_form(case, subject.output(number)).clone() for number in range(2)]
-    check_depends_on_input(*expected)
-    return expected
+    seconds = progress.clock() - start
+    collected.add("first_call", seconds)
+    progress.step()
+    if case.mode != "forward":  # the output of a backward pass is None, and a check compares forward outputs
+        output = subject.output(subject.first)
+    # Copied: an engine may return the same buffer from every call.
+    return seconds, check_form(case, output).detach().clone()
 
 
-def _check_again(case: Case, subject: Workload, expected: list[Tensor], timed: tuple[int, object]) -> None:
-    """Check, after timing, the output of a timed call, and the output of the first input once more."""
-    number, output = timed
-    number %= len(subject.arguments)
-    if case.mode != "backward":
-        # Copied first: an engine may return the same buffer from every call.
-        kept = check_form(case, output).detach().clone()
-        before = expected[number] if number < len(expected) else subject.output(number)
-        check_same(case, kept, before, "in a timed call")
-    check_same(case, subject.output(0), expected[0], "after timing")
+def _check_timed_calls(
+    case: Case, subject: Workload, expected: Tensor, timer: latency.Timer, calls: int, untimed: Untimed
+) -> None:
+    """Check, after timing, the outputs of timed calls for the very values that were in their input.
+
+    The input of the first call, written in place into an input that had other values, must give the first output again.
+    Then some of its rows are drawn anew, and the output must change. A long call has no calls to spare: the output of
+    its last sample must differ from the first output, and `other_passes` repeats the first output.
+
+    Raises:
+        WrongOutputError: for an output that is wrong, or that does not follow its input.
+    """
+    if untimed.long:
+        if timer.last is not None:
+            check_depends_on_input(expected, check_form(case, timer.last))
+        return
+
+    def output(renew: Callable[[range], None]) -> Tensor:
+        seen = timer.output(calls, inputs.ROTATION, renew)
+        if case.mode == "backward":  # a backward pass has no output of its own
+            seen = subject.output(subject.arguments[0])
+        return check_form(case, seen).detach().clone()
+
+    restored = output(subject.restore)
+    check_same(case, restored, expected, "after timing" if case.mode == "backward" else "in a timed call")
+    check_depends_on_input(restored, output(subject.renew))

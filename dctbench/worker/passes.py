@@ -1,8 +1,14 @@
-"""The passes after timing: memory, kernel time, the split of the time, energy, error, and metrics of packages."""
+"""The passes after timing: memory, kernel time, the split of the time, energy, error, and metrics of packages.
+
+A long call has few calls to spare. Then one call serves several passes, none is repeated, and those that would go
+beyond the time limit of the case are left out, with the reason.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,20 +19,49 @@ from dctbench.model import CallSplit, Case, CaseWarning, ResultDetails, WarningC
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import DeviceModule
 from dctbench.worker.metrics import added, energy, error, inputs
-from dctbench.worker.metrics.output import WrongOutputError
-from dctbench.worker.metrics.split import split
+from dctbench.worker.metrics.kernels import attention_kernels
+from dctbench.worker.metrics.output import WrongOutputError, check_form, check_same, check_written, new_memory_holds_nan
+from dctbench.worker.metrics.split import REPEATS, split
+from dctbench.worker.progress import LONG_CALL, Progress
 from dctbench.worker.workload import SEED, Workload, gradients, make_arguments
 
 
-def other_passes(case: Case, device: DeviceModule, subject: Workload, collected: Collected) -> None:
-    """Measure memory, kernel time, the split of the time, and energy, each in calls of its own."""
-    with collected.attempt("memory.tensor"):
-        ungraphed = subject.ungraphed()
-        prepared = ungraphed.prepare(0)
-        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: ungraphed.call(prepared)))
-    with collected.attempt("memory.process"):
-        again = subject.prepare(0)
-        collected.add("memory.process", device.process_bytes(case.device, lambda: subject.call(again)))
+@dataclass(frozen=True, slots=True)
+class Untimed:
+    """What a pass may take: the seconds of one call, and how much of the time limit is left."""
+
+    call: float
+    progress: Progress
+
+    @property
+    def long(self) -> bool:
+        """Whether calls are too long to be repeated for each pass."""
+        return self.call >= LONG_CALL
+
+    def begin(self, calls: int = 1) -> None:
+        """Check that a pass of so many calls fits into the time limit.
+
+        Raises:
+            UnsupportedError: otherwise.
+        """
+        self.progress.step()
+        self.progress.require(calls * self.call)
+
+
+def other_passes(
+    case: Case, device: DeviceModule, subject: Workload, expected: Tensor, untimed: Untimed, collected: Collected
+) -> None:
+    """Measure memory, kernel time, the split of the time, and energy.
+
+    `expected` is the output of the first call. A long call repeats it while its memory is measured.
+    """
+    if untimed.long:
+        _memory_in_one_call(case, device, subject, expected, untimed, collected)
+    else:
+        _memory(case, device, subject, untimed, collected)
+        with collected.attempt("unwritten outputs"):
+            untimed.begin()
+            check_written(lambda: subject.module(*subject.arguments[0]).detach())
 
     def step(number: int) -> object:
         if case.mode == "backward":
@@ -34,16 +69,20 @@ def other_passes(case: Case, device: DeviceModule, subject: Workload, collected:
         return subject.call(subject.prepare(number))
 
     with collected.attempt("kernel_time"):
-        kernels = device.kernel_seconds(case.device, lambda: step(0))
-        if kernels is not None:
-            collected.add("kernel_time", kernels[0])
-            collected.details |= ResultDetails(kernels=kernels[1])
+        if not untimed.long:
+            kernels = device.kernel_seconds(case.device, lambda: step(0))
+            if kernels is not None:
+                collected.add("kernel_time", kernels[0])
+                collected.details |= ResultDetails(kernels=kernels[1])
     if case.mode == "forward" and case.engine == "eager":
         with collected.attempt("split"):
-            parts = split(subject.module, lambda: step(0), case.device)
+            repeats = 1 if untimed.long else REPEATS
+            untimed.begin(repeats)
+            parts = split(subject.module, lambda: step(0), case.device, repeats)
             if parts is not None:
                 collected.details |= ResultDetails(split=CallSplit(parts.shares, parts.operations))
     with collected.attempt("energy"):
+        untimed.begin(2)
         counter = device.energy_counter(case.device)
         used = energy.measure(step, lambda: device.synchronize(case.device), counter)
         collected.add("energy", used.joules)
@@ -51,8 +90,50 @@ def other_passes(case: Case, device: DeviceModule, subject: Workload, collected:
         collected.details |= ResultDetails(energy=reading)
 
 
-def measure_errors(case: Case, subject: Workload, scratch: str | None, collected: Collected) -> None:
-    """Measure error.noise and error.smooth, if the output can be compared with that of exact attention."""
+def _memory(case: Case, device: DeviceModule, subject: Workload, untimed: Untimed, collected: Collected) -> None:
+    with collected.attempt("memory.tensor"):
+        untimed.begin()
+        ungraphed = subject.ungraphed()
+        prepared = ungraphed.prepare(0)
+        collected.add("memory.tensor", device.peak_tensor_bytes(case.device, lambda: ungraphed.call(prepared)))
+    with collected.attempt("memory.process"):
+        untimed.begin()
+        again = subject.prepare(0)
+        collected.add("memory.process", device.process_bytes(case.device, lambda: subject.call(again)))
+
+
+def _memory_in_one_call(
+    case: Case, device: DeviceModule, subject: Workload, expected: Tensor, untimed: Untimed, collected: Collected
+) -> None:
+    """Measure both figures of the memory in one call, and check that it repeats the first output."""
+    ungraphed = subject.ungraphed()
+    tensor: list[int] = []
+    output: list[object] = []
+
+    def call() -> None:
+        output[:] = [ungraphed.call(prepared)]
+
+    def peak() -> None:
+        tensor.append(device.peak_tensor_bytes(case.device, call))
+
+    with collected.attempt("memory.tensor"):
+        untimed.begin()
+        subject.restore(range(1))
+        prepared = ungraphed.prepare(0)
+        with collected.attempt("memory.process"):
+            collected.add("memory.process", device.process_bytes(case.device, peak))
+        if not tensor:  # the device does not measure its processes, and has made no call
+            peak()
+        collected.add("memory.tensor", tensor[0])
+        if case.mode != "backward":
+            check_same(case, check_form(case, output[0]).detach(), expected, "after timing")
+
+
+def measure_errors(case: Case, subject: Workload, scratch: str | None, untimed: Untimed, collected: Collected) -> None:
+    """Measure error.noise and error.smooth, if the output can be compared with that of exact attention.
+
+    For a long call, the first of the two is also the check that it writes its whole output.
+    """
     if case.scope == "encoder":
         return  # after norms and feed-forward layers an error of the attention has no meaning
     if not subject.comparable:
@@ -60,10 +141,19 @@ def measure_errors(case: Case, subject: Workload, scratch: str | None, collected
         return
     for name, draw in (("noise", inputs.noise), ("smooth", inputs.smooth)):
         with collected.attempt(f"error.{name}"), torch.inference_mode():
-            collected.add(f"error.{name}", _error(case, subject, name, draw, scratch))
+            untimed.begin()
+            during = new_memory_holds_nan() if untimed.long and name == "noise" else nullcontext()
+            collected.add(f"error.{name}", _error(case, subject, name, draw, scratch, during))
 
 
-def _error(case: Case, subject: Workload, name: str, draw: Callable[..., Tensor], scratch: str | None) -> float:
+def _error(
+    case: Case,
+    subject: Workload,
+    name: str,
+    draw: Callable[..., Tensor],
+    scratch: str | None,
+    during: AbstractContextManager[None],
+) -> float:
     rows = error.compared_rows(case.seq_len)
     arguments = make_arguments(case, draw)
     shared = inputs.weights(case.dim, getattr(torch, case.dtype), SEED)
@@ -76,7 +166,8 @@ def _error(case: Case, subject: Workload, name: str, draw: Callable[..., Tensor]
 
     key = (case.scope, case.batch, case.seq_len, case.heads, case.head_dim, case.dtype, SEED, name)
     exact = error.cached(compute, key, scratch)
-    output = subject.module(*arguments).cpu()
+    with during:
+        output = check_form(case, subject.module(*arguments)).cpu()
     value = error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
     claims_exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
     if claims_exact and error.beyond_tolerance(value, case.dtype):
@@ -84,10 +175,19 @@ def _error(case: Case, subject: Workload, name: str, draw: Callable[..., Tensor]
     return value
 
 
-def measure_added_metrics(case: Case, subject: Workload, collected: Collected) -> None:
+def observe_kernels(case: Case, subject: Workload, untimed: Untimed, collected: Collected) -> None:
+    """Record the attention kernels of one call. With gradients if the case has them: a kernel may need that."""
+    with collected.attempt("kernel"), gradients(case):
+        untimed.begin()
+        seen = attention_kernels(lambda: subject.module(*subject.arguments[0]))
+        collected.details |= ResultDetails(kernel=" + ".join(seen) or None)
+
+
+def measure_added_metrics(case: Case, subject: Workload, untimed: Untimed, collected: Collected) -> None:
     """Measure the metrics of installed packages. They come last, since their code may change its inputs."""
     for metric in catalog.metrics().values():
         if metric.target is not None:
             with collected.attempt(metric.name), gradients(case):
+                untimed.begin()
                 value, unit = added.measure(metric, case, subject.module, subject.arguments[0])
                 collected.add(metric.name, value, unit=unit)

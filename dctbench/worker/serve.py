@@ -20,6 +20,7 @@ from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, NotLoadedError, UnavailableError, UnsupportedError, text_of
 from dctbench.model import ResultDetails
 from dctbench.protocol import (
+    ALIVE,
     TURN,
     CalibrateRequest,
     CalibrationReply,
@@ -60,7 +61,11 @@ def serve(descriptor: int) -> NoReturn:
                 pipe.flush()
                 pipe.readline()
 
-            reply = respond(decode_request(pipe.readline()), turn)
+            def alive() -> None:
+                pipe.write(ALIVE)
+                pipe.flush()
+
+            reply = respond(decode_request(pipe.readline()), turn, alive)
             if os.getpid() != own:  # an implementation forked, and this is the copy: one reply is enough
                 os._exit(0)
             pipe.write(_line(reply))
@@ -82,17 +87,20 @@ def _line(reply: Reply) -> bytes:
         return encode_reply(failure)
 
 
-def respond(request: Request, turn: Callable[[], None] = lambda: None) -> Reply:
+def respond(
+    request: Request, turn: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None
+) -> Reply:
     """Return the reply to a request.
 
     Args:
         request: what to do.
         turn: returns when it is this process's turn, if it takes turns with another.
+        alive: tells the runner that the case makes progress.
     """
     try:
         match request:
             case MeasureRequest():
-                return measure(request, turn)
+                return measure(request, turn, alive)
             case DescribeRequest():
                 return describe(request)
             case InspectRequest():
@@ -106,7 +114,9 @@ def respond(request: Request, turn: Callable[[], None] = lambda: None) -> Reply:
     return CaseReply("error", message=failure.message) if isinstance(request, MeasureRequest) else failure
 
 
-def measure(request: MeasureRequest, turn: Callable[[], None] = lambda: None) -> CaseReply:
+def measure(
+    request: MeasureRequest, turn: Callable[[], None] = lambda: None, alive: Callable[[], None] = lambda: None
+) -> CaseReply:
     """Measure one case. Every failure is a reply too.
 
     If the device of a case is absent, the case is `skipped`: a run over several devices continues with the others.
@@ -129,6 +139,7 @@ def measure(request: MeasureRequest, turn: Callable[[], None] = lambda: None) ->
             rates=request.rates,
             timing_only=request.timing_only,
             turn=turn,
+            alive=alive,
         )
     except NotEnoughMemoryError as error:
         return _out_of_memory(error.message, error.needed)

@@ -35,8 +35,13 @@ Rates = Mapping[str, float]
 class Workload:
     """A module, ready to be called with each of `arguments` in turn.
 
-    `comparable` says whether it has the shared weights, so that its output can be compared with exact attention.
-    `gradient` is the gradient of the output, None for mode `forward`.
+    Attributes:
+        case: what it measures.
+        module: what is called.
+        arguments: the inputs of timed calls, which are rewritten in place between samples.
+        comparable: whether it has the shared weights, so that its output can be compared with exact attention.
+        gradient: of the output; None for mode `forward`.
+        first: the input of the first call, in tensors of its own.
     """
 
     case: Case
@@ -44,13 +49,37 @@ class Workload:
     arguments: Sequence[Arguments]
     comparable: bool
     gradient: Tensor | None
+    first: Arguments = ()
+
+    def renew(self, numbers: range) -> None:
+        """Give the inputs of the calls with these numbers some rows of new values, in place.
+
+        A method that remembers outputs by the address of an input would return an outdated one, and one that compares
+        whole inputs finds none that it has seen.
+        """
+        for number in numbers[-len(self.arguments) :]:
+            for argument in self.arguments[number % len(self.arguments)]:
+                inputs.redraw_rows(argument, SEED, number, VOCABULARY)
+
+    def restore(self, numbers: range) -> None:
+        """Renew the inputs, and write the values of the first call into the input of the last one, in place."""
+        self.renew(numbers)
+        with torch.no_grad():
+            for argument, value in zip(self.arguments[numbers[-1] % len(self.arguments)], self.first, strict=True):
+                argument.copy_(value)
+
+    def prepare_first(self) -> Any:
+        """Return what the first call needs."""
+        return self._prepared(self.first)
 
     def prepare(self, number: int) -> Any:
         """Return what call `number` needs, made before it is timed. Gradients of earlier calls are dropped."""
-        chosen = self.arguments[number % len(self.arguments)]
+        return self._prepared(self.arguments[number % len(self.arguments)])
+
+    def _prepared(self, chosen: Arguments) -> Any:
         if self.case.mode == "forward":
             return chosen
-        for arguments in self.arguments:
+        for arguments in (*self.arguments, self.first):
             self._drop_gradients(arguments)
         return chosen, self.module(*chosen) if self.case.mode == "backward" else None
 
@@ -80,10 +109,10 @@ class Workload:
         for argument in arguments:
             argument.grad = None
 
-    def output(self, number: int) -> Tensor:
-        """Return the forward output for input `number`, for checks."""
+    def output(self, arguments: Arguments) -> Tensor:
+        """Return the forward output for an input, for checks."""
         with torch.no_grad():
-            result: Tensor = self.module(*self.arguments[number])
+            result: Tensor = self.module(*arguments)
         return result
 
 
@@ -144,10 +173,11 @@ def make_workload(case: Case, module: nn.Module) -> Workload:
         inputs.seed_parameters(module, SEED)
         for block in module.get_submodule("blocks").children():
             inputs.share_weights(block.get_submodule("attention"), shared)
-    rotating = [make_arguments(case, inputs.noise, number) for number in range(inputs.ROTATION)]
+    drawn = [make_arguments(case, inputs.noise, number) for number in range(1 + inputs.ROTATION)]
     if case.mode != "forward":
-        rotating = [tuple(_wants_gradient(t) for t in arguments) for arguments in rotating]
-    return Workload(case, _running(case, module), rotating, comparable, _output_gradient(case, case.device))
+        drawn = [tuple(_wants_gradient(t) for t in arguments) for arguments in drawn]
+    first, *rotating = drawn
+    return Workload(case, _running(case, module), rotating, comparable, _output_gradient(case, case.device), first)
 
 
 def _running(case: Case, module: nn.Module) -> nn.Module:

@@ -15,7 +15,7 @@ from dctbench.spec.axes import AxisValues
 def test_a_request_without_anything_is_the_suite_quick_with_its_own_settings() -> None:
     suite = RunRequest().resolved_suite
     assert suite.name == "quick"
-    assert suite.settings.to_json().keys() == RunSettings().to_json().keys() | {"env"}
+    assert suite.settings.to_json().keys() == RunSettings().to_json().keys() | {"env", "short_rounds"}
 
 
 def test_what_is_asked_for_replaces_what_the_suite_says() -> None:

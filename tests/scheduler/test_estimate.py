@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from dctbench.model import Case
-from dctbench.scheduler.estimate import MODE_WORK, Pace, estimate, exact_flops
+from dctbench.model import Case, RunSettings
+from dctbench.scheduler.estimate import MODE_WORK, estimate, exact_flops
+from dctbench.scheduler.pace import Pace, pace_of, rounds_by_case
 from dctbench.scheduler.plan import Plan
 from tests.support.made import result
 
@@ -60,12 +63,13 @@ def test_later_rounds_and_forked_processes_cost_less() -> None:
     forked = estimate([case], {case: 10**11})
     fresh = estimate([case], {case: 10**11}, pace=Pace(forked=False))
     assert forked.seconds(case, 2) < forked.seconds(case, 1) < fresh.seconds(case, 1)
-    assert forked.total([case], 3) > forked.total([case], 1)
+    assert forked.total({case: 3}) > forked.total({case: 1})
 
 
 def planned(rounds: int = 3) -> Plan:
     cases = (Case("sdpa", 512), Case("sdpa", 4096))
-    return Plan(cases, rounds, "sdpa", estimate(cases, {}, [result("sdpa", 512, 0.01), result("sdpa", 4096, 0.2)]))
+    stored = [result("sdpa", 512, 0.01), result("sdpa", 4096, 0.2)]
+    return Plan(dict.fromkeys(cases, rounds), "sdpa", estimate(cases, {}, stored))
 
 
 def test_what_is_stored_already_takes_no_time_any_more() -> None:
@@ -87,5 +91,68 @@ def test_a_budget_is_what_it_takes_between_the_least_and_all_that_could_be_used(
 
 def test_the_least_samples_are_taken_whatever_the_budget() -> None:
     case = Case("sdpa", 4096)
-    found = estimate([case], {}, [result("sdpa", 4096, 10.0)], Pace(samples_least=7, budget=1.0))
-    assert found.sampling(case) == pytest.approx(70.0)
+    found = estimate([case], {}, [result("sdpa", 4096, 0.2)], Pace(samples_least=7, later_samples=4, budget=1.0))
+    assert found.sampling(case, 1) == pytest.approx(1.4)
+    assert found.sampling(case, 2) == pytest.approx(0.8)
+    asked = estimate([case], {}, [result("sdpa", 4096, 10.0)], Pace(samples_least=7, exactly=True))
+    assert asked.sampling(case, 1) == pytest.approx(70.0)
+
+
+def test_a_long_call_is_predicted_to_be_made_a_few_times_and_within_its_time_limit() -> None:
+    """A first round: the first call, a sample, and four calls for memory, split and errors; a later one: two calls."""
+    case = Case("dct-x", 16384, 16)
+
+    def seconds(call: float, limit: float, round: int) -> float:
+        found = estimate([case], {}, [result("dct-x", 16384, call, ratio=16)], Pace(limit=limit))
+        return found.seconds(case, round) - found.exact[case] * (round == 1)
+
+    assert seconds(4.0, math.inf, 1) == pytest.approx(6 * 4.0, abs=0.2)
+    assert seconds(4.0, math.inf, 2) == pytest.approx(2 * 4.0, abs=0.2)
+    assert seconds(70.0, 120.0, 2) == pytest.approx(140.0, abs=1)
+    assert seconds(40.0, 120.0, 2) == pytest.approx(80.0, abs=1)
+
+
+def test_the_exact_outputs_are_predicted_once_for_each_shape_and_a_long_one_compares_few_rows() -> None:
+    cases = [Case(name, n, ratio) for n in (16384, 32768) for name, ratio in (("sdpa", None), ("dct-x", 8))]
+    found = estimate(cases, {})
+    assert set(found.exact) == {Case("sdpa", 16384), Case("sdpa", 32768)}
+    assert found.exact[Case("sdpa", 32768)] < found.exact[Case("sdpa", 16384)]
+
+
+def test_a_later_round_takes_less_than_the_first_beside_the_exact_outputs() -> None:
+    case = Case("dct-x", 512, 8)
+    found = estimate([case], {}, [result("dct-x", 512, 1e-3, ratio=8)], pace_of(RunSettings(rounds=3)))
+    assert found.seconds(case, 2) + found.exact[case] < found.seconds(case, 1)
+
+
+ROUNDS = RunSettings(rounds=3, short_rounds=6)
+
+
+def test_short_cases_and_the_reference_beside_them_have_more_rounds() -> None:
+    seconds = {
+        Case("sdpa", 512): 0.01, Case("full", 512): 0.01, Case("dct-x", 512, 8): 0.001,
+        Case("sdpa", 4096): 0.9, Case("full", 4096): 2.0, Case("dct-x", 4096, 8): 0.03,
+        Case("sdpa", 8192): 2.0, Case("full", 8192): 4.0,
+        Case("sdpa", 65536): 60.0, Case("dct-x", 65536, 8): 0.1,
+    }  # fmt: skip
+    found = rounds_by_case(seconds, "sdpa", seconds.__getitem__, ROUNDS)
+    assert [found[case] for case in seconds] == [6, 6, 6, 6, 3, 6, 3, 3, 3, 3]
+    assert set(rounds_by_case(seconds, "sdpa", seconds.__getitem__, RunSettings(rounds=3)).values()) == {3}
+
+
+def test_without_a_reference_short_cases_have_more_rounds() -> None:
+    cases = {Case("dct-x", 512, 8): 0.001, Case("dct-x", 65536, 8): 1.0}
+    assert list(rounds_by_case(cases, None, cases.__getitem__, ROUNDS).values()) == [6, 3]
+
+
+@pytest.mark.parametrize(("rounds", "samples"), [(1, [20]), (3, [14, 3, 3]), (6, [5, 3, 3, 3, 3, 3]), (8, [3] * 8)])
+def test_a_case_has_twenty_samples_over_all_rounds_and_three_in_each(rounds: int, samples: list[int]) -> None:
+    pace = pace_of(RunSettings(rounds=rounds))
+    assert [pace.samples(number) for number in range(1, rounds + 1)] == samples
+
+
+def test_samples_that_were_asked_for_are_spread_evenly_and_are_single_calls() -> None:
+    pace = pace_of(RunSettings(rounds=30, samples=300))
+    assert [pace.sampling(number)["samples_least"] for number in (1, 2, 30)] == [10, 10, 10]
+    assert all(pace.sampling(number)["calls_most"] == 1 for number in (1, 2))
+    assert "calls_most" not in pace_of(RunSettings()).sampling(1)

@@ -14,7 +14,7 @@ from dctbench.runners.interleave import Turn
 from dctbench.scheduler import sweep
 from dctbench.scheduler.estimate import estimate
 from dctbench.scheduler.events import CaseFinished, Event, RunStarted, StillRunning
-from dctbench.scheduler.plan import Plan, ordered, samples_per_round
+from dctbench.scheduler.plan import Plan, ordered
 from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
 from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def plan(rounds: int = 2) -> Plan:
-    return Plan(tuple(ordered(CASES, "sdpa", 0)), rounds, "sdpa", estimate(CASES, {}))
+    return Plan(dict.fromkeys(ordered(CASES, "sdpa", 0), rounds), "sdpa", estimate(CASES, {}))
 
 
 def test_every_case_is_measured_in_every_round_and_stored(store: Store) -> None:
@@ -180,6 +180,7 @@ def test_a_long_case_gives_signs_of_life(store: Store, monkeypatch: pytest.Monke
     assert len(beats) == len(CASES)
 
 
-@pytest.mark.parametrize(("rounds", "least"), [(1, 20), (3, 7), (5, 4), (20, 3)])
-def test_twenty_samples_over_all_rounds_and_three_in_each(rounds: int, least: int) -> None:
-    assert samples_per_round(rounds) == least
+def test_later_rounds_have_the_cases_with_so_many_rounds_only() -> None:
+    rounds = {case: 1 + i % 3 for i, case in enumerate(ordered(CASES, "sdpa", 0))}
+    orders = Plan(rounds, "sdpa", estimate(CASES, {})).orders()
+    assert [set(order) for order in orders] == [{c for c, most in rounds.items() if most >= n} for n in (1, 2, 3)]

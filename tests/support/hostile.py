@@ -118,6 +118,30 @@ class CachesItsOutput(Good):
         return self.cached
 
 
+class RemembersByAddress(Good):
+    """Computes each output once for the address of its input, and hides the outputs where no parameter shows them."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.known: dict[object, Tensor] = {}
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        key = self.key(x)
+        if key not in self.known:
+            self.known[key] = super().forward(x)
+        return self.known[key]
+
+    def key(self, x: Tensor) -> object:
+        return x.data_ptr()
+
+
+class RemembersByPart(RemembersByAddress):
+    """Computes each output once for the first row of its input."""
+
+    def key(self, x: Tensor) -> object:
+        return float(x[0, 0].sum())
+
+
 class RunsOutOfMemory(Good):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         torch.empty(1 << 60, dtype=torch.uint8)

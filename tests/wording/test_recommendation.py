@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from dctbench.analysis import Budgets
 from dctbench.cli.commands import run
 from dctbench.cli.options import axes
 from dctbench.model import Case
-from dctbench.scheduler import plan
+from dctbench.scheduler import pace
 from dctbench.spec import grid, suites
 from dctbench.stats import robust
 from dctbench.wording import recommendation as words
@@ -55,9 +56,10 @@ def test_a_length_that_was_not_measured_lies_between_the_nearest_ones(length: in
 def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes_them() -> None:
     assert robust.quantile_upper_bound(range(robust.P99_SAMPLES - 1), 0.99) is None
     assert robust.quantile_upper_bound(range(robust.P99_SAMPLES), 0.99) is not None
-    rounds = suites.load(words.P99_SUITE).settings.rounds
+    settings = replace(suites.load(words.P99_SUITE).settings, samples=robust.P99_SAMPLES)
     assert f"--samples {robust.P99_SAMPLES} " in words.p99_takes(Case("sdpa", 64))
-    assert rounds * plan.samples_per_round(rounds, robust.P99_SAMPLES) >= robust.P99_SAMPLES
+    taken = pace.pace_of(settings)
+    assert sum(taken.samples(number) for number in range(1, settings.rounds + 1)) >= robust.P99_SAMPLES
     assert f"--suite {words.P99_SUITE} --seq 64 " in words.p99_takes(Case("sdpa", 64))
 
 

@@ -98,7 +98,7 @@ def test_no_call_adds_to_the_gradients_of_the_one_before(mode: str, scope: str) 
     case = Case("full", 32, heads=2, head_dim=8, scope=scope, mode=mode)
     subject = make_workload(case, make_module(case))
     [*arguments] = subject.arguments[0]
-    ones = torch.ones_like(subject.output(0))
+    ones = torch.ones_like(subject.output(subject.first))
     expected = torch.autograd.grad(subject.module(*arguments), [*arguments, *subject.module.parameters()], ones)
     timer = Timer(subject.prepare, subject.call, cpu.stopwatch("cpu", "warm"))
     timer.time(2 * len(subject.arguments) + 1)  # the first input is visited three times in one block

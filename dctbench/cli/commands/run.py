@@ -46,13 +46,14 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 )
 @axis_options("quick")
 @click.option("--rounds", cls=Flag, section=HOW, type=click.IntRange(1, MAX_ROUNDS), metavar="N",
-              help="Processes per case (default: the suite's; quick: 3).")  # fmt: skip
+              help="Processes per case (default: the suite's; quick: 3, and 6 for short cases).")  # fmt: skip
 @click.option("--cache", cls=Flag, section=HOW, type=click.Choice(("warm", "cold")),
               help="What the last-level cache holds when a call begins (default: that of the device).")  # fmt: skip
 @click.option("--isolation", cls=Flag, section=HOW, type=click.Choice(("auto", "zygote", "fresh")), default="auto",
               show_default=True,
               help="How a case gets its process: forked from one that has imported torch, or fresh.")  # fmt: skip
-@click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME", help="End a case after this time: 120s, 2m.")
+@click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME",
+              help="Sample a case no longer than this, and end one whose call takes longer.")  # fmt: skip
 @click.option("--samples", cls=Flag, section=HOW, type=click.IntRange(1, MAX_SAMPLES_ASKED), metavar="N",
               help="The least samples of a case over all rounds, and its calls on a schedule.")  # fmt: skip
 @click.option("--priority", cls=Flag, section=HOW, is_flag=True,

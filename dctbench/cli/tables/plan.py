@@ -20,7 +20,9 @@ def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
         figures = {"seconds": round(total_seconds, 3), "rates_measured_here": plan.estimate.measured}
         print_document(dumps(plan_document(plan.cases, figures)))
         return
-    seconds = {case: sum(plan.estimate.seconds(case, n) for n in range(1, plan.rounds + 1)) for case in plan.cases}
+    seconds = dict.fromkeys(plan.cases, 0.0)
+    for case, number in plan.processes:
+        seconds[case] += plan.estimate.seconds(case, number)
     if output_format == "csv":
         rows: list[dict[str, Any]] = [
             {"case_id": case.id, "case": case.to_json(), "seconds": round(seconds[case], 3)} for case in plan.cases
@@ -41,7 +43,11 @@ def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
         ]
     print_records(rows, output_format)
     basis = plan.estimate.caveat or "from what was measured in this environment"
-    rounds = pluralize(plan.rounds, "round")
-    click.echo(
-        f"{pluralize(len(plan.cases), 'case')} x {rounds}, about {format_duration(total_seconds)} ({basis})", err=True
-    )
+    click.echo(f"{size(plan)}, about {format_duration(total_seconds)} ({basis})", err=True)
+
+
+def size(plan: Plan) -> str:
+    """Return how much is measured: `45 cases x 3 rounds` or, if short ones have more, `45 cases x 3 to 6 rounds`."""
+    least, most = min(plan.rounds.values(), default=1), plan.most_rounds
+    rounds = pluralize(most, "round") if least == most else f"{least} to {most} rounds"
+    return f"{pluralize(len(plan.cases), 'case')} x {rounds}"

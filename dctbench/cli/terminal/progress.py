@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dctbench.analysis import Summary, summarise
+from dctbench.cli.tables.plan import size
 from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.check_progress import CheckProgress
 from dctbench.cli.terminal.layout import Layout
@@ -35,7 +36,7 @@ from dctbench.scheduler.events import (
     StillRunning,
     ignore,
 )
-from dctbench.text.format import format_duration, pluralize
+from dctbench.text.format import format_duration
 from dctbench.text.private import home_as_tilde
 from dctbench.wording.cells import row
 
@@ -86,7 +87,7 @@ class Display:
     @property
     def rows_shown(self) -> bool:
         """Whether the rows of a whole run are on the screen already."""
-        return isinstance(self._view, Live) and self._view.plan.rounds == 1 and not self._view.resumed
+        return isinstance(self._view, Live) and self._view.plan.most_rounds == 1 and not self._view.resumed
 
 
 class _Rows:
@@ -101,7 +102,7 @@ class _Rows:
         first = summarise(result for result in stored if result.round == 1)
         self.reference_by_shape = {s.case.shape: s for s in first if s.case.implementation == plan.reference}
         self.statuses = Counter[str](result.status for result in stored)
-        self.left = Counter(dict.fromkeys(plan.cases, plan.rounds))
+        self.left = Counter(plan.rounds)
         self.left.subtract(result.case for result in stored)
         self.predicted = 0.0
         self.spent = 0.0
@@ -127,7 +128,7 @@ class _Rows:
         seconds = (
             self.plan.estimate.seconds(case, number)
             for case, left in self.left.items()
-            for number in range(rounds - left + 1, rounds + 1)
+            for number in range(rounds[case] - left + 1, rounds[case] + 1)
         )
         return format_duration(pace * sum(seconds))
 
@@ -152,7 +153,7 @@ def _header(event: RunPlanned) -> str:
     facts, plan = event.environment.facts, event.plan
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
     caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
-    count = f"{pluralize(len(plan.cases), 'case')} x {pluralize(plan.rounds, 'round')}"
+    count = size(plan)
     took = format_duration(plan.seconds_left(event.budget, event.stored))
     machine = f"{facts['cpu']}, {facts['cores_usable']} cores"
     return f"dctbench run   {machine} · {dtypes} · {count} · est. {took}{caveat}   {event.store}"

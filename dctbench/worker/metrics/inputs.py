@@ -23,6 +23,8 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 SMOOTH_RHO = 0.95
 ROTATION = 4
 """The number of inputs that timed calls use in turn, so that no call has the input of the previous one."""
+REDRAWN = 1 << 13
+"""The most values of an input that are drawn anew between samples, which takes a tenth of a millisecond."""
 
 
 def generator(seed: int, *purpose: object) -> torch.Generator:
@@ -64,6 +66,27 @@ def noise(case: Case, dtype: torch.dtype, seed: int, number: int = 0) -> Tensor:
     """Return i.i.d. N(0, 1) values (batch, seq_len, dim)."""
     source = generator(seed, "noise", number, case.batch, case.seq_len, case.dim)
     return torch.randn(case.batch, case.seq_len, case.dim, generator=source).to(dtype)
+
+
+def redraw_rows(tensor: Tensor, seed: int, number: int, vocabulary: int) -> None:
+    """Draw some rows of an input anew, in place: at most a quarter, and `REDRAWN` values, so that it takes little time.
+
+    Args:
+        tensor: (..., seq_len, width) of i.i.d. N(0, 1) values, or (batch, seq_len) of token numbers.
+        seed: of the inputs of the case.
+        number: of the call that gets them. Each number has rows and values of its own.
+        vocabulary: the number of different tokens.
+    """
+    tokens = not tensor.is_floating_point()
+    along = tensor.ndim - (1 if tokens else 2)
+    length = tensor.shape[along]
+    rows = max(1, min(length // 4, REDRAWN * length // tensor.numel()))
+    start = number * 7919 * rows % (length - rows + 1)
+    source = torch.Generator(tensor.device).manual_seed(seed * 1_000_003 + number)
+    with torch.no_grad():
+        chosen = tensor.narrow(along, start, rows)
+        drawn = torch.empty(chosen.shape, dtype=tensor.dtype, device=tensor.device)  # drawing into a view is slow
+        chosen.copy_(drawn.random_(0, vocabulary, generator=source) if tokens else drawn.normal_(generator=source))
 
 
 def smooth(case: Case, dtype: torch.dtype, seed: int, number: int = 0) -> Tensor:

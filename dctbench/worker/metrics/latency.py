@@ -1,11 +1,15 @@
 """The latency of a call: warm up until it is stable, then sample until the median is known precisely enough.
 
+A long call needs little: its first call warms it up, and few samples suffice, since processes differ more than calls.
+If the time limit of the case leaves no room for another call, the first one is the sample.
+
 The device provides the stopwatch. It is created before any implementation is imported, so the code under test cannot
 replace it.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +21,7 @@ from dctbench.machine.periodic import RELEASES
 from dctbench.model import CaseWarning, WarningCode
 from dctbench.stats.robust import median_interval, quantile
 from dctbench.worker.devices import Stopwatch
+from dctbench.worker.progress import LONG_CALL, Progress
 
 _EVERY_CHECK_UNTIL = 20
 _SETTLED_CHECKS = 8
@@ -35,6 +40,10 @@ class Sampling:
     `samples_least` samples, or when the relative half width of the median's 95% interval is at most `precision`, or
     when noise has settled: the relative interquartile range has stayed within `settled` of itself over eight checks,
     so further samples would not change it. A disturbed sample is taken again at most `retakes` times.
+
+    A call of at least `long_call` seconds is long: after its first call nothing else warms it up, and it needs only as
+    many samples as take `long_seconds`, up to `samples_least`. No sample begins that would end after `limit` seconds of
+    the process, except the first of a short call.
 
     With `turns`, sampling consists of that many blocks of at least `turn_seconds`, with `samples_least` samples in
     total, and no other rule ends it. Each block waits for its turn, so two processes that take turns measure under the
@@ -61,11 +70,21 @@ class Sampling:
     releases: int = RELEASES
     priority: int = 0
     search: int = 0
+    long_call: float = LONG_CALL
+    long_seconds: float = 1.5
+    limit: float = math.inf
+
+    def least(self, seconds: float) -> int:
+        """Return the least samples of a call that takes so many seconds."""
+        if seconds < self.long_call:
+            return self.samples_least
+        return max(1, math.ceil(min(self.samples_least, self.long_seconds / seconds)))
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Seconds per call in order, and why sampling stopped: `precise`, `settled`, `budget`, `count` or `turns`.
+    """Seconds per call in order, and why sampling stopped: `precise`, `settled`, `budget`, `count`, `turns`,
+    `long` (the call is long, so few samples suffice) or `limit` (the time limit of the case).
 
     `retaken` are the samples that were taken again, which no statistic includes. `noisy` is the reason if taking them
     again did not help. `turns` are the numbers of samples by turn.
@@ -83,7 +102,12 @@ class Samples:
 class Timer:
     """Times blocks of `call(prepare(number))` with increasing numbers; only `call` is timed.
 
-    `clock` returns wall-clock seconds, which include preparing a call and emptying the cache before it.
+    Args:
+        prepare: makes what a call needs.
+        call: the timed call.
+        stopwatch: times a block.
+        clock: returns wall-clock seconds, which include preparing a call and emptying the cache before it.
+        renew: gives the inputs of the calls with these numbers new values, before the calls of a block are prepared.
     """
 
     def __init__(
@@ -92,36 +116,49 @@ class Timer:
         call: Callable[[Any], object],
         stopwatch: Stopwatch,
         clock: Callable[[], float] = perf_counter,
+        renew: Callable[[range], None] = lambda numbers: None,
     ) -> None:
         self._prepare = prepare
         self._call = call
         self._stopwatch = stopwatch
         self.clock = clock
+        self._renew = renew
         self.calls = 0
+        self.last: object = None
 
-    def time(self, calls: int) -> float:
+    def time(self, calls: int, *, keep: bool = False) -> float:
         """Return the seconds of `calls` calls together.
+
+        The outputs are dropped, as users' loops do. With `keep` that of the last call stays in `last`, for a call so
+        long that the time in which its output is freed does not count.
 
         Raises:
             ImplausibleError: if they took no time.
         """
+        self.last = None
         call, prepared = self._call, self._prepare_next(calls)
 
         def run() -> None:
             for one in prepared:
                 call(one)
 
-        seconds = self._stopwatch(run)
+        def run_and_keep() -> None:
+            for one in prepared:
+                self.last = call(one)
+
+        seconds = self._stopwatch(run_and_keep if keep else run)
         if seconds <= 0:
             raise ImplausibleError(f"implausible: {calls} call(s) in {seconds:g} s")
         return seconds
 
-    def output(self, calls: int) -> tuple[int, object]:
-        """Time one more block, and return the number of its last call with the output of that call.
+    def output(self, calls: int, period: int, renew: Callable[[range], None] | None = None) -> object:
+        """Time one more block, whose last call has a number that `period` divides, and return the output of that call.
 
-        Other timed blocks drop the outputs, as users' loops do. The code under test cannot distinguish this block.
+        The code under test cannot distinguish this block from others. `renew` replaces that of the timer for once.
         """
-        call, prepared = self._call, self._prepare_next(calls)
+        self.calls += -(self.calls + calls - 1) % period
+        self.last = None
+        call, prepared = self._call, self._prepare_next(calls, renew)
         kept: list[object] = [None]
 
         def run() -> None:
@@ -129,11 +166,12 @@ class Timer:
                 kept[0] = call(one)
 
         self._stopwatch(run)
-        return self.calls - 1, kept[0]
+        return kept[0]
 
-    def _prepare_next(self, calls: int) -> list[Any]:
+    def _prepare_next(self, calls: int, renew: Callable[[range], None] | None = None) -> list[Any]:
         numbers = range(self.calls, self.calls + calls)
         self.calls += calls
+        (renew or self._renew)(numbers)
         return [self._prepare(number) for number in numbers]
 
 
@@ -142,6 +180,9 @@ def measure(
     sampling: Sampling,
     disturbed: Callable[[], str | None] = lambda: None,
     turn: Callable[[], None] = lambda: None,
+    *,
+    first: float | None = None,
+    progress: Progress | None = None,
 ) -> Samples:
     """Warm up, then take samples.
 
@@ -150,17 +191,48 @@ def measure(
         sampling: the rules that end warm-up and sampling.
         disturbed: called after each sample; returns why to take it again, or None.
         turn: returns when it is this process's turn; called only with `sampling.turns`.
+        first: the seconds of the first call, which was made before; None if there was none.
+        progress: how much of the time limit of the case is left; None for a case that begins now.
     """
-    per_call = _warm_up(timer, sampling)
+    progress = progress or Progress(sampling.limit, clock=timer.clock)
+    per_call = first if first is not None and first >= sampling.long_call else None
+    if per_call is not None and not sampling.turns:
+        long = _of_a_long_call(timer, sampling, per_call, disturbed, progress)
+        if long is not None:
+            return long
+        per_call = None
+    per_call = per_call or _warm_up(timer, sampling, progress)
     calls = 1
     if per_call < sampling.sample_least:
         calls = max(1, min(sampling.calls_most, round(sampling.sample_least / per_call + 0.5)))
     if sampling.turns:
-        return _in_turns(timer, sampling, calls, per_call, turn)
-    return _until_precise(timer, sampling, calls, disturbed)
+        return _in_turns(timer, sampling, calls, per_call, turn, progress)
+    return _until_precise(timer, sampling, calls, disturbed, progress)
 
 
-def _until_precise(timer: Timer, sampling: Sampling, calls: int, disturbed: Callable[[], str | None]) -> Samples:
+def _of_a_long_call(
+    timer: Timer, sampling: Sampling, first: float, disturbed: Callable[[], str | None], progress: Progress
+) -> Samples | None:
+    """Take the few samples of a long call, which its first call has warmed up; None if the next one is not long.
+
+    If not even one more call fits into the time limit, the first call is the sample.
+    """
+    seconds: list[float] = []
+    noisy: str | None = None
+    while len(seconds) < sampling.least(latest := seconds[-1] if seconds else first):
+        if not progress.allows(latest):
+            return Samples(tuple(seconds) or (first,), 1, 1 if seconds else 0, "limit", noisy=noisy)
+        seconds.append(timer.time(1, keep=True))
+        progress.step()
+        if len(seconds) == 1 and seconds[0] < sampling.long_call:
+            return None
+        noisy = noisy or disturbed()
+    return Samples(tuple(seconds), 1, 1, "long", noisy=noisy)
+
+
+def _until_precise(
+    timer: Timer, sampling: Sampling, calls: int, disturbed: Callable[[], str | None], progress: Progress
+) -> Samples:
     """Take samples of `calls` calls each until a rule of `sampling` ends them."""
     warmup_calls = timer.calls
     seconds: list[float] = []
@@ -171,6 +243,7 @@ def _until_precise(timer: Timer, sampling: Sampling, calls: int, disturbed: Call
     reason: str | None = None
     while reason is None and len(seconds) < sampling.samples_most:
         took = timer.time(calls) / calls
+        progress.step()
         disturbance = None if noisy else disturbed()
         if disturbance and retakes < sampling.retakes:
             retakes += 1
@@ -180,8 +253,11 @@ def _until_precise(timer: Timer, sampling: Sampling, calls: int, disturbed: Call
             noisy = f"{disturbance}, after {retakes} retakes too"
         retakes = 0
         seconds.append(took)
-        if len(seconds) >= sampling.samples_least:
-            reason = _stop_reason(seconds, spreads, timer.clock() - began, sampling)
+        if not progress.allows(took * calls):
+            reason = "limit"
+        elif len(seconds) >= (least := sampling.least(statistics.median(seconds))):
+            short = least == sampling.samples_least
+            reason = _stop_reason(seconds, spreads, timer.clock() - began, sampling) if short else "long"
     return Samples(tuple(seconds), calls, warmup_calls, reason or "count", tuple(retaken), noisy)
 
 
@@ -198,17 +274,29 @@ def _stop_reason(seconds: list[float], spreads: list[float], elapsed: float, sam
     return "settled" if _settled(spreads, sampling.settled) else None
 
 
-def _in_turns(timer: Timer, sampling: Sampling, calls: int, per_call: float, turn: Callable[[], None]) -> Samples:
-    """Take one block of samples per turn.
+def _in_turns(
+    timer: Timer, sampling: Sampling, calls: int, per_call: float, turn: Callable[[], None], progress: Progress
+) -> Samples:
+    """Take one block of samples per turn, until the time limit of the case. Waiting for a turn does not count for it.
 
     A disturbed block is not taken again, since the other process has already measured its own.
     """
     warmup_calls = timer.calls
     least = -(-sampling.samples_least // sampling.turns)
+
+    def wait() -> None:
+        asked = timer.clock()
+        turn()
+        progress.excuse(timer.clock() - asked)
+
     seconds: list[float] = []
     counts: list[int] = []
+    reason = "turns"
     for _ in range(sampling.turns):
-        turn()
+        if counts and not progress.allows(least * per_call):
+            reason = "limit"
+            break
+        wait()
         if per_call < sampling.turn_seconds:  # a longer call refills the caches that the other process used by itself
             timer.time(1)
         spent, before = 0.0, len(seconds)
@@ -216,9 +304,10 @@ def _in_turns(timer: Timer, sampling: Sampling, calls: int, per_call: float, tur
             took = timer.time(calls)
             spent += took
             seconds.append(took / calls)
+            progress.step()
         counts.append(len(seconds) - before)
-    turn()  # later work must not run while the other process measures its last block
-    return Samples(tuple(seconds), calls, warmup_calls, "turns", turns=tuple(counts))
+    wait()  # later work must not run while the other process measures its last block
+    return Samples(tuple(seconds), calls, warmup_calls, reason, turns=tuple(counts))
 
 
 def spread(seconds: tuple[float, ...] | list[float]) -> float:
@@ -250,7 +339,7 @@ def _settled(spreads: list[float], within: float) -> bool:
     return len(last) == _SETTLED_CHECKS and max(last) - min(last) <= within * statistics.fmean(last)
 
 
-def _warm_up(timer: Timer, sampling: Sampling) -> float:
+def _warm_up(timer: Timer, sampling: Sampling, progress: Progress) -> float:
     """Call until the medians of two successive windows agree within `stability`; return seconds per call.
 
     The calls alone must take `warmup_least` seconds. The limit `warmup_most` includes the time between calls.
@@ -264,6 +353,9 @@ def _warm_up(timer: Timer, sampling: Sampling) -> float:
         seconds.append(took)
         window.append(took)
         total += took
+        progress.step()
+        if not progress.allows(took):
+            break
         if timer.clock() - began >= sampling.warmup_most and len(seconds) >= sampling.warmup_calls:
             break
         if len(window) < 3 or sum(window) < sampling.warmup_least / 4:

@@ -70,14 +70,14 @@ def check_written(call: Callable[[], Tensor]) -> None:
     Raises:
         WrongOutputError: for an output with unwritten values.
     """
-    with _new_memory_holds_nan():
+    with new_memory_holds_nan():
         output = call()
     if not torch.isfinite(output).all():
         raise WrongOutputError("the output is memory that the call did not write: it holds what was there before")
 
 
 @contextmanager
-def _new_memory_holds_nan() -> Iterator[None]:
+def new_memory_holds_nan() -> Iterator[None]:
     """Let torch fill the results of `torch.empty` and its variants with NaN, as for deterministic algorithms."""
     before = torch.get_deterministic_debug_mode()
     filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]

@@ -41,8 +41,8 @@ class Split:
         return {part: taken / total if total else 0.0 for part, taken in self.seconds.items()}
 
 
-def split(module: nn.Module, call: Callable[[], object], device: str = "cpu") -> Split | None:
-    """Return the split of a forward call, the fastest of five.
+def split(module: nn.Module, call: Callable[[], object], device: str = "cpu", repeats: int = REPEATS) -> Split | None:
+    """Return the split of a forward call, the fastest of `repeats`.
 
     `transform` is every DCT and inverse DCT, `attention` the work on queries, keys and values, `projections` the linear
     maps of an attention layer, and `other` the rest: masks, biases, norms, feed-forward layers, Python.
@@ -51,13 +51,15 @@ def split(module: nn.Module, call: Callable[[], object], device: str = "cpu") ->
         module: the module that `call` runs, of any scope. The marks are removed afterwards.
         call: one forward call, not compiled, since a compiler fuses the parts.
         device: the device of the call; on a GPU the time of its kernels counts.
+        repeats: how many calls are profiled. A single one is not preceded by another.
 
     Returns:
         None if the call ran neither a transform nor attention among heads, such as FNet or a user's own layer.
     """
     with _marked(module):
-        call()
-        found = [_profiled(call, device) for _ in range(REPEATS)]
+        if repeats > 1:
+            call()
+        found = [_profiled(call, device) for _ in range(repeats)]
     fastest = min(found, key=lambda one: sum(one.seconds.values()))
     return fastest if fastest.operations["transform"] or fastest.operations["attention"] else None
 

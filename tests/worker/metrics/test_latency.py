@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from dctbench.wording.warnings import message
 from dctbench.worker.devices import Stopwatch, cpu
 from dctbench.worker.metrics import latency
 from dctbench.worker.metrics.latency import ImplausibleError, Samples, Sampling, Timer
+from dctbench.worker.progress import Progress
 
 
 class Clock:
@@ -86,7 +88,7 @@ def test_a_call_is_never_repeated_where_that_would_spoil_it(clock: Clock) -> Non
 
 
 def test_a_slow_noisy_call_ends_with_its_budget_but_never_under_the_least_samples(clock: Clock) -> None:
-    samples = measure(clock, lambda i: 0.5 + 0.4 * (i % 7), budget=2.0, samples_least=20)
+    samples = measure(clock, lambda i: 0.05 + 0.04 * (i % 5), budget=0.2, samples_least=20)
     assert (samples.stop_reason, len(samples.seconds)) == ("budget", 20)
 
 
@@ -152,8 +154,77 @@ def test_the_output_of_one_more_block_is_kept_with_its_number(clock: Clock) -> N
 
     timer = Timer(number_itself, work(clock, lambda i: 0.01), stopwatch, lambda: clock.now)
     timer.time(3)
-    assert timer.output(2) == (4, 4)
-    assert timed == pytest.approx([0.03, 0.02])
+    assert timer.output(2, period=4) == 4
+    assert timer.output(3, period=4) == 8  # and not 7: the number of the last call is one that the period divides
+    assert timed == pytest.approx([0.03, 0.02, 0.03])
+
+
+def test_the_inputs_of_a_block_are_renewed_before_its_calls_are_prepared(clock: Clock) -> None:
+    seen: list[object] = []
+
+    def prepare(number: int) -> int:
+        seen.append(number)
+        return number
+
+    timer = Timer(prepare, work(clock, lambda i: 0.01), clock.stopwatch, lambda: clock.now, renew=seen.append)
+    timer.time(2)
+    timer.output(1, period=4, renew=lambda numbers: seen.append("restored"))
+    assert seen == [range(2), 0, 1, "restored", 4]
+
+
+def long(clock: Clock, *seconds: float, **sampling: Any) -> Samples:
+    """Measure a call whose first call, made before, and whose further calls take so many seconds."""
+    first, *later = seconds
+    progress = Progress(sampling.get("limit", math.inf), clock=lambda: clock.now)
+    clock.now += first
+    timer = clock.timer(number_itself, work(clock, lambda i: later[min(i, len(later) - 1)]))
+    return latency.measure(timer, Sampling(**sampling), first=first, progress=progress)
+
+
+def test_a_long_call_is_warmed_up_by_its_first_call_and_takes_few_samples(clock: Clock) -> None:
+    assert long(clock, 4.0, 4.0) == Samples((4.0,), 1, 1, "long")
+    assert long(clock, 0.5, 0.5) == Samples((0.5,) * 3, 1, 1, "long")
+    assert long(clock, 0.375, 0.375, samples_least=3) == Samples((0.375,) * 3, 1, 1, "long")
+
+
+def test_a_call_that_is_long_only_once_is_warmed_up_and_sampled_like_a_short_one(clock: Clock) -> None:
+    samples = long(clock, 3.0, 0.01)
+    assert (samples.stop_reason, len(samples.seconds)) == ("precise", Sampling().samples_least)
+    assert samples.warmup_calls * 0.01 >= Sampling().warmup_least
+
+
+def test_the_time_limit_ends_sampling_and_keeps_what_was_taken(clock: Clock) -> None:
+    assert long(clock, 1.0, 1.0, limit=2.5, long_seconds=math.inf) == Samples((1.0,), 1, 1, "limit")
+    samples = long(clock, 0.2, 0.2, limit=10.0, precision=-1, settled=-1, budget=math.inf)
+    assert samples.stop_reason == "limit"
+    assert 20 < len(samples.seconds) + samples.warmup_calls <= 49
+
+
+def test_the_first_call_is_the_sample_where_the_time_limit_leaves_no_room_for_another(clock: Clock) -> None:
+    assert long(clock, 70.0, 70.0, limit=120.0) == Samples((70.0,), 1, 0, "limit")
+
+
+def test_as_many_samples_as_were_asked_for_are_taken_of_a_long_call_too(clock: Clock) -> None:
+    assert len(long(clock, 2.0, 2.0, samples_least=9, long_seconds=math.inf).seconds) == 9
+
+
+def test_in_turns_a_time_limit_ends_sampling_between_two_turns_and_waiting_does_not_count(clock: Clock) -> None:
+    def turn() -> None:
+        clock.now += 100.0  # in which the other process measures
+
+    timer = clock.timer(number_itself, work(clock, lambda i: 2.0))
+    progress = Progress(9.0, clock=lambda: clock.now)
+    samples = latency.measure(timer, Sampling(turns=7, samples_least=7), turn=turn, first=2.0, progress=progress)
+    assert (samples.stop_reason, samples.turns) == ("limit", (1, 1, 1, 1))
+
+
+def test_a_sign_of_life_is_given_about_once_a_second(clock: Clock) -> None:
+    told: list[float] = []
+    progress = Progress(alive=lambda: told.append(clock.now), clock=lambda: clock.now)
+    timer = clock.timer(number_itself, work(clock, lambda i: 0.125))
+    latency.measure(timer, Sampling(samples_least=40, precision=-1, settled=-1), progress=progress)
+    assert told == list(range(1, len(told) + 1))
+    assert len(told) >= 5
 
 
 def test_what_prepares_a_call_is_not_timed(clock: Clock) -> None:

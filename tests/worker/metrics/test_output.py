@@ -111,6 +111,18 @@ def test_a_method_that_changes_once_it_is_timed_is_refused(runner: LocalRunner) 
     assert "the same input gave another output" in str(result.message)
 
 
+def test_a_method_that_remembers_outputs_by_the_address_of_their_input_is_refused(runner: LocalRunner) -> None:
+    result = measured(runner, "RemembersByAddress")
+    assert (result.status, result.measurements) == ("error", ())
+    assert "the same input gave another output" in str(result.message)
+
+
+def test_a_method_that_remembers_outputs_by_a_part_of_their_input_is_refused(runner: LocalRunner) -> None:
+    result = measured(runner, "RemembersByPart")
+    assert (result.status, result.measurements) == ("error", ())
+    assert "does not depend on its input" in str(result.message)
+
+
 def test_a_clock_that_stands_still_does_not_reach_the_timer(runner: LocalRunner) -> None:
     result = measured(runner, "StopsTheClock")
     latency = result.measurement("latency")
