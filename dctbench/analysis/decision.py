@@ -150,6 +150,11 @@ class Decision:
     more: int
 
 
+def leading(ranking: Ranking, chosen: Sequence[Summary]) -> list[Summary]:
+    """Return those of some methods of a ranking, in order of latency, that may be the fastest of these."""
+    return [s for place, s in enumerate(chosen) if all(ties(s, faster) for faster in chosen[:place])]
+
+
 def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LEARNED) -> Decision:
     """Decide at one shape.
 
@@ -160,7 +165,7 @@ def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LE
     """
     learned = bool(accuracies.telling)
     able = [s for s in choice.within if not learned or accuracies.worth(s) in _SAFE]
-    leaders = [s for place, s in enumerate(able) if all(ties(s, faster) for faster in able[:place])]
+    leaders = leading(ranking, able)
     faster = choice.within[0] if choice.within and choice.within[0] not in leaders else None
     standing = unbeaten(ranking, accuracies)
     named = [*leaders, *([ranking.reference] if ranking.reference in ranking.ranked else []), *standing]

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dctbench import analysis, catalog, errors
-from dctbench.analysis import Budgets, Choice, Ranking, Summary
+from dctbench.analysis import REFERENCE, Budgets, Choice, Ranking, Summary
+from dctbench.analysis.accuracy import CONTROL, TaskResults, task_results
+from dctbench.analysis.decision import Accuracies
+from dctbench.analysis.floors import Missed, keep_floors
 from dctbench.app.requests import ChooseRequest, RunRequest
 from dctbench.app.run import RunOutcome, run
 from dctbench.compare.check_settings import in_turns
 from dctbench.model import Case
-from dctbench.runs.lookup import RecordedRun, known_reference, resolve
+from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.spec.axes import of
 from dctbench.spec.grid import expand_cases
 from dctbench.stats.binomial import trials_for
 from dctbench.stats.robust import P99_SAMPLES
-from dctbench.store import open_store
+from dctbench.store import MissingError, open_store
 from dctbench.wording import recommendation
+
+
+class NotTrainedError(errors.CannotJudgeError):
+    """No stored run has trained on a task that the question names."""
 
 
 class NothingMeasuredError(errors.CannotJudgeError):
@@ -35,6 +42,8 @@ class ChooseOutcome:
         planned: how many such cases it planned.
         answers: a choice for every shape that was measured at the length.
         measured: the run that was measured for this question, or None.
+        accuracies: what stored runs learned on tasks.
+        missed: for each answer, the floors of accuracy that methods do not keep.
     """
 
     recorded: RecordedRun
@@ -42,6 +51,8 @@ class ChooseOutcome:
     planned: int
     answers: Sequence[tuple[Ranking, Choice]]
     measured: RunOutcome | None
+    accuracies: Accuracies
+    missed: Sequence[Mapping[Case, Sequence[Missed]]]
 
     @property
     def exit_code(self) -> int:
@@ -61,6 +72,7 @@ def choose(request: ChooseRequest, listener: Listener = ignore) -> ChooseOutcome
 
     Raises:
         NothingMeasuredError: when the run holds no latency for the question.
+        NotTrainedError: when no run has trained on a task that a floor names.
         UsageError: for a reference that is not among the methods.
         StoreError: when there is no store, or it cannot be read.
     """
@@ -130,9 +142,48 @@ def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | N
     rankings = analysis.rankings(here, reference)
     if not rankings:
         raise _nothing_measured(request, found, summaries, here)
-    answers = [(ranking, analysis.choose(ranking, request.budgets)) for ranking in rankings]
+    accuracies = _learned(request, found)
+    answers, missed = [], []
+    for ranking in rankings:
+        choice = analysis.choose(ranking, request.budgets)
+        kept, misses = keep_floors(ranking, choice, request.floors, accuracies)
+        answers.append((ranking, kept))
+        missed.append(misses)
     planned = sum(_in_question(case, request) for case in found.plan)
-    return ChooseOutcome(found, here, planned, answers, measured)
+    return ChooseOutcome(found, here, planned, answers, measured, accuracies, missed)
+
+
+def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
+    """Return what was learned on each task: by the run that answers or, where it has none, by the latest of the store.
+
+    Raises:
+        NothingMeasuredError: when no run has trained on a task that a floor names.
+    """
+    wanted = {floor.task for floor in request.floors}
+    known = {str(results.task): results for results in task_results(found.summaries)}
+    if not wanted <= known.keys():
+        known = _stored_results(request.store) | known
+    for floor in request.floors:
+        if floor.task not in known:
+            raise NotTrainedError(
+                f"no stored run has trained on {floor.task}",
+                hint=f"train on it: dctbench run --task {floor.task} --impl "
+                f"{','.join(dict.fromkeys([REFERENCE, *(s.case.implementation for s in found.summaries), CONTROL]))}",
+            )
+    return Accuracies(tuple(known.values()))
+
+
+def _stored_results(store: str) -> dict[str, TaskResults]:
+    """Return by task what the latest run learned that trained on it."""
+    known: dict[str, TaskResults] = {}
+    try:
+        with open_store(store) as opened:
+            for state in opened.runs([]):
+                if state.stored and any(case.task is not None for case in opened.plan(state.run.id)[0]):
+                    known |= {str(r.task): r for r in task_results(recorded(opened, state.run).summaries)}
+    except MissingError:
+        return known
+    return known
 
 
 def _nothing_measured(

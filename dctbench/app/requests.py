@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dctbench.analysis import Budgets
+from dctbench.analysis.floors import AccuracyFloor
 from dctbench.compare.noise import LEAST_ROUNDS
 from dctbench.errors import UsageError
 from dctbench.model import CacheState, Isolation, Search, Shards
@@ -177,9 +178,11 @@ class ChooseRequest:
 
     Attributes:
         seq_len: the length to decide for.
-        axes: of device, dtype, scope, mode, batch, heads and head_dim, the one value to decide for; None for any.
+        axes: of device, dtype, scope, mode, engine, batch, heads, head_dim and threads, the one value to decide
+            for; None for any.
         reference: what ratios are taken against; None for sdpa or, where that is missing, the next exact method.
         budgets: the most that a method may need.
+        floors: the least accuracy on tasks, from stored trainings.
         run: a stored run or an exported file; None for the latest one that measured the length.
         measure: measure the length now, instead of looking for it in the store.
         store, command: as in `RunRequest`.
@@ -192,6 +195,7 @@ class ChooseRequest:
     axes: AxisValues = field(default_factory=AxisValues)
     reference: str | None = None
     budgets: Budgets = field(default_factory=Budgets)
+    floors: tuple[AccuracyFloor, ...] = ()
     run: str | None = None
     measure: bool = False
     store: str = DEFAULT_STORE

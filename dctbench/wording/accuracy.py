@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dctbench.analysis.accuracy import CLAIM, SENSITIVE, Compared, Doubt, Score, Standing, TaskResults
+from dctbench.analysis.floors import AccuracyFloor, Miss, Missed
 from dctbench.model import Case, TaskName, ratio_words
 from dctbench.stats.midpoint import Midpoint
 from dctbench.stats.robust import Interval
@@ -169,6 +170,38 @@ def _up_to(results: TaskResults, held: Sequence[Case]) -> str:
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def floor_words(floor: AccuracyFloor) -> str:
+    """`accuracy on mnist1d at most 2 points below sdpa`, `accuracy on mnist1d of at least 0.9`."""
+    on = f"accuracy on {task_words(TaskName.parse(floor.task))}"
+    if floor.reference is None:
+        return f"{on} of at least {floor.amount:g}"
+    return f"{on} at most {_points_of(floor.amount)} below {floor.reference}"
+
+
+def missed_words(name: str, missed: Sequence[Missed]) -> str:
+    """`accuracy: dct-x r=8, -2.1 points (-2.6 to -1.6) against sdpa on mnist1d`: why a method misses its floors."""
+    parts = []
+    for one in missed:
+        on = f"on {task_words(TaskName.parse(one.floor.task))}"
+        if one.why is Miss.NOT_MEASURED:
+            parts.append(f"not measured {on}")
+        elif one.why is Miss.SILENT:
+            parts.append(f"the task {task_words(TaskName.parse(one.floor.task))} says nothing")
+        else:
+            sure = "" if one.why is Miss.BELOW else "not shown to be enough: "
+            parts.append(f"{sure}{_measured(one)} {on}")
+    return f"accuracy: {name}, {'; '.join(parts)}"
+
+
+def _measured(missed: Missed) -> str:
+    found = missed.found
+    if found is None:
+        return "its accuracy"
+    if missed.floor.reference is not None and found.difference is not None:
+        return f"{difference_words(found.difference)} against {missed.floor.reference}"
+    return accuracy_words(found.score)
 
 
 def resolution_words(found: Midpoint | None) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dctbench import analysis
 from dctbench.analysis import Breach, Budgets, Choice, Ranking, Summary
 from dctbench.analysis.budgets import QUANTITIES
+from dctbench.analysis.floors import AccuracyFloor
 from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.text.format import format_size
 from dctbench.wording import cells
+from dctbench.wording.accuracy import floor_words
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 
@@ -59,17 +61,20 @@ TEMPLATES = {
 """The sentences by their purpose. The page's script fills in the same ones when the reader sets a budget."""
 
 
-def verdict(ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels) -> str:
+def verdict(
+    ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels, floors: Sequence[AccuracyFloor] = ()
+) -> str:
     """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms ±1%, 16.0 MiB, exact).`"""
     place = labels.place(ranking.ranked[0].case)
-    within = _fill("within", limits=limits(budgets)) if budgets.given else ""
+    kept = [*([limits(budgets)] if budgets.given else []), *map(floor_words, floors)]
+    within = _fill("within", limits=", ".join(kept)) if kept else ""
     if not choice.within:
-        return _fill("nobody", place=place, within=within, why=_why_none(choice))
+        return _fill("nobody", place=place, within=within, why=_fill("none_keeps") if floors else _why_none(choice))
     leaders = choice.leaders
     if len(leaders) > 1:
         names = ", ".join(costs(summary, ranking.reference) for summary in leaders)
         return _fill("no_winner", place=place, within=within, names=names)
-    template = "ship" if _error_settled(leaders[0], budgets) else "fastest"
+    template = "ship" if floors or _error_settled(leaders[0], budgets) else "fastest"
     return _fill(template, place=place, within=within, costs=costs(leaders[0], ranking.reference))
 
 

@@ -25,13 +25,15 @@ from dctbench.cli.options.click_ext import (
 from dctbench.cli.tables.choice import print_choice
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed_command
+from dctbench.spec.accuracy import parse_floors
 from dctbench.spec.grid import SEQ_LEN, parse_axis
 from dctbench.store import masked
 
 _WHAT = "What to decide"
 _MISS_RATE = "1%"
 """What a deadline admits if no rate was given: as with a p99, one call in a hundred may be late."""
-_FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim", "period", "deadline")
+_FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period",
+            "deadline")  # fmt: skip
 
 
 @click.command(
@@ -41,6 +43,7 @@ _FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim", "p
     examples=(
         "dctbench choose --seq 4096 --max-memory 64MiB",
         "dctbench choose --seq 6000 --max-error 5% --measure",
+        "dctbench choose --seq 4096 --min-accuracy mnist1d=sdpa-2pt",
     ),
 )
 @click.argument("run", default="", metavar="[RUN]")
@@ -49,14 +52,32 @@ _FILTERS = ("device", "dtype", "scope", "mode", "batch", "heads", "head_dim", "p
 @click.option("--dtype", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this dtype.")
 @click.option("--scope", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this scope.")
 @click.option("--mode", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this mode.")
+@click.option("--engine", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this engine.")
 @click.option("--batch", cls=Flag, section=_WHAT, metavar="N", help="Only results of this batch size.")
 @click.option("--heads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of heads.")
 @click.option("--head-dim", cls=Flag, section=_WHAT, metavar="N", help="Only results of this width of a head.")
+@click.option("--threads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of threads.")
 @click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
               help="Only results of this deadline: 10ms, which --max-miss-rate (1%) may miss.")  # fmt: skip
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options
+@click.option(
+    "--min-accuracy",
+    cls=Flag,
+    section="Budgets",
+    multiple=True,
+    metavar="TASK=SHARE",
+    help="Accuracy of stored trainings: at most 2 points below sdpa, as mnist1d=sdpa-2pt; or mnist1d=90%.",
+)
+@click.option(
+    "--task",
+    cls=Flag,
+    section="Budgets",
+    multiple=True,
+    metavar="NAMES",
+    help="The same as --min-accuracy TASK=sdpa-2pt for each task.",
+)
 @click.option(
     "--measure", cls=Flag, section=_WHAT, is_flag=True, help="Measure this length now, and answer from the new run."
 )
@@ -78,6 +99,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
         axes=axis_values({axis: flags[axis] for axis in _FILTERS}),
         reference=flags["reference"],
         budgets=budgets_of(flags, usual_miss_rate=None if flags["deadline"] is None else _MISS_RATE),
+        floors=parse_floors(flags["min_accuracy"], flags["task"]),
         run=run or None,
         measure=measure,
         store=store,
@@ -88,7 +110,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
             outcome = choose(request, display)
     except NothingMeasuredError as error:
         raise errors.CannotJudgeError(error.message, hint=_command_that_measures()) from None
-    print_choice(outcome, request.budgets, output_format)
+    print_choice(outcome, request, output_format)
     return outcome.exit_code
 
 

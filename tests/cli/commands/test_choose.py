@@ -18,6 +18,7 @@ from dctbench.model import Result, RunSettings
 from dctbench.store import open_store
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.trained import trained
 
 MIB = 2.0**20
 
@@ -233,3 +234,30 @@ def test_measuring_answers_from_a_new_run_which_is_stored_with_samples_enough_fo
     [run] = cli("list", "runs", "--format", "json").json()
     assert document["run"].startswith(run["run"])
     assert cli(*asked).json()["answers"] == document["answers"]
+
+
+def test_a_floor_of_accuracy_excludes_what_gives_up_more_and_names_what_it_measured(cli: Cli, tmp_path: Path) -> None:
+    good, bad = (0.80, 0.811, 0.819), (0.5, 0.51, 0.52)
+    learned = [
+        *trained("sdpa", (0.80, 0.81, 0.82)), *trained("none", (0.30, 0.31, 0.32)),
+        *trained("dct-x", bad, ratio=8), *trained("performer", good, ratio=8),
+    ]  # fmt: skip
+    path = tmp_path / "learned.json"
+    path.write_text(
+        dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*RESULTS, *learned])), encoding="utf-8"
+    )
+    done = cli("choose", str(path), "--seq", "1024", "--min-accuracy", "mnist1d=sdpa-2pt")
+    assert done.code == 0, done.err
+    lines = " ".join(done.out.split())
+    assert lines.startswith("At n = 1024 within accuracy on mnist1d at most 2 points below sdpa: ship performer r=8 (")
+    assert "accuracy: dct-x r=8, -30.0 points (-30.0 to -30.0) against sdpa on mnist1d" in lines
+    assert "accuracy of performer r=8: mnist1d 0.810, as good" in lines
+    by_task = cli("choose", str(path), "--seq", "1024", "--task", "mnist1d")
+    assert by_task.out == done.out
+
+
+def test_a_floor_on_a_task_that_nobody_trained_on_names_the_command(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024", "--min-accuracy", "recall=50%")
+    assert done.code == 3
+    assert "no stored run has trained on recall" in done.err
+    assert "dctbench run --task recall --impl sdpa,full,dct-x,performer,none" in " ".join(done.err.split())

@@ -1,0 +1,112 @@
+"""The least accuracy that a method must have on a task, beside the budgets of latency, memory and error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from dctbench import catalog
+from dctbench.analysis.accuracy import Compared, TaskResults
+from dctbench.analysis.budgets import Choice
+from dctbench.analysis.decision import Accuracies, leading
+from dctbench.analysis.ranking import Ranking
+from dctbench.analysis.summary import Summary
+from dctbench.catalog import Kind
+from dctbench.model import Case
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyFloor:
+    """The least accuracy on a task.
+
+    Attributes:
+        task: in canonical spelling.
+        reference: the method that the accuracy may be below; None for an absolute one.
+        amount: how far below it, 0.02 for two points; or the accuracy itself.
+    """
+
+    task: str
+    reference: str | None
+    amount: float
+
+
+class Miss(Enum):
+    """Why a method does not keep a floor."""
+
+    BELOW = "below"
+    """Its accuracy is surely below it."""
+    NOT_SHOWN = "not_shown"
+    """The seeds do not show that it is above."""
+    SILENT = "silent"
+    """The task does not tell methods apart."""
+    NOT_MEASURED = "not_measured"
+    """It was not trained on the task, or not beside that reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A floor that a method does not keep, why, and what was measured of it."""
+
+    floor: AccuracyFloor
+    why: Miss
+    found: Compared | None
+
+
+def keep_floors(
+    ranking: Ranking, choice: Choice, floors: Sequence[AccuracyFloor], accuracies: Accuracies
+) -> tuple[Choice, Mapping[Case, Sequence[Missed]]]:
+    """Return the choice among the methods that keep all floors, and what the others miss.
+
+    A method keeps a floor only if that is shown: the lower end of its 95% interval is above. An exact method keeps
+    every floor below an exact reference, since it computes the same.
+    """
+    missed: dict[Case, list[Missed]] = {}
+    within = []
+    for summary in choice.within:
+        misses = [miss for floor in floors if (miss := _missed(summary, floor, accuracies)) is not None]
+        if misses:
+            missed[summary.case] = misses
+        else:
+            within.append(summary)
+    return replace(choice, within=tuple(within), leaders=tuple(leading(ranking, within))), missed
+
+
+def _missed(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> Missed | None:
+    on_tasks = ((r, found) for r, found in accuracies.on_each_task(summary.case) if str(r.task) == floor.task)
+    results, found = next(on_tasks, (None, None))
+    if floor.reference is None:
+        return _below_value(summary, floor, results, found)
+    exact = catalog.recorded_implementation(floor.reference).kind is Kind.EXACT
+    if summary.case.implementation == floor.reference or (exact and summary.method.kind is Kind.EXACT):
+        return None
+    beside = None if results is None or results.reference is None else results.reference.case.implementation
+    if results is None or found is None or found.score.mean is None or beside != floor.reference:
+        return Missed(floor, Miss.NOT_MEASURED, found)
+    if results.sensitive is False:
+        return Missed(floor, Miss.SILENT, found)
+    if found.difference is None or not results.sensitive:
+        return Missed(floor, Miss.NOT_SHOWN, found)
+    return _judged(floor, found, found.difference.low + floor.amount, found.difference.high + floor.amount)
+
+
+def _below_value(
+    summary: Summary, floor: AccuracyFloor, results: TaskResults | None, found: Compared | None
+) -> Missed | None:
+    """The floor is an accuracy of its own."""
+    score = None if found is None else found.score
+    if score is None and results is not None and results.reference is not None:
+        same = results.reference.case.implementation == summary.case.implementation
+        score = results.reference if same else None
+    if score is None or score.mean is None:
+        return Missed(floor, Miss.NOT_MEASURED, found)
+    if score.interval is None:
+        return Missed(floor, Miss.NOT_SHOWN, found)
+    return _judged(floor, found, score.interval.low - floor.amount, score.interval.high - floor.amount)
+
+
+def _judged(floor: AccuracyFloor, found: Compared | None, low: float, high: float) -> Missed | None:
+    """Whether the room above the floor is surely positive, by the ends of its interval."""
+    if low > 0:
+        return None
+    return Missed(floor, Miss.BELOW if high < 0 else Miss.NOT_SHOWN, found)

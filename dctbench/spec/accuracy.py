@@ -1,0 +1,68 @@
+"""Accuracies as users type them: `mnist1d=sdpa-2pt`, `mnist1d=90%`, `1pt`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from dctbench import catalog
+from dctbench.analysis.accuracy import MARGIN
+from dctbench.analysis.floors import AccuracyFloor
+from dctbench.analysis.reference import REFERENCE
+from dctbench.catalog.tasks import select_tasks
+from dctbench.errors import UsageError
+from dctbench.text.format import shorten
+from dctbench.text.parse import parse_share
+
+_POINTS = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,4})?) ?pt", re.ASCII)
+_BELOW = re.compile(r"(?P<reference>.+?)-(?P<points>[0-9][0-9.]* ?pt)", re.ASCII)
+
+
+def parse_points(text: str, flag: str) -> float:
+    """Return a difference of accuracies: 0.02 for `2pt`.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    match = _POINTS.fullmatch(text.strip())
+    if not match:
+        raise UsageError(
+            f"{flag} {shorten(text)!r}: not a number of points", hint=f"{flag} accepts points of accuracy, such as 1pt"
+        )
+    return float(match[1]) / 100
+
+
+def parse_floors(texts: Sequence[str], tasks: Sequence[str] = ()) -> tuple[AccuracyFloor, ...]:
+    """Return the floors of `--min-accuracy` and, for each task of `--task` without one, two points below sdpa.
+
+    Raises:
+        UsageError: for a wrong value; the message names its flag.
+    """
+    floors = [_floor(text) for text in texts]
+    named = {floor.task for floor in floors}
+    wanted = select_tasks([word.strip() for text in tasks for word in text.split(",") if word.strip()])
+    return (*floors, *(AccuracyFloor(task, REFERENCE, MARGIN) for task in wanted if task not in named))
+
+
+def _floor(text: str) -> AccuracyFloor:
+    flag = "--min-accuracy"
+    task, equals, amount = (word.strip() for word in text.partition("="))
+    if not equals or not task or not amount:
+        raise UsageError(f"{flag} {shorten(text)!r}: not TASK=ACCURACY", hint=f"such as {flag} mnist1d=sdpa-2pt")
+    [name] = _single(task, select_tasks([task]), flag)
+    below = _BELOW.fullmatch(amount)
+    if below:
+        [reference] = _single(amount, catalog.select_implementations([below["reference"]]), flag)
+        return AccuracyFloor(name, reference, parse_points(below["points"], flag))
+    share = parse_share(amount, flag)
+    if share > 1:
+        raise UsageError(f"{flag} {shorten(text)!r}: no accuracy is above 100%", hint=f"such as {flag} {task}=90%")
+    return AccuracyFloor(name, None, share)
+
+
+def _single(typed: str, found: Sequence[str], flag: str) -> Sequence[str]:
+    if len(found) != 1:
+        raise UsageError(
+            f"{flag} {shorten(typed)!r}: names {len(found)} of them", hint="name one; the flag may be repeated"
+        )
+    return found

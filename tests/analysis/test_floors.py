@@ -1,0 +1,52 @@
+"""Floors of accuracy: a method keeps one only if the seeds show it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dctbench import analysis
+from dctbench.analysis import Budgets
+from dctbench.analysis.accuracy import task_results
+from dctbench.analysis.decision import Accuracies
+from dctbench.analysis.floors import AccuracyFloor, Miss, keep_floors
+from tests.analysis.test_decision import BAD, EXACT, GOOD, UNSURE, accuracies, names, ranked
+from tests.support.trained import learned, trained
+
+RANKING = ranked(EXACT, ("full", None, 9e-3, 64), ("dct-x", 4, 2e-3, 8), ("dct-x", 8, 1e-3, 8), ("fnet", None, 3e-3, 8))
+CHOICE = analysis.choose(RANKING, Budgets())
+BELOW_SDPA = AccuracyFloor("mnist1d", "sdpa", 0.02)
+
+
+def kept(floor: AccuracyFloor, known: Accuracies) -> tuple[list[str], dict[str, Miss]]:
+    choice, missed = keep_floors(RANKING, CHOICE, [floor], known)
+    return names(choice.within), {case.name: why.why for case, [why] in missed.items()}
+
+
+def test_only_methods_shown_to_be_above_the_floor_keep_it() -> None:
+    within, missed = kept(BELOW_SDPA, accuracies(dct_x_4=GOOD, dct_x_8=BAD))
+    assert within == ["dct-x r=4", "sdpa", "full"]  # full computes what sdpa computes
+    assert missed == {"dct-x r=8": Miss.BELOW, "fnet": Miss.NOT_MEASURED}
+
+
+def test_the_fastest_that_keeps_the_floor_leads() -> None:
+    choice, _ = keep_floors(RANKING, CHOICE, [BELOW_SDPA], accuracies(dct_x_4=GOOD, dct_x_8=BAD))
+    assert names(choice.leaders) == ["dct-x r=4"]
+
+
+def test_seeds_that_do_not_tell_do_not_keep_a_floor() -> None:
+    assert kept(BELOW_SDPA, accuracies(dct_x_4=UNSURE))[1]["dct-x r=4"] is Miss.NOT_SHOWN
+
+
+def test_a_task_that_says_nothing_lets_only_exact_methods_pass() -> None:
+    cases = [trained("sdpa", [0.5, 0.5]), trained("none", [0.5, 0.49]), trained("dct-x", [0.5, 0.5], ratio=4)]
+    within, missed = kept(BELOW_SDPA, Accuracies(tuple(task_results(learned(*cases)))))
+    assert within == ["sdpa", "full"]
+    assert missed["dct-x r=4"] is Miss.SILENT
+
+
+@pytest.mark.parametrize(("least", "passes"), [(0.7, True), (0.9, False)])
+def test_an_accuracy_of_its_own_needs_no_reference(least: float, passes: bool) -> None:
+    within, missed = kept(AccuracyFloor("mnist1d", None, least), accuracies(dct_x_4=GOOD))
+    assert ("dct-x r=4" in within) is passes
+    assert ("sdpa" in within) is passes
+    assert missed["full"] is Miss.NOT_MEASURED

@@ -1,0 +1,53 @@
+"""Accuracies as users type them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dctbench.analysis.floors import AccuracyFloor
+from dctbench.errors import UsageError
+from dctbench.spec.accuracy import parse_floors, parse_points
+
+
+@pytest.mark.parametrize(
+    ("text", "floor"),
+    [
+        ("mnist1d=sdpa-2pt", AccuracyFloor("mnist1d", "sdpa", 0.02)),
+        ("mnist1d/scrambled = full-0.5 pt", AccuracyFloor("mnist1d/scrambled", "full", 0.005)),
+        ("acuity=dct-x-1pt", AccuracyFloor("acuity", "dct-x", 0.01)),
+        ("recall=90%", AccuracyFloor("recall", None, 0.9)),
+        ("recall=0.5", AccuracyFloor("recall", None, 0.5)),
+    ],
+)
+def test_a_floor_is_below_a_method_or_an_accuracy_of_its_own(text: str, floor: AccuracyFloor) -> None:
+    assert parse_floors([text]) == (floor,)
+
+
+def test_task_alone_means_two_points_below_sdpa_unless_a_floor_is_given() -> None:
+    assert parse_floors(["acuity=50%"], ["mnist1d,acuity"]) == (
+        AccuracyFloor("acuity", None, 0.5), AccuracyFloor("mnist1d", "sdpa", 0.02),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mnist1d", "not TASK=ACCURACY"),
+        ("=sdpa-2pt", "not TASK=ACCURACY"),
+        ("mnist=sdpa-2pt", "did you mean 'mnist1d'?"),
+        ("mnist1d=spda-2pt", "did you mean 'sdpa"),
+        ("mnist1d=150%", "no accuracy is above 100%"),
+        ("mnist1d=sdpa", "not a share"),
+        ("mnist1d=dct*-2pt", "names"),
+    ],
+)
+def test_a_wrong_floor_says_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_floors([text])
+    assert said in f"{raised.value.message} {raised.value.hint}"
+
+
+def test_points_are_hundredths() -> None:
+    assert parse_points("1pt", "--max-accuracy-drop") == 0.01
+    with pytest.raises(UsageError, match="--max-accuracy-drop '1%': not a number of points"):
+        parse_points("1%", "--max-accuracy-drop")
