@@ -301,7 +301,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("latency", SECONDS, "wall time of one call"),
         Metric("memory.tensor", BYTES, "exact peak of tensor bytes during the call above what was live before it"),
         Metric("memory.process", BYTES, "what the system says the process grew by in a call (CUDA: all it holds)"),
-        Metric("memory.state", BYTES, "parameters and buffers that the method keeps"),
+        Metric("memory.state", BYTES, "parameters, buffers and tables that the method keeps"),
         Metric("flops", FLOP, "counted on the meta device, multiply-add = 2"),
         Metric("error.noise", RELATIVE_ERROR, "relative error against exact float64 attention, i.i.d. input"),
         Metric("error.smooth", RELATIVE_ERROR, "the same on a smooth input, AR(1) with rho = 0.95"),

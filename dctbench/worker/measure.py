@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from dctbench import catalog
+from dctbench.machine.physical import most_flops_per_second
 from dctbench.model import Case, ResultDetails
 from dctbench.protocol import CaseReply
-from dctbench.text.format import format_size
+from dctbench.text.format import format_count, format_size
 from dctbench.worker import threads
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
@@ -79,23 +80,23 @@ def measure_case(
     progress = Progress(sampling.limit, alive)
     if cache == "cold":  # the cache is not emptied between two calls of one sample
         sampling = replace(sampling, calls_most=1)
-    if case.threads:
-        torch.set_num_threads(case.threads)
-    else:
-        threads.use_no_more_than_the_quota()
+    threads.use(case.threads)
     torch.manual_seed(SEED)  # a method's own parameters are then the same in every process
     collected = Collected()
     refuse_what_cannot_fit(case, device)
     catalog.implementation(case.implementation).load()  # so that the import is not timed as construction
     with gradients(case):
+        kept = None if timing_only or case.engine != "eager" else memory.Kept(case.device)
         start = progress.clock()
         module = make_module(case, rates=rates)
         device.synchronize(case.device)
         collected.add("setup", progress.clock() - start)
-        collected.add("memory.state", memory.state_bytes(module))
         subject = make_workload(case, module)
         progress.step()
         first, expected = _first_call(case, device, subject, collected, progress)
+        # Other engines keep buffers of their own. In later rounds the figure is not used.
+        apart = [*subject.tensors, expected]
+        collected.add("memory.state", max(memory.state_bytes(module), kept.bytes(apart) if kept else 0))
         watch = device.watch(case.device, paired=bool(sampling.turns))
         timer = latency.Timer(subject.prepare, subject.call, stopwatch, renew=subject.renew)
         samples = latency.measure(timer, sampling, watch.disturbed, turn, first=first, progress=progress)
@@ -129,9 +130,24 @@ def measure_case(
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
     )
     collected.details |= what_ran(case, module, rates) | device.describe(case.device)
+    _refuse_the_impossible(case, min(samples.seconds), collected)
     if not timing_only and collected.details.kernel is None:
         observe_kernels(case, subject, untimed, collected)
     return collected.reply()
+
+
+def _refuse_the_impossible(case: Case, seconds: float, collected: Collected) -> None:
+    """Refuse a call that is faster than the device can physically compute.
+
+    Raises:
+        ImplausibleError: naming the rate and the ceiling.
+    """
+    counted = next((one.samples[0] for one in collected.measurements if one.metric == "flops"), None)
+    work = counted if counted is not None else collected.details.flops_analytic
+    most = most_flops_per_second(case.device_kind, collected.details.device_name)
+    if work and most is not None and work / seconds > most:
+        rate, ceiling = format_count(work / seconds, "FLOP/s"), format_count(most, "FLOP/s")
+        raise latency.ImplausibleError(f"implausible: {rate} where this device can do {ceiling} at the very most")
 
 
 def _release(

@@ -11,6 +11,14 @@ from dctbench.machine import host
 _CHOSEN_BY = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+def use(count: int | None) -> None:
+    """Use that many threads or, if there is no number, no more than the quota allows."""
+    if count:
+        torch.set_num_threads(count)
+    else:
+        use_no_more_than_the_quota()
+
+
 def use_no_more_than_the_quota() -> None:
     """Let torch use as many threads as the CPU quota has whole cores, if it would use more and no variable asks for it.
 

@@ -68,6 +68,14 @@ class Workload:
             for argument, value in zip(self.arguments[numbers[-1] % len(self.arguments)], self.first, strict=True):
                 argument.copy_(value)
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The inputs and gradients, which are no state of the method."""
+        drawn = [tensor for arguments in (*self.arguments, self.first) for tensor in arguments]
+        known = [*drawn, *self.module.parameters()]
+        found = [tensor.grad for tensor in known if tensor.grad is not None]
+        return [*drawn, *found, *([] if self.gradient is None else [self.gradient])]
+
     def prepare_first(self) -> Any:
         """Return what the first call needs."""
         return self._prepared(self.first)

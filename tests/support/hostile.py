@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -140,6 +141,22 @@ class RemembersByPart(RemembersByAddress):
 
     def key(self, x: Tensor) -> object:
         return float(x[0, 0].sum())
+
+
+class HidesATable(Good):
+    """Keeps tensors that are neither parameters nor buffers: in a list from the start, in a closure from a call on."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
+        super().__init__(seq_len=seq_len, dim=dim, heads=heads)
+        self.tables = [torch.ones(seq_len, dim)]
+        self.table: Callable[[], Tensor] | None = None
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        if self.table is None:
+            table = torch.zeros(x.shape[1:])
+            self.table = lambda: table
+        output: Tensor = super().forward(x) * self.tables[0] + self.table()
+        return output
 
 
 class RunsOutOfMemory(Good):

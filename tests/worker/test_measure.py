@@ -20,7 +20,7 @@ from dctbench.worker import serve
 from dctbench.worker.devices import Conditions, cpu
 from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics import energy
-from dctbench.worker.metrics.latency import Sampling
+from dctbench.worker.metrics.latency import ImplausibleError, Sampling
 from dctbench.worker.metrics.output import WrongOutputError
 
 CASE = Case("dct-x", 64, 4, heads=2, head_dim=8)
@@ -108,6 +108,23 @@ def error_of(hostile: str, mode: str = "forward", timing_only: bool = True) -> s
     with pytest.raises(WrongOutputError) as refused:
         measured(case, timing_only=timing_only)
     return refused.value.message
+
+
+def test_what_a_method_keeps_counts_as_its_state_wherever_it_hides_it() -> None:
+    """HidesATable keeps a table of 64 x 16 float32 in a list, and another one in a closure after its first call."""
+    shown, hidden = (
+        value(measured(Case(f"tests.support.hostile:{name}", 64, heads=2, head_dim=8, mode=mode)), "memory.state")
+        for name, mode in (("Good", "forward"), ("HidesATable", "train"))
+    )
+    assert shown == 2 * 4 * (16 * 16 + 16)
+    assert hidden == shown + 2 * 4 * 64 * 16
+
+
+def test_a_rate_that_no_processor_has_is_refused_without_a_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert measured().status == "ok"
+    monkeypatch.setattr("dctbench.worker.measure.most_flops_per_second", lambda kind, name: 1e3)
+    with pytest.raises(ImplausibleError, match=r"implausible: .*FLOP/s where this device can do 1.00 kFLOP/s"):
+        measured()
 
 
 def test_the_output_of_a_timed_call_is_checked_and_not_only_that_of_calls_beside_it() -> None:

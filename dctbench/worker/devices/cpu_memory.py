@@ -19,8 +19,9 @@ _PROCESS = Path("/proc/self")
 def peak_tensor_bytes(call: Callable[[], object]) -> int:
     """Return the most bytes of CPU tensors that were alive at once during `call`, above what was live before it.
 
-    The running sum of the profiler's allocation events is exact, down to the scratch memory inside a kernel; the
-    resident set misses memory that the allocator already holds and counts what it keeps. The result of `call` counts,
+    The running sum of the profiler's allocation events is exact for what torch allocates, also inside a kernel. What a
+    library takes for itself, such as the scratch memory of an FFT, is not seen. The resident set misses memory that the
+    allocator already holds and counts what it keeps. The result of `call` counts,
     its inputs do not. Profiling slows the call down, so it must not be timed here.
     """
     with profile(profile_memory=True, use_kineto=False) as profiled:

@@ -5,6 +5,7 @@ What a call really allocates is asked of its device (`peak_tensor_bytes` and `pr
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -96,6 +97,34 @@ class _LiveStorages(TorchDispatchMode):
 def state_bytes(module: nn.Module) -> int:
     """Return the bytes of the parameters and buffers of a module; shared storage counts once."""
     return storage_bytes([*module.parameters(), *module.buffers()])
+
+
+class Kept:
+    """What a method keeps besides parameters and buffers: tables in attributes, closures and caches.
+
+    Make one before the method is built. Every tensor that Python holds later and did not hold then is state, wherever
+    it is kept.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+        self._before = set(self._alive())
+
+    def bytes(self, apart: Iterable[torch.Tensor]) -> int:
+        """Return the bytes of new tensors on the device, without those that share memory with a tensor of `apart`."""
+        others = self._before | {tensor.untyped_storage()._cdata for tensor in apart}
+        return sum(size for storage, size in self._alive().items() if storage not in others)
+
+    def _alive(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for one in gc.get_objects():
+            if not issubclass(type(one), torch.Tensor) or isinstance(one, FakeTensor):
+                continue
+            here = one.device == self._device or one.device.type == self._device.type == "cpu"
+            if here and one.layout is torch.strided:
+                storage = one.untyped_storage()
+                found[storage._cdata] = storage.nbytes()
+        return found
 
 
 def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
