@@ -63,9 +63,12 @@ def exchange(
             selector.register(output, selectors.EVENT_READ)
             while True:
                 line = _next_line(selector, child, output, min(deadline, end))
-                if line == ALIVE:
+                if line and line.startswith(ALIVE):
                     deadline = monotonic() + timeout
-                    continue
+                    while line.startswith(ALIVE):  # a busy machine may deliver several lines together
+                        line = line[len(ALIVE) :]
+                    if not line:
+                        continue
                 if line != TURN or next_turn is None or not turns:
                     return line
                 turns -= 1

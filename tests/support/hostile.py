@@ -475,6 +475,14 @@ class TakesItsTime(Good):
         return super().forward(x, key_padding_mask)
 
 
+class SleepsByLength(Good):
+    """Takes ten milliseconds for each position."""
+
+    def forward(self, x: torch.Tensor, key_padding_mask: torch.Tensor | None = None) -> torch.Tensor:
+        time.sleep(0.01 * x.shape[1] if x.device.type == "cpu" else 0)
+        return super().forward(x, key_padding_mask)
+
+
 class TellsSecrets(Good):
     """Fails with a message that holds what it finds: a file of the home folder, the host and a variable."""
 

@@ -1,0 +1,46 @@
+"""What a worker sends before its reply, without a worker."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from dctbench.protocol import ALIVE, InspectRequest
+from dctbench.runners.exchange import exchange
+from dctbench.runners.output import Output
+
+
+@contextmanager
+def worker() -> Iterator[tuple[Any, socket.socket]]:
+    """Yield a child as `exchange` sees it, and the socket of its other end."""
+    ours, theirs = socket.socketpair()
+    ending, other = socket.socketpair()
+    with ours, theirs, ending, other:
+        yield SimpleNamespace(channel=ours, ending=ending), theirs
+
+
+def test_signs_of_life_that_arrive_together_with_the_reply_are_left_out() -> None:
+    with worker() as (child, channel), Output() as output:
+        channel.sendall(ALIVE + ALIVE + b'{"status":"ok"}\n')
+        assert exchange(child, InspectRequest(), 60, output) == b'{"status":"ok"}\n'
+
+
+def test_a_worker_that_only_gives_signs_of_life_is_ended_at_last() -> None:
+    over = threading.Event()
+    with worker() as (child, channel), Output() as output:
+
+        def chatter() -> None:
+            while not over.wait(0.01):
+                channel.sendall(ALIVE)
+
+        thread = threading.Thread(target=chatter)
+        thread.start()
+        try:
+            assert exchange(child, InspectRequest(), 0.1, output) is None
+        finally:
+            over.set()
+            thread.join()
