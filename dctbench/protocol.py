@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from dctbench.model import CacheState, Case, Status
+from dctbench.model import CacheState, Case, Status, TaskFacts
 from dctbench.text.sanitize import sanitize_values
 from dctbench.text.untrusted import (
     MAX_SAMPLES,
@@ -55,6 +55,7 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         rates: this machine's rates for the transform planner; None for those that dctbench comes with.
         timing_only: leave out the passes whose figures do not differ between processes.
+        seed: of the training of a case that has a task.
     """
 
     case: Case
@@ -63,13 +64,15 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
     cache: CacheState | None = None
     rates: Mapping[str, float] | None = None
     timing_only: bool = False
+    seed: int = 0
 
 
 class DescribeRequest(_Request, frozen=True, tag="describe"):
-    """Ask implementations for what only their code knows, and for the FLOPs of cases by their formulas."""
+    """Ask implementations and tasks for what only their code knows, and for the FLOPs of cases by their formulas."""
 
     implementations: list[str]
     cases: list[Case]
+    tasks: list[str] = []
 
 
 class InspectRequest(_Request, frozen=True, tag="inspect"):
@@ -116,13 +119,15 @@ class ImplementationFacts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Description(_TaggedReply, frozen=True, tag="description"):
-    """The reply to `DescribeRequest`: facts by implementation, and FLOPs in the order of the cases.
+    """The reply to `DescribeRequest`: facts by implementation and by task, and FLOPs in the order of the cases.
 
-    FLOPs are None for a method that states no formula, and for a shape that it refuses.
+    FLOPs are those of one forward pass; of a case with a task, those of all forward passes of its training. They are
+    None for a method that states no formula, and for a shape that it refuses.
     """
 
     implementations: dict[str, ImplementationFacts]
     flops: list[Annotated[float, Meta(ge=0, le=1e30)] | None]
+    tasks: dict[str, TaskFacts] = {}
 
 
 class TorchReply(_TaggedReply, frozen=True, tag="torch"):

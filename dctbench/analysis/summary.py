@@ -121,8 +121,13 @@ def summarise(results: Iterable[Result]) -> list[Summary]:
 
 
 def _by_environment(results: Sequence[Result]) -> tuple[Sequence[Result], Sequence[Result]]:
-    """Return the rounds of a case, in order, in the environment with the most of them, and its rounds in others."""
+    """Return the rounds of a case, in order, in the environment with the most of them, and its rounds in others.
+
+    Accuracies compare across environments, so the seeds of a training belong together wherever they ran.
+    """
     rounds = sorted(results, key=lambda result: result.round)
+    if rounds[0].case.task is not None:
+        return rounds, ()
     counts = Counter(result.fingerprint for result in rounds)  # of equal counts, the earliest round decides
     [(most, _)] = counts.most_common(1)
     return (

@@ -18,7 +18,7 @@ from dctbench.model import CacheState, Isolation, Search, Shards
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GateRules
-from dctbench.spec.suites import MAX_ROUNDS, MAX_SAMPLES_ASKED, Suite
+from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, TRAINING_TIMEOUT, Suite
 from dctbench.store import checked_baseline_name, clean_label
 
 DEFAULT_STORE = ".dctbench/results.sqlite"
@@ -40,6 +40,7 @@ class RunRequest:
         cache: what the last-level cache holds when a call begins; None for the default of the device.
         case_timeout: seconds after which a case is ended; None for the suite's.
         budget: seconds for the whole run; None for no budget.
+        jobs: trainings at a time on the processor; None for the suite's.
         prune: leave out longer lengths after one ran out of memory or time.
         label: a name for the run.
         shard: which one of several parts of the suite to measure; None for all of it. All parts need one label.
@@ -61,6 +62,7 @@ class RunRequest:
     cache: CacheState | None = None
     case_timeout: float | None = None
     budget: float | None = None
+    jobs: int | None = None
     prune: bool = True
     label: str | None = None
     shard: Shards | None = None
@@ -70,6 +72,7 @@ class RunRequest:
 
     def __post_init__(self) -> None:
         _check_count("--rounds", self.rounds, MAX_ROUNDS)
+        _check_count("--jobs", self.jobs, MAX_JOBS)
         _check_count("samples", self.samples, MAX_SAMPLES_ASKED)
         _check_seconds("--case-timeout", self.case_timeout)
         _check_seconds("--budget", self.budget)
@@ -94,14 +97,20 @@ class RunRequest:
             rounds=self.rounds or own.rounds,
             short_rounds=None if self.rounds else own.short_rounds,
             samples=self.samples or own.samples,
-            case_timeout=self.case_timeout or own.case_timeout,
+            case_timeout=self.case_timeout or self._timeout(suite),
             isolation=self.isolation,
             priority=self.priority,
             search=self.search,
             cache=self.cache,
             budget=self.budget,
+            jobs=self.jobs or own.jobs,
             prune=self.prune,
         )
+
+    def _timeout(self, suite: Suite) -> float:
+        """The suite's timeout, which is too short for a training if the suite has none."""
+        trains_now = self.axes.task is not None and not suite.axes["task"]
+        return max(suite.settings.case_timeout, TRAINING_TIMEOUT if trains_now else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

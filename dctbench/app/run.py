@@ -158,7 +158,11 @@ def _refuse_lost_results(store: Store, found: RecordedRun, stored: int) -> None:
 def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
     """Return the runner of this machine, for a run with these settings."""
     local = LocalSettings(
-        case_timeout=settings.case_timeout, env=settings.env, isolation=settings.isolation, cache=settings.cache
+        case_timeout=settings.case_timeout,
+        env=settings.env,
+        isolation=settings.isolation,
+        cache=settings.cache,
+        jobs=settings.jobs,
     )
     return LocalRunner(local, on_wait=lambda text: listener(Notice(text)))
 

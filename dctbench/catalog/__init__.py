@@ -108,7 +108,8 @@ class Implementation:
     `uses_ratio` says whether it compresses; None if that is known only after importing the class. `kept_means` says
     what a ratio, or a number kept, counts. `default_kept` is the number that its paper keeps whatever the length; None
     for a method that is used by ratio. `error_means` of a method of the user's own is only the default: its class may
-    say otherwise.
+    say otherwise. `convolution` is the number of taps of the convolution that the method has where a model is trained,
+    as in its paper; layers have none unless they are asked for it.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Implementation:
     kept_means: str = ""
     default_kept: int | None = None
     error_means: ErrorMeans = ErrorMeans.APPROXIMATES
+    convolution: int | None = None
 
     def load(self) -> Any:
         """Import and return the layer class. Imports torch.
@@ -235,6 +237,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             "nystromformer", f"{_ATTENTION}.nystromformer:NystromAttention",
             "softmax attention through landmarks and a pseudo-inverse", "Xiong et al. 2021",
             Family.LOW_RANK, uses_ratio=True, kept_means="landmarks", default_kept=64,
+            convolution=33,
         ),
         Implementation(
             "performer", f"{_ATTENTION}.performer:PerformerAttention",
@@ -258,22 +261,22 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         Implementation(
             "delta-net", f"{_ATTENTION}.delta_net:DeltaNet",
             "linear attention by the delta rule, in chunks; causal", "Yang et al. 2024",
-            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER, convolution=4,
         ),
         Implementation(
             "delta-net-bidirectional", f"{_ATTENTION}.delta_net:BidirectionalDeltaNet",
             "delta-net from both ends, added up: not causal", "after Yang et al. 2024",
-            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER, convolution=4,
         ),
         Implementation(
             "gated-delta-net", f"{_ATTENTION}.gated_delta_net:GatedDeltaNet",
             "the delta rule with a decay and an output gate; causal", "Yang et al. 2025",
-            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER, convolution=4,
         ),
         Implementation(
             "gated-delta-net-bidirectional", f"{_ATTENTION}.gated_delta_net:BidirectionalGatedDeltaNet",
             "gated-delta-net from both ends, added up: not causal", "after Yang et al. 2025",
-            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER,
+            Family.RECURRENT, scopes=("layer", "encoder"), error_means=ErrorMeans.OTHER, convolution=4,
         ),
         Implementation(
             "pool-kv", f"{_ATTENTION}.pool_kv:PooledKvAttention",
@@ -316,7 +319,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("compile", SECONDS, "the call that compiles (engine compile) or records the graph (cudagraph)"),
         Metric(ACCURACY, SHARE, "of a trained model on a task's test; one figure per seed", larger_is_better=True),
         Metric("loss", NATS, "cross-entropy of a trained model on a task's test"),
-        Metric("train.seconds", SECONDS, "wall time of a full training, without the choice of its learning rate"),
+        Metric("train.seconds", SECONDS, "processor time of a full training on one core (GPU: wall time), rate chosen"),
     )
 }
 

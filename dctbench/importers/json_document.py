@@ -121,6 +121,7 @@ class _Settings(Struct):
     cache: Literal["warm", "cold"] | None = None
     priority: bool = False
     search: Literal["rate"] | None = None
+    jobs: Annotated[int, Meta(ge=1, le=suites.MAX_JOBS)] | None = None
 
 
 _NEEDED_TO_RESUME = ("rounds", "case_timeout", "env", "isolation")

@@ -30,6 +30,7 @@ class WarningCode(Enum):
     NOT_MEASURED = "not_measured"  # metric; reason: the error that its pass ended with
     NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
     OTHER_MACHINE = "other_machine"  # rounds: number of those that ran in another environment and are left out
+    NO_EFFECT = "no_effect"  # no values: after training, every attention layer gives the same output everywhere
     LEFT_BEHIND = "left_behind"  # processes: that outlived their case and were ended
 
 

@@ -8,6 +8,8 @@ from typing import Self
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 """The learning rates that every method tries in every round."""
+PROBE_SHARE = 4
+"""With each of them a training has a quarter of its steps first."""
 HEADS, HEAD_DIM = 4, 16
 """The shape of the model that tasks train, unless another one is asked for."""
 MOST_PATIENCE = 1000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from dctbench.machine.calibration import Calibration
-from dctbench.model import Case, Environment, Measurement, Result, ResultDetails
+from dctbench.model import Case, Environment, Measurement, Result, ResultDetails, TaskFacts
 from dctbench.protocol import CaseReply, ImplementationFacts
 from dctbench.runners.interleave import Turn
 from dctbench.text.warning_values import read_warning
@@ -19,12 +19,13 @@ from dctbench.text.warning_values import read_warning
 class Facts:
     """What only an implementation's own code knows, asked in a process that may import torch.
 
-    `methods` by name, without those that broke when they were asked; `flops` of one call by case, None where a method
-    states no formula.
+    `methods` by name, without those that broke when they were asked; `flops` of one forward pass by case, or of all
+    forward passes of a training, None where a method states no formula; `tasks` by the base of their names.
     """
 
     methods: Mapping[str, ImplementationFacts]
     flops: Mapping[Case, int | None]
+    tasks: Mapping[str, TaskFacts] = field(default_factory=dict)
 
     @property
     def sources(self) -> dict[str, str]:
@@ -37,7 +38,8 @@ class MeasureSpec:
     """How one case is measured in one process.
 
     Attributes:
-        round: number of the process, from 1. The first measures everything, later ones only the latency.
+        round: number of the process, from 1. The first measures everything, later ones only the latency. It is the seed
+            of a training.
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of the runner's.
         calibration: of the case's device: its rates let the transform planner choose the same plan every time.
     """
@@ -66,8 +68,11 @@ class Runner(Protocol):
     def device(self, device: str) -> AbstractContextManager[None]:
         """The device for this runner alone: others wait their turn."""
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
-        """Ask the implementations about themselves."""
+    def jobs(self, case: Case) -> int:
+        """How many cases like this one may be submitted at a time, to run side by side."""
+
+    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
+        """Ask implementations and tasks about themselves."""
 
     def __enter__(self) -> Self:
         """Ready to submit."""

@@ -16,12 +16,11 @@ from msgspec import Struct
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UsageError
-from dctbench.machine import cgroup, environment, host, nvml, periodic
+from dctbench.machine import environment, host, nvml, periodic
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.temporary import OwnedFolder
-from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, WarningCode
+from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, TaskFacts, WarningCode
 from dctbench.protocol import (
-    COMPILER,
     CaseReply,
     DescribeRequest,
     Description,
@@ -33,12 +32,13 @@ from dctbench.protocol import (
 )
 from dctbench.runners import Facts, MeasureSpec, responses, result_from_reply
 from dctbench.runners.closing import Closing
-from dctbench.runners.exchange import Exchange, exchange, failure_of, read_reply
+from dctbench.runners.exchange import Exchange
 from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
 from dctbench.runners.interpreters import interpreter, other_variables
-from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
+from dctbench.runners.lane import Lane
+from dctbench.runners.launchers import Fresh, GoneError
 from dctbench.runners.locks import Lock, temporary_folder
-from dctbench.runners.output import Output
+from dctbench.runners.trainers import TRAINING, Trainers
 from dctbench.runners.variables import inherited
 
 DESCRIBE_TIMEOUT = 120.0
@@ -57,6 +57,7 @@ class LocalSettings:
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of its defaults.
         isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
+        jobs: trainings at a time on the processor; None for as many as there are cores.
     """
 
     case_timeout: float = 120.0
@@ -64,10 +65,13 @@ class LocalSettings:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     isolation: Isolation = "auto"
     cache: CacheState | None = None
+    jobs: int | None = None
 
 
 class LocalRunner:
-    """Runs one case at a time, in the order submitted. Use it as a context manager: leaving it ends its children.
+    """Runs one case at a time, in the order submitted, and trainings side by side.
+
+    Use it as a context manager: leaving it ends its children.
 
     Args:
         settings: how.
@@ -108,11 +112,9 @@ class LocalRunner:
             raise GoneError(f"no thread could be started: {error}") from None
         with temporary_folder():
             self._scratch = OwnedFolder("dctbench-scratch-")
-        self._zygote: Zygote | None = None
-        self._zygote_round: int | None = None
-        self._zygotes_work = sys.platform == "linux"
-        self._child: Child | None = None
         self._closing = Closing()
+        self._lane = self._new_lane()
+        self._trainers = Trainers(settings.jobs or host.usable_cores(), self._new_lane)
         self._remarked = False
 
     def __enter__(self) -> Self:
@@ -120,18 +122,20 @@ class LocalRunner:
 
     def __exit__(self, *exc: object) -> None:
         self._closing.set()
-        child = self._child
-        if child is not None:
-            child.kill()
+        self._lane.kill()
+        self._trainers.close()
         self._thread.shutdown(wait=True, cancel_futures=True)
-        if self._zygote is not None:
-            self._zygote.close()
+        self._lane.close()
         self._scratch.remove()
+
+    def _new_lane(self) -> Lane:
+        return Lane(self.variables, self.python, self.settings.isolation, self._closing)
 
     def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
         """Measure `case` in a process of its own. Whatever becomes of that process, the future holds a Result.
 
-        With a `turn`, the process runs only while it has the turn, on a device that the caller holds.
+        With a `turn`, the process runs only while it has the turn, on a device that the caller holds. Trainings on the
+        processor run beside one another, a thread each, and need not have it for themselves.
         """
         sampling = {"limit": self.settings.case_timeout, **self.settings.sampling, **spec.sampling}
         if turn is not None:
@@ -143,14 +147,22 @@ class LocalRunner:
             cache=self.settings.cache,
             rates=_rates(case, spec.calibration),
             timing_only=spec.timing_only,
+            seed=spec.round,
         )
 
         timeout = self.settings.case_timeout + _scheduled_seconds(case, sampling)
-        read = partial(responses.case_reply, drop_unknown=self._elsewhere)
+        read = partial(responses.case_reply, case, drop_unknown=self._elsewhere)
 
         def ask() -> Exchange[CaseReply]:
-            launcher = self._launcher(case.device, spec.round)
-            return self._exchange(request, timeout, launcher, read, turn)
+            launcher = self._lane.launcher(case.device, spec.round)
+            return self._lane.exchange(request, timeout, launcher, read, turn)
+
+        def train(lane: Lane) -> Result:
+            done = lane.exchange(request, timeout, lane.launcher(case.device, TRAINING), read)
+            return self._result(case, spec.round, done)
+
+        if _beside_others(case):
+            return self._trainers.submit(train)
 
         def run() -> Result:
             if turn is None:
@@ -166,6 +178,10 @@ class LocalRunner:
 
         return self._thread.submit(run)
 
+    def jobs(self, case: Case) -> int:
+        """How many cases like this one run at a time: trainings on the processor side by side, all others alone."""
+        return self._trainers.most if _beside_others(case) else 1
+
     def _result(self, case: Case, round: int, done: Exchange[CaseReply]) -> Result:
         reply = done.reply
         if isinstance(reply, Failure):
@@ -180,12 +196,14 @@ class LocalRunner:
         """Start the zygote of the round; see `Runner`."""
 
         def start() -> None:
-            self._launcher(device, round)
+            self._lane.launcher(device, round)
 
         return self._thread.submit(start)
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
+    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
         """Return facts from the code of implementations: those of dctbench in one child, others one by one.
+
+        Tasks, by the base of their names, are asked one by one too.
 
         An implementation that fails here is left out. Measuring it shows the error.
 
@@ -208,14 +226,22 @@ class LocalRunner:
                 continue
             methods |= reply.implementations
             flops |= {case: None if n is None else int(n) for case, n in zip(group_cases, reply.flops, strict=True)}
-        return Facts(methods, flops)
+        facts: dict[str, TaskFacts] = {}
+        for task in dict.fromkeys(tasks):
+            reply = self._thread.submit(self._describe, [], [], [task]).result()
+            if isinstance(reply, Failure):
+                raise (AbsentError if reply.absent else UsageError)(reply.message, hint=reply.hint)
+            facts |= reply.tasks
+        return Facts(methods, flops, facts)
 
-    def _describe(self, names: list[str], cases: list[Case]) -> Description | Failure:
+    def _describe(self, names: list[str], cases: list[Case], tasks: Sequence[str] = ()) -> Description | Failure:
+        asked = DescribeRequest(names, cases, list(tasks))
+
         def read(line: bytes) -> Description | Failure:
-            return responses.description(line, names, len(cases))
+            return responses.description(line, asked)
 
         timeout = min(DESCRIBE_TIMEOUT, self.settings.case_timeout)
-        return self._exchange(DescribeRequest(names, cases), timeout, self._launcher("cpu", 1), read).reply
+        return self._lane.exchange(asked, timeout, self._lane.launcher("cpu", 1), read).reply
 
     def ask(self, request: Request, kind: type[_T], timeout: float, holding: str | None = None) -> _T | Failure:
         """Return the reply of a fresh process to a request that measures no case.
@@ -230,76 +256,9 @@ class LocalRunner:
         def run() -> _T | Failure:
             with self.device(holding) if holding else nullcontext():
                 launcher = Fresh(self.variables, self.python, self._closing)
-                return self._exchange(request, timeout, launcher, lambda line: decode_reply(line, kind)).reply
+                return self._lane.exchange(request, timeout, launcher, lambda line: decode_reply(line, kind)).reply
 
         return self._thread.submit(run).result()
-
-    def _launcher(self, device: str, round: int) -> Launcher:
-        """Return the zygote of this round, or fresh processes where forking is not wanted or not safe."""
-        wanted = self.settings.isolation == "zygote" or (self.settings.isolation == "auto" and device == "cpu")
-        if not wanted or not self._zygotes_work:
-            return Fresh(self.variables, self.python, self._closing)
-        if self._zygote is not None and self._zygote_round == round:
-            return self._zygote
-        if self._zygote is not None:
-            self._zygote.close()
-            self._zygote = None
-        try:
-            words = [COMPILER] if round == 1 else []
-            self._zygote, self._zygote_round = Zygote(self.variables, self.python, self._closing, *words), round
-        except GoneError:
-            self._zygotes_work = False
-            return Fresh(self.variables, self.python, self._closing)
-        return self._zygote
-
-    def _exchange(
-        self,
-        request: Request,
-        timeout: float,
-        launcher: Launcher,
-        read: Callable[[bytes], _T | Failure],
-        turn: Turn | None = None,
-    ) -> Exchange[_T]:
-        """Send `request` to a child and wait for its reply, which `read` decodes, its end, or the timeout."""
-        if self._closing.is_set():
-            raise DctbenchError("the runner is closed")
-        with Output() as output:
-            killed = cgroup.oom_kills()
-            try:
-                child = launcher.start(output.writer)
-            except GoneError:  # the zygote died between two cases; nothing of this one has run yet
-                self._forget_zygote()
-                launcher = Fresh(self.variables, self.python, self._closing)
-                child = launcher.start(output.writer)
-            self._child = child
-            output.hand_over()
-            try:
-                if self._closing.is_set():  # closed between the check above and the start
-                    child.kill()
-                next_turn = None if turn is None else partial(turn.next, self._closing)
-                line = exchange(child, request, timeout, output, next_turn)
-                reply, ending = read_reply(line, timeout, read)
-                ended = self._ended(child, by_itself=ending)
-            finally:
-                child.close()
-                self._child = None
-            if reply is None:
-                reply = failure_of(ended, output.end(), out_of_memory=cgroup.oom_kills() > killed)
-        left = 0 if line is None or ended is None else ended.left
-        return Exchange(reply, left, launcher.name, child.importer)
-
-    def _ended(self, child: Child, *, by_itself: bool) -> Ended | None:
-        """How the child ended, or None when its zygote cannot tell; the next case then gets another zygote."""
-        try:
-            return child.wait() if by_itself else child.end()
-        except GoneError:
-            self._forget_zygote()
-            return None
-
-    def _forget_zygote(self) -> None:
-        if self._zygote is not None:
-            self._zygote.close()
-            self._zygote = None
 
     @contextmanager
     def device(self, device: str) -> Iterator[None]:
@@ -327,6 +286,11 @@ def _scheduled_seconds(case: Case, sampling: Mapping[str, Any]) -> float:
         return 0.0
     releases = sampling.get("releases", periodic.RELEASES)
     return periodic.longest_seconds(case.period, releases, search=bool(sampling.get("search")))
+
+
+def _beside_others(case: Case) -> bool:
+    """Whether cases like this one need not have their device for themselves: trainings, a thread each."""
+    return case.task is not None and case.device_kind == "cpu"
 
 
 def _rates(case: Case, calibration: Calibration | None) -> Mapping[str, float] | None:

@@ -12,16 +12,18 @@ import msgspec
 from msgspec import structs
 
 from dctbench import catalog
-from dctbench.protocol import CaseReply, Description, Failure, Figures, decode_case_reply, decode_reply
+from dctbench.model import Case
+from dctbench.protocol import CaseReply, DescribeRequest, Description, Failure, Figures, decode_case_reply, decode_reply
 from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import InvalidDataError, Seconds, validation_message
 from dctbench.text.warning_values import read_warning, warning_record
 
 
-def case_reply(line: bytes, *, drop_unknown: bool = False) -> CaseReply:
+def case_reply(case: Case, line: bytes, *, drop_unknown: bool = False) -> CaseReply:
     """Return the reply to a request to measure a case.
 
     Args:
+        case: that was to be measured.
         line: as it was received.
         drop_unknown: leave out metrics that are not known here. Another environment may have others installed.
 
@@ -32,8 +34,10 @@ def case_reply(line: bytes, *, drop_unknown: bool = False) -> CaseReply:
     measurements = reply.measurements
     if reply.status == "ok":
         if drop_unknown:
-            measurements = [figures for figures in measurements if figures.metric in catalog.metrics()]
+            known = catalog.metrics()
+            measurements = [each for each in measurements if catalog.metric(each.metric) or each.metric in known]
         _check_figures(measurements)
+        (_check_latency if case.task is None else _check_accuracy)(measurements)
     elif measurements:
         raise InvalidDataError(f"measurements with the status {reply.status}")
     elif not reply.message:
@@ -48,27 +52,44 @@ def case_reply(line: bytes, *, drop_unknown: bool = False) -> CaseReply:
 
 
 def _check_figures(measurements: Sequence[Figures]) -> None:
-    known = catalog.metrics()
+    added = catalog.metrics()
     for number, figures in enumerate(measurements):
-        if figures.metric not in known:
+        metric = catalog.metric(figures.metric) or added.get(figures.metric)
+        if metric is None:
             raise InvalidDataError(f"measurements[{number}]: no metric is called {sanitize_text(figures.metric)!r}")
-        unit = known[figures.metric].unit
-        if unit is not None and figures.unit != unit:  # the metric of a package states its unit with its figure
-            raise InvalidDataError(f"{figures.metric}: the unit {sanitize_text(figures.unit)!r} instead of {unit!r}")
+        if metric.unit is not None and figures.unit != metric.unit:  # that of a package states its unit with its figure
+            raise InvalidDataError(
+                f"{sanitize_text(figures.metric)}: the unit {sanitize_text(figures.unit)!r} instead of {metric.unit!r}"
+            )
     names = [figures.metric for figures in measurements]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise InvalidDataError(f"{twice}: measured twice")
-    if "latency" not in names:
+        raise InvalidDataError(f"{sanitize_text(twice)}: measured twice")
+
+
+def _check_latency(measurements: Sequence[Figures]) -> None:
+    """Check that there is a latency that a clock can have shown."""
+    latency = next((each for each in measurements if each.metric == "latency"), None)
+    if latency is None:
         raise InvalidDataError("the status ok without a latency")
     try:
-        msgspec.convert(measurements[names.index("latency")].samples, list[Seconds])
+        msgspec.convert(latency.samples, list[Seconds])
     except msgspec.ValidationError as error:
         raise InvalidDataError(validation_message(str(error), "latency")) from None
 
 
-def description(line: bytes, implementations: Sequence[str], cases: int) -> Description | Failure:
-    """Return the reply to a request to describe these implementations and this many cases.
+def _check_accuracy(measurements: Sequence[Figures]) -> None:
+    """Check that there is an accuracy, and that every accuracy is one share."""
+    shares = [each for each in measurements if each.metric.partition(".")[0] == catalog.ACCURACY]
+    if not any(each.metric == catalog.ACCURACY for each in shares):
+        raise InvalidDataError("a training with the status ok without an accuracy")
+    for each in shares:
+        if len(each.samples) != 1 or not 0 <= each.samples[0] <= 1:
+            raise InvalidDataError(f"{sanitize_text(each.metric)}: not one share from 0 to 1")
+
+
+def description(line: bytes, asked: DescribeRequest) -> Description | Failure:
+    """Return the reply to a request to describe implementations, cases and tasks.
 
     Raises:
         InvalidDataError: naming what is wrong with it.
@@ -76,6 +97,7 @@ def description(line: bytes, implementations: Sequence[str], cases: int) -> Desc
     reply = decode_reply(line, Description)
     if isinstance(reply, Failure):
         return reply
-    if set(reply.implementations) != set(implementations) or len(reply.flops) != cases:
-        raise InvalidDataError("about other implementations or cases than it was asked about")
+    told = (set(reply.implementations), len(reply.flops), set(reply.tasks))
+    if told != (set(asked.implementations), len(asked.cases), set(asked.tasks)):
+        raise InvalidDataError("about other implementations, cases or tasks than it was asked about")
     return reply

@@ -13,10 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from dctbench.machine.periodic import longest_seconds
 from dctbench.model import Case, Result
+from dctbench.model.task import PROBE_SHARE, RATES
 from dctbench.scheduler.pace import DEFAULT_PACE, LATER_SECONDS, Pace, most_rounds
 
 DEFAULT_RATE = 5e10
 """FLOP/s of an unmeasured method on an unmeasured machine: a laptop's core or two, in float32."""
+TRAINING_RATE = 3e10
+"""FLOP/s of the small models of tasks on one core."""
+TRAINING_WORK = 3.0
+"""Work of a step relative to its forward pass."""
 MODE_WORK = {"forward": 1.0, "backward": 2.0, "train": 3.0}
 """Work of a mode relative to a forward pass: each product has two in its backward pass."""
 ZYGOTE_SECONDS = 2.5
@@ -59,8 +64,13 @@ class Estimate:
         return "" if self.measured else "rough: nothing measured in this environment yet"
 
     def overhead(self, case: Case, round: int) -> float:
-        """Seconds of one process outside sampling: start, first call, warm-up, checks and, in round 1, other passes."""
+        """Seconds of one process outside sampling: start, first call, warm-up, checks and, in round 1, other passes.
+
+        A training, which takes no samples, makes the run longer by its part of the processor.
+        """
         call = self.calls[case]
+        if case.task is not None:
+            return (PROCESS_SECONDS[self.pace.forked] + call) / self.pace.jobs
         short = call < LONG_CALL
         warmup = (self.pace.warmup if round == 1 else LATER_SECONDS) if short else 0.0
         untimed = FIRST_CALLS if round == 1 else LATER_CALLS
@@ -70,6 +80,8 @@ class Estimate:
 
     def sampling(self, case: Case, round: int) -> float:
         """Seconds of sampling in one process."""
+        if case.task is not None:
+            return 0.0
         call = self.calls[case]
         least = self.pace.samples(round)
         if call >= LONG_CALL and not self.pace.exactly:
@@ -103,25 +115,61 @@ def estimate(
     stored: Iterable[Result] = (),
     pace: Pace = DEFAULT_PACE,
 ) -> Estimate:
-    """Predict the seconds of one call of each case.
+    """Predict the seconds of one call of each case, or of its whole training.
 
     Args:
         cases: what will be measured.
-        flops: FLOPs of one forward call; None if the method states no formula, and exact attention's are used.
+        flops: FLOPs of one forward call, or of all forward passes of a training; None if the method states no formula,
+            and exact attention's are used, or those of the costliest training of the same task.
         stored: results of this machine. A case that was measured is predicted by its own latency, another one by the
             rate of the same method at the nearest length.
         pace: how processes spend their time.
     """
-    known, nothing = _Known(stored), _Known(())
-    work = {case: flops.get(case) or exact_flops(case) for case in cases}
-    calls = {case: known.seconds(case, count) for case, count in work.items()}
-    anywhere = {case: nothing.seconds(case, count) for case, count in work.items()}
+    stored = list(stored)
+    known = _Known(stored)
+    calls, anywhere = _calls(cases, flops, stored), _calls(cases, flops, ())
     exact: dict[Case, float] = {}
     for case in {case.shape: case for case in reversed(cases) if case.scope != "encoder"}.values():
         attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward")
         rows = min(1.0, EXACT_ROWS / case.seq_len) if case.seq_len > EXACT_ROWS_ABOVE else 1.0
         exact[case] = 2 * EXACT_WORK * rows * known.seconds(attention, exact_flops(case))
     return Estimate(calls, known.any, pace, anywhere, exact)
+
+
+def _calls(cases: Sequence[Case], flops: Mapping[Case, int | None], stored: Sequence[Result]) -> dict[Case, float]:
+    """Return the seconds of one call, or of a whole training, by what these results say about this machine."""
+    known, trained = _Known(stored), _Trained(stored, flops)
+    return {
+        case: known.seconds(case, flops.get(case) or exact_flops(case)) if case.task is None else trained.seconds(case)
+        for case in cases
+    }
+
+
+class _Trained:
+    """What stored trainings say about the time of others. A training and its probes take `PROBED` times its own."""
+
+    PROBED = 1 + len(RATES) / PROBE_SHARE
+
+    def __init__(self, results: Iterable[Result], flops: Mapping[Case, int | None]) -> None:
+        self.flops = {case: count for case, count in flops.items() if case.task is not None and count}
+        taken: dict[Case, list[float]] = {}
+        for result in results:
+            figure = result.measurement("train.seconds")
+            if figure is not None:
+                taken.setdefault(result.case, []).append(self.PROBED * figure.samples[0])
+        self.known = {case: statistics.median(seconds) for case, seconds in taken.items()}
+        rates = [
+            TRAINING_WORK * self.flops[case] / seconds for case, seconds in self.known.items() if case in self.flops
+        ]
+        self.rate = statistics.median(rates) if rates else TRAINING_RATE
+
+    def seconds(self, case: Case) -> float:
+        """Seconds of a training with its probes on one core."""
+        if case in self.known:
+            return self.known[case]
+        same_task = (count for other, count in self.flops.items() if other.task == case.task)
+        count = self.flops.get(case) or max(same_task, default=exact_flops(case))
+        return TRAINING_WORK * count / self.rate
 
 
 class _Known:

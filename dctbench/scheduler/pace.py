@@ -40,6 +40,7 @@ class Pace:
         limit: seconds after which a process begins no further call.
         releases: the calls of a process on the schedule of its case, if it has one.
         priority, search: as in `RunSettings`; the first process makes the search.
+        jobs: trainings that run side by side.
     """
 
     forked: bool = True
@@ -52,6 +53,7 @@ class Pace:
     releases: int = RELEASES
     priority: bool = False
     search: bool = False
+    jobs: int = 1
 
     def samples(self, round: int) -> int:
         """The least samples of a process of that round."""

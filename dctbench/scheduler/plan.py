@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 from dctbench import catalog
 from dctbench.analysis import default_reference
-from dctbench.model import Case, Result, RunSettings
+from dctbench.catalog.tasks import task
+from dctbench.model import Case, Result, RunSettings, TaskName
 from dctbench.runners import Facts, Runner
 from dctbench.scheduler.estimate import Estimate, estimate
 from dctbench.scheduler.pace import most_rounds, pace_of, rounds_by_case
 from dctbench.spec import grid
 from dctbench.spec.suites import Suite
+from dctbench.spec.trainings import expand_trainings, with_controls
 
 ORDER_SEED = 0
 
@@ -91,7 +93,7 @@ class Plan:
         for number in range(2, self.most_rounds + 1):
             shuffled = sorted((case for case, most in self.rounds.items() if most >= number), key=lambda case: case.id)
             random.Random(ORDER_SEED + number).shuffle(shuffled)
-            later.append(tuple(shuffled))
+            later.append(tuple(sorted(shuffled, key=lambda case: case.task is not None)))
         return [self.cases, *later]
 
 
@@ -104,12 +106,20 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
         stored: earlier results of this machine, for the estimate.
 
     Raises:
-        UsageError: for implementations that cannot be loaded and axes that give no case.
+        UsageError: for implementations and tasks that cannot be loaded, and axes that give no case.
     """
-    entries = {name: catalog.implementation(name) for name in suite.axes["impl"]}
+    axes = with_controls(suite.axes) if suite.axes["task"] else suite.axes
+    entries = {name: catalog.implementation(name) for name in axes["impl"]}
     own = [name for name, entry in entries.items() if entry.uses_ratio is None]
-    facts = runner.describe(own, ()) if own else Facts({}, {})
-    cases = grid.expand_cases(suite.axes, {**entries, **facts.methods})
+    tasks = {base: task(base) for base in (TaskName.parse(text).base for text in axes["task"])}
+    own_tasks = [base for base, entry in tasks.items() if entry.facts is None]
+    facts = runner.describe(own, (), own_tasks) if own or own_tasks else Facts({}, {})
+    methods: dict[str, grid.Compression] = {**entries, **facts.methods}
+    if tasks:
+        known = {base: entry.facts or facts.tasks[base] for base, entry in tasks.items()}
+        cases = expand_trainings(axes, methods, known)
+    else:
+        cases = grid.expand_cases(axes, methods)
     return plan_cases(cases, suite.settings, runner, stored)
 
 
@@ -135,7 +145,8 @@ def plan_cases(
     catalog.metrics()  # a name that two packages claim stops the run here, not each case after its timing
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
-    predicted = estimate(order, runner.describe((), order).flops, stored, pace_of(settings))
+    jobs = max(map(runner.jobs, order), default=1)
+    predicted = estimate(order, runner.describe((), order).flops, stored, replace(pace_of(settings), jobs=jobs))
     if rounds is None:
         rounds = rounds_by_case(order, reference, predicted.anywhere.__getitem__, settings)
     return Plan({case: rounds[case] for case in order}, reference, predicted)
@@ -145,8 +156,9 @@ def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Cas
     """Return the order of a first round: by length, so that the first case that does not fit spares the longer ones.
 
     Within a length methods are shuffled, so that none always runs on a machine that the same other one has
-    heated. The reference comes first at its length, because the other rows are read as ratios to it.
+    heated. The reference comes first at its length, because the other rows are read as ratios to it. Trainings come
+    after everything that is timed.
     """
     shuffled = sorted(cases, key=lambda case: case.id)
     random.Random(seed).shuffle(shuffled)
-    return sorted(shuffled, key=lambda case: (case.seq_len, case.implementation != reference))
+    return sorted(shuffled, key=lambda case: (case.task is not None, case.seq_len, case.implementation != reference))

@@ -1,16 +1,17 @@
 """Cases x runner -> results -> store: in which order a sweep measures, and what it leaves out.
 
-Each result is committed before the next case starts. Whatever ends a sweep loses at most the case that was running.
+Each result is committed as soon as it is there. Whatever ends a sweep loses at most what was running: one case, or as
+many trainings as run side by side.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from dctbench.errors import DctbenchError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 30.0
 MOST_DEATHS = 2
 """How often a run may end while a case runs, before the case counts as failed."""
+MOST_DEATHS_IN_TRAINING = 10
+"""The same for a training, which takes minutes: a run that is stopped every night ends in the middle of some."""
 
 
 @dataclass(slots=True)
@@ -66,54 +69,113 @@ def run_sweep(
             skipped, with the reason. A case that failed is not tried again in later rounds either.
         retried: failures that are in the store but not among `stored` are tried again, and replaced.
     """
-    outcome = SweepOutcome(Counter(result.status for result in stored))
-    history = _History(prune)
-    for result in stored:
-        history.note(result)
-    have = {(result.case, result.round) for result in stored}
-    done, total = len(have), sum(map(len, plan))
-    listener(RunStarted(run, done, total))
-    store.add_environment(run.id, runner.environment)
-    attempts = store.attempts(run.id)
-    for number, cases in enumerate(plan, 1):
-        for case in cases:
-            if (case, number) in have:
-                continue
-            listener(CaseStarted(case, number, done, total))
-            skipped = history.skipped(case, number)
-            deaths = attempts.get((case.id, number), 0)
-            if skipped is not None:
-                result = skipped
-            elif deaths >= MOST_DEATHS:
-                result = _ended_the_run(case, number, deaths, runner.environment)
-            else:
-                with _attempt(store, run, case, number):
-                    measured = _wait(runner.submit(case, specs.of(case, number)), case, listener, done, total)
-                result = under_the_roof(measured, specs.calibrations.get(case.device))
-            store.add_result(run.id, result, retried=retried)
-            done += 1
-            outcome.statuses[result.status] += 1
-            history.note(result)
-            listener(CaseFinished(result, done, total))
-    return outcome
+    sweep = _Sweep(run, runner, store, listener, specs, retried, _History(prune))
+    return sweep.measure(plan, stored)
 
 
-@contextmanager
-def _attempt(store: Store, run: Run, case: Case, round: int) -> Iterator[None]:
-    """Note that the case runs, so that a resumed run knows which case was running when this process was killed."""
-    store.start_case(run.id, case, round)
-    try:
-        yield
-    except BaseException as error:  # an interruption, or an error of the runner: this process still lives
+class _Sweep:
+    """A sweep that runs: what is in flight, what is done, and what has failed so far."""
+
+    def __init__(
+        self,
+        run: Run,
+        runner: Runner,
+        store: Store,
+        listener: Listener,
+        specs: Specs,
+        retried: bool,
+        history: _History,
+    ) -> None:
+        self.run = run
+        self.runner = runner
+        self.store = store
+        self.listener = listener
+        self.specs = specs
+        self.retried = retried
+        self.history = history
+        self.outcome = SweepOutcome()
+        self.done = self.total = 0
+        self.started: set[_Flight] = set()
+        self.flying: dict[Future[Result], _Flight] = {}
+
+    def measure(self, plan: Sequence[Sequence[Case]], stored: Sequence[Result]) -> SweepOutcome:
+        """Measure what is not stored, and return how it ended."""
+        for result in stored:
+            self.history.note(result)
+            self.outcome.statuses[result.status] += 1
+        have = {(result.case, result.round) for result in stored}
+        self.done, self.total = len(have), sum(map(len, plan))
+        self.listener(RunStarted(self.run, self.done, self.total))
+        self.store.add_environment(self.run.id, self.runner.environment)
+        attempts = self.store.attempts(self.run.id)
+        try:
+            for number, cases in enumerate(plan, 1):
+                for case in cases:
+                    if (case, number) not in have:
+                        self.take(case, number, attempts.get((case.id, number), 0))
+            self.land()
+        except BaseException as error:  # an interruption, or an error of the runner: this process still lives
+            self.forget_attempts(interrupted=isinstance(error, KeyboardInterrupt))
+            raise
+        return self.outcome
+
+    def take(self, case: Case, number: int, deaths: int) -> None:
+        """Measure a case, or find that it need not run. Cases that run side by side may still be in flight then."""
+        beside = self.runner.jobs(case)
+        self.land(below=beside)
+        self.listener(CaseStarted(case, number, self.done, self.total))
+        skipped = self.history.skipped(case, number)
+        if skipped is not None:
+            self.keep(skipped)
+        elif deaths >= (MOST_DEATHS if case.task is None else MOST_DEATHS_IN_TRAINING):
+            self.keep(_ended_the_run(case, number, deaths, self.runner.environment))
+        else:
+            flight = _Flight(case, number)
+            self.started.add(flight)
+            self.store.start_case(self.run.id, case, number)
+            self.flying[self.runner.submit(case, self.specs.of(case, number))] = flight
+            if beside == 1:
+                self.land()
+
+    def land(self, below: int = 1) -> None:
+        """Wait until fewer than `below` cases are in flight, and store the results of the others."""
+        while len(self.flying) >= below:
+            landed, _ = wait(self.flying, timeout=HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
+            if not landed:
+                longest = next(iter(self.flying.values()))
+                self.listener(StillRunning(longest.case, monotonic() - longest.began, self.done, self.total))
+            for future in landed:
+                measured = future.result()
+                flight = self.flying.pop(future)
+                self.started.remove(flight)
+                self.keep(under_the_roof(measured, self.specs.calibrations.get(flight.case.device)))
+
+    def keep(self, result: Result) -> None:
+        """Store a result at once, and tell the listener."""
+        self.store.add_result(self.run.id, result, retried=self.retried)
+        self.done += 1
+        self.outcome.statuses[result.status] += 1
+        self.history.note(result)
+        self.listener(CaseFinished(result, self.done, self.total))
+
+    def forget_attempts(self, *, interrupted: bool) -> None:
+        """Note that no case ended this process, which would count against it when the run is resumed."""
         with suppress(DctbenchError):
-            if isinstance(error, KeyboardInterrupt):
-                store.hurry()
-            store.end_case(run.id, case, round)
-        raise
+            if interrupted:
+                self.store.hurry()
+            for flight in self.started:
+                self.store.end_case(self.run.id, flight.case, flight.round)
+
+
+class _Flight:
+    """A case that runs now."""
+
+    def __init__(self, case: Case, round: int) -> None:
+        self.case, self.round, self.began = case, round, monotonic()
 
 
 def _ended_the_run(case: Case, round: int, deaths: int, environment: Environment) -> Result:
-    times = "twice" if deaths == MOST_DEATHS else f"{deaths} times"
+    times = "twice" if deaths == 2 else f"{deaths} times"
     return Result(
         case=case,
         round=round,
@@ -123,16 +185,6 @@ def _ended_the_run(case: Case, round: int, deaths: int, environment: Environment
         fingerprint=environment.fingerprint,
         host=environment.host,
     )
-
-
-def _wait(future: Future[Result], case: Case, listener: Listener, done: int, total: int) -> Result:
-    waited = 0.0
-    while True:
-        try:
-            return future.result(timeout=HEARTBEAT_SECONDS)
-        except NotYet:
-            waited += HEARTBEAT_SECONDS
-            listener(StillRunning(case, waited, done, total))
 
 
 class _History:
@@ -150,7 +202,8 @@ class _History:
         if result.status == "ok":
             self.longest[row] = max(seq_len, self.longest.get(row, 0))
         elif result.status != "skipped":
-            self.failed.setdefault(result.case, result)
+            if result.case.task is None or result.status != "error":  # another seed may not crash
+                self.failed.setdefault(result.case, result)
             if result.status in ("oom", "timeout"):
                 self.too_long.setdefault(row, []).append(result)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dctbench import catalog
+from dctbench.catalog.tasks import select_tasks
 from dctbench.errors import UsageError
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
 from dctbench.spec import grid
@@ -29,6 +30,7 @@ WORD_AXES = {
     "scope": SCOPES,
     "mode": MODES,
     "engine": ENGINES,
+    "task": None,
 }
 """Axes of names with their values; None for those that are looked up in the catalog."""
 _FIELDS = {"impl": "implementation", "seq": "seq_len"}
@@ -62,6 +64,7 @@ class AxisValues:
     scope: Words = None
     mode: Words = None
     engine: Words = None
+    task: Words = None
     threads: Numbers = None
     period: Numbers = None
     deadline: Numbers = None
@@ -96,7 +99,7 @@ def of(case: Case, axis: str) -> Any:
 
 
 def words(flag: str, values: Sequence[str]) -> list[str]:
-    """Return the valid values of an axis of names: implementations (globs, or module:Class), dtypes, devices, ...
+    """Return the valid values of an axis of names: implementations (globs, or module:Class), tasks, dtypes, ...
 
     Raises:
         UsageError: for an unknown name; the hint is the nearest known name.
@@ -108,6 +111,8 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
         raise UsageError(f"--{flag}: no value given", hint=known)
     if flag == "impl":
         return catalog.select_implementations(flat)
+    if flag == "task":
+        return select_tasks(flat)
     if flag == "device":
         return _devices(flat)
     assert fixed is not None

@@ -12,6 +12,7 @@ from typing import Any
 from dctbench import catalog
 from dctbench.errors import UsageError
 from dctbench.model import RunSettings
+from dctbench.model.task import HEAD_DIM, HEADS
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
 from dctbench.spec.grid import DEFAULT_KEPT, parse_values
@@ -23,13 +24,23 @@ from dctbench.text.untrusted import InvalidDataError
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
     "ratio": (), "kept": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
+    "task": (),
 }  # fmt: skip
-SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples")
+TASK_AXES: Mapping[str, Sequence[Any]] = {
+    "seq": (), "batch": (), "scope": ("encoder",), "mode": ("train",), "heads": (HEADS,), "head_dim": (HEAD_DIM,),
+}  # fmt: skip
+"""The axes that tasks set where nobody else does. Without a length or batch, each task has its own."""
+TRAINING_TIMEOUT = 3600.0
+"""Seconds for a training and the choice of its rate, unless somebody asks for another time."""
+SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs")
 """The keys of `[settings]`."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
+MAX_JOBS = 1024
 MAX_SUITE_BYTES = 1 << 20
+_MOST = {"rounds": MAX_ROUNDS, "short_rounds": MAX_ROUNDS, "samples": MAX_SAMPLES_ASKED, "jobs": MAX_JOBS}
+"""The settings that are counts, and the most that each may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +101,18 @@ def parse(text: str, where: str) -> Suite:
             raise reader.error((), key, "must be a string")
     raw_axes = reader.table(data, "axes")
     reader.only(raw_axes, ("axes",), (*NUMERIC_AXES, *WORD_AXES))
-    for required in ("impl", "seq"):
+    trains = bool(raw_axes.get("task"))
+    for required in ("impl",) if trains else ("impl", "seq"):
         if required not in raw_axes:
-            raise UsageError(f"suite {shown}: [axes] has no {required!r}", hint="a suite names at least impl and seq")
-    axes = {**DEFAULT_AXES, **{key: reader.axis(key, value) for key, value in raw_axes.items()}}
+            raise UsageError(
+                f"suite {shown}: [axes] has no {required!r}", hint="a suite names at least impl, and seq or task"
+            )
+    defaults = {**DEFAULT_AXES, **TASK_AXES} if trains else DEFAULT_AXES
+    axes = {**defaults, **{key: reader.axis(key, value) for key, value in raw_axes.items()}}
     settings = reader.table(data, "settings")
     reader.only(settings, ("settings",), SETTINGS)
+    if trains:
+        settings = {"case_timeout": f"{TRAINING_TIMEOUT:g}s", **settings}
     return Suite(
         name=_sanitized_name(data.get("name", Path(where).stem)),
         description=data.get("description", ""),
@@ -118,10 +135,13 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
     """Return the suite with these axes, and these fields of `RunSettings`, in place of its own.
 
     `ratio` and `kept` both say how much a method keeps, so one of them replaces both of the suite's. Only the default
-    numbers of `kept` leave the ratios to the methods that have no such number.
+    numbers of `kept` leave the ratios to the methods that have no such number. A task brings the shapes of its own with
+    it, in place of those of a suite that trains nothing.
     """
     given = axes.given
     dropped: dict[str, Sequence[Any]] = {}
+    if "task" in given and not suite.axes["task"]:
+        dropped |= TASK_AXES
     if "ratio" in given:
         dropped["kept"] = ()
     if "kept" in given and DEFAULT_KEPT not in given["kept"]:
@@ -191,8 +211,8 @@ class _Reader:
                     yield key, parse_duration(str(value), key)
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
-            elif key in ("rounds", "short_rounds", "samples"):
-                most = MAX_SAMPLES_ASKED if key == "samples" else MAX_ROUNDS
+            elif key in _MOST:
+                most = _MOST[key]
                 if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                     raise self.error(table, key, f"must be a whole number from 1 to {most}")
                 yield key, value

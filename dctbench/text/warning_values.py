@@ -28,6 +28,7 @@ _NEEDED: Mapping[WarningCode, tuple[str, ...]] = {
     WarningCode.NOT_MEASURED: ("metric", "reason"),
     WarningCode.NO_SHARED_WEIGHTS: (),
     WarningCode.OTHER_MACHINE: ("rounds",),
+    WarningCode.NO_EFFECT: (),
     WarningCode.LEFT_BEHIND: ("processes",),
 }
 

@@ -151,5 +151,9 @@ _MESSAGES: Mapping[WarningCode, Callable[[Mapping[str, Any]], str]] = {
         "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"
     ),
     WarningCode.OTHER_MACHINE: _other_machine,
+    WarningCode.NO_EFFECT: lambda _: (
+        "accuracy: after training, the output of every attention layer is the same everywhere: the layer does nothing, "
+        "and the accuracy is that of a model without it"
+    ),
     WarningCode.LEFT_BEHIND: _left_behind,
 }

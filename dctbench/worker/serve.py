@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, NotLoadedError, UnavailableError, UnsupportedError, text_of
@@ -37,6 +37,9 @@ from dctbench.protocol import (
     decode_request,
     encode_reply,
 )
+
+if TYPE_CHECKING:
+    from dctbench.worker.devices import DeviceModule
 
 _TRACEBACK = 20_000
 """How many characters of a traceback are kept, from its end."""
@@ -121,26 +124,14 @@ def measure(
 
     If the device of a case is absent, the case is `skipped`: a run over several devices continues with the others.
     """
-    from dctbench.worker.measure import measure_case
     from dctbench.worker.memory_need import NotEnoughMemoryError, estimated_bytes
-    from dctbench.worker.metrics.latency import Sampling
 
     device = catalog.DEVICES[request.case.device_kind].load()
     absent = device.unavailable(request.case.device)
     if absent is not None:
         return CaseReply("skipped", message=absent)
     try:
-        return measure_case(
-            request.case,
-            device,
-            sampling=Sampling(**{**device.SAMPLING, **request.sampling}),
-            scratch=request.scratch,
-            cache=request.cache,
-            rates=request.rates,
-            timing_only=request.timing_only,
-            turn=turn,
-            alive=alive,
-        )
+        return _measured(request, device, turn, alive)
     except NotEnoughMemoryError as error:
         return _out_of_memory(error.message, error.needed)
     except (UnsupportedError, UnavailableError) as error:
@@ -151,8 +142,32 @@ def measure(
             return _error(error)
         needed = None
         with contextlib.suppress(Exception):
-            needed = estimated_bytes(request.case)
+            needed = None if request.case.task else estimated_bytes(request.case)
         return _out_of_memory(message, needed)
+
+
+def _measured(
+    request: MeasureRequest, device: DeviceModule, turn: Callable[[], None], alive: Callable[[], None]
+) -> CaseReply:
+    """Time a case, or train one that has a task."""
+    from dctbench.worker.measure import measure_case
+    from dctbench.worker.metrics.latency import Sampling
+    from dctbench.worker.trained import train_case
+
+    if request.case.task is not None:
+        return train_case(request.case, device, request.seed)
+    settings: dict[str, Any] = {**device.SAMPLING, **request.sampling}
+    return measure_case(
+        request.case,
+        device,
+        sampling=Sampling(**settings),
+        scratch=request.scratch,
+        cache=request.cache,
+        rates=request.rates,
+        timing_only=request.timing_only,
+        turn=turn,
+        alive=alive,
+    )
 
 
 def _out_of_memory(message: str, needed: int | None) -> CaseReply:
@@ -180,6 +195,7 @@ def describe_error(error: BaseException) -> str:
 def describe(request: DescribeRequest) -> Description:
     """Return facts that are known only after importing the implementations, and the FLOPs of the cases by formula."""
     from dctbench.attention import default_kept, source_file, uses_ratio
+    from dctbench.worker.trained import task_facts, training_flops
     from dctbench.worker.what_ran import stated_flops
 
     return Description(
@@ -187,7 +203,8 @@ def describe(request: DescribeRequest) -> Description:
             name: ImplementationFacts(uses_ratio(name), default_kept(name), source_file(name))
             for name in request.implementations
         },
-        [stated_flops(case) for case in request.cases],
+        [(stated_flops if case.task is None else training_flops)(case) for case in request.cases],
+        {name: task_facts(name) for name in request.tasks},
     )
 
 

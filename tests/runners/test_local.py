@@ -181,8 +181,8 @@ def test_control_characters_in_a_foreign_lock_file_are_not_printed(
 
 def test_a_zygote_that_dies_between_cases_is_replaced(runner: LocalRunner) -> None:
     assert measured(runner, "none").status == "ok"
-    assert runner._zygote is not None
-    os.kill(runner._zygote.pid, signal.SIGKILL)
+    assert runner._lane.zygote is not None
+    os.kill(runner._lane.zygote.pid, signal.SIGKILL)
     after = [measured(runner, "none") for _ in range(2)]
     assert [(one.status, one.details.isolation) for one in after] == [("ok", "fresh"), ("ok", "zygote")]
 
@@ -263,7 +263,7 @@ def test_the_current_folder_is_not_searched_for_modules(tmp_path: Path, monkeypa
 def wait_for_child(runner: LocalRunner) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        child = runner._child
+        child = runner._lane.child
         if child is not None and psutil.pid_exists(child.pid):
             return child.pid
         time.sleep(0.01)

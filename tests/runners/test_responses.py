@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from dctbench import catalog
 from dctbench.model import STATUSES, Case, Environment, WarningCode, canonical_json
-from dctbench.protocol import MAX_REPLY_BYTES, Description, Failure
+from dctbench.protocol import MAX_REPLY_BYTES, DescribeRequest, Description, Failure
 from dctbench.runners import responses, result_from_reply
 from dctbench.text.untrusted import InvalidDataError
 from dctbench.wording.warnings import message
 
+TIMED = Case("none", 16)
+TRAINED = Case("none", 40, batch=50, heads=4, head_dim=16, scope="encoder", mode="train", task="mnist1d")
 LATENCY = {"metric": "latency", "unit": "s", "samples": [2e-3, 1e-3]}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -57,7 +59,7 @@ def line(answer: object) -> bytes:
 @given(st.binary() | JSON.map(line) | ANSWERS.map(line))
 def test_any_bytes_are_a_valid_response_or_an_error(given: bytes) -> None:
     try:
-        answer = responses.case_reply(given)
+        answer = responses.case_reply(TIMED, given)
     except InvalidDataError:
         return
     said = json.loads(given)
@@ -81,7 +83,7 @@ def test_any_bytes_are_a_valid_response_or_an_error(given: bytes) -> None:
 @given(st.binary() | JSON.map(line))
 def test_any_bytes_are_a_valid_description_or_an_error(given: bytes) -> None:
     with contextlib.suppress(InvalidDataError):
-        answer = responses.description(given, ["none"], 1)
+        answer = responses.description(given, DescribeRequest(["none"], [TIMED]))
         assert isinstance(answer, Failure) or set(answer.implementations) == {"none"}
 
 
@@ -107,25 +109,54 @@ def test_any_bytes_are_a_valid_description_or_an_error(given: bytes) -> None:
 )  # fmt: skip
 def test_an_invalid_response_is_an_error_with_its_cause(answer: bytes, words: str) -> None:
     with pytest.raises(InvalidDataError) as bad:
-        responses.case_reply(answer)
+        responses.case_reply(TIMED, answer)
     assert words in str(bad.value)
 
 
 def test_unknown_metrics_of_another_environment_are_left_out() -> None:
     said = line({"status": "ok", "measurements": [LATENCY, {"metric": "withdrawn", "unit": "1", "samples": [1.0]}]})
     with pytest.raises(InvalidDataError, match="no metric is called 'withdrawn'"):
-        responses.case_reply(said)
-    kept = responses.case_reply(said, drop_unknown=True).measurements
+        responses.case_reply(TIMED, said)
+    kept = responses.case_reply(TIMED, said, drop_unknown=True).measurements
     assert [figures.metric for figures in kept] == ["latency"]
 
 
 def test_a_description_covers_exactly_the_requested_implementations() -> None:
     said = {"reply": "description", "implementations": {"none": {"uses_ratio": True}}, "flops": [12, None]}
-    described = responses.description(line(said), ["none"], 2)
+    described = responses.description(line(said), DescribeRequest(["none"], [TIMED, TIMED]))
     assert isinstance(described, Description)
     assert described.flops == [12, None]
     for names, cases in ((["none", "sdpa"], 2), (["none"], 1)):
-        with pytest.raises(InvalidDataError, match="other implementations or cases"):
-            responses.description(line(said), names, cases)
-    refusal = responses.description(line({"reply": "failure", "message": "no", "refused": True}), ["none"], 1)
+        with pytest.raises(InvalidDataError, match="other implementations, cases or tasks"):
+            responses.description(line(said), DescribeRequest(names, [TIMED] * cases))
+    refusal = responses.description(
+        line({"reply": "failure", "message": "no", "refused": True}), DescribeRequest(["none"], [])
+    )
     assert refusal == Failure("no", refused=True)
+
+
+ACCURACY = {"metric": "accuracy", "unit": "1", "samples": [0.75]}
+
+
+def test_a_training_needs_an_accuracy_and_no_latency() -> None:
+    sliced = {**ACCURACY, "metric": "accuracy.h4"}
+    answer = responses.case_reply(TRAINED, line({"status": "ok", "measurements": [ACCURACY, sliced]}))
+    assert [one.metric for one in answer.measurements] == ["accuracy", "accuracy.h4"]
+    with pytest.raises(InvalidDataError, match="without a latency"):
+        responses.case_reply(TIMED, line({"status": "ok", "measurements": [ACCURACY]}))
+
+
+@pytest.mark.parametrize(
+    ("measurements", "words"),
+    [
+        ([], "without an accuracy"),
+        ([LATENCY], "without an accuracy"),
+        ([{**ACCURACY, "samples": [1.01]}], "accuracy: not one share"),
+        ([{**ACCURACY, "samples": [0.5, 0.5]}], "accuracy: not one share"),
+        ([ACCURACY, {**ACCURACY, "metric": "accuracy.h1", "samples": [-0.1]}], "accuracy.h1: not one share"),
+        ([{**ACCURACY, "unit": "s"}], "accuracy: the unit 's' instead of '1'"),
+    ],
+)
+def test_an_accuracy_that_is_none_is_refused(measurements: list[object], words: str) -> None:
+    with pytest.raises(InvalidDataError, match=words):
+        responses.case_reply(TRAINED, line({"status": "ok", "measurements": measurements}))

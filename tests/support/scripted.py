@@ -68,7 +68,10 @@ class Scripted:
         yield
         self.log.append(f"{self.name} returns {device}")
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case]) -> Facts:
+    def jobs(self, case: Case) -> int:
+        return 1
+
+    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
         raise AssertionError("nothing of what is scripted is described")
 
     def __enter__(self) -> Self:

@@ -28,7 +28,7 @@ from dctbench.cli.tables.output import print_run
 from dctbench.cli.tables.plan import print_plan
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
-from dctbench.spec.suites import MAX_ROUNDS, MAX_SAMPLES_ASKED
+from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED
 from dctbench.text.parse import parse_duration, parse_shard
 
 _STORED, _SHOWN = "What is stored", "What is shown"
@@ -62,6 +62,8 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               help="Beside the schedule, search for the highest rate that a case sustains.")  # fmt: skip
 @click.option("--budget", cls=Flag, section=HOW, metavar="TIME",
               help="Time for the whole run: 5m. Sampling time is divided by predicted cost.")  # fmt: skip
+@click.option("--jobs", cls=Flag, section=HOW, type=click.IntRange(1, MAX_JOBS), metavar="N",
+              help="Trainings of --task at a time, a thread each (default: as many as there are cores).")  # fmt: skip
 @click.option("--no-prune", cls=Flag, section=HOW, is_flag=True,
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
 @click.option(
@@ -114,6 +116,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             cache=flags["cache"],
             case_timeout=_duration(flags["case_timeout"], "--case-timeout"),
             budget=_duration(flags["budget"], "--budget"),
+            jobs=flags["jobs"],
             prune=not flags["no_prune"],
             label=typed(flags["label"] or ""),
             shard=None if flags["shard"] is None else parse_shard(flags["shard"], "--shard"),

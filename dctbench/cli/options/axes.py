@@ -28,6 +28,9 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
                      help="A shipped suite (`dctbench list suites`) or a TOML file. Other flags override it."),
         click.option("--impl", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="Implementations, with commas or globs ('dct*'), or package.module:Class for your own."),
+        click.option("--task", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     help="Train small models on tasks and store their accuracy, one seed per round: mnist1d, "
+                          "mnist1d/scrambled, recall/4x, package.module:Class (`dctbench list tasks`)."),
         click.option("--seq", cls=Flag, section=SHAPE, metavar="VALUES", help=f"Sequence lengths, {_NUMBERS}."),
         click.option("--ratio", cls=Flag, section=SHAPE, metavar="VALUES",
                      help="Compression ratios n / n_kept, at least 1, in the same notation."),

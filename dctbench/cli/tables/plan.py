@@ -28,9 +28,11 @@ def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
             {"case_id": case.id, "case": case.to_json(), "seconds": round(seconds[case], 3)} for case in plan.cases
         ]
     else:
+        trains = any(case.task is not None for case in plan.cases)
         rows = [
             {
                 "case": case.name,
+                **({"task": case.task or "latency"} if trains else {}),
                 "n": case.seq_len,
                 "n_kept": case.n_kept,
                 "batch": case.batch,

@@ -10,6 +10,7 @@ from dctbench.cli.options.groups import LazyCommand, LazyGroup
 _WHAT, _MEASURED = "What can be measured", "What was measured"
 _COMMANDS = {
     "impls": LazyCommand(f"{__name__}.impls", "Implementations of attention.", _WHAT),
+    "tasks": LazyCommand(f"{__name__}.tasks", "Tasks that small models are trained on, for accuracy.", _WHAT),
     "suites": LazyCommand(f"{__name__}.suites", "Shipped suites.", _WHAT),
     "devices": LazyCommand(f"{__name__}.devices", "Devices, and which of them this machine has.", _WHAT),
     "metrics": LazyCommand(f"{__name__}.metrics", "What is measured of a case.", _WHAT),
