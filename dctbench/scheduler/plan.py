@@ -93,7 +93,7 @@ class Plan:
         for number in range(2, self.most_rounds + 1):
             shuffled = sorted((case for case, most in self.rounds.items() if most >= number), key=lambda case: case.id)
             random.Random(ORDER_SEED + number).shuffle(shuffled)
-            later.append(tuple(sorted(shuffled, key=lambda case: case.task is not None)))
+            later.append(tuple(sorted(shuffled, key=lambda case: case.task is None)))
         return [self.cases, *later]
 
 
@@ -157,8 +157,8 @@ def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Cas
 
     Within a length methods are shuffled, so that none always runs on a machine that the same other one has
     heated. The reference comes first at its length, because the other rows are read as ratios to it. Trainings come
-    after everything that is timed.
+    first, since they need not wait until the machine is free.
     """
     shuffled = sorted(cases, key=lambda case: case.id)
     random.Random(seed).shuffle(shuffled)
-    return sorted(shuffled, key=lambda case: (case.task is not None, case.seq_len, case.implementation != reference))
+    return sorted(shuffled, key=lambda case: (case.task is None, case.seq_len, case.implementation != reference))

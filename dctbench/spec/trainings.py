@@ -29,7 +29,7 @@ def with_controls(axes: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]
 def expand_trainings(
     axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compression], tasks: Mapping[str, TaskFacts]
 ) -> list[Case]:
-    """Return the trainings of the tasks of some axes, after the cases that time the same layers.
+    """Return the trainings of the tasks of some axes, and the cases that time the same layers.
 
     Args:
         axes: values per axis. Without lengths or batches, each task has its own.
@@ -50,4 +50,4 @@ def expand_trainings(
         shape = {"seq": axes["seq"] or (facts.seq_len,), "batch": axes["batch"] or (facts.batch,)}
         for case in expand_cases({**axes, **shape}, methods):
             trainings[replace(case, task=text)] = None
-    return list(dict.fromkeys([*(case.layer_case for case in trainings), *trainings]))
+    return list(dict.fromkeys([*trainings, *(case.layer_case for case in trainings)]))
