@@ -1,4 +1,4 @@
-"""Simulate how often the 95% intervals of a run hold the truth, and what `compare` finds between two stored runs.
+"""Simulate how often intervals hold the truth, how often something false is said of a run, and what `compare` finds.
 
     python -m benchmarks.coverage --json benchmarks/coverage.json
 
@@ -14,12 +14,14 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dctbench import analysis
+from dctbench.analysis import Winner
 from dctbench.compare import Comparison, Rules, judge
 from dctbench.model import Case, Measurement, Result, VerdictKind
 
@@ -28,6 +30,18 @@ CASES = 36
 ROUNDS = (3, 6)
 PLANTED = (1.0, 1.5, 2.0, 3.0)
 SHARED = 0.12
+METHODS = ("full", "dct-x", "dct-qkv", "dct-resample", "dct-kv", "linear", "fnet", "performer")
+LENGTHS = (512, 1024, 2048, 4096)
+EQUAL = (4, 8)
+"""How many of METHODS take as long as the reference."""
+STATEMENTS = {
+    "unadjusted": "runs with a false mark, unadjusted",
+    "false_marks": "false marks among all",
+    "marked": "differences marked",
+    "payoffs": "runs with a false payoff",
+    "leaders": "runs with false leaders",
+    "sentences": "runs with a false sentence",
+}
 Draw = Callable[[np.random.Generator, int], "np.ndarray[Any, Any]"]
 
 
@@ -130,16 +144,84 @@ def comparisons(rng: np.random.Generator, rounds: int, noise: Draw, runs: int) -
     }
 
 
+def sweep(rng: np.random.Generator, rounds: int, noise: Draw, equal: int) -> tuple[list[Result], dict[Case, float]]:
+    """One run of METHODS beside sdpa at LENGTHS, and the true latency of each case.
+
+    `equal` of the methods take as long as sdpa at every length; the others from half of that to twice as long.
+    """
+    level = rng.normal(0, SHARED, rounds)
+    made, truth = [], {}
+    for n in LENGTHS:
+        reference = 5e-3 * n / LENGTHS[0]
+        factors = np.concatenate([np.ones(equal), np.exp2(rng.uniform(-1, 1, len(METHODS) - equal))])
+        for name, factor in (("sdpa", 1.0), *zip(METHODS, factors, strict=True)):
+            case, true = Case(name, n), reference * factor
+            spread = 0.146 * (true / 5e-3) ** -0.3 * math.exp(rng.normal(0, 0.35)) * (5 if rng.random() < 0.04 else 1)
+            truth[case] = true
+            made += [
+                Result(case, number, "ok", (Measurement("latency", "s", (float(time),)),))
+                for number, time in enumerate(true * np.exp(level + spread * noise(rng, rounds)), 1)
+            ]
+    return made, truth
+
+
+def statements(rng: np.random.Generator, rounds: int, noise: Draw, runs: int, equal: int) -> dict[str, float]:
+    """How much is marked and said falsely of a run in which `equal` methods take as long as the reference.
+
+    A mark or a sentence is false that says faster or slower of what is neither, or the opposite of the truth. What is
+    said of the leaders is false if the fastest method is not among them. "Unadjusted" are runs with any false mark if
+    every interval without 1 were marked.
+    """
+    told: dict[str, list[float]] = {name: [] for name in STATEMENTS}
+    for _ in range(runs):
+        results, truth = sweep(rng, rounds, noise, equal)
+        summaries = analysis.summarise(results)
+        states = {case: _state(truth[replace(case, implementation="sdpa")] / true) for case, true in truth.items()}
+        speedups = {c: s for c, s in analysis.speedups(summaries, "sdpa").items() if c.implementation != "sdpa"}
+        marks = {case: one.mark for case, one in speedups.items() if one.mark is not Winner.TIE}
+        alone = {case: one.leaning for case, one in speedups.items() if one.p is not None and one.p < 0.05}
+        told["false_marks"].append(_false(marks, states) / max(1, len(marks)))
+        told["unadjusted"].append(_false(alone, states) > 0)
+        different = sum(state is not Winner.TIE for state in states.values())
+        told["marked"].append((len(marks) - _false(marks, states)) / max(1, different))
+        payoffs = {
+            replace(found.case, seq_len=point.length): point.state
+            for found in analysis.payoffs(summaries, "sdpa")
+            for point in found.points
+            if point.state is not Winner.TIE
+        }
+        leaders = {ranking.seq_len: ranking.leaders for ranking in analysis.rankings(summaries, "sdpa")}
+        fastest = [min((case for case in truth if case.seq_len == n), key=truth.__getitem__) for n in LENGTHS]
+        missed = any(case not in [s.case for s in leaders[case.seq_len]] for case in fastest)
+        told["payoffs"].append(_false(payoffs, states) > 0)
+        told["leaders"].append(missed)
+        told["sentences"].append(told["payoffs"][-1] or missed)
+    return {name: round(float(np.mean(values)), 4) for name, values in told.items()}
+
+
+def _false(claims: Mapping[Case, Winner | None], truth: Mapping[Case, Winner]) -> int:
+    return sum(claim is not truth[case] for case, claim in claims.items())
+
+
+def _state(speedup: float) -> Winner:
+    return Winner.FASTER if speedup > 1 else Winner.SLOWER if speedup < 1 else Winner.TIE
+
+
 def simulate(runs: int, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
     """All figures, from that many runs for each number of rounds and each noise."""
-    rows = []
+    rows, said = [], []
     for count in rounds:
         for place, (name, noise) in enumerate(NOISE.items()):
             rng = np.random.default_rng([count, place])
             row = {"rounds": count, "noise": name, **intervals(rng, count, noise, runs)}
             rows.append(row | comparisons(rng, count, noise, runs))
             print(json.dumps(rows[-1]), flush=True)
-    return {"cases": CASES, "runs": runs, "rows": rows}
+            for equal in EQUAL:
+                rng = np.random.default_rng([count, place, equal])
+                figures = statements(rng, count, noise, runs, equal)
+                said.append({"rounds": count, "noise": name, "equal": equal, **figures})
+                print(json.dumps(said[-1]), flush=True)
+    return {"cases": CASES, "runs": runs, "rows": rows, "statements": said}
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -157,7 +239,22 @@ def table(found: Mapping[str, Any]) -> list[str]:
         *lines,
         "",
         f"{found['runs']} simulated runs per row for the intervals, and as many comparisons per change.",
+        "",
+        *statements_table(found),
+        "",
+        f"{found['runs']} simulated runs per row, of {len(METHODS)} methods and sdpa at {len(LENGTHS)} lengths.",
     ]
+
+
+def statements_table(found: Mapping[str, Any]) -> list[str]:
+    """The figures on marks and sentences as a Markdown table."""
+    head = ["rounds", "noise", "methods like sdpa", *STATEMENTS.values()]
+    lines = ["| " + " | ".join(head) + " |", "|--:|---|--:|" + "--:|" * len(STATEMENTS)]
+    for row in found["statements"]:
+        none = {"marked"} if row["equal"] == len(METHODS) else set()  # where nothing differs, nothing can be marked
+        shares = ("-" if name in none else f"{row[name]:.1%}" for name in STATEMENTS)
+        lines.append(f"| {row['rounds']} | {row['noise']} | {row['equal']} of {len(METHODS)} | {' | '.join(shares)} |")
+    return lines
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from dctbench.analysis.budgets import Breach, Budgets, Choice, choose
 from dctbench.analysis.capacity import Feasible, feasible_lengths
 from dctbench.analysis.crossover import Crossing, Payoff, PayoffRange, payoffs
 from dctbench.analysis.pareto import front
-from dctbench.analysis.ranking import CLOSE, Ranking, rankings, tied
+from dctbench.analysis.ranking import CLOSE, Ranking, rankings
 from dctbench.analysis.reference import REFERENCE, default_reference
 from dctbench.analysis.roof import Placed, distinct_ceilings, under_roof
 from dctbench.analysis.scaling import Scaling, scalings
@@ -19,6 +19,8 @@ from dctbench.analysis.speedup import (
     Winner,
     compare,
     reference_by_shape,
+    speedups,
+    with_marks,
 )
 from dctbench.analysis.stability import (
     WIDE,
@@ -70,9 +72,10 @@ __all__ = [
     "round_levels",
     "samples_by_round",
     "scalings",
+    "speedups",
     "stability",
     "stop_reasons",
     "summarise",
-    "tied",
     "under_roof",
+    "with_marks",
 ]

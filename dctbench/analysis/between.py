@@ -32,10 +32,19 @@ class Estimate:
     error: float
     degrees: float
 
-    def interval(self) -> Interval:
-        """The geometric mean with its 95% interval by Student's t."""
+    def on_logarithms(self) -> Interval:
+        """The mean of the logarithms with its 95% interval by Student's t."""
         half = student_t_quantile(self.degrees) * self.error
-        return Interval(math.exp(self.mean), math.exp(self.mean - half), math.exp(self.mean + half))
+        return Interval(self.mean, self.mean - half, self.mean + half)
+
+    def interval(self) -> Interval:
+        """The geometric mean with its 95% interval."""
+        found = self.on_logarithms()
+        return Interval(math.exp(found.value), math.exp(found.low), math.exp(found.high))
+
+    def is_above_one(self, level: float) -> bool:
+        """Whether the geometric mean is proven to be above 1 by a one-sided test at that level."""
+        return self.mean > student_t_quantile(self.degrees, 1 - 2 * level) * self.error
 
     def p_value(self) -> float:
         """The two-sided p-value of "the geometric mean is 1"."""

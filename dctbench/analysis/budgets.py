@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from dctbench.analysis.ranking import Ranking, ties
+from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
 from dctbench.text.quantity import BYTES, PROPORTION, RELATIVE_ERROR, SECONDS, Quantity
 
@@ -72,7 +72,7 @@ class Choice:
     Attributes:
         within: those that keep all of them, fastest first. A budget of error does not judge a method that does not
             approximate softmax attention, so such a method is among them if it keeps the others.
-        leaders: the fastest of them and those that tie with it.
+        leaders: those of them that may be the fastest.
         over: those that break a budget, with every budget that they break.
         unmeasured: those that break no budget but lack a value, with what was not measured. They never pass.
     """
@@ -97,8 +97,7 @@ def choose(ranking: Ranking, budgets: Budgets) -> Choice:
             unmeasured.append((summary, tuple(found)))
         else:
             within.append(summary)
-    leaders = tuple(s for s in within if s is within[0] or ties(s, within[0]))
-    return Choice(tuple(within), leaders, tuple(over), tuple(unmeasured))
+    return Choice(tuple(within), ranking.leading(within), tuple(over), tuple(unmeasured))
 
 
 def budgeted(summary: Summary) -> dict[str, float | None]:

@@ -1,7 +1,7 @@
 """At which lengths a method is faster or slower than the reference, and where it passes from one to the other.
 
 A length has one of three states: faster, slower, or not told apart. The first two are proven together for all methods
-and lengths of a run, so that a report makes a false statement about any of them in at most 5% of cases. A crossing lies
+and lengths of a run, so that a report seldom makes a false statement about any of them. A crossing lies
 between a length where the method is slower and one where it is faster. Nothing is claimed outside the measured lengths.
 """
 
@@ -14,13 +14,14 @@ from enum import Enum
 from itertools import pairwise
 
 from dctbench import catalog
+from dctbench.analysis.ranking import FALSE_STATEMENTS
 from dctbench.analysis.speedup import Speedup, Winner, compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
-from dctbench.stats.sequential import holm
+from dctbench.stats.multiple import holm
 
-ALPHA = 0.05
-"""The level of all statements of a run together."""
+ALPHA = FALSE_STATEMENTS / 2
+"""The level of all these statements of a run together."""
 
 
 class Payoff(Enum):
@@ -114,7 +115,7 @@ def _proven(speedups: dict[Case, Speedup]) -> set[Case]:
 
 def _payoff(members: Sequence[Summary], speedups: dict[Case, Speedup], proven: set[Case]) -> PayoffRange:
     points = tuple(
-        Point(s.case.seq_len, speedup, speedup.winner if s.case in proven else Winner.TIE)
+        Point(s.case.seq_len, speedup, speedup.leaning if s.case in proven else Winner.TIE)
         for s in members
         if (speedup := speedups.get(s.case)) is not None
     )

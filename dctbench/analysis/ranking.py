@@ -1,4 +1,9 @@
-"""Which method is fastest at each shape, and which ones tie with it."""
+"""Which methods may be the fastest at each shape: one, or a set of methods that were not told apart.
+
+A method leaves the set only where another is proven to be faster. The fastest one is compared with all others, so each
+comparison has its share of the level (multiple comparisons with the best: Hsu, Ann. Stat. 9, 1981). The sets of all
+shapes of a run together hold their fastest methods, except in at most half of FALSE_STATEMENTS of runs.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,32 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dctbench.analysis.speedup import Winner, compare, reference_by_shape
+from dctbench.analysis.speedup import compare, reference_by_shape
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
 
 CLOSE = 1.25
 """Cases that differ by more than this factor are named as rivals only where the interval of their ratio says so. On a
 shared machine, two processes of identical code differed by up to this factor."""
+FALSE_STATEMENTS = 0.05
+"""The share of reports with any false sentence on which method is faster. One half is for the leaders, the other for
+the lengths at which a method pays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One shape: its cases from fastest to slowest, and those that tie with the fastest."""
+    """One shape: its cases from fastest to slowest, and those that may be the fastest.
+
+    Attributes:
+        shape: of all its cases.
+        ranked: by latency.
+        tied: for each case the places of the later ones that are not proven to be slower.
+        reference: that of the shape, or None.
+    """
 
     shape: tuple[object, ...]
     ranked: tuple[Summary, ...]
-    leaders: tuple[Summary, ...]
+    tied: tuple[frozenset[int], ...]
     reference: Summary | None
 
     @property
@@ -30,9 +45,24 @@ class Ranking:
         return self.ranked[0].case.seq_len
 
     @property
+    def leaders(self) -> tuple[Summary, ...]:
+        """Those of all cases that may be the fastest."""
+        return self.leading(self.ranked)
+
+    @property
     def fastest_exact(self) -> Summary | None:
         """The fastest method that computes softmax attention itself."""
         return next((s for s in self.ranked if s.method.kind is Kind.EXACT), None)
+
+    def leading(self, chosen: Sequence[Summary]) -> tuple[Summary, ...]:
+        """Return those of some of the cases, in order of latency, that may be the fastest of these."""
+        places = {summary.case: place for place, summary in enumerate(self.ranked)}
+        numbers = [places[summary.case] for summary in chosen]
+        return tuple(
+            summary
+            for index, (summary, place) in enumerate(zip(chosen, numbers, strict=True))
+            if all(place in self.tied[faster] for faster in numbers[:index])
+        )
 
 
 def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Ranking]:
@@ -41,7 +71,7 @@ def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Rankin
     Controls are left out: they are only there to be compared with.
 
     Args:
-        summaries: of any shapes.
+        summaries: of a whole run, since its sets hold together.
         reference: name of the implementation that ratios are taken against.
     """
     found = reference_by_shape(summaries, reference) if reference else {}
@@ -52,24 +82,15 @@ def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Rankin
     result = []
     for shape, members in by_shape.items():
         ranked = tuple(sorted(members, key=lambda s: s.latency.value if s.latency else 0.0))
-        leaders = tuple(s for s in ranked if s is ranked[0] or ties(s, ranked[0]))
-        result.append(Ranking(shape, ranked, leaders, found.get(shape)))
+        level = FALSE_STATEMENTS / 2 / len(by_shape) / max(1, len(ranked) - 1)
+        result.append(Ranking(shape, ranked, _tied(ranked, level), found.get(shape)))
     return sorted(result, key=lambda ranking: (ranking.seq_len, str(ranking.shape)))
 
 
-def ties(summary: Summary, fastest: Summary) -> bool:
-    """Whether two cases tie: the interval on their ratio holds 1; of a single round, they are within CLOSE."""
-    against = compare(summary, fastest)
-    if against is None or against.low is not None:
-        return against is not None and against.winner is Winner.TIE
-    return _close(summary, fastest)
+def _tied(ranked: Sequence[Summary], level: float) -> tuple[frozenset[int], ...]:
+    """Return for each case the places of the later ones that are not proven to be slower at a one-sided level.
 
-
-def tied(ranked: Sequence[Summary]) -> list[list[int]]:
-    """Return for each case of one shape the positions of the later ones in `ranked` that tie with it.
-
-    This is `ties` for every pair, for a page whose reader may exclude the fastest. Ten thousand results have hundreds
-    of thousands of pairs, so the logarithms are taken once.
+    Ten thousand results have hundreds of thousands of pairs, so the logarithms are taken once.
     """
     rounds = [sorted(summary.medians) for summary in ranked]
     logs = [[math.log(s.medians[number]) for number in numbers] for s, numbers in zip(ranked, rounds, strict=True)]
@@ -78,21 +99,33 @@ def tied(ranked: Sequence[Summary]) -> list[list[int]]:
         own, numbers = logs[first], rounds[first]
         later = []
         for second in range(first + 1, len(ranked)):
+            other = ranked[second]
             if len(numbers) == 1:
-                if not _close(ranked[second], summary):
+                if not _close(other, summary):
                     break  # those behind are slower still
                 later.append(second)
-            elif numbers == rounds[second]:
-                other = ranked[second]
+            elif numbers == rounds[second] and other.fingerprints == summary.fingerprints:
                 assert other.latency is not None
-                differences = [a - b for a, b in zip(own, logs[second], strict=True)]
-                interval = other.between.of_ratios(differences, other.latency.value).interval()
-                if interval.low <= 1 <= interval.high:
+                differences = [b - a for a, b in zip(own, logs[second], strict=True)]
+                if not other.between.of_ratios(differences, other.latency.value).is_above_one(level):
                     later.append(second)
-            elif ties(ranked[second], summary):
+            elif not _proven_slower(other, summary, level):
                 later.append(second)
-        found.append(later)
-    return found
+        found.append(frozenset(later))
+    return tuple(found)
+
+
+def _proven_slower(summary: Summary, faster: Summary, level: float) -> bool:
+    """Whether a case is slower than one that took less time; of a single round, whether they are not within CLOSE.
+
+    Cases of two machines are not told apart.
+    """
+    against = compare(summary, faster)
+    if against is None:
+        return False
+    if against.p is None:
+        return not _close(summary, faster)
+    return against.ratio < 1 and against.p / 2 <= level
 
 
 def _close(slower: Summary, faster: Summary) -> bool:

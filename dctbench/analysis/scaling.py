@@ -1,6 +1,6 @@
 """How latency grows with length: exponents, and where a single exponent would mislead.
 
-The local exponent between two measured lengths is d log t / d log n: 2 for quadratic growth, 1 for linear. A fit over
+The exponent between two measured lengths is d log t / d log n: 2 for quadratic growth, 1 for linear. A fit over
 all lengths is refused where there are fewer than four points beyond the plateau of launch overhead at short lengths, or
 where the points do not follow one power law.
 """
@@ -40,19 +40,34 @@ class NoPowerLaw:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """The growth from one measured length to the next.
+
+    `low` and `high` are the 95% interval of the exponent, by the ratios of latencies paired by round; None where the
+    two lengths have fewer than two rounds in common.
+    """
+
+    shorter: int
+    longer: int
+    exponent: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """How the latency of one method grows.
 
     Attributes:
         case: one of its cases, of any length.
-        local: (n, next n, exponent between them) for each pair of neighbouring measured lengths.
+        steps: between each pair of neighbouring measured lengths.
         exponent: of the fit t = a n^b with its 95% interval; None where refused.
         refused: why there is no fit; None where there is one.
         fitted: the lengths of the fit.
     """
 
     case: Case
-    local: tuple[tuple[int, int, float], ...]
+    steps: tuple[Step, ...]
     exponent: Interval | None
     refused: TooFewLengths | NoPowerLaw | None
     fitted: tuple[int, ...]
@@ -69,19 +84,32 @@ def scalings(summaries: Iterable[Summary]) -> list[Scaling]:
 
 
 def _scaling(members: Sequence[Summary]) -> Scaling:
+    steps = tuple(_step(shorter, longer) for shorter, longer in pairwise(members))
     points = [(s.case.seq_len, s.latency.value) for s in members if s.latency]
-    local = tuple(
-        (n, longer, math.log(later / t) / math.log(longer / n)) for (n, t), (longer, later) in pairwise(points)
-    )
-    beyond = points[_plateau_end(local) :]
+    beyond = points[_plateau_end(steps) :]
     lengths = tuple(n for n, _ in beyond)
     exponent, refused = _fit(beyond, len(points) - len(beyond))
-    return Scaling(members[0].case, local, exponent, refused, lengths)
+    return Scaling(members[0].case, steps, exponent, refused, lengths)
 
 
-def _plateau_end(local: Sequence[tuple[int, int, float]]) -> int:
+def _step(shorter: Summary, longer: Summary) -> Step:
+    """Return the growth between two lengths. What a round has in common cancels in its ratio."""
+    assert shorter.latency is not None
+    assert longer.latency is not None
+    octaves = math.log(longer.case.seq_len / shorter.case.seq_len)
+    exponent = math.log(longer.latency.value / shorter.latency.value) / octaves
+    common = sorted(shorter.medians.keys() & longer.medians.keys())
+    low = high = None
+    if len(common) > 1 and shorter.fingerprints == longer.fingerprints:
+        logs = [math.log(longer.medians[number] / shorter.medians[number]) for number in common]
+        found = shorter.between.of_ratios(logs, shorter.latency.value).on_logarithms()
+        exponent, low, high = (end / octaves for end in (found.value, found.low, found.high))
+    return Step(shorter.case.seq_len, longer.case.seq_len, exponent, low, high)
+
+
+def _plateau_end(steps: Sequence[Step]) -> int:
     """Index of the first point from which on every step grows with the work."""
-    return max((i + 1 for i, (_, _, exponent) in enumerate(local) if exponent < PLATEAU), default=0)
+    return max((i + 1 for i, step in enumerate(steps) if step.exponent < PLATEAU), default=0)
 
 
 def _fit(

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dctbench.analysis.summary import Summary
+from dctbench.stats.modes import TwoModes
 from dctbench.stats.robust import SIGMA_PER_MAD, outliers, trend
 
-WIDE = 0.10
-"""A median whose 95% interval is wider than this share of it is too uncertain for a close comparison."""
+WIDE = 1.1
+"""A latency that is not known to this factor, by its 95% interval, is too uncertain for a close comparison."""
 DRIFTED = 0.05
 """A change within the processes of a case that is reported, as a share."""
 SURE = 2.576
@@ -33,6 +34,7 @@ class Instability(Enum):
     WIDE = "wide"
     DRIFT = "drift"
     OUTLIERS = "outliers"
+    TWO_MODES = "two modes"
     DISTURBED = "disturbed"
 
 
@@ -48,6 +50,7 @@ class Stability:
         trend: of the samples with their order in their process, in standard deviations of chance (`stats.trend`); None
             where the drift is too small to ask.
         flagged: positions in `summary.samples` of outliers of their process (`stats.outliers`).
+        modes: the two speeds between which its processes differ; None where they do not fall into two.
         retaken: seconds of samples that were disturbed and taken again, which enter no statistic.
         troubles: what makes the case unsteady; none for a steady one.
     """
@@ -58,6 +61,7 @@ class Stability:
     drift: float | None
     trend: float | None
     flagged: tuple[int, ...]
+    modes: TwoModes | None
     retaken: tuple[float, ...]
     troubles: tuple[Instability, ...]
 
@@ -76,9 +80,10 @@ def stability(summary: Summary) -> Stability | None:
     drift = _drift(relative)
     sureness = trend(relative) if drift is not None and abs(drift) > DRIFTED else None
     found = {
-        Instability.WIDE: summary.latency.relative_half_width > WIDE,
+        Instability.WIDE: summary.latency.factor > WIDE,
         Instability.DRIFT: drift is not None and sureness is not None and sureness * math.copysign(1, drift) > SURE,
         Instability.OUTLIERS: len(flagged) > MANY_OUTLIERS * start,
+        Instability.TWO_MODES: summary.modes is not None,
         Instability.DISTURBED: any(result.details.noisy is not None for result in summary.rounds),
     }
     return Stability(
@@ -88,6 +93,7 @@ def stability(summary: Summary) -> Stability | None:
         drift=drift,
         trend=sureness,
         flagged=tuple(flagged),
+        modes=summary.modes,
         retaken=tuple(second for result in summary.rounds for second in result.details.retaken or ()),
         troubles=tuple(trouble for trouble, there in found.items() if there),
     )

@@ -11,6 +11,7 @@ from dctbench import catalog
 from dctbench.analysis.between import Between, between_processes
 from dctbench.analysis.timeliness import Timeliness, timeliness
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
+from dctbench.stats.modes import TwoModes, two_modes
 from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
 
 
@@ -67,6 +68,11 @@ class Summary:
     def timed(self) -> Interval | None:
         """Its latency if it ran in every process; None for a case that failed in any of them."""
         return self.latency if self.status == "ok" else None
+
+    @property
+    def modes(self) -> TwoModes | None:
+        """The two speeds in seconds between which its processes differ; None where they do not fall into two."""
+        return two_modes(tuple(self.medians.values()))
 
     @property
     def memory(self) -> float | None:

@@ -139,7 +139,8 @@ def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | N
         reference = found.reference(request.reference)
     else:
         reference = analysis.default_reference(s.case for s in summaries)
-    rankings = analysis.rankings(here, reference)
+    lengths = {summary.case.shape for summary in here}
+    rankings = [one for one in analysis.rankings(found.summaries, reference) if one.shape in lengths]
     if not rankings:
         raise _nothing_measured(request, found, summaries, here)
     accuracies = _learned(request, found)

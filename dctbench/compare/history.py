@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise
+from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise, with_marks
 from dctbench.compare.check_settings import in_turns, read_check_settings
 from dctbench.errors import UsageError
 from dctbench.model import Case, Run, canonical_json
@@ -132,7 +132,7 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
         newest = _place(state.run, own)
         other = found.get(beside) if beside != case else None
         series.setdefault(newest, []).append(Point(state.run, own.latency, compare(own, other)))
-    points = series.get(newest, [])
+    points = _with_marks(series.get(newest, []))
     elsewhere = sum(map(len, series.values())) - len(points)
     return History(case, reference, newest[0], tuple(points), untimed, elsewhere)
 
@@ -170,6 +170,12 @@ def _place(run: Run, summary: Summary) -> tuple[str, str]:
 
 def _median(level: Sequence[Point]) -> float:
     return statistics.median(point.latency.value for point in level)
+
+
+def _with_marks(points: Sequence[Point]) -> list[Point]:
+    """The points with the marks of their speed-ups, which a reader sees in one table."""
+    marked = iter(with_marks(point.speedup for point in points if point.speedup))
+    return [replace(point, speedup=next(marked)) if point.speedup else point for point in points]
 
 
 def _relative(before: Sequence[Point], after: Sequence[Point]) -> float | None:

@@ -14,7 +14,7 @@ from enum import Enum
 from dctbench.compare.change import Change
 from dctbench.compare.rules import ALPHA, MOVED, Rules
 from dctbench.model import Case
-from dctbench.stats.sequential import holm
+from dctbench.stats.multiple import holm
 
 
 class LatencyCall(Enum):

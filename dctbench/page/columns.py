@@ -11,9 +11,15 @@ from dctbench.analysis.capacity import needed_bytes
 from dctbench.analysis.decision import Accuracies, unbeaten
 from dctbench.model import STATUSES
 from dctbench.page.facets import Contents
-from dctbench.page.packing import ALPHABET, Formatter, Sentences, bits, brief, columns, pairs, steps
-from dctbench.text.format import format_ratio, format_relative_error, format_seconds, format_three_digits
-from dctbench.wording.cells import failure_words, width_words
+from dctbench.page.packing import ALPHABET, Formatter, Sentences, bits, brief, columns, pairs, scaled, steps
+from dctbench.text.format import (
+    format_ratio,
+    format_relative_error,
+    format_seconds,
+    format_seconds_with_interval,
+    format_three_digits,
+)
+from dctbench.wording.cells import failure_words
 from dctbench.wording.summary import CEILINGS
 from dctbench.wording.warnings import message
 
@@ -23,7 +29,7 @@ STAGES = ("projections", "attention", "transform", "other")
 _STOPS = 32
 """The most stop reasons. dctbench has five; an imported file may have others."""
 _MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
-_WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t", None: "-"}
+_WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t"}
 
 Values = list[float | None]
 
@@ -97,12 +103,15 @@ def _latencies(summaries: Sequence[Summary]) -> dict[str, Values]:
 
 
 def _ends(value: float, low: float, high: float) -> tuple[float, float]:
-    """The distances of the ends in thousandths, with enough digits for the same formatted ±."""
-    below, above = (value - low) / value * 1000, (high - value) / value * 1000
-    words = width_words((below + above) / 2000)
-    for digits in (3, 5):
+    """The distances of the ends in thousandths, with as few digits as give the same text.
+
+    The script computes with the latency as it was written, so that is what the text is tried with.
+    """
+    words, shown = format_seconds_with_interval(value, low, high), scaled(_time(value) or 0.0, _MICRO)
+    below, above = (shown - low) / shown * 1000, (high - shown) / shown * 1000
+    for digits in (3, 5, 9):
         short = float(f"{below:.{digits}g}"), float(f"{above:.{digits}g}")
-        if width_words(sum(short) / 2000) == words:
+        if format_seconds_with_interval(shown, shown * (1 - short[0] / 1000), shown * (1 + short[1] / 1000)) == words:
             return short
     return below, above
 
@@ -112,11 +121,10 @@ def _speedups(contents: Contents, reference: str) -> dict[str, Any]:
     ratios: dict[str, Values] = {"ratio": [], "low": [], "high": []}
     winners, missing = [], []
     for facet in contents.facets:
-        found = analysis.reference_by_shape(facet.summaries, reference)
+        found, speedups = analysis.reference_by_shape(facet.summaries, reference), contents.speedups(facet, reference)
         for summary in facet.summaries:
-            beside = found.get(summary.case.shape)
-            speedup = analysis.compare(summary, beside)
-            winners.append(_WINNERS[speedup.winner if speedup else None])
+            beside, speedup = found.get(summary.case.shape), speedups.get(summary.case)
+            winners.append(_WINNERS[speedup.mark or Winner.TIE] if speedup else "-")
             missing.append("-" if beside is None else str(STATUSES.index(beside.status)))
             for name, values in ratios.items():
                 value = getattr(speedup, name) if speedup else None
@@ -147,7 +155,7 @@ def _ties(contents: Contents) -> list[str | None]:
     for summaries, ranking in _ranked_shapes(contents):
         by_case: dict[Any, str] = {}
         if ranking:
-            for place, (summary, later) in enumerate(zip(ranking.ranked, analysis.tied(ranking.ranked), strict=True)):
+            for place, (summary, later) in enumerate(zip(ranking.ranked, ranking.tied, strict=True)):
                 by_case[summary.case] = bits([other - place - 1 for other in later])
         found += [by_case.get(s.case) or None for s in summaries]
     return found

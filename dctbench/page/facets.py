@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dctbench import analysis, catalog
-from dctbench.analysis import PayoffRange, Placed, Ranking, Summary
+from dctbench.analysis import PayoffRange, Placed, Ranking, Speedup, Summary
 from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
@@ -31,6 +31,8 @@ class Facet:
 
     run: int
     summaries: tuple[Summary, ...]
+    ranking: tuple[Ranking, ...]
+    """The ranking at each length without a reference, shortest first."""
 
     @property
     def case(self) -> Case:
@@ -65,11 +67,6 @@ class Facet:
         """Each result in the roofline of its machine; None where the ceilings are unknown."""
         return [analysis.under_roof(summary) for summary in self.summaries]
 
-    @cached_property
-    def ranking(self) -> list[Ranking]:
-        """The ranking at each length without a reference, shortest first."""
-        return analysis.rankings(self.summaries, None)
-
     def rankings(self, reference: str | None) -> list[Ranking]:
         """The ranking at each length with a reference, shortest first."""
         found = analysis.reference_by_shape(self.summaries, reference) if reference else {}
@@ -102,16 +99,34 @@ class Contents:
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.compression))
 
     @cached_property
-    def _payoffs(self) -> Mapping[tuple[int, str], Sequence[PayoffRange]]:
-        """By run and reference."""
+    def _whole(self) -> Mapping[int, Sequence[Summary]]:
+        """All results of each run: what is said of them is proven together, as on the terminal."""
         whole: dict[int, list[Summary]] = {}
         for facet in self.facets:
             whole.setdefault(facet.run, []).extend(facet.summaries)
+        return whole
+
+    @cached_property
+    def _payoffs(self) -> Mapping[tuple[int, str], Sequence[PayoffRange]]:
+        """By run and reference."""
         return {
             (run, name): analysis.payoffs(summaries, name)
-            for run, summaries in whole.items()
+            for run, summaries in self._whole.items()
             for name in self.references
         }
+
+    @cached_property
+    def _speedups(self) -> Mapping[tuple[int, str | None], Mapping[Case, Speedup]]:
+        """By run and reference."""
+        return {
+            (run, name): analysis.speedups(summaries, name)
+            for run, summaries in self._whole.items()
+            for name in self.references
+        }
+
+    def speedups(self, facet: Facet, reference: str | None) -> Mapping[Case, Speedup]:
+        """Return the speed-ups of the facet's run over a reference, with the marks of its tables."""
+        return self._speedups.get((facet.run, reference), {})
 
     def payoffs(self, facet: Facet, reference: str) -> list[PayoffRange]:
         """Return what is told of each method of a facet. It is proven together for the whole run, as on the terminal.
@@ -135,8 +150,11 @@ def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
         grouped: dict[tuple[object, ...], list[Summary]] = {}
         for summary in analysis.arranged(recorded.summaries, reference):
             grouped.setdefault(summary.case.facet, []).append(summary)
+        rankings: dict[tuple[object, ...], list[Ranking]] = {}
+        for ranking in analysis.rankings(recorded.summaries, None):
+            rankings.setdefault(ranking.ranked[0].case.facet, []).append(ranking)
         fullest_first = sorted(grouped.values(), key=lambda found: (found[0].case.task is not None, -len(found)))
-        facets += [Facet(number, tuple(members)) for members in fullest_first]
+        facets += [Facet(number, tuple(m), tuple(rankings.get(m[0].case.facet, ()))) for m in fullest_first]
     cases = [case for facet in facets for case in facet.cases]
     names = dict.fromkeys(case.implementation for case in cases)
     exact = [name for name in names if catalog.recorded_implementation(name).kind is catalog.Kind.EXACT]

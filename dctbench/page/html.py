@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from dctbench.analysis import Summary, reference_by_shape
+from dctbench.analysis import Summary
 from dctbench.compare import ComparisonOutcome
 from dctbench.compare.history import ChangePoint, History
 from dctbench.model import Environment
@@ -89,7 +89,7 @@ def html(
         payoffs=against.payoffs,
         sentences=general,
         lines=LIST_LINES,
-        rows=_rows(contents.facets, contents.reference, contents.labels),
+        rows=_rows(contents),
         regressions=section(compared) if compared else None,
         history=_history(*past) if past else None,
         results=sum(len(facet.summaries) for facet in contents.facets),
@@ -205,15 +205,15 @@ def _drawing(facet: Facet, reference: str | None) -> str | None:
     return latency_svg(facet.summaries, looks(facet.cases, reference), Labels([]))
 
 
-def _rows(facets: Sequence[Facet], reference: str | None, labels: Labels) -> list[dict[str, Any]]:
+def _rows(contents: Contents) -> list[dict[str, Any]]:
     """The first results, for the table without scripts."""
     found: list[dict[str, Any]] = []
-    for facet in facets:
-        beside = reference_by_shape(facet.summaries, reference) if reference else {}
+    for facet in contents.facets:
+        speedups = contents.speedups(facet, contents.reference)
         for summary in facet.summaries[: TABLE_ROWS - len(found)]:
             found.append(
                 {
-                    "cells": cells.row(summary, beside.get(summary.case.shape), labels),
+                    "cells": cells.row(summary, speedups.get(summary.case), contents.labels),
                     "p95": "-" if summary.p95 is None else format_seconds(summary.p95),
                     "flops": format_count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
                     "noise": cells.error_words(summary, "error.noise"),

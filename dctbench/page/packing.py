@@ -32,17 +32,17 @@ def brief(value: float, scale: float = 1.0, *, fewest: int = 4, words: Formatter
         fewest: digits to try first; then 6, then all.
         words: formats the value.
     """
-    scaled = _times(value, 1 / scale)
+    shown = scaled(value, 1 / scale)
     for digits in (fewest, 6):
-        text = f"{scaled:.{digits - 1}e}"
+        text = f"{shown:.{digits - 1}e}"
         short = float(text)
-        if text[: digits + 1].rstrip("0")[-1] not in "5." or _times(short, scale) == value:
+        if text[: digits + 1].rstrip("0")[-1] not in "5." or scaled(short, scale) == value:
             return tidy_number(short)
-    near = (scaled, math.nextafter(scaled, math.inf), math.nextafter(scaled, -math.inf))
-    return tidy_number(next((one for one in near if words(_times(one, scale)) == words(value)), scaled))
+    near = (shown, math.nextafter(shown, math.inf), math.nextafter(shown, -math.inf))
+    return tidy_number(next((one for one in near if words(scaled(one, scale)) == words(value)), shown))
 
 
-def _times(value: float, scale: float) -> float:
+def scaled(value: float, scale: float) -> float:
     """value * scale, computed as the page's script does.
 
     1e-6 has no exact binary form, so the script divides by a million: 94950000 / 1e6 is exactly the float 94.95.

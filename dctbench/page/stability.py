@@ -15,7 +15,7 @@ from dctbench.page.charts import samples
 from dctbench.page.charts.axes import Figure
 from dctbench.page.palette import Look
 from dctbench.text.format import format_percent, format_ratio, format_three_digits, pluralize
-from dctbench.wording.cells import width_words
+from dctbench.wording.cells import factor_words, mode_words
 from dctbench.wording.labels import Labels
 from dctbench.wording.recommendation import p99_takes
 
@@ -25,11 +25,11 @@ MOST_LENGTHS = 6
 """The samples of this many lengths are drawn, the longest ones. The table and an exported file have all samples."""
 _ALIKE = 0.05
 CRITERIA = (
-    f"A case is unsteady if its latency is not known to ±{format_percent(analysis.WIDE)}; if it became "
+    f"A case is unsteady if its latency is not known to {factor_words(analysis.WIDE)}; if it became "
     f"{format_percent(DRIFTED)} slower or faster within its processes (last third of the samples against the first, "
     "with a trend that is significant at 1% by Spearman's test within processes); if more than "
-    f"{format_percent(MANY_OUTLIERS)} of its samples are outliers; or if its samples were still disturbed when taken "
-    "again"
+    f"{format_percent(MANY_OUTLIERS)} of its samples are outliers; if its processes have two speeds; or if its samples "
+    "were still disturbed when taken again"
 )
 _STOPS = {
     "precise": "the median was precise enough",
@@ -111,7 +111,7 @@ def stability_section(
 def _severity(one: Stability) -> tuple[bool, float]:
     """A sort key: unsteady cases first, then those with the widest interval."""
     assert one.summary.latency is not None
-    return (not one.troubles, -one.summary.latency.relative_half_width)
+    return (not one.troubles, -one.summary.latency.factor)
 
 
 def _sentence(found: Sequence[Stability], unsteady: Sequence[Stability], labels: Labels) -> str:
@@ -130,18 +130,13 @@ def _name(one: Stability, labels: Labels) -> str:
 
 
 def _unsteady_line(one: Stability, labels: Labels) -> str:
-    """`dct-x r=8 at n = 512: its latency is only known to ±39% (its processes vary by 15%, ...)`."""
+    """`dct-x r=8 at n = 512: its latency is only known to a factor of 1.4 (its processes vary by 15%, ...)`."""
     latency = one.summary.latency
     assert latency is not None
     reasons = []
     for trouble in one.troubles:
         if trouble is Instability.WIDE:
-            width = latency.relative_half_width
-            known = (
-                f"its latency is only known to {width_words(width)}"
-                if width < 1
-                else "the interval of its latency is wider than its value"
-            )
+            known = f"its latency is only known to {factor_words(latency.factor)}"
             within = format_percent(one.within)
             if one.between is None:
                 reasons.append(f"{known} (one process, whose samples vary by {within})")
@@ -154,6 +149,8 @@ def _unsteady_line(one: Stability, labels: Labels) -> str:
         elif trouble is Instability.OUTLIERS:
             share = len(one.flagged) / len(one.summary.samples)
             reasons.append(f"{format_percent(share)} of its samples are outliers")
+        elif trouble is Instability.TWO_MODES and one.modes is not None:
+            reasons.append(mode_words(one.modes))
         elif trouble is Instability.DISTURBED:
             reasons.append(next(r.details.noisy for r in one.summary.rounds if r.details.noisy is not None))
     return f"{_name(one, labels)}: {'; '.join(reasons)}"

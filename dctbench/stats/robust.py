@@ -33,6 +33,11 @@ class Interval:
         """Half the width of the interval as a share of the value: 0.02 means ±2%."""
         return (self.high - self.low) / 2 / self.value if self.value else math.inf
 
+    @property
+    def factor(self) -> float:
+        """How far the ends lie from the middle of the interval on a logarithmic axis: 1.02 is a factor of 1.02."""
+        return math.sqrt(self.high / self.low) if self.low > 0 else math.inf
+
 
 def quantile(samples: Sequence[float], q: float) -> float:
     """Return the q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7).

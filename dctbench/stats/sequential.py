@@ -38,18 +38,3 @@ def paired_p(changes: Sequence[float], tolerance: float) -> float:
 def least_paired_p(pairs: int) -> float:
     """Return the least p-value that `paired_p` can give for that many pairs."""
     return (1 + STAKE) ** -pairs
-
-
-def holm(p_values: Sequence[float], alpha: float) -> list[bool]:
-    """Return which claims hold together at the level alpha, in the order given (Holm, Scand. J. Stat. 6, 1979).
-
-    The probability of any false claim is at most alpha, under any dependence. With p = 1 / e of test martingales this
-    is the procedure of Vovk and Wang (Ann. Stat. 49, 2021).
-    """
-    holds = [False] * len(p_values)
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    for rank, i in enumerate(order):
-        if p_values[i] > alpha / (len(p_values) - rank):
-            break
-        holds[i] = True
-    return holds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL = ("", "k", "M", "G", "T", "P", "E")
@@ -17,8 +19,24 @@ def format_three_digits(value: float) -> str:
 
 def format_seconds(value: float) -> str:
     """Format seconds: 171 µs, 2.34 ms, 1.20 s."""
-    scale, unit = next((pair for pair in _SECONDS if abs(value) >= pair[0] * 0.9995), _SECONDS[-1])
+    scale, unit = _second_unit(value)
     return f"{format_three_digits(value / scale)} {unit}"
+
+
+def _second_unit(value: float) -> tuple[float, str]:
+    return next((pair for pair in _SECONDS if abs(value) >= pair[0] * 0.9995), _SECONDS[-1])
+
+
+def format_seconds_with_interval(value: float, low: float, high: float) -> str:
+    """Format seconds with the ends of their interval in the same unit: `2.31 ms (1.94-3.03)`.
+
+    Ends more than ten times away are not written: `2.31 ms (>10x off)`.
+    """
+    scale, unit = _second_unit(value)
+    if not value / 10 <= low <= high <= 10 * value:
+        return f"{format_three_digits(value / scale)} {unit} (>10x off)"
+    ends = "-".join(format_three_digits(end / scale) for end in (low, high))
+    return f"{format_three_digits(value / scale)} {unit} ({ends})"
 
 
 def format_duration(value: float) -> str:
@@ -52,6 +70,12 @@ def format_count(value: float, unit: str) -> str:
 def format_ratio(value: float) -> str:
     """Format a ratio: 1.00x, 0.74x, 12.3x; small ones have two significant digits."""
     return f"{value:.2f}x" if 0.095 <= value < 9.995 else f"{value:.1f}x" if value >= 9.995 else f"{value:.2g}x"
+
+
+def format_factor(value: float) -> str:
+    """Format a factor of at least 1, rounded up so that it does not promise too much: 1.12, 1.4, 3."""
+    digits = 2 if value < 1.2 else 1
+    return f"{math.ceil(round(value * 10**digits, 6)) / 10**digits:g}"
 
 
 def format_ratio_with_interval(value: float, low: float | None, high: float | None) -> str:

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dctbench import analysis
 from dctbench.analysis import Speedup, Summary, Winner
 from dctbench.catalog import ErrorMeans, Family
+from dctbench.stats.modes import TwoModes
 from dctbench.stats.robust import Interval
-from dctbench.text.format import format_percent, format_ratio, format_relative_error, format_seconds, format_size
+from dctbench.text.format import (
+    format_factor,
+    format_ratio,
+    format_relative_error,
+    format_seconds,
+    format_seconds_with_interval,
+    format_size,
+)
 from dctbench.wording.labels import Labels
 
 MARKS = {Winner.FASTER: "▲", Winner.SLOWER: "▼", Winner.TIE: "="}
+_UNKNOWN = 10
 WITHOUT_ERROR = {
     ErrorMeans.OTHER: "another function than softmax attention{among}, so the difference from that is no error",
     ErrorMeans.UNTRAINED: "with learned projections, so the error says nothing before training",
@@ -33,15 +41,15 @@ class SummaryRow:
     failure: str | None = None
 
 
-def row(summary: Summary, reference: Summary | None, labels: Labels) -> SummaryRow:
-    """The row of one case beside the reference of its shape, named among the cases of `labels`."""
+def row(summary: Summary, speedup: Speedup | None, labels: Labels) -> SummaryRow:
+    """The row of one case with its speed-up over the reference, named among the cases of `labels`."""
     case = summary.case
     failure = None if summary.timed else failure_words(summary)
     return SummaryRow(
         case=labels.curve(case),
         seq_len=str(case.seq_len),
         latency=latency_words(summary),
-        speedup=speedup_words(summary, reference),
+        speedup=marked(speedup),
         memory="-" if summary.memory is None else format_size(summary.memory),
         error=error_words(summary),
         failure=failure,
@@ -49,32 +57,25 @@ def row(summary: Summary, reference: Summary | None, labels: Labels) -> SummaryR
 
 
 def latency_words(summary: Summary) -> str:
-    """`171 µs ±1%`: the latency and half of its 95% interval."""
+    """`2.31 ms (1.94-3.03)`: the latency and the ends of its 95% interval."""
     return "-" if summary.timed is None else interval_words(summary.timed)
 
 
 def interval_words(latency: Interval) -> str:
-    """`171 µs ±1%`: a time and half of its 95% interval."""
-    return f"{format_seconds(latency.value)} {width_words(latency.relative_half_width)}"
+    """`2.31 ms (1.94-3.03)`: a time and the ends of its 95% interval."""
+    return format_seconds_with_interval(latency.value, latency.low, latency.high)
 
 
-def width_words(relative_half_width: float) -> str:
-    """`±2%`; `±>100%` for an interval wider than its value."""
-    return f"±{format_percent(relative_half_width)}" if relative_half_width < 1 else "±>100%"
-
-
-def speedup_words(summary: Summary, reference: Summary | None) -> str:
-    """`▲ 3.20x` faster, `▼ 0.74x` slower, `= 1.05x` no clear difference; `1.00x` for the reference itself."""
-    if reference is not None and summary.case == reference.case and summary.timed:
-        return format_ratio(1.0)
-    return marked(analysis.compare(summary, reference))
+def factor_words(factor: float) -> str:
+    """`a factor of 1.12`: how precisely a time is known; `a factor of more than 10` beyond that."""
+    return f"a factor of {format_factor(factor)}" if factor <= _UNKNOWN else f"a factor of more than {_UNKNOWN}"
 
 
 def marked(speedup: Speedup | None) -> str:
-    """`▲ 3.20x`, `▼ 0.74x`, `= 1.05x`; `1.05x` for a single round; `-` where nothing could be compared."""
-    if speedup is None or speedup.low is None:
+    """`▲ 3.20x`, `▼ 0.74x`, `= 1.05x`; `1.05x` where no mark was set; `-` where nothing could be compared."""
+    if speedup is None or speedup.mark is None:
         return "-" if speedup is None else format_ratio(speedup.ratio)
-    return f"{MARKS[speedup.winner]} {format_ratio(speedup.ratio)}"
+    return f"{MARKS[speedup.mark]} {format_ratio(speedup.ratio)}"
 
 
 def error_words(summary: Summary, metric: str = "error.smooth") -> str:
@@ -100,6 +101,23 @@ def error_notes(summaries: Iterable[Summary]) -> list[str]:
                 f"{meaning.value} ({names}): {why.format(among=among)}; accuracy after training shows its worth"
             )
     return notes
+
+
+def mode_notes(summaries: Iterable[Summary], labels: Labels) -> list[str]:
+    """Return a sentence for each case whose processes have two speeds: its mean and interval describe neither."""
+    notes = []
+    for summary in summaries:
+        if summary.timed and (modes := summary.modes):
+            notes.append(f"{labels.curve(summary.case)} n={summary.case.seq_len}: {mode_words(modes)}")
+    return notes
+
+
+def mode_words(modes: TwoModes) -> str:
+    """`two speeds, 4 processes near 2.10 ms and 2 processes near 3.00 ms: the mean lies between them`."""
+    low, high = format_seconds(modes.low), format_seconds(modes.high)
+    return (
+        f"two speeds: {modes.below} processes near {low} and {modes.above} near {high}, and the mean lies between them"
+    )
 
 
 def failure_words(summary: Summary) -> str:

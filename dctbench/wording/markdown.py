@@ -85,7 +85,8 @@ def _part(found: RecordedRun, longest: int) -> str:
     summaries = analysis.arranged(found.summaries, analysis.default_reference(s.case for s in found.summaries))
     reference = analysis.default_reference(summary.case for summary in summaries)
     labels = Labels(summary.case for summary in summaries)
-    below = [line for note in rows.error_notes(summaries) for line in (escape(note), "")]
+    notes = [*rows.error_notes(summaries), *rows.mode_notes(summaries, labels)[:_SHOWN]]
+    below = [line for note in notes for line in (escape(note), "")]
     below.append(f"{escape(words.coverage(summaries, planned))}. {_provenance(run, environments)}")
     taken = Lines(longest - sum(len(line) + 1 for line in below) - _KEPT_FREE)
     machine = "" if found.machine is None else f" on {found.machine}"
@@ -122,12 +123,12 @@ def _provenance(run: Run, environments: Sequence[Environment]) -> str:
 
 def _table(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> tuple[list[str], list[str]]:
     """Return the results as a Markdown table: the lines of its head and of its rows."""
-    found = analysis.reference_by_shape(summaries, reference) if reference else {}
+    speedups = analysis.speedups(summaries, reference)
     against = f"vs {reference}" if reference else "ratio"
-    head = [f"| case | n | latency ±CI | {escape(against)} | memory | error |", "|---|--:|--:|--:|--:|--:|"]
+    head = [f"| case | n | latency (95% CI) | {escape(against)} | memory | error |", "|---|--:|--:|--:|--:|--:|"]
     lines = []
     for summary in summaries:
-        row = rows.row(summary, found.get(summary.case.shape), labels)
+        row = rows.row(summary, speedups.get(summary.case), labels)
         cells = (row.case, row.seq_len, row.failure or row.latency, row.speedup, row.memory, row.error)
         lines.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
     return head, lines

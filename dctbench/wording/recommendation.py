@@ -64,7 +64,7 @@ TEMPLATES = {
 def verdict(
     ranking: Ranking, choice: Choice, budgets: Budgets, labels: Labels, floors: Sequence[AccuracyFloor] = ()
 ) -> str:
-    """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms ±1%, 16.0 MiB, exact).`"""
+    """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms (3.96-4.04), 16.0 MiB, exact).`"""
     place = labels.place(ranking.ranked[0].case)
     kept = [*([limits(budgets)] if budgets.given else []), *map(floor_words, floors)]
     within = _fill("within", limits=", ".join(kept)) if kept else ""

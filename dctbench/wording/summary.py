@@ -18,7 +18,7 @@ from dctbench.text.format import (
     format_size,
     format_three_digits,
 )
-from dctbench.wording.cells import width_words
+from dctbench.wording.cells import factor_words
 from dctbench.wording.labels import Labels
 
 MOST_NAMES = 3
@@ -35,42 +35,37 @@ def fastest(ranking: Ranking) -> str:
         return f"only {first.case.name} was measured, {took}"
     if all(len(summary.medians) < 2 for summary in ranking.ranked):
         return f"{first.case.name} took the least time, {took}; one round tells nothing apart"
-    close = [s for s in ranking.leaders if s.latency and s.latency.value < analysis.CLOSE * first.latency.value]
-    unruly = [s.case.name for s in ranking.leaders if s not in close]
-    unruly = unruly if len(unruly) <= MOST_NAMES else [*unruly[:MOST_NAMES], f"{len(unruly) - MOST_NAMES} more"]
-    hidden = f"; {' and '.join(unruly)} {'is' if len(unruly) == 1 else 'are'} too noisy to rule out" if unruly else ""
-    if len(close) > 1:
-        names = ", ".join(s.case.name for s in close[:MOST_NAMES])
-        more = f" and {len(close) - MOST_NAMES} more" if len(close) > MOST_NAMES else ""
-        return f"no clear winner among {names}{more}, about {took}{hidden}"
+    leaders = ranking.leaders
+    if len(leaders) > 1:
+        close = [s.case.name for s in leaders if s.latency and s.latency.value < analysis.CLOSE * first.latency.value]
+        if len(close) > 1:
+            text = f"no clear winner among {_some(close)}, about {took}"
+        else:
+            text = f"{first.case.name} took the least time, {took}"
+        unruly = [s.case.name for s in leaders if s.case.name not in close]
+        verb = "is" if len(unruly) == 1 else "are"
+        return f"{text}; {_some(unruly)} {verb} too noisy to rule out" if unruly else text
     if reference is None:
-        return f"{first.case.name} is fastest, {took}{hidden}"
+        return f"{first.case.name} is fastest, {took}"
     if first is reference:
         second = ranking.ranked[1]
         speedup = analysis.compare(second, reference)
-        behind = f"; {second.case.name} is next at {speedup_with_interval(speedup)}" if speedup and not hidden else ""
-        return f"keep {first.case.name}: fastest, {took}{behind}{hidden}"
+        behind = f"; {second.case.name} is next at {speedup_with_interval(speedup)}" if speedup else ""
+        return f"keep {first.case.name}: fastest, {took}{behind}"
     speedup = analysis.compare(first, reference)
     gain = f", {speedup_with_interval(speedup)} as fast as {reference.case.name}" if speedup else ""
-    return f"{first.case.name} is fastest, {took}{gain}{hidden}"
+    return f"{first.case.name} is fastest, {took}{gain}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """`a and b`, `a, b, c and 2 more`."""
+    shown = list(names) if len(names) <= MOST_NAMES else [*names[:MOST_NAMES], f"{len(names) - MOST_NAMES} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def speedup_with_interval(speedup: analysis.Speedup) -> str:
     """`0.70x (0.66-0.74)`; the ratio alone for a single round."""
     return format_ratio_with_interval(speedup.ratio, speedup.low, speedup.high)
-
-
-def against_reference(method: Summary, reference: Summary) -> str | None:
-    """`dct-x r=8 is 0.70x as fast as sdpa: slower: keep sdpa`; None if they cannot be compared."""
-    speedup = analysis.compare(method, reference)
-    if speedup is None:
-        return None
-    verdict = {
-        Winner.FASTER: "faster",
-        Winner.SLOWER: f"slower: keep {reference.case.name}",
-        Winner.TIE: "no clear difference" if speedup.low else "one round tells nothing apart",
-    }[speedup.winner]
-    return f"{method.case.name} is {speedup_with_interval(speedup)} as fast as {reference.case.name}: {verdict}"
 
 
 def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
@@ -131,7 +126,7 @@ def scaling(found: Scaling, labels: Labels) -> str:
     name = labels.curve(found.case)
     if found.exponent is None:
         return f"{name}: no fit, {_refusal(found)}"
-    low, high = f"{found.exponent.low:.2f}", f"{found.exponent.high:.2f}"
+    last = found.steps[-1]
     if found.exponent.high < 2:
         text = "below quadratic on this range"
     elif found.exponent.low > 2:
@@ -139,8 +134,14 @@ def scaling(found: Scaling, labels: Labels) -> str:
     else:
         text = "not distinguishable from quadratic"
     span = f"over n = {found.fitted[0]} to {found.fitted[-1]}"
-    last = f"n^{found.local[-1][2]:.2f} between the longest two"
-    return f"{name}: time grows as n^{found.exponent.value:.2f} ({low}-{high}) {span}, {text}; {last}"
+    fitted = _exponent(found.exponent.value, found.exponent.low, found.exponent.high)
+    step = f"{_exponent(last.exponent, last.low, last.high)} from n = {last.shorter} to {last.longer}"
+    return f"{name}: time grows as {fitted} {span}, {text}; {step}"
+
+
+def _exponent(value: float, low: float | None, high: float | None) -> str:
+    """`n^1.96 (1.90 to 2.03)`; the exponent alone where its interval is not known."""
+    return f"n^{value:.2f}" if low is None or high is None else f"n^{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _refusal(found: Scaling) -> str:
@@ -209,13 +210,13 @@ def coverage(summaries: Sequence[Summary], planned: int) -> str:
 def stability(summaries: Iterable[Summary]) -> str:
     """Return how precisely the latencies are known, and from how many processes."""
     timed = [s for s in summaries if s.timed]
-    widths = sorted(s.timed.relative_half_width for s in timed if s.timed)
+    widths = sorted(s.timed.factor for s in timed if s.timed)
     if not widths:
         return "nothing was timed"
     rounds = [len(summary.medians) for summary in timed]
-    half = f"half of them known to {width_words(widths[len(widths) // 2])} or better"
+    half = f"half of them known to {factor_words(widths[len(widths) // 2])} or better"
     wide = sum(width > analysis.WIDE for width in widths)
-    spread = f"; {wide} of {len(widths)} are wider than ±{format_percent(analysis.WIDE)}" if wide else ""
+    spread = f"; {wide} of {len(widths)} not to {factor_words(analysis.WIDE)}" if wide else ""
     if max(rounds) < 2:
         return (
             f"latencies of one process per case, {half} within it; one round tells nothing of the differences between "

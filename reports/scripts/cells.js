@@ -5,14 +5,13 @@ const WINNER_MARKS = { f: "▲", s: "▼", t: "=" };
 const SHORT_STATUS = { oom: "OOM", error: "failed" };
 
 /** @param {Row} row */
-function relativeHalfWidth(row) {
-  return (numberAt("below", row) + numberAt("above", row)) / 2000;
-}
-
-/** @param {Row} row */
 function latencyCell(row) {
   const mean = secondsAt("mean", row);
-  return mean === null ? "-" : formatSeconds(mean) + " " + formatHalfWidth(relativeHalfWidth(row));
+  if (mean === null) {
+    return "-";
+  }
+  const [below, above] = [numberAt("below", row), numberAt("above", row)];
+  return formatSecondsWithInterval(mean, mean * (1 - below / 1000), mean * (1 + above / 1000));
 }
 
 /**

@@ -38,9 +38,26 @@ function formatThreeDigits(value) {
 }
 
 /** @param {number} value */
+function secondUnit(value) {
+  return SECONDS.find(([least]) => Math.abs(value) >= least * 0.9995) || SECONDS[3];
+}
+
+/** @param {number} value */
 function formatSeconds(value) {
-  const [scale, unit] = SECONDS.find(([least]) => Math.abs(value) >= least * 0.9995) || SECONDS[3];
+  const [scale, unit] = secondUnit(value);
   return formatThreeDigits(value / scale) + " " + unit;
+}
+
+/**
+ * @param {number} value
+ * @param {number} low
+ * @param {number} high
+ */
+function formatSecondsWithInterval(value, low, high) {
+  const [scale, unit] = secondUnit(value);
+  const known = value / 10 <= low && low <= high && high <= 10 * value;
+  const ends = known ? [low, high].map((end) => formatThreeDigits(end / scale)).join("-") : ">10x off";
+  return formatThreeDigits(value / scale) + " " + unit + " (" + ends + ")";
 }
 
 /** @param {number} value in bytes */
@@ -88,11 +105,6 @@ function formatPercent(share) {
 /** @param {number} value */
 function formatRelativeError(value) {
   return value < 1e-3 ? toExponentialPadded(value, 0) : formatThreeDigits(value);
-}
-
-/** @param {number} relative half width of an interval, relative to its value */
-function formatHalfWidth(relative) {
-  return relative < 1 ? "±" + formatPercent(relative) : "±>100%";
 }
 
 const DURATION = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)?$/;

@@ -27,7 +27,8 @@ def test_a_power_law_gives_its_exponent(exponent: float, scale: float) -> None:
     assert found.refused is None
     assert found.exponent is not None
     assert found.exponent.value == pytest.approx(exponent)
-    assert [local for _, _, local in found.local] == pytest.approx([exponent] * 5)
+    assert [step.exponent for step in found.steps] == pytest.approx([exponent] * 5)
+    assert all(step.low is step.high is None for step in found.steps)  # one round says nothing of the next
 
 
 def test_the_interval_is_that_of_a_regression_on_logarithms() -> None:
@@ -38,6 +39,33 @@ def test_the_interval_is_that_of_a_regression_on_logarithms() -> None:
     half = scipy_stats.t.ppf(0.975, len(times) - 2) * fit.stderr
     assert found is not None
     assert (found.value, found.low, found.high) == pytest.approx((fit.slope, fit.slope - half, fit.slope + half))
+
+
+def test_the_growth_between_two_lengths_has_the_interval_of_its_ratio_paired_by_round() -> None:
+    level, logs = [1.0, 2.0, 0.5, 1.5], np.array([2.1, 2.0, 1.9, 2.05])
+    rounds = range(1, 5)
+    made = [result(seq_len=512, seconds=level[n - 1] * 1e-3, round=n) for n in rounds]
+    made += [result(seq_len=2048, seconds=level[n - 1] * 1e-3 * float(4 ** logs[n - 1]), round=n) for n in rounds]
+    [found] = analysis.scalings(analysis.summarise(made))
+    [step] = found.steps
+    half = scipy_stats.t.ppf(0.975, 3) * scipy_stats.sem(logs)
+    assert (step.exponent, step.low, step.high) == pytest.approx((logs.mean(), logs.mean() - half, logs.mean() + half))
+    assert (step.shorter, step.longer) == (512, 2048)
+
+
+def test_an_exponent_is_said_with_its_interval() -> None:
+    noise = [1.02, 0.97, 1.01, 1.03, 0.98, 1.0]
+    made = [
+        result(seq_len=n, seconds=factor * n**2 * 1e-9 * wobble, round=number)
+        for number, wobble in ((1, 0.99), (2, 1.01))
+        for factor, n in zip(noise, LENGTHS, strict=True)
+    ]
+    [found] = analysis.scalings(analysis.summarise(made))
+    text = summary.scaling(found, Labels([]))
+    assert text == (
+        "sdpa: time grows as n^2.00 (1.98 to 2.02) over n = 128 to 4096, not distinguishable from quadratic; "
+        "n^2.03 (2.03 to 2.03) from n = 2048 to 4096"
+    )
 
 
 def test_the_overhead_plateau_is_left_out_of_the_fit() -> None:

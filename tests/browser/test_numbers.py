@@ -16,11 +16,11 @@ from dctbench.text.format import (
     format_ratio,
     format_relative_error,
     format_seconds,
+    format_seconds_with_interval,
     format_size,
     format_three_digits,
 )
 from dctbench.text.parse import parse_duration, parse_share, parse_size
-from dctbench.wording import cells
 
 EDGES = [
     0.0,
@@ -66,7 +66,8 @@ def values() -> list[float]:
         ("formatRatio", format_ratio),
         ("formatPercent", format_percent),
         ("formatRelativeError", format_relative_error),
-        ("formatHalfWidth", cells.width_words),
+        ("interval", lambda value: format_seconds_with_interval(value, 0.9 * value, 1.3 * value)),
+        ("unknown", lambda value: format_seconds_with_interval(value, 0.05 * value, 1.3 * value)),
         ("formatThreeDigits", format_three_digits),
         ("flops", lambda value: format_count(value, "FLOP")),
     ],
@@ -74,6 +75,8 @@ def values() -> list[float]:
 def test_numbers_read_as_in_the_terminal(browser: webdriver.Chrome, name: str, python: Callable[[float], str]) -> None:
     given = [value for value in values() if value > 0 or name != "formatRatio"]
     code = source("scripts/numbers.js") + "const flops = (value) => formatCount(value, 'FLOP');"
+    code += "const interval = (value) => formatSecondsWithInterval(value, 0.9 * value, 1.3 * value);"
+    code += "const unknown = (value) => formatSecondsWithInterval(value, 0.05 * value, 1.3 * value);"
     found = browser.execute_script(f"{code} return arguments[0].map((value) => {name}(value))", given)
     assert [(value, text) for value, text in zip(given, found, strict=True) if text != python(value)] == []
 

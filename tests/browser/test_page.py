@@ -86,7 +86,7 @@ def test_without_scripts_the_verdict_the_table_and_a_chart_are_there(browser: we
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.get(page)
     text = browser.find_element(By.TAG_NAME, "body").text
-    assert "At n = 2048, batch 1, no clear winner among dct-x r=8, dct-x r=4" in text
+    assert "At n = 2048, batch 1, no clear winner among dct-x r=8 and dct-x r=4" in text
     assert "OOM (needs about 1.00 TiB of 131 GiB (estimate))" in text
     assert "The other charts need JavaScript" in text
     [drawing] = browser.find_elements(By.CSS_SELECTOR, ".drawing svg")

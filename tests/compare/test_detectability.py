@@ -7,7 +7,8 @@ import pytest
 from dctbench.compare import CONFIRMING, Rules
 from dctbench.compare.detectability import Detectability
 from dctbench.model import VerdictKind
-from dctbench.stats.sequential import holm, paired_p
+from dctbench.stats.multiple import holm
+from dctbench.stats.sequential import paired_p
 from dctbench.wording.verdict_sentences import cannot_fail
 from tests.compare.test_judgement import compare, kinds, side, slow
 

@@ -166,7 +166,7 @@ def test_every_format_says_the_same(store: Store, capsys: pytest.CaptureFixture[
     lines = said["table"].splitlines()
     assert lines[0] == f"dct-x r=8, n = 64 (case {METHOD.id})"
     assert trend in lines
-    assert lines[2].startswith("2026-01-01 03:04  00000000  2.00 ms ±0%  0.50x")  # one round: no mark
+    assert lines[2].startswith("2026-01-01 03:04  00000000  2.00 ms (2.00-2.00)  0.50x")  # one round: no mark
     bars = lines[19]
     assert len(bars) == 16
     assert max(bars[:8]) < min(bars[8:])

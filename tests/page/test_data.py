@@ -25,6 +25,7 @@ from dctbench.text.format import (
     format_ratio,
     format_relative_error,
     format_seconds,
+    format_seconds_with_interval,
     format_size,
     format_three_digits,
 )
@@ -114,30 +115,40 @@ def test_a_sample_is_within_a_step_of_its_character(samples: list[float]) -> Non
         assert low + place * (high - low) == pytest.approx(sample, abs=(high - low) / 126 * 1.001)
 
 
-def tie(slower: Summary, faster: Summary) -> bool:
-    """Whether their interval holds 1; of a single round, whether they are within a quarter of each other."""
+def tie(slower: Summary, faster: Summary, level: float) -> bool:
+    """Whether it is not proven to be slower at a one-sided level; of a single round, whether both are close."""
     found = analysis.compare(slower, faster)
     assert found is not None
-    return found.low <= 1 <= found.high if found.low and found.high else found.ratio >= 0.8
+    return found.ratio >= 1 or found.p / 2 > level if found.p is not None else found.ratio >= 0.8
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 5])
 def test_the_ties_of_every_pair_are_those_of_a_comparison(rounds: int) -> None:
     draw = random.Random(rounds)
     results = [
-        result("dct-x", 512, draw.uniform(0.9, 1.4) * 1e-3, ratio=ratio, round=number)
+        result("dct-x", 512, draw.uniform(0.95, 1.05) * (10 + ratio) * 1e-4, ratio=ratio, round=number)
         for number in range(1, rounds + 1)
         for ratio in range(1, 30)
         if draw.random() < 0.95  # some cases lack a round
     ]
     [ranking] = analysis.rankings(analysis.summarise(results), None)
     ranked = ranking.ranked
+    level = 0.025 / (len(ranked) - 1)
     expected = [
-        [later for later in range(first + 1, len(ranked)) if tie(ranked[later], one)]
+        {later for later in range(first + 1, len(ranked)) if tie(ranked[later], one, level)}
         for first, one in enumerate(ranked)
     ]
-    assert analysis.tied(ranked) == expected
+    assert list(ranking.tied) == expected
     assert 0 < sum(map(len, expected)) < len(ranked) * (len(ranked) - 1) / 2
+
+
+@given(st.floats(1e-8, 1e3), st.floats(0.0, 0.2), st.floats(0.0, 3.0))
+def test_an_interval_in_the_page_reads_as_it_is(value: float, below: float, above: float) -> None:
+    low, high = value * (1 - below), value * (1 + above)
+    shown = columns._time(value) / 1e6  # type: ignore[operator]
+    ends = columns._ends(value, low, high)
+    text = format_seconds_with_interval(shown, shown * (1 - ends[0] / 1000), shown * (1 + ends[1] / 1000))
+    assert text == format_seconds_with_interval(value, low, high)
 
 
 def test_runs_and_facets_are_kept_apart_and_the_fullest_facet_comes_first() -> None:

@@ -11,12 +11,12 @@ from dctbench.page.narrative import reference_sentences
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, RUN, result
 
-LOGS = np.array([0.1, 0.12, 0.2])
+LOGS = np.array([0.1, 0.12, 0.15])
 
 
 def test_a_payoff_is_corrected_for_all_facets_of_its_run() -> None:
-    """p = 0.02 at batch 1 tells something where it stands alone, not beside five lengths at batch 4."""
-    assert 0.05 / 6 < scipy_stats.ttest_1samp(LOGS, 0).pvalue < 0.05
+    """p = 0.014 at batch 1 tells something where it stands alone, not beside five lengths at batch 4."""
+    assert 0.025 / 6 < scipy_stats.ttest_1samp(LOGS, 0).pvalue < 0.025
     pairs = {(64, 1): np.exp(-LOGS)} | {(n, 4): np.array([1.2, 1.0, 0.8]) for n in (16, 32, 64, 128, 256)}
     found = [
         one
@@ -33,7 +33,7 @@ def test_a_payoff_is_corrected_for_all_facets_of_its_run() -> None:
         [facet] = [facet for facet in contents.facets if facet.case.batch == 1]
         [(_, told[len(contents.facets)])] = reference_sentences(contents, facet, "sdpa").payoffs
     assert told == {
-        1: "dct-x r=8 is faster than sdpa at every measured length, n = 64 (1.15x)",
-        2: "dct-x r=8 is not told apart from sdpa at any measured length, n = 64 (1.15x)",
+        1: "dct-x r=8 is faster than sdpa at every measured length, n = 64 (1.13x)",
+        2: "dct-x r=8 is not told apart from sdpa at any measured length, n = 64 (1.13x)",
     }
     assert {p.kind for p in analysis.payoffs(analysis.summarise(found), "sdpa")} == {analysis.Payoff.UNTOLD}

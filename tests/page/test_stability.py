@@ -47,7 +47,7 @@ def test_the_first_sentence_counts_the_steady_cases_and_names_the_others() -> No
     assert mixed.sentence == "1 of 2 cases is steady; 1 is not: full at n = 1024"
     [reason] = mixed.unsteady
     assert reason == (
-        "full at n = 1024: the interval of its latency is wider than its value (its processes vary by 74%, "
+        "full at n = 1024: its latency is only known to a factor of 4 (its processes vary by 74%, "
         "the samples of each by 0.7%)"
     )
     many = section([one for n in range(5) for one in steady("full", 2**n, (1, 1.2 + n / 10, 1.5))])

@@ -81,10 +81,10 @@ def table_lines(
     """Return the lines of the results table, unless its rows were just shown, and of the summary below it."""
     lines: list[Text | str] = []
     if not rows_shown:
-        reference_by_shape = analysis.reference_by_shape(summaries, layout.reference) if layout.reference else {}
+        speedups = analysis.speedups(summaries, layout.reference)
         lines.append(layout.head())
         for summary in summaries:
-            lines.append(layout.line(cells.row(summary, reference_by_shape.get(summary.case.shape), layout.labels)))
+            lines.append(layout.line(cells.row(summary, speedups.get(summary.case), layout.labels)))
     return [*lines, *summary_lines(summaries, layout.reference, planned, layout.labels)]
 
 
@@ -101,4 +101,11 @@ def summary_lines(
     on_schedule = [line for summary in summaries for line in timeliness.lines(summary, labels)[:1]]
     lines += ["", *on_schedule] if on_schedule else []
     closing = [words.coverage(summaries, planned), words.stability(summaries), "next: dctbench report"]
-    return [*lines, "", *cells.error_notes(summaries), *warning_lines(summaries, labels), *closing]
+    return [
+        *lines,
+        "",
+        *cells.error_notes(summaries),
+        *cells.mode_notes(summaries, labels),
+        *warning_lines(summaries, labels),
+        *closing,
+    ]

@@ -11,7 +11,7 @@ from dctbench.model import Case
 from dctbench.wording.cells import MARKS, WITHOUT_ERROR, SummaryRow
 from dctbench.wording.labels import Labels
 
-_GAP = "   "
+_GAP = "  "
 _DROPPED_FIRST = ("error", "memory", "speedup")
 
 
@@ -28,13 +28,13 @@ class Layout:
         self.widths = {
             "case": max(4, names),
             "seq_len": max(1, lengths),
-            "latency": len("78.9 ms ±>100%"),
+            "latency": len("78.9 ms (12.3-45.6)"),
             "speedup": max(len("▲ 99.9x"), len(against)),
             "memory": len("1023 MiB"),
             "error": max(len("4e-07"), *(len(meaning.value) for meaning in WITHOUT_ERROR)),
         }
-        self.titles = {"case": "case", "seq_len": "n", "latency": "latency ±CI", "speedup": against, "memory": "memory",
-                       "error": "error"}  # fmt: skip
+        named = {"seq_len": "n", "latency": "latency (95% CI)", "speedup": against}
+        self.titles = {column: named.get(column, column) for column in self.widths}
         self._fit(width or terminal_width())
 
     def _fit(self, width: int) -> None:

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dctbench.analysis import Summary, summarise
+from dctbench.analysis import Summary, compare, summarise
 from dctbench.cli.tables.plan import size
 from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.check_progress import CheckProgress
@@ -146,7 +146,8 @@ class _Rows:
 
     def line(self, summary: Summary) -> Text:
         """The row of the table."""
-        return self.layout.line(row(summary, self.reference_by_shape.get(summary.case.shape), self.layout.labels))
+        speedup = compare(summary, self.reference_by_shape.get(summary.case.shape))
+        return self.layout.line(row(summary, speedup, self.layout.labels))
 
 
 def _header(event: RunPlanned) -> str:
