@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from dctbench.stats.chains import chains
-from dctbench.stats.sequential import holm
+from dctbench.stats.multiple import holm
 
 P = st.floats(0, 1)
 

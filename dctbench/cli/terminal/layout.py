@@ -11,7 +11,7 @@ from dctbench.model import Case
 from dctbench.wording.cells import MARKS, WITHOUT_ERROR, SummaryRow
 from dctbench.wording.labels import Labels
 
-_GAP = "  "
+_INDENT, _GAP = "   ", "  "
 _DROPPED_FIRST = ("error", "memory", "speedup")
 
 
@@ -39,7 +39,7 @@ class Layout:
 
     def _fit(self, width: int) -> None:
         for column in _DROPPED_FIRST:
-            if sum(self.widths.values()) + len(_GAP) * len(self.widths) <= width:
+            if len(_INDENT) + sum(self.widths.values()) + len(_GAP) * (len(self.widths) - 1) <= width:
                 return
             del self.widths[column]
 
@@ -59,7 +59,7 @@ class Layout:
 
     def _join(self, cells: Sequence[str]) -> str:
         pairs = zip(self.widths.items(), cells, strict=False)
-        return _GAP + _GAP.join(
+        return _INDENT + _GAP.join(
             cell.ljust(width) if column == "case" else cell.rjust(width) for (column, width), cell in pairs
         )
 
