@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dctbench import errors
@@ -68,7 +68,9 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
         StoreError: when the store cannot be written.
         InterruptedRunError: in place of KeyboardInterrupt; what was measured is stored.
     """
-    baseline = None if request.baseline is None else _baseline(request.store, request.baseline)
+    baselines = [_baseline(request.store, reference) for reference in request.baselines]
+    check_baseline.check_runs_of_base(baselines)
+    baseline = baselines[0] if baselines else None
     suite, cases = _suite(request, baseline)
     with ExitStack() as stack:
         head = stack.enter_context(_runner(suite, listener, paired=baseline is None))
@@ -79,7 +81,7 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
             base = stack.enter_context(_runner(suite, listener, paired=True, python=request.base_python))
         store = stack.enter_context(open_for_run(request.store, lambda text: listener(Notice(text)), create=True))
         try:
-            outcome = _measured(plan, request, baseline, base, head, store, listener)
+            outcome = _measured(plan, request, baselines, base, head, store, listener)
         except KeyboardInterrupt:
             raise errors.InterruptedRunError(
                 f"interrupted: what was measured is stored in {store.name}",
@@ -95,14 +97,14 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
 def _measured(
     plan: CheckPlan,
     request: CheckRequest,
-    baseline: RecordedRun | None,
+    baselines: Sequence[RecordedRun],
     base: LocalRunner | None,
     head: LocalRunner,
     store: Store,
     listener: Listener,
 ) -> ComparisonOutcome:
-    if baseline is not None:
-        return measure_head(plan, request, baseline, head, store, listener)
+    if baselines:
+        return measure_head(plan, request, baselines, head, store, listener)
     assert base is not None
     return measure_pairs(plan, request, base, head, store, listener)
 
@@ -116,7 +118,18 @@ def _suite(request: CheckRequest, baseline: RecordedRun | None) -> tuple[Suite, 
         check_baseline.check_suite_is_known(baseline)
         named = baseline.run.suite
     suite = suites.load(named or DEFAULT_SUITE) if not isinstance(named, Suite) else named
-    return suites.override(suite, request.axes, prune=False), None
+    suite = suites.override(suite, request.axes, prune=False)
+    return (suite if baseline is not None else _for_pairs(suite)), None
+
+
+def _for_pairs(suite: Suite) -> Suite:
+    """Return the suite under the conditions of the suite `ci`, unless it sets the same variables itself.
+
+    Without them, processes of the same code differ, and the process that waits slows down the one that is timed. Head
+    beside a stored run has the conditions of that run.
+    """
+    conditions = suites.load(DEFAULT_SUITE).settings.env
+    return replace(suite, settings=replace(suite.settings, env={**conditions, **suite.settings.env}))
 
 
 def _baseline(store: str, reference: str) -> RecordedRun:

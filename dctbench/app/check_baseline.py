@@ -6,17 +6,19 @@ Other cases would be missing on one side, or have latencies that cannot be compa
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dctbench import catalog
 from dctbench.app.code_loading import check_stored_run, own_code
+from dctbench.compare import incomparable_because
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.errors import UsageError
 from dctbench.model import Case, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import axes, suites
 from dctbench.spec.suites import Suite
+from dctbench.wording.reasons import reason_line
 
 
 def check_suite_is_known(baseline: RecordedRun) -> None:
@@ -31,6 +33,24 @@ def check_suite_is_known(baseline: RecordedRun) -> None:
             f"the baseline was measured with suite {name!r}, which is not one of dctbench: name its file with --suite",
             hint="repeat the axis flags that it was measured with, too; or measure another suite: --suite ci",
         )
+
+
+def check_runs_of_base(baselines: Sequence[RecordedRun]) -> None:
+    """Refuse further runs of base that do not show how much runs of the same code differ.
+
+    Raises:
+        UsageError: for a run that is named twice, or whose latencies do not compare with those of the first.
+    """
+    for place, found in enumerate(baselines):
+        first, name = baselines[0], found.run.short_id
+        hint = "name two runs of the same code on this machine, such as --baseline main --baseline main~1"
+        if found.run.id in (other.run.id for other in baselines[:place]):
+            raise UsageError(f"--baseline names run {name} twice", hint=hint)
+        fingerprints = set(first.environments), set(found.environments)
+        reason = incomparable_because(first.run, found.run, fingerprints)
+        if reason is not None:
+            text = f"--baseline: run {name} does not compare with run {first.run.short_id}: {reason_line(reason)}"
+            raise UsageError(text, hint=hint)
 
 
 def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:

@@ -46,9 +46,18 @@ def measure_pairs(
 
 
 def measure_head(
-    plan: CheckPlan, request: CheckRequest, baseline: RecordedRun, head: LocalRunner, store: Store, listener: Listener
+    plan: CheckPlan,
+    request: CheckRequest,
+    baselines: Sequence[RecordedRun],
+    head: LocalRunner,
+    store: Store,
+    listener: Listener,
 ) -> ComparisonOutcome:
-    """Measure processes of head beside those of a stored run, until every verdict is reached."""
+    """Measure processes of head beside those of a stored run, until every verdict is reached.
+
+    Further baselines show how much runs of the same code differ.
+    """
+    baseline, *further = baselines
     run = _run(plan, request, "head", head, base=baseline.run.id)
     here = head.environment.fingerprint
     fingerprints = {result.fingerprint for result in baseline.results}
@@ -68,6 +77,7 @@ def measure_head(
         here in fingerprints,
         plan.rules,
         listener,
+        [run.summaries for run in further],
     )
     return _outcome(plan, request, baseline.run, run, judgement, list(baseline.environments.values()), head)
 

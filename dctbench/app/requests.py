@@ -139,6 +139,7 @@ class CheckRequest:
 
     Attributes:
         baseline: a stored run or an exported file; head alone is measured.
+        further_baselines: more runs of the same code as `baseline`. Without one, latencies are advisory.
         base_python: an interpreter in which the base is installed; both are measured in pairs.
         base_impl: an implementation that every case is compared with; both are measured in pairs.
         suite: as in `RunRequest`. None means what the baseline measured or, without a baseline, the suite `ci`.
@@ -153,6 +154,7 @@ class CheckRequest:
     """
 
     baseline: str | None = None
+    further_baselines: tuple[str, ...] = ()
     base_python: str | None = None
     base_impl: str | None = None
     suite: str | Suite | None = None
@@ -179,6 +181,11 @@ class CheckRequest:
                 "one that was measured by itself",
                 hint=f"measure a baseline by itself: dctbench run --suite ci --save-baseline {self.save_baseline!r}",
             )
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """All stored runs that head is compared with, the one that it is judged against first."""
+        return () if self.baseline is None else (self.baseline, *self.further_baselines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

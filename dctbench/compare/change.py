@@ -13,12 +13,12 @@ import itertools
 import math
 import statistics
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dctbench.analysis import Summary
-from dctbench.model import Result
+from dctbench.model import Case, Result
 from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
 from dctbench.stats.moderated import NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
 from dctbench.stats.robust import Interval, log_mean_interval
@@ -127,7 +127,9 @@ class Unpaired:
     """Processes of head and processes of a stored run: seconds, or seconds per second of a reference.
 
     `seconds` is the latency of base. `priors` is what the other cases say of the variance, by series.
-    `looks` is how often the processes are tested before a decision.
+    `looks` is how often the processes are tested before a decision. `runs` holds the mean logarithms of all base runs,
+    by series, where there are several: they show how much runs of the same code differ, which processes of one run do
+    not. `run_priors` is what the other cases say of that variance.
     """
 
     raw: tuple[tuple[float, ...], tuple[float, ...]]
@@ -135,6 +137,8 @@ class Unpaired:
     seconds: float
     looks: int = 1
     priors: Mapping[str | None, Prior] = field(default_factory=dict)
+    runs: Mapping[str | None, tuple[float, ...]] = field(default_factory=dict)
+    run_priors: Mapping[str | None, Prior] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -173,9 +177,17 @@ class Unpaired:
         return Spread(math.fsum(side.variance * side.degrees for side in sides) / degrees, degrees)
 
     def effect(self, series: str | None) -> float:
-        """The ratio of the geometric means, head / base."""
+        """The ratio of the geometric means, head / base; of several base runs, each counts the same."""
+        return math.exp(self._change(series))
+
+    def between_runs(self, series: str | None) -> Spread | None:
+        """The variance of the mean logarithm between runs of base; None for a single run."""
+        runs = self.runs.get(series, ())
+        return spread_of(runs) if len(runs) >= FEWEST else None
+
+    def _change(self, series: str | None) -> float:
         base, head = self._logs(series)
-        return math.exp(statistics.fmean(head) - statistics.fmean(base))
+        return statistics.fmean(head) - statistics.fmean(self.runs.get(series) or base)
 
     def interval(self, series: str | None) -> Interval | None:
         """Student's 95% interval by the moderated variance; None with fewer than FEWEST processes on a side."""
@@ -223,7 +235,13 @@ class Unpaired:
         base, head = self._logs(series)
         known = self.priors.get(series, NOTHING_KNOWN).moderate(spread, self.seconds)
         error = math.sqrt(known.variance * (1 / len(base) + 1 / len(head)))
-        return statistics.fmean(head) - statistics.fmean(base), error, known.degrees
+        between = self.between_runs(series)
+        if between is None:
+            return self._change(series), error, known.degrees
+        # Head is one more run. Its difference from the mean of k runs has 1 + 1/k times the variance between runs.
+        runs = self.run_priors.get(series, NOTHING_KNOWN).moderate(between, self.seconds)
+        apart = math.sqrt(runs.variance * (1 + 1 / len(self.runs[series])))
+        return self._change(series), max(apart, error), runs.degrees
 
     def _logs(self, series: str | None) -> tuple[list[float], list[float]]:
         base, head = self._series(series)
@@ -249,10 +267,20 @@ def paired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary,
     )
 
 
-def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summary, Summary]], fresh: bool) -> Unpaired:
-    """Return the processes of a case on both sides. Arguments are as in `paired`; only head has confirming rounds.
+def unpaired(
+    base: Summary,
+    head: Summary,
+    references: Mapping[str, tuple[Summary, Summary]],
+    fresh: bool,
+    further: Sequence[Mapping[Case, Summary]] = (),
+) -> Unpaired:
+    """Return the processes of a case on both sides. Only head has confirming rounds.
 
     The base was timed. The prior and the number of looks are those of the comparison (`moderated`).
+
+    Args:
+        base, head, references, fresh: as in `paired`.
+        further: more runs of the same code as base, by case.
     """
     assert base.latency is not None
     head_rounds, base_rounds = _rounds(head, fresh), _rounds(base, False)
@@ -265,18 +293,49 @@ def unpaired(base: Summary, head: Summary, references: Mapping[str, tuple[Summar
         raw=(tuple(base_rounds.values()), tuple(head_rounds.values())),
         against={name: sides for name, sides in against.items() if all(sides)},
         seconds=base.latency.value,
+        runs=_runs(base, {name: pair[0] for name, pair in references.items()}, further),
     )
+
+
+def _runs(
+    base: Summary, references: Mapping[str, Summary], further: Sequence[Mapping[Case, Summary]]
+) -> dict[str | None, tuple[float, ...]]:
+    """Return the mean logarithm of a case in each run of base, by series; only series that all runs have."""
+    names: list[tuple[str | None, Summary | None]] = [(None, None), *references.items()]
+    first = {summary.case: summary for summary in (base, *references.values())}
+    found: dict[str | None, tuple[float, ...]] = {}
+    for name, reference in names if further else ():
+        means = [_mean(run, base.case, reference.case if reference else None) for run in (first, *further)]
+        known = tuple(mean for mean in means if mean is not None)
+        if len(known) == len(means):
+            found[name] = known
+    return found
+
+
+def _mean(run: Mapping[Case, Summary], case: Case, reference: Case | None) -> float | None:
+    """The mean logarithm of a case's seconds in a run, or of its ratios to a reference; None where there are none."""
+    own = _rounds(run[case], False) if case in run else {}
+    if reference is None:
+        values = tuple(own.values())
+    else:
+        values = _ratios(own, _rounds(run[reference], False)) if reference in run else ()
+    return statistics.fmean(map(math.log, values)) if values else None
 
 
 def moderated(changes: Sequence[Unpaired], looks: int) -> list[Unpaired]:
     """Return the changes of one comparison, each told what all of them say of the variance in each series."""
     priors: dict[str | None, Prior] = {}
+    run_priors: dict[str | None, Prior] = {}
     for series in {None, *(name for change in changes for name in change.series)}:
-        known = [
-            (spread, one.seconds) for one in changes if series in (None, *one.series) and (spread := one.spread(series))
-        ]
-        priors[series] = fit_prior([spread for spread, _ in known], [seconds for _, seconds in known])
-    return [replace(change, priors=priors, looks=looks) for change in changes]
+        beside = [change for change in changes if series in (None, *change.series)]
+        priors[series] = _prior((one.spread(series), one.seconds) for one in beside)
+        run_priors[series] = _prior((one.between_runs(series), one.seconds) for one in beside)
+    return [replace(change, priors=priors, run_priors=run_priors, looks=looks) for change in changes]
+
+
+def _prior(found: Iterable[tuple[Spread | None, float]]) -> Prior:
+    known = [(spread, seconds) for spread, seconds in found if spread is not None]
+    return fit_prior([spread for spread, _ in known], [seconds for _, seconds in known])
 
 
 def _rounds(summary: Summary, fresh: bool) -> Medians:

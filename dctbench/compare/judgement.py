@@ -43,6 +43,7 @@ class Comparison:
         missing: cases of base that are not in the plan of head.
         incomparable_because: why the latencies of the two sides cannot be compared; None where they can.
         same_machine: whether both sides ran on one machine.
+        further: more stored runs of the same code as base, which show how much runs differ.
     """
 
     base: Mapping[Case, Summary]
@@ -52,6 +53,7 @@ class Comparison:
     missing: Sequence[Case] = ()
     incomparable_because: Reason | None = None
     same_machine: bool = True
+    further: Sequence[Mapping[Case, Summary]] = ()
 
     def sides(self, case: Case) -> tuple[Summary | None, Summary | None]:
         """A judged case on either side."""
@@ -89,6 +91,7 @@ class Judgement:
         drift: the median change head / base of each reference over all shapes.
         blind: set where the processes of a gate cannot prove any slowdown.
         sensitivity: the least change beside a stored run that could show, where it is beyond the tolerance.
+        advisory: whether latencies fail nothing, since base is a single stored run.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -97,6 +100,7 @@ class Judgement:
     drift: Mapping[str, float] = field(default_factory=dict)
     blind: Detectability | None = None
     sensitivity: Sensitivity | None = None
+    advisory: bool = False
 
     def by_case(self) -> dict[Case, VerdictKind]:
         """Return the verdict on each case as a whole: the worst of its verdicts, or the best where none is bad."""
@@ -146,22 +150,23 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     if comparison.paired and rules.confirm:
         more = [case for case, verdict in ranking.items() if _wants_another(comparison, rules, case, verdict)]
         still += tuple(case for case in more if case not in still)
-    suspects = [case for case, latency_call in found.items() if latency_call is LatencyCall.SLOWER]
-    confirming = bool(suspects) and not (still and rules.confirm)
+    called = {case: call for case, call in found.items() if call in (LatencyCall.SLOWER, LatencyCall.FASTER)}
+    confirming = bool(called) and not (still and rules.confirm)
     second: dict[Case, Timed] = {}
     if confirming:
-        second = _timed(comparison, rules, suspects, fresh=True)
+        second = _timed(comparison, rules, called, fresh=True)
         if not rules.confirm:
             second = {case: one for case, one in second.items() if one.change.count}
         confirmed = latency_calls(second, rules, _level(comparison, rules))
         still += tuple(case for case, latency_call in confirmed.items() if latency_call is LatencyCall.OPEN)
-        found |= confirmed
+        found |= {case: _both(called[case], again) for case, again in confirmed.items()}
     verdicts: list[Verdict] = []
     for case, verdict in ranking.items():
         if verdict is not None:
             verdicts.append(verdict)
         else:
-            verdicts += _compared(comparison, rules, case, first.get(case), second.get(case), found.get(case))
+            timed, fresh = first.get(case), second.get(case)
+            verdicts += _compared(comparison, rules, case, timed, fresh, found.get(case), called.get(case))
         head = comparison.head.get(case)
         verdicts += exact.budget_verdicts(head, rules) if head else ()
     verdicts += [v for case in comparison.missing if (v := exact.status_verdict(case, comparison.base[case], None))]
@@ -170,9 +175,25 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         open=still,
         confirming=confirming,
         drift=_drift(comparison, rules),
-        blind=_blind(first, rules),
+        blind=None if _advisory(comparison, rules) else _blind(first, rules),
         sensitivity=None if comparison.paired else _sensitivity(first, comparison, rules),
+        advisory=bool(first) and _advisory(comparison, rules),
     )
+
+
+def _advisory(comparison: Comparison, rules: Rules) -> bool:
+    """Whether this is a gate beside a single stored run.
+
+    Two runs of the same code differ by more than their processes show, and the ratio to the reference does not cancel
+    that. A second run of base shows by how much.
+    """
+    return rules.confirm and not comparison.paired and not comparison.further
+
+
+def _both(first: LatencyCall, again: LatencyCall) -> LatencyCall:
+    """Return what fresh processes say of a case that was called by the first: never the opposite of that."""
+    opposite = {LatencyCall.SLOWER: LatencyCall.FASTER, LatencyCall.FASTER: LatencyCall.SLOWER}[first]
+    return LatencyCall.UNPROVEN if again is opposite else again
 
 
 def _level(comparison: Comparison, rules: Rules) -> float:
@@ -250,8 +271,10 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         beside = None if case.implementation == rules.reference else rules.reference
         if beside is not None and beside not in references:
             continue  # without its reference a change cannot be distinguished from drift
-        form: Callable[..., Change] = paired if comparison.paired else unpaired
-        change = form(base, head, references, fresh)
+        if comparison.paired:
+            change: Change = paired(base, head, references, fresh)
+        else:
+            change = unpaired(base, head, references, fresh, comparison.further)
         primary = None if comparison.paired else beside
         if primary is not None and change.count and primary not in change.series:
             continue
@@ -272,8 +295,9 @@ def _compared(
     first: Timed | None,
     second: Timed | None,
     latency_call: LatencyCall | None,
+    called: LatencyCall | None,
 ) -> list[Verdict]:
-    """All verdicts of a case that runs on both sides."""
+    """All verdicts of a case that runs on both sides; `called` is what its first processes said, if fresh ones ask."""
     base, head = comparison.sides(case)
     assert base is not None
     assert head is not None
@@ -288,9 +312,12 @@ def _compared(
         latency = _incomparable(base, head, rules, reason)
     else:
         latency = _latency(base, head, rules, shown, latency_call)
-        if shown is second and latency_call is not LatencyCall.SLOWER:
+        if shown is second and called is not None and latency_call is not called:
             then = latency.reason.code.value if latency.reason else None
-            latency = replace(latency, reason=Reason(ReasonCode.NOT_CONFIRMED, {"then": then}))
+            latency = replace(latency, reason=Reason(ReasonCode.NOT_CONFIRMED, {"then": then, "first": called.value}))
+        if _advisory(comparison, rules) and latency.kind in (VerdictKind.SLOWER, VerdictKind.FASTER):
+            kind = VerdictKind.INCONCLUSIVE if latency.kind is VerdictKind.SLOWER else VerdictKind.PASS
+            latency = replace(latency, kind=kind, reason=Reason(ReasonCode.RUN_TO_RUN, {"first": latency_call.value}))
     return [latency, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
 
 

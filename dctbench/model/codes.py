@@ -90,7 +90,9 @@ class ReasonCode(Enum):
     PROCESSES_DISAGREE = (
         "processes_disagree"  # no values: the change is beyond the tolerance, but too few processes are
     )
-    NOT_CONFIRMED = "not_confirmed"  # then: the code of the reason that fresh processes gave instead, or None
+    NOT_CONFIRMED = "not_confirmed"  # then: the code of the reason that fresh processes gave instead, or None;
+    # first: slower or faster; slower where it is missing
+    RUN_TO_RUN = "run_to_run"  # first: slower or faster, which one stored run cannot tell from how much runs differ
     TOOK_TURNS = "took_turns"  # no values: head took turns with base, and may be faster by itself
 
 

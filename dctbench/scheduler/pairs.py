@@ -143,6 +143,7 @@ def check_stored(
     same_machine: bool,
     rules: Rules,
     listener: Listener,
+    further: Sequence[Sequence[Summary]] = (),
 ) -> Judgement:
     """Measure head until every verdict against a stored run is reached.
 
@@ -153,12 +154,13 @@ def check_stored(
         missing: cases of the baseline that head was not asked for.
         incomparable_because: why the latencies of the two cannot be compared; None where they can.
         same_machine: whether the baseline was taken on this machine.
+        further: more stored runs of the same code as the baseline.
     """
-    base = {summary.case: summary for summary in stored}
+    base, *more = ({summary.case: summary for summary in run} for run in (stored, *further))
 
     def comparison() -> Comparison:
         same = {case: case for case in judged}
-        return Comparison(base, head.summaries, same, False, missing, incomparable_because, same_machine)
+        return Comparison(base, head.summaries, same, False, missing, incomparable_because, same_machine, more)
 
     def measure(cases: Sequence[Case], number: int) -> None:
         for done, case in enumerate(cases, 1):

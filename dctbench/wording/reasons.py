@@ -25,6 +25,7 @@ _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.NEEDS_PROCESSES: "more processes are needed",
     ReasonCode.REFERENCES_DISAGREE: "the raw change and the change against the references disagree",
     ReasonCode.PROCESSES_DISAGREE: "beyond the tolerance, but not in enough of the processes",
+    ReasonCode.RUN_TO_RUN: "{first} than the stored run, but two runs of the same code may differ as much",
     ReasonCode.TOOK_TURNS: "in turns with base; by itself it may be faster",
 }
 _MANNERS = {True: "in turns with another process", False: "by itself"}
@@ -42,7 +43,7 @@ def reason_line(reason: Reason | None) -> str:
 
 def _text(code: ReasonCode, values: Mapping[str, Any]) -> str:
     if code is ReasonCode.NOT_CONFIRMED:
-        text = "slower at first, but fresh processes did not confirm it"
+        text = f"{values.get('first', 'slower')} at first, but fresh processes did not confirm it"
         then = values["then"]
         return f"{text}; {_text(ReasonCode(then), {})}" if then else text
     if code is ReasonCode.NOT_MEASURED:

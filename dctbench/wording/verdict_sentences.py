@@ -39,6 +39,11 @@ _BUDGET_REMEDIES = {
     "miss_rate": "a miss rate takes calls on a schedule: add --period 20ms --deadline 10ms",
 }
 """What would make a verdict possible on a budget whose value was not measured."""
+_ANOTHER = "name a second run of base with another --baseline, or measure in turns with dctbench check --base-python"
+_ADVISORY = (
+    "latencies are advisory: one stored run does not show how much runs of the same code differ, so none is called "
+    f"SLOWER; {_ANOTHER}"
+)
 _DISTURBED = 1.05
 """A raw change that differs from the change against the reference by this factor is mentioned."""
 
@@ -133,6 +138,7 @@ def warnings(outcome: ComparisonOutcome) -> list[str]:
     check = _check(outcome)
     found = [_line(text) for text in check.warnings] if check else []
     judgement = outcome.judgement
+    found += [_ADVISORY] if judgement.advisory else []
     found += [cannot_fail(judgement.blind)] if judgement.blind else []
     return found + ([not_seen(judgement.sensitivity)] if judgement.sensitivity else [])
 
@@ -173,11 +179,15 @@ def remedy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
 
 
 def _remedy_of_latency(verdict: Verdict, outcome: ComparisonOutcome) -> str:
+    code = verdict.reason.code if verdict.reason else None
+    if code is ReasonCode.RUN_TO_RUN:
+        return (
+            "name a second run of base with another --baseline, or measure in turns with dctbench check --base-python"
+        )
     if verdict.kind is VerdictKind.INCONCLUSIVE and outcome.informs:
         return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
     if verdict.kind is VerdictKind.INCONCLUSIVE:
         return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
-    code = verdict.reason.code if verdict.reason else None
     if code is ReasonCode.BASE_FAILED_SOMETIMES:
         return "fix base or choose another: its latencies come only from the processes that did not fail"
     if code is ReasonCode.NO_REFERENCE:

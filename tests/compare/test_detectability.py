@@ -69,7 +69,9 @@ def test_what_needs_no_proof_passes_a_blind_gate() -> None:
 def test_a_stored_base_of_few_processes_makes_a_gate_blind() -> None:
     rules = Rules(latency=0.1, pairs=5, max_pairs=15)
     head = side(range(1, 16), slow(3.0))
-    judgement = compare(side([1]), head, paired=False, rules=rules)
+    judgement = compare(side([1]), head, paired=False, rules=rules, further=[side([1])])
     assert judgement.blind == Detectability(1, 1, 15)
     assert judgement.exit_code("pass") == 3
-    assert compare(side([1, 2]), head, paired=False, rules=rules).blind is None
+    assert compare(side([1, 2]), head, paired=False, rules=rules, further=[side([1])]).blind is None
+    advisory = compare(side([1]), head, paired=False, rules=rules)  # nothing could be called here anyway
+    assert (advisory.blind, advisory.exit_code("pass")) == (None, 0)

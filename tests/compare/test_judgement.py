@@ -36,8 +36,9 @@ def side(rounds, factor=None, noise=0.0, seed=0, values=None, **changes):
     return made
 
 
-def compare(base, head, *, paired=True, rules=RULES, judged=("dct-x",), **more):
-    before, after = ({s.case: s for s in summarise(results)} for results in (base, head))
+def compare(base, head, *, paired=True, rules=RULES, judged=("dct-x",), further=(), **more):
+    before, after, *others = ({s.case: s for s in summarise(results)} for results in (base, head, *further))
+    more["further"] = others
     cases = [case for case in after if case.implementation in judged]
     return judge(Comparison(before, after, {case: case for case in cases}, paired, **more), rules)
 
@@ -86,7 +87,7 @@ def test_a_slowdown_that_fresh_pairs_do_not_show_passes_and_says_so():
     judgement = compare(side(both, noise=0.01), side(both, passing, 0.01, 1))
     assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
     [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
-    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None})
+    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None, "first": "slower"})
 
 
 def test_one_pair_in_which_base_was_held_up_does_not_hide_a_slowdown():
@@ -123,8 +124,11 @@ def test_a_gain_that_the_first_pairs_cannot_prove_takes_more_and_is_not_lost_as_
     assert kinds(first) == {"dct-x": VerdictKind.INCONCLUSIVE}
     assert len(first.open) == 1
     more = compare(side(range(1, 6), noise=0.01), side(range(1, 6), slow(0.6), 0.01, 1), rules=rules)
-    assert kinds(more) == {"dct-x": VerdictKind.FASTER}
-    assert more.open == ()
+    assert more.confirming
+    both = [*range(1, 6), *range(CONFIRMING + 1, CONFIRMING + 6)]
+    confirmed = compare(side(both, noise=0.01), side(both, slow(0.6), 0.01, 1), rules=rules)
+    assert kinds(confirmed) == {"dct-x": VerdictKind.FASTER}
+    assert confirmed.open == ()
 
 
 def test_processes_against_a_stored_run_are_slower_only_at_the_looks_that_are_paid_for():
@@ -134,10 +138,27 @@ def test_processes_against_a_stored_run_are_slower_only_at_the_looks_that_are_pa
     assert slower == [5, 15]
 
 
-def test_a_gain_is_faster_with_the_first_pairs():
-    judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), slow(0.6), 0.01, 1))
+def test_a_gain_is_faster_by_the_evidence_of_a_loss():
+    """Fresh pairs say it again, and the references did not gain with it."""
+    both = [*range(1, 6), *range(CONFIRMING + 1, CONFIRMING + 6)]
+    judgement = compare(side(both, noise=0.01), side(both, slow(0.6), 0.01, 1))
     assert kinds(judgement) == {"dct-x": VerdictKind.FASTER}
     assert judgement.exit_code() == 0
+    passing = lambda name, number: 0.6 if name == "dct-x" and number <= CONFIRMING else 1.0  # noqa: E731
+    unconfirmed = compare(side(both, noise=0.01), side(both, passing, 0.01, 1))
+    assert kinds(unconfirmed) == {"dct-x": VerdictKind.PASS}
+    [reason] = [verdict.reason for verdict in unconfirmed.verdicts if verdict.metric == "latency"]
+    assert reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None, "first": "faster"})
+    most = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
+    everything = lambda name, number: 0.6  # noqa: E731
+    assert kinds(compare(side(most), side(most, everything))) == {"dct-x": VerdictKind.PASS}
+
+
+def test_fresh_pairs_that_say_the_opposite_leave_it_open():
+    both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
+    turned = lambda name, number: 1.0 if name != "dct-x" else 0.6 if number <= CONFIRMING else 1.6  # noqa: E731
+    judgement = compare(side(both, noise=0.01), side(both, turned, 0.01, 1))
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCONCLUSIVE}
 
 
 def test_a_reference_that_was_asked_for_is_judged_raw():
@@ -436,9 +457,31 @@ def test_stored_runs_are_compared_by_the_ratio_to_the_reference():
     drifted = lambda name, number: 1.5  # noqa: E731
     judgement = compare(side(range(1, 6), noise=0.01), side(range(1, 6), drifted, 0.01, 1), paired=False)
     assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
-    both = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
-    judgement = compare(side(range(1, 6), noise=0.01), side(both, slow(1.4), 0.01, 1), paired=False)
-    assert kinds(judgement) == {"dct-x": VerdictKind.SLOWER}
+
+
+BOTH = [*range(1, 16), *range(CONFIRMING + 1, CONFIRMING + 16)]
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(1.4, VerdictKind.INCONCLUSIVE), (0.6, VerdictKind.PASS)])
+def test_beside_a_single_stored_run_latencies_are_advisory(factor, kind):
+    judgement = compare(side(range(1, 6), noise=0.01), side(BOTH, slow(factor), 0.01, 1), paired=False)
+    assert kinds(judgement) == {"dct-x": kind}
+    first = "slower" if factor > 1 else "faster"
+    assert reasons(judgement, "latency") == [Reason(ReasonCode.RUN_TO_RUN, {"first": first})]
+    assert judgement.advisory
+    assert judgement.exit_code() == (3 if factor > 1 else 0)
+    assert judgement.exit_code("pass") == 0
+
+
+def test_a_second_run_of_base_shows_how_much_runs_differ():
+    """Student's test with the run as the unit: one degree of freedom from two runs of base."""
+    base, head = side(range(1, 6), noise=0.01), side(BOTH, slow(1.4), 0.01, 1)
+    known = compare(base, head, paired=False, further=[side(range(1, 6), noise=0.01, seed=2)] * 4)
+    assert kinds(known) == {"dct-x": VerdictKind.SLOWER}
+    assert not known.advisory
+    apart = compare(base, head, paired=False, further=[side(range(1, 6), slow(1.35), 0.01, 3)])
+    assert kinds(apart) == {"dct-x": VerdictKind.INCONCLUSIVE}
+    assert reasons(apart, "latency") == [Reason(ReasonCode.PROCESSES_DISAGREE)]
 
 
 def test_budgets_are_held_against_the_cases_that_are_named():

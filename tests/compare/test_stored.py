@@ -63,7 +63,7 @@ def test_a_slowdown_of_a_check_that_its_confirming_processes_did_not_show_is_non
     outcome = compare_stored(recorded(rounds(6)), recorded([*head, *fresh], head=True))
     [verdict] = [v for v in outcome.judgement.verdicts if v.metric == "latency" and v.case.implementation == "dct-x"]
     assert verdict.kind is VerdictKind.PASS
-    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None})
+    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None, "first": "slower"})
 
 
 def test_the_reference_is_one_that_both_runs_have_unless_it_is_named() -> None:

@@ -38,6 +38,10 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (ReasonCode.NOT_CONFIRMED, {"then": None}, "slower at first, but fresh processes did not confirm it"),
     (ReasonCode.NOT_CONFIRMED, {"then": "needs_processes"},
      "slower at first, but fresh processes did not confirm it; more processes are needed"),
+    (ReasonCode.NOT_CONFIRMED, {"then": None, "first": "faster"},
+     "faster at first, but fresh processes did not confirm it"),
+    (ReasonCode.RUN_TO_RUN, {"first": "slower"},
+     "slower than the stored run, but two runs of the same code may differ as much"),
     (ReasonCode.TOOK_TURNS, {}, "in turns with base; by itself it may be faster"),
 ]  # fmt: skip
 

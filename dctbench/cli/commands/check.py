@@ -52,8 +52,9 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="An interpreter with dctbench and base installed: both are measured in turn, in pairs.")  # fmt: skip
 @click.option("--base-impl", cls=Flag, section=_BASE, metavar="NAME",
               help="An implementation: it is measured in turn with those of --impl.")  # fmt: skip
-@click.option("--baseline", cls=Flag, section=_BASE, metavar="REF|FILE",
-              help="A stored run (id, label, a name given by --save-baseline) or an exported file.")  # fmt: skip
+@click.option("--baseline", cls=Flag, section=_BASE, multiple=True, metavar="REF|FILE",
+              help="A stored run (id, label, a name given by --save-baseline) or an exported file. With one alone, "
+                   "latencies are advisory; give a second run of the same code.")  # fmt: skip
 @axis_options("ci")
 @click.option("--reference", cls=Flag, section=_RULES, metavar="IMPL",
               help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
@@ -88,10 +89,11 @@ def command(**flags: Any) -> int:
     axes_given = any(source(axis) is not ParameterSource.DEFAULT for axis in AXES)
     suite_given = source("suite") is not ParameterSource.DEFAULT
     request = CheckRequest(
-        baseline=flags["baseline"],
+        baseline=next(iter(flags["baseline"]), None),
+        further_baselines=flags["baseline"][1:],
         base_python=flags["base_python"],
         base_impl=flags["base_impl"],
-        suite=chosen_suite(flags) if suite_given or flags["baseline"] is None else None,
+        suite=chosen_suite(flags) if suite_given or not flags["baseline"] else None,
         axes=axis_values(flags) if axes_given else AxisValues(),
         rules=GateRules.parse({key: _texts(flags[key]) for key in GATE_KEYS if flags.get(key) not in (None, ())}),
         inconclusive=flags["inconclusive"],
