@@ -9,7 +9,7 @@ from functools import cached_property
 
 from dctbench.analysis.accuracy import Compared, Standing, TaskResults
 from dctbench.analysis.budgets import Choice
-from dctbench.analysis.ranking import Ranking, ties
+from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
 from dctbench.model import Case
@@ -165,13 +165,13 @@ def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LE
     """
     learned = bool(accuracies.telling)
     able = [s for s in choice.within if not learned or accuracies.worth(s) in _SAFE]
-    leaders = leading(ranking, able)
+    leaders = ranking.leading(able)
     faster = choice.within[0] if choice.within and choice.within[0] not in leaders else None
     standing = unbeaten(ranking, accuracies)
     named = [*leaders, *([ranking.reference] if ranking.reference in ranking.ranked else []), *standing]
     chosen = _distinct(named)[:MOST]
     return Decision(
-        leaders=tuple(leaders),
+        leaders=leaders,
         learned=learned,
         faster=faster,
         shown=tuple(s for s in ranking.ranked if s.case in {one.case for one in chosen}),

@@ -104,7 +104,7 @@ def _tied(ranked: Sequence[Summary], level: float) -> tuple[frozenset[int], ...]
                 if not _close(other, summary):
                     break  # those behind are slower still
                 later.append(second)
-            elif numbers == rounds[second] and other.fingerprints == summary.fingerprints:
+            elif numbers == rounds[second] and other.fingerprint == summary.fingerprint:
                 assert other.latency is not None
                 differences = [b - a for a, b in zip(own, logs[second], strict=True)]
                 if not other.between.of_ratios(differences, other.latency.value).is_above_one(level):

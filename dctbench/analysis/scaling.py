@@ -100,7 +100,7 @@ def _step(shorter: Summary, longer: Summary) -> Step:
     exponent = math.log(longer.latency.value / shorter.latency.value) / octaves
     common = sorted(shorter.medians.keys() & longer.medians.keys())
     low = high = None
-    if len(common) > 1 and shorter.fingerprints == longer.fingerprints:
+    if len(common) > 1 and shorter.fingerprint == longer.fingerprint:
         logs = [math.log(longer.medians[number] / shorter.medians[number]) for number in common]
         found = shorter.between.of_ratios(logs, shorter.latency.value).on_logarithms()
         exponent, low, high = (end / octaves for end in (found.value, found.low, found.high))

@@ -43,7 +43,7 @@ def check_runs_of_base(baselines: Sequence[RecordedRun]) -> None:
     """
     for place, found in enumerate(baselines):
         first, name = baselines[0], found.run.short_id
-        hint = "name two runs of the same code on this machine, such as --baseline main --baseline main~1"
+        hint = "name two runs of the same code on this machine, such as --baseline main --baseline main-again"
         if found.run.id in (other.run.id for other in baselines[:place]):
             raise UsageError(f"--baseline names run {name} twice", hint=hint)
         fingerprints = set(first.environments), set(found.environments)

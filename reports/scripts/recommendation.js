@@ -88,7 +88,7 @@ function sortByBudgets(rows, budgets) {
       found.within.push(row);
     }
   });
-  found.leaders = found.within.filter((row, place) => found.within.slice(0, place).every((faster) => isTied(faster, row)));
+  found.leaders = leadingRows(found.within);
   return found;
 }
 

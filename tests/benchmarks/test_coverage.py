@@ -38,8 +38,9 @@ def test_the_committed_figures_hold_what_the_specification_asks_for() -> None:
 
 
 def test_the_committed_statements_are_seldom_false() -> None:
-    """With three rounds and two modes between processes, a variance cannot be known; the document says so."""
+    """Where the processes of every case have two speeds, a variance cannot be known; the document says so."""
     for row in json.loads(coverage.RESULTS.read_text(encoding="utf-8"))["statements"]:
-        if (row["rounds"], row["noise"]) != (3, "bimodal"):
-            assert row["sentences"] <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5, row
-            assert row["false_marks"] <= row["unadjusted"]
+        assert row["false_marks"] < row["unadjusted"] / 3
+        if row["noise"] != "bimodal":
+            assert row["sentences"] <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
+            assert row["false_marks"] <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
