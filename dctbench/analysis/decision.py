@@ -150,11 +150,6 @@ class Decision:
     more: int
 
 
-def leading(ranking: Ranking, chosen: Sequence[Summary]) -> list[Summary]:
-    """Return those of some methods of a ranking, in order of latency, that may be the fastest of these."""
-    return [s for place, s in enumerate(chosen) if all(ties(s, faster) for faster in chosen[:place])]
-
-
 def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LEARNED) -> Decision:
     """Decide at one shape.
 

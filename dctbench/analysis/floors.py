@@ -9,7 +9,7 @@ from enum import Enum
 from dctbench import catalog
 from dctbench.analysis.accuracy import Compared, TaskResults
 from dctbench.analysis.budgets import Choice
-from dctbench.analysis.decision import Accuracies, leading
+from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
@@ -69,7 +69,7 @@ def keep_floors(
             missed[summary.case] = misses
         else:
             within.append(summary)
-    return replace(choice, within=tuple(within), leaders=tuple(leading(ranking, within))), missed
+    return replace(choice, within=tuple(within), leaders=ranking.leading(within)), missed
 
 
 def _missed(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> Missed | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -73,12 +73,12 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
     baseline = baselines[0] if baselines else None
     suite, cases = _suite(request, baseline)
     with ExitStack() as stack:
-        head = stack.enter_context(_runner(suite, listener, paired=baseline is None))
+        head = stack.enter_context(paired_runner(suite, listener) if baseline is None else _runner(suite, listener))
         nvml.require(suite.axes["device"], head.variables)
         plan = plan_check(suite, cases, request, baseline, head, listener)
         base = None
         if baseline is None:
-            base = stack.enter_context(_runner(suite, listener, paired=True, python=request.base_python))
+            base = stack.enter_context(paired_runner(suite, listener, request.base_python))
         store = stack.enter_context(open_for_run(request.store, lambda text: listener(Notice(text)), create=True))
         try:
             outcome = _measured(plan, request, baselines, base, head, store, listener)
@@ -153,8 +153,15 @@ def _baseline(store: str, reference: str) -> RecordedRun:
     return found
 
 
-def _runner(suite: Suite, listener: Listener, *, paired: bool, python: str | None = None) -> LocalRunner:
-    sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(WARMUP_OF_PAIRS if paired else {})}
+def paired_runner(suite: Suite, listener: Listener, python: str | None = None) -> LocalRunner:
+    """Return the runner of one of two sides whose processes take turns; `python` as in `LocalRunner`."""
+    return _runner(suite, listener, WARMUP_OF_PAIRS, python)
+
+
+def _runner(
+    suite: Suite, listener: Listener, warmup: Mapping[str, float] | None = None, python: str | None = None
+) -> LocalRunner:
+    sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(warmup or {})}
     own = suite.settings
     settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache)
     return LocalRunner(settings, on_wait=lambda text: listener(Notice(text)), python=python)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from dctbench.analysis import Budgets
 from dctbench.analysis.floors import AccuracyFloor
-from dctbench.compare.noise import LEAST_ROUNDS
+from dctbench.compare.noise import LEAST_PAIRS
 from dctbench.errors import UsageError
 from dctbench.model import CacheState, Isolation, Search, Shards
 from dctbench.spec import suites
@@ -231,7 +231,7 @@ class NoiseRequest:
     """Measure the same code against itself.
 
     Attributes:
-        rounds: processes per case; None for those of the suite `noise`.
+        rounds: pairs of processes per case; None for those of the suite `noise`.
         store, command: as in `RunRequest`.
     """
 
@@ -240,7 +240,7 @@ class NoiseRequest:
     command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_count("--rounds", self.rounds, MAX_ROUNDS, least=LEAST_ROUNDS)
+        _check_count("--rounds", self.rounds, MAX_ROUNDS, least=LEAST_PAIRS)
 
 
 def _check_names(request: RunRequest | CheckRequest) -> None:

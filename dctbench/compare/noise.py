@@ -1,79 +1,74 @@
-"""A/A: how far do two measurements of the same code differ here, and which tolerance follows for a gate?
+"""A/A: how far do the sides of a gate differ here if both run the same code, and which tolerance follows?
 
-The unit is the process, as in the gate: each case's process of one round against its process of the next, raw, and
-divided by the reference measured beside each of the two, which cancels drift that both share.
+The unit is the pair of processes that take turns, as in the gate. A gate judges the median of several pairs, which
+differs less from 1 than one pair does. Its tolerance follows from that.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from dctbench.analysis import Summary, reference_by_shape
+from dctbench.analysis import Summary
+from dctbench.compare.change import paired
 from dctbench.model import Case
 from dctbench.stats.robust import quantile
 
-QUIET, SHARED = 0.10, 0.25
-"""Default tolerances of a gate on a quiet and on a shared CPU."""
+QUIET = 0.10
+"""The least tolerance of a gate on a CPU."""
 SAFETY = 1.5
-LEAST_ROUNDS = 5
+LEAST_PAIRS = 5
+JUDGED = 3
+"""The fewest pairs whose median a gate judges, as the suite `ci` sets it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseNoise:
-    """The 95th percentile of the change between two processes of one case: 0.04 is 4%, either way.
+    """95th percentiles of the change between two processes of one case: 0.04 is 4%, either way.
 
-    `relative` is that of the ratio to the reference; None for the reference itself.
+    `single` is that of one pair, and `judged` that of the median of JUDGED pairs in a row.
     """
 
     case: Case
-    processes: int
-    raw: float
-    relative: float | None
+    pairs: int
+    single: float
+    judged: float
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise of a machine: `raw` and `relative` are 95th percentiles over all pairs of all cases."""
+    """The noise of a machine: `single` and `judged` are 95th percentiles over all cases."""
 
     cases: tuple[CaseNoise, ...]
-    raw: float
-    relative: float
+    single: float
+    judged: float
     quiet: bool
     tolerance: float
 
 
-def noise(summaries: Sequence[Summary], reference: str) -> Noise | None:
-    """Return the noise of a run; None where it has too few rounds or no reference."""
-    found = reference_by_shape(summaries, reference)
-    raw: list[float] = []
-    relative: list[float] = []
+def noise(base: Iterable[Summary], head: Iterable[Summary]) -> Noise | None:
+    """Return the noise of two sides of the same code that took turns; None where no case has LEAST_PAIRS pairs."""
+    sides = {summary.case: summary for summary in base}
+    single: list[float] = []
+    judged: list[float] = []
     cases = []
-    for summary in summaries:
-        beside = found.get(summary.case.shape)
-        if beside is None or len(summary.medians) < LEAST_ROUNDS:
+    for summary in head:
+        beside = sides.get(summary.case)
+        logs = () if beside is None else paired(beside, summary, {}, False).raw
+        if len(logs) < LEAST_PAIRS:
             continue
-        own = _changes(summary.medians)
-        ratios = {n: t / beside.medians[n] for n, t in summary.medians.items() if n in beside.medians}
-        against = _changes(ratios) if summary is not beside else []
-        raw += own
-        relative += against
-        beside_it = _percentile(against) if against else None
-        cases.append(CaseNoise(summary.case, len(summary.medians), _percentile(own), beside_it))
-    if not relative:
+        medians = [statistics.median(logs[i : i + JUDGED]) for i in range(len(logs) - JUDGED + 1)]
+        cases.append(CaseNoise(summary.case, len(logs), _percentile(logs), _percentile(medians)))
+        single += logs
+        judged += medians
+    if not cases:
         return None
-    spread = _percentile(relative)
-    quiet = spread * SAFETY <= QUIET
-    return Noise(tuple(cases), _percentile(raw), spread, quiet, max(QUIET if quiet else SHARED, SAFETY * spread))
+    spread = _percentile(judged)
+    return Noise(tuple(cases), _percentile(single), spread, SAFETY * spread <= QUIET, max(QUIET, SAFETY * spread))
 
 
-def _changes(by_round: Mapping[int, float]) -> list[float]:
-    """|log ratio| of each round to the next."""
-    return [abs(math.log(by_round[b] / by_round[a])) for a, b in pairwise(sorted(by_round))]
-
-
-def _percentile(changes: Sequence[float]) -> float:
-    """The 95th percentile as a change: exp of the log ratio, less one."""
-    return math.expm1(quantile(changes, 0.95)) if changes else 0.0
+def _percentile(logs: Sequence[float]) -> float:
+    """The 95th percentile of the size of changes given as logarithms, as a share."""
+    return math.expm1(quantile([abs(log) for log in logs], 0.95))

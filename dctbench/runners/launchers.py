@@ -18,6 +18,7 @@ from typing import IO, Protocol
 
 from dctbench.errors import UnavailableError
 from dctbench.runners.closing import Closing
+from dctbench.runners.variables import padded
 
 _START_SECONDS = 120.0  # importing torch from a cold disk
 _ENDING_SECONDS = 4.0
@@ -145,7 +146,7 @@ class SupervisedProcess:
                         stdout=output,
                         stderr=output,
                         pass_fds=descriptors,
-                        env=dict(variables),
+                        env=padded(variables),
                         start_new_session=True,
                     )
             except GoneError:

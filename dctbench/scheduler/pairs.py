@@ -84,20 +84,46 @@ def check_pairs(
         return Comparison(base.summaries, head.summaries, counterparts, paired=True)
 
     def measure(cases: Sequence[Case], number: int) -> None:
-        total = sum(1 if case in lacking else 2 for case in cases)
-        done = 0
-        for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
-            started.result()  # both interpreters start at once, before anything is timed
-        for case in cases:
-            done += 1 if case in lacking else 2
-            if case in lacking:
-                results: list[tuple[SideName, Result]] = [("head", head.measure(case, number))]
-            else:
-                results = measure_pair(base, head, counterparts.get(case, case), case, number)
-            for side, result in results:
-                listener(CaseFinished(result, done, total, side))
+        _measure_round(base, head, counterparts, cases, lacking, number, listener)
 
     return _until_decided(comparison, tuple(counterparts), beside, measure, rules, listener)
+
+
+def repeat_pairs(base: Side, head: Side, cases: Sequence[Case], rounds: int, listener: Listener) -> None:
+    """Measure that many pairs of every case, whatever they show.
+
+    Args:
+        base, head: as in `check_pairs`.
+        cases: of both sides.
+        rounds: pairs of each case.
+        listener: called with every event, in this thread.
+    """
+    for number in range(1, rounds + 1):
+        listener(RoundStarted(number, rounds, len(cases), False))
+        _measure_round(base, head, {}, _order(cases, number), frozenset(), number, listener)
+
+
+def _measure_round(
+    base: Side,
+    head: Side,
+    counterparts: Mapping[Case, Case],
+    cases: Sequence[Case],
+    lacking: frozenset[Case],
+    number: int,
+    listener: Listener,
+) -> None:
+    total = sum(1 if case in lacking else 2 for case in cases)
+    done = 0
+    for started in [side.runner.ready(cases[0].device, number) for side in (base, head)]:
+        started.result()  # both interpreters start at once, before anything is timed
+    for case in cases:
+        done += 1 if case in lacking else 2
+        if case in lacking:
+            results: list[tuple[SideName, Result]] = [("head", head.measure(case, number))]
+        else:
+            results = measure_pair(base, head, counterparts.get(case, case), case, number)
+        for side, result in results:
+            listener(CaseFinished(result, done, total, side))
 
 
 def measure_pair(base: Side, head: Side, its_base: Case, case: Case, number: int) -> list[tuple[SideName, Result]]:

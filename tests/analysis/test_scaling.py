@@ -63,7 +63,7 @@ def test_an_exponent_is_said_with_its_interval() -> None:
     [found] = analysis.scalings(analysis.summarise(made))
     text = summary.scaling(found, Labels([]))
     assert text == (
-        "sdpa: time grows as n^2.00 (1.98 to 2.02) over n = 128 to 4096, not distinguishable from quadratic; "
+        "sdpa: time grows as n^2.00 (1.97 to 2.02) over n = 128 to 4096, not distinguishable from quadratic; "
         "n^2.03 (2.03 to 2.03) from n = 2048 to 4096"
     )
 

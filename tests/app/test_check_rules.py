@@ -11,6 +11,7 @@ import pytest
 
 from dctbench.app.check_rules import default_tolerances, resolve_rules, with_enough_pairs
 from dctbench.compare import TOLERANCES, Rules
+from dctbench.compare.check_settings import check_settings
 from dctbench.errors import UsageError
 from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler.events import Event, Notice
@@ -23,14 +24,29 @@ from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.outcomes import in_rounds
 
 
+def measured(store: str) -> None:
+    """Store what `dctbench noise` stores on a quiet machine: two runs of the same code that took turns."""
+    still = [*in_rounds("sdpa", [4e-3] * 6), *in_rounds("dct-x", [2e-3, 2.001e-3] * 3, ratio=8)]
+    with open_store(store, create=True) as opened:
+        for run_id, about in (("b" * 16, {}), ("a" * 16, {"base": "b" * 16})):
+            check = check_settings("head" if about else "base", ["sdpa", "dct-x"], Rules(), base_impl=None, **about)
+            run = replace(RUN, id=run_id, suite="noise", settings=replace(RUN.settings, check=check))
+            import_run(opened, run, [ENVIRONMENT], still)
+
+
+def test_noise_that_was_not_measured_in_turns_is_no_noise_of_a_gate(tmp_path: Path) -> None:
+    store = str(tmp_path / "results.sqlite")
+    with open_store(store, create=True) as opened:
+        import_run(opened, replace(RUN, suite="noise"), [ENVIRONMENT], in_rounds("sdpa", [4e-3] * 6))
+    assert default_tolerances(suites.load("ci"), store, ENVIRONMENT.fingerprint) == TOLERANCES
+
+
 @pytest.mark.parametrize(("devices", "cpu"), [(["cpu"], 0.10), (["cpu", "cuda"], 0.10), (["cuda"], 0.25)])
 def test_the_noise_that_was_measured_is_the_cpus_also_where_a_gpu_is_checked_beside_it(
     tmp_path: Path, devices: list[str], cpu: float
 ) -> None:
     store = str(tmp_path / "results.sqlite")
-    still = [*in_rounds("sdpa", [4e-3] * 6), *in_rounds("dct-x", [2e-3, 2.001e-3] * 3, ratio=8)]
-    with open_store(store, create=True) as opened:
-        import_run(opened, replace(RUN, suite="noise"), [ENVIRONMENT], still)
+    measured(store)
     wanted = suites.override(suites.load("ci"), AxisValues(device=devices))
     found = default_tolerances(wanted, store, ENVIRONMENT.fingerprint)
     assert found == {**TOLERANCES, "cpu": cpu}
@@ -45,9 +61,8 @@ def damage(store: Path, run_id: str) -> None:
 
 def test_damage_to_another_run_does_not_hide_the_noise_of_this_machine(tmp_path: Path) -> None:
     store = tmp_path / "results.sqlite"
-    still = [*in_rounds("sdpa", [4e-3] * 6), *in_rounds("dct-x", [2e-3, 2.001e-3] * 3, ratio=8)]
-    with open_store(str(store), create=True) as opened:
-        import_run(opened, replace(RUN, suite="noise"), [ENVIRONMENT], still)
+    measured(str(store))
+    with open_store(str(store)) as opened:
         import_run(opened, replace(RUN, id="f" * 16), [ENVIRONMENT], [result()])
     damage(store, "f" * 16)
     assert default_tolerances(suites.load("ci"), str(store), ENVIRONMENT.fingerprint) == {**TOLERANCES, "cpu": 0.10}

@@ -11,7 +11,7 @@ from dctbench.model import Case, Result
 from dctbench.runners import MeasureSpec
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.output import Output
-from dctbench.runners.variables import inherited
+from dctbench.runners.variables import PADDING, inherited, padded
 from tests.support import SUPPORT
 
 DENIED = ("DCTBENCH_STORE", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY",
@@ -34,6 +34,12 @@ def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 def measured(runner: LocalRunner, implementation: str) -> Result:
     return runner.submit(Case(implementation, 16, heads=2, head_dim=8), MeasureSpec(1)).result(timeout=120)
+
+
+def test_the_environments_of_processes_differ_in_length_and_in_nothing_else() -> None:
+    made = [padded({"PATH": "/bin"}) for _ in range(20)]
+    assert len({len(one.pop(PADDING)) for one in made}) > 10
+    assert made == [{"PATH": "/bin"}] * 20
 
 
 def test_only_names_of_secrets_and_channels_are_left_out() -> None:

@@ -20,7 +20,7 @@ from dctbench.cli.options.click_ext import (
 from dctbench.cli.tables.noise import print_noise
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed_command
-from dctbench.compare.noise import LEAST_ROUNDS
+from dctbench.compare.noise import LEAST_PAIRS
 from dctbench.spec import suites
 
 _HOW = "How to measure"
@@ -36,19 +36,19 @@ _HOW = "How to measure"
     "--rounds",
     cls=Flag,
     section=_HOW,
-    type=click.IntRange(LEAST_ROUNDS, suites.MAX_ROUNDS),
+    type=click.IntRange(LEAST_PAIRS, suites.MAX_ROUNDS),
     metavar="N",
-    help="Processes per case.",
+    help="Pairs of processes per case.",
 )
 @progress_option(_HOW)
 @store_option
 @format_option
 @version_option
 def command(rounds: int | None, **flags: Any) -> int:
-    """Measure the same code against itself (A/A): how far do two runs of the same code differ on this machine?"""
+    """Measure the same code against itself (A/A), in turns: how far do the sides of a check differ on this machine?"""
     outlive_readers()
     request = NoiseRequest(rounds=rounds, store=flags["store"], command=typed_command())
     with Display(flags["progress"]) as display:
         outcome = measure_noise(request, display)
     print_noise(outcome.noise, flags["output_format"])
-    return outcome.run.exit_code
+    return outcome.exit_code

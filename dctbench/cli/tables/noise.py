@@ -7,7 +7,7 @@ from typing import Any
 from dctbench.cli.tables.records import print_records
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import print_sentences
-from dctbench.compare.noise import Noise
+from dctbench.compare.noise import JUDGED, Noise
 from dctbench.exporters.json_document import dumps
 from dctbench.text.format import format_percent
 
@@ -18,9 +18,9 @@ def records(noise: Noise) -> list[dict[str, Any]]:
         {
             "case_id": entry.case.id,
             "case": entry.case.to_json(),
-            "processes": entry.processes,
-            "raw": entry.raw,
-            "relative": entry.relative,
+            "pairs": entry.pairs,
+            "single": entry.single,
+            "judged": entry.judged,
         }
         for entry in noise.cases
     ]
@@ -29,7 +29,7 @@ def records(noise: Noise) -> list[dict[str, Any]]:
 def print_noise(noise: Noise, output_format: str) -> None:
     """Print the noise of every case, and the tolerance that follows from it, in the requested format."""
     if output_format == "json":
-        figures = {"raw": noise.raw, "relative": noise.relative, "quiet": noise.quiet, "tolerance": noise.tolerance}
+        figures = {"single": noise.single, "judged": noise.judged, "quiet": noise.quiet, "tolerance": noise.tolerance}
         print_document(dumps({"cases": records(noise), **figures}))
         return
     if output_format == "csv":
@@ -39,20 +39,21 @@ def print_noise(noise: Noise, output_format: str) -> None:
         {
             "case": entry.case.name,
             "n": entry.case.seq_len,
-            "processes": entry.processes,
-            "raw": format_percent(entry.raw),
-            "vs sdpa": None if entry.relative is None else format_percent(entry.relative),
+            "pairs": entry.pairs,
+            "one pair": format_percent(entry.single),
+            f"median of {JUDGED}": format_percent(entry.judged),
         }
         for entry in noise.cases
     ]
     print_records(texts, output_format)
     if output_format == "table":
         kind = "quiet" if noise.quiet else "shared or busy"
-        raw, relative, tolerance = map(format_percent, (noise.raw, noise.relative, noise.tolerance))
+        single, judged, tolerance = map(format_percent, (noise.single, noise.judged, noise.tolerance))
         print_sentences(
             [
                 "",
-                f"95% of processes differ from the next by less than {raw} raw, {relative} as ratio to sdpa.",
+                f"95% of pairs of the same code differ by less than {single}, "
+                f"and 95% of medians of {JUDGED} pairs by less than {judged}.",
                 f"This looks like a {kind} machine: judge latency with a tolerance of {tolerance}.",
             ]
         )
