@@ -30,7 +30,7 @@ class Budgets:
     """The most that a method may need; None means no limit.
 
     Attributes:
-        latency_p99: s, compared with the upper bound of the 99th percentile.
+        latency_p99: s, compared with the upper end of the 99th percentile at 95% confidence.
         memory: B, the tensors of a call plus parameters and buffers.
         memory_process: B, the growth of the process.
         error_smooth: relative error on the smooth input.

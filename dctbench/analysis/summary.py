@@ -13,6 +13,7 @@ from dctbench.analysis.timeliness import Timeliness, timeliness
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
 from dctbench.stats.modes import TwoModes, two_modes
 from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
+from dctbench.stats.tail import LEAST_PROCESSES, bound_over_processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,29 @@ class Summary:
 
     @property
     def p99(self) -> Interval | None:
-        """The 99th percentile in seconds, with its 95% upper bound as `high`; None under 299 samples."""
-        bound = quantile_upper_bound(self.samples, 0.99)
-        if bound is None:
+        """As `tail`, with 95% confidence."""
+        return self.tail()
+
+    def tail(self, confidence: float = 0.95) -> Interval | None:
+        """Return the 99th percentile of single calls in seconds; `high` is its upper end with that confidence.
+
+        `high` holds for the processes that ran. From 30 processes on it is a bound for others too (`tail_is_bound`).
+        None under 299 samples (459 for 99% confidence), and where a sample is the mean of several calls.
+        """
+        if any((result.details.calls_per_sample or 1) > 1 for result in self.rounds):
             return None
+        high = quantile_upper_bound(self.samples, 0.99, confidence)
+        if high is None:
+            return None
+        processes = [m.samples for result in self.rounds if (m := result.measurement("latency")) is not None]
+        bound = bound_over_processes(processes, 0.99, confidence)
         value = quantile(self.samples, 0.99)
-        return Interval(value, value, bound)
+        return Interval(value, value, high if bound is None else max(high, bound))
+
+    @property
+    def tail_is_bound(self) -> bool:
+        """Whether the upper end of `tail` holds for processes that did not run, too."""
+        return len(self.medians) >= LEAST_PROCESSES
 
     @property
     def fingerprint(self) -> str:

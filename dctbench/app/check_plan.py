@@ -51,12 +51,13 @@ class CheckPlan:
         """
         limits = self.rules.budgets
         needed = {} if limits.latency_p99 is None else {"samples_least": P99_SAMPLES}
+        single = {"calls_most": 1.0} if needed else {}  # the mean of several calls has no tail
         needed |= {} if limits.miss_rate is None else {"releases": trials_for(limits.miss_rate)}
         if not needed:
             return {}
         shares = {name: -(-number // self.rules.pairs) for name, number in needed.items()}
         return {
-            one.id: dict(needed if case in alone else shares)
+            one.id: {**(needed if case in alone else shares), **single}
             for case in self.judged
             if self.rules.budgeted(case)
             for one in (case, self.counterparts[case])

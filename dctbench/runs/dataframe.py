@@ -36,7 +36,7 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     | metric, unit | category | the metric and its unit (`s`, `B`, `FLOP`, `J`, `1`) |
     | value | float | latency: median of the rounds' medians; others: from the first round that has them |
     | low, high | float | latency: ends of the 95% interval between rounds (of one round: within it) |
-    | p99, p99_high | float | latency: 99th percentile and its 95% upper bound, from 299 samples on |
+    | p99, p99_high | float | latency: 99th percentile of single calls and its upper end at 95%, from 299 samples on |
     | count | Int64 | samples behind the value |
 
     Args:

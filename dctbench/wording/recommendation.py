@@ -13,6 +13,7 @@ from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.stats.robust import P99_SAMPLES
+from dctbench.stats.tail import LEAST_PROCESSES
 from dctbench.text.format import format_size
 from dctbench.wording import cells
 from dctbench.wording.accuracy import floor_words
@@ -149,9 +150,12 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
 
 
 def p99_takes(case: Case) -> str:
-    """Return how many samples a p99 of that shape needs, and the command that takes them."""
+    """Return how many samples a p99 of that shape needs, and the command that takes them, in as many processes as a
+    bound for other processes needs.
+    """
     own = suites.load(P99_SUITE).axes
-    words = ["dctbench", "run", "--suite", P99_SUITE, "--samples", str(P99_SAMPLES), "--seq", str(case.seq_len)]
+    words = ["dctbench", "run", "--suite", P99_SUITE, "--samples", str(P99_SAMPLES)]
+    words += ["--rounds", str(LEAST_PROCESSES), "--seq", str(case.seq_len)]
     for axis in _SHAPE:
         value = getattr(case, axis)
         if value is not None and [value] != list(own.get(axis, ())):

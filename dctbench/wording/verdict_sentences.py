@@ -27,7 +27,7 @@ _USES = {
     "error.noise": "has a relative error of {head} on the noise input, {base} in base",
 }
 _BUDGETS = {
-    "latency_p99": "the upper bound of its p99 latency",
+    "latency_p99": "the p99 latency of its processes",
     "memory": "its memory",
     "memory_process": "its process memory",
     "error_smooth": "its error on the smooth input",

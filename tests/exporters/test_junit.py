@@ -68,7 +68,7 @@ def test_a_comparison_has_a_test_case_per_case_with_its_gravest_verdict() -> Non
     assert failure.attrib == {"message": f"{sentence} (and 1 more)", "type": "SLOWER"}
     assert str(failure.text).splitlines() == [
         sentence,
-        "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms",
+        "dct-x r=8 at n = 1024: the p99 latency of its processes is 6.10 ms, over the limit of 5.00 ms",
     ]
     figures = {one.attrib["name"]: one.attrib["value"] for one in slow.iter("property")}
     assert (figures["latency.effect"], figures["flops.verdict"]) == ("1.42", "PASS")

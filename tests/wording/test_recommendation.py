@@ -72,7 +72,7 @@ def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
     assert asked.name == words.P99_SUITE
     assert {one.shape for one in grid.expand_cases(asked.axes, catalog.IMPLEMENTATIONS)} == {case.shape}
     assert words.p99_takes(Case("sdpa", 64)).endswith(
-        f"dctbench run --suite {words.P99_SUITE} --samples 299 --seq 64 takes"
+        f"dctbench run --suite {words.P99_SUITE} --samples 299 --rounds 30 --seq 64 takes"
     )
 
 

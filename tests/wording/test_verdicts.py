@@ -112,10 +112,13 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
             Verdict(X, "error.smooth", VerdictKind.WORSE, 0.85, 0.912, 0.912 / 0.85, tolerance=0.01),
             "dct-x r=8 at n = 1024 has a relative error of 0.912 on the smooth input, 0.850 in base",
         ),
-        (OVER, "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms"),
+        (
+            OVER,
+            "dct-x r=8 at n = 1024: the p99 latency of its processes is 6.10 ms, over the limit of 5.00 ms",
+        ),
         (
             replace(OVER, reason=Reason(ReasonCode.TOOK_TURNS)),
-            "dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms "
+            "dct-x r=8 at n = 1024: the p99 latency of its processes is 6.10 ms, over the limit of 5.00 ms "
             "(in turns with base; by itself it may be faster)",
         ),
         (

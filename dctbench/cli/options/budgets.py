@@ -16,7 +16,7 @@ def budget_options(function: Function) -> Function:
     """Add --max-latency-p99, --max-memory, --max-error and --max-miss-rate."""
     options = [
         click.option("--max-latency-p99", cls=Flag, section="Budgets", metavar="TIME",
-                     help="Upper bound of the 99th percentile, such as 10ms; needs 299 samples."),
+                     help="99th percentile of its processes at 95% confidence: 10ms; needs 299 samples."),
         click.option("--max-memory", cls=Flag, section="Budgets", multiple=True, metavar="SIZE",
                      help="Tensors of a call and state of the method, such as 64MiB; or process=SIZE."),
         click.option("--max-error", cls=Flag, section="Budgets", multiple=True, metavar="SHARE",

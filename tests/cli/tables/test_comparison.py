@@ -45,7 +45,7 @@ def test_a_hundred_columns_hold_the_table_and_the_sentences_below_it() -> None:
         "",
         "- dct-x r=8 at n = 1024 takes 1.42x (1.37-1.48) the time of base (2.31 ms -> 3.28 ms)",
         "- dct-x r=8 at n = 2048 allocates 1,048,640 B of tensors where base allocates 1,048,576 B (+64 B)",
-        "- dct-x r=8 at n = 1024: the upper bound of its p99 latency is 6.10 ms, over the limit of 5.00 ms",
+        "- dct-x r=8 at n = 1024: the p99 latency of its processes is 6.10 ms, over the limit of 5.00 ms",
         "- full at n = 4096: ran in base, head ended: error: SIGSEGV",
         "",
         "- INCONCLUSIVE, linformer r=4 at n = 512: latency, the raw change and the change against the references "
