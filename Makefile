@@ -9,11 +9,14 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 # Machines with a GPU often have no network: an interpreter named with PYTHON= is taken as it is.
 GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(VENV)/bin/python,$(PYTHON))
 GPU_RESULTS ?= build/gpu
+GPU_SUITE ?= gpu
+# These alone are collected: other tests import packages that a machine with a GPU need not have.
+GPU_TESTS = tests/gpu tests/attention/test_cuda.py
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 # Builds with the locked setuptools: in its own environment, pip would take the newest.
 INSTALL := $(PIP) install --quiet --no-build-isolation --constraint constraints.txt --constraint lock.txt
 
-.PHONY: demo test test-slow test-all mutation gpu lint lint-js lock docs clean
+.PHONY: demo test test-slow test-all mutation gpu first-gpu lint lint-js lock docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -36,11 +39,16 @@ mutation: $(VENV)/.mutation-installed
 # Installs nothing. The exit code is that of the first step that fails; results measured before it are in the store.
 gpu: export PYTHONPATH := $(CURDIR)
 gpu:
-	@$(GPU_PYTHON) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "make gpu: torch finds no CUDA device")'
+	@$(GPU_PYTHON) -m benchmarks.first_gpu --check
 	mkdir -p $(GPU_RESULTS)
-	$(GPU_PYTHON) -m pytest -m gpu -p no:cacheprovider $(PYTEST_FLAGS)
-	$(GPU_PYTHON) -m dctbench run --suite suites/gpu.toml --label gpu --progress plain \
+	$(GPU_PYTHON) -m pytest $(GPU_TESTS) -p no:cacheprovider $(PYTEST_FLAGS)
+	$(GPU_PYTHON) -m dctbench run --suite suites/$(GPU_SUITE).toml --label $(GPU_SUITE) --progress plain \
 		--store $(GPU_RESULTS)/results.sqlite --format json > $(GPU_RESULTS)/results.json
+
+# The first minutes on a new kind of GPU: what it is, each way of timing beside the others, and a small suite.
+first-gpu: export PYTHONPATH := $(CURDIR)
+first-gpu:
+	$(GPU_PYTHON) -m benchmarks.first_gpu --out $(GPU_RESULTS)
 
 lint: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff check .

@@ -56,6 +56,7 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
         rates: this machine's rates for the transform planner; None for those that dctbench comes with.
         timing_only: leave out the passes whose figures do not differ between processes.
         seed: of the training of a case that has a task.
+        energy: measure the energy of a call too, which takes seconds.
     """
 
     case: Case
@@ -65,6 +66,7 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
     rates: Mapping[str, float] | None = None
     timing_only: bool = False
     seed: int = 0
+    energy: bool = True
 
 
 class DescribeRequest(_Request, frozen=True, tag="describe"):
@@ -79,13 +81,19 @@ class InspectRequest(_Request, frozen=True, tag="inspect"):
     """Ask torch about itself."""
 
 
+class ProbeRequest(_Request, frozen=True, tag="probe"):
+    """Ask which devices torch cannot use."""
+
+    devices: list[str]
+
+
 class CalibrateRequest(_Request, frozen=True, tag="calibrate"):
     """Measure the ceilings of a device and the planner's rates on it."""
 
     device: str
 
 
-Request = MeasureRequest | DescribeRequest | InspectRequest | CalibrateRequest
+Request = MeasureRequest | DescribeRequest | InspectRequest | ProbeRequest | CalibrateRequest
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +144,12 @@ class TorchReply(_TaggedReply, frozen=True, tag="torch"):
     torch: dict[str, Any]
 
 
+class ProbeReply(_TaggedReply, frozen=True, tag="probe"):
+    """The reply to `ProbeRequest`: the devices that torch cannot use, with its reasons."""
+
+    unusable: dict[str, Text]
+
+
 class CalibrationReply(_TaggedReply, frozen=True, tag="calibration"):
     """The reply to `CalibrateRequest`: the JSON of a `machine.calibration.Calibration`."""
 
@@ -162,7 +176,7 @@ class Failure(_TaggedReply, frozen=True, tag="failure"):
     output: Text = ""
 
 
-Reply = CaseReply | Description | TorchReply | CalibrationReply | Failure
+Reply = CaseReply | Description | TorchReply | ProbeReply | CalibrationReply | Failure
 
 
 def encode_request(request: Request) -> bytes:

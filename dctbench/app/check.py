@@ -74,7 +74,7 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
     suite, cases = _suite(request, baseline)
     with ExitStack() as stack:
         head = stack.enter_context(paired_runner(suite, listener) if baseline is None else _runner(suite, listener))
-        nvml.require(suite.axes["device"], head.variables)
+        nvml.require(suite.axes["device"], head.variables, head.unusable)
         plan = plan_check(suite, cases, request, baseline, head, listener)
         base = None
         if baseline is None:
@@ -163,5 +163,5 @@ def _runner(
 ) -> LocalRunner:
     sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(warmup or {})}
     own = suite.settings
-    settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache)
+    settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache, energy=own.energy)
     return LocalRunner(settings, on_wait=lambda text: listener(Notice(text)), python=python)

@@ -87,6 +87,7 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
         env=taken.env if "env" in taken.present else shipped.settings.env,
         isolation=taken.isolation,
         cache=taken.cache,
+        energy=taken.energy,
         prune=False,
     )
     held = {axis: list(dict.fromkeys(axes.of(case, axis) for case in cases)) for axis in shipped.axes}

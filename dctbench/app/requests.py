@@ -36,8 +36,9 @@ class RunRequest:
         samples: the least samples per case, and calls on its schedule, over all rounds; None for the suite's.
         priority: run calls on a schedule before all other programs, where the system allows it.
         search: `rate` to search for the highest rate that a case sustains; None for no search.
-        isolation: how a case gets its process.
+        isolation: how a case gets its process; None for the suite's.
         cache: what the last-level cache holds when a call begins; None for the default of the device.
+        energy: measure the energy of a call; None for the suite's.
         case_timeout: seconds after which a case is ended; None for the suite's.
         budget: seconds for the whole run; None for no budget.
         jobs: trainings at a time on the processor; None for the suite's.
@@ -58,8 +59,9 @@ class RunRequest:
     samples: int | None = None
     priority: bool = False
     search: Search | None = None
-    isolation: Isolation = "auto"
+    isolation: Isolation | None = None
     cache: CacheState | None = None
+    energy: bool | None = None
     case_timeout: float | None = None
     budget: float | None = None
     jobs: int | None = None
@@ -98,10 +100,11 @@ class RunRequest:
             short_rounds=None if self.rounds else own.short_rounds,
             samples=self.samples or own.samples,
             case_timeout=self.case_timeout or self._timeout(suite),
-            isolation=self.isolation,
+            isolation=self.isolation or own.isolation,
             priority=self.priority,
             search=self.search,
             cache=self.cache,
+            energy=own.energy if self.energy is None else self.energy,
             budget=self.budget,
             jobs=self.jobs or own.jobs,
             prune=self.prune,

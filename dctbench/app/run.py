@@ -163,12 +163,13 @@ def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
         isolation=settings.isolation,
         cache=settings.cache,
         jobs=settings.jobs,
+        energy=settings.energy,
     )
     return LocalRunner(local, on_wait=lambda text: listener(Notice(text)))
 
 
 def _planned(suite: Suite, request: RunRequest, runner: LocalRunner) -> Plan:
-    nvml.require(suite.axes["device"], runner.variables)
+    nvml.require(suite.axes["device"], runner.variables, runner.unusable)
     return make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
 
 

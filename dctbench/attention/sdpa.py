@@ -58,7 +58,10 @@ class SDPAttention(AttentionLayer):
     def choice(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> str:
         """Return the kernel that `scaled_dot_product_attention` runs for these tensors under the current settings."""
         # The function that scaled_dot_product_attention dispatches on. It has no public name.
-        return KERNELS[torch._fused_sdp_choice(q, k, v, mask)]
+        try:
+            return KERNELS[torch._fused_sdp_choice(q, k, v, mask)]
+        except NotImplementedError:  # such as mps: where torch has no choice, it runs its composite kernel
+            return KERNELS[int(SDPBackend.MATH.value)]
 
     def attend_flops(self, batch: int = 1) -> int:
         """Two n x n x d products, 4 b n^2 d, whether or not the kernel stores the matrix."""

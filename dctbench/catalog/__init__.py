@@ -308,6 +308,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("flops", FLOP, "counted on the meta device, multiply-add = 2"),
         Metric("error.noise", RELATIVE_ERROR, "relative error against exact float64 attention, i.i.d. input"),
         Metric("error.smooth", RELATIVE_ERROR, "the same on a smooth input, AR(1) with rho = 0.95"),
+        Metric("queued_time", SECONDS, "one call on the GPU if its kernels need not wait for the host (CUDA)"),
         Metric("kernel_time", SECONDS, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
         Metric("energy", JOULES, "energy of one call above what the idle device uses"),
         Metric("response", SECONDS, "from the intended release of a call on a schedule to its end (--period)"),

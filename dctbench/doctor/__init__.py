@@ -45,7 +45,8 @@ def groups(
     yield "Results", [*results, place.terminal(sys.stdout, os.environ)]
     if not torch or exit_code(results):
         return
-    devices = ["cpu", *(f"cuda:{number}" for number in range(len(torch["gpus"])))]
+    gpus = [f"cuda:{number}" for number in range(len(torch["gpus"]))]
+    devices = ["cpu", *(gpu for gpu in gpus if "unusable" not in torch["kernels"].get(gpu, {}))]
     yield "Ceilings", _ceilings(runner, location, devices, calibrate, announce)
 
 

@@ -77,7 +77,7 @@ def clocks(name: str, gpu: nvml.Gpu, reading: nvml.Reading) -> Finding:
         return warning(
             f"{name} clocks",
             f"{found}; limited by {', '.join(reading.throttling)}",
-            "let it cool or raise its power cap; samples below 75% of the default clock are taken again",
+            "let it cool or raise its power cap; samples below 75% of the highest clock seen are taken again",
         )
     return ok(f"{name} clocks", f"{found}, not throttled")
 

@@ -84,8 +84,14 @@ def threads(number: int, facts: Mapping[str, Any]) -> Finding:
     return ok("threads", found)
 
 
-def kernels(device: str, found: Mapping[str, Mapping[str, Any]]) -> Finding:
-    """Report which kernel `scaled_dot_product_attention` chooses, and which ones can be requested."""
+def kernels(device: str, found: Mapping[str, Any]) -> Finding:
+    """Report which kernel `scaled_dot_product_attention` chooses, which ones can be requested, or that none can run."""
+    if "unusable" in found:
+        return warning(
+            "attention",
+            str(found["unusable"]),
+            "another process may hold it, or the driver or this build of torch may not suit it: see nvidia-smi",
+        )
     chosen: dict[str, list[str]] = {}
     for dtype, kernel in found.items():
         chosen.setdefault(kernel["chosen"], []).append(dtype)

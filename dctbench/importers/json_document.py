@@ -122,6 +122,7 @@ class _Settings(Struct):
     priority: bool = False
     search: Literal["rate"] | None = None
     jobs: Annotated[int, Meta(ge=1, le=suites.MAX_JOBS)] | None = None
+    energy: bool = True
 
 
 _NEEDED_TO_RESUME = ("rounds", "case_timeout", "env", "isolation")

@@ -19,7 +19,7 @@ from typing import Any
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.text.format import format_size
 
-_MILLI = 1e-3
+_MILLI, _NANO = 1e-3, 1e-9
 _HINT = "`dctbench list devices` shows what there is; `--device cpu` works everywhere"
 THROTTLING = {
     0x004: "power cap",
@@ -29,6 +29,8 @@ THROTTLING = {
     0x080: "power brake",
 }
 """NVML's bits for clocks limited by power or heat (nvml.h, nvmlClocksEventReasons); idling is not among them."""
+POLICIES = {0: "power cap", 1: "thermal", 3: "board limit", 5: "reliability"}
+"""NVML's policies that limit clocks and count for how long (nvml.h, nvmlPerfPolicyType_t)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,12 @@ class Gauge:
         found = self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses)
         return None if found is None else {process.pid: process.usedGpuMemory for process in found}
 
+    def violations(self) -> dict[str, float] | None:
+        """Return for how many seconds each reason has limited the clock so far; None if the GPU does not count them."""
+        nvml = self._nvml
+        found = {name: self._ask(nvml.nvmlDeviceGetViolationStatus, policy) for policy, name in POLICIES.items()}
+        return {name: one.violationTime * _NANO for name, one in found.items() if one is not None} or None
+
     def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return the result of an NVML function, or None if this GPU or this user gets none."""
         try:
@@ -126,16 +134,21 @@ class Gauge:
 
 
 def gauge(uuid: str) -> Gauge:
-    """Return the sensors of the GPU with that UUID.
+    """Return the sensors of the GPU, or of the MIG instance, with that UUID.
 
     Raises:
         UnavailableError: without NVML, or for a GPU that NVML does not know.
     """
     nvml = load_library()
-    try:
-        return Gauge(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"))
-    except nvml.NVMLError as error:
-        raise UnavailableError(f"NVML does not know GPU {uuid}: {error}") from None
+    # torch reports the UUID of a GPU and that of a MIG instance alike, without a prefix.
+    names = [uuid] if uuid.startswith(("GPU-", "MIG-")) else [f"GPU-{uuid}", f"MIG-{uuid}"]
+    reasons = []
+    for name in names:
+        try:
+            return Gauge(nvml, nvml.nvmlDeviceGetHandleByUUID(name))
+        except nvml.NVMLError as error:
+            reasons.append(str(error))
+    raise UnavailableError(f"NVML does not know GPU {uuid}: {reasons[0]}")
 
 
 def visible(variables: Mapping[str, str] | None = None) -> list[Gauge]:
@@ -202,7 +215,8 @@ def facts(variables: Mapping[str, str] | None = None) -> list[dict[str, Any]] | 
 def unavailable(device: str, variables: Mapping[str, str] | None = None) -> str | None:
     """Return why `device` (`cpu`, `cuda:1`, `mps`) cannot be used on this machine, in a sentence; None if it can.
 
-    This is checked without torch, so a worker may still find that its torch has no such device.
+    This is checked without torch. A worker may find that its torch has no such device, and, where NVML cannot be read,
+    that it has one: on a Jetson, with ROCm, and in some containers.
     """
     kind = device.partition(":")[0]
     if kind == "mps":
@@ -216,21 +230,53 @@ def unavailable(device: str, variables: Mapping[str, str] | None = None) -> str 
         return f"{device}: {error.message}"
     if parse_index(device) >= count:
         return f"{device}: there {'is 1 GPU' if count == 1 else f'are {count} GPUs'} visible here"
+    build = _cpu_build()
+    return None if build is None else f"{device}: this torch ({build}) was built without CUDA"
+
+
+def _cpu_build() -> str | None:
+    """Return the version of the installed torch if it is a build for CPUs only."""
     try:
         build = metadata.version("torch")
     except metadata.PackageNotFoundError:
         return None
-    return f"{device}: this torch ({build}) was built without CUDA" if build.endswith("+cpu") else None
+    return build if build.endswith("+cpu") else None
 
 
-def require(devices: Iterable[str], variables: Mapping[str, str] | None = None) -> dict[str, str]:
+def _readable() -> bool:
+    """Return whether NVML can be read here."""
+    try:
+        load_library()
+    except UnavailableError:
+        return False
+    return True
+
+
+AskWorker = Callable[[Sequence[str]], Mapping[str, str]]
+"""Returns those of the given devices that torch in a worker cannot use, with the reasons."""
+
+
+def require(
+    devices: Iterable[str], variables: Mapping[str, str] | None = None, ask: AskWorker = lambda devices: {}
+) -> dict[str, str]:
     """Return the absent devices with the reasons.
+
+    Args:
+        devices: as cases name them.
+        variables: the environment variables of the processes that will use them; those of this process when None.
+        ask: asks a worker about the GPUs that are not known to be absent. NVML does not know whether torch can use a
+            GPU, and torch may use GPUs where NVML cannot be read.
 
     Raises:
         UnavailableError: if all devices are absent.
     """
     asked = list(dict.fromkeys(devices))
     absent = {device: reason for device in asked if (reason := unavailable(device, variables)) is not None}
+    gpus = [device for device in asked if device.partition(":")[0] == "cuda"]
+    if gpus and _cpu_build() is None:
+        undecided = [device for device in gpus if device not in absent] if _readable() else gpus
+        found = ask(undecided) if undecided else {}
+        absent = {d: r for d, r in absent.items() if d not in undecided} | dict(found)
     if asked and len(absent) == len(asked):
         raise UnavailableError("; ".join(absent.values()), hint=_HINT)
     return absent

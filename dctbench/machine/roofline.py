@@ -60,12 +60,17 @@ def under_the_roof(result: Result, machine: Calibration | None) -> Result:
         return replace(result, status="error", message=impossible, measurements=())
     state = result.measurement("memory.state")
     median = statistics.median(latency.samples)
-    found = roofline(result.case, median, flops, state.samples[0] if state else 0.0, machine)
+    emptied = result.details.swept_bytes is not None
+    found = roofline(result.case, median, flops, state.samples[0] if state else 0.0, machine, emptied=emptied)
     return result if found is None else replace(result, details=replace(result.details, roofline=found))
 
 
-def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machine: Calibration) -> Roofline | None:
+def roofline(
+    case: Case, seconds: float, flops: float, state_bytes: float, machine: Calibration, *, emptied: bool = False
+) -> Roofline | None:
     """Return the roofline of a call that took `seconds`, or None if the machine was not calibrated for it.
+
+    With `emptied` the cache held nothing of the call when it began, so that the memory is a limit in any case.
 
     The ceilings hold for one device, one number of threads, and the dtypes that were measured.
     """
@@ -78,7 +83,7 @@ def roofline(case: Case, seconds: float, flops: float, state_bytes: float, machi
     bound: Bound = "compute"
     least_seconds = by_compute
     if by_memory > by_compute:
-        fits = machine.cache_bytes is not None and moved <= machine.cache_bytes
+        fits = not emptied and machine.cache_bytes is not None and moved <= machine.cache_bytes
         bound, least_seconds = ("cache", by_compute) if fits else ("bandwidth", by_memory)
     return Roofline(
         intensity=flops / moved,

@@ -27,6 +27,7 @@ class WarningCode(Enum):
     CLOCKS_UNKNOWN = "clocks_unknown"  # reason: why the GPU's clocks cannot be read
     THROTTLED = "throttled"  # reasons: what limited the GPU's clock
     GPU_SHARED = "gpu_shared"  # processes: others that computed on the GPU
+    LAUNCH_BOUND = "launch_bound"  # share: of the latency in which the device waited for the host
     NOT_MEASURED = "not_measured"  # metric; reason: the error that its pass ended with
     NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
     OTHER_MACHINE = "other_machine"  # rounds: number of those that ran in another environment and are left out

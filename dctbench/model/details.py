@@ -155,6 +155,7 @@ class ResultDetails:
         noisy: why samples stayed disturbed although they were taken again.
         threads: of torch.
         cache: what the last-level cache held when a timed call began, in words.
+        swept_bytes: the size of the buffer that emptied the cache before each timed call; None for a warm cache.
         inputs: how the inputs were drawn, in words.
         kernel: the fused attention kernels that a call runs, by torch's names, or `flex`.
         kernels: kernels that one call started on the device.
@@ -175,11 +176,13 @@ class ResultDetails:
         cpu_capability: the instruction set of torch's CPU kernels.
         device_name: of a GPU.
         compute_capability: of a GPU.
-        tf32: torch's settings for products in TF32.
-        gpu: clocks, temperature and power of a GPU before and after.
+        tf32: the settings for products in TF32, and in `matmul` whether float32 products use it.
+        cuda: versions of libraries, the allocator, and the variables that change how fast a GPU's calls are.
+        gpu: clocks, limits of the clock, temperature and power of a GPU before and after.
         isolation: how the case got its process: `zygote` or `fresh`.
         torch_imported_by: the id of the process that imported torch.
         not_loaded: True if the code of the case could not be loaded, so that the result does not tell what it does.
+        device_unusable: True if torch cannot use the device of the case, so that no case on it can run.
         ended_runs: how often the run ended without a result while the case ran, where that is why it is an error.
         traceback: of the error that ended the case.
         output: the last that a process printed before it ended without a reply.
@@ -198,6 +201,7 @@ class ResultDetails:
     noisy: str | None = None
     threads: int | None = None
     cache: str | None = None
+    swept_bytes: int | None = None
     inputs: str | None = None
     kernel: str | None = None
     kernels: int | None = None
@@ -219,10 +223,12 @@ class ResultDetails:
     device_name: str | None = None
     compute_capability: str | None = None
     tf32: Mapping[str, Any] | None = None
+    cuda: Mapping[str, Any] | None = None
     gpu: Mapping[str, Any] | None = None
     isolation: str | None = None
     torch_imported_by: int | None = None
     not_loaded: bool | None = None
+    device_unusable: bool | None = None
     ended_runs: int | None = None
     traceback: str | None = None
     output: str | None = None

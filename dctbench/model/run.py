@@ -42,6 +42,7 @@ class RunSettings:
         prune: leave out longer lengths after an out-of-memory or a timeout.
         isolation: how a case gets its process.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
+        energy: whether the energy of a call is measured, where the device has a meter.
         budget: seconds for the whole run; None for no budget.
         priority: whether calls released on a schedule run before all other programs, where the system allows it.
         search: what is searched for beside the schedule of a case: `rate`, the highest that is sustained; or None.
@@ -60,6 +61,7 @@ class RunSettings:
     prune: bool = True
     isolation: Isolation = "auto"
     cache: CacheState | None = None
+    energy: bool = True
     budget: float | None = None
     priority: bool = False
     search: Search | None = None
@@ -99,6 +101,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "prune": lambda value: isinstance(value, bool),
     "isolation": lambda value: value in get_args(Isolation),
     "cache": lambda value: value is None or value in get_args(CacheState),
+    "energy": lambda value: isinstance(value, bool),
     "budget": lambda value: value is None or _is_number(value),
     "priority": lambda value: isinstance(value, bool),
     "search": lambda value: value is None or value in get_args(Search),

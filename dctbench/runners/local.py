@@ -27,6 +27,8 @@ from dctbench.protocol import (
     Failure,
     ImplementationFacts,
     MeasureRequest,
+    ProbeReply,
+    ProbeRequest,
     Request,
     decode_reply,
 )
@@ -42,6 +44,7 @@ from dctbench.runners.trainers import TRAINING, Trainers
 from dctbench.runners.variables import inherited
 
 DESCRIBE_TIMEOUT = 120.0
+PROBE_TIMEOUT = 120.0
 _LOCK_SECONDS = 0.25
 _T = TypeVar("_T", bound=Struct)
 
@@ -58,6 +61,7 @@ class LocalSettings:
         isolation: how a case gets its process. `auto` forks on Linux for the CPU, and starts afresh elsewhere.
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         jobs: trainings at a time on the processor; None for as many as there are cores.
+        energy: whether the energy of a call is measured.
     """
 
     case_timeout: float = 120.0
@@ -66,6 +70,7 @@ class LocalSettings:
     isolation: Isolation = "auto"
     cache: CacheState | None = None
     jobs: int | None = None
+    energy: bool = True
 
 
 class LocalRunner:
@@ -148,6 +153,7 @@ class LocalRunner:
             rates=_rates(case, spec.calibration),
             timing_only=spec.timing_only,
             seed=spec.round,
+            energy=self.settings.energy,
         )
 
         timeout = self.settings.case_timeout + _scheduled_seconds(case, sampling)
@@ -242,6 +248,11 @@ class LocalRunner:
 
         timeout = min(DESCRIBE_TIMEOUT, self.settings.case_timeout)
         return self._lane.exchange(asked, timeout, self._lane.launcher("cpu", 1), read).reply
+
+    def unusable(self, devices: Sequence[str]) -> dict[str, str]:
+        """Ask a worker which of the devices its torch cannot use, and why. A worker that fails can use none."""
+        reply = self.ask(ProbeRequest(list(devices)), ProbeReply, PROBE_TIMEOUT)
+        return dict.fromkeys(devices, reply.message) if isinstance(reply, Failure) else reply.unusable
 
     def ask(self, request: Request, kind: type[_T], timeout: float, holding: str | None = None) -> _T | Failure:
         """Return the reply of a fresh process to a request that measures no case.

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dctbench.machine.periodic import longest_seconds
-from dctbench.model import Case, Result
+from dctbench.model import DTYPE_BYTES, Case, Result
 from dctbench.model.task import PROBE_SHARE, RATES
 from dctbench.scheduler.pace import DEFAULT_PACE, LATER_SECONDS, Pace, most_rounds
 
@@ -22,10 +22,26 @@ TRAINING_RATE = 3e10
 """FLOP/s of the small models of tasks on one core."""
 TRAINING_WORK = 3.0
 """Work of a step relative to its forward pass."""
+GPU_RATES = {2: 1e14, 4: 1e13, 8: 3e12}
+"""FLOP/s of an unmeasured method on an unmeasured GPU, by the bytes of a number: a third of the peak rates in the data
+sheet of NVIDIA's A100 (2020), which are 312, 19.5 and 9.7 TFLOP/s."""
+LAUNCH_SECONDS = 6e-6
+LAUNCHES = {"eager": 20, "compile": 10, "cudagraph": 2}
+"""Launches of a forward call of a layer, by engine. The methods here launch 5 to 40 kernels in eager mode."""
 MODE_WORK = {"forward": 1.0, "backward": 2.0, "train": 3.0}
 """Work of a mode relative to a forward pass: each product has two in its backward pass."""
 ZYGOTE_SECONDS = 2.5
 PROCESS_SECONDS = {True: 0.15, False: 2.0}  # forked; started afresh
+CONTEXT_SECONDS = 1.0
+"""A process's first use of a GPU, and the end of its context."""
+DRAWN_PER_SECOND = 1e8
+ROTATION = 4
+"""Random numbers that a core draws, and the inputs that every process draws, as in `worker.metrics.inputs`."""
+PROFILER_SECONDS = 1.5
+"""The passes of a first round that only GPUs have: queued time and kernel time."""
+ENERGY_SECONDS = 3.5
+HOST_RATE = 1e11
+"""FLOP/s in float64 of the host of a GPU, which computes the exact outputs."""
 FIRST_CALLS = {True: 10, False: 4}
 """Untimed calls of a first round, by whether calls are short: checks, memory, the split of the time, and two errors."""
 LATER_CALLS = {True: 1, False: 0}
@@ -70,13 +86,22 @@ class Estimate:
         """
         call = self.calls[case]
         if case.task is not None:
-            return (PROCESS_SECONDS[self.pace.forked] + call) / self.pace.jobs
+            return (PROCESS_SECONDS[self.pace.forked(case)] + call) / self.pace.jobs
         short = call < LONG_CALL
         warmup = (self.pace.warmup if round == 1 else LATER_SECONDS) if short else 0.0
         untimed = FIRST_CALLS if round == 1 else LATER_CALLS
         rest = warmup if 3 * call < warmup else 3 * call * short
         exact = self.exact.get(case, 0.0) if round == 1 else 0.0
-        return PROCESS_SECONDS[self.pace.forked] + call + rest + untimed[short] * max(call, LEAST_CALL) + exact
+        start = PROCESS_SECONDS[self.pace.forked(case)] + self._gpu_overhead(case, round)
+        return start + call + rest + untimed[short] * max(call, LEAST_CALL) + exact
+
+    def _gpu_overhead(self, case: Case, round: int) -> float:
+        """Seconds that only a process on a GPU takes."""
+        if case.device_kind != "cuda":
+            return 0.0
+        drawn = ROTATION * case.batch * case.seq_len * case.dim / DRAWN_PER_SECOND
+        passes = PROFILER_SECONDS + (ENERGY_SECONDS if self.pace.energy else 0.0) if round == 1 else 0.0
+        return CONTEXT_SECONDS + drawn + passes
 
     def sampling(self, case: Case, round: int) -> float:
         """Seconds of sampling in one process."""
@@ -105,7 +130,7 @@ class Estimate:
 
     def total(self, rounds: Mapping[Case, int]) -> float:
         """Seconds for all of the cases in all of their rounds."""
-        starts = most_rounds(rounds) * ZYGOTE_SECONDS if self.pace.forked else 0.0
+        starts = most_rounds(rounds) * ZYGOTE_SECONDS if any(map(self.pace.forked, rounds)) else 0.0
         return starts + sum(self.seconds(case, n) for case, most in rounds.items() for n in range(1, most + 1))
 
 
@@ -132,7 +157,9 @@ def estimate(
     for case in {case.shape: case for case in reversed(cases) if case.scope != "encoder"}.values():
         attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward")
         rows = min(1.0, EXACT_ROWS / case.seq_len) if case.seq_len > EXACT_ROWS_ABOVE else 1.0
-        exact[case] = 2 * EXACT_WORK * rows * known.seconds(attention, exact_flops(case))
+        on_gpu = case.device_kind == "cuda"
+        took = exact_flops(case) / HOST_RATE if on_gpu else EXACT_WORK * known.seconds(attention, exact_flops(case))
+        exact[case] = 2 * rows * took
     return Estimate(calls, known.any, pace, anywhere, exact)
 
 
@@ -199,6 +226,9 @@ class _Known:
         if points:
             length = math.log(case.seq_len)
             rate = min(points, key=lambda point: abs(point[0] - length))[1]
+        elif case.device_kind == "cuda" and not any(kind[1] == case.device for kind in self.rates):
+            launches = LAUNCHES[case.engine] * LAUNCH_SECONDS if case.engine in LAUNCHES else 0.0
+            return MODE_WORK[case.mode] * (flops / GPU_RATES[DTYPE_BYTES[case.dtype]] + launches)
         elif self.rates:
             rate = statistics.median(rate for points in self.rates.values() for _, rate in points)
         else:

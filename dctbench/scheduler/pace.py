@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dctbench.machine.periodic import RELEASES
-from dctbench.model import Case, RunSettings
+from dctbench.model import Case, Isolation, RunSettings
 from dctbench.stats.robust import P99_SAMPLES
 
 SAMPLES_PER_CASE = 20
@@ -33,7 +33,8 @@ class Pace:
     """How a process spends its time.
 
     Attributes:
-        forked: whether it is forked from one that has imported torch, or started afresh.
+        isolation: how it is started.
+        energy: whether energy is measured.
         samples_least, budget, warmup: of the first round: the least samples, and the least seconds of both phases.
         later_samples: the least samples of a later round.
         exactly: whether a long call needs all of these samples too, since somebody asked for them.
@@ -43,7 +44,8 @@ class Pace:
         jobs: trainings that run side by side.
     """
 
-    forked: bool = True
+    isolation: Isolation = "auto"
+    energy: bool = True
     samples_least: int = SAMPLES_PER_CASE
     budget: float = SAMPLING_SECONDS
     warmup: float = 0.2
@@ -54,6 +56,10 @@ class Pace:
     priority: bool = False
     search: bool = False
     jobs: int = 1
+
+    def forked(self, case: Case) -> bool:
+        """Whether the process of a case is forked from one that has imported torch, or started afresh."""
+        return self.isolation == "zygote" or (self.isolation == "auto" and case.device == "cpu")
 
     def samples(self, round: int) -> int:
         """The least samples of a process of that round."""
@@ -84,7 +90,8 @@ def pace_of(settings: RunSettings) -> Pace:
     else:
         first = later = max(later, -(-settings.samples // settings.rounds))
     return Pace(
-        forked=settings.isolation != "fresh",
+        isolation=settings.isolation,
+        energy=settings.energy,
         samples_least=first,
         budget=max(LEAST_SAMPLING_SECONDS, SAMPLING_SECONDS / settings.rounds),
         later_samples=later,

@@ -103,6 +103,7 @@ class _Sweep:
         for result in stored:
             self.history.note(result)
             self.outcome.statuses[result.status] += 1
+        self.history.unusable.clear()  # a resumed run tries the device again
         have = {(result.case, result.round) for result in stored}
         self.done, self.total = len(have), sum(map(len, plan))
         self.listener(RunStarted(self.run, self.done, self.total))
@@ -193,6 +194,7 @@ class _History:
     def __init__(self, prune: bool) -> None:
         self.prune = prune
         self.failed: dict[Case, Result] = {}
+        self.unusable: dict[str, Result] = {}
         self.too_long: dict[tuple[object, ...], list[Result]] = {}
         self.longest: dict[tuple[object, ...], int] = {}
 
@@ -201,6 +203,8 @@ class _History:
         row, seq_len = result.case.row, result.case.seq_len
         if result.status == "ok":
             self.longest[row] = max(seq_len, self.longest.get(row, 0))
+        elif result.details.device_unusable:
+            self.unusable.setdefault(result.case.device, result)
         elif result.status != "skipped":
             if result.case.task is None or result.status != "error":  # another seed may not crash
                 self.failed.setdefault(result.case, result)
@@ -208,7 +212,10 @@ class _History:
                 self.too_long.setdefault(row, []).append(result)
 
     def skipped(self, case: Case, round: int) -> Result | None:
-        """The result of a case that need not run: it failed in an earlier round, or a shorter one did not fit."""
+        """The result of a case that need not run: its device is unusable, it failed, or a shorter one did not fit."""
+        unusable = self.unusable.get(case.device)
+        if unusable is not None:
+            return _skipped(case, round, unusable, unusable.message or "torch cannot use its device")
         failed = self.failed.get(case)
         if failed is not None:
             return _skipped(case, round, failed, f"{failed.status} already in round {failed.round}")

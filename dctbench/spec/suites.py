@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dctbench import catalog
 from dctbench.errors import UsageError
-from dctbench.model import RunSettings
+from dctbench.model import Isolation, RunSettings
 from dctbench.model.task import HEAD_DIM, HEADS
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
@@ -32,7 +32,7 @@ TASK_AXES: Mapping[str, Sequence[Any]] = {
 """The axes that tasks set where nobody else does. Without a length or batch, each task has its own."""
 TRAINING_TIMEOUT = 3600.0
 """Seconds for a training and the choice of its rate, unless somebody asks for another time."""
-SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs")
+SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "isolation", "energy")
 """The keys of `[settings]`."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
@@ -215,6 +215,14 @@ class _Reader:
                 most = _MOST[key]
                 if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                     raise self.error(table, key, f"must be a whole number from 1 to {most}")
+                yield key, value
+            elif key == "isolation":
+                if value not in get_args(Isolation):
+                    raise self.error(table, key, f"must be one of {', '.join(get_args(Isolation))}")
+                yield key, value
+            elif key == "energy":
+                if not isinstance(value, bool):
+                    raise self.error(table, key, "must be true or false")
                 yield key, value
             elif key == "env":
                 if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):

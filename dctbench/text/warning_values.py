@@ -25,6 +25,7 @@ _NEEDED: Mapping[WarningCode, tuple[str, ...]] = {
     WarningCode.CLOCKS_UNKNOWN: ("reason",),
     WarningCode.THROTTLED: ("reasons",),
     WarningCode.GPU_SHARED: ("processes",),
+    WarningCode.LAUNCH_BOUND: ("share",),
     WarningCode.NOT_MEASURED: ("metric", "reason"),
     WarningCode.NO_SHARED_WEIGHTS: (),
     WarningCode.OTHER_MACHINE: ("rounds",),

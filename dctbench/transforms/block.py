@@ -25,7 +25,7 @@ from torch import Tensor
 from dctbench.transforms.basis import long_product
 from dctbench.transforms.cosines import Array, cos_sin, row_scale
 from dctbench.transforms.dct import TruncatedDct
-from dctbench.transforms.slepian import TOLERANCE, block_basis
+from dctbench.transforms.slepian import TOLERANCE, block_basis, padded_ranks
 
 
 class _BlockDct(TruncatedDct):
@@ -41,11 +41,13 @@ class _BlockDct(TruncatedDct):
         *,
         block: int,
         tolerance: float | None = None,
+        alignment: int = 1,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         self.block = block
         self.tolerance = tolerance
+        self.alignment = alignment
         self.blocks = seq_len // block
         super().__init__(seq_len, n_kept, dtype=dtype, device=device)
 
@@ -54,12 +56,20 @@ class _BlockDct(TruncatedDct):
         tolerance = self.tolerance or TOLERANCE.get(self.like.dtype, TOLERANCE[torch.float32])
         even, odd, of_even, of_odd = block_basis(self.seq_len, self.n_kept, length, tolerance)
         scale = row_scale(self.seq_len, self.n_kept)[:, None]
-        return even, odd, scale * of_even, scale * of_odd
+        columns = padded_ranks(even.shape[1], odd.shape[1], length, self.alignment)
+        even, of_even = (_with_columns(table, columns[0]) for table in (even, scale * of_even))
+        odd, of_odd = (_with_columns(table, columns[1]) for table in (odd, scale * of_odd))
+        return even, odd, of_even, of_odd
 
     @property
     def plan(self) -> str:
         """`block:length:slots` or `block:length:gemm`."""
         return f"{self.algorithm}:{self.block}:{self.across}"
+
+
+def _with_columns(table: Array, columns: int) -> Array:
+    """Return a table (rows, p) with zeros as further columns: (rows, columns)."""
+    return np.pad(table, ((0, 0), (0, columns - table.shape[1])))
 
 
 class BlockSlotsDct(_BlockDct):
@@ -76,6 +86,7 @@ class BlockSlotsDct(_BlockDct):
         n_kept: m.
         block: L; must divide n.
         tolerance: the part of a unit cosine that a block may lose; that of the dtype when None.
+        alignment: the tables of each parity are padded with zeros to a multiple of so many columns.
         dtype: of the tables and the data; torch's default when None.
         device: where the tables live.
     """

@@ -16,7 +16,7 @@ from dctbench.transforms.basis import BasisDct
 from dctbench.transforms.block import BlockGemmDct, BlockSlotsDct
 from dctbench.transforms.dct import TruncatedDct
 from dctbench.transforms.rfft import RfftDct, real_fft_flops
-from dctbench.transforms.slepian import TOLERANCE, expected_rank
+from dctbench.transforms.slepian import TOLERANCE, expected_rank, padded_ranks
 
 MAX_TABLE_BYTES = 64 * 2**20
 """Plans with larger tables are used only when requested by name."""
@@ -37,6 +37,7 @@ class CostModel:
         small_gemm: FLOP/s of a batch of small matrix products.
         fft: FLOP/s of real FFTs, counted as 2.5 n log2 n each.
         bandwidth: B/s, read and written.
+        alignment: the tables of block transforms have a multiple of so many columns for each parity.
     """
 
     call: float = 3.5e-6
@@ -44,6 +45,7 @@ class CostModel:
     small_gemm: float = 170e9
     fft: float = 19e9
     bandwidth: float = 38e9
+    alignment: float = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def plan_dct(
         UsageError: for a transform that does not exist at this shape.
     """
     model = cost_model or default_cost_model(device_type, dtype)
-    shape = _Shape(seq_len, n_kept, columns, batch, dtype.itemsize, TOLERANCE.get(dtype, TOLERANCE[torch.float32]))
+    tolerance = TOLERANCE.get(dtype, TOLERANCE[torch.float32])
+    shape = _Shape(seq_len, n_kept, columns, batch, dtype.itemsize, tolerance, int(model.alignment))
     wanted = [] if transform == "auto" else transform.split(":")
     plans = list(_candidates(seq_len, wanted))
     if not plans:
@@ -133,14 +136,15 @@ def make_dct(
         return RfftDct(seq_len, n_kept, dtype=dtype, device=device)
     assert plan.block is not None
     blocks = BlockSlotsDct if plan.across == "slots" else BlockGemmDct
-    return blocks(seq_len, n_kept, block=plan.block, dtype=dtype, device=device)
+    alignment = int((cost_model or default_cost_model(device_type, dtype)).alignment)
+    return blocks(seq_len, n_kept, block=plan.block, alignment=alignment, dtype=dtype, device=device)
 
 
 def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
     """Return the shipped rates: for CPUs measured (two Zen 5 cores, AVX-512, torch 2.13), else from data sheets."""
     if device_type == "cuda":
         if dtype.itemsize == 2:
-            return CostModel(call=6e-6, gemm=4e14, small_gemm=1e14, fft=2e12, bandwidth=2e12)
+            return CostModel(call=6e-6, gemm=4e14, small_gemm=1e14, fft=2e12, bandwidth=2e12, alignment=8)
         return CostModel(call=6e-6, gemm=3e13, small_gemm=1.5e13, fft=2e12, bandwidth=2e12)
     return _CPU_COST_MODELS.get(dtype, CostModel())
 
@@ -181,9 +185,11 @@ class _Shape:
     batch: int
     itemsize: int
     tolerance: float
+    alignment: int = 1
 
     def rank(self, block: int) -> int:
-        return expected_rank(block, self.n / self.m, self.tolerance)
+        rank = expected_rank(block, self.n / self.m, self.tolerance)
+        return sum(padded_ranks(-(-rank // 2), rank // 2, block, self.alignment))
 
     def table_bytes(self, plan: TransformPlan) -> int:
         """The approximate bytes of the tables, from expected ranks."""

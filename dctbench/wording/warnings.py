@@ -126,6 +126,13 @@ def _other_machine(values: Mapping[str, Any]) -> str:
     )
 
 
+def _launch_bound(values: Mapping[str, Any]) -> str:
+    return (
+        f"latency: launch-bound: the GPU waits for the host for {values['share']:.0%} of the call, so this is a time "
+        "of the host: a larger batch, --engine cudagraph or compile shows what the GPU can do"
+    )
+
+
 def _left_behind(values: Mapping[str, Any]) -> str:
     count = values["processes"]
     return (
@@ -146,6 +153,7 @@ _MESSAGES: Mapping[WarningCode, Callable[[Mapping[str, Any]], str]] = {
     WarningCode.CLOCKS_UNKNOWN: _clocks_unknown,
     WarningCode.THROTTLED: _throttled,
     WarningCode.GPU_SHARED: _gpu_shared,
+    WarningCode.LAUNCH_BOUND: _launch_bound,
     WarningCode.NOT_MEASURED: lambda values: f"{values['metric']}: not measured ({values['reason']})",
     WarningCode.NO_SHARED_WEIGHTS: lambda _: (
         "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"

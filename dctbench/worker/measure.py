@@ -28,7 +28,14 @@ from dctbench.worker.metrics.output import (
     check_form,
     check_same,
 )
-from dctbench.worker.passes import Untimed, measure_added_metrics, measure_errors, observe_kernels, other_passes
+from dctbench.worker.passes import (
+    Untimed,
+    measure_added_metrics,
+    measure_device_times,
+    measure_errors,
+    observe_kernels,
+    other_passes,
+)
 from dctbench.worker.progress import Progress
 from dctbench.worker.what_ran import what_ran
 from dctbench.worker.workload import (
@@ -52,6 +59,7 @@ def measure_case(
     cache: Cache | None = None,
     rates: Rates | None = None,
     timing_only: bool = False,
+    with_energy: bool = True,
     turn: Callable[[], None] = lambda: None,
     alive: Callable[[], None] = lambda: None,
 ) -> CaseReply:
@@ -65,6 +73,7 @@ def measure_case(
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         rates: this machine's rates for the transform planner; None for the shipped ones.
         timing_only: leave out the passes whose figures do not differ between processes.
+        with_energy: measure the energy of a call too, which takes seconds.
         turn: returns when it is this process's turn, if it takes turns with another.
         alive: tells the runner that the case makes progress.
 
@@ -109,18 +118,32 @@ def measure_case(
         _check_timed_calls(case, subject, expected, timer, samples.calls_per_sample, untimed)
         del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
         if not timing_only:
-            other_passes(case, device, subject, expected, untimed, collected)
+            measure_device_times(case, device, subject, cache, untimed, collected)
+            other_passes(case, device, subject, expected, untimed, collected, with_energy=with_energy)
     if not timing_only:
         with collected.attempt("flops"):
             counted = flops.count(meta_call(case, rates))
             collected.add("flops", counted.flops)
             collected.details |= ResultDetails(flops_uncounted=tuple(counted.uncounted))
-        measure_errors(case, subject, scratch, untimed, collected)
+        measure_errors(case, device, subject, scratch, untimed, collected)
         measure_added_metrics(case, subject, untimed, collected)
-    swept = f", {format_size(device.swept_bytes(case.device))} swept before each call" if cache == "cold" else ""
-    collected.details |= ResultDetails(
+    collected.details |= _manner(device, case.device, cache, samples)
+    with collected.attempt("description"):  # it must not cost what was measured
+        collected.details |= what_ran(case, device, module, rates) | device.describe(case.device)
+    _refuse_the_impossible(case, min(samples.seconds), collected)
+    if not timing_only and collected.details.kernel is None:
+        observe_kernels(case, subject, untimed, collected)
+    return collected.reply()
+
+
+def _manner(device: DeviceModule, name: str, cache: Cache, samples: latency.Samples) -> ResultDetails:
+    """Return how the latency was sampled."""
+    swept_bytes = device.swept_bytes(name) if cache == "cold" else None
+    swept = "" if swept_bytes is None else f", {format_size(swept_bytes)} swept before each call"
+    return ResultDetails(
         threads=torch.get_num_threads(),
         cache=f"{cache}{swept}",
+        swept_bytes=swept_bytes,
         calls_per_sample=samples.calls_per_sample,
         warmup_calls=samples.warmup_calls,
         stop_reason=samples.stop_reason,
@@ -129,11 +152,6 @@ def measure_case(
         noisy=samples.noisy,
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
     )
-    collected.details |= what_ran(case, module, rates) | device.describe(case.device)
-    _refuse_the_impossible(case, min(samples.seconds), collected)
-    if not timing_only and collected.details.kernel is None:
-        observe_kernels(case, subject, untimed, collected)
-    return collected.reply()
 
 
 def _refuse_the_impossible(case: Case, seconds: float, collected: Collected) -> None:

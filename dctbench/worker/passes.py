@@ -1,4 +1,4 @@
-"""The passes after timing: memory, kernel time, the split of the time, energy, error, and metrics of packages.
+"""The passes after timing: times of the device alone, memory, the split of the time, energy, error, own metrics.
 
 A long call has few calls to spare. Then one call serves several passes, none is repeated, and those that would go
 beyond the time limit of the case are left out, with the reason.
@@ -6,9 +6,11 @@ beyond the time limit of the case are left out, with the reason.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,13 +19,16 @@ from dctbench import catalog
 from dctbench.errors import UnsupportedError
 from dctbench.model import CallSplit, Case, CaseWarning, ResultDetails, WarningCode
 from dctbench.worker.collected import Collected
-from dctbench.worker.devices import DeviceModule
+from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, energy, error, inputs
 from dctbench.worker.metrics.kernels import attention_kernels
 from dctbench.worker.metrics.output import WrongOutputError, check_form, check_same, check_written, new_memory_holds_nan
 from dctbench.worker.metrics.split import REPEATS, split
 from dctbench.worker.progress import LONG_CALL, Progress
 from dctbench.worker.workload import SEED, Workload, gradients, make_arguments
+
+LAUNCH_BOUND = 0.1
+"""A call is launch-bound if the device waits for the host for more than this share of its latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,50 @@ class Untimed:
         self.progress.require(calls * self.call)
 
 
-def other_passes(
-    case: Case, device: DeviceModule, subject: Workload, expected: Tensor, untimed: Untimed, collected: Collected
+def measure_device_times(
+    case: Case, device: DeviceModule, subject: Workload, cache: Cache, untimed: Untimed, collected: Collected
 ) -> None:
-    """Measure memory, kernel time, the split of the time, and energy.
+    """Measure the time of a call without the host, and that of its kernels, where the host launches them.
+
+    A long call does not wait for the host.
+    """
+    if untimed.long:
+        return
+    [latency] = [each.samples for each in collected.measurements if each.metric == "latency"]
+    with collected.attempt("queued_time"):
+        untimed.begin()
+        queued = device.queued_seconds(case.device, subject.prepare, subject.call, cache)
+        if queued is not None:
+            collected.add("queued_time", statistics.median(queued))
+            waiting = 1 - statistics.median(queued) / statistics.median(latency)
+            if waiting > LAUNCH_BOUND:
+                collected.warnings.append(CaseWarning(WarningCode.LAUNCH_BOUND, {"share": round(waiting, 3)}))
+    with collected.attempt("kernel_time"):
+        untimed.begin()
+        kernels = device.kernel_seconds(case.device, lambda: _step(case, subject, 0), cache)
+        if kernels is not None:
+            collected.add("kernel_time", kernels[0])
+            collected.details |= ResultDetails(kernels=kernels[1])
+
+
+def _step(case: Case, subject: Workload, number: int) -> object:
+    """Prepare and run call `number`."""
+    if case.mode == "backward":
+        raise UnsupportedError("a backward pass cannot be repeated without its forward pass")
+    return subject.call(subject.prepare(number))
+
+
+def other_passes(
+    case: Case,
+    device: DeviceModule,
+    subject: Workload,
+    expected: Tensor,
+    untimed: Untimed,
+    collected: Collected,
+    *,
+    with_energy: bool,
+) -> None:
+    """Measure memory, the split of the time, and energy.
 
     `expected` is the output of the first call. A long call repeats it while its memory is measured.
     """
@@ -63,28 +108,19 @@ def other_passes(
             untimed.begin()
             check_written(lambda: subject.module(*subject.arguments[0]).detach())
 
-    def step(number: int) -> object:
-        if case.mode == "backward":
-            raise UnsupportedError("a backward pass cannot be repeated without its forward pass")
-        return subject.call(subject.prepare(number))
-
-    with collected.attempt("kernel_time"):
-        if not untimed.long:
-            kernels = device.kernel_seconds(case.device, lambda: step(0))
-            if kernels is not None:
-                collected.add("kernel_time", kernels[0])
-                collected.details |= ResultDetails(kernels=kernels[1])
     if case.mode == "forward" and case.engine == "eager":
         with collected.attempt("split"):
             repeats = 1 if untimed.long else REPEATS
             untimed.begin(repeats)
-            parts = split(subject.module, lambda: step(0), case.device, repeats)
+            parts = split(subject.module, lambda: _step(case, subject, 0), case.device, repeats)
             if parts is not None:
                 collected.details |= ResultDetails(split=CallSplit(parts.shares, parts.operations))
+    if not with_energy:
+        return
     with collected.attempt("energy"):
         untimed.begin(2)
         counter = device.energy_counter(case.device)
-        used = energy.measure(step, lambda: device.synchronize(case.device), counter)
+        used = energy.measure(partial(_step, case, subject), lambda: device.synchronize(case.device), counter)
         collected.add("energy", used.joules)
         reading = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
         collected.details |= ResultDetails(energy=reading)
@@ -129,7 +165,9 @@ def _memory_in_one_call(
             check_same(case, check_form(case, output[0]).detach(), expected, "after timing")
 
 
-def measure_errors(case: Case, subject: Workload, scratch: str | None, untimed: Untimed, collected: Collected) -> None:
+def measure_errors(
+    case: Case, device: DeviceModule, subject: Workload, scratch: str | None, untimed: Untimed, collected: Collected
+) -> None:
     """Measure error.noise and error.smooth, if the output can be compared with that of exact attention.
 
     For a long call, the first of the two is also the check that it writes its whole output.
@@ -143,7 +181,12 @@ def measure_errors(case: Case, subject: Workload, scratch: str | None, untimed: 
         with collected.attempt(f"error.{name}"), torch.inference_mode():
             untimed.begin()
             during = new_memory_holds_nan() if untimed.long and name == "noise" else nullcontext()
-            collected.add(f"error.{name}", _error(case, subject, name, draw, scratch, during))
+            value = _error(case, subject, name, draw, scratch, during)
+            claims_exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
+            if claims_exact and error.beyond_tolerance(value, case.dtype, device.tf32_products(case.device)):
+                wrong = f"an exact method differs from exact attention by {value:.2g} on the {name} input"
+                raise WrongOutputError(wrong)
+            collected.add(f"error.{name}", value)
 
 
 def _error(
@@ -168,11 +211,7 @@ def _error(
     exact = error.cached(compute, key, scratch)
     with during:
         output = check_form(case, subject.module(*arguments)).cpu()
-    value = error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
-    claims_exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
-    if claims_exact and error.beyond_tolerance(value, case.dtype):
-        raise WrongOutputError(f"an exact method differs from exact attention by {value:.2g} on the {name} input")
-    return value
+    return error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
 
 
 def observe_kernels(case: Case, subject: Workload, untimed: Untimed, collected: Collected) -> None:

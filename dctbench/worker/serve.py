@@ -31,6 +31,8 @@ from dctbench.protocol import (
     ImplementationFacts,
     InspectRequest,
     MeasureRequest,
+    ProbeReply,
+    ProbeRequest,
     Reply,
     Request,
     TorchReply,
@@ -108,6 +110,8 @@ def respond(
                 return describe(request)
             case InspectRequest():
                 return inspect()
+            case ProbeRequest():
+                return probe(request.devices)
             case CalibrateRequest():
                 return calibrate(request.device)
     except DctbenchError as error:
@@ -122,14 +126,14 @@ def measure(
 ) -> CaseReply:
     """Measure one case. Every failure is a reply too.
 
-    If the device of a case is absent, the case is `skipped`: a run over several devices continues with the others.
+    If the device of a case cannot be used, the case is `skipped`: a run over several devices continues with the others.
     """
     from dctbench.worker.memory_need import NotEnoughMemoryError, estimated_bytes
 
     device = catalog.DEVICES[request.case.device_kind].load()
     absent = device.unavailable(request.case.device)
     if absent is not None:
-        return CaseReply("skipped", message=absent)
+        return CaseReply("skipped", message=absent, details=ResultDetails(device_unusable=True).to_json())
     try:
         return _measured(request, device, turn, alive)
     except NotEnoughMemoryError as error:
@@ -165,6 +169,7 @@ def _measured(
         cache=request.cache,
         rates=request.rates,
         timing_only=request.timing_only,
+        with_energy=request.energy,
         turn=turn,
         alive=alive,
     )
@@ -215,6 +220,12 @@ def inspect() -> TorchReply:
 
     threads.use_no_more_than_the_quota()
     return TorchReply(torch_facts())
+
+
+def probe(devices: list[str]) -> ProbeReply:
+    """Return the devices that torch cannot use, with its reasons."""
+    reasons = {name: catalog.DEVICES[name.partition(":")[0]].load().unavailable(name) for name in devices}
+    return ProbeReply({name: reason for name, reason in reasons.items() if reason is not None})
 
 
 def calibrate(device: str) -> CalibrationReply:

@@ -5,10 +5,13 @@ The command line never imports torch, so `doctor` asks a worker for them.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from dctbench import catalog
 from dctbench.attention import build
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.errors import UnavailableError
@@ -39,8 +42,14 @@ def torch_facts() -> JSON:
         "interop_threads": torch.get_num_interop_threads(),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "gpus": _gpus(),
-        "kernels": {device: attention_kernels(device) for device in ["cpu", *(f"cuda:{i}" for i in _visible())]},
+        "kernels": {device: _kernels(device) for device in ["cpu", *(f"cuda:{i}" for i in _visible())]},
     }
+
+
+def _kernels(device: str) -> dict[str, Any]:
+    """Return the kernels of a device, or in `unusable` why torch cannot use it, as when another process holds it."""
+    reason = catalog.DEVICES[device.partition(":")[0]].load().unavailable(device)
+    return attention_kernels(device) if reason is None else {"unusable": reason}
 
 
 def attention_kernels(device: str) -> dict[str, Any]:
@@ -79,10 +88,24 @@ def _gpus() -> list[JSON]:
                 "name": properties.name,
                 "capability": f"{properties.major}.{properties.minor}",
                 "memory_bytes": properties.total_memory,
-                "built_for": f"sm_{properties.major}{properties.minor}" in torch.cuda.get_arch_list(),
+                "built_for": has_code_for(properties.major, properties.minor, torch.cuda.get_arch_list()),
             }
         )
     return found
+
+
+def has_code_for(major: int, minor: int, built: Sequence[str]) -> bool:
+    """Return whether a build of torch with machine code for `built` (`sm_86`, `sm_90a`) runs on a GPU as it is.
+
+    Code runs on GPUs of the same major number with an equal or higher minor one (CUDA C++ Programming Guide, "Binary
+    Compatibility"). Code for `sm_90a` and the like runs on that number alone.
+    """
+    found = [re.fullmatch(r"sm_(\d+)(\d)([a-z]?)", name) for name in built]
+    return any(
+        int(code[1]) == major and (int(code[2]) == minor if code[3] else int(code[2]) <= minor)
+        for code in found
+        if code
+    )
 
 
 def _setting(name: str) -> str | None:

@@ -11,11 +11,12 @@ from dctbench.attention import error_means
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.attention.window import WindowAttention
 from dctbench.model import Case, ResultDetails
+from dctbench.worker.devices import DeviceModule
 from dctbench.worker.metrics import error, flops
 from dctbench.worker.workload import Rates, compiler_options, make_module
 
 
-def what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
+def what_ran(case: Case, device: DeviceModule, module: torch.nn.Module, rates: Rates | None) -> ResultDetails:
     """Return the kernel, if a part names it, the transform and the conventions behind the figures."""
     entry = catalog.implementation(case.implementation)
     exact = entry.kind is catalog.Kind.EXACT
@@ -24,7 +25,7 @@ def what_ran(case: Case, module: torch.nn.Module, rates: Rates | None) -> Result
         error_means=error_means(case.implementation).value if own else None,
         flops_convention=flops.CONVENTION,
         flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
-        tolerance=error.TOLERANCE[case.dtype] if exact else None,
+        tolerance=error.tolerance(case.dtype, device.tf32_products(case.device)) if exact else None,
         kernel=_named_kernel(case, module),
         compiler=", ".join(compiler_options(case)) or None,
         plan=" + ".join(dict.fromkeys(_plans(module))) or None,

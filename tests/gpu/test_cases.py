@@ -38,7 +38,7 @@ def test_a_case_returns_a_complete_result(runner: LocalRunner, name: str, ratio:
     result = measured(runner, name, ratio=ratio, dtype=dtype)
     assert result.status == "ok", result.message
     assert {"latency", "setup", "first_call", "memory.tensor", "memory.state", "flops", "error.noise", "error.smooth",
-            "kernel_time"} <= {m.metric for m in result.measurements}  # fmt: skip
+            "kernel_time", "queued_time"} <= {m.metric for m in result.measurements}  # fmt: skip
     span, kernels = result.measurement("latency"), result.measurement("kernel_time")
     assert span is not None
     assert kernels is not None
@@ -110,9 +110,9 @@ def test_a_forked_process_can_make_the_first_cuda_call() -> None:
 def test_the_parent_never_touches_cuda() -> None:
     code = (
         "import sys\n"
-        "from dctbench import environment, gpus\n"
+        "from dctbench.machine import environment, nvml\n"
         "assert environment.collect().facts['gpu']\n"
-        "assert gpus.require(['cuda:0']) == {}\n"
+        "assert nvml.require(['cuda:0']) == {}\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.machine import nvml
-from dctbench.worker.devices import cuda
+from dctbench.worker.devices import cuda, cuda_timing
 from dctbench.worker.metrics import energy
 
 pytestmark = [
@@ -78,7 +78,7 @@ def test_work_that_escapes_to_another_stream_is_refused(matrix: Tensor) -> None:
 
     stopwatch(escape)
     stopwatch(escape)
-    with pytest.raises(cuda.EscapedWorkError, match="another stream"):
+    with pytest.raises(cuda_timing.EscapedWorkError, match="another stream"):
         stopwatch(escape)
 
 
@@ -135,13 +135,33 @@ def test_the_kernels_of_a_call_fill_at_most_its_span(matrix: Tensor) -> None:
     def call() -> Tensor:
         return torch.softmax(torch.mm(matrix, matrix), dim=-1)
 
-    found = cuda.kernel_seconds(DEVICE, call)
+    found = cuda.kernel_seconds(DEVICE, call, "cold")
     assert found is not None
     seconds, kernels = found
     stopwatch = cuda.stopwatch(DEVICE, "cold")
     span = sorted(stopwatch(call) for _ in range(20))[10]
     assert kernels >= 2
     assert 0.3 * span < seconds < 1.2 * span
+
+
+def test_a_queued_call_takes_no_longer_than_its_span_and_no_less_than_its_kernels(matrix: Tensor) -> None:
+    def call(prepared: object = None) -> Tensor:
+        y = matrix
+        for _ in range(10):
+            y = torch.neg(y[:64])  # small kernels: the host launches them more slowly than they run
+        return y
+
+    stopwatch = cuda.stopwatch(DEVICE, "cold")
+    span = sorted(stopwatch(call) for _ in range(20))[10]
+    queued = sorted(cuda.queued_seconds(DEVICE, lambda number: None, call, "cold"))
+    kernels = cuda.kernel_seconds(DEVICE, call, "cold")
+    assert kernels is not None
+    assert kernels[0] * 0.5 < queued[len(queued) // 2] < span * 1.1
+
+
+def test_a_call_that_waits_for_the_gpu_cannot_be_queued(matrix: Tensor) -> None:
+    with pytest.raises(UnsupportedError, match="cannot be queued"):
+        cuda.queued_seconds(DEVICE, lambda number: None, lambda prepared: matrix.sum().item(), "warm")
 
 
 def test_energy_of_a_busy_gpu_is_between_idle_and_its_cap(matrix: Tensor) -> None:

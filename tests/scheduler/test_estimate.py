@@ -61,7 +61,7 @@ def test_training_is_predicted_as_three_forward_passes() -> None:
 def test_later_rounds_and_forked_processes_cost_less() -> None:
     case = Case("sdpa", 4096)
     forked = estimate([case], {case: 10**11})
-    fresh = estimate([case], {case: 10**11}, pace=Pace(forked=False))
+    fresh = estimate([case], {case: 10**11}, pace=Pace(isolation="fresh"))
     assert forked.seconds(case, 2) < forked.seconds(case, 1) < fresh.seconds(case, 1)
     assert forked.total({case: 3}) > forked.total({case: 1})
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,8 @@ class NvmlError(Exception):
 class FakeNvml:
     """`count` equal GPUs, the first with `parts` MIG instances. A GPU that is `lost` reports nothing.
 
-    Clocks are in MHz and energy is in millijoules, as in NVML; None means that a value is not reported.
+    Clocks are in MHz, energy is in millijoules and violations, by policy, are in nanoseconds, as in NVML; None means
+    that a value is not reported. Violations grow by `violation_step` whenever they are read.
     """
 
     count: int = 1
@@ -32,6 +35,8 @@ class FakeNvml:
     lost: bool = False
     parts: tuple[str, ...] = ()
     running: dict[int, int | None] | None = field(default_factory=dict)
+    violations: dict[int, int] | None = None
+    violation_step: int = 0
 
     NVMLError = NvmlError
     NVML_CLOCK_SM = 1
@@ -88,6 +93,12 @@ class FakeNvml:
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
         return self._told(self.millijoules)
 
+    def nvmlDeviceGetViolationStatus(self, handle: int, policy: int) -> SimpleNamespace:
+        counted = self._told(None if self.violations is None else self.violations.get(policy))
+        assert self.violations is not None
+        self.violations[policy] += self.violation_step
+        return SimpleNamespace(referenceTime=0, violationTime=counted)
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
         if self.running is None:
             raise NvmlError("no permission")
@@ -97,6 +108,34 @@ class FakeNvml:
         if value is None:
             raise NvmlError("not supported")
         return value
+
+
+class Recorded:
+    """NVML's functions with the answers that `benchmarks.first_gpu` recorded on a machine, whatever the handle."""
+
+    NVMLError = NvmlError
+    NVML_CLOCK_SM = 1
+    NVML_TEMPERATURE_GPU = 0
+
+    def __init__(self, answers: Sequence[Mapping[str, Any]]) -> None:
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def answer(*arguments: Any) -> Any:
+            for one in self._answers:
+                if one["function"] == name and one["arguments"] == list(arguments[1:]):
+                    if "error" in one:
+                        raise NvmlError(one["error"])
+                    return _object(one["answer"])
+            raise NvmlError(f"{name} was not recorded")
+
+        return answer
+
+
+def _object(answer: Any) -> Any:
+    if isinstance(answer, dict):
+        return SimpleNamespace(**answer)
+    return [_object(one) for one in answer] if isinstance(answer, list) else answer
 
 
 def use(monkeypatch: pytest.MonkeyPatch, nvml: FakeNvml, torch: str = "2.13.0") -> None:

@@ -30,7 +30,17 @@ def gemm(seq_len: int, n_kept: int, **options: object) -> BlockGemmDct:
     return BlockGemmDct(seq_len, n_kept, block=min(48, seq_len), **options)  # type: ignore[arg-type]
 
 
-ALGORITHMS = [BasisDct, RfftDct, slots, gemm]
+def padded_slots(seq_len: int, n_kept: int, **options: object) -> BlockSlotsDct:
+    """Return `slots` with tables for tensor cores."""
+    return slots(seq_len, n_kept, alignment=8, **options)
+
+
+def padded_gemm(seq_len: int, n_kept: int, **options: object) -> BlockGemmDct:
+    """Return `gemm` with tables for tensor cores."""
+    return gemm(seq_len, n_kept, alignment=8, **options)
+
+
+ALGORITHMS = [BasisDct, RfftDct, slots, gemm, padded_slots, padded_gemm]
 every = pytest.mark.parametrize("make", ALGORITHMS, ids=lambda make: getattr(make, "algorithm", make.__name__))
 
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import UsageError
-from dctbench.transforms import CostModel, make_dct, plan_dct
+from dctbench.transforms import BlockGemmDct, BlockSlotsDct, CostModel, default_cost_model, make_dct, plan_dct
 from dctbench.transforms.planner import MAX_TABLE_BYTES, _candidates, _Shape
-from dctbench.transforms.slepian import TOLERANCE, block_basis, expected_rank
+from dctbench.transforms.slepian import TOLERANCE, block_basis, expected_rank, padded_ranks
 
 MIB = 2**20
 
@@ -156,3 +156,31 @@ def test_each_rate_is_paid_for_what_it_measures(sizes: tuple[int, int], name: st
     assert cost(sizes, name, call=1.0, gemm=1.0, small_gemm=1.0, fft=1.0, bandwidth=1.0) == pytest.approx(
         sum(cost(sizes, name, **{rate: 1.0}) for rate in FREE)
     )
+
+
+@pytest.mark.parametrize("transform", ["block:128:slots", "block:128:gemm"])
+def test_tables_of_half_precision_on_cuda_have_eight_columns_of_each_parity_or_a_multiple(transform: str) -> None:
+    model = default_cost_model("cuda", torch.bfloat16)
+    made = make_dct(4096, 512, 64, transform=transform, cost_model=model, dtype=torch.bfloat16)
+    plain = make_dct(4096, 512, 64, transform=transform, dtype=torch.bfloat16)
+    assert isinstance(made, BlockSlotsDct | BlockGemmDct)
+    assert isinstance(plain, BlockSlotsDct | BlockGemmDct)
+    assert made.compress.shape[1] % 8 == 0
+    assert plain.compress.shape[1] < made.compress.shape[1] < plain.compress.shape[1] + 16
+    x = torch.randn(2, 4096, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    assert torch.allclose(made(x).float(), plain(x).float(), atol=0.05)
+    assert made.flops(64) > plain.flops(64)
+
+
+def test_a_table_is_never_padded_beyond_its_block() -> None:
+    assert padded_ranks(12, 11, 128, 8) == (16, 16)
+    assert padded_ranks(12, 11, 32, 8) == (16, 16)
+    assert padded_ranks(12, 11, 31, 8) == (12, 11)
+    assert padded_ranks(12, 11, 128, 1) == (12, 11)
+
+
+def test_the_plan_counts_the_padding() -> None:
+    """The same rates with and without alignment: a padded block costs more, so its time is longer."""
+    sizes = (8192, 1024, 64, 1, 2, TOLERANCE[torch.bfloat16])
+    plain, padded = _Shape(*sizes), _Shape(*sizes, 8)
+    assert padded.rank(128) == 32 > plain.rank(128)

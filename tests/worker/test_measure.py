@@ -78,7 +78,7 @@ def test_a_device_with_every_sensor_fills_every_metric(monkeypatch: pytest.Monke
     monkeypatch.setattr(energy, "measure", lambda call, synchronize, counter: energy.Energy(0.25, 60.0, 100))
     answer = measured(
         energy_counter=lambda name: SimpleNamespace(source="made up"),
-        kernel_seconds=lambda name, call: (1e-4, 7),
+        kernel_seconds=lambda name, call, cache: (1e-4, 7),
         process_bytes=lambda name, call: 9 << 20,
         describe=lambda name: ResultDetails(tf32={"cudnn": False}),
     )

@@ -49,9 +49,11 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               help="Processes per case (default: the suite's; quick: 3, and 6 for short cases).")  # fmt: skip
 @click.option("--cache", cls=Flag, section=HOW, type=click.Choice(("warm", "cold")),
               help="What the last-level cache holds when a call begins (default: that of the device).")  # fmt: skip
-@click.option("--isolation", cls=Flag, section=HOW, type=click.Choice(("auto", "zygote", "fresh")), default="auto",
-              show_default=True,
-              help="How a case gets its process: forked from one that has imported torch, or fresh.")  # fmt: skip
+@click.option("--isolation", cls=Flag, section=HOW, type=click.Choice(("auto", "zygote", "fresh")),
+              help="How a case gets its process: forked from one that has imported torch, or fresh (default: the "
+                   "suite's; most: auto).")  # fmt: skip
+@click.option("--no-energy", cls=Flag, section=HOW, is_flag=True,
+              help="Leave out the energy of a call, which takes three seconds per case.")  # fmt: skip
 @click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME",
               help="Sample a case no longer than this, and end one whose call takes longer.")  # fmt: skip
 @click.option("--samples", cls=Flag, section=HOW, type=click.IntRange(1, MAX_SAMPLES_ASKED), metavar="N",
@@ -114,6 +116,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             search=flags["search"],
             isolation=flags["isolation"],
             cache=flags["cache"],
+            energy=False if flags["no_energy"] else None,
             case_timeout=_duration(flags["case_timeout"], "--case-timeout"),
             budget=_duration(flags["budget"], "--budget"),
             jobs=flags["jobs"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from dctbench.model import NO_DETAILS, CaseWarning, ResultDetails
 
@@ -55,7 +55,7 @@ class DeviceModule(Protocol):
     """The state of the caches when a timed call begins, unless the user chooses another."""
 
     def unavailable(self, name: str) -> str | None:
-        """Return why this process cannot use the device, in one sentence, or None if it can."""
+        """Return why this process cannot use the device, in one sentence, or None if it can. It may try the device."""
 
     def use(self, name: str) -> None:
         """Make it the current device of this process."""
@@ -103,11 +103,26 @@ class DeviceModule(Protocol):
             UnavailableError: if there is none that this process may read; the message is the reason.
         """
 
-    def kernel_seconds(self, name: str, call: Callable[[], object]) -> tuple[float, int] | None:
+    def queued_seconds(
+        self, name: str, prepare: Callable[[int], Any], call: Callable[[Any], object], cache: Cache
+    ) -> list[float] | None:
+        """Return seconds of `call(prepare(number))` on the device if its launches are queued before it begins.
+
+        None for a device that launches nothing. The difference to the stopwatch is the time in which the device waits
+        for the host.
+
+        Raises:
+            UnsupportedError: for a call whose launches cannot be queued ahead.
+        """
+
+    def kernel_seconds(self, name: str, call: Callable[[], object], cache: Cache) -> tuple[float, int] | None:
         """Return total seconds and number of the kernels of one `call`, or None if they are not timed separately."""
 
     def out_of_memory(self, error: BaseException) -> str | None:
         """Return a sentence with the requested size if `error` means that memory ran out, else None."""
+
+    def tf32_products(self, name: str) -> bool:
+        """Return whether products of float32 numbers may be computed in TF32, with float16's precision."""
 
     def describe(self, name: str) -> ResultDetails:
         """Return the properties of the device and the settings of torch that affect measurements, for the result."""

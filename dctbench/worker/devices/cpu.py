@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -144,7 +145,14 @@ def energy_counter(name: str) -> EnergyCounter:
     return Rapl.find()
 
 
-def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
+def queued_seconds(
+    name: str, prepare: Callable[[int], Any], call: Callable[[Any], object], cache: Cache
+) -> list[float] | None:
+    """Return None: a call on the CPU is not launched."""
+    return None
+
+
+def kernel_seconds(name: str, call: Callable[[], object], cache: Cache) -> tuple[float, int] | None:
     """Return None: on the CPU a call runs its kernels itself."""
     return None
 
@@ -158,6 +166,11 @@ def out_of_memory(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and ("can't allocate memory" in text or asked):
         return f"out of memory: one tensor of {int(asked[1]):,} bytes" if asked else "out of memory"
     return None
+
+
+def tf32_products(name: str) -> bool:
+    """Return False: only NVIDIA's GPUs have TF32."""
+    return False
 
 
 def describe(name: str) -> ResultDetails:

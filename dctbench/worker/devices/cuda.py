@@ -1,8 +1,6 @@
 """An NVIDIA GPU through torch, with NVML for what torch does not report. Used only in worker processes.
 
-A time is the span between two events on the stream of an idle device. The L2 cache is emptied before the first event
-unless the user chooses a warm one. The span includes gaps in which the GPU waits for the next launch; `kernel_seconds`
-measures the kernels alone.
+The L2 cache is emptied before a timed call, unless the user chooses a warm one. `cuda_timing` measures times.
 """
 
 from __future__ import annotations
@@ -11,13 +9,17 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from time import perf_counter
+from typing import TypeVar
 
 import torch
 
-from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, text_of
+from dctbench.errors import UnavailableError, UnsupportedError, text_of
 from dctbench.machine import nvml
 from dctbench.model import CaseWarning, ResultDetails, WarningCode
-from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu
+from dctbench.worker.devices import Cache, Conditions, EnergyCounter, cpu
+from dctbench.worker.devices.cuda_timing import kernel_seconds, queued_seconds, stopwatch, swept_bytes
+
+__all__ = ["kernel_seconds", "queued_seconds", "stopwatch", "swept_bytes"]  # of the interface of a device
 
 SAMPLING: Mapping[str, float] = {
     "precision": 0.01,
@@ -26,31 +28,39 @@ SAMPLING: Mapping[str, float] = {
     "calls_most": 1,
 }
 CACHE: Cache = "cold"
+_T = TypeVar("_T")
 SLOW_CLOCK = 0.75
-_LATE = 100e-6
-_LATE_CALLS = 3
-"""Late calls in succession: the host may be delayed between two readings of its clock, but not each time."""
-_UNKNOWN_L2 = 128 << 20
-_PROFILED_CALLS = 5
-# Bound before any implementation is imported, so that none can replace them.
-_Event = torch.cuda.Event
+_THROTTLED_SHARE = 0.01
+"""A limit of the clock is reported if it held for more than this share of the time."""
+VARIABLES = ("CUDA_LAUNCH_BLOCKING", "CUDA_MODULE_LOADING", "CUDA_DEVICE_MAX_CONNECTIONS", "CUBLAS_WORKSPACE_CONFIG",
+             "CUBLASLT_WORKSPACE_SIZE", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+             "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING")  # fmt: skip
+"""Environment variables that change how fast a call is, or how much memory it takes."""
+# Bound before any implementation is imported, so that none can replace it.
 _wait = torch.cuda.synchronize
-_stream = torch.cuda.current_stream
 _clock = perf_counter
 
 
-class EscapedWorkError(DctbenchError):
-    """The implementation left work running on a stream that the timed one does not wait for."""
-
-
 def unavailable(name: str) -> str | None:
-    """Return why torch in this process cannot use the GPU, or None."""
+    """Return why torch in this process cannot use the GPU, in torch's words where it has some, or None.
+
+    The GPU is tried: one that another process holds exclusively, that is full, or that this build of torch has no code
+    for, is found and counted like any other.
+    """
     if not torch.backends.cuda.is_built():
         return f"{name}: this torch ({torch.__version__}) was built without CUDA"
-    if not torch.cuda.is_available():
-        return f"{name}: torch finds no CUDA device"
-    count = torch.cuda.device_count()
-    return None if nvml.parse_index(name) < count else f"{name}: torch finds {count} CUDA device(s)"
+    index = nvml.parse_index(name)
+    try:
+        torch.cuda.init()
+        count = torch.cuda.device_count()
+        if index >= count:
+            return f"{name}: torch finds {count} CUDA device(s)"
+        torch.zeros(1, device=f"cuda:{index}").add_(1)
+        _wait(index)
+    except (RuntimeError, AssertionError) as error:
+        reason = next((line for line in text_of(error).splitlines() if line.strip()), type(error).__name__)
+        return f"{name}: torch cannot use it: {reason.strip()}"
+    return None
 
 
 def use(name: str) -> None:
@@ -63,53 +73,12 @@ def synchronize(name: str) -> None:
     _wait(nvml.parse_index(name))
 
 
-def stopwatch(name: str, cache: Cache) -> Stopwatch:
-    """Return a stopwatch that measures between two events around a call on an idle device.
-
-    Raises:
-        EscapedWorkError: by the stopwatch, for the third call in succession that leaves work running on another stream
-            after its own stream is done.
-    """
-    index = nvml.parse_index(name)
-    start, end = _Event(enable_timing=True), _Event(enable_timing=True)
-    sweep: Callable[[], object] = lambda: None  # noqa: E731
-    if cache == "cold":
-        buffer = torch.zeros(swept_bytes(name) // 4, dtype=torch.int32, device=f"cuda:{index}")
-        sweep = buffer.zero_
-    wait, clock, current = _wait, _clock, _stream
-    late_calls = 0
-
-    def seconds(run: Callable[[], object]) -> float:
-        nonlocal late_calls
-        stream = current(index)
-        sweep()
-        wait(index)  # also for the sweep: launches hidden behind it would not be in the span
-        start.record(stream)
-        run()
-        end.record(stream)
-        end.synchronize()
-        ended = clock()
-        wait(index)
-        late = clock() - ended
-        took = float(start.elapsed_time(end)) * 1e-3
-        late_calls = late_calls + 1 if late > max(_LATE, took) else 0
-        if late_calls >= _LATE_CALLS:
-            raise EscapedWorkError(
-                f"{late * 1e3:.2f} ms of work on another stream were still running after the call's own had ended"
-            )
-        return took
-
-    return seconds
-
-
-def swept_bytes(name: str) -> int:
-    """Return twice the size of the L2 cache."""
-    size = getattr(torch.cuda.get_device_properties(nvml.parse_index(name)), "L2_cache_size", 0)
-    return 2 * (int(size) or _UNKNOWN_L2)
-
-
 class Watch:
-    """Watches clock, throttling and other processes of the GPU, and the CPU that launches its work."""
+    """Watches clock, throttling and other processes of the GPU, and the CPU that launches its work.
+
+    Clocks are compared with the highest one seen, not with the default: a GPU under a power cap may never reach that,
+    and its samples are alike all the same.
+    """
 
     def __init__(self, name: str, paired: bool = False) -> None:
         self._host = cpu.Watch(paired)
@@ -122,19 +91,21 @@ class Watch:
             self._gauge, self._unreadable = None, error.message
             return
         self._before = self._gauge.reading()
+        self._violations = self._gauge.violations()
+        self._began = _clock()
         self._slowest: int | None = None
+        self._highest = self._before.clock_mhz or 0
 
     def disturbed(self) -> str | None:
-        """Return a reason if the SM clock is below 75% of the default."""
-        if self._gauge is None or not self._default:
-            return None
-        clock = self._gauge.clock_mhz()
+        """Return a reason if the SM clock is below 75% of the highest one seen."""
+        clock = None if self._gauge is None else self._gauge.clock_mhz()
         if clock is None:
             return None
         self._slowest = min(clock, self._slowest or clock)
-        if clock >= SLOW_CLOCK * self._default:
+        self._highest = max(clock, self._highest)
+        if clock >= SLOW_CLOCK * self._highest:
             return None
-        return f"the SM clock was at {clock} of {self._default} MHz"
+        return f"the SM clock was at {clock} MHz, after {self._highest} MHz"
 
     def conditions(self) -> Conditions:
         """Return readings before and after, and warnings about throttling and other processes on the GPU."""
@@ -144,7 +115,8 @@ class Watch:
             return Conditions((*host.warnings, warning), host.details)
         after = self._gauge.reading()
         warnings = list(host.warnings)
-        held = sorted({*self._before.throttling, *after.throttling})
+        limited = self._limited()
+        held = sorted({*self._before.throttling, *after.throttling} if limited is None else limited)
         if held:
             warnings.append(CaseWarning(WarningCode.THROTTLED, {"reasons": held}))
         others = len(self._gauge.processes() or {}) - self._ours  # counted, as ids in a container are those of the host
@@ -155,8 +127,22 @@ class Watch:
             "after": asdict(after),
             "default_clock_mhz": self._default,
             "slowest_clock_mhz": self._slowest,
+            "highest_clock_mhz": max(self._highest, after.clock_mhz or 0) or None,
+            "limited": limited,
         }
         return Conditions(tuple(warnings), replace(host.details, gpu=readings))
+
+    def _limited(self) -> dict[str, float] | None:
+        """Return for what share of the time each reason limited the clock; None if the GPU does not count that.
+
+        The counters do not miss what happens between two readings.
+        """
+        assert self._gauge is not None
+        now, elapsed = self._gauge.violations(), _clock() - self._began
+        if now is None or self._violations is None or elapsed <= 0:
+            return None
+        shares = {name: (now[name] - self._violations[name]) / elapsed for name in now if name in self._violations}
+        return {name: round(share, 3) for name, share in shares.items() if share > _THROTTLED_SHARE}
 
 
 def watch(name: str, paired: bool = False) -> Watch:
@@ -184,14 +170,18 @@ def memory_bytes(name: str) -> int:
 
 
 def peak_tensor_bytes(name: str, call: Callable[[], object]) -> int:
-    """Return the peak of torch's allocator above what was live before; it rounds blocks up to 512 bytes."""
+    """Return the peak of the bytes requested from torch's allocator, above what was live before.
+
+    An allocator that does not count requests, such as cudaMallocAsync, counts blocks, which are rounded up.
+    """
     index = nvml.parse_index(name)
     _wait(index)
     torch.cuda.reset_peak_memory_stats(index)
-    before = torch.cuda.memory_allocated(index)
+    before = torch.cuda.memory_stats(index)
+    counted = "requested_bytes" if "requested_bytes.all.peak" in before else "allocated_bytes"
     result = call()
     _wait(index)
-    peak = torch.cuda.max_memory_allocated(index) - before
+    peak = torch.cuda.memory_stats(index)[f"{counted}.all.peak"] - before[f"{counted}.all.current"]
     del result
     return int(peak)
 
@@ -242,31 +232,6 @@ def energy_counter(name: str) -> EnergyCounter:
     return counter
 
 
-def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
-    """Return total seconds and number of the kernels and copies of one call, by torch's profiler, without gaps.
-
-    Raises:
-        UnavailableError: if the profiler records no kernel.
-    """
-    from torch.profiler import ProfilerActivity, profile
-
-    call()
-    synchronize(name)
-    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
-        for _ in range(_PROFILED_CALLS):
-            call()
-        synchronize(name)
-    kernels = [
-        event
-        for event in profiled.events() or ()
-        if event.device_type.name == "CUDA" and not getattr(event, "is_user_annotation", False)
-    ]
-    if not kernels:
-        raise UnavailableError("the profiler saw no kernel: another tool may hold the GPU's counters (CUPTI)")
-    seconds = sum(event.time_range.elapsed_us() for event in kernels) * 1e-6
-    return seconds / _PROFILED_CALLS, round(len(kernels) / _PROFILED_CALLS)
-
-
 def out_of_memory(error: BaseException) -> str | None:
     """Recognise torch's OutOfMemoryError, and the texts of cuBLAS, cuDNN and the driver."""
     text = text_of(error)
@@ -281,13 +246,45 @@ def out_of_memory(error: BaseException) -> str | None:
 
 
 def describe(name: str) -> ResultDetails:
-    """Return the name of the GPU, and whether float32 products may use TF32; torch's defaults are never changed."""
+    """Return the name of the GPU, whether float32 products may use TF32, and what decides which kernels run.
+
+    torch's defaults are never changed.
+    """
     properties = torch.cuda.get_device_properties(nvml.parse_index(name))
+    settings = {
+        "matmul": tf32_products(name),
+        "matmul_precision": _setting(torch.get_float32_matmul_precision),
+        "cudnn": _setting(lambda: torch.backends.cudnn.allow_tf32),
+    }
     return ResultDetails(
         device_name=properties.name,
         compute_capability=f"{properties.major}.{properties.minor}",
-        tf32={
-            "matmul_precision": torch.get_float32_matmul_precision(),
-            "cudnn": torch.backends.cudnn.allow_tf32,
+        tf32={key: value for key, value in settings.items() if value is not None},
+        cuda={
+            "toolkit": torch.version.cuda,
+            "cudnn": _setting(torch.backends.cudnn.version),
+            "blas": _setting(lambda: str(torch.backends.cuda.preferred_blas_library()).rpartition(".")[2]),
+            "allocator": _setting(torch.cuda.get_allocator_backend),
+            "variables": {variable: os.environ[variable] for variable in VARIABLES if variable in os.environ},
         },
     )
+
+
+def tf32_products(name: str) -> bool:
+    """Return whether float32 products may use TF32, by torch's setting and the variable that overrides it in cuBLAS."""
+    override = os.environ.get("NVIDIA_TF32_OVERRIDE")
+    if override in ("0", "1"):
+        return override == "1"
+    matmul = torch.backends.cuda.matmul
+    precision = getattr(matmul, "fp32_precision", None)  # since torch 2.9
+    if precision in ("tf32", "ieee"):
+        return bool(precision == "tf32")
+    return bool(_setting(lambda: matmul.allow_tf32))
+
+
+def _setting(read: Callable[[], _T]) -> _T | None:
+    """Return a setting of torch, or None: once a setting per operator was changed, torch refuses to tell the older."""
+    try:
+        return read()
+    except RuntimeError:
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -95,7 +96,14 @@ def energy_counter(name: str) -> EnergyCounter:
     raise UnavailableError("macOS shows its energy meters to root only")
 
 
-def kernel_seconds(name: str, call: Callable[[], object]) -> tuple[float, int] | None:
+def queued_seconds(
+    name: str, prepare: Callable[[int], Any], call: Callable[[Any], object], cache: Cache
+) -> list[float] | None:
+    """Return None: torch cannot keep Metal's queue busy meanwhile."""
+    return None
+
+
+def kernel_seconds(name: str, call: Callable[[], object], cache: Cache) -> tuple[float, int] | None:
     """Return None: torch's profiler does not time Metal's kernels."""
     return None
 
@@ -106,6 +114,11 @@ def out_of_memory(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and "MPS backend out of memory" in text:
         return f"out of memory: {text.split('. ', maxsplit=1)[0]}"
     return cpu.out_of_memory(error)
+
+
+def tf32_products(name: str) -> bool:
+    """Return False: only NVIDIA's GPUs have TF32."""
+    return False
 
 
 def describe(name: str) -> ResultDetails:

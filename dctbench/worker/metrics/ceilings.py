@@ -18,7 +18,7 @@ from torch import Tensor
 from dctbench.machine.calibration import DTYPES, Calibration
 from dctbench.machine.contention import Neighbours
 from dctbench.machine.host import last_level_cache_bytes
-from dctbench.transforms import BlockSlotsDct, CostModel, real_fft_flops
+from dctbench.transforms import BlockSlotsDct, CostModel, default_cost_model, real_fft_flops
 
 GEMM_SIZES = (512, 1024, 2048, 4096, 8192)
 ROUNDS = 4
@@ -115,7 +115,11 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
     of a block transform of 4096 x 512 numbers (blocks of 128, about 26 terms each), and the FFT is that of `RfftDct`;
     `call` is subtracted from their times. `bandwidth` is that of a copy into new memory, which every stage makes, so it
     includes the allocator's page faults.
+
+    A GPU takes 64 sequences at once: one is done before the next launch.
     """
+    kind = torch.device(device).type
+    many = 64 if kind == "cuda" else 1
 
     def draw(*shape: int, like: torch.dtype = dtype) -> Tensor:
         return torch.randn(*shape, device=device).to(like)
@@ -124,22 +128,26 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
         return quickest(_samples(operation, synchronize, RATE_SECONDS, calls))
 
     smallest, rows = BlockSlotsDct(16, 8, block=8, dtype=dtype, device=device), draw(1, 16, 8)
-    call = least(lambda: smallest(rows, ordered=False), calls=1) / 5
+    # On a GPU calls follow each other without a wait, as they do in a layer.
+    call = least(lambda: smallest(rows, ordered=False), calls=None if kind == "cuda" else 1) / 5
 
     def rate(work: float, operation: Callable[[], object]) -> float:
         took = least(operation)
         return work / max(took - call, took / 2)
 
-    compress, blocks = draw(32, 26, 128), draw(32, 128, 512)
-    combine, compressed = draw(1, 512, 832), draw(1, 832, 512)
-    columns = draw(1, 4096, 128, like=dtype if dtype.itemsize > 2 else torch.float32)  # like in the transform
-    source = draw(4096, 1024)
+    alignment = default_cost_model(kind, dtype).alignment
+    p = 32 if alignment > 1 else 26
+    compress, blocks = draw(32 * many, p, 128), draw(32 * many, 128, 512)
+    combine, compressed = draw(many, 512, 32 * p), draw(many, 32 * p, 512)
+    columns = draw(many, 4096, 128, like=dtype if dtype.itemsize > 2 else torch.float32)  # like in the transform
+    source = draw(4096 * many, 1024)
     return CostModel(
         call=call,
-        gemm=rate(2 * 512 * 832 * 512, lambda: torch.bmm(combine, compressed)),
-        small_gemm=rate(2 * 32 * 26 * 128 * 512, lambda: torch.bmm(compress, blocks)),
-        fft=rate(real_fft_flops(4096) * 128, lambda: torch.fft.rfft(columns, dim=1)),
+        gemm=rate(2 * many * 512 * 32 * p * 512, lambda: torch.bmm(combine, compressed)),
+        small_gemm=rate(2 * 32 * many * p * 128 * 512, lambda: torch.bmm(compress, blocks)),
+        fft=rate(real_fft_flops(4096) * 128 * many, lambda: torch.fft.rfft(columns, dim=1)),
         bandwidth=rate(2 * source.nbytes, source.clone),
+        alignment=alignment,
     )
 
 

@@ -28,6 +28,11 @@ TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 1e-2, "bfloat16": 4e-
 """The largest relative error of an exact method, by dtype."""
 
 
+def tolerance(dtype: str, tf32: bool = False) -> float:
+    """Return the largest relative error of an exact method. Products in TF32 round float32 numbers like float16."""
+    return TOLERANCE["float16" if tf32 and dtype == "float32" else dtype]
+
+
 def relative_error(output: Tensor, exact: Tensor) -> float:
     """Return ||output - exact|| / ||exact|| over all entries, in float64."""
     reference = exact.to(torch.float64)
@@ -74,6 +79,6 @@ def cached(compute: Callable[[], Tensor], key: object, folder: str | None) -> Te
     return exact
 
 
-def beyond_tolerance(error: float, dtype: str) -> bool:
+def beyond_tolerance(error: float, dtype: str, tf32: bool = False) -> bool:
     """Return whether the error is larger than the rounding of an exact method."""
-    return math.isnan(error) or error > TOLERANCE[dtype]
+    return math.isnan(error) or error > tolerance(dtype, tf32)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _KERNEL = re.compile(r"aten::_scaled_dot_product_(flash|efficient|cudnn|fused)_attention")
@@ -22,18 +24,37 @@ _NAMES = {"fused": "overrideable"}
 def attention_kernels(call: Callable[[], object]) -> tuple[str, ...]:
     """Return the fused attention kernels that `call` runs, each once, in the order of their first use.
 
-    torch's composite kernel consists of ordinary products and is not seen; FlexAttention is no operator either.
+    A call of `scaled_dot_product_attention` without a fused kernel runs torch's composite one, `math`. FlexAttention is
+    no operator and is not seen.
     """
     seen = _Kernels()
-    with seen:
+    with _Calls(seen), seen:
         call()
     return tuple(seen.names)
+
+
+class _Calls(TorchFunctionMode):
+    """Watches the calls of `scaled_dot_product_attention`, whose composite kernel consists of ordinary products."""
+
+    def __init__(self, seen: _Kernels) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __torch_function__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        before = self.seen.operators
+        result = func(*args, **(kwargs or {}))
+        if func is scaled_dot_product_attention and self.seen.operators == before:
+            self.seen.names["math"] = None
+        return result
 
 
 class _Kernels(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.names: dict[str, None] = {}
+        self.operators = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -41,6 +62,7 @@ class _Kernels(TorchDispatchMode):
         found = _KERNEL.match(func.name())
         if found:
             self.names[_NAMES.get(found[1], found[1])] = None
+            self.operators += 1
         if func is _CHOOSES:  # tensors made in inference mode reach this mode before torch has chosen
             with self:
                 return func.decompose(*args, **(kwargs or {}))

@@ -18,6 +18,7 @@ from torch.autograd.profiler import profile, record_function
 
 from dctbench.attention import AttentionLayer
 from dctbench.attention.dct_layer import DctAttention
+from dctbench.errors import UnsupportedError
 from dctbench.transforms import Resampler, TruncatedDct
 
 PARTS = ("transform", "attention", "projections", "other")
@@ -55,6 +56,9 @@ def split(module: nn.Module, call: Callable[[], object], device: str = "cpu", re
 
     Returns:
         None if the call ran neither a transform nor attention among heads, such as FNet or a user's own layer.
+
+    Raises:
+        UnsupportedError: if the profiler has no times of the device.
     """
     with _marked(module):
         if repeats > 1:
@@ -114,6 +118,8 @@ def _profiled(call: Callable[[], object], device: str) -> Split:
         part = _part(path)
         seconds[part] += (event.self_device_time_total if on_gpu else event.self_cpu_time_total) * 1e-6
         operations[part] += "::" in event.name  # aten::mm counts, marks and the driver's cudaLaunchKernel do not
+    if not sum(seconds.values()):
+        raise UnsupportedError("the profiler has no times of the device")
     return Split(seconds, operations)
 
 

@@ -1,0 +1,367 @@
+"""The first minutes on a new kind of GPU: what it is, each way of timing beside the others, and the suite gpu-quick.
+
+    python -m benchmarks.first_gpu --check           # what is missing here, in a sentence
+    python -m benchmarks.first_gpu --out build/gpu   # at most five minutes, and three more for the suite
+
+The folder then holds `first_gpu.json`, written anew after each step so that nothing is lost when time runs out;
+`nvml.json`, every answer of NVML, which tests can replay; and `results.sqlite` and `results.json` of the suite:
+
+    dctbench report --store build/gpu/results.sqlite
+    dctbench import build/gpu/results.json
+
+The predictions were written before any GPU was seen. Each says why, and the file says whether it held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+NEEDED = ("torch", "numpy", "click", "rich", "psutil", "msgspec", "sqlalchemy")
+"""What measuring imports. pandas, plotly and Jinja2 are needed by reports only, which may be made elsewhere."""
+SECONDS = 280.0
+SHAPES = "1x1024,1x8192,16x1024,16x8192,4x32768"
+DEVICE = "cuda:0"
+METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "sdpa-flash": ("sdpa-flash", {}),
+    "sdpa-cudnn": ("sdpa-cudnn", {}),
+    "dct-x basis": ("dct-x", {"ratio": 8, "transform": "basis"}),
+    "dct-x block:128:gemm": ("dct-x", {"ratio": 8, "transform": "block:128:gemm"}),
+    "dct-x block:128:slots": ("dct-x", {"ratio": 8, "transform": "block:128:slots"}),
+}
+LONGEST_BASIS = 16_384
+
+Found = dict[str, Any]
+
+
+def missing() -> str | None:
+    """Return why this interpreter cannot measure on a GPU, with the remedy; None if it can."""
+    absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if absent:
+        names = " ".join(absent)
+        return (
+            f"this interpreter lacks {', '.join(absent)}; where there is a network: pip download --no-deps -d wheels "
+            f"{names}; here: pip install --no-index --find-links wheels --target site {names}, and PYTHONPATH=site"
+        )
+    from dctbench.worker.devices import cuda
+
+    return cuda.unavailable(DEVICE)
+
+
+class Recorder:
+    """NVML's library, whose every answer is kept by function and arguments."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self.answers: list[Found] = []
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._library, name)
+        if not name.startswith("nvml") or not callable(found):
+            return found
+
+        def ask(*arguments: Any) -> Any:
+            named = arguments if "HandleBy" in name else arguments[1:]  # the first is a handle, which is a pointer
+            asked: Found = {"function": name, "arguments": list(named)}
+            try:
+                answer = found(*arguments)
+            except self._library.NVMLError as error:
+                self.answers.append({**asked, "error": str(error)})
+                raise
+            self.answers.append({**asked, "answer": _plain(answer)})
+            return answer
+
+        return ask
+
+
+def _plain(answer: Any) -> Any:
+    """Return an answer as JSON: structures as objects, handles as nothing."""
+    if isinstance(answer, bytes):
+        return answer.decode()
+    if isinstance(answer, list):
+        return [_plain(one) for one in answer]
+    if isinstance(answer, str | int | float | None):
+        return answer
+    names = [field[0] for field in getattr(answer, "_fields_", ())] or list(getattr(answer, "__dict__", {}))
+    return {name: _plain(getattr(answer, name)) for name in names} or None
+
+
+def facts(out: Path) -> Found:
+    """What torch and NVML say of the device, how long a reading takes, and how often the energy counter changes."""
+    import torch
+
+    from dctbench.machine import environment, nvml
+    from dctbench.worker.devices import cuda
+    from dctbench.worker.torch_info import torch_facts
+
+    found: Found = {"torch": torch_facts(), "environment": environment.collect().facts, "pid": os.getpid()}
+    found["describe"] = cuda.describe(DEVICE).to_json()
+    found["l2_bytes"] = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", None)
+    recorder = Recorder(nvml.load_library())
+    uuid = str(torch.cuda.get_device_properties(0).uuid)
+    recorder.nvmlDeviceGetCount()
+    handle = recorder.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("MIG-") else f"GPU-{uuid}")
+    gauge = nvml.Gauge(recorder, handle)
+    try:
+        gauge.facts(), gauge.reading(), gauge.violations(), gauge.processes(), gauge.joules()
+    finally:
+        (out / "nvml.json").write_text(json.dumps(recorder.answers, indent=1), encoding="utf-8")
+    quiet = cuda.gauge(DEVICE)
+    found["clock_query_seconds"] = _median(lambda: _clocked(quiet.clock_mhz), 30)
+    joules, changes = quiet.joules(), []
+    until = perf_counter() + 0.6
+    while joules is not None and perf_counter() < until:
+        now = quiet.joules()
+        if now != joules:
+            changes.append(perf_counter())
+            joules = now
+    found["energy_tick_seconds"] = [b - a for a, b in pairwise(changes)]
+    return found
+
+
+def ceilings(calls: int, size: int) -> Found:
+    """A copy and a bf16 product, as the GPU runs them without the host."""
+    import torch
+
+    source = torch.randn(size**2 * 8, device=DEVICE)
+    target = torch.empty_like(source)
+    a, b = (torch.randn(size, size, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
+    return {
+        "copy_bytes_per_second": 2 * source.nbytes / _queued(lambda: target.copy_(source), calls, "warm"),
+        "bf16_flops": 2 * size**3 / _queued(lambda: a @ b, calls, "warm"),
+        "product_size": size,
+    }
+
+
+def padding(calls: int, blocks: int) -> Found:
+    """The compression of blocks of 128 with tables of 23 columns, and zero-padded to 24 and 32."""
+    import torch
+
+    x = torch.randn(blocks, 128, 512, device=DEVICE, dtype=torch.bfloat16)
+    found: Found = {"blocks": blocks}
+    for columns in (23, 24, 32):
+        table = torch.randn(128, columns, device=DEVICE, dtype=torch.bfloat16).t().expand(blocks, -1, -1)
+        found[str(columns)] = _queued(lambda table=table: torch.bmm(table, x), calls, "cold")  # type: ignore[misc]
+    return found
+
+
+def flushing(calls: int, size: int) -> Found:
+    """A small copy after nothing, after reading a buffer of twice the L2 cache, and after writing one."""
+    import torch
+
+    from dctbench.worker.devices import cuda
+
+    x = torch.randn(size, device=DEVICE)
+    y, buffer = torch.empty_like(x), torch.zeros(cuda.swept_bytes(DEVICE) // 4, dtype=torch.int32, device=DEVICE)
+    copy = lambda prepared=None: y.copy_(x)  # noqa: E731
+    written = cuda.queued_seconds(DEVICE, lambda number: buffer.zero_(), copy, "warm", calls)
+    return {
+        "warm": _queued(copy, calls, "warm"),
+        "read": _queued(copy, calls, "cold"),
+        "written": statistics.median(written),
+    }
+
+
+def layers(shapes: Sequence[tuple[int, int]], calls: int, enough: Callable[[], bool]) -> Iterator[Found]:
+    """Every way of timing each method at each shape, with the names of its kernels."""
+    import torch
+
+    for batch, seq_len in shapes:
+        for name, (method, options) in METHODS.items():
+            if enough():
+                return
+            row: Found = {"method": name, "batch": batch, "seq_len": seq_len}
+            if options.get("transform") == "basis" and seq_len > LONGEST_BASIS:
+                continue
+            try:
+                with torch.inference_mode():
+                    row |= _times(method, options, batch, seq_len, calls)
+            except Exception as error:  # one method must not end the others
+                row["error"] = f"{type(error).__name__}: {str(error)[:300]}"
+            torch.cuda.empty_cache()
+            yield row
+
+
+def _times(method: str, options: Mapping[str, Any], batch: int, seq_len: int, calls: int) -> Found:
+    import torch
+
+    from dctbench.attention import build
+    from dctbench.errors import UnavailableError, UnsupportedError
+    from dctbench.transforms import default_cost_model
+    from dctbench.worker.devices import Cache, cuda, cuda_timing
+    from dctbench.worker.workload import Graphed
+
+    dtype = torch.bfloat16
+    options = {**options, "cost_model": default_cost_model("cuda", dtype)} if "transform" in options else options
+    layer = build(method, seq_len=seq_len, dim=512, heads=8, dtype=dtype, device=DEVICE, **options).eval()
+    x = torch.randn(batch, seq_len, 512, device=DEVICE, dtype=dtype)
+    graphed = Graphed(layer)
+
+    def call() -> object:
+        return layer(x)
+
+    for _ in range(3):
+        call()
+    found: Found = {}
+    caches: tuple[Cache, ...] = ("cold", "warm")
+    for state in caches:
+        stopwatch = cuda.stopwatch(DEVICE, state)
+        found[f"span_{state}"] = _median(lambda timed=stopwatch: timed(call), calls)  # type: ignore[misc]
+        found[f"queued_{state}"] = _queued(call, calls, state)
+    found["host"] = _median(lambda: _launched(call), calls)
+    try:
+        found["kernels"] = cuda_timing.kernels(DEVICE, call, "cold")
+    except UnavailableError as reason:
+        found["kernels_absent"] = reason.message
+    try:
+        found["graph_cold"] = _queued(lambda: graphed(x), calls, "cold")
+    except UnsupportedError as reason:
+        found["graph_absent"] = reason.message
+    return found
+
+
+def _queued(call: Callable[[], object], calls: int, cache: Literal["warm", "cold"]) -> float:
+    from dctbench.worker.devices import cuda
+
+    return statistics.median(cuda.queued_seconds(DEVICE, lambda number: None, lambda prepared: call(), cache, calls))
+
+
+def _median(sample: Callable[[], float], times: int) -> float:
+    return statistics.median(sample() for _ in range(times))
+
+
+def _clocked(call: Callable[[], object]) -> float:
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
+def _launched(call: Callable[[], object]) -> float:
+    """Seconds in which the host launches a call, without waiting for it."""
+    from dctbench.worker.devices import cuda
+
+    cuda.synchronize(DEVICE)
+    return _clocked(call)
+
+
+def predictions(found: Mapping[str, Any]) -> list[Found]:
+    """What was expected before a GPU was seen, why, and whether it held; None where the figures are missing."""
+    rows = {(row["method"], row["batch"], row["seq_len"]): row for row in found.get("layers", ()) if "error" not in row}
+    small = min(
+        (key for key in rows if key[0] == "dct-x block:128:gemm"), key=lambda key: key[1] * key[2], default=None
+    )
+    large = max((key for key in rows if key[0] == "dct-x block:128:gemm"), key=lambda key: key[2], default=None)
+    exact = None if large is None else rows.get(("sdpa-flash", *large[1:]))
+
+    def held(test: Callable[[], bool]) -> bool | None:
+        try:
+            return test()
+        except (KeyError, TypeError):
+            return None
+
+    listed: list[tuple[str, str, Callable[[], bool]]] = [
+        ("tables of 24 columns are faster than tables of 23",
+         "rows of 23 bf16 numbers are not 16-byte aligned, which tensor cores' loads need",
+         lambda: found["padding"]["24"] < found["padding"]["23"]),
+        ("a call after a written buffer is slower than after a read one",
+         "the modified lines are written back while the call runs",
+         lambda: found["flushing"]["written"] > found["flushing"]["read"]),
+        ("the smallest DCT layer waits for the host for over half of its span",
+         "it launches over ten kernels of a few microseconds each",
+         lambda: rows[small]["queued_cold"] < 0.5 * rows[small]["span_cold"]),  # type: ignore[index]
+        ("a graph of the smallest DCT layer takes no longer than its queued launches",
+         "both leave out the host; a graph also has shorter gaps",
+         lambda: rows[small]["graph_cold"] < 1.1 * rows[small]["queued_cold"]),  # type: ignore[index]
+        ("at the longest length the DCT layer is faster than flash attention without the host",
+         "its FLOPs grow with n log n and those of exact attention with the square of n",
+         lambda: rows[large]["queued_cold"] < exact["queued_cold"]),  # type: ignore[index]
+    ]  # fmt: skip
+    return [{"prediction": what, "because": why, "held": held(test)} for what, why, test in listed]
+
+
+def explore(out: Path, args: argparse.Namespace) -> Found:
+    """Run the steps, and write what is known after each; a step that fails is named and the next one begins."""
+    began = perf_counter()
+    found: Found = {"steps": {}, "predictions": predictions({})}
+    rows: list[Found] = []
+    shapes = [(int(batch), int(length)) for batch, length in (shape.split("x") for shape in args.shapes.split(","))]
+
+    def each_layer() -> list[Found]:
+        for row in layers(shapes, args.calls, lambda: perf_counter() - began > args.seconds):
+            rows.append(row)
+            _write(out, {**found, "layers": rows})
+        return rows
+
+    steps: dict[str, Callable[[], Any]] = {
+        "facts": lambda: facts(out),
+        "ceilings": lambda: ceilings(args.calls, args.size),
+        "padding": lambda: padding(args.calls, args.size // 8),
+        "flushing": lambda: flushing(args.calls, 512 * args.size),
+        "layers": each_layer,
+    }
+    for name, step in steps.items():
+        if perf_counter() - began > args.seconds:
+            found["steps"][name] = "no time left"
+            _write(out, found)
+            continue
+        start = perf_counter()
+        try:
+            found[name] = step()
+            found["steps"][name] = "ok"
+        except Exception as error:  # the next step may still tell something
+            found["steps"][name] = f"{type(error).__name__}: {str(error)[:500]}"
+        print(f"{name}: {found['steps'][name]} ({perf_counter() - start:.1f} s)", flush=True)
+        found["predictions"] = predictions(found)
+        _write(out, found)
+    return found
+
+
+def _write(out: Path, found: Mapping[str, Any]) -> None:
+    partial = out / "first_gpu.partial"
+    partial.write_text(json.dumps(found, indent=1, default=str), encoding="utf-8")
+    partial.replace(out / "first_gpu.json")
+
+
+def measure_suite(out: Path, suite: str) -> int:
+    """Measure the suite with the real command and return its exit code."""
+    command = [sys.executable, "-m", "dctbench", "run", "--suite", suite, "--label", "first-gpu"]
+    command += ["--progress", "plain", "--store", str(out / "results.sqlite"), "--format", "json"]
+    with (out / "results.json").open("wb") as document:
+        return subprocess.run(command, stdout=document, check=False).returncode
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="only say what is missing")
+    parser.add_argument("--out", type=Path, default=Path("build/gpu"))
+    parser.add_argument("--suite", default=str(Path(__file__).parents[1] / "suites" / "gpu-quick.toml"))
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for the steps before the suite")
+    parser.add_argument("--shapes", default=SHAPES, help="batch x length, joined by commas")
+    parser.add_argument("--calls", type=int, default=20)
+    parser.add_argument("--size", type=int, default=8192, help="of the product; other problems follow it")
+    args = parser.parse_args(argv)
+    problem = missing()
+    if problem is not None:
+        print(f"first_gpu: {problem}", file=sys.stderr)
+        return 6
+    if args.check:
+        return 0
+    args.out.mkdir(parents=True, exist_ok=True)
+    found = explore(args.out, args)
+    for one in found["predictions"]:
+        print({True: "held", False: "WRONG", None: "not known"}[one["held"]], one["prediction"], sep=": ", flush=True)
+    return measure_suite(args.out, args.suite)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

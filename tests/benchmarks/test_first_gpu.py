@@ -1,0 +1,131 @@
+"""The first look at a GPU, whole, on a device that is the CPU."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import first_gpu
+from dctbench.machine import nvml
+from tests.support.command import Cli
+from tests.support.cuda_in_workers import ROOT, variables
+from tests.support.cuda_on_cpu import cuda_on_cpu
+from tests.support.nvml import FakeNvml, Recorded
+
+SUITE = """
+name = "tiny"
+[axes]
+impl = ["sdpa", "dct-x"]
+seq = 64
+ratio = 4
+batch = 1
+heads = 2
+head_dim = 8
+dtype = "bfloat16"
+device = "cuda:0"
+engine = ["eager", "cudagraph"]
+[settings]
+rounds = 1
+isolation = "zygote"
+energy = false
+"""
+SMALL = ("--shapes", "2x256", "--calls", "2", "--size", "64")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The tests run beside each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_it_runs_whole_and_its_folder_is_imported_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    suite, out = tmp_path / "tiny.toml", tmp_path / "out"
+    suite.write_text(SUITE)
+    (tmp_path / "site").mkdir()
+    for name, value in {**variables(tmp_path / "site"), "OMP_NUM_THREADS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with cuda_on_cpu(monkeypatch, FakeNvml(running={}, violations={0: 5})) as gpu:
+        gpu.queued_ms = 0.01
+        assert first_gpu.main(["--out", str(out), "--suite", str(suite), *SMALL]) == 0
+
+    found = json.loads((out / "first_gpu.json").read_text())
+    assert set(found["steps"].values()) == {"ok"}, found["steps"]
+    assert len(found["layers"]) == len(first_gpu.METHODS)
+    own = [row for row in found["layers"] if row["method"] == "dct-x block:128:gemm"]
+    assert [(row["batch"], row["seq_len"]) for row in own] == [(2, 256)]
+    for row in own:
+        assert {"span_cold", "span_warm", "queued_cold", "queued_warm", "graph_cold", "host", "kernels"} <= row.keys()
+    cudnn = [row for row in found["layers"] if row["method"] == "sdpa-cudnn"]
+    assert all(row["error"].startswith("UnavailableError") for row in cudnn)  # the CPU has no such kernel
+    assert all(prediction["because"] for prediction in found["predictions"])
+    assert None not in [prediction["held"] for prediction in found["predictions"]][:2]
+
+    replayed = nvml.Gauge(Recorded(json.loads((out / "nvml.json").read_text())), None)
+    assert replayed.facts().name == "Made-up GPU"
+    assert replayed.violations() == {"power cap": 5 * 1e-9}
+
+    results = json.loads((out / "results.json").read_text())["results"]
+    assert len(results) == 4
+    assert {entry["status"] for entry in results} == {"ok"}, [entry["message"] for entry in results]
+    assert {entry["details"]["isolation"] for entry in results} == {"zygote"}
+    assert all(entry["metrics"].get("energy") is None for entry in results)
+
+    imported = cli("import", str(out / "results.json"), "--store", "elsewhere.sqlite")
+    assert imported.code == 0, imported.err
+    reported = cli("report", "--store", str(out / "results.sqlite"), "--output", "report.html")
+    assert reported.code == 0, reported.err
+
+
+def test_steps_that_have_no_time_left_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_gpu, "measure_suite", lambda out, suite: 0)
+    with cuda_on_cpu(monkeypatch, FakeNvml(running={})):
+        assert first_gpu.main(["--out", str(tmp_path), "--seconds", "0", *SMALL]) == 0
+    found = json.loads((tmp_path / "first_gpu.json").read_text())
+    assert set(found["steps"].values()) == {"no time left"}
+    assert {prediction["held"] for prediction in found["predictions"]} == {None}
+
+
+def test_without_a_gpu_it_says_so_in_a_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.first_gpu", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 6
+    assert done.stderr.startswith("first_gpu: cuda:0: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_missing_package_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_gpu, "NEEDED", ("torch", "no_such_package"))
+    said = str(first_gpu.missing())
+    assert said.startswith("this interpreter lacks no_such_package; ")
+    assert "pip download --no-deps -d wheels no_such_package" in said
+
+
+def test_measuring_needs_only_the_packages_that_it_names(tmp_path: Path) -> None:
+    """A machine with a GPU need not have what reports need."""
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name in ('pandas', 'plotly', 'jinja2', 'scipy', 'pyarrow', 'sklearn', 'onnx'):\n"
+        "            raise ImportError(f'{name} is not installed here')\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "from dctbench.__main__ import main\n"
+        "sys.argv = ['dctbench', 'run', '--impl', 'none', '--seq', '64', '--rounds', '1', '--progress', 'none',"
+        " '--format', 'json']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"][0]["status"] == "ok"
