@@ -27,7 +27,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 5
+PROTOCOL = 6
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
