@@ -30,12 +30,13 @@ class Budgets:
     """The most that a method may need; None means no limit.
 
     Attributes:
-        latency_p99: s, compared with the upper end of the 99th percentile at 95% confidence.
+        latency_p99: s, compared with the upper end of the 99th percentile.
         memory: B, the tensors of a call plus parameters and buffers.
         memory_process: B, the growth of the process.
         error_smooth: relative error on the smooth input.
         error_noise: relative error on the noise input.
         miss_rate: share of calls after their deadline, compared with its upper bound at 95%.
+        confidence: of the upper end of the 99th percentile.
     """
 
     latency_p99: float | None = None
@@ -44,11 +45,12 @@ class Budgets:
     error_smooth: float | None = None
     error_noise: float | None = None
     miss_rate: float | None = None
+    confidence: float = 0.95
 
     @property
     def given(self) -> dict[str, float]:
         """The limits that are set, by name."""
-        return {name: limit for name in self.__slots__ if (limit := getattr(self, name)) is not None}
+        return {name: limit for name in QUANTITIES if (limit := getattr(self, name)) is not None}
 
     @property
     def limits_error(self) -> bool:
@@ -100,10 +102,14 @@ def choose(ranking: Ranking, budgets: Budgets) -> Choice:
     return Choice(tuple(within), ranking.leading(within), tuple(over), tuple(unmeasured))
 
 
-def budgeted(summary: Summary) -> dict[str, float | None]:
-    """Return the value of everything that a budget can limit, by the budget's name; None where it was not measured."""
+def budgeted(summary: Summary, confidence: float = 0.95) -> dict[str, float | None]:
+    """Return the value of everything that a budget can limit, by the budget's name; None where it was not measured.
+
+    `confidence` is that of the upper end of the 99th percentile.
+    """
+    tail = summary.tail(confidence)
     return {
-        "latency_p99": summary.p99.high if summary.p99 else None,
+        "latency_p99": tail.high if tail else None,
         "memory": summary.memory,
         "memory_process": summary.values.get("memory.process"),
         "error_smooth": summary.values.get("error.smooth"),
@@ -114,7 +120,7 @@ def budgeted(summary: Summary) -> dict[str, float | None]:
 
 def breaches(summary: Summary, budgets: Budgets) -> Sequence[Breach]:
     """Return the budgets that a method breaks or lacks a value for. A value equal to its limit keeps the budget."""
-    values = budgeted(summary)
+    values = budgeted(summary, budgets.confidence)
     return [
         Breach(name, values[name], limit)
         for name, limit in budgets.given.items()

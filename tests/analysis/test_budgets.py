@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctbench import analysis
-from dctbench.analysis import Budgets, Summary
+from dctbench.analysis import Budgets, Summary, budgets
 from dctbench.model import Result, ResultDetails, Status
 from tests.support.made import result
 
@@ -112,3 +112,27 @@ def test_the_longest_length_that_fits_is_one_that_was_measured(
     [found] = analysis.feasible_lengths(analysis.summarise(results))
     assert (found.longest, found.first_over) == (longest, first_over)
     assert found.needed == (None if first_over is None else 60e6)
+
+
+@pytest.mark.parametrize(("count", "known"), [(298, ()), (299, (0.95,)), (458, (0.95,)), (459, (0.95, 0.99))])
+def test_a_p99_with_more_confidence_takes_more_samples(count: int, known: tuple[float, ...]) -> None:
+    """The largest of n samples is above the 99th percentile with a probability of 1 - 0.99^n."""
+    [one] = analysis.summarise([result("sdpa", 64, [1.0 + i / count for i in range(count)])])
+    for confidence in (0.95, 0.99):
+        [breach] = budgets.breaches(one, Budgets(latency_p99=1.5, confidence=confidence))
+        assert breach.value == (max(one.samples) if confidence in known else None)
+
+
+def test_a_mean_of_several_calls_has_no_p99() -> None:
+    several = replace(result("sdpa", 64, [1.0] * 400), details=ResultDetails(calls_per_sample=4))
+    assert analysis.summarise([several])[0].p99 is None
+    assert analysis.summarise([replace(several, details=ResultDetails(calls_per_sample=1))])[0].p99 is not None
+
+
+@pytest.mark.parametrize("processes", [29, 30])
+def test_from_thirty_processes_on_the_upper_end_of_a_p99_holds_for_others_too(processes: int) -> None:
+    taken = [result("sdpa", 64, 1 + n / 100, round=n) for n in range(1, processes + 1)]
+    [one] = analysis.summarise(taken)
+    assert one.p99 is not None
+    assert one.tail_is_bound is (processes == 30)
+    assert (one.p99.high > max(one.samples)) is (processes == 30)

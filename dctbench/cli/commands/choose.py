@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -62,6 +63,8 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
               help="Only results of this deadline: 10ms, which --max-miss-rate (1%) may miss.")  # fmt: skip
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options
+@click.option("--confidence", cls=Flag, section="Budgets", type=click.Choice(("95", "99")), default="95",
+              show_default=True, help="Of the p99, in percent; 99 needs 459 samples.")  # fmt: skip
 @click.option(
     "--min-accuracy",
     cls=Flag,
@@ -94,11 +97,12 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
     outlive_readers()
+    budgets = budgets_of(flags, usual_miss_rate=None if flags["deadline"] is None else _MISS_RATE)
     request = ChooseRequest(
         seq_len=_one_length(seq),
         axes=axis_values({axis: flags[axis] for axis in _FILTERS}),
         reference=flags["reference"],
-        budgets=budgets_of(flags, usual_miss_rate=None if flags["deadline"] is None else _MISS_RATE),
+        budgets=replace(budgets, confidence=int(flags["confidence"]) / 100),
         floors=parse_floors(flags["min_accuracy"], flags["task"]),
         run=run or None,
         measure=measure,

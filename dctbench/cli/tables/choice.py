@@ -39,7 +39,9 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
         )
         return
     if output_format == "csv":
-        print_records([record for number in range(len(answers)) for record in _records(outcome, number)], "csv")
+        print_records(
+            [record for number in range(len(answers)) for record in _records(outcome, number, request)], "csv"
+        )
         return
     basis = _basis(found, outcome.summaries, outcome.planned)
     for number, (ranking, choice) in enumerate(answers):
@@ -78,7 +80,7 @@ def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
     return lines
 
 
-def _records(outcome: ChooseOutcome, number: int) -> list[dict[str, Any]]:
+def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> list[dict[str, Any]]:
     ranking, choice = outcome.answers[number]
     verdicts = {s.case: "within" for s in choice.within} | {s.case: "leader" for s in choice.leaders}
     verdicts |= {s.case: "over" for s, _ in choice.over} | {s.case: "not measured" for s, _ in choice.unmeasured}
@@ -89,7 +91,7 @@ def _records(outcome: ChooseOutcome, number: int) -> list[dict[str, Any]]:
             "case_id": s.case.id,
             "case": s.case.to_json(),
             "latency": s.latency.value if s.latency else None,
-            "p99_high": s.p99.high if s.p99 else None,
+            "p99_high": tail.high if (tail := s.tail(request.budgets.confidence)) else None,
             "memory": s.memory,
             "error_means": s.error_means.value,
             "error.smooth": s.values.get("error.smooth"),
@@ -111,5 +113,5 @@ def _entry(outcome: ChooseOutcome, number: int, request: ChooseRequest, labels: 
         "remarks": _remarks(outcome, number, request),
         "budgets": request.budgets.given,
         "min_accuracy": [asdict(floor) for floor in request.floors],
-        "methods": _records(outcome, number),
+        "methods": _records(outcome, number, request),
     }
