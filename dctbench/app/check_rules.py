@@ -44,6 +44,7 @@ def resolve_rules(given: GateRules, tolerances: Mapping[str, float]) -> Rules:
         flops=usual.flops if given.tolerance_flops is None else given.tolerance_flops,
         memory=usual.memory if given.tolerance_memory is None else given.tolerance_memory,
         error=usual.error if given.tolerance_error is None else given.tolerance_error,
+        accuracy=usual.accuracy if given.max_accuracy_drop is None else given.max_accuracy_drop,
         pairs=pairs,
         max_pairs=most,
         budgets=given.budgets,
@@ -67,7 +68,7 @@ def with_enough_pairs(
         listener: called with the warning.
     """
     stored = None if baseline is None else {s.case: len(s.medians) for s in baseline.summaries if s.medians}
-    timed = [case for case in judged if stored is None or case in stored]
+    timed = [case for case in judged if case.task is None and (stored is None or case in stored)]
     if not timed:
         return rules
     fewest = None if stored is None else min(stored[case] for case in timed)

@@ -48,6 +48,7 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
     tolerance_flops: _Share = _USUAL.flops
     tolerance_memory: _Share = _USUAL.memory
     tolerance_error: _Share = _USUAL.error
+    max_accuracy_drop: _Share = _USUAL.accuracy
     max_pairs: Annotated[int, Meta(ge=2, le=MOST_PAIRS)] = _USUAL.max_pairs
     budgets: Budgets = Budgets()
     at: dict[str, Any] = {}
@@ -76,6 +77,7 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
             flops=self.tolerance_flops,
             memory=self.tolerance_memory,
             error=self.tolerance_error,
+            accuracy=self.max_accuracy_drop,
             max_pairs=self.max_pairs,
             budgets=self.budgets,
             at=self.at,
@@ -99,6 +101,7 @@ def check_settings(
         tolerance_flops=rules.flops,
         tolerance_memory=rules.memory,
         tolerance_error=rules.error,
+        max_accuracy_drop=rules.accuracy,
         max_pairs=rules.max_pairs,
         budgets=rules.budgets,
         at=dict(rules.at),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
+from dctbench.compare.accuracy import accuracy_verdicts
 from dctbench.compare.change import Change, Unpaired, moderated, paired, unpaired
 from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.latency import LatencyCall, Timed, latency_calls
@@ -160,10 +161,17 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         confirmed = latency_calls(second, rules, _level(comparison, rules))
         still += tuple(case for case, latency_call in confirmed.items() if latency_call is LatencyCall.OPEN)
         found |= {case: _both(called[case], again) for case, again in confirmed.items()}
+    learned = accuracy_verdicts(
+        {case: _sides(comparison, case) for case, one in ranking.items() if one is None and case.task is not None},
+        rules,
+        _level(comparison, rules),
+    )
     verdicts: list[Verdict] = []
     for case, verdict in ranking.items():
         if verdict is not None:
             verdicts.append(verdict)
+        elif case in learned:
+            verdicts.append(learned[case])
         else:
             timed, fresh = first.get(case), second.get(case)
             verdicts += _compared(comparison, rules, case, timed, fresh, found.get(case), called.get(case))
@@ -298,9 +306,7 @@ def _compared(
     called: LatencyCall | None,
 ) -> list[Verdict]:
     """All verdicts of a case that runs on both sides; `called` is what its first processes said, if fresh ones ask."""
-    base, head = comparison.sides(case)
-    assert base is not None
-    assert head is not None
+    base, head = _sides(comparison, case)
     failed = Reason(ReasonCode.BASE_FAILED_SOMETIMES, {"base": exact.ending(base)}) if base.status != "ok" else None
     if failed:  # what was counted in the processes that ran still holds
         [base] = summarise(result for result in base.rounds if result.status == "ok")
@@ -319,6 +325,14 @@ def _compared(
             kind = VerdictKind.INCONCLUSIVE if latency.kind is VerdictKind.SLOWER else VerdictKind.PASS
             latency = replace(latency, kind=kind, reason=Reason(ReasonCode.RUN_TO_RUN, {"first": latency_call.value}))
     return [latency, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
+
+
+def _sides(comparison: Comparison, case: Case) -> tuple[Summary, Summary]:
+    """Both sides of a case that runs on both."""
+    base, head = comparison.sides(case)
+    assert base is not None
+    assert head is not None
+    return base, head
 
 
 def _incomparable(base: Summary, head: Summary, rules: Rules, reason: Reason) -> Verdict:

@@ -29,6 +29,7 @@ class Rules:
         reference: the implementation whose latency beside a case's cancels drift.
         latency: the tolerance of latency: one for every device, or one by kind of device.
         flops, memory, error: the tolerance of each.
+        accuracy: how far accuracy may fall, 0.01 for a point.
         pairs: of processes (or fresh processes of head alone, against a stored baseline) that every case gets.
         max_pairs: that an undecided case gets at most.
         confirm: whether a slower case needs fresh processes that confirm it. Between two stored runs, where nothing
@@ -42,6 +43,7 @@ class Rules:
     flops: float = 0.0
     memory: float = 0.0
     error: float = 0.01
+    accuracy: float = 0.01
     pairs: int = 5
     max_pairs: int = 15
     confirm: bool = True

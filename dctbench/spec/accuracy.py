@@ -1,4 +1,4 @@
-"""Accuracies as users type them: `mnist1d=sdpa-2pt`, `mnist1d=90%`, `1pt`."""
+"""Accuracies as users type them: `mnist1d=sdpa-2pt`, `mnist1d=90%`."""
 
 from __future__ import annotations
 
@@ -12,24 +12,9 @@ from dctbench.analysis.reference import REFERENCE
 from dctbench.catalog.tasks import select_tasks
 from dctbench.errors import UsageError
 from dctbench.text.format import shorten
-from dctbench.text.parse import parse_share
+from dctbench.text.parse import parse_points, parse_share
 
-_POINTS = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,4})?) ?pt", re.ASCII)
 _BELOW = re.compile(r"(?P<reference>.+?)-(?P<points>[0-9][0-9.]* ?pt)", re.ASCII)
-
-
-def parse_points(text: str, flag: str) -> float:
-    """Return a difference of accuracies: 0.02 for `2pt`.
-
-    Raises:
-        UsageError: for anything else.
-    """
-    match = _POINTS.fullmatch(text.strip())
-    if not match:
-        raise UsageError(
-            f"{flag} {shorten(text)!r}: not a number of points", hint=f"{flag} accepts points of accuracy, such as 1pt"
-        )
-    return float(match[1]) / 100
 
 
 def parse_floors(texts: Sequence[str], tasks: Sequence[str] = ()) -> tuple[AccuracyFloor, ...]:

@@ -11,14 +11,14 @@ from dctbench.analysis import Budgets
 from dctbench.errors import UsageError
 from dctbench.spec import axes, grid
 from dctbench.text.format import shorten
-from dctbench.text.parse import parse_duration, parse_named, parse_share, parse_size
+from dctbench.text.parse import parse_duration, parse_named, parse_points, parse_share, parse_size
 
 MOST_PAIRS = 200
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.001, 10.0
 LEAST_MISS_RATE = 1e-5
 TOLERANCES = ("tolerance", "tolerance_flops", "tolerance_memory", "tolerance_error")
 BUDGETS = ("max_latency_p99", "max_memory", "max_error", "max_miss_rate")
-GATE_KEYS = ("reference", *TOLERANCES, "pairs", "max_pairs", *BUDGETS, "at")
+GATE_KEYS = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs", *BUDGETS, "at")
 """The keys of `[gate]`. Each means what its flag of `dctbench check` means."""
 _BUDGET_FIELDS = {
     "max_latency_p99": ("latency_p99",),
@@ -37,6 +37,7 @@ class GateRules:
         reference: the implementation that is measured in addition to every case.
         tolerance: the relative change of latency that passes, for every device.
         tolerance_flops, tolerance_memory, tolerance_error: the same for FLOPs, memory and error.
+        max_accuracy_drop: how far the accuracy on a task may fall: 0.01 for a point.
         pairs: the number of pairs of processes for every case.
         max_pairs: the most pairs for an undecided case.
         budgets: the limits of head.
@@ -48,6 +49,7 @@ class GateRules:
     tolerance_flops: float | None = None
     tolerance_memory: float | None = None
     tolerance_error: float | None = None
+    max_accuracy_drop: float | None = None
     pairs: int | None = None
     max_pairs: int | None = None
     budgets: Budgets = field(default_factory=Budgets)
@@ -76,7 +78,7 @@ class GateRules:
 
     def over(self, other: GateRules) -> GateRules:
         """Return these rules, completed by those of `other`."""
-        names = ("reference", *TOLERANCES, "pairs", "max_pairs")
+        names = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs")
         values = {name: getattr(other if getattr(self, name) is None else self, name) for name in names}
         limits: dict[str, float] = {}
         for group in _BUDGET_FIELDS.values():
@@ -174,6 +176,7 @@ def at(texts: Sequence[str]) -> dict[str, Any]:
 _PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {
     "reference": parse_reference,
     **dict.fromkeys(TOLERANCES, parse_tolerance),
+    "max_accuracy_drop": lambda flag, texts: parse_points(_single(flag, texts), flag),
     "pairs": parse_pairs,
     "max_pairs": parse_pairs,
     "at": lambda flag, texts: at(texts),

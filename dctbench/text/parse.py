@@ -16,6 +16,7 @@ _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, None: 1.0, "s": 1.0, "m": 60.0,
 _AGE = re.compile(r"([0-9]{1,9})d", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(B|[kKMGT]i?B?)?", re.ASCII)
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
+_POINTS = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,4})?) ?pt", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e-?[0-9]{1,2})?)(%)?", re.ASCII)
 
 
@@ -89,6 +90,20 @@ def parse_share(text: str, flag: str) -> float:
             hint=f"write {match[1]}% or {number / 100:g}, or {100 * number:g}% if that is meant",
         )
     return number / 100 if percent else number
+
+
+def parse_points(text: str, flag: str) -> float:
+    """Return a difference of accuracies: 0.02 for `2pt`.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    match = _POINTS.fullmatch(text.strip())
+    if not match:
+        raise UsageError(
+            f"{flag} {shorten(text)!r}: not a number of points", hint=f"{flag} accepts points of accuracy, such as 1pt"
+        )
+    return float(match[1]) / 100
 
 
 def parse_shard(text: str, flag: str) -> Shards:

@@ -140,18 +140,19 @@ def headline(results: TaskResults) -> str:
         return f"{where}, one seed tells nothing apart"
     if not results.sensitive:
         gains = f"{reference} gains {difference_words(results.gain)} over none"
-        needed = f"a task must surely show more than {_points_of(SENSITIVE * results.margin)}"
+        needed = f"a task must surely show more than {points_of(SENSITIVE * results.margin)}"
         return f"{where}, this task says nothing: {gains}, and {needed}"
     held = [_up_to(results, cases) for cases in results.held.values() if cases]
     seeds = seeds_words(max((found.pairs for found in results.methods), default=0))
-    margin = f"within {_points_of(results.margin)}"
+    margin = f"within {points_of(results.margin)}"
     if not held:
         return f"{where}, no method is shown to be as good as {reference}, {margin} ({seeds})"
     verb = "is" if len(held) == 1 else "are"
     return f"{where}, {listed(held)} {verb} as good as {reference}, {margin} ({seeds})"
 
 
-def _points_of(share: float) -> str:
+def points_of(share: float) -> str:
+    """An amount of accuracy: `1 point`, `0.5 points`."""
     number = f"{share * 100:.1f}".removesuffix(".0")
     return f"{number} point{'' if number == '1' else 's'}"
 
@@ -177,7 +178,7 @@ def floor_words(floor: AccuracyFloor) -> str:
     on = f"accuracy on {task_words(TaskName.parse(floor.task))}"
     if floor.reference is None:
         return f"{on} of at least {floor.amount:g}"
-    return f"{on} at most {_points_of(floor.amount)} below {floor.reference}"
+    return f"{on} at most {points_of(floor.amount)} below {floor.reference}"
 
 
 def missed_words(name: str, missed: Sequence[Missed]) -> str:

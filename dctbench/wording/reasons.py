@@ -26,6 +26,8 @@ _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.REFERENCES_DISAGREE: "the raw change and the change against the references disagree",
     ReasonCode.PROCESSES_DISAGREE: "beyond the tolerance, but not in enough of the processes",
     ReasonCode.RUN_TO_RUN: "{first} than the stored run, but two runs of the same code may differ as much",
+    ReasonCode.TOO_FEW_SEEDS: "fewer than two seeds were trained on both sides",
+    ReasonCode.SEEDS_DO_NOT_TELL: "it may have fallen by more than is allowed: more seeds are needed",
     ReasonCode.TOOK_TURNS: "in turns with base; by itself it may be faster",
 }
 _MANNERS = {True: "in turns with another process", False: "by itself"}

@@ -9,6 +9,7 @@ from dctbench.analysis.budgets import QUANTITIES
 from dctbench.model import Verdict
 from dctbench.text.format import format_percent, format_ratio, format_ratio_with_interval
 from dctbench.text.quantity import Quantity
+from dctbench.wording.accuracy import points, points_of
 
 NOTHING = "-"
 _FAR = 1000
@@ -45,7 +46,12 @@ def both(verdict: Verdict) -> tuple[str, str]:
 
 
 def change(verdict: Verdict) -> str:
-    """`1.42x (1.37-1.48)`; for a counted value that changed by less than 1% the difference: `+64 B`."""
+    """`1.42x (1.37-1.48)`; for a counted value that changed by less than 1% the difference: `+64 B`.
+
+    An accuracy changes by points: `-2.1 points`.
+    """
+    if verdict.metric == catalog.ACCURACY and verdict.base is not None and verdict.head is not None:
+        return f"{points(verdict.head - verdict.base)} points"
     if verdict.effect is None:
         return "from zero" if verdict.base == 0 and verdict.head else NOTHING
     if verdict.low is None and not 1 / _FAR < verdict.effect < _FAR:
@@ -63,6 +69,8 @@ def limit(verdict: Verdict) -> str:
         return NOTHING
     if verdict.budget is not None:
         return f"≤ {amount(verdict, verdict.tolerance)}"
+    if verdict.metric == catalog.ACCURACY:
+        return points_of(verdict.tolerance)
     return format_percent(verdict.tolerance) if verdict.tolerance else "exact"
 
 

@@ -25,6 +25,7 @@ _USES = {
     "memory.state": "keeps {head} of parameters and tables where base keeps {base}",
     "error.smooth": "has a relative error of {head} on the smooth input, {base} in base",
     "error.noise": "has a relative error of {head} on the noise input, {base} in base",
+    "accuracy": "reaches an accuracy of {head} where base reaches {base}",
 }
 _BUDGETS = {
     "latency_p99": "the p99 latency of its processes",

@@ -6,7 +6,8 @@ import pytest
 
 from dctbench.analysis.floors import AccuracyFloor
 from dctbench.errors import UsageError
-from dctbench.spec.accuracy import parse_floors, parse_points
+from dctbench.spec.accuracy import parse_floors
+from dctbench.text.parse import parse_points
 
 
 @pytest.mark.parametrize(

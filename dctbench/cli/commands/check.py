@@ -60,6 +60,8 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
               help="Measured beside every case: the machine's changes show there (default: sdpa).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_RULES, metavar="PCT",
               help="How much slower may pass (default: what `dctbench noise` found, else 25%; GPU 7%).")  # fmt: skip
+@click.option("--max-accuracy-drop", cls=Flag, section=_RULES, metavar="POINTS",
+              help="How far accuracy on a task may fall, over seeds of both sides (default: 1pt).")  # fmt: skip
 @click.option("--pairs", cls=Flag, section=_RULES, metavar="N",
               help="Pairs of processes of every case (default: the suite's, or 5).")  # fmt: skip
 @click.option("--max-pairs", cls=Flag, section=_RULES, metavar="N",

@@ -1,0 +1,101 @@
+"""Whether accuracy fell: by seeds that both sides share, and by more than is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from scipy import stats as scipy_stats
+
+from dctbench.compare import Comparison, Judgement, Rules, judge
+from dctbench.model import Reason, ReasonCode, Verdict, VerdictKind
+from dctbench.wording import verdict_numbers
+from tests.support.made import in_two_rounds, result
+from tests.support.trained import learned, trained
+
+BASE = [0.80, 0.81, 0.82, 0.805, 0.815]
+WIGGLE = [-0.002, 0.001, 0.0, 0.002, -0.001]
+
+
+def judged(base: Sequence[float | None], head: Sequence[float | None], allowed: float = 0.01) -> Judgement:
+    before, now = ({s.case: s for s in learned(trained("dct-x", values, ratio=4))} for values in (base, head))
+    return judge(Comparison(before, now, {case: case for case in now}, paired=False), Rules(accuracy=allowed))
+
+
+def verdict(head: Sequence[float | None], allowed: float = 0.01, base: Sequence[float | None] = BASE) -> Verdict:
+    [found] = judged(base, head, allowed).verdicts
+    return found
+
+
+def moved(by: float, times: float = 1.0) -> list[float]:
+    return [value + by + times * swing for value, swing in zip(BASE, WIGGLE, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (BASE, VerdictKind.PASS),
+        (moved(-0.004), VerdictKind.PASS),
+        (moved(-0.03), VerdictKind.WORSE),
+        (moved(+0.03), VerdictKind.BETTER),
+        (moved(-0.008, 6), VerdictKind.INCONCLUSIVE),
+    ],
+)
+def test_a_fall_beyond_what_is_allowed_is_worse_if_the_seeds_prove_it(head: list[float], kind: VerdictKind) -> None:
+    found = verdict(head)
+    assert (found.metric, found.kind) == ("accuracy", kind)
+    assert found.head == pytest.approx(sum(head) / 5)
+    if kind is VerdictKind.INCONCLUSIVE:
+        assert found.reason == Reason(ReasonCode.SEEDS_DO_NOT_TELL)
+
+
+def test_the_interval_and_the_proof_are_those_of_scipys_paired_t_test() -> None:
+    head = moved(-0.015, 4)
+    fell = scipy_stats.ttest_rel(head, BASE, alternative="less").pvalue
+    low = scipy_stats.ttest_rel(head, BASE).confidence_interval(0.95).low
+    assert fell < 0.05
+    assert verdict(head, 0.01).kind is VerdictKind.WORSE
+    assert verdict(head, -low + 1e-6).kind is VerdictKind.PASS
+    assert verdict(head, -low - 1e-6).kind is VerdictKind.INCONCLUSIVE
+
+
+def test_many_cases_need_more_proof_by_holms_correction() -> None:
+    head = moved(-0.015, 6)
+    pairs = [
+        (trained("dct-x", BASE, ratio=r), trained("dct-x", head if r == 2 else BASE, ratio=r)) for r in range(2, 12)
+    ]
+    p = scipy_stats.ttest_rel(head, BASE, alternative="less").pvalue
+    assert 0.05 / 10 < p < 0.05
+    base, now = ({s.case: s for s in learned(*side)} for side in zip(*pairs, strict=True))
+    found = judge(Comparison(base, now, {case: case for case in now}, paired=False), Rules())
+    assert VerdictKind.WORSE not in {one.kind for one in found.verdicts}
+
+
+def test_one_shared_seed_decides_nothing() -> None:
+    found = verdict([0.5], base=[0.8])
+    assert (found.kind, found.reason) == (VerdictKind.INCONCLUSIVE, Reason(ReasonCode.TOO_FEW_SEEDS))
+
+
+def test_a_training_that_crashes_in_head_is_newly_failing() -> None:
+    assert verdict([0.8, None, 0.82, 0.8, 0.8]).kind is VerdictKind.NEWLY_FAILING
+
+
+def test_exit_codes_follow_and_trainings_do_not_disturb_the_judgement_of_latency() -> None:
+    assert judged(BASE, BASE).exit_code() == 0
+    assert judged(BASE, moved(-0.03)).exit_code() == 1
+    assert judged(BASE, moved(-0.008, 6)).exit_code() == 3
+    timed = in_two_rounds([result("sdpa", 1024, 1e-3), result("dct-x", 1024, 2e-3, ratio=8)])
+    base, now = (
+        {s.case: s for s in learned(timed, trained("dct-x", values, ratio=4))} for values in (BASE, moved(-0.03))
+    )
+    cases = {case: case for case in now if case.implementation != "sdpa"}
+    found = judge(Comparison(base, now, cases, paired=False), Rules(pairs=2, max_pairs=1000, confirm=False))
+    assert {one.metric for one in found.verdicts if one.case.task} == {"accuracy"}
+    assert "latency" in {one.metric for one in found.verdicts if not one.case.task}
+
+
+def test_a_change_is_told_in_points() -> None:
+    found = verdict(moved(-0.03))
+    assert verdict_numbers.change(found) == "-3.0 points"
+    assert verdict_numbers.limit(found) == "1 point"
+    assert verdict_numbers.both(found) == ("0.810", "0.780")
