@@ -179,9 +179,7 @@ def measure_errors(
         return
     for name, draw in (("noise", inputs.noise), ("smooth", inputs.smooth)):
         with collected.attempt(f"error.{name}"), torch.inference_mode():
-            untimed.begin()
-            during = new_memory_holds_nan() if untimed.long and name == "noise" else nullcontext()
-            value = _error(case, subject, name, draw, scratch, during)
+            value = _error(case, subject, name, draw, scratch, untimed)
             claims_exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
             if claims_exact and error.beyond_tolerance(value, case.dtype, device.tf32_products(case.device)):
                 wrong = f"an exact method differs from exact attention by {value:.2g} on the {name} input"
@@ -195,8 +193,10 @@ def _error(
     name: str,
     draw: Callable[..., Tensor],
     scratch: str | None,
-    during: AbstractContextManager[None],
+    untimed: Untimed,
 ) -> float:
+    untimed.begin()
+    done = untimed.progress.watched()
     rows = error.compared_rows(case.seq_len)
     arguments = make_arguments(case, draw)
     shared = inputs.weights(case.dim, getattr(torch, case.dtype), SEED)
@@ -204,12 +204,16 @@ def _error(
     def compute() -> Tensor:
         if case.scope == "attention":
             q, k, v = arguments
-            return error.exact_attention(q, k, v, rows)
-        return error.exact_layer(arguments[0], shared, case.heads, rows)
+            return error.exact_attention(q, k, v, rows, done)
+        return error.exact_layer(arguments[0], shared, case.heads, rows, done)
 
     key = (case.scope, case.batch, case.seq_len, case.heads, case.head_dim, case.dtype, SEED, name)
     exact = error.cached(compute, key, scratch)
-    with during:
+    untimed.begin()
+    checked: AbstractContextManager[None] = nullcontext()
+    if untimed.long and name == "noise":
+        checked = new_memory_holds_nan()
+    with checked:
         output = check_form(case, subject.module(*arguments)).cpu()
     return error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
 

@@ -58,6 +58,20 @@ class Progress:
         if not self.allows(seconds):
             raise UnsupportedError(f"it would go beyond the time limit of the case ({format_duration(self.limit)})")
 
+    def watched(self) -> Callable[[float], None]:
+        """Return what a pass calls with the share of it that is done.
+
+        It raises as `require` if the rest, at the pace so far, would go beyond the limit.
+        """
+        began = self.clock()
+
+        def done(share: float) -> None:
+            self.step()
+            if share < 1:
+                self.require((self.clock() - began) * (1 - share) / share)
+
+        return done
+
     def excuse(self, seconds: float) -> None:
         """Do not count seconds in which this process waited for another one."""
         self._began += seconds

@@ -46,14 +46,31 @@ def compared_rows(seq_len: int) -> Tensor | None:
     return torch.linspace(0, seq_len - 1, QUERY_ROWS, dtype=torch.float64).round().long()
 
 
-def exact_attention(q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None) -> Tensor:
-    """Exact attention in float64: q, k, v (batch, heads, seq_len, head_dim) -> the same shape, or the given rows."""
+def _go_on(share: float) -> None:
+    """Do nothing between two parts."""
+
+
+def exact_attention(
+    q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None, done: Callable[[float], None] = _go_on
+) -> Tensor:
+    """Exact attention in float64: q, k, v (batch, heads, seq_len, head_dim) -> the same shape, or the given rows.
+
+    It is computed in parts of `QUERY_ROWS` rows. `done` is called after each with the share that is done, and may raise
+    to end it.
+    """
     q, k, v = (x.to("cpu", torch.float64) for x in (q, k, v))
-    return scaled_dot_product_attention(q if rows is None else q[:, :, rows], k, v)
+    parts = (q if rows is None else q[:, :, rows]).split(QUERY_ROWS, dim=-2)
+    computed = []
+    for part in parts:
+        computed.append(scaled_dot_product_attention(part, k, v))
+        done(len(computed) / len(parts))
+    return torch.cat(computed, dim=-2)
 
 
-def exact_layer(x: Tensor, weights: Weights, heads: int, rows: Tensor | None) -> Tensor:
-    """Exact layer in float64: x (batch, seq_len, dim) -> (batch, len(rows) or seq_len, dim)."""
+def exact_layer(
+    x: Tensor, weights: Weights, heads: int, rows: Tensor | None, done: Callable[[float], None] = _go_on
+) -> Tensor:
+    """Exact layer in float64: x (batch, seq_len, dim) -> (batch, len(rows) or seq_len, dim). `done` as above."""
     x = x.to("cpu", torch.float64)
     w = {name: tensor.to("cpu", torch.float64) for name, tensor in weights.items()}
 
@@ -61,7 +78,7 @@ def exact_layer(x: Tensor, weights: Weights, heads: int, rows: Tensor | None) ->
         projected = linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
         return projected.view(*x.shape[:2], heads, -1).transpose(1, 2)  # (batch, heads, seq_len, head_dim)
 
-    attended = exact_attention(project("q_proj"), project("k_proj"), project("v_proj"), rows)
+    attended = exact_attention(project("q_proj"), project("k_proj"), project("v_proj"), rows, done)
     return linear(attended.transpose(1, 2).flatten(2), w["out_proj.weight"], w["out_proj.bias"])
 
 

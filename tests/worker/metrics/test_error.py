@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from dctbench.attention import build
+from dctbench.errors import UnsupportedError
 from dctbench.model import Case
 from dctbench.worker.metrics import error, inputs
+from dctbench.worker.progress import Progress
 
 CASE = Case("sdpa", 96, heads=2, head_dim=8, batch=2)
 
@@ -119,3 +121,24 @@ def test_weights_give_attention_logits_of_unit_size() -> None:
     q, k = (x @ shared[f"{p}.weight"].T for p in ("q_proj", "k_proj"))
     logits = q[:, :64] @ k[:, :64].T / 8
     assert float(logits.std()) == pytest.approx(1.0, rel=0.1)
+
+
+def test_exact_outputs_of_a_long_sequence_are_computed_in_parts_that_may_be_the_last() -> None:
+    q, k, v = (torch.randn(1, 1, 2 * error.QUERY_ROWS + 1, 4) for _ in range(3))
+    shares: list[float] = []
+    whole = error.exact_attention(q, k, v, None, shares.append)
+    assert shares == pytest.approx([1 / 3, 2 / 3, 1.0])
+    expected = torch.softmax(q.double() @ k.double().mT / 2, dim=-1) @ v.double()
+    assert (whole - expected).abs().max() < 1e-12
+
+    now = [0.0]
+    progress = Progress(limit=50.0, clock=lambda: now[0])
+    done = progress.watched()
+
+    def slow(share: float) -> None:
+        now[0] += 20.0  # the third part would end after 60 s
+        done(share)
+
+    with pytest.raises(UnsupportedError, match=r"time limit of the case .50s."):
+        error.exact_attention(q, k, v, None, slow)
+    assert now == [20.0]
