@@ -43,6 +43,11 @@ class Summary:
     timeliness: Timeliness | None = None
 
     @property
+    def launch_bound(self) -> bool:
+        """Whether its latency is for a good part a time of the host, which launches the kernels of a GPU."""
+        return any(warning.code is WarningCode.LAUNCH_BOUND for warning in self.warnings)
+
+    @property
     def method(self) -> catalog.Implementation:
         """What the catalog knows of the method that was measured."""
         return catalog.recorded_implementation(self.case.implementation)

@@ -93,6 +93,7 @@ class Judgement:
         blind: set where the processes of a gate cannot prove any slowdown.
         sensitivity: the least change beside a stored run that could show, where it is beyond the tolerance.
         advisory: whether latencies fail nothing, since base is a single stored run.
+        launch_bound: the judged cases whose latency is for a good part a time of the host.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -102,6 +103,7 @@ class Judgement:
     blind: Detectability | None = None
     sensitivity: Sensitivity | None = None
     advisory: bool = False
+    launch_bound: tuple[Case, ...] = ()
 
     def by_case(self) -> dict[Case, VerdictKind]:
         """Return the verdict on each case as a whole: the worst of its verdicts, or the best where none is bad."""
@@ -186,6 +188,7 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         blind=None if _advisory(comparison, rules) else _blind(first, rules),
         sensitivity=None if comparison.paired else _sensitivity(first, comparison, rules),
         advisory=bool(first) and _advisory(comparison, rules),
+        launch_bound=tuple(case for case in first if comparison.head[case].launch_bound),
     )
 
 

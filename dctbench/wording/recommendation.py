@@ -144,6 +144,9 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     asked = ranking.ranked if "latency_p99" in budgets.given else choice.leaders
     if any(s.p99 is None for s in asked):
         lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case)}")
+    waiting = [s.case.name for s in choice.within if s.launch_bound]
+    if waiting:
+        lines.append(f"launch-bound, a time of the host: {', '.join(waiting)}; --engine cudagraph shows the GPU's")
     if any(s.approximates and not _error_settled(s, budgets) for s in choice.leaders):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
     return lines if budgets.limits_error else [*lines, *cells.error_notes(choice.leaders)]

@@ -9,7 +9,7 @@ from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.exact import STATUS
 from dctbench.compare.judgement import LATENCY
-from dctbench.model import REGRESSIONS, UNDECIDED, ReasonCode, Run, Verdict, VerdictKind
+from dctbench.model import REGRESSIONS, UNDECIDED, Case, ReasonCode, Run, Verdict, VerdictKind
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.text.format import format_ratio, pluralize
 from dctbench.text.quantity import RELATIVE_ERROR
@@ -141,7 +141,18 @@ def warnings(outcome: ComparisonOutcome) -> list[str]:
     judgement = outcome.judgement
     found += [_ADVISORY] if judgement.advisory else []
     found += [cannot_fail(judgement.blind)] if judgement.blind else []
-    return found + ([not_seen(judgement.sensitivity)] if judgement.sensitivity else [])
+    found += [not_seen(judgement.sensitivity)] if judgement.sensitivity else []
+    return found + ([_launch_bound(judgement.launch_bound, labels_of(outcome))] if judgement.launch_bound else [])
+
+
+def _launch_bound(cases: Sequence[Case], labels: Labels) -> str:
+    """Say which latencies are for a good part times of the host, and the remedy; without a full stop."""
+    such = "" if len(cases) == 1 else f"{pluralize(len(cases), 'case')}, such as "
+    first = f"{labels.curve(cases[0])} n={cases[0].seq_len}"
+    return (
+        f"launch-bound: {such}{first}: the GPU waits for the host, so a slower kernel may not show in the latency; "
+        "--engine cudagraph judges the GPU"
+    )
 
 
 def not_seen(found: Sensitivity) -> str:

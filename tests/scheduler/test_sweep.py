@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dctbench.model import Case, Result
+from dctbench.model import Case, Result, ResultDetails
 from dctbench.runners import MeasureSpec
 from dctbench.runners.interleave import Turn
 from dctbench.scheduler import sweep
@@ -184,3 +185,29 @@ def test_later_rounds_have_the_cases_with_so_many_rounds_only() -> None:
     rounds = {case: 1 + i % 3 for i, case in enumerate(ordered(CASES, "sdpa", 0))}
     orders = Plan(rounds, "sdpa", estimate(CASES, {})).orders()
     assert [set(order) for order in orders] == [{c for c, most in rounds.items() if most >= n} for n in (1, 2, 3)]
+
+
+def unusable(case: Case, round: int) -> Result:
+    reason = "cuda:0: torch cannot use it: busy"
+    skipped = result(case.implementation, case.seq_len, None, status="skipped", message=reason, round=round)
+    return replace(skipped, details=ResultDetails(device_unusable=True))
+
+
+def test_a_device_that_torch_cannot_use_is_tried_once_and_every_case_keeps_the_reason(store: Store) -> None:
+    def script(case: Case, round: int) -> Result:
+        return unusable(case, round)
+
+    runner = Scripted(script)
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, Specs())
+    assert len(runner.asked) == 1
+    assert outcome.statuses == {"skipped": 12}
+    assert {one.message for one in store.results(RUN.id)} == {"cuda:0: torch cannot use it: busy"}
+    assert not outcome.failed
+
+
+def test_a_resumed_run_tries_the_device_again(store: Store) -> None:
+    first, *_ = plan().orders()[0]
+    runner = Scripted(ok)
+    stored = [unusable(first, 1)]
+    outcome = sweep.run_sweep(RUN, plan().orders(), runner, store, lambda event: None, Specs(), stored=stored)
+    assert outcome.statuses == {"skipped": 1, "ok": 11}

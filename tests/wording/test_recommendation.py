@@ -12,7 +12,7 @@ from dctbench import analysis, catalog
 from dctbench.analysis import Budgets
 from dctbench.cli.commands import run
 from dctbench.cli.options import axes
-from dctbench.model import Case
+from dctbench.model import Case, CaseWarning, WarningCode
 from dctbench.scheduler import pace
 from dctbench.spec import grid, suites
 from dctbench.stats import robust
@@ -109,3 +109,11 @@ def test_without_enough_samples_the_answer_says_that_there_is_no_p99_and_what_me
     [ranking] = analysis.rankings(analysis.summarise([result("sdpa", 64, (1e-3,) * samples)]), "sdpa")
     said = words.remarks(ranking, analysis.choose(ranking, Budgets()), Budgets())
     assert (f"p99 not measured: {words.p99_takes(Case('sdpa', 64))}" in said) is not known
+
+
+def test_a_launch_bound_latency_is_a_time_of_the_host_and_the_answer_says_so() -> None:
+    waits = CaseWarning(WarningCode.LAUNCH_BOUND, {"share": 0.6})
+    results = [replace(result("dct-x", 512, 1e-3, ratio=8), warnings=(waits,)), result("sdpa", 512, 2e-3)]
+    [ranking] = analysis.rankings(analysis.summarise(results), None)
+    said = "\n".join(words.remarks(ranking, analysis.choose(ranking, Budgets()), Budgets()))
+    assert "launch-bound, a time of the host: dct-x r=8; --engine cudagraph" in said

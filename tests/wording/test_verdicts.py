@@ -20,7 +20,7 @@ from dctbench.compare.detectability import Detectability
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.junit import junit_xml
 from dctbench.exporters.verdicts import check_document, verdicts_csv
-from dctbench.model import Case, Reason, ReasonCode, RunSettings, Verdict, VerdictKind
+from dctbench.model import Case, CaseWarning, Reason, ReasonCode, RunSettings, Verdict, VerdictKind, WarningCode
 from dctbench.page.regressions import section
 from dctbench.wording import verdict_sentences
 from dctbench.wording.markdown import LONGEST, escape
@@ -344,3 +344,14 @@ def test_nothing_from_a_label_or_message_is_markup(text: str) -> None:
 def test_nobody_is_called_by_a_message() -> None:
     assert escape("by @octocat") == "by @\u200boctocat"
     assert FASTER.kind.value in verdicts_markdown(outcome(FASTER, exit_code=0))
+
+
+def test_the_gate_says_which_latencies_are_times_of_the_host() -> None:
+    waits = (CaseWarning(WarningCode.LAUNCH_BOUND, {"share": 0.6}),)
+    sides = []
+    for _ in range(2):
+        waiting = [replace(one, warnings=waits) for one in in_rounds("dct-x", [1e-3] * 5, ratio=8)]
+        sides.append([*waiting, *in_rounds("pool", [1e-3] * 5, ratio=8), *in_rounds("sdpa", [1e-3] * 5)])
+    said = verdict_sentences.warnings(judged(sides[0], sides[1]))
+    [line] = [line for line in said if line.startswith("launch-bound: ")]
+    assert line.startswith("launch-bound: dct-x r=8 n=1024: the GPU waits for the host")

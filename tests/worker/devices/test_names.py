@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine import nvml
 from dctbench.model import Case
 from dctbench.protocol import MeasureRequest
+from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.spec import axes
 from dctbench.worker.serve import measure
 from tests.support.nvml import FakeNvml, use
@@ -55,6 +58,40 @@ def test_absent_devices_are_reported_beside_a_present_one_and_refused_alone(monk
         nvml.require(["cuda:0"])
     assert refused.value.exit_code == 6
     assert refused.value.hint
+
+
+def test_where_nvml_cannot_be_read_a_worker_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Jetson, with ROCm and in some containers."""
+
+    def no_driver() -> object:
+        raise UnavailableError("no NVIDIA driver on this machine")
+
+    monkeypatch.setattr(nvml, "load_library", no_driver)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0")
+    asked: list[str] = []
+
+    def ask(devices: Sequence[str]) -> dict[str, str]:
+        asked.extend(devices)
+        return {"cuda:1": "cuda:1: torch finds 1 CUDA device(s)"}
+
+    assert nvml.require(["cpu", "cuda:0", "cuda:1"], {}, ask) == {"cuda:1": "cuda:1: torch finds 1 CUDA device(s)"}
+    assert asked == ["cuda:0", "cuda:1"]
+
+
+def test_a_gpu_that_nvml_knows_and_torch_cannot_use_is_absent_with_torchs_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, FakeNvml(count=1), torch="2.13.0")
+    with pytest.raises(UnavailableError, match="driver on your system is too old"):
+        nvml.require(["cuda:0"], {}, lambda devices: {"cuda:0": "the NVIDIA driver on your system is too old"})
+
+
+def test_a_worker_says_which_devices_torch_cannot_use() -> None:
+    with LocalRunner(LocalSettings()) as runner:
+        assert runner.unusable(["cpu"]) == {}
+        unusable = runner.unusable(["cpu", "cuda:7"])
+    assert list(unusable) == ["cuda:7"]
+    assert unusable["cuda:7"].startswith("cuda:7: ")
 
 
 def test_a_number_beyond_the_visible_gpus_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
