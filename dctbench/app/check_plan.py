@@ -111,7 +111,8 @@ def plan_check(
         there = ", ".join(f"{axis} = {value}" for axis, value in rules.at.items())
         raise errors.UsageError(f"--at: no case of this check has {there}", hint="name a place that is measured")
     counterparts = _counterparts(request.base_impl, judged, runner)
-    rules = with_enough_pairs(rules, judged, baseline, given, listener)
+    if baseline is None or request.further_baselines:  # beside one stored run latencies are advisory anyway
+        rules = with_enough_pairs(rules, judged, baseline, given, listener)
     return CheckPlan(suite, rules, plan, judged, beside, counterparts)
 
 

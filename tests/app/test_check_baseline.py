@@ -76,3 +76,24 @@ def test_what_is_not_known_here_any_more_is_missing(cli: Cli, tmp_path: Path) ->
     done = cli("check", "--baseline", "main.json", *EASY)
     assert done.code == 2, done.err
     assert "no implementation of the baseline is known here: withdrawn" in done.err
+
+
+def test_two_runs_of_base_are_needed_for_a_latency_to_fail(cli: Cli) -> None:
+    flags = ("--impl", "dct-x,sdpa", "--seq", "64", "--ratio", "8", *TINY, "--rounds", "2", "-q")
+    for name in ("main", "again"):
+        assert cli("run", *flags, "--save-baseline", name).code == 0
+    advisory = "latencies are advisory: one stored run does not show how much runs of the same code differ"
+    easy = EASY[:-2]
+    assert advisory in cli("check", "--baseline", "main", *easy).out.replace("\n", " ")
+    both = cli("check", "--baseline", "main", "--baseline", "again", *easy)
+    assert both.code in (0, 3), both.err  # a change of tenfold is not seen, but two processes may not prove that
+    assert "advisory" not in both.out
+    twice = cli("check", "--baseline", "main", "--baseline", "main", *easy)
+    assert twice.code == 2
+    assert "twice" in twice.err
+    other = cli("run", *flags, "--cache", "cold", "--save-baseline", "cold")
+    assert other.code == 0, other.err
+    refused = cli("check", "--baseline", "main", "--baseline", "cold", *easy)
+    assert refused.code == 2
+    assert "does not compare with run" in refused.err
+    assert "another setting of cache" in refused.err
