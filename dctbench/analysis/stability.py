@@ -80,7 +80,7 @@ def stability(summary: Summary) -> Stability | None:
     drift = _drift(relative)
     sureness = trend(relative) if drift is not None and abs(drift) > DRIFTED else None
     found = {
-        Instability.WIDE: summary.latency.factor > WIDE,
+        Instability.WIDE: summary.latency.factor > WIDE or len(summary.samples) == 1,
         Instability.DRIFT: drift is not None and sureness is not None and sureness * math.copysign(1, drift) > SURE,
         Instability.OUTLIERS: len(flagged) > MANY_OUTLIERS * start,
         Instability.TWO_MODES: summary.modes is not None,

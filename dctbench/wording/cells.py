@@ -57,7 +57,9 @@ def row(summary: Summary, speedup: Speedup | None, labels: Labels) -> SummaryRow
 
 
 def latency_words(summary: Summary) -> str:
-    """`2.31 ms (1.94-3.03)`: the latency and the ends of its 95% interval."""
+    """`2.31 ms (1.94-3.03)`: the latency and the ends of its 95% interval; one sample has none."""
+    if summary.timed is not None and len(summary.samples) == 1:
+        return format_seconds(summary.timed.value)
     return "-" if summary.timed is None else interval_words(summary.timed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -210,7 +211,7 @@ def coverage(summaries: Sequence[Summary], planned: int) -> str:
 def stability(summaries: Iterable[Summary]) -> str:
     """Return how precisely the latencies are known, and from how many processes."""
     timed = [s for s in summaries if s.timed]
-    widths = sorted(s.timed.factor for s in timed if s.timed)
+    widths = sorted(s.timed.factor if len(s.samples) > 1 else math.inf for s in timed if s.timed)
     if not widths:
         return "nothing was timed"
     rounds = [len(summary.medians) for summary in timed]

@@ -10,6 +10,9 @@ function latencyCell(row) {
   if (mean === null) {
     return "-";
   }
+  if (valueAt("count", row) === 1) {
+    return formatSeconds(mean); // one sample has no interval
+  }
   const [below, above] = [numberAt("below", row), numberAt("above", row)];
   return formatSecondsWithInterval(mean, mean * (1 - below / 1000), mean * (1 + above / 1000));
 }

@@ -236,3 +236,9 @@ def test_csv_gives_a_failed_case_one_row_without_figures() -> None:
 def test_no_cell_runs_as_a_formula(cell: str) -> None:
     assert escape_formula(cell) == f"'{cell}"
     assert escape_formula(-1.5) == -1.5
+
+
+def test_one_sample_has_no_interval() -> None:
+    [one] = analysis.summarise([result("sdpa", 32768, [3.61])])
+    assert cells.latency_words(one) == "3.61 s"
+    assert "known to a factor of more than 10" in words.stability([one])
