@@ -13,6 +13,7 @@ from dctbench.app.baselines import SavedBaseline, save_baseline
 from dctbench.app.check_plan import CheckPlan, plan_check
 from dctbench.app.check_sides import measure_head, measure_pairs
 from dctbench.app.requests import CheckRequest
+from dctbench.catalog import engines
 from dctbench.compare import ComparisonOutcome
 from dctbench.machine import nvml
 from dctbench.model import Case
@@ -75,6 +76,7 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
     with ExitStack() as stack:
         head = stack.enter_context(paired_runner(suite, listener) if baseline is None else _runner(suite, listener))
         nvml.require(suite.axes["device"], head.variables, head.unusable)
+        engines.require(suite.axes["engine"])
         plan = plan_check(suite, cases, request, baseline, head, listener)
         base = None
         if baseline is None:

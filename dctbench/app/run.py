@@ -14,6 +14,7 @@ from dctbench.app.new_run import new_run
 from dctbench.app.requests import RunRequest
 from dctbench.app.session import session
 from dctbench.app.shards import stored_of_shard
+from dctbench.catalog import engines
 from dctbench.machine import nvml
 from dctbench.model import Result, Run, RunSettings
 from dctbench.runners.local import LocalRunner, LocalSettings
@@ -170,6 +171,7 @@ def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
 
 def _planned(suite: Suite, request: RunRequest, runner: LocalRunner) -> Plan:
     nvml.require(suite.axes["device"], runner.variables, runner.unusable)
+    engines.require(suite.axes["engine"])
     return make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
 
 

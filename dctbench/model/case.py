@@ -17,7 +17,8 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 SCOPES = ("attention", "layer", "encoder")
 MODES = ("forward", "backward", "train")
-ENGINES = ("eager", "compile", "cudagraph")
+ENGINES = ("eager", "compile", "cudagraph", "onnxruntime", "onnxruntime-int8", "onnxruntime-int8-static", "openvino",
+           "openvino-int8-static")  # fmt: skip
 
 SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task",
               "period", "deadline")  # fmt: skip

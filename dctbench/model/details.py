@@ -162,6 +162,7 @@ class ResultDetails:
         plan: of the transforms.
         compiler: the options of `torch.compile` that were set, by name.
         tolerance: the relative error allowed to an exact method.
+        int8_share: of the multiply-adds of matrix products, those that an exported model computes in int8.
         flops_analytic: FLOPs of one forward call by the method's own formula.
         flops_convention: how FLOPs are counted.
         flops_uncounted: operations that the count leaves out.
@@ -208,6 +209,7 @@ class ResultDetails:
     plan: str | None = None
     compiler: str | None = None
     tolerance: float | None = None
+    int8_share: float | None = None
     flops_analytic: int | None = None
     flops_convention: str | None = None
     flops_uncounted: tuple[str, ...] | None = None

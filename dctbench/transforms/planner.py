@@ -35,7 +35,7 @@ class CostModel:
         call: the least seconds that any operation takes.
         gemm: FLOP/s of a large matrix product.
         small_gemm: FLOP/s of a batch of small matrix products.
-        fft: FLOP/s of real FFTs, counted as 2.5 n log2 n each.
+        fft: FLOP/s of real FFTs, counted as 2.5 n log2 n each; 0 where there is none, and no plan uses one.
         bandwidth: B/s, read and written.
         alignment: the tables of block transforms have a multiple of so many columns for each parity.
     """
@@ -91,7 +91,7 @@ def plan_dct(
     tolerance = TOLERANCE.get(dtype, TOLERANCE[torch.float32])
     shape = _Shape(seq_len, n_kept, columns, batch, dtype.itemsize, tolerance, int(model.alignment))
     wanted = [] if transform == "auto" else transform.split(":")
-    plans = list(_candidates(seq_len, wanted))
+    plans = [plan for plan in _candidates(seq_len, wanted) if model.fft or plan.algorithm != "rfft"]
     if not plans:
         raise UsageError(
             f"there is no transform {transform!r} for a sequence of {seq_len}",

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dctbench import catalog
+from dctbench.catalog.engines import ENGINES
 from dctbench.machine.physical import most_flops_per_second
 from dctbench.model import Case, ResultDetails
 from dctbench.protocol import CaseReply
@@ -96,16 +97,13 @@ def measure_case(
     catalog.implementation(case.implementation).load()  # so that the import is not timed as construction
     with gradients(case):
         kept = None if timing_only or case.engine != "eager" else memory.Kept(case.device)
-        start = progress.clock()
-        module = make_module(case, rates=rates)
-        device.synchronize(case.device)
-        collected.add("setup", progress.clock() - start)
-        subject = make_workload(case, module)
+        module, subject = _construct(case, device, scratch, rates, collected, progress)
         progress.step()
         first, expected = _first_call(case, device, subject, collected, progress)
         # Other engines keep buffers of their own. In later rounds the figure is not used.
         apart = [*subject.tensors, expected]
-        collected.add("memory.state", max(memory.state_bytes(module), kept.bytes(apart) if kept else 0))
+        if not ENGINES[case.engine].exported:
+            collected.add("memory.state", max(memory.state_bytes(module), kept.bytes(apart) if kept else 0))
         watch = device.watch(case.device, paired=bool(sampling.turns))
         timer = latency.Timer(subject.prepare, subject.call, stopwatch, renew=subject.renew)
         samples = latency.measure(timer, sampling, watch.disturbed, turn, first=first, progress=progress)
@@ -131,7 +129,7 @@ def measure_case(
     with collected.attempt("description"):  # it must not cost what was measured
         collected.details |= what_ran(case, device, module, rates) | device.describe(case.device)
     _refuse_the_impossible(case, min(samples.seconds), collected)
-    if not timing_only and collected.details.kernel is None:
+    if not timing_only and collected.details.kernel is None and not ENGINES[case.engine].exported:
         observe_kernels(case, subject, untimed, collected)
     return collected.reply()
 
@@ -166,6 +164,28 @@ def _refuse_the_impossible(case: Case, seconds: float, collected: Collected) -> 
     if work and most is not None and work / seconds > most:
         rate, ceiling = format_count(work / seconds, "FLOP/s"), format_count(most, "FLOP/s")
         raise latency.ImplausibleError(f"implausible: {rate} where this device can do {ceiling} at the very most")
+
+
+def _construct(
+    case: Case,
+    device: DeviceModule,
+    scratch: str | None,
+    rates: Rates | None,
+    collected: Collected,
+    progress: Progress,
+) -> tuple[torch.nn.Module, Workload]:
+    """Return the module of torch, and the workload that runs it or, for some engines, a model exported from it."""
+    start = progress.clock()
+    module = make_module(case, rates=rates)
+    device.synchronize(case.device)
+    took = progress.clock() - start
+    subject = make_workload(case, module)
+    if ENGINES[case.engine].exported:
+        from dctbench.worker.engines.deployed import deploy
+
+        return module, deploy(case, subject, scratch, rates, collected)
+    collected.add("setup", took)
+    return module, subject
 
 
 def _release(
@@ -211,7 +231,7 @@ def _first_call(
     case: Case, device: DeviceModule, subject: Workload, collected: Collected, progress: Progress
 ) -> tuple[float, Tensor]:
     """Return the seconds and the output of the first call, which later outputs are checked against."""
-    if case.engine != "eager":
+    if case.engine in ("compile", "cudagraph"):
         start = progress.clock()
         with compiling(case):
             subject.call(subject.prepare(0))

@@ -10,6 +10,7 @@ from dctbench import catalog
 from dctbench.attention import error_means
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.attention.window import WindowAttention
+from dctbench.catalog.engines import ENGINES
 from dctbench.model import Case, ResultDetails
 from dctbench.worker.devices import DeviceModule
 from dctbench.worker.metrics import error, flops
@@ -26,7 +27,7 @@ def what_ran(case: Case, device: DeviceModule, module: torch.nn.Module, rates: R
         flops_convention=flops.CONVENTION,
         flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
         tolerance=error.tolerance(case.dtype, device.tf32_products(case.device)) if exact else None,
-        kernel=_named_kernel(case, module),
+        kernel=None if ENGINES[case.engine].exported else _named_kernel(case, module),
         compiler=", ".join(compiler_options(case)) or None,
         plan=" + ".join(dict.fromkeys(_plans(module))) or None,
     )

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,17 +18,28 @@ from torch import Tensor, nn
 from dctbench import catalog
 from dctbench.attention.encoder import VOCABULARY
 from dctbench.attention.scopes import build_scope
+from dctbench.catalog import engines
 from dctbench.errors import UnsupportedError, text_of
 from dctbench.model import Case
 from dctbench.transforms import CostModel, default_cost_model
 from dctbench.worker.metrics import inputs
 
 MODES = ("forward", "backward", "train")
-ENGINES = ("eager", "compile", "cudagraph")
 SEED = 0
 
 Arguments = tuple[Tensor, ...]
 Rates = Mapping[str, float]
+
+
+@runtime_checkable
+class Bound(Protocol):
+    """A module that binds its inputs before a call: one that an engine runs."""
+
+    def bind(self, arguments: Arguments) -> Any:
+        """Return what `run` takes."""
+
+    def run(self, bound: Any) -> Tensor:
+        """Run the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class Workload:
 
     def _prepared(self, chosen: Arguments) -> Any:
         if self.case.mode == "forward":
-            return chosen
+            return self.module.bind(chosen) if isinstance(self.module, Bound) else chosen
         for arguments in (*self.arguments, self.first):
             self._drop_gradients(arguments)
         return chosen, self.module(*chosen) if self.case.mode == "backward" else None
@@ -97,7 +108,7 @@ class Workload:
         If several calls were prepared together, each drops the gradients of the previous one instead of adding to them.
         """
         if self.case.mode == "forward":
-            output: Tensor = self.module(*prepared)
+            output: Tensor = self.module.run(prepared) if isinstance(self.module, Bound) else self.module(*prepared)
             return output
         arguments, output = prepared
         self._drop_gradients(arguments)
@@ -137,7 +148,7 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         UnsupportedError: for an unknown mode or engine, and an engine that does not support the case.
         UsageError, UnsupportedError, UnavailableError: by the implementation.
     """
-    if case.mode not in MODES or case.engine not in ENGINES:
+    if case.mode not in MODES or case.engine not in engines.ENGINES:
         raise UnsupportedError(f"no mode {case.mode!r} with engine {case.engine!r}")
     if case.engine == "cudagraph" and not (case.device_kind == "cuda" and case.mode == "forward"):
         raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
@@ -147,7 +158,9 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
     if "cost_model" in wanted:
         kind = case.device_kind
         shipped = default_cost_model(kind, getattr(torch, case.dtype))
-        options["cost_model"] = shipped if rates is None else CostModel(**rates)
+        model = shipped if rates is None else CostModel(**rates)
+        # An exported model has no FFT: ONNX has one, which engines run slowly or not at all.
+        options["cost_model"] = replace(model, fft=0.0) if engines.ENGINES[case.engine].exported else model
         if "batch" in wanted:
             options["batch"] = case.batch
     module = build_scope(

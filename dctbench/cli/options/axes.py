@@ -47,7 +47,7 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--mode", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="forward, backward or train (both)."),
         click.option("--engine", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
-                     help="eager, compile (torch.compile) or cudagraph (CUDA only)."),
+                     help="eager, compile (torch.compile), cudagraph (CUDA), or a deployment engine: onnxruntime, ..."),
         click.option("--device", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
                      help="cpu, cuda:0, mps: see `dctbench list devices`."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",

@@ -1,0 +1,109 @@
+"""A module as an engine runs it: exported, perhaps quantised, loaded, and called with bound inputs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dctbench.catalog.engines import ENGINES
+from dctbench.errors import UnsupportedError
+from dctbench.model import Case, ResultDetails, digest
+from dctbench.worker.collected import Collected
+from dctbench.worker.engines import Session
+from dctbench.worker.metrics import inputs
+from dctbench.worker.metrics.error import relative_error
+from dctbench.worker.metrics.output import WrongOutputError
+from dctbench.worker.workload import Rates, Workload, make_arguments
+
+LARGEST_DIFFERENCE = 1e-4
+"""The largest relative difference between the outputs of an exported float32 model and of torch."""
+
+
+class Deployed(nn.Module):
+    """An exported model in place of the module. Inputs are bound once, so that a call is the engine's run alone."""
+
+    def __init__(self, session: Session, shape: Sequence[int], dtype: torch.dtype) -> None:
+        super().__init__()
+        self._session = session
+        self._shape, self._dtype = tuple(shape), dtype
+        self._bound: dict[tuple[int, ...], tuple[Any, Tensor, Sequence[Tensor]]] = {}
+
+    def bind(self, arguments: Sequence[Tensor]) -> tuple[Any, Tensor, Sequence[Tensor]]:
+        """Return the binding of these inputs with its output, the same one for the same memory."""
+        key = tuple(argument.data_ptr() for argument in arguments)
+        if key not in self._bound:
+            held = [a if a.is_contiguous() else a.contiguous() for a in arguments]
+            output = torch.empty(self._shape, dtype=self._dtype)
+            self._bound[key] = (self._session.bind(held, output), output, held)
+        bound = self._bound[key]
+        for copy, argument in zip(bound[2], arguments, strict=True):
+            if copy is not argument:
+                copy.copy_(argument)  # its values may be new
+        return bound
+
+    def run(self, bound: tuple[Any, Tensor, Sequence[Tensor]]) -> Tensor:
+        """Run the model on bound inputs. The next run of the same binding overwrites the output."""
+        self._session.run(bound[0])
+        return bound[1]
+
+    def forward(self, *arguments: Tensor) -> Tensor:
+        """Return the output for any inputs, in memory of its own."""
+        held = [argument.contiguous() for argument in arguments]
+        output = torch.empty(self._shape, dtype=self._dtype)
+        self._session.run(self._session.bind(held, output))
+        return output
+
+
+def deploy(case: Case, subject: Workload, scratch: str | None, rates: Rates | None, collected: Collected) -> Workload:
+    """Return the workload with its module exported and loaded, and measure what that takes.
+
+    `compile` is the time of export and quantisation, which only the process that does it has; `setup` is the load
+    time, `memory.state` the size of the model, and `error.engine` the difference from torch's output.
+
+    Raises:
+        UnsupportedError: for what the engine does not run.
+        WrongOutputError: for a float32 model whose output differs from torch's.
+    """
+    if case.mode != "forward" or case.device_kind != "cpu" or case.dtype != "float32":
+        raise UnsupportedError(f"engine {case.engine!r} runs a forward pass in float32 on the CPU, nothing else")
+    with tempfile.TemporaryDirectory() as own:
+        path = model_file(case, subject, Path(scratch or own), rates, collected)
+        start = perf_counter()
+        session = ENGINES[case.engine].load()(path, torch.get_num_threads())
+        collected.add("setup", perf_counter() - start)
+        collected.add("memory.state", path.stat().st_size)
+    eager = subject.output(subject.first)
+    deployed = replace(subject, module=Deployed(session, eager.shape, eager.dtype))
+    difference = relative_error(deployed.output(subject.first), eager)
+    if ENGINES[case.engine].precision == "float32" and not difference <= LARGEST_DIFFERENCE:
+        raise WrongOutputError(f"the output of {case.engine} differs from torch's by {difference:.2g}")
+    collected.add("error.engine", difference)
+    return deployed
+
+
+def model_file(case: Case, subject: Workload, folder: Path, rates: Rates | None, collected: Collected) -> Path:
+    """Return the file of the model of a case, which is made if no process of the sweep has made it before."""
+    from dctbench.worker.engines import export
+
+    precision = ENGINES[case.engine].precision
+    common = replace(case, engine="eager", threads=None, period=None, deadline=None).to_record()
+    float_model = folder / f"model-{digest({**common, 'rates': dict(rates or {})})}.onnx"
+    path = float_model if precision == "float32" else float_model.with_suffix(f".{precision}.onnx")
+    start = perf_counter()
+    if not float_model.exists():
+        export.export(subject.module, subject.arguments[0], float_model)
+    if not path.exists():
+        drawn = [make_arguments(case, draw, n) for draw in (inputs.noise, inputs.smooth) for n in range(2)]
+        export.quantise(float_model, path, precision, [[a.contiguous() for a in one] for one in drawn])
+    if perf_counter() - start > 1e-3:
+        collected.add("compile", perf_counter() - start)
+    if precision != "float32":
+        collected.details |= ResultDetails(int8_share=round(export.quantised_share(path), 4))
+    return path
