@@ -93,7 +93,14 @@ class CalibrateRequest(_Request, frozen=True, tag="calibrate"):
     device: str
 
 
-Request = MeasureRequest | DescribeRequest | InspectRequest | ProbeRequest | CalibrateRequest
+class BundleRequest(_Request, frozen=True, tag="bundle"):
+    """Export cases into a folder, for a target without torch."""
+
+    cases: list[Case]
+    folder: str
+
+
+Request = MeasureRequest | DescribeRequest | InspectRequest | ProbeRequest | CalibrateRequest | BundleRequest
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,6 +163,21 @@ class CalibrationReply(_TaggedReply, frozen=True, tag="calibration"):
     calibration: dict[str, Any]
 
 
+class BundledCase(Struct, frozen=True, forbid_unknown_fields=True):
+    """The files of a case in a bundle, or why it has none: its model, its inputs in turn, and torch's first output."""
+
+    model: Text | None = None
+    inputs: list[list[Text]] = []
+    expected: Text | None = None
+    message: Text | None = None
+
+
+class BundleReply(_TaggedReply, frozen=True, tag="bundle"):
+    """The reply to `BundleRequest`, in the order of its cases."""
+
+    cases: list[BundledCase]
+
+
 class Failure(_TaggedReply, frozen=True, tag="failure"):
     """Why there is no other reply: sent by a worker, or made by the runner for a process that sent no valid one.
 
@@ -176,7 +198,7 @@ class Failure(_TaggedReply, frozen=True, tag="failure"):
     output: Text = ""
 
 
-Reply = CaseReply | Description | TorchReply | ProbeReply | CalibrationReply | Failure
+Reply = CaseReply | Description | TorchReply | ProbeReply | CalibrationReply | BundleReply | Failure
 
 
 def encode_request(request: Request) -> bytes:

@@ -304,6 +304,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("latency", SECONDS, "wall time of one call"),
         Metric("memory.tensor", BYTES, "exact peak of tensor bytes during the call above what was live before it"),
         Metric("memory.process", BYTES, "what the system says the process grew by in a call (CUDA: all it holds)"),
+        Metric("memory.resident", BYTES, "most memory of a process that loads only the engine and its model (bundle)"),
         Metric(
             "memory.state",
             BYTES,

@@ -14,6 +14,7 @@ _MEASURE, _DECIDE, _SHARE, _MAINTAIN, _INSPECT = "Measure", "Decide", "Share", "
 _PACKAGE = "dctbench.cli.commands"
 _COMMANDS = {
     "run": LazyCommand(f"{_PACKAGE}.run", "Measure attention methods over a sweep and store every result.", _MEASURE),
+    "bundle": LazyCommand(f"{_PACKAGE}.bundle", "Export a suite to measure it on a target without torch.", _MEASURE),
     "noise": LazyCommand(f"{_PACKAGE}.noise", "Measure the same code twice: how noisy is this machine?", _MEASURE),
     "check": LazyCommand(f"{_PACKAGE}.check", "Measure now and compare with a base; exit 1 when worse.", _DECIDE),
     "choose": LazyCommand(f"{_PACKAGE}.choose", "Recommend which attention to ship at a length and budget.", _DECIDE),

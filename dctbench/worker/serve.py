@@ -22,6 +22,8 @@ from dctbench.model import ResultDetails
 from dctbench.protocol import (
     ALIVE,
     TURN,
+    BundleReply,
+    BundleRequest,
     CalibrateRequest,
     CalibrationReply,
     CaseReply,
@@ -114,6 +116,8 @@ def respond(
                 return probe(request.devices)
             case CalibrateRequest():
                 return calibrate(request.device)
+            case BundleRequest():
+                return bundle(request)
     except DctbenchError as error:
         failure = Failure(error.message, hint=error.hint, refused=True, absent=isinstance(error, AbsentError))
     except BaseException as error:  # SystemExit included: an implementation may call sys.exit
@@ -236,6 +240,13 @@ def calibrate(device: str) -> CalibrationReply:
     threads.use_no_more_than_the_quota()
     module = catalog.DEVICES[device.partition(":")[0]].load()
     return CalibrationReply(ceilings.calibrate(device, lambda: module.synchronize(device)).to_json())
+
+
+def bundle(request: BundleRequest) -> BundleReply:
+    """Export cases into a folder."""
+    from dctbench.worker.engines.bundled import bundled
+
+    return BundleReply([bundled(case, Path(request.folder)) for case in request.cases])
 
 
 def _volunteer_for_the_oom_killer() -> None:

@@ -180,7 +180,10 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
 
 def gradients(case: Case) -> AbstractContextManager[object]:
     """Return the context in which the calls of a case run: without gradients unless its mode needs them."""
-    return torch.inference_mode() if case.mode == "forward" else torch.enable_grad()
+    if case.mode != "forward":
+        return torch.enable_grad()
+    # torch.export does not trace tensors that were made in inference mode.
+    return torch.no_grad() if engines.ENGINES[case.engine].exported else torch.inference_mode()
 
 
 def make_workload(case: Case, module: nn.Module) -> Workload:

@@ -34,9 +34,7 @@ def export(module: nn.Module, arguments: Sequence[Tensor], path: Path) -> None:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            # Under inference mode torch.export would meet tensors that it cannot trace.
-            with torch.inference_mode(False):
-                program = torch.onnx.export(module, tuple(a.clone() for a in arguments), dynamo=True, verbose=False)
+            program = torch.onnx.export(module, tuple(arguments), dynamo=True, verbose=False)
         assert program is not None
         _written(path, lambda partial: program.save(str(partial)))
     except Exception as error:

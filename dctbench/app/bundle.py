@@ -1,0 +1,122 @@
+"""Make a bundle: exported models, inputs and a program, to be measured on a target without torch."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dctbench import __version__, errors
+from dctbench.app.requests import RunRequest
+from dctbench.app.run import local_runner
+from dctbench.catalog import engines
+from dctbench.exporters.json_document import dumps
+from dctbench.model import SCHEMA_VERSION, Case
+from dctbench.protocol import BundledCase, BundleReply, BundleRequest, Failure
+from dctbench.scheduler.events import Listener, Notice, ignore
+from dctbench.scheduler.pace import pace_of
+from dctbench.scheduler.plan import make_plan
+from dctbench.spec.suites import Suite
+from dctbench.wording.labels import Labels
+
+ENGINE = "onnxruntime"
+"""What runs the models of a bundle, in any of its precisions."""
+LARGEST_DIFFERENCE = 1e-4
+SECONDS_PER_CASE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle that was made: its folder, the cases that it measures, and why others could not be exported."""
+
+    folder: Path
+    cases: tuple[Case, ...]
+    unsupported: tuple[tuple[Case, str], ...]
+
+
+def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bundle:
+    """Export the cases of a suite into a new folder. Nothing is measured.
+
+    Args:
+        request: the suite, its axes, the label, rounds and samples; engines are those of ONNX Runtime, by default the
+            one in float32.
+        folder: must not exist.
+        listener: called with notices.
+
+    Raises:
+        UsageError: for a folder that exists, and for another engine.
+        UnavailableError: when the packages for the export are not installed.
+        CannotJudgeError: when nothing could be exported.
+    """
+    if folder.exists():
+        raise errors.UsageError(f"{folder} exists already", hint="name a new folder with -o, or remove it")
+    suite = _with_engine(request)
+    engines.require(suite.axes["engine"])
+    with local_runner(suite.settings, listener) as runner:
+        planned = make_plan(suite, runner)
+        parent = folder.absolute().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".bundle-") as made:
+            listener(Notice(f"exporting {len(planned.cases)} cases, some seconds each"))
+            asked = BundleRequest(list(planned.cases), made)
+            reply = runner.ask(asked, BundleReply, SECONDS_PER_CASE * len(planned.cases))
+            if isinstance(reply, Failure):
+                raise errors.CannotJudgeError(f"the export failed: {reply.message}", hint=reply.hint)
+            found = list(zip(planned.cases, reply.cases, strict=True))
+            good = tuple(case for case, one in found if one.message is None)
+            bad = tuple((case, one.message) for case, one in found if one.message is not None)
+            if not good:
+                raise errors.CannotJudgeError(f"nothing could be exported: {bad[0][1]}")
+            _write(Path(made), suite, request, found)
+            Path(made).chmod(0o755)
+            shutil.copytree(made, folder)
+    return Bundle(folder, good, bad)
+
+
+def _with_engine(request: RunRequest) -> Suite:
+    given = request.axes.given.get("engine", [ENGINE])
+    other = [name for name in given if name.partition("-")[0] != ENGINE]
+    if other:
+        raise errors.UsageError(
+            f"--engine {other[0]}: a bundle is run by ONNX Runtime", hint=f"--engine {ENGINE} or {ENGINE}-int8"
+        )
+    return replace(request, axes=replace(request.axes, engine=tuple(given))).resolved_suite
+
+
+def _write(folder: Path, suite: Suite, request: RunRequest, found: list[tuple[Case, BundledCase]]) -> None:
+    """Write the program and what it needs to know; remove the models under the names of their cache."""
+    for leftover in folder.glob("model-*.onnx"):
+        leftover.unlink()
+    labels = Labels([])
+    pace = pace_of(suite.settings)
+    about: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "dctbench_version": __version__,
+        "id": uuid.uuid4().hex[:16],
+        "label": request.label,
+        "suite": suite.name,
+        "rounds": suite.settings.rounds,
+        "samples": pace.samples_least,
+        "releases": pace.releases,
+        "largest_difference": LARGEST_DIFFERENCE,
+        "cases": [
+            {
+                **_identity(case), "name": labels.curve(case), "precision": engines.ENGINES[case.engine].precision,
+                "model": one.model, "inputs": one.inputs, "expected": one.expected,
+            }
+            for case, one in found if one.message is None
+        ],
+        "unsupported": [{**_identity(case), "message": one.message} for case, one in found if one.message is not None],
+    }  # fmt: skip
+    (folder / "bundle.json").write_text(dumps(about), encoding="utf-8")
+    for name, room, source in (("run.py", "bundle", "target.py"), ("periodic.py", "machine", "periodic.py")):
+        text = (files(f"dctbench.{room}") / source).read_text(encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _identity(case: Case) -> dict[str, Any]:
+    return {"case": case.to_json(), "case_id": case.id}

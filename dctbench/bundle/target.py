@@ -1,0 +1,317 @@
+"""Measures the models of this folder, and writes results.json, which `dctbench import` reads.
+
+It needs Python 3.9 or later, numpy and onnxruntime, and nothing else. Each case of each round runs in a process of its
+own, which loads only the engine. Run it again for more rounds: they are added to results.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+import platform
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+if __package__:
+    from dctbench.machine import periodic
+else:
+    import periodic  # type: ignore[no-redef]  # the copy beside this program, in a bundle
+
+HERE = Path(__file__).resolve().parent
+WARM_UP_SECONDS = 0.2
+LEAST_SAMPLE_SECONDS = 1e-3
+SAMPLING_SECONDS = 0.7
+LEAST_SAMPLES = 7
+STABLE = ("system", "machine", "cpu", "cores_usable", "python", "onnxruntime", "numpy", "libc")
+
+
+def main() -> int:
+    """Measure, or with --one, measure one case in this process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=None, help="processes per case (default: those of the bundle)")
+    parser.add_argument("--priority", action="store_true", help="run calls on a schedule before all other programs")
+    parser.add_argument("-o", "--output", default=str(HERE / "results.json"), help="the file to write or to extend")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    bundle = json.loads((HERE / "bundle.json").read_text(encoding="utf-8"))
+    if asked.one is not None:
+        entry = next(one for one in bundle["cases"] if one["case_id"] == asked.one)
+        print(json.dumps(measure(entry, bundle, priority=asked.priority)))
+        return 0
+    rounds = bundle["rounds"] if asked.rounds is None else asked.rounds
+    if rounds < 1:
+        print("error: --rounds accepts 1 or more", file=sys.stderr)
+        return 2
+    return run_all(bundle, rounds, Path(asked.output), priority=asked.priority)
+
+
+def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool) -> int:
+    """Measure every case `rounds` times, and write the results after each round."""
+    facts = environment()
+    document = earlier(path, bundle, facts) or new_document(bundle, facts, priority=priority)
+    measured = [entry for entry in document["results"] if entry["status"] != "unsupported"]
+    first = 1 + max((one["round"] for entry in measured for one in entry["rounds"]), default=0)
+    failed = False
+    for number in range(first, first + rounds):
+        order = list(bundle["cases"])
+        random.Random(number).shuffle(order)
+        for done, entry in enumerate(order, 1):
+            found = in_a_process(entry["case_id"], priority=priority)
+            failed = failed or found["status"] == "error"
+            add(document, entry, number, found)
+            shown = found["message"] or f"{1e3 * statistics.median(found['latency']):.3f} ms"
+            print(f"[round {number}, {done}/{len(order)}] {entry['name']} n={entry['case']['seq_len']}  {shown}")
+        partial = path.with_name(path.name + ".part")
+        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    print(f"{path} is written. On a machine with dctbench: dctbench import {path.name}")
+    return 4 if failed else 0
+
+
+def in_a_process(case_id: str, *, priority: bool) -> dict[str, Any]:
+    """Return what a process of its own measured, or why it measured nothing."""
+    words = [sys.executable, str(Path(__file__).resolve()), "--one", case_id, *(["--priority"] if priority else [])]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    if done.returncode == 0 and lines:
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
+    told = done.stderr.strip().splitlines()
+    message = told[-1][:300] if told else f"the process ended with exit code {done.returncode}"
+    return {"status": "error", "message": message, "latency": [], "metrics": {}, "details": {}}
+
+
+def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool) -> dict[str, Any]:
+    """Load the model of a case, check its output, and time it."""
+    import numpy as np
+    import onnxruntime
+
+    case = entry["case"]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = case["threads"] or 1, 1
+    options.log_severity_level = 3
+    began = time.perf_counter()
+    session = onnxruntime.InferenceSession(str(HERE / entry["model"]), options, providers=["CPUExecutionProvider"])
+    setup = time.perf_counter() - began
+    expected = np.load(str(HERE / entry["expected"]), allow_pickle=False)
+    output = session.get_outputs()[0].name
+    bound = []
+    for names in entry["inputs"]:
+        binding = session.io_binding()
+        for wanted, name in zip(session.get_inputs(), names):
+            binding.bind_cpu_input(wanted.name, np.load(str(HERE / name), allow_pickle=False))
+        binding.bind_output(output, "cpu")
+        bound.append(binding)
+
+    def prepare(number: int) -> Any:
+        return bound[number % len(bound)]
+
+    call = session.run_with_iobinding
+    began = time.perf_counter()
+    call(bound[0])
+    first_call = time.perf_counter() - began
+    difference = relative(np, bound[0].copy_outputs_to_cpu()[0], expected)
+    metrics = {
+        "setup": [setup], "memory.state": [(HERE / entry["model"]).stat().st_size], "first_call": [first_call],
+        "error.engine": [difference],
+    }  # fmt: skip
+    if entry["precision"] == "float32" and not difference <= bundle["largest_difference"]:
+        return {
+            "status": "error", "latency": [], "metrics": {}, "details": {},
+            "message": f"the output differs from the one that torch computed by {difference:.2g}",
+        }  # fmt: skip
+    latency, per_sample = sample(prepare, call, bundle["samples"])
+    details = {"threads": case["threads"] or 1, "calls_per_sample": per_sample, "stop_reason": "budget"}
+    if case["period"] is not None:
+        seconds, details["schedule"] = released(prepare, call, case, bundle["releases"], priority=priority)
+        metrics["response"] = seconds
+    if sys.platform != "win32":
+        import resource
+
+        metrics["memory.resident"] = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]
+    return {"status": "ok", "message": None, "latency": latency, "metrics": metrics, "details": details}
+
+
+def relative(np: Any, output: Any, expected: Any) -> float:
+    """Return ||output - expected|| / ||expected|| in float64."""
+    exact = expected.astype(np.float64)
+    return float(np.linalg.norm(output.astype(np.float64) - exact) / np.linalg.norm(exact))
+
+
+def sample(prepare: Any, call: Any, least: int) -> tuple[list[float], int]:
+    """Warm up, then return seconds per call, and how many calls a sample is the mean of."""
+    calls, began = 0, time.perf_counter()
+    while calls < 3 or time.perf_counter() - began < WARM_UP_SECONDS:
+        call(prepare(calls))
+        calls += 1
+    usual = (time.perf_counter() - began) / calls
+    per_sample = max(1, round(LEAST_SAMPLE_SECONDS / usual + 0.5)) if usual < LEAST_SAMPLE_SECONDS else 1
+    found: list[float] = []
+    began = time.perf_counter()
+    while len(found) < max(least, LEAST_SAMPLES) or time.perf_counter() - began < SAMPLING_SECONDS:
+        prepared = [prepare(number) for number in range(per_sample)]
+        start = time.perf_counter()
+        for one in prepared:
+            call(one)
+        found.append((time.perf_counter() - start) / per_sample)
+    return found, per_sample
+
+
+def released(
+    prepare: Any, call: Any, case: dict[str, Any], count: int, *, priority: bool
+) -> tuple[list[float], dict[str, Any]]:
+    """Release calls on the schedule of a case. Return the response times, and how the schedule went."""
+    period, deadline = case["period"], case["deadline"]
+    raising = periodic.raised_priority() if priority else contextlib.nullcontext()
+    with periodic.Observer() as observer, raising as raised:
+        found = periodic.release(prepare, call, period=period, deadline=deadline, count=count, observer=observer)
+    causes = periodic.causes(found, period=period, deadline=deadline)
+    schedule = {"rate": found.rate, "late": found.late, "causes": [list(pair) for pair in list(causes.items())[:1000]]}
+    return found.responses, {**schedule, **(raised._asdict() if raised else {})}
+
+
+def environment() -> dict[str, Any]:
+    """Return what this machine is, under the names that dctbench uses."""
+    import numpy
+    import onnxruntime
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "host": socket.gethostname(), "system": platform.system(), "release": platform.release(),
+        "machine": platform.machine(), "cpu": cpu(), "cores_usable": usable, "cores_logical": os.cpu_count(),
+        "memory_bytes": memory(), "governor": line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "gpu": None, "python": platform.python_version(), "libc": " ".join(platform.libc_ver()), "torch": None,
+        "numpy": numpy.__version__, "onnxruntime": onnxruntime.__version__, "source": "bundle",
+    }  # fmt: skip
+
+
+def cpu() -> str:
+    """Return the name of the processor, or of the board where the system names only that."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            pairs = [row.partition(":") for row in file]
+    except OSError:
+        pairs = []
+    named = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
+    board = line("/proc/device-tree/model")
+    found = named.get("model name") or board or named.get("Model") or named.get("Hardware") or platform.processor()
+    return str(found or platform.machine()).strip("\0")
+
+
+def memory() -> int | None:
+    """Return the bytes of main memory, or None."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def line(path: str) -> str | None:
+    """Return the first line of a file, or None."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline().strip() or None
+    except OSError:
+        return None
+
+
+def fingerprint(facts: dict[str, Any]) -> str:
+    """Return the identity of this machine and its software."""
+    return digest({name: facts[name] for name in STABLE})
+
+
+def digest(value: Any) -> str:
+    """Return 16 hexadecimal digits of the hash of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def new_document(bundle: dict[str, Any], facts: dict[str, Any], *, priority: bool) -> dict[str, Any]:
+    """Return a document without results. Its run has one id for every run of the bundle on this machine."""
+    key = fingerprint(facts)
+    settings = {"rounds": bundle["rounds"], "samples": bundle["samples"], **({"priority": True} if priority else {})}
+    return {
+        "schema_version": bundle["schema_version"],
+        "run": {
+            "id": digest([bundle["id"], key, priority]), "label": bundle["label"], "suite": bundle["suite"],
+            "argv": [], "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+            "dctbench_version": bundle["dctbench_version"], "settings": settings,
+        },
+        "environments": {key: facts},
+        "results": [unsupported(entry, facts, key) for entry in bundle["unsupported"]],
+    }  # fmt: skip
+
+
+def unsupported(entry: dict[str, Any], facts: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the result of a case whose method could not be exported."""
+    made = result(entry, facts, key)
+    made["status"], made["message"] = "unsupported", entry["message"]
+    made["rounds"].append({"round": 1, "status": "unsupported", "samples": 0, "message": entry["message"]})
+    return made
+
+
+def result(entry: dict[str, Any], facts: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the entry of a case without rounds."""
+    return {
+        "case": entry["case"], "case_id": entry["case_id"], "host": facts["host"], "fingerprint": key, "rounds": [],
+        "status": "ok", "message": None, "warnings": [], "details": {}, "metrics": {},
+    }  # fmt: skip
+
+
+def earlier(path: Path, bundle: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the document that rounds are added to, or None if there is none.
+
+    Raises:
+        SystemExit: for results of another bundle or of another machine.
+    """
+    if not path.exists():
+        return None
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    known = [digest([bundle["id"], fingerprint(facts), priority]) for priority in (False, True)]
+    if document["run"]["id"] not in known:
+        raise SystemExit(f"error: {path} holds results of another bundle or machine; name another file with -o")
+    return document
+
+
+def add(document: dict[str, Any], entry: dict[str, Any], number: int, measured: dict[str, Any]) -> None:
+    """Add what one process measured of a case to the document."""
+    [key] = document["environments"]
+    found = next((one for one in document["results"] if one["case_id"] == entry["case_id"]), None)
+    if found is None:
+        found = result(entry, document["environments"][key], key)
+        document["results"].append(found)
+    samples = measured["latency"]
+    if measured["status"] != "ok":
+        found["status"], found["message"] = measured["status"], measured["message"]
+    found["rounds"].append(
+        {
+            "round": number, "status": measured["status"], "samples": len(samples),
+            "stop_reason": measured["details"].get("stop_reason"), "message": measured["message"], "warnings": [],
+            "details": measured["details"], "metrics": measured["metrics"],
+        }
+    )  # fmt: skip
+    metrics = found["metrics"]
+    if samples:
+        latency = metrics.setdefault("latency", {"unit": "s", "value": 0.0, "samples": []})
+        latency["samples"] += samples
+        latency["value"] = statistics.median(latency["samples"])
+    for name, values in measured["metrics"].items():
+        metrics.setdefault(name, {"unit": UNITS[name], "value": statistics.median(values)})
+
+
+UNITS = {
+    "setup": "s", "first_call": "s", "response": "s", "memory.state": "B", "memory.resident": "B", "error.engine": "1",
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

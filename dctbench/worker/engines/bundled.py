@@ -1,0 +1,58 @@
+"""The files of a case for a target without torch: its model, inputs, and the output that torch computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dctbench.errors import UnavailableError, UnsupportedError
+from dctbench.model import Case, digest
+from dctbench.protocol import BundledCase
+from dctbench.worker.collected import Collected
+from dctbench.worker.engines.deployed import model_file
+from dctbench.worker.metrics import inputs
+from dctbench.worker.workload import SEED, gradients, make_arguments, make_module, make_workload
+
+INPUTS = 2
+"""Different inputs in turn. More would only make the bundle larger."""
+
+
+def bundled(case: Case, folder: Path) -> BundledCase:
+    """Write the files of a case into a folder, and return their names. Inputs of one shape are written once.
+
+    A method that cannot be exported, or is not available here, has a message instead.
+    """
+    torch.manual_seed(SEED)
+    try:
+        with gradients(case):
+            subject = make_workload(case, make_module(case))
+            model = model_file(case, subject, folder, None, Collected())
+            expected = subject.output(_arguments(case, 0))
+    except (UnsupportedError, UnavailableError) as error:
+        return BundledCase(message=error.message)
+    own = model.with_name(f"{case.id}.onnx")
+    if not own.exists():
+        own.hardlink_to(model)
+    names = [
+        [_saved(folder, _input_name(case, number, place), one) for place, one in enumerate(_arguments(case, number))]
+        for number in range(INPUTS)
+    ]
+    return BundledCase(model=own.name, expected=_saved(folder, f"{case.id}-output.npy", expected), inputs=names)
+
+
+def _arguments(case: Case, number: int) -> tuple[Tensor, ...]:
+    return make_arguments(case, inputs.noise, number)
+
+
+def _input_name(case: Case, number: int, place: int) -> str:
+    shape = (case.scope, case.batch, case.seq_len, case.heads, case.head_dim, case.dtype)
+    return f"input-{digest(shape)}-{number}-{place}.npy"
+
+
+def _saved(folder: Path, name: str, tensor: Tensor) -> str:
+    if not (folder / name).exists():
+        np.save(folder / name, tensor.contiguous().numpy(), allow_pickle=False)
+    return name

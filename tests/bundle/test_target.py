@@ -1,0 +1,120 @@
+"""A bundle, made by the real command and run by a Python that has numpy and onnxruntime and nothing else of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from dctbench.catalog.engines import ENGINES
+from tests.support.command import Cli, cli_in, plain_environment
+
+pytestmark = pytest.mark.skipif(ENGINES["onnxruntime"].missing() is not None, reason="no onnxruntime")
+AXES = ("--impl", "sdpa,reformer", "--seq", "32", "--heads", "2", "--head-dim", "8", "--period", "20ms", "--deadline",
+        "10ms", "--engine", "onnxruntime", "--samples", "35", "--rounds", "1", "--label", "kiosk")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A folder with a bundle, the command in it, and a Python without torch and dctbench."""
+
+    folder: Path
+    cli: Cli
+    packages: Path
+
+    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
+        plain = os.path.realpath(sys.executable)  # not that of the virtual environment
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.packages), "PYTHONNOUSERSITE": "1"}
+        return subprocess.run(
+            [plain, *words], cwd=self.folder, env=environ, capture_output=True, text=True, check=False
+        )
+
+    def results(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "made" / "results.json").read_text(encoding="utf-8"))
+        return found
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
+    folder, packages = tmp_path_factory.mktemp("target"), tmp_path_factory.mktemp("packages")
+    for found in Path(numpy.__file__).parents[1].iterdir():
+        if found.name.partition("-")[0].partition(".")[0] in ("numpy", "onnxruntime", "packaging", "flatbuffers"):
+            (packages / found.name).symlink_to(found)
+    run = cli_in(folder, plain_environment())
+    done = run("bundle", *AXES, "-o", "made")
+    assert done.code == 0, done.err
+    assert "reformer at n = 32 is left out: torch cannot export it to ONNX: prims.copy_to" in done.err
+    assert "made holds 1 case" in done.out
+    return Target(folder, run, packages)
+
+
+def test_results_of_a_target_without_torch_are_imported_and_later_rounds_join_them(target: Target) -> None:
+    for absent in ("torch", "dctbench"):
+        assert "ModuleNotFoundError" in target.python("-c", f"import {absent}").stderr
+    done = target.python("made/run.py")
+    assert done.returncode == 0, done.stderr
+    [environment] = target.results()["environments"].values()
+    assert environment["source"] == "bundle"
+    assert environment["torch"] is None
+    imported = target.cli("import", "made/results.json")
+    assert imported.code == 0, imported.err
+    assert "2 results" in imported.out  # sdpa, and reformer, which is unsupported
+
+    assert target.python("made/run.py", "--rounds", "2").returncode == 0
+    imported = target.cli("import", "made/results.json")
+    assert "4 results, 2 of them new" in imported.out
+    document = target.cli("export", "json").json()
+    entries = {entry["case"]["implementation"]: entry for entry in document["results"]}
+    assert [one["round"] for one in entries["sdpa"]["rounds"]] == [1, 2, 3]
+    assert entries["sdpa"]["metrics"]["error.engine"]["value"] <= 1e-4
+    assert entries["sdpa"]["metrics"]["memory.resident"]["value"] > 1 << 20
+    assert len(entries["sdpa"]["rounds"][1]["metrics"]["response"]) >= 30
+    assert entries["sdpa"]["details"]["schedule"]["rate"] > 0
+    assert entries["reformer"]["status"] == "unsupported"
+    assert document["run"]["label"] == "kiosk"
+    page = target.cli("report", "-o", "page.html")
+    assert page.code == 0, page.err
+    assert "every 20.0 ms, due in 10.0 ms" in (target.folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_model_that_computes_something_else_is_an_error(target: Target) -> None:
+    [entry] = json.loads((target.folder / "made" / "bundle.json").read_text(encoding="utf-8"))["cases"]
+    expected = target.folder / "made" / entry["expected"]
+    held = expected.read_bytes()
+    numpy.save(expected, 2 * numpy.load(expected), allow_pickle=False)
+    try:
+        done = target.python("made/run.py", "-o", "wrong.json")
+    finally:
+        expected.write_bytes(held)
+    assert done.returncode == 4
+    assert "differs from the one that torch computed by 0.5" in done.stdout
+
+
+def test_results_of_another_bundle_are_not_extended(target: Target) -> None:
+    (target.folder / "other.json").write_text('{"run": {"id": "0123"}}', encoding="utf-8")
+    done = target.python("made/run.py", "-o", "other.json")
+    assert done.returncode == 1
+    assert "holds results of another bundle or machine" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ((*AXES, "-o", "made"), "made exists already"),
+        ((*AXES, "-o", "new", "--engine", "eager"), "--engine eager: a bundle is run by ONNX Runtime"),
+        ((*AXES[2:], "-o", "new", "--impl", "reformer"), "nothing could be exported"),
+    ],
+)
+def test_what_makes_no_bundle_is_said_and_leaves_nothing(target: Target, flags: tuple[str, ...], words: str) -> None:
+    done = target.cli("bundle", *flags)
+    assert done.code in (2, 3)
+    assert words in done.err
+    assert not (target.folder / "new").exists()
+    assert not list(target.folder.glob(".bundle-*"))
