@@ -165,5 +165,6 @@ def _runner(
 ) -> LocalRunner:
     sampling = {"samples_least": SAMPLES_PER_PROCESS, "budget": SAMPLING_SECONDS, **(warmup or {})}
     own = suite.settings
+    sampling |= {"priority": 1} if own.priority else {}
     settings = LocalSettings(own.case_timeout, own.env, sampling, own.isolation, own.cache, energy=own.energy)
     return LocalRunner(settings, on_wait=lambda text: listener(Notice(text)), python=python)

@@ -85,6 +85,7 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
         shipped.settings,
         case_timeout=taken.case_timeout if "case_timeout" in taken.present else shipped.settings.case_timeout,
         env=taken.env if "env" in taken.present else shipped.settings.env,
+        priority=taken.priority,
         isolation=taken.isolation,
         cache=taken.cache,
         energy=taken.energy,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dctbench.model import Case
 
 _HUES = (0.58, 0.08, 0.44, 0.92, 0.14, 0.75, 0.33, 0.02, 0.52, 0.84)  # shares of the colour circle
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon")
 _NEUTRAL = "#7d8590"
 _LIGHTNESS = (0.38, 0.68)  # readable on white and on near-black
@@ -46,7 +46,7 @@ def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
         lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
         found[case] = Look(
             color=_hex(_HUES[index % len(_HUES)], lightness),
-            dash=_DASHES[index // len(_HUES) % len(_DASHES)],
+            dash=DASHES[index // len(_HUES) % len(DASHES)],
             symbol=_SYMBOLS[index % len(_SYMBOLS)],
             width=2.0,
         )

@@ -9,7 +9,7 @@ from dctbench.analysis import Summary
 from dctbench.model import Case
 from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.responses import Curve, distribution, in_order
-from dctbench.page.palette import Look
+from dctbench.page.palette import DASHES, Look
 from dctbench.wording import timeliness as words
 from dctbench.wording.labels import Labels
 
@@ -53,8 +53,10 @@ def timely_section(
         return None
     # Neither a case that is never late nor one that always is needs a chart as much as those in between.
     drawn = sorted(found, key=lambda pair: (pair[1].late, not pair[1].misses, -pair[0].case.seq_len))[:MOST_CURVES]
+    lengths = sorted({summary.case.seq_len for summary, _ in drawn}, reverse=True)
+    dash_of = {length: DASHES[number % len(DASHES)] for number, length in enumerate(lengths)}
     curves = [
-        Curve(f"{labels.curve(s.case)}, n = {s.case.seq_len}", styles[s.case], kept)
+        Curve(f"{labels.curve(s.case)}, n = {s.case.seq_len}", styles[s.case], dash_of[s.case.seq_len], kept)
         for s, kept in found
         if any(s is one for one, _ in drawn)
     ]

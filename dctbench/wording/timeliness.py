@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dctbench.analysis import Summary, Timeliness
 from dctbench.machine import periodic
-from dctbench.text.format import format_proportion, format_seconds, format_three_digits, pluralize
+from dctbench.text.format import format_proportion, format_seconds, format_three_digits
 from dctbench.wording.labels import Labels
 
 CAUSES = {
@@ -37,7 +37,7 @@ def outcome(kept: Timeliness) -> str:
     """`in time in all 300 calls; at most 0.99% are late (95%; 1.5% at 99%)`, or how many were late, and likely why."""
     if kept.late:
         completed = f"{format_three_digits(kept.rate)} calls/s were completed"
-        return f"late: every call was, so it was given up after {kept.calls}; {completed}{_because(kept)}"
+        return f"late: every call was, so it was given up after {kept.calls} calls; {completed}{_because(kept)}"
     rate, surely = kept.miss_rate(), kept.miss_rate(0.99)
     most = f"{format_proportion(rate.high)} are late (95%; {format_proportion(surely.high)} at 99%)"
     if not kept.misses:
@@ -87,4 +87,6 @@ def lines(summary: Summary, labels: Labels) -> list[str]:
 def overall(found: list[Timeliness]) -> str:
     """`3 of 8 cases were in time in every call`, for the head of a section."""
     good = sum(not kept.misses for kept in found)
-    return f"{good} of {pluralize(len(found), 'case')} {'was' if good == 1 else 'were'} in time in every call"
+    if len(found) == 1:
+        return f"The one case was {'in time in every call' if good else 'late in some calls'}"
+    return f"{good} of {len(found)} cases were in time in every call"

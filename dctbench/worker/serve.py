@@ -105,24 +105,29 @@ def respond(
         alive: tells the runner that the case makes progress.
     """
     try:
-        match request:
-            case MeasureRequest():
-                return measure(request, turn, alive)
-            case DescribeRequest():
-                return describe(request)
-            case InspectRequest():
-                return inspect()
-            case ProbeRequest():
-                return probe(request.devices)
-            case CalibrateRequest():
-                return calibrate(request.device)
-            case BundleRequest():
-                return bundle(request)
+        return measure(request, turn, alive) if isinstance(request, MeasureRequest) else _answer(request)
     except DctbenchError as error:
         failure = Failure(error.message, hint=error.hint, refused=True, absent=isinstance(error, AbsentError))
     except BaseException as error:  # SystemExit included: an implementation may call sys.exit
         failure = Failure(describe_error(error))
     return CaseReply("error", message=failure.message) if isinstance(request, MeasureRequest) else failure
+
+
+def _answer(
+    request: DescribeRequest | InspectRequest | ProbeRequest | CalibrateRequest | BundleRequest,
+) -> Reply:
+    """Return the reply to a request that measures no case."""
+    match request:
+        case DescribeRequest():
+            return describe(request)
+        case InspectRequest():
+            return inspect()
+        case ProbeRequest():
+            return probe(request.devices)
+        case CalibrateRequest():
+            return calibrate(request.device)
+        case BundleRequest():
+            return bundle(request)
 
 
 def measure(

@@ -78,7 +78,7 @@ def test_the_verdict_states_its_bound_and_likely_causes() -> None:
         "call before it was still running (2), other programs had the cores (1), unknown (1)"
     )
     late = on_schedule([0.04] * 30, dict.fromkeys(range(30), "compute"), late=True)
-    assert "late: every call was, so it was given up after 30; 50.0 calls/s were completed" in verdict(late)
+    assert "late: every call was, so it was given up after 30 calls; 50.0 calls/s were completed" in verdict(late)
 
 
 def test_a_budget_of_misses_is_held_against_the_upper_bound() -> None:

@@ -105,3 +105,10 @@ def test_the_rules_of_flags_are_completed_by_those_of_a_suite_group_by_group() -
     assert (found.pairs, found.max_pairs, found.at) == (3, 9, {"batch": 2})
     # A flag replaces the whole of its group: the suite's limit of the process's memory is not its own any more.
     assert found.budgets.given == {"memory": 1.0, "error_noise": 0.5}
+
+
+def test_a_miss_rate_is_a_share_that_some_number_of_calls_can_show() -> None:
+    assert GateRules.parse({"max_miss_rate": ["0.1%"]}).budgets.miss_rate == pytest.approx(0.001)
+    for wrong in ("0%", "100%", "2", "often"):
+        with pytest.raises(UsageError, match="--max-miss-rate"):
+            GateRules.parse({"max_miss_rate": [wrong]})

@@ -196,3 +196,25 @@ def test_too_many_cases_are_refused_before_they_are_made() -> None:
     }
     with pytest.raises(UsageError, match="100,000 cases"):
         expand_cases(axes, METHODS)
+
+
+@given(st.lists(st.integers(1, 60_000), min_size=1, max_size=4))
+def test_a_list_of_times_is_read_sorted_and_each_once(milliseconds: list[int]) -> None:
+    text = ",".join(f"{one}ms" for one in milliseconds)
+    assert grid.PERIOD.parse(text) == pytest.approx(sorted({one / 1000 for one in milliseconds}))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [(None, None)]),
+        ({"period": [0.02]}, [(0.02, 0.02)]),
+        ({"deadline": [0.01, 0.02]}, [(0.01, 0.01), (0.02, 0.02)]),
+        ({"period": [0.02, 0.04], "deadline": [0.01]}, [(0.02, 0.01), (0.04, 0.01)]),
+    ],
+)
+def test_one_of_period_and_deadline_is_as_long_as_the_other_unless_both_are_given(
+    given: dict[str, list[float]], expected: list[tuple[float | None, float | None]]
+) -> None:
+    cases = expand_cases({**SHAPE, "impl": ["sdpa"], "seq": [64], **given}, METHODS)
+    assert [(case.period, case.deadline) for case in cases] == expected

@@ -19,10 +19,11 @@ _SHARES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A case in a chart: its name, its look and its calls."""
+    """A case in a chart: its name, its look, which tells methods apart, a dash that tells lengths apart, its calls."""
 
     name: str
     look: Look
+    dash: str
     kept: Timeliness
 
     @property
@@ -49,7 +50,7 @@ def distribution(curves: Sequence[Curve]) -> Figure:
         traces.append(
             {
                 "type": "scatter", "mode": "lines", "name": curve.label, "x": x, "y": y, "connectgaps": False,
-                "line": {"color": curve.look.color, "dash": curve.look.dash, "width": 2, "shape": "hv"},
+                "line": {"color": curve.look.color, "dash": curve.dash, "width": 2, "shape": "hv"},
                 "hovertemplate": "%{fullData.name}<br>%{y:.2%} took %{x:.3s}s or longer<extra></extra>",
             }
         )  # fmt: skip
