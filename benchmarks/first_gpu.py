@@ -332,10 +332,22 @@ def _write(out: Path, found: Mapping[str, Any]) -> None:
     partial.replace(out / "first_gpu.json")
 
 
+def isolation() -> list[str]:
+    """Return the flags for fresh processes if a forked one cannot make its first CUDA call here, else none."""
+    from dctbench.model import Case
+    from dctbench.runners import MeasureSpec
+    from dctbench.runners.local import LocalRunner, LocalSettings
+
+    with LocalRunner(LocalSettings(case_timeout=60, isolation="zygote", energy=False)) as runner:
+        result = runner.submit(Case("sdpa", 64, device=DEVICE), MeasureSpec(2)).result()
+    print(f"forked process: {result.status} {result.message or ''}", flush=True)
+    return [] if result.status == "ok" else ["--isolation", "fresh"]
+
+
 def measure_suite(out: Path, suite: str) -> int:
     """Measure the suite with the real command and return its exit code."""
     command = [sys.executable, "-m", "dctbench", "run", "--suite", suite, "--label", "first-gpu"]
-    command += ["--progress", "plain", "--store", str(out / "results.sqlite"), "--format", "json"]
+    command += [*isolation(), "--progress", "plain", "--store", str(out / "results.sqlite"), "--format", "json"]
     with (out / "results.json").open("wb") as document:
         return subprocess.run(command, stdout=document, check=False).returncode
 

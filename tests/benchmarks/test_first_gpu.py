@@ -87,6 +87,11 @@ def test_it_runs_whole_and_its_folder_is_imported_and_reported(
     assert reported.code == 0, reported.err
 
 
+def test_the_suite_gets_fresh_processes_where_a_forked_one_cannot_use_the_gpu() -> None:
+    """Here no process can, forked or not."""
+    assert first_gpu.isolation() == ["--isolation", "fresh"]
+
+
 def test_steps_that_have_no_time_left_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_gpu, "measure_suite", lambda out, suite: 0)
     with cuda_on_cpu(monkeypatch, FakeNvml(running={})):
