@@ -201,14 +201,14 @@ class TaskResults:
 
 
 def task_results(
-    summaries: Iterable[Summary], reference: str | None = None, margin: float = MARGIN
+    summaries: Iterable[Summary], reference: str | None = None, margin: float | None = None
 ) -> list[TaskResults]:
     """Return what was learned on each task, in the order of the catalog; a scrambled task follows its own.
 
     Args:
         summaries: of one run; those without a task are passed over.
         reference: the method that the others are compared with; None for the default.
-        margin: the loss of accuracy that does not matter, 0.02 for two points.
+        margin: the loss of accuracy that does not matter, 0.02 for two points; None for the default.
     """
     groups: dict[tuple[object, ...], dict[int, list[Summary]]] = {}
     for summary in summaries:
@@ -216,7 +216,7 @@ def task_results(
             name = TaskName.parse(summary.case.task)
             at = replace(summary.case, task=str(replace(name, patience=1))).shape
             groups.setdefault(at, {}).setdefault(name.patience, []).append(summary)
-    found = [_results(members, reference, margin) for members in groups.values()]
+    found = [_results(members, reference, margin or MARGIN) for members in groups.values()]
     order = {name: place for place, name in enumerate(TASKS)}
 
     def place(results: TaskResults) -> tuple[object, ...]:

@@ -160,7 +160,7 @@ def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
         NothingMeasuredError: when no run has trained on a task that a floor names.
     """
     wanted = {floor.task for floor in request.floors}
-    known = {str(results.task): results for results in task_results(found.summaries)}
+    known = {str(results.task): results for results in _results(found)}
     if not wanted <= known.keys():
         known = _stored_results(request.store) | known
     for floor in request.floors:
@@ -173,6 +173,10 @@ def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
     return Accuracies(tuple(known.values()))
 
 
+def _results(found: RecordedRun) -> list[TaskResults]:
+    return task_results(found.summaries, margin=found.run.settings.margin)
+
+
 def _stored_results(store: str) -> dict[str, TaskResults]:
     """Return by task what the latest run learned that trained on it."""
     known: dict[str, TaskResults] = {}
@@ -180,7 +184,7 @@ def _stored_results(store: str) -> dict[str, TaskResults]:
         with open_store(store) as opened:
             for state in opened.runs([]):
                 if state.stored and any(case.task is not None for case in opened.plan(state.run.id)[0]):
-                    known |= {str(r.task): r for r in task_results(recorded(opened, state.run).summaries)}
+                    known |= {str(r.task): r for r in _results(recorded(opened, state.run))}
     except MissingError:
         return known
     return known

@@ -122,6 +122,7 @@ class _Settings(Struct):
     priority: bool = False
     search: Literal["rate"] | None = None
     jobs: Annotated[int, Meta(ge=1, le=suites.MAX_JOBS)] | None = None
+    margin: Annotated[float, Meta(gt=0, lt=1)] | None = None
     energy: bool = True
 
 

@@ -47,6 +47,7 @@ class RunSettings:
         priority: whether calls released on a schedule run before all other programs, where the system allows it.
         search: what is searched for beside the schedule of a case: `rate`, the highest that is sustained; or None.
         jobs: trainings at a time on the processor; None for as many as there are cores.
+        margin: a loss of accuracy that does not matter, 0.02 for two points; None for the default.
         check: what a check wrote about this run (`compare.check_settings`); None for any other run.
         anonymous: whether the run was imported from a file that leaves out its host, user, paths and command.
         shard: which shards of a sweep the run holds, as `3/16`; None for a whole sweep, once they are merged, too.
@@ -67,6 +68,7 @@ class RunSettings:
     search: Search | None = None
     short_rounds: int | None = None
     jobs: int | None = None
+    margin: float | None = None
     check: Mapping[str, Any] | None = None
     anonymous: bool = False
     shard: str | None = None
@@ -106,6 +108,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "priority": lambda value: isinstance(value, bool),
     "search": lambda value: value is None or value in get_args(Search),
     "jobs": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+    "margin": lambda value: _is_number(value) and 0 < value < 1,
     "check": lambda value: value is None or isinstance(value, Mapping),
     "anonymous": lambda value: isinstance(value, bool),
     "shard": lambda value: value is None or str(Shards.read(value)) == value,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dctbench.analysis import Summary
-from dctbench.analysis.accuracy import MARGIN, Compared, Score, TaskResults, task_results
+from dctbench.analysis.accuracy import Compared, Score, TaskResults, task_results
 from dctbench.analysis.resolution import Acuity, acuities
 from dctbench.catalog import Kind
 from dctbench.model import Case
@@ -92,7 +92,7 @@ def accuracy_section(
     styles: Mapping[Case, Look],
     *,
     reference: str | None,
-    margin: float = MARGIN,
+    margin: float | None = None,
     prefix: str = "",
 ) -> AccuracySection | None:
     """Return the section for a run; None if nothing was trained.
@@ -102,7 +102,7 @@ def accuracy_section(
         timed: those that a latency may come from: of the run, and of the other runs on the page.
         styles: of each case.
         reference: what methods are compared with.
-        margin: the loss of accuracy that does not matter.
+        margin: the loss of accuracy that does not matter; None for the default.
         prefix: of the names of figures, so that those of several runs differ.
     """
     found = task_results(summaries, reference, margin)

@@ -41,7 +41,7 @@ def learned(contents: Contents) -> Accuracies:
     """Return what was learned on each task, by the first run on the page that trained on it."""
     found: dict[tuple[str, int], TaskResults] = {}
     for recorded in contents.runs:
-        for results in task_results(recorded.summaries, contents.reference):
+        for results in task_results(recorded.summaries, contents.reference, recorded.run.settings.margin):
             found.setdefault((str(results.task), results.case.seq_len), results)
     return Accuracies(tuple(found.values()))
 

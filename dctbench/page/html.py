@@ -159,8 +159,10 @@ def _accuracy(contents: Contents, number: int) -> AccuracySection | None:
     summaries = contents.runs[number].summaries
     others = [s for other, run in enumerate(contents.runs) if other != number for s in run.summaries]
     styles = looks((s.case for s in summaries), contents.reference)
-    prefix = f"run-{number}-" if number else ""
-    return accuracy_section(summaries, [*summaries, *others], styles, reference=contents.reference, prefix=prefix)
+    prefix, margin = f"run-{number}-" if number else "", contents.runs[number].run.settings.margin
+    return accuracy_section(
+        summaries, [*summaries, *others], styles, reference=contents.reference, margin=margin, prefix=prefix
+    )
 
 
 def _timely(contents: Contents, number: int) -> TimelySection | None:

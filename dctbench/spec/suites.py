@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +16,7 @@ from dctbench.model.task import HEAD_DIM, HEADS
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
 from dctbench.spec.grid import DEFAULT_KEPT, parse_values
-from dctbench.text.parse import parse_duration
+from dctbench.text.parse import parse_duration, parse_points
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.toml import check_integers, parse_toml
 from dctbench.text.untrusted import InvalidDataError
@@ -32,13 +32,15 @@ TASK_AXES: Mapping[str, Sequence[Any]] = {
 """The axes that tasks set where nobody else does. Without a length or batch, each task has its own."""
 TRAINING_TIMEOUT = 3600.0
 """Seconds for a training and the choice of its rate, unless somebody asks for another time."""
-SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "isolation", "energy")
+SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "margin", "isolation", "energy")
 """The keys of `[settings]`."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
 MAX_JOBS = 1024
 MAX_SUITE_BYTES = 1 << 20
+_AMOUNTS: Mapping[str, Callable[[str, str], float]] = {"case_timeout": parse_duration, "margin": parse_points}
+"""How the settings with a unit are read."""
 _MOST = {"rounds": MAX_ROUNDS, "short_rounds": MAX_ROUNDS, "samples": MAX_SAMPLES_ASKED, "jobs": MAX_JOBS}
 """The settings that are counts, and the most that each may be."""
 
@@ -206,9 +208,9 @@ class _Reader:
     def settings(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         table = ("settings",)
         for key, value in data.items():
-            if key == "case_timeout":
+            if key in _AMOUNTS:
                 try:
-                    yield key, parse_duration(str(value), key)
+                    yield key, _AMOUNTS[key](str(value), key)
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
             elif key in _MOST:

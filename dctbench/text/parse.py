@@ -99,7 +99,7 @@ def parse_points(text: str, flag: str) -> float:
         UsageError: for anything else.
     """
     match = _POINTS.fullmatch(text.strip())
-    if not match:
+    if not match or float(match[1]) <= 0:
         raise UsageError(
             f"{flag} {shorten(text)!r}: not a number of points", hint=f"{flag} accepts points of accuracy, such as 1pt"
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dctbench.analysis.accuracy import MARGIN
 from dctbench.analysis.floors import AccuracyFloor
 from dctbench.errors import UsageError
+from dctbench.spec import suites
 from dctbench.spec.accuracy import parse_floors
 from dctbench.text.parse import parse_points
 
@@ -52,3 +54,11 @@ def test_points_are_hundredths() -> None:
     assert parse_points("1pt", "--max-accuracy-drop") == 0.01
     with pytest.raises(UsageError, match="--max-accuracy-drop '1%': not a number of points"):
         parse_points("1%", "--max-accuracy-drop")
+
+
+def test_a_suite_declares_its_margin_in_points() -> None:
+    text = '[axes]\nimpl = "sdpa"\nseq = "40"\n[settings]\nmargin = "1pt"\n'
+    assert suites.parse(text, "mine.toml").settings.margin == 0.01
+    with pytest.raises(UsageError, match=r"mine.toml, line 5: settings.margin \(margin '1%': not a number of points"):
+        suites.parse(text.replace("1pt", "1%"), "mine.toml")
+    assert suites.load("accuracy").settings.margin == MARGIN
