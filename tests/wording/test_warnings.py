@@ -56,6 +56,9 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
      "latency: 1 other process computes on this GPU (see nvidia-smi): end them, or read the figures as too slow"),
     (WarningCode.GPU_SHARED, {"processes": 3},
      "latency: 3 other processes compute on this GPU (see nvidia-smi): end them, or read the figures as too slow"),
+    (WarningCode.NO_EFFECT, {},
+     "accuracy: after training, the output of every attention layer is the same everywhere: the layer does nothing, "
+     "and the accuracy is that of a model without it"),
     (WarningCode.LAUNCH_BOUND, {"share": 0.62},
      "latency: launch-bound: the GPU waits for the host for 62% of the call, so this is a time of the host: a larger "
      "batch, --engine cudagraph or compile shows what the GPU can do"),
