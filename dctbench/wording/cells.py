@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dctbench.analysis import Speedup, Summary, Winner
-from dctbench.catalog import ErrorMeans, Family
+from dctbench.catalog import ACCURACY, ErrorMeans, Family
 from dctbench.stats.modes import TwoModes
 from dctbench.stats.robust import Interval
 from dctbench.text.format import (
@@ -30,7 +30,10 @@ WITHOUT_ERROR = {
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """The texts of one row; `failure` takes the place of the figures if there are none."""
+    """The texts of one row; `failure` takes the place of the figures if there are none.
+
+    A training has its accuracy in place of a latency: the mean over its seeds.
+    """
 
     case: str
     seq_len: str
@@ -44,11 +47,12 @@ class SummaryRow:
 def row(summary: Summary, speedup: Speedup | None, labels: Labels) -> SummaryRow:
     """The row of one case with its speed-up over the reference, named among the cases of `labels`."""
     case = summary.case
-    failure = None if summary.timed else failure_words(summary)
+    trained = summary.status == "ok" and ACCURACY in summary.values
+    failure = None if summary.timed or trained else failure_words(summary)
     return SummaryRow(
         case=labels.curve(case),
         seq_len=str(case.seq_len),
-        latency=latency_words(summary),
+        latency=f"accuracy {summary.values[ACCURACY]:.3f}" if trained else latency_words(summary),
         speedup=marked(speedup),
         memory="-" if summary.memory is None else format_size(summary.memory),
         error=error_words(summary),
