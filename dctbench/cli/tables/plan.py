@@ -8,9 +8,10 @@ import click
 
 from dctbench.cli.tables.records import print_records
 from dctbench.cli.terminal.files import print_document
+from dctbench.cli.terminal.plan_size import plan_size
 from dctbench.exporters.json_document import dumps, plan_document
 from dctbench.scheduler.plan import Plan
-from dctbench.text.format import format_duration, pluralize
+from dctbench.text.format import format_duration
 
 
 def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
@@ -45,11 +46,4 @@ def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
         ]
     print_records(rows, output_format)
     basis = plan.estimate.caveat or "from what was measured in this environment"
-    click.echo(f"{size(plan)}, about {format_duration(total_seconds)} ({basis})", err=True)
-
-
-def size(plan: Plan) -> str:
-    """Return how much is measured: `45 cases x 3 rounds` or, if short ones have more, `45 cases x 3 to 6 rounds`."""
-    least, most = min(plan.rounds.values(), default=1), plan.most_rounds
-    rounds = pluralize(most, "round") if least == most else f"{least} to {most} rounds"
-    return f"{pluralize(len(plan.cases), 'case')} x {rounds}"
+    click.echo(f"{plan_size(plan)}, about {format_duration(total_seconds)} ({basis})", err=True)

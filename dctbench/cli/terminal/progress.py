@@ -17,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from dctbench.analysis import Summary, compare, summarise
-from dctbench.cli.tables.plan import size
 from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.check_progress import CheckProgress
 from dctbench.cli.terminal.layout import Layout
+from dctbench.cli.terminal.plan_size import plan_size
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case
@@ -154,7 +154,7 @@ def _header(event: RunPlanned) -> str:
     facts, plan = event.environment.facts, event.plan
     dtypes = ", ".join(dict.fromkeys(case.dtype for case in plan.cases))
     caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
-    count = size(plan)
+    count = plan_size(plan)
     took = format_duration(plan.seconds_left(event.budget, event.stored))
     machine = f"{facts['cpu']}, {facts['cores_usable']} cores"
     return f"dctbench run   {machine} · {dtypes} · {count} · est. {took}{caveat}   {event.store}"
