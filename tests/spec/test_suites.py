@@ -78,8 +78,9 @@ def test_a_suite_without_lengths_is_refused() -> None:
         suites.parse('[axes]\nimpl = "sdpa"\n', "mine.toml")
 
 
-@pytest.mark.parametrize("name", suites.shipped())
+@pytest.mark.parametrize("name", [name for name in suites.shipped() if not suites.load(name).axes["task"]])
 def test_a_shipped_suite_gives_each_rival_the_number_of_its_paper(name: str) -> None:
+    """The sequences of tasks are shorter than those numbers: there a rival keeps as much as the others."""
     rivals = {"linformer": 256, "nystromformer": 64, "performer": 256}
     suite = suites.override(suites.load(name), AxisValues(impl=["dct-x", *rivals]))
     cases = expand_cases(suite.axes, catalog.IMPLEMENTATIONS)
