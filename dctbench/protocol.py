@@ -27,7 +27,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 6
+PROTOCOL = 8
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -55,7 +55,7 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         rates: this machine's rates for the transform planner; None for those that dctbench comes with.
         timing_only: leave out the passes whose figures do not differ between processes.
-        seed: of the training of a case that has a task.
+        seed: of the training of a case that has a task, or a model: the number of the process.
         energy: measure the energy of a call too, which takes seconds.
     """
 
@@ -87,6 +87,14 @@ class ProbeRequest(_Request, frozen=True, tag="probe"):
     devices: list[str]
 
 
+class ModelRequest(_Request, frozen=True, tag="model"):
+    """Ask a model that `--model` names about its attention."""
+
+    model: str
+    seq_len: int
+    batch: int
+
+
 class CalibrateRequest(_Request, frozen=True, tag="calibrate"):
     """Measure the ceilings of a device and the planner's rates on it."""
 
@@ -100,7 +108,9 @@ class BundleRequest(_Request, frozen=True, tag="bundle"):
     folder: str
 
 
-Request = MeasureRequest | DescribeRequest | InspectRequest | ProbeRequest | CalibrateRequest | BundleRequest
+Request = (
+    MeasureRequest | DescribeRequest | ModelRequest | InspectRequest | ProbeRequest | CalibrateRequest | BundleRequest
+)
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,6 +155,15 @@ class Description(_TaggedReply, frozen=True, tag="description"):
     tasks: dict[str, TaskFacts] = {}
 
 
+class ModelFacts(_TaggedReply, frozen=True, tag="model"):
+    """The reply to `ModelRequest`: the shape of its attentions, how many can be replaced, and why others cannot."""
+
+    heads: Annotated[int, Meta(ge=1, le=2**24)]
+    head_dim: Annotated[int, Meta(ge=1, le=2**24)]
+    attentions: Annotated[int, Meta(ge=1, le=2**20)]
+    refused: dict[str, Text] = {}
+
+
 class TorchReply(_TaggedReply, frozen=True, tag="torch"):
     """The reply to `InspectRequest`: see `worker.torch_info`."""
 
@@ -186,6 +205,7 @@ class Failure(_TaggedReply, frozen=True, tag="failure"):
         hint: what to do about it.
         refused: whether dctbench itself refuses the request, so that the code of an implementation is not at fault.
         absent: whether it refuses because nothing has the name that was asked for.
+        unavailable: whether it refuses because this machine lacks something.
         status: of a case that ended like this.
         output: the last that the process printed.
     """
@@ -194,11 +214,12 @@ class Failure(_TaggedReply, frozen=True, tag="failure"):
     hint: Text | None = None
     refused: bool = False
     absent: bool = False
+    unavailable: bool = False
     status: Status = "error"
     output: Text = ""
 
 
-Reply = CaseReply | Description | TorchReply | ProbeReply | CalibrationReply | BundleReply | Failure
+Reply = CaseReply | Description | ModelFacts | TorchReply | ProbeReply | CalibrationReply | BundleReply | Failure
 
 
 def encode_request(request: Request) -> bytes:

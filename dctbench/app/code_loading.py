@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping
 
+from dctbench import catalog
 from dctbench.errors import UsageError
 from dctbench.machine.environment import TUNING_VARIABLES
 from dctbench.model import NOT_SHOWN, Run
@@ -36,7 +37,7 @@ def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
     Raises:
         UsageError: naming the implementation or the variable.
     """
-    names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.reference])]
+    names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.reference]), *_named_models(suite)]
     loaded = [*own_code(names), *_unsafe(suite.settings.env)]
     if loaded:
         raise UsageError(
@@ -44,6 +45,12 @@ def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
             "code is loaded only when the command line asks for it",
             hint=f"if you trust it, name it yourself: --suite {shlex.quote(where)}",
         )
+
+
+def _named_models(suite: Suite) -> list[str]:
+    """Return the models of a suite that are code of somebody's own. Weights of `hf:` are read, never run."""
+    models = [model for model in suite.axes["model"] if model is not None]
+    return [model for model in models if not model.startswith(catalog.HF_PREFIX)]
 
 
 def check_stored_run(run: Run) -> None:

@@ -11,7 +11,7 @@ import fnmatch
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from importlib import metadata
 from typing import Any
@@ -140,6 +140,7 @@ class Metric:
 
     `target` is the module:Class of an installed package that measures it. Only that class knows the unit, so the
     quantity is None. `target` is None for the metrics of dctbench. `larger_is_better` says which way is better.
+    The samples of a metric `over_inputs` are inputs, so that their mean is the figure.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Metric:
     summary: str
     target: str | None = None
     larger_is_better: bool = False
+    over_inputs: bool = False
 
     @property
     def unit(self) -> str | None:
@@ -165,6 +167,16 @@ class Device:
     def load(self) -> Any:
         """Import and return the module of the device. Imports torch."""
         return importlib.import_module(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A shipped example of a model whose attention can be replaced: the function that loads it, and its extra."""
+
+    name: str
+    target: str
+    summary: str
+    extra: str
 
 
 _ATTENTION = "dctbench.attention"
@@ -297,6 +309,10 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
 }  # fmt: skip
 
 ACCURACY = "accuracy"
+EVALUATE = "evaluate"
+HF_PREFIX = "hf:"
+RECOVERED = "recovered."
+"""Before the name of a metric: the same after a training to recover the original's outputs."""
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
@@ -332,9 +348,44 @@ METRICS: Mapping[str, Metric] = {
         ),
         Metric(ACCURACY, SHARE, "of a trained model on a task's test; one figure per seed", larger_is_better=True),
         Metric("loss", NATS, "cross-entropy of a trained model on a task's test"),
+        Metric("attention.share", SHARE, "share of a model's time that its own attention takes, projections included"),
+        Metric(
+            "drift.cosine",
+            SHARE,
+            "cosine between a converted model's pooled outputs and the original's",
+            larger_is_better=True,
+            over_inputs=True,
+        ),
+        Metric(
+            "drift.tokens", SHARE, "the same for the outputs at each token", larger_is_better=True, over_inputs=True
+        ),
+        Metric(
+            "drift.top1",
+            SHARE,
+            "share of inputs with the original's largest output",
+            larger_is_better=True,
+            over_inputs=True,
+        ),
+        Metric(
+            "drift.neighbours",
+            SHARE,
+            "share of inputs whose nearest other input is the original's",
+            larger_is_better=True,
+            over_inputs=True,
+        ),
+        Metric(EVALUATE, SHARE, "what the user's evaluate(model) returned", larger_is_better=True, over_inputs=True),
+        Metric("recover.seconds", SECONDS, "wall time of the training after a conversion, with the choice of its rate"),
         Metric("train.seconds", SECONDS, "processor time of a full training on one core (GPU: wall time), rate chosen"),
     )
 }
+
+MODELS: Mapping[str, Model] = {
+    model.name: model
+    for model in (
+        Model("minilm", "dctbench.conversion.minilm:load", "all-MiniLM-L6-v2, 6 layers, 12 heads, 512 positions",
+              "examples"),
+    )
+}  # fmt: skip
 
 DEVICES: Mapping[str, Device] = {
     device.name: device
@@ -427,7 +478,16 @@ def metrics() -> Mapping[str, Metric]:
 
 
 def metric(name: str) -> Metric | None:
-    """Return dctbench's own metric of that name, or None. `accuracy.h4` is the accuracy on slice `h4` of a test."""
+    """Return dctbench's own metric of that name, or None.
+
+    `accuracy.h4` is the accuracy on slice `h4` of a test, `evaluate.recall` a figure that the user's evaluation calls
+    `recall`, and `recovered.drift.cosine` the metric `drift.cosine` after a training.
+    """
+    if name.startswith(RECOVERED):
+        plain = metric(name.removeprefix(RECOVERED))
+        return None if plain is None else replace(plain, name=name, summary=f"{plain.summary}, after training")
+    if name.startswith(f"{EVALUATE}."):
+        return replace(METRICS[EVALUATE], name=name)
     if name.startswith(f"{ACCURACY}."):
         part = name.removeprefix(f"{ACCURACY}.")
         return Metric(name, SHARE, f"accuracy on the slice {part} of a task's test", larger_is_better=True)
@@ -455,6 +515,20 @@ def added(table: str, known: Mapping[str, str]) -> Iterator[tuple[str, str, str]
             )
         taken[point.name] = f"{point.value} of {package}"
         yield point.name, point.value, package
+
+
+def checked_model(word: str) -> str:
+    """Return the name of a model as `--model` takes it: a shipped one, `hf:FOLDER|NAME`, or `package.module:function`.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    if word in MODELS or (word.startswith(HF_PREFIX) and len(word) > len(HF_PREFIX)) or _TARGET.fullmatch(word):
+        return word
+    problem = unknown("model", word, MODELS)
+    raise UsageError(
+        problem.message, hint=f"a model is package.module:function, hf:FOLDER, hf:NAME, or one of: {', '.join(MODELS)}"
+    )
 
 
 def select_implementations(words: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from dctbench.model.case import (
     tidy_number,
 )
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
+from dctbench.model.conversion import Conversion
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
 from dctbench.model.run import COMPARED_SETTINGS, NOT_SHOWN, Baseline, CacheState, Isolation, Run, RunSettings, Search
@@ -51,6 +52,7 @@ __all__ = [
     "Case",
     "CaseWarning",
     "Ceilings",
+    "Conversion",
     "CurvePoint",
     "Environment",
     "Isolation",

@@ -15,16 +15,16 @@ DTYPE_ALIASES = {
 
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
-SCOPES = ("attention", "layer", "encoder")
+SCOPES = ("attention", "layer", "encoder", "model")
 MODES = ("forward", "backward", "train")
 ENGINES = ("eager", "compile", "cudagraph", "onnxruntime", "onnxruntime-int8", "onnxruntime-int8-static", "openvino",
            "openvino-int8-static")  # fmt: skip
 
 SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task",
-              "period", "deadline")  # fmt: skip
+              "period", "deadline", "model")  # fmt: skip
 FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
 
-LATER_AXES = frozenset({"kept", "period", "deadline"})
+LATER_AXES = frozenset({"kept", "period", "deadline", "model", "layers", "recover"})
 """Axes that a later version added. They stand in a record only where they are set: older cases keep their hashes."""
 
 
@@ -55,7 +55,9 @@ class Case:
     method that does not compress. `threads` is None unless the user sets it, so that FLOPs and memory compare across
     machines. `task` names the task that a model is trained on (`TaskName`); the rounds of such a case are seeds. It is
     None for a case that is timed. A case whose calls are released on a schedule has a `period`, and a `deadline` after
-    each release that is not longer, in seconds.
+    each release that is not longer, in seconds. `model` names the model whose attention the method replaces (scope
+    `model`), `layers` which of its attentions (`dctbench.text.layers`; None for all), and `recover` the steps of the
+    training after it.
     """
 
     implementation: str
@@ -74,6 +76,9 @@ class Case:
     kept: int | None = None
     period: float | None = None
     deadline: float | None = None
+    model: str | None = None
+    layers: str | None = None
+    recover: int | None = None
 
     @property
     def dim(self) -> int:
@@ -109,14 +114,16 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The method as tables name it: `dct-x r=8`, `nystromformer kept=64`, `sdpa`."""
-        if self.kept is not None:
-            return f"{self.implementation} kept={self.kept}"
-        return self.implementation if self.ratio is None else f"{self.implementation} r={ratio_words(self.ratio)}"
+        """The method as tables name it: `dct-x r=8`, `nystromformer kept=64`, `sdpa`, `dct-kv r=2 layers=2..`."""
+        words = [self.implementation]
+        words += [] if self.kept is None else [f"kept={self.kept}"]
+        words += [] if self.ratio is None else [f"r={ratio_words(self.ratio)}"]
+        words += [] if self.layers is None else [f"layers={self.layers}"]
+        return " ".join(words)
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Everything but the method and its compression. Cases of equal shape can be compared."""
+        """Everything but the method and what it keeps or replaces. Cases of equal shape can be compared."""
         return tuple(getattr(self, axis) for axis in SHAPE_AXES)
 
     @property
@@ -132,7 +139,7 @@ class Case:
     @property
     def row(self) -> tuple[object, ...]:
         """The case without its length: the curve that it belongs to."""
-        return (self.implementation, self.ratio, self.kept, *self.facet)
+        return (self.implementation, self.ratio, self.kept, self.layers, self.recover, *self.facet)
 
     def to_record(self) -> JSON:
         """Return the case as it is stored and hashed, without what is derived from it."""
@@ -142,7 +149,8 @@ class Case:
     def to_json(self) -> JSON:
         """Return the case as the public JSON document has it, with `n_kept`."""
         keys = ("implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",
-                "device", "mode", "engine", "threads", "task", "period", "deadline")  # fmt: skip
+                "device", "mode", "engine", "threads", "task", "period", "deadline", "model", "layers",
+                "recover")  # fmt: skip
         return {key: getattr(self, key) for key in keys}
 
     @classmethod

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, Self, get_args
 
+from dctbench.model.conversion import Conversion
 from dctbench.model.schedule import Schedule
 from dctbench.model.training import Training
 
@@ -190,6 +191,7 @@ class ResultDetails:
         error_means: what the error of a method outside the catalog says, as a value of `catalog.ErrorMeans`.
         benchmark: the name of the benchmark that the result was imported from.
         training: of a case with a task: how the training went.
+        conversion: of a case with a model: which of its attentions were replaced, and how a training after it went.
         extra: unknown keys, and values that do not have the type of their field, as they were read.
     """
 
@@ -237,6 +239,7 @@ class ResultDetails:
     error_means: str | None = None
     benchmark: str | None = None
     training: Training | None = None
+    conversion: Conversion | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __or__(self, other: ResultDetails) -> ResultDetails:
@@ -329,4 +332,5 @@ _CODECS: Mapping[str, _Codec] = {
     "schedule": _Codec(Schedule.from_json, Schedule.to_json),
     "roofline": _Codec(Roofline.from_json, Roofline.to_json),
     "training": _Codec(Training.from_json, Training.to_json),
+    "conversion": _Codec(Conversion.from_json, Conversion.to_json),
 }

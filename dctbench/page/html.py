@@ -25,6 +25,7 @@ from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.data import embedded, page_data
 from dctbench.page.decision import decision_section, learned
 from dctbench.page.facets import Contents, Facet, arrange
+from dctbench.page.in_model import InModelSection, in_model_section
 from dctbench.page.palette import looks
 from dctbench.page.regressions import section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
@@ -74,7 +75,8 @@ def html(
     accuracies = learned(contents)
     against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
-    made = [section for one in shown for section in (one["stability"], one["accuracy"], one["timely"]) if section]
+    parts = ("stability", "accuracy", "in_model", "timely")
+    made = [one[part] for one in shown for part in parts if one[part]]
     figures = {name: figure for section in made for name, figure in section.figures.items()}
     figures |= _figures_of_changes(compared, past)
     general = narrative.facet_sentences(first, contents.reference, contents.labels)
@@ -136,6 +138,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "coverage": words.coverage(recorded.summaries, len(recorded.plan)),
         "precision": words.stability(recorded.summaries),
         "accuracy": _accuracy(contents, number),
+        "in_model": _in_model(contents, number),
         "stability": _stability(contents, number),
         "timely": _timely(contents, number),
         "warnings": warning_lines(recorded.summaries, contents.labels),
@@ -170,6 +173,13 @@ def _timely(contents: Contents, number: int) -> TimelySection | None:
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
     styles = looks((summary.case for summary in summaries), contents.reference)
     return timely_section(summaries, styles, contents.labels, prefix=f"run-{number}-" if number else "")
+
+
+def _in_model(contents: Contents, number: int) -> InModelSection | None:
+    """The section on the model of a run."""
+    summaries = contents.runs[number].summaries
+    styles = looks((s.case for s in summaries), contents.reference)
+    return in_model_section(summaries, styles, prefix=f"run-{number}-" if number else "")
 
 
 def _machine(environments: Any) -> str:

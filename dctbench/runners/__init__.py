@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, Environment, Measurement, Result, ResultDetails, TaskFacts
-from dctbench.protocol import CaseReply, ImplementationFacts
+from dctbench.protocol import CaseReply, ImplementationFacts, ModelFacts
 from dctbench.runners.interleave import Turn
 from dctbench.text.warning_values import read_warning
 
@@ -73,6 +73,9 @@ class Runner(Protocol):
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
         """Ask implementations and tasks about themselves."""
+
+    def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:
+        """Ask a model about its attention."""
 
     def __enter__(self) -> Self:
         """Ready to submit."""

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 from msgspec import Struct
 
 from dctbench import catalog
-from dctbench.errors import AbsentError, DctbenchError, UsageError
+from dctbench.errors import AbsentError, DctbenchError, UnavailableError, UsageError
 from dctbench.machine import environment, host, nvml, periodic
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.temporary import OwnedFolder
@@ -27,6 +27,8 @@ from dctbench.protocol import (
     Failure,
     ImplementationFacts,
     MeasureRequest,
+    ModelFacts,
+    ModelRequest,
     ProbeReply,
     ProbeRequest,
     Request,
@@ -253,6 +255,20 @@ class LocalRunner:
         """Ask a worker which of the devices its torch cannot use, and why. A worker that fails can use none."""
         reply = self.ask(ProbeRequest(list(devices)), ProbeReply, PROBE_TIMEOUT)
         return dict.fromkeys(devices, reply.message) if isinstance(reply, Failure) else reply.unusable
+
+    def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:
+        """Return the shape of a model's attention, asked in a process of its own.
+
+        Raises:
+            UsageError: when the target names no model, or one whose attention cannot be replaced.
+            UnavailableError: when the model, or a package that it needs, is not on this machine.
+        """
+        reply = self.ask(ModelRequest(target, seq_len, batch), ModelFacts, DESCRIBE_TIMEOUT)
+        if isinstance(reply, Failure):
+            raise (UnavailableError if reply.unavailable else UsageError)(
+                reply.message if reply.refused else f"--model {target}: {reply.message}", hint=reply.hint
+            )
+        return reply
 
     def ask(self, request: Request, kind: type[_T], timeout: float, holding: str | None = None) -> _T | Failure:
         """Return the reply of a fresh process to a request that measures no case.

@@ -30,6 +30,12 @@ LAUNCHES = {"eager": 20, "compile": 10, "cudagraph": 2}
 """Launches of a forward call of a layer, by engine. The methods here launch 5 to 40 kernels in eager mode."""
 MODE_WORK = {"forward": 1.0, "backward": 2.0, "train": 3.0}
 """Work of a mode relative to a forward pass: each product has two in its backward pass."""
+MODEL_WORK = 18
+"""Work of a whole model relative to one layer of exact attention, roughly: six blocks of three times the layer's."""
+MODEL_CALLS = 100
+"""Calls of a model beside those that are timed: outputs that are compared, and an evaluation of unknown length."""
+RECOVERY_CALLS = 1.75 * 4 * 8
+"""Calls of a batch of one per step of the training after a conversion: its probes, a backward pass, the original."""
 ZYGOTE_SECONDS = 2.5
 PROCESS_SECONDS = {True: 0.15, False: 2.0}  # forked; started afresh
 CONTEXT_SECONDS = 1.0
@@ -103,6 +109,13 @@ class Estimate:
         passes = PROFILER_SECONDS + (ENERGY_SECONDS if self.pace.energy else 0.0) if round == 1 else 0.0
         return CONTEXT_SECONDS + drawn + passes
 
+    @staticmethod
+    def _model_calls(case: Case, round: int) -> float:
+        """Calls of a whole model for the figures beside its latency."""
+        if case.model is None:
+            return 0.0
+        return (MODEL_CALLS if round == 1 else 0) + RECOVERY_CALLS * (case.recover or 0) / case.batch
+
     def sampling(self, case: Case, round: int) -> float:
         """Seconds of sampling in one process."""
         if case.task is not None:
@@ -119,7 +132,7 @@ class Estimate:
         """Seconds of one process. No call but those on a schedule begins after its time limit."""
         call = self.calls[case]
         spent = min(self.overhead(case, round) + self.sampling(case, round), max(self.pace.limit, 2 * call))
-        return spent + self.scheduled(case, round)
+        return spent + self.scheduled(case, round) + self._model_calls(case, round) * call
 
     def scheduled(self, case: Case, round: int) -> float:
         """Seconds of calls on a schedule in one process."""
@@ -154,7 +167,7 @@ def estimate(
     known = _Known(stored)
     calls, anywhere = _calls(cases, flops, stored), _calls(cases, flops, ())
     exact: dict[Case, float] = {}
-    for case in {case.shape: case for case in reversed(cases) if case.scope != "encoder"}.values():
+    for case in {case.shape: case for case in reversed(cases) if case.scope not in ("encoder", "model")}.values():
         attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward")
         rows = min(1.0, EXACT_ROWS / case.seq_len) if case.seq_len > EXACT_ROWS_ABOVE else 1.0
         on_gpu = case.device_kind == "cuda"
@@ -167,7 +180,9 @@ def _calls(cases: Sequence[Case], flops: Mapping[Case, int | None], stored: Sequ
     """Return the seconds of one call, or of a whole training, by what these results say about this machine."""
     known, trained = _Known(stored), _Trained(stored, flops)
     return {
-        case: known.seconds(case, flops.get(case) or exact_flops(case)) if case.task is None else trained.seconds(case)
+        case: known.seconds(case, flops.get(case) or exact_flops(case) * _layers(case))
+        if case.task is None
+        else trained.seconds(case)
         for case in cases
     }
 
@@ -237,6 +252,10 @@ class _Known:
 
     def _kind(self, case: Case) -> tuple[object, ...]:
         return (case.implementation, case.device, case.dtype, case.engine, case.threads)
+
+
+def _layers(case: Case) -> int:
+    return 1 if case.model is None else MODEL_WORK
 
 
 def exact_flops(case: Case) -> int:

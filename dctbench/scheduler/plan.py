@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dctbench import catalog
 from dctbench.analysis import default_reference
 from dctbench.catalog.tasks import task
+from dctbench.errors import UsageError
 from dctbench.model import Case, Result, RunSettings, TaskName
 from dctbench.runners import Facts, Runner
 from dctbench.scheduler.estimate import Estimate, estimate
@@ -119,8 +121,29 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
         known = {base: entry.facts or facts.tasks[base] for base, entry in tasks.items()}
         cases = expand_trainings(axes, methods, known)
     else:
-        cases = grid.expand_cases(axes, methods)
+        cases = grid.expand_cases(_with_models(axes, runner), methods)
     return plan_cases(cases, suite.settings, runner, stored)
+
+
+def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[str, Sequence[Any]]:
+    """Return the axes with the heads of the model that is measured, which only the model itself knows.
+
+    Raises:
+        UsageError: for scope `model` without a model, the other way round, and more than one model.
+        UnavailableError: for a model that is not on this machine.
+    """
+    models = [model for model in axes["model"] if model is not None]
+    if ("model" in axes["scope"]) != bool(models) or (models and tuple(axes["scope"]) != ("model",)):
+        raise UsageError(
+            "--scope model and --model go together, and with no other scope",
+            hint="such as --model minilm, or --model package.module:function",
+        )
+    if not models:
+        return axes
+    if len(models) > 1:
+        raise UsageError("--model: one model is measured at a time", hint="run the command once for each model")
+    facts = runner.model_facts(models[0], min(axes["seq"]), min(axes["batch"]))
+    return {**axes, "heads": (facts.heads,), "head_dim": (facts.head_dim,)}
 
 
 def plan_cases(

@@ -11,6 +11,7 @@ from dctbench.catalog.tasks import select_tasks
 from dctbench.errors import UsageError
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
 from dctbench.spec import grid
+from dctbench.text.layers import checked_layers
 
 NUMERIC_AXES: Mapping[str, grid.Axis | grid.DurationAxis] = {
     "seq": grid.SEQ_LEN,
@@ -22,6 +23,8 @@ NUMERIC_AXES: Mapping[str, grid.Axis | grid.DurationAxis] = {
     "threads": grid.THREADS,
     "period": grid.PERIOD,
     "deadline": grid.DEADLINE,
+    "recover": grid.RECOVER,
+    "keep_first": grid.KEEP_FIRST,
 }
 WORD_AXES = {
     "impl": None,
@@ -31,8 +34,10 @@ WORD_AXES = {
     "mode": MODES,
     "engine": ENGINES,
     "task": None,
+    "model": None,
+    "layers": None,
 }
-"""Axes of names with their values; None for those that are looked up in the catalog."""
+"""Axes of names with their values; None for those with a grammar of their own."""
 _FIELDS = {"impl": "implementation", "seq": "seq_len"}
 """The axes whose name differs from the field of a case."""
 
@@ -68,6 +73,10 @@ class AxisValues:
     threads: Numbers = None
     period: Numbers = None
     deadline: Numbers = None
+    model: Words = None
+    layers: Words = None
+    keep_first: Numbers = None
+    recover: Numbers = None
 
     def __post_init__(self) -> None:
         for axis in (*NUMERIC_AXES, *WORD_AXES):
@@ -104,6 +113,8 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
     Raises:
         UsageError: for an unknown name; the hint is the nearest known name.
     """
+    if flag == "layers":  # one value holds commas
+        return [checked_layers(value) for value in values]
     flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
     fixed = WORD_AXES[flag]
     if not flat:
@@ -115,6 +126,8 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
         return select_tasks(flat)
     if flag == "device":
         return _devices(flat)
+    if flag == "model":
+        return [catalog.checked_model(word) for word in flat]
     assert fixed is not None
     return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
 

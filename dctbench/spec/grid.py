@@ -30,6 +30,7 @@ _INTEGER = re.compile(r"[0-9]+k?", re.ASCII | re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
+REFERENCE = "sdpa"
 DEFAULT_KEPT = "default"
 """The word on the axis `kept` for the number that each method keeps by default."""
 
@@ -63,6 +64,8 @@ KEPT = Axis("--kept", word=DEFAULT_KEPT)
 BATCH = Axis("--batch")
 HEADS = Axis("--heads")
 HEAD_DIM = Axis("--head-dim")
+RECOVER = Axis("--recover", maximum=1_000_000)
+KEEP_FIRST = Axis("--keep-first", minimum=0, maximum=9999)
 THREADS = Axis("--threads", maximum=4096)  # more than any machine has, and few enough for a process to start
 
 
@@ -212,7 +215,7 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
 
     Args:
         axes: values per axis: impl, seq, ratio, kept, batch, heads, head_dim, dtype, device, threads, scope, mode,
-            engine; and period and deadline in seconds, each of which may be absent.
+            engine, model, layers, keep_first, recover; and period and deadline in seconds, each of which may be absent.
         methods: the implementations by name.
 
     Raises:
@@ -220,11 +223,13 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
             and for more than 100,000 cases.
     """
     cases: dict[Case, None] = {}
-    names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "seq_len")
+    names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "model", "seq_len")
     keys = (*names[:-1], "seq")
     schedules = _schedules(axes)
     for implementation in axes["impl"]:
         compressions = _compressions(implementation, methods[implementation], axes)
+        if implementation != REFERENCE:
+            compressions = [one | treatment for one in compressions for treatment in _treatments(axes)]
         for values in product(*(axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
             for compression, schedule in product(compressions, schedules):
@@ -251,6 +256,17 @@ def _schedules(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
                 hint="a call must end before the next one is released: give a longer --period",
             )
     return [{"period": period, "deadline": deadline} for period, deadline in pairs]
+
+
+def _treatments(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return the fields `layers` and `recover` of the cases of a method in a model.
+
+    The reference is the model as it is, whichever of its layers are replaced.
+    """
+    layers = [*(axes.get("layers") or ()), *(f"{first}.." for first in axes.get("keep_first") or ())]
+    return [
+        {"layers": which, "recover": steps} for which in layers or [None] for steps in axes.get("recover") or [None]
+    ]
 
 
 def _compressions(name: str, method: Compression, axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

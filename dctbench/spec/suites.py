@@ -24,7 +24,7 @@ from dctbench.text.untrusted import InvalidDataError
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
     "ratio": (), "kept": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
-    "task": (),
+    "task": (), "model": (None,), "layers": (), "keep_first": (), "recover": (),
 }  # fmt: skip
 TASK_AXES: Mapping[str, Sequence[Any]] = {
     "seq": (), "batch": (), "scope": ("encoder",), "mode": ("train",), "heads": (HEADS,), "head_dim": (HEAD_DIM,),
@@ -141,6 +141,8 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
     it, in place of those of a suite that trains nothing.
     """
     given = axes.given
+    if "model" in given and "scope" not in given:
+        given["scope"] = ["model"]
     dropped: dict[str, Sequence[Any]] = {}
     if "task" in given and not suite.axes["task"]:
         dropped |= TASK_AXES

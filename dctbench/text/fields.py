@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from dctbench.errors import UsageError
 from dctbench.model import DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
+from dctbench.text.layers import checked_layers
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError, Name, Number, Text, check_names
 
@@ -53,6 +55,9 @@ class CaseFields(Struct, kw_only=True):
     kept: Whole | None = None
     period: Schedule | None = None
     deadline: Schedule | None = None
+    model: Name | None = None
+    layers: Name | None = None
+    recover: Whole | None = None
 
 
 class Facts(Struct):
@@ -77,7 +82,12 @@ def check_case(case: Case, place: str) -> None:
         value = getattr(case, field)
         if value not in known:
             raise InvalidDataError(f"{place}.{field}: {sanitize_text(value)!r} is none of {', '.join(known)}")
-    check_names([case.implementation, case.device, case.task or ""], place)
+    check_names([case.implementation, case.device, case.task or "", case.model or "", case.layers or ""], place)
+    if case.layers is not None:
+        try:
+            checked_layers(case.layers)
+        except UsageError as wrong:
+            raise InvalidDataError(f"{place}.layers: {wrong.message}") from None
     if case.ratio is not None and case.kept is not None:
         raise InvalidDataError(f"{place}: both ratio and kept are set; a case has one of them")
     if (case.period is None) != (case.deadline is None):

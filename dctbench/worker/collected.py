@@ -34,7 +34,9 @@ class Collected:
         """
         if not all(map(math.isfinite, samples)):
             raise NotFiniteError(f"{metric} came out as {samples[0]:g}")
-        unit = unit or catalog.METRICS[metric].unit
+        if unit is None:
+            known = catalog.metric(metric)
+            unit = None if known is None else known.unit
         assert unit is not None  # only the metric of a package has none, and its code returns the unit with the value
         self.measurements.append(Figures(metric, unit, list(samples)))
 

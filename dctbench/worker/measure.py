@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dctbench import catalog
 from dctbench.catalog.engines import ENGINES
@@ -29,6 +29,7 @@ from dctbench.worker.metrics.output import (
     check_form,
     check_same,
 )
+from dctbench.worker.model_call import ModelCall, measure_model
 from dctbench.worker.passes import (
     Untimed,
     measure_added_metrics,
@@ -61,6 +62,7 @@ def measure_case(
     rates: Rates | None = None,
     timing_only: bool = False,
     with_energy: bool = True,
+    seed: int = 1,
     turn: Callable[[], None] = lambda: None,
     alive: Callable[[], None] = lambda: None,
 ) -> CaseReply:
@@ -75,6 +77,7 @@ def measure_case(
         rates: this machine's rates for the transform planner; None for the shipped ones.
         timing_only: leave out the passes whose figures do not differ between processes.
         with_energy: measure the energy of a call too, which takes seconds.
+        seed: of a training, the number of the process.
         turn: returns when it is this process's turn, if it takes turns with another.
         alive: tells the runner that the case makes progress.
 
@@ -96,7 +99,7 @@ def measure_case(
     refuse_what_cannot_fit(case, device)
     catalog.implementation(case.implementation).load()  # so that the import is not timed as construction
     with gradients(case):
-        kept = None if timing_only or case.engine != "eager" else memory.Kept(case.device)
+        kept = None if timing_only or case.engine != "eager" or case.model is not None else memory.Kept(case.device)
         module, subject = _construct(case, device, scratch, rates, collected, progress)
         progress.step()
         first, expected = _first_call(case, device, subject, collected, progress)
@@ -118,14 +121,13 @@ def measure_case(
         if not timing_only:
             measure_device_times(case, device, subject, cache, untimed, collected)
             other_passes(case, device, subject, expected, untimed, collected, with_energy=with_energy)
+    if isinstance(module, ModelCall):
+        measure_model(case, module, device, collected, seed, progress)
     if not timing_only:
-        with collected.attempt("flops"):
-            counted = flops.count(meta_call(case, rates))
-            collected.add("flops", counted.flops)
-            collected.details |= ResultDetails(flops_uncounted=tuple(counted.uncounted))
+        _count_flops(case, module, subject, rates, collected)
         measure_errors(case, device, subject, scratch, untimed, collected)
         measure_added_metrics(case, subject, untimed, collected)
-    collected.details |= _manner(device, case.device, cache, samples)
+    collected.details |= _manner(device, case.device, cache, samples, subject.drawn)
     with collected.attempt("description"):  # it must not cost what was measured
         collected.details |= what_ran(case, device, module, rates) | device.describe(case.device)
     _refuse_the_impossible(case, min(samples.seconds), collected)
@@ -134,7 +136,7 @@ def measure_case(
     return collected.reply()
 
 
-def _manner(device: DeviceModule, name: str, cache: Cache, samples: latency.Samples) -> ResultDetails:
+def _manner(device: DeviceModule, name: str, cache: Cache, samples: latency.Samples, drawn: str) -> ResultDetails:
     """Return how the latency was sampled."""
     swept_bytes = device.swept_bytes(name) if cache == "cold" else None
     swept = "" if swept_bytes is None else f", {format_size(swept_bytes)} swept before each call"
@@ -148,7 +150,7 @@ def _manner(device: DeviceModule, name: str, cache: Cache, samples: latency.Samp
         turns=samples.turns or None,
         retaken=samples.retaken or None,
         noisy=samples.noisy,
-        inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
+        inputs=f"{drawn}, {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
     )
 
 
@@ -186,6 +188,14 @@ def _construct(
         return module, deploy(case, subject, scratch, rates, collected)
     collected.add("setup", took)
     return module, subject
+
+
+def _count_flops(case: Case, module: nn.Module, subject: Workload, rates: Rates | None, collected: Collected) -> None:
+    with collected.attempt("flops"):
+        call = module.meta_call(subject.arguments[0]) if isinstance(module, ModelCall) else meta_call(case, rates)
+        counted = flops.count(call)
+        collected.add("flops", counted.flops)
+        collected.details |= ResultDetails(flops_uncounted=tuple(counted.uncounted))
 
 
 def _release(
@@ -249,7 +259,7 @@ def _first_call(
     if case.mode != "forward":  # the output of a backward pass is None, and a check compares forward outputs
         output = subject.output(subject.first)
     # Copied: an engine may return the same buffer from every call.
-    return seconds, check_form(case, output).detach().clone()
+    return seconds, check_form(subject.form, output).detach().clone()
 
 
 def _check_timed_calls(
@@ -266,14 +276,14 @@ def _check_timed_calls(
     """
     if untimed.long:
         if timer.last is not None:
-            check_depends_on_input(expected, check_form(case, timer.last))
+            check_depends_on_input(expected, check_form(subject.form, timer.last))
         return
 
     def output(renew: Callable[[range], None]) -> Tensor:
         seen = timer.output(calls, inputs.ROTATION, renew)
         if case.mode == "backward":  # a backward pass has no output of its own
             seen = subject.output(subject.arguments[0])
-        return check_form(case, seen).detach().clone()
+        return check_form(subject.form, seen).detach().clone()
 
     restored = output(subject.restore)
     check_same(case, restored, expected, "after timing" if case.mode == "backward" else "in a timed call")

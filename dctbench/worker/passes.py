@@ -173,7 +173,7 @@ def _memory_in_one_call(
             peak()
         collected.add("memory.tensor", tensor[0])
         if case.mode != "backward":
-            check_same(case, check_form(case, output[0]).detach(), expected, "after timing")
+            check_same(case, check_form(subject.form, output[0]).detach(), expected, "after timing")
 
 
 def measure_errors(
@@ -183,7 +183,7 @@ def measure_errors(
 
     For a long call, the first of the two is also the check that it writes its whole output.
     """
-    if case.scope == "encoder":
+    if case.scope in ("encoder", "model"):
         return  # after norms and feed-forward layers an error of the attention has no meaning
     if not subject.comparable:
         collected.warnings.append(CaseWarning(WarningCode.NO_SHARED_WEIGHTS))
@@ -226,7 +226,7 @@ def _error(
     if untimed.long and name == "noise":
         checked = new_memory_holds_nan()
     with checked:
-        output = check_form(case, subject.module(*arguments)).cpu()
+        output = check_form(subject.form, subject.module(*arguments)).cpu()
     return error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
 
 

@@ -33,6 +33,8 @@ from dctbench.protocol import (
     ImplementationFacts,
     InspectRequest,
     MeasureRequest,
+    ModelFacts,
+    ModelRequest,
     ProbeReply,
     ProbeRequest,
     Reply,
@@ -107,19 +109,27 @@ def respond(
     try:
         return measure(request, turn, alive) if isinstance(request, MeasureRequest) else _answer(request)
     except DctbenchError as error:
-        failure = Failure(error.message, hint=error.hint, refused=True, absent=isinstance(error, AbsentError))
+        failure = Failure(
+            error.message,
+            hint=error.hint,
+            refused=True,
+            absent=isinstance(error, AbsentError),
+            unavailable=isinstance(error, UnavailableError),
+        )
     except BaseException as error:  # SystemExit included: an implementation may call sys.exit
         failure = Failure(describe_error(error))
     return CaseReply("error", message=failure.message) if isinstance(request, MeasureRequest) else failure
 
 
 def _answer(
-    request: DescribeRequest | InspectRequest | ProbeRequest | CalibrateRequest | BundleRequest,
+    request: DescribeRequest | ModelRequest | InspectRequest | ProbeRequest | CalibrateRequest | BundleRequest,
 ) -> Reply:
     """Return the reply to a request that measures no case."""
     match request:
         case DescribeRequest():
             return describe(request)
+        case ModelRequest():
+            return describe_model(request)
         case InspectRequest():
             return inspect()
         case ProbeRequest():
@@ -179,6 +189,7 @@ def _measured(
         rates=request.rates,
         timing_only=request.timing_only,
         with_energy=request.energy,
+        seed=request.seed,
         turn=turn,
         alive=alive,
     )
@@ -220,6 +231,15 @@ def describe(request: DescribeRequest) -> Description:
         [(stated_flops if case.task is None else training_flops)(case) for case in request.cases],
         {name: task_facts(name) for name in request.tasks},
     )
+
+
+def describe_model(request: ModelRequest) -> ModelFacts:
+    """Return what a plan needs to know of a model."""
+    from dctbench.worker import threads
+    from dctbench.worker.model_call import model_facts
+
+    threads.use_no_more_than_the_quota()
+    return model_facts(request.model, request.seq_len, request.batch)
 
 
 def inspect() -> TorchReply:

@@ -25,7 +25,7 @@ def what_ran(case: Case, device: DeviceModule, module: torch.nn.Module, rates: R
     return ResultDetails(
         error_means=error_means(case.implementation).value if own else None,
         flops_convention=flops.CONVENTION,
-        flops_analytic=stated_flops(case, rates) if case.mode == "forward" else None,
+        flops_analytic=stated_flops(case, rates) if case.mode == "forward" and case.scope != "model" else None,
         tolerance=error.tolerance(case.dtype, device.tf32_products(case.device)) if exact else None,
         kernel=None if ENGINES[case.engine].exported else _named_kernel(case, module),
         compiler=", ".join(compiler_options(case)) or None,
@@ -45,6 +45,8 @@ def _plans(module: torch.nn.Module) -> Iterator[str]:
 
 def stated_flops(case: Case, rates: Rates | None = None) -> int | None:
     """Return the FLOPs of one forward call by the method's own formula, or None if it has none or refuses the shape."""
+    if case.scope == "model":
+        return None
     try:
         stated = getattr(make_module(case, "meta", rates), "flops", None)
         return None if stated is None else int(stated(case.batch))

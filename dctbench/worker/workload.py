@@ -23,6 +23,8 @@ from dctbench.errors import UnsupportedError, text_of
 from dctbench.model import Case
 from dctbench.transforms import CostModel, default_cost_model
 from dctbench.worker.metrics import inputs
+from dctbench.worker.metrics.output import Form, form_of
+from dctbench.worker.model_call import ModelCall, make_model_call, rotating_arguments
 
 MODES = ("forward", "backward", "train")
 SEED = 0
@@ -53,6 +55,9 @@ class Workload:
         comparable: whether it has the shared weights, so that its output can be compared with exact attention.
         gradient: of the output; None for mode `forward`.
         first: the input of the first call, in tensors of its own.
+        form: what the output must look like.
+        drawn: what the inputs are, in words.
+        pool: inputs of a user's model, which are written into the others in place of rows that are drawn anew.
     """
 
     case: Case
@@ -60,7 +65,10 @@ class Workload:
     arguments: Sequence[Arguments]
     comparable: bool
     gradient: Tensor | None
+    form: Form
     first: Arguments = ()
+    drawn: str = "i.i.d. N(0, 1)"
+    pool: Sequence[Arguments] = ()
 
     def renew(self, numbers: range) -> None:
         """Give the inputs of the calls with these numbers some rows of new values, in place.
@@ -68,9 +76,20 @@ class Workload:
         A method that remembers outputs by the address of an input would return an outdated one, and one that compares
         whole inputs finds none that it has seen.
         """
+        if self.pool:
+            self._renew_from_pool(numbers)
+            return
         for number in numbers[-len(self.arguments) :]:
             for argument in self.arguments[number % len(self.arguments)]:
                 inputs.redraw_rows(argument, SEED, number, VOCABULARY)
+
+    def _renew_from_pool(self, numbers: range) -> None:
+        """Write other inputs into those of calls, in place: the pool has one more than rotate, so they differ."""
+        for number in numbers[-len(self.arguments) :]:
+            into = self.arguments[number % len(self.arguments)]
+            with torch.inference_mode():
+                for argument, value in zip(into, self.pool[number % len(self.pool)], strict=True):
+                    argument.copy_(value)
 
     def restore(self, numbers: range) -> None:
         """Renew the inputs, and write the values of the first call into the input of the last one, in place."""
@@ -152,17 +171,9 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
         raise UnsupportedError(f"no mode {case.mode!r} with engine {case.engine!r}")
     if case.engine == "cudagraph" and not (case.device_kind == "cuda" and case.mode == "forward"):
         raise UnsupportedError("engine 'cudagraph' replays a forward pass on a CUDA device, nothing else")
-    options: dict[str, object] = {}
-    layer_class = catalog.implementation(case.implementation).load()
-    wanted = inspect.signature(layer_class).parameters
-    if "cost_model" in wanted:
-        kind = case.device_kind
-        shipped = default_cost_model(kind, getattr(torch, case.dtype))
-        model = shipped if rates is None else CostModel(**rates)
-        # An exported model has no FFT: ONNX has one, which engines run slowly or not at all.
-        options["cost_model"] = replace(model, fft=0.0) if engines.ENGINES[case.engine].exported else model
-        if "batch" in wanted:
-            options["batch"] = case.batch
+    options = planner_options(case, rates)
+    if case.scope == "model":
+        return make_model_call(case, options)
     module = build_scope(
         case.scope,
         case.implementation,
@@ -178,6 +189,22 @@ def make_module(case: Case, device: str | None = None, rates: Rates | None = Non
     return module.train() if case.mode == "train" else module.eval()
 
 
+def planner_options(case: Case, rates: Rates | None) -> dict[str, object]:
+    """Return the arguments by which the transform planner of a method knows the machine, if it has one."""
+    options: dict[str, object] = {}
+    layer_class = catalog.implementation(case.implementation).load()
+    wanted = inspect.signature(layer_class).parameters
+    if "cost_model" in wanted:
+        kind = case.device_kind
+        shipped = default_cost_model(kind, getattr(torch, case.dtype))
+        model = shipped if rates is None else CostModel(**rates)
+        # An exported model has no FFT: ONNX has one, which engines run slowly or not at all.
+        options["cost_model"] = replace(model, fft=0.0) if engines.ENGINES[case.engine].exported else model
+        if "batch" in wanted:
+            options["batch"] = case.batch
+    return options
+
+
 def gradients(case: Case) -> AbstractContextManager[object]:
     """Return the context in which the calls of a case run: without gradients unless its mode needs them."""
     if case.mode != "forward":
@@ -188,6 +215,16 @@ def gradients(case: Case) -> AbstractContextManager[object]:
 
 def make_workload(case: Case, module: nn.Module) -> Workload:
     """Return the workload of a module: with the shared weights, its engine, and the rotating inputs on its device."""
+    if isinstance(module, ModelCall):
+        arguments = rotating_arguments(case, module)
+        with torch.inference_mode():
+            output = module(*arguments[0])
+        form = Form(tuple(output.shape), output.dtype)
+        first, *rotating = arguments[: 1 + inputs.ROTATION]
+        pool = [tuple(value.clone() for value in each) for each in arguments[1:]]
+        return Workload(
+            case, _running(case, module), rotating, False, None, form, first, f"inputs of {case.model}", pool
+        )
     dtype = getattr(torch, case.dtype)
     shared = inputs.weights(case.dim, dtype, SEED)
     comparable = case.scope == "attention"
@@ -201,7 +238,8 @@ def make_workload(case: Case, module: nn.Module) -> Workload:
     if case.mode != "forward":
         drawn = [tuple(_wants_gradient(t) for t in arguments) for arguments in drawn]
     first, *rotating = drawn
-    return Workload(case, _running(case, module), rotating, comparable, _output_gradient(case, case.device), first)
+    gradient = _output_gradient(case, case.device)
+    return Workload(case, _running(case, module), rotating, comparable, gradient, form_of(case), first)
 
 
 def _running(case: Case, module: nn.Module) -> nn.Module:
@@ -338,7 +376,9 @@ def shapes_only(case: Case, device: str, rates: Rates | None = None) -> Workload
     arguments = tuple(torch.empty(a.shape, dtype=a.dtype, device=device) for a in meta_arguments(case))
     if case.mode != "forward":
         arguments = tuple(_wants_gradient(argument) for argument in arguments)
-    return Workload(case, module, [arguments], comparable=False, gradient=_output_gradient(case, device))
+    return Workload(
+        case, module, [arguments], comparable=False, gradient=_output_gradient(case, device), form=form_of(case)
+    )
 
 
 def meta_call(case: Case, rates: Rates | None = None) -> Callable[[], object]:

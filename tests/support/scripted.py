@@ -11,6 +11,7 @@ from typing import Self
 
 from dctbench.errors import DctbenchError
 from dctbench.model import Case, Environment, Result
+from dctbench.protocol import ModelFacts
 from dctbench.runners import Facts, MeasureSpec
 from dctbench.runners.interleave import Turn
 from tests.support.made import ENVIRONMENT
@@ -73,6 +74,9 @@ class Scripted:
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
         raise AssertionError("nothing of what is scripted is described")
+
+    def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:
+        raise AssertionError("nothing of what is scripted is a model")
 
     def __enter__(self) -> Self:
         return self

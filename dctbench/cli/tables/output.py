@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dctbench import analysis
+from dctbench.analysis.in_model import in_models
 from dctbench.catalog import Family
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.layout import Layout
@@ -21,6 +22,7 @@ from dctbench.exporters.json_document import document, dumps
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded
 from dctbench.runs.machines import by_machine
 from dctbench.wording import cells, timeliness
+from dctbench.wording import in_model as in_model_words
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import markdown
@@ -88,6 +90,21 @@ def table_lines(
     return [*lines, *summary_lines(summaries, layout.reference, planned, layout.labels)]
 
 
+def _in_models(summaries: Sequence[analysis.Summary]) -> list[str]:
+    """Return what other attentions do to a model: its limit, each method's speed-up and quality, and the answer."""
+    lines: list[str] = []
+    found = in_models(summaries)
+    for shape in found:
+        lines += ["", *filter(None, [in_model_words.limit(shape)])]
+        for row in in_model_words.rows(shape, [shape.metric])[1:]:
+            trained = "" if row.recovered == "-" else f"; after training {row.recovered}"
+            lines.append(
+                f"  {row.name}: {row.speedup}, {in_model_words.metric_words(shape.metric)} {row.quality[0]}{trained}"
+            )
+        lines.append(in_model_words.answer(shape))
+    return [*lines, *in_model_words.notes(found)]
+
+
 def summary_lines(
     summaries: Sequence[analysis.Summary], reference: str | None, planned: int, labels: Labels
 ) -> list[str]:
@@ -100,6 +117,7 @@ def summary_lines(
         lines += ["", *(words.payoff(p, reference, labels) for p in dct)] if dct else []
     on_schedule = [line for summary in summaries for line in timeliness.lines(summary, labels)[:1]]
     lines += ["", *on_schedule] if on_schedule else []
+    lines += _in_models(summaries)
     closing = [words.coverage(summaries, planned), words.stability(summaries), "next: dctbench report"]
     return [
         *lines,

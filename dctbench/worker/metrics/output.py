@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,21 +22,33 @@ class WrongOutputError(DctbenchError):
     """The implementation's output has a wrong shape, type or values: its latency means nothing."""
 
 
-def check_form(case: Case, output: object) -> Tensor:
-    """Return the output if it is a finite tensor of the shape and dtype of the case.
+class Form(NamedTuple):
+    """What the output of a call must look like."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def form_of(case: Case) -> Form:
+    """Return the form of the output of an attention, a layer or an encoder."""
+    shape: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
+    if case.scope == "attention":
+        shape = (case.batch, case.heads, case.seq_len, case.head_dim)
+    return Form(shape, getattr(torch, case.dtype))
+
+
+def check_form(expected: Form, output: object) -> Tensor:
+    """Return the output if it is a finite tensor of the shape and dtype that are expected.
 
     Raises:
         WrongOutputError: otherwise.
     """
-    expected: tuple[int, ...] = (case.batch, case.seq_len, case.dim)
-    if case.scope == "attention":
-        expected = (case.batch, case.heads, case.seq_len, case.head_dim)
     if not isinstance(output, Tensor):
         raise WrongOutputError(f"the output is a {type(output).__name__}, not a tensor")
-    if tuple(output.shape) != expected:
-        raise WrongOutputError(f"the output has shape {tuple(output.shape)}, expected {expected}")
-    if output.dtype != getattr(torch, case.dtype):
-        raise WrongOutputError(f"the output is {output.dtype}, expected torch.{case.dtype}")
+    if tuple(output.shape) != expected.shape:
+        raise WrongOutputError(f"the output has shape {tuple(output.shape)}, expected {expected.shape}")
+    if output.dtype != expected.dtype:
+        raise WrongOutputError(f"the output is {output.dtype}, expected {expected.dtype}")
     if not torch.isfinite(output).all():
         raise WrongOutputError("the output holds NaN or infinite values")
     return output

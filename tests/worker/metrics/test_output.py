@@ -17,6 +17,7 @@ from dctbench.worker.metrics.output import (
     check_form,
     check_same,
     check_written,
+    form_of,
 )
 from tests.support import SUPPORT
 
@@ -38,13 +39,13 @@ def good() -> Tensor:
     ],
 )
 def test_an_output_of_the_wrong_form_is_refused(output: object, words: str) -> None:
-    check_form(CASE, good())
+    check_form(form_of(CASE), good())
     with pytest.raises(WrongOutputError, match=words):
-        check_form(CASE, output)
+        check_form(form_of(CASE), output)
 
 
 def test_a_form_is_that_of_the_scope() -> None:
-    check_form(Case("sdpa", 16, heads=2, head_dim=8, scope="attention"), good().view(1, 2, 16, 8))
+    check_form(form_of(Case("sdpa", 16, heads=2, head_dim=8, scope="attention")), good().view(1, 2, 16, 8))
 
 
 def test_equal_outputs_of_different_inputs_are_refused() -> None:

@@ -1,0 +1,184 @@
+"""What the attentions of a model would do to it: end-to-end speed-up beside the quality that is kept."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from dctbench import catalog
+from dctbench.analysis.reference import REFERENCE
+from dctbench.analysis.speedup import Speedup, compare
+from dctbench.analysis.summary import Summary
+from dctbench.stats.multiple import holm
+from dctbench.stats.over_inputs import difference_interval, mean_interval
+from dctbench.stats.robust import Interval
+
+ALPHA = 0.05
+MARGIN = 0.02
+"""The loss of quality that does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """One metric of a converted model.
+
+    `interval` is over inputs; None for a metric of one figure. `change` is the mean difference from the original on the
+    same inputs; None without the original or without inputs.
+    """
+
+    value: float
+    interval: Interval | None
+    change: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A model with one method in the place of its attention.
+
+    `quality` holds the metrics of `metrics_of`, and `recovered` the same ones after a training. `faster` says whether
+    the whole model is surely faster, claimed together with all other methods and shapes (Holm).
+    """
+
+    summary: Summary
+    speedup: Speedup | None
+    quality: Mapping[str, Quality]
+    recovered: Mapping[str, Quality]
+    faster: bool = False
+
+    @property
+    def control(self) -> bool:
+        """Whether it is measured for comparison only."""
+        return self.summary.method.kind is catalog.Kind.CONTROL
+
+    def keeps(self, metric: str) -> bool:
+        """Whether the metric surely loses less than the margin, at once or after the training."""
+        found = [quality[metric] for quality in (self.quality, self.recovered) if metric in quality]
+        return any(one.change is not None and one.change.low > -MARGIN for one in found)
+
+
+class Answer(Enum):
+    """What a model gains from another attention at one shape."""
+
+    REPLACE = "replace"
+    """Some method is surely faster, and surely loses less than the margin."""
+    NOT_FASTER = "not faster"
+    """No method is surely faster."""
+    NOT_KEPT = "not kept"
+    """Methods are faster, and none of them surely keeps the quality."""
+    NOT_EVALUATED = "not evaluated"
+    """Methods are faster, and the model has no evaluation that says what they lose."""
+
+
+@dataclass(frozen=True, slots=True)
+class InModel:
+    """The methods in a model at one shape, the fastest first, with the model as it is.
+
+    `share` is the share of the model's time that its attention takes, and `limit` the speed-up that attention without
+    any cost would bring; None where that was not measured. `metric` is what quality is judged by.
+    """
+
+    original: Summary
+    methods: tuple[Replaced, ...]
+    share: float | None
+    metric: str
+
+    @property
+    def limit(self) -> float | None:
+        """How many times as fast the model would be with attention that costs nothing (Amdahl's law)."""
+        return None if self.share is None or not 0 <= self.share < 1 else 1 / (1 - self.share)
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether quality is judged by the user's evaluation, and not by how much the outputs drift."""
+        return self.metric.startswith(catalog.EVALUATE)
+
+    @property
+    def worthwhile(self) -> list[Replaced]:
+        """The methods that are surely faster and keep the quality."""
+        return [one for one in self.methods if one.faster and one.keeps(self.metric) and not one.control]
+
+    @property
+    def answer(self) -> Answer:
+        """What the model gains."""
+        faster = [one for one in self.methods if one.faster and not one.control]
+        if not faster:
+            return Answer.NOT_FASTER
+        if not self.evaluated:
+            return Answer.NOT_EVALUATED
+        return Answer.REPLACE if self.worthwhile else Answer.NOT_KEPT
+
+
+def in_models(summaries: Iterable[Summary]) -> list[InModel]:
+    """Return one entry for each shape at which a model was measured as it is, in order of length."""
+    by_shape: dict[tuple[object, ...], list[Summary]] = {}
+    for summary in summaries:
+        if summary.case.model is not None:
+            by_shape.setdefault(summary.case.shape, []).append(summary)
+    found = []
+    for members in by_shape.values():
+        original = next((s for s in members if s.case.implementation == REFERENCE), None)
+        if original is not None:
+            found.append(_in_model(original, [s for s in members if s is not original]))
+    return sorted(_with_claims(found), key=lambda one: one.original.case.seq_len)
+
+
+def _with_claims(found: Sequence[InModel]) -> list[InModel]:
+    """Return the entries with the methods marked that are surely faster, at a level of 5% for all claims together."""
+    claims = {
+        one.summary.case: one.speedup.p
+        for shape in found
+        for one in shape.methods
+        if one.speedup is not None and one.speedup.p is not None and one.speedup.ratio > 1
+    }
+    held = {case for case, holds in zip(claims, holm(list(claims.values()), ALPHA), strict=True) if holds}
+    return [
+        replace(shape, methods=tuple(replace(one, faster=one.summary.case in held) for one in shape.methods))
+        for shape in found
+    ]
+
+
+def _in_model(original: Summary, members: Sequence[Summary]) -> InModel:
+    methods = [
+        Replaced(
+            summary,
+            compare(summary, original),
+            {metric: _quality(summary, original, metric) for metric in metrics_of(summary)},
+            {
+                metric: _quality(summary, original, metric, catalog.RECOVERED)
+                for metric in metrics_of(summary, catalog.RECOVERED)
+            },
+        )
+        for summary in members
+    ]
+    methods.sort(key=lambda one: -one.speedup.ratio if one.speedup else 0.0)
+    metrics = [metric for metric in metrics_of(original) if metric.startswith(catalog.EVALUATE)]
+    return InModel(
+        original, tuple(methods), original.values.get("attention.share"), metrics[0] if metrics else "drift.cosine"
+    )
+
+
+def metrics_of(summary: Summary, prefix: str = "") -> list[str]:
+    """Return the metrics of quality that a result has, without the prefix; the user's evaluation first."""
+    names = [name.removeprefix(prefix) for name in summary.values if name.startswith(prefix)]
+    return sorted(
+        (name for name in names if name.startswith((catalog.EVALUATE, "drift."))),
+        key=lambda name: (not name.startswith(catalog.EVALUATE), name),
+    )
+
+
+def figures_of(summary: Summary, metric: str) -> list[float]:
+    """Return the figure of each input, averaged over the rounds that have it."""
+    taken = [found.samples for result in summary.rounds if (found := result.measurement(metric)) is not None]
+    shortest = min(map(len, taken), default=0)
+    return [statistics.fmean(samples[index] for samples in taken) for index in range(shortest)]
+
+
+def _quality(summary: Summary, original: Summary, metric: str, prefix: str = "") -> Quality:
+    figures = figures_of(summary, f"{prefix}{metric}")
+    return Quality(
+        statistics.fmean(figures),
+        mean_interval(figures),
+        difference_interval(figures, figures_of(original, metric)),
+    )

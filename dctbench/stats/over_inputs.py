@@ -1,0 +1,58 @@
+"""Intervals over inputs: the mean of one figure per input, and the mean difference of two figures per input.
+
+Inputs are paired by position. Figures that are 0 or 1, such as whether an answer was right, get intervals that hold
+for few inputs and for shares of 0 and 1, where a bootstrap would show none.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from dctbench.stats.distributions import student_t_quantile
+from dctbench.stats.robust import Interval
+
+_Z = 1.959963984540054
+"""The standard normal quantile of a two-sided 95% interval."""
+
+
+def mean_interval(figures: Sequence[float]) -> Interval | None:
+    """Return the mean with its 95% interval; None for fewer than two inputs.
+
+    Wilson's score interval (J. Am. Stat. Assoc. 22, 1927) if all figures are 0 or 1, else Student's t.
+    """
+    n = len(figures)
+    if n < 2:
+        return None
+    mean = statistics.fmean(figures)
+    if _are_answers(figures):
+        middle = (mean + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+        half = _Z / (1 + _Z**2 / n) * math.sqrt(mean * (1 - mean) / n + _Z**2 / (4 * n * n))
+        return Interval(mean, max(0.0, middle - half), min(1.0, middle + half))
+    half = student_t_quantile(n - 1) * statistics.stdev(figures) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half)
+
+
+def difference_interval(figures: Sequence[float], beside: Sequence[float]) -> Interval | None:
+    """Return the mean of `figures - beside` with its 95% interval; None for fewer than two inputs, or other inputs.
+
+    If all figures are 0 or 1, Wald's interval after half an input was added to each of the four cells (Agresti and
+    Min, Stat. Med. 24, 2005), else Student's t on the differences.
+    """
+    n = len(figures)
+    if n < 2 or n != len(beside):
+        return None
+    differences = [a - b for a, b in zip(figures, beside, strict=True)]
+    mean = statistics.fmean(differences)
+    if _are_answers(figures) and _are_answers(beside):
+        gained, lost = differences.count(1.0) + 0.5, differences.count(-1.0) + 0.5
+        middle = (gained - lost) / (n + 2)
+        half = _Z * math.sqrt((gained + lost) - (gained - lost) ** 2 / (n + 2)) / (n + 2)
+        return Interval(mean, max(-1.0, middle - half), min(1.0, middle + half))
+    half = student_t_quantile(n - 1) * statistics.stdev(differences) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half)
+
+
+def _are_answers(figures: Sequence[float]) -> bool:
+    return all(figure in (0.0, 1.0) for figure in figures)

@@ -1,0 +1,163 @@
+"""What another attention does to a model, in words: the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dctbench import catalog
+from dctbench.analysis.in_model import MARGIN, Answer, InModel, Quality, Replaced
+from dctbench.text.format import format_percent, format_ratio
+from dctbench.wording.cells import interval_words
+from dctbench.wording.summary import speedup_with_interval
+
+METRICS = {
+    "drift.cosine": "cosine of pooled outputs",
+    "drift.tokens": "cosine per token",
+    "drift.top1": "same largest output",
+    "drift.neighbours": "same nearest neighbour",
+}
+_POINTS = f"{100 * MARGIN:.0f} points"
+
+
+def metric_words(metric: str) -> str:
+    """`cosine of pooled outputs`, or the name of a figure of the user's evaluation; `evaluate` for one without."""
+    return METRICS.get(metric) or metric.removeprefix(f"{catalog.EVALUATE}.")
+
+
+def quality_words(quality: Quality | None) -> str:
+    """`0.680 (0.640-0.710)`; `-` where it was not measured."""
+    if quality is None:
+        return "-"
+    interval = quality.interval
+    return f"{quality.value:.3f}" + (f" ({interval.low:.3f}-{interval.high:.3f})" if interval else "")
+
+
+def change_words(quality: Quality | None) -> str:
+    """`-4.0 points (-9.1 to +1.2)`: the difference from the original on the same inputs."""
+    if quality is None or quality.change is None:
+        return "-"
+    value, low, high = (100 * each for each in (quality.change.value, quality.change.low, quality.change.high))
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def limit(found: InModel) -> str | None:
+    """Return what attention without any cost would bring; None where its share was not measured."""
+    if found.limit is None or found.share is None:
+        return None
+    return (
+        f"attention takes {format_percent(found.share)} of {found.original.case.model} at {place(found)}: even free "
+        f"attention would make it at most {format_ratio(found.limit)} as fast"
+    )
+
+
+def place(found: InModel) -> str:
+    """`n = 512`, with the batch unless it is 1."""
+    case = found.original.case
+    return f"n = {case.seq_len}" + (f", batch {case.batch}" if case.batch != 1 else "")
+
+
+def answer(found: InModel) -> str:
+    """Return what the model gains at one shape, in one sentence."""
+    at, model = place(found), found.original.case.model
+    faster = [one for one in found.methods if one.faster and not one.control]
+    if found.answer is Answer.NOT_FASTER:
+        return f"{at}: keep {found.original.case.name}: no method makes {model} surely faster"
+    best = faster[0]
+    assert best.speedup is not None
+    gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
+    if found.answer is Answer.NOT_EVALUATED:
+        return (
+            f"{at}: {gain}, and its outputs have a cosine of {quality_words(_best(best, found.metric))} to the "
+            "original's; evaluate(model) beside the model would say what that costs"
+        )
+    if found.answer is Answer.NOT_KEPT:
+        return (
+            f"{at}: keep {found.original.case.name}: {gain}, and no faster method surely loses less than {_POINTS} of "
+            f"{metric_words(found.metric)} ({best.summary.case.name}: {change_words(_best(best, found.metric))})"
+        )
+    chosen = found.worthwhile[0]
+    assert chosen.speedup is not None
+    trained = "" if chosen.quality[found.metric] is _best(chosen, found.metric) else " after training"
+    return (
+        f"{at}: {chosen.summary.case.name} makes {model} {speedup_with_interval(chosen.speedup)} as fast and keeps "
+        f"{metric_words(found.metric)}{trained}: {change_words(_best(chosen, found.metric))}"
+    )
+
+
+def _best(one: Replaced, metric: str) -> Quality | None:
+    """The quality at once or after training, whichever is higher."""
+    found = [quality[metric] for quality in (one.quality, one.recovered) if metric in quality]
+    return max(found, key=lambda each: each.value, default=None)
+
+
+def notes(found: Sequence[InModel]) -> list[str]:
+    """Return which attentions of the models were left as they are, and rates of training at the edge of their grid."""
+    lines: dict[str, None] = {}
+    for shape in found:
+        record = shape.original.details.conversion
+        if record is not None and record.refused:
+            first, reason = next(iter(record.refused.items()))
+            lines[
+                f"{len(record.refused)} attentions of {shape.original.case.model} were not replaced, such as {first}: "
+                f"{reason}"
+            ] = None
+        edge = [
+            one.summary.case.name
+            for one in shape.methods
+            if one.summary.details.conversion is not None and one.summary.details.conversion.at_edge
+        ]
+        if edge:
+            lines[
+                f"{place(shape)}: the best rate of {', '.join(dict.fromkeys(edge))} is at the edge of those tried, so "
+                "more training might bring more"
+            ] = None
+    return list(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """The cells of one method in a model: `quality` and `recovered` by metric."""
+
+    name: str
+    control: bool
+    latency: str
+    speedup: str
+    quality: tuple[str, ...]
+    change: str
+    recovered: str
+    recovered_change: str
+
+
+def rows(found: InModel, metrics: Sequence[str]) -> list[ModelRow]:
+    """Return a row for the original and one for each method, with the cells of some metrics."""
+    original = ModelRow(
+        name=f"{found.original.case.name} (as it is)",
+        control=False,
+        latency="-" if found.original.timed is None else interval_words(found.original.timed),
+        speedup=format_ratio(1.0),
+        quality=tuple(_original_words(found, metric) for metric in metrics),
+        change="-",
+        recovered="-",
+        recovered_change="-",
+    )
+    return [original, *(_row(one, found.metric, metrics) for one in found.methods)]
+
+
+def _original_words(found: InModel, metric: str) -> str:
+    value = found.original.values.get(metric)
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _row(one: Replaced, judged: str, metrics: Sequence[str]) -> ModelRow:
+    summary = one.summary
+    return ModelRow(
+        name=summary.case.name,
+        control=one.control,
+        latency=summary.status if summary.timed is None else interval_words(summary.timed),
+        speedup="-" if one.speedup is None else speedup_with_interval(one.speedup),
+        quality=tuple(quality_words(one.quality.get(metric)) for metric in metrics),
+        change=change_words(one.quality.get(judged)),
+        recovered=quality_words(one.recovered.get(judged)),
+        recovered_change=change_words(one.recovered.get(judged)),
+    )

@@ -1,0 +1,247 @@
+"""Scope `model`: a user's model with its attention replaced, called like every other module, and its figures."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dctbench import catalog
+from dctbench.catalog.engines import ENGINES
+from dctbench.conversion.convert import Converted, Found, check_reproduces, convert, find, needs_input
+from dctbench.conversion.drift import SEQUENCES, drift
+from dctbench.conversion.recovery import recover
+from dctbench.conversion.subject import Called, Inputs, Subject, load
+from dctbench.errors import UnsupportedError
+from dctbench.model import Case, Conversion, ResultDetails
+from dctbench.protocol import ModelFacts
+from dctbench.worker.collected import Collected
+from dctbench.worker.devices import DeviceModule
+from dctbench.worker.metrics.inputs import ROTATION
+from dctbench.worker.progress import Progress
+
+REFERENCE = "sdpa"
+SHARE_CALLS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Conversions:
+    """The original of a case, its attentions, and the converted model."""
+
+    subject: Subject
+    found: Found
+    converted: Converted
+
+
+class ModelCall(nn.Module):
+    """A model that is called with the tensors of its inputs alone, and returns one tensor.
+
+    Args:
+        model: the converted model. It alone is a part of this module, so that its parameters are the ones counted.
+        conversions: what it came from.
+        like: inputs, of which tensors are arguments of each call, and everything else stays as it is.
+    """
+
+    def __init__(self, model: nn.Module, conversions: Conversions, like: Inputs) -> None:
+        super().__init__()
+        self.called = Called(model)
+        self.conversions = conversions
+        self._like = like
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        """The tensors of an input, in the order of `tensors_of` -> the output of the model."""
+        rest = iter(tensors)
+        positional = [next(rest) if isinstance(value, Tensor) else value for value in self._like[0]]
+        named = {name: next(rest) if isinstance(value, Tensor) else value for name, value in self._like[1].items()}
+        out: Tensor = self.called(*positional, **named)
+        return out
+
+    def meta_call(self, arguments: tuple[Tensor, ...]) -> Callable[[], object]:
+        """Return one call on the meta device, to count FLOPs without memory or values."""
+        model = copy.deepcopy(self.called).to("meta")
+        moved = ModelCall(model.model, self.conversions, self._like)
+
+        def call() -> object:
+            with torch.inference_mode():
+                return moved(*(argument.to("meta") for argument in arguments))
+
+        return call
+
+
+def tensors_of(inputs: Inputs) -> tuple[Tensor, ...]:
+    """Return the tensors among the arguments of a model, positional ones first."""
+    return tuple(value for value in (*inputs[0], *inputs[1].values()) if isinstance(value, Tensor))
+
+
+def load_subject(target: str, dtype: str = "float32", device: str = "cpu") -> Subject:
+    """Load a model with its inputs, on a device, in a dtype."""
+    subject = load(target)
+    subject.model.to(device=device, dtype=getattr(torch, dtype))
+
+    def moved(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if value.is_inference() and not torch.is_inference_mode_enabled():  # one that the user's code keeps
+            value = value.clone()
+        return value.to(device, getattr(torch, dtype) if value.is_floating_point() else None)
+
+    def inputs(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+        positional, named = subject.make_inputs(seq_len, batch, number, training)
+        return tuple(map(moved, positional)), {name: moved(value) for name, value in named.items()}
+
+    return Subject(subject.target, subject.model, inputs, subject.evaluate)
+
+
+def model_facts(target: str, seq_len: int, batch: int) -> ModelFacts:
+    """Return what a plan needs to know of a model: the shape of its attention, and what cannot be replaced.
+
+    Raises:
+        UsageError, UnavailableError: for a target that names no model on this machine.
+        UnsupportedError: for a model without an attention that can be replaced, or whose attentions differ in shape.
+    """
+    subject = load_subject(target)
+    found = find(subject, subject.inputs(seq_len, batch, 0))
+    site = found.replaceable[0]
+    shapes = {(each.heads, each.dim // each.heads) for each in found.replaceable}
+    if len(shapes) > 1:
+        raise UnsupportedError(f"{target}: its attentions have different shapes, such as {sorted(shapes)[:2]}")
+    return ModelFacts(site.heads, site.dim // site.heads, len(found.replaceable), dict(found.refused))
+
+
+def make_model_call(case: Case, options: Mapping[str, object]) -> ModelCall:
+    """Return the model of a case with its attention replaced, checked first with exact attention in its place.
+
+    Args:
+        case: with a model.
+        options: further arguments of the method.
+
+    Raises:
+        UsageError, UnsupportedError, UnavailableError: for a model or a method that cannot be measured.
+    """
+    if case.mode != "forward":
+        raise UnsupportedError(f"a model is measured in mode forward, not {case.mode}")
+    if ENGINES[case.engine].exported:
+        raise UnsupportedError(f"a model is run by torch, and not by engine {case.engine!r}")
+    assert case.model is not None
+    subject = load_subject(case.model, case.dtype, case.device)
+    inputs = subject.inputs(case.seq_len, case.batch, 0)
+    found = find(subject, inputs)
+    if case.dtype == "float32":
+        check_reproduces(subject, found, inputs, structural=needs_input(case.implementation))
+    converted = convert(
+        subject,
+        found,
+        case.implementation,
+        ratio=case.ratio,
+        kept=case.kept,
+        layers=case.layers,
+        options=options,
+    )
+    return ModelCall(converted.model, Conversions(subject, found, converted), inputs)
+
+
+def rotating_arguments(case: Case, module: ModelCall) -> list[tuple[Tensor, ...]]:
+    """Return the input of the first call, and one more than timed calls use in turn."""
+    subject = module.conversions.subject
+    return [tensors_of(subject.inputs(case.seq_len, case.batch, number)) for number in range(ROTATION + 2)]
+
+
+def measure_model(
+    case: Case, module: ModelCall, device: DeviceModule, collected: Collected, seed: int, progress: Progress
+) -> None:
+    """Measure how far the outputs are from the original's, the user's evaluation, and the same after training.
+
+    Args:
+        case: with a model.
+        module: its converted model.
+        device: the module of its device's kind.
+        collected: where the figures go.
+        seed: of the training, the number of the round. Without a training, only the first round measures anything.
+        progress: of the case. Every call of a model is a sign of life, and the time limit does not count this time.
+    """
+    began = progress.clock()
+    for model in (module.conversions.subject.model, module.conversions.converted.model):
+        model.register_forward_hook(lambda *_: progress.step())
+    of = module.conversions
+    record = Conversion(
+        replaced=of.converted.replaced,
+        kept=of.converted.kept,
+        refused=of.converted.refused,
+        sequences=-(-SEQUENCES // case.batch) * case.batch,
+    )
+    if seed == 1:
+        _quality(case, of, of.converted.model, collected, "")
+        if case.implementation == REFERENCE:
+            with collected.attempt("attention.share"):
+                collected.add("attention.share", attention_share(case, of, device))
+    if case.recover is not None:
+        with collected.attempt("recover"), torch.inference_mode(False):
+            done = recover(of.subject, of.converted.model, case.seq_len, case.recover, seed)
+            collected.add("recover.seconds", done.seconds)
+            record = Conversion(
+                replaced=record.replaced,
+                kept=record.kept,
+                refused=record.refused,
+                sequences=record.sequences,
+                steps=case.recover,
+                rate=done.rate,
+                probes=tuple(done.probes.items()),
+                at_edge=done.at_edge,
+                loss_before=done.before,
+                loss_after=done.after,
+            )
+            _quality(case, of, done.model, collected, catalog.RECOVERED)
+    collected.details |= ResultDetails(conversion=record)
+    progress.excuse(progress.clock() - began)
+
+
+def _quality(case: Case, of: Conversions, model: nn.Module, collected: Collected, prefix: str) -> None:
+    with collected.attempt(f"{prefix}drift"):
+        figures = drift(of.subject, model, case.seq_len, case.batch)
+        for name, samples in asdict(figures).items():
+            if samples is not None:
+                collected.add(f"{prefix}drift.{name}", *samples)
+    if of.subject.evaluate is not None:
+        with collected.attempt(f"{prefix}{catalog.EVALUATE}"):
+            for name, scores in of.subject.evaluate(model, case.seq_len).items():
+                collected.add(f"{prefix}{catalog.EVALUATE}" + (f".{name}" if name else ""), *scores)
+
+
+def attention_share(case: Case, of: Conversions, device: DeviceModule) -> float:
+    """Return the share of the time of the original that its replaceable attentions take, projections included."""
+    spent = 0.0
+    started: list[float] = []
+
+    def now() -> float:
+        device.synchronize(case.device)
+        return perf_counter()
+
+    def begin(*_: object) -> None:
+        started.append(now())
+
+    def end(*_: object) -> None:
+        nonlocal spent
+        spent += now() - started.pop()
+
+    model = of.subject.model
+    inputs = of.subject.inputs(case.seq_len, case.batch, 0)
+    with ExitStack() as stack, torch.inference_mode():
+        model(*inputs[0], **inputs[1])
+        for site in of.found.replaceable:
+            for path in (site.name, *site.outside):
+                part = model.get_submodule(path)
+                stack.callback(part.register_forward_pre_hook(begin).remove)
+                stack.callback(part.register_forward_hook(end).remove)
+        shares = []
+        for _ in range(SHARE_CALLS):
+            spent, began = 0.0, now()
+            model(*inputs[0], **inputs[1])
+            shares.append(spent / (now() - began))
+    return statistics.median(shares)

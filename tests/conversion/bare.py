@@ -1,0 +1,13 @@
+"""Models without inputs beside them."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def encoder() -> nn.Module:
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 16, batch_first=True), 1, enable_nested_tensor=False)
+
+
+def plain() -> nn.Module:
+    return nn.Linear(3, 3)

@@ -1,0 +1,250 @@
+"""Replacing the attention of models: what is found, what is refused, and what the converted model computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dctbench.attention import build
+from dctbench.conversion.convert import Found, check_reproduces, convert, find, needs_input
+from dctbench.conversion.subject import Called, Inputs, Subject, load
+from dctbench.errors import UnsupportedError, UsageError
+from tests.support.models import HEADS, WIDTH
+
+N, BATCH = 12, 2
+
+
+def subject(name: str) -> Subject:
+    return load(f"tests.support.models:{name}")
+
+
+def found_in(name: str) -> tuple[Subject, Found, Inputs]:
+    model = subject(name)
+    inputs = model.inputs(N, BATCH, 0)
+    return model, find(model, inputs), inputs
+
+
+def output(model: nn.Module, inputs: Inputs) -> Tensor:
+    with torch.inference_mode():
+        out: Tensor = Called(model)(*inputs[0], **inputs[1])
+    return out
+
+
+@pytest.mark.parametrize("name", ["encoder", "classifier"])
+@pytest.mark.parametrize("method", ["sdpa", "full", "dct-kv", "dct-resample", "pool-kv"])
+def test_methods_that_are_exact_at_ratio_1_reproduce_the_model(name: str, method: str) -> None:
+    model, found, inputs = found_in(name)
+    converted = convert(model, found, method, ratio=1)
+    assert len(converted.replaced) == 2
+    np.testing.assert_allclose(output(converted.model, inputs), output(model.model, inputs), atol=2e-5)
+
+
+def test_a_converted_model_computes_what_the_layer_with_its_weights_does() -> None:
+    """Attention by hand with the layer of dct-x in its place, built here from the weights of the model."""
+    model, found, inputs = found_in("classifier")
+    original = model.model
+    layers = []
+    for part in (original.get_submodule("first"), original.get_submodule("second")):
+        layer = build("dct-x", seq_len=N, dim=WIDTH, heads=HEADS, ratio=3)
+        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            getattr(layer, name).load_state_dict(part.get_submodule(name).state_dict())
+        layers.append(layer)
+    x = inputs[0][0]
+    with torch.inference_mode():
+        expected = original.get_submodule("head")(layers[1](x + layers[0](x)).mean(1))
+    np.testing.assert_allclose(output(convert(model, found, "dct-x", ratio=3).model, inputs), expected, atol=1e-6)
+
+
+def test_a_model_with_the_length_first_is_replaced_as_well() -> None:
+    model = subject("sequence_first")
+    inputs: Inputs = ((torch.randn(N, BATCH, WIDTH),), {})
+    found = find(model, inputs)
+    assert [site.length for site in found.sites] == [N]
+    np.testing.assert_allclose(
+        output(convert(model, found, "sdpa").model, inputs), output(model.model, inputs), atol=2e-5
+    )
+
+
+def test_padding_stays_padding() -> None:
+    """In torch's encoder True marks padding: the content of padded positions must not reach a real token."""
+    model, found, inputs = found_in("encoder")
+    x = inputs[0][0]
+    padded = torch.zeros(BATCH, N, dtype=torch.bool)
+    padded[:, -3:] = True
+    changed = x.clone()
+    changed[:, -3:] = 100.0
+    converted = convert(model, found, "sdpa").model
+    before = output(converted, ((x,), {"src_key_padding_mask": padded}))
+    after = output(converted, ((changed,), {"src_key_padding_mask": padded}))
+    np.testing.assert_allclose(before[:, :-3], after[:, :-3], atol=1e-6)
+    np.testing.assert_allclose(
+        before[:, :-3], output(model.model, ((x,), {"src_key_padding_mask": padded}))[:, :-3], atol=2e-5
+    )
+
+
+def test_layers_can_be_chosen_and_the_others_stay() -> None:
+    model, found, inputs = found_in("encoder")
+    first = convert(model, found, "none", layers="0")
+    assert first.replaced == ("layers.0.self_attn",)
+    assert first.kept == ("layers.1.self_attn",)
+    later = convert(model, found, "none", layers="1..")
+    assert later.replaced == first.kept
+    both = convert(model, found, "none")
+    outputs = [output(each.model, inputs) for each in (first, later, both)]
+    assert not torch.allclose(outputs[0], outputs[1])
+    assert not torch.allclose(outputs[0], outputs[2])
+    with pytest.raises(UsageError, match="2 attentions"):
+        convert(model, found, "none", layers="2")
+
+
+def test_the_original_is_not_changed() -> None:
+    model, found, inputs = found_in("encoder")
+    before = output(model.model, inputs)
+    converted = convert(model, found, "none").model
+    with torch.no_grad():
+        for parameter in converted.parameters():
+            parameter.zero_()
+    assert torch.equal(output(model.model, inputs), before)
+
+
+def test_what_cannot_be_replaced_is_named_with_its_reason() -> None:
+    with pytest.raises(UnsupportedError, match=r"own: it is causal; cross: it is cross-attention"):
+        found_in("decoder")
+
+
+def test_a_model_of_which_a_part_can_be_replaced_names_the_other() -> None:
+    _, found, _ = found_in("nameless_heads")
+    assert [site.name for site in found.replaceable] == ["second"]
+    assert "how many heads" in found.refused["first"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("partly_causal", "does more"), ("other_scale", "does more"), ("restless", "another output for the same input")],
+)
+def test_attention_that_does_more_than_attention_is_refused_by_what_it_computes(name: str, says: str) -> None:
+    model, found, inputs = found_in(name)
+    with pytest.raises(UnsupportedError, match=says):
+        check_reproduces(model, found, inputs, structural=True)
+
+
+def test_a_model_without_attention_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="no attention that dctbench can replace"):
+        found_in("without_attention")
+
+
+def test_a_function_that_returns_no_model_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"returned a int, not a torch\.nn\.Module"):
+        subject("number")
+
+
+transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
+
+
+def tiny(kind: str, **more: object) -> Subject:
+    """A random model of transformers with tokens as inputs."""
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
+             "vocab_size": 50, "max_position_embeddings": 64}  # fmt: skip
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model(kind, **{**shape, **more})
+    model = transformers.AutoModel.from_config(config).eval()
+
+    def inputs(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+        source = torch.Generator().manual_seed(number)
+        return (), {"input_ids": torch.randint(0, 50, (batch, seq_len), generator=source)}
+
+    return Subject(kind, model, inputs, None)
+
+
+@pytest.mark.parametrize("method", ["sdpa", "dct-kv", "dct-resample"])
+@pytest.mark.parametrize("structural", [False, True])
+def test_a_model_of_transformers_is_reproduced_on_both_ways(method: str, structural: bool) -> None:
+    """Between the projections by the attention interface, and as whole modules."""
+    model = tiny("bert")
+    inputs = model.inputs(N, BATCH, 0)
+    found = find(model, inputs)
+    assert len(found.replaceable) == 2
+    converted = convert(model, found, method, ratio=1, structural=structural)
+    np.testing.assert_allclose(output(converted.model, inputs), output(model.model, inputs), atol=2e-5)
+
+
+@pytest.mark.parametrize("structural", [False, True])
+def test_masks_of_transformers_are_translated(structural: bool) -> None:
+    model = tiny("bert")
+    ids = model.inputs(N, BATCH, 0)[1]["input_ids"]
+    mask = torch.ones_like(ids)
+    mask[:, -4:] = 0
+    found = find(model, model.inputs(N, BATCH, 0))
+    converted = convert(model, found, "sdpa", structural=structural).model
+    inputs: Inputs = ((), {"input_ids": ids, "attention_mask": mask})
+    np.testing.assert_allclose(output(converted, inputs)[:, :-4], output(model.model, inputs)[:, :-4], atol=2e-5)
+    changed = ids.clone()
+    changed[:, -4:] = 7
+    other = output(converted, ((), {"input_ids": changed, "attention_mask": mask}))
+    np.testing.assert_allclose(other[:, :-4], output(converted, inputs)[:, :-4], atol=1e-6)
+
+
+def test_the_function_that_is_replaced_gets_queries_keys_and_values_of_the_model() -> None:
+    """A layer with the identity as its attention: the values come out, as if every token saw only itself."""
+    model = tiny("bert", num_hidden_layers=1)
+    inputs = model.inputs(N, BATCH, 0)
+    found = find(model, inputs)
+    values: list[Tensor] = []
+    model.model.get_submodule("encoder.layer.0.attention.self.value").register_forward_hook(
+        lambda module, given, out: values.append(out)
+    )
+    attended: list[Tensor] = []
+    converted = convert(model, found, "none").model
+    converted.get_submodule("encoder.layer.0.attention.output.dense").register_forward_hook(
+        lambda module, given, out: attended.append(given[0])
+    )
+    output(model.model, inputs)
+    output(converted, inputs)
+    np.testing.assert_allclose(attended[0], values[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "says"),
+    [
+        ("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}, "causal"),
+        ("llama", {"num_key_value_heads": 2}, "grouped queries|causal|RoPE"),
+        (
+            "modernbert",
+            dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0),
+            "RoPE|local|query to query",
+        ),
+    ],
+)
+def test_models_of_transformers_that_a_replacement_would_break_are_refused(
+    kind: str, more: dict[str, object], says: str
+) -> None:
+    model = tiny(kind, **more)
+    with pytest.raises(UnsupportedError, match=says):
+        find(model, model.inputs(N, BATCH, 0))
+
+
+def test_methods_without_a_q_k_v_form_take_whole_modules() -> None:
+    assert needs_input("dct-x")
+    assert not needs_input("dct-kv")
+    model = tiny("bert")
+    inputs = model.inputs(N, BATCH, 0)
+    converted = convert(model, find(model, inputs), "dct-x", ratio=2)
+    assert not torch.allclose(output(converted.model, inputs), output(model.model, inputs), atol=1e-3)
+    names = [name for name, _ in converted.model.named_parameters()]
+    assert "encoder.layer.0.attention.self.layer.out_proj.weight" in names
+    assert "encoder.layer.0.attention.output.dense.weight" not in names
+
+
+def test_exact_attention_stays_where_a_layer_is_left() -> None:
+    model = tiny("bert")
+    inputs = model.inputs(N, BATCH, 0)
+    converted = convert(model, find(model, inputs), "none", layers="1")
+    hidden: list[Tensor] = []
+    for each in (model.model, converted.model):
+        each.get_submodule("encoder.layer.0").register_forward_hook(
+            lambda module, given, out: hidden.append(out if isinstance(out, Tensor) else out[0])
+        )
+        output(each, inputs)
+    np.testing.assert_allclose(hidden[0], hidden[1], atol=1e-6)

@@ -1,0 +1,117 @@
+"""How far a converted model is from its original, against definitions in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from dctbench.conversion.drift import drift, same_neighbours
+from dctbench.conversion.recovery import RATES, held_out_loss, recover
+from dctbench.conversion.subject import Inputs, Subject
+
+N, WIDTH = 6, 5
+
+
+class Perturbed(nn.Module):
+    """(batch, length, width) -> x w, or with a mean over the length."""
+
+    def __init__(self, shift: float, pooled: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(WIDTH) + shift)
+        self.pooled = pooled
+
+    def forward(self, x: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        out = x @ self.weight
+        return out.mean(1) if self.pooled else out
+
+
+def subject(model: nn.Module, masked: bool = False) -> Subject:
+    def inputs(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+        source = torch.Generator().manual_seed(number + (1000 if training else 0))
+        x = torch.randn(batch, seq_len, WIDTH, generator=source)
+        mask = torch.ones(batch, seq_len, dtype=torch.long)
+        mask[:, -2:] = 0
+        return (x,), {"attention_mask": mask} if masked else {}
+
+    return Subject("perturbed", model, inputs, None)
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    found: np.ndarray = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+    return found
+
+
+def drawn(of: Subject, count: int, batch: int) -> np.ndarray:
+    parts = [of.inputs(N, batch, number)[0][0].double().numpy() for number in range(count // batch)]
+    return np.concatenate(parts)
+
+
+def test_cosines_compare_means_over_tokens_and_tokens() -> None:
+    of = subject(Perturbed(0.0))
+    found = drift(of, Perturbed(0.3), N, batch=4, sequences=8)
+    x = drawn(of, 8, 4)
+    w = (torch.eye(WIDTH) + 0.3).double().numpy()
+    np.testing.assert_allclose(found.cosine, cosine(x.mean(1), (x @ w).mean(1)), rtol=1e-5)
+    assert found.tokens is not None
+    np.testing.assert_allclose(found.tokens, cosine(x, x @ w).mean(1), rtol=1e-5)
+    assert found.top1 is None
+
+
+def test_padding_is_left_out() -> None:
+    of = subject(Perturbed(0.0), masked=True)
+    found = drift(of, Perturbed(0.3), N, batch=4, sequences=8)
+    x = drawn(of, 8, 4)[:, :-2]
+    w = (torch.eye(WIDTH) + 0.3).double().numpy()
+    np.testing.assert_allclose(found.cosine, cosine(x.mean(1), (x @ w).mean(1)), rtol=1e-5)
+    assert found.tokens is not None
+    np.testing.assert_allclose(found.tokens, cosine(x, x @ w).mean(1), rtol=1e-5)
+
+
+def test_a_model_with_one_vector_per_input_has_an_agreement_of_the_largest_output() -> None:
+    of = subject(Perturbed(0.0, pooled=True))
+    found = drift(of, Perturbed(0.9, pooled=True), N, batch=2, sequences=8)
+    x = drawn(of, 8, 2).mean(1)
+    w = (torch.eye(WIDTH) + 0.9).double().numpy()
+    assert found.top1 == (x.argmax(1) == (x @ w).argmax(1)).tolist()
+    assert found.tokens is None
+
+
+def test_neighbours_are_the_nearest_other_inputs_by_cosine() -> None:
+    source = np.random.default_rng(0)
+    before, after = source.normal(size=(2, 20, 4))
+    expected = []
+    for i in range(20):
+        nearest = [
+            max((j for j in range(20) if j != i), key=lambda j: cosine(rows[i], rows[j])) for rows in (before, after)
+        ]
+        expected.append(nearest[0] == nearest[1])
+    assert same_neighbours(torch.tensor(before), torch.tensor(after)).tolist() == expected
+    assert not all(expected)
+
+
+def test_few_inputs_have_no_neighbours() -> None:
+    assert drift(subject(Perturbed(0.0)), Perturbed(0.3), N, batch=2, sequences=6).neighbours is None
+
+
+def test_training_brings_a_model_back_and_leaves_the_converted_one_as_it_is() -> None:
+    of = subject(Perturbed(0.0))
+    converted = Perturbed(0.02)
+    before = converted.weight.detach().clone()
+    done = recover(of, converted, N, steps=60, seed=1)
+    assert done.after < 0.5 * done.before
+    assert set(done.probes) == set(RATES)
+    assert done.rate == min(done.probes, key=done.probes.__getitem__)
+    assert torch.equal(converted.weight, before)
+    assert done.after == held_out_loss(of, done.model, N)
+
+
+def test_equal_seeds_train_alike_and_others_do_not() -> None:
+    of = subject(Perturbed(0.0))
+    weights = []
+    for seed in (1, 1, 2):
+        trained = recover(of, Perturbed(0.02), N, steps=4, seed=seed).model
+        assert isinstance(trained, Perturbed)
+        weights.append(trained.weight.detach())
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

@@ -1,0 +1,135 @@
+"""What `--model` names: how it is loaded, what it is called with, and what an evaluation returns."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from dctbench import catalog
+from dctbench.conversion.subject import arguments, first_tensor, load, real_tokens_of, scores
+from dctbench.conversion.texts import HELD_OUT, functions, running_text
+from dctbench.errors import UnavailableError, UnsupportedError, UsageError
+
+
+def test_equal_targets_give_equal_weights() -> None:
+    first, second = (load("tests.support.models:encoder").model for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not first.training
+
+
+def test_inputs_differ_by_number_and_training_has_its_own() -> None:
+    of = load("tests.support.models:encoder")
+    drawn = [
+        of.inputs(8, 2, number, training=training)[0][0] for number, training in ((0, False), (1, False), (0, True))
+    ]
+    again = of.inputs(8, 2, 0)[0][0]
+    assert torch.equal(drawn[0], again)
+    assert not any(torch.equal(drawn[0], other) for other in drawn[1:])
+
+
+def test_inputs_that_are_always_the_same_are_rolled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "constant_inputs.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def model():\n    return nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 8, batch_first=True), 1)\n"
+        "def inputs(seq_len, batch):\n    return {'src': torch.arange(batch * seq_len * 8.0).view(batch, seq_len, 8)}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    of = load("constant_inputs:model")
+    first, second = (of.inputs(4, 1, number)[1]["src"] for number in (0, 1))
+    assert torch.equal(second, first.roll(1, 1))
+
+
+def test_a_model_without_inputs_gets_noise_of_the_width_of_its_attention() -> None:
+
+    of = load("tests.conversion.bare:encoder")
+    assert of.inputs(6, 3, 0)[0][0].shape == (3, 6, 16)
+    with pytest.raises(UsageError, match="does not know what to call this model with") as refused:
+        load("tests.conversion.bare:plain").inputs(6, 3, 0)
+    assert "inputs(seq_len, batch)" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("made", "positional", "named"),
+    [(torch.ones(2), 1, 0), ((torch.ones(2), 3), 2, 0), ({"x": torch.ones(2)}, 0, 1)],
+)
+def test_inputs_are_a_tensor_a_tuple_or_keywords(made: object, positional: int, named: int) -> None:
+    found = arguments(made)
+    assert (len(found[0]), len(found[1])) == (positional, named)
+
+
+def test_other_inputs_are_refused() -> None:
+    with pytest.raises(UsageError, match="returned a str"):
+        arguments("text")
+
+
+def test_masks_of_both_conventions_mark_real_tokens() -> None:
+    mask = torch.tensor([[1, 1, 0]])
+    assert real_tokens_of(((), {"attention_mask": mask})).tolist() == [[True, True, False]]  # type: ignore[union-attr]
+    padded = torch.tensor([[False, False, True]])
+    assert real_tokens_of(((), {"src_key_padding_mask": padded})).tolist() == [  # type: ignore[union-attr]
+        [True, True, False]
+    ]
+    assert real_tokens_of(((mask,), {})) is None
+
+
+def test_the_compared_tensor_is_the_last_hidden_state_or_the_first_tensor() -> None:
+    a, b = torch.zeros(1), torch.ones(1)
+    assert first_tensor({"loss": a, "last_hidden_state": b}) is b
+    assert first_tensor((a, b)) is a
+    assert first_tensor(b) is b
+    with pytest.raises(UnsupportedError, match="without a tensor"):
+        first_tensor((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (0.5, {"": [0.5]}),
+        ([1, 0], {"": [1.0, 0.0]}),
+        (torch.tensor([0.25, 0.5]), {"": [0.25, 0.5]}),
+        ({"recall": [1.0], "mrr": 0.5}, {"recall": [1.0], "mrr": [0.5]}),
+    ],
+)
+def test_an_evaluation_returns_numbers_by_name(returned: object, expected: dict[str, list[float]]) -> None:
+    assert scores(lambda model: returned, nn.Identity(), 8) == expected
+
+
+def test_an_evaluation_may_ask_for_the_length() -> None:
+    assert scores(lambda model, seq_len: seq_len, nn.Identity(), 8) == {"": [8.0]}
+
+
+@pytest.mark.parametrize("returned", ["good", None, [], {"x": object()}])
+def test_an_evaluation_that_returns_something_else_is_refused(returned: object) -> None:
+    with pytest.raises(UsageError, match="something else than numbers"):
+        scores(lambda model: returned, nn.Identity(), 8)
+
+
+def test_a_model_that_is_not_on_this_machine_is_unavailable() -> None:
+    pytest.importorskip("transformers", reason="needs the extra transformers")
+    with pytest.raises(UnavailableError, match="no such model on this machine") as refused:
+        load("hf:no-such-organisation/no-such-model")
+    assert "downloads nothing" in str(refused.value.hint)
+
+
+def test_names_of_models() -> None:
+    for word in ("minilm", "hf:some/folder", "package.module:function"):
+        assert catalog.checked_model(word) == word
+    for word in ("minilmm", "hf:", "module", "a:b:c"):
+        with pytest.raises(UsageError, match="unknown model"):
+            catalog.checked_model(word)
+
+
+def test_the_functions_of_the_standard_library_are_texts() -> None:
+    found = functions()
+    assert len(found) > 3 * HELD_OUT
+    assert len({one.docstring for one in found}) == len(found)
+    assert not any(one.docstring in one.body for one in found)
+    assert functions() == found
+    held_out, training = (running_text(training=training) for training in (False, True))
+    assert all(one.docstring in held_out for one in found[:HELD_OUT])
+    assert not any(one.docstring in training for one in found[:HELD_OUT])
+    assert re.search(r"\breturn\b", training)
