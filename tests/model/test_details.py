@@ -39,7 +39,7 @@ KNOWN: dict[str, Any] = {
     "error_means": "other", "ended_runs": 2, "compiler": "freezing",
     "training": TRAINING.to_json(),
     "schedule": {"rate": 50.0, "late": False, "causes": [[3, "waited"]], "priority": "refused", "memory": "locked"},
-    "int8_share": 0.5,
+    "int8_share": 0.5, "swept_bytes": 1 << 26, "cuda": {"cudnn": "9"}, "device_unusable": True,
 }  # fmt: skip
 """A value for every key that this version writes."""
 JSON = st.recursive(
