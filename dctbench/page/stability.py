@@ -34,6 +34,8 @@ CRITERIA = (
 _STOPS = {
     "precise": "the median was precise enough",
     "settled": "more samples would not have changed the interval",
+    "long": "calls were long, so that few samples suffice",
+    "limit": "the time limit of the case was reached",
     "budget": "the time budget was used up",
     "count": "the largest number of samples was taken",
 }
