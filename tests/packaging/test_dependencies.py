@@ -22,8 +22,9 @@ OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/exporters/parquet.py": "parquet",
     "dctbench/stats/changepoint.py": "history",
     "dctbench/store/interruptible.py": "postgres",
+    "dctbench/tasks/masked_photo.py": "tasks",
 }
-USED_BY_NAME = {"plotly"}  # the report takes its script
+USED_BY_NAME = {"plotly", "pillow"}  # the report takes its script; scikit-learn reads pictures with it
 
 
 def imported(source: str) -> Iterator[str]:
