@@ -1,0 +1,141 @@
+"""What other attentions do to a model: answers by codes, and the sentences of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from dctbench.analysis import summarise
+from dctbench.analysis.in_model import Answer, InModel, in_models
+from dctbench.model import Case, Measurement, Result
+from dctbench.page.in_model import in_model_section
+from dctbench.page.palette import looks
+from dctbench.wording import in_model as words
+from tests.support.made import result
+
+ROUNDS = 6
+N = 100
+
+
+def answers(right: int) -> list[float]:
+    """Right answers of the first `right` of a hundred inputs."""
+    return [1.0] * right + [0.0] * (N - right)
+
+
+def rounds(
+    name: str,
+    seconds: float,
+    right: int | None,
+    *,
+    ratio: float | None = None,
+    recovered: int | None = None,
+    share: float | None = None,
+    model: str = "minilm",
+) -> list[Result]:
+    """A method in a model, with processes that differ by 1%."""
+    found = []
+    for number in range(1, ROUNDS + 1):
+        one = result(name, 128, seconds * (1 + 0.01 * (number % 3)), ratio=ratio, round=number)
+        case = replace(one.case, scope="model", model=model)
+        extra: list[Measurement] = []
+        if number == 1:
+            extra.append(Measurement("drift.cosine", "1", (0.9, 0.8, 0.7)))
+            extra += [] if right is None else [Measurement("evaluate.recall", "1", tuple(answers(right)))]
+            extra += [] if share is None else [Measurement("attention.share", "1", (share,))]
+        if recovered is not None:
+            extra.append(Measurement("recovered.evaluate.recall", "1", tuple(answers(recovered))))
+        found.append(replace(one, case=case, measurements=(*one.measurements, *extra)))
+    return found
+
+
+def judged(*methods: Sequence[Result], share: float | None = 0.4, right: int | None = 60) -> InModel:
+    results = [*rounds("sdpa", 10e-3, right, share=share), *(one for method in methods for one in method)]
+    [found] = in_models(summarise(results))
+    return found
+
+
+def test_attention_for_free_is_the_limit() -> None:
+    found = judged(share=0.4)
+    assert found.limit == pytest.approx(1 / 0.6)
+    assert words.limit(found) == (
+        "attention takes 40% of minilm at n = 128: even free attention would make it at most 1.67x as fast"
+    )
+    assert judged(share=None).limit is None
+
+
+def test_a_method_that_is_faster_and_keeps_the_answers_is_recommended() -> None:
+    found = judged(rounds("dct-kv", 5e-3, 61, ratio=2), rounds("dct-x", 4e-3, 20, ratio=2))
+    assert found.answer is Answer.REPLACE
+    assert [one.summary.case.implementation for one in found.worthwhile] == ["dct-kv"]
+    assert words.answer(found).startswith("n = 128: dct-kv r=2 makes minilm 2.00x")
+    assert "keeps recall" in words.answer(found)
+
+
+def test_a_loss_that_cannot_be_excluded_is_no_recommendation() -> None:
+    """Two answers of a hundred lost: the interval of the difference goes beyond two points."""
+    found = judged(rounds("dct-kv", 5e-3, 58, ratio=2))
+    assert found.answer is Answer.NOT_KEPT
+    assert words.answer(found).startswith("n = 128: keep sdpa: dct-kv r=2 makes it 2.00x")
+
+
+def test_training_may_bring_the_answers_back() -> None:
+    found = judged(rounds("dct-kv", 5e-3, 20, ratio=2, recovered=62))
+    assert found.answer is Answer.REPLACE
+    assert "keeps recall after training" in words.answer(found)
+
+
+def test_methods_that_are_not_faster_change_nothing() -> None:
+    found = judged(rounds("dct-kv", 10e-3, 60, ratio=2), rounds("dct-x", 20e-3, 60, ratio=2))
+    assert found.answer is Answer.NOT_FASTER
+    assert words.answer(found) == "n = 128: keep sdpa: no method makes minilm surely faster"
+
+
+def test_a_control_is_never_recommended() -> None:
+    found = judged(rounds("none", 2e-3, 62))
+    assert found.methods[0].control
+    assert found.answer is Answer.NOT_FASTER
+
+
+def test_without_an_evaluation_the_drift_is_told_and_nothing_is_recommended() -> None:
+    found = judged(rounds("dct-kv", 5e-3, None, ratio=2), right=None)
+    assert found.metric == "drift.cosine"
+    assert found.answer is Answer.NOT_EVALUATED
+    assert "cosine of 0.800" in words.answer(found)
+    assert "evaluate(model)" in words.answer(found)
+
+
+def test_one_round_proves_no_gain() -> None:
+    results = [one for one in (*rounds("sdpa", 10e-3, 60), *rounds("dct-kv", 2e-3, 60, ratio=2)) if one.round == 1]
+    [found] = in_models(summarise(results))
+    assert found.answer is Answer.NOT_FASTER
+
+
+def test_runs_without_a_model_have_none() -> None:
+    assert in_models(summarise([result("sdpa"), result("dct-x", ratio=2)])) == []
+
+
+def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
+    results = [*rounds("sdpa", 10e-3, 60, share=0.4), *rounds("dct-kv", 5e-3, 61, ratio=2, recovered=60)]
+    summaries = summarise(results)
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
+    assert section is not None
+    [part] = section.parts
+    assert [row.name for row in part.rows] == ["sdpa (as it is)", "dct-kv r=2"]
+    assert part.metrics == ("recall", "cosine of pooled outputs")
+    assert part.rows[1].quality[0].startswith("0.610 (0.5")
+    assert part.rows[1].recovered.startswith("0.600")
+    assert part.chart in section.figures
+    limit = section.figures[part.chart]["layout"]["shapes"][0]["x0"]
+    assert limit == pytest.approx(1 / 0.6)
+
+
+def test_layers_and_training_keep_cases_apart_and_comparable() -> None:
+    plain = Case("dct-kv", 128, 2, scope="model", model="minilm")
+    some = replace(plain, layers="2..", recover=100)
+    assert plain.shape == some.shape
+    assert plain.row != some.row
+    assert some.name == "dct-kv r=2 layers=2.."
+    assert Case.from_json(some.to_json()) == some
+    assert "model" not in Case("sdpa", 128).to_record()

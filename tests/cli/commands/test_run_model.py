@@ -1,0 +1,81 @@
+"""`dctbench run --model` as its user meets it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Cli
+
+SHORT = ("--seq", "16", "--rounds", "1")
+NEEDS_TRANSFORMERS = pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is None, reason="needs the extra transformers"
+)
+
+
+def test_a_model_is_measured_stored_reported_and_exported(cli: Cli, tmp_path: Path) -> None:
+    done = cli("run", "--model", "tests.support.models:encoder", "--impl", "sdpa,dct-kv", "--ratio", "2", *SHORT,
+               "--keep-first", "0,1", "--recover", "2", "--format", "json")  # fmt: skip
+    assert done.code == 0, done.err
+    results = {tuple(one["case"][key] for key in ("implementation", "layers", "recover")): one
+               for one in done.json()["results"]}  # fmt: skip
+    assert set(results) == {("sdpa", None, None), ("dct-kv", "0..", 2), ("dct-kv", "1..", 2)}
+    for key, one in results.items():
+        assert (one["case"]["model"], one["case"]["scope"]) == ("tests.support.models:encoder", "model")
+        assert (one["case"]["heads"], one["case"]["head_dim"]) == (4, 8)
+        assert one["status"] == "ok", one["message"]
+        assert {"latency", "memory.tensor", "flops", "drift.cosine", "drift.tokens", "evaluate.positive"} <= set(
+            one["metrics"]
+        )
+        assert ("recovered.evaluate.positive" in one["metrics"]) == (key[0] != "sdpa")
+        assert "error.noise" not in one["metrics"]
+    assert results["sdpa", None, None]["metrics"]["drift.cosine"]["value"] == pytest.approx(1)
+    assert 0 < results["sdpa", None, None]["metrics"]["attention.share"]["value"] < 1
+    assert results["dct-kv", "1..", 2]["details"]["conversion"]["kept"] == ["layers.0.self_attn"]
+    assert len(results["sdpa", None, None]["rounds"][0]["metrics"]["evaluate.positive"]) == 10
+    again = cli("export", "json")
+    (tmp_path / "run.json").write_text(again.out)
+    assert cli("import", "run.json", "--store", "other.sqlite").code == 0
+    assert cli("export", "json", "--store", "other.sqlite").json()["results"] == again.json()["results"]
+    assert cli("report", "-o", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "In your model" in page
+    assert "tests.support.models:encoder at n = 16" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("--model", "minilmm"), 2, "unknown model 'minilmm'; did you mean 'minilm'?"),
+        (("--model", "tests.support.models:missing"), 2, "has no 'missing'"),
+        (("--model", "tests.support.models:number"), 2, "returned a int, not a torch.nn.Module"),
+        (("--model", "tests.support.models:without_attention"), 2, "no attention that dctbench can replace"),
+        (("--model", "tests.support.models:decoder"), 2, "own: it is causal; cross: it is cross-attention"),
+        (("--model", "tests.support.models:encoder", "--scope", "layer"), 2, "--scope model and --model go together"),
+        (("--scope", "model"), 2, "--scope model and --model go together"),
+        (("--model", "tests.support.models:encoder", "--layers", "one"), 2, "not a list of layers"),
+    ],
+)
+def test_a_model_that_cannot_be_measured_is_one_sentence(
+    cli: Cli, words: tuple[str, ...], code: int, says: str
+) -> None:
+    done = cli("run", *words, "--impl", "sdpa", *SHORT)
+    assert done.code == code
+    assert says in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+
+
+@NEEDS_TRANSFORMERS
+def test_a_model_that_is_not_on_this_machine_is_exit_6(cli: Cli) -> None:
+    done = cli("run", "--model", "hf:nobody/nothing", "--impl", "sdpa", *SHORT)
+    assert done.code == 6
+    assert "no such model on this machine" in done.err
+
+
+def test_an_attention_that_does_more_is_unsupported_and_stored(cli: Cli) -> None:
+    done = cli("run", "--model", "tests.support.models:partly_causal", "--impl", "sdpa", *SHORT, "--format", "json")
+    [one] = done.json()["results"]
+    assert one["status"] == "unsupported"
+    assert "with exact attention in the place of its own" in one["message"]
