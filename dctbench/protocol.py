@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from dctbench.model import CacheState, Case, Status, TaskFacts
+from dctbench.model import CacheState, Case, Isolation, Status, TaskFacts
 from dctbench.text.sanitize import sanitize_values
 from dctbench.text.untrusted import (
     MAX_SAMPLES,
@@ -111,6 +111,33 @@ class BundleRequest(_Request, frozen=True, tag="bundle"):
 Request = (
     MeasureRequest | DescribeRequest | ModelRequest | InspectRequest | ProbeRequest | CalibrateRequest | BundleRequest
 )
+
+
+class NodeSettings(Struct, frozen=True):
+    """How a node of a cluster runs the cases of one driver: see `runners.local.LocalSettings`."""
+
+    case_timeout: float
+    env: dict[str, str] = {}
+    sampling: dict[str, int | float] = {}
+    isolation: Isolation = "auto"
+    cache: CacheState | None = None
+
+
+class NodeCase(Struct, frozen=True):
+    """Measure a case in that round on a node. The reply is a `CaseReply`."""
+
+    case: Case
+    round: int
+    sampling: dict[str, int | float] = {}
+
+
+class NodeFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a node of a cluster is: the facts of its environment, and the version of dctbench that it runs."""
+
+    protocol: int
+    version: Text | None
+    fingerprint: Name
+    facts: Free
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True):

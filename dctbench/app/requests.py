@@ -26,6 +26,34 @@ DEFAULT_STORE = ".dctbench/results.sqlite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where cases run.
+
+    Attributes:
+        runner: `local` for this machine, `ray` for the nodes of a Ray cluster.
+        address: HOST:PORT of the cluster, or `auto`.
+        require_same_cpu: whether nodes of different fingerprints are refused.
+        timeout: seconds to wait for nodes that are free.
+
+    Raises:
+        UsageError: for settings of a cluster without one.
+    """
+
+    runner: Literal["local", "ray"] = "local"
+    address: str | None = None
+    require_same_cpu: bool = False
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_seconds("--runner-timeout", self.timeout)
+        given = {"--address": self.address is not None, "--require-same-cpu": self.require_same_cpu,
+                 "--runner-timeout": self.timeout is not None}  # fmt: skip
+        alone = next((flag for flag, set_ in given.items() if set_), None)
+        if self.runner == "local" and alone is not None:
+            raise UsageError(f"{alone} is for a cluster, and cases run on this machine", hint="add --runner ray")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """Measure a suite as a new run.
 
@@ -45,6 +73,7 @@ class RunRequest:
         prune: leave out longer lengths after one ran out of memory or time.
         label: a name for the run.
         shard: which one of several parts of the suite to measure; None for all of it. All parts need one label.
+        where: on which machines.
         store: a path, or the URL of a PostgreSQL database.
         save_baseline: a name that points to the run once all its cases went well.
         command: the words of the command line, stored with the run.
@@ -68,6 +97,7 @@ class RunRequest:
     prune: bool = True
     label: str | None = None
     shard: Shards | None = None
+    where: Where = field(default_factory=Where)
     store: str = DEFAULT_STORE
     save_baseline: str | None = None
     command: tuple[str, ...] = ()
@@ -123,11 +153,13 @@ class ResumeRequest:
     Attributes:
         run: an id, a label or a baseline's name; None for the latest unfinished run.
         retry_failed: measure cases that ended in error or timeout again.
+        where: on which machines.
         store, save_baseline: as in `RunRequest`.
     """
 
     run: str | None = None
     retry_failed: bool = False
+    where: Where = field(default_factory=Where)
     store: str = DEFAULT_STORE
     save_baseline: str | None = None
 

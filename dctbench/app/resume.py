@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from dctbench import __version__, errors
 from dctbench.app.code_loading import check_stored_run
 from dctbench.app.requests import ResumeRequest
-from dctbench.app.run import RunOutcome, local_runner, measure
+from dctbench.app.run import RunOutcome, measure
+from dctbench.app.runners import open_runner
 from dctbench.app.session import session
 from dctbench.importers.json_document import check_resumable
 from dctbench.model import RETRYABLE, Run
+from dctbench.runners import Runner
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.scheduler.plan import plan_cases
 from dctbench.text.untrusted import InvalidDataError
@@ -40,8 +42,9 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
         rounds = store.planned_rounds(run.id)
         check_stored_run(run)
         opened.claim(run, request.save_baseline, ["--retry-failed"] if request.retry_failed else [])
-        with local_runner(run.settings, listener) as runner:
-            _check_environment(store, run, runner.environment.fingerprint)
+        devices = list(dict.fromkeys(case.device for case in rounds))
+        with open_runner(request.where, run.settings, devices, listener) as runner:
+            _check_environment(store, run, runner)
             stored = store.resume_run(run)
             plan = plan_cases(rounds, run.settings, runner, stored, rounds)
             if request.retry_failed:
@@ -76,11 +79,12 @@ def _check_settings(run: Run) -> None:
         ) from None
 
 
-def _check_environment(store: Store, run: Run, here: str) -> None:
+def _check_environment(store: Store, run: Run, runner: Runner) -> None:
     there = store.environments(run.id)
-    if there and here not in there:
+    here = [environment.fingerprint for environment in runner.environments]
+    if there and not there.keys() & here:
         raise errors.CannotJudgeError(
-            f"run {run.short_id} was started in another environment ({next(iter(there))}, here {here})",
+            f"run {run.short_id} was started in another environment ({next(iter(there))}, here {' and '.join(here)})",
             hint="start a new run here, or resume on the machine and with the versions that it was started with",
         )
 

@@ -12,12 +12,12 @@ from dctbench.app.baselines import SavedBaseline, save_baseline
 from dctbench.app.clocks import tell_of_clocks
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import RunRequest
+from dctbench.app.runners import open_runner
 from dctbench.app.session import session
 from dctbench.app.shards import stored_of_shard
 from dctbench.catalog import engines
-from dctbench.machine import nvml
-from dctbench.model import Result, Run, RunSettings
-from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.model import Result, Run
+from dctbench.runners import Runner
 from dctbench.runs.lookup import RecordedRun, recorded
 from dctbench.scheduler.events import Listener, Notice, RunPlanned, ignore
 from dctbench.scheduler.plan import Plan, make_plan
@@ -70,7 +70,10 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
         InterruptedRunError: in place of KeyboardInterrupt; what was measured is stored.
     """
     suite = request.resolved_suite
-    with session(listener) as opened, local_runner(suite.settings, listener) as runner:
+    with (
+        session(listener) as opened,
+        open_runner(request.where, suite.settings, suite.axes["device"], listener) as runner,
+    ):
         whole = _planned(suite, request, runner)
         started = new_run(suite.name, suite.settings, request.label, request.command)
         planned = whole
@@ -90,7 +93,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
 def plan(request: RunRequest, listener: Listener = ignore) -> Plan:
     """Return the plan of what `run` would measure, with an estimate of the time. Raises the same errors."""
     suite = request.resolved_suite
-    with local_runner(suite.settings, listener) as runner:
+    with open_runner(request.where, suite.settings, suite.axes["device"], listener) as runner:
         planned = _planned(suite, request, runner)
         planned = planned if request.shard is None else shard_of(planned, request.shard)
         _tell_of_budget(request, planned, listener)
@@ -100,7 +103,7 @@ def plan(request: RunRequest, listener: Listener = ignore) -> Plan:
 def measure(
     run: Run,
     plan: Plan,
-    runner: LocalRunner,
+    runner: Runner,
     store: Store,
     listener: Listener,
     *,
@@ -120,7 +123,9 @@ def measure(
     """
     budget = run.settings.budget
     budgets = {} if budget is None else plan.sampling_budgets(budget)
-    specs = Specs({}, store.calibrations(runner.environment.fingerprint), plan.estimate.pace, budgets)
+    # The ceilings of one machine say nothing of another one.
+    known = store.calibrations(runner.environment.fingerprint) if len(runner.environments) == 1 else {}
+    specs = Specs({}, known, plan.estimate.pace, budgets)
     listener(RunPlanned(plan, runner.environment, store.name, budget, stored))
     sweep = run_sweep(
         run, plan.orders(), runner, store, listener, specs, stored=stored, prune=run.settings.prune, retried=retried
@@ -156,21 +161,8 @@ def _refuse_lost_results(store: Store, found: RecordedRun, stored: int) -> None:
     )
 
 
-def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
-    """Return the runner of this machine, for a run with these settings."""
-    local = LocalSettings(
-        case_timeout=settings.case_timeout,
-        env=settings.env,
-        isolation=settings.isolation,
-        cache=settings.cache,
-        jobs=settings.jobs,
-        energy=settings.energy,
-    )
-    return LocalRunner(local, on_wait=lambda text: listener(Notice(text)))
-
-
-def _planned(suite: Suite, request: RunRequest, runner: LocalRunner) -> Plan:
-    nvml.require(suite.axes["device"], runner.variables, runner.unusable)
+def _planned(suite: Suite, request: RunRequest, runner: Runner) -> Plan:
+    runner.require(suite.axes["device"])
     engines.require(suite.axes["engine"])
     return make_plan(suite, runner, results_of_machine(request.store, runner.environment.fingerprint))
 

@@ -186,6 +186,7 @@ class ResultDetails:
         not_loaded: True if the code of the case could not be loaded, so that the result does not tell what it does.
         device_unusable: True if torch cannot use the device of the case, so that no case on it can run.
         ended_runs: how often the run ended without a result while the case ran, where that is why it is an error.
+        attempts: how often the case was started, where its node was lost before; the last attempt counts.
         traceback: of the error that ended the case.
         output: the last that a process printed before it ended without a reply.
         error_means: what the error of a method outside the catalog says, as a value of `catalog.ErrorMeans`.
@@ -234,6 +235,7 @@ class ResultDetails:
     not_loaded: bool | None = None
     device_unusable: bool | None = None
     ended_runs: int | None = None
+    attempts: int | None = None
     traceback: str | None = None
     output: str | None = None
     error_means: str | None = None

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
+from dctbench.errors import DctbenchError
 from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, Environment, Measurement, Result, ResultDetails, TaskFacts
-from dctbench.protocol import CaseReply, ImplementationFacts, ModelFacts
+from dctbench.protocol import CaseReply, Figures, ImplementationFacts, ModelFacts
 from dctbench.runners.interleave import Turn
-from dctbench.text.warning_values import read_warning
+from dctbench.text.warning_values import read_warning, warning_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,60 @@ class MeasureSpec:
         return self.round > 1
 
 
-class Runner(Protocol):
-    """Runs cases somewhere. Every failure of a case is a Result; a future raises only when the runner is broken."""
+@dataclass(frozen=True)
+class Place:
+    """Where one case runs at a time: this machine, or a node of a cluster.
 
+    `name` distinguishes it from the others in messages, and is empty for the only place of a runner. Two places are
+    never equal: one that was lost and found again is another one.
+    """
+
+    name: str
     environment: Environment
 
-    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
-        """Queue one case; a device runs one at a time, unless two take turns on a device that is held for both."""
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class LostError(DctbenchError):
+    """A place ended while it measured a case; its result, if there was one, is lost."""
+
+
+class Runner(Protocol):
+    """Runs cases somewhere. Every failure of a case is a Result.
+
+    A future raises LostError when the place of the case was lost. Any other error means that the runner is broken.
+
+    Attributes:
+        several: whether it may have several places. A sweep then measures each unit (`Case.unit`) at one place.
+    """
+
+    several: bool
+
+    @property
+    def environments(self) -> Sequence[Environment]:
+        """Those of its places."""
+
+    @property
+    def environment(self) -> Environment:
+        """That of its first place, for what is planned before anything runs."""
+
+    def require(self, devices: Sequence[str]) -> None:
+        """Refuse devices none of which is there."""
+
+    def places(self) -> Sequence[Place]:
+        """The places that can be given a case now, at least one: it waits for the first one until its deadline."""
+
+    def submit(
+        self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+    ) -> Future[Result]:
+        """Queue one case; a device runs one at a time, unless two take turns on a device that is held for both.
+
+        `place` is one of `places()`; a runner with a single place needs none.
+        """
 
     def ready(self, device: str, round: int) -> Future[None]:
         """Start what the cases of a round start from, ahead of the first of them."""
@@ -82,6 +130,17 @@ class Runner(Protocol):
 
     def __exit__(self, *exc: object) -> None:
         """End whatever still runs, its process group included."""
+
+
+def reply_from_result(result: Result) -> CaseReply:
+    """Return a result as a reply, the inverse of `result_from_reply`: what travels from a node of a cluster."""
+    return CaseReply(
+        status=result.status,
+        measurements=[Figures(one.metric, one.unit, list(one.samples)) for one in result.measurements],
+        message=result.message,
+        warnings=[warning_record(warning) for warning in result.warnings],
+        details=result.details.to_json(),
+    )
 
 
 def result_from_reply(case: Case, round: int, reply: CaseReply, environment: Environment) -> Result:

@@ -19,7 +19,17 @@ from dctbench.errors import AbsentError, DctbenchError, UnavailableError, UsageE
 from dctbench.machine import environment, host, nvml, periodic
 from dctbench.machine.calibration import Calibration
 from dctbench.machine.temporary import OwnedFolder
-from dctbench.model import CacheState, Case, CaseWarning, Isolation, Result, ResultDetails, TaskFacts, WarningCode
+from dctbench.model import (
+    CacheState,
+    Case,
+    CaseWarning,
+    Environment,
+    Isolation,
+    Result,
+    ResultDetails,
+    TaskFacts,
+    WarningCode,
+)
 from dctbench.protocol import (
     CaseReply,
     DescribeRequest,
@@ -34,7 +44,7 @@ from dctbench.protocol import (
     Request,
     decode_reply,
 )
-from dctbench.runners import Facts, MeasureSpec, responses, result_from_reply
+from dctbench.runners import Facts, MeasureSpec, Place, responses, result_from_reply
 from dctbench.runners.closing import Closing
 from dctbench.runners.exchange import Exchange
 from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
@@ -76,7 +86,7 @@ class LocalSettings:
 
 
 class LocalRunner:
-    """Runs one case at a time, in the order submitted, and trainings side by side.
+    """Runs one case at a time, in the order submitted, and trainings side by side: this machine is its only place.
 
     Use it as a context manager: leaving it ends its children.
 
@@ -90,6 +100,8 @@ class LocalRunner:
         UsageError: for an interpreter without a dctbench that this one can talk to.
         UnavailableError: on a machine that allows no more threads or processes, or hides /proc.
     """
+
+    several = False
 
     def __init__(
         self,
@@ -111,6 +123,7 @@ class LocalRunner:
             self.python = python
             self.variables = other_variables(self.variables)
             self.environment, self.version, self.package = interpreter(python, self.variables)
+        self._place = Place("", self.environment)
         self._on_wait = on_wait
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
         try:
@@ -138,7 +151,26 @@ class LocalRunner:
     def _new_lane(self) -> Lane:
         return Lane(self.variables, self.python, self.settings.isolation, self._closing)
 
-    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
+    @property
+    def environments(self) -> Sequence[Environment]:
+        """That of the children, alone."""
+        return (self.environment,)
+
+    def require(self, devices: Sequence[str]) -> None:
+        """Refuse devices none of which is there.
+
+        Raises:
+            UnavailableError: naming why.
+        """
+        nvml.require(devices, self.variables, self.unusable)
+
+    def places(self) -> Sequence[Place]:
+        """This machine."""
+        return (self._place,)
+
+    def submit(
+        self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+    ) -> Future[Result]:
         """Measure `case` in a process of its own. Whatever becomes of that process, the future holds a Result.
 
         With a `turn`, the process runs only while it has the turn, on a device that the caller holds. Trainings on the

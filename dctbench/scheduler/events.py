@@ -89,12 +89,13 @@ class RoundStarted:
 
 @dataclass(frozen=True, slots=True)
 class CaseStarted:
-    """A case is handed to the runner."""
+    """A case is handed to the runner. `place` names where it runs, if the runner has several places."""
 
     case: Case
     round: int
     done: int
     total: int
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,14 @@ class StillRunning:
 class CaseFinished:
     """A result is stored: number `done` of `total` in the run, or in the round of a check.
 
-    `side` is base or head in a check, and None in a run.
+    `side` is base or head in a check, and None in a run. `place` is as in `CaseStarted`.
     """
 
     result: Result
     done: int
     total: int
     side: SideName | None = None
+    place: str = ""
 
 
 Event = Notice | RunPlanned | CheckPlanned | RunStarted | RoundStarted | CaseStarted | StillRunning | CaseFinished

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dctbench.model import Case, Result, ResultDetails
-from dctbench.runners import MeasureSpec
+from dctbench.runners import MeasureSpec, Place
 from dctbench.runners.interleave import Turn
-from dctbench.scheduler import sweep
+from dctbench.scheduler import in_order, sweep
 from dctbench.scheduler.estimate import estimate
 from dctbench.scheduler.events import CaseFinished, Event, RunStarted, StillRunning
 from dctbench.scheduler.plan import Plan, ordered
@@ -162,11 +162,13 @@ def test_what_was_finished_before_an_interruption_is_stored(store: Store) -> Non
 
 
 def test_a_long_case_gives_signs_of_life(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "HEARTBEAT_SECONDS", 0.001)
+    monkeypatch.setattr(in_order, "HEARTBEAT_SECONDS", 0.001)
     pending: list[Future[Result]] = []
 
     class Slow(Scripted):
-        def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
+        def submit(
+            self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+        ) -> Future[Result]:
             pending.append(Future())
             return pending[-1]
 

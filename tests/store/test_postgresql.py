@@ -286,3 +286,15 @@ def test_other_urls_are_refused_without_their_password(location: str) -> None:
     with pytest.raises(UsageError) as error:
         open_store(location, create=True)
     assert "cret" not in f"{error.value} {error.value.hint}"
+
+
+def test_shards_that_write_to_one_server_are_one_run_there(url: str) -> None:
+    cases = [result("sdpa", n).case for n in (64, 128)]
+    for number, case in enumerate(cases, 1):
+        run = replace(RUN, label="nightly", settings=replace(RUN.settings, shard=f"{number}/2"))
+        with open_store(url, create=True) as store:
+            store.add_run(run, [case], rounds=1)
+            assert store.add_result(RUN.id, result("sdpa", case.seq_len, 1.0))
+            [state] = store.runs()
+            assert (state.run.settings.shard, state.stored) == (["1/2", None][number - 1], number)
+            assert list(find_damage(store)) == []

@@ -12,7 +12,7 @@ from typing import Self
 from dctbench.errors import DctbenchError
 from dctbench.model import Case, Environment, Result
 from dctbench.protocol import ModelFacts
-from dctbench.runners import Facts, MeasureSpec
+from dctbench.runners import Facts, MeasureSpec, Place
 from dctbench.runners.interleave import Turn
 from tests.support.made import ENVIRONMENT
 
@@ -34,11 +34,13 @@ class Asked:
 class Scripted:
     """A runner that answers from a function, in order. Several may write into one `log`."""
 
+    several = False
     environment: Environment = ENVIRONMENT
 
     def __init__(self, script: Script, name: str = "", log: list[Asked | str] | None = None) -> None:
         self.script = script
         self.name = name
+        self.place = Place("", self.environment)
         self.log: list[Asked | str] = [] if log is None else log
 
     @property
@@ -50,7 +52,19 @@ class Scripted:
             if isinstance(one, Asked) and one.runner == self.name
         ]
 
-    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
+    @property
+    def environments(self) -> Sequence[Environment]:
+        return (self.environment,)
+
+    def require(self, devices: Sequence[str]) -> None:
+        return
+
+    def places(self) -> Sequence[Place]:
+        return (self.place,)
+
+    def submit(
+        self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+    ) -> Future[Result]:
         assert len(self.log) < MOST, "the loop does not end"
         self.log.append(Asked(self.name, case, spec, None if turn is None else _begins(turn)))
         future: Future[Result] = Future()

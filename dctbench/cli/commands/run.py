@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dctbench import errors
-from dctbench.app.requests import ResumeRequest, RunRequest
+from dctbench.app.requests import ResumeRequest, RunRequest, Where
 from dctbench.app.resume import resume
 from dctbench.app.run import plan, run
 from dctbench.cli.options.axes import HOW, WHAT, axis_options, axis_values, chosen_suite
@@ -31,8 +31,9 @@ from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
 from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED
 from dctbench.text.parse import parse_duration, parse_shard
 
-_STORED, _SHOWN = "What is stored", "What is shown"
-_WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet", "host_label"}
+_WHERE, _STORED, _SHOWN = "Where to measure", "What is stored", "What is shown"
+_WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_format", "progress", "quiet", "host_label",
+                "runner", "address", "require_same_cpu", "runner_timeout"}  # fmt: skip
 
 
 @click.command(
@@ -68,6 +69,14 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               help="Trainings of --task at a time, a thread each (default: as many as there are cores).")  # fmt: skip
 @click.option("--no-prune", cls=Flag, section=HOW, is_flag=True,
               help="Try longer lengths even after one ran out of memory or time.")  # fmt: skip
+@click.option("--runner", cls=Flag, section=_WHERE, type=click.Choice(("local", "ray")), default="local",
+              show_default=True, help="Where cases run: this machine, or the nodes of a Ray cluster.")  # fmt: skip
+@click.option("--address", cls=Flag, section=_WHERE, metavar="HOST:PORT",
+              help="Of the Ray cluster (default: auto, the one that this machine belongs to).")  # fmt: skip
+@click.option("--require-same-cpu", cls=Flag, section=_WHERE, is_flag=True,
+              help="Refuse a cluster whose nodes differ; else each kind gets a part of the report.")  # fmt: skip
+@click.option("--runner-timeout", cls=Flag, section=_WHERE, metavar="TIME",
+              help="How long to wait for nodes that are free (default: 60s).")  # fmt: skip
 @click.option(
     "--dry-run", cls=Flag, section=HOW, is_flag=True, help="Print the plan with an estimate, and measure nothing."
 )
@@ -93,12 +102,19 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
     Without flags it measures the suite `quick`, a first look that takes a minute or two.
     """
     outlive_readers()
+    where = Where(
+        runner=flags["runner"],
+        address=flags["address"],
+        require_same_cpu=flags["require_same_cpu"],
+        timeout=_duration(flags["runner_timeout"], "--runner-timeout"),
+    )
     style = "none" if flags["quiet"] else flags["progress"]
     if flags["resume"] is not None:
         _refuse_axes(ctx)
         asked = ResumeRequest(
             run=flags["resume"] or None,
             retry_failed=flags["retry_failed"],
+            where=where,
             store=flags["store"],
             save_baseline=flags["save_baseline"],
         )
@@ -123,6 +139,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             prune=not flags["no_prune"],
             label=typed(flags["label"] or ""),
             shard=None if flags["shard"] is None else parse_shard(flags["shard"], "--shard"),
+            where=where,
             store=flags["store"],
             save_baseline=flags["save_baseline"],
             command=typed_command(),

@@ -12,7 +12,7 @@ import click
 from dctbench.cli.terminal import notices
 from dctbench.cli.terminal.wrap import terminal_width
 from dctbench.scheduler.events import CaseFinished, CheckPlanned, Event, RoundStarted
-from dctbench.scheduler.sweep import HEARTBEAT_SECONDS
+from dctbench.scheduler.in_order import HEARTBEAT_SECONDS
 from dctbench.text.format import format_duration, format_percent, pluralize
 from dctbench.wording.verdict_numbers import by_device
 

@@ -106,7 +106,13 @@ class _Rows:
         self.left.subtract(result.case for result in stored)
         self.predicted = 0.0
         self.spent = 0.0
-        self.case_began = monotonic()
+        self.began: dict[str, float] = {}
+        self.running: dict[str, Case] = {}
+
+    def start(self, event: CaseStarted) -> None:
+        """Take the start of a case in."""
+        self.began[event.place] = monotonic()
+        self.running[event.place] = event.case
 
     def finish(self, event: CaseFinished) -> Summary:
         """Take a result in; returns its summary."""
@@ -118,11 +124,12 @@ class _Rows:
         self.left[case] -= 1
         if summary.status == "ok":  # what failed or was left out says nothing of the pace
             self.predicted += self.plan.estimate.seconds(case, event.result.round)
-            self.spent += monotonic() - self.case_began
+            self.spent += monotonic() - self.began.get(event.place, monotonic())
+        self.running.pop(event.place, None)
         return summary
 
     def eta(self) -> str:
-        """What is left of the estimate, at the pace shown so far."""
+        """What is left of the estimate, at the pace shown so far, divided among the places."""
         pace = self.spent / self.predicted if self.predicted else 1.0
         rounds = self.plan.rounds
         seconds = (
@@ -130,7 +137,7 @@ class _Rows:
             for case, left in self.left.items()
             for number in range(rounds[case] - left + 1, rounds[case] + 1)
         )
-        return format_duration(pace * sum(seconds))
+        return format_duration(pace * sum(seconds) / max(1, len(self.began)))
 
     def failures(self) -> str:
         """`1 oom  0 errors`, naming only what occurred beside errors."""
@@ -175,7 +182,7 @@ class Plain(_Rows):
         if isinstance(event, RunStarted) and event.done:
             click.echo(f"resuming, {event.done} of {event.total} done", err=True)
         elif isinstance(event, CaseStarted):
-            self.case_began = monotonic()
+            self.start(event)
         elif isinstance(event, StillRunning):
             took = format_duration(event.seconds)
             click.echo(f"still running {self._name(event.case)} after {took}", err=True)
@@ -184,7 +191,8 @@ class Plain(_Rows):
             text = self.line(summary).plain.strip()
             if event.result.round > 1:  # what later rounds do not measure again, they do not show
                 text = f"round {event.result.round}  {self._name(summary.case)}  {self._brief(summary)}"
-            click.echo(f"[{event.done:{len(str(event.total))}}/{event.total}] {text}", err=True)
+            where = f"  on {event.place}" if event.place else ""
+            click.echo(f"[{event.done:{len(str(event.total))}}/{event.total}] {text}{where}", err=True)
 
 
 class Live(_Rows):
@@ -217,17 +225,20 @@ class Live(_Rows):
         if isinstance(event, RunStarted) and event.done:
             self._show(f"resuming, {event.done} of {event.total} done")
         elif isinstance(event, CaseStarted):
-            self.case_began = monotonic()
-            self._draw(event.done, event.total, event.case, event.round)
+            self.start(event)
+            self._draw(event.done, event.total, event.round)
         elif isinstance(event, CaseFinished):
             line = self.line(self.finish(event))
             if event.result.round == 1:  # later rounds refine what is on the screen; the table at the end has it
                 self.console.print(line, soft_wrap=True)
-            self._draw(event.done, event.total, None, event.result.round)
+            self._draw(event.done, event.total, event.result.round)
 
-    def _draw(self, done: int, total: int, case: Case | None, number: int) -> None:
+    def _draw(self, done: int, total: int, number: int) -> None:
         counts = f"round {number}  {done}/{total}  ETA {self.eta()}  {self.failures()}"
-        running = f"  {self._name(case)}" if case else ""
+        cases = (
+            f"{self._name(case)} on {place}" if place else self._name(case) for place, case in self.running.items()
+        )
+        running = "".join(f"  {text}" for text in cases)
         grid = Table.grid(padding=(0, 2))
         bar = [ProgressBar(total=total, completed=done, width=20)] if self.console.width >= _WIDE else []
         grid.add_row(*bar, Text(counts + running, no_wrap=True))

@@ -1,0 +1,167 @@
+"""A sweep over several places: each measures one unit after the other, and the loss of a place loses nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from time import monotonic
+
+from dctbench.machine.roofline import under_the_roof
+from dctbench.model import Case, Result, ResultDetails
+from dctbench.runners import LostError, Place
+from dctbench.scheduler import in_order
+from dctbench.scheduler.events import CaseStarted, Notice, StillRunning
+from dctbench.scheduler.in_order import Flight, InOrder, SweepOutcome, Task, failed
+
+LOOK_SECONDS = 2.0
+MOST_LOSSES = 3
+"""How often the place of a case may be lost while it runs, before the case counts as failed."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one place measures, case after case. `future` and `flight` are those of the case that runs now."""
+
+    place: Place
+    tasks: deque[Task]
+    future: Future[Result] | None = None
+    flight: Flight | None = None
+    heard: float = 0.0
+
+
+class Spread(InOrder):
+    """A sweep over the places of a runner. A unit is measured at one place, or at another of the same fingerprint."""
+
+    def measure(self, plan: Sequence[Sequence[Case]], stored: Sequence[Result]) -> SweepOutcome:
+        """Measure what is not stored, and return how it ended."""
+        self._machines: dict[tuple[object, ...], str] = {}
+        self._lanes: dict[Place, _Lane] = {}
+        self._losses: Counter[Task] = Counter()
+        for result in stored:
+            self._pin(result)
+        return super().measure(plan, stored)
+
+    def take_all(self, tasks: Sequence[Task]) -> None:
+        """Measure cases unit by unit, as many units at a time as there are places."""
+        self._waiting = deque(_by_unit(tasks))
+        while self._waiting or self._lanes:
+            self._occupy()
+            self._collect()
+
+    def keep(self, result: Result, place: str = "") -> None:
+        """Store a result at once, and tell the listener."""
+        self._pin(result)
+        super().keep(result, place)
+        self.history.unusable.clear()  # what one node cannot use, another one may
+
+    def _pin(self, result: Result) -> None:
+        """Remember on which machine a unit is measured. What was skipped has the fingerprint of its cause."""
+        if result.status != "skipped":
+            self._machines.setdefault(result.case.unit, result.fingerprint)
+
+    def _occupy(self) -> None:
+        """Give each free place a unit."""
+        if not self._waiting:
+            return
+        for place in self.runner.places():
+            tasks = None if place in self._lanes else self._next_unit(place)
+            if tasks is not None:
+                self.store.add_environment(self.run.id, place.environment)
+                self._lanes[place] = _Lane(place, tasks)
+                self._advance(self._lanes[place])
+        if not self._lanes and self._waiting:
+            self._give_up(self._waiting.popleft())
+
+    def _next_unit(self, place: Place) -> deque[Task] | None:
+        """Take the first unit that this place may measure: one that is new, or was begun on a machine like it."""
+        for position, tasks in enumerate(self._waiting):
+            if self._machines.get(tasks[0][0].unit) in (None, place.environment.fingerprint):
+                del self._waiting[position]
+                return tasks
+        return None
+
+    def _give_up(self, tasks: deque[Task]) -> None:
+        """Store errors for a unit that no place may continue."""
+        fingerprint = self._machines.get(tasks[0][0].unit, "")
+        message = f"it was begun on a machine ({fingerprint}) of which no node is left; --retry-failed tries it again"
+        for case, number in tasks:
+            self.keep(Result(case=case, round=number, status="error", message=message, fingerprint=fingerprint))
+
+    def _advance(self, lane: _Lane) -> None:
+        """Start the next case of a lane that has to run, or end the lane."""
+        while lane.tasks:
+            case, number = lane.tasks[0]
+            self.listener(CaseStarted(case, number, self.done, self.total, lane.place.name))
+            known = self.known(case, number, lane.place.environment)
+            if known is None:
+                lane.flight, lane.heard = Flight(case, number), monotonic()
+                self.started.add(lane.flight)
+                self.store.start_case(self.run.id, case, number)
+                lane.future = self.runner.submit(case, self.specs.of(case, number), place=lane.place)
+                return
+            lane.tasks.popleft()
+            self.keep(known, lane.place.name)
+        del self._lanes[lane.place]
+
+    def _collect(self) -> None:
+        """Wait for the next results, for a place that comes back, or for the time of a sign of life."""
+        running = {lane.future: lane for lane in self._lanes.values() if lane.future is not None}
+        if not running:
+            return
+        quiet = in_order.HEARTBEAT_SECONDS
+        timeout = min(quiet - (monotonic() - lane.heard) for lane in running.values())
+        if self._waiting:
+            timeout = min(timeout, LOOK_SECONDS)
+        ended, _ = wait(running, timeout=max(0.0, timeout), return_when=FIRST_COMPLETED)
+        for future, lane in running.items():
+            assert lane.flight is not None
+            if future in ended:
+                self._end(lane, future, lane.flight)
+            elif monotonic() - lane.heard >= quiet:
+                lane.heard = monotonic()
+                took = monotonic() - lane.flight.began
+                self.listener(StillRunning(lane.flight.case, took, self.done, self.total))
+
+    def _end(self, lane: _Lane, future: Future[Result], flight: Flight) -> None:
+        lane.future = None
+        try:
+            measured = future.result()
+        except LostError as error:
+            self._lost(lane, flight, error)
+            return
+        self.started.remove(flight)
+        task = lane.tasks.popleft()
+        if self._losses[task]:
+            measured = replace(measured, details=measured.details | ResultDetails(attempts=self._losses[task] + 1))
+        self.keep(under_the_roof(measured, self.specs.calibrations.get(flight.case.device)), lane.place.name)
+        self._advance(lane)
+
+    def _lost(self, lane: _Lane, flight: Flight, error: LostError) -> None:
+        """Take the unit of a lost place back. Its case is tried again elsewhere, unless it was lost too often."""
+        case, number = task = lane.tasks[0]
+        self._losses[task] += 1
+        losses = self._losses[task]
+        self.store.end_case(self.run.id, case, number)  # it has not ended this process
+        self.started.remove(flight)
+        del self._lanes[lane.place]
+        if losses < MOST_LOSSES:
+            what = f"attempt {losses + 1} of {MOST_LOSSES} follows"
+        else:
+            what = "it counts as failed"
+            lane.tasks.popleft()
+            message = f"its node was lost {losses} times: {error.message}; --retry-failed tries it again"
+            here = lane.place.environment
+            self.keep(failed(case, number, message, here, ResultDetails(attempts=losses)), lane.place.name)
+        self.listener(Notice(f"{error.message} while it measured {case.name} n={case.seq_len}: {what}"))
+        if lane.tasks:
+            self._waiting.appendleft(lane.tasks)
+
+
+def _by_unit(tasks: Iterable[Task]) -> list[deque[Task]]:
+    """Return what is missing by unit, each in the order of the plan: round after round."""
+    found: dict[tuple[object, ...], deque[Task]] = {}
+    for case, number in tasks:
+        found.setdefault(case.unit, deque()).append((case, number))
+    return list(found.values())
