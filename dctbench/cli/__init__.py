@@ -20,6 +20,7 @@ _COMMANDS = {
     "choose": LazyCommand(f"{_PACKAGE}.choose", "Recommend which attention to ship at a length and budget.", _DECIDE),
     "compare": LazyCommand(f"{_PACKAGE}.compare", "Show what changed between two stored runs.", _DECIDE),
     "report": LazyCommand(f"{_PACKAGE}.report", "Write one self-contained HTML page from stored results.", _DECIDE),
+    "atlas": LazyCommand(f"{_PACKAGE}.atlas", "Show from which length each method pays, machine by machine.", _DECIDE),
     "export": LazyCommand(f"{_PACKAGE}.export", "Write a run for other tools: JSON, CSV, LaTeX, Bencher ...", _SHARE),
     "import": LazyCommand(f"{_PACKAGE}.import_", "Store the run of a result file.", _SHARE),
     "store": LazyCommand(f"{_PACKAGE}.store", "Manage a store: info, check, prune, forget, merge, push.", _MAINTAIN),

@@ -42,8 +42,8 @@ def plotly() -> str:
 
 
 @cache
-def template() -> Any:
-    """The template of the page. It includes a file for each section."""
+def template(name: str = "page.html.j2") -> Any:
+    """The template of a page. That of the report includes a file for each section."""
     templates = Environment(
         loader=FunctionLoader(source),
         autoescape=True,
@@ -51,7 +51,7 @@ def template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return templates.get_template("page.html.j2")
+    return templates.get_template(name)
 
 
 def source_hash(text: str) -> str:

@@ -45,3 +45,27 @@ def _part(found: RecordedRun, fingerprint: str, results: Sequence[Result], plan:
         plan=plan,
         machine=neutral_label(environment, fingerprint),
     )
+
+
+def machine_name(found: RecordedRun) -> str:
+    """Return what the machine of a run is, as far as its speed depends on it: `AMD EPYC 7763, 4 cores, torch 2.13.0`.
+
+    Virtual machines often hide the model, so family and model number stand beside it. The start of the fingerprint
+    distinguishes machines of one type.
+    """
+    [fingerprint, environment] = next(iter(found.environments.items()), ("", None))
+    if environment is None:
+        return "a machine"
+    facts = environment.facts
+    gpus = [str(gpu["name"]) for gpu in facts.get("gpu") or () if isinstance(gpu, dict) and "name" in gpu]
+    cores = facts.get("cores_usable")
+    numbers = str(facts.get("cpu_id") or "").split()  # vendor, family, model and stepping of an x86 processor
+    family = f"family {numbers[1]} model {numbers[2]}" if len(numbers) == 4 else ""
+    parts = [
+        *dict.fromkeys(gpus),
+        str(facts["cpu"]),
+        family,
+        f"{cores} cores" if cores else "",
+        f"torch {facts['torch']}",
+    ]
+    return f"{', '.join(part for part in parts if part)} ({fingerprint[:6]})"

@@ -1,0 +1,101 @@
+"""Put the crossings of many machines side by side: from a folder of exported files, or from a store that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dctbench import analysis
+from dctbench.analysis.atlas import Sheet, atlas
+from dctbench.errors import UsageError
+from dctbench.runs.gallery import is_result_file, problems
+from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, from_file, recorded
+from dctbench.runs.machines import by_machine, machine_name
+from dctbench.scheduler.events import Listener, Notice, ignore
+from dctbench.store import is_url, open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtlasRequest:
+    """Ask from which length each method pays, on each machine.
+
+    Attributes:
+        sources: folders of exported files, exported files, and stores by path or URL.
+        reference: the method that the others are compared with.
+    """
+
+    sources: Sequence[str]
+    reference: str = analysis.REFERENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """The answer: a sheet for each shape, and the run of each machine, by the name of the machine."""
+
+    reference: str
+    sheets: Sequence[Sheet]
+    runs: dict[str, RecordedRun]
+
+
+def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
+    """Read all sources and compare the methods on each machine. Of two runs of one machine, the later one counts.
+
+    Raises:
+        UsageError: when a source cannot be read, or none has anything to compare.
+        StoreError: when a store cannot be read.
+    """
+    latest: dict[str, RecordedRun] = {}
+    for whole in _runs(request.sources, listener):
+        for part in by_machine(whole):
+            if not part.results:
+                continue
+            fingerprint = part.results[0].fingerprint
+            known = latest.get(fingerprint)
+            if known is None or known.run.started_at < part.run.started_at:
+                latest[fingerprint] = part
+    machines = {machine_name(part): part for part in latest.values()}
+    sheets = atlas({name: part.summaries for name, part in machines.items()}, request.reference)
+    if not sheets:
+        raise UsageError(
+            f"{' and '.join(request.sources)}: no method was measured beside {request.reference}",
+            hint="export a run of several lengths: dctbench export json --anonymous -o FOLDER/machine.json",
+        )
+    shown = {name for sheet in sheets for name in sheet.rows}
+    return Atlas(request.reference, sheets, {name: part for name, part in machines.items() if name in shown})
+
+
+def gallery_problems(sources: Iterable[str]) -> dict[str, list[str]]:
+    """Return what keeps each file of the sources out of a gallery; files without problems are left out.
+
+    Raises:
+        UsageError: when a source is neither a folder nor a file.
+    """
+    return {str(path): found for path in _files(sources) if (found := problems(path))}
+
+
+def _files(sources: Iterable[str]) -> Iterator[Path]:
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            yield from (one for one in sorted(path.glob("**/*.json")) if is_result_file(one))
+        elif path.is_file():
+            yield path
+        else:
+            raise UsageError(f"{source}: no such file or folder", hint="name a folder of exported files")
+
+
+def _runs(sources: Iterable[str], listener: Listener) -> Iterator[RecordedRun]:
+    for source in sources:
+        if is_url(source) or source.endswith((".sqlite", ".db")):
+            with open_store(source) as store:
+                damage: list[str] = []
+                for state in store.runs(damage):
+                    if state.stored and not state.run.is_check and state.run.suite != "noise":
+                        found = recorded(store, state.run, damage)
+                        yield forwarded(found, disclosure(found))
+                for text in damage:
+                    listener(Notice(f"warning: left out: {text}"))
+            continue
+        for path in _files([source]):
+            yield from_file(str(path))

@@ -1,0 +1,105 @@
+"""Result files that others contribute: are they whole, plausible, and do they name nobody?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dctbench.analysis import REFERENCE
+from dctbench.errors import UsageError
+from dctbench.importers.fields import MAX_BYTES
+from dctbench.machine.disclosure import LABELLED
+from dctbench.model import Environment
+from dctbench.runs.lookup import RecordedRun, from_file
+
+LEAST_ROUNDS = 3
+LEAST_LENGTHS = 3
+FASTEST_FLOPS = 5e15
+"""FLOP/s that no device of today reaches: a B200 does 2.25e15 in bfloat16 by its data sheet."""
+QUICKEST_SECONDS = 1e-7
+SLOWEST_SECONDS = 1e4
+_NAMES_SOMEBODY = re.compile(
+    r"(/home/|/root/|/Users/|\\Users\\)|[\w.+-]+@[\w-]+\.[\w.]+|(?<![\d.])\d{1,3}(\.\d{1,3}){3}(?![\d.])"
+)
+"""A home folder, an address for mail, an address of a machine."""
+
+
+def is_result_file(path: Path) -> bool:
+    """Return whether a JSON file is meant to be a result file of dctbench: another one lies beside it at times."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return False
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and {"schema_version", "results"} <= data.keys()
+
+
+def problems(path: Path) -> list[str]:
+    """Return what keeps a file out of the gallery, in sentences; an empty list if nothing does."""
+    try:
+        found = from_file(str(path))
+    except UsageError as error:
+        return [error.message]
+    return [*_incomplete(found), *_implausible(found), *_told(found)]
+
+
+def _incomplete(found: RecordedRun) -> Iterator[str]:
+    timed = [summary for summary in found.summaries if summary.timed]
+    lengths = {s.case.seq_len for s in timed if s.case.implementation == REFERENCE}
+    if len(lengths) < LEAST_LENGTHS:
+        yield f"{REFERENCE} was timed at {len(lengths)} lengths, and a crossing needs {LEAST_LENGTHS}"
+    if not any(s.case.implementation != REFERENCE and s.case.n_kept is not None for s in timed):
+        yield f"no method that compresses was timed beside {REFERENCE}"
+    few = [s for s in timed if len(s.medians) < LEAST_ROUNDS]
+    if few:
+        yield f"{few[0].case.name} n={few[0].case.seq_len} has {len(few[0].medians)} rounds, and needs {LEAST_ROUNDS}"
+    if len({result.fingerprint for result in found.results}) > 1:
+        yield "results of several machines: export a file for each"
+
+
+def _implausible(found: RecordedRun) -> Iterator[str]:
+    for summary in found.summaries:
+        name = f"{summary.case.name} n={summary.case.seq_len}"
+        if summary.latency is None:
+            continue
+        seconds = summary.latency.value
+        if not QUICKEST_SECONDS <= seconds <= SLOWEST_SECONDS:
+            yield f"{name}: a latency of {seconds:.3g} s is not plausible"
+        elif summary.values.get("flops", 0.0) / seconds > FASTEST_FLOPS:
+            yield f"{name}: {summary.values['flops'] / seconds:.3g} FLOP/s are more than any device reaches"
+
+
+def _told(found: RecordedRun) -> Iterator[str]:
+    if not found.run.settings.anonymous:
+        yield "it may name somebody: export it with --anonymous"
+    for environment in found.environments.values():
+        if not _is_label(environment):
+            yield f"the environment {environment.fingerprint} has the name of a host"
+    texts = [
+        {"label": found.run.label, "argv": found.run.argv, "settings": found.run.settings.to_json()},
+        *(dict(one.facts) for one in found.environments.values()),
+    ]
+    texts += [{"message": one.message, "output": one.details.output} for one in found.results]
+    for text in dict.fromkeys(_strings(texts)):
+        match = _NAMES_SOMEBODY.search(text)
+        if match:
+            yield f"{match[0]!r} may name somebody or a machine"
+
+
+def _is_label(environment: Environment) -> bool:
+    return not environment.host or environment.facts.get(LABELLED) is True
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)

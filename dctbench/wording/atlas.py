@@ -1,0 +1,44 @@
+"""From which length a method pays off on one machine, in the words of a table's cell."""
+
+from __future__ import annotations
+
+from dctbench.analysis import Payoff, PayoffRange, Winner
+from dctbench.analysis.atlas import Sheet
+from dctbench.wording.labels import Labels
+
+MISSING = "not measured"
+
+
+def cell(found: PayoffRange | None) -> str:
+    """`from about 2310 (1800-2900)`, `never, up to 8192`, `always, from 512`, or why nothing is told."""
+    if found is None or found.kind is Payoff.UNKNOWN:
+        return MISSING
+    first, last = found.points[0].length, found.points[-1].length
+    alike = {
+        Payoff.ALWAYS: f"always, from {first}",
+        Payoff.NEVER: f"never, up to {last}",
+        Payoff.UNTOLD: f"not told apart, {first} to {last}",
+    }
+    return alike.get(found.kind) or _partly(found)
+
+
+def _partly(found: PayoffRange) -> str:
+    first, last = found.points[0].length, found.points[-1].length
+    if len(found.crossings) > 1:
+        return f"changes {len(found.crossings)} times between {first} and {last}"
+    if found.crossings:
+        [crossing] = found.crossings
+        where = f"about {round(crossing.estimate)} ({round(crossing.earliest)}-{round(crossing.latest)})"
+        return f"from {where}" if crossing.upward else f"only up to {where}"
+    told = [point for point in found.points if point.state is not Winner.TIE]
+    lengths = ", ".join(str(point.length) for point in told)
+    return f"{'faster' if told[0].state is Winner.FASTER else 'slower'} at {lengths}, else not told apart"
+
+
+def answer(sheet: Sheet, reference: str, labels: Labels) -> str:
+    """Return in one sentence on how many machines any method of a sheet pays off."""
+    pays = [name for name, found in sheet.rows.items() if any(one.first_win is not None for one in found.values())]
+    shape = labels.facet(sheet.case)
+    where = f" ({shape})" if shape else ""
+    span = f"between n = {sheet.lengths[0]} and {sheet.lengths[1]}"
+    return f"On {len(pays)} of {len(sheet.rows)} machines some method is faster than {reference} {span}{where}."

@@ -1,0 +1,60 @@
+"""The atlas: each machine is judged by itself, from results made by hand whose crossing is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from dctbench import analysis
+from dctbench.analysis import Payoff
+from dctbench.analysis.atlas import Sheet, atlas
+from dctbench.model import Result
+from dctbench.wording.atlas import answer, cell
+from dctbench.wording.labels import Labels
+from tests.support.made import result
+
+LENGTHS = (256, 512, 1024, 2048, 4096)
+
+
+def run(crossing: float, *, batch: int = 1) -> list[Result]:
+    """sdpa takes n^2 and dct-x crossing * n nanoseconds, which are equal at that length; five equal rounds."""
+    return [
+        result(name, n, 1e-9 * n * (n if name == "sdpa" else crossing), ratio=ratio, round=number, batch=batch)
+        for n in LENGTHS for name, ratio in (("sdpa", None), ("dct-x", 8)) for number in range(1, 6)
+    ]  # fmt: skip
+
+
+def sheets(**machines: list[Result]) -> list[Sheet]:
+    return atlas({name: analysis.summarise(results) for name, results in machines.items()}, "sdpa")
+
+
+def test_each_machine_has_its_own_crossing() -> None:
+    [sheet] = sheets(early=run(700.0), late=run(3000.0), never=run(1e5), always=run(1.0))
+    [column] = sheet.columns
+    found = {name: row[column] for name, row in sheet.rows.items()}
+    assert (found["never"].kind, found["always"].kind) == (Payoff.NEVER, Payoff.ALWAYS)
+    for name, crossing in (("early", 700.0), ("late", 3000.0)):
+        [where] = found[name].crossings
+        assert where.estimate == pytest.approx(crossing)
+        assert where.low < crossing < where.high
+    assert cell(found["early"]) == "from about 700 (700-700)"
+    assert (cell(found["never"]), cell(found["always"]), cell(None)) == (
+        "never, up to 4096", "always, from 256", "not measured",
+    )  # fmt: skip
+    assert answer(sheet, "sdpa", Labels([])) == (
+        "On 3 of 4 machines some method is faster than sdpa between n = 256 and 4096."
+    )
+
+
+def test_a_method_that_one_machine_lacks_and_a_shape_that_one_machine_lacks_are_kept_apart() -> None:
+    more = [
+        result("pool", n, 1e-9 * n * 900, ratio=4, round=number) for n in LENGTHS for number in range(1, 6)
+    ]  # fmt: skip
+    both, alone = sheets(one=[*run(700.0), *more, *run(700.0, batch=8)], two=run(3000.0))
+    assert [column.name for column in both.columns] == ["dct-x r=8", "pool r=4"]
+    assert (list(both.rows), list(alone.rows)) == (["one", "two"], ["one"])
+    assert [column.name for column in both.rows["two"]] == ["dct-x r=8"]
+    assert alone.case.batch == 8
+
+
+def test_without_the_reference_nothing_is_told() -> None:
+    assert sheets(one=[one for one in run(700.0) if one.case.implementation != "sdpa"]) == []
