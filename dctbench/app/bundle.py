@@ -12,7 +12,8 @@ from typing import Any
 
 from dctbench import __version__, errors
 from dctbench.app.requests import RunRequest
-from dctbench.app.run import local_runner
+from dctbench.app.requests import Where
+from dctbench.app.runners import open_runner
 from dctbench.catalog import engines
 from dctbench.exporters.json_document import dumps
 from dctbench.model import SCHEMA_VERSION, Case
@@ -56,7 +57,7 @@ def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bu
         raise errors.UsageError(f"{folder} exists already", hint="name a new folder with -o, or remove it")
     suite = _with_engine(request)
     engines.require(suite.axes["engine"])
-    with local_runner(suite.settings, listener) as runner:
+    with open_runner(Where(), suite.settings, suite.axes["device"], listener) as runner:
         planned = make_plan(suite, runner)
         parent = folder.absolute().parent
         parent.mkdir(parents=True, exist_ok=True)

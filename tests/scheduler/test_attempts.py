@@ -9,8 +9,8 @@ import pytest
 
 from dctbench.model import Case, Result
 from dctbench.scheduler.events import ignore
-from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.in_order import SweepOutcome
+from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.store import Store, open_store
 from tests.support.made import ENVIRONMENT, RUN, result
