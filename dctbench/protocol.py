@@ -121,6 +121,7 @@ class NodeSettings(Struct, frozen=True):
     sampling: dict[str, int | float] = {}
     isolation: Isolation = "auto"
     cache: CacheState | None = None
+    energy: bool = True
 
 
 class NodeCase(Struct, frozen=True):

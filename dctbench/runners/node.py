@@ -38,7 +38,9 @@ class Node:
     def __init__(self, settings: bytes) -> None:
         _restore_variables()
         read = msgspec.json.decode(settings, type=NodeSettings)
-        local = LocalSettings(read.case_timeout, read.env, read.sampling, read.isolation, read.cache)
+        local = LocalSettings(
+            read.case_timeout, read.env, read.sampling, read.isolation, read.cache, energy=read.energy
+        )
         self._runner = LocalRunner(local)
 
     def about(self) -> bytes:

@@ -250,7 +250,14 @@ class RayRunner:
         resources = {"dctbench": reservation.amount} if reservation.amount else {}
         local = self._local
         settings = msgspec.json.encode(
-            NodeSettings(local.case_timeout, dict(local.env), dict(local.sampling), local.isolation, local.cache)
+            NodeSettings(
+                local.case_timeout,
+                dict(local.env),
+                dict(local.sampling),
+                local.isolation,
+                local.cache,
+                local.energy,
+            )
         )
         actor = (
             ray.remote(Node)
