@@ -12,8 +12,7 @@ from typing import Any
 
 from dctbench import __version__, errors
 from dctbench.app.requests import RunRequest
-from dctbench.app.requests import Where
-from dctbench.app.runners import open_runner
+from dctbench.app.runners import local_runner
 from dctbench.catalog import engines
 from dctbench.exporters.json_document import dumps
 from dctbench.model import SCHEMA_VERSION, Case
@@ -57,7 +56,7 @@ def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bu
         raise errors.UsageError(f"{folder} exists already", hint="name a new folder with -o, or remove it")
     suite = _with_engine(request)
     engines.require(suite.axes["engine"])
-    with open_runner(Where(), suite.settings, suite.axes["device"], listener) as runner:
+    with local_runner(suite.settings, listener) as runner:
         planned = make_plan(suite, runner)
         parent = folder.absolute().parent
         parent.mkdir(parents=True, exist_ok=True)

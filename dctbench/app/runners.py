@@ -26,7 +26,22 @@ def open_runner(where: Where, settings: RunSettings, devices: Sequence[str], lis
     Raises:
         UnavailableError: when a cluster cannot be used.
     """
-    local = LocalSettings(
+    if where.runner == "local":
+        return local_runner(settings, listener)
+    from dctbench.runners.ray import RayRunner, RaySettings  # noqa: PLC0415 - few runs need a cluster
+
+    seconds = WAIT_SECONDS if where.timeout is None else where.timeout
+    cluster = RaySettings(where.address or "auto", devices, seconds, where.require_same_cpu)
+    return RayRunner(_local(settings), cluster, lambda text: listener(Notice(text)))
+
+
+def local_runner(settings: RunSettings, listener: Listener) -> LocalRunner:
+    """Return the runner of this machine, for a run with these settings."""
+    return LocalRunner(_local(settings), on_wait=lambda text: listener(Notice(text)))
+
+
+def _local(settings: RunSettings) -> LocalSettings:
+    return LocalSettings(
         case_timeout=settings.case_timeout,
         env=settings.env,
         isolation=settings.isolation,
@@ -34,13 +49,3 @@ def open_runner(where: Where, settings: RunSettings, devices: Sequence[str], lis
         jobs=settings.jobs,
         energy=settings.energy,
     )
-
-    def notice(text: str) -> None:
-        listener(Notice(text))
-
-    if where.runner == "local":
-        return LocalRunner(local, on_wait=notice)
-    from dctbench.runners.ray import RayRunner, RaySettings  # noqa: PLC0415 - few runs need a cluster
-
-    seconds = WAIT_SECONDS if where.timeout is None else where.timeout
-    return RayRunner(local, RaySettings(where.address or "auto", devices, seconds, where.require_same_cpu), notice)
