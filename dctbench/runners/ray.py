@@ -27,6 +27,7 @@ from dctbench.protocol import (
     DescribeRequest,
     Description,
     Failure,
+    ModelFacts,
     NodeCase,
     NodeFacts,
     NodeSettings,
@@ -179,6 +180,14 @@ class RayRunner:
         counted = zip(cases, reply.flops, strict=True)
         flops = {case: None if n is None else int(n) for case, n in counted}
         return Facts(reply.implementations, flops, reply.tasks)
+
+    def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:
+        """Refuse: the nodes of a cluster may not have the user's model.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"--model {target}: a model is measured on this machine", hint="leave out --runner ray")
 
     def _measure(self, place: Place, case: Case, spec: MeasureSpec) -> Result:
         reservation, actor = self._actors[place]

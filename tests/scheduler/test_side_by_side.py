@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.model import Case, Result, Run
-from dctbench.runners import MeasureSpec
+from dctbench.runners import MeasureSpec, Place
 from dctbench.runners.interleave import Turn
 from dctbench.scheduler.events import ignore
 from dctbench.scheduler.specs import Specs
@@ -40,7 +40,9 @@ class Delayed(Scripted):
     def jobs(self, case: Case) -> int:
         return self.most if case.task is not None else 1
 
-    def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
+    def submit(
+        self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+    ) -> Future[Result]:
         future: Future[Result] = Future()
         self.open.append((case, spec.round, future))
         self.seen.append((case.task, len(self.open)))
@@ -81,7 +83,9 @@ def test_a_training_that_fails_with_one_seed_is_tried_with_the_next(tmp_path: Pa
 
 def test_an_interruption_counts_against_no_training_in_flight(tmp_path: Path) -> None:
     class Interrupted(Delayed):
-        def submit(self, case: Case, spec: MeasureSpec, turn: Turn | None = None) -> Future[Result]:
+        def submit(
+            self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+        ) -> Future[Result]:
             if case.task == "acuity/4x":
                 raise KeyboardInterrupt
             return Future()
