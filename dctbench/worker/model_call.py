@@ -17,8 +17,9 @@ from dctbench import catalog
 from dctbench.catalog.engines import ENGINES
 from dctbench.conversion.convert import Converted, Found, check_reproduces, convert, find, needs_input
 from dctbench.conversion.drift import SEQUENCES, drift
+from dctbench.conversion.loading import load
 from dctbench.conversion.recovery import recover
-from dctbench.conversion.subject import Called, Inputs, Subject, load
+from dctbench.conversion.subject import Called, Inputs, Subject
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, Conversion, ResultDetails
 from dctbench.protocol import ModelFacts

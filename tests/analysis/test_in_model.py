@@ -127,6 +127,7 @@ def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
     assert part.rows[1].quality[0].startswith("0.610 (0.5")
     assert part.rows[1].recovered.startswith("0.600")
     assert part.chart in section.figures
+    assert part.chart is not None
     limit = section.figures[part.chart]["layout"]["shapes"][0]["x0"]
     assert limit == pytest.approx(1 / 0.6)
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from dctbench.attention import build
 from dctbench.conversion.convert import Found, check_reproduces, convert, find, needs_input
-from dctbench.conversion.subject import Called, Inputs, Subject, load
+from dctbench.conversion.loading import load
+from dctbench.conversion.subject import Called, Inputs, Subject
 from dctbench.errors import UnsupportedError, UsageError
 from tests.support.models import HEADS, WIDTH
 

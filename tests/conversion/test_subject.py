@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from dctbench import catalog
-from dctbench.conversion.subject import arguments, first_tensor, load, real_tokens_of, scores
+from dctbench.conversion.loading import load
+from dctbench.conversion.subject import arguments, first_tensor, real_tokens_of, scores
 from dctbench.conversion.texts import HELD_OUT, functions, running_text
 from dctbench.errors import UnavailableError, UnsupportedError, UsageError
 

