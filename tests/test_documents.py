@@ -157,7 +157,7 @@ def test_toml_is_a_suite_or_configuration(block: Block, tmp_path: Path, monkeypa
         assert cli.main(["list", "suites"], standalone_mode=False) == 0  # reads the configuration of the folder
     else:
         [group] = table["project"]["entry-points"]
-        assert group in {"dctbench.attention", "dctbench.metrics"}
+        assert group in {"dctbench.attention", "dctbench.metrics", "dctbench.tasks"}
 
 
 def test_the_two_workflows_belong_together() -> None:
