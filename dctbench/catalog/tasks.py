@@ -67,7 +67,7 @@ TASKS: Mapping[str, Task] = {
         Task(
             "mnist1d", f"{_TASKS}.mnist1d:Mnist1d", "does it classify smooth series?",
             "Greydanus and Kobak 2020",
-            TaskFacts(seq_len=40, batch=50, steps=500, classes=10, floor=1 / 10, per_position=False,
+            TaskFacts(seq_len=40, batch=50, steps=1000, classes=10, floor=1 / 10, per_position=False,
                       train_examples=4000, test_examples=1000, smooth=True),
         ),
         Task(

@@ -99,6 +99,8 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
         flags = ["--impl", case.implementation]
         flags += [] if case.ratio is None else ["--ratio", ratio_words(case.ratio)]
         flags += [] if case.kept is None else ["--kept", str(case.kept)]
+        flags += [] if case.layers is None else ["--layers", case.layers]
+        flags += [] if case.recover is None else ["--recover", str(case.recover)]
         found.append(
             {
                 "name": case.name,

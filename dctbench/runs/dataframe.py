@@ -30,6 +30,8 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     | case_id | text | identifies the case across runs |
     | implementation, scope, dtype, device, mode, engine, task | category | the case |
     | seq_len, n_kept, batch, heads, head_dim, threads | Int64 | the case; n_kept in coefficients |
+    | period, deadline | float | of calls on a schedule; missing for others |
+    | model, layers, recover | category, category, Int64 | of a model; missing for others |
     | ratio, kept | float, Int64 | n / n_kept, or the number asked for at any length; missing where not set |
     | status, message | category, text | ok, oom, timeout, unsupported, error or skipped, and the reason |
     | rounds | Int64 | processes that were started |
