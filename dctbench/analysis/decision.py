@@ -49,6 +49,11 @@ class Accuracies:
         """The tasks that tell methods apart."""
         return tuple(results for results in self.tasks if results.sensitive)
 
+    @property
+    def tells(self) -> bool:
+        """Whether anything tells methods apart."""
+        return bool(self.telling)
+
     @cached_property
     def _compared(self) -> dict[tuple[int, str, tuple[float, int]], Compared]:
         return {
@@ -158,7 +163,7 @@ def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LE
         choice: its methods by the budgets that they keep.
         accuracies: of all tasks that were trained.
     """
-    learned = bool(accuracies.telling)
+    learned = accuracies.tells
     able = [s for s in choice.within if not learned or accuracies.worth(s) in _SAFE]
     leaders = ranking.leading(able)
     faster = choice.within[0] if choice.within and choice.within[0] not in leaders else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dctbench import catalog
+from dctbench.analysis.decision import Accuracies, Worth
 from dctbench.analysis.reference import REFERENCE
 from dctbench.analysis.speedup import Speedup, compare
 from dctbench.analysis.summary import Summary
@@ -108,6 +109,36 @@ class InModel:
         if not self.evaluated:
             return Answer.NOT_EVALUATED
         return Answer.REPLACE if self.worthwhile else Answer.NOT_KEPT
+
+
+@dataclass(frozen=True)
+class ModelQuality(Accuracies):
+    """What methods are worth in a model, in place of what was learned on tasks."""
+
+    models: tuple[InModel, ...] = ()
+
+    @property
+    def tells(self) -> bool:
+        """Always: a method that was not evaluated in the model is not shown to be as good."""
+        return True
+
+    def of(self, summary: Summary) -> tuple[InModel, Replaced] | None:
+        """Return a method with the model that it is in; None for the model as it is."""
+        return next(((m, one) for m in self.models for one in m.methods if one.summary.case == summary.case), None)
+
+    def worth(self, summary: Summary) -> Worth:
+        """Return what is known of the quality of the model with a method, at once or after the training."""
+        if summary.method.kind is catalog.Kind.EXACT:
+            return Worth.EXACT
+        found = self.of(summary)
+        if found is None or not found[0].evaluated:
+            return Worth.UNKNOWN
+        model, one = found
+        if one.keeps(model.metric):
+            return Worth.AS_GOOD
+        changes = [q[model.metric].change for q in (one.quality, one.recovered) if model.metric in q]
+        lost = all(change is not None and change.high < -MARGIN for change in changes)
+        return Worth.GIVES_UP if changes and lost else Worth.UNDECIDED
 
 
 def in_models(summaries: Iterable[Summary]) -> list[InModel]:

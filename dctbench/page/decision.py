@@ -9,8 +9,10 @@ from dctbench import analysis
 from dctbench.analysis import Budgets
 from dctbench.analysis.accuracy import TaskResults, task_results
 from dctbench.analysis.decision import Accuracies, Worth, decide
+from dctbench.analysis.in_model import ModelQuality, in_models
+from dctbench.model import Case
 from dctbench.page.facets import Contents, Facet
-from dctbench.wording import accuracy, decision
+from dctbench.wording import accuracy, decision, in_model
 from dctbench.wording.decision import MEASURE_ACCURACY, Row
 
 _SAFE = (Worth.EXACT, Worth.AS_GOOD)
@@ -38,7 +40,12 @@ class DecisionSection:
 
 
 def learned(contents: Contents) -> Accuracies:
-    """Return what was learned on each task, by the first run on the page that trained on it."""
+    """Return what was learned on each task, by the first run on the page that trained on it.
+
+    For a run of a model it is what its methods are worth in that model.
+    """
+    if contents.facets[0].case.model is not None:
+        return ModelQuality((), tuple(in_models(contents.runs[contents.facets[0].run].summaries)))
     found: dict[tuple[str, int], TaskResults] = {}
     for recorded in contents.runs:
         for results in task_results(recorded.summaries, contents.reference, recorded.run.settings.margin):
@@ -50,6 +57,8 @@ def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -
     """Return the first screen for the longest length of a facet, without budgets."""
     rankings = facet.rankings(contents.reference)
     answers = tuple(accuracy.headline(results) for results in accuracies.tasks)
+    if isinstance(accuracies, ModelQuality):
+        answers = tuple(map(in_model.answer, accuracies.models))
     if not rankings:
         place = contents.labels.place(facet.summaries[-1].case)
         said = decision.TEMPLATES["nothing_timed"].format(place=place)
@@ -69,10 +78,14 @@ def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -
 
 def decision_data(contents: Contents, accuracies: Accuracies) -> dict[str, Any]:
     """Return for each curve its accuracy and whether it is worth as much as exact attention, for the script."""
-    summaries = {(s.case.implementation, s.case.compression): s for facet in contents.facets for s in facet.summaries}
-    curves = [summaries[case.implementation, case.compression] for case in contents.curves]
+
+    def method(case: Case) -> tuple[object, ...]:
+        return (case.implementation, case.compression, case.layers, case.recover)
+
+    summaries = {method(s.case): s for facet in contents.facets for s in facet.summaries}
+    curves = [summaries[method(case)] for case in contents.curves]
     return {
-        "learned": bool(accuracies.telling),
+        "learned": accuracies.tells,
         "command": MEASURE_ACCURACY,
         "safe": [accuracies.worth(summary) in _SAFE for summary in curves],
         "cells": [decision.accuracy_cell(summary, accuracies) for summary in curves],

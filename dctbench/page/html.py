@@ -177,7 +177,7 @@ def _timely(contents: Contents, number: int) -> TimelySection | None:
 
 def _in_model(contents: Contents, number: int) -> InModelSection | None:
     """The section on the model of a run."""
-    summaries = contents.runs[number].summaries
+    summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
     styles = looks((s.case for s in summaries), contents.reference)
     return in_model_section(summaries, styles, prefix=f"run-{number}-" if number else "")
 

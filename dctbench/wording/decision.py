@@ -8,9 +8,10 @@ from dctbench import analysis
 from dctbench.analysis import Budgets, Choice, Ranking, Summary
 from dctbench.analysis.accuracy import Standing
 from dctbench.analysis.decision import Accuracies, Decision, Worth
+from dctbench.analysis.in_model import ModelQuality
 from dctbench.catalog import Kind
 from dctbench.text.format import format_ratio, format_size
-from dctbench.wording import accuracy, cells, recommendation
+from dctbench.wording import accuracy, cells, in_model, recommendation
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 
@@ -79,6 +80,8 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
 
 def accuracy_cell(summary: Summary, accuracies: Accuracies) -> str:
     """`acuity 0.834, worse; mnist1d 0.860, better`; `not measured` for a method that was not trained."""
+    if isinstance(accuracies, ModelQuality):
+        return in_model.quality_cell(summary, accuracies)
     parts = []
     for results, found in accuracies.on_each_task(summary.case):
         name = accuracy.task_words(results.task)
@@ -94,6 +97,8 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
 
     The text is empty for one that is as good, and where no task tells methods apart.
     """
+    if isinstance(accuracies, ModelQuality):
+        return in_model.worth_words(summary, accuracies)
     worth = accuracies.worth(summary)
     if worth in (Worth.EXACT, Worth.AS_GOOD) or not accuracies.telling:
         return ""

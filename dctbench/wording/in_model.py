@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dctbench import catalog
-from dctbench.analysis.in_model import MARGIN, Answer, InModel, Quality, Replaced
+from dctbench.analysis import Summary
+from dctbench.analysis.decision import Worth
+from dctbench.analysis.in_model import MARGIN, Answer, InModel, ModelQuality, Quality, Replaced
 from dctbench.text.format import format_percent, format_ratio
 from dctbench.wording.cells import interval_words
 from dctbench.wording.summary import speedup_with_interval
@@ -89,6 +91,31 @@ def _best(one: Replaced, metric: str) -> Quality | None:
     """The quality at once or after training, whichever is higher."""
     found = [quality[metric] for quality in (one.quality, one.recovered) if metric in quality]
     return max(found, key=lambda each: each.value, default=None)
+
+
+def quality_cell(summary: Summary, quality: ModelQuality) -> str:
+    """`recall 0.590`: the quality of the model with a method, at once or after training, whichever is higher."""
+    found = quality.of(summary)
+    if found is None:
+        values = [
+            (m.metric, m.original.values.get(m.metric)) for m in quality.models if m.original.case == summary.case
+        ]
+        return next((f"{metric_words(metric)} {value:.3f}" for metric, value in values if value is not None), "-")
+    model, one = found
+    best = _best(one, model.metric)
+    return "not measured" if best is None else f"{metric_words(model.metric)} {best.value:.3f}"
+
+
+def worth_words(summary: Summary, quality: ModelQuality) -> str:
+    """Why one would not take a method for what it does to the model: `loses recall: -10.0 points (-15.9 to -3.7)`."""
+    worth, found = quality.worth(summary), quality.of(summary)
+    if worth in (Worth.EXACT, Worth.AS_GOOD) or found is None:
+        return ""
+    model, one = found
+    if not model.evaluated:
+        return "nothing evaluates the model with it"
+    said = "loses" if worth is Worth.GIVES_UP else "may lose"
+    return f"{said} {metric_words(model.metric)}: {change_words(_best(one, model.metric))}"
 
 
 def notes(found: Sequence[InModel]) -> list[str]:

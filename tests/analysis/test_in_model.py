@@ -10,8 +10,6 @@ import pytest
 from dctbench.analysis import summarise
 from dctbench.analysis.in_model import Answer, InModel, in_models
 from dctbench.model import Case, Measurement, Result
-from dctbench.page.in_model import in_model_section
-from dctbench.page.palette import looks
 from dctbench.wording import in_model as words
 from tests.support.made import result
 
@@ -114,22 +112,6 @@ def test_one_round_proves_no_gain() -> None:
 
 def test_runs_without_a_model_have_none() -> None:
     assert in_models(summarise([result("sdpa"), result("dct-x", ratio=2)])) == []
-
-
-def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
-    results = [*rounds("sdpa", 10e-3, 60, share=0.4), *rounds("dct-kv", 5e-3, 61, ratio=2, recovered=60)]
-    summaries = summarise(results)
-    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
-    assert section is not None
-    [part] = section.parts
-    assert [row.name for row in part.rows] == ["sdpa (as it is)", "dct-kv r=2"]
-    assert part.metrics == ("recall", "cosine of pooled outputs")
-    assert part.rows[1].quality[0].startswith("0.610 (0.5")
-    assert part.rows[1].recovered.startswith("0.600")
-    assert part.chart in section.figures
-    assert part.chart is not None
-    limit = section.figures[part.chart]["layout"]["shapes"][0]["x0"]
-    assert limit == pytest.approx(1 / 0.6)
 
 
 def test_layers_and_training_keep_cases_apart_and_comparable() -> None:

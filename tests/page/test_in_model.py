@@ -1,0 +1,48 @@
+"""The page of a run of a model: the decision follows its quality, and the section shows what each method does."""
+
+from __future__ import annotations
+
+import pytest
+
+from dctbench.analysis import summarise
+from dctbench.page.html import html
+from dctbench.page.in_model import in_model_section
+from dctbench.page.palette import looks
+from tests.analysis.test_in_model import rounds
+from tests.page.test_html import recorded, without_scripts
+
+
+def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
+    results = [*rounds("sdpa", 10e-3, 60, share=0.4), *rounds("dct-kv", 5e-3, 61, ratio=2, recovered=60)]
+    summaries = summarise(results)
+    section = in_model_section(summaries, looks([s.case for s in summaries], "sdpa"))
+    assert section is not None
+    [part] = section.parts
+    assert [row.name for row in part.rows] == ["sdpa (as it is)", "dct-kv r=2"]
+    assert part.metrics == ("recall", "cosine of pooled outputs")
+    assert part.rows[1].quality[0].startswith("0.610 (0.5")
+    assert part.rows[1].recovered.startswith("0.600")
+    assert part.chart in section.figures
+    assert part.chart is not None
+    limit = section.figures[part.chart]["layout"]["shapes"][0]["x0"]
+    assert limit == pytest.approx(1 / 0.6)
+
+
+def first_sentence(*results: object) -> str:
+    text = without_scripts(html([recorded(results=[one for each in results for one in each])]))  # type: ignore[attr-defined]
+    return text.split('id="recommendation">')[1].split("</p>")[0]
+
+
+def test_the_first_screen_does_not_recommend_what_the_model_loses_by() -> None:
+    original, lossy = rounds("sdpa", 10e-3, 60, share=0.4), rounds("dct-kv", 5e-3, 30, ratio=2)
+    said = first_sentence(original, lossy)
+    assert said.startswith("At n = 128: ship sdpa")
+    assert "dct-kv r=2 is faster" in said
+    assert "but loses recall: -30.0 points" in said
+    assert first_sentence(original, rounds("dct-kv", 5e-3, 61, ratio=2)).startswith("At n = 128: ship dct-kv r=2")
+
+
+def test_a_model_without_an_evaluation_keeps_its_attention() -> None:
+    said = first_sentence(rounds("sdpa", 10e-3, None), rounds("dct-kv", 5e-3, None, ratio=2))
+    assert said.startswith("At n = 128: ship sdpa")
+    assert "nothing evaluates the model with it" in said
