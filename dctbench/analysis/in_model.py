@@ -26,12 +26,14 @@ class Quality:
     """One metric of a converted model.
 
     `interval` is over inputs; None for a metric of one figure. `change` is the mean difference from the original on the
-    same inputs; None without the original or without inputs.
+    same inputs; None without the original or without inputs. `least` is its lower end where all methods, at once and
+    after training, are claimed together not to lose (Bonferroni).
     """
 
     value: float
     interval: Interval | None
     change: Interval | None
+    least: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,16 @@ class Replaced:
         """Whether it is measured for comparison only."""
         return self.summary.method.kind is catalog.Kind.CONTROL
 
-    def keeps(self, metric: str) -> bool:
-        """Whether the metric surely loses less than the margin, at once or after the training."""
-        found = [quality[metric] for quality in (self.quality, self.recovered) if metric in quality]
-        return any(one.change is not None and one.change.low > -MARGIN for one in found)
+    def keeps(self, metrics: Sequence[str]) -> bool:
+        """Whether each of these metrics surely loses less than the margin: all at once, or all after the training."""
+        return any(
+            bool(metrics) and all(name in quality and _kept(quality[name]) for name in metrics)
+            for quality in (self.quality, self.recovered)
+        )
+
+
+def _kept(one: Quality) -> bool:
+    return one.least is not None and one.least > -MARGIN
 
 
 class Answer(Enum):
@@ -69,7 +77,7 @@ class Answer(Enum):
     NOT_KEPT = "not kept"
     """Methods are faster, and none of them surely keeps the quality."""
     NOT_EVALUATED = "not evaluated"
-    """Methods are faster, and the model has no evaluation that says what they lose."""
+    """Methods are faster, and nothing says what they lose: no evaluation, or figures that are no shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +85,15 @@ class InModel:
     """The methods in a model at one shape, the fastest first, with the model as it is.
 
     `share` is the share of the model's time that its attention takes, and `limit` the speed-up that attention without
-    any cost would bring; None where that was not measured. `metric` is what quality is judged by.
+    any cost would bring; None where that was not measured. `judged` are the figures of the user's evaluation, if all
+    of them are shares, of which more is better: of other figures nobody said which way is better.
     """
 
     original: Summary
     methods: tuple[Replaced, ...]
     share: float | None
-    metric: str
+    judged: tuple[str, ...]
+    unjudged: tuple[str, ...] = ()
 
     @property
     def limit(self) -> float | None:
@@ -91,14 +101,19 @@ class InModel:
         return None if self.share is None or not 0 <= self.share < 1 else 1 / (1 - self.share)
 
     @property
+    def metric(self) -> str:
+        """The metric that sentences name: the first of the evaluation, or how much the outputs drift."""
+        return self.judged[0] if self.judged else "drift.cosine"
+
+    @property
     def evaluated(self) -> bool:
-        """Whether quality is judged by the user's evaluation, and not by how much the outputs drift."""
-        return self.metric.startswith(catalog.EVALUATE)
+        """Whether quality is judged by the user's evaluation."""
+        return bool(self.judged)
 
     @property
     def worthwhile(self) -> list[Replaced]:
         """The methods that are surely faster and keep the quality."""
-        return [one for one in self.methods if one.faster and one.keeps(self.metric) and not one.control]
+        return [one for one in self.methods if one.faster and one.keeps(self.judged) and not one.control]
 
     @property
     def answer(self) -> Answer:
@@ -134,7 +149,7 @@ class ModelQuality(Accuracies):
         if found is None or not found[0].evaluated:
             return Worth.UNKNOWN
         model, one = found
-        if one.keeps(model.metric):
+        if one.keeps(model.judged):
             return Worth.AS_GOOD
         changes = [q[model.metric].change for q in (one.quality, one.recovered) if model.metric in q]
         lost = all(change is not None and change.high < -MARGIN for change in changes)
@@ -171,23 +186,26 @@ def _with_claims(found: Sequence[InModel]) -> list[InModel]:
 
 
 def _in_model(original: Summary, members: Sequence[Summary]) -> InModel:
+    claims = [(s, prefix) for s in members for prefix in ("", catalog.RECOVERED) if metrics_of(s, prefix)]
+    confidence = 1 - ALPHA / max(1, len(claims))
+
+    def qualities(summary: Summary, prefix: str = "") -> dict[str, Quality]:
+        return {name: _quality(summary, original, name, prefix, confidence) for name in metrics_of(summary, prefix)}
+
     methods = [
-        Replaced(
-            summary,
-            compare(summary, original),
-            {metric: _quality(summary, original, metric) for metric in metrics_of(summary)},
-            {
-                metric: _quality(summary, original, metric, catalog.RECOVERED)
-                for metric in metrics_of(summary, catalog.RECOVERED)
-            },
-        )
+        Replaced(summary, compare(summary, original), qualities(summary), qualities(summary, catalog.RECOVERED))
         for summary in members
     ]
     methods.sort(key=lambda one: -one.speedup.ratio if one.speedup else 0.0)
-    metrics = [metric for metric in metrics_of(original) if metric.startswith(catalog.EVALUATE)]
-    return InModel(
-        original, tuple(methods), original.values.get("attention.share"), metrics[0] if metrics else "drift.cosine"
-    )
+    evaluated = tuple(name for name in metrics_of(original) if name.startswith(catalog.EVALUATE))
+    shares = all(_are_shares(summary, name) for summary in (original, *members) for name in evaluated)
+    share = original.values.get("attention.share")
+    return InModel(original, tuple(methods), share, evaluated if shares else (), () if shares else evaluated)
+
+
+def _are_shares(summary: Summary, metric: str) -> bool:
+    taken = [*figures_of(summary, metric), *figures_of(summary, f"{catalog.RECOVERED}{metric}")]
+    return all(0 <= figure <= 1 for figure in taken)
 
 
 def metrics_of(summary: Summary, prefix: str = "") -> list[str]:
@@ -206,10 +224,12 @@ def figures_of(summary: Summary, metric: str) -> list[float]:
     return [statistics.fmean(samples[index] for samples in taken) for index in range(shortest)]
 
 
-def _quality(summary: Summary, original: Summary, metric: str, prefix: str = "") -> Quality:
-    figures = figures_of(summary, f"{prefix}{metric}")
+def _quality(summary: Summary, original: Summary, metric: str, prefix: str, confidence: float) -> Quality:
+    figures, beside = figures_of(summary, f"{prefix}{metric}"), figures_of(original, metric)
+    together = difference_interval(figures, beside, confidence)
     return Quality(
         statistics.fmean(figures),
         mean_interval(figures),
-        difference_interval(figures, figures_of(original, metric)),
+        difference_interval(figures, beside),
+        None if together is None else together.low,
     )

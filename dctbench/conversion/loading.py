@@ -2,8 +2,8 @@
 
 `package.module:function` returns the model. Beside the function, the module may have `inputs(seq_len, batch)`, which
 returns a tensor, a tuple of positional arguments or a dict of keyword arguments, and `evaluate(model)`, which returns a
-number, a sequence of numbers (one for each input), or a dict of them by name. `hf:FOLDER` and `hf:NAME` are models of
-transformers that are on this machine.
+number, a sequence of numbers (one for each input), or a dict of them by name. Shares, of which more is better, are
+judged. `hf:FOLDER` and `hf:NAME` are models of transformers that are on this machine.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import Any, Self
 
 from dctbench.machine.environment import TUNING_VARIABLES
-from dctbench.model import NOT_SHOWN, CaseWarning, Environment, Result, ResultDetails, Run
+from dctbench.model import NOT_SHOWN, Case, CaseWarning, Environment, Result, ResultDetails, Run
 from dctbench.text.private import home_as_tilde, paths_as_names, replace_words, this_user, users_in
 
 LABELLED = "host_is_label"
@@ -151,14 +151,19 @@ class Disclosure:
         return Environment(facts, environment.fingerprint)
 
     def result(self, result: Result) -> Result:
-        """Return a result whose texts and host are told as they may be. Measurements and the case stay."""
+        """Return a result whose texts and host are told as they may be. Measurements stay."""
         return replace(
             result,
+            case=self.case(result.case),
             message=None if result.message is None else self.text(result.message),
             warnings=tuple(CaseWarning(one.code, self.values(dict(one.values))) for one in result.warnings),
             details=self._details(result.details),
             host=self.host(result.fingerprint, result.host),
         )
+
+    def case(self, case: Case) -> Case:
+        """Return a case whose model is told as it may be: `hf:FOLDER` may hold the path of a home folder."""
+        return case if case.model is None else replace(case, model=self.text(case.model))
 
     def _details(self, details: ResultDetails) -> ResultDetails:
         changed = {}

@@ -43,17 +43,22 @@ class Exchange(Generic[_T]):
 
 
 def exchange(
-    child: Child, request: Request, timeout: float, output: Output, next_turn: Callable[[], None] | None = None
+    child: Child,
+    request: Request,
+    timeout: float,
+    output: Output,
+    next_turn: Callable[[], None] | None = None,
+    most: float = MOST_TIMEOUTS,
 ) -> bytes | None:
     """Return the child's reply, b"" if it ended or hung up before the reply was complete, or None after the timeout.
 
-    The timeout begins anew with each sign of life that the child gives.
+    The timeout begins anew with each sign of life that the child gives, up to `most` times as long.
     The thread sleeps in the kernel until one of the three happens: a parent that polls would load the machine that is
     being measured. A child that takes turns with another asks before each turn. The time that it waits is not counted.
     What the child prints is read meanwhile, so that it never waits for a reader.
     """
     deadline = monotonic() + timeout
-    end = monotonic() + MOST_TIMEOUTS * timeout
+    end = monotonic() + most * timeout
     turns = 0 if next_turn is None else TURNS_PER_PROCESS + 1
     with selectors.DefaultSelector() as selector:
         try:

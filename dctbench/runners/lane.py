@@ -14,7 +14,7 @@ from dctbench.machine import cgroup
 from dctbench.model import Isolation
 from dctbench.protocol import COMPILER, Failure, Request
 from dctbench.runners.closing import Closing
-from dctbench.runners.exchange import Exchange, exchange, failure_of, read_reply
+from dctbench.runners.exchange import MOST_TIMEOUTS, Exchange, exchange, failure_of, read_reply
 from dctbench.runners.interleave import Turn
 from dctbench.runners.launchers import Child, Ended, Fresh, GoneError, Launcher, Zygote
 from dctbench.runners.output import Output
@@ -82,6 +82,7 @@ class Lane:
         launcher: Launcher,
         read: Callable[[bytes], _T | Failure],
         turn: Turn | None = None,
+        most: float = MOST_TIMEOUTS,
     ) -> Exchange[_T]:
         """Send `request` to a child and wait for its reply, which `read` decodes, its end, or the timeout."""
         if self._closing.is_set():
@@ -100,7 +101,7 @@ class Lane:
                 if self._closing.is_set():  # closed between the check above and the start
                     child.kill()
                 next_turn = None if turn is None else partial(turn.next, self._closing)
-                line = exchange(child, request, timeout, output, next_turn)
+                line = exchange(child, request, timeout, output, next_turn, most)
                 reply, ending = read_reply(line, timeout, read)
                 ended = self._ended(child, by_itself=ending)
             finally:

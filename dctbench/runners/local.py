@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +47,7 @@ from dctbench.protocol import (
 )
 from dctbench.runners import Facts, MeasureSpec, Place, responses, result_from_reply
 from dctbench.runners.closing import Closing
-from dctbench.runners.exchange import Exchange
+from dctbench.runners.exchange import MOST_TIMEOUTS, Exchange
 from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
 from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.lane import Lane
@@ -195,7 +196,9 @@ class LocalRunner:
 
         def ask() -> Exchange[CaseReply]:
             launcher = self._lane.launcher(case.device, spec.round)
-            return self._lane.exchange(request, timeout, launcher, read, turn)
+            # The evaluation and the training of a model take their time, and each call of the model is a sign of life.
+            most = MOST_TIMEOUTS if case.model is None else math.inf
+            return self._lane.exchange(request, timeout, launcher, read, turn, most)
 
         def train(lane: Lane) -> Result:
             done = lane.exchange(request, timeout, lane.launcher(case.device, TRAINING), read)

@@ -74,6 +74,9 @@ def _implausible(found: RecordedRun) -> Iterator[str]:
 
 
 def _told(found: RecordedRun) -> Iterator[str]:
+    for model in {case.model for case in found.plan if case.model is not None}:
+        if "/" in model or "\\" in model:
+            yield f"the model {model} is named by its path"
     if not found.run.settings.anonymous:
         yield "it may name somebody: export it with --anonymous"
     for environment in found.environments.values():

@@ -74,7 +74,7 @@ def forwarded(found: RecordedRun, disclosure: Disclosure) -> RecordedRun:
         disclosure.run(found.run),
         {key: disclosure.environment(environment) for key, environment in found.environments.items()},
         [disclosure.result(result) for result in found.results],
-        found.plan,
+        [disclosure.case(case) for case in found.plan],
         found.machine,
     )
 

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dctbench.stats.distributions import student_t_quantile
 from dctbench.stats.robust import Interval
 
-_Z = 1.959963984540054
-"""The standard normal quantile of a two-sided 95% interval."""
+CONFIDENCE = 0.95
 
 
 def mean_interval(figures: Sequence[float]) -> Interval | None:
@@ -27,15 +26,18 @@ def mean_interval(figures: Sequence[float]) -> Interval | None:
         return None
     mean = statistics.fmean(figures)
     if _are_answers(figures):
-        middle = (mean + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-        half = _Z / (1 + _Z**2 / n) * math.sqrt(mean * (1 - mean) / n + _Z**2 / (4 * n * n))
+        z = _normal_quantile(CONFIDENCE)
+        middle = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * math.sqrt(mean * (1 - mean) / n + z**2 / (4 * n * n))
         return Interval(mean, max(0.0, middle - half), min(1.0, middle + half))
     half = student_t_quantile(n - 1) * statistics.stdev(figures) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half)
 
 
-def difference_interval(figures: Sequence[float], beside: Sequence[float]) -> Interval | None:
-    """Return the mean of `figures - beside` with its 95% interval; None for fewer than two inputs, or other inputs.
+def difference_interval(
+    figures: Sequence[float], beside: Sequence[float], confidence: float = CONFIDENCE
+) -> Interval | None:
+    """Return the mean of `figures - beside` with its interval; None for fewer than two inputs, or other inputs.
 
     If all figures are 0 or 1, Wald's interval after half an input was added to each of the four cells (Agresti and
     Min, Stat. Med. 24, 2005), else Student's t on the differences.
@@ -48,10 +50,15 @@ def difference_interval(figures: Sequence[float], beside: Sequence[float]) -> In
     if _are_answers(figures) and _are_answers(beside):
         gained, lost = differences.count(1.0) + 0.5, differences.count(-1.0) + 0.5
         middle = (gained - lost) / (n + 2)
-        half = _Z * math.sqrt((gained + lost) - (gained - lost) ** 2 / (n + 2)) / (n + 2)
+        half = _normal_quantile(confidence) * math.sqrt((gained + lost) - (gained - lost) ** 2 / (n + 2)) / (n + 2)
         return Interval(mean, max(-1.0, middle - half), min(1.0, middle + half))
-    half = student_t_quantile(n - 1) * statistics.stdev(differences) / math.sqrt(n)
+    half = student_t_quantile(n - 1, confidence) * statistics.stdev(differences) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half)
+
+
+def _normal_quantile(confidence: float) -> float:
+    """Return z with P(|Z| <= z) = confidence."""
+    return statistics.NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _are_answers(figures: Sequence[float]) -> bool:

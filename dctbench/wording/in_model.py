@@ -69,9 +69,15 @@ def answer(found: InModel) -> str:
     assert best.speedup is not None
     gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
     if found.answer is Answer.NOT_EVALUATED:
+        names = " and ".join(map(metric_words, found.unjudged))
+        what = (
+            f"dctbench cannot tell which way {names} is better, since its figures are no shares from 0 to 1"
+            if names
+            else "evaluate(model) beside the model would say what that costs"
+        )
         return (
             f"{at}: {gain}, and its outputs have a cosine of {quality_words(_best(best, found.metric))} to the "
-            "original's; evaluate(model) beside the model would say what that costs"
+            f"original's; {what}"
         )
     if found.answer is Answer.NOT_KEPT:
         return (
