@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dctbench import catalog
-from dctbench.app.code_loading import check_stored_run, own_code
+from dctbench.app.code_loading import check_stored_run, own_code, own_models
 from dctbench.compare import incomparable_because
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.errors import UsageError
@@ -65,11 +65,18 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
     """
     run = baseline.run
     check_suite_is_known(baseline)
-    own = own_code(case.implementation for case in baseline.plan)
-    if own:
+    own = {
+        "impl": own_code(case.implementation for case in baseline.plan),
+        "task": own_code(case.task for case in baseline.plan if case.task is not None),
+        "model": own_models(case.model for case in baseline.plan),
+    }
+    named = {axis: names for axis, names in own.items() if names}
+    if named:
+        first = next(iter(named.values()))[0]
+        flags = " ".join(f"--{axis} {shlex.quote(','.join(names))}" for axis, names in named.items())
         raise UsageError(
-            f"the baseline measured {own[0]}: code is loaded only when the command line asks for it",
-            hint=f"if you trust it, name it, and repeat the other axis flags: --impl {shlex.quote(','.join(own))}",
+            f"the baseline measured {first}: code is loaded only when the command line asks for it",
+            hint=f"if you trust it, name it, and repeat the other axis flags: {flags}",
         )
     check_stored_run(run)
     known = {*catalog.implementations()}
@@ -91,7 +98,9 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
         energy=taken.energy,
         prune=False,
     )
-    held = {axis: list(dict.fromkeys(axes.of(case, axis) for case in cases)) for axis in shipped.axes}
+    held = {
+        axis: list(dict.fromkeys(axes.of(case, axis) for case in cases)) for axis in shipped.axes if axes.is_field(axis)
+    }
     held["impl"] = _judged(run, held["impl"])
     return replace(shipped, axes={**shipped.axes, **held}, settings=settings), cases
 

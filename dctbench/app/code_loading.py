@@ -26,6 +26,11 @@ def own_code(names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if ":" in name]
 
 
+def own_models(names: Iterable[str | None]) -> list[str]:
+    """Return the models that are package.module:function, each once. Weights of `hf:` are read, never run."""
+    return own_code(name for name in names if name is not None and not name.startswith(catalog.HF_PREFIX))
+
+
 def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
     """Refuse a suite that would load code if only pyproject.toml names it, and not the user.
 
@@ -37,20 +42,14 @@ def check_configured_suite(suite: Suite, where: str, *, own_axes: bool) -> None:
     Raises:
         UsageError: naming the implementation or the variable.
     """
-    names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.reference]), *_named_models(suite)]
-    loaded = [*own_code(names), *_unsafe(suite.settings.env)]
+    names = [*(suite.axes["impl"] if own_axes else ()), *filter(None, [suite.gate.reference]), *suite.axes["task"]]
+    loaded = [*own_code(names), *own_models(suite.axes["model"]), *_unsafe(suite.settings.env)]
     if loaded:
         raise UsageError(
             f"suite {where}, which pyproject.toml names, sets {loaded[0]}: "
             "code is loaded only when the command line asks for it",
             hint=f"if you trust it, name it yourself: --suite {shlex.quote(where)}",
         )
-
-
-def _named_models(suite: Suite) -> list[str]:
-    """Return the models of a suite that are code of somebody's own. Weights of `hf:` are read, never run."""
-    models = [model for model in suite.axes["model"] if model is not None]
-    return [model for model in models if not model.startswith(catalog.HF_PREFIX)]
 
 
 def check_stored_run(run: Run) -> None:

@@ -102,8 +102,13 @@ def field(axis: str) -> str:
     return _FIELDS.get(axis, axis)
 
 
+def is_field(axis: str) -> bool:
+    """Whether the axis sets a field of a case: `keep_first` is another way to give `layers`."""
+    return field(axis) in Case.__slots__
+
+
 def of(case: Case, axis: str) -> Any:
-    """Return the value of a case on that axis."""
+    """Return the value of a case on that axis, which sets a field (`is_field`)."""
     return getattr(case, field(axis))
 
 

@@ -160,12 +160,12 @@ def at(texts: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in (part for whole in texts for part in whole.split(",") if part.strip()):
         name, _, value = (word.strip() for word in text.partition("="))
-        if value and name in axes.NUMERIC_AXES:
+        if value and name in axes.NUMERIC_AXES and axes.is_field(name):
             values: Sequence[Any] = grid.parse_values(value, axes.NUMERIC_AXES[name])
         elif value and name in axes.WORD_AXES:
             values = axes.words(name, [value])
         else:
-            known = ", ".join((*axes.NUMERIC_AXES, *axes.WORD_AXES))
+            known = ", ".join(filter(axes.is_field, (*axes.NUMERIC_AXES, *axes.WORD_AXES)))
             raise UsageError(f"--at {text!r}: not AXIS=VALUE", hint=f"such as --at seq=4096; axes: {known}")
         if len(values) != 1:
             raise UsageError(f"--at {text!r}: one value of an axis at a time", hint="such as --at seq=4096")

@@ -63,6 +63,20 @@ def test_a_baseline_of_a_suite_file_needs_that_file_named(cli: Cli, tmp_path: Pa
     assert [v["kind"] for v in done.json()["verdicts"] if v["metric"] == "budget.memory"] == ["OVER_BUDGET"]
 
 
+def test_a_baseline_of_the_suite_ci_is_planned_from_its_own_cases_and_at_names_only_fields_of_a_case(
+    cli: Cli, tmp_path: Path
+) -> None:
+    run = replace(RUN, id="fedcba9876543210", suite="ci")
+    held = document(run, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [result("none", 64, heads=2, head_dim=8)])
+    (tmp_path / "main.json").write_text(dumps(held))
+    done = cli("check", "--baseline", "main.json", *EASY)
+    assert done.code == 3, done.err  # of another machine
+    assert {v["case"]["implementation"] for v in done.json()["verdicts"]} == {"none"}
+    refused = cli("check", "--baseline", "main.json", *EASY, "--max-memory", "1GiB", "--at", "keep_first=2")
+    assert refused.code == 2, refused.err
+    assert "--at 'keep_first=2': not AXIS=VALUE" in refused.err
+
+
 def test_what_is_not_known_here_any_more_is_missing(cli: Cli, tmp_path: Path) -> None:
     results = [result(name, 64, heads=2, head_dim=8) for name in ("none", "withdrawn")]
     run = replace(RUN, id="fedcba9876543210")

@@ -61,6 +61,8 @@ def test_a_configuration_names_no_program_and_no_module(
         ('"none"', '[settings.env]\nLD_PRELOAD = "./evil.so"', "LD_PRELOAD"),
         ('"none"', '[settings.env]\nMALLOC_ARENA_MAX = "1"\nCXX = "./evil.sh"', "CXX"),
         ('"none"', f'[gate]\nreference = "{EVIL}"', EVIL),
+        (f'"none"\ntask = "{EVIL}"', "", EVIL),
+        (f'"none"\nmodel = "{EVIL}"\nscope = "model"', "", EVIL),
     ],
 )
 def test_a_suite_that_only_a_configuration_names_loads_no_code(
@@ -93,12 +95,12 @@ def test_a_configured_suite_without_code_is_measured_and_a_typed_one_may_load_so
     assert loaded.exists()
 
 
-def imported(cli: Cli, folder: Path, settings: Mapping[str, Any], implementation: str = EVIL) -> Run:
+def imported(cli: Cli, folder: Path, settings: Mapping[str, Any], implementation: str = EVIL, **case: Any) -> Run:
     """A failed run from a result file that claims to have been measured here."""
     here = cli("run", "--impl", "none", *SHAPE, "--format", "json", "--store", "other.sqlite").json()
     [(fingerprint, facts)] = here["environments"].items()
     run = replace(RUN, dctbench_version=__version__, settings=RunSettings.from_json(settings))
-    failed = result(implementation, 64, None, status="error", message="no", heads=2, head_dim=8)
+    failed = result(implementation, 64, None, status="error", message="no", heads=2, head_dim=8, **case)
     written = dumps(
         document(run, {fingerprint: Environment(facts, fingerprint)}, [replace(failed, fingerprint=fingerprint)])
     )
@@ -133,6 +135,20 @@ def test_a_baseline_has_no_code_loaded(
     done = cli("check", "--baseline", run.id if baseline == "stored" else baseline, **variables)
     assert (done.code, loaded.exists()) == (2, False), done.err
     assert words in done.err
+    assert len(done.err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "case", [{"task": EVIL, "scope": "encoder", "mode": "train"}, {"model": EVIL, "scope": "model"}]
+)
+def test_a_baseline_has_no_task_and_no_model_loaded(
+    cli: Cli, tmp_path: Path, loaded: Path, case: dict[str, str]
+) -> None:
+    run = imported(cli, tmp_path, SETTINGS, "none", **case)
+    done = cli("check", "--baseline", run.id, PYTHONPATH=str(tmp_path))
+    assert (done.code, loaded.exists()) == (2, False), done.err
+    assert f"the baseline measured {EVIL}: code is loaded only when the command line asks for it" in done.err
+    assert f"--{'task' if 'task' in case else 'model'} {EVIL}" in done.err
     assert len(done.err.splitlines()) == 2
 
 

@@ -38,6 +38,7 @@ def test_a_place_is_named_as_by_the_flags_and_found_by_the_fields_of_a_case(
         ("length=4096", "not AXIS=VALUE"),
         ("seq", "not AXIS=VALUE"),
         ("seq=", "not AXIS=VALUE"),
+        ("keep_first=2", "not AXIS=VALUE"),
     ],
 )
 def test_a_text_that_names_no_single_place_is_refused(text: str, words: str) -> None:
@@ -45,6 +46,7 @@ def test_a_text_that_names_no_single_place_is_refused(text: str, words: str) -> 
         gate.at([text])
     assert words in refused.value.message
     assert refused.value.hint
+    assert "keep_first" not in refused.value.hint  # it sets the field of another axis
 
 
 @pytest.mark.parametrize(
