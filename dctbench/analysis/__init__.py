@@ -33,7 +33,7 @@ from dctbench.analysis.stability import (
     stability,
     stop_reasons,
 )
-from dctbench.analysis.summary import Summary, arranged, method_order, summarise
+from dctbench.analysis.summary import Summary, arranged, method_order, same_length, summarise
 from dctbench.analysis.timeliness import Timeliness
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
     "rankings",
     "reference_by_shape",
     "round_levels",
+    "same_length",
     "samples_by_round",
     "scalings",
     "speedups",

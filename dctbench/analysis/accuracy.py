@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import pairwise
 
 from dctbench.analysis.reference import default_reference
-from dctbench.analysis.summary import Summary, method_order
+from dctbench.analysis.summary import Summary, method_order, same_length
 from dctbench.catalog.tasks import TASKS
 from dctbench.model import FAILED, Case, TaskFacts, TaskName
 from dctbench.stats.chains import chains
@@ -55,7 +55,7 @@ class Doubt(Enum):
     WIDE = "wide"
     """The interval holds both a loss beyond the margin and none."""
     ONE_SEED = "one_seed"
-    """Fewer than two seeds were trained with both methods."""
+    """Fewer than two seeds were trained with both methods, for as many steps."""
     NO_REFERENCE = "no_reference"
     """The reference was not trained."""
     NO_CONTROL = "no_control"
@@ -74,6 +74,7 @@ class Seed:
         failed: whether it ended in an error or a timeout.
         at_edge: whether the best learning rate was the smallest or the largest that was tried.
         seconds: of the training; None if it failed.
+        steps: of the training; None if this is not known.
     """
 
     round: int
@@ -81,6 +82,7 @@ class Seed:
     failed: bool = False
     at_edge: bool = False
     seconds: float | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +208,17 @@ def task_results(
     """Return what was learned on each task, in the order of the catalog; a scrambled task follows its own.
 
     Args:
-        summaries: of one run; those without a task are passed over.
+        summaries: of one run; those without a task are passed over, and those of a task that has no valid name.
         reference: the method that the others are compared with; None for the default.
         margin: the loss of accuracy that does not matter, 0.02 for two points; None for the default.
     """
     groups: dict[tuple[object, ...], dict[int, list[Summary]]] = {}
     for summary in summaries:
         if summary.case.task is not None:
-            name = TaskName.parse(summary.case.task)
+            try:
+                name = TaskName.parse(summary.case.task)
+            except ValueError:  # a store of an older version may hold any text
+                continue
             at = replace(summary.case, task=str(replace(name, patience=1))).shape
             groups.setdefault(at, {}).setdefault(name.patience, []).append(summary)
     found = [_results(members, reference, margin or MARGIN) for members in groups.values()]
@@ -268,11 +273,12 @@ def _score(summary: Summary, floor: float) -> Score:
         training = result.details.training
         measured, seconds = result.measurement("accuracy"), result.measurement("train.seconds")
         edge = training is not None and training.at_edge
+        steps = None if training is None else training.steps
         if result.status == "ok" and measured is not None:
             spent = None if seconds is None else seconds.samples[0]
-            seeds.append(Seed(result.round, measured.samples[0], at_edge=edge, seconds=spent))
+            seeds.append(Seed(result.round, measured.samples[0], at_edge=edge, seconds=spent, steps=steps))
         elif result.status in FAILED:
-            seeds.append(Seed(result.round, floor, failed=True, at_edge=edge))
+            seeds.append(Seed(result.round, floor, failed=True, at_edge=edge, steps=steps))
     values = [seed.accuracy for seed in seeds]
     return Score(
         summary=summary,
@@ -283,9 +289,10 @@ def _score(summary: Summary, floor: float) -> Score:
 
 
 def _pairs(one: Score, other: Score) -> list[tuple[float, float]]:
-    """The accuracies of both in each seed that both have."""
-    beside = {seed.round: seed.accuracy for seed in other.seeds}
-    return [(seed.accuracy, beside[seed.round]) for seed in one.seeds if seed.round in beside]
+    """The accuracies of both in each seed that both were trained with, for as many steps."""
+    beside = {seed.round: seed for seed in other.seeds}
+    shared = [(seed, beside[seed.round]) for seed in one.seeds if seed.round in beside]
+    return [(a.accuracy, b.accuracy) for a, b in shared if same_length(a.steps, b.steps)]
 
 
 def difference(one: Score, other: Score) -> Mean | None:
@@ -365,13 +372,14 @@ def _kept(score: Score, reference: Score | None, control: Score | None) -> Inter
     """(method - none) / (full - none) over the seeds that all three have."""
     if reference is None or control is None:
         return None
-    full, none = ({seed.round: seed.accuracy for seed in one.seeds} for one in (reference, control))
-    shared = [seed for seed in score.seeds if seed.round in full and seed.round in none]
+    full, none = ({seed.round: seed for seed in one.seeds} for one in (reference, control))
+    shared = [(s, full[s.round], none[s.round]) for s in score.seeds if s.round in full and s.round in none]
+    shared = [seeds for seeds in shared if same_length(*(seed.steps for seed in seeds))]
     if len(shared) < 2:
         return None
     return quotient(
-        [seed.accuracy - none[seed.round] for seed in shared],
-        [full[seed.round] - none[seed.round] for seed in shared],
+        [own.accuracy - least.accuracy for own, _, least in shared],
+        [most.accuracy - least.accuracy for _, most, least in shared],
     )
 
 

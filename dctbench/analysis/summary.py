@@ -16,6 +16,16 @@ from dctbench.stats.robust import Interval, median_interval, quantile, quantile_
 from dctbench.stats.tail import LEAST_PROCESSES, bound_over_processes
 
 
+def _seed(result: Result) -> int:
+    training = result.details.training
+    return result.round if training is None else training.seed
+
+
+def same_length(*steps: int | None) -> bool:
+    """Whether trainings have the same number of steps, as far as this is known. The name of a task does not tell it."""
+    return len({number for number in steps if number is not None}) < 2
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One case over its rounds.
@@ -66,9 +76,18 @@ class Summary:
         return self.error_means is catalog.ErrorMeans.APPROXIMATES
 
     def seeds(self, metric: str) -> dict[int, float]:
-        """Return a metric of a training by seed, for the trainings that finished."""
-        measured = {result.round: result.measurement(metric) for result in self.rounds if result.status == "ok"}
+        """Return a metric of a training by seed, for the trainings that finished.
+
+        The seed is the round, except of a base that is compared with several cases: it has a training for each.
+        """
+        measured = {_seed(result): result.measurement(metric) for result in self.rounds if result.status == "ok"}
         return {seed: figure.samples[0] for seed, figure in measured.items() if figure is not None}
+
+    @property
+    def training_steps(self) -> dict[int, int]:
+        """The steps of its trainings by seed, where they are known."""
+        trainings = {_seed(result): result.details.training for result in self.rounds}
+        return {seed: training.steps for seed, training in trainings.items() if training is not None}
 
     @property
     def timed(self) -> Interval | None:

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dctbench import catalog, errors
-from dctbench.analysis import Summary
+from dctbench.analysis import REFERENCE, Summary
 from dctbench.app.check_rules import default_tolerances, resolve_rules, with_enough_pairs
 from dctbench.app.requests import CheckRequest
 from dctbench.compare import CONTROL, Rules
@@ -141,6 +141,8 @@ def _same_shapes(cases: Sequence[Case], name: str, runner: LocalRunner) -> dict[
 
 
 def _same_shape(case: Case, name: str, method: Compression) -> Case:
+    if name == REFERENCE:  # the model as it is, whichever layers a method replaces
+        case = replace(case, layers=None, recover=None)
     if not method.uses_ratio:
         return replace(case, implementation=name, ratio=None, kept=None)
     kept = method.default_kept if case.ratio is None and case.kept is None else case.kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
-from dctbench.analysis import Summary
+from dctbench.analysis import Summary, same_length
 from dctbench.catalog import ACCURACY
 from dctbench.compare.rules import Rules
 from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
@@ -25,23 +25,51 @@ def accuracy_verdicts(sides: Mapping[Case, tuple[Summary, Summary]], rules: Rule
         rules: of the gate.
         level: of false alarms over all cases together.
     """
-    pairs = {case: _pairs(*summaries) for case, summaries in sides.items()}
+    pairs = {case: _accuracies(*summaries) for case, summaries in sides.items()}
     known = {case: mean_of([b - a for a, b in found]) for case, found in pairs.items() if len(found) > 1}
     fallen = _proven({case: Mean(-mean.value, mean.error, mean.degrees) for case, mean in known.items()}, level)
     risen = _proven(known, level)
     found = {}
     for case, seeds in pairs.items():
         kind, reason = _judged(known.get(case), case in fallen, case in risen, rules.accuracy)
+        if _unlike(*sides[case]):
+            kind, reason = VerdictKind.INCOMPARABLE, Reason(ReasonCode.OTHER_STEPS)
         base, head = _means(seeds)
         effect = None if base is None or head is None or not base else head / base
         found[case] = Verdict(case, ACCURACY, kind, base, head, effect, tolerance=rules.accuracy, reason=reason)
     return found
 
 
-def _pairs(base: Summary, head: Summary) -> list[tuple[float, float]]:
-    """The accuracies of base and head in each seed that both have."""
+def wants_a_seed(base: Summary, head: Summary, verdict: Verdict, rules: Rules, *, paired: bool) -> bool:
+    """Return whether a gate should train another seed of a case.
+
+    Every case gets the fewest pairs, and one that they leave undecided gets the most: two looks, as at latencies. A
+    stored run has no more seeds than it was measured with.
+    """
+    taken = max(head.seeds(ACCURACY), default=0)
+    if verdict.reason == Reason(ReasonCode.OTHER_STEPS) or taken >= rules.max_pairs:
+        return False
+    if not paired and max(base.seeds(ACCURACY), default=0) <= taken:
+        return False
+    return taken != rules.pairs or verdict.kind is VerdictKind.INCONCLUSIVE
+
+
+def _unlike(base: Summary, head: Summary) -> bool:
+    """Return whether both sides share seeds, and none of them was trained for as many steps on both."""
+    return bool(base.seeds(ACCURACY).keys() & head.seeds(ACCURACY).keys()) and not _shared(base, head)
+
+
+def _shared(base: Summary, head: Summary) -> list[int]:
+    """The seeds that both sides have, trained for as many steps."""
+    before, now = base.training_steps, head.training_steps
+    both = sorted(base.seeds(ACCURACY).keys() & head.seeds(ACCURACY).keys())
+    return [seed for seed in both if same_length(before.get(seed), now.get(seed))]
+
+
+def _accuracies(base: Summary, head: Summary) -> list[tuple[float, float]]:
+    """The accuracies of base and head in each seed that they share."""
     before, now = base.seeds(ACCURACY), head.seeds(ACCURACY)
-    return [(before[seed], now[seed]) for seed in sorted(before.keys() & now.keys())]
+    return [(before[seed], now[seed]) for seed in _shared(base, head)]
 
 
 def _means(pairs: Sequence[tuple[float, float]]) -> tuple[float | None, float | None]:

@@ -118,6 +118,8 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
         StoreError: when the store cannot be read.
     """
     beside = replace(case, implementation=reference, ratio=None, kept=None)
+    if reference == REFERENCE:  # in a model it is the model as it is, whichever layers a method replaces
+        beside = replace(beside, layers=None, recover=None)
     series: dict[tuple[str, str], list[Point]] = {}
     newest, untimed = ("", ""), 0
     for state in store.runs():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary, summarise
 from dctbench.compare import exact
-from dctbench.compare.accuracy import accuracy_verdicts
+from dctbench.compare.accuracy import accuracy_verdicts, wants_a_seed
 from dctbench.compare.change import Change, Unpaired, moderated, paired, unpaired
 from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.latency import LatencyCall, Timed, latency_calls
@@ -129,7 +129,8 @@ class Judgement:
     def exit_code(self, inconclusive: str | None = None) -> int:
         """Return 0 for fine, 1 for worse, 3 for cannot judge; INCONCLUSIVE becomes 0 or 1 if `inconclusive` says so.
 
-        An inconclusive latency never passes where no slowdown could have been proven: then the cause is not noise.
+        An inconclusive latency never passes where no slowdown could have been proven, and an accuracy not where there
+        are too few seeds: then the cause is not noise.
         """
         kinds = {verdict.kind for verdict in self.verdicts}
         if kinds & REGRESSIONS:
@@ -137,7 +138,11 @@ class Judgement:
         if VerdictKind.INCOMPARABLE in kinds or not self.compares:
             return 3
         unsure = [verdict for verdict in self.verdicts if verdict.kind is VerdictKind.INCONCLUSIVE]
-        if self.blind and inconclusive == "pass" and any(verdict.metric == LATENCY for verdict in unsure):
+        unable = any(
+            verdict.reason == Reason(ReasonCode.TOO_FEW_SEEDS) or (self.blind and verdict.metric == LATENCY)
+            for verdict in unsure
+        )
+        if unable and inconclusive == "pass":
             return 3
         if unsure:
             return {"pass": 0, "fail": 1}.get(inconclusive or "", 3)
@@ -150,6 +155,14 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
     first = _timed(comparison, rules, [case for case, verdict in ranking.items() if verdict is None], fresh=False)
     found = latency_calls(first, rules, _level(comparison, rules))
     still = tuple(case for case, latency_call in found.items() if latency_call is LatencyCall.OPEN)
+    trained = {case: _sides(comparison, case) for case, one in ranking.items() if one is None and case.task is not None}
+    learned = accuracy_verdicts(trained, rules, _level(comparison, rules))
+    if rules.confirm:
+        still += tuple(
+            case
+            for case, verdict in learned.items()
+            if wants_a_seed(*trained[case], verdict, rules, paired=comparison.paired)
+        )
     if comparison.paired and rules.confirm:
         more = [case for case, verdict in ranking.items() if _wants_another(comparison, rules, case, verdict)]
         still += tuple(case for case in more if case not in still)
@@ -163,11 +176,6 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         confirmed = latency_calls(second, rules, _level(comparison, rules))
         still += tuple(case for case, latency_call in confirmed.items() if latency_call is LatencyCall.OPEN)
         found |= {case: _both(called[case], again) for case, again in confirmed.items()}
-    learned = accuracy_verdicts(
-        {case: _sides(comparison, case) for case, one in ranking.items() if one is None and case.task is not None},
-        rules,
-        _level(comparison, rules),
-    )
     verdicts: list[Verdict] = []
     for case, verdict in ranking.items():
         if verdict is not None:

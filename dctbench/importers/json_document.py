@@ -23,6 +23,7 @@ from dctbench.model import (
     Run,
     RunSettings,
     Status,
+    TaskName,
     tidy_number,
 )
 from dctbench.spec import axes, suites
@@ -224,6 +225,11 @@ def case_of(values: dict[str, Any], place: str) -> Case:
     """
     case = Case.from_json(values)
     check_case(case, place)
+    if case.task is not None:
+        try:
+            TaskName.parse(case.task)
+        except ValueError as error:
+            raise InvalidDataError(f"{place}.task: {sanitize_text(case.task)!r}: {sanitize_text(str(error))}") from None
     try:
         if axes.words("device", [case.device]) != [case.device]:
             raise InvalidDataError(f"{place}.device: {case.device!r} names no single device")

@@ -96,6 +96,7 @@ class ReasonCode(Enum):
     RUN_TO_RUN = "run_to_run"  # first: slower or faster, which one stored run cannot tell from how much runs differ
     TOO_FEW_SEEDS = "too_few_seeds"  # no values: fewer than two seeds were trained on both sides
     SEEDS_DO_NOT_TELL = "seeds_do_not_tell"  # no values: the accuracy may have fallen by more than is allowed
+    OTHER_STEPS = "other_steps"  # no values: no seed was trained for as many steps on both sides
     TOOK_TURNS = "took_turns"  # no values: head took turns with base, and may be faster by itself
 
 

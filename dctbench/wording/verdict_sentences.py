@@ -9,7 +9,7 @@ from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.exact import STATUS
 from dctbench.compare.judgement import LATENCY
-from dctbench.model import REGRESSIONS, UNDECIDED, Case, ReasonCode, Run, Verdict, VerdictKind
+from dctbench.model import REGRESSIONS, UNDECIDED, Case, Reason, ReasonCode, Run, Verdict, VerdictKind
 from dctbench.stats.robust import P99_SAMPLES
 from dctbench.text.format import format_ratio, pluralize
 from dctbench.text.quantity import RELATIVE_ERROR
@@ -185,6 +185,8 @@ def remedy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
         return _remedy_of_latency(verdict, outcome)
     if verdict.budget is not None:
         return _BUDGET_REMEDIES.get(verdict.budget, "name with --at the cases that the budget is meant for")
+    if verdict.reason == Reason(ReasonCode.OTHER_STEPS):
+        return "train both sides with one version of the task"
     if verdict.base is None or verdict.head is None:
         return "measure both sides with one version of dctbench"
     return "compare on one machine: dctbench check --base-python"

@@ -157,3 +157,14 @@ def test_timed_cases_are_passed_over() -> None:
     from tests.support.made import result
 
     assert task_results(learned([result("sdpa", 512)])) == []
+
+
+def test_trainings_of_other_lengths_are_not_compared() -> None:
+    found = method(results(trained("dct-x", shifted(0.3), ratio=4, steps=1000)), "dct-x r=4")
+    assert (found.standing, found.doubt) == (Standing.UNDECIDED, Doubt.ONE_SEED)
+    assert (found.pairs, found.difference, found.kept) == (0, None, None)
+
+
+def test_a_task_without_a_valid_name_is_passed_over() -> None:
+    known = [trained("sdpa", FULL), trained("none", NONE), trained("sdpa", FULL, task="my task")]
+    assert [str(one.task) for one in task_results(learned(*known))] == ["mnist1d"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from scipy import stats as scipy_stats
 
 from dctbench.compare import Comparison, Judgement, Rules, judge
-from dctbench.model import Reason, ReasonCode, Verdict, VerdictKind
+from dctbench.model import Reason, ReasonCode, Result, Verdict, VerdictKind
 from dctbench.wording import verdict_numbers
 from tests.support.made import in_two_rounds, result
 from tests.support.trained import learned, trained
@@ -74,6 +75,35 @@ def test_many_cases_need_more_proof_by_holms_correction() -> None:
 def test_one_shared_seed_decides_nothing() -> None:
     found = verdict([0.5], base=[0.8])
     assert (found.kind, found.reason) == (VerdictKind.INCONCLUSIVE, Reason(ReasonCode.TOO_FEW_SEEDS))
+
+
+def test_too_few_seeds_never_pass_whatever_an_inconclusive_verdict_counts_as() -> None:
+    few = judged([0.8], [0.5])
+    assert [few.exit_code(asked) for asked in (None, "pass", "fail")] == [3, 3, 1]
+    wide = judged(BASE, moved(-0.008, 6))
+    assert [wide.exit_code(asked) for asked in (None, "pass", "fail")] == [3, 0, 1]
+
+
+def test_trainings_of_other_lengths_are_not_compared() -> None:
+    def found(head: list[Result], steps: int = 500) -> Judgement:
+        base, now = ({s.case: s for s in learned(side)} for side in (trained("dct-x", BASE, steps=steps), head))
+        return judge(Comparison(base, now, {case: case for case in now}, paired=True), Rules())
+
+    other = found(trained("dct-x", moved(-0.3), steps=1000))
+    [verdict] = other.verdicts
+    assert (verdict.kind, verdict.reason) == (VerdictKind.INCOMPARABLE, Reason(ReasonCode.OTHER_STEPS))
+    assert (verdict.base, verdict.head, other.open, other.exit_code("pass")) == (None, None, (), 3)
+    some = [*trained("dct-x", [*BASE[:3], 0.1, 0.1], steps=1000)[3:], *trained("dct-x", BASE[:3])]
+    [verdict] = found(some).verdicts
+    assert verdict.kind is VerdictKind.PASS
+    assert verdict.head == pytest.approx(sum(BASE[:3]) / 3)
+
+
+def test_a_base_that_is_compared_with_several_cases_is_paired_by_its_seeds_and_not_by_its_rounds() -> None:
+    twice = [replace(one, round=2 * one.round - first) for one in trained("dct-x", BASE) for first in (1, 0)]
+    base, now = ({s.case: s for s in learned(side)} for side in (twice, trained("dct-x", BASE)))
+    [verdict] = judge(Comparison(base, now, {case: case for case in now}, paired=True), Rules()).verdicts
+    assert (verdict.kind, verdict.base) == (VerdictKind.PASS, verdict.head)
 
 
 def test_a_training_that_crashes_in_head_is_newly_failing() -> None:

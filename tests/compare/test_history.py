@@ -87,6 +87,15 @@ def test_a_machine_that_changed_shows_in_the_reference_too(tmp_path: Path) -> No
     assert lacking.relative is None
 
 
+def test_the_reference_in_a_model_is_the_model_as_it_is(tmp_path: Path) -> None:
+    own = result("dct-x", 64, 2e-3, ratio=2, layers="2..", recover=10, scope="model", model="minilm")
+    with open_store(str(tmp_path / "s.sqlite"), create=True) as opened:
+        add(opened, 1, [own, result("sdpa", 64, 1e-3, scope="model", model="minilm")])
+        [point] = history(opened, own.case).points
+    assert point.speedup is not None
+    assert point.speedup.ratio == pytest.approx(0.5)
+
+
 def test_other_machines_other_settings_and_failures_are_left_out_and_counted(store: Store) -> None:
     add(store, 20, pair(9.0, 1.0), cache="cold")
     add(store, 21, [replace(one, fingerprint="e" * 16) for one in pair(9.0, 1.0)])

@@ -78,6 +78,7 @@ def test_old_files_are_read() -> None:
         text = text.replace(f'\n{indent}"latency: noisy"\n', f"\n{warning}")
     text = re.sub(r'\n( *)"ratio": .*,', r'\g<0>\n\1"kept": null,', text)  # there was no such axis
     text = re.sub(r'\n( *)"task": null', r'\g<0>,\n\1"period": null,\n\1"deadline": null', text)
+    text = re.sub(r'\n( *)"deadline": null', r'\g<0>,\n\1"model": null,\n\1"layers": null,\n\1"recover": null', text)
     medians = [median(one.measurements[0].samples) for one in results if one.case == results[0].case]
     mean = math.exp(math.fsum(math.log(one) for one in medians) / len(medians))
     text = text.replace('"value": 0.00252625', f'"value": {mean}')  # the latency was the median over the processes
@@ -243,6 +244,14 @@ def test_a_case_with_both_a_ratio_and_a_number_kept_is_refused() -> None:
         data["results"][1]["case"].update(ratio=8, kept=64)
 
     assert refusal(changed(spoil)) == "results[1].case: both ratio and kept are set; a case has one of them"
+
+
+def test_a_task_without_a_valid_name_is_refused() -> None:
+    def spoil(data: Any) -> None:
+        data["results"][1]["case"]["task"] = "my task"
+
+    said = "results[1].case.task: 'my task': a task is a name, or package.module:Class"
+    assert refusal(changed(spoil)) == said
 
 
 @pytest.mark.parametrize("name", ["absent.json", "", ".", "x" * 5000, "\0"])

@@ -20,6 +20,7 @@ from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
 from tests.support.made import CALIBRATION, RUN, result
 from tests.support.scripted import Asked, Scripted
+from tests.support.trained import learned, trained
 
 SHORT, LONG = Case("dct-x", 1024, 8), Case("dct-x", 2048, 8)
 REFERENCES = tuple(Case(name, n) for n in (1024, 2048) for name in ("sdpa", "none"))
@@ -138,7 +139,7 @@ def test_a_slowdown_that_is_gone_in_fresh_pairs_passes(store: Store) -> None:
     judgement = check()
     assert latency(judgement) == {SHORT: VerdictKind.PASS}
     [verdict] = [verdict for verdict in judgement.verdicts if verdict.metric == "latency"]
-    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None})
+    assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None, "first": "slower"})
     assert check.rounds("head", SHORT)[-5:] == list(FRESH_PAIRS)
 
 
@@ -291,7 +292,8 @@ def test_head_alone_against_a_stored_run_is_slower_only_after_fresh_processes(
 ) -> None:
     check = Check(store, head=slow_at(1024, by))
     stored = summarise(stored_rounds(2e-3))
-    judgement = check_stored(check.head, stored, (SHORT,), REFERENCES, (), None, True, RULES, check.hear)
+    again = [stored]  # a second run of base, beside which latencies are no longer advisory
+    judgement = check_stored(check.head, stored, (SHORT,), REFERENCES, (), None, True, RULES, check.hear, again)
     assert latency(judgement) == {SHORT: kind}
     confirming = list(FRESH_PAIRS) if by > 1 else []
     assert check.rounds("head", SHORT) == [*EVERY_PAIR, *confirming]
@@ -310,3 +312,54 @@ def test_what_head_was_not_asked_for_is_missing_and_other_machines_are_not_timed
     assert latency(judgement) == {SHORT: VerdictKind.INCOMPARABLE}
     assert {v.case for v in judgement.verdicts if v.kind is VerdictKind.MISSING} == {gone}
     assert check.rounds("head", SHORT) == [1]
+
+
+TRAINED = trained("dct-x", [0.8], ratio=4)[0].case
+
+
+def training(accuracy: Callable[[str, int], float], name: str) -> Callable[[Case, int], Result]:
+    def script(case: Case, number: int) -> Result:
+        values = [accuracy(name, seed) for seed in range(1, number + 1)]
+        return replace(trained(case.implementation, values)[-1], case=case)
+
+    return script
+
+
+def train(store: Store, accuracy: Callable[[str, int], float], seeds: int | None = None) -> tuple[Judgement, list[int]]:
+    """Check one training: in pairs, or beside a stored run of that many seeds. Return the rounds of head, too."""
+    check = Check(store)
+    for side, name in ((check.base, "base"), (check.head, "head")):
+        store.add_run(replace(side.run, id=f"t{name}".ljust(16, "0")), [TRAINED], 5)
+        side.run = replace(side.run, id=f"t{name}".ljust(16, "0"))
+        store.add_environment(side.run.id, Scripted.environment)
+        side.runner = Scripted(training(accuracy, name), name, check.log)
+    if seeds is None:
+        judgement = check((TRAINED,), ())
+    else:
+        stored = learned(trained("dct-x", [accuracy("base", seed) for seed in range(1, seeds + 1)], ratio=4))
+        judgement = check_stored(check.head, stored, (TRAINED,), (), (), None, True, RULES, ignore)
+    return judgement, check.rounds("head", TRAINED)
+
+
+def wide(name: str, seed: int) -> float:
+    return 0.8 + (0.1 * (-1) ** seed if name == "head" else 0.0)
+
+
+@pytest.mark.parametrize("seeds", [None, 10])
+@pytest.mark.parametrize(("by", "kind"), [(0.0, VerdictKind.PASS), (0.1, VerdictKind.WORSE)])
+def test_a_training_gets_every_pair_and_then_a_verdict(
+    store: Store, by: float, kind: VerdictKind, seeds: int | None
+) -> None:
+    judgement, rounds = train(store, lambda name, seed: 0.8 + 0.001 * seed - (by if name == "head" else 0.0), seeds)
+    assert [verdict.kind for verdict in judgement.verdicts] == [kind]
+    assert rounds == list(EVERY_PAIR)
+
+
+@pytest.mark.parametrize(("seeds", "taken"), [(None, RULES.max_pairs), (8, 8), (3, 3), (1, 1)])
+def test_a_training_that_stays_undecided_gets_the_most_pairs_or_all_seeds_that_a_stored_run_has(
+    store: Store, seeds: int | None, taken: int
+) -> None:
+    judgement, rounds = train(store, wide, seeds)
+    assert [verdict.kind for verdict in judgement.verdicts] == [VerdictKind.INCONCLUSIVE]
+    assert rounds == list(range(1, taken + 1))
+    assert judgement.exit_code("pass") == (3 if taken == 1 else 0)

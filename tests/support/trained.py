@@ -22,6 +22,7 @@ def trained(
     slices: Mapping[str, Sequence[float]] | None = None,
     edge: Sequence[int] = (),
     seconds: float = 7.0,
+    steps: int = 500,
 ) -> list[Result]:
     """Return a training per accuracy, in rounds 1, 2 and so on; None is a training that crashed at step 100.
 
@@ -33,7 +34,7 @@ def trained(
     results = []
     for number, accuracy in enumerate(accuracies, 1):
         training = Training(
-            seed=number, steps=500, probe_steps=125, rate=3e-3, at_edge=number in edge, test_examples=1000,
+            seed=number, steps=steps, probe_steps=125, rate=3e-3, at_edge=number in edge, test_examples=1000,
             failure=None if accuracy is not None else "crashed", failed_step=None if accuracy is not None else 100,
         )  # fmt: skip
         measurements = []

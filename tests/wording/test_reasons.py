@@ -44,6 +44,7 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
      "slower than the stored run, but two runs of the same code may differ as much"),
     (ReasonCode.TOO_FEW_SEEDS, {}, "fewer than two seeds were trained on both sides"),
     (ReasonCode.SEEDS_DO_NOT_TELL, {}, "it may have fallen by more than is allowed: more seeds are needed"),
+    (ReasonCode.OTHER_STEPS, {}, "trained for another number of steps"),
     (ReasonCode.TOOK_TURNS, {}, "in turns with base; by itself it may be faster"),
 ]  # fmt: skip
 
