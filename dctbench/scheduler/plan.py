@@ -132,7 +132,7 @@ def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[s
         UsageError: for scope `model` without a model, the other way round, and more than one model.
         UnavailableError: for a model that is not on this machine.
     """
-    models = [model for model in axes["model"] if model is not None]
+    models = axes.get("model") or ()
     if ("model" in axes["scope"]) != bool(models) or (models and tuple(axes["scope"]) != ("model",)):
         raise UsageError(
             "--scope model and --model go together, and with no other scope",

@@ -230,7 +230,7 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
         compressions = _compressions(implementation, methods[implementation], axes)
         if implementation != REFERENCE:
             compressions = [one | treatment for one in compressions for treatment in _treatments(axes)]
-        for values in product(*(axes[key] for key in keys)):
+        for values in product(*(axes.get(key) or (None,) if key == "model" else axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
             for compression, schedule in product(compressions, schedules):
                 cases[Case(implementation=implementation, **compression, **shape, **schedule)] = None

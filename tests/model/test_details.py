@@ -19,6 +19,7 @@ from dctbench.model import (
     Training,
     canonical_json,
 )
+from dctbench.model.conversion import Conversion
 
 QUOTIENTS = {"bound": "compute", "rate": 1e11, "share": 0.5, "intensity": 60.0, "ridge": 5.0, "throughput": 2e9}
 CEILINGS = {"compute": 2e11, "bandwidth": 4e10}
@@ -26,6 +27,10 @@ TRAINING = Training(
     seed=3, steps=400, probe_steps=100, probes=(Probe(0.001, 0.5), Probe(0.01, None)), rate=0.001, at_edge=True,
     curve=(CurvePoint(200, 1.5, 0.25), CurvePoint(400, 1, 0.5)), answers=4096, test_examples=64, parameters=9,
     layers=2, feed_forward=128, options={"convolution": 35}, failure="crashed", failed_step=7, failed_rate=0.01,
+)  # fmt: skip
+CONVERSION = Conversion(
+    replaced=("layers.0",), kept=("layers.1",), refused={"layers.2": "it is causal"}, sequences=32, steps=8, rate=0.001,
+    probes=((0.001, 0.5), (0.01, 0.75)), at_edge=True, loss_before=1.5, loss_after=0.25,
 )  # fmt: skip
 KNOWN: dict[str, Any] = {
     "stop_reason": "precise", "calls_per_sample": 4, "warmup_calls": 9, "turns": [3, 4], "pair": 2,
@@ -39,6 +44,7 @@ KNOWN: dict[str, Any] = {
     "error_means": "other", "ended_runs": 2, "compiler": "freezing",
     "training": TRAINING.to_json(),
     "schedule": {"rate": 50.0, "late": False, "causes": [[3, "waited"]], "priority": "refused", "memory": "locked"},
+    "attempts": 2, "conversion": CONVERSION.to_json(),
     "int8_share": 0.5, "swept_bytes": 1 << 26, "cuda": {"cudnn": "9"}, "device_unusable": True,
 }  # fmt: skip
 """A value for every key that this version writes."""
@@ -59,6 +65,7 @@ def test_every_known_key_has_a_field() -> None:
     assert details.roofline == Roofline(60.0, 1e11, 2e9, 5.0, 0.5, "compute", Ceilings(2e11, 4e10))
     assert details.split == CallSplit({"attention": 0.5, "other": 1}, {"attention": 3})
     assert details.training == TRAINING
+    assert details.conversion == CONVERSION
     assert (details.turns, details.retaken, details.flops_uncounted) == ((3, 4), (0.02, 1), ())
 
 

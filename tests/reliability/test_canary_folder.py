@@ -56,7 +56,7 @@ def _run(folder: Path, environ: dict[str, str], words: tuple[str, ...]) -> tuple
         told = []
         for line in process.stderr:
             told.append(line)
-            if words[0] == "noise" and line.lstrip("[ ").startswith("1/"):
+            if words[0] == "noise" and "] pair " in line:
                 process.send_signal(signal.SIGINT)
     return process.returncode, "".join(told)
 
