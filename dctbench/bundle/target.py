@@ -32,6 +32,7 @@ WARM_UP_SECONDS = 0.2
 LEAST_SAMPLE_SECONDS = 1e-3
 SAMPLING_SECONDS = 0.7
 LEAST_SAMPLES = 7
+_UTC = datetime.timezone.utc  # noqa: UP017 - datetime.UTC is newer than Python 3.9
 STABLE = ("system", "machine", "cpu", "cores_usable", "python", "onnxruntime", "numpy", "libc")
 
 
@@ -243,7 +244,7 @@ def new_document(bundle: dict[str, Any], facts: dict[str, Any], *, priority: boo
         "schema_version": bundle["schema_version"],
         "run": {
             "id": digest([bundle["id"], key, priority]), "label": bundle["label"], "suite": bundle["suite"],
-            "argv": [], "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+            "argv": [], "started_at": datetime.datetime.now(_UTC).isoformat(timespec="microseconds"),
             "dctbench_version": bundle["dctbench_version"], "settings": settings,
         },
         "environments": {key: facts},

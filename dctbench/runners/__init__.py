@@ -102,6 +102,9 @@ class Runner(Protocol):
     def places(self) -> Sequence[Place]:
         """The places that can be given a case now, at least one: it waits for the first one until its deadline."""
 
+    def returning(self) -> bool:
+        """Whether a place that was lost may still come back. It waits a moment for it."""
+
     def submit(
         self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
     ) -> Future[Result]:

@@ -169,6 +169,10 @@ class LocalRunner:
         """This machine."""
         return (self._place,)
 
+    def returning(self) -> bool:
+        """No: this machine is never lost."""
+        return False
+
     def submit(
         self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
     ) -> Future[Result]:

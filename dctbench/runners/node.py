@@ -29,7 +29,7 @@ from dctbench.runners.local import LocalRunner, LocalSettings
 
 
 class Node:
-    """The node's side of a cluster runner.
+    """The node's side of a cluster runner. `close` may be called while another call runs, and ends it.
 
     Args:
         settings: JSON of `protocol.NodeSettings`.

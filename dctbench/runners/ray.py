@@ -10,7 +10,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic, sleep
@@ -50,6 +50,10 @@ REPLY_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
 _PORT_SECONDS = 10.0
 _CLOSE_SECONDS = 10.0
+_MOST_THREADS = 10_000
+"""One waits for each case that runs and for each node that starts. They are started when they are needed."""
+_NODE_CALLS = 2
+"""Calls of a node at a time: a case, and the request to close, which must not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class RayRunner:
         self._local, self._settings, self._on_notice = local, settings, on_notice
         self._actors: dict[Place, tuple[Reservation, Any]] = {}
         self._renewals: list[Future[tuple[Reservation, Any, Environment]]] = []
-        self._threads = ThreadPoolExecutor(thread_name_prefix="dctbench-ray")
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="dctbench-ray")
         self._closing = threading.Event()
         try:
             self._reserve(monotonic() + settings.deadline)
@@ -142,6 +146,13 @@ class RayRunner:
             self._take_renewals()
         return list(self._actors)
 
+    def returning(self) -> bool:
+        """Whether the node of a place that was lost is asked again, for which it has until the deadline."""
+        if not self._renewals:
+            return False
+        wait(self._renewals, timeout=_LOOK_SECONDS)
+        return True
+
     def submit(
         self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
     ) -> Future[Result]:
@@ -164,22 +175,35 @@ class RayRunner:
         return 1
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
-        """Ask the first node; see `Runner`.
+        """Ask the first node that answers; see `Runner`. Those that do not are given up as lost.
 
         Raises:
             AbsentError: when a name does not exist.
             UsageError: when one of the implementations cannot be imported there.
+            UnavailableError: when no node answers.
         """
-        request = DescribeRequest(list(implementations), list(cases), list(tasks))
-        _, actor = next(iter(self._actors.values()))
-        line = self._ray.get(actor.describe.remote(encode_request(request)), timeout=DESCRIBE_TIMEOUT + REPLY_SECONDS)
-        reply = decode_reply(line, Description)
+        reply = self._description(encode_request(DescribeRequest(list(implementations), list(cases), list(tasks))))
         if isinstance(reply, Failure):
             kind = AbsentError if reply.absent else UsageError if reply.refused else DctbenchError
             raise kind(reply.message, hint=reply.hint)
         counted = zip(cases, reply.flops, strict=True)
         flops = {case: None if n is None else int(n) for case, n in counted}
         return Facts(reply.implementations, flops, reply.tasks)
+
+    def _description(self, request: bytes) -> Description | Failure:
+        said = "it has none"
+        for place in self.places():
+            reservation, actor = self._actors[place]
+            try:
+                line = self._ray.get(actor.describe.remote(request), timeout=DESCRIBE_TIMEOUT + REPLY_SECONDS)
+                return decode_reply(line, Description)
+            except (self._ray.exceptions.RayError, InvalidDataError) as error:
+                said = self._lost(place, reservation, actor, error).message
+                self._on_notice(f"warning: {said} when it was asked about implementations")
+        raise UnavailableError(
+            f"no node of the Ray cluster at {self._settings.address} could describe the implementations: {said}",
+            hint="see `ray status`",
+        )
 
     def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:
         """Refuse: the nodes of a cluster may not have the user's model.
@@ -236,6 +260,8 @@ class RayRunner:
         )
 
     def _renew(self, wanted: Sequence[Reservation]) -> None:
+        if self._closing.is_set():
+            return
         self._renewals += [self._threads.submit(self._start, one) for one in wanted]
 
     def _take_renewals(self) -> None:
@@ -275,6 +301,7 @@ class RayRunner:
                 num_gpus=reservation.gpus,
                 resources=resources,
                 scheduling_strategy=strategy,
+                max_concurrency=_NODE_CALLS,
                 max_restarts=0,
                 max_task_retries=0,
             )

@@ -63,6 +63,8 @@ class Plan:
         The least number of samples is taken all the same, so a budget can be too small to be kept.
         """
         sampling = {(case.id, number): self.estimate.sampling(case, number) for case, number in self.processes}
+        if not sum(sampling.values()):  # trainings only: they sample nothing
+            return {}
         rest = max(0.0, total - (self.seconds - sum(sampling.values())))
         share = rest / sum(sampling.values())
         return {process: share * cost for process, cost in sampling.items()}

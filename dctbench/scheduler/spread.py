@@ -8,12 +8,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from time import monotonic
 
+from dctbench.errors import UnavailableError
 from dctbench.machine.roofline import under_the_roof
 from dctbench.model import Case, Result, ResultDetails
 from dctbench.runners import LostError, Place
 from dctbench.scheduler import in_order
 from dctbench.scheduler.events import CaseStarted, Notice, StillRunning
 from dctbench.scheduler.in_order import Flight, InOrder, SweepOutcome, Task, failed
+from dctbench.text.format import pluralize
 
 LOOK_SECONDS = 2.0
 MOST_LOSSES = 3
@@ -65,14 +67,17 @@ class Spread(InOrder):
         """Give each free place a unit."""
         if not self._waiting:
             return
+        taken = False
         for place in self.runner.places():
             tasks = None if place in self._lanes else self._next_unit(place)
             if tasks is not None:
+                taken = True
                 self.store.add_environment(self.run.id, place.environment)
                 self._lanes[place] = _Lane(place, tasks)
                 self._advance(self._lanes[place])
-        if not self._lanes and self._waiting:
-            self._give_up(self._waiting.popleft())
+        # The lane of a unit that need not run at all is gone already, and its place takes the next one.
+        if self._waiting and not (taken or self._lanes or self.runner.returning()):
+            raise self._no_machine()
 
     def _next_unit(self, place: Place) -> deque[Task] | None:
         """Take the first unit that this place may measure: one that is new, or was begun on a machine like it."""
@@ -82,12 +87,14 @@ class Spread(InOrder):
                 return tasks
         return None
 
-    def _give_up(self, tasks: deque[Task]) -> None:
-        """Store errors for a unit that no place may continue."""
-        fingerprint = self._machines.get(tasks[0][0].unit, "")
-        message = f"it was begun on a machine ({fingerprint}) of which no node is left; --retry-failed tries it again"
-        for case, number in tasks:
-            self.keep(Result(case=case, round=number, status="error", message=message, fingerprint=fingerprint))
+    def _no_machine(self) -> UnavailableError:
+        """Why no place may measure what waits. It has no result, so that a resumed run measures it."""
+        kinds = dict.fromkeys(self._machines[tasks[0][0].unit] for tasks in self._waiting)
+        return UnavailableError(
+            f"{pluralize(sum(map(len, self._waiting)), 'result')} missing: what they are compared with was measured on "
+            f"a machine of a kind of which no node is left ({', '.join(kind[:6] for kind in kinds)})",
+            hint="bring such a node back, and go on: dctbench run --resume",
+        )
 
     def _advance(self, lane: _Lane) -> None:
         """Start the next case of a lane that has to run, or end the lane."""

@@ -89,6 +89,19 @@ def test_a_budget_is_what_it_takes_between_the_least_and_all_that_could_be_used(
     assert plan.seconds_left(1e6) == pytest.approx(plan.seconds)
 
 
+def test_a_budget_has_no_share_for_what_samples_nothing() -> None:
+    """A shard of a suite with tasks may hold trainings only; beside them, what is timed has all of the budget."""
+    timed = Case("sdpa", 512)
+    training = Case("sdpa", 64, batch=32, heads=4, head_dim=16, scope="encoder", mode="train", task="recall")
+
+    def budgets(*cases: Case) -> dict[tuple[str, int], float]:
+        return Plan(dict.fromkeys(cases, 2), "sdpa", estimate(cases, {}, [])).sampling_budgets(60.0)
+
+    assert budgets(training) == {}
+    assert budgets() == {}
+    assert {key for key, seconds in budgets(training, timed).items() if seconds} == {(timed.id, 1), (timed.id, 2)}
+
+
 def test_the_least_samples_are_taken_whatever_the_budget() -> None:
     case = Case("sdpa", 4096)
     found = estimate([case], {}, [result("sdpa", 4096, 0.2)], Pace(samples_least=7, later_samples=4, budget=1.0))

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dctbench.errors import UnavailableError
 from dctbench.model import Case, Environment, Result
 from dctbench.runners import LostError, MeasureSpec, Place
 from dctbench.runners.interleave import Turn
-from dctbench.scheduler.events import CaseFinished, Event, Notice
+from dctbench.scheduler.events import CaseFinished, Event, Notice, ignore
 from dctbench.scheduler.in_order import SweepOutcome
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.spread import MOST_LOSSES
@@ -26,15 +27,24 @@ OTHER = Environment({**ENVIRONMENT.facts, "cpu": "Other CPU"}, "e" * 16)
 
 
 class Nodes(Scripted):
-    """Places that answer at once. `lost` says how often a case loses its place; `back` whether the place returns."""
+    """Places that answer at once.
+
+    Args:
+        lost: how often a case loses its place.
+        back: whether the place returns.
+        after: how often a sweep must ask whether it does before it is there.
+    """
 
     several = True
 
-    def __init__(self, *environments: Environment, lost: dict[tuple[Case, int], int], back: bool = True) -> None:
+    def __init__(
+        self, *environments: Environment, lost: dict[tuple[Case, int], int], back: bool = True, after: int = 0
+    ) -> None:
         super().__init__(lambda case, round: result(case.implementation, case.seq_len, round=round))
         self.live = [Place(f"node {number}", one) for number, one in enumerate(environments, 1)]
         self.lost = lost
-        self.back = back
+        self.back, self.after = back, after
+        self.away: list[Place] = []
 
     @property
     def environments(self) -> Sequence[Environment]:
@@ -42,6 +52,15 @@ class Nodes(Scripted):
 
     def places(self) -> Sequence[Place]:
         return list(self.live)
+
+    def returning(self) -> bool:
+        if not self.away:
+            return False
+        self.after -= 1
+        if self.after <= 0:
+            self.live += self.away
+            self.away.clear()
+        return True
 
     def submit(
         self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
@@ -51,7 +70,9 @@ class Nodes(Scripted):
         if self.lost.get((case, spec.round), 0):
             self.lost[case, spec.round] -= 1
             self.live.remove(place)
-            if self.back:
+            if self.back and self.after:
+                self.away.append(Place(place.name, place.environment))
+            elif self.back:
                 self.live.append(Place(place.name, place.environment))
             future.set_exception(LostError(f"{place.name} was lost"))
             return future
@@ -108,17 +129,43 @@ def test_a_case_that_always_loses_its_place_is_an_error_and_the_sweep_goes_on(st
 
 
 def test_a_unit_goes_on_only_on_a_machine_like_the_one_that_began_it(store: Store) -> None:
-    """The first of two places is lost for good while it measures a unit, which the other one must not finish."""
-    events: list[Event] = []
-    outcome = sweep(store, Nodes(ENVIRONMENT, OTHER, lost={(CASES[1], 1): 1}, back=False), events)
+    """The first of two places is lost for good while it measures a unit, which the other one must not finish.
+
+    All else is measured, and so is the rest of the unit once the run is resumed where such a place is.
+    """
+    with pytest.raises(UnavailableError, match=rf"^3 results missing: .*\({ENVIRONMENT.fingerprint[:6]}\)$"):
+        sweep(store, Nodes(ENVIRONMENT, OTHER, lost={(CASES[1], 1): 1}, back=False), [])
+    stored = store.results(RUN.id)
+    assert [one.case for one in stored if one.case.seq_len == 64] == [CASES[0]]
+    assert len(stored) == 13
+    assert {one.status for one in stored} == {"ok"}
+    assert store.attempts(RUN.id) == {}
+
+    assert sweep(store, Nodes(OTHER, ENVIRONMENT, lost={}), [], stored).statuses == {"ok": 16}
     results = store.results(RUN.id)
-    assert len(results) == 16
-    assert outcome.statuses["error"] == 3
-    failed = [one for one in results if one.status == "error"]
-    assert {one.case.seq_len for one in failed} == {64}
-    assert all("was begun on a machine" in str(one.message) for one in failed)
     for n in (64, 128, 256, 512):
         assert len({one.fingerprint for one in results if one.case.seq_len == n}) == 1
+
+
+def test_a_unit_waits_for_a_lost_machine_that_may_still_come_back(store: Store) -> None:
+    nodes = Nodes(ENVIRONMENT, OTHER, lost={(CASES[1], 1): 1}, after=3)
+    assert sweep(store, nodes, []).statuses == {"ok": 16}
+    assert nodes.after == 0
+    assert {one.fingerprint for one in store.results(RUN.id) if one.case.seq_len == 64} == {ENVIRONMENT.fingerprint}
+
+
+def test_a_unit_that_need_not_run_at_all_leaves_its_place_to_the_next(store: Store) -> None:
+    """The longest shape is planned before a short one, and both of its cases are too long."""
+    timeouts = {Case(name, 128): replace(result(name, 128), status="timeout", message="") for name in ("sdpa", "full")}
+    nodes = Nodes(ENVIRONMENT, lost={})
+    nodes.script = lambda case, round: replace(
+        timeouts.get(case, result(case.implementation, case.seq_len)), round=round
+    )
+    plan = [Case(name, n) for n in (128, 512, 256, 64) for name in ("sdpa", "full")]
+    run_sweep(RUN, [plan], nodes, store, ignore, Specs())
+    found = {(one.case.implementation, one.case.seq_len): one.status for one in store.results(RUN.id)}
+    expected = {64: "ok", 128: "timeout", 256: "skipped", 512: "skipped"}
+    assert found == {(name, n): expected[n] for n in expected for name in ("sdpa", "full")}
 
 
 def test_a_resumed_unit_waits_for_its_kind_of_machine(store: Store) -> None:

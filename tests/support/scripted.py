@@ -62,6 +62,9 @@ class Scripted:
     def places(self) -> Sequence[Place]:
         return (self.place,)
 
+    def returning(self) -> bool:
+        return False
+
     def submit(
         self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
     ) -> Future[Result]:

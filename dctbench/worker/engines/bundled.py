@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +36,20 @@ def bundled(case: Case, folder: Path) -> BundledCase:
         return BundledCase(message=error.message)
     own = model.with_name(f"{case.id}.onnx")
     if not own.exists():
-        own.hardlink_to(model)
+        _shared(own, model)
     names = [
         [_saved(folder, _input_name(case, number, place), one) for place, one in enumerate(_arguments(case, number))]
         for number in range(INPUTS)
     ]
     return BundledCase(model=own.name, expected=_saved(folder, f"{case.id}-output.npy", expected), inputs=names)
+
+
+def _shared(own: Path, model: Path) -> None:
+    """Give a file a second name, or copy it where the file system knows no hard links, such as FAT and exFAT."""
+    try:
+        own.hardlink_to(model)
+    except OSError:
+        shutil.copyfile(model, own)
 
 
 def _arguments(case: Case, number: int) -> tuple[Tensor, ...]:

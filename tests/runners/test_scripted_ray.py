@@ -1,0 +1,109 @@
+"""The side of the driver of a cluster, with nodes that answer from functions: many, silent and busy ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from dctbench.errors import UnavailableError
+from dctbench.model import Case
+from dctbench.protocol import CaseReply, Description, Figures, encode_reply
+from dctbench.runners import MeasureSpec
+from dctbench.runners import ray as ray_runner
+from dctbench.runners.local import LocalSettings
+from dctbench.runners.ray import RayRunner, RaySettings
+from tests.support.scripted_ray import Answer, GetTimeoutError, RayError, RayTaskError, ScriptedRay
+
+CASE = Case("sdpa", 64)
+OK = encode_reply(CaseReply("ok", [Figures("latency", "s", [1e-3])]))
+DESCRIBED = encode_reply(Description({}, [1.0]))
+
+
+def opened(
+    monkeypatch: pytest.MonkeyPatch, answers: Sequence[dict[str, Answer]], notices: list[str] | None = None
+) -> tuple[RayRunner, ScriptedRay]:
+    ray = ScriptedRay(answers)
+    monkeypatch.setattr(ray_runner, "_connected", lambda address: ray)
+    said: list[str] = [] if notices is None else notices
+    return RayRunner(LocalSettings(), RaySettings("auto", ["cpu"], deadline=10.0), said.append), ray
+
+
+def raising(error: Exception) -> Answer:
+    def answer(line: bytes) -> bytes:
+        raise error
+
+    return answer
+
+
+def test_every_node_measures_at_once_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More nodes than a pool of threads has by default, 32 at most. None answers before all of them are asked."""
+    nodes = 40
+    all_asked = threading.Barrier(nodes)
+
+    def measure(line: bytes) -> bytes:
+        all_asked.wait(timeout=30)
+        return OK
+
+    runner, _ = opened(monkeypatch, [{"measure": measure}] * nodes)
+    with runner:
+        assert len(runner.places()) == nodes
+        futures = [runner.submit(CASE, MeasureSpec(1), place=place) for place in runner.places()]
+        assert {future.result().status for future in futures} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        raising(RayError("The actor is dead because its node died")),
+        raising(RayTaskError("OSError: no space left")),
+        raising(GetTimeoutError("Get timed out")),
+        lambda line: b"{",
+    ],
+    ids=["lost", "broken", "silent", "invalid"],
+)
+def test_a_node_that_cannot_describe_is_given_up_and_the_next_one_is_asked(
+    monkeypatch: pytest.MonkeyPatch, first: Answer
+) -> None:
+    notices: list[str] = []
+    answers = iter([first, lambda line: DESCRIBED])
+
+    def describe(line: bytes) -> bytes:  # of either node, for they are ready, and asked, in either order
+        return next(answers)(line)
+
+    runner, ray = opened(monkeypatch, [{"describe": describe}] * 2, notices)
+    with runner:
+        asked = runner.places()[0]
+        assert runner.describe(["sdpa"], [CASE]).flops == {CASE: 1}
+        assert [f"({node.name})" in asked.name for node in ray.started if node.killed.is_set()] == [True]
+        assert asked not in runner.places()
+    [notice] = notices
+    assert notice.startswith(f"warning: node {asked.name} was lost (")
+
+
+def test_when_no_node_can_describe_the_error_names_the_last_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner, _ = opened(monkeypatch, [{"describe": raising(RayError("its node died"))}] * 2)
+    with runner, pytest.raises(UnavailableError, match=r"at auto could describe .* was lost \(its node died\)$"):
+        runner.describe(["sdpa"], [CASE])
+
+
+def test_a_busy_node_takes_the_request_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_runner, "_CLOSE_SECONDS", 5.0)
+    begun = threading.Event()
+
+    def measure(line: bytes) -> bytes:
+        begun.set()
+        [node] = ray.started
+        node.killed.wait(timeout=30)  # the case lasts longer than the driver waits
+        raise RayError("killed")
+
+    runner, ray = opened(monkeypatch, [{"measure": measure}])
+    with runner:
+        future = runner.submit(CASE, MeasureSpec(1), place=runner.places()[0])
+        assert begun.wait(timeout=30)
+    [node] = ray.started
+    assert node.closed.is_set()
+    assert node.killed.is_set()
+    assert future.exception(timeout=30) is not None
+    assert ray.started == [node], "a node that was closed is not started again"
