@@ -112,6 +112,7 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     Raises:
         UsageError: for implementations and tasks that cannot be loaded, and axes that give no case.
     """
+    _check_treatments(suite.axes)
     axes = with_controls(suite.axes) if suite.axes["task"] else suite.axes
     entries = {name: catalog.implementation(name) for name in axes["impl"]}
     own = [name for name, entry in entries.items() if entry.uses_ratio is None]
@@ -125,6 +126,18 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     else:
         cases = grid.expand_cases(_with_models(axes, runner), methods)
     return plan_cases(cases, suite.settings, runner, stored)
+
+
+def _check_treatments(axes: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse what is done to a model without one, which would otherwise be ignored.
+
+    Raises:
+        UsageError: naming the flag.
+    """
+    given = next((axis for axis in ("layers", "keep_first", "recover") if axes.get(axis)), None)
+    if given is not None and not any(axes.get("model") or ()):
+        flag = f"--{given.replace('_', '-')}"
+        raise UsageError(f"{flag} is for a model", hint="add --model, such as --model minilm")
 
 
 def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[str, Sequence[Any]]:

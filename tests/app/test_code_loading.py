@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from dctbench import __version__
+from dctbench.cli import cli as command_line
+from dctbench.cli.options.configuration import defaults
 from dctbench.exporters.json_document import document, dumps
 from dctbench.model import Environment, Run, RunSettings
 from tests.support import ROOT
@@ -51,6 +54,37 @@ def test_a_configuration_names_no_program_and_no_module(
     assert f"pyproject.toml, [tool.dctbench]: {words}" in done.err
     assert "code is loaded only when the command line asks for it" in done.err
     assert not loaded.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (f'task = "{EVIL}"', "run.task must not name module:Class"),
+        (f'task = ["recall", "{EVIL}/scrambled"]', "run.task must not name module:Class"),
+        ('model = "evilmod:model"', "run.model must not name module:function"),
+        ('model = "hf:./weights, evilmod:model"', "run.model must not name module:function"),
+        ('impl = "hf:Layer"', "run.impl must not name module:Class"),
+    ],
+)
+def test_a_configuration_names_no_task_and_no_model_that_is_code(
+    cli: Cli, tmp_path: Path, loaded: Path, table: str, words: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.dctbench.run]\n{table}\n")
+    done = cli("run", "--dry-run", "--seq", "64", PYTHONPATH=str(tmp_path))
+    assert done.code == 2, done.err
+    assert f"pyproject.toml, [tool.dctbench]: {words}" in done.err
+    assert "code is loaded only when the command line asks for it" in done.err
+    assert not loaded.exists()
+
+
+@pytest.mark.parametrize("key", ['task = "recall"', 'model = "minilm"', 'model = "hf:./weights"'])
+def test_a_configuration_names_shipped_tasks_and_models_and_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.dctbench.run]\n{key}\n")
+    monkeypatch.chdir(tmp_path)
+    name, value = key.replace('"', "").split(" = ")
+    assert defaults(command_line, click.Context(command_line))["run"] == {name: [value]}
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,15 @@ def test_what_makes_no_bundle_is_said_and_leaves_nothing(target: Target, flags: 
     assert words in done.err
     assert not (target.folder / "new").exists()
     assert not list(target.folder.glob(".bundle-*"))
+
+
+@pytest.mark.parametrize("flags", [("--mode", "train"), ("--mode", "backward"), ("--dtype", "bf16")])
+def test_what_no_exported_model_computes_is_refused_and_not_exported_as_something_else(
+    target: Target, flags: tuple[str, ...]
+) -> None:
+    shape = ("--impl", "sdpa", "--seq", "32", "--heads", "2", "--head-dim", "8", "--engine", "onnxruntime")
+    done = target.cli("bundle", *shape, *flags, "-o", "other")
+    assert done.code == 3, done.err
+    assert "runs a forward pass in float32 on the CPU, nothing else" in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+    assert not (target.folder / "other").exists()

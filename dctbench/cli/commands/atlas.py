@@ -38,7 +38,7 @@ _PAGE = "The page"
 @click.option("--reference", cls=Flag, metavar="IMPL", default=REFERENCE, show_default=True,
               help="Method that the others are compared with.")  # fmt: skip
 @click.option("--check", cls=Flag, is_flag=True,
-              help="Only check the files: whole, plausible, and without a name of anybody.")  # fmt: skip
+              help="Only check the files: whole, plausible, and naming nobody.")  # fmt: skip
 @click.option("-o", "--output", cls=Flag, section=_PAGE, metavar="FILE", default="dctbench-atlas.html",
               show_default=True, help="Write the page to this file.")  # fmt: skip
 @force_option(_PAGE)

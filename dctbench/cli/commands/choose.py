@@ -60,7 +60,8 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
 @click.option("--threads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of threads.")
 @click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
-              help="Only results of this deadline: 10ms, which --max-miss-rate (1%) may miss.")  # fmt: skip
+              help="Only results of this deadline, such as 10ms. Of the calls, --max-miss-rate (default: 1%) "
+                   "may miss it.")  # fmt: skip
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options
 @click.option("--confidence", cls=Flag, section="Budgets", type=click.Choice(("95", "99")), default="95",

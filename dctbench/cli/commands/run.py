@@ -99,7 +99,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 def command(ctx: click.Context, /, **flags: Any) -> int:
     """Measure attentions over a sweep of lengths and compression ratios, and store every result.
 
-    Without flags it measures the suite `quick`, a first look that takes a minute or two.
+    Without flags it measures the suite `quick`, a first look that takes a few minutes.
     """
     outlive_readers()
     where = Where(

@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from dctbench.catalog import nearest
+from dctbench import catalog
 from dctbench.errors import UsageError
 from dctbench.store import is_url
 from dctbench.text.toml import check_integers, parse_toml
@@ -30,9 +30,11 @@ from dctbench.text.untrusted import InvalidDataError
 FILE = "pyproject.toml"
 _MAX_BYTES = 1 << 20
 _NOT_DEFAULTS = ("help", "version")
-_IMPLEMENTATIONS = ("impl", "base_impl", "reference")
+_CODE = ("impl", "base_impl", "reference", "task", "model")
+"""Options that name code if their value is `module:Class`, or `module:function` of a model."""
 _PROGRAMS = ("base_python",)
 _CONSENTS = ("force",)
+_SERVERS = ("address",)
 _WRITTEN = ("output", "junit", "store", "into")
 """Options that name what a command writes. A folder may redirect it within itself only."""
 _ONLY_TYPED = "code is loaded only when the command line asks for it"
@@ -154,10 +156,13 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
         return value
     if not items or not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
         raise _invalid(key, f"must be a string, a number or a list of these, not {value!r}")
-    if option.name in _IMPLEMENTATIONS and any(":" in str(item) for item in items):
-        raise _invalid(key, f"must not name module:Class: {_ONLY_TYPED}")
+    if option.name in _CODE and any(_names_code(option, str(item)) for item in items):
+        named = "module:function" if option.name == "model" else "module:Class"
+        raise _invalid(key, f"must not name {named}: {_ONLY_TYPED}")
     if option.name in _PROGRAMS:
         raise _invalid(key, f"cannot be set there: {_ONLY_TYPED}")
+    if option.name in _SERVERS:
+        raise _invalid(key, "cannot be set there", f"name a cluster on the command line, with --{option.name}")
     texts = [str(item) for item in items]
     if any("\0" in text for text in texts):
         raise _invalid(key, "contains a null character")
@@ -170,6 +175,12 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     except click.UsageError as error:
         raise _invalid(key, error.message) from None
     return texts if option.multiple else ",".join(texts)
+
+
+def _names_code(option: click.Option, text: str) -> bool:
+    """Whether a value names a module. Of a model, the weights of `hf:` are read, never run."""
+    words = [word.strip() for word in text.split(",")]
+    return any(":" in word and not (option.name == "model" and word.startswith(catalog.HF_PREFIX)) for word in words)
 
 
 def _check_place(key: str, text: str) -> None:
@@ -191,7 +202,7 @@ def _check_place(key: str, text: str) -> None:
 
 
 def _unknown(key: str, place: CommandPath, known: list[str]) -> UsageError:
-    guess = nearest(key, known)
+    guess = catalog.nearest(key, known)
     hint = f"did you mean {guess!r}?" if guess else f"known keys: {', '.join(k for k in known if '_' not in k)}"
     return UsageError(f"{FILE}: {key!r} in [{'.'.join(('tool.dctbench', *place))}] is not a flag or command", hint=hint)
 

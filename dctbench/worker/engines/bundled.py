@@ -13,7 +13,7 @@ from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.model import Case, digest
 from dctbench.protocol import BundledCase
 from dctbench.worker.collected import Collected
-from dctbench.worker.engines.deployed import model_file
+from dctbench.worker.engines.deployed import check_exportable, model_file
 from dctbench.worker.metrics import inputs
 from dctbench.worker.workload import SEED, gradients, make_arguments, make_module, make_workload
 
@@ -28,6 +28,7 @@ def bundled(case: Case, folder: Path) -> BundledCase:
     """
     torch.manual_seed(SEED)
     try:
+        check_exportable(case)
         with gradients(case):
             subject = make_workload(case, make_module(case))
             model = model_file(case, subject, folder, None, Collected())

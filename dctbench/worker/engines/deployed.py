@@ -71,8 +71,7 @@ def deploy(case: Case, subject: Workload, scratch: str | None, rates: Rates | No
         UnsupportedError: for what the engine does not run.
         WrongOutputError: for a float32 model whose output differs from torch's.
     """
-    if case.mode != "forward" or case.device_kind != "cpu" or case.dtype != "float32":
-        raise UnsupportedError(f"engine {case.engine!r} runs a forward pass in float32 on the CPU, nothing else")
+    check_exportable(case)
     with tempfile.TemporaryDirectory() as own:
         path = model_file(case, subject, Path(scratch or own), rates, collected)
         start = perf_counter()
@@ -86,6 +85,16 @@ def deploy(case: Case, subject: Workload, scratch: str | None, rates: Rates | No
         raise WrongOutputError(f"the output of {case.engine} differs from torch's by {difference:.2g}")
     collected.add("error.engine", difference)
     return deployed
+
+
+def check_exportable(case: Case) -> None:
+    """Refuse a case that no exported model computes.
+
+    Raises:
+        UnsupportedError: for another mode than forward, another device than the CPU, and another dtype than float32.
+    """
+    if case.mode != "forward" or case.device_kind != "cpu" or case.dtype != "float32":
+        raise UnsupportedError(f"engine {case.engine!r} runs a forward pass in float32 on the CPU, nothing else")
 
 
 def model_file(case: Case, subject: Workload, folder: Path, rates: Rates | None, collected: Collected) -> Path:

@@ -56,6 +56,10 @@ def test_a_model_is_measured_stored_reported_and_exported(cli: Cli, tmp_path: Pa
         (("--model", "tests.support.models:encoder", "--scope", "layer"), 2, "--scope model and --model go together"),
         (("--scope", "model"), 2, "--scope model and --model go together"),
         (("--model", "tests.support.models:encoder", "--layers", "one"), 2, "not a list of layers"),
+        (("--layers", "0"), 2, "--layers is for a model add --model, such as --model minilm"),
+        (("--keep-first", "0,2"), 2, "--keep-first is for a model add --model"),
+        (("--recover", "20"), 2, "--recover is for a model add --model"),
+        (("--task", "recall", "--recover", "20"), 2, "--recover is for a model add --model"),
     ],
 )
 def test_a_model_that_cannot_be_measured_is_one_sentence(
@@ -65,6 +69,13 @@ def test_a_model_that_cannot_be_measured_is_one_sentence(
     assert done.code == code
     assert says in " ".join(done.err.split())
     assert "Traceback" not in done.err
+
+
+def test_a_suite_without_a_model_cannot_name_its_layers(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[axes]\nimpl = "sdpa"\nseq = 16\nrecover = 20\n')
+    done = cli("run", "--suite", "mine.toml", "--dry-run")
+    assert done.code == 2
+    assert "--recover is for a model add --model, such as --model minilm" in " ".join(done.err.split())
 
 
 @NEEDS_TRANSFORMERS

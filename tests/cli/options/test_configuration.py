@@ -28,6 +28,8 @@ from tests.support.command import TINY, Cli
         ("{}.run]\nstore = 'postgresql+psycopg://evil.example/db'", "run.store must not be a URL"),
         ("{}.store.merge]\ninto = 'postgresql://evil.example/db'", "store.merge.into must not be a URL"),
         ("{}.export]\nforce = true", "export.force cannot be set there"),
+        ("{}.run]\naddress = '10.0.0.1:6379'", "run.address cannot be set there"),
+        ("{}]\naddress = 'auto'", "address cannot be set there"),
     ],
 )
 def test_a_folder_names_no_server_and_no_place_outside_itself(
