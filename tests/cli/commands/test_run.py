@@ -55,7 +55,7 @@ def test_with_json_standard_output_is_the_promised_document_and_nothing_else(cli
         assert latency["low"] <= latency["value"] <= latency["high"]
         assert [r["round"] for r in one["rounds"]] == [1, 2]
         assert sum(r["samples"] for r in one["rounds"]) == len(latency["samples"]) >= 20
-        assert (latency["p99"] is None) == (len(latency["samples"]) < 299)
+        assert latency["p99"] is None or len(latency["samples"]) >= 299  # of single calls only
         for metric, unit in (("memory.tensor", "B"), ("memory.state", "B"), ("flops", "FLOP"), ("error.noise", "1"),
                              ("error.smooth", "1")):  # fmt: skip
             assert one["metrics"][metric]["unit"] == unit
