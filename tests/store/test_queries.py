@@ -72,8 +72,8 @@ def test_the_number_of_statements_of_a_merge_does_not_depend_on_the_number_of_re
                 merge([store], into)
             counts.append((len(written), len(read)))
     # Target: one query for the known runs; for each run its record, read and then written, plan, environments and
-    # results; one query for the runs that baselines may point to. Source: all runs, and the results without a run; for each run its plan,
-    # environments and results; the calibrations and the baselines.
+    # results; one query for the runs that baselines may point to. Source: all runs, and the results without a run; for
+    # each run its plan, environments and results; the calibrations and the baselines.
     assert counts == [(1 + 2 * 5 + 1, 2 + 2 * 3 + 2)] * 2
 
 
