@@ -42,9 +42,8 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
     cls=Command,
     context_settings=CONTEXT,
     examples=(
-        "dctbench choose --seq 4096 --max-memory 64MiB",
+        "dctbench choose --seq 4096 --max-memory 64MiB --min-accuracy mnist1d=sdpa-2pt",
         "dctbench choose --seq 6000 --max-error 5% --measure",
-        "dctbench choose --seq 4096 --min-accuracy mnist1d=sdpa-2pt",
     ),
 )
 @click.argument("run", default="", metavar="[RUN]")

@@ -21,6 +21,7 @@ ODD = ("0", "-1", "nan", "inf", "1e400", "1e-400", "0.000000001", "9" * 5000, "6
 FIRST: dict[tuple[str, ...], tuple[str, ...]] = {
     ("run",): ("run", "--suite", "missing.toml"),
     ("check",): ("check", "--baseline", "missing.json", "--suite", "missing.toml"),
+    ("bundle",): ("bundle", "--suite", "missing.toml", "--output", "bundle"),
     ("choose",): ("choose", "--seq", "4096"),
     ("compare",): ("compare", "missing.json", "missing.json"),
 }
@@ -28,6 +29,7 @@ FIRST: dict[tuple[str, ...], tuple[str, ...]] = {
 ENDS: dict[tuple[str, ...], tuple[int, str]] = {
     ("run",): (2, "suite missing.toml: No such file"),
     ("check",): (2, "suite missing.toml: No such file"),
+    ("bundle",): (2, "suite missing.toml: No such file"),
     ("compare",): (2, "cannot read missing.json"),
 }
 NO_STORE = (5, "there is no store")
