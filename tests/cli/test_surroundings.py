@@ -58,8 +58,8 @@ def test_a_terminal_that_knows_only_ascii_gets_ascii_and_a_program_gets_utf_8(sh
     label = "café ▲"
     sweep = shell(shlex.join(["dctbench", *ONE, "--impl", "sdpa,dct-x", "--ratio", "8", "--label", label]), **C_LOCALE)
     assert sweep.returncode == 0, sweep.stderr
-    assert b"latency +-CI" in sweep.stdout
-    assert b" us +-" in sweep.stdout
+    assert b" us (" in sweep.stdout  # µs elsewhere
+    assert sweep.stdout.isascii()
     for line in TEXTS:
         done = shell(f"dctbench {line}", **C_LOCALE)
         assert (done.returncode, done.stderr) == (0, b""), line
