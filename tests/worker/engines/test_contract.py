@@ -23,6 +23,10 @@ from tests.attention.test_contract import HERE
 EXPORTED = [name for name, engine in ENGINES.items() if engine.exported]
 QUICK = Sampling(warmup_least=0.001, warmup_most=0.05, samples_least=3, samples_most=3, budget=0.05)
 UNSUPPORTED = {
+    ("delta-net", "openvino"): "OpenVINO refuses the model",
+    ("delta-net-bidirectional", "openvino"): "OpenVINO refuses the model",
+    ("gated-delta-net", "openvino"): "OpenVINO refuses the model",
+    ("gated-delta-net-bidirectional", "openvino"): "OpenVINO refuses the model",
     ("reformer", "onnxruntime"): "prims.copy_to", ("reformer", "openvino"): "prims.copy_to",
     ("fnet", "openvino"): "OpenVINO refuses the model",
 }  # fmt: skip
