@@ -10,7 +10,6 @@ of its accuracy. The random seed is fixed, so the same code gives the same figur
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.simulated import run_program
 from dctbench.analysis import Summary, summarise
 from dctbench.analysis.accuracy import MARGIN, Standing, TaskResults, task_results
 from dctbench.analysis.resolution import acuities
@@ -177,17 +177,5 @@ def table(found: Mapping[str, Any]) -> list[str]:
     return [*lines, "", f"{found['runs']} simulated runs per figure."]
 
 
-def main() -> None:
-    """Simulate, and write the result file if one is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    found = simulate(options.runs)
-    print("\n".join(table(found)))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run_program(__doc__, 1000, simulate, table)

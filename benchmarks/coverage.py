@@ -10,7 +10,6 @@ common. The seed is fixed, so the same code gives the same figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.simulated import run_program
 from dctbench import analysis
 from dctbench.analysis import Winner
 from dctbench.compare import Comparison, Rules, judge
@@ -257,17 +257,5 @@ def statements_table(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Simulate, and write the result file if one is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    found = simulate(options.runs)
-    print("\n".join(table(found)))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run_program(__doc__, 200, simulate, table)

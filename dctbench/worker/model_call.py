@@ -6,7 +6,7 @@ import copy
 import statistics
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -186,11 +186,8 @@ def measure_model(
         with collected.attempt("recover"), torch.inference_mode(False):
             done = recover(of.subject, of.converted.model, case.seq_len, case.recover, seed)
             collected.add("recover.seconds", done.seconds)
-            record = Conversion(
-                replaced=record.replaced,
-                kept=record.kept,
-                refused=record.refused,
-                sequences=record.sequences,
+            record = replace(
+                record,
                 steps=case.recover,
                 rate=done.rate,
                 probes=tuple(done.probes.items()),

@@ -23,7 +23,7 @@ TOKEN = "planted-token-9c1"
 SUITE = f"""
 name = "planted"
 [axes]
-impl = ["hostile:TellsSecrets", "hostile:PrintsSecretsAndVanishes", "none"]
+impl = ["telling:TellsSecrets", "telling:PrintsSecretsAndVanishes", "none"]
 seq = [64]
 ratio = [2]
 heads = [2]

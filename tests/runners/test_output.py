@@ -47,13 +47,13 @@ def test_only_names_of_secrets_and_channels_are_left_out() -> None:
 
 
 def test_a_layer_inherits_no_secret_but_gets_what_the_suite_sets(runner: LocalRunner) -> None:
-    message = measured(runner, "hostile:TellsItsVariables").message
+    message = measured(runner, "telling:TellsItsVariables").message
     assert message is not None
     assert message.startswith("RuntimeError: MINE_TOKEN (")
 
 
 def test_the_end_of_much_output_is_kept(runner: LocalRunner) -> None:
-    result = measured(runner, "hostile:PrintsMuchAndDies")
+    result = measured(runner, "telling:PrintsMuchAndDies")
     assert result.message == "the process ended without a result (exit code 7)"
     output = result.details.output
     assert output is not None
@@ -65,7 +65,7 @@ def test_a_layer_that_prints_without_end_is_ended_by_its_timeout(monkeypatch: py
     monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
     with LocalRunner(LocalSettings(case_timeout=8)) as runner:
         begun = monotonic()
-        result = measured(runner, "hostile:PrintsWithoutEnd")
+        result = measured(runner, "telling:PrintsWithoutEnd")
         assert (result.status, result.message) == ("timeout", "timeout after 8 s")
         assert monotonic() - begun < 60
         assert measured(runner, "hostile:Good").status == "ok"

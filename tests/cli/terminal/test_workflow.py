@@ -11,7 +11,7 @@ from dctbench.cli.terminal.workflow import DefusedStream, defused
 from tests.support import SUPPORT
 from tests.support.command import Cli
 
-ONE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--impl", "hostile:CommandsTheRunner")
+ONE = ("--seq", "64", "--heads", "2", "--head-dim", "8", "--impl", "telling:CommandsTheRunner")
 COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
 
 
