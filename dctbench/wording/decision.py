@@ -23,6 +23,7 @@ TEMPLATES = {
     "measure": " Its accuracy was not measured: {command} measures it.",
     "nothing_timed": "Nothing was timed at {place}.",
     "recommended": "recommended",
+    "unproven": "fastest; its accuracy was not measured",
     "slower": "{factor} the time of {name}",
     "larger": "{factor} the memory of {name}",
     "over_budget": "over budget: {broken}",
@@ -35,7 +36,7 @@ LARGER = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A method of the decision, as text. `recommended` marks what the sentence names."""
+    """A method of the decision, as text. `leading` marks what the sentence names."""
 
     name: str
     speedup: str
@@ -44,7 +45,7 @@ class Row:
     accuracy: str
     error: str
     why: str
-    recommended: bool
+    leading: bool
 
 
 def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budgets, labels: Labels,
@@ -138,11 +139,17 @@ def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accur
                 error=cells.error_words(summary)
                 if summary.approximates and summary.method.kind is not Kind.EXACT
                 else "-",
-                why="; ".join([*([TEMPLATES["recommended"]] if leading else []), *reasons, *_dearer(summary, first)]),
-                recommended=leading,
+                why="; ".join([*([_leads(summary, decision)] if leading else []), *reasons, *_dearer(summary, first)]),
+                leading=leading,
             )
         )
     return found
+
+
+def _leads(summary: Summary, decision: Decision) -> str:
+    """Why a leader leads. Nobody recommends a method of which nothing says what it is worth."""
+    known = decision.learned or summary.approximates or summary.method.kind is Kind.EXACT
+    return TEMPLATES["recommended" if known else "unproven"]
 
 
 def _dearer(summary: Summary, first: Summary | None) -> list[str]:

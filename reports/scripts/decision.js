@@ -79,12 +79,14 @@ function decisionSentence({ rows, budgets, found, leaders }) {
  * @param {Row} row
  */
 function reasonsFor({ found, leaders }, row) {
-  const reasons = leaders.includes(row) ? [phrase("recommended")] : [];
+  const curve = curveOf(row);
+  const known = data.worth.learned || curve.exact || approximates(curve);
+  const reasons = leaders.includes(row) ? [phrase(known ? "recommended" : "unproven")] : [];
   const [, broken] = found.over.find(([over]) => over === row) ?? [row, []];
   if (broken.length) {
     reasons.push(phrase("over_budget", { broken: broken.map((budget) => breachText(budget, row)).join(", ") }));
   }
-  const worth = data.worth.why[curveOf(row).number];
+  const worth = data.worth.why[curve.number];
   return [...reasons, ...(worth ? [worth] : []), ...dearer(row, leaders[0])].join("; ");
 }
 

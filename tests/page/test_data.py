@@ -29,6 +29,7 @@ from dctbench.text.format import (
     format_size,
     format_three_digits,
 )
+from dctbench.wording import decision, recommendation
 from tests.support.made import ENVIRONMENT, RUN, result
 
 Formatter = Callable[[float], str]
@@ -199,3 +200,8 @@ def test_a_size_is_exact_since_a_budget_may_be_that_very_size() -> None:
     odd = 2.0**33 + 4
     contents = arrange([recorded([result(values={"memory.tensor": ("B", odd), "memory.state": ("B", 0.0)})])], "sdpa")
     assert page_data(contents, {})["rows"]["columns"]["memory"] == int(odd)
+
+
+def test_no_sentence_of_the_decision_takes_the_place_of_one_of_the_recommendation() -> None:
+    """The script gets them as one table."""
+    assert recommendation.TEMPLATES.keys() & decision.TEMPLATES.keys() == set()

@@ -34,7 +34,7 @@ def test_what_gives_up_accuracy_is_faster_but_not_recommended() -> None:
 def test_keeping_exact_attention_is_a_recommendation() -> None:
     sentence, rows = said(accuracies(dct_x_4=BAD, dct_x_8=BAD))
     assert sentence.startswith("At n = 512: ship sdpa (8.00 ms")
-    assert rows["sdpa"].recommended
+    assert rows["sdpa"].leading
     assert rows["sdpa"].accuracy == "mnist1d 0.810"
 
 
@@ -43,6 +43,7 @@ def test_without_accuracy_the_fastest_is_named_and_the_command_that_measures_it(
     assert sentence.startswith("At n = 512: the fastest is dct-x r=8")
     assert sentence.endswith("Its accuracy was not measured: dctbench run --suite accuracy measures it.")
     assert rows["dct-x r=8"].accuracy == "not measured"
+    assert rows["dct-x r=8"].why == "fastest; its accuracy was not measured"
 
 
 def test_budgets_are_named_and_what_breaks_them_says_how() -> None:
