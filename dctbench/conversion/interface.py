@@ -16,8 +16,8 @@ from dctbench.attention.layer import AttentionLayer
 from dctbench.attention.scopes import AttentionScope
 from dctbench.conversion.sites import Site, real_tokens, same_rows
 
-NAME = "dctbench"
-"""The attention implementation that converted models are set to."""
+NAME, WATCHED = "dctbench", "dctbench_watched"
+"""The attention implementations that converted models are set to, and a model while its attention is looked at."""
 _LAYER = "dctbench_attention"
 
 
@@ -38,9 +38,9 @@ def watching(model: Any) -> Iterator[dict[str, Site]]:
         found[paths[module]] = _site(paths[module], module, q, k, mask, more)
         return sdpa_attention_forward(module, q, k, v, mask, **more)
 
-    _register(look)
+    _register(WATCHED, look)
     before = model.config._attn_implementation
-    model.set_attn_implementation(NAME)
+    model.set_attn_implementation(WATCHED)
     try:
         yield found
     finally:
@@ -66,7 +66,7 @@ def replace_inside(model: Any, layers: Mapping[str, nn.Module]) -> None:
     for path, layer in layers.items():
         assert isinstance(layer, AttentionLayer)
         model.get_submodule(path).add_module(_LAYER, AttentionScope(layer))
-    _register(attend)
+    _register(NAME, attend)
     model.set_attn_implementation(NAME)
 
 
@@ -95,10 +95,10 @@ def rotary(model: nn.Module) -> bool:
     return any("rotary" in type(module).__name__.lower() for module in model.modules())
 
 
-def _register(function: Any) -> None:
-    """Register the function under `NAME`, with the masks that exact attention by torch gets."""
+def _register(name: str, function: Any) -> None:
+    """Register the function under a name, with the masks that exact attention by torch gets."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    AttentionInterface.register(NAME, function)
-    AttentionMaskInterface.register(NAME, copy.copy(sdpa_mask))
+    AttentionInterface.register(name, function)
+    AttentionMaskInterface.register(name, copy.copy(sdpa_mask))

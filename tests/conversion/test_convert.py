@@ -249,3 +249,12 @@ def test_exact_attention_stays_where_a_layer_is_left() -> None:
         )
         output(each, inputs)
     np.testing.assert_allclose(hidden[0], hidden[1], atol=1e-6)
+
+
+def test_a_converted_model_works_after_another_one_was_looked_at() -> None:
+    first, second = tiny("bert"), tiny("bert", num_hidden_layers=1)
+    inputs = first.inputs(N, BATCH, 0)
+    converted = convert(first, find(first, inputs), "none").model
+    before = output(converted, inputs)
+    find(second, inputs)
+    assert torch.equal(output(converted, inputs), before)

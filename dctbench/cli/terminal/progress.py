@@ -110,7 +110,7 @@ class _Rows:
         self.running: dict[str, Case] = {}
 
     def start(self, event: CaseStarted) -> None:
-        """Take the start of a case in."""
+        """Record the start of a case."""
         self.began[event.place] = monotonic()
         self.running[event.place] = event.case
 
