@@ -5,7 +5,8 @@
 Runs of 36 cases are drawn from known latencies and put through dctbench's own analysis. The noise between processes is
 that of a shared machine with two cores: its standard deviation is 14.6% at 5 ms and falls with latency, it differs from
 case to case, and 4% of the cases are five times as noisy. Its shape is given by name. Rounds have a component of 12% in
-common. The seed is fixed, so the same code gives the same figures.
+common. For the upper ends of p99, processes differ by 15% and calls of one process by 5%. The seed is fixed, so the
+same code gives the same figures.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dctbench import analysis
 from dctbench.analysis import Winner
 from dctbench.compare import Comparison, Rules, judge
 from dctbench.model import Case, Measurement, Result, VerdictKind
+from dctbench.stats.tail import LEAST_PROCESSES
 
 RESULTS = Path(__file__).with_name("coverage.json")
 CASES = 36
@@ -42,6 +44,13 @@ STATEMENTS = {
     "leaders": "runs with false leaders",
     "sentences": "runs with a false sentence",
 }
+PROCESSES = (3, 30, 60)
+"""How many processes a p99 is taken from: from 30 on its upper end is called a bound."""
+CALLS = 600
+"""In all processes together."""
+BETWEEN, WITHIN = 0.15, 0.05
+"""The standard deviations of the logarithm between processes and within one, for p99."""
+CONFIDENCES = (0.95, 0.99)
 Draw = Callable[[np.random.Generator, int], "np.ndarray[Any, Any]"]
 
 
@@ -199,6 +208,28 @@ def statements(rng: np.random.Generator, rounds: int, noise: Draw, runs: int, eq
     return {name: round(float(np.mean(values)), 4) for name, values in told.items()}
 
 
+def tails(rng: np.random.Generator, processes: int, noise: Draw, runs: int) -> dict[str, float]:
+    """How often the upper end of p99 is above the 99th percentile of the calls of all processes that might have run."""
+    logs = BETWEEN * np.concatenate([noise(rng, processes) for _ in range(10**6 // processes)])
+    true = float(np.exp(np.quantile(logs + WITHIN * rng.normal(0, 1, len(logs)), 0.99)))
+    held: dict[float, list[bool]] = {confidence: [] for confidence in CONFIDENCES}
+    for _ in range(runs):
+        times = np.exp(
+            BETWEEN * noise(rng, processes)[:, None] + WITHIN * rng.normal(0, 1, (processes, CALLS // processes))
+        )
+        [summary] = analysis.summarise(
+            [
+                Result(Case("sdpa", 64), number, "ok", (Measurement("latency", "s", tuple(map(float, calls))),))
+                for number, calls in enumerate(times, 1)
+            ]
+        )
+        for confidence in CONFIDENCES:
+            found = summary.tail(confidence)
+            assert found is not None
+            held[confidence].append(found.high >= true)
+    return {f"{confidence:g}": round(float(np.mean(hits)), 4) for confidence, hits in held.items()}
+
+
 def _false(claims: Mapping[Case, Winner | None], truth: Mapping[Case, Winner]) -> int:
     return sum(claim is not truth[case] for case, claim in claims.items())
 
@@ -221,7 +252,13 @@ def simulate(runs: int, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
                 figures = statements(rng, count, noise, runs, equal)
                 said.append({"rounds": count, "noise": name, "equal": equal, **figures})
                 print(json.dumps(said[-1]), flush=True)
-    return {"cases": CASES, "runs": runs, "rows": rows, "statements": said}
+    ends = []
+    for processes in PROCESSES:
+        for place, (name, noise) in enumerate(NOISE.items()):
+            rng = np.random.default_rng([processes, place, CALLS])
+            ends.append({"processes": processes, "noise": name, "held": tails(rng, processes, noise, runs)})
+            print(json.dumps(ends[-1]), flush=True)
+    return {"cases": CASES, "runs": runs, "rows": rows, "statements": said, "tails": ends}
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -243,6 +280,10 @@ def table(found: Mapping[str, Any]) -> list[str]:
         *statements_table(found),
         "",
         f"{found['runs']} simulated runs per row, of {len(METHODS)} methods and sdpa at {len(LENGTHS)} lengths.",
+        "",
+        *tails_table(found),
+        "",
+        f"{found['runs']} simulated runs per row, of {CALLS} calls in all processes together.",
     ]
 
 
@@ -254,6 +295,17 @@ def statements_table(found: Mapping[str, Any]) -> list[str]:
         none = {"marked"} if row["equal"] == len(METHODS) else set()  # where nothing differs, nothing can be marked
         shares = ("-" if name in none else f"{row[name]:.1%}" for name in STATEMENTS)
         lines.append(f"| {row['rounds']} | {row['noise']} | {row['equal']} of {len(METHODS)} | {' | '.join(shares)} |")
+    return lines
+
+
+def tails_table(found: Mapping[str, Any]) -> list[str]:
+    """The figures on the upper ends of p99 as a Markdown table."""
+    head = ["processes", "noise", *(f"p99 under its upper end at {confidence:.0%}" for confidence in CONFIDENCES)]
+    lines = ["| " + " | ".join([*head, "called a bound"]) + " |", "|--:|---|" + "--:|" * len(CONFIDENCES) + "---|"]
+    for row in found["tails"]:
+        shares = (f"{share:.1%}" for share in row["held"].values())
+        called = "yes" if row["processes"] >= LEAST_PROCESSES else "no"
+        lines.append(f"| {row['processes']} | {row['noise']} | {' | '.join(shares)} | {called} |")
     return lines
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
+from dctbench.stats.binomial import trials_for
 from dctbench.text.quantity import BYTES, PROPORTION, RELATIVE_ERROR, SECONDS, Quantity
 
 _ERRORS = frozenset({"error_smooth", "error_noise"})
@@ -35,8 +36,8 @@ class Budgets:
         memory_process: B, the growth of the process.
         error_smooth: relative error on the smooth input.
         error_noise: relative error on the noise input.
-        miss_rate: share of calls after their deadline, compared with its upper bound at 95%.
-        confidence: of the upper end of the 99th percentile.
+        miss_rate: share of calls after their deadline, compared with its upper bound.
+        confidence: of the upper end of the 99th percentile, and of the upper bound of the miss rate.
     """
 
     latency_p99: float | None = None
@@ -51,6 +52,16 @@ class Budgets:
     def given(self) -> dict[str, float]:
         """The limits that are set, by name."""
         return {name: limit for name in QUANTITIES if (limit := getattr(self, name)) is not None}
+
+    @property
+    def samples(self) -> int | None:
+        """The fewest samples of a case that can show that it keeps the limit of p99; None without such a limit."""
+        return None if self.latency_p99 is None else trials_for(0.01, self.confidence)
+
+    @property
+    def releases(self) -> int | None:
+        """The fewest calls on a schedule that can show that a case keeps the limit of late calls; None without one."""
+        return None if self.miss_rate is None else trials_for(self.miss_rate, self.confidence)
 
     @property
     def limits_error(self) -> bool:
@@ -105,7 +116,7 @@ def choose(ranking: Ranking, budgets: Budgets) -> Choice:
 def budgeted(summary: Summary, confidence: float = 0.95) -> dict[str, float | None]:
     """Return the value of everything that a budget can limit, by the budget's name; None where it was not measured.
 
-    `confidence` is that of the upper end of the 99th percentile.
+    `confidence` is that of the upper end of the 99th percentile and of the miss rate.
     """
     tail = summary.tail(confidence)
     return {
@@ -114,7 +125,7 @@ def budgeted(summary: Summary, confidence: float = 0.95) -> dict[str, float | No
         "memory_process": summary.values.get("memory.process"),
         "error_smooth": summary.values.get("error.smooth"),
         "error_noise": summary.values.get("error.noise"),
-        "miss_rate": summary.timeliness.miss_rate().high if summary.timeliness else None,
+        "miss_rate": summary.timeliness.miss_rate(confidence).high if summary.timeliness else None,
     }
 
 

@@ -19,8 +19,6 @@ from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues, words
 from dctbench.spec.grid import Compression
 from dctbench.spec.suites import Suite
-from dctbench.stats.binomial import trials_for
-from dctbench.stats.robust import P99_SAMPLES
 from dctbench.store import results_of_machine
 
 
@@ -50,9 +48,9 @@ class CheckPlan:
         They are spread over the processes that every case gets at least. Cases in `alone` get one process only.
         """
         limits = self.rules.budgets
-        needed = {} if limits.latency_p99 is None else {"samples_least": P99_SAMPLES}
+        needed = {} if limits.samples is None else {"samples_least": limits.samples}
         single = {"calls_most": 1.0} if needed else {}  # the mean of several calls has no tail
-        needed |= {} if limits.miss_rate is None else {"releases": trials_for(limits.miss_rate)}
+        needed |= {} if limits.releases is None else {"releases": limits.releases}
         if not needed:
             return {}
         shares = {name: -(-number // self.rules.pairs) for name, number in needed.items()}

@@ -47,7 +47,7 @@ def resolve_rules(given: GateRules, tolerances: Mapping[str, float]) -> Rules:
         accuracy=usual.accuracy if given.max_accuracy_drop is None else given.max_accuracy_drop,
         pairs=pairs,
         max_pairs=most,
-        budgets=given.budgets,
+        budgets=given.budgets if given.confidence is None else replace(given.budgets, confidence=given.confidence),
         at=given.at,
     )
 

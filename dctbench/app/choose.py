@@ -18,7 +18,6 @@ from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.spec.axes import of
 from dctbench.spec.grid import expand_cases
-from dctbench.stats.binomial import trials_for
 from dctbench.store import MissingError, open_store
 from dctbench.wording import recommendation
 
@@ -98,9 +97,7 @@ def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
 
 def _samples(budgets: Budgets) -> int | None:
     """Return the fewest samples that can show that a method keeps the budgets; None for the usual number."""
-    needed = [] if budgets.latency_p99 is None else [trials_for(0.01, budgets.confidence)]
-    needed += [] if budgets.miss_rate is None else [trials_for(budgets.miss_rate)]
-    return max(needed, default=None)
+    return max((one for one in (budgets.samples, budgets.releases) if one is not None), default=None)
 
 
 def _stored(request: ChooseRequest) -> RecordedRun:

@@ -115,7 +115,7 @@ def budget_verdicts(head: Summary, rules: Rules) -> Iterator[Verdict]:
     """Return one verdict per budget of a case. A value that was not measured is never within its budget."""
     if not rules.budgeted(head.case) or head.status != "ok":
         return
-    values = budgeted(head)
+    values = budgeted(head, rules.budgets.confidence)
     broken = {breach.budget for breach in breaches(head, rules.budgets)}
     for name, limit in rules.budgets.given.items():
         known = values[name] is not None

@@ -275,7 +275,9 @@ def _wants_another(comparison: Comparison, rules: Rules, case: Case, verdict: Ve
     if verdict is not None and verdict.kind is VerdictKind.FIXED and base is not None and len(base.rounds) < 2:
         return True
     limited = rules.budgets.latency_p99 is not None and rules.budgeted(case)
-    return limited and head is not None and head.status == "ok" and head.p99 is None and len(head.rounds) < rules.pairs
+    if not limited or head is None or head.status != "ok" or len(head.rounds) >= rules.pairs:
+        return False
+    return head.tail(rules.budgets.confidence) is None
 
 
 def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh: bool) -> dict[Case, Timed]:

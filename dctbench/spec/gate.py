@@ -17,8 +17,9 @@ MOST_PAIRS = 200
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.001, 10.0
 LEAST_MISS_RATE = 1e-5
 TOLERANCES = ("tolerance", "tolerance_flops", "tolerance_memory", "tolerance_error")
+CONFIDENCES = ("95", "99")
 BUDGETS = ("max_latency_p99", "max_memory", "max_error", "max_miss_rate")
-GATE_KEYS = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs", *BUDGETS, "at")
+GATE_KEYS = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs", *BUDGETS, "confidence", "at")
 """The keys of `[gate]`. Each means what its flag of `dctbench check` means."""
 _BUDGET_FIELDS = {
     "max_latency_p99": ("latency_p99",),
@@ -41,6 +42,7 @@ class GateRules:
         pairs: the number of pairs of processes for every case.
         max_pairs: the most pairs for an undecided case.
         budgets: the limits of head.
+        confidence: of the bounds that the budgets of p99 and miss rate are compared with: 0.95 or 0.99.
         at: the cases that the budgets apply to, by field of `Case`; all of them when empty.
     """
 
@@ -53,6 +55,7 @@ class GateRules:
     pairs: int | None = None
     max_pairs: int | None = None
     budgets: Budgets = field(default_factory=Budgets)
+    confidence: float | None = None
     at: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -78,7 +81,7 @@ class GateRules:
 
     def over(self, other: GateRules) -> GateRules:
         """Return these rules, completed by those of `other`."""
-        names = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs")
+        names = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs", "confidence")
         values = {name: getattr(other if getattr(self, name) is None else self, name) for name in names}
         limits: dict[str, float] = {}
         for group in _BUDGET_FIELDS.values():
@@ -108,6 +111,14 @@ def parse_pairs(flag: str, texts: Sequence[str]) -> int:
     if not 2 <= number <= MOST_PAIRS:
         raise UsageError(f"{flag} {text!r}: not a number of pairs", hint=f"{flag} accepts 2 to {MOST_PAIRS}")
     return number
+
+
+def parse_confidence(flag: str, texts: Sequence[str]) -> float:
+    """Parse a confidence in percent, one of CONFIDENCES."""
+    text = _single(flag, texts).strip().removesuffix("%")
+    if text not in CONFIDENCES:
+        raise UsageError(f"{flag} {shorten(text)!r}: no such confidence", hint=f"{flag} accepts 95 or 99, in percent")
+    return int(text) / 100
 
 
 def parse_tolerance(flag: str, texts: Sequence[str]) -> float:
@@ -179,5 +190,6 @@ _PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {
     "max_accuracy_drop": lambda flag, texts: parse_points(_single(flag, texts), flag),
     "pairs": parse_pairs,
     "max_pairs": parse_pairs,
+    "confidence": parse_confidence,
     "at": lambda flag, texts: at(texts),
 }

@@ -12,7 +12,7 @@ from dctbench.analysis.floors import AccuracyFloor
 from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.spec import suites
-from dctbench.stats.robust import P99_SAMPLES
+from dctbench.stats.binomial import trials_for
 from dctbench.stats.tail import LEAST_PROCESSES
 from dctbench.text.format import format_size
 from dctbench.wording import cells
@@ -142,8 +142,12 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
         unjudged = [s for s in choice.within if not s.approximates]
         lines += [_fill("unjudged", name=s.case.name, why=error_costs(s)) for s in unjudged]
     asked = ranking.ranked if "latency_p99" in budgets.given else choice.leaders
-    if any(s.p99 is None for s in asked):
-        lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case)}")
+    if any(s.tail(budgets.confidence) is None for s in asked):
+        lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case, budgets.confidence)}")
+    few = [len(s.medians) for s in choice.within if not s.tail_is_bound]
+    if "latency_p99" in budgets.given and few:
+        ran = "process" if max(few) == 1 else "processes"
+        lines.append(f"a p99 is that of the {ran} that ran: --rounds {LEAST_PROCESSES} bounds that of others, too")
     waiting = [s.case.name for s in choice.within if s.launch_bound]
     if waiting:
         lines.append(f"launch-bound, a time of the host: {', '.join(waiting)}; --engine cudagraph shows the GPU's")
@@ -152,18 +156,18 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     return lines if budgets.limits_error else [*lines, *cells.error_notes(choice.leaders)]
 
 
-def p99_takes(case: Case) -> str:
+def p99_takes(case: Case, confidence: float = 0.95) -> str:
     """Return how many samples a p99 of that shape needs, and the command that takes them, in as many processes as a
     bound for other processes needs.
     """
-    own = suites.load(P99_SUITE).axes
-    words = ["dctbench", "run", "--suite", P99_SUITE, "--samples", str(P99_SAMPLES)]
+    own, samples = suites.load(P99_SUITE).axes, trials_for(0.01, confidence)
+    words = ["dctbench", "run", "--suite", P99_SUITE, "--samples", str(samples)]
     words += ["--rounds", str(LEAST_PROCESSES), "--seq", str(case.seq_len)]
     for axis in _SHAPE:
         value = getattr(case, axis)
         if value is not None and [value] != list(own.get(axis, ())):
             words += [f"--{axis.replace('_', '-')}", str(value)]
-    return f"it takes {P99_SAMPLES} samples, as {shlex.join(words)} takes"
+    return f"it takes {samples} samples, as {shlex.join(words)} takes"
 
 
 def around(n: int, lengths: Sequence[int]) -> str:

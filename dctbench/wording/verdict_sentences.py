@@ -10,7 +10,7 @@ from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.exact import STATUS
 from dctbench.compare.judgement import LATENCY
 from dctbench.model import REGRESSIONS, UNDECIDED, Case, Reason, ReasonCode, Run, Verdict, VerdictKind
-from dctbench.stats.robust import P99_SAMPLES
+from dctbench.stats.binomial import trials_for
 from dctbench.text.format import format_ratio, pluralize
 from dctbench.text.quantity import RELATIVE_ERROR
 from dctbench.text.sanitize import sanitize_text
@@ -36,7 +36,10 @@ _BUDGETS = {
     "miss_rate": "the upper bound of its miss rate",
 }
 _BUDGET_REMEDIES = {
-    "latency_p99": f"a p99 takes {P99_SAMPLES} samples of head: hold the budget against fewer cases with --at",
+    "latency_p99": (
+        f"a p99 takes {trials_for(0.01)} samples of head, {trials_for(0.01, 0.99)} at 99% confidence: hold the budget "
+        "against fewer cases with --at"
+    ),
     "miss_rate": "a miss rate takes calls on a schedule: add --period 20ms --deadline 10ms",
 }
 """What would make a verdict possible on a budget whose value was not measured."""

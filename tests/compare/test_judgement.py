@@ -284,6 +284,15 @@ def test_a_case_whose_base_fails_gets_the_samples_of_its_p99_all_the_same(lost):
     assert elsewhere.open == ()
 
 
+def test_a_budget_of_p99_at_99_percent_is_open_until_the_samples_for_that_confidence_are_there():
+    rules = replace(RULES, budgets=Budgets(latency_p99=1.0, confidence=0.99))
+    two, one = side([1, 2]), math.ceil(math.log(0.01) / math.log(0.99))  # each sample is under the p99 with 0.99
+    for samples, kind in ((one - 1, VerdictKind.INCONCLUSIVE), (one, VerdictKind.PASS)):
+        head = [result("dct-x", 1024, [0.002] * n, ratio=8, round=r) for r, n in ((1, samples - 9), (2, 9))]
+        judgement = compare(two, [*(r for r in two if r.case.implementation != "dct-x"), *head], rules=rules)
+        assert kinds(judgement, "budget.latency.p99") == {"dct-x": kind}
+
+
 @pytest.mark.parametrize("reference", ["sdpa", "none"])
 def test_a_base_whose_references_do_not_run_either_is_broken_and_nothing_is_fixed(reference):
     base = failing(side(range(1, 6)), ["dct-x", reference], range(1, 6))

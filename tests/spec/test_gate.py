@@ -109,6 +109,15 @@ def test_the_rules_of_flags_are_completed_by_those_of_a_suite_group_by_group() -
     assert found.budgets.given == {"memory": 1.0, "error_noise": 0.5}
 
 
+def test_a_confidence_is_95_or_99_percent_and_a_flag_replaces_that_of_a_suite() -> None:
+    flag, suite = (GateRules.parse({"confidence": [text]}) for text in ("99%", "95"))
+    assert (flag.confidence, suite.confidence) == (0.99, 0.95)
+    assert (flag.over(suite).confidence, GateRules().over(suite).confidence) == (0.99, 0.95)
+    for wrong in ("90", "0.99", "sure"):
+        with pytest.raises(UsageError, match="--confidence"):
+            GateRules.parse({"confidence": [wrong]})
+
+
 def test_a_miss_rate_is_a_share_that_some_number_of_calls_can_show() -> None:
     assert GateRules.parse({"max_miss_rate": ["0.1%"]}).budgets.miss_rate == pytest.approx(0.001)
     for wrong in ("0%", "100%", "2", "often"):

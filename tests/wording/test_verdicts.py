@@ -166,8 +166,8 @@ AT = "dct-x r=8 at n = 1024"
         ),
         (
             doubted([2e-3] * 5, BUDGET),
-            [f"INCONCLUSIVE, {AT}: budget.latency.p99, not measured; a p99 takes 299 samples of head: hold the budget "
-             "against fewer cases with --at",
+            [f"INCONCLUSIVE, {AT}: budget.latency.p99, not measured; a p99 takes 299 samples of head, 459 at 99% "
+             "confidence: hold the budget against fewer cases with --at",
              f"INCONCLUSIVE, {AT}: budget.memory, not measured; name with --at the cases that the budget is meant for"],
         ),
         (

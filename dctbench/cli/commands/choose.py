@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -63,8 +62,6 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
                    "may miss it.")  # fmt: skip
 @click.option("--reference", cls=Flag, section=_WHAT, metavar="IMPL", help="The implementation that ratios refer to.")
 @budget_options
-@click.option("--confidence", cls=Flag, section="Budgets", type=click.Choice(("95", "99")), default="95",
-              show_default=True, help="Of the p99, in percent; 99 needs 459 samples.")  # fmt: skip
 @click.option(
     "--min-accuracy",
     cls=Flag,
@@ -102,7 +99,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
         seq_len=_one_length(seq),
         axes=axis_values({axis: flags[axis] for axis in _FILTERS}),
         reference=flags["reference"],
-        budgets=replace(budgets, confidence=int(flags["confidence"]) / 100),
+        budgets=budgets,
         floors=parse_floors(flags["min_accuracy"], flags["task"]),
         run=run or None,
         measure=measure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,16 +14,18 @@ from dctbench.spec import gate
 
 
 def budget_options(function: Function) -> Function:
-    """Add --max-latency-p99, --max-memory, --max-error and --max-miss-rate."""
+    """Add --max-latency-p99, --max-memory, --max-error, --max-miss-rate and --confidence."""
     options = [
         click.option("--max-latency-p99", cls=Flag, section="Budgets", metavar="TIME",
-                     help="99th percentile of its processes at 95% confidence: 10ms; needs 299 samples."),
+                     help="99th percentile of its processes, at --confidence: 10ms; needs 299 samples."),
         click.option("--max-memory", cls=Flag, section="Budgets", multiple=True, metavar="SIZE",
                      help="Tensors of a call and state of the method, such as 64MiB; or process=SIZE."),
         click.option("--max-error", cls=Flag, section="Budgets", multiple=True, metavar="SHARE",
                      help="Relative error on the smooth input, such as 5%; or noise=SHARE."),
         click.option("--max-miss-rate", "--miss-rate", "max_miss_rate", cls=Flag, section="Budgets", metavar="SHARE",
                      help="Upper bound of the share of calls after their deadline, such as 1%; needs --period."),
+        click.option("--confidence", cls=Flag, section="Budgets", type=click.Choice(gate.CONFIDENCES),
+                     help="Of the p99 and the miss rate, in percent (default: 95); p99 needs 459 samples at 99."),
     ]  # fmt: skip
     for option in reversed(options):
         function = option(function)
@@ -39,6 +42,9 @@ def budgets_of(flags: Mapping[str, Any], usual_miss_rate: str | None = None) -> 
     Raises:
         UsageError: for a wrong value; the message names its flag.
     """
-    return gate.parse_budgets(
+    limits = gate.parse_budgets(
         flags["max_latency_p99"], flags["max_memory"], flags["max_error"], flags["max_miss_rate"] or usual_miss_rate
     )
+    if (confidence := flags["confidence"]) is None:
+        return limits
+    return replace(limits, confidence=gate.parse_confidence("--confidence", [confidence]))

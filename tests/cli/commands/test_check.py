@@ -264,6 +264,14 @@ def test_both_sides_of_a_pair_take_the_samples_that_a_p99_needs(cli: Cli) -> Non
         assert all(count >= 150 for count in samples_of(cli, run)[name])  # 299 over two processes
 
 
+def test_a_suite_asks_for_the_samples_of_a_p99_at_99_percent_confidence(cli: Cli, tmp_path: Path) -> None:
+    gate = '[gate]\nmax_latency_p99 = "10s"\nconfidence = 99\n'
+    (tmp_path / "sure.toml").write_text(f'[axes]\nimpl = "dct-x"\nseq = 64\n{gate}', encoding="utf-8")
+    flags = (*EASY, "--suite", "sure.toml", "--impl", "dct-x", "--ratio", "8", "--base-impl", "dct-x")
+    assert cli("check", *flags).code in (0, 1)
+    assert sum(samples_of(cli, "latest")["dct-x"]) >= 459
+
+
 def test_a_place_where_junit_cannot_be_written_is_refused_before_anything_is_measured(cli: Cli, tmp_path: Path) -> None:
     flags = (*EASY, "--impl", "none", "--base-impl", "none", "--reference", "none")
     done = cli("check", *flags, "--junit", "absent/verdicts.xml")
