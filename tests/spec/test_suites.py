@@ -162,3 +162,80 @@ def test_a_mistake_in_a_file_of_such_a_name_is_reported_in_one_line() -> None:
     with pytest.raises(UsageError) as refused:
         suites.parse("[axes]\nimpl = 1\nseq = 64", "odd\n\x1ename.toml")
     assert refused.value.message.startswith("suite odd name.toml, line 2: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "hint"),
+    [
+        ("ratio = 8", "ratoi = 8", "line 6: axes.ratoi is not a key of a suite", "did you mean 'ratio'?"),
+        ('"sdpa"', "3", "line 4: axes.impl contains 3; it accepts names only", None),
+        ("ratio = 8", "ratio = [2.5, {}]", "line 6: axes.ratio contains {}; it accepts numbers and ranges only", None),
+        (
+            'case_timeout = "2m"',
+            'case_timeout = "soon"',
+            "line 9: settings.case_timeout (case_timeout 'soon': not a time)",
+            "case_timeout accepts a time above zero: 120s, 2m, 500ms",
+        ),
+        (
+            "[settings.env]",
+            "[gate]\npairs = 1\n[settings.env]",
+            "line 12: gate.pairs (--pairs '1': not a number of pairs)",
+            "--pairs accepts 2 to 200",
+        ),
+        (
+            "[settings.env]",
+            "[gate]\npairs = []\n[settings.env]",
+            "line 12: gate.pairs must be a string or a number, not []",
+            None,
+        ),
+        (
+            'name = "mine"',
+            "zzz = 3",
+            "line 1: zzz is not a key of a suite",
+            "known here: name, description, axes, settings, gate",
+        ),
+        ('case_timeout = "2m"', "energy = 1", "line 9: settings.energy must be true or false", None),
+    ],
+)
+def test_the_whole_sentence_of_a_mistake(old: str, new: str, said: str, hint: str | None) -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse(GOOD.replace(old, new), "mine.toml")
+    assert (refused.value.message, refused.value.hint) == (f"suite mine.toml, {said}", hint)
+
+
+def test_a_table_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse('axes = "all"\n', "mine.toml")
+    assert refused.value.message == "suite mine.toml, line 1: axes must be a table"
+
+
+@pytest.mark.parametrize(
+    ("key", "most"), [("rounds", 1000), ("short_rounds", 1000), ("samples", 100_000), ("jobs", 1024)]
+)
+def test_a_count_goes_from_one_to_its_most(key: str, most: int) -> None:
+    def parsed(count: object) -> RunSettings:
+        return suites.parse(GOOD.replace('case_timeout = "2m"', f"{key} = {count}"), "mine.toml").settings
+
+    assert [getattr(parsed(count), key) for count in (1, most)] == [1, most]
+    for wrong in (0, most + 1, "true", "1.0", '"3"'):
+        with pytest.raises(UsageError, match=f"settings.{key} must be a whole number from 1 to {most}"):
+            parsed(wrong)
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(GOOD.replace("mine", "m\u00ef").encode("latin-1"))
+    with pytest.raises(UsageError, match=r"latin.toml: not UTF-8 text$"):
+        suites.load(str(latin))
+    latin.write_text(GOOD.replace("mine", "m\u00ef"), encoding="utf-8")
+    assert suites.load(str(latin)).name == "m\u00ef"
+    with pytest.raises(UsageError, match=r"absent.toml: No such file or directory$") as refused:
+        suites.load(str(tmp_path / "absent.toml"))
+    assert refused.value.hint == "give the path of a TOML file"
+
+
+def test_a_suite_without_methods_says_what_every_suite_names() -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse("[axes]\nseq = 64\n", "mine.toml")
+    assert refused.value.message == "suite mine.toml: [axes] has no 'impl'"
+    assert refused.value.hint == "a suite names at least impl, and seq or task"
