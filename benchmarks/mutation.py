@@ -192,11 +192,17 @@ def table(found: Mapping[str, Any]) -> list[str]:
 def main() -> None:
     """Try mutants, write the result file and print the table. Rooms that are not named keep their results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation", description=__doc__)
-    parser.add_argument("rooms", nargs="*", choices=ROOMS, metavar="ROOM", help=f"of {', '.join(ROOMS)}; default: all")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"of {', '.join(ROOMS)}; default: all")
     parser.add_argument("--minutes", type=float, help="for each room")
     parser.add_argument("--children", type=int, default=2, help="mutants at a time")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    if unknown := sorted({*options.rooms} - {*ROOMS}):  # choices= would refuse an empty list
+        parser.error(f"no such room: {', '.join(unknown)}")
+    try:
+        version = metadata.version("mutmut")
+    except metadata.PackageNotFoundError:
+        raise SystemExit("mutmut is not installed: pip install -e '.[mutation]'") from None
     stored = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {"rooms": {}}
     reasons = json.loads(JUDGED.read_text(encoding="utf-8")) if JUDGED.exists() else []
     rooms = stored["rooms"]
@@ -205,7 +211,7 @@ def main() -> None:
     for row in rooms.values():
         row["survivors"] = judged(({k: v for k, v in one.items() if k != "why"} for one in row["survivors"]), reasons)
     python = environment.collect().facts["python"]
-    found = {"mutmut": metadata.version("mutmut"), "python": python, "rooms": dict(sorted(rooms.items()))}
+    found = {"mutmut": version, "python": python, "rooms": dict(sorted(rooms.items()))}
     options.output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print("\n".join(table(found)))
 
