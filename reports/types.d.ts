@@ -24,6 +24,8 @@ interface Values {
   flops: number; // millions
   smooth: number; // relative error, smooth input
   noise: number; // relative error, noise
+  miss_rate: number; // its upper bound
+  late: string; // encoded sentence
   rank: number; // 0 is the fastest of its shape
   intensity: number; // FLOP per byte
   rate: number; // GFLOP/s
@@ -62,6 +64,10 @@ interface Facet {
   axes: Record<string, string | number | null>;
   label: string;
   flags: string;
+  opens: number; // the length that is shown first
+  deadline: number | null; // s
+  miss_rate: number | null; // that the deadline admits
+  quantised: boolean; // whether its engine computes in int8
   ceilings: [number, number][]; // FLOP/s and bytes/s of each machine
   shapes: [number, Row, number][]; // length, first row, number of rows; shortest first
   scalings: Line[];
@@ -114,7 +120,7 @@ interface PageData {
   forms: string[][]; // the text around the numbers of each sentence
   choice: {
     templates: Record<string, string>;
-    budgets: { latency_p99: string; memory: string; error_smooth: string };
+    budgets: { latency_p99: string; memory: string; error_smooth: string; miss_rate: string };
     mean: string;
   };
   worth: Worth;
@@ -138,6 +144,7 @@ interface State {
   latency: number | null; // budgets
   memory: number | null;
   error: number | null;
+  late: number | null; // share of calls, where there is a deadline
   hidden: Set<string>; // names of curves
   find: string;
   sort: string; // name of a column; "-" before it for descending order

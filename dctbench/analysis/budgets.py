@@ -8,9 +8,12 @@ from types import MappingProxyType
 
 from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
+from dctbench.model import Case
 from dctbench.stats.binomial import trials_for
 from dctbench.text.quantity import BYTES, PROPORTION, RELATIVE_ERROR, SECONDS, Quantity
 
+USUAL_MISS_RATE = 0.01
+"""What a deadline admits where no rate is given: as with a p99, one call in a hundred may be late."""
 _ERRORS = frozenset({"error_smooth", "error_noise"})
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
@@ -67,6 +70,11 @@ class Budgets:
     def limits_error(self) -> bool:
         """Whether a limit of an error is set."""
         return not _ERRORS.isdisjoint(self.given)
+
+
+def usual_budgets(case: Case) -> Budgets:
+    """Return the budgets of a case for which none are given: its deadline, if it has one."""
+    return Budgets(miss_rate=None if case.deadline is None else USUAL_MISS_RATE)
 
 
 @dataclass(frozen=True, slots=True)

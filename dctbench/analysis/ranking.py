@@ -65,6 +65,22 @@ class Ranking:
         )
 
 
+def ranked_together(summaries: Sequence[Summary], groups: int = 1) -> Ranking | None:
+    """Return the ranking of cases that differ in more than their method, such as their engine, without a reference.
+
+    None where none has a latency. Controls are left out.
+
+    Args:
+        summaries: to be ranked.
+        groups: how many such rankings hold together.
+    """
+    ranked = tuple(sorted(filter(_ranks, summaries), key=_seconds))
+    if not ranked:
+        return None
+    level = FALSE_STATEMENTS / 2 / groups / max(1, len(ranked) - 1)
+    return Ranking(ranked[0].case.shape, ranked, _tied(ranked, level), None)
+
+
 def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Ranking]:
     """Return the ranking of each shape, in order of length.
 
@@ -77,14 +93,22 @@ def rankings(summaries: Sequence[Summary], reference: str | None) -> list[Rankin
     found = reference_by_shape(summaries, reference) if reference else {}
     by_shape: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
-        if summary.latency is not None and summary.status == "ok" and summary.method.kind is not Kind.CONTROL:
+        if _ranks(summary):
             by_shape.setdefault(summary.case.shape, []).append(summary)
     result = []
     for shape, members in by_shape.items():
-        ranked = tuple(sorted(members, key=lambda s: s.latency.value if s.latency else 0.0))
+        ranked = tuple(sorted(members, key=_seconds))
         level = FALSE_STATEMENTS / 2 / len(by_shape) / max(1, len(ranked) - 1)
         result.append(Ranking(shape, ranked, _tied(ranked, level), found.get(shape)))
     return sorted(result, key=lambda ranking: (ranking.seq_len, str(ranking.shape)))
+
+
+def _ranks(summary: Summary) -> bool:
+    return summary.timed is not None and summary.method.kind is not Kind.CONTROL
+
+
+def _seconds(summary: Summary) -> float:
+    return summary.latency.value if summary.latency else 0.0
 
 
 def _tied(ranked: Sequence[Summary], level: float) -> tuple[frozenset[int], ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dctbench import catalog
 from dctbench.analysis.between import Between, between_processes
 from dctbench.analysis.timeliness import Timeliness, timeliness
+from dctbench.catalog.engines import ENGINES
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
 from dctbench.stats.modes import TwoModes, two_modes
 from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
@@ -74,6 +75,12 @@ class Summary:
     def approximates(self) -> bool:
         """Whether its error is a figure to rank by."""
         return self.error_means is catalog.ErrorMeans.APPROXIMATES
+
+    @property
+    def exact(self) -> bool:
+        """Whether it computes softmax attention itself, and not in int8."""
+        engine = ENGINES.get(self.case.engine)
+        return self.method.kind is catalog.Kind.EXACT and not (engine and engine.quantised)
 
     def seeds(self, metric: str) -> dict[int, float]:
         """Return a metric of a training by seed, for the trainings that finished.

@@ -37,6 +37,11 @@ class Engine:
         """Whether it runs a model that is exported from torch."""
         return self.target is not None
 
+    @property
+    def quantised(self) -> bool:
+        """Whether it computes in int8 what it can."""
+        return self.precision != "float32"
+
     def load(self) -> Any:
         """Import and return the class that runs an exported model."""
         assert self.target is not None

@@ -21,6 +21,7 @@ from dctbench.text.format import (
 )
 from dctbench.wording.cells import failure_words
 from dctbench.wording.summary import CEILINGS
+from dctbench.wording.timeliness import counted
 from dctbench.wording.warnings import message
 
 SAMPLES = 250_000
@@ -54,6 +55,7 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
         "flops": [_flops(s.values.get("flops")) for s in summaries],
         "smooth": [_error(s.values.get("error.smooth")) for s in summaries],
         "noise": [_error(s.values.get("error.noise")) for s in summaries],
+        "miss_rate": [s.timeliness.miss_rate().high if s.timeliness else None for s in summaries],
         **_latencies(summaries),
         **_ranks(contents),
         **_roofs(placed),
@@ -66,6 +68,7 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
         "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
         "failure": [None if s.timed else sentences.coded(failure_words(s)) for s in summaries],
+        "late": [sentences.coded(counted(s.timeliness)) if s.timeliness else None for s in summaries],
         "warnings": [[sentences.coded(message(warning)) for warning in s.warnings] or None for s in summaries],
     }
     return {

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dctbench import analysis, catalog
+from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.capacity import host_memory
 from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies
+from dctbench.catalog.engines import ENGINES
 from dctbench.model import STATUSES, Case, ratio_words
 from dctbench.page import columns, narrative
 from dctbench.page.charts.axes import Figure
@@ -85,6 +87,10 @@ def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
         "axes": {axis: getattr(facet.case, axis) for axis in contents.labels.varying},
         "label": contents.labels.facet(facet.case),
         "flags": facet.flags,
+        "opens": facet.opening[0],
+        "deadline": facet.case.deadline,
+        "miss_rate": usual_budgets(facet.case).miss_rate,
+        "quantised": (engine := ENGINES.get(facet.case.engine)) is not None and engine.quantised,
         "ceilings": list(map(list, analysis.distinct_ceilings(filter(None, facet.placed)))),
         "shapes": [[length, first + begin, len(members)] for length, begin, members in facet.shapes],
     }

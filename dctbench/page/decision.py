@@ -6,16 +6,41 @@ from dataclasses import dataclass
 from typing import Any
 
 from dctbench import analysis
-from dctbench.analysis import Budgets
 from dctbench.analysis.accuracy import TaskResults, task_results
+from dctbench.analysis.budgets import usual_budgets
+from dctbench.analysis.deadlines import but_for_engine, deadlines
 from dctbench.analysis.decision import Accuracies, Worth, decide
 from dctbench.analysis.in_model import ModelQuality, in_models
 from dctbench.model import Case
 from dctbench.page.facets import Contents, Facet
 from dctbench.wording import accuracy, decision, in_model
+from dctbench.wording import deadlines as words
 from dctbench.wording.decision import MEASURE_ACCURACY, Row
 
 _SAFE = (Worth.EXACT, Worth.AS_GOOD)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePart:
+    """Which methods keep a deadline in which engine.
+
+    Attributes:
+        title: the period and the deadline.
+        rule: what is called in time.
+        answers: what to ship at each length, longest first.
+        engines: the columns.
+        rows: for each method its name and a cell for each engine.
+        facets: the facets of the page that it is about.
+        hidden: whether the page opens with another facet.
+    """
+
+    title: str
+    rule: str
+    answers: tuple[str, ...]
+    engines: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    facets: tuple[int, ...]
+    hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +54,8 @@ class DecisionSection:
         reference: what speed-ups refer to.
         more: a sentence on those that the table leaves out, or an empty text.
         missing: whether no accuracy was measured, so that the page names the command.
+        scheduled: whether calls were released on a schedule, so that the table says how many were late.
+        deadlines: which methods keep which deadline.
     """
 
     sentence: str
@@ -37,6 +64,8 @@ class DecisionSection:
     reference: str | None
     more: str
     missing: bool
+    scheduled: bool
+    deadlines: tuple[DeadlinePart, ...]
 
 
 def learned(contents: Contents) -> Accuracies:
@@ -54,26 +83,57 @@ def learned(contents: Contents) -> Accuracies:
 
 
 def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -> DecisionSection:
-    """Return the first screen for the longest length of a facet, without budgets."""
+    """Return the first screen for the length that a facet opens with, within its deadline if it has one."""
     rankings = facet.rankings(contents.reference)
     answers = tuple(accuracy.headline(results) for results in accuracies.tasks)
     if isinstance(accuracies, ModelQuality):
         answers = tuple(map(in_model.answer, accuracies.models))
+    kept = _deadlines(contents, accuracies)
     if not rankings:
         place = contents.labels.place(facet.summaries[-1].case)
         said = decision.TEMPLATES["nothing_timed"].format(place=place)
-        return DecisionSection(said, answers, (), contents.reference, "", missing=not answers)
-    ranking = rankings[-1]
-    choice = analysis.choose(ranking, Budgets())
+        return DecisionSection(said, answers, (), contents.reference, "", not answers, False, kept)
+    ranking = next(one for one in rankings if one.seq_len == facet.opening[0])
+    budgets = usual_budgets(facet.case)
+    choice = analysis.choose(ranking, budgets)
     found = decide(ranking, choice, accuracies)
     return DecisionSection(
-        sentence=decision.sentence(ranking, choice, found, Budgets(), contents.labels, accuracies),
+        sentence=decision.sentence(ranking, choice, found, budgets, contents.labels, accuracies),
         answers=answers,
         rows=tuple(decision.rows(ranking, choice, found, accuracies)),
         reference=None if ranking.reference is None else ranking.reference.case.name,
         more=decision.TEMPLATES["not_shown"].format(count=found.more) if found.more else "",
         missing=not answers,
+        scheduled=facet.case.deadline is not None,
+        deadlines=kept,
     )
+
+
+def _deadlines(contents: Contents, accuracies: Accuracies) -> tuple[DeadlinePart, ...]:
+    found = []
+    for run, recorded in enumerate(contents.runs):
+        ordered = analysis.arranged(recorded.summaries, contents.reference)
+        for deadline in deadlines(ordered, accuracies):
+            facets = tuple(
+                number
+                for number, facet in enumerate(contents.facets)
+                if facet.run == run and but_for_engine(facet.case) == but_for_engine(deadline.case)
+            )
+            found.append(
+                DeadlinePart(
+                    title=words.heading(deadline),
+                    rule=words.rule(deadline),
+                    answers=tuple(words.at_length(one, deadline.engines) for one in deadline.lengths),
+                    engines=deadline.engines,
+                    rows=tuple(
+                        (name, tuple(words.cell(engines.get(engine, ())) for engine in deadline.engines))
+                        for name, engines in deadline.curves.items()
+                    ),
+                    facets=facets,
+                    hidden=0 not in facets,
+                )
+            )
+    return tuple(found)
 
 
 def decision_data(contents: Contents, accuracies: Accuracies) -> dict[str, Any]:

@@ -6,6 +6,7 @@ to one run, so no statistic combines two machines.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from functools import cached_property
 
 from dctbench import analysis, catalog
 from dctbench.analysis import PayoffRange, Placed, Ranking, Speedup, Summary
+from dctbench.analysis.budgets import usual_budgets
 from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
@@ -33,6 +35,19 @@ class Facet:
     summaries: tuple[Summary, ...]
     ranking: tuple[Ranking, ...]
     """The ranking at each length without a reference, shortest first."""
+
+    @cached_property
+    def opening(self) -> tuple[int, float]:
+        """The length that the page opens with, and the latency of its fastest method in seconds.
+
+        It is the longest at which a method keeps the deadline, or the longest that was timed.
+        """
+        for ranking in reversed(self.ranking):
+            within = analysis.choose(ranking, usual_budgets(self.case)).within
+            if within and within[0].latency is not None:
+                return ranking.seq_len, within[0].latency.value
+        length = self.ranking[-1].seq_len if self.ranking else self.shapes[-1][0]
+        return length, math.inf
 
     @property
     def case(self) -> Case:
@@ -138,6 +153,19 @@ class Contents:
         return [found for found in self._payoffs[facet.run, reference] if found.case.facet == facet.case.facet]
 
 
+def _place(facet: Facet) -> tuple[object, ...]:
+    """The place of a facet in its run: trainings last, then the most results first.
+
+    Of facets with a deadline the first one keeps it at the longest length, and has the fastest method there.
+    """
+    case = facet.case
+    by_deadline: tuple[float, float] = (0, 0.0)
+    if case.deadline is not None:
+        length, seconds = facet.opening
+        by_deadline = (-length if seconds < math.inf else 0, seconds)
+    return (case.task is not None, -len(facet.summaries), *by_deadline)
+
+
 def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
     """Arrange runs for a page.
 
@@ -153,8 +181,8 @@ def arrange(runs: Sequence[RecordedRun], reference: str | None) -> Contents:
         rankings: dict[tuple[object, ...], list[Ranking]] = {}
         for ranking in analysis.rankings(recorded.summaries, None):
             rankings.setdefault(ranking.ranked[0].case.facet, []).append(ranking)
-        fullest_first = sorted(grouped.values(), key=lambda found: (found[0].case.task is not None, -len(found)))
-        facets += [Facet(number, tuple(m), tuple(rankings.get(m[0].case.facet, ()))) for m in fullest_first]
+        made = [Facet(number, tuple(m), tuple(rankings.get(m[0].case.facet, ()))) for m in grouped.values()]
+        facets += sorted(made, key=_place)
     cases = [case for facet in facets for case in facet.cases]
     names = dict.fromkeys(case.implementation for case in cases)
     exact = [name for name in names if catalog.recorded_implementation(name).kind is catalog.Kind.EXACT]

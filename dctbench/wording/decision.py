@@ -14,6 +14,7 @@ from dctbench.text.format import format_ratio, format_size
 from dctbench.wording import accuracy, cells, in_model, recommendation
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
+from dctbench.wording.timeliness import counted
 
 MEASURE_ACCURACY = "dctbench run --suite accuracy"
 """The command that gives the accuracies which are missing."""
@@ -41,6 +42,7 @@ class Row:
     name: str
     speedup: str
     latency: str
+    late: str
     memory: str
     accuracy: str
     error: str
@@ -61,7 +63,8 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
             return answer
         return answer + TEMPLATES["measure"].format(command=MEASURE_ACCURACY)
     place = labels.place(ranking.ranked[0].case)
-    within = recommendation.TEMPLATES["within"].format(limits=recommendation.limits(budgets)) if budgets.given else ""
+    limits = recommendation.limits(budgets, ranking.ranked[0].case)
+    within = recommendation.TEMPLATES["within"].format(limits=limits) if budgets.given else ""
     if not choice.within:
         return recommendation.verdict(ranking, choice, budgets, labels)
     if not decision.leaders:
@@ -134,11 +137,10 @@ def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accur
                 name=summary.case.name,
                 speedup="1.00x" if same else "-" if speedup is None else speedup_with_interval(speedup),
                 latency=cells.latency_words(summary),
+                late="-" if summary.timeliness is None else counted(summary.timeliness),
                 memory="-" if summary.memory is None else format_size(summary.memory),
                 accuracy=accuracy_cell(summary, accuracies),
-                error=cells.error_words(summary)
-                if summary.approximates and summary.method.kind is not Kind.EXACT
-                else "-",
+                error=cells.error_words(summary) if summary.approximates and not summary.exact else "-",
                 why="; ".join([*([_leads(summary, decision)] if leading else []), *reasons, *_dearer(summary, first)]),
                 leading=leading,
             )

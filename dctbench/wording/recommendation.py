@@ -14,11 +14,12 @@ from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.stats.binomial import trials_for
 from dctbench.stats.tail import LEAST_PROCESSES
-from dctbench.text.format import format_size
+from dctbench.text.format import format_seconds, format_size
 from dctbench.wording import cells
 from dctbench.wording.accuracy import floor_words
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
+from dctbench.wording.timeliness import counted
 
 P99_SUITE = "quick"
 """The shipped suite whose axes the command that takes enough samples to bound a p99 starts from."""
@@ -37,6 +38,7 @@ MEAN = "latency (p99 was not measured)"
 TEMPLATES = {
     "within": " within {limits}",
     "limit": "{budget} {amount}",
+    "limit_late": "{budget} {amount} (due in {deadline})",
     "nobody": "At {place}{within}: no method can be named, {why}.",
     "none_keeps": "none keeps them",
     "none_measured": "not all that they ask for was measured of any method",
@@ -49,6 +51,7 @@ TEMPLATES = {
     "as_fast": "{speedup} as fast as {reference}",
     "no_memory": "memory not measured",
     "exact": "exact",
+    "quantised": "exact but for int8, relative error {error}",
     "error": "relative error {error}",
     "other": "another function than softmax attention",
     "untrained": "error unknown before training",
@@ -56,6 +59,7 @@ TEMPLATES = {
     "fastest_judged": "fastest method that its error judges: {costs}",
     "over": "over budget: {name}, {broken}",
     "broken": "{budget} {amount} > {limit}",
+    "broken_late": "{budget} up to {amount} > {limit}",
     "unmeasured": "not measured: {budgets} of {name}",
     "unjudged": "not judged by its error: {name} ({why}); accuracy after training shows its worth",
 }
@@ -67,7 +71,7 @@ def verdict(
 ) -> str:
     """`At n = 4096 within memory 64.0 MiB: ship sdpa (4.00 ms (3.96-4.04), 16.0 MiB, exact).`"""
     place = labels.place(ranking.ranked[0].case)
-    kept = [*([limits(budgets)] if budgets.given else []), *map(floor_words, floors)]
+    kept = [*([limits(budgets, ranking.ranked[0].case)] if budgets.given else []), *map(floor_words, floors)]
     within = _fill("within", limits=", ".join(kept)) if kept else ""
     if not choice.within:
         return _fill("nobody", place=place, within=within, why=_fill("none_keeps") if floors else _why_none(choice))
@@ -95,12 +99,14 @@ def _why_none(choice: Choice) -> str:
 
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
     """Whether an error budget was set and says something of the method, or the method is exact."""
-    return (budgets.limits_error and summary.approximates) or summary.method.kind is Kind.EXACT
+    return (budgets.limits_error and summary.approximates) or summary.exact
 
 
 def costs(summary: Summary, reference: Summary | None) -> str:
-    """Return a method with its costs: latency, speed-up, memory, error."""
+    """Return a method with its costs: latency, late calls, speed-up, memory, error."""
     parts = [cells.latency_words(summary)]
+    if summary.timeliness is not None:
+        parts.append(counted(summary.timeliness))
     speedup = analysis.compare(summary, reference)
     if speedup and reference and summary.case != reference.case:
         parts.append(_fill("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
@@ -112,16 +118,21 @@ def costs(summary: Summary, reference: Summary | None) -> str:
 def error_costs(summary: Summary) -> str:
     """`exact`, `relative error 0.03`, or why the method has no error."""
     if summary.method.kind is Kind.EXACT:
-        return _fill("exact")
+        return _fill("exact" if summary.exact else "quantised", error=cells.error_words(summary))
     if summary.approximates:
         return _fill("error", error=cells.error_words(summary))
     return _fill(summary.error_means.value)
 
 
-def limits(budgets: Budgets) -> str:
-    """`p99 latency 10.0 ms, memory 64.0 MiB`."""
-    given = budgets.given.items()
-    return ", ".join(_fill("limit", budget=BUDGETS[name], amount=_amount(name, limit)) for name, limit in given)
+def limits(budgets: Budgets, case: Case) -> str:
+    """`p99 latency 10.0 ms, memory 64.0 MiB`, for cases of the same shape as this one."""
+    parts = []
+    for name, limit in budgets.given.items():
+        late = name == "miss_rate" and case.deadline is not None
+        deadline = format_seconds(case.deadline) if late and case.deadline else ""
+        template = "limit_late" if late else "limit"
+        parts.append(_fill(template, budget=BUDGETS[name], amount=_amount(name, limit), deadline=deadline))
+    return ", ".join(parts)
 
 
 def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
@@ -180,10 +191,11 @@ def around(n: int, lengths: Sequence[int]) -> str:
 
 
 def broken(breach: Breach) -> str:
-    """`memory 64.0 MiB > 32.0 MiB`."""
+    """`memory 64.0 MiB > 32.0 MiB`; of a miss rate its upper bound, `miss rate up to 2.6% > 1.0%`."""
     assert breach.value is not None
     amount, limit = _amount(breach.budget, breach.value), _amount(breach.budget, breach.limit)
-    return _fill("broken", budget=BUDGETS[breach.budget], amount=amount, limit=limit)
+    template = "broken_late" if breach.budget == "miss_rate" else "broken"
+    return _fill(template, budget=BUDGETS[breach.budget], amount=amount, limit=limit)
 
 
 def _amount(budget: str, value: float) -> str:

@@ -47,6 +47,12 @@ def outcome(kept: Timeliness) -> str:
     return f"{kept.misses:,} of {kept.calls:,} calls late, {share}; {row}{_because(kept)}"
 
 
+def counted(kept: Timeliness) -> str:
+    """`3 of 300 late, at most 2.6%`: without the share where every call was late."""
+    words = f"{kept.misses:,} of {kept.calls:,} late"
+    return words if kept.misses == kept.calls else f"{words}, at most {format_proportion(kept.miss_rate().high)}"
+
+
 def _because(kept: Timeliness) -> str:
     """Return the likely causes with the number of calls of each, as the end of a sentence."""
     parts = [f"{CAUSES.get(code, CAUSES[periodic.UNKNOWN])} ({number})" for code, number in kept.causes.items()]

@@ -5,6 +5,7 @@ const BUDGETS = [
   { name: "latency", label: "max latency", example: "10ms", parse: parseDuration, accepted: "a time such as 10ms or 500us" },
   { name: "memory", label: "max memory", example: "64MiB", parse: parseSize, accepted: "a size such as 64MiB or 2GiB" },
   { name: "error", label: "max error", example: "5%", parse: parseShare, accepted: "a share such as 5% or 0.05" },
+  { name: "late", label: "max late", example: "1%", parse: parseShare, accepted: "a share such as 1% or 0.01" },
 ];
 
 /**
@@ -102,7 +103,7 @@ function barFields() {
     references.length > 1
       ? selectField("reference", "reference", references, reference, (text) => choose({ reference: text }))
       : null,
-    ...BUDGETS.map(budgetField),
+    ...BUDGETS.filter(({ name }) => name !== "late" || state.facet.deadline !== null).map(budgetField),
     make("button", { type: "button", onclick: copyLink }, "Copy link"),
     make("button", { type: "button", onclick: resetChoices, disabled: Object.keys(choices).length === 0 }, "Reset"),
   ].filter(isPresent);
@@ -129,7 +130,10 @@ function renderBar() {
     state.at,
     state.reference ? "vs " + state.reference : null,
     ...chosenCompression(),
-    ...activeBudgets().map((budget) => "≤ " + budget.format(budget.limit)),
+    ...activeBudgets().map(function (budget) {
+      const late = budget.name === data.choice.budgets.miss_rate ? " late" : "";
+      return "≤ " + budget.format(budget.limit) + late;
+    }),
   ].filter(isPresent).join(" · ");
 }
 

@@ -64,6 +64,15 @@ function memoryCell(row) {
   return size === null ? "-" : formatSize(size);
 }
 
+/**
+ * How many calls were late, and the bound of their share.
+ * @param {Row} row
+ */
+function lateCell(row) {
+  const code = valueAt("late", row);
+  return code === null ? "-" : sentence(code);
+}
+
 /** @param {Row} row */
 function processCell(row) {
   const size = processBytes(row);

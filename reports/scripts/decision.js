@@ -123,21 +123,29 @@ function decisionRow(decision, row) {
   const cells = [
     same ? "1.00x" : speedup === null ? "-" : speedupWithInterval(speedup),
     latencyCell(row),
+    ...(state.facet.deadline === null ? [] : [lateCell(row)]),
     memoryCell(row),
     data.worth.cells[curve.number],
-    approximates(curve) && !curve.exact ? smoothErrorCell(row) : "-",
+    approximates(curve) && !isExact(row) ? smoothErrorCell(row) : "-",
     reasonsFor(decision, row),
   ];
-  const wide = new Set([3, 5]);
-  const made = cells.map((cell, place) => make("td", { class: wide.has(place) && "why" }, ...keepNumbersTogether(cell)));
+  const wide = new Set([-3, -1]); // accuracy, and why
+  const made = cells.map(function (cell, place) {
+    return make("td", { class: wide.has(place - cells.length) && "why" }, ...keepNumbersTogether(cell));
+  });
   return make("tr", { class: decision.leaders.includes(row) && "here" }, make("th", { scope: "row" }, curve.name), ...made);
+}
+
+/** Whether the reader has set a budget. */
+function typedBudget() {
+  return [choices.latency, choices.memory, choices.error, choices.late].some(Boolean);
 }
 
 function renderDecision() {
   const decision = decideRows();
   const answer = decisionSentence(decision);
   const { details } = recommend(state.at, decision.rows, decision.budgets);
-  const lines = decision.budgets.length ? limitLines(details) : [];
+  const lines = typedBudget() ? limitLines(details) : []; // the table has all about the deadline
   const rows = decision.shown.map((row) => decisionRow(decision, row));
   const more = decision.more ? phrase("not_shown", { count: decision.more }) : "";
   const texts = [answer, ...lines, ...rows.map((row) => row.outerHTML), more].join("\n");
@@ -150,6 +158,7 @@ function renderDecision() {
   byId("remarks").hidden = !lines.length;
   find("#decided tbody").replaceChildren(...rows);
   find("#decided thead th:nth-child(2)").textContent = state.reference ? "vs " + state.reference : "speed-up";
+  find("#decided thead .late").hidden = state.facet.deadline === null;
   byId("decided").hidden = !rows.length;
   byId("undecided").textContent = more;
   byId("undecided").hidden = !more;

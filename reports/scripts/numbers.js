@@ -83,17 +83,34 @@ function formatCount(value, unit) {
   return formatThreeDigits(value) + " " + DECIMAL[step] + unit;
 }
 
+/**
+ * Two significant digits at most, as Python's .2g below 10.
+ * @param {number} value
+ */
+function toTwoDigits(value) {
+  const short = toExponentialPadded(value, 1); // the exponent is that of the rounded value
+  const power = Number(short.split("e")[1]);
+  return power < -4 ? short.replace(".0e", "e") : toFixedHalfEven(value, 1 - power).replace(/\.?0+$/, "");
+}
+
 /** @param {number} value */
 function formatRatio(value) {
   if (value >= 9.995) {
     return toFixedHalfEven(value, 1) + "x";
   }
-  if (value >= 0.095) {
-    return toFixedHalfEven(value, 2) + "x";
+  return (value >= 0.095 ? toFixedHalfEven(value, 2) : toTwoDigits(value)) + "x";
+}
+
+/**
+ * A share that may be small.
+ * @param {number} share
+ */
+function formatProportion(share) {
+  const scaled = share * 100;
+  if (scaled === 0 || scaled >= 9.95) {
+    return toFixedHalfEven(scaled, 0) + "%";
   }
-  const short = toExponentialPadded(value, 1); // the exponent is that of the rounded value
-  const power = Number(short.split("e")[1]);
-  return (power < -4 ? short.replace(".0e", "e") : toFixedHalfEven(value, 1 - power).replace(/0+$/, "")) + "x";
+  return (scaled >= 0.995 ? toFixedHalfEven(scaled, 1) : toTwoDigits(scaled)) + "%";
 }
 
 /** @param {number} share */

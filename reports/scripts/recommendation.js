@@ -28,6 +28,7 @@ function activeBudgets() {
     [names.latency_p99, state.latency, formatSeconds, (row) => secondsAt("p99_high", row)],
     [names.memory, state.memory, formatSize, measuredMemory],
     [names.error_smooth, state.error, formatRelativeError, (row) => valueAt("smooth", row)],
+    [names.miss_rate, state.late, formatProportion, (row) => valueAt("miss_rate", row)],
   ];
   return known.flatMap(([name, limit, format, valueOf]) =>
     limit === null ? [] : [{ name: name, limit: limit, format: format, valueOf: valueOf }],
@@ -92,10 +93,18 @@ function sortByBudgets(rows, budgets) {
   return found;
 }
 
+/**
+ * Whether a row computes softmax attention itself, and not in int8. It is one of the chosen facet.
+ * @param {Row} row
+ */
+function isExact(row) {
+  return curveOf(row).exact && !state.facet.quantised;
+}
+
 /** @param {Row} row */
 function costs(row) {
   const curve = curveOf(row);
-  const parts = [latencyCell(row)];
+  const parts = valueAt("late", row) === null ? [latencyCell(row)] : [latencyCell(row), lateCell(row)];
   const speedup = curve.method === state.reference ? null : speedupOver(state.reference, row);
   if (speedup) {
     parts.push(phrase("as_fast", { speedup: speedupWithInterval(speedup), reference: String(state.reference) }));
@@ -112,7 +121,7 @@ function costs(row) {
 function errorCosts(row) {
   const curve = curveOf(row);
   if (curve.exact) {
-    return phrase("exact");
+    return phrase(isExact(row) ? "exact" : "quantised", { error: smoothErrorCell(row) });
   }
   return approximates(curve) ? phrase("error", { error: smoothErrorCell(row) }) : phrase(curve.error_means);
 }
@@ -140,7 +149,11 @@ function reasonForNone(found) {
  * @param {Budget[]} budgets
  */
 function placeWithin(place, budgets) {
-  const limits = budgets.map((budget) => phrase("limit", { budget: budget.name, amount: budget.format(budget.limit) }));
+  const deadline = formatSeconds(state.facet.deadline ?? 0);
+  const limits = budgets.map(function (budget) {
+    const values = { budget: budget.name, amount: budget.format(budget.limit), deadline: deadline };
+    return phrase(budget.name === data.choice.budgets.miss_rate ? "limit_late" : "limit", values);
+  });
   return { place: place, within: limits.length ? phrase("within", { limits: limits.join(", ") }) : "" };
 }
 
@@ -169,7 +182,7 @@ function recommendationText(found, budgets, where) {
     return phrase("no_winner", { ...where, names: found.leaders.map(costs).join(", ") });
   }
   const [leader] = found.leaders;
-  const settled = curveOf(leader).exact || (limitsError(budgets) && approximates(curveOf(leader)));
+  const settled = isExact(leader) || (limitsError(budgets) && approximates(curveOf(leader)));
   return phrase(settled ? "ship" : "fastest", { ...where, costs: costs(leader) });
 }
 
@@ -180,7 +193,8 @@ function recommendationText(found, budgets, where) {
  */
 function breachText(budget, row) {
   const [amount, limit] = [budget.valueOf(row) ?? NaN, budget.limit].map(budget.format);
-  return phrase("broken", { budget: budget.name, amount: amount, limit: limit });
+  const template = budget.name === data.choice.budgets.miss_rate ? "broken_late" : "broken";
+  return phrase(template, { budget: budget.name, amount: amount, limit: limit });
 }
 
 /**

@@ -21,6 +21,9 @@ function renderSections() {
   setText("fastest", fastest === undefined ? nothing : "At " + state.at + ", " + fastest + allCompressionsSuffix() + ".");
   setText("leanest", leanest === undefined ? nothing : leanest);
   setText("nearest", facet.nearest[state.n] ? sentence(facet.nearest[state.n]) : "");
+  findAll("[data-facets]").forEach(function (part) {
+    part.hidden = !(part.dataset.facets ?? "").split(" ").includes(String(facet.number));
+  });
   findAll("[data-run]").forEach((part) => (part.hidden = Number(part.dataset.run) !== facet.run));
   findAll('[data-text="reference"]').forEach((element) => (element.textContent = state.reference));
   findAll('[data-text="at"]').forEach((element) => (element.textContent = " at " + state.at));

@@ -1,6 +1,6 @@
 // What the reader has chosen. It is kept in the hash of the URL only, so that a link and "back" restore it.
 const HASH_NAMES = [
-  "run", "n", "ratio", "kept", "reference", "tail", "kind", "latency", "memory", "error", "hide", "find", "sort", "every",
+  "run", "n", "ratio", "kept", "reference", "tail", "kind", "latency", "memory", "error", "late", "hide", "find", "sort", "every",
 ];
 /**
  * The choices in the hash, as text.
@@ -76,11 +76,10 @@ function chooseRun(run) {
 function resolveState() {
   const run = data.runs[Number(choices.run)] ? Number(choices.run) : 0;
   const facet = nearestFacet(run, choices);
-  const longest = facet.lengths.filter((n) => rankedRows(facet, n).length).pop() ?? facet.lengths[facet.lengths.length - 1];
   const curves = curvesOf(facet).map(([curve]) => curve);
   const ratios = Array.from(new Set(curves.map((curve) => curve.ratio).filter(isPresent)));
   const numbers = Array.from(new Set(curves.map((curve) => curve.kept).filter(isPresent)));
-  const n = facet.lengths.includes(Number(choices.n)) ? Number(choices.n) : longest;
+  const n = facet.lengths.includes(Number(choices.n)) ? Number(choices.n) : facet.opens;
   return {
     facet: facet,
     n: n,
@@ -95,6 +94,7 @@ function resolveState() {
     latency: choices.latency ? parseDuration(choices.latency) : null,
     memory: choices.memory ? parseSize(choices.memory) : null,
     error: choices.error ? parseShare(choices.error) : null,
+    late: facet.deadline !== null && choices.late ? parseShare(choices.late) : facet.miss_rate,
     hidden: new Set(choices.hide ? choices.hide.split(",").map(unescapeName) : []),
     find: choices.find || "",
     sort: choices.sort || "",

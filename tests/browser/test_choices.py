@@ -19,6 +19,7 @@ from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import decision as first_screen
 from dctbench.wording import recommendation
 from dctbench.wording.labels import Labels
+from tests.analysis.test_deadlines import SWEEP
 from tests.browser.conftest import recorded, written
 from tests.support.browser import screen, settled, texts
 from tests.support.made import result
@@ -188,6 +189,39 @@ def test_budgets_get_the_same_answer_as_from_choose(
     assert answer == first_screen.sentence(ranking, found, decided, budgets, labels, NOTHING_LEARNED)
     assert lines == recommendation.remarks(ranking, found, budgets)[: len(lines)]
     assert len(lines) >= len(found.over) + len(found.unmeasured)
+
+
+def test_a_deadline_is_a_budget_that_engine_length_and_rate_can_change(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    found = recorded(SWEEP)
+    screen(browser, 1280)
+    browser.get(written(html([found]), tmp_path))
+    settled(browser, "latency")
+    labels = Labels(s.case for s in found.summaries)
+
+    def expected(engine: str, n: int, rate: float) -> str:
+        here = [s for s in found.summaries if (s.case.seq_len, s.case.engine) == (n, engine)]
+        [ranking] = analysis.rankings(here, "sdpa")
+        budgets = Budgets(miss_rate=rate)
+        choice = analysis.choose(ranking, budgets)
+        return first_screen.sentence(ranking, choice, decide(ranking, choice), budgets, labels, NOTHING_LEARNED)
+
+    def answer() -> str:
+        return browser.find_element(By.ID, "recommendation").text
+
+    assert answer() == expected("onnxruntime", 2048, 0.01)
+    pick(browser, "engine", "eager")
+    pick(browser, "n", "1024")
+    assert answer() == expected("eager", 1024, 0.01)
+    assert "no method can be named" in answer()
+    assert texts(browser, "#decided tbody td:nth-child(4)") == [
+        "3 of 300 late, at most 2.6%",
+        "90 of 300 late, at most 35%",
+    ]
+    budget(browser, "late", "3%")
+    assert answer() == expected("eager", 1024, 0.03)
+    assert "the fastest is dct-x r=8" in answer()
 
 
 def test_a_budget_is_drawn_and_an_invalid_one_is_reported(opened: webdriver.Chrome) -> None:

@@ -13,6 +13,7 @@ from dctbench.page.assets import source
 from dctbench.text.format import (
     format_count,
     format_percent,
+    format_proportion,
     format_ratio,
     format_relative_error,
     format_seconds,
@@ -65,6 +66,7 @@ def values() -> list[float]:
         ("formatSize", format_size),
         ("formatRatio", format_ratio),
         ("formatPercent", format_percent),
+        ("formatProportion", format_proportion),
         ("formatRelativeError", format_relative_error),
         ("interval", lambda value: format_seconds_with_interval(value, 0.9 * value, 1.3 * value)),
         ("unknown", lambda value: format_seconds_with_interval(value, 0.05 * value, 1.3 * value)),

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dctbench import errors
+from dctbench.analysis.budgets import USUAL_MISS_RATE
 from dctbench.app.choose import NothingMeasuredError, choose
 from dctbench.app.requests import ChooseRequest
 from dctbench.cli.options.axes import axis_values
@@ -28,10 +29,10 @@ from dctbench.cli.terminal.streams import outlive_readers, typed_command
 from dctbench.spec.accuracy import parse_floors
 from dctbench.spec.grid import SEQ_LEN, parse_axis
 from dctbench.store import masked
+from dctbench.text.format import format_proportion
 
 _WHAT = "What to decide"
-_MISS_RATE = "1%"
-"""What a deadline admits if no rate was given: as with a p99, one call in a hundred may be late."""
+_MISS_RATE = format_proportion(USUAL_MISS_RATE)
 _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period",
             "deadline")  # fmt: skip
 

@@ -1,0 +1,124 @@
+"""Which methods keep a deadline, over all engines and at every length, in figures and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+
+from dctbench.analysis import Summary, arranged, summarise
+from dctbench.analysis.deadlines import Deadline, deadlines, in_time
+from dctbench.analysis.decision import NOTHING_LEARNED
+from dctbench.model import Measurement, Result, ResultDetails, Schedule
+from dctbench.wording import deadlines as words
+from tests.support.made import in_two_rounds, result
+
+
+def released(
+    name: str, n: int, seconds: float, late: int, *, engine: str = "eager", ratio: float | None = None, calls: int = 300
+) -> list[Result]:
+    """A case in two processes that release half of the calls each; the late ones are in the first."""
+    made = result(name, n, seconds, ratio=ratio, engine=engine, period=0.02, deadline=0.01)
+    found = []
+    for one, missed in zip(in_two_rounds([made]), (late, 0), strict=True):
+        responses = (0.012,) * missed + (0.004,) * (calls // 2 - missed)
+        measured = (*one.measurements, Measurement("response", "s", responses))
+        details = ResultDetails(stop_reason="precise", schedule=Schedule(50.0, False, {}))
+        found.append(replace(one, measurements=measured, details=details))
+    return found
+
+
+SWEEP = [
+    *released("sdpa", 512, 4e-3, 0),
+    *released("sdpa", 1024, 9e-3, 90),
+    *released("sdpa", 512, 2e-3, 0, engine="onnxruntime"),
+    *released("sdpa", 1024, 6e-3, 0, engine="onnxruntime"),
+    *released("sdpa", 2048, 9e-3, 60, engine="onnxruntime"),
+    *released("dct-x", 512, 1e-3, 0, ratio=8),
+    *released("dct-x", 1024, 2e-3, 3, ratio=8),
+    *released("dct-x", 512, 5e-4, 0, ratio=8, engine="onnxruntime"),
+    *released("dct-x", 1024, 1e-3, 0, ratio=8, engine="onnxruntime"),
+    *released("dct-x", 2048, 5e-3, 0, ratio=8, engine="onnxruntime"),
+]
+MOST = stats.beta.ppf(0.95, 1, 300)
+"""The bound of the share after 300 calls of which none was late."""
+
+
+def of(results: Sequence[Result]) -> Deadline:
+    [found] = deadlines(arranged(summarise(results), "sdpa"), NOTHING_LEARNED)
+    return found
+
+
+def cells(found: Deadline) -> dict[str, dict[str, str]]:
+    return {name: {engine: words.cell(curve) for engine, curve in by.items()} for name, by in found.curves.items()}
+
+
+def test_a_case_is_in_time_if_the_bound_of_its_miss_rate_is_under_one_percent() -> None:
+    def kept(late: int, calls: int) -> bool:
+        [summary] = summarise(released("sdpa", 512, 1e-3, late, calls=calls))
+        return in_time(summary)
+
+    assert stats.beta.ppf(0.95, 1, 300) < 0.01 < stats.beta.ppf(0.95, 2, 299)
+    assert [kept(0, 300), kept(1, 300), kept(0, 298), kept(1, 600)] == [True, False, False, True]
+
+
+def test_the_fastest_in_time_is_named_over_all_engines_and_exact_attention_beside_it() -> None:
+    found = of(SWEEP)
+    assert found.engines == ("eager", "onnxruntime")
+    longest, middle, _ = found.lengths
+    assert longest.ranking.seq_len == 2048
+    [leader] = longest.decision.leaders
+    assert (leader.case.name, leader.case.engine) == ("dct-x r=8", "onnxruntime")
+    assert longest.exact is None
+    assert words.at_length(longest, found.engines).endswith("exact attention is not shown to be in time")
+    said = words.at_length(middle, found.engines)
+    assert said.startswith("n = 1024: the fastest that is in time is dct-x r=8 on onnxruntime (1.00 ms")
+    assert "; of exact attention sdpa on onnxruntime (6.00 ms" in said
+
+
+def test_what_is_faster_but_late_is_not_recommended() -> None:
+    found = of([*released("sdpa", 512, 4e-3, 0), *released("dct-x", 512, 1e-3, 9, ratio=8)])
+    [only] = found.lengths
+    assert words.at_length(only, found.engines).startswith("n = 512: ship sdpa (4.00 ms")
+
+
+def test_a_cell_says_to_which_length_a_method_is_in_time_and_how_late_it_is_at_the_next() -> None:
+    rate = stats.beta.ppf(0.95, 91, 210)
+    assert cells(of(SWEEP)) == {
+        "sdpa": {
+            "eager": f"to n = 512, at most {100 * MOST:.2g}% late; n = 1024: 90 of 300 late, at most {100 * rate:.0f}%",
+            "onnxruntime": f"to n = 1024, at most {100 * MOST:.2g}% late; n = 2048: 60 of 300 late, at most 24%",
+        },
+        "dct-x r=8": {
+            "eager": f"to n = 512, at most {100 * MOST:.2g}% late; n = 1024: 3 of 300 late, at most 2.6%",
+            "onnxruntime": f"to n = 2048, at most {100 * MOST:.2g}% late",
+        },
+    }
+
+
+def test_lengths_are_listed_where_a_shorter_one_is_late() -> None:
+    found = of([*released("sdpa", 512, 1e-3, 90), *released("sdpa", 1024, 1e-3, 0)])
+    assert cells(found)["sdpa"]["eager"].startswith("n = 1024, at most 0.99% late; n = 512: 90 of 300 late")
+
+
+def test_too_few_calls_show_nothing_and_the_number_that_does_is_named() -> None:
+    found = of(released("sdpa", 512, 1e-3, 0, calls=30))
+    assert cells(found)["sdpa"]["eager"] == "not shown: n = 512: 0 of 30 late, at most 9.5%"
+    assert words.at_length(found.lengths[0], found.engines).startswith("n = 512: none is shown to be in time")
+    assert words.rule(found).endswith("30 calls cannot show that, but 299 can: --samples 299.")
+    assert "cannot" not in words.rule(of(SWEEP))
+
+
+def test_a_case_that_failed_says_how_and_cases_without_a_deadline_are_no_part() -> None:
+    failed = result("reformer", 512, None, status="unsupported", engine="onnxruntime", period=0.02, deadline=0.01)
+    found = of([*released("sdpa", 512, 1e-3, 0, engine="onnxruntime"), failed])
+    assert cells(found)["reformer"]["onnxruntime"] == "unsupported"
+    assert deadlines(summarise(in_two_rounds([result()])), NOTHING_LEARNED) == []
+
+
+@pytest.mark.parametrize(("engine", "exact"), [("eager", True), ("onnxruntime", True), ("onnxruntime-int8", False)])
+def test_exact_attention_in_int8_is_not_exact(engine: str, exact: bool) -> None:
+    summaries: Sequence[Summary] = summarise(released("sdpa", 512, 1e-3, 0, engine=engine))
+    assert [one.exact for one in summaries] == [exact]

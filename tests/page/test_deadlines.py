@@ -1,0 +1,41 @@
+"""The first screen of a run with a deadline: what misses it is not recommended."""
+
+from __future__ import annotations
+
+from dctbench.page.html import html
+from tests.analysis.test_deadlines import SWEEP, released
+from tests.page.test_html import recorded, without_scripts
+from tests.support.made import RUN, result
+
+
+def first_screen(*results: object) -> str:
+    return without_scripts(html([recorded(RUN, list(results))])).split('id="decision"')[1]  # type: ignore[arg-type]
+
+
+def test_the_page_opens_with_the_engine_and_length_that_keep_the_deadline() -> None:
+    text = first_screen(*SWEEP)
+    sentence = text.split('id="recommendation">')[1].split("</p>")[0]
+    assert sentence.startswith(
+        "At n = 2048, onnxruntime within miss rate 1.0% (due in 10.0 ms): the fastest is dct-x r=8"
+    )
+    assert "0 of 300 late, at most 0.99%" in sentence
+    assert "over budget: miss rate up to 24% &gt; 1.0%" in text
+    assert "A call every 20.0 ms, due in 10.0 ms" in text
+
+
+def test_a_late_method_is_not_recommended_however_fast() -> None:
+    text = first_screen(*released("sdpa", 512, 4e-3, 0), *released("dct-x", 512, 1e-3, 9, ratio=8))
+    assert "At n = 512 within miss rate 1.0% (due in 10.0 ms): ship sdpa" in text
+    nobody = first_screen(*released("sdpa", 512, 4e-3, 9), *released("dct-x", 512, 1e-3, 9, ratio=8))
+    assert "no method can be named, none keeps them" in nobody
+
+
+def test_sdpa_in_int8_is_not_called_exact() -> None:
+    made = released("sdpa", 512, 4e-3, 0, engine="onnxruntime-int8")
+    assert "exact but for int8" in first_screen(*made)
+
+
+def test_a_run_without_a_deadline_has_no_column_and_no_table_for_it() -> None:
+    text = first_screen(result("sdpa"), result("sdpa", round=2))
+    assert 'class="late" hidden' in text
+    assert "A call every" not in text
