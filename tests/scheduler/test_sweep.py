@@ -14,7 +14,7 @@ from dctbench.runners import MeasureSpec, Place
 from dctbench.runners.interleave import Turn
 from dctbench.scheduler import in_order, sweep
 from dctbench.scheduler.estimate import estimate
-from dctbench.scheduler.events import CaseFinished, Event, RunStarted, StillRunning
+from dctbench.scheduler.events import CaseFinished, CaseStarted, Event, RunStarted, StillRunning
 from dctbench.scheduler.plan import Plan, ordered
 from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
@@ -51,6 +51,18 @@ def test_every_case_is_measured_in_every_round_and_stored(store: Store) -> None:
     assert [event.done for event in finished] == list(range(1, 13))
     assert isinstance(events[0], RunStarted)
     assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+
+
+def test_what_happens_is_told_in_order_with_what_is_done_and_what_there_is_to_do(store: Store) -> None:
+    events: list[Event] = []
+    order = plan(1).orders()
+    stored = [ok(order[0][0], 1)]
+    store.add_results(RUN.id, stored)
+    sweep.run_sweep(RUN, order, Scripted(ok), store, events.append, Specs(), stored=stored)
+    told: list[Event] = [RunStarted(RUN, 1, 6)]
+    for done, case in enumerate(order[0][1:], 1):
+        told += [CaseStarted(case, 1, done, 6), CaseFinished(ok(case, 1), done + 1, 6)]
+    assert events == told
 
 
 def test_a_first_round_goes_by_length_reference_first_and_later_ones_are_shuffled_the_same_way_each_time() -> None:

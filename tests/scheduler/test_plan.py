@@ -1,0 +1,95 @@
+"""What a plan asks of the runner, and how it spreads the time that it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from dctbench.model import Case, RunSettings
+from dctbench.runners import Facts
+from dctbench.scheduler.estimate import estimate
+from dctbench.scheduler.pace import Pace
+from dctbench.scheduler.plan import Plan, make_plan, ordered, plan_cases
+from dctbench.spec import suites
+from tests.support.made import result
+from tests.support.scripted import Scripted
+
+SUITE = '[axes]\nimpl = "sdpa,dct-x"\nseq = "64,4096"\nratio = 8\n'
+
+
+class Describing(Scripted):
+    """A scripted runner that knows how many FLOPs a case has."""
+
+    def __init__(self, flops: int) -> None:
+        super().__init__(lambda case, round: result(case.implementation, case.seq_len, 1e-3, round=round))
+        self.flops = flops
+        self.described: list[tuple[Sequence[str], Sequence[Case]]] = []
+
+    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
+        self.described.append((tuple(implementations), tuple(cases)))
+        return Facts({}, {case: self.flops for case in cases})
+
+
+def test_a_plan_has_the_cases_of_its_suite_and_is_predicted_by_the_flops_that_the_runner_tells() -> None:
+    few, many = Describing(10**9), Describing(4 * 10**9)
+    plans = [make_plan(suites.parse(SUITE, "mine.toml"), runner) for runner in (few, many)]
+    for plan, runner in zip(plans, (few, many), strict=True):
+        assert plan.reference == "sdpa"
+        assert {(case.implementation, case.seq_len) for case in plan.cases} == {
+            (name, n) for name in ("sdpa", "dct-x") for n in (64, 4096)
+        }
+        assert [case.implementation for case in plan.cases[::2]] == ["sdpa", "sdpa"]  # first at its length
+        assert runner.described == [((), plan.cases)]
+    for case in plans[0].cases:
+        assert plans[1].estimate.calls[case] == pytest.approx(4 * plans[0].estimate.calls[case])
+
+
+def test_a_plan_is_predicted_by_what_was_measured_before() -> None:
+    case = Case("sdpa", 4096)
+    stored = [result("sdpa", 4096, 0.125)]
+    plan = plan_cases([case], RunSettings(rounds=2), Describing(10**9), stored)
+    assert plan.estimate.calls == {case: 0.125}
+
+
+def test_rounds_that_are_decided_are_kept() -> None:
+    cases = [Case("sdpa", 64), Case("full", 64)]
+    plan = plan_cases(cases, RunSettings(rounds=9), Describing(1), rounds={cases[0]: 3, cases[1]: 1})
+    assert plan.rounds == {cases[0]: 3, cases[1]: 1}
+    assert sorted(plan.processes, key=lambda one: (one[0].implementation, one[1])) == [
+        (cases[1], 1), (cases[0], 1), (cases[0], 2), (cases[0], 3),
+    ]  # fmt: skip
+
+
+def test_the_order_of_a_first_round_depends_on_the_seed_alone() -> None:
+    cases = [Case(name, 64) for name in ("sdpa", "full", "fnet", "linear", "pool", "none", "dct-x", "dct-kv")]
+    orders = [ordered(cases, "sdpa", seed) for seed in range(5)]
+    assert all(order[0].implementation == "sdpa" for order in orders)
+    assert len(set(map(tuple, orders))) > 1
+    assert [ordered(reversed(cases), "sdpa", seed) for seed in range(5)] == orders
+
+
+def test_a_budget_is_spread_by_predicted_sampling_after_what_processes_cost_besides() -> None:
+    cases = [Case("sdpa", 1024), Case("sdpa", 2048)]
+    predicted = estimate(cases, dict.fromkeys(cases, 10**9), [result("sdpa", 1024, 1e-3), result("sdpa", 2048, 4e-3)])
+    plan = Plan({cases[0]: 2, cases[1]: 1}, "sdpa", predicted)
+    sampling = {(case.id, number): predicted.sampling(case, number) for case, number in plan.processes}
+    besides = plan.seconds - sum(sampling.values())
+    assert besides > 0
+    shares = plan.sampling_budgets(besides + 3.0)
+    assert sum(shares.values()) == pytest.approx(3.0)
+    for process, cost in sampling.items():
+        assert shares[process] == pytest.approx(3.0 * cost / sum(sampling.values()))
+    assert set(plan.sampling_budgets(besides / 2).values()) == {0.0}
+
+
+def test_the_whole_takes_as_long_as_its_processes_and_the_starts_of_their_parents() -> None:
+    case = Case("sdpa", 1024)
+    fresh = estimate([case], {case: 10**9}, pace=Pace(isolation="fresh"))
+    rounds = sum(fresh.seconds(case, number) for number in (1, 2, 3))
+    assert fresh.seconds(case, 1) > fresh.seconds(case, 2) == fresh.seconds(case, 3)
+    assert fresh.total({case: 3}) == pytest.approx(rounds)
+    forked = replace(fresh, pace=Pace(isolation="zygote"))
+    more = forked.total({case: 3}) - sum(forked.seconds(case, number) for number in (1, 2, 3))
+    assert more == pytest.approx(3 * (forked.total({case: 1}) - forked.seconds(case, 1)))
