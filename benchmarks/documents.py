@@ -13,7 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy_rates, block_error, coverage, gate_rates, mutation, pair_noise, rivals, test_times
+from benchmarks import (
+    accuracy_rates,
+    answers,
+    block_error,
+    coverage,
+    gate_rates,
+    mutation,
+    pair_noise,
+    rivals,
+    test_times,
+)
 from dctbench import analysis
 from dctbench.cli.tables.output import table_lines
 from dctbench.cli.terminal.layout import Layout
@@ -73,6 +83,7 @@ def _store_speed(path: Path) -> list[str]:
 
 
 _TABLES: Mapping[Path, Callable[[Path], Sequence[str]]] = {
+    **answers.ANSWERS,
     block_error.RESULTS: lambda path: block_error.document(_json(path)),
     accuracy_rates.RESULTS: lambda path: accuracy_rates.table(_json(path)),
     coverage.RESULTS: lambda path: coverage.table(_json(path)),

@@ -1,0 +1,83 @@
+"""What the result files of the gallery answer, as Markdown: the words are those of dctbench's own report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from dctbench import analysis
+from dctbench.analysis import Summary
+from dctbench.analysis.accuracy import TaskResults, task_results
+from dctbench.analysis.in_model import in_models
+from dctbench.analysis.resolution import acuities
+from dctbench.importers import read_file
+from dctbench.wording import accuracy, in_model, timeliness
+from dctbench.wording.labels import Labels
+
+GALLERY = Path(__file__).resolve().parents[1] / "reports" / "gallery"
+
+
+def summaries(path: Path) -> tuple[list[Summary], float | None]:
+    """The summaries of a result file, the reference first, and the margin that its suite declares."""
+    run, _, results = read_file(str(path))
+    reference = analysis.default_reference(result.case for result in results)
+    return analysis.arranged(analysis.summarise(results), reference), run.settings.margin
+
+
+def tasks(path: Path) -> list[str]:
+    """Which method is as good as exact attention on each task, and the accuracy and verdict of each method."""
+    found = task_results(*_with_margin(path))
+    widths = {one.case: one.resolution for results in found for one in acuities(results)}
+    heads = [accuracy.task_words(results.task) for results in found]
+    lines = [f"- {accuracy.headline(results)}." for results in found]
+    lines += ["", f"| method | {' | '.join(heads)} | resolution |", "|---" + "|--:" * (len(heads) + 1) + "|"]
+    for name in dict.fromkeys(score.case.name for results in found for score in results.scores):
+        resolution = next((r for case, r in widths.items() if case.name == name), None)
+        cells = [_cell(results, name) for results in found]
+        lines.append(f"| {name} | {' | '.join([*cells, accuracy.resolution_words(resolution)])} |")
+    return lines
+
+
+def _with_margin(path: Path) -> tuple[list[Summary], None, float | None]:
+    found, margin = summaries(path)
+    return found, None, margin
+
+
+def _cell(results: TaskResults, name: str) -> str:
+    """`0.842, worse`: the reference has no verdict."""
+    for one in results.methods:
+        if one.case.name == name and one.score.mean is not None:
+            return f"{one.score.mean:.3f}, {accuracy.STANDINGS[one.standing]}"
+    reference = results.reference
+    return f"{reference.mean:.3f}" if reference and reference.mean is not None and reference.case.name == name else "-"
+
+
+def model(path: Path) -> list[str]:
+    """What each method does to a model, at each length."""
+    found = in_models(summaries(path)[0])
+    lines = [f"- {in_model.answer(shape)}." for shape in found]
+    trained = any(one.recovered for shape in found for one in shape.methods)
+    heads = ["n", "method", "latency", "speed-up of the model", in_model.metric_words(found[0].metric), "change"]
+    heads += ["after training", "change"] if trained else []
+    lines += ["", f"| {' | '.join(heads)} |", "|--:|---" + "|--:" * (len(heads) - 2) + "|"]
+    for shape in found:
+        for row in in_model.rows(shape, [shape.metric]):
+            cells = [str(shape.original.case.seq_len), row.name, row.latency, row.speedup, *row.quality, row.change]
+            lines.append(f"| {' | '.join(cells + ([row.recovered, row.recovered_change] if trained else []))} |")
+    return lines
+
+
+def in_time(path: Path) -> list[str]:
+    """Which case was in time, and how often each was late."""
+    timed = [(one, one.timeliness) for one in summaries(path)[0] if one.timeliness is not None]
+    labels = Labels([one.case for one, _ in timed])
+    lines = [f"{timeliness.overall([kept for _, kept in timed])}.", ""]
+    return [*lines, *(f"- {timeliness.verdict(one, labels)}." for one, _ in timed)]
+
+
+ANSWERS: Mapping[Path, Callable[[Path], Sequence[str]]] = {
+    GALLERY / "accuracy.json": tasks,
+    GALLERY / "minilm.json": model,
+    GALLERY / "realtime.json": in_time,
+}
+"""What writes the block of each file in a document."""
