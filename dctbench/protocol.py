@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from dctbench.model import CacheState, Case, Isolation, Status, TaskFacts
+from dctbench.model import CacheState, Case, Isolation, MeasuringProtocol, Status, TaskFacts
 from dctbench.text.sanitize import sanitize_values
 from dctbench.text.untrusted import (
     MAX_SAMPLES,
@@ -27,7 +27,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 8
+PROTOCOL = 9
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -57,6 +57,7 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
         timing_only: leave out the passes whose figures do not differ between processes.
         seed: of the training of a case that has a task, or a model: the number of the process.
         energy: measure the energy of a call too, which takes seconds.
+        protocol: measure latency and memory by that protocol, and nothing else.
     """
 
     case: Case
@@ -67,6 +68,7 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
     timing_only: bool = False
     seed: int = 0
     energy: bool = True
+    protocol: MeasuringProtocol | None = None
 
 
 class DescribeRequest(_Request, frozen=True, tag="describe"):
@@ -122,6 +124,7 @@ class NodeSettings(Struct, frozen=True):
     isolation: Isolation = "auto"
     cache: CacheState | None = None
     energy: bool = True
+    protocol: MeasuringProtocol | None = None
 
 
 class NodeCase(Struct, frozen=True):

@@ -166,7 +166,7 @@ def test_what_an_error_means_is_stated_for_every_method() -> None:
                                                   "dct-kv", "pool-kv"},
         catalog.ErrorMeans.OTHER: {"dct-x", "dct-qkv", "linear", "fnet", "reformer", "pool", "none", "delta-net",
                                    "gated-delta-net", "delta-net-bidirectional", "gated-delta-net-bidirectional"},
-        catalog.ErrorMeans.UNTRAINED: {"linformer"},
+        catalog.ErrorMeans.UNTRAINED: {"linformer", "linformer-per-head"},
     }  # fmt: skip
     assert catalog.implementation("my.module:Layer").error_means is catalog.ErrorMeans.APPROXIMATES
 

@@ -217,7 +217,7 @@ def _summary(
             else:
                 by_seed.setdefault(metric, []).append(taken[0])
                 known = catalog.metric(metric)
-                values.setdefault(metric, statistics.fmean(taken) if known and known.over_inputs else taken[0])
+                values.setdefault(metric, statistics.fmean(taken) if known and known.averaged else taken[0])
                 units.setdefault(metric, unit)
     if case.task is not None:
         values = {metric: statistics.fmean(figures) for metric, figures in by_seed.items()}

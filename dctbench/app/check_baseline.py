@@ -102,7 +102,7 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
         axis: list(dict.fromkeys(axes.of(case, axis) for case in cases)) for axis in shipped.axes if axes.is_field(axis)
     }
     held["impl"] = _judged(run, held["impl"])
-    return replace(shipped, axes={**shipped.axes, **held}, settings=settings), cases
+    return replace(shipped, axes={**shipped.axes, **held}, parts=(), settings=settings), cases
 
 
 def _judged(run: Run, names: Iterable[str]) -> list[str]:

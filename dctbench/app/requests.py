@@ -14,7 +14,7 @@ from dctbench.analysis import Budgets
 from dctbench.analysis.floors import AccuracyFloor
 from dctbench.compare.noise import LEAST_PAIRS
 from dctbench.errors import UsageError
-from dctbench.model import CacheState, Isolation, Search, Shards
+from dctbench.model import CacheState, Isolation, MeasuringProtocol, Search, Shards
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.gate import GateRules
@@ -67,6 +67,7 @@ class RunRequest:
         isolation: how a case gets its process; None for the suite's.
         cache: what the last-level cache holds when a call begins; None for the default of the device.
         energy: measure the energy of a call; None for the suite's.
+        protocol: `authors` to measure latency and memory as DCT-Former's authors do, too; None for the suite's.
         case_timeout: seconds after which a case is ended; None for the suite's.
         budget: seconds for the whole run; None for no budget.
         jobs: trainings at a time on the processor; None for the suite's.
@@ -91,6 +92,7 @@ class RunRequest:
     isolation: Isolation | None = None
     cache: CacheState | None = None
     energy: bool | None = None
+    protocol: MeasuringProtocol | None = None
     case_timeout: float | None = None
     budget: float | None = None
     jobs: int | None = None
@@ -123,7 +125,7 @@ class RunRequest:
         if (self.priority or self.search) and not {*suite.axes, *self.axes.given} & {"period", "deadline"}:
             flag = "--priority" if self.priority else "--search"
             raise UsageError(f"{flag} is for calls on a schedule", hint="add --period, such as --period 20ms")
-        return suites.override(
+        made = suites.override(
             suite,
             self.axes,
             rounds=self.rounds or own.rounds,
@@ -135,10 +137,13 @@ class RunRequest:
             search=self.search,
             cache=self.cache,
             energy=own.energy if self.energy is None else self.energy,
+            protocol=self.protocol or own.protocol,
             budget=self.budget,
             jobs=self.jobs or own.jobs,
             prune=self.prune,
         )
+        _check_protocol(made)
+        return made
 
     def _timeout(self, suite: Suite) -> float:
         """The suite's timeout, which is too short for a training if the suite has none."""
@@ -299,6 +304,31 @@ def _check_shard(request: RunRequest) -> None:
             f"--save-baseline: shard {request.shard} is a part of a run",
             hint="leave it out: once the shards are merged, the label names their run",
         )
+
+
+def _check_protocol(suite: Suite) -> None:
+    """Refuse the authors' protocol for what they do not measure.
+
+    Raises:
+        UsageError: naming the flag.
+    """
+    if suite.settings.protocol is None:
+        return
+    measured = {"mode": "forward", "engine": "eager"}
+    for axis, value in measured.items():
+        other = next((one for sweep in suite.sweeps for one in sweep[axis] if one != value), None)
+        if other is not None:
+            raise UsageError(
+                f"--protocol {suite.settings.protocol} times {value} calls, not --{axis} {other}",
+                hint=f"leave out --protocol, or --{axis}",
+            )
+    for axis in ("task", "model", "period", "deadline"):
+        if suite.axes.get(axis):
+            raise UsageError(
+                f"--protocol {suite.settings.protocol} times calls of a layer or an encoder, so it cannot go with "
+                f"--{axis}",
+                hint=f"leave out --protocol, or --{axis}",
+            )
 
 
 def _check_count(flag: str, value: int | None, most: int, least: int = 1) -> None:

@@ -48,4 +48,5 @@ def _local(settings: RunSettings) -> LocalSettings:
         cache=settings.cache,
         jobs=settings.jobs,
         energy=settings.energy,
+        protocol=settings.protocol,
     )

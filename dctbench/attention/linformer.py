@@ -98,3 +98,26 @@ class LinformerAttention(AttentionLayer):
             return super().flops(batch)
         n, m, d = self.seq_len, self.n_kept, self.dim
         return batch * (6 * n * m * d + 4 * (n + m) * d**2)
+
+
+class PerHeadLinformerAttention(LinformerAttention):
+    """`LinformerAttention` with `per_head=True`: a projection of its own for each head, shared by keys and values.
+
+    Args:
+        ratio, kept: set the paper's k: n_kept = k.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int,
+        dim: int,
+        heads: int,
+        ratio: float | None = None,
+        kept: int | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(
+            seq_len=seq_len, dim=dim, heads=heads, ratio=ratio, kept=kept, per_head=True, dtype=dtype, device=device
+        )

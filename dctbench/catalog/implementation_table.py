@@ -160,6 +160,12 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             kept_means="projected length k", default_kept=256, error_means=ErrorMeans.UNTRAINED,
         ),
         Implementation(
+            "linformer-per-head", f"{_ATTENTION}.linformer:PerHeadLinformerAttention",
+            "linformer with a projection of its own for each head: the form that DCT-Former's authors measured",
+            "Wang et al. 2020", Family.LOW_RANK, uses_ratio=True,
+            kept_means="projected length k", default_kept=256, error_means=ErrorMeans.UNTRAINED,
+        ),
+        Implementation(
             "nystromformer", f"{_ATTENTION}.nystromformer:NystromAttention",
             "softmax attention through landmarks and a pseudo-inverse", "Xiong et al. 2021",
             Family.LOW_RANK, uses_ratio=True, kept_means="landmarks", default_kept=64,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
+from dctbench.wording import by_authors
+from dctbench.wording.by_authors import ProtocolTable
 from dctbench.wording.paper_table import PaperTable, paper_tables
 
 _SPECIAL = {
@@ -30,19 +32,34 @@ def latex(run: Run, environments: Sequence[Environment], summaries: Sequence[Sum
         f"% dctbench {_comment(run.dctbench_version)}, run {_comment(run.id)}, {_comment(run.started_at)}",
     ]
     tables = [line for table in paper_tables(summaries) for line in ["", *_table(table, machines, run)]]
+    for beside in by_authors.protocol_tables(summaries):
+        tables += ["", *_protocols(beside, machines, run)]
     return "\n".join([*head, *tables]) + "\n"
 
 
 def _table(table: PaperTable, machines: str, run: Run) -> list[str]:
     about = ", ".join(text for text in (table.shape, machines, f"run {run.short_id}") if text)
     rows = [[escape(name), *(_cell(cell.text, cell.best) for cell in cells)] for name, cells in table.methods]
+    head = ["method", *(f"$n = {length}$" for length in table.lengths)]
+    return _tabular(f"Latency by sequence length ({escape(about)})", head, rows)
+
+
+def _protocols(table: ProtocolTable, machines: str, run: Run) -> list[str]:
+    about = escape(f"{table.place}, {machines}, run {run.short_id}")
+    rows = [[escape(cell) for cell in cells] for cells in table.rows]
+    caption = f"{escape(by_authors.TITLE)} ({about}). {escape(by_authors.EXPLAINED)}"
+    return _tabular(caption, [escape(word) for word in by_authors.HEAD], rows)
+
+
+def _tabular(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table whose first column names methods. All texts are LaTeX already."""
     return [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{Latency by sequence length ({escape(about)})}}",
-        rf"\begin{{tabular}}{{l{'r' * len(table.lengths)}}}",
+        rf"\caption{{{caption}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         r"\toprule",
-        " & ".join(["method", *(f"$n = {length}$" for length in table.lengths)]) + r" \\",
+        " & ".join(head) + r" \\",
         r"\midrule",
         *(" & ".join(row) + r" \\" for row in rows),
         r"\bottomrule",

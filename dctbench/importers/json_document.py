@@ -125,6 +125,7 @@ class _Settings(Struct):
     jobs: Annotated[int, Meta(ge=1, le=suites.MAX_JOBS)] | None = None
     margin: Annotated[float, Meta(gt=0, lt=1)] | None = None
     energy: bool = True
+    protocol: Literal["authors"] | None = None
 
 
 _NEEDED_TO_RESUME = ("rounds", "case_timeout", "env", "isolation")

@@ -21,7 +21,17 @@ from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.conversion import Conversion
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
-from dctbench.model.run import COMPARED_SETTINGS, NOT_SHOWN, Baseline, CacheState, Isolation, Run, RunSettings, Search
+from dctbench.model.run import (
+    COMPARED_SETTINGS,
+    NOT_SHOWN,
+    Baseline,
+    CacheState,
+    Isolation,
+    MeasuringProtocol,
+    Run,
+    RunSettings,
+    Search,
+)
 from dctbench.model.schedule import Schedule
 from dctbench.model.shard import Shards
 from dctbench.model.task import TaskFacts, TaskName
@@ -57,6 +67,7 @@ __all__ = [
     "Environment",
     "Isolation",
     "Measurement",
+    "MeasuringProtocol",
     "Probe",
     "Reason",
     "ReasonCode",

@@ -18,6 +18,9 @@ CacheState = Literal["warm", "cold"]
 Search = Literal["rate"]
 """What is searched for beside a schedule."""
 
+MeasuringProtocol = Literal["authors"]
+"""How a figure is taken beside ours: as the authors of DCT-Former take theirs (`worker.authors`)."""
+
 COMPARED_SETTINGS = ("cache", "isolation", "env", "priority")
 """The settings of a run that must be equal for its latencies to be compared with another's."""
 
@@ -46,6 +49,7 @@ class RunSettings:
         budget: seconds for the whole run; None for no budget.
         priority: whether calls released on a schedule run before all other programs, where the system allows it.
         search: what is searched for beside the schedule of a case: `rate`, the highest that is sustained; or None.
+        protocol: by which protocol latency and memory are also measured; None for ours alone.
         jobs: trainings at a time on the processor; None for as many as there are cores.
         margin: a loss of accuracy that does not matter, 0.02 for two points; None for the default.
         check: what a check wrote about this run (`compare.check_settings`); None for any other run.
@@ -66,6 +70,7 @@ class RunSettings:
     budget: float | None = None
     priority: bool = False
     search: Search | None = None
+    protocol: MeasuringProtocol | None = None
     short_rounds: int | None = None
     jobs: int | None = None
     margin: float | None = None
@@ -107,6 +112,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "budget": lambda value: value is None or _is_number(value),
     "priority": lambda value: isinstance(value, bool),
     "search": lambda value: value is None or value in get_args(Search),
+    "protocol": lambda value: value is None or value in get_args(MeasuringProtocol),
     "jobs": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
     "margin": lambda value: _is_number(value) and 0 < value < 1,
     "check": lambda value: value is None or isinstance(value, Mapping),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UnavailableError, UsageError
@@ -26,6 +26,7 @@ from dctbench.model import (
     CaseWarning,
     Environment,
     Isolation,
+    MeasuringProtocol,
     Result,
     ResultDetails,
     TaskFacts,
@@ -45,7 +46,7 @@ from dctbench.protocol import (
     Request,
     decode_reply,
 )
-from dctbench.runners import Facts, MeasureSpec, Place, responses, result_from_reply
+from dctbench.runners import Facts, MeasureSpec, Place, by_protocol, responses, result_from_reply
 from dctbench.runners.closing import Closing
 from dctbench.runners.exchange import MOST_TIMEOUTS, Exchange
 from dctbench.runners.interleave import TURNS_PER_PROCESS, Turn
@@ -75,6 +76,7 @@ class LocalSettings:
         cache: what the last-level cache holds when a timed call begins; None for the default of the device.
         jobs: trainings at a time on the processor; None for as many as there are cores.
         energy: whether the energy of a call is measured.
+        protocol: by which protocol each case is also measured, in a process of its own; None for ours alone.
     """
 
     case_timeout: float = 120.0
@@ -84,6 +86,7 @@ class LocalSettings:
     cache: CacheState | None = None
     jobs: int | None = None
     energy: bool = True
+    protocol: MeasuringProtocol | None = None
 
 
 class LocalRunner:
@@ -198,11 +201,18 @@ class LocalRunner:
         timeout = self.settings.case_timeout + _scheduled_seconds(case, sampling)
         read = partial(responses.case_reply, case, drop_unknown=self._elsewhere)
 
-        def ask() -> Exchange[CaseReply]:
+        def ask(asked: MeasureRequest, read: Callable[[bytes], CaseReply]) -> Exchange[CaseReply]:
             launcher = self._lane.launcher(case.device, spec.round)
             # The evaluation and the training of a model take their time, and each call of the model is a sign of life.
             most = MOST_TIMEOUTS if case.model is None else math.inf
-            return self._lane.exchange(request, timeout, launcher, read, turn, most)
+            return self._lane.exchange(asked, timeout, launcher, read, turn, most)
+
+        def ask_beside(done: Exchange[CaseReply]) -> Exchange[CaseReply]:
+            ok = isinstance(done.reply, CaseReply) and done.reply.status == "ok"
+            if self.settings.protocol is None or spec.timing_only or not ok:
+                return done
+            other = structs.replace(request, protocol=self.settings.protocol)
+            return by_protocol.joined(done, ask(other, partial(read, latency=by_protocol.AUTHORS_LATENCY)))
 
         def train(lane: Lane) -> Result:
             done = lane.exchange(request, timeout, lane.launcher(case.device, TRAINING), read)
@@ -214,11 +224,11 @@ class LocalRunner:
         def run() -> Result:
             if turn is None:
                 with self.device(case.device):
-                    done = ask()
+                    done = ask_beside(ask(request, read))
             else:
                 try:
                     turn.wait(self._closing)
-                    done = ask()
+                    done = ask(request, read)
                 finally:
                     turn.leave()
             return self._result(case, spec.round, done)

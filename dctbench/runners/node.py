@@ -39,7 +39,13 @@ class Node:
         _restore_variables()
         read = msgspec.json.decode(settings, type=NodeSettings)
         local = LocalSettings(
-            read.case_timeout, read.env, read.sampling, read.isolation, read.cache, energy=read.energy
+            read.case_timeout,
+            read.env,
+            read.sampling,
+            read.isolation,
+            read.cache,
+            energy=read.energy,
+            protocol=read.protocol,
         )
         self._runner = LocalRunner(local)
 

@@ -292,6 +292,7 @@ class RayRunner:
                 local.isolation,
                 local.cache,
                 local.energy,
+                local.protocol,
             )
         )
         actor = (

@@ -19,13 +19,14 @@ from dctbench.text.untrusted import InvalidDataError, Seconds, validation_messag
 from dctbench.text.warning_values import read_warning, warning_record
 
 
-def case_reply(case: Case, line: bytes, *, drop_unknown: bool = False) -> CaseReply:
+def case_reply(case: Case, line: bytes, *, drop_unknown: bool = False, latency: str = "latency") -> CaseReply:
     """Return the reply to a request to measure a case.
 
     Args:
         case: that was to be measured.
         line: as it was received.
         drop_unknown: leave out metrics that are not known here. Another environment may have others installed.
+        latency: the metric that a case which is timed must have.
 
     Raises:
         InvalidDataError: naming what is wrong with it.
@@ -37,7 +38,10 @@ def case_reply(case: Case, line: bytes, *, drop_unknown: bool = False) -> CaseRe
             known = catalog.metrics()
             measurements = [each for each in measurements if catalog.metric(each.metric) or each.metric in known]
         _check_figures(measurements)
-        (_check_latency if case.task is None else _check_accuracy)(measurements)
+        if case.task is None:
+            _check_latency(measurements, latency)
+        else:
+            _check_accuracy(measurements)
     elif measurements:
         raise InvalidDataError(f"measurements with the status {reply.status}")
     elif not reply.message:
@@ -67,15 +71,15 @@ def _check_figures(measurements: Sequence[Figures]) -> None:
         raise InvalidDataError(f"{sanitize_text(twice)}: measured twice")
 
 
-def _check_latency(measurements: Sequence[Figures]) -> None:
+def _check_latency(measurements: Sequence[Figures], metric: str) -> None:
     """Check that there is a latency that a clock can have shown."""
-    latency = next((each for each in measurements if each.metric == "latency"), None)
+    latency = next((each for each in measurements if each.metric == metric), None)
     if latency is None:
-        raise InvalidDataError("the status ok without a latency")
+        raise InvalidDataError(f"the status ok without {'a latency' if metric == 'latency' else metric}")
     try:
         msgspec.convert(latency.samples, list[Seconds])
     except msgspec.ValidationError as error:
-        raise InvalidDataError(validation_message(str(error), "latency")) from None
+        raise InvalidDataError(validation_message(str(error), metric)) from None
 
 
 def _check_accuracy(measurements: Sequence[Figures]) -> None:

@@ -62,6 +62,12 @@ SAMPLING_CALLS = 30
 LONG_CALL = 0.25
 LONG_SECONDS = 1.5
 """As in `worker.metrics.latency`: a long call has no warm-up but its first, and few samples."""
+AUTHORS_CALLS, AUTHORS_LEAST_CALLS, AUTHORS_CPU_SECONDS = 50, 3, 10.0
+"""As in `worker.authors`."""
+AUTHORS_WORK = 1.5
+"""Work of a call that keeps what a backward pass needs, in new memory, relative to one that does not."""
+AUTHORS_OTHER_CALLS = 4
+"""Two calls under the profiler, which slows them down."""
 LEAST_CALL = 1e-3
 """Shorter calls are repeated within one sample of this length."""
 
@@ -132,7 +138,19 @@ class Estimate:
         """Seconds of one process. No call but those on a schedule begins after its time limit."""
         call = self.calls[case]
         spent = min(self.overhead(case, round) + self.sampling(case, round), max(self.pace.limit, 2 * call))
-        return spent + self.scheduled(case, round) + self._model_calls(case, round) * call
+        rest = self.scheduled(case, round) + self._model_calls(case, round) * call
+        return spent + rest + self._by_authors(case, round)
+
+    def _by_authors(self, case: Case, round: int) -> float:
+        """Seconds of the process that measures a case by the authors' protocol too."""
+        if not self.pace.by_authors or round > 1 or case.task is not None:
+            return 0.0
+        call = AUTHORS_WORK * self.calls[case]
+        calls = AUTHORS_CALLS
+        if case.device_kind == "cpu":
+            calls = min(calls, max(AUTHORS_LEAST_CALLS, math.ceil(AUTHORS_CPU_SECONDS / call)))
+        context = CONTEXT_SECONDS if case.device_kind == "cuda" else 0.0
+        return PROCESS_SECONDS[self.pace.forked(case)] + context + (calls + AUTHORS_OTHER_CALLS) * call
 
     def scheduled(self, case: Case, round: int) -> float:
         """Seconds of calls on a schedule in one process."""

@@ -41,6 +41,7 @@ class Pace:
         limit: seconds after which a process begins no further call.
         releases: the calls of a process on the schedule of its case, if it has one.
         priority, search: as in `RunSettings`; the first process makes the search.
+        by_authors: whether cases are also measured by the authors' protocol, in a process more.
         jobs: trainings that run side by side.
     """
 
@@ -55,6 +56,7 @@ class Pace:
     releases: int = RELEASES
     priority: bool = False
     search: bool = False
+    by_authors: bool = False
     jobs: int = 1
 
     def forked(self, case: Case) -> bool:
@@ -100,6 +102,7 @@ def pace_of(settings: RunSettings) -> Pace:
         releases=max(SAMPLES_PER_PROCESS, -(-(settings.samples or P99_SAMPLES) // settings.rounds)),
         priority=settings.priority,
         search=settings.search is not None,
+        by_authors=settings.protocol is not None,
     )
 
 

@@ -113,18 +113,20 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
         UsageError: for implementations and tasks that cannot be loaded, and axes that give no case.
     """
     _check_treatments(suite.axes)
-    axes = with_controls(suite.axes) if suite.axes["task"] else suite.axes
-    entries = {name: catalog.implementation(name) for name in axes["impl"]}
+    sweeps = [with_controls(axes) if suite.axes["task"] else axes for axes in suite.sweeps]
+    entries = {name: catalog.implementation(name) for axes in sweeps for name in axes["impl"]}
     own = [name for name, entry in entries.items() if entry.uses_ratio is None]
-    tasks = {base: task(base) for base in (TaskName.parse(text).base for text in axes["task"])}
+    tasks = {base: task(base) for base in (TaskName.parse(text).base for text in suite.axes["task"])}
     own_tasks = [base for base, entry in tasks.items() if entry.facts is None]
     facts = runner.describe(own, (), own_tasks) if own or own_tasks else Facts({}, {})
     methods: dict[str, grid.Compression] = {**entries, **facts.methods}
-    if tasks:
-        known = {base: entry.facts or facts.tasks[base] for base, entry in tasks.items()}
-        cases = expand_trainings(axes, methods, known)
-    else:
-        cases = grid.expand_cases(_with_models(axes, runner), methods)
+    known = {base: entry.facts or facts.tasks[base] for base, entry in tasks.items()}
+    cases: dict[Case, None] = {}
+    for axes in sweeps:
+        found = (
+            expand_trainings(axes, methods, known) if tasks else grid.expand_cases(_with_models(axes, runner), methods)
+        )
+        cases |= dict.fromkeys(found)
     return plan_cases(cases, suite.settings, runner, stored)
 
 

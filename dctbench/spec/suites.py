@@ -11,8 +11,9 @@ from typing import Any, get_args
 
 from dctbench import catalog
 from dctbench.errors import UsageError
-from dctbench.model import Isolation, RunSettings
+from dctbench.model import Isolation, MeasuringProtocol, RunSettings
 from dctbench.model.task import HEAD_DIM, HEADS
+from dctbench.spec import parts as several
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
 from dctbench.spec.grid import DEFAULT_KEPT, parse_values
@@ -32,7 +33,8 @@ TASK_AXES: Mapping[str, Sequence[Any]] = {
 """The axes that tasks set where nobody else does. Without a length or batch, each task has its own."""
 TRAINING_TIMEOUT = 3600.0
 """Seconds for a training and the choice of its rate, unless somebody asks for another time."""
-SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "margin", "isolation", "energy")
+SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "margin", "isolation", "energy",
+            "protocol")  # fmt: skip
 """The keys of `[settings]`."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
@@ -43,17 +45,29 @@ _AMOUNTS: Mapping[str, Callable[[str, str], float]] = {"case_timeout": parse_dur
 """How the settings with a unit are read."""
 _MOST = {"rounds": MAX_ROUNDS, "short_rounds": MAX_ROUNDS, "samples": MAX_SAMPLES_ASKED, "jobs": MAX_JOBS}
 """The settings that are counts, and the most that each may be."""
+_WORDS: Mapping[str, Sequence[str]] = {"isolation": get_args(Isolation), "protocol": get_args(MeasuringProtocol)}
+"""The settings that are words, and those that each may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a run measures: axes (lists of values), settings, and the rules of a check."""
+    """What a run measures: axes (lists of values), settings, and the rules of a check.
+
+    A suite of several `parts` measures each of them: values of some axes, in place of those of `axes`, which then holds
+    the values of all parts together.
+    """
 
     name: str
     axes: Mapping[str, Sequence[Any]]
     settings: RunSettings = field(default_factory=RunSettings)
     gate: GateRules = field(default_factory=GateRules)
     description: str = ""
+    parts: Sequence[several.Axes] = ()
+
+    @property
+    def sweeps(self) -> list[several.Axes]:
+        """All axes of each part, or of the suite if it has no parts."""
+        return [{**self.axes, **part} for part in self.parts] or [self.axes]
 
 
 def shipped() -> list[str]:
@@ -97,20 +111,22 @@ def parse(text: str, where: str) -> Suite:
     except InvalidDataError as error:
         raise UsageError(f"suite {shown}: {error}", hint="suites are TOML files; see `dctbench list suites`") from None
     reader = _Reader(text, shown)
-    reader.only(data, (), ("name", "description", "axes", "settings", "gate"))
+    reader.only(data, (), ("name", "description", "axes", "parts", "settings", "gate"))
     for key in ("name", "description"):
         if not isinstance(data.get(key, ""), str):
             raise reader.error((), key, "must be a string")
     raw_axes = reader.table(data, "axes")
     reader.only(raw_axes, ("axes",), (*NUMERIC_AXES, *WORD_AXES))
     trains = bool(raw_axes.get("task"))
+    own_parts = reader.parts(data)
     for required in ("impl",) if trains else ("impl", "seq"):
-        if required not in raw_axes:
+        if not all(required in {**raw_axes, **part} for part in own_parts or [{}]):
             raise UsageError(
                 f"suite {shown}: [axes] has no {required!r}", hint="a suite names at least impl, and seq or task"
             )
     defaults = {**DEFAULT_AXES, **TASK_AXES} if trains else DEFAULT_AXES
-    axes = {**defaults, **{key: reader.axis(key, value) for key, value in raw_axes.items()}}
+    axes = {**defaults, **{key: reader.axis(("axes",), key, value) for key, value in raw_axes.items()}}
+    together, own_parts = several.completed(axes, own_parts)
     settings = reader.table(data, "settings")
     reader.only(settings, ("settings",), SETTINGS)
     if trains:
@@ -118,9 +134,10 @@ def parse(text: str, where: str) -> Suite:
     return Suite(
         name=_sanitized_name(data.get("name", Path(where).stem)),
         description=data.get("description", ""),
-        axes=axes,
+        axes=together,
         settings=RunSettings(**dict(reader.settings(settings))),
         gate=reader.gate(reader.table(data, "gate")),
+        parts=own_parts,
     )
 
 
@@ -138,7 +155,7 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
 
     `ratio` and `kept` both say how much a method keeps, so one of them replaces both of the suite's. Only the default
     numbers of `kept` leave the ratios to the methods that have no such number. A task brings the shapes of its own with
-    it, in place of those of a suite that trains nothing.
+    it, in place of those of a suite that trains nothing. The axes of its parts are replaced alike (`spec.parts`).
     """
     given = axes.given
     if "model" in given and "scope" not in given:
@@ -150,7 +167,13 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
         dropped["kept"] = ()
     if "kept" in given and DEFAULT_KEPT not in given["kept"]:
         dropped["ratio"] = ()
-    return replace(suite, axes={**suite.axes, **dropped, **given}, settings=replace(suite.settings, **settings))
+    replaced = {**dropped, **given}
+    return replace(
+        suite,
+        axes={**suite.axes, **replaced},
+        parts=several.overridden(suite.parts, replaced),
+        settings=replace(suite.settings, **settings),
+    )
 
 
 class _Reader:
@@ -163,7 +186,11 @@ class _Reader:
     def line(self, table: tuple[str, ...], key: str) -> int | None:
         """Return the line of `key` in `[table]` or of its header; None for TOML spellings that this does not parse."""
         current: tuple[str, ...] = ()
+        parts = 0
         for number, line in enumerate(self.lines, 1):
+            if re.match(r"\s*\[\[", line):
+                parts += 1
+                current = ("parts", str(parts))
             header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
             if header:
                 current = tuple(word.strip().strip("\"'") for word in header[1].split("."))
@@ -191,21 +218,33 @@ class _Reader:
             raise self.error((), key, "must be a table")
         return value
 
-    def axis(self, key: str, value: Any) -> list[Any]:
+    def parts(self, data: Mapping[str, Any]) -> list[several.Axes]:
+        """Return the axes of `[[parts]]`, each checked like `[axes]`."""
+        value = data.get("parts", [])
+        if not isinstance(value, list) or not all(isinstance(part, dict) and part for part in value):
+            raise self.error((), "parts", "must be tables with axes", "write [[parts]] before the axes of each")
+        found: list[several.Axes] = []
+        for number, part in enumerate(value, 1):
+            table = ("parts", str(number))
+            self.only(part, table, several.OF_A_PART)
+            found.append({key: self.axis(table, key, given) for key, given in part.items()})
+        return found
+
+    def axis(self, table: tuple[str, ...], key: str, value: Any) -> list[Any]:
         items = value if isinstance(value, list) else [value]
         numeric = key in NUMERIC_AXES
         for item in items:
             good = isinstance(item, str) or (numeric and isinstance(item, int | float) and not isinstance(item, bool))
             if not good:
                 raise self.error(
-                    ("axes",), key, f"contains {item!r}; it accepts {'numbers and ranges' if numeric else 'names'} only"
+                    table, key, f"contains {item!r}; it accepts {'numbers and ranges' if numeric else 'names'} only"
                 )
         try:
             if numeric:
                 return list(parse_values(",".join(map(str, items)), NUMERIC_AXES[key]))
             return words(key, items)
         except UsageError as bad:
-            raise self.error(("axes",), key, f"({bad.message})", bad.hint) from None
+            raise self.error(table, key, f"({bad.message})", bad.hint) from None
 
     def settings(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         table = ("settings",)
@@ -220,9 +259,9 @@ class _Reader:
                 if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                     raise self.error(table, key, f"must be a whole number from 1 to {most}")
                 yield key, value
-            elif key == "isolation":
-                if value not in get_args(Isolation):
-                    raise self.error(table, key, f"must be one of {', '.join(get_args(Isolation))}")
+            elif key in _WORDS:
+                if value not in _WORDS[key]:
+                    raise self.error(table, key, f"must be one of {', '.join(_WORDS[key])}")
                 yield key, value
             elif key == "energy":
                 if not isinstance(value, bool):

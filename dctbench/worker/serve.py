@@ -172,14 +172,19 @@ def measure(
 def _measured(
     request: MeasureRequest, device: DeviceModule, turn: Callable[[], None], alive: Callable[[], None]
 ) -> CaseReply:
-    """Time a case, or train one that has a task."""
+    """Time a case by our protocol or another one, or train one that has a task."""
+    from dctbench.worker.authors import measure_by_authors
     from dctbench.worker.measure import measure_case
     from dctbench.worker.metrics.latency import Sampling
+    from dctbench.worker.progress import Progress
     from dctbench.worker.trained import train_case
 
     if request.case.task is not None:
         return train_case(request.case, device, request.seed)
     settings: dict[str, Any] = {**device.SAMPLING, **request.sampling}
+    if request.protocol is not None:
+        progress = Progress(Sampling(**settings).limit, alive)
+        return measure_by_authors(request.case, device, progress, request.rates)
     return measure_case(
         request.case,
         device,

@@ -18,9 +18,10 @@ from tests.support.definitions import Array, Shape, array, assert_real_rows_clos
 @pytest.mark.parametrize("golden", goldens.load("linformer"), ids=lambda golden: golden.name)
 def test_equals_the_golden_data(golden: goldens.Golden) -> None:
     meta = golden.meta
-    layer = LinformerAttention(
-        seq_len=meta["seq"], dim=meta["dim"], heads=meta["heads"], ratio=meta["seq"] / meta["k"], per_head=True
-    )
+    layer = build(
+        "linformer-per-head", seq_len=meta["seq"], dim=meta["dim"], heads=meta["heads"], kept=meta["k"]
+    )  # fmt: skip
+    assert isinstance(layer, LinformerAttention)
     golden.load_projections(layer)
     with torch.no_grad():
         layer.E.copy_(golden.parameters["atn_head.E"])

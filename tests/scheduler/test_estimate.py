@@ -169,3 +169,14 @@ def test_samples_that_were_asked_for_are_spread_evenly_and_are_single_calls() ->
     assert [pace.sampling(number)["samples_least"] for number in (1, 2, 30)] == [10, 10, 10]
     assert all(pace.sampling(number)["calls_most"] == 1 for number in (1, 2))
     assert "calls_most" not in pace_of(RunSettings()).sampling(1)
+
+
+def test_the_authors_protocol_takes_fifty_calls_in_a_process_more_and_fewer_long_ones_on_a_processor() -> None:
+    """A call of theirs is taken for 1.5 of ours, and their memory for four calls. No more begin after ten seconds."""
+    for seconds, calls in ((0.01, 50), (1.0, 7), (20.0, 3)):
+        case = Case("sdpa", 512)
+        stored = [result("sdpa", 512, seconds)]
+        ours, both = (estimate([case], {}, stored, Pace(by_authors=asked)) for asked in (False, True))
+        more = both.seconds(case, 1) - ours.seconds(case, 1)
+        assert more == pytest.approx((calls + 4) * 1.5 * seconds, abs=0.2)
+        assert both.seconds(case, 2) == ours.seconds(case, 2)

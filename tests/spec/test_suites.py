@@ -78,9 +78,13 @@ def test_a_suite_without_lengths_is_refused() -> None:
         suites.parse('[axes]\nimpl = "sdpa"\n', "mine.toml")
 
 
-@pytest.mark.parametrize("name", [name for name in suites.shipped() if not suites.load(name).axes["task"]])
+@pytest.mark.parametrize(
+    "name", [name for name in suites.shipped() if not suites.load(name).axes["task"] and not suites.load(name).parts]
+)
 def test_a_shipped_suite_gives_each_rival_the_number_of_its_paper(name: str) -> None:
-    """The sequences of tasks are shorter than those numbers: there a rival keeps as much as the others."""
+    """The sequences of tasks are shorter than those numbers: there a rival keeps as much as the others. Parts give each
+    method a number of their own.
+    """
     rivals = {"linformer": 256, "nystromformer": 64, "performer": 256}
     suite = suites.override(suites.load(name), AxisValues(impl=["dct-x", *rivals]))
     cases = expand_cases(suite.axes, catalog.IMPLEMENTATIONS)
@@ -192,7 +196,7 @@ def test_a_mistake_in_a_file_of_such_a_name_is_reported_in_one_line() -> None:
             'name = "mine"',
             "zzz = 3",
             "line 1: zzz is not a key of a suite",
-            "known here: name, description, axes, settings, gate",
+            "known here: name, description, axes, parts, settings, gate",
         ),
         ('case_timeout = "2m"', "energy = 1", "line 9: settings.energy must be true or false", None),
     ],
@@ -239,3 +243,84 @@ def test_a_suite_without_methods_says_what_every_suite_names() -> None:
         suites.parse("[axes]\nseq = 64\n", "mine.toml")
     assert refused.value.message == "suite mine.toml: [axes] has no 'impl'"
     assert refused.value.hint == "a suite names at least impl, and seq or task"
+
+
+PARTS = """\
+[axes]
+heads = 2
+
+[[parts]]
+impl = ["dct-x"]
+ratio = 4
+seq = 128
+batch = 256
+
+[[parts]]
+impl = ["sdpa", "performer"]
+ratio = 8
+seq = [512, 1024]
+batch = 32
+"""
+
+
+def planned(suite: suites.Suite) -> set[tuple[str, int, int, float | None]]:
+    """Method, length, batch and ratio of each case of a suite."""
+    cases = [case for sweep in suite.sweeps for case in expand_cases(sweep, catalog.IMPLEMENTATIONS)]
+    return {(case.implementation, case.seq_len, case.batch, case.ratio) for case in cases}
+
+
+def test_parts_give_a_length_its_batch_and_a_method_its_ratio() -> None:
+    suite = suites.parse(PARTS, "parts.toml")
+    assert planned(suite) == {
+        ("dct-x", 128, 256, 4), ("sdpa", 512, 32, None), ("sdpa", 1024, 32, None),
+        ("performer", 512, 32, 8), ("performer", 1024, 32, 8),
+    }  # fmt: skip
+    assert suite.axes["impl"] == ["dct-x", "sdpa", "performer"]
+    assert (suite.axes["seq"], suite.axes["heads"]) == ([128, 512, 1024], [2])
+
+
+@pytest.mark.parametrize(
+    ("given", "cases"),
+    [
+        ({"impl": "dct-x"}, {("dct-x", 128, 256, 4)}),
+        ({"impl": "dct-x,pool"}, {("dct-x", 128, 256, 4), ("pool", 128, 256, 4), ("pool", 512, 32, 8),
+                                  ("pool", 1024, 32, 8)}),
+        ({"impl": "performer,dct-x", "seq": 64}, {("performer", 64, 32, 8), ("dct-x", 64, 256, 4)}),
+        ({"impl": "performer", "kept": 16, "batch": 1}, {("performer", 512, 1, None), ("performer", 1024, 1, None)}),
+    ],
+)  # fmt: skip
+def test_flags_override_every_part_and_methods_stay_in_their_own(given: dict[str, Any], cases: set[Any]) -> None:
+    assert planned(suites.override(suites.parse(PARTS, "parts.toml"), AxisValues(**given))) == cases
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("batch = 32", "bacth = 32", 14, "parts.2.bacth is not a key of a suite did you mean 'batch'"),
+        ("ratio = 8", "ratio = 0", 12, "outside 1"),
+        ("batch = 32", 'device = "cpu"', 14, "parts.2.device is not a key"),
+    ],
+)
+def test_a_mistake_in_a_part_names_its_line(old: str, new: str, line: int, words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse(PARTS.replace(old, new), "parts.toml")
+    assert f"parts.toml, line {line}:" in refused.value.message
+    assert words in f"{refused.value.message} {refused.value.hint}"
+
+
+@pytest.mark.parametrize("text", ["parts = 3", "parts = [3]", PARTS.replace("seq = 128\n", "")])
+def test_parts_that_are_no_axes_or_lack_a_length_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"parts must be tables|no 'seq'"):
+        suites.parse(text if "[axes]" in text else f'{text}\n[axes]\nimpl = "sdpa"\nseq = 8\n', "parts.toml")
+
+
+def test_the_suite_paper_has_the_authors_lengths_batches_and_ratios() -> None:
+    suite = suites.load("paper")
+    found = planned(suite)
+    assert {(n, batch) for _, n, batch, _ in found} == {(128, 256), (512, 32), (1024, 16), (4096, 1)}
+    ratios = {name: {r for other, _, _, r in found if other == name} for name, *_ in found}
+    assert ratios == {
+        "dct-x": {4}, "dct-qkv": {4}, "linformer-per-head": {8}, "nystromformer": {8}, "performer": {8},
+        "full": {None}, "sdpa": {None}, "none": {None},
+    }  # fmt: skip
+    assert (suite.settings.protocol, suite.axes["scope"]) == ("authors", ["encoder"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
@@ -28,6 +28,7 @@ from dctbench.cli.tables.output import print_run
 from dctbench.cli.tables.plan import print_plan
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
+from dctbench.model import MeasuringProtocol
 from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED
 from dctbench.text.parse import parse_duration, parse_shard
 
@@ -63,6 +64,9 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               help="Run calls on a schedule under SCHED_FIFO with locked memory, where allowed.")  # fmt: skip
 @click.option("--search", cls=Flag, section=HOW, type=click.Choice(("rate",)),
               help="Beside the schedule, search for the highest rate that a case sustains.")  # fmt: skip
+@click.option("--protocol", cls=Flag, section=HOW, type=click.Choice(get_args(MeasuringProtocol)),
+              help="Also measure as DCT-Former's authors do: no warm-up, gradients on, weights counted in the memory, "
+                   "and divided by the batch.")  # fmt: skip
 @click.option("--budget", cls=Flag, section=HOW, metavar="TIME",
               help="Time for the whole run: 5m. Sampling time is divided by predicted cost.")  # fmt: skip
 @click.option("--jobs", cls=Flag, section=HOW, type=click.IntRange(1, MAX_JOBS), metavar="N",
@@ -133,6 +137,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
             isolation=flags["isolation"],
             cache=flags["cache"],
             energy=False if flags["no_energy"] else None,
+            protocol=flags["protocol"],
             case_timeout=_duration(flags["case_timeout"], "--case-timeout"),
             budget=_duration(flags["budget"], "--budget"),
             jobs=flags["jobs"],

@@ -21,7 +21,7 @@ from dctbench.exporters.csv import csv_text
 from dctbench.exporters.json_document import document, dumps
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded
 from dctbench.runs.machines import by_machine
-from dctbench.wording import cells, timeliness
+from dctbench.wording import by_authors, cells, timeliness
 from dctbench.wording import in_model as in_model_words
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -118,6 +118,8 @@ def summary_lines(
     on_schedule = [line for summary in summaries for line in timeliness.lines(summary, labels)[:1]]
     lines += ["", *on_schedule] if on_schedule else []
     lines += _in_models(summaries)
+    beside = by_authors.lines(summaries)
+    lines += ["", *beside] if beside else []
     closing = [words.coverage(summaries, planned), words.stability(summaries), "next: dctbench report"]
     return [
         *lines,

@@ -341,3 +341,28 @@ def test_longer_lengths_are_tried_after_out_of_memory_only_without_pruning(cli: 
         assert document["run"]["settings"].get("prune", True) is not bool(more)
         found.append([one["status"] for one in document["results"]])
     assert found == [["oom", "skipped"], ["oom", "oom"]]
+
+
+def test_the_authors_protocol_stands_beside_ours_and_only_for_what_it_measures(cli: Cli) -> None:
+    shape = ("--seq", "32", "--batch", "4", "--heads", "2", "--head-dim", "8")
+    small = ("--suite", "paper", "--impl", "full,dct-x", *shape)
+    done = cli("run", *small, "--rounds", "1", "--format", "json")
+    assert done.code == 0, done.err
+    results = done.json()["results"]
+    assert {(one["case"]["implementation"], one["case"]["ratio"]) for one in results} == {("full", None), ("dct-x", 4)}
+    for one in results:
+        latency, memory = (one["metrics"][f"authors.{name}"] for name in ("latency", "memory"))
+        calls = one["rounds"][0]["metrics"]["authors.latency"]
+        assert (latency["unit"], len(calls)) == ("s", 50)
+        assert latency["value"] == pytest.approx(sum(calls) / 50)
+        ours = sum(one["metrics"][f"memory.{name}"]["value"] for name in ("tensor", "state"))
+        assert memory["value"] > ours / 4
+    text = cli("export", "markdown").out
+    assert "#### The protocol of DCT-Former's authors beside ours" in text
+    assert "n = 32, batch 4" in text
+    refused = cli("run", *small, "--mode", "train")
+    assert refused.code == 2
+    assert "--protocol authors times forward calls, not --mode train" in refused.err
+    refused = cli("run", "--protocol", "authors", "--task", "recall", "--impl", "sdpa")
+    assert refused.code == 2
+    assert "--protocol authors times" in refused.err
