@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
-from dctbench.wording import by_authors
+from dctbench.wording import acuity, by_authors
+from dctbench.wording.acuity import AcuityTable
 from dctbench.wording.by_authors import ProtocolTable
 from dctbench.wording.paper_table import PaperTable, paper_tables
 
@@ -32,6 +33,8 @@ def latex(run: Run, environments: Sequence[Environment], summaries: Sequence[Sum
         f"% dctbench {_comment(run.dctbench_version)}, run {_comment(run.id)}, {_comment(run.started_at)}",
     ]
     tables = [line for table in paper_tables(summaries) for line in ["", *_table(table, machines, run)]]
+    for tested in acuity.acuity_tables(summaries):
+        tables += ["", *_acuity(tested, machines, run)]
     for beside in by_authors.protocol_tables(summaries):
         tables += ["", *_protocols(beside, machines, run)]
     return "\n".join([*head, *tables]) + "\n"
@@ -42,6 +45,13 @@ def _table(table: PaperTable, machines: str, run: Run) -> list[str]:
     rows = [[escape(name), *(_cell(cell.text, cell.best) for cell in cells)] for name, cells in table.methods]
     head = ["method", *(f"$n = {length}$" for length in table.lengths)]
     return _tabular(f"Latency by sequence length ({escape(about)})", head, rows)
+
+
+def _acuity(table: AcuityTable, machines: str, run: Run) -> list[str]:
+    about = escape(f"{table.title}, {machines}, run {run.short_id}")
+    rows = [[escape(cell) for cell in cells] for cells in table.lines]
+    head = ["method", *(f"$h = {width}$" for width in table.widths), acuity.RESOLUTION]
+    return _tabular(f"Acuity ({about}). {escape(acuity.EXPLAINED)}", head, rows)
 
 
 def _protocols(table: ProtocolTable, machines: str, run: Run) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import Compared, Score, TaskResults, task_results
-from dctbench.analysis.resolution import Acuity, acuities
+from dctbench.analysis.resolution import acuities
 from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.page.charts.accuracy import Cost, accuracy_chart, acuity_chart, kept_chart
@@ -16,6 +16,7 @@ from dctbench.page.palette import Look
 from dctbench.stats.paired import mean_of
 from dctbench.text.format import format_seconds
 from dctbench.wording import accuracy as words
+from dctbench.wording.acuity import AcuityTable, acuity_table
 from dctbench.wording.cells import latency_words
 
 LATENCY_AXIS, TRAINING_AXIS = "latency of one call", "time of a training"
@@ -30,14 +31,6 @@ class MethodRow:
     cost: str
     cells: tuple[tuple[str, str, str, str], ...]
     """Accuracy, verdict, difference in points and kept share, by variant."""
-
-
-@dataclass(frozen=True, slots=True)
-class AcuityTable:
-    """The accuracy of each method by width, and its resolution, as text."""
-
-    widths: tuple[int, ...]
-    rows: tuple[tuple[str, tuple[str, ...], str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +199,6 @@ def _variant(
         chart=None if chart is None else key,
         acuity=None if acuity is None else f"{key}-acuity",
         acuity_table=acuity_table(found) if found else None,
-    )
-
-
-def acuity_table(found: Sequence[Acuity]) -> AcuityTable:
-    """Return the table of the acuity chart as text."""
-    return AcuityTable(
-        widths=found[0].widths,
-        rows=tuple(
-            (one.case.name, tuple(f"{mean:.2f}" for mean in one.means), words.resolution_words(one.resolution))
-            for one in found
-        ),
     )
 
 

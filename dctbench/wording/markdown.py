@@ -10,7 +10,7 @@ from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.text.format import pluralize
-from dctbench.wording import by_authors
+from dctbench.wording import acuity, by_authors
 from dctbench.wording import cells as rows
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
@@ -88,8 +88,8 @@ def _part(found: RecordedRun, longest: int) -> str:
     labels = Labels(summary.case for summary in summaries)
     notes = [*rows.error_notes(summaries), *rows.mode_notes(summaries, labels)[:_SHOWN]]
     below = [line for note in notes for line in (escape(note), "")]
-    beside = _by_authors(summaries, "####")
-    below += [*beside[1:], ""] if beside else []
+    for tables in (_acuity(summaries), _by_authors(summaries)):
+        below += [*tables[1:], ""] if tables else []
     below.append(f"{escape(words.coverage(summaries, planned))}. {_provenance(run, environments)}")
     taken = Lines(longest - sum(len(line) + 1 for line in below) - _KEPT_FREE)
     machine = "" if found.machine is None else f" on {found.machine}"
@@ -116,19 +116,32 @@ def paper_markdown(run: Run, environments: Sequence[Environment], summaries: Seq
         for name, cells in found.methods:
             texts = [f"**{escape(cell.text)}**" if cell.best else escape(cell.text) for cell in cells]
             lines.append("| " + " | ".join([escape(name), *texts]) + " |")
-    lines += _by_authors(summaries, "####")
+    lines += _acuity(summaries)
+    lines += _by_authors(summaries)
     return "\n".join([*lines, "", _provenance(run, environments)]) + "\n"
 
 
-def _by_authors(summaries: Sequence[Summary], heading: str) -> list[str]:
+def _acuity(summaries: Sequence[Summary]) -> list[str]:
+    """Return the tables of accuracy by width of detail, if there are any."""
+    tables = acuity.acuity_tables(summaries)
+    lines = ["", "#### Acuity", "", escape(acuity.EXPLAINED)] if tables else []
+    for table in tables:
+        lines += ["", escape(table.title), "", *_columns(table.head, table.lines)]
+    return lines
+
+
+def _by_authors(summaries: Sequence[Summary]) -> list[str]:
     """Return the tables of the authors' protocol beside ours, if cases were measured by both."""
     tables = by_authors.protocol_tables(summaries)
-    lines = ["", f"{heading} {escape(by_authors.TITLE)}", "", escape(by_authors.EXPLAINED)] if tables else []
+    lines = ["", f"#### {escape(by_authors.TITLE)}", "", escape(by_authors.EXPLAINED)] if tables else []
     for table in tables:
-        lines += ["", escape(table.place), "", _row(by_authors.HEAD)]
-        lines.append("|---|" + "--:|" * (len(by_authors.HEAD) - 1))
-        lines += [_row(cells) for cells in table.rows]
+        lines += ["", escape(table.place), "", *_columns(by_authors.HEAD, table.rows)]
     return lines
+
+
+def _columns(head: Sequence[str], lines: Iterable[Iterable[str]]) -> list[str]:
+    """Return a table whose first column names methods."""
+    return [_row(head), "|---|" + "--:|" * (len(head) - 1), *map(_row, lines)]
 
 
 def _row(cells: Iterable[str]) -> str:

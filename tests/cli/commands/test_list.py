@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import pytest
 from dctbench import catalog
 from dctbench.cli.commands.list.devices import command as devices_command
 from dctbench.machine import nvml
+from dctbench.model import Result
 from dctbench.store import open_store
 from tests.support.command import Cli
-from tests.support.made import RUN
+from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.nvml import FakeNvml, use
+from tests.support.trained import ACUITY, whole_suite
 
 
 @pytest.mark.parametrize(("what", "table"), [("impls", catalog.IMPLEMENTATIONS), ("metrics", catalog.METRICS),
@@ -79,3 +82,29 @@ def test_runs_that_are_not_in_the_order_of_their_starts_are_remarked_on(cli: Cli
     assert listed.code == 0
     assert [run["run"] for run in listed.json()] == [ahead.id[:8], RUN.id[:8]]
     assert "in the order of their arrival here, which is not that of their starts" in listed.err
+
+
+def test_tested_implementations_have_the_resolution_that_the_latest_run_showed(cli: Cli, tmp_path: Path) -> None:
+    def stored(results: Sequence[Result], run: str) -> None:
+        with open_store(str(tmp_path / "trained.sqlite"), create=True) as store:
+            made = replace(RUN, id=run * 16)
+            store.add_run(made, list(dict.fromkeys(one.case for one in results)), rounds=3)
+            store.add_environment(made.id, ENVIRONMENT)
+            store.add_results(made.id, results)
+
+    place = ("--store", "trained.sqlite")
+    stored([result("sdpa", 64)], "a")
+    none = cli("list", "impls", "--tested", *place)
+    assert (none.code, none.out) == (0, "")
+    assert "dctbench run --suite accuracy" in none.err
+    stored(whole_suite(), "b")
+    records = cli("list", "impls", "--tested", *place, "--format", "json").json()
+    assert {(one["name"], one["ratio"]) for one in records} == set(ACUITY)
+    found = {(one["name"], one["ratio"]): one for one in records}
+    # Halfway between chance and exact attention is 0.5625: between 0.46 at width 1 and 0.74 at width 2.
+    assert 1 < found["dct-x", 4]["low"] < found["dct-x", 4]["tokens"] < found["dct-x", 4]["high"] < 2
+    assert found["none", None]["tokens"] is None
+    assert {(one["task"], one["n"], one["seeds"], one["run"]) for one in records} == {("acuity", 64, 3, "b" * 8)}
+    table = cli("list", "impls", "--tested", *place).out
+    assert "finer than 1 token" in table
+    assert "tokens (" in table
