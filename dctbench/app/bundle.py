@@ -25,6 +25,11 @@ from dctbench.wording.labels import Labels
 
 ENGINE = "onnxruntime"
 """What runs the models of a bundle, in any of its precisions."""
+PROGRAMS = (
+    ("run.py", "bundle", "target.py"), ("periodic.py", "machine", "periodic.py"), ("energy.py", "machine", "energy.py"),
+    ("power_meters.py", "machine", "power_meters.py"),
+)  # fmt: skip
+"""The programs of a bundle: their names, and the rooms and modules of which they are copies."""
 LARGEST_DIFFERENCE = 1e-4
 SECONDS_PER_CASE = 120.0
 
@@ -113,7 +118,7 @@ def _write(folder: Path, suite: Suite, request: RunRequest, found: list[tuple[Ca
         "unsupported": [{**_identity(case), "message": one.message} for case, one in found if one.message is not None],
     }  # fmt: skip
     (folder / "bundle.json").write_text(dumps(about), encoding="utf-8")
-    for name, room, source in (("run.py", "bundle", "target.py"), ("periodic.py", "machine", "periodic.py")):
+    for name, room, source in PROGRAMS:
         text = (files(f"dctbench.{room}") / source).read_text(encoding="utf-8")
         (folder / name).write_text(text, encoding="utf-8")
 

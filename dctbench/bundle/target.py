@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 if __package__:
-    from dctbench.machine import periodic
-else:
-    import periodic  # type: ignore[no-redef]  # the copy beside this program, in a bundle
+    from dctbench.machine import energy, periodic, power_meters
+else:  # the copies beside this program, in a bundle
+    import energy  # type: ignore[no-redef]
+    import periodic  # type: ignore[no-redef]
+    import power_meters  # type: ignore[no-redef]
 
 HERE = Path(__file__).resolve().parent
 WARM_UP_SECONDS = 0.2
@@ -41,22 +43,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=None, help="processes per case (default: those of the bundle)")
     parser.add_argument("--priority", action="store_true", help="run calls on a schedule before all other programs")
+    parser.add_argument("--no-energy", action="store_true", help="leave out the energy of a call: seconds per case")
     parser.add_argument("-o", "--output", default=str(HERE / "results.json"), help="the file to write or to extend")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     bundle = json.loads((HERE / "bundle.json").read_text(encoding="utf-8"))
     if asked.one is not None:
         entry = next(one for one in bundle["cases"] if one["case_id"] == asked.one)
-        print(json.dumps(measure(entry, bundle, priority=asked.priority)))
+        print(json.dumps(measure(entry, bundle, priority=asked.priority, with_energy=not asked.no_energy)))
         return 0
     rounds = bundle["rounds"] if asked.rounds is None else asked.rounds
     if rounds < 1:
         print("error: --rounds accepts 1 or more", file=sys.stderr)
         return 2
-    return run_all(bundle, rounds, Path(asked.output), priority=asked.priority)
+    return run_all(bundle, rounds, Path(asked.output), priority=asked.priority, with_energy=not asked.no_energy)
 
 
-def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool) -> int:
+def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, with_energy: bool) -> int:
     """Measure every case `rounds` times, and write the results after each round."""
     facts = environment()
     document = earlier(path, bundle, facts) or new_document(bundle, facts, priority=priority)
@@ -67,7 +70,7 @@ def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool) 
         order = list(bundle["cases"])
         random.Random(number).shuffle(order)
         for done, entry in enumerate(order, 1):
-            found = in_a_process(entry["case_id"], priority=priority)
+            found = in_a_process(entry["case_id"], priority=priority, with_energy=with_energy)
             failed = failed or found["status"] == "error"
             add(document, entry, number, found)
             shown = found["message"] or f"{1e3 * statistics.median(found['latency']):.3f} ms"
@@ -79,9 +82,10 @@ def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool) 
     return 4 if failed else 0
 
 
-def in_a_process(case_id: str, *, priority: bool) -> dict[str, Any]:
+def in_a_process(case_id: str, *, priority: bool, with_energy: bool) -> dict[str, Any]:
     """Return what a process of its own measured, or why it measured nothing."""
-    words = [sys.executable, str(Path(__file__).resolve()), "--one", case_id, *(["--priority"] if priority else [])]
+    words = [sys.executable, str(Path(__file__).resolve()), "--one", case_id]
+    words += [*(["--priority"] if priority else []), *([] if with_energy else ["--no-energy"])]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     if done.returncode == 0 and lines:
@@ -92,7 +96,7 @@ def in_a_process(case_id: str, *, priority: bool) -> dict[str, Any]:
     return {"status": "error", "message": message, "latency": [], "metrics": {}, "details": {}}
 
 
-def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool) -> dict[str, Any]:
+def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, with_energy: bool) -> dict[str, Any]:
     """Load the model of a case, check its output, and time it."""
     import numpy as np
     import onnxruntime
@@ -136,11 +140,40 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool) ->
     if case["period"] is not None:
         seconds, details["schedule"] = released(prepare, call, case, bundle["releases"], priority=priority)
         metrics["response"] = seconds
-    if sys.platform != "win32":
-        import resource
-
-        metrics["memory.resident"] = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]
+    resident = most_resident()
+    if resident is not None:
+        metrics["memory.resident"] = [resident]
+    if with_energy:
+        found = energy_of(lambda number: call(prepare(number)))
+        metrics.update({"energy": [found.pop("joules")]} if "joules" in found else {})
+        details.update(found)
     return {"status": "ok", "message": None, "latency": latency, "metrics": metrics, "details": details}
+
+
+def most_resident() -> int | None:
+    """Return the most bytes of main memory that this process held, or None.
+
+    Linux keeps the figure of getrusage over the start of a program, so that it can be that of its parent.
+    """
+    with contextlib.suppress(OSError, ValueError, StopIteration), open("/proc/self/status", encoding="utf-8") as file:
+        return int(next(row for row in file if row.startswith("VmHWM:")).split()[1]) * 1024
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def energy_of(call: Any) -> dict[str, Any]:
+    """Return the joules of a call with the meter and how it was read, or why there are none, as dctbench stores it."""
+    try:
+        meter = power_meters.find()
+        found = energy.measure(call, lambda: None, meter)
+    except energy.NoEnergyError as reason:
+        return {"energy.absent": reason.message}
+    reading = {"source": meter.source, "idle_watts": found.idle_watts, "calls": found.calls}
+    return {"joules": found.joules, "energy": reading}
 
 
 def relative(np: Any, output: Any, expected: Any) -> float:
@@ -311,6 +344,7 @@ def add(document: dict[str, Any], entry: dict[str, Any], number: int, measured: 
 
 UNITS = {
     "setup": "s", "first_call": "s", "response": "s", "memory.state": "B", "memory.resident": "B", "error.engine": "1",
+    "energy": "J",
 }  # fmt: skip
 
 

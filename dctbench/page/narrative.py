@@ -154,10 +154,17 @@ def _leanest(ranking: Ranking, at: str) -> str:
     return f"{answer}."
 
 
+def _meter(summary: Summary) -> str:
+    """Which meter measured the energy of a case, and what it covers."""
+    reading = summary.details.energy or {}
+    source = reading.get("source")
+    return f" above idle, by {source}" if isinstance(source, str) else ""
+
+
 def _energy(summaries: Sequence[Summary]) -> list[str]:
     """The energy of a call of each case, or each reason why it was not measured."""
     measured = [
-        f"{_PLAIN.curve(s.case)} at n = {s.case.seq_len}: {format_count(s.values['energy'], 'J')} a call"
+        f"{_PLAIN.curve(s.case)} at n = {s.case.seq_len}: {format_count(s.values['energy'], 'J')} a call{_meter(s)}"
         for s in summaries
         if "energy" in s.values
     ]

@@ -18,10 +18,11 @@ from torch import Tensor
 from dctbench import catalog
 from dctbench.catalog.engines import ENGINES
 from dctbench.errors import UnsupportedError
+from dctbench.machine import energy
 from dctbench.model import CallSplit, Case, CaseWarning, ResultDetails, WarningCode
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
-from dctbench.worker.metrics import added, energy, error, inputs
+from dctbench.worker.metrics import added, error, inputs
 from dctbench.worker.metrics.kernels import attention_kernels
 from dctbench.worker.metrics.output import WrongOutputError, check_form, check_same, check_written, new_memory_holds_nan
 from dctbench.worker.metrics.split import REPEATS, split
@@ -125,7 +126,10 @@ def other_passes(
     with collected.attempt("energy"):
         untimed.begin(2)
         counter = device.energy_counter(case.device)
-        used = energy.measure(partial(_step, case, subject), lambda: device.synchronize(case.device), counter)
+        try:
+            used = energy.measure(partial(_step, case, subject), lambda: device.synchronize(case.device), counter)
+        except energy.NoEnergyError as refusal:
+            raise UnsupportedError(refusal.message) from None
         collected.add("energy", used.joules)
         reading = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
         collected.details |= ResultDetails(energy=reading)

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from dctbench.errors import UnavailableError, UnsupportedError
-from dctbench.machine import nvml
+from dctbench.machine import energy, nvml
 from dctbench.worker.devices import cuda, cuda_timing
-from dctbench.worker.metrics import energy
 
 pytestmark = [
     pytest.mark.gpu,

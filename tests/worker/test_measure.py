@@ -11,6 +11,7 @@ import torch
 
 from dctbench import catalog
 from dctbench.errors import UnavailableError, UnsupportedError
+from dctbench.machine import energy
 from dctbench.model import Case, CaseWarning, ResultDetails
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.text.warning_values import read_warning
@@ -19,7 +20,6 @@ from dctbench.wording.warnings import message
 from dctbench.worker import serve
 from dctbench.worker.devices import Conditions, cpu
 from dctbench.worker.measure import measure_case
-from dctbench.worker.metrics import energy
 from dctbench.worker.metrics.latency import ImplausibleError, Sampling
 from dctbench.worker.metrics.output import WrongOutputError
 

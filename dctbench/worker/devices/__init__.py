@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from dctbench.machine.energy import Meter
 from dctbench.model import NO_DETAILS, CaseWarning, ResultDetails
 
 Cache = Literal["warm", "cold"]
@@ -33,16 +34,6 @@ class Watch(Protocol):
 
     def conditions(self) -> Conditions:
         """Return what was observed so far."""
-
-
-class EnergyCounter(Protocol):
-    """An energy meter that only increases. `source` is its name, `tick` the seconds between its updates."""
-
-    source: str
-    tick: float
-
-    def joules(self) -> float:
-        """Return the joules since a fixed moment in the past."""
 
 
 class DeviceModule(Protocol):
@@ -96,7 +87,7 @@ class DeviceModule(Protocol):
             UnsupportedError: if the system does not report them, or not at this size.
         """
 
-    def energy_counter(self, name: str) -> EnergyCounter:
+    def energy_counter(self, name: str) -> Meter:
         """Return the energy meter of the device.
 
         Raises:

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from dctbench.errors import text_of
-from dctbench.machine import cgroup, contention, host
+from dctbench.errors import UnavailableError, text_of
+from dctbench.machine import cgroup, contention, host, power_meters
+from dctbench.machine.energy import Meter, NoEnergyError
 from dctbench.model import CaseWarning, ResultDetails, WarningCode
-from dctbench.worker.devices import Cache, Conditions, EnergyCounter, Stopwatch, cpu_memory
-from dctbench.worker.devices.rapl import Rapl
+from dctbench.worker.devices import Cache, Conditions, Stopwatch, cpu_memory
 
 SAMPLING: Mapping[str, float] = {}
 CACHE: Cache = "warm"
@@ -136,13 +136,16 @@ def process_bytes(name: str, call: Callable[[], object]) -> int:
     return cpu_memory.resident_growth_bytes(call)
 
 
-def energy_counter(name: str) -> EnergyCounter:
-    """Return the RAPL counters of all packages, which include other processes.
+def energy_counter(name: str) -> Meter:
+    """Return the RAPL counters of all packages, a power sensor of the board, or a battery: with other processes.
 
     Raises:
-        UnavailableError: without readable counters.
+        UnavailableError: without a readable one.
     """
-    return Rapl.find()
+    try:
+        return power_meters.find()
+    except NoEnergyError as error:
+        raise UnavailableError(error.message, hint=error.hint) from None
 
 
 def queued_seconds(

@@ -15,8 +15,9 @@ import torch
 
 from dctbench.errors import UnavailableError, UnsupportedError, text_of
 from dctbench.machine import nvml
+from dctbench.machine.energy import Meter, Windows
 from dctbench.model import CaseWarning, ResultDetails, WarningCode
-from dctbench.worker.devices import Cache, Conditions, EnergyCounter, cpu
+from dctbench.worker.devices import Cache, Conditions, cpu
 from dctbench.worker.devices.cuda_timing import kernel_seconds, queued_seconds, stopwatch, swept_bytes
 
 __all__ = ["kernel_seconds", "queued_seconds", "stopwatch", "swept_bytes"]  # of the interface of a device
@@ -210,6 +211,7 @@ class _Energy:
 
     source = "NVML total energy"
     tick = 0.1
+    windows = Windows()
 
     def __init__(self, sensors: nvml.Gauge) -> None:
         self._sensors = sensors
@@ -220,8 +222,11 @@ class _Energy:
             raise UnavailableError("this GPU has no energy counter")
         return used
 
+    def close(self) -> None:
+        """Do nothing: others read the gauge too."""
 
-def energy_counter(name: str) -> EnergyCounter:
+
+def energy_counter(name: str) -> Meter:
     """Return NVML's total energy counter, which is updated about every 100 ms.
 
     Raises:

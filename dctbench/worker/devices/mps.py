@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from dctbench.errors import UnavailableError, UnsupportedError, text_of
+from dctbench.machine.energy import Meter
 from dctbench.model import NO_DETAILS, ResultDetails
-from dctbench.worker.devices import Cache, EnergyCounter, Stopwatch, cpu
+from dctbench.worker.devices import Cache, Stopwatch, cpu
 
 SAMPLING: Mapping[str, float] = {"precision": 0.01, "warmup_most": 5.0}
 CACHE: Cache = "warm"
@@ -87,7 +88,7 @@ def process_bytes(name: str, call: Callable[[], object]) -> int:
     raise UnsupportedError("no system figure for Metal's memory per process")
 
 
-def energy_counter(name: str) -> EnergyCounter:
+def energy_counter(name: str) -> Meter:
     """Not available.
 
     Raises:

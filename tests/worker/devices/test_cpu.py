@@ -18,10 +18,10 @@ from dctbench import catalog
 from dctbench.errors import UnavailableError
 from dctbench.machine import contention, host
 from dctbench.machine.contention import Neighbours, Usage
+from dctbench.machine.energy import NoEnergyError
 from dctbench.model import CaseWarning, ResultDetails, WarningCode
 from dctbench.wording.warnings import message
 from dctbench.worker.devices import DeviceModule, cpu
-from dctbench.worker.devices.rapl import Rapl
 
 SPIN = "import time; end = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
 
@@ -135,30 +135,11 @@ def test_a_cold_call_is_timed_after_a_sweep_larger_than_the_cache(monkeypatch: p
     assert swept == [1, 0, 1, 0]
 
 
-def package(folder: Path, name: str, energy: int, kind: str = "package-0") -> Path:
-    made = folder / name
-    made.mkdir(parents=True)
-    (made / "name").write_text(f"{kind}\n")
-    (made / "max_energy_range_uj").write_text("1000000\n")
-    (made / "energy_uj").write_text(f"{energy}\n")
-    return made / "energy_uj"
+def test_a_machine_without_an_energy_meter_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise NoEnergyError("no meter", "plug one in")
 
-
-def test_energy_counters_of_all_packages_add_up_and_wrap(tmp_path: Path) -> None:
-    first = package(tmp_path, "intel-rapl:0", 900_000)
-    package(tmp_path, "intel-rapl:1", 100_000, "package-1")
-    package(tmp_path, "intel-rapl:0:0", 5, "core")
-    package(tmp_path, "intel-rapl:2", 7, "psys")
-    counter = Rapl.find(tmp_path)
-    assert counter.joules() == pytest.approx(1.0)
-    first.write_text("50000\n")
-    assert counter.joules() == pytest.approx(1.15)
-
-
-def test_energy_counters_that_are_absent_or_locked_say_so(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="no RAPL counter"):
-        Rapl.find(tmp_path)
-    package(tmp_path, "intel-rapl:0", 1).unlink()
-    with pytest.raises(UnavailableError, match="not readable") as refused:
-        Rapl.find(tmp_path)
-    assert "chmod" in str(refused.value.hint)
+    monkeypatch.setattr(cpu.power_meters, "find", none)
+    with pytest.raises(UnavailableError, match="no meter") as refused:
+        cpu.energy_counter("cpu")
+    assert refused.value.hint == "plug one in"

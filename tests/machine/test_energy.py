@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dctbench.errors import UnsupportedError
-from dctbench.worker.metrics import energy
-from dctbench.worker.metrics.energy import Windows
+from dctbench.machine import energy
+from dctbench.machine.energy import NoEnergyError, Windows
 
 
 class Machine:
     """Uses `idle` watts, and `joules` more in each call of `seconds`. The counter is updated every `tick` seconds."""
 
     source = "made up"
+    windows = Windows(idle=1.0, busy=2.0)
+    closed = False
 
     def __init__(self, idle: float, joules: float, seconds: float, tick: float) -> None:
         self.now = 0.0
@@ -37,6 +38,9 @@ class Machine:
         self.now += self.seconds
         self.calls += 1
 
+    def close(self) -> None:
+        self.closed = True
+
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
@@ -44,7 +48,7 @@ class Machine:
 def measured(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> energy.Energy:
     monkeypatch.setattr(energy, "_clock", lambda: machine.now)
     monkeypatch.setattr(energy, "_sleep", machine.sleep)
-    return energy.measure(machine.call, lambda: None, machine, Windows(idle=1.0, busy=2.0))
+    return energy.measure(machine.call, lambda: None, machine)
 
 
 def test_what_idling_uses_is_subtracted_and_the_rest_shared_among_calls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +57,7 @@ def test_what_idling_uses_is_subtracted_and_the_rest_shared_among_calls(monkeypa
     assert found.joules == pytest.approx(0.5, rel=0.02)
     assert found.idle_watts == pytest.approx(60.0, rel=0.02)
     assert found.calls >= 500
+    assert machine.closed
 
 
 def test_the_pass_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,10 +77,10 @@ def test_a_stuck_counter_ends_the_pass_without_a_value(monkeypatch: pytest.Monke
     machine = Machine(idle=60.0, joules=0.5, seconds=0.004, tick=1e9)
     machine.tick = 0.1
     monkeypatch.setattr(machine, "joules", lambda: 42.0)
-    with pytest.raises(UnsupportedError, match="no more energy than an idle device"):
+    with pytest.raises(NoEnergyError, match="no more energy than an idle device"):
         measured(machine, monkeypatch)
 
 
 def test_calls_that_cost_nothing_above_idle_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnsupportedError, match="no more energy than an idle device"):
+    with pytest.raises(NoEnergyError, match="no more energy than an idle device"):
         measured(Machine(idle=60.0, joules=-0.1, seconds=0.004, tick=0.1), monkeypatch)

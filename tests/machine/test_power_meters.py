@@ -1,0 +1,154 @@
+"""Energy meters in made-up trees of /sys/class, whose figures follow from the units of the kernel's documents."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from dctbench.machine import power_meters
+from dctbench.machine.energy import NoEnergyError
+
+
+def files(folder: Path, **values: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in values.items():
+        (folder / name).write_text(f"{value}\n")
+    return folder
+
+
+def package(classes: Path, name: str, energy: int, kind: str = "package-0") -> Path:
+    made = files(classes / "powercap" / name, name=kind, max_energy_range_uj=1_000_000, energy_uj=energy)
+    return made / "energy_uj"
+
+
+def watts(classes: Path, monkeypatch: pytest.MonkeyPatch) -> float:
+    """The mean watts that the meter of a tree adds up in a short time."""
+    meter = power_meters.find(classes)
+    monkeypatch.setattr(meter, "tick", 0.005)
+    began, first = time.monotonic(), meter.joules()
+    while time.monotonic() - began < 0.2:
+        time.sleep(0.01)
+    joules, taken = meter.joules() - first, time.monotonic() - began
+    meter.close()
+    return joules / taken
+
+
+def test_energy_counters_of_all_packages_add_up_and_wrap(tmp_path: Path) -> None:
+    first = package(tmp_path, "intel-rapl:0", 900_000)
+    package(tmp_path, "intel-rapl:1", 100_000, "package-1")
+    package(tmp_path, "intel-rapl:0:0", 5, "core")
+    package(tmp_path, "intel-rapl:2", 7, "psys")
+    counter = power_meters.find(tmp_path)
+    assert counter.source == "RAPL, all packages, other processes included"
+    assert counter.joules() == pytest.approx(1.0)
+    first.write_text("50000\n")
+    assert counter.joules() == pytest.approx(1.15)
+    first.write_text("broken")
+    with pytest.raises(NoEnergyError, match="stopped answering"):
+        counter.joules()
+
+
+def test_meters_that_are_absent_or_locked_say_so(tmp_path: Path) -> None:
+    with pytest.raises(NoEnergyError, match="no energy meter"):
+        power_meters.find(tmp_path)
+    package(tmp_path, "intel-rapl:0", 1).unlink()
+    with pytest.raises(NoEnergyError, match="not readable") as refused:
+        power_meters.find(tmp_path)
+    assert "chmod" in str(refused.value.hint)
+
+
+def test_a_sensor_shows_microwatts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path / "hwmon" / "hwmon0", name="cpu_thermal", temp1_input=45_000)
+    files(
+        tmp_path / "hwmon" / "hwmon1",
+        name="ina219", power1_input=4_500_000, in0_input=9, in1_input=5_000, curr1_input=900,
+    )  # fmt: skip
+    meter = power_meters.find(tmp_path)
+    assert meter.source == "hwmon ina219 (power1), what its sensor is wired to, other processes included"
+    assert watts(tmp_path, monkeypatch) == pytest.approx(4.5, rel=0.2)
+
+
+def test_volts_times_amperes_of_the_channel_of_the_whole_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(
+        tmp_path / "hwmon" / "hwmon3",
+        name="ina3221", in1_label="VDD_IN", in1_input=5_000, curr1_input=-1_200,
+        in2_label="VDD_CPU_GPU_CV", in2_input=5_000, curr2_input=400,
+        in3_label="VDD_SOC", in3_input="off", curr3_input=7,
+    )  # fmt: skip
+    assert power_meters.find(tmp_path).source == "hwmon ina3221 (VDD_IN), the whole board, other processes included"
+    assert watts(tmp_path, monkeypatch) == pytest.approx(6.0, rel=0.2)
+
+
+def test_channels_that_are_all_parts_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(
+        tmp_path / "hwmon" / "hwmon0",
+        name="ina3221", in1_label="CPU", in1_input=5_000, curr1_input=200, in2_label="CPU", in2_input=5_000,
+        curr2_input=400,
+    )  # fmt: skip
+    assert "(CPU + CPU #1)" in power_meters.find(tmp_path).source
+    assert watts(tmp_path, monkeypatch) == pytest.approx(3.0, rel=0.2)
+
+
+def test_a_counter_of_hwmon_is_read_as_such_and_other_devices_are_passed_over(tmp_path: Path) -> None:
+    files(tmp_path / "hwmon" / "hwmon0", name="amdgpu", power1_input=30_000_000)
+    files(tmp_path / "hwmon" / "hwmon1", name="sfp1", power1_input=400)
+    made = files(tmp_path / "hwmon" / "hwmon2", name="amd_energy", energy1_input=2_000_000, energy1_label="Esocket0")
+    meter = power_meters.find(tmp_path)
+    before = meter.joules()
+    (made / "energy1_input").write_text("5000000\n")
+    assert meter.joules() - before == pytest.approx(3.0)
+    assert "amd_energy (Esocket0)" in meter.source
+
+
+def test_the_power_meter_of_the_machine_comes_before_that_of_a_part(tmp_path: Path) -> None:
+    files(tmp_path / "hwmon" / "hwmon0", name="ina226", power1_input=1_000_000)
+    files(tmp_path / "hwmon" / "hwmon1", name="power_meter", power1_average=80_000_000)
+    assert power_meters.find(tmp_path).source.startswith("hwmon power_meter (power1), the whole board")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"power_now": 8_000_000}, {"current_now": -1_000_000, "voltage_now": 8_000_000}],
+    ids=["power", "current"],
+)
+def test_a_battery_that_discharges_shows_what_the_device_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, int]
+) -> None:
+    files(tmp_path / "power_supply" / "AC", type="Mains", online=0)
+    battery = files(tmp_path / "power_supply" / "BAT0", type="Battery", status="Discharging", **values)
+    assert power_meters.find(tmp_path).source == "battery BAT0, the whole device, other processes included"
+    assert watts(tmp_path, monkeypatch) == pytest.approx(8.0, rel=0.2)
+    files(battery, status="Charging")
+    with pytest.raises(NoEnergyError, match="nor a battery that discharges"):
+        power_meters.find(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "nan", "1e9", "9" * 40, "-", "\0\1\2", "7" * 100_000, "12 34"])
+def test_what_is_no_number_is_no_reading(tmp_path: Path, content: str) -> None:
+    files(tmp_path / "hwmon" / "hwmon0", name="ina219", power1_input=content, energy1_input=content)
+    files(tmp_path / "power_supply" / "BAT0", type="Battery", status="Discharging", power_now=content)
+    with pytest.raises(NoEnergyError, match="no energy meter"):
+        power_meters.find(tmp_path)
+
+
+def test_a_name_may_be_anything_and_is_shortened(tmp_path: Path) -> None:
+    chip = files(tmp_path / "hwmon" / "hwmon0", power1_input=1, power1_label="\x1b[31mrail\x7f" + "x" * 900)
+    (chip / "name").write_bytes(b"ina\xff\xfe219")
+    source = power_meters.find(tmp_path).source
+    assert source.isprintable()
+    assert source.isascii()
+    assert len(source) < 140
+
+
+def test_a_sensor_that_stops_answering_ends_the_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chip = files(tmp_path / "hwmon" / "hwmon0", name="ina219", power1_input=1_000_000)
+    meter = power_meters.find(tmp_path)
+    monkeypatch.setattr(meter, "tick", 0.002)
+    meter.joules()
+    (chip / "power1_input").unlink()
+    with pytest.raises(NoEnergyError, match="stopped answering"):  # noqa: PT012 - it takes some readings
+        for _ in range(1000):
+            time.sleep(0.01)
+            meter.joules()
