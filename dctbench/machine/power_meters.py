@@ -22,7 +22,7 @@ from time import monotonic
 if __package__:
     from dctbench.machine.energy import NoEnergyError, Windows
 else:
-    from energy import NoEnergyError, Windows  # type: ignore[no-redef]  # the copy beside this program, in a bundle
+    from energy import NoEnergyError, Windows  # type: ignore[no-redef, import-not-found]  # the copy beside this program, in a bundle
 
 CLASSES = Path("/sys/class")
 _MICRO = 1e-6
@@ -244,7 +244,8 @@ def _battery(supplies: Path) -> Power | None:
             continue
         power, parts = supply / "power_now", (supply / "current_now", supply / "voltage_now")
         if _number(power) is not None:
-            files, scale = (power,), 1.0
+            files: tuple[Path, ...] = (power,)
+            scale = 1.0
         elif all(_number(path) is not None for path in parts):
             files, scale = parts, _MICRO  # microamperes times microvolts
         else:

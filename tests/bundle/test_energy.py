@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.bundle import target
+from dctbench.machine import power_meters
 from dctbench.machine.energy import Windows
 
 
@@ -32,7 +33,7 @@ class Board:
 
 def test_the_energy_of_a_call_says_which_sensor_measured_it(monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board()
-    monkeypatch.setattr(target.power_meters, "find", lambda: board)
+    monkeypatch.setattr(power_meters, "find", lambda: board)
     found = target.energy_of(board.call)
     assert found["joules"] == pytest.approx(1.0, rel=0.1)
     assert found["energy"]["source"] == "a made-up sensor, the whole board"
@@ -40,8 +41,8 @@ def test_the_energy_of_a_call_says_which_sensor_measured_it(monkeypatch: pytest.
 
 
 def test_without_a_meter_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    find = target.power_meters.find
-    monkeypatch.setattr(target.power_meters, "find", lambda: find(tmp_path))
+    find = power_meters.find
+    monkeypatch.setattr(power_meters, "find", lambda: find(tmp_path))
     assert "no energy meter" in target.energy_of(lambda number: None)["energy.absent"]
 
 

@@ -29,7 +29,7 @@ class Describing(Scripted):
 
     def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
         self.described.append((tuple(implementations), tuple(cases)))
-        return Facts({}, {case: self.flops for case in cases})
+        return Facts({}, dict.fromkeys(cases, self.flops))
 
 
 def test_a_plan_has_the_cases_of_its_suite_and_is_predicted_by_the_flops_that_the_runner_tells() -> None:

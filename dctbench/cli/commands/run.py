@@ -55,7 +55,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               help="How a case gets its process: forked from one that has imported torch, or fresh (default: the "
                    "suite's; most: auto).")  # fmt: skip
 @click.option("--no-energy", cls=Flag, section=HOW, is_flag=True,
-              help="Leave out the energy of a call, which takes three seconds per case.")  # fmt: skip
+              help="Leave out the energy of a call, which takes some seconds per case.")  # fmt: skip
 @click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME",
               help="Sample a case no longer than this, and end one whose call takes longer.")  # fmt: skip
 @click.option("--samples", cls=Flag, section=HOW, type=click.IntRange(1, MAX_SAMPLES_ASKED), metavar="N",

@@ -16,7 +16,7 @@ import torch
 
 from dctbench import catalog
 from dctbench.errors import UnavailableError
-from dctbench.machine import contention, host
+from dctbench.machine import contention, host, power_meters
 from dctbench.machine.contention import Neighbours, Usage
 from dctbench.machine.energy import NoEnergyError
 from dctbench.model import CaseWarning, ResultDetails, WarningCode
@@ -139,7 +139,7 @@ def test_a_machine_without_an_energy_meter_says_so(monkeypatch: pytest.MonkeyPat
     def none() -> None:
         raise NoEnergyError("no meter", "plug one in")
 
-    monkeypatch.setattr(cpu.power_meters, "find", none)
+    monkeypatch.setattr(power_meters, "find", none)
     with pytest.raises(UnavailableError, match="no meter") as refused:
         cpu.energy_counter("cpu")
     assert refused.value.hint == "plug one in"
