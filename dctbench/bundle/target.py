@@ -25,9 +25,9 @@ from typing import Any
 if __package__:
     from dctbench.machine import energy, periodic, power_meters
 else:  # the copies beside this program, in a bundle
-    import energy  # type: ignore[no-redef, import-not-found]
+    import energy  # type: ignore[no-redef]
     import periodic  # type: ignore[no-redef]
-    import power_meters  # type: ignore[no-redef, import-not-found]
+    import power_meters  # type: ignore[no-redef]
 
 HERE = Path(__file__).resolve().parent
 WARM_UP_SECONDS = 0.2

@@ -22,7 +22,7 @@ from time import monotonic
 if __package__:
     from dctbench.machine.energy import NoEnergyError, Windows
 else:
-    from energy import NoEnergyError, Windows  # type: ignore[no-redef, import-not-found]  # the copy beside this program, in a bundle
+    from energy import NoEnergyError, Windows  # type: ignore[no-redef]  # the copy beside this program, in a bundle
 
 CLASSES = Path("/sys/class")
 _MICRO = 1e-6
