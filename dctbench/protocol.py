@@ -27,7 +27,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 9
+PROTOCOL = 10
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -72,11 +72,15 @@ class MeasureRequest(_Request, frozen=True, tag="measure"):
 
 
 class DescribeRequest(_Request, frozen=True, tag="describe"):
-    """Ask implementations and tasks for what only their code knows, and for the FLOPs of cases by their formulas."""
+    """Ask implementations and tasks for what only their code knows, and for the FLOPs of cases by their formulas.
+
+    An input that a missing package would make is refused.
+    """
 
     implementations: list[str]
     cases: list[Case]
     tasks: list[str] = []
+    inputs: list[str] = []
 
 
 class InspectRequest(_Request, frozen=True, tag="inspect"):

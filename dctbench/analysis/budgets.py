@@ -14,7 +14,7 @@ from dctbench.text.quantity import BYTES, PROPORTION, RELATIVE_ERROR, SECONDS, Q
 
 USUAL_MISS_RATE = 0.01
 """What a deadline admits where no rate is given: as with a p99, one call in a hundred may be late."""
-_ERRORS = frozenset({"error_smooth", "error_noise"})
+_ERRORS = frozenset({"error_smooth", "error_noise", "error_input"})
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
@@ -23,6 +23,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         "memory_process": BYTES,
         "error_smooth": RELATIVE_ERROR,
         "error_noise": RELATIVE_ERROR,
+        "error_input": RELATIVE_ERROR,
         "miss_rate": PROPORTION,
     }
 )
@@ -39,6 +40,7 @@ class Budgets:
         memory_process: B, the growth of the process.
         error_smooth: relative error on the smooth input.
         error_noise: relative error on the noise input.
+        error_input: relative error on the input of the case.
         miss_rate: share of calls after their deadline, compared with its upper bound.
         confidence: of the upper end of the 99th percentile, and of the upper bound of the miss rate.
     """
@@ -48,6 +50,7 @@ class Budgets:
     memory_process: float | None = None
     error_smooth: float | None = None
     error_noise: float | None = None
+    error_input: float | None = None
     miss_rate: float | None = None
     confidence: float = 0.95
 
@@ -133,6 +136,7 @@ def budgeted(summary: Summary, confidence: float = 0.95) -> dict[str, float | No
         "memory_process": summary.values.get("memory.process"),
         "error_smooth": summary.values.get("error.smooth"),
         "error_noise": summary.values.get("error.noise"),
+        "error_input": summary.values.get("error.input"),
         "miss_rate": summary.timeliness.miss_rate(confidence).high if summary.timeliness else None,
     }
 

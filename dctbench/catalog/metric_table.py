@@ -64,6 +64,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("flops", FLOP, "counted on the meta device, multiply-add = 2"),
         Metric("error.noise", RELATIVE_ERROR, "relative error against exact float64 attention, i.i.d. input"),
         Metric("error.smooth", RELATIVE_ERROR, "the same on a smooth input, AR(1) with rho = 0.95"),
+        Metric("error.input", RELATIVE_ERROR, "the same on the input that --input names"),
         Metric("error.engine", RELATIVE_ERROR, "relative difference between an exported model's output and torch's"),
         Metric("queued_time", SECONDS, "one call on the GPU if its kernels need not wait for the host (CUDA)"),
         Metric("kernel_time", SECONDS, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),

@@ -16,10 +16,11 @@ _BUDGETS = {
     "memory_process": "budget.memory.process",
     "error_smooth": "budget.error.smooth",
     "error_noise": "budget.error.noise",
+    "error_input": "budget.error.input",
     "miss_rate": "budget.miss_rate",
 }
 """What a verdict on a budget calls its metric, by the name of the budget."""
-_ERRORS = ("error.smooth", "error.noise")
+_ERRORS = ("error.smooth", "error.noise", "error.input")
 _ROUNDING = 1e-6
 """Errors that differ by less than this differ by rounding."""
 

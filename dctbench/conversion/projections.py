@@ -113,6 +113,18 @@ class ProjectionAdapter:
             setattr(holder, last, nn.Identity())
 
 
+def projection_weights(model: nn.Module, path: str) -> dict[str, Tensor]:
+    """Return the weights of the attention module at `path`, which is a site of `ProjectionAdapter`.
+
+    Returns:
+        `q_proj.weight`, `q_proj.bias`, ... for the four projections, (dim, dim) and (dim,).
+    """
+    module = model.get_submodule(path)
+    layout = _layout(model, path, module)
+    assert layout is not None
+    return linear_weights(_linears(model, path, module, layout))
+
+
 class ReplacedModule(nn.Module):
     """A layer with the call of the module in whose place it stands.
 

@@ -34,6 +34,7 @@ from dctbench.model.run import (
 )
 from dctbench.model.schedule import Schedule
 from dctbench.model.shard import Shards
+from dctbench.model.spectrum import Spectrum
 from dctbench.model.task import TaskFacts, TaskName
 from dctbench.model.training import CurvePoint, Probe, Training, TrainingFailure
 from dctbench.model.verdict import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Verdict, VerdictKind
@@ -79,6 +80,7 @@ __all__ = [
     "Schedule",
     "Search",
     "Shards",
+    "Spectrum",
     "Status",
     "TaskFacts",
     "TaskName",

@@ -21,10 +21,10 @@ ENGINES = ("eager", "compile", "cudagraph", "onnxruntime", "onnxruntime-int8", "
            "openvino-int8-static")  # fmt: skip
 
 SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task",
-              "period", "deadline", "model")  # fmt: skip
+              "period", "deadline", "model", "input")  # fmt: skip
 FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
 
-LATER_AXES = frozenset({"kept", "period", "deadline", "model", "layers", "recover"})
+LATER_AXES = frozenset({"kept", "period", "deadline", "model", "layers", "recover", "input"})
 """Axes that a later version added. They stand in a record only where they are set: older cases keep their hashes."""
 
 
@@ -57,7 +57,8 @@ class Case:
     None for a case that is timed. A case whose calls are released on a schedule has a `period`, and a `deadline` after
     each release that is not longer, in seconds. `model` names the model whose attention the method replaces (scope
     `model`), `layers` which of its attentions (`dctbench.text.layers`; None for all), and `recover` the steps of the
-    training after it.
+    training after it. `input` names the real data, or the activations, on which the error of the method is measured as
+    well (`catalog.inputs`).
     """
 
     implementation: str
@@ -79,6 +80,7 @@ class Case:
     model: str | None = None
     layers: str | None = None
     recover: int | None = None
+    input: str | None = None
 
     @property
     def dim(self) -> int:
@@ -150,7 +152,7 @@ class Case:
         """Return the case as the public JSON document has it, with `n_kept`."""
         keys = ("implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",
                 "device", "mode", "engine", "threads", "task", "period", "deadline", "model", "layers",
-                "recover")  # fmt: skip
+                "recover", "input")  # fmt: skip
         return {key: getattr(self, key) for key in keys}
 
     @classmethod

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 from dctbench.model.conversion import Conversion
 from dctbench.model.schedule import Schedule
+from dctbench.model.spectrum import Spectrum
 from dctbench.model.training import Training
 
 Bound = Literal["compute", "bandwidth", "cache"]
@@ -193,6 +194,7 @@ class ResultDetails:
         benchmark: the name of the benchmark that the result was imported from.
         training: of a case with a task: how the training went.
         conversion: of a case with a model: which of its attentions were replaced, and how a training after it went.
+        spectrum: of a case with an input: how its energy is spread over frequencies.
         extra: unknown keys, and values that do not have the type of their field, as they were read.
     """
 
@@ -242,6 +244,7 @@ class ResultDetails:
     benchmark: str | None = None
     training: Training | None = None
     conversion: Conversion | None = None
+    spectrum: Spectrum | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __or__(self, other: ResultDetails) -> ResultDetails:
@@ -335,4 +338,5 @@ _CODECS: Mapping[str, _Codec] = {
     "roofline": _Codec(Roofline.from_json, Roofline.to_json),
     "training": _Codec(Training.from_json, Training.to_json),
     "conversion": _Codec(Conversion.from_json, Conversion.to_json),
+    "spectrum": _Codec(Spectrum.from_json, Spectrum.to_json),
 }

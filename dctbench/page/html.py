@@ -28,6 +28,7 @@ from dctbench.page.facets import Contents, Facet, arrange
 from dctbench.page.in_model import InModelSection, in_model_section
 from dctbench.page.palette import looks
 from dctbench.page.regressions import section
+from dctbench.page.spectrum import SpectrumSection, spectrum_section
 from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_section
 from dctbench.page.svg import latency_svg
 from dctbench.page.timeliness import TimelySection, timely_section
@@ -75,7 +76,7 @@ def html(
     accuracies = learned(contents)
     against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
-    parts = ("stability", "accuracy", "in_model", "timely")
+    parts = ("stability", "accuracy", "spectrum", "in_model", "timely")
     made = [one[part] for one in shown for part in parts if one[part]]
     figures = {name: figure for section in made for name, figure in section.figures.items()}
     figures |= _figures_of_changes(compared, past)
@@ -138,6 +139,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "coverage": words.coverage(recorded.summaries, len(recorded.plan)),
         "precision": words.stability(recorded.summaries),
         "accuracy": _accuracy(contents, number),
+        "spectrum": _spectrum(contents, number),
         "in_model": _in_model(contents, number),
         "stability": _stability(contents, number),
         "timely": _timely(contents, number),
@@ -173,6 +175,12 @@ def _timely(contents: Contents, number: int) -> TimelySection | None:
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
     styles = looks((summary.case for summary in summaries), contents.reference)
     return timely_section(summaries, styles, contents.labels, prefix=f"run-{number}-" if number else "")
+
+
+def _spectrum(contents: Contents, number: int) -> SpectrumSection | None:
+    """The section on the inputs of a run."""
+    summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
+    return spectrum_section(summaries, contents.labels, prefix=f"run-{number}-" if number else "")
 
 
 def _in_model(contents: Contents, number: int) -> InModelSection | None:
@@ -228,6 +236,7 @@ def _rows(contents: Contents) -> list[dict[str, Any]]:
                     "cells": cells.row(summary, speedups.get(summary.case), contents.labels),
                     "p95": "-" if summary.p95 is None else format_seconds(summary.p95),
                     "flops": format_count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
+                    "smooth": cells.error_words(summary),
                     "noise": cells.error_words(summary, "error.noise"),
                     "samples": len(summary.samples),
                     "stop": summary.details.stop_reason or "",

@@ -122,8 +122,14 @@ class Runner(Protocol):
     def jobs(self, case: Case) -> int:
         """How many cases like this one may be submitted at a time, to run side by side."""
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
-        """Ask implementations and tasks about themselves."""
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
+        """Ask implementations and tasks about themselves, and whether the inputs can be made."""
 
     def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:
         """Ask a model about its attention."""

@@ -257,7 +257,13 @@ class LocalRunner:
 
         return self._thread.submit(start)
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
         """Return facts from the code of implementations: those of dctbench in one child, others one by one.
 
         Tasks, by the base of their names, are asked one by one too.
@@ -267,6 +273,7 @@ class LocalRunner:
         Raises:
             AbsentError: when a name does not exist.
             UsageError: when one of them cannot be imported for another reason.
+            UnavailableError: when a package that makes an input is missing.
         """
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
         built_in = [name for name in names if name in catalog.IMPLEMENTATIONS]
@@ -289,10 +296,17 @@ class LocalRunner:
             if isinstance(reply, Failure):
                 raise (AbsentError if reply.absent else UsageError)(reply.message, hint=reply.hint)
             facts |= reply.tasks
+        if inputs:
+            reply = self._thread.submit(self._describe, [], [], [], inputs).result()
+            if isinstance(reply, Failure):
+                kind = UnavailableError if reply.unavailable else DctbenchError
+                raise kind(reply.message, hint=reply.hint)
         return Facts(methods, flops, facts)
 
-    def _describe(self, names: list[str], cases: list[Case], tasks: Sequence[str] = ()) -> Description | Failure:
-        asked = DescribeRequest(names, cases, list(tasks))
+    def _describe(
+        self, names: list[str], cases: list[Case], tasks: Sequence[str] = (), inputs: Sequence[str] = ()
+    ) -> Description | Failure:
+        asked = DescribeRequest(names, cases, list(tasks), list(inputs))
 
         def read(line: bytes) -> Description | Failure:
             return responses.description(line, asked)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from dctbench.errors import AbsentError, DctbenchError, UsageError
+from dctbench.errors import AbsentError, DctbenchError, UnavailableError, UsageError
 from dctbench.machine.environment import ALLOCATOR_VARIABLES, THREAD_VARIABLES
 from dctbench.protocol import (
     PROTOCOL,
@@ -65,12 +65,13 @@ class Node:
         asked = decode_request(request)
         assert isinstance(asked, DescribeRequest)
         try:
-            found = self._runner.describe(asked.implementations, asked.cases, asked.tasks)
+            found = self._runner.describe(asked.implementations, asked.cases, asked.tasks, asked.inputs)
         except UsageError as error:
             absent = isinstance(error, AbsentError)
             return encode_reply(Failure(error.message, hint=error.hint, refused=True, absent=absent))
         except DctbenchError as error:
-            return encode_reply(Failure(error.message, hint=error.hint))
+            unavailable = isinstance(error, UnavailableError)
+            return encode_reply(Failure(error.message, hint=error.hint, unavailable=unavailable))
         flops: list[float | None] = [found.flops[case] for case in asked.cases]
         return encode_reply(Description(dict(found.methods), flops, dict(found.tasks)))
 

@@ -174,17 +174,26 @@ class RayRunner:
         """One: a node measures one case at a time, trainings included."""
         return 1
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
         """Ask the first node that answers; see `Runner`. Those that do not are given up as lost.
 
         Raises:
             AbsentError: when a name does not exist.
             UsageError: when one of the implementations cannot be imported there.
-            UnavailableError: when no node answers.
+            UnavailableError: when no node answers, and when a package that makes an input is missing there.
         """
-        reply = self._description(encode_request(DescribeRequest(list(implementations), list(cases), list(tasks))))
+        reply = self._description(
+            encode_request(DescribeRequest(list(implementations), list(cases), list(tasks), list(inputs)))
+        )
         if isinstance(reply, Failure):
             kind = AbsentError if reply.absent else UsageError if reply.refused else DctbenchError
+            kind = UnavailableError if reply.unavailable else kind
             raise kind(reply.message, hint=reply.hint)
         counted = zip(cases, reply.flops, strict=True)
         flops = {case: None if n is None else int(n) for case, n in counted}

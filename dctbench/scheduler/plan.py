@@ -9,6 +9,7 @@ from typing import Any
 
 from dctbench import catalog
 from dctbench.analysis import default_reference
+from dctbench.catalog.inputs import HEAD_DIM, HEADS, layer_of
 from dctbench.catalog.tasks import task
 from dctbench.errors import UsageError
 from dctbench.model import Case, Result, RunSettings, TaskName
@@ -115,17 +116,19 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
     _check_treatments(suite.axes)
     sweeps = [with_controls(axes) if suite.axes["task"] else axes for axes in suite.sweeps]
     entries = {name: catalog.implementation(name) for axes in sweeps for name in axes["impl"]}
+    inputs = list(dict.fromkeys(name for axes in sweeps for name in _checked_inputs(axes)))
     own = [name for name, entry in entries.items() if entry.uses_ratio is None]
     tasks = {base: task(base) for base in (TaskName.parse(text).base for text in suite.axes["task"])}
     own_tasks = [base for base, entry in tasks.items() if entry.facts is None]
-    facts = runner.describe(own, (), own_tasks) if own or own_tasks else Facts({}, {})
+    facts = runner.describe(own, (), own_tasks, inputs) if own or own_tasks or inputs else Facts({}, {})
     methods: dict[str, grid.Compression] = {**entries, **facts.methods}
     known = {base: entry.facts or facts.tasks[base] for base, entry in tasks.items()}
     cases: dict[Case, None] = {}
     for axes in sweeps:
-        found = (
-            expand_trainings(axes, methods, known) if tasks else grid.expand_cases(_with_models(axes, runner), methods)
-        )
+        if tasks:
+            found = expand_trainings(axes, methods, known)
+        else:
+            found = grid.expand_cases(_with_layers(_with_models(axes, runner)), methods)
         cases |= dict.fromkeys(found)
     return plan_cases(cases, suite.settings, runner, stored)
 
@@ -140,6 +143,30 @@ def _check_treatments(axes: Mapping[str, Sequence[Any]]) -> None:
     if given is not None and not any(axes.get("model") or ()):
         flag = f"--{given.replace('_', '-')}"
         raise UsageError(f"{flag} is for a model", hint="add --model, such as --model minilm")
+
+
+def _checked_inputs(axes: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Return the inputs on which errors are measured.
+
+    Raises:
+        UsageError: for a scope in which there is no error, and for trainings.
+    """
+    inputs = [name for name in axes.get("input") or () if name is not None]
+    other = next((scope for scope in axes["scope"] if scope not in ("attention", "layer")), None)
+    if inputs and (axes["task"] or other is not None):
+        what = "--task" if axes["task"] else "--model" if other == "model" else f"--scope {other}"
+        raise UsageError(
+            f"--input is for the error of a layer, which {what} does not have",
+            hint=f"leave out --input, or {what}",
+        )
+    return inputs
+
+
+def _with_layers(axes: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
+    """Return the axes with the heads of the model that an input is a layer of."""
+    if any(name is not None and layer_of(name) is not None for name in axes.get("input") or ()):
+        return {**axes, "heads": (HEADS,), "head_dim": (HEAD_DIM,)}
+    return axes
 
 
 def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[str, Sequence[Any]]:

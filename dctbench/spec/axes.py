@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dctbench import catalog
+from dctbench.catalog.inputs import INPUTS, checked_input
 from dctbench.catalog.tasks import select_tasks
 from dctbench.errors import UsageError
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
@@ -36,6 +37,7 @@ WORD_AXES = {
     "task": None,
     "model": None,
     "layers": None,
+    "input": None,
 }
 """Axes of names with their values; None for those with a grammar of their own."""
 _FIELDS = {"impl": "implementation", "seq": "seq_len"}
@@ -77,6 +79,7 @@ class AxisValues:
     layers: Words = None
     keep_first: Numbers = None
     recover: Numbers = None
+    input: Words = None
 
     def __post_init__(self) -> None:
         for axis in (*NUMERIC_AXES, *WORD_AXES):
@@ -123,16 +126,11 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
     flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
     fixed = WORD_AXES[flag]
     if not flat:
+        fixed = tuple(INPUTS) if flag == "input" else fixed
         known = f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {flag}s`"
         raise UsageError(f"--{flag}: no value given", hint=known)
-    if flag == "impl":
-        return catalog.select_implementations(flat)
-    if flag == "task":
-        return select_tasks(flat)
-    if flag == "device":
-        return _devices(flat)
-    if flag == "model":
-        return [catalog.checked_model(word) for word in flat]
+    if flag in _GRAMMARS:
+        return _GRAMMARS[flag](flat)
     assert fixed is not None
     return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
 
@@ -150,3 +148,13 @@ def _devices(flat: Sequence[str]) -> list[str]:
                 )
             chosen[f"cuda:{int(index or 0)}" if kind == "cuda" else kind] = None
     return list(chosen)
+
+
+_GRAMMARS: Mapping[str, Callable[[list[str]], list[str]]] = {
+    "impl": catalog.select_implementations,
+    "task": select_tasks,
+    "device": _devices,
+    "model": lambda flat: [catalog.checked_model(word) for word in flat],
+    "input": lambda flat: list(dict.fromkeys(map(checked_input, flat))),
+}
+"""How the words of an axis are read whose values are more than a list of names."""

@@ -24,7 +24,7 @@ GATE_KEYS = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs"
 _BUDGET_FIELDS = {
     "max_latency_p99": ("latency_p99",),
     "max_memory": ("memory", "memory_process"),
-    "max_error": ("error_smooth", "error_noise"),
+    "max_error": ("error_smooth", "error_noise", "error_input"),
     "max_miss_rate": ("miss_rate",),
 }
 """The fields of `Budgets` that each flag sets: a flag replaces all of them."""
@@ -150,7 +150,7 @@ def parse_budgets(
         name, rest = parse_named(text, ("tensor", "process"), "--max-memory")
         limits["memory" if name == "tensor" else "memory_process"] = parse_size(rest, "--max-memory")
     for text in max_error:
-        name, rest = parse_named(text, ("smooth", "noise"), "--max-error")
+        name, rest = parse_named(text, ("smooth", "noise", "input"), "--max-error")
         limits[f"error_{name}"] = parse_share(rest, "--max-error")
     if max_miss_rate is not None:
         limits["miss_rate"] = share = parse_share(max_miss_rate, miss_rate_flag)

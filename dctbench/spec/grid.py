@@ -215,7 +215,8 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
 
     Args:
         axes: values per axis: impl, seq, ratio, kept, batch, heads, head_dim, dtype, device, threads, scope, mode,
-            engine, model, layers, keep_first, recover; and period and deadline in seconds, each of which may be absent.
+            engine, model, input, layers, keep_first, recover; and period and deadline in seconds, each of which may be
+            absent.
         methods: the implementations by name.
 
     Raises:
@@ -223,14 +224,15 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
             and for more than 100,000 cases.
     """
     cases: dict[Case, None] = {}
-    names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "model", "seq_len")
+    names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "model", "input",
+             "seq_len")  # fmt: skip
     keys = (*names[:-1], "seq")
     schedules = _schedules(axes)
     for implementation in axes["impl"]:
         compressions = _compressions(implementation, methods[implementation], axes)
         if implementation != REFERENCE:
             compressions = [one | treatment for one in compressions for treatment in _treatments(axes)]
-        for values in product(*(axes.get(key) or (None,) if key == "model" else axes[key] for key in keys)):
+        for values in product(*(axes.get(key) or (None,) if key in ("model", "input") else axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
             for compression, schedule in product(compressions, schedules):
                 cases[Case(implementation=implementation, **compression, **shape, **schedule)] = None

@@ -58,6 +58,7 @@ class CaseFields(Struct, kw_only=True):
     model: Name | None = None
     layers: Name | None = None
     recover: Whole | None = None
+    input: Name | None = None
 
 
 class Facts(Struct):
@@ -82,7 +83,8 @@ def check_case(case: Case, place: str) -> None:
         value = getattr(case, field)
         if value not in known:
             raise InvalidDataError(f"{place}.{field}: {sanitize_text(value)!r} is none of {', '.join(known)}")
-    check_names([case.implementation, case.device, case.task or "", case.model or "", case.layers or ""], place)
+    texts = (case.task, case.model, case.layers, case.input)
+    check_names([case.implementation, case.device, *(text or "" for text in texts)], place)
     if case.layers is not None:
         try:
             checked_layers(case.layers)

@@ -32,7 +32,8 @@ WITHOUT_ERROR = {
 class SummaryRow:
     """The texts of one row; `failure` takes the place of the figures if there are none.
 
-    A training has its accuracy in place of a latency: the mean over its seeds.
+    A training has its accuracy in place of a latency: the mean over its seeds. The error is that on the input of the
+    case or, without one, on the smooth input.
     """
 
     case: str
@@ -55,7 +56,7 @@ def row(summary: Summary, speedup: Speedup | None, labels: Labels) -> SummaryRow
         latency=f"accuracy {summary.values[ACCURACY]:.3f}" if trained else latency_words(summary),
         speedup=marked(speedup),
         memory="-" if summary.memory is None else format_size(summary.memory),
-        error=error_words(summary),
+        error=error_words(summary, "error.smooth" if case.input is None else "error.input"),
         failure=failure,
     )
 

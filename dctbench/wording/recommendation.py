@@ -23,7 +23,8 @@ from dctbench.wording.timeliness import counted
 
 P99_SUITE = "quick"
 """The shipped suite whose axes the command that takes enough samples to bound a p99 starts from."""
-_SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period", "deadline")
+_SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period", "deadline",
+          "input")  # fmt: skip
 """The axes that are added to the command where the suite has other values."""
 BUDGETS = {
     "latency_p99": "p99 latency",
@@ -31,6 +32,7 @@ BUDGETS = {
     "memory_process": "process memory",
     "error_smooth": "error on the smooth input",
     "error_noise": "error on the noise input",
+    "error_input": "error on its input",
     "miss_rate": "miss rate",
 }
 MEAN = "latency (p99 was not measured)"

@@ -25,6 +25,7 @@ _USES = {
     "memory.state": "keeps {head} of parameters and tables where base keeps {base}",
     "error.smooth": "has a relative error of {head} on the smooth input, {base} in base",
     "error.noise": "has a relative error of {head} on the noise input, {base} in base",
+    "error.input": "has a relative error of {head} on its input, {base} in base",
     "accuracy": "reaches an accuracy of {head} where base reaches {base}",
 }
 _BUDGETS = {
@@ -33,6 +34,7 @@ _BUDGETS = {
     "memory_process": "its process memory",
     "error_smooth": "its error on the smooth input",
     "error_noise": "its error on the noise input",
+    "error_input": "its error on its input",
     "miss_rate": "the upper bound of its miss rate",
 }
 _BUDGET_REMEDIES = {

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dctbench import catalog
 from dctbench.catalog.engines import ENGINES
+from dctbench.catalog.inputs import check_length
 from dctbench.machine.physical import most_flops_per_second
 from dctbench.model import Case, ResultDetails
 from dctbench.protocol import CaseReply
@@ -35,6 +36,7 @@ from dctbench.worker.passes import (
     measure_added_metrics,
     measure_device_times,
     measure_errors,
+    measure_spectrum,
     observe_kernels,
     other_passes,
 )
@@ -97,6 +99,8 @@ def measure_case(
     torch.manual_seed(SEED)  # a method's own parameters are then the same in every process
     collected = Collected()
     refuse_what_cannot_fit(case, device)
+    if case.input is not None:
+        check_length(case.input, case.seq_len, case.batch)
     catalog.implementation(case.implementation).load()  # so that the import is not timed as construction
     with gradients(case):
         kept = None if timing_only or case.engine != "eager" or case.model is not None else memory.Kept(case.device)
@@ -126,6 +130,7 @@ def measure_case(
     if not timing_only:
         _count_flops(case, module, subject, rates, collected)
         measure_errors(case, device, subject, scratch, untimed, collected)
+        measure_spectrum(case, scratch, untimed, collected)
         measure_added_metrics(case, subject, untimed, collected)
     collected.details |= _manner(device, case.device, cache, samples, subject.drawn)
     with collected.attempt("description"):  # it must not cost what was measured
@@ -181,7 +186,7 @@ def _construct(
     module = make_module(case, rates=rates)
     device.synchronize(case.device)
     took = progress.clock() - start
-    subject = make_workload(case, module)
+    subject = make_workload(case, module, scratch)
     if ENGINES[case.engine].exported:
         from dctbench.worker.engines.deployed import deploy
 

@@ -25,9 +25,19 @@ from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.metrics import added, error, inputs
 from dctbench.worker.metrics.kernels import attention_kernels
 from dctbench.worker.metrics.output import WrongOutputError, check_form, check_same, check_written, new_memory_holds_nan
+from dctbench.worker.metrics.spectrum import spectrum
 from dctbench.worker.metrics.split import REPEATS, split
 from dctbench.worker.progress import LONG_CALL, Progress
-from dctbench.worker.workload import SEED, Workload, gradients, make_arguments
+from dctbench.worker.workload import (
+    SEED,
+    Arguments,
+    Workload,
+    gradients,
+    input_parts,
+    make_arguments,
+    real_arguments,
+    shared_weights,
+)
 
 LAUNCH_BOUND = 0.1
 """A call is launch-bound if the device waits for the host for more than this share of its latency."""
@@ -183,18 +193,25 @@ def _memory_in_one_call(
 def measure_errors(
     case: Case, device: DeviceModule, subject: Workload, scratch: str | None, untimed: Untimed, collected: Collected
 ) -> None:
-    """Measure error.noise and error.smooth, if the output can be compared with that of exact attention.
+    """Measure error.noise, error.smooth and, for a case with an input, error.input, against exact attention.
 
-    For a long call, the first of the two is also the check that it writes its whole output.
+    There are none if the output cannot be compared with it. For a long call, the first is also the check that it
+    writes its whole output.
     """
     if case.scope in ("encoder", "model"):
         return  # after norms and feed-forward layers an error of the attention has no meaning
     if not subject.comparable:
         collected.warnings.append(CaseWarning(WarningCode.NO_SHARED_WEIGHTS))
         return
-    for name, draw in (("noise", inputs.noise), ("smooth", inputs.smooth)):
+    made: dict[str, Callable[[], Arguments]] = {
+        "noise": partial(make_arguments, case, inputs.noise),
+        "smooth": partial(make_arguments, case, inputs.smooth),
+    }
+    if case.input is not None:
+        made["input"] = partial(real_arguments, case, scratch)
+    for name, make in made.items():
         with collected.attempt(f"error.{name}"), torch.inference_mode():
-            value = _error(case, subject, name, draw, scratch, untimed)
+            value = _error(case, subject, name, make, scratch, untimed)
             exact = catalog.implementation(case.implementation).kind is catalog.Kind.EXACT
             claims_exact = exact and ENGINES[case.engine].precision == "float32"
             if claims_exact and error.beyond_tolerance(value, case.dtype, device.tf32_products(case.device)):
@@ -207,23 +224,23 @@ def _error(
     case: Case,
     subject: Workload,
     name: str,
-    draw: Callable[..., Tensor],
+    make: Callable[[], Arguments],
     scratch: str | None,
     untimed: Untimed,
 ) -> float:
     untimed.begin()
     done = untimed.progress.watched()
     rows = error.compared_rows(case.seq_len)
-    arguments = make_arguments(case, draw)
-    shared = inputs.weights(case.dim, getattr(torch, case.dtype), SEED)
+    arguments = make()
 
     def compute() -> Tensor:
         if case.scope == "attention":
             q, k, v = arguments
             return error.exact_attention(q, k, v, rows, done)
-        return error.exact_layer(arguments[0], shared, case.heads, rows, done)
+        return error.exact_layer(arguments[0], shared_weights(case, scratch), case.heads, rows, done)
 
-    key = (case.scope, case.batch, case.seq_len, case.heads, case.head_dim, case.dtype, SEED, name)
+    # The weights of a case may be those of the layer that its input comes from.
+    key = (case.scope, case.batch, case.seq_len, case.heads, case.head_dim, case.dtype, SEED, name, case.input)
     exact = error.cached(compute, key, scratch)
     untimed.begin()
     checked: AbstractContextManager[None] = nullcontext()
@@ -232,6 +249,15 @@ def _error(
     with checked:
         output = check_form(subject.form, subject.module(*arguments)).cpu()
     return error.relative_error(output if rows is None else output.index_select(-2, rows), exact)
+
+
+def measure_spectrum(case: Case, scratch: str | None, untimed: Untimed, collected: Collected) -> None:
+    """Record the spectrum of the input of a case, and of the queries, keys and values that its weights make of it."""
+    if case.input is None:
+        return
+    with collected.attempt("spectrum"), torch.inference_mode():
+        untimed.begin()
+        collected.details |= ResultDetails(spectrum=spectrum(input_parts(case, scratch)))
 
 
 def observe_kernels(case: Case, subject: Workload, untimed: Untimed, collected: Collected) -> None:

@@ -225,9 +225,12 @@ def describe_error(error: BaseException) -> str:
 def describe(request: DescribeRequest) -> Description:
     """Return facts that are known only after importing the implementations, and the FLOPs of the cases by formula."""
     from dctbench.attention import default_kept, source_file, uses_ratio
+    from dctbench.worker.sources import require
     from dctbench.worker.trained import task_facts, training_flops
     from dctbench.worker.what_ran import stated_flops
 
+    for name in request.inputs:
+        require(name)
     return Description(
         {
             name: ImplementationFacts(uses_ratio(name), default_kept(name), source_file(name))

@@ -14,17 +14,20 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from dctbench import catalog
 from dctbench.attention.encoder import VOCABULARY
 from dctbench.attention.scopes import build_scope
 from dctbench.catalog import engines
+from dctbench.catalog.inputs import layer_of
 from dctbench.errors import UnsupportedError, text_of
 from dctbench.model import Case
 from dctbench.transforms import CostModel, default_cost_model
 from dctbench.worker.metrics import inputs
 from dctbench.worker.metrics.output import Form, form_of
 from dctbench.worker.model_call import ModelCall, make_model_call, rotating_arguments
+from dctbench.worker.sources import input_and_weights
 
 MODES = ("forward", "backward", "train")
 SEED = 0
@@ -213,8 +216,14 @@ def gradients(case: Case) -> AbstractContextManager[object]:
     return torch.no_grad() if engines.ENGINES[case.engine].exported else torch.inference_mode()
 
 
-def make_workload(case: Case, module: nn.Module) -> Workload:
-    """Return the workload of a module: with the shared weights, its engine, and the rotating inputs on its device."""
+def make_workload(case: Case, module: nn.Module, scratch: str | None = None) -> Workload:
+    """Return the workload of a module: with the shared weights, its engine, and the rotating inputs on its device.
+
+    Args:
+        case: the case.
+        module: from `make_module`.
+        scratch: a folder that the cases of one sweep share.
+    """
     if isinstance(module, ModelCall):
         arguments = rotating_arguments(case, module)
         with torch.inference_mode():
@@ -225,8 +234,7 @@ def make_workload(case: Case, module: nn.Module) -> Workload:
         return Workload(
             case, _running(case, module), rotating, False, None, form, first, f"inputs of {case.model}", pool
         )
-    dtype = getattr(torch, case.dtype)
-    shared = inputs.weights(case.dim, dtype, SEED)
+    shared = shared_weights(case, scratch)
     comparable = case.scope == "attention"
     if case.scope == "layer":
         comparable = inputs.share_weights(module, shared)
@@ -240,6 +248,13 @@ def make_workload(case: Case, module: nn.Module) -> Workload:
     first, *rotating = drawn
     gradient = _output_gradient(case, case.device)
     return Workload(case, _running(case, module), rotating, comparable, gradient, form_of(case), first)
+
+
+def shared_weights(case: Case, scratch: str | None) -> inputs.Weights:
+    """Return the projections of every method of a case: drawn, or those of the layer that its input comes from."""
+    if case.input is not None and layer_of(case.input) is not None:
+        return input_and_weights(case, SEED, scratch)[1]
+    return inputs.weights(case.dim, getattr(torch, case.dtype), SEED)
 
 
 def _running(case: Case, module: nn.Module) -> nn.Module:
@@ -355,6 +370,23 @@ def make_arguments(case: Case, draw: Callable[..., Tensor], number: int = 0) -> 
         return (draw(case, dtype, SEED, number).to(case.device),)
     drawn = (draw(case, dtype, SEED, 3 * number + i) for i in range(3))
     return tuple(_split_heads(case, x).to(case.device) for x in drawn)
+
+
+def input_parts(case: Case, scratch: str | None) -> dict[str, Tensor]:
+    """Return the input of a case as `x`, and what its weights make of it as `q`, `k` and `v`.
+
+    Each is (batch, seq_len, dim), in the dtype of the case, on the CPU.
+    """
+    x, weights = input_and_weights(case, SEED, scratch)
+    projected = {part: linear(x, weights[f"{part}_proj.weight"], weights[f"{part}_proj.bias"]) for part in "qkv"}
+    return {"x": x, **projected}
+
+
+def real_arguments(case: Case, scratch: str | None) -> Arguments:
+    """Return the arguments of a call on the input of a case: x for a layer; q, k, v for attention."""
+    parts = input_parts(case, scratch)
+    chosen = (parts["x"],) if case.scope == "layer" else tuple(_split_heads(case, parts[part]) for part in "qkv")
+    return tuple(each.to(case.device) for each in chosen)
 
 
 def _split_heads(case: Case, x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from dctbench.model import (
     Probe,
     ResultDetails,
     Roofline,
+    Spectrum,
     Training,
     canonical_json,
 )
@@ -32,6 +33,7 @@ CONVERSION = Conversion(
     replaced=("layers.0",), kept=("layers.1",), refused={"layers.2": "it is causal"}, sequences=32, steps=8, rate=0.001,
     probes=((0.001, 0.5), (0.01, 0.75)), at_edge=True, loss_before=1.5, loss_after=0.25,
 )  # fmt: skip
+SPECTRUM = Spectrum((2, 4), {"x": (0.25, 0.5), "v": (0, 1)}, {"x": (0.2, 0.4), "v": (0.5, 0.75)})
 KNOWN: dict[str, Any] = {
     "stop_reason": "precise", "calls_per_sample": 4, "warmup_calls": 9, "turns": [3, 4], "pair": 2,
     "retaken": [0.02, 1], "noisy": "slow clock", "threads": 1, "cache": "warm", "inputs": "drawn", "kernel": "flash",
@@ -44,7 +46,7 @@ KNOWN: dict[str, Any] = {
     "error_means": "other", "ended_runs": 2, "compiler": "freezing",
     "training": TRAINING.to_json(),
     "schedule": {"rate": 50.0, "late": False, "causes": [[3, "waited"]], "priority": "refused", "memory": "locked"},
-    "attempts": 2, "conversion": CONVERSION.to_json(),
+    "attempts": 2, "conversion": CONVERSION.to_json(), "spectrum": SPECTRUM.to_json(),
     "int8_share": 0.5, "swept_bytes": 1 << 26, "cuda": {"cudnn": "9"}, "device_unusable": True,
 }  # fmt: skip
 """A value for every key that this version writes."""

@@ -59,6 +59,7 @@ def test_the_json_form_has_the_promised_keys_in_order() -> None:
     assert list(Case("sdpa", 8).to_json()) == [
         "implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",
         "device", "mode", "engine", "threads", "task", "period", "deadline", "model", "layers", "recover",
+        "input",
     ]  # fmt: skip
 
 

@@ -89,7 +89,13 @@ class Scripted:
     def jobs(self, case: Case) -> int:
         return 1
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
         raise AssertionError("nothing of what is scripted is described")
 
     def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:

@@ -33,7 +33,7 @@ from dctbench.text.format import format_proportion
 
 _WHAT = "What to decide"
 _MISS_RATE = format_proportion(USUAL_MISS_RATE)
-_FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period",
+_FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "input", "period",
             "deadline")  # fmt: skip
 
 
@@ -57,6 +57,7 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
 @click.option("--heads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of heads.")
 @click.option("--head-dim", cls=Flag, section=_WHAT, metavar="N", help="Only results of this width of a head.")
 @click.option("--threads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of threads.")
+@click.option("--input", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this input.")
 @click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
               help="Only results of this deadline, such as 10ms. Of the calls, --max-miss-rate (default: 1%) "

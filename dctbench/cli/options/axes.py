@@ -52,6 +52,9 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
                      help="With --model: leave the first so many attentions as they are; several values are a sweep."),
         click.option("--recover", cls=Flag, section=WHAT, metavar="STEPS",
                      help="With --model: train the converted model for so many steps to reproduce the original."),
+        click.option("--input", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
+                     help="Real data on which the error is measured too, with its spectrum: noise, smooth, digits, "
+                          "photo, ecg, text, or minilm:LAYER."),
         click.option("--mode", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="forward, backward or train (both)."),
         click.option("--engine", cls=Flag, section=HOW, multiple=True, metavar="NAMES",

@@ -21,7 +21,7 @@ def budget_options(function: Function) -> Function:
         click.option("--max-memory", cls=Flag, section="Budgets", multiple=True, metavar="SIZE",
                      help="Tensors of a call and state of the method, such as 64MiB; or process=SIZE."),
         click.option("--max-error", cls=Flag, section="Budgets", multiple=True, metavar="SHARE",
-                     help="Relative error on the smooth input, such as 5%; or noise=SHARE."),
+                     help="Relative error on the smooth input, such as 5%; or noise=SHARE, or input=SHARE (--input)."),
         click.option("--max-miss-rate", "--miss-rate", "max_miss_rate", cls=Flag, section="Budgets", metavar="SHARE",
                      help="Upper bound of the share of calls after their deadline, such as 1%; needs --period."),
         click.option("--confidence", cls=Flag, section="Budgets", type=click.Choice(gate.CONFIDENCES),

@@ -96,6 +96,7 @@ def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
             "error_means": s.error_means.value,
             "error.smooth": s.values.get("error.smooth"),
             "error.noise": s.values.get("error.noise"),
+            "error.input": s.values.get("error.input"),
             "accuracy": {
                 str(results.task): one.score.mean
                 for results, one in outcome.accuracies.on_each_task(s.case)
