@@ -27,7 +27,13 @@ class Describing(Scripted):
         self.flops = flops
         self.described: list[tuple[Sequence[str], Sequence[Case]]] = []
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
         self.described.append((tuple(implementations), tuple(cases)))
         return Facts({}, dict.fromkeys(cases, self.flops))
 
