@@ -76,7 +76,7 @@ def plan_check(
     runner: LocalRunner,
     listener: Listener,
 ) -> CheckPlan:
-    """Plan a check. References that were not requested are planned beside the judged cases.
+    """Plan a check. References that were not requested are planned beside the judged cases that are timed.
 
     Args:
         suite: what to measure.
@@ -99,9 +99,10 @@ def plan_check(
     )
     known = results_of_machine(request.store, fingerprint)
     if cases is None:
-        plan = make_plan(suite, runner, known)
+        plan = _needed(make_plan(suite, runner, known), {*asked}, added)
     else:
-        references = [case for name in added for case in _beside(cases, name, runner)]
+        timed = [case for case in cases if case.task is None]
+        references = [case for name in added for case in _beside(timed, name, runner)]
         plan = plan_cases(dict.fromkeys([*cases, *references]), suite.settings, runner, known)
     judged = tuple(case for case in plan.cases if case.implementation in asked)
     beside = tuple(case for case in plan.cases if case.implementation not in asked)
@@ -112,6 +113,20 @@ def plan_check(
     if baseline is None or request.further_baselines:  # beside one stored run latencies are advisory anyway
         rules = with_enough_pairs(rules, judged, baseline, given, listener)
     return CheckPlan(suite, rules, plan, judged, beside, counterparts)
+
+
+def _needed(plan: Plan, asked: Container[str], references: Container[str]) -> Plan:
+    """Return the plan without what no verdict of a check needs.
+
+    A reference shows how the machine changed, which an accuracy does not depend on: base and head share their seeds.
+    The controls of accuracy say what a method is worth, and not whether it fell.
+    """
+    needed = {
+        case: number
+        for case, number in plan.rounds.items()
+        if case.implementation in asked or (case.task is None and case.implementation in references)
+    }
+    return replace(plan, rounds=needed)
 
 
 def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:

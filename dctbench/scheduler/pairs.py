@@ -218,8 +218,8 @@ def _until_decided(
 
 
 def _references(wanted: Iterable[Case], known: Iterable[Case], rules: Rules) -> list[Case]:
-    """The references of the shapes that are measured, without those that are among `wanted`."""
-    shapes = {case.shape for case in wanted}
+    """The references of the shapes that are timed, without those that are among `wanted`. Trainings need none."""
+    shapes = {case.shape for case in wanted if case.task is None}
     return [
         case
         for case in dict.fromkeys(known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dctbench.catalog import ACCURACY
 from dctbench.compare import ComparisonOutcome, Difference
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.detectability import Detectability, Sensitivity
@@ -188,10 +189,10 @@ def remedy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
         return "fix it, or leave it out of the comparison"
     if verdict.metric == LATENCY:
         return _remedy_of_latency(verdict, outcome)
+    if verdict.metric == ACCURACY:
+        return _remedy_of_accuracy(verdict, outcome)
     if verdict.budget is not None:
         return _BUDGET_REMEDIES.get(verdict.budget, "name with --at the cases that the budget is meant for")
-    if verdict.reason == Reason(ReasonCode.OTHER_STEPS):
-        return "train both sides with one version of the task"
     if verdict.base is None or verdict.head is None:
         return "measure both sides with one version of dctbench"
     return "compare on one machine: dctbench check --base-python"
@@ -212,6 +213,18 @@ def _remedy_of_latency(verdict: Verdict, outcome: ComparisonOutcome) -> str:
     if code is ReasonCode.NO_REFERENCE:
         return f"measure {outcome.rules.reference} at that shape on both sides, or name another with --reference"
     return "measure both sides here and now: dctbench check --base-python or --base-impl"
+
+
+def _remedy_of_accuracy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
+    """Return what would make a verdict on accuracy possible: more seeds, on each side that was trained before."""
+    if verdict.reason == Reason(ReasonCode.OTHER_STEPS):
+        return "train both sides with one version of the task"
+    if outcome.informs:
+        return "train more seeds in both runs with --rounds, the same seeds in each"
+    check = _check(outcome)
+    if check is not None and not check.in_turns:
+        return "train a baseline of more seeds with dctbench run --rounds, and allow as many with --max-pairs"
+    return f"allow more seeds than --max-pairs {outcome.rules.max_pairs}"
 
 
 def left_out(found: Relevant) -> str | None:

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from dctbench.analysis import Budgets
 from dctbench.cli.tables.comparison import text_lines
 from dctbench.compare import ComparisonOutcome, Difference, Rules
+from dctbench.compare.check_settings import check_settings
 from dctbench.compare.detectability import Detectability
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.junit import junit_xml
@@ -188,6 +189,34 @@ AT = "dct-x r=8 at n = 1024"
 )  # fmt: skip
 def test_what_cannot_be_told_has_its_reason_and_a_remedy(made: ComparisonOutcome, told: list[str]) -> None:
     assert verdict_sentences.remedies(made) == told
+
+
+UNSURE = Verdict(
+    Case("dct-x", 64, 4, task="recall"), "accuracy", VerdictKind.INCONCLUSIVE, 0.8, 0.79, tolerance=0.01,
+    reason=Reason(ReasonCode.SEEDS_DO_NOT_TELL),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("about", "remedy"),
+    [
+        ({"base_impl": ""}, "allow more seeds than --max-pairs 15"),
+        ({}, "train a baseline of more seeds with dctbench run --rounds, and allow as many with --max-pairs"),
+        (None, "train more seeds in both runs with --rounds, the same seeds in each"),
+    ],
+)
+def test_an_undecided_accuracy_needs_seeds(about: dict[str, str] | None, remedy: str) -> None:
+    """In pairs both sides train more, a stored run must have them already, and two stored runs are measured again."""
+    check = None if about is None else check_settings("head", ["dct-x"], Rules(), base=BASE.id, **about)
+    head = replace(HEAD, settings=RunSettings(check=check))
+    [line] = verdict_sentences.remedies(outcome(UNSURE, head=head, informs=about is None))
+    assert line == (
+        "INCONCLUSIVE, dct-x r=4 at n = 64: accuracy, it may have fallen by more than is allowed: more seeds are "
+        f"needed; {remedy}"
+    )
+    few = replace(UNSURE, base=None, head=None, reason=Reason(ReasonCode.TOO_FEW_SEEDS))
+    [line] = verdict_sentences.remedies(outcome(few, head=head, informs=about is None))
+    assert line.endswith(f"fewer than two seeds were trained on both sides; {remedy}")
 
 
 def test_doubts_of_one_kind_are_told_once_with_their_number() -> None:
