@@ -55,16 +55,21 @@ class Replaced:
         """Whether it is measured for comparison only."""
         return self.summary.method.kind is catalog.Kind.CONTROL
 
-    def keeps(self, metrics: Sequence[str]) -> bool:
+    def keeps(self, metrics: Sequence[str], margin: float = MARGIN) -> bool:
         """Whether each of these metrics surely loses less than the margin: all at once, or all after the training."""
-        return any(
-            bool(metrics) and all(name in quality and _kept(quality[name]) for name in metrics)
-            for quality in (self.quality, self.recovered)
-        )
+        return any(_all_kept(quality, metrics, margin) for quality in (self.quality, self.recovered))
+
+    def keeps_at_once(self, metrics: Sequence[str], margin: float = MARGIN) -> bool:
+        """Whether they do so without a training."""
+        return _all_kept(self.quality, metrics, margin)
 
 
-def _kept(one: Quality) -> bool:
-    return one.least is not None and one.least > -MARGIN
+def _all_kept(quality: Mapping[str, Quality], metrics: Sequence[str], margin: float) -> bool:
+    return bool(metrics) and all(name in quality and _kept(quality[name], margin) for name in metrics)
+
+
+def _kept(one: Quality, margin: float) -> bool:
+    return one.least is not None and one.least > -margin
 
 
 class Answer(Enum):

@@ -10,6 +10,8 @@ from dctbench.analysis import REFERENCE, Budgets, Choice, Ranking, Summary
 from dctbench.analysis.accuracy import CONTROL, TaskResults, task_results
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.floors import Missed, keep_floors
+from dctbench.analysis.in_model import MARGIN, in_models
+from dctbench.analysis.model_choice import Decision, ModelChoice, choose_in_model
 from dctbench.app.requests import ChooseRequest, RunRequest
 from dctbench.app.run import RunOutcome, run
 from dctbench.compare.check_settings import in_turns
@@ -42,6 +44,7 @@ class ChooseOutcome:
         measured: the run that was measured for this question, or None.
         accuracies: what stored runs learned on tasks.
         missed: for each answer, the floors of accuracy that methods do not keep.
+        in_model: for each answer, the decision for the model that the question names; none without one.
     """
 
     recorded: RecordedRun
@@ -51,13 +54,17 @@ class ChooseOutcome:
     measured: RunOutcome | None
     accuracies: Accuracies
     missed: Sequence[Mapping[Case, Sequence[Missed]]]
+    in_model: Sequence[ModelChoice] = ()
 
     @property
     def exit_code(self) -> int:
         """0 when a method can be named at every shape; 4 when measuring failed in part; else 3."""
         if self.measured is not None and self.measured.failed:
             return self.measured.exit_code
-        named = all(choice.within for _, choice in self.answers)
+        if self.in_model:
+            named = all(one.decision is not Decision.NOTHING for one in self.in_model)
+        else:
+            named = all(choice.within for _, choice in self.answers)
         return errors.EXIT_OK if named else errors.CannotJudgeError.exit_code
 
 
@@ -82,7 +89,7 @@ def choose(request: ChooseRequest, listener: Listener = ignore) -> ChooseOutcome
 
 def _measure(request: ChooseRequest, listener: Listener) -> RunOutcome:
     asked = RunRequest(
-        suite="quick",
+        suite="quick" if request.axes.model is None else "minilm",
         axes=replace(request.axes, seq=request.seq_len),
         samples=_samples(request.budgets),
         store=request.store,
@@ -139,6 +146,9 @@ def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | N
     rankings = [one for one in analysis.rankings(found.summaries, reference) if one.shape in lengths]
     if not rankings:
         raise _nothing_measured(request, found, summaries, here)
+    planned = sum(_in_question(case, request) for case in found.plan)
+    if request.axes.model is not None:
+        return _answer_in_model(request, found, here, planned, rankings, measured)
     accuracies = _learned(request, found)
     answers, missed = [], []
     for ranking in rankings:
@@ -146,8 +156,33 @@ def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | N
         kept, misses = keep_floors(ranking, choice, request.floors, accuracies)
         answers.append((ranking, kept))
         missed.append(misses)
-    planned = sum(_in_question(case, request) for case in found.plan)
     return ChooseOutcome(found, here, planned, answers, measured, accuracies, missed)
+
+
+def _answer_in_model(
+    request: ChooseRequest,
+    found: RecordedRun,
+    here: Sequence[Summary],
+    planned: int,
+    rankings: Sequence[Ranking],
+    measured: RunOutcome | None,
+) -> ChooseOutcome:
+    """Decide for a model.
+
+    Raises:
+        NothingMeasuredError: when the model as it is was not timed, so that nothing can be compared with it.
+    """
+    margin = MARGIN if request.max_loss is None else request.max_loss
+    # The claims of a run hold together, so all of its models and lengths take part.
+    shapes = [one for one in in_models(found.summaries) if any(one.original.case.shape == s.case.shape for s in here)]
+    pairs = [(choose_in_model(one, rankings, request.budgets, margin), one) for one in shapes]
+    decided = [choice for choice, one in pairs if choice is not None and one.original.timed]
+    if not decided:
+        raise NothingMeasuredError(
+            f"run {found.run.short_id}: at n = {request.seq_len} the model as it is ({REFERENCE}) was not timed"
+        )
+    answers = [(next(r for r in rankings if r.shape == one.found.original.case.shape), one.choice) for one in decided]
+    return ChooseOutcome(found, here, planned, answers, measured, Accuracies(()), [{} for _ in answers], decided)
 
 
 def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:

@@ -234,17 +234,19 @@ class ChooseRequest:
 
     Attributes:
         seq_len: the length to decide for.
-        axes: of device, dtype, scope, mode, engine, batch, heads, head_dim and threads, the one value to decide
-            for; None for any.
+        axes: of device, dtype, scope, mode, engine, batch, heads, head_dim, threads, input and model, the one value to
+            decide for; None for any.
         reference: what ratios are taken against; None for sdpa or, where that is missing, the next exact method.
         budgets: the most that a method may need.
         floors: the least accuracy on tasks, from stored trainings.
+        max_loss: in a model, the loss of each figure of its evaluation that does not matter; 0.02 for two points.
         run: a stored run or an exported file; None for the latest one that measured the length.
         measure: measure the length now, instead of looking for it in the store.
         store, command: as in `RunRequest`.
 
     Raises:
-        UsageError: for more than one value of an axis, or a run beside `measure`.
+        UsageError: for more than one value of an axis, a run beside `measure`, and what is for a model without one or
+            for a layer with one.
     """
 
     seq_len: int
@@ -252,6 +254,7 @@ class ChooseRequest:
     reference: str | None = None
     budgets: Budgets = field(default_factory=Budgets)
     floors: tuple[AccuracyFloor, ...] = ()
+    max_loss: float | None = None
     run: str | None = None
     measure: bool = False
     store: str = DEFAULT_STORE
@@ -262,6 +265,13 @@ class ChooseRequest:
             if len(values) != 1:
                 flag = f"--{axis.replace('_', '-')}"
                 raise UsageError(f"{flag}: one value is decided for at a time", hint=f"such as {flag} {values[0]}")
+        if self.max_loss is not None and self.axes.model is None:
+            raise UsageError("--max-loss is for a model", hint="add --model, or use --min-accuracy for a task")
+        if self.floors and self.axes.model is not None:
+            raise UsageError(
+                "--min-accuracy and --task are for a layer: a model has its own evaluation",
+                hint="leave them out, or give --max-loss 2pt",
+            )
         if self.measure and self.run:
             raise UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
 

@@ -30,11 +30,12 @@ from dctbench.spec.accuracy import parse_floors
 from dctbench.spec.grid import SEQ_LEN, parse_axis
 from dctbench.store import masked
 from dctbench.text.format import format_proportion
+from dctbench.text.parse import parse_points
 
 _WHAT = "What to decide"
 _MISS_RATE = format_proportion(USUAL_MISS_RATE)
-_FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "input", "period",
-            "deadline")  # fmt: skip
+_FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "input", "model",
+            "period", "deadline")  # fmt: skip
 
 
 @click.command(
@@ -58,6 +59,13 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
 @click.option("--head-dim", cls=Flag, section=_WHAT, metavar="N", help="Only results of this width of a head.")
 @click.option("--threads", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of threads.")
 @click.option("--input", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this input.")
+@click.option(
+    "--model",
+    cls=Flag,
+    section=_WHAT,
+    metavar="TARGET",
+    help="Decide for this model, by its speed and its evaluation: minilm, or as with run.",
+)
 @click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
               help="Only results of this deadline, such as 10ms. Of the calls, --max-miss-rate (default: 1%) "
@@ -81,6 +89,13 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
     help="The same as --min-accuracy TASK=sdpa-2pt for each task.",
 )
 @click.option(
+    "--max-loss",
+    cls=Flag,
+    section="Budgets",
+    metavar="POINTS",
+    help="With --model: the most that each figure of its evaluation may lose, 2pt by default.",
+)
+@click.option(
     "--measure", cls=Flag, section=_WHAT, is_flag=True, help="Measure this length now, and answer from the new run."
 )
 @progress_option(_WHAT, "How progress is shown with --measure.")
@@ -91,7 +106,8 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
     """Recommend an attention for a length, within budgets, and show the results behind it.
 
     The answer comes from RUN or, by default, from the latest run that measured the length. Runs that took turns with a
-    base are used only if there is no other. Exit 3 when no method can be recommended.
+    base are used only if there is no other. Exit 3 when no method can be recommended. With --model it tells whether
+    the model is better off with another attention, or should keep its own.
 
     RUN is an id or the start of one, latest, latest~1, a label, a baseline's name, or an exported file.
     """
@@ -103,6 +119,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
         reference=flags["reference"],
         budgets=budgets,
         floors=parse_floors(flags["min_accuracy"], flags["task"]),
+        max_loss=None if flags["max_loss"] is None else parse_points(flags["max_loss"], "--max-loss"),
         run=run or None,
         measure=measure,
         store=store,

@@ -8,15 +8,19 @@ from typing import Any
 
 from dctbench.analysis import Summary
 from dctbench.analysis.decision import Worth
+from dctbench.analysis.in_model import metrics_of
+from dctbench.analysis.model_choice import ModelChoice
 from dctbench.app.choose import ChooseOutcome
 from dctbench.app.requests import ChooseRequest
+from dctbench.catalog import RECOVERED
 from dctbench.cli.tables.records import print_records
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import print_sentences
 from dctbench.compare.check_settings import in_turns
 from dctbench.exporters.json_document import dumps
+from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
-from dctbench.wording import recommendation
+from dctbench.wording import model_choice, recommendation
 from dctbench.wording.accuracy import NOT_MEASURED, missed_words
 from dctbench.wording.decision import MEASURE_ACCURACY, accuracy_cell
 from dctbench.wording.labels import Labels
@@ -44,8 +48,8 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
         )
         return
     basis = _basis(found, outcome.summaries, outcome.planned)
-    for number, (ranking, choice) in enumerate(answers):
-        verdict = recommendation.verdict(ranking, choice, request.budgets, labels, request.floors)
+    for number in range(len(answers)):
+        verdict = _sentence(outcome, number, request, labels)
         remarks = _remarks(outcome, number, request)
         remarks = [*remarks, basis] if number == len(answers) - 1 else remarks
         if output_format == "md":
@@ -64,8 +68,17 @@ def _basis(found: RecordedRun, here: Sequence[Summary], planned: int) -> str:
     return f"rests on {run}: {coverage(here, planned)}; {stability(here)}{in_turn if in_turns(found.run) else ''}"
 
 
+def _sentence(outcome: ChooseOutcome, number: int, request: ChooseRequest, labels: Labels) -> str:
+    """The answer for one shape."""
+    if outcome.in_model:
+        return model_choice.verdict(outcome.in_model[number], request.budgets)
+    return recommendation.verdict(*outcome.answers[number], request.budgets, labels, request.floors)
+
+
 def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> list[str]:
     """What the answer leaves out, and what is known of the accuracy of the methods that it names or excludes."""
+    if outcome.in_model:
+        return model_choice.remarks(outcome.in_model[number], request.budgets)
     ranking, choice = outcome.answers[number]
     lines = recommendation.remarks(ranking, choice, request.budgets)
     missed = outcome.missed[number]
@@ -85,6 +98,8 @@ def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
     verdicts = {s.case: "within" for s in choice.within} | {s.case: "leader" for s in choice.leaders}
     verdicts |= {s.case: "over" for s, _ in choice.over} | {s.case: "not measured" for s, _ in choice.unmeasured}
     verdicts |= dict.fromkeys(outcome.missed[number], "accuracy")
+    if outcome.in_model:
+        verdicts |= _in_model(outcome.in_model[number])
     return [
         {
             "verdict": verdicts[s.case],
@@ -103,14 +118,30 @@ def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
                 if one is not None and one.score.mean is not None
             },
         }
+        | ({"quality": _quality(s)} if outcome.in_model else {})
         for s in ranking.ranked
     ]
 
 
+def _in_model(one: ModelChoice) -> dict[Case, str]:
+    """The verdicts on the methods that keep the budgets: `chosen`, `kept` for the model as it is, else `within`."""
+    verdicts = {s.case: "within" for s in one.choice.within}
+    if one.chosen is not None:
+        verdicts[one.chosen.summary.case] = "chosen"
+    elif one.original_within:
+        verdicts[one.found.original.case] = "kept"
+    return verdicts
+
+
+def _quality(summary: Summary) -> dict[str, float]:
+    """The figures of the evaluation and of drift, at once and after training."""
+    names = metrics_of(summary) + [f"{RECOVERED}{name}" for name in metrics_of(summary, RECOVERED)]
+    return {name: summary.values[name] for name in names}
+
+
 def _entry(outcome: ChooseOutcome, number: int, request: ChooseRequest, labels: Labels) -> dict[str, Any]:
-    ranking, choice = outcome.answers[number]
     return {
-        "sentence": recommendation.verdict(ranking, choice, request.budgets, labels, request.floors),
+        "sentence": _sentence(outcome, number, request, labels),
         "remarks": _remarks(outcome, number, request),
         "budgets": request.budgets.given,
         "min_accuracy": [asdict(floor) for floor in request.floors],

@@ -1,0 +1,120 @@
+"""Which attention to ship in a model, in words: what it gains and costs, or why the model keeps its own."""
+
+from __future__ import annotations
+
+import shlex
+
+from dctbench.analysis import Budgets
+from dctbench.analysis.in_model import Quality, Replaced
+from dctbench.analysis.model_choice import Decision, ModelChoice
+from dctbench.text.format import format_size
+from dctbench.wording import in_model as words
+from dctbench.wording import recommendation
+from dctbench.wording.cells import latency_words
+from dctbench.wording.summary import speedup_with_interval
+
+RECOVER_STEPS = 200
+"""Of the training that is suggested where methods lose too much: as in docs/in-your-model.md."""
+
+
+def verdict(one: ModelChoice, budgets: Budgets) -> str:
+    """Return the decision in one sentence.
+
+    `At n = 512: replace sdpa by dct-kv r=2: it makes minilm 1.40x (1.35-1.45) as fast (12.0 ms (11.9-12.1), 90.0 MiB)
+    and keeps recall: +0.0 points (-1.0 to +1.0).`
+    """
+    original = one.found.original.case
+    within = f" within {recommendation.limits(budgets, original)}" if budgets.given else ""
+    at = f"At {words.place(one.found)}{within}"
+    if one.chosen is not None:
+        return f"{at}: replace {original.name} by {_chosen(one, one.chosen)}."
+    if one.decision is Decision.KEEP:
+        return f"{at}: keep {original.name}: nothing in {original.model} is worth replacing, {_why_kept(one)}."
+    kept = f" and {_judged(one)}" if one.found.evaluated else ""
+    return f"{at}: no method can be named, none that was measured in {original.model} keeps the budgets{kept}."
+
+
+def _chosen(one: ModelChoice, chosen: Replaced) -> str:
+    summary, model = chosen.summary, one.found.original.case.model
+    costs = [latency_words(summary), *([] if summary.memory is None else [format_size(summary.memory)])]
+    gain = "" if chosen.speedup is None else f"it makes {model} {speedup_with_interval(chosen.speedup)} as fast "
+    trained = " after training" if one.trained else ""
+    return f"{summary.case.name}: {gain}({', '.join(costs)}) and keeps {_changes(one, chosen)}{trained}"
+
+
+def _changes(one: ModelChoice, method: Replaced) -> str:
+    """`recall: -0.3 points (-1.0 to +0.4)`: the change of each figure, after training where that made the choice."""
+    of = method.recovered if one.trained and method is one.chosen else method.quality
+    return ", ".join(f"{words.metric_words(name)}: {words.change_words(of.get(name))}" for name in one.found.judged)
+
+
+def _judged(one: ModelChoice) -> str:
+    return " and ".join(map(words.metric_words, one.found.judged))
+
+
+def _why_kept(one: ModelChoice) -> str:
+    """Return why no method takes the place of the attention."""
+    model = one.found.original.case.model
+    if not one.faster:
+        among = " that keeps the budgets" if any(method.faster for method in one.found.methods) else ""
+        return f"no method{among} makes it surely faster"
+    best = one.faster[0]
+    assert best.speedup is not None
+    gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
+    if one.found.evaluated:
+        lost = words.change_words(_better(best, one.found.metric))
+        return (
+            f"no faster method surely loses less than {100 * one.margin:g} points of {_judged(one)} "
+            f"({gain}: {words.metric_words(one.found.metric)} {lost})"
+        )
+    return f"{gain}, but nothing says what that costs: evaluate(model) beside {model} would"
+
+
+def _better(method: Replaced, metric: str) -> Quality | None:
+    """The quality at once or after training, whichever is higher."""
+    found = [quality[metric] for quality in (method.quality, method.recovered) if metric in quality]
+    return max(found, key=lambda each: each.value, default=None)
+
+
+def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
+    """Return what the decision leaves out: the limit, what breaks budgets, what loses too much, and what would help."""
+    limit = words.limit(one.found)
+    lines = [] if limit is None else [limit]
+    if one.chosen is not None:
+        drifted = one.chosen.recovered if one.trained else one.chosen.quality
+        drift = drifted.get("drift.cosine")
+        lines += (
+            [] if drift is None else [f"its outputs have a cosine of {words.quality_words(drift)} to the original's"]
+        )
+    for summary, breaches in one.choice.over:
+        lines.append(f"over budget: {summary.case.name}, {', '.join(map(recommendation.broken, breaches))}")
+    for summary, breaches in one.choice.unmeasured:
+        lacking = ", ".join(recommendation.BUDGETS[breach.budget] for breach in breaches)
+        lines.append(f"not measured: {lacking} of {summary.case.name}")
+    if "latency_p99" in budgets.given and one.choice.unmeasured:
+        case = one.found.original.case
+        lines.append(f"p99 not measured: {recommendation.p99_takes(case, budgets.confidence)}")
+    lossy = [method for method in one.within if method is not one.chosen and _lossy(one, method)]
+    lines += [
+        f"faster, but not surely as good: {method.summary.case.name}, {_changes(one, method)}" for method in lossy
+    ]
+    if one.chosen is None and lossy and not any(method.recovered for method in one.found.methods):
+        lines.append(f"training may bring it back: {recover_command(one, lossy)}")
+    return [*lines, *words.notes([one.found])]
+
+
+def _lossy(one: ModelChoice, method: Replaced) -> bool:
+    return method.faster and one.found.evaluated and not method.keeps(one.found.judged, one.margin)
+
+
+def recover_command(one: ModelChoice, methods: list[Replaced]) -> str:
+    """Return the command that measures some methods after a training."""
+    case = one.found.original.case
+    cases = [method.summary.case for method in methods]
+    names = ",".join(dict.fromkeys([case.implementation, *(each.implementation for each in cases)]))
+    flags = ["--model", str(case.model), "--impl", names]
+    for flag, values in (("--ratio", [c.ratio for c in cases]), ("--kept", [c.kept for c in cases])):
+        given = sorted({value for value in values if value is not None})
+        flags += [flag, ",".join(f"{value:g}" for value in given)] if given else []
+    flags += ["--seq", str(case.seq_len), *(["--batch", str(case.batch)] if case.batch != 1 else [])]
+    return shlex.join(["dctbench", "run", *flags, "--recover", str(RECOVER_STEPS)])

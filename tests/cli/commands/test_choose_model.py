@@ -1,0 +1,143 @@
+"""`dctbench choose --model`: whether a model should keep its attention, from stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dctbench.exporters.json_document import document, dumps
+from dctbench.model import Measurement, Result
+from tests.analysis.test_in_model import rounds
+from tests.support.command import Cli, Done
+from tests.support.made import ENVIRONMENT, RUN
+
+MIB = 2.0**20
+
+
+def with_memory(results: Sequence[Result], mib: float) -> list[Result]:
+    first, *rest = results
+    more = (Measurement("memory.tensor", "B", (mib * MIB,)), Measurement("memory.state", "B", (0.0,)))
+    return [replace(first, measurements=(*first.measurements, *more)), *rest]
+
+
+@pytest.fixture
+def ask(cli: Cli, tmp_path: Path) -> Cli:
+    """Ask about results of a model, each method with the memory of its place in MiB."""
+
+    def asked(*methods: tuple[Sequence[Result], float], flags: Sequence[str] = ()) -> Done:
+        results = [one for method, mib in methods for one in with_memory(method, mib)]
+        text = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results))
+        (tmp_path / "measured.json").write_text(text, encoding="utf-8")
+        return cli("choose", "measured.json", "--seq", "128", "--model", "minilm", *flags)
+
+    return asked
+
+
+def sdpa(right: int | None = 60) -> Sequence[Result]:
+    return rounds("sdpa", 10e-3, right, share=0.4)
+
+
+def test_a_method_that_is_faster_and_keeps_the_evaluation_replaces_the_attention(ask: Cli) -> None:
+    done = ask((sdpa(), 90), (rounds("dct-kv", 5e-3, 70, ratio=2), 80), (rounds("pool-kv", 4e-3, 20, ratio=2), 70))
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert said.startswith("At n = 128: replace sdpa by dct-kv r=2: it makes minilm 2.00x (")
+    assert "as fast (5.05 ms (5.00-5.10), 80.0 MiB) and keeps recall: +10.0 points (" in said
+    assert "attention takes 40% of minilm at n = 128: even free attention would make it at most 1.67x as fast" in said
+    assert "its outputs have a cosine of 0.800" in said
+    assert "faster, but not surely as good: pool-kv" not in said  # a control: nobody would ship it
+    assert "rests on run 01234567" in said
+
+
+def test_nothing_is_worth_replacing_where_no_method_is_faster(ask: Cli) -> None:
+    done = ask((sdpa(), 90), (rounds("dct-kv", 11e-3, 60, ratio=2), 80))
+    assert done.code == 0
+    said = " ".join(done.out.split())
+    assert said.startswith(
+        "At n = 128: keep sdpa: nothing in minilm is worth replacing, no method makes it surely faster."
+    )
+
+
+def test_what_loses_too_much_is_told_with_the_command_that_trains_it(ask: Cli) -> None:
+    methods = (sdpa(), 90), (rounds("dct-kv", 5e-3, 57, ratio=2), 80)
+    done = ask(*methods)
+    said = " ".join(done.out.split())
+    assert done.code == 0
+    assert "keep sdpa: nothing in minilm is worth replacing, no faster method surely loses less than 2 points" in said
+    assert "recall -3.0 points (" in said
+    assert (
+        "training may bring it back: dctbench run --model minilm --impl sdpa,dct-kv --ratio 2 --seq 128 --recover 200"
+        in said
+    )
+    assert "replace sdpa by dct-kv r=2" in ask(*methods, flags=("--max-loss", "20pt")).out
+
+
+def test_what_keeps_the_evaluation_only_after_training_says_so(ask: Cli) -> None:
+    said = " ".join(ask((sdpa(), 90), (rounds("dct-kv", 5e-3, 30, ratio=2, recovered=70), 80)).out.split())
+    assert ") after training." in said
+    assert "80.0 MiB) and keeps recall: +10.0 points (" in said
+
+
+def test_without_an_evaluation_the_model_keeps_its_attention(ask: Cli) -> None:
+    said = " ".join(ask((sdpa(None), 90), (rounds("dct-kv", 5e-3, None, ratio=2), 80)).out.split())
+    assert "keep sdpa: nothing in minilm is worth replacing, dct-kv r=2 makes it 2.00x" in said
+    assert "but nothing says what that costs: evaluate(model) beside minilm would." in said
+
+
+def test_budgets_decide_together_with_quality(ask: Cli) -> None:
+    methods = (sdpa(), 90), (rounds("dct-kv", 11e-3, 70, ratio=2), 40), (rounds("dct-resample", 5e-3, 30, ratio=2), 30)
+    slower = ask(*methods, flags=("--max-memory", "64MiB"))
+    said = " ".join(slower.out.split())
+    assert slower.code == 0
+    assert said.startswith("At n = 128 within memory 64.0 MiB: replace sdpa by dct-kv r=2: it makes minilm 0.91x")
+    assert "over budget: sdpa, memory 90.0 MiB > 64.0 MiB" in said
+    nothing = ask(*methods, flags=("--max-memory", "35MiB"))
+    assert nothing.code == 3
+    said = " ".join(nothing.out.split())
+    assert "no method can be named, none that was measured in minilm keeps the budgets and recall." in said
+    assert "faster, but not surely as good: dct-resample r=2, recall: -30.0 points" in said
+    late = ask(*methods, flags=("--max-latency-p99", "1s"))
+    assert late.code == 3
+    assert "p99 not measured: it takes 299 samples, as dctbench run --suite quick" in " ".join(late.out.split())
+    assert "--model minilm" in " ".join(late.out.split())
+
+
+def test_json_has_the_verdict_and_the_quality_of_each_method(ask: Cli) -> None:
+    done = ask((sdpa(), 90), (rounds("dct-kv", 5e-3, 70, ratio=2), 80), flags=("--format", "json"))
+    [answer] = done.json()["answers"]
+    assert {row["case"]["implementation"]: row["verdict"] for row in answer["methods"]} == {
+        "sdpa": "within", "dct-kv": "chosen",
+    }  # fmt: skip
+    assert answer["methods"][0]["quality"]["evaluate.recall"] == pytest.approx(0.7)
+    assert answer["sentence"].startswith("At n = 128: replace sdpa")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "says"),
+    [
+        (("--max-loss", "2"), 2, "--max-loss '2': not a number of points"),
+        (("--min-accuracy", "recall=sdpa-2pt"), 2, "a model has its own evaluation leave them out, or give --max-loss"),
+        (("--dtype", "bfloat16"), 3, "--dtype bfloat16 --model minilm --measure"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_sentence(ask: Cli, flags: tuple[str, ...], code: int, says: str) -> None:
+    done = ask((sdpa(), 90), flags=flags)
+    assert done.code == code
+    assert says in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+
+
+def test_a_loss_is_for_a_model(cli: Cli) -> None:
+    done = cli("choose", "--seq", "128", "--max-loss", "2pt")
+    assert done.code == 2
+    assert "--max-loss is for a model" in done.err
+
+
+def test_a_run_without_the_model_names_the_command_that_measures_it(cli: Cli) -> None:
+    assert cli("run", "--impl", "sdpa", "--seq", "16", "--rounds", "1").code == 0
+    done = cli("choose", "--seq", "16", "--model", "minilm")
+    assert done.code == 3
+    assert "dctbench choose --seq 16 --model minilm --measure" in " ".join(done.err.split())
