@@ -234,8 +234,8 @@ class ChooseRequest:
 
     Attributes:
         seq_len: the length to decide for.
-        axes: of device, dtype, scope, mode, engine, batch, heads, head_dim, threads, input and model, the one value to
-            decide for; None for any.
+        axes: of device, dtype, scope, mode, engine, batch, heads, head_dim, threads, input, model and ranks, the one
+            value to decide for; None for any.
         reference: what ratios are taken against; None for sdpa or, where that is missing, the next exact method.
         budgets: the most that a method may need.
         floors: the least accuracy on tasks, from stored trainings.

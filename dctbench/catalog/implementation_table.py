@@ -68,7 +68,8 @@ class Implementation:
     what a ratio, or a number kept, counts. `default_kept` is the number that its paper keeps whatever the length; None
     for a method that is used by ratio. `error_means` of a method of the user's own is only the default: its class may
     say otherwise. `convolution` is the number of taps of the convolution that the method has where a model is trained,
-    as in its paper; layers have none unless they are asked for it.
+    as in its paper; layers have none unless they are asked for it. `sharded` is the code of the layer of one rank,
+    where the sequence is divided among devices; None for a method without such a form.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Implementation:
     default_kept: int | None = None
     error_means: ErrorMeans = ErrorMeans.APPROXIMATES
     convolution: int | None = None
+    sharded: str | None = None
 
     def load(self) -> Any:
         """Import and return the layer class. Imports torch.
@@ -94,6 +96,7 @@ class Implementation:
 
 
 _ATTENTION = "dctbench.attention"
+_SHARDED = "dctbench.attention.sharded.layers"
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
     entry.name: entry
@@ -104,13 +107,13 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
         ),
         Implementation(
             "sdpa", f"{_ATTENTION}.sdpa:SDPAttention", "exact attention by torch's fused kernels; the reference",
-            "torch.nn.functional", Family.EXACT, Kind.EXACT,
+            "torch.nn.functional", Family.EXACT, Kind.EXACT, sharded=f"{_SHARDED}:ShardedSdpa",
         ),
         Implementation(
             "dct-x", f"{_ATTENTION}.dct_x:DctXAttention",
             "attention among the lowest DCT-II coefficients of the input: frequencies, not positions",
             "Scribano et al. 2022", Family.DCT, uses_ratio=True, scopes=("layer", "encoder"),
-            kept_means="coefficients kept", error_means=ErrorMeans.OTHER,
+            kept_means="coefficients kept", error_means=ErrorMeans.OTHER, sharded=f"{_SHARDED}:ShardedDctX",
         ),
         Implementation(
             "dct-qkv", f"{_ATTENTION}.dct_qkv:DctQkvAttention",
@@ -132,6 +135,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             "dct-kv", f"{_ATTENTION}.dct_kv:DctKvAttention",
             "full-length queries over keys and values resampled through the DCT; exact at ratio 1",
             "after He et al. 2023", Family.DCT, uses_ratio=True, kept_means="keys and values after resampling",
+            sharded=f"{_SHARDED}:ShardedDctKv",
         ),
         Implementation(
             "sdpa-flash", f"{_ATTENTION}.sdpa_kernels:FlashAttention", "exact attention, torch's flash kernel or none",

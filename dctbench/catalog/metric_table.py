@@ -69,6 +69,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("queued_time", SECONDS, "one call on the GPU if its kernels need not wait for the host (CUDA)"),
         Metric("kernel_time", SECONDS, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
         Metric("energy", JOULES, "energy of one call above what the idle device uses"),
+        Metric("bytes.communicated", BYTES, "payload that each rank sends per call, by the ring algorithm (--ranks)"),
         Metric("response", SECONDS, "from the intended release of a call on a schedule to its end (--period)"),
         Metric("miss_rate", PROPORTION, "share of the calls on a schedule that ended after their deadline"),
         Metric("misses.longest", CALLS, "most calls in a row that ended after their deadline"),

@@ -6,9 +6,10 @@ from dctbench.model import Case
 
 
 def series_name(case: Case) -> str:
-    """Return `dct-x r=8 n=4096 layer forward float32 cpu eager b1 h8x64`, with threads and task if they are set."""
+    """Return `dct-x r=8 n=4096 layer forward float32 cpu eager b1 h8x64`, and what else is set."""
     words = [case.name, f"n={case.seq_len}", case.scope, case.mode, case.dtype, case.device, case.engine,
              f"b{case.batch}", f"h{case.heads}x{case.head_dim}"]  # fmt: skip
     words += [f"threads={case.threads}"] if case.threads is not None else []
+    words += [f"ranks={case.ranks}"] if case.ranks is not None else []
     words += [case.task] if case.task is not None else []
     return " ".join(words)

@@ -21,10 +21,10 @@ ENGINES = ("eager", "compile", "cudagraph", "onnxruntime", "onnxruntime-int8", "
            "openvino-int8-static")  # fmt: skip
 
 SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task",
-              "period", "deadline", "model", "input")  # fmt: skip
+              "period", "deadline", "model", "input", "ranks")  # fmt: skip
 FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
 
-LATER_AXES = frozenset({"kept", "period", "deadline", "model", "layers", "recover", "input"})
+LATER_AXES = frozenset({"kept", "period", "deadline", "model", "layers", "recover", "input", "ranks"})
 """Axes that a later version added. They stand in a record only where they are set: older cases keep their hashes."""
 
 
@@ -58,7 +58,8 @@ class Case:
     each release that is not longer, in seconds. `model` names the model whose attention the method replaces (scope
     `model`), `layers` which of its attentions (`dctbench.text.layers`; None for all), and `recover` the steps of the
     training after it. `input` names the real data, or the activations, on which the error of the method is measured as
-    well (`catalog.inputs`).
+    well (`catalog.inputs`). `ranks` is the number of processes, each with a device of its own, among which the sequence is
+    divided; None for a case that runs on one device without any of that.
     """
 
     implementation: str
@@ -81,6 +82,7 @@ class Case:
     layers: str | None = None
     recover: int | None = None
     input: str | None = None
+    ranks: int | None = None
 
     @property
     def dim(self) -> int:
@@ -152,7 +154,7 @@ class Case:
         """Return the case as the public JSON document has it, with `n_kept`."""
         keys = ("implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",
                 "device", "mode", "engine", "threads", "task", "period", "deadline", "model", "layers",
-                "recover", "input")  # fmt: skip
+                "recover", "input", "ranks")  # fmt: skip
         return {key: getattr(self, key) for key in keys}
 
     @classmethod

@@ -32,6 +32,7 @@ class WarningCode(Enum):
     NO_SHARED_WEIGHTS = "no_shared_weights"  # no values: the method lacks the projections that an error needs
     OTHER_MACHINE = "other_machine"  # rounds: number of those that ran in another environment and are left out
     NO_EFFECT = "no_effect"  # no values: after training, every attention layer gives the same output everywhere
+    RANKS_SHARE_CORES = "ranks_share_cores"  # ranks: of the case; of_cores: that this machine may use, which are fewer
     LEFT_BEHIND = "left_behind"  # processes: that outlived their case and were ended
 
 

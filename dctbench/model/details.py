@@ -155,7 +155,7 @@ class ResultDetails:
         pair: on a result of head, the round of base's process that it took turns with, if that has another number.
         retaken: seconds per call of disturbed samples. They were taken again and enter no statistic.
         noisy: why samples stayed disturbed although they were taken again.
-        threads: of torch.
+        threads: of torch, in each process of the case.
         cache: what the last-level cache held when a timed call began, in words.
         swept_bytes: the size of the buffer that emptied the cache before each timed call; None for a warm cache.
         inputs: how the inputs were drawn, in words.
@@ -195,6 +195,8 @@ class ResultDetails:
         training: of a case with a task: how the training went.
         conversion: of a case with a model: which of its attentions were replaced, and how a training after it went.
         spectrum: of a case with an input: how its energy is spread over frequencies.
+        communication: of a case with ranks: the backend, and by collective the calls and the bytes that rank 0 sent in
+            one call of the layer.
         extra: unknown keys, and values that do not have the type of their field, as they were read.
     """
 
@@ -245,6 +247,7 @@ class ResultDetails:
     training: Training | None = None
     conversion: Conversion | None = None
     spectrum: Spectrum | None = None
+    communication: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __or__(self, other: ResultDetails) -> ResultDetails:

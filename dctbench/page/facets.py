@@ -20,12 +20,12 @@ from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.labels import Labels
 
 AXES = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "task", "period",
-        "deadline", "model", "input")  # fmt: skip
+        "deadline", "model", "input", "ranks")  # fmt: skip
 """The axes on which the facets of a run differ, in the order of the page's controls."""
 _FLAGS = {"device": "--device", "dtype": "--dtype", "scope": "--scope", "mode": "--mode", "engine": "--engine",
           "batch": "--batch", "heads": "--heads", "head_dim": "--head-dim", "threads": "--threads",
           "period": "--period", "deadline": "--deadline", "model": "--model",
-          "input": "--input"}  # fmt: skip
+          "input": "--input", "ranks": "--ranks"}  # fmt: skip
 
 
 @dataclass(frozen=True)

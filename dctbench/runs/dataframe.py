@@ -33,6 +33,7 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     | period, deadline | float | of calls on a schedule; missing for others |
     | model, layers, recover | category, category, Int64 | of a model; missing for others |
     | input | category | on which `error.input` was measured; missing without one |
+    | ranks | Int64 | processes among which the sequence is divided; missing where it is not |
     | ratio, kept | float, Int64 | n / n_kept, or the number asked for at any length; missing where not set |
     | status, message | category, text | ok, oom, timeout, unsupported, error or skipped, and the reason |
     | rounds | Int64 | processes that were started |

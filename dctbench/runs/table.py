@@ -19,7 +19,7 @@ CASE_COLUMNS: Mapping[str, ColumnType] = {
     "kept": "integer", "n_kept": "integer", "batch": "integer", "heads": "integer", "head_dim": "integer",
     "dtype": "word", "device": "word", "mode": "word", "engine": "word", "threads": "integer", "task": "word",
     "period": "number", "deadline": "number", "model": "word", "layers": "word", "recover": "integer",
-    "input": "word", "status": "word", "message": "text", "rounds": "integer",
+    "input": "word", "ranks": "integer", "status": "word", "message": "text", "rounds": "integer",
 }  # fmt: skip
 """The columns that are equal in all rows of a case, with the type of their values."""
 METRIC_COLUMNS: Mapping[str, ColumnType] = {
@@ -36,7 +36,8 @@ def case_values(run: Run, summary: Summary) -> list[Any]:
     return [run.id, run.label, run.started_at, first.host, first.fingerprint, case.id, case.implementation, case.scope,
             case.seq_len, case.ratio, case.kept, case.n_kept, case.batch, case.heads, case.head_dim, case.dtype,
             case.device, case.mode, case.engine, case.threads, case.task, case.period, case.deadline, case.model,
-            case.layers, case.recover, case.input, summary.status, summary.message, len(summary.rounds)]  # fmt: skip
+            case.layers, case.recover, case.input, case.ranks, summary.status, summary.message,
+            len(summary.rounds)]  # fmt: skip
 
 
 def metric_rows(summary: Summary) -> Iterator[list[Any]]:

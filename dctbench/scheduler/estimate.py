@@ -38,6 +38,8 @@ RECOVERY_CALLS = 1.75 * 4 * 8
 """Calls of a batch of one per step of the training after a conversion: its probes, a backward pass, the original."""
 ZYGOTE_SECONDS = 2.5
 PROCESS_SECONDS = {True: 0.15, False: 2.0}  # forked; started afresh
+RANK_SECONDS = 2.0
+"""The start of a further rank, which imports torch for itself while the others do."""
 CONTEXT_SECONDS = 1.0
 """A process's first use of a GPU, and the end of its context."""
 DRAWN_PER_SECOND = 1e8
@@ -105,6 +107,7 @@ class Estimate:
         rest = warmup if 3 * call < warmup else 3 * call * short
         exact = self.exact.get(case, 0.0) if round == 1 else 0.0
         start = PROCESS_SECONDS[self.pace.forked(case)] + self._gpu_overhead(case, round)
+        start += RANK_SECONDS * ((case.ranks or 1) - 1)
         return start + call + rest + untimed[short] * max(call, LEAST_CALL) + exact
 
     def _gpu_overhead(self, case: Case, round: int) -> float:
@@ -186,7 +189,7 @@ def estimate(
     calls, anywhere = _calls(cases, flops, stored), _calls(cases, flops, ())
     exact: dict[Case, float] = {}
     for case in {case.shape: case for case in reversed(cases) if case.scope not in ("encoder", "model")}.values():
-        attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward")
+        attention = replace(case, implementation=EXACT, ratio=None, kept=None, mode="forward", ranks=None)
         rows = min(1.0, EXACT_ROWS / case.seq_len) if case.seq_len > EXACT_ROWS_ABOVE else 1.0
         on_gpu = case.device_kind == "cuda"
         took = exact_flops(case) / HOST_RATE if on_gpu else EXACT_WORK * known.seconds(attention, exact_flops(case))
@@ -269,7 +272,7 @@ class _Known:
         return flops * MODE_WORK[case.mode] / rate
 
     def _kind(self, case: Case) -> tuple[object, ...]:
-        return (case.implementation, case.device, case.dtype, case.engine, case.threads)
+        return (case.implementation, case.device, case.dtype, case.engine, case.threads, case.ranks)
 
 
 def _layers(case: Case) -> int:

@@ -26,6 +26,7 @@ NUMERIC_AXES: Mapping[str, grid.Axis | grid.DurationAxis] = {
     "deadline": grid.DEADLINE,
     "recover": grid.RECOVER,
     "keep_first": grid.KEEP_FIRST,
+    "ranks": grid.RANKS,
 }
 WORD_AXES = {
     "impl": None,
@@ -80,6 +81,7 @@ class AxisValues:
     keep_first: Numbers = None
     recover: Numbers = None
     input: Words = None
+    ranks: Numbers = None
 
     def __post_init__(self) -> None:
         for axis in (*NUMERIC_AXES, *WORD_AXES):

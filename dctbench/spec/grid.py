@@ -66,6 +66,7 @@ HEADS = Axis("--heads")
 HEAD_DIM = Axis("--head-dim")
 RECOVER = Axis("--recover", maximum=1_000_000)
 KEEP_FIRST = Axis("--keep-first", minimum=0, maximum=9999)
+RANKS = Axis("--ranks", maximum=64)
 THREADS = Axis("--threads", maximum=4096)  # more than any machine has, and few enough for a process to start
 
 
@@ -196,6 +197,10 @@ def _literal(text: str, integer: bool) -> float | int:
     return int(text[:-1]) * 1024 if text[-1] in "kK" else int(text)
 
 
+_OPTIONAL = ("model", "input", "ranks")
+"""Axes without values where nobody sets them: the field of the case is then None."""
+
+
 class Compression(Protocol):
     """What the expansion needs to know of an implementation: the catalog and a worker's reply both say it."""
 
@@ -215,30 +220,50 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
 
     Args:
         axes: values per axis: impl, seq, ratio, kept, batch, heads, head_dim, dtype, device, threads, scope, mode,
-            engine, model, input, layers, keep_first, recover; and period and deadline in seconds, each of which may be
-            absent.
+            engine, model, input, ranks, layers, keep_first, recover; and period and deadline in seconds, each of which
+            may be absent.
         methods: the implementations by name.
 
     Raises:
         UsageError: if an implementation needs a ratio and there is none, for a deadline that is longer than a period,
-            and for more than 100,000 cases.
+            for ranks of what is not a forward pass of a layer, and for more than 100,000 cases.
     """
+    _check_ranks(axes)
     cases: dict[Case, None] = {}
     names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "model", "input",
-             "seq_len")  # fmt: skip
+             "ranks", "seq_len")  # fmt: skip
     keys = (*names[:-1], "seq")
     schedules = _schedules(axes)
     for implementation in axes["impl"]:
         compressions = _compressions(implementation, methods[implementation], axes)
         if implementation != REFERENCE:
             compressions = [one | treatment for one in compressions for treatment in _treatments(axes)]
-        for values in product(*(axes.get(key) or (None,) if key in ("model", "input") else axes[key] for key in keys)):
+        for values in product(*(axes.get(key) or (None,) if key in _OPTIONAL else axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
             for compression, schedule in product(compressions, schedules):
                 cases[Case(implementation=implementation, **compression, **shape, **schedule)] = None
             if len(cases) > MAX_VALUES:
                 raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
     return list(cases)
+
+
+def _check_ranks(axes: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse to divide anything but a forward pass of a layer among ranks.
+
+    Raises:
+        UsageError: naming the axis and its value.
+    """
+    if not axes.get("ranks"):
+        return
+    divided = {"scope": "layer", "mode": "forward", "engine": "eager"}
+    other = [(axis, value) for axis, only in divided.items() for value in axes[axis] if value != only]
+    other += [(axis, value) for axis in ("period", "deadline", "model", "input") for value in axes.get(axis) or ()]
+    for axis, value in other:
+        given = format_seconds(value) if isinstance(value, float) else value
+        raise UsageError(
+            f"--ranks divides the forward pass of a layer in engine eager; --{axis} {given} does not go with it",
+            hint=f"leave out --{axis}, or --ranks",
+        )
 
 
 def _schedules(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from dctbench.text.untrusted import InvalidDataError
 DEFAULT_AXES: Mapping[str, Sequence[Any]] = {
     "batch": (1,), "heads": (8,), "head_dim": (64,), "dtype": ("float32",), "device": ("cpu",), "threads": (None,),
     "ratio": (), "kept": (), "scope": ("layer",), "mode": ("forward",), "engine": ("eager",),
-    "task": (), "model": (), "layers": (), "keep_first": (), "recover": (), "input": (),
+    "task": (), "model": (), "layers": (), "keep_first": (), "recover": (), "input": (), "ranks": (),
 }  # fmt: skip
 TASK_AXES: Mapping[str, Sequence[Any]] = {
     "seq": (), "batch": (), "scope": ("encoder",), "mode": ("train",), "heads": (HEADS,), "head_dim": (HEAD_DIM,),

@@ -59,6 +59,7 @@ class CaseFields(Struct, kw_only=True):
     layers: Name | None = None
     recover: Whole | None = None
     input: Name | None = None
+    ranks: Whole | None = None
 
 
 class Facts(Struct):

@@ -30,6 +30,7 @@ _NEEDED: Mapping[WarningCode, tuple[str, ...]] = {
     WarningCode.NO_SHARED_WEIGHTS: (),
     WarningCode.OTHER_MACHINE: ("rounds",),
     WarningCode.NO_EFFECT: (),
+    WarningCode.RANKS_SHARE_CORES: ("ranks", "of_cores"),
     WarningCode.LEFT_BEHIND: ("processes",),
 }
 
@@ -61,6 +62,7 @@ class _Values(Struct):
     reasons: _Words | UnsetType = UNSET
     processes: _Count | UnsetType = UNSET
     rounds: _Count | UnsetType = UNSET
+    ranks: _Count | UnsetType = UNSET
     metric: Text | UnsetType = UNSET
 
 

@@ -9,7 +9,7 @@ from dctbench.text.format import format_seconds
 
 _WORDS = {"device": "", "dtype": "", "scope": "", "mode": "", "engine": "", "batch": "batch ", "heads": "heads ",
           "head_dim": "head dim ", "threads": "threads ", "task": "", "period": "every ",
-          "deadline": "due in ", "model": "", "input": "on "}  # fmt: skip
+          "deadline": "due in ", "model": "", "input": "on ", "ranks": "ranks "}  # fmt: skip
 _TIMES = ("period", "deadline")
 
 

@@ -24,7 +24,7 @@ from dctbench.wording.timeliness import counted
 P99_SUITE = "quick"
 """The shipped suite whose axes the command that takes enough samples to bound a p99 starts from."""
 _SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period", "deadline",
-          "input", "model")  # fmt: skip
+          "input", "model", "ranks")  # fmt: skip
 """The axes that are added to the command where the suite has other values."""
 BUDGETS = {
     "latency_p99": "p99 latency",

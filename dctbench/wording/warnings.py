@@ -133,6 +133,14 @@ def _launch_bound(values: Mapping[str, Any]) -> str:
     )
 
 
+def _ranks_share_cores(values: Mapping[str, Any]) -> str:
+    cores = values["of_cores"]
+    return (
+        f"latency: {values['ranks']} ranks share {cores} {'core' if cores == 1 else 'cores'}, so they wait for each "
+        "other: the bytes hold for any machine, the times for none with a core for each rank"
+    )
+
+
 def _left_behind(values: Mapping[str, Any]) -> str:
     count = values["processes"]
     return (
@@ -163,5 +171,6 @@ _MESSAGES: Mapping[WarningCode, Callable[[Mapping[str, Any]], str]] = {
         "accuracy: after training, the output of every attention layer is the same everywhere: the layer does nothing, "
         "and the accuracy is that of a model without it"
     ),
+    WarningCode.RANKS_SHARE_CORES: _ranks_share_cores,
     WarningCode.LEFT_BEHIND: _left_behind,
 }

@@ -25,11 +25,7 @@ from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
 from dctbench.worker.memory_need import refuse_what_cannot_fit
 from dctbench.worker.metrics import flops, inputs, latency, memory, response
-from dctbench.worker.metrics.output import (
-    check_depends_on_input,
-    check_form,
-    check_same,
-)
+from dctbench.worker.metrics.output import check_form
 from dctbench.worker.model_call import ModelCall, measure_model
 from dctbench.worker.passes import (
     Untimed,
@@ -41,6 +37,7 @@ from dctbench.worker.passes import (
     other_passes,
 )
 from dctbench.worker.progress import Progress
+from dctbench.worker.timed_calls import check_timed_calls
 from dctbench.worker.what_ran import what_ran
 from dctbench.worker.workload import (
     SEED,
@@ -120,7 +117,7 @@ def measure_case(
         collected.warnings += [*latency.warnings(samples), *seen.warnings]
         collected.details |= seen.details
         _release(case, device, subject, sampling, timing_only, collected, progress)
-        _check_timed_calls(case, subject, expected, timer, samples.calls_per_sample, untimed)
+        check_timed_calls(case, subject, expected, timer, samples.calls_per_sample, untimed)
         del timer, stopwatch  # with the buffer that empties the cache, which the passes below would find in memory
         if not timing_only:
             measure_device_times(case, device, subject, cache, untimed, collected)
@@ -265,31 +262,3 @@ def _first_call(
         output = subject.output(subject.first)
     # Copied: an engine may return the same buffer from every call.
     return seconds, check_form(subject.form, output).detach().clone()
-
-
-def _check_timed_calls(
-    case: Case, subject: Workload, expected: Tensor, timer: latency.Timer, calls: int, untimed: Untimed
-) -> None:
-    """Check, after timing, the outputs of timed calls for the very values that were in their input.
-
-    The input of the first call, written in place into an input that had other values, must give the first output again.
-    Then some of its rows are drawn anew, and the output must change. A long call has no calls to spare: the output of
-    its last sample must differ from the first output, and `other_passes` repeats the first output.
-
-    Raises:
-        WrongOutputError: for an output that is wrong, or that does not follow its input.
-    """
-    if untimed.long:
-        if timer.last is not None:
-            check_depends_on_input(expected, check_form(subject.form, timer.last))
-        return
-
-    def output(renew: Callable[[range], None]) -> Tensor:
-        seen = timer.output(calls, inputs.ROTATION, renew)
-        if case.mode == "backward":  # a backward pass has no output of its own
-            seen = subject.output(subject.arguments[0])
-        return check_form(subject.form, seen).detach().clone()
-
-    restored = output(subject.restore)
-    check_same(case, restored, expected, "after timing" if case.mode == "backward" else "in a timed call")
-    check_depends_on_input(restored, output(subject.renew))

@@ -182,13 +182,17 @@ def _measured(
     if request.case.task is not None:
         return train_case(request.case, device, request.seed)
     settings: dict[str, Any] = {**device.SAMPLING, **request.sampling}
+    sampling = Sampling(**settings)
     if request.protocol is not None:
-        progress = Progress(Sampling(**settings).limit, alive)
-        return measure_by_authors(request.case, device, progress, request.rates)
+        return measure_by_authors(request.case, device, Progress(sampling.limit, alive), request.rates)
+    if request.case.ranks is not None:
+        from dctbench.worker.ranks.measure import measure_ranks
+
+        return measure_ranks(request, device, sampling=sampling, turn=turn, alive=alive)
     return measure_case(
         request.case,
         device,
-        sampling=Sampling(**settings),
+        sampling=sampling,
         scratch=request.scratch,
         cache=request.cache,
         rates=request.rates,

@@ -60,6 +60,7 @@ def test_the_json_form_has_the_promised_keys_in_order() -> None:
         "implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",
         "device", "mode", "engine", "threads", "task", "period", "deadline", "model", "layers", "recover",
         "input",
+        "ranks",
     ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from dctbench.text.parse import parse_points
 _WHAT = "What to decide"
 _MISS_RATE = format_proportion(USUAL_MISS_RATE)
 _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "input", "model",
-            "period", "deadline")  # fmt: skip
+            "period", "deadline", "ranks")  # fmt: skip
 
 
 @click.command(
@@ -66,6 +66,7 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
     metavar="TARGET",
     help="Decide for this model, by its speed and its evaluation: minilm, or as with run.",
 )
+@click.option("--ranks", cls=Flag, section=_WHAT, metavar="N", help="Only results of this number of ranks.")
 @click.option("--period", cls=Flag, section=_WHAT, metavar="TIME", help="Only results of this period of calls: 20ms.")
 @click.option("--deadline", cls=Flag, section=_WHAT, metavar="TIME",
               help="Only results of this deadline, such as 10ms. Of the calls, --max-miss-rate (default: 1%) "

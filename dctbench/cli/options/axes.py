@@ -63,6 +63,8 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
                      help="cpu, cuda:0, mps: see `dctbench list devices`."),
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
                      help="Threads that torch may use (default: its own choice)."),
+        click.option("--ranks", cls=Flag, section=HOW, metavar="VALUES",
+                     help="Divide the sequence among so many processes, each with a device or a share of the threads."),
         click.option("--period", cls=Flag, section=HOW, metavar="TIMES",
                      help="Also release calls on a schedule, one every 20ms, or 10ms,20ms for a sweep."),
         click.option("--deadline", cls=Flag, section=HOW, metavar="TIMES",

@@ -1,0 +1,41 @@
+"""The check of timed calls: what was timed must have computed the output of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from dctbench.model import Case
+from dctbench.worker.metrics import inputs, latency
+from dctbench.worker.metrics.output import check_depends_on_input, check_form, check_same
+from dctbench.worker.passes import Untimed
+from dctbench.worker.workload import Workload
+
+
+def check_timed_calls(
+    case: Case, subject: Workload, expected: Tensor, timer: latency.Timer, calls: int, untimed: Untimed
+) -> None:
+    """Check, after timing, the outputs of timed calls for the very values that were in their input.
+
+    The input of the first call, written in place into an input that had other values, must give the first output again.
+    Then some of its rows are drawn anew, and the output must change. A long call has no calls to spare: the output of
+    its last sample must differ from the first output, and `other_passes` repeats the first output.
+
+    Raises:
+        WrongOutputError: for an output that is wrong, or that does not follow its input.
+    """
+    if untimed.long:
+        if timer.last is not None:
+            check_depends_on_input(expected, check_form(subject.form, timer.last))
+        return
+
+    def output(renew: Callable[[range], None]) -> Tensor:
+        seen = timer.output(calls, inputs.ROTATION, renew)
+        if case.mode == "backward":  # a backward pass has no output of its own
+            seen = subject.output(subject.arguments[0])
+        return check_form(subject.form, seen).detach().clone()
+
+    restored = output(subject.restore)
+    check_same(case, restored, expected, "after timing" if case.mode == "backward" else "in a timed call")
+    check_depends_on_input(restored, output(subject.renew))

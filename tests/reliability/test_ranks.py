@@ -1,0 +1,87 @@
+"""A rank that dies or hangs ends its case with a sentence, and leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.command import MARK
+
+LONG = ("--impl", "sdpa", "--seq", "2048", "--ranks", "2", "--rounds", "1", "--samples", "1000", "--format", "json")
+"""A case whose samples take minutes."""
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def marked(environ: dict[str, str]) -> dict[str, str]:
+    """Variables by which the processes of the command are found."""
+    return environ | {MARK: uuid.uuid4().hex}
+
+
+def processes(mark: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
+                yield process
+        except (psutil.Error, OSError):
+            continue
+
+
+def wait_for_the_rank(mark: str, *, joined: bool) -> psutil.Process:
+    """Return the process of rank 1 once it exists and, with `joined`, is connected to rank 0."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        for process in processes(mark):
+            try:
+                if "dctbench.worker.ranks.follow" in process.cmdline() and (not joined or process.net_connections()):
+                    return process
+            except psutil.Error:
+                continue
+        time.sleep(0.02)
+    raise AssertionError("no rank was started")
+
+
+def no_process_is_left(mark: str) -> bool:
+    until = time.monotonic() + PATIENCE
+    while any(processes(mark)):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("joined", [False, True], ids=["while it starts", "while it measures"])
+def test_a_killed_rank_is_an_error_that_names_it(tmp_path: Path, marked: dict[str, str], joined: bool) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dctbench", "run", *LONG], cwd=tmp_path, env=marked, stdout=subprocess.PIPE, text=True
+    ) as command:
+        wait_for_the_rank(marked[MARK], joined=joined).kill()
+        out, _ = command.communicate(timeout=120)
+    [result] = json.loads(out)["results"]
+    assert command.returncode == 4
+    assert result["status"] == "error"
+    assert result["message"] == "rank 1: its process was ended by SIGKILL (probably out of memory)"
+    assert no_process_is_left(marked[MARK])
+
+
+def test_a_rank_that_hangs_is_a_timeout(tmp_path: Path, marked: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dctbench", "run", *LONG, "--case-timeout", "5s"],
+        cwd=tmp_path, env=marked, stdout=subprocess.PIPE, text=True,
+    ) as command:  # fmt: skip
+        os.kill(wait_for_the_rank(marked[MARK], joined=True).pid, signal.SIGSTOP)
+        out, _ = command.communicate(timeout=120)
+    [result] = json.loads(out)["results"]
+    assert command.returncode == 4
+    assert result["status"] == "timeout"
+    assert no_process_is_left(marked[MARK])
