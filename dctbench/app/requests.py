@@ -332,7 +332,7 @@ def _check_protocol(suite: Suite) -> None:
                 f"--protocol {suite.settings.protocol} times {value} calls, not --{axis} {other}",
                 hint=f"leave out --protocol, or --{axis}",
             )
-    for axis in ("task", "model", "period", "deadline"):
+    for axis in ("task", "model", "period", "deadline", "ranks"):
         if suite.axes.get(axis):
             raise UsageError(
                 f"--protocol {suite.settings.protocol} times calls of a layer or an encoder, so it cannot go with "
