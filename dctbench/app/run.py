@@ -20,7 +20,8 @@ from dctbench.model import Result, Run
 from dctbench.runners import Runner
 from dctbench.runs.lookup import RecordedRun, recorded
 from dctbench.scheduler.events import Listener, Notice, RunPlanned, ignore
-from dctbench.scheduler.plan import Plan, make_plan
+from dctbench.scheduler.patience import longer_trainings
+from dctbench.scheduler.plan import Plan, make_plan, plan_cases
 from dctbench.scheduler.shards import as_shard, shard_of
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.sweep import run_sweep
@@ -132,12 +133,32 @@ def measure(
     )
     found = recorded(store, run)
     _refuse_lost_results(store, found, sum(sweep.statuses.values()))
+    extended = _extended(run, plan, found, runner)
+    if extended is not None:
+        listener(Notice("methods fall short of exact attention: longer trainings tell the slow from those that cannot"))
+        store.add_run(run, extended.cases, extended.rounds)
+        return measure(run, extended, runner, store, listener, stored=found.results, baseline=baseline)
     if run.settings.shard is not None:
         found = found.only(plan.cases)  # other shards may be in the store, too
     saved = None
     if baseline is not None:
         saved = save_baseline(store, run, baseline, refused="some cases failed" if sweep.failed else None)
     return RunOutcome(found, plan, sweep.failed, bool(stored), saved)
+
+
+def _extended(run: Run, plan: Plan, found: RecordedRun, runner: Runner) -> Plan | None:
+    """Return the plan with longer trainings of what falls short, which are not in it yet; None if there are none.
+
+    A budget is for the plan that was estimated, and a shard has its part of that plan.
+    """
+    times = run.settings.patience
+    if times is None or run.settings.budget is not None or run.settings.shard is not None:
+        return None
+    longer = [one for one in longer_trainings(found.summaries, times, run.settings.margin) if one not in plan.rounds]
+    if not longer:
+        return None
+    rounds = {**plan.rounds, **dict.fromkeys(longer, 1)}
+    return plan_cases(rounds, run.settings, runner, found.results, rounds)
 
 
 def _refuse_lost_results(store: Store, found: RecordedRun, stored: int) -> None:

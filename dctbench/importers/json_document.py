@@ -26,6 +26,7 @@ from dctbench.model import (
     TaskName,
     tidy_number,
 )
+from dctbench.model.task import MOST_PATIENCE
 from dctbench.spec import axes, suites
 from dctbench.store import clean_label
 from dctbench.text.fields import (
@@ -124,6 +125,7 @@ class _Settings(Struct):
     search: Literal["rate"] | None = None
     jobs: Annotated[int, Meta(ge=1, le=suites.MAX_JOBS)] | None = None
     margin: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    patience: Annotated[int, Meta(ge=2, le=MOST_PATIENCE)] | None = None
     energy: bool = True
     protocol: Literal["authors"] | None = None
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from dctbench.model.canonical import JSON
 from dctbench.model.shard import Shards
+from dctbench.model.task import MOST_PATIENCE
 
 Isolation = Literal["auto", "zygote", "fresh"]
 """How a case gets its process: forked from one that has imported torch, fresh, or whichever suits the device."""
@@ -52,6 +53,8 @@ class RunSettings:
         protocol: by which protocol latency and memory are also measured; None for ours alone.
         jobs: trainings at a time on the processor; None for as many as there are cores.
         margin: a loss of accuracy that does not matter, 0.02 for two points; None for the default.
+        patience: how many times the usual steps a training has, one seed of each method that falls short of exact
+            attention, and of that; None for no such trainings.
         check: what a check wrote about this run (`compare.check_settings`); None for any other run.
         anonymous: whether the run was imported from a file that leaves out its host, user, paths and command.
         shard: which shards of a sweep the run holds, as `3/16`; None for a whole sweep, once they are merged, too.
@@ -74,6 +77,7 @@ class RunSettings:
     short_rounds: int | None = None
     jobs: int | None = None
     margin: float | None = None
+    patience: int | None = None
     check: Mapping[str, Any] | None = None
     anonymous: bool = False
     shard: str | None = None
@@ -114,6 +118,7 @@ _SETTING_TYPES: Mapping[str, Callable[[Any], bool]] = {
     "search": lambda value: value is None or value in get_args(Search),
     "protocol": lambda value: value is None or value in get_args(MeasuringProtocol),
     "jobs": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+    "patience": lambda value: type(value) is int and 2 <= value <= MOST_PATIENCE,
     "margin": lambda value: _is_number(value) and 0 < value < 1,
     "check": lambda value: value is None or isinstance(value, Mapping),
     "anonymous": lambda value: isinstance(value, bool),

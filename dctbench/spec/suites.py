@@ -12,7 +12,7 @@ from typing import Any, get_args
 from dctbench import catalog
 from dctbench.errors import UsageError
 from dctbench.model import Isolation, MeasuringProtocol, RunSettings
-from dctbench.model.task import HEAD_DIM, HEADS
+from dctbench.model.task import HEAD_DIM, HEADS, MOST_PATIENCE
 from dctbench.spec import parts as several
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
@@ -34,7 +34,7 @@ TASK_AXES: Mapping[str, Sequence[Any]] = {
 TRAINING_TIMEOUT = 3600.0
 """Seconds for a training and the choice of its rate, unless somebody asks for another time."""
 SETTINGS = ("rounds", "short_rounds", "case_timeout", "env", "samples", "jobs", "margin", "isolation", "energy",
-            "protocol")  # fmt: skip
+            "protocol", "patience")  # fmt: skip
 """The keys of `[settings]`."""
 MAX_NAME = 200
 MAX_SAMPLES_ASKED = 100_000
@@ -43,8 +43,11 @@ MAX_JOBS = 1024
 MAX_SUITE_BYTES = 1 << 20
 _AMOUNTS: Mapping[str, Callable[[str, str], float]] = {"case_timeout": parse_duration, "margin": parse_points}
 """How the settings with a unit are read."""
-_MOST = {"rounds": MAX_ROUNDS, "short_rounds": MAX_ROUNDS, "samples": MAX_SAMPLES_ASKED, "jobs": MAX_JOBS}
+_MOST = {"rounds": MAX_ROUNDS, "short_rounds": MAX_ROUNDS, "samples": MAX_SAMPLES_ASKED, "jobs": MAX_JOBS,
+         "patience": MOST_PATIENCE}  # fmt: skip
 """The settings that are counts, and the most that each may be."""
+_LEAST = {"patience": 2}
+"""The settings that are counts and begin above one."""
 _WORDS: Mapping[str, Sequence[str]] = {"isolation": get_args(Isolation), "protocol": get_args(MeasuringProtocol)}
 """The settings that are words, and those that each may be."""
 
@@ -255,9 +258,9 @@ class _Reader:
                 except UsageError as bad:
                     raise self.error(table, key, f"({bad.message})", bad.hint) from None
             elif key in _MOST:
-                most = _MOST[key]
-                if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                    raise self.error(table, key, f"must be a whole number from 1 to {most}")
+                least, most = _LEAST.get(key, 1), _MOST[key]
+                if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                    raise self.error(table, key, f"must be a whole number from {least} to {most}")
                 yield key, value
             elif key in _WORDS:
                 if value not in _WORDS[key]:

@@ -20,7 +20,13 @@ from tests.support.scripted import Scripted
 class Describing(Scripted):
     """A scripted runner that knows nothing of cases, as for methods without a formula."""
 
-    def describe(self, implementations: Sequence[str], cases: Sequence[Case], tasks: Sequence[str] = ()) -> Facts:
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
         return Facts({}, dict.fromkeys(cases))
 
 

@@ -324,3 +324,14 @@ def test_the_suite_paper_has_the_authors_lengths_batches_and_ratios() -> None:
         "full": {None}, "sdpa": {None}, "none": {None},
     }  # fmt: skip
     assert (suite.settings.protocol, suite.axes["scope"]) == ("authors", ["encoder"])
+
+
+def test_patience_is_several_times_the_usual_steps() -> None:
+    def parsed(times: object) -> RunSettings:
+        return suites.parse(GOOD.replace('case_timeout = "2m"', f"patience = {times}"), "mine.toml").settings
+
+    assert [parsed(times).patience for times in (2, 1000)] == [2, 1000]
+    for wrong in (1, 1001, "true"):
+        with pytest.raises(UsageError, match=r"settings.patience must be a whole number from 2 to 1000"):
+            parsed(wrong)
+    assert {name for name in suites.shipped() if suites.load(name).settings.patience} == {"accuracy", "accuracy-long"}

@@ -80,6 +80,7 @@ class Display:
             self._show(event)
 
     def _begin(self, view: Live | Plain | CheckProgress | None) -> None:
+        self._up.close()  # a plan that was extended has a display of its own
         if view is not None:
             self._view = self._show = view
             self._up.enter_context(view)
