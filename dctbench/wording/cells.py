@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dctbench.analysis import Speedup, Summary, Winner
@@ -94,7 +94,11 @@ def error_words(summary: Summary, metric: str = "error.smooth") -> str:
 
 
 def error_notes(summaries: Iterable[Summary]) -> list[str]:
-    """Return a sentence for each word that stands in place of an error: why, and what shows the worth of the method."""
+    """Return a sentence for each word that stands in place of an error, and for what int8 leaves in float32.
+
+    The former say why there is no error, and what shows the worth of the method.
+    """
+    summaries = list(summaries)
     members: dict[ErrorMeans, dict[str, Family]] = {}
     for summary in summaries:
         members.setdefault(summary.error_means, {})[summary.case.implementation] = summary.method.family
@@ -107,7 +111,28 @@ def error_notes(summaries: Iterable[Summary]) -> list[str]:
             notes.append(
                 f"{meaning.value} ({names}): {why.format(among=among)}; accuracy after training shows its worth"
             )
-    return notes
+    return [*notes, *_int8_notes(summaries)]
+
+
+def _int8_notes(summaries: Sequence[Summary]) -> list[str]:
+    """Return a sentence for each engine that computes only a part of the matrix products in int8."""
+    shares: dict[str, dict[str, list[float]]] = {}
+    for summary in summaries:
+        if summary.details.int8_share is not None:
+            methods = shares.setdefault(summary.case.engine, {})
+            methods.setdefault(summary.case.implementation, []).append(summary.details.int8_share)
+    return [
+        f"{engine} computes in int8, of the multiply-adds of matrix products, "
+        f"{', '.join(f'{_range(found)} of {name}' for name, found in methods.items())}; the rest stays in float32"
+        for engine, methods in shares.items()
+        if min(min(found) for found in methods.values()) < 1
+    ]
+
+
+def _range(shares: Sequence[float]) -> str:
+    """`71%`, or `60-82%` where it differs by length or ratio."""
+    low, high = (round(100 * share) for share in (min(shares), max(shares)))
+    return f"{low}%" if low == high else f"{low}-{high}%"
 
 
 def mode_notes(summaries: Iterable[Summary], labels: Labels) -> list[str]:

@@ -1,10 +1,15 @@
-"""The row of a training in a table: its accuracy in place of a latency, and a failure in words."""
+"""The row of a training in a table: its accuracy in place of a latency, a failure in words; and notes below a table."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dctbench.analysis import summarise
+from dctbench.model import Result, ResultDetails
+from dctbench.wording import cells
 from dctbench.wording.cells import row
 from dctbench.wording.labels import Labels
+from tests.support.made import result
 from tests.support.trained import trained
 
 
@@ -19,3 +24,17 @@ def test_a_training_that_failed_with_a_seed_shows_why() -> None:
     shown = row(summary, None, Labels([summary.case]))
     assert shown.failure is not None
     assert "RuntimeError: broken at step 100" in shown.failure
+
+
+def test_what_int8_leaves_in_float_is_said_by_engine_and_method() -> None:
+    def quantised(name: str, n: int, share: float, engine: str = "onnxruntime-int8") -> Result:
+        ratio = None if name == "sdpa" else 4
+        return replace(result(name, n, ratio=ratio, engine=engine), details=ResultDetails(int8_share=share))
+
+    found = [quantised("sdpa", 512, 0.75), quantised("sdpa", 1024, 0.6), quantised("dct-x", 512, 0.71)]
+    whole = quantised("sdpa", 512, 1.0, "onnxruntime-int8-static")
+    assert cells.error_notes(summarise([*found, whole]))[-1] == (
+        "onnxruntime-int8 computes in int8, of the multiply-adds of matrix products, 60-75% of sdpa, 71% of dct-x; "
+        "the rest stays in float32"
+    )
+    assert cells.error_notes(summarise([whole])) == []
