@@ -29,7 +29,7 @@ from tests.support.browser import chromium, screen, settled
 
 GALLERY = Path(__file__).resolve().parents[1] / "reports" / "gallery"
 WIDTH = 1280
-MARGIN = 16
+MARGIN = 8
 HASH = "results-sha256"
 """The key of the hash among a picture's texts."""
 
