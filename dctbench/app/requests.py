@@ -324,19 +324,19 @@ def _check_protocol(suite: Suite) -> None:
     """
     if suite.settings.protocol is None:
         return
+    for axis in ("task", "model", "period", "deadline", "ranks"):
+        if suite.axes.get(axis):
+            raise UsageError(
+                f"--protocol {suite.settings.protocol} times calls of a layer or an encoder, so it cannot go with "
+                f"--{axis}",
+                hint=f"leave out --protocol, or --{axis}",
+            )
     measured = {"mode": "forward", "engine": "eager"}
     for axis, value in measured.items():
         other = next((one for sweep in suite.sweeps for one in sweep[axis] if one != value), None)
         if other is not None:
             raise UsageError(
                 f"--protocol {suite.settings.protocol} times {value} calls, not --{axis} {other}",
-                hint=f"leave out --protocol, or --{axis}",
-            )
-    for axis in ("task", "model", "period", "deadline", "ranks"):
-        if suite.axes.get(axis):
-            raise UsageError(
-                f"--protocol {suite.settings.protocol} times calls of a layer or an encoder, so it cannot go with "
-                f"--{axis}",
                 hint=f"leave out --protocol, or --{axis}",
             )
 

@@ -29,6 +29,8 @@ class LinformerAttention(AttentionLayer):
         per_head: whether each head has its own E.
     """
 
+    method = "linformer"
+    """Its name in the catalog, for errors."""
     padding_leak = "k follows the padded length, and E has one column for each of its positions"
 
     E: nn.Parameter  # (n_kept, seq_len), or (heads, n_kept, seq_len) per head
@@ -46,7 +48,7 @@ class LinformerAttention(AttentionLayer):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads, dtype=dtype, device=device)
-        self.n_kept = checked_n_kept("linformer", seq_len, ratio, kept)
+        self.n_kept = checked_n_kept(self.method, seq_len, ratio, kept)
         self.per_head = per_head
         shape = (heads, self.n_kept, seq_len) if per_head else (self.n_kept, seq_len)
         self.E = nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
@@ -106,6 +108,8 @@ class PerHeadLinformerAttention(LinformerAttention):
     Args:
         ratio, kept: set the paper's k: n_kept = k.
     """
+
+    method = "linformer-per-head"
 
     def __init__(
         self,

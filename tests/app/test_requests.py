@@ -62,3 +62,24 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_its_flag(make: Callable
 def test_a_label_is_made_printable() -> None:
     assert RunRequest(label="a\x1b[31m\nb ").label == "a[31mb"
     assert RunRequest(label="\n").label is None
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ({"mode": "train"}, "times forward calls, not --mode train"),
+        ({"engine": "compile"}, "times eager calls, not --engine compile"),
+        ({"task": "recall"}, "cannot go with --task"),
+        ({"period": "20ms"}, "cannot go with --period"),
+        ({"model": "minilm"}, "cannot go with --model"),
+        ({"ranks": "2"}, "cannot go with --ranks"),
+    ],
+)
+def test_the_authors_protocol_is_refused_for_what_they_do_not_measure(axes: dict[str, str], said: str) -> None:
+    for suite in ("paper", "quick"):
+        with pytest.raises(UsageError) as refused:
+            _ = RunRequest(suite=suite, axes=AxisValues(**axes), protocol="authors").resolved_suite
+        assert said in refused.value.message
+        assert refused.value.hint is not None
+    assert RunRequest(suite="paper").resolved_suite.settings.protocol == "authors"
+    assert RunRequest(protocol="authors").resolved_suite.settings.protocol == "authors"
