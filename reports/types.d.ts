@@ -21,6 +21,7 @@ interface Values {
   p99_high: number; // the upper bound of p99
   memory: number; // bytes
   process: number; // KiB
+  resident: number; // bytes
   flops: number; // millions
   smooth: number; // relative error, smooth input
   noise: number; // relative error, noise

@@ -51,6 +51,7 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
         "count": [len(s.samples) or None for s in summaries],
         "p95": [_time(s.p95 if s.timed else None) for s in summaries],
         "memory": [needed_bytes(s)[0] for s in summaries],
+        "resident": [s.values.get("memory.resident") for s in summaries],
         "process": [_kibibytes(s.values.get("memory.process")) for s in summaries],
         "flops": [_flops(s.values.get("flops")) for s in summaries],
         "smooth": [_error(s.values.get("error.smooth")) for s in summaries],

@@ -93,6 +93,14 @@ def error_words(summary: Summary, metric: str = "error.smooth") -> str:
     return format_relative_error(error) if summary.approximates else summary.error_means.value
 
 
+def memory_words(summary: Summary) -> str:
+    """`8.00 MiB`: tensors and parameters; or of a target without torch `99.4 MiB resident`, the whole process."""
+    if summary.memory is not None:
+        return format_size(summary.memory)
+    resident = summary.values.get("memory.resident")
+    return "-" if resident is None else f"{format_size(resident)} resident"
+
+
 def error_notes(summaries: Iterable[Summary]) -> list[str]:
     """Return a sentence for each word that stands in place of an error, and for what int8 leaves in float32.
 

@@ -10,7 +10,7 @@ from dctbench.analysis.accuracy import Standing
 from dctbench.analysis.decision import Accuracies, Decision, Worth
 from dctbench.analysis.in_model import ModelQuality
 from dctbench.catalog import Kind
-from dctbench.text.format import format_ratio, format_size
+from dctbench.text.format import format_ratio
 from dctbench.wording import accuracy, cells, in_model, recommendation
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
@@ -138,7 +138,7 @@ def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accur
                 speedup="1.00x" if same else "-" if speedup is None else speedup_with_interval(speedup),
                 latency=cells.latency_words(summary),
                 late="-" if summary.timeliness is None else counted(summary.timeliness),
-                memory="-" if summary.memory is None else format_size(summary.memory),
+                memory=cells.memory_words(summary),
                 accuracy=accuracy_cell(summary, accuracies),
                 error=cells.error_words(summary) if summary.approximates and not summary.exact else "-",
                 why="; ".join([*([_leads(summary, decision)] if leading else []), *reasons, *_dearer(summary, first)]),

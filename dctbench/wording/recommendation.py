@@ -14,7 +14,7 @@ from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.stats.binomial import trials_for
 from dctbench.stats.tail import LEAST_PROCESSES
-from dctbench.text.format import format_seconds, format_size
+from dctbench.text.format import format_seconds
 from dctbench.wording import cells
 from dctbench.wording.accuracy import floor_words
 from dctbench.wording.labels import Labels
@@ -112,7 +112,8 @@ def costs(summary: Summary, reference: Summary | None) -> str:
     speedup = analysis.compare(summary, reference)
     if speedup and reference and summary.case != reference.case:
         parts.append(_fill("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
-    parts.append(_fill("no_memory") if summary.memory is None else format_size(summary.memory))
+    words = cells.memory_words(summary)
+    parts.append(_fill("no_memory") if words == "-" else words)
     parts.append(error_costs(summary))
     return _fill("costs", name=summary.case.name, parts=", ".join(parts))
 

@@ -65,6 +65,15 @@ function memoryCell(row) {
 }
 
 /**
+ * The measured memory or, of a target without torch, that of the whole process.
+ * @param {Row} row
+ */
+function heldMemoryCell(row) {
+  const resident = valueAt("resident", row);
+  return measuredMemory(row) === null && resident !== null ? formatSize(resident) + " resident" : memoryCell(row);
+}
+
+/**
  * How many calls were late, and the bound of their share.
  * @param {Row} row
  */

@@ -124,7 +124,7 @@ function decisionRow(decision, row) {
     same ? "1.00x" : speedup === null ? "-" : speedupWithInterval(speedup),
     latencyCell(row),
     ...(state.facet.deadline === null ? [] : [lateCell(row)]),
-    memoryCell(row),
+    heldMemoryCell(row),
     data.worth.cells[curve.number],
     approximates(curve) && !isExact(row) ? smoothErrorCell(row) : "-",
     reasonsFor(decision, row),

@@ -109,7 +109,8 @@ function costs(row) {
   if (speedup) {
     parts.push(phrase("as_fast", { speedup: speedupWithInterval(speedup), reference: String(state.reference) }));
   }
-  parts.push(measuredMemory(row) === null ? phrase("no_memory") : memoryCell(row));
+  const memory = heldMemoryCell(row);
+  parts.push(memory === "-" ? phrase("no_memory") : memory);
   parts.push(errorCosts(row));
   return phrase("costs", { name: curve.name, parts: parts.join(", ") });
 }
