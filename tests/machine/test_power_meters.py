@@ -24,15 +24,16 @@ def package(classes: Path, name: str, energy: int, kind: str = "package-0") -> P
 
 
 def watts(classes: Path, monkeypatch: pytest.MonkeyPatch) -> float:
-    """The mean watts that the meter of a tree adds up in a short time."""
+    """The joules that the meter of a tree adds up in one second of a clock that then stands still."""
     meter = power_meters.find(classes)
-    monkeypatch.setattr(meter, "tick", 0.005)
-    began, first = time.monotonic(), meter.joules()
-    while time.monotonic() - began < 0.2:
-        time.sleep(0.01)
-    joules, taken = meter.joules() - first, time.monotonic() - began
+    moments = iter([0.0])
+    monkeypatch.setattr(power_meters, "monotonic", lambda: next(moments, 1.0))
+    monkeypatch.setattr(meter, "tick", 0.002)
+    meter.joules()
+    while not meter.joules():
+        time.sleep(0.002)
     meter.close()
-    return joules / taken
+    return meter.joules()
 
 
 def test_energy_counters_of_all_packages_add_up_and_wrap(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_a_sensor_shows_microwatts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )  # fmt: skip
     meter = power_meters.find(tmp_path)
     assert meter.source == "hwmon ina219 (power1), what its sensor is wired to, other processes included"
-    assert watts(tmp_path, monkeypatch) == pytest.approx(4.5, rel=0.2)
+    assert watts(tmp_path, monkeypatch) == pytest.approx(4.5)
 
 
 def test_volts_times_amperes_of_the_channel_of_the_whole_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +79,7 @@ def test_volts_times_amperes_of_the_channel_of_the_whole_board(tmp_path: Path, m
         in3_label="VDD_SOC", in3_input="off", curr3_input=7,
     )  # fmt: skip
     assert power_meters.find(tmp_path).source == "hwmon ina3221 (VDD_IN), the whole board, other processes included"
-    assert watts(tmp_path, monkeypatch) == pytest.approx(6.0, rel=0.2)
+    assert watts(tmp_path, monkeypatch) == pytest.approx(6.0)
 
 
 def test_channels_that_are_all_parts_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +89,7 @@ def test_channels_that_are_all_parts_add_up(tmp_path: Path, monkeypatch: pytest.
         curr2_input=400,
     )  # fmt: skip
     assert "(CPU + CPU #1)" in power_meters.find(tmp_path).source
-    assert watts(tmp_path, monkeypatch) == pytest.approx(3.0, rel=0.2)
+    assert watts(tmp_path, monkeypatch) == pytest.approx(3.0)
 
 
 def test_a_counter_of_hwmon_is_read_as_such_and_other_devices_are_passed_over(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_battery_that_discharges_shows_what_the_device_draws(
     files(tmp_path / "power_supply" / "AC", type="Mains", online=0)
     battery = files(tmp_path / "power_supply" / "BAT0", type="Battery", status="Discharging", **values)
     assert power_meters.find(tmp_path).source == "battery BAT0, the whole device, other processes included"
-    assert watts(tmp_path, monkeypatch) == pytest.approx(8.0, rel=0.2)
+    assert watts(tmp_path, monkeypatch) == pytest.approx(8.0)
     files(battery, status="Charging")
     with pytest.raises(NoEnergyError, match="nor a battery that discharges"):
         power_meters.find(tmp_path)
