@@ -19,6 +19,7 @@ from dctbench.compare.history import ChangePoint, History
 from dctbench.model import Environment
 from dctbench.page import assets, narrative
 from dctbench.page.accuracy import AccuracySection, accuracy_section
+from dctbench.page.between_devices import BetweenSection, between_section
 from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.history import history_chart
 from dctbench.page.charts.regressions import regressions_chart
@@ -76,7 +77,7 @@ def html(
     accuracies = learned(contents)
     against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
-    parts = ("stability", "accuracy", "spectrum", "in_model", "timely")
+    parts = ("stability", "accuracy", "spectrum", "in_model", "timely", "between")
     made = [one[part] for one in shown for part in parts if one[part]]
     figures = {name: figure for section in made for name, figure in section.figures.items()}
     figures |= _figures_of_changes(compared, past)
@@ -143,6 +144,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "in_model": _in_model(contents, number),
         "stability": _stability(contents, number),
         "timely": _timely(contents, number),
+        "between": _between(contents, number),
         "warnings": warning_lines(recorded.summaries, contents.labels),
         "environments": recorded.environments,
         "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
@@ -181,6 +183,14 @@ def _spectrum(contents: Contents, number: int) -> SpectrumSection | None:
     """The section on the inputs of a run."""
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
     return spectrum_section(summaries, contents.labels, prefix=f"run-{number}-" if number else "")
+
+
+def _between(contents: Contents, number: int) -> BetweenSection | None:
+    """The section on what a run communicates between devices."""
+    summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
+    styles = looks((summary.case for summary in summaries), contents.reference)
+    prefix = f"run-{number}-" if number else ""
+    return between_section(summaries, styles, contents.reference, prefix=prefix)
 
 
 def _in_model(contents: Contents, number: int) -> InModelSection | None:
