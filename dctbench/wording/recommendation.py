@@ -42,7 +42,7 @@ TEMPLATES = {
     "limit": "{budget} {amount}",
     "limit_late": "{budget} {amount} (due in {deadline})",
     "nobody": "At {place}{within}: no method can be named, {why}.",
-    "none_keeps": "none keeps them",
+    "none_keeps": "none stays within that",
     "none_measured": "not all that they ask for was measured of any method",
     "one_breaks": "1 breaks them, and of {unmeasured} not all that they ask for was measured",
     "some_break": "{over} break them, and of {unmeasured} not all that they ask for was measured",

@@ -26,7 +26,7 @@ MIB = 2.0**20
 @pytest.mark.parametrize(
     ("sizes", "why"),
     [
-        ([64, 64], "none keeps them"),
+        ([64, 64], "none stays within that"),
         ([64, None], "1 breaks them, and of 1 not all that they ask for was measured"),
         ([64, 64, None], "2 break them, and of 1 not all that they ask for was measured"),
         ([None, None], "not all that they ask for was measured of any method"),
