@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def programs() -> Path:
 class Server:
     """A server with one database `bench`, reached over TCP with a password."""
 
-    def __init__(self, folder: Path) -> None:
-        self.programs, self.folder = programs(), folder
+    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+        self.programs, self.folder, self._fsync = programs(), folder, fsync
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -57,7 +57,8 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        options += f" -c fsync={'on' if self._fsync else 'off'}"
         self._run(str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), "-l", str(self.folder / "log"),
                   "-o", options, "-w", "-t", "60", "start")  # fmt: skip
 
@@ -85,6 +86,18 @@ class Server:
             cursor = connection.execute(sql)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def copy(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Send rows with the same columns by COPY, in a transaction of its own."""
+        import psycopg
+
+        columns = ", ".join(rows[0])
+        with (
+            psycopg.connect(host="127.0.0.1", port=self.port, user="bench", password=PASSWORD, dbname="bench") as one,
+            one.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as copied,
+        ):
+            for row in rows:
+                copied.write_row(tuple(row.values()))
+
     def _pids(self) -> list[int]:
         import psutil
 
@@ -111,9 +124,12 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Run a server in an empty folder that its user can access, and end it with all its processes."""
-    server = Server(folder)
+def running(folder: Path, *, fsync: bool = False) -> Iterator[Server]:
+    """Run a server in an empty folder that its user can access, and end it with all its processes.
+
+    Without `fsync` it does not wait for the disk, which tests need not.
+    """
+    server = Server(folder, fsync=fsync)
     try:
         yield server
     finally:
