@@ -62,6 +62,12 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
     (WarningCode.LAUNCH_BOUND, {"share": 0.62},
      "latency: launch-bound: the GPU waits for the host for 62% of the call, so this is a time of the host: a larger "
      "batch, --engine cudagraph or compile shows what the GPU can do"),
+    (WarningCode.RANKS_SHARE_CORES, {"ranks": 4, "of_cores": 2},
+     "latency: 4 ranks share 2 cores, so they wait for each other: the bytes hold for any machine, the times for none "
+     "with a core for each rank"),
+    (WarningCode.RANKS_SHARE_CORES, {"ranks": 2, "of_cores": 1},
+     "latency: 2 ranks share 1 core, so they wait for each other: the bytes hold for any machine, the times for none "
+     "with a core for each rank"),
     (WarningCode.NOT_MEASURED, {"metric": "flops", "reason": "why"}, "flops: not measured (why)"),
     (WarningCode.NO_SHARED_WEIGHTS, {},
      "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"),
