@@ -8,11 +8,13 @@ from pathlib import Path
 from dctbench import analysis
 from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import TaskResults, task_results
+from dctbench.analysis.deadlines import deadlines
+from dctbench.analysis.decision import NOTHING_LEARNED
 from dctbench.analysis.in_model import in_models
 from dctbench.analysis.resolution import acuities
 from dctbench.importers import read_file
-from dctbench.wording import accuracy, in_model, timeliness
-from dctbench.wording.labels import Labels
+from dctbench.wording import accuracy, in_model
+from dctbench.wording import deadlines as words
 
 GALLERY = Path(__file__).resolve().parents[1] / "reports" / "gallery"
 
@@ -68,11 +70,16 @@ def model(path: Path) -> list[str]:
 
 
 def in_time(path: Path) -> list[str]:
-    """Which case was in time, and how often each was late."""
-    timed = [(one, one.timeliness) for one in summaries(path)[0] if one.timeliness is not None]
-    labels = Labels([one.case for one, _ in timed])
-    lines = [f"{timeliness.overall([kept for _, kept in timed])}.", ""]
-    return [*lines, *(f"- {timeliness.verdict(one, labels)}." for one, _ in timed)]
+    """What to ship at each length within a deadline, and up to which length each method keeps it in each engine."""
+    lines = []
+    for found in deadlines(summaries(path)[0], NOTHING_LEARNED):
+        lines += [f"{words.heading(found)}. {words.rule(found)}", ""]
+        lines += [f"- {words.at_length(one, found.engines)}." for one in found.lengths]
+        lines += ["", f"| method | {' | '.join(found.engines)} |", "|---" * (len(found.engines) + 1) + "|"]
+        for name, engines in found.curves.items():
+            cells = (words.cell(engines.get(engine, ())) for engine in found.engines)
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 ANSWERS: Mapping[Path, Callable[[Path], Sequence[str]]] = {

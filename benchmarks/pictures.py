@@ -60,7 +60,7 @@ PICTURES: Mapping[str, Picture] = {
         "[aria-labelledby=h-in-model] table",
         ("[aria-labelledby=h-in-model] [data-figure]",),
     ),
-    "realtime.png": Picture("realtime.json", None, "[data-watch^=timely]", ("[data-figure^=timely]",)),
+    "realtime.png": Picture("realtime.json", None, "section.deadline", ("#latency",)),
 }
 
 
