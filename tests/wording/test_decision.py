@@ -53,8 +53,8 @@ def test_budgets_are_named_and_what_breaks_them_says_how() -> None:
     assert rows["sdpa"].why.startswith("over budget: memory 64.0 KiB > 40.0 KiB")
     nobody, _ = said(known, Budgets(memory=20 * KIB))
     assert nobody == (
-        "At n = 512 within memory 20.0 KiB: no method can be named, none that stays within that is shown to be as good as "
-        "exact attention."
+        "At n = 512 within memory 20.0 KiB: no method can be named, none that stays within that is shown to be as good "
+        "as exact attention."
     )
 
 
