@@ -41,6 +41,9 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
      "or read the figures as too slow"),
     (WarningCode.OTHER_PROCESSES, {"cores": 1.0, "of_cores": 2, "names": []},
      "latency: other processes used 1.0 of 2 cores while this was timed: stop them, or read the figures as too slow"),
+    (WarningCode.RANKS_SHARE_CORES, {"ranks": 4, "of_cores": 2},
+     "latency: 4 ranks share 2 cores, so they wait for each other: the bytes hold for any machine, the times for none "
+     "with a core for each rank"),
     (WarningCode.STOLEN_TIME, {"share": 0.2},
      "latency: the hypervisor gave 20% of the processor time to other machines: measure on a dedicated host, or judge "
      "by ratios only"),
