@@ -70,7 +70,8 @@ def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, 
         order = list(bundle["cases"])
         random.Random(number).shuffle(order)
         for done, entry in enumerate(order, 1):
-            found = in_a_process(entry["case_id"], priority=priority, with_energy=with_energy)
+            asked = with_energy and not has_energy(document, entry["case_id"])
+            found = in_a_process(entry["case_id"], priority=priority, with_energy=asked)
             failed = failed or found["status"] == "error"
             add(document, entry, number, found)
             shown = found["message"] or f"{1e3 * statistics.median(found['latency']):.3f} ms"
@@ -171,7 +172,7 @@ def energy_of(call: Any) -> dict[str, Any]:
         meter = power_meters.find()
         found = energy.measure(call, lambda: None, meter)
     except energy.NoEnergyError as reason:
-        return {"energy.absent": reason.message}
+        return {"energy.absent": f"{reason.message}; {reason.hint}" if reason.hint else reason.message}
     reading = {"source": meter.source, "idle_watts": found.idle_watts, "calls": found.calls}
     return {"joules": found.joules, "energy": reading}
 
@@ -314,6 +315,11 @@ def earlier(path: Path, bundle: dict[str, Any], facts: dict[str, Any]) -> dict[s
     if document["run"]["id"] not in known:
         raise SystemExit(f"error: {path} holds results of another bundle or machine; name another file with -o")
     return document
+
+
+def has_energy(document: dict[str, Any], case_id: str) -> bool:
+    """Whether the energy of a call of this case is known: one process measures it, since the pass takes seconds."""
+    return any(one["case_id"] == case_id and "energy" in one["metrics"] for one in document["results"])
 
 
 def add(document: dict[str, Any], entry: dict[str, Any], number: int, measured: dict[str, Any]) -> None:

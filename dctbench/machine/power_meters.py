@@ -30,6 +30,8 @@ _LONGEST = 256
 """Bytes that are read of a file, which holds a number or a name."""
 _MOST = 64
 """Folders, and channels of one chip, that are looked at."""
+_MOST_COUNTERS = 1024
+"""Energy counters of one chip that are looked at: amd_energy has one for each core, and those of sockets after them."""
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _TICK = 0.02
 """Seconds between two readings of watts. An INA219 converts in 0.5 ms, an INA3221 of a Jetson in about 5 ms."""
@@ -37,10 +39,16 @@ _FAILURES = 5
 """Readings in a row without an answer, after which a sensor is given up."""
 _OTHER_DEVICES = ("amdgpu", "radeon", "nouveau", "i915", "xe", "nvme", "sfp")
 """How the names of chips begin that measure another device. An SFP module shows its light in watts."""
-_WHOLE = frozenset({"vdd_in", "pom_5v_in", "vin_sys_5v0", "total", "total power"})
-"""Labels of the channel that measures all that a board draws: those of Jetson boards, and of power supplies."""
+_WHOLE = frozenset({"vdd_in", "pom_5v_in", "total", "total power"})
+"""Labels of the channel that measures all that a board draws: those of Jetson boards, and of power supplies. A Jetson
+AGX Orin has none: its VIN_SYS_5V0 is a rail beside VDD_GPU_SOC and VDD_CPU_CV."""
 _WHOLE_CHIPS = frozenset({"power_meter"})
 """Chips that measure the whole machine: the power meter of ACPI."""
+_SOCKET = "esocket"
+"""How amd_energy labels the counter of a socket, which contains those of its cores (hwmon/amd_energy.rst)."""
+_BUSES = {"ina3221": range(1, 4)}
+"""Channels of a chip that show a bus with its current, where others do not. On an INA3221, in4 to in6 are the voltages
+of its shunts, in microvolts, in7 is their sum, and curr4 is the sum of the currents (hwmon/ina3221.rst)."""
 
 
 class Counters:
@@ -118,18 +126,25 @@ class Power:
 def find(classes: Path = CLASSES) -> Counters | Power:
     """Return the meter of the processor or the board: RAPL, else a sensor of hwmon, else a battery that discharges.
 
+    What this user may not read is passed over, and is the reason only if nothing else is found.
+
     Args:
         classes: the folder /sys/class.
 
     Raises:
         NoEnergyError: if there is none, or this user may not read it.
     """
-    found = _rapl(classes / "powercap") or _hwmon(classes / "hwmon") or _battery(classes / "power_supply")
+    absent = NoEnergyError(
+        f"this machine has no energy meter under {classes}: neither RAPL, nor a power sensor of hwmon, nor a "
+        "battery that discharges (virtual machines have none)"
+    )
+    try:
+        packages = _rapl(classes / "powercap")
+    except NoEnergyError as locked:
+        packages, absent = None, locked
+    found = packages or _hwmon(classes / "hwmon") or _battery(classes / "power_supply")
     if found is None:
-        raise NoEnergyError(
-            f"this machine has no energy meter under {classes}: neither RAPL, nor a power sensor of hwmon, nor a "
-            "battery that discharges (virtual machines have none)"
-        )
+        raise absent
     return found
 
 
@@ -186,9 +201,11 @@ def _chip(chip: Path) -> tuple[bool, Counters | Power] | None:
 
 
 def _energies(chip: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
-    """Counters in microjoules by label."""
-    for number, path in _channels(chip, "energy", "input"):
-        yield _label(chip, f"energy{number}"), (path,)
+    """Counters in microjoules by label: those of the sockets alone, where there are such."""
+    counters = _channels(chip, "energy", "input", _MOST_COUNTERS)
+    found = [(_label(chip, f"energy{number}"), (path,)) for number, path in counters]
+    sockets = [counter for counter in found if counter[0].lower().startswith(_SOCKET)]
+    yield from (sockets or found)[:_MOST]
 
 
 def _watts(chip: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
@@ -202,15 +219,16 @@ def _watts(chip: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
 def _volts_and_amperes(chip: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
     """Millivolts and milliamperes by label. An INA219 shows its shunt as in0, and the bus that it feeds as in1."""
     volts = dict(_channels(chip, "in", "input"))
+    buses = _BUSES.get(_text(chip / "name").lower(), volts)
     for number, amperes in _channels(chip, "curr", "input"):
-        if number in volts:
+        if number in volts and number in buses:
             label = _text(chip / f"in{number}_label") or _label(chip, f"curr{number}")
             yield label, (volts[number], amperes)
 
 
-def _channels(chip: Path, kind: str, suffix: str) -> Iterator[tuple[int, Path]]:
+def _channels(chip: Path, kind: str, suffix: str, most: int = _MOST) -> Iterator[tuple[int, Path]]:
     """Yield the channels of a chip that answer a number. One that is switched off answers an error."""
-    for number in range(_MOST):
+    for number in range(most):
         path = chip / f"{kind}{number}_{suffix}"
         if path.exists() and _number(path) is not None:
             yield number, path

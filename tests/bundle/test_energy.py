@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,48 @@ def test_without_a_meter_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch, tmp
     find = power_meters.find
     monkeypatch.setattr(power_meters, "find", lambda: find(tmp_path))
     assert "no energy meter" in target.energy_of(lambda number: None)["energy.absent"]
+
+
+def test_a_counter_that_only_root_may_read_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "powercap" / "intel-rapl:0"
+    package.mkdir(parents=True)
+    (package / "name").write_text("package-0\n")
+    find = power_meters.find
+    monkeypatch.setattr(power_meters, "find", lambda: find(tmp_path))
+    said = target.energy_of(lambda number: None)["energy.absent"]
+    assert str(package / "energy_uj") in said
+    assert said.endswith("; root can allow it until the next restart: chmod a+r on that file")
+
+
+def test_energy_is_measured_until_a_case_has_it_and_not_in_every_round(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answers = {"a": iter([None, 2.0]), "b": iter([3.0])}
+    asked: list[tuple[str, bool]] = []
+
+    def process(case_id: str, *, priority: bool, with_energy: bool) -> dict[str, Any]:
+        asked.append((case_id, with_energy))
+        joules = next(answers[case_id]) if with_energy else None
+        metrics = {} if joules is None else {"energy": [joules]}
+        return {"status": "ok", "message": None, "latency": [1e-3], "metrics": metrics, "details": {}}
+
+    facts = {**dict.fromkeys(target.STABLE, "x"), "host": "board"}
+    cases = [{"case_id": name, "name": name, "case": {"seq_len": 8}} for name in "ab"]
+    bundle = {
+        "id": "1", "cases": cases, "unsupported": [], "rounds": 2, "samples": 7, "schema_version": 1, "label": None,
+        "suite": "quick", "dctbench_version": "0",
+    }  # fmt: skip
+    monkeypatch.setattr(target, "in_a_process", process)
+    monkeypatch.setattr(target, "environment", lambda: facts)
+    path = tmp_path / "results.json"
+    for _ in range(2):  # the second time it adds to what the first wrote
+        assert target.run_all(bundle, 2, path, priority=False, with_energy=True) == 0
+    assert [energy for name, energy in asked if name == "a"] == [True, True, False, False]
+    assert [energy for name, energy in asked if name == "b"] == [True, False, False, False]
+    stored = {one["case_id"]: one["metrics"]["energy"]["value"] for one in json.loads(path.read_text())["results"]}
+    assert stored == {"a": 2.0, "b": 3.0}
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no procfs")

@@ -60,6 +60,18 @@ def test_meters_that_are_absent_or_locked_say_so(tmp_path: Path) -> None:
     assert "chmod" in str(refused.value.hint)
 
 
+def test_a_locked_counter_does_not_hide_a_sensor_that_may_be_read(tmp_path: Path) -> None:
+    package(tmp_path, "intel-rapl:0", 1).unlink()
+    battery = files(tmp_path / "power_supply" / "BAT0", type="Battery", status="Discharging", power_now=8_000_000)
+    assert power_meters.find(tmp_path).source.startswith("battery BAT0")
+    files(tmp_path / "hwmon" / "hwmon0", name="ina219", power1_input=4_500_000)
+    assert power_meters.find(tmp_path).source.startswith("hwmon ina219")
+    (tmp_path / "hwmon" / "hwmon0" / "power1_input").unlink()
+    files(battery, status="Full")
+    with pytest.raises(NoEnergyError, match="not readable"):
+        power_meters.find(tmp_path)
+
+
 def test_a_sensor_shows_microwatts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files(tmp_path / "hwmon" / "hwmon0", name="cpu_thermal", temp1_input=45_000)
     files(
@@ -90,6 +102,38 @@ def test_channels_that_are_all_parts_add_up(tmp_path: Path, monkeypatch: pytest.
     )  # fmt: skip
     assert "(CPU + CPU #1)" in power_meters.find(tmp_path).source
     assert watts(tmp_path, monkeypatch) == pytest.approx(3.0)
+
+
+def test_the_sums_and_shunts_of_an_ina3221_are_no_further_channels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kernel shows an INA3221 on three rails: in4 to in6 in microvolts, in7 and curr4 are sums."""
+    files(
+        tmp_path / "hwmon" / "hwmon0", name="ina3221",
+        in1_label="VDD_GPU_SOC", in1_input=19_000, curr1_input=300, in4_input=600,
+        in2_label="VDD_CPU_CV", in2_input=19_000, curr2_input=100, in5_input=200,
+        in3_label="VIN_SYS_5V0", in3_input=5_000, curr3_input=800, in6_input=4_000,
+        in7_label="sum of shunt voltages", in7_input=4_800, curr4_input=1_200,
+    )  # fmt: skip
+    source = power_meters.find(tmp_path).source
+    assert source.startswith("hwmon ina3221 (VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0), what its sensor is wired to")
+    assert watts(tmp_path, monkeypatch) == pytest.approx(5.7 + 1.9 + 4.0)
+
+
+def test_the_counters_of_sockets_contain_those_of_their_cores(tmp_path: Path) -> None:
+    """As amd_energy shows two sockets of 48 cores."""
+    labels = [*(f"Ecore{number:03d}" for number in range(96)), "Esocket0", "Esocket1"]
+    chip = files(
+        tmp_path / "hwmon" / "hwmon0",
+        name="amd_energy",
+        **{f"energy{number}_label": label for number, label in enumerate(labels, 1)},
+        **{f"energy{number}_input": 1_000_000 for number in range(1, 99)},
+    )
+    meter = power_meters.find(tmp_path)
+    assert "amd_energy (Esocket0 + Esocket1)" in meter.source
+    before = meter.joules()
+    files(chip, energy1_input=3_000_000, energy97_input=6_000_000, energy98_input=2_000_000)
+    assert meter.joules() - before == pytest.approx(5.0 + 1.0)
 
 
 def test_a_counter_of_hwmon_is_read_as_such_and_other_devices_are_passed_over(tmp_path: Path) -> None:
