@@ -141,7 +141,7 @@ def document(found: dict[str, Any]) -> list[str]:
         f"- PostgreSQL {found['postgresql']} ran on the same {facts['cores_usable']} cores ({facts['cpu']}), "
         "which other",
         f"  programs shared: load average {loads}. Each time is the least of {TRIES} tries, or of fewer "
-        "that took long.",
+        "that took long; a removal was made once.",
     ]
 
 
@@ -152,6 +152,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write what was measured here, after each number of machines")
     options = parser.parse_args()
     numbers = sorted(map(int, options.machines.split(",")))
+    if numbers[0] < BY_STORE:
+        parser.error(f"--machines: at least {BY_STORE}, which are stored as a machine stores")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         place.chmod(0o755)

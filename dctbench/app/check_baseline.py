@@ -80,7 +80,7 @@ def suite_of_baseline(baseline: RecordedRun) -> tuple[Suite, tuple[Case, ...]]:
         )
     check_stored_run(run)
     known = {*catalog.implementations()}
-    cases = tuple(case for case in baseline.plan if case.implementation in known)
+    cases = tuple(case for case in baseline.plan if case.implementation in known and case not in baseline.longer)
     if not cases:
         missing = ", ".join(dict.fromkeys(case.implementation for case in baseline.plan))
         raise UsageError(

@@ -16,7 +16,7 @@ from dctbench.app.runners import open_runner
 from dctbench.app.session import session
 from dctbench.app.shards import stored_of_shard
 from dctbench.catalog import engines
-from dctbench.model import Result, Run
+from dctbench.model import FAILED, Result, Run
 from dctbench.runners import Runner
 from dctbench.runs.lookup import RecordedRun, recorded
 from dctbench.scheduler.events import Listener, Notice, RunPlanned, ignore
@@ -40,15 +40,13 @@ class RunOutcome:
     Attributes:
         recorded: the run with everything that is stored of it.
         plan: what was planned.
-        failed: whether some cases ended in error or timeout.
-        resumed: whether some results were stored before.
+        failed: whether some cases ended in error or timeout, other than longer trainings that the run added.
         baseline: whether the requested baseline was saved, or None if none was requested.
     """
 
     recorded: RecordedRun
     plan: Plan
     failed: bool
-    resumed: bool
     baseline: SavedBaseline | None
 
     @property
@@ -135,15 +133,17 @@ def measure(
     _refuse_lost_results(store, found, sum(sweep.statuses.values()))
     extended = _extended(run, plan, found, runner)
     if extended is not None:
-        listener(Notice("methods fall short of exact attention: longer trainings tell the slow from those that cannot"))
+        listener(Notice("some methods fall short of exact attention: longer trainings show which are only slow"))
         store.add_run(run, extended.cases, extended.rounds)
         return measure(run, extended, runner, store, listener, stored=found.results, baseline=baseline)
     if run.settings.shard is not None:
         found = found.only(plan.cases)  # other shards may be in the store, too
+    # Longer trainings were not asked for: without one, a verdict stands as it is.
+    failed = any(result.status in FAILED and result.case not in found.longer for result in found.results)
     saved = None
     if baseline is not None:
-        saved = save_baseline(store, run, baseline, refused="some cases failed" if sweep.failed else None)
-    return RunOutcome(found, plan, sweep.failed, bool(stored), saved)
+        saved = save_baseline(store, run, baseline, refused="some cases failed" if failed else None)
+    return RunOutcome(found, plan, failed, saved)
 
 
 def _extended(run: Run, plan: Plan, found: RecordedRun, runner: Runner) -> Plan | None:

@@ -49,7 +49,8 @@ def compare_stored(
     rules = replace(rules, reference=reference or rules.reference, latency=tolerance or rules.latency)
     paired = check is not None and check.in_turn_with(base.run)
     beside = _beside(head, check)
-    cases = [case for case in _in_order(head, rules) if case.implementation not in beside]
+    longer = base.longer | head.longer
+    cases = [case for case in _in_order(head, rules) if case.implementation not in beside and case not in longer]
     counterparts = _counterparts(cases, check.instead if check and paired else None, sides[0])
     compared = {*counterparts.values(), *cases}
     fingerprints = set(base.environments), set(head.environments)
@@ -58,7 +59,7 @@ def compare_stored(
         head=sides[1],
         counterparts=counterparts,
         paired=paired,
-        missing=[case for case in sides[0] if case not in compared and case.implementation not in beside],
+        missing=[c for c in sides[0] if c not in compared and c not in longer and c.implementation not in beside],
         incomparable_because=None if paired else incomparable_because(base.run, head.run, fingerprints),
         same_machine=paired or bool(fingerprints[0] & fingerprints[1]),
     )

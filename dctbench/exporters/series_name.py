@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dctbench.model import Case
 
+_FURTHER = ("model", "recover", "input", "period", "deadline")
+
 
 def series_name(case: Case) -> str:
     """Return `dct-x r=8 n=4096 layer forward float32 cpu eager b1 h8x64`, and what else is set."""
@@ -12,4 +14,5 @@ def series_name(case: Case) -> str:
     words += [f"threads={case.threads}"] if case.threads is not None else []
     words += [f"ranks={case.ranks}"] if case.ranks is not None else []
     words += [case.task] if case.task is not None else []
+    words += [f"{axis}={value}" for axis in _FURTHER if (value := getattr(case, axis)) is not None]
     return " ".join(words)

@@ -24,6 +24,7 @@ def joined(done: Exchange[CaseReply], beside: Exchange[CaseReply]) -> Exchange[C
     """
     ours, other = done.reply, beside.reply
     assert isinstance(ours, CaseReply)
+    done = replace(done, left=done.left + beside.left)
     if isinstance(other, CaseReply) and other.status == "ok":
         measurements = [*ours.measurements, *other.measurements]
         details = {**other.details, **ours.details}

@@ -17,7 +17,7 @@ from dctbench.analysis import Summary, default_reference, summarise
 from dctbench.errors import StoreError, UsageError
 from dctbench.importers import read_file
 from dctbench.machine.disclosure import Disclosure
-from dctbench.model import Case, Environment, Result, Run
+from dctbench.model import Case, Environment, Result, Run, TaskName
 from dctbench.store import open_store
 
 if TYPE_CHECKING:
@@ -48,6 +48,15 @@ class RecordedRun:
         """One summary per case that has a result."""
         return summarise(self.results)
 
+    @cached_property
+    def longer(self) -> frozenset[Case]:
+        """The longer trainings that the run added of methods that fell short (`RunSettings.patience`).
+
+        They explain a verdict on the usual ones, and no other run need have them.
+        """
+        times = self.run.settings.patience
+        return frozenset(case for case in self.plan if times is not None and _is_longer(case, times, self.plan))
+
     def only(self, cases: Iterable[Case]) -> RecordedRun:
         """Return the same run with some of its cases alone."""
         kept = set(cases)
@@ -66,6 +75,14 @@ class RecordedRun:
         if name is None:
             return default_reference(result.case for result in self.results)
         return known_reference(name, (result.case for result in self.results))
+
+
+def _is_longer(case: Case, times: int, plan: Sequence[Case]) -> bool:
+    try:
+        task = TaskName.parse(case.task or "")
+    except ValueError:  # no task, or one that a newer version has named
+        return False
+    return task.patience == times and replace(case, task=str(replace(task, patience=1))) in plan
 
 
 def forwarded(found: RecordedRun, disclosure: Disclosure) -> RecordedRun:

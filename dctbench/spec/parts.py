@@ -9,9 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dctbench.spec.grid import DEFAULT_KEPT
+
 Axes = Mapping[str, Sequence[Any]]
 OF_A_PART = ("impl", "seq", "ratio", "kept", "batch", "heads", "head_dim", "dtype", "threads")
 """The axes that a part may have. The others decide which machine or which kind of run a suite needs."""
+
+
+def without_compression(given: Axes) -> dict[str, Sequence[Any]]:
+    """Return what `ratio` or `kept` empties, since both say how much a method keeps.
+
+    The default numbers of `kept` alone leave the ratios to the methods that have no such number.
+    """
+    emptied: dict[str, Sequence[Any]] = {}
+    if "ratio" in given:
+        emptied["kept"] = ()
+    if "kept" in given and DEFAULT_KEPT not in given["kept"]:
+        emptied["ratio"] = ()
+    return emptied
 
 
 def completed(axes: Axes, parts: Sequence[Axes]) -> tuple[Axes, list[Axes]]:
@@ -19,8 +34,9 @@ def completed(axes: Axes, parts: Sequence[Axes]) -> tuple[Axes, list[Axes]]:
 
     Args:
         axes: of the suite, with defaults. A part has them where it does not set its own.
-        parts: as they stand in the file.
+        parts: as they stand in the file. One of `ratio` and `kept` replaces both of the suite, as a flag does.
     """
+    parts = [{**without_compression(part), **part} for part in parts]
     differing = dict.fromkeys(key for part in parts for key in part)
     whole = [{key: part.get(key, axes.get(key, ())) for key in differing} for part in parts]
     together = {key: list(dict.fromkeys(value for part in whole for value in part[key])) for key in differing}

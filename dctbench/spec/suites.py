@@ -16,7 +16,7 @@ from dctbench.model.task import HEAD_DIM, HEADS, MOST_PATIENCE
 from dctbench.spec import parts as several
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
-from dctbench.spec.grid import DEFAULT_KEPT, parse_values
+from dctbench.spec.grid import parse_values
 from dctbench.text.parse import parse_duration, parse_points
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.toml import check_integers, parse_toml
@@ -166,11 +166,7 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
     dropped: dict[str, Sequence[Any]] = {}
     if "task" in given and not suite.axes["task"]:
         dropped |= TASK_AXES
-    if "ratio" in given:
-        dropped["kept"] = ()
-    if "kept" in given and DEFAULT_KEPT not in given["kept"]:
-        dropped["ratio"] = ()
-    replaced = {**dropped, **given}
+    replaced = {**dropped, **several.without_compression(given), **given}
     return replace(
         suite,
         axes={**suite.axes, **replaced},

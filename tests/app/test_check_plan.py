@@ -54,6 +54,17 @@ def test_a_reference_that_is_judged_itself_is_not_trained_beside_another_trainin
     assert {case.implementation for case in _references(timed, found.plan.cases, found.rules)} == {"sdpa", "none"}
 
 
+def test_each_part_of_a_suite_has_its_references_though_another_part_names_them(tmp_path: Path) -> None:
+    text = '[axes]\nratio = 4\n[[parts]]\nimpl = "dct-x"\nseq = 512\n[[parts]]\nimpl = "sdpa"\nseq = 1024\n'
+    runner = Describing(lambda case, round: result(case.implementation, case.seq_len, 1e-3, round=round))
+    request = CheckRequest(base_impl="pool", store=str(tmp_path / "none.sqlite"))
+    suite = suites.parse(text, "parts.toml")
+    found = plan_check(suite, None, request, None, runner, lambda event: None)  # type: ignore[arg-type]
+    assert {(case.implementation, case.seq_len) for case in found.plan.cases} == {
+        ("dct-x", 512), ("sdpa", 512), ("none", 512), ("sdpa", 1024), ("none", 1024),
+    }  # fmt: skip
+
+
 def test_the_reference_in_a_model_is_the_model_as_it_is_and_other_methods_replace_the_same_layers() -> None:
     judged = Case("dct-x", 64, 2, scope="model", model="minilm", layers="2..", recover=10)
     plain = _same_shape(judged, "sdpa", catalog.implementation("sdpa"))

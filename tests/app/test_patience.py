@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dctbench import analysis
 from dctbench.analysis.accuracy import Standing, task_results
+from dctbench.app.check_baseline import suite_of_baseline
 from dctbench.app.run import RunOutcome, measure
+from dctbench.compare.stored import compare_stored
 from dctbench.model import Case, Result, RunSettings
 from dctbench.runners import Facts
 from dctbench.scheduler.events import Event, RunPlanned
@@ -97,3 +101,24 @@ def test_without_patience_or_under_a_budget_nothing_is_added(tmp_path: Path) -> 
     for number, settings in enumerate((RunSettings(rounds=3), RunSettings(rounds=3, patience=4, budget=3600.0))):
         (folder := tmp_path / str(number)).mkdir()
         assert {*run(folder, settings, []).recorded.plan} == {*cases(USUAL)}
+
+
+def test_a_longer_training_that_fails_fails_neither_the_run_nor_what_was_asked_for(tmp_path: Path) -> None:
+    broken = {**RESULTS}
+    for one in LONGER:
+        broken[one.case, one.round] = replace(one, status="timeout", measurements=(), message="after 1h")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "RESULTS", broken)
+        found = run(tmp_path, RunSettings(rounds=3, patience=4), [])
+    assert {*found.recorded.longer} == {*cases(LONGER)}
+    assert found.exit_code == 0
+
+
+def test_no_other_run_needs_the_longer_trainings_of_a_baseline(tmp_path: Path) -> None:
+    settings = RunSettings(rounds=3, patience=4)
+    base = run(tmp_path, settings, []).recorded
+    head = replace(base, run=replace(base.run, id=base.run.id[::-1])).only(cases(USUAL))
+    judged = {verdict.case for verdict in compare_stored(base, head).judgement.verdicts}
+    assert judged == {*cases(USUAL)}
+    _, planned = suite_of_baseline(replace(base, run=replace(base.run, suite="accuracy")))
+    assert {*planned} == {*cases(USUAL)}

@@ -24,6 +24,10 @@ def test_a_case_has_the_figures_of_both_and_the_details_of_both() -> None:
     assert reply.details == {"stop_reason": "precise", "authors.memory.absent": "no profiler"}
 
 
+def test_what_either_process_left_behind_is_counted() -> None:
+    assert joined(Exchange(OURS, 1, "zygote", 1), Exchange(THEIRS, 2, "zygote", 1)).left == 3
+
+
 def test_a_case_that_fits_by_one_protocol_alone_keeps_its_figures_and_says_why() -> None:
     reply = join(CaseReply("oom", message="needs about 20.0 GiB of 16.0 GiB (estimate)"))
     assert (reply.status, reply.measurements, reply.warnings) == ("ok", OURS.measurements, [])

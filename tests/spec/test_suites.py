@@ -308,6 +308,17 @@ def test_a_mistake_in_a_part_names_its_line(old: str, new: str, line: int, words
     assert words in f"{refused.value.message} {refused.value.hint}"
 
 
+@pytest.mark.parametrize(
+    ("of_the_part", "kept"), [("kept = 64", (None, 64)), ("ratio = 2", (2, None)), ("batch = 2", (4, None))]
+)
+def test_what_a_part_says_of_compression_replaces_both_axes_of_the_suite(
+    of_the_part: str, kept: tuple[float | None, int | None]
+) -> None:
+    text = f'[axes]\nimpl = "linformer"\nseq = 512\nratio = 4\n[[parts]]\n{of_the_part}\n'
+    [sweep] = suites.parse(text, "parts.toml").sweeps
+    assert {(case.ratio, case.kept) for case in expand_cases(sweep, catalog.IMPLEMENTATIONS)} == {kept}
+
+
 @pytest.mark.parametrize("text", ["parts = 3", "parts = [3]", PARTS.replace("seq = 128\n", "")])
 def test_parts_that_are_no_axes_or_lack_a_length_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"parts must be tables|no 'seq'"):
