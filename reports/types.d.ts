@@ -24,6 +24,7 @@ interface Values {
   resident: number; // bytes
   flops: number; // millions
   smooth: number; // relative error, smooth input
+  int8: number; // relative error of an exact method in int8
   noise: number; // relative error, noise
   miss_rate: number; // its upper bound
   late: string; // encoded sentence

@@ -143,6 +143,10 @@ def _are(table: object, types: set[type]) -> bool:
     return type(table) is dict and types.issuperset(map(type, table.values()))
 
 
+Share = float
+"""A number from 0 to 1. A file may hold any, which is then not believed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResultDetails:
     """What a result records beside its measurements. A field is None if nothing was recorded.
@@ -216,7 +220,7 @@ class ResultDetails:
     plan: str | None = None
     compiler: str | None = None
     tolerance: float | None = None
-    int8_share: float | None = None
+    int8_share: Share | None = None
     flops_analytic: int | None = None
     flops_convention: str | None = None
     flops_uncounted: tuple[str, ...] | None = None
@@ -332,7 +336,13 @@ def _seconds(value: object) -> tuple[float, ...] | None:
     return seconds if seconds is not None and all(1e-10 <= second <= 1e6 for second in seconds) else None
 
 
+def _share(value: object) -> float | None:
+    """Return a number from 0 to 1, or None. A bool is no number."""
+    return value if isinstance(value, (int, float)) and type(value) is not bool and 0 <= value <= 1 else None
+
+
 _CODECS: Mapping[str, _Codec] = {
+    "int8_share": _Codec(_share, lambda share: share),
     "turns": _sequence(int),
     "retaken": _Codec(_seconds, list),
     "flops.uncounted": _sequence(str),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dctbench.analysis import Speedup, Summary, Winner
-from dctbench.catalog import ACCURACY, ErrorMeans, Family
+from dctbench.catalog import ACCURACY, ErrorMeans, Family, Kind
 from dctbench.stats.modes import TwoModes
 from dctbench.stats.robust import Interval
 from dctbench.text.format import (
@@ -93,6 +93,15 @@ def error_words(summary: Summary, metric: str = "error.smooth") -> str:
     return format_relative_error(error) if summary.approximates else summary.error_means.value
 
 
+def int8_error(summary: Summary) -> float | None:
+    """The relative error of an exact method in int8, else None: on the smooth input or, of a bundle, which has none
+    there, its difference from torch's output in float32.
+    """
+    if summary.exact or summary.method.kind is not Kind.EXACT:
+        return None
+    return summary.values.get("error.smooth", summary.values.get("error.engine"))
+
+
 def memory_words(summary: Summary) -> str:
     """`8.00 MiB`: tensors and parameters; or of a target without torch `99.4 MiB resident`, the whole process."""
     if summary.memory is not None:
@@ -138,8 +147,8 @@ def _int8_notes(summaries: Sequence[Summary]) -> list[str]:
 
 
 def _range(shares: Sequence[float]) -> str:
-    """`71%`, or `60-82%` where it differs by length or ratio."""
-    low, high = (round(100 * share) for share in (min(shares), max(shares)))
+    """`71%`, or `60-82%` where it differs by length or ratio. Only all of it is 100%."""
+    low, high = (100 if share == 1 else min(99, round(100 * share)) for share in (min(shares), max(shares)))
     return f"{low}%" if low == high else f"{low}-{high}%"
 
 

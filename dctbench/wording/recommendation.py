@@ -14,7 +14,7 @@ from dctbench.model import Case
 from dctbench.spec import suites
 from dctbench.stats.binomial import trials_for
 from dctbench.stats.tail import LEAST_PROCESSES
-from dctbench.text.format import format_seconds
+from dctbench.text.format import format_relative_error, format_seconds
 from dctbench.wording import cells
 from dctbench.wording.accuracy import floor_words
 from dctbench.wording.labels import Labels
@@ -54,7 +54,9 @@ TEMPLATES = {
     "no_memory": "memory not measured",
     "exact": "exact",
     "quantised": "exact but for int8, relative error {error}",
+    "quantised_only": "exact but for int8",
     "error": "relative error {error}",
+    "no_error": "error not measured",
     "other": "another function than softmax attention",
     "untrained": "error unknown before training",
     "fastest_exact": "fastest exact method: {costs}",
@@ -120,10 +122,13 @@ def costs(summary: Summary, reference: Summary | None) -> str:
 
 def error_costs(summary: Summary) -> str:
     """`exact`, `relative error 0.03`, or why the method has no error."""
+    if summary.exact:
+        return _fill("exact")
     if summary.method.kind is Kind.EXACT:
-        return _fill("exact" if summary.exact else "quantised", error=cells.error_words(summary))
+        error = cells.int8_error(summary)
+        return _fill("quantised_only" if error is None else "quantised", error=format_relative_error(error or 0.0))
     if summary.approximates:
-        return _fill("error", error=cells.error_words(summary))
+        return _fill("error" if "error.smooth" in summary.values else "no_error", error=cells.error_words(summary))
     return _fill(summary.error_means.value)
 
 

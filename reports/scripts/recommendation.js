@@ -121,10 +121,17 @@ function costs(row) {
  */
 function errorCosts(row) {
   const curve = curveOf(row);
-  if (curve.exact) {
-    return phrase(isExact(row) ? "exact" : "quantised", { error: smoothErrorCell(row) });
+  if (isExact(row)) {
+    return phrase("exact");
   }
-  return approximates(curve) ? phrase("error", { error: smoothErrorCell(row) }) : phrase(curve.error_means);
+  if (curve.exact) {
+    const error = valueAt("int8", row);
+    return error === null ? phrase("quantised_only") : phrase("quantised", { error: formatRelativeError(error) });
+  }
+  if (!approximates(curve)) {
+    return phrase(curve.error_means);
+  }
+  return phrase(valueAt("smooth", row) === null ? "no_error" : "error", { error: smoothErrorCell(row) });
 }
 
 /** @param {Budget[]} budgets */

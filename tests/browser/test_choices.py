@@ -14,6 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from dctbench import analysis
 from dctbench.analysis import Budgets
 from dctbench.analysis.decision import NOTHING_LEARNED, decide
+from dctbench.model import Result
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import decision as first_screen
@@ -22,7 +23,7 @@ from dctbench.wording.labels import Labels
 from tests.analysis.test_deadlines import SWEEP
 from tests.browser.conftest import recorded, written
 from tests.support.browser import screen, settled, texts
-from tests.support.made import result
+from tests.support.made import in_two_rounds, result
 
 TRACES = """
 const element = document.getElementById(arguments[0]);
@@ -222,6 +223,34 @@ def test_a_deadline_is_a_budget_that_engine_length_and_rate_can_change(
     budget(browser, "late", "3%")
     assert answer() == expected("eager", 1024, 0.03)
     assert "the fastest is dct-x r=8" in answer()
+
+
+def test_the_errors_of_a_bundle_are_told_as_choose_tells_them(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    def bundled(name: str, seconds: float, n: int, values: dict[str, float], ratio: float | None = None) -> Result:
+        measured = {metric: ("1", value) for metric, value in values.items()}
+        return result(name, n, seconds, ratio=ratio, engine="onnxruntime-int8", values=measured)
+
+    engine = {"error.engine": 0.031}
+    made = [bundled("sdpa", 1e-3, 512, engine), bundled("dct-x", 4e-3, 512, engine, 4)]
+    made += [bundled("sdpa", 1e-3, 1024, {}), bundled("sdpa", 1e-3, 2048, {"error.smooth": 0.024, **engine})]
+    made += [bundled("sdpa", 4e-3, 4096, {}), bundled("nystromformer", 1e-3, 4096, engine, 4)]
+    found = recorded(in_two_rounds(made))
+    screen(browser, 1280)
+    browser.get(written(html([found]), tmp_path))
+    settled(browser, "latency")
+    labels = Labels(s.case for s in found.summaries)
+    answers = {}
+    for n in (512, 1024, 2048, 4096):
+        pick(browser, "n", str(n))
+        [ranking] = analysis.rankings([s for s in found.summaries if s.case.seq_len == n], "sdpa")
+        choice = analysis.choose(ranking, Budgets())
+        answers[n] = browser.find_element(By.ID, "recommendation").text
+        decided = decide(ranking, choice)
+        assert answers[n] == first_screen.sentence(ranking, choice, decided, Budgets(), labels, NOTHING_LEARNED)
+    assert "exact but for int8, relative error 0.031)" in answers[512]
+    assert "exact but for int8)" in answers[1024]
+    assert "exact but for int8, relative error 0.024)" in answers[2048]
+    assert "error not measured)" in answers[4096]
 
 
 def test_a_budget_is_drawn_and_an_invalid_one_is_reported(opened: webdriver.Chrome) -> None:

@@ -98,6 +98,7 @@ def test_details_that_were_decoded_equal_those_that_were_made(given: dict[str, A
 @pytest.mark.parametrize(
     ("key", "value"),
     [("threads", "four"), ("threads", True), ("threads", None), ("stop_reason", 1), ("turns", [1, "2"]),
+     ("int8_share", -5.0), ("int8_share", 1.5), ("int8_share", True), ("int8_share", "0.5"),
      ("retaken", [0.0]), ("tf32", []), ("pair", 1.0), ("split", {"shares": []}),
      ("split", {"shares": {}, "seconds": {}}), ("roofline", {**QUOTIENTS, "ceilings": {"compute": 2e11}}),
      ("roofline", {**QUOTIENTS, "ceilings": None}),

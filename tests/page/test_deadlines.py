@@ -33,7 +33,7 @@ def test_a_late_method_is_not_recommended_however_fast() -> None:
 
 def test_sdpa_in_int8_is_not_called_exact() -> None:
     made = released("sdpa", 512, 4e-3, 0, engine="onnxruntime-int8")
-    assert "exact but for int8" in first_screen(*made)
+    assert "exact but for int8)" in first_screen(*made)
 
 
 def test_a_run_without_a_deadline_has_no_column_and_no_table_for_it() -> None:

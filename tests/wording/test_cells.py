@@ -38,3 +38,5 @@ def test_what_int8_leaves_in_float_is_said_by_engine_and_method() -> None:
         "the rest stays in float32"
     )
     assert cells.error_notes(summarise([whole])) == []
+    note = cells.error_notes(summarise([quantised("sdpa", 512, 0.996), quantised("dct-x", 512, 0.994)]))[-1]
+    assert "99% of sdpa, 99% of dct-x; the rest stays in float32" in note

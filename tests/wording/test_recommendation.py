@@ -45,6 +45,32 @@ def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | 
 
 
 @pytest.mark.parametrize(
+    ("name", "engine", "values", "said"),
+    [
+        ("sdpa", "eager", {"error.smooth": 3e-7}, "exact"),
+        ("sdpa", "onnxruntime", {"error.engine": 2e-6}, "exact"),
+        (
+            "sdpa",
+            "onnxruntime-int8",
+            {"error.smooth": 0.02, "error.engine": 0.03},
+            "exact but for int8, relative error 0.020",
+        ),
+        ("sdpa", "onnxruntime-int8", {"error.engine": 0.03}, "exact but for int8, relative error 0.030"),
+        ("sdpa", "onnxruntime-int8", {}, "exact but for int8"),
+        ("nystromformer", "onnxruntime-int8", {"error.smooth": 0.25, "error.engine": 0.03}, "relative error 0.250"),
+        ("nystromformer", "onnxruntime-int8", {"error.engine": 0.03}, "error not measured"),
+    ],
+)
+def test_a_bundle_has_no_error_but_that_of_its_engine(
+    name: str, engine: str, values: dict[str, float], said: str
+) -> None:
+    measured = {metric: ("1", value) for metric, value in values.items()}
+    ratio = None if name == "sdpa" else 4
+    [summary] = analysis.summarise([result(name, 512, ratio=ratio, engine=engine, values=measured)])
+    assert words.error_costs(summary) == said
+
+
+@pytest.mark.parametrize(
     ("length", "named"),
     [(600, "lengths are 512 and 1024"), (2000, "lengths are 1024 and 4096"), (64, "(the nearest is 256)"),
      (9999, "(the nearest is 4096)")],
