@@ -22,7 +22,7 @@ class Worth(Enum):
     """What is known of the accuracy of a method on all tasks that tell methods apart."""
 
     EXACT = "exact"
-    """It computes exact attention."""
+    """It computes exact attention in floating point."""
     AS_GOOD = "as_good"
     """As good as exact attention, or better, on every such task."""
     GIVES_UP = "gives_up"
@@ -30,7 +30,7 @@ class Worth(Enum):
     UNDECIDED = "undecided"
     """The seeds do not tell on one of them."""
     UNKNOWN = "unknown"
-    """It was not trained on one of them, or no task tells methods apart."""
+    """It was not trained on one of them, no task tells methods apart, or it is exact attention in int8."""
 
 
 _SAFE = frozenset({Worth.EXACT, Worth.AS_GOOD})
@@ -71,8 +71,10 @@ class Accuracies:
 
     def worth(self, summary: Summary) -> Worth:
         """Return what is known of the accuracy of a method."""
-        if summary.method.kind is Kind.EXACT:
+        if summary.exact:
             return Worth.EXACT
+        if summary.method.kind is Kind.EXACT:  # what was learned of it in floating point does not tell of int8
+            return Worth.UNKNOWN
         found = [one for results, one in self.on_each_task(summary.case) if results.sensitive]
         if not found:
             return Worth.UNKNOWN

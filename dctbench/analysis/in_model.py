@@ -148,7 +148,7 @@ class ModelQuality(Accuracies):
 
     def worth(self, summary: Summary) -> Worth:
         """Return what is known of the quality of the model with a method, at once or after the training."""
-        if summary.method.kind is catalog.Kind.EXACT:
+        if summary.exact:
             return Worth.EXACT
         found = self.of(summary)
         if found is None or not found[0].evaluated:

@@ -35,14 +35,19 @@ class OnInput:
 
 
 def on_inputs(summaries: Iterable[Summary]) -> list[OnInput]:
-    """Return one entry for each input and shape, in order of length and then as measured."""
+    """Return one entry for each input and shape, in order of length and then as measured.
+
+    An imported file may hold a spectrum that keeps more than its sequence has. It says nothing, so it is left out.
+    """
     by_shape: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         if summary.case.input is not None:
             by_shape.setdefault(summary.case.shape, []).append(summary)
     found = []
     for members in by_shape.values():
-        spectrum = next((s.details.spectrum for s in members if s.details.spectrum is not None), None)
+        seq_len = members[0].case.seq_len
+        known = (s.details.spectrum for s in members)
+        spectrum = next((one for one in known if one is not None and 0 < max(one.kept, default=0) < seq_len), None)
         if spectrum is not None:
             found.append(OnInput(members[0].case, spectrum, tuple(members)))
     return sorted(found, key=lambda one: one.case.seq_len)

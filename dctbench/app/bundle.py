@@ -53,13 +53,15 @@ def bundle(request: RunRequest, folder: Path, listener: Listener = ignore) -> Bu
         listener: called with notices.
 
     Raises:
-        UsageError: for a folder that exists, and for another engine.
+        UsageError: for a folder that exists, for another engine, and for inputs.
         UnavailableError: when the packages for the export are not installed.
         CannotJudgeError: when nothing could be exported.
     """
     if folder.exists():
         raise errors.UsageError(f"{folder} exists already", hint="name a new folder with -o, or remove it")
     suite = _with_engine(request)
+    if any(name is not None for sweep in suite.sweeps for name in sweep.get("input") or ()):
+        raise errors.UsageError("--input: a bundle measures no error on inputs", hint="leave out --input")
     engines.require(suite.axes["engine"])
     with local_runner(suite.settings, listener) as runner:
         planned = make_plan(suite, runner)

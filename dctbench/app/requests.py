@@ -272,6 +272,10 @@ class ChooseRequest:
                 "--min-accuracy and --task are for a layer: a model has its own evaluation",
                 hint="leave them out, or give --max-loss 2pt",
             )
+        if self.reference is not None and self.axes.model is not None:
+            raise UsageError(
+                "--reference is for a layer: a model is compared with the model as it is", hint="leave it out"
+            )
         if self.measure and self.run:
             raise UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
 

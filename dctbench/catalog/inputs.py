@@ -82,8 +82,12 @@ def check_length(name: str, seq_len: int, batch: int) -> None:
     """Check that the data has as many tokens as a batch needs: nothing is repeated to fill it.
 
     Raises:
-        UnsupportedError: otherwise.
+        UnsupportedError: otherwise, and for a name that only another version knows, as a stored case may have.
     """
+    try:
+        checked_input(name)
+    except UsageError as wrong:
+        raise UnsupportedError(wrong.message, hint=wrong.hint) from None
     pieces = INPUTS[name.partition(":")[0]].pieces
     if pieces is None:
         return

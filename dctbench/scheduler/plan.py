@@ -128,7 +128,8 @@ def make_plan(suite: Suite, runner: Runner, stored: Iterable[Result] = ()) -> Pl
         if tasks:
             found = expand_trainings(axes, methods, known)
         else:
-            found = grid.expand_cases(_with_layers(_with_models(axes, runner)), methods)
+            known_axes = _with_models(axes, runner)
+            found = [case for part in _with_layers(known_axes) for case in grid.expand_cases(part, methods)]
         cases |= dict.fromkeys(found)
     return plan_cases(cases, suite.settings, runner, stored)
 
@@ -162,11 +163,15 @@ def _checked_inputs(axes: Mapping[str, Sequence[Any]]) -> list[str]:
     return inputs
 
 
-def _with_layers(axes: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
-    """Return the axes with the heads of the model that an input is a layer of."""
-    if any(name is not None and layer_of(name) is not None for name in axes.get("input") or ()):
-        return {**axes, "heads": (HEADS,), "head_dim": (HEAD_DIM,)}
-    return axes
+def _with_layers(axes: Mapping[str, Sequence[Any]]) -> list[Mapping[str, Sequence[Any]]]:
+    """Return the axes, apart for the inputs that are layers of a model: these have its heads, and no other ones."""
+    inputs = axes.get("input") or ()
+    layers = [name for name in inputs if name is not None and layer_of(name) is not None]
+    if not layers:
+        return [axes]
+    of_layers = {**axes, "input": layers, "heads": (HEADS,), "head_dim": (HEAD_DIM,)}
+    others = [name for name in inputs if name not in layers]
+    return [*([{**axes, "input": others}] if others else []), of_layers]
 
 
 def _with_models(axes: Mapping[str, Sequence[Any]], runner: Runner) -> Mapping[str, Sequence[Any]]:

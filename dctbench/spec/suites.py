@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dctbench import catalog
+from dctbench.catalog.inputs import HEAD_DIM as LAYER_HEAD_DIM
+from dctbench.catalog.inputs import HEADS as LAYER_HEADS
+from dctbench.catalog.inputs import layer_of
 from dctbench.errors import UsageError
 from dctbench.model import Isolation, MeasuringProtocol, RunSettings
 from dctbench.model.task import HEAD_DIM, HEADS, MOST_PATIENCE
@@ -159,8 +162,12 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
     `ratio` and `kept` both say how much a method keeps, so one of them replaces both of the suite's. Only the default
     numbers of `kept` leave the ratios to the methods that have no such number. A task brings the shapes of its own with
     it, in place of those of a suite that trains nothing. The axes of its parts are replaced alike (`spec.parts`).
+
+    Raises:
+        UsageError: for other heads than those of the model that an input is a layer of.
     """
     given = axes.given
+    _check_heads(given, given.get("input", suite.axes["input"]))
     if "model" in given and "scope" not in given:
         given["scope"] = ["model"]
     dropped: dict[str, Sequence[Any]] = {}
@@ -173,6 +180,18 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
         parts=several.overridden(suite.parts, replaced),
         settings=replace(suite.settings, **settings),
     )
+
+
+def _check_heads(given: Mapping[str, Sequence[Any]], inputs: Sequence[str | None]) -> None:
+    layer = next((name for name in inputs if name is not None and layer_of(name) is not None), None)
+    for axis, fixed in {"heads": LAYER_HEADS, "head_dim": LAYER_HEAD_DIM}.items():
+        other = next((value for value in given.get(axis, ()) if value != fixed), None)
+        if layer is not None and other is not None:
+            flag = f"--{axis.replace('_', '-')}"
+            raise UsageError(
+                f"{flag} {other}: the attention of input {layer} has {flag} {fixed}",
+                hint=f"leave out {flag}, or run the command once for {layer} and once for other inputs",
+            )
 
 
 class _Reader:

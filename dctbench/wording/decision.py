@@ -20,7 +20,9 @@ MEASURE_ACCURACY = "dctbench run --suite accuracy"
 """The command that gives the accuracies which are missing."""
 TEMPLATES = {
     "none_safe": "none that stays within that is shown to be as good as exact attention",
+    "none_at_all_safe": "none of them is shown to be as good as exact attention",
     "faster": " {name} is faster ({latency}), but {why}.",
+    "unknown": "its accuracy was not measured",
     "measure": " Its accuracy was not measured: {command} measures it.",
     "nothing_timed": "Nothing was timed at {place}.",
     "recommended": "recommended",
@@ -69,8 +71,8 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
         return recommendation.verdict(ranking, choice, budgets, labels)
     if not decision.leaders:
         nobody = recommendation.TEMPLATES["nobody"]
-        return nobody.format(place=place, within=within, why=TEMPLATES["none_safe"])
-    costs = [recommendation.costs(summary, ranking.reference) for summary in decision.leaders]
+        return nobody.format(place=place, within=within, why=TEMPLATES["none_safe" if within else "none_at_all_safe"])
+    costs = [recommendation.costs(summary, ranking.reference, budgets.confidence) for summary in decision.leaders]
     if len(costs) == 1:
         answer = recommendation.TEMPLATES["ship"].format(place=place, within=within, costs=costs[0])
     else:
@@ -107,7 +109,7 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
     if worth in (Worth.EXACT, Worth.AS_GOOD) or not accuracies.telling:
         return ""
     if worth is Worth.UNKNOWN:
-        return "its accuracy was not measured"
+        return TEMPLATES["unknown"]
     found = [(accuracy.task_words(r.task), one.standing) for r, one in accuracies.on_each_task(summary.case)
              if r.sensitive and one is not None]  # fmt: skip
     parts = []

@@ -69,12 +69,7 @@ def answer(found: InModel) -> str:
     assert best.speedup is not None
     gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
     if found.answer is Answer.NOT_EVALUATED:
-        names = " and ".join(map(metric_words, found.unjudged))
-        what = (
-            f"dctbench cannot tell which way {names} is better, since its figures are no shares from 0 to 1"
-            if names
-            else "evaluate(model) beside the model would say what that costs"
-        )
+        what = no_shares(found) or "evaluate(model) beside the model would say what that costs"
         return (
             f"{at}: {gain}, and its outputs have a cosine of {quality_words(_best(best, found.metric))} to the "
             f"original's; {what}"
@@ -122,6 +117,16 @@ def worth_words(summary: Summary, quality: ModelQuality) -> str:
         return "nothing evaluates the model with it"
     said = "loses" if worth is Worth.GIVES_UP else "may lose"
     return f"{said} {metric_words(model.metric)}: {change_words(_best(one, model.metric))}"
+
+
+def no_shares(found: InModel) -> str | None:
+    """Return why the figures of an evaluation judge nothing; None where they do, and without any."""
+    if not found.unjudged:
+        return None
+    names = " and ".join(map(metric_words, found.unjudged))
+    figures = "its" if len(found.unjudged) == 1 else "their"
+    verb = "is" if len(found.unjudged) == 1 else "are"
+    return f"dctbench cannot tell which way {names} {verb} better, since {figures} figures are no shares from 0 to 1"
 
 
 def notes(found: Sequence[InModel]) -> list[str]:

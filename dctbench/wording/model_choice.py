@@ -30,6 +30,10 @@ def verdict(one: ModelChoice, budgets: Budgets) -> str:
         return f"{at}: replace {original.name} by {_chosen(one, one.chosen)}."
     if one.decision is Decision.KEEP:
         return f"{at}: keep {original.name}: nothing in {original.model} is worth replacing, {_why_kept(one)}."
+    if one.within and not one.found.evaluated:
+        names = " and ".join(method.summary.case.name for method in one.within)
+        keep, cost = ("keeps", "it costs") if len(one.within) == 1 else ("keep", "they cost")
+        return f"{at}: no method can be named: {names} {keep} the budgets, but {_unknown_cost(one, cost)}."
     kept = f" and {_judged(one)}" if one.found.evaluated else ""
     return f"{at}: no method can be named, none that was measured in {original.model} keeps the budgets{kept}."
 
@@ -54,9 +58,9 @@ def _judged(one: ModelChoice) -> str:
 
 def _why_kept(one: ModelChoice) -> str:
     """Return why no method takes the place of the attention."""
-    model = one.found.original.case.model
     if not one.faster:
-        among = " that keeps the budgets" if any(method.faster for method in one.found.methods) else ""
+        over = any(method.faster and not method.control for method in one.found.methods)
+        among = " that keeps the budgets" if over else ""
         return f"no method{among} makes it surely faster"
     best = one.faster[0]
     assert best.speedup is not None
@@ -67,7 +71,13 @@ def _why_kept(one: ModelChoice) -> str:
             f"no faster method surely loses less than {100 * one.margin:g} points of {_judged(one)} "
             f"({gain}: {words.metric_words(one.found.metric)} {lost})"
         )
-    return f"{gain}, but nothing says what that costs: evaluate(model) beside {model} would"
+    return f"{gain}, but {_unknown_cost(one, 'that costs')}"
+
+
+def _unknown_cost(one: ModelChoice, cost: str) -> str:
+    """Return why nothing says what some methods cost: no evaluation, or one whose figures are no shares."""
+    model = one.found.original.case.model
+    return words.no_shares(one.found) or f"nothing says what {cost}: evaluate(model) beside {model} would"
 
 
 def _better(method: Replaced, metric: str) -> Quality | None:
@@ -91,7 +101,7 @@ def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
     for summary, breaches in one.choice.unmeasured:
         lacking = ", ".join(recommendation.BUDGETS[breach.budget] for breach in breaches)
         lines.append(f"not measured: {lacking} of {summary.case.name}")
-    if "latency_p99" in budgets.given and one.choice.unmeasured:
+    if any(breach.budget == "latency_p99" for _, breaches in one.choice.unmeasured for breach in breaches):
         case = one.found.original.case
         lines.append(f"p99 not measured: {recommendation.p99_takes(case, budgets.confidence)}")
     lossy = [method for method in one.within if method is not one.chosen and _lossy(one, method)]

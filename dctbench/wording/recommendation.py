@@ -81,10 +81,10 @@ def verdict(
         return _fill("nobody", place=place, within=within, why=_fill("none_keeps") if floors else _why_none(choice))
     leaders = choice.leaders
     if len(leaders) > 1:
-        names = ", ".join(costs(summary, ranking.reference) for summary in leaders)
+        names = ", ".join(costs(summary, ranking.reference, budgets.confidence) for summary in leaders)
         return _fill("no_winner", place=place, within=within, names=names)
     template = "ship" if floors or _error_settled(leaders[0], budgets) else "fastest"
-    return _fill(template, place=place, within=within, costs=costs(leaders[0], ranking.reference))
+    return _fill(template, place=place, within=within, costs=costs(leaders[0], ranking.reference, budgets.confidence))
 
 
 def _fill(template: str, **values: object) -> str:
@@ -106,11 +106,11 @@ def _error_settled(summary: Summary, budgets: Budgets) -> bool:
     return (budgets.limits_error and summary.approximates) or summary.exact
 
 
-def costs(summary: Summary, reference: Summary | None) -> str:
-    """Return a method with its costs: latency, late calls, speed-up, memory, error."""
+def costs(summary: Summary, reference: Summary | None, confidence: float = 0.95) -> str:
+    """Return a method with its costs: latency, late calls by a bound of that confidence, speed-up, memory, error."""
     parts = [cells.latency_words(summary)]
     if summary.timeliness is not None:
-        parts.append(counted(summary.timeliness))
+        parts.append(counted(summary.timeliness, confidence))
     speedup = analysis.compare(summary, reference)
     if speedup and reference and summary.case != reference.case:
         parts.append(_fill("as_fast", speedup=speedup_with_interval(speedup), reference=reference.case.name))
@@ -148,10 +148,10 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     lines = []
     exact = next((s for s in choice.within if s.method.kind is Kind.EXACT), None)
     if exact is not None and exact not in choice.leaders:
-        lines.append(_fill("fastest_exact", costs=costs(exact, ranking.reference)))
+        lines.append(_fill("fastest_exact", costs=costs(exact, ranking.reference, budgets.confidence)))
     judged = next((s for s in choice.within if s.approximates), None)
     if budgets.limits_error and judged is not None and judged is not exact and judged not in choice.leaders:
-        lines.append(_fill("fastest_judged", costs=costs(judged, ranking.reference)))
+        lines.append(_fill("fastest_judged", costs=costs(judged, ranking.reference, budgets.confidence)))
     for summary, breaches in choice.over:
         lines.append(_fill("over", name=summary.case.name, broken=", ".join(broken(breach) for breach in breaches)))
     for summary, breaches in choice.unmeasured:

@@ -47,10 +47,17 @@ def outcome(kept: Timeliness) -> str:
     return f"{kept.misses:,} of {kept.calls:,} calls late, {share}; {row}{_because(kept)}"
 
 
-def counted(kept: Timeliness) -> str:
-    """`3 of 300 late, at most 2.6%`: without the share where every call was late."""
+def counted(kept: Timeliness, confidence: float = 0.95) -> str:
+    """`3 of 300 late, at most 2.6%`: without the share where every call was late.
+
+    Args:
+        kept: the calls.
+        confidence: of the bound of the share, from 0 to 1.
+    """
     words = f"{kept.misses:,} of {kept.calls:,} late"
-    return words if kept.misses == kept.calls else f"{words}, at most {format_proportion(kept.miss_rate().high)}"
+    if kept.misses == kept.calls:
+        return words
+    return f"{words}, at most {format_proportion(kept.miss_rate(confidence).high)}"
 
 
 def _because(kept: Timeliness) -> str:

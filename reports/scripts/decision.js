@@ -23,13 +23,36 @@ function leadingRows(rows) {
   return rows.filter((row, place) => rows.slice(0, place).every((faster) => isTied(faster, row)));
 }
 
+/**
+ * Whether a row computes exact attention in int8, of which nothing is known that was learned in floating point.
+ * @param {Row} row
+ */
+function isQuantised(row) {
+  return curveOf(row).exact && !isExact(row);
+}
+
+/**
+ * Whether a row is worth as much as exact attention.
+ * @param {Row} row
+ */
+function isSafe(row) {
+  return data.worth.safe[curveOf(row).number] && !isQuantised(row);
+}
+
+/**
+ * Why one would not take a row for its accuracy; empty for one that is as good.
+ * @param {Row} row
+ */
+function worthWords(row) {
+  return data.worth.learned && isQuantised(row) ? phrase("unknown") : data.worth.why[curveOf(row).number];
+}
+
 /** @returns {DecisionOfRows} */
 function decideRows() {
   const rows = rankedRows(state.facet, state.n).filter((row) => keepsAsChosen(curveOf(row)));
   const budgets = budgetsFor(rows);
   const found = sortByBudgets(rows, budgets);
-  const { learned, safe } = data.worth;
-  const able = learned ? found.within.filter((row) => safe[curveOf(row).number]) : found.within;
+  const able = data.worth.learned ? found.within.filter(isSafe) : found.within;
   const leaders = leadingRows(able);
   const reference = rows.filter((row) => curveOf(row).method === state.reference);
   const standing = rows.filter((row) => data.rows.unbeaten[row] === "y");
@@ -49,7 +72,7 @@ function decisionSentence({ rows, budgets, found, leaders }) {
   if (!rows.length) {
     return phrase("nothing_timed", { place: state.at });
   }
-  const { learned, command, why } = data.worth;
+  const { learned, command } = data.worth;
   const { answer } = recommend(state.at, rows, budgets);
   if (!learned) {
     const [alone, other] = leaders;
@@ -61,7 +84,7 @@ function decisionSentence({ rows, budgets, found, leaders }) {
   }
   const where = placeWithin(state.at, budgets);
   if (!leaders.length) {
-    return phrase("nobody", { ...where, why: phrase("none_safe") });
+    return phrase("nobody", { ...where, why: phrase(where.within ? "none_safe" : "none_at_all_safe") });
   }
   const names = leaders.map(costs).join(", ");
   const ship = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", { ...where, names: names });
@@ -69,8 +92,8 @@ function decisionSentence({ rows, budgets, found, leaders }) {
   if (leaders.includes(faster)) {
     return ship;
   }
-  const curve = curveOf(faster);
-  return ship + phrase("faster", { name: curve.name, latency: latencyCell(faster), why: why[curve.number] });
+  const words = { name: curveOf(faster).name, latency: latencyCell(faster), why: worthWords(faster) };
+  return ship + phrase("faster", words);
 }
 
 /**
@@ -86,7 +109,7 @@ function reasonsFor({ found, leaders }, row) {
   if (broken.length) {
     reasons.push(phrase("over_budget", { broken: broken.map((budget) => breachText(budget, row)).join(", ") }));
   }
-  const worth = data.worth.why[curve.number];
+  const worth = worthWords(row);
   return [...reasons, ...(worth ? [worth] : []), ...dearer(row, leaders[0])].join("; ");
 }
 
@@ -138,7 +161,8 @@ function decisionRow(decision, row) {
 
 /** Whether the reader has set a budget. */
 function typedBudget() {
-  return [choices.latency, choices.memory, choices.error, choices.late].some(Boolean);
+  const late = state.facet.deadline !== null && choices.late;
+  return [choices.latency, choices.memory, choices.error, late].some(Boolean);
 }
 
 function renderDecision() {

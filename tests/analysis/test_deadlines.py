@@ -13,6 +13,7 @@ from dctbench.analysis.deadlines import Deadline, deadlines, in_time
 from dctbench.analysis.decision import NOTHING_LEARNED
 from dctbench.model import Measurement, Result, ResultDetails, Schedule
 from dctbench.wording import deadlines as words
+from tests.analysis.test_decision import GOOD, accuracies
 from tests.support.made import in_two_rounds, result
 
 
@@ -133,3 +134,9 @@ def test_a_case_that_failed_says_how_and_cases_without_a_deadline_are_no_part() 
 def test_exact_attention_in_int8_is_not_exact(engine: str, exact: bool) -> None:
     summaries: Sequence[Summary] = summarise(released("sdpa", 512, 1e-3, 0, engine=engine))
     assert [one.exact for one in summaries] == [exact]
+
+
+def test_where_accuracy_was_learned_exact_attention_in_int8_is_not_shipped() -> None:
+    results = [*released("sdpa", 512, 1e-3, 0, engine="onnxruntime-int8"), *released("sdpa", 512, 4e-3, 0)]
+    [found] = deadlines(arranged(summarise(results), "sdpa"), accuracies(dct_x_8=GOOD))
+    assert words.at_length(found.lengths[0], found.engines).startswith("n = 512: ship sdpa on eager (4.00 ms")

@@ -8,6 +8,7 @@ from dctbench import analysis
 from dctbench.analysis import Budgets, Ranking
 from dctbench.analysis.accuracy import task_results
 from dctbench.analysis.decision import MOST, NOTHING_LEARNED, Accuracies, Decision, Worth, decide, unbeaten
+from dctbench.analysis.in_model import ModelQuality
 from dctbench.model import Result
 from tests.support.made import in_two_rounds, result
 from tests.support.trained import learned, trained
@@ -116,3 +117,10 @@ def test_at_most_six_are_shown_and_the_reference_is_always_among_them() -> None:
     assert len(found.shown) == MOST
     assert "sdpa" in names(found.shown)
     assert found.more == 11 - MOST
+
+
+def test_exact_attention_in_int8_is_not_worth_what_it_is_in_floating_point() -> None:
+    cases = [result("sdpa", 512, 1e-3, engine="onnxruntime-int8"), result("sdpa", 512, 2e-3, engine="onnxruntime")]
+    int8, floating = analysis.summarise(in_two_rounds(cases))
+    for known in (NOTHING_LEARNED, accuracies(dct_x_8=GOOD), ModelQuality()):
+        assert (known.worth(int8), known.worth(floating)) == (Worth.UNKNOWN, Worth.EXACT)

@@ -130,3 +130,10 @@ def test_what_no_exported_model_computes_is_refused_and_not_exported_as_somethin
     assert "runs a forward pass in float32 on the CPU, nothing else" in " ".join(done.err.split())
     assert "Traceback" not in done.err
     assert not (target.folder / "other").exists()
+
+
+def test_a_bundle_measures_no_error_on_inputs(cli: Cli, tmp_path: Path) -> None:
+    done = cli("bundle", *AXES, "--input", "photo,ecg", "-o", "made")
+    assert done.code == 2
+    assert "--input: a bundle measures no error on inputs leave out --input" in " ".join(done.err.split())
+    assert not (tmp_path / "made").exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from dctbench.analysis import summarise
 from dctbench.analysis.spectrum import on_inputs
 from dctbench.model import Result, ResultDetails, Spectrum
@@ -55,3 +57,10 @@ def test_the_section_has_the_shares_and_the_errors() -> None:
 def test_a_page_without_an_input_names_the_command() -> None:
     assert "dctbench run --input photo,ecg,text" in without_scripts(html([recorded(results=results(None))]))
     assert "photo at n = 64" in without_scripts(html([recorded(results=results())]))
+
+
+@pytest.mark.parametrize("n", [1, 32])
+def test_a_spectrum_that_keeps_more_than_its_sequence_has_is_left_out(n: int) -> None:
+    made = [replace(one, case=replace(one.case, seq_len=n)) for one in results()]
+    assert on_inputs(summarise(made)) == []
+    assert f"photo at n = {n}: the" not in without_scripts(html([recorded(results=made)]))

@@ -99,3 +99,9 @@ def test_the_whole_takes_as_long_as_its_processes_and_the_starts_of_their_parent
     forked = replace(fresh, pace=Pace(isolation="zygote"))
     more = forked.total({case: 3}) - sum(forked.seconds(case, number) for number in (1, 2, 3))
     assert more == pytest.approx(3 * (forked.total({case: 1}) - forked.seconds(case, 1)))
+
+
+def test_only_the_input_that_is_a_layer_has_the_heads_of_its_model() -> None:
+    suite = suites.parse('[axes]\nimpl = "sdpa"\nseq = "64"\ninput = "ecg,minilm:2"\n', "mine.toml")
+    shapes = {(case.input, case.heads, case.head_dim) for case in make_plan(suite, Describing(1)).cases}
+    assert shapes == {("ecg", 8, 64), ("minilm:2", 12, 32)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from scipy import stats
+
 from dctbench import analysis
 from dctbench.analysis import Budgets
 from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies, decide
-from dctbench.wording import decision
+from dctbench.wording import decision, recommendation
 from dctbench.wording.labels import Labels
+from tests.analysis.test_deadlines import released
 from tests.analysis.test_decision import BAD, EXACT, GOOD, KIB, accuracies, ranked
 
 RANKING = ranked(EXACT, ("dct-x", 4, 2e-3, 32), ("dct-x", 8, 1e-3, 16))
@@ -61,3 +64,23 @@ def test_budgets_are_named_and_what_breaks_them_says_how() -> None:
 def test_an_error_is_shown_only_of_methods_that_approximate() -> None:
     _, rows = said()
     assert {row.error for row in rows.values()} == {"-"}  # dct-x computes another function, and sdpa is exact
+
+
+def test_the_bound_of_late_calls_has_the_confidence_that_was_asked_for() -> None:
+    [ranking] = analysis.rankings(analysis.summarise(released("sdpa", 512, 1e-3, 0, calls=600)), "sdpa")
+    budgets = Budgets(miss_rate=0.01, confidence=0.99)
+    choice = analysis.choose(ranking, budgets)
+    bound = stats.beta.ppf(0.99, 1, 600)
+    assert f"0 of 600 late, at most {100 * bound:.2g}%" in recommendation.verdict(ranking, choice, budgets, Labels([]))
+    found = decide(ranking, choice, accuracies(dct_x_8=BAD))
+    sentence = decision.sentence(ranking, choice, found, budgets, Labels([]), accuracies(dct_x_8=BAD))
+    assert f"0 of 600 late, at most {100 * bound:.2g}%" in sentence
+
+
+def test_without_budgets_nobody_stays_within_them() -> None:
+    ranking = ranked(("dct-x", 8, 1e-3, 16))
+    known, choice = accuracies(dct_x_8=BAD), analysis.choose(ranking, Budgets())
+    found = decide(ranking, choice, known)
+    assert decision.sentence(ranking, choice, found, Budgets(), Labels([]), known) == (
+        "At n = 512: no method can be named, none of them is shown to be as good as exact attention."
+    )

@@ -94,6 +94,12 @@ def test_what_is_too_short_is_refused_in_one_sentence() -> None:
         check_length("photo", 1024, 9)
 
 
+@pytest.mark.parametrize("name", ["seismogram", "minilm", "minilm:6", "ecg:2"])
+def test_an_input_of_another_version_is_unsupported(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=name.partition(":")[0]):
+        check_length(name, 16, 1)
+
+
 def test_a_missing_package_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "find_spec", lambda _: None)
     sources.require("text")

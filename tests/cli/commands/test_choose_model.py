@@ -53,7 +53,8 @@ def test_a_method_that_is_faster_and_keeps_the_evaluation_replaces_the_attention
 
 
 def test_nothing_is_worth_replacing_where_no_method_is_faster(ask: Cli) -> None:
-    done = ask((sdpa(), 90), (rounds("dct-kv", 11e-3, 60, ratio=2), 80))
+    control = rounds("pool-kv", 4e-3, 20, ratio=2)  # nobody would ship it
+    done = ask((sdpa(), 90), (rounds("dct-kv", 11e-3, 60, ratio=2), 80), (control, 70))
     assert done.code == 0
     said = " ".join(done.out.split())
     assert said.startswith(
@@ -85,6 +86,41 @@ def test_without_an_evaluation_the_model_keeps_its_attention(ask: Cli) -> None:
     said = " ".join(ask((sdpa(None), 90), (rounds("dct-kv", 5e-3, None, ratio=2), 80)).out.split())
     assert "keep sdpa: nothing in minilm is worth replacing, dct-kv r=2 makes it 2.00x" in said
     assert "but nothing says what that costs: evaluate(model) beside minilm would." in said
+
+
+def test_without_an_evaluation_what_keeps_the_budgets_is_named_with_what_is_unknown(ask: Cli) -> None:
+    methods = (sdpa(None), 90), (rounds("dct-kv", 5e-3, None, ratio=2), 40)
+    done = ask(*methods, flags=("--max-memory", "64MiB"))
+    assert done.code == 3
+    assert (
+        "no method can be named: dct-kv r=2 keeps the budgets, but nothing says what it costs: evaluate(model) beside "
+        "minilm would." in " ".join(done.out.split())
+    )
+    none = " ".join(ask(*methods, flags=("--max-memory", "35MiB")).out.split())
+    assert "no method can be named, none that was measured in minilm keeps the budgets." in none
+
+
+def test_an_evaluation_whose_figures_are_no_shares_is_not_called_missing(ask: Cli) -> None:
+    def perplexity(results: Sequence[Result]) -> list[Result]:
+        first, *rest = results
+        more = Measurement("evaluate.perplexity", "1", (20.0, 30.0))
+        return [replace(first, measurements=(*first.measurements, more)), *rest]
+
+    methods = (perplexity(sdpa(None)), 90), (perplexity(rounds("dct-kv", 5e-3, None, ratio=2)), 40)
+    why = "but dctbench cannot tell which way perplexity is better, since its figures are no shares from 0 to 1."
+    for flags in ((), ("--max-memory", "64MiB")):
+        said = " ".join(ask(*methods, flags=flags).out.split())
+        assert why in said
+        assert "evaluate(model)" not in said
+
+
+def test_p99_is_called_unmeasured_only_where_it_is(ask: Cli) -> None:
+    first, *rest = sdpa()
+    many = replace(first, measurements=(Measurement("latency", "s", (0.01,) * 3000), *first.measurements[1:]))
+    flags = ("--max-latency-p99", "1s", "--max-memory", "process=1GiB")
+    said = " ".join(ask(([many, *rest], 90), flags=flags).out.split())
+    assert "not measured: process memory of sdpa" in said
+    assert "p99 not measured" not in said
 
 
 def test_budgets_decide_together_with_quality(ask: Cli) -> None:
@@ -120,6 +156,7 @@ def test_json_has_the_verdict_and_the_quality_of_each_method(ask: Cli) -> None:
     [
         (("--max-loss", "2"), 2, "--max-loss '2': not a number of points"),
         (("--min-accuracy", "recall=sdpa-2pt"), 2, "a model has its own evaluation leave them out, or give --max-loss"),
+        (("--reference", "full"), 2, "--reference is for a layer: a model is compared with the model as it is leave"),
         (("--dtype", "bfloat16"), 3, "--dtype bfloat16 --model minilm --measure"),
     ],
 )

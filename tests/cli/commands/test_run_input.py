@@ -44,6 +44,7 @@ def test_the_error_on_an_input_is_measured_stored_reported_and_budgeted(cli: Cli
         (("--input", "minilm"), 2, "input 'minilm': which layer of minilm? minilm:0 to minilm:5"),
         (("--input", "minilm:6"), 2, "input 'minilm:6': which layer of minilm?"),
         (("--input", "ecg:2"), 2, "input 'ecg:2': only minilm has layers"),
+        (("--input", "minilm:2,ecg"), 2, "--heads 2: the attention of input minilm:2 has --heads 12 leave out --heads"),
         (("--input", "ecg", "--scope", "encoder"), 2, "--input is for the error of a layer, which --scope encoder"),
         (("--input", "ecg", "--task", "recall"), 2, "--input is for the error of a layer, which --task does not have"),
         (("--input", "ecg", "--model", "minilm"), 2, "--input is for the error of a layer, which --model does not"),
