@@ -48,6 +48,7 @@ ROTATION = 4
 PROFILER_SECONDS = 1.5
 """The passes of a first round that only GPUs have: queued time and kernel time."""
 ENERGY_SECONDS = 3.5
+"""The pass with the energy counter of a GPU."""
 HOST_RATE = 1e11
 """FLOP/s in float64 of the host of a GPU, which computes the exact outputs."""
 FIRST_CALLS = {True: 10, False: 4}
@@ -107,7 +108,7 @@ class Estimate:
         rest = warmup if 3 * call < warmup else 3 * call * short
         exact = self.exact.get(case, 0.0) if round == 1 else 0.0
         start = PROCESS_SECONDS[self.pace.forked(case)] + self._gpu_overhead(case, round)
-        start += RANK_SECONDS * ((case.ranks or 1) - 1)
+        start += RANK_SECONDS * ((case.ranks or 1) - 1) + self._energy(case, round)
         return start + call + rest + untimed[short] * max(call, LEAST_CALL) + exact
 
     def _gpu_overhead(self, case: Case, round: int) -> float:
@@ -115,8 +116,13 @@ class Estimate:
         if case.device_kind != "cuda":
             return 0.0
         drawn = ROTATION * case.batch * case.seq_len * case.dim / DRAWN_PER_SECOND
-        passes = PROFILER_SECONDS + (ENERGY_SECONDS if self.pace.energy else 0.0) if round == 1 else 0.0
-        return CONTEXT_SECONDS + drawn + passes
+        return CONTEXT_SECONDS + drawn + (PROFILER_SECONDS if round == 1 else 0.0)
+
+    def _energy(self, case: Case, round: int) -> float:
+        """Seconds of the pass that measures the energy of a call, in the first process of a case."""
+        if not self.pace.energy or round > 1 or (case.ranks or 1) > 1:
+            return 0.0
+        return ENERGY_SECONDS if case.device_kind == "cuda" else self.pace.cpu_energy
 
     @staticmethod
     def _model_calls(case: Case, round: int) -> float:

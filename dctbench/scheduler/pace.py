@@ -35,6 +35,7 @@ class Pace:
     Attributes:
         isolation: how it is started.
         energy: whether energy is measured.
+        cpu_energy: seconds that the pass takes on a processor, by its meter; 0 without one.
         samples_least, budget, warmup: of the first round: the least samples, and the least seconds of both phases.
         later_samples: the least samples of a later round.
         exactly: whether a long call needs all of these samples too, since somebody asked for them.
@@ -47,6 +48,7 @@ class Pace:
 
     isolation: Isolation = "auto"
     energy: bool = True
+    cpu_energy: float = 0.0
     samples_least: int = SAMPLES_PER_CASE
     budget: float = SAMPLING_SECONDS
     warmup: float = 0.2

@@ -12,6 +12,7 @@ from dctbench.analysis import default_reference
 from dctbench.catalog.inputs import HEAD_DIM, HEADS, layer_of
 from dctbench.catalog.tasks import task
 from dctbench.errors import UsageError
+from dctbench.machine import power_meters
 from dctbench.model import Case, Result, RunSettings, TaskName
 from dctbench.runners import Facts, Runner
 from dctbench.scheduler.estimate import Estimate, estimate
@@ -218,7 +219,10 @@ def plan_cases(
     reference = default_reference(cases := list(cases))
     order = tuple(ordered(cases, reference, ORDER_SEED))
     jobs = max(map(runner.jobs, order), default=1)
-    predicted = estimate(order, runner.describe((), order).flops, stored, replace(pace_of(settings), jobs=jobs))
+    # Which meters the nodes of a cluster have is not known here.
+    meter = 0.0 if runner.several else power_meters.pass_seconds()
+    pace = replace(pace_of(settings), jobs=jobs, cpu_energy=meter)
+    predicted = estimate(order, runner.describe((), order).flops, stored, pace)
     if rounds is None:
         rounds = rounds_by_case(order, reference, predicted.anywhere.__getitem__, settings)
     return Plan({case: rounds[case] for case in order}, reference, predicted)

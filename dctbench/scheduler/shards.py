@@ -45,7 +45,7 @@ def shard_of(plan: Plan, shard: Shards) -> Plan:
 
 
 def _divided(found: Sequence[tuple[Case, ...]], plan: Plan, of: int) -> list[list[tuple[Case, ...]]]:
-    pace = replace(plan.estimate.pace, jobs=1)  # machines differ in their cores
+    pace = replace(plan.estimate.pace, jobs=1, cpu_energy=0.0)  # machines differ in their cores and meters
     anywhere = replace(plan.estimate, calls=plan.estimate.anywhere, exact={}, pace=pace)
     # In milliseconds, since the last digit of a sum of floats may differ between machines.
     costs = {

@@ -170,6 +170,16 @@ def test_a_battery_that_discharges_shows_what_the_device_draws(
         power_meters.find(tmp_path)
 
 
+def test_the_time_of_a_pass_is_that_of_its_windows_and_a_battery_takes_longest(tmp_path: Path) -> None:
+    assert power_meters.pass_seconds(tmp_path) == 0
+    files(tmp_path / "power_supply" / "BAT0", type="Battery", status="Discharging", power_now=8_000_000)
+    assert power_meters.pass_seconds(tmp_path) == pytest.approx(15 + 2)
+    files(tmp_path / "hwmon" / "hwmon0", name="ina219", power1_input=4_500_000)
+    assert power_meters.pass_seconds(tmp_path) == pytest.approx(3, abs=0.1)
+    package(tmp_path, "intel-rapl:0", 1)
+    assert power_meters.pass_seconds(tmp_path) == pytest.approx(3, abs=0.1)
+
+
 @pytest.mark.parametrize("content", ["", "nan", "1e9", "9" * 40, "-", "\0\1\2", "7" * 100_000, "12 34"])
 def test_what_is_no_number_is_no_reading(tmp_path: Path, content: str) -> None:
     files(tmp_path / "hwmon" / "hwmon0", name="ina219", power1_input=content, energy1_input=content)

@@ -66,6 +66,20 @@ def test_later_rounds_and_forked_processes_cost_less() -> None:
     assert forked.total({case: 3}) > forked.total({case: 1})
 
 
+def test_the_energy_pass_of_a_processor_is_in_the_first_round_of_a_case_in_one_process() -> None:
+    case, on_gpu, in_two = Case("sdpa", 4096), Case("sdpa", 4096, device="cuda:0"), Case("sdpa", 4096, ranks=2)
+
+    def took(case: Case, round: int, pace: Pace) -> float:
+        return estimate([case], {case: 10**11}, pace=pace).seconds(case, round)
+
+    battery = Pace(cpu_energy=17.0)
+    assert took(case, 1, battery) - took(case, 1, Pace()) == pytest.approx(17)
+    assert took(case, 2, battery) == took(case, 2, Pace())
+    assert took(case, 1, Pace(cpu_energy=17.0, energy=False)) == took(case, 1, Pace())
+    for other in (on_gpu, in_two):
+        assert took(other, 1, battery) == took(other, 1, Pace())
+
+
 def planned(rounds: int = 3) -> Plan:
     cases = (Case("sdpa", 512), Case("sdpa", 4096))
     stored = [result("sdpa", 512, 0.01), result("sdpa", 4096, 0.2)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from dctbench.machine import power_meters
 from dctbench.model import Case, RunSettings
 from dctbench.runners import Facts
 from dctbench.scheduler.estimate import estimate
@@ -50,6 +51,24 @@ def test_a_plan_has_the_cases_of_its_suite_and_is_predicted_by_the_flops_that_th
         assert runner.described == [((), plan.cases)]
     for case in plans[0].cases:
         assert plans[1].estimate.calls[case] == pytest.approx(4 * plans[0].estimate.calls[case])
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["here", "on nodes"])
+def test_a_plan_has_time_for_the_meter_of_this_machine_and_guesses_none_of_nodes(
+    monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    cases = [Case("sdpa", 512), Case("dct-x", 512, 8)]
+    runner = Describing(10**9)
+    monkeypatch.setattr(runner, "several", several)
+    seconds = []
+    for meter in (0.0, 17.0):
+        monkeypatch.setattr(power_meters, "pass_seconds", lambda found=meter: found)
+        plan = plan_cases(cases, RunSettings(rounds=2), runner)
+        seconds.append((plan.seconds, plan.least_seconds))
+    (without, least_without), (with_meter, least) = seconds
+    taken = 0 if several else 2 * 17
+    assert with_meter - without == pytest.approx(taken)
+    assert least - least_without == pytest.approx(taken)
 
 
 def test_a_plan_is_predicted_by_what_was_measured_before() -> None:

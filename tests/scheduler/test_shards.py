@@ -47,7 +47,13 @@ def test_the_division_does_not_depend_on_what_a_machine_has_measured() -> None:
     slow = [result(name, n, 5.0 / n, ratio=ratio) for n in (64, 4096) for name, ratio in METHODS]
     lengths = (64, 128, 256, 512, 1024, 2048, 4096)
     assert plan(lengths, stored=slow).estimate.calls != plan(lengths).estimate.calls
-    here, there = ([part.cases for part in divided(one, 3)] for one in (plan(lengths), plan(lengths, stored=slow)))
+    predicted = plan(lengths).estimate
+    pace = replace(predicted.pace, cpu_energy=1e4)
+    metered = replace(plan(lengths), estimate=replace(predicted, pace=pace))
+    here, there, on_battery = (
+        [part.cases for part in divided(one, 3)] for one in (plan(lengths), plan(lengths, stored=slow), metered)
+    )
+    assert here == on_battery
     assert here == there
 
 
