@@ -105,7 +105,7 @@ interface Run {
 interface Worth {
   learned: boolean; // whether a task tells methods apart
   command: string; // that measures accuracy
-  safe: boolean[]; // whether the curve is worth as much as exact attention
+  safe: boolean[]; // whether the curve is worth as much as exact attention; in int8 exact attention is not
   cells: string[];
   why: string[]; // why one would not take it, or ""
 }

@@ -13,6 +13,7 @@ from tests.browser.conftest import recorded, written
 from tests.browser.test_page import violations
 from tests.page.test_accuracy import TIMED
 from tests.support.browser import screen, settled
+from tests.support.made import in_two_rounds, result
 from tests.support.trained import whole_suite
 
 
@@ -42,3 +43,34 @@ def test_a_page_of_trainings_alone_opens_without_errors(browser: webdriver.Chrom
     settled(browser, "task-0-0-acuity")
     assert browser.get_log("browser") == []
     assert not browser.find_element(By.ID, "problem").is_displayed()
+
+
+def test_exact_attention_in_int8_is_not_shipped_for_its_accuracy(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    timed = [result("sdpa", 256, 1e-3, engine="onnxruntime-int8"), result("sdpa", 256, 2e-3, engine="onnxruntime")]
+    found = recorded([*in_two_rounds(timed), *whole_suite()])
+    screen(browser, 1280)
+    browser.get(written(html([found]), tmp_path))
+    settled(browser, "latency")
+    answers = {}
+    for engine in ("onnxruntime-int8", "onnxruntime"):
+        browser.find_element(By.CSS_SELECTOR, f"#choices [name=engine] option[value='{engine}']").click()
+        answers[engine] = browser.find_element(By.ID, "recommendation").text
+    assert answers["onnxruntime-int8"].endswith(
+        "no method can be named, none of them is shown to be as good as exact attention."
+    )
+    assert ": ship sdpa (2.00 ms" in answers["onnxruntime"]
+
+
+def test_a_share_of_late_calls_is_no_budget_where_nothing_has_a_deadline(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    made = [result("sdpa", 256, 2e-3), result("reformer", 256, 1e-3)]
+    page = written(html([recorded(in_two_rounds(made))]), tmp_path)
+    screen(browser, 1280)
+    shown = {}
+    for typed in ("late=1%25", "latency=1s"):
+        browser.get("about:blank")
+        browser.get(f"{page}#{typed}")
+        settled(browser, "latency")
+        shown[typed] = browser.find_element(By.ID, "remarks").is_displayed()
+    assert shown == {"late=1%25": False, "latency=1s": True}
