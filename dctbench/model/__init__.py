@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from dctbench.model.canonical import JSON, SCHEMA_VERSION, canonical_json, digest
 from dctbench.model.case import (
+    DIVIDED,
     DTYPE_ALIASES,
     DTYPE_BYTES,
     ENGINES,
+    MAX_RANKS,
     MODES,
     SCOPES,
     Case,
     kept_coefficients,
     ratio_words,
     tidy_number,
+    why_not_divided,
 )
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
 from dctbench.model.conversion import Conversion
@@ -41,12 +44,14 @@ from dctbench.model.verdict import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Verdict
 
 __all__ = [
     "COMPARED_SETTINGS",
+    "DIVIDED",
     "DTYPE_ALIASES",
     "DTYPE_BYTES",
     "ENGINES",
     "FAILED",
     "IMPROVEMENTS",
     "JSON",
+    "MAX_RANKS",
     "MODES",
     "NOT_SHOWN",
     "NO_DETAILS",
@@ -94,4 +99,5 @@ __all__ = [
     "kept_coefficients",
     "ratio_words",
     "tidy_number",
+    "why_not_divided",
 ]

@@ -24,6 +24,12 @@ SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device
               "period", "deadline", "model", "input", "ranks")  # fmt: skip
 FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
 
+MAX_RANKS = 64
+"""The most processes among which a sequence is divided."""
+DIVIDED = {"scope": "layer", "mode": "forward", "engine": "eager"}
+"""What a case with `ranks` measures, of which alone there is a form for several devices."""
+_NOT_DIVIDED = ("task", "period", "deadline", "model", "layers", "recover", "input")
+
 LATER_AXES = frozenset({"kept", "period", "deadline", "model", "layers", "recover", "input", "ranks"})
 """Axes that a later version added. They stand in a record only where they are set: older cases keep their hashes."""
 
@@ -162,3 +168,12 @@ class Case:
         """The inverse of `to_json` and `to_record`. Other keys, derived or of a later version, are ignored."""
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})
+
+
+def why_not_divided(case: Case) -> str | None:
+    """Return why a case can have no ranks; None for a case that can."""
+    for axis in (*DIVIDED, *_NOT_DIVIDED):
+        value = getattr(case, axis)
+        if value != DIVIDED.get(axis):
+            return f"ranks divide the forward pass of a layer in engine eager; {axis} {value} does not go with them"
+    return None

@@ -19,7 +19,7 @@ from itertools import product
 from typing import Any, Protocol
 
 from dctbench.errors import UsageError
-from dctbench.model import Case, tidy_number
+from dctbench.model import DIVIDED, MAX_RANKS, Case, tidy_number
 from dctbench.text.format import format_seconds, shorten
 from dctbench.text.parse import parse_duration
 
@@ -66,7 +66,7 @@ HEADS = Axis("--heads")
 HEAD_DIM = Axis("--head-dim")
 RECOVER = Axis("--recover", maximum=1_000_000)
 KEEP_FIRST = Axis("--keep-first", minimum=0, maximum=9999)
-RANKS = Axis("--ranks", maximum=64)
+RANKS = Axis("--ranks", maximum=MAX_RANKS)
 THREADS = Axis("--threads", maximum=4096)  # more than any machine has, and few enough for a process to start
 
 
@@ -255,8 +255,7 @@ def _check_ranks(axes: Mapping[str, Sequence[Any]]) -> None:
     """
     if not axes.get("ranks"):
         return
-    divided = {"scope": "layer", "mode": "forward", "engine": "eager"}
-    other = [(axis, value) for axis, only in divided.items() for value in axes[axis] if value != only]
+    other = [(axis, value) for axis, only in DIVIDED.items() for value in axes[axis] if value != only]
     other += [(axis, value) for axis in ("period", "deadline", "model", "input") for value in axes.get(axis) or ()]
     for axis, value in other:
         given = format_seconds(value) if isinstance(value, float) else value

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from dctbench.errors import UsageError
-from dctbench.model import DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
+from dctbench.model import DTYPE_BYTES, ENGINES, MAX_RANKS, MODES, SCOPES, Case, why_not_divided
 from dctbench.text.layers import checked_layers
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import InvalidDataError, Name, Number, Text, check_names
@@ -59,7 +59,7 @@ class CaseFields(Struct, kw_only=True):
     layers: Name | None = None
     recover: Whole | None = None
     input: Name | None = None
-    ranks: Whole | None = None
+    ranks: Annotated[int, Meta(ge=1, le=MAX_RANKS)] | None = None
 
 
 class Facts(Struct):
@@ -97,6 +97,8 @@ def check_case(case: Case, place: str) -> None:
         raise InvalidDataError(f"{place}: a case has both period and deadline, or none of them")
     if case.period is not None and case.deadline is not None and case.deadline > case.period:
         raise InvalidDataError(f"{place}.deadline: {case.deadline:g} s is longer than the period, {case.period:g} s")
+    if case.ranks is not None and (reason := why_not_divided(case)) is not None:
+        raise InvalidDataError(f"{place}.ranks: {sanitize_text(reason)}")
 
 
 def utc(text: str, place: str) -> str:

@@ -48,14 +48,20 @@ def estimated_bytes(case: Case) -> int | None:
         return None
 
 
-def refuse_what_cannot_fit(case: Case, device: DeviceModule) -> None:
-    """Refuse a case that would not fit into the memory of the device. Small cases run without an estimate."""
+def refuse_what_cannot_fit(
+    case: Case, device: DeviceModule, estimate: Callable[[Case], int | None] = estimated_bytes
+) -> None:
+    """Refuse a case that would not fit into the memory of the device. Small cases run without an estimate.
+
+    Raises:
+        NotEnoughMemoryError: for such a case.
+    """
     if case.scope == "model":  # only running it shows what it needs
         return
     available = device.memory_bytes(case.device)
-    quadratic = 4 * case.batch * case.heads * case.seq_len**2 * getattr(torch, case.dtype).itemsize
+    quadratic = 4 * (case.ranks or 1) * case.batch * case.heads * case.seq_len**2 * getattr(torch, case.dtype).itemsize
     if quadratic < available // 4:
         return
-    needed = estimated_bytes(case)
+    needed = estimate(case)
     if needed is not None and needed > available:
         raise NotEnoughMemoryError(needed, available)

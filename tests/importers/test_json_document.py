@@ -280,3 +280,19 @@ def test_a_metric_of_a_third_party_keeps_its_unit() -> None:
     measured = [result("sdpa", 512, [2e-3], values={"cache.misses": ("1/call", 12.0)})]
     written = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, measured))
     assert parse(written.encode(), "given.json")[2] == measured
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"ranks": 65}, "<= 64"),
+        ({"ranks": 2, "scope": "encoder"}, "scope encoder does not go with them"),
+        ({"ranks": 2, "mode": "train"}, "mode train does not go with them"),
+        ({"ranks": 2, "engine": "compile"}, "engine compile does not go with them"),
+        ({"ranks": 2, "model": "tiny"}, "model tiny does not go with them"),
+    ],
+)
+def test_ranks_of_anything_but_a_forward_pass_of_a_layer_and_too_many_are_refused(
+    fields: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in refusal(changed(lambda data: data["results"][1]["case"].update(fields)))

@@ -18,6 +18,7 @@ import numpy as np
 
 SEQ_LEN, DIM, HEADS, BATCH, KEPT = 37, 24, 3, 2, 8
 METHODS = ("sdpa", "dct-x", "dct-kv")
+COMMAND = (sys.executable, "-m", "tests.support.ranks")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
@@ -43,10 +44,12 @@ def computed(size: int, folder: Path) -> dict[str, Computed]:
     """Run every method on so many processes, and return what they computed."""
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
     ranks = [
-        subprocess.Popen([sys.executable, "-m", "tests.support.ranks", str(rank), str(size), str(folder)], env=environ)
+        subprocess.Popen([*COMMAND, str(rank), str(size), str(folder)], env=environ, stderr=subprocess.PIPE, text=True)
         for rank in range(size)
     ]
-    assert [process.wait(120) for process in ranks] == [0] * size
+    said = [process.communicate(timeout=120)[1] for process in ranks]
+    assert [process.returncode for process in ranks] == [0] * size, said
+    assert not [line for text in said for line in text.splitlines() if "Warning" in line]
     saved = [dict(np.load(folder / f"{rank}.npz")) for rank in range(size)]
     return {
         method: Computed(

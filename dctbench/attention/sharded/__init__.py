@@ -14,7 +14,7 @@ from torch import nn
 from dctbench import catalog
 from dctbench.attention import build
 from dctbench.attention.sharded.communication import Communicator
-from dctbench.errors import UnsupportedError
+from dctbench.errors import UnsupportedError, UsageError
 
 
 def build_sharded(
@@ -42,12 +42,13 @@ def build_sharded(
         kept: n_kept, or None.
         dtype: of parameters and inputs.
         device: of this rank.
-        options: further arguments of the layer on one device.
+        options: further arguments of the layer on one device, for a single rank only.
 
     Returns:
         A module with `forward(x)`: x (batch, rows of this rank, dim) -> the same shape. Every rank must call it.
 
     Raises:
+        UsageError: for options with more than one rank.
         UnsupportedError: for a method without a sharded form, and for more ranks than positions.
     """
     entry = catalog.implementation(name)
@@ -60,5 +61,7 @@ def build_sharded(
         raise UnsupportedError(f"{name} has no form for several devices, which {known} have")
     if communicator.size > seq_len:
         raise UnsupportedError(f"{communicator.size} ranks share a sequence of {seq_len}: some would hold nothing")
+    if options:
+        raise UsageError(f"{name} over several devices takes no {', '.join(options)}")
     layer: nn.Module = catalog.load_target(entry.sharded)(communicator=communicator, **shape, **compression)
     return layer

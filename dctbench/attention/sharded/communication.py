@@ -19,6 +19,10 @@ from torch import Tensor
 CONVENTION = "payload that the rank which sends the most sends per call, by the ring algorithm"
 
 
+_all_gather = getattr(dist, "all_gather_single", dist.all_gather_into_tensor)
+"""The same collective under the name that torch has for it since 2.13, or the one before, of which 2.13 warns."""
+
+
 @dataclass(slots=True)
 class Traffic:
     """What one rank has sent in the calls of one collective."""
@@ -73,7 +77,7 @@ class Communicator:
             mine = torch.cat([mine, mine.new_zeros(longest - len(mine), *mine.shape[1:])])
         every = mine.new_empty(self.size * longest, *mine.shape[1:])
         self._count("all_gather", (self.size - 1) * mine.nbytes)
-        dist.all_gather_into_tensor(every, mine, group=self._group)
+        _all_gather(every, mine, group=self._group)
         if min(lengths) == longest:
             return every
         return torch.cat([part[:length] for part, length in zip(every.split(longest), lengths, strict=True)])

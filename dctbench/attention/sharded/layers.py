@@ -12,9 +12,20 @@ from torch.nn.functional import scaled_dot_product_attention
 from dctbench.attention.dct_layer import linear_of_dct
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.attention.sharded.communication import Communicator, rank_bounds
+from dctbench.errors import UnsupportedError
 from dctbench.transforms import make_dct
 from dctbench.transforms.basis import long_product
 from dctbench.transforms.cosines import Array, cos_sin, row_scale
+
+
+def refuse_mask(key_padding_mask: Tensor | None) -> None:
+    """Refuse a mask, which no layer of a rank applies.
+
+    Raises:
+        UnsupportedError: for any mask.
+    """
+    if key_padding_mask is not None:
+        raise UnsupportedError("a layer over several devices takes no mask")
 
 
 class ShardedLayer(AttentionLayer):
@@ -61,6 +72,7 @@ class ShardedSdpa(ShardedLayer):
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """x (batch, rows of this rank, dim) -> the same shape."""
+        refuse_mask(key_padding_mask)
         k_and_v = torch.cat([self.k_proj(x), self.v_proj(x)], dim=-1).transpose(0, 1)  # (rows, batch, 2 dim)
         k, v = self.communicator.gather(k_and_v, self.seq_len).transpose(0, 1).chunk(2, dim=-1)  # (batch, n, dim) each
         out: Tensor = self.out_proj(self.attend_among(self.q_proj(x), k, v))
@@ -121,6 +133,7 @@ class ShardedDctX(ShardedDct):
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """x (batch, rows of this rank, dim) -> the same shape."""
+        refuse_mask(key_padding_mask)
         z = self.coefficients(x)
         y = self.attend_among(self.q_proj(z), self.k_proj(z), self.v_proj(z))  # (batch, n_kept, dim)
         return long_product(self.columns.t(), linear_of_dct(y, self.out_proj, self.seq_len))
@@ -156,6 +169,7 @@ class ShardedDctKv(ShardedDct):
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """x (batch, rows of this rank, dim) -> the same shape."""
+        refuse_mask(key_padding_mask)
         z = self.short.inverse(self.coefficients(x) * math.sqrt(self.n_kept / self.seq_len))
         out: Tensor = self.out_proj(self.attend_among(self.q_proj(x), self.k_proj(z), self.v_proj(z)))
         return out

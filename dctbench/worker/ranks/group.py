@@ -85,11 +85,10 @@ class Group:
 
     def largest(self, value: float) -> float:
         """Return the largest of the values of all ranks."""
-        return self._reduced(value, dist.ReduceOp.MAX)
-
-    def total(self, value: float) -> float:
-        """Return the sum of the values of all ranks."""
-        return self._reduced(value, dist.ReduceOp.SUM)
+        reduced = torch.tensor(value, dtype=torch.float64)
+        if self.size > 1:
+            dist.all_reduce(reduced, dist.ReduceOp.MAX, group=self._control)
+        return float(reduced)
 
     def shared(self, whole: Tensor) -> Tensor:
         """Return the tensor of rank 0, on the CPU."""
@@ -116,12 +115,6 @@ class Group:
         """Leave the group."""
         if self.size > 1:
             dist.destroy_process_group()
-
-    def _reduced(self, value: float, how: dist.ReduceOp.RedOpType) -> float:
-        reduced = torch.tensor(value, dtype=torch.float64)
-        if self.size > 1:
-            dist.all_reduce(reduced, how, group=self._control)
-        return float(reduced)
 
 
 def connection_lost(error: BaseException) -> bool:

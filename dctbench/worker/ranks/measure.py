@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from dctbench.attention.sharded.communication import CONVENTION, Silent
-from dctbench.errors import UnavailableError
+from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine import host
 from dctbench.machine.temporary import OwnedFolder
-from dctbench.model import Case, CaseWarning, ResultDetails, WarningCode
+from dctbench.model import Case, CaseWarning, ResultDetails, WarningCode, why_not_divided
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import DeviceModule
+from dctbench.worker.memory_need import refuse_what_cannot_fit
 from dctbench.worker.metrics import flops, inputs, latency, memory
 from dctbench.worker.metrics.output import check_same, form_of
 from dctbench.worker.passes import Untimed, measure_errors
@@ -52,7 +53,9 @@ def measure_ranks(
         alive: tells the runner that the case makes progress.
 
     Raises:
+        UsageError: for a case that is not a forward pass of a layer.
         UnsupportedError, UnavailableError: for a method without a sharded form, and for devices that are not there.
+        NotEnoughMemoryError: before running a case that cannot fit.
         RankError: for a rank that ended or failed.
         WrongOutputError: for an output that differs from that of one device, or between calls.
     """
@@ -94,12 +97,14 @@ def measure_ranks(
 
 
 def _check(case: Case, device: DeviceModule) -> None:
-    """Check that every rank can have its device, and the method its form, before any process starts.
+    """Check that every rank can have its device, the method its form, and all of it memory, before any process starts.
 
     Raises:
-        UnsupportedError, UnavailableError: otherwise.
+        UsageError, UnsupportedError, UnavailableError, NotEnoughMemoryError: otherwise.
     """
     assert case.ranks is not None
+    if (reason := why_not_divided(case)) is not None:
+        raise UsageError(reason)
     if case.ranks > 1:
         backend(case)
     build_rank(case, Silent(0, case.ranks), "meta", None)
@@ -107,6 +112,29 @@ def _check(case: Case, device: DeviceModule) -> None:
         absent = device.unavailable(device_of(case, rank))
         if absent is not None:
             raise UnavailableError(f"rank {rank} needs {device_of(case, rank)}: {absent}")
+    if case.ranks == 1:
+        refuse_what_cannot_fit(replace(case, ranks=None), device)
+    else:
+        refuse_what_cannot_fit(case, device, _needed_by_ranks)
+
+
+def _needed_by_ranks(case: Case) -> int | None:
+    """Return the bytes that a call needs of the memory of one device, which ranks on a CPU share; None if unknown."""
+    assert case.ranks is not None
+    ranks = case.ranks
+
+    def make() -> Callable[[], object]:
+        # Under fake tensors, where the CPU stands for any device.
+        layer = build_rank(case, Silent(0, ranks), "cpu", None)
+        rows = -(-case.seq_len // ranks)
+        x = torch.empty(case.batch, rows, case.dim, dtype=getattr(torch, case.dtype))
+        return lambda: layer(x)
+
+    try:
+        needed = memory.predicted_tensor_bytes(make)
+    except Exception:
+        return None
+    return needed * ranks if case.device_kind == "cpu" else needed
 
 
 @contextmanager
@@ -171,7 +199,10 @@ def _measure(
         _count_flops(case, request.rates, collected)
         whole = Whole(member)
         if group.size > 1:
-            _check_against_one_device(case, whole, request.rates, untimed)
+            with collected.attempt("comparison with one device"):
+                if untimed.long:
+                    untimed.begin(1 + group.size)  # the layer on one device takes about as long as all ranks together
+                _check_against_one_device(case, whole, request.rates)
         subject = Workload(case, whole, [], member.comparable, None, form_of(case))
         measure_errors(case, device, subject, request.scratch, untimed, collected)
     group.communicator.sent = sent
@@ -200,13 +231,12 @@ def _count_flops(case: Case, rates: Rates | None, collected: Collected) -> None:
         collected.details |= ResultDetails(flops_uncounted=tuple(counts[0].uncounted))
 
 
-def _check_against_one_device(case: Case, whole: Whole, rates: Rates | None, untimed: Untimed) -> None:
+def _check_against_one_device(case: Case, whole: Whole, rates: Rates | None) -> None:
     """Check that the ranks compute what the layer computes on one device, with the same weights and input.
 
     Raises:
         WrongOutputError: otherwise.
     """
-    untimed.begin()
     layer = make_module(replace(case, ranks=None), None, rates)
     inputs.share_weights(layer, inputs.weights(case.dim, getattr(torch, case.dtype), SEED))
     [x] = make_arguments(case, inputs.noise)

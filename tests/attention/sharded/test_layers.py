@@ -13,7 +13,7 @@ import torch
 from dctbench.attention import build
 from dctbench.attention.sharded import build_sharded
 from dctbench.attention.sharded.communication import Communicator, Silent, rank_bounds
-from dctbench.errors import UnsupportedError
+from dctbench.errors import UnsupportedError, UsageError
 from tests.support.ranks import BATCH, DIM, HEADS, KEPT, METHODS, SEQ_LEN, Computed, computed, drawn
 
 FLOAT64 = 8
@@ -106,3 +106,16 @@ def test_a_method_without_a_sharded_form_is_refused_by_name() -> None:
 def test_more_ranks_than_positions_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="4 ranks share a sequence of 3"):
         build_sharded("sdpa", communicator=Silent(0, 4), seq_len=3, dim=8, heads=2)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_mask_is_refused(method: str) -> None:
+    kept = None if method == "sdpa" else KEPT
+    layer = build_sharded(method, communicator=Silent(0, 2), seq_len=32, dim=8, heads=2, kept=kept)
+    with pytest.raises(UnsupportedError, match="takes no mask"):
+        layer(torch.zeros(1, 16, 8), torch.zeros(1, 32, dtype=torch.bool))
+
+
+def test_options_of_the_layer_on_one_device_are_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="dct-x over several devices takes no dropout"):
+        build_sharded("dct-x", communicator=Silent(0, 2), seq_len=32, dim=8, heads=2, kept=KEPT, dropout=0.1)

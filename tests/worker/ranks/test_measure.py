@@ -1,0 +1,73 @@
+"""A case over several devices in this process: what ends it early, and what costs it no more than one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from dctbench.errors import UsageError
+from dctbench.model import Case
+from dctbench.protocol import CaseReply, MeasureRequest
+from dctbench.worker.devices import cpu
+from dctbench.worker.memory_need import NotEnoughMemoryError
+from dctbench.worker.metrics.latency import Sampling
+from dctbench.worker.passes import Untimed
+from dctbench.worker.ranks.measure import measure_ranks
+
+CASE = Case("dct-x", 64, 4, heads=2, head_dim=8, ranks=2)
+QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """Give torch back its threads, which a rank shares out."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def measured(case: Case = CASE, *, limit: float = 600.0, **replaced: Any) -> CaseReply:
+    device: Any = SimpleNamespace(**{**vars(cpu), **replaced})
+    sampling = Sampling(**QUICK, limit=limit)  # type: ignore[arg-type]
+    return measure_ranks(MeasureRequest(case), device, sampling=sampling)
+
+
+def test_a_case_that_reaches_its_time_limit_is_kept_and_checked_against_one_device() -> None:
+    answer = measured(limit=1e-6)
+    assert answer.status == "ok"
+    assert answer.details["stop_reason"] == "limit"
+    assert [m.metric for m in answer.measurements if m.metric == "latency"] == ["latency"]
+    assert "comparison with one device.absent" not in answer.details
+    assert "time limit" in answer.details["memory.tensor.absent"]
+
+
+def test_a_long_case_at_its_time_limit_is_kept_and_says_that_it_was_not_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Long(Untimed):
+        long = True
+
+    monkeypatch.setattr("dctbench.worker.ranks.measure.Untimed", Long)
+    answer = measured(limit=1e-6)
+    assert answer.status == "ok"
+    assert "time limit" in answer.details["comparison with one device.absent"]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_case_that_cannot_fit_is_refused_before_it_runs(ranks: int) -> None:
+    case = replace(CASE, implementation="full" if ranks == 1 else "sdpa", ratio=None, seq_len=4096, ranks=ranks)
+    with pytest.raises(NotEnoughMemoryError) as refused:
+        measured(case, memory_bytes=lambda name: 1000)
+    # One device holds the scores of 2 heads; two ranks hold the keys and values of all positions each.
+    least = {1: 2 * 4096**2 * 4, 2: 2 * 4096 * 2 * case.dim * 4}[ranks]
+    assert least < refused.value.needed < 8 * least
+
+
+def test_a_case_that_is_no_forward_pass_of_a_layer_is_refused() -> None:
+    with pytest.raises(UsageError, match="scope encoder does not go with them"):
+        measured(replace(CASE, scope="encoder"))
