@@ -52,9 +52,9 @@ INPUTS: Mapping[str, Input] = {
 
 
 def layer_of(name: str) -> int | None:
-    """Return the number of the layer of `minilm:2`; None for other inputs."""
+    """Return the number of the layer of `minilm:2`; None for other inputs, and for a name without such a number."""
     base, _, layer = name.partition(":")
-    return int(layer) if base == LAYER_INPUT else None
+    return int(layer) if base == LAYER_INPUT and layer.isdecimal() else None
 
 
 def checked_input(word: str) -> str:

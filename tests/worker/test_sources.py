@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dctbench.catalog.inputs import INPUTS, check_length
+from dctbench.catalog.inputs import INPUTS, check_length, layer_of
 from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.model import Case
 from dctbench.worker import sources
@@ -96,6 +96,7 @@ def test_what_is_too_short_is_refused_in_one_sentence() -> None:
 
 @pytest.mark.parametrize("name", ["seismogram", "minilm", "minilm:6", "ecg:2"])
 def test_an_input_of_another_version_is_unsupported(name: str) -> None:
+    assert layer_of(name) == (6 if name == "minilm:6" else None)
     with pytest.raises(UnsupportedError, match=name.partition(":")[0]):
         check_length(name, 16, 1)
 

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from dctbench.compare import CONFIRMING
+from dctbench.exporters.json_document import document, dumps
 from tests.support import ROOT
 from tests.support.command import Cli
+from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.packages import install
 
 TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8")
@@ -349,3 +351,13 @@ def test_cases_that_are_skipped_for_want_of_a_device_never_pass(cli: Cli) -> Non
     said = {(v["case"]["device"], v["metric"]): v["kind"] for v in done.json()["verdicts"]}
     assert said["cuda:0", "status"] == "INCOMPARABLE"
     assert said["cpu", "flops"] == "PASS"
+
+
+def test_an_input_that_this_version_does_not_know_is_unsupported_in_head(cli: Cli, tmp_path: Path) -> None:
+    for name in ("seismogram", "minilm"):
+        made = result("sdpa", 16, 1e-3, heads=1, head_dim=8, input=name)
+        text = dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [made]))
+        (tmp_path / "other.json").write_text(text, encoding="utf-8")
+        done = cli("check", "--baseline", "other.json")
+        assert done.code == 1, done.err
+        assert f"sdpa n=16 unsupported: {'unknown ' if name == 'seismogram' else ''}input '{name}'" in done.err
