@@ -148,6 +148,7 @@ def measure(
     If the device of a case cannot be used, the case is `skipped`: a run over several devices continues with the others.
     """
     from dctbench.worker.memory_need import NotEnoughMemoryError, estimated_bytes
+    from dctbench.worker.ranks.children import RankOutOfMemoryError
 
     device = catalog.DEVICES[request.case.device_kind].load()
     absent = device.unavailable(request.case.device)
@@ -155,7 +156,7 @@ def measure(
         return CaseReply("skipped", message=absent, details=ResultDetails(device_unusable=True).to_json())
     try:
         return _measured(request, device, turn, alive)
-    except NotEnoughMemoryError as error:
+    except (NotEnoughMemoryError, RankOutOfMemoryError) as error:
         return _out_of_memory(error.message, error.needed)
     except (UnsupportedError, UnavailableError) as error:
         return CaseReply("unsupported", message=error.message)

@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from dctbench.errors import DctbenchError, UnavailableError
+from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
 from dctbench.protocol import MeasureRequest, encode_request
 
 READY = "ready\n"
+LOST = "lost"
+"""What a rank says that has lost its connection to another one."""
+OUT_OF_MEMORY = "oom: "
+UNSUPPORTED = "unsupported: "
+"""How the words of a rank begin that failed in one of these ways; those of any other failure have no such beginning."""
 _START_SECONDS = 120.0  # importing torch from a cold disk
 _LISTEN_SECONDS = 0.5
 _ENDING_SECONDS = 2.0
@@ -26,6 +31,12 @@ _SAID_SECONDS = 2.0
 
 class RankError(DctbenchError):
     """A rank failed; the message is what it said, or how it ended."""
+
+
+class RankOutOfMemoryError(RankError):
+    """A rank had not enough memory. How much it needed is not known."""
+
+    needed: int | None = None
 
 
 @dataclass(slots=True)
@@ -62,7 +73,7 @@ class Children:
 
     Raises:
         UnavailableError: when no process could be started.
-        RankError: for a rank that ended before it was ready.
+        UnsupportedError, RankError: for a rank that ended before it was ready.
     """
 
     def __init__(
@@ -83,7 +94,7 @@ class Children:
         """The ids of the processes."""
         return [child.process.pid for child in self._children.values()]
 
-    def failure(self) -> RankError | None:
+    def failure(self) -> DctbenchError | None:
         """Return why another rank failed, once this one has lost its connection; None if all others are well."""
         until = monotonic() + _SAID_SECONDS
         while any(child.pipe is not None for child in self._children.values()) and self._listen(until - monotonic()):
@@ -92,7 +103,7 @@ class Children:
         spoken = [(rank, child.said.removeprefix(READY).strip()) for rank, child in self._children.items()]
         for rank, said in sorted(spoken, key=lambda pair: not pair[1]):
             if said != LOST and self._children[rank].pipe is None:
-                return RankError(f"rank {rank}: {said or self._end_of(rank)}")
+                return self._error_of(rank)
         return None
 
     def end(self, grace: float = _ENDING_SECONDS) -> None:
@@ -110,7 +121,7 @@ class Children:
         while absent := [rank for rank, child in self._children.items() if not child.said.startswith(READY)]:
             for rank in absent:
                 if self._children[rank].pipe is None:
-                    raise RankError(f"rank {rank}: {self._children[rank].said or self._end_of(rank)}")
+                    raise self._error_of(rank)
             if monotonic() > until:
                 raise RankError(f"rank {absent[0]} did not start within {_START_SECONDS:g} s")
             self._listen(_LISTEN_SECONDS)
@@ -124,6 +135,14 @@ class Children:
             listened[pipe].read()
         return bool(ready)
 
+    def _error_of(self, rank: int) -> DctbenchError:
+        """Return the error that stands for the failure of a rank, whose pipe is closed."""
+        said = self._children[rank].said.removeprefix(READY).strip()
+        for beginning, kind in ((OUT_OF_MEMORY, RankOutOfMemoryError), (UNSUPPORTED, UnsupportedError)):
+            if said.startswith(beginning):
+                return kind(f"rank {rank}: {said.removeprefix(beginning)}")
+        return RankError(f"rank {rank}: {said or self._end_of(rank)}")
+
     def _end_of(self, rank: int) -> str:
         """Return how a process ended that has closed its pipe."""
         process = self._children[rank].process
@@ -135,10 +154,6 @@ class Children:
             return f"its process ended with exit code {code}"
         name = signal.Signals(-code).name
         return f"its process was ended by {name}{' (probably out of memory)' if name == 'SIGKILL' else ''}"
-
-
-LOST = "lost"
-"""What a rank says that has lost its connection to another one."""
 
 
 def _started(rank: int, request: MeasureRequest, folder: Path, seconds: float) -> _Child:

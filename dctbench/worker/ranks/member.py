@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dctbench.attention.sharded import build_sharded
 from dctbench.attention.sharded.communication import Communicator
+from dctbench.errors import DctbenchError
 from dctbench.model import Case
 from dctbench.worker import threads
 from dctbench.worker.devices import Cache, DeviceModule
@@ -19,7 +20,7 @@ from dctbench.worker.metrics import inputs, latency
 from dctbench.worker.metrics.output import Form, check_form
 from dctbench.worker.passes import Untimed
 from dctbench.worker.progress import Progress
-from dctbench.worker.ranks.group import Group, device_of
+from dctbench.worker.ranks.group import Group, connection_lost, device_of
 from dctbench.worker.timed_calls import check_timed_calls
 from dctbench.worker.workload import SEED, Rates, Workload, make_arguments, planner_options
 
@@ -125,9 +126,7 @@ class Member:
             case Order.CALL:
                 self.output(torch.empty(self.case.batch, self.case.seq_len, self.case.dim, dtype=self.expected.dtype))
             case Order.MEMORY:
-                prepared = self.subject.prepare(0)
-                peak = self.device.peak_tensor_bytes(self.name, lambda: self.subject.call(prepared))
-                return self.group.largest(peak)
+                return self._peak_bytes()
             case Order.END:
                 pass
         return 0.0
@@ -153,6 +152,23 @@ class Member:
         seconds = _clock() - start
         self.expected = check_form(self.subject.form, output).detach().clone()
         return self.group.largest(seconds)
+
+    def _peak_bytes(self) -> float:
+        """Return the bytes of the rank that needs most. If it fails, rank 0 raises the error and the others go on."""
+        failure: Exception | None = None
+        peak = 0.0
+        try:
+            prepared = self.subject.prepare(0)
+            peak = self.device.peak_tensor_bytes(self.name, lambda: self.subject.call(prepared))
+        except Exception as error:
+            if connection_lost(error):
+                raise
+            failure = error
+        failed = self.group.largest(float(failure is not None))
+        peak = self.group.largest(peak)
+        if failed and self.group.rank == 0:
+            raise failure or DctbenchError("it failed on another rank")
+        return peak
 
     def _together(self, run: Callable[[], object]) -> float:
         """Return the seconds of the slowest rank; all of them begin at the same moment."""

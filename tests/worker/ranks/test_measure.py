@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,8 @@ import torch
 from dctbench.errors import UsageError
 from dctbench.model import Case
 from dctbench.protocol import CaseReply, MeasureRequest
+from dctbench.text.warning_values import read_warning
+from dctbench.wording.warnings import message
 from dctbench.worker.devices import cpu
 from dctbench.worker.memory_need import NotEnoughMemoryError
 from dctbench.worker.metrics.latency import Sampling
@@ -71,3 +73,17 @@ def test_a_case_that_cannot_fit_is_refused_before_it_runs(ranks: int) -> None:
 def test_a_case_that_is_no_forward_pass_of_a_layer_is_refused() -> None:
     with pytest.raises(UsageError, match="scope encoder does not go with them"):
         measured(replace(CASE, scope="encoder"))
+
+
+def test_a_pass_that_fails_on_a_rank_costs_its_own_metric_only() -> None:
+    def breaks(name: str, call: Callable[[], object]) -> int:
+        call()
+        raise ValueError("broken meter")
+
+    answer = measured(peak_tensor_bytes=breaks)
+    assert answer.status == "ok"
+    warnings = [message(read_warning(one)) for one in answer.warnings]
+    assert [one for one in warnings if "not measured" in one] == [
+        "memory.tensor: not measured (ValueError: broken meter)"
+    ]
+    assert {"flops", "error.noise", "error.smooth"} <= {one.metric for one in answer.measurements}
