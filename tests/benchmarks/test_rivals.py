@@ -29,7 +29,7 @@ def test_every_method_that_somebody_would_ship_has_a_rival() -> None:
         for name, entry in catalog.IMPLEMENTATIONS.items()
         if entry.kind is not catalog.Kind.CONTROL and not name.startswith("sdpa-") and "bidirectional" not in name
     }
-    # The one is slower than sdpa by construction; the other is what DCT-Former's authors measured, in place of `linformer`.
+    # The one is slower than sdpa by construction; DCT-Former's authors measured the other, in place of `linformer`.
     assert set(FORMS) == shipped - {"dct-ideal", "linformer-per-head"}
 
 
