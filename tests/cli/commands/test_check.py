@@ -103,12 +103,12 @@ def test_the_same_code_in_another_environment_passes_and_both_sides_are_stored(c
 
 
 def test_a_slowdown_and_an_extra_copy_planted_in_head_are_called(cli: Cli, tmp_path: Path) -> None:
-    """Ten times the work against a tolerance of 100%: no busy machine hides that, since both sides take turns."""
+    """Thirty times the work against a tolerance of 100%: no busy machine hides that, since both sides take turns."""
     base = environment(tmp_path / "base")
     plant = """
 _mix = DctXAttention.mix
 def _slow(self, x, **more):
-    for _ in range(9):
+    for _ in range(29):
         _mix(self, x, **more)
     return _mix(self, x.clone(), **more)
 DctXAttention.mix = _slow
