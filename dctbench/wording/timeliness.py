@@ -35,7 +35,7 @@ def verdict(summary: Summary, labels: Labels) -> str:
 
 def outcome(kept: Timeliness) -> str:
     """`in time in all 300 calls; at most 0.99% are late (95%; 1.5% at 99%)`, or how many were late, and likely why."""
-    if kept.late:
+    if kept.late and kept.misses == kept.calls:
         completed = f"{format_three_digits(kept.rate)} calls/s were completed"
         return f"late: every call was, so it was given up after {kept.calls} calls; {completed}{_because(kept)}"
     rate, surely = kept.miss_rate(), kept.miss_rate(0.99)
@@ -44,7 +44,8 @@ def outcome(kept: Timeliness) -> str:
         return f"in time in all {kept.calls:,} calls; at most {most}"
     share = f"{format_proportion(kept.rate_of_misses)}, and at most {most}"
     row = f"up to {kept.longest_run} in a row" if kept.longest_run > 1 else "never two in a row"
-    return f"{kept.misses:,} of {kept.calls:,} calls late, {share}; {row}{_because(kept)}"
+    given_up = "; in one process or more every call was, so it was given up" if kept.late else ""
+    return f"{kept.misses:,} of {kept.calls:,} calls late, {share}; {row}{given_up}{_because(kept)}"
 
 
 def counted(kept: Timeliness, confidence: float = 0.95) -> str:
