@@ -55,17 +55,17 @@ def _cell(results: TaskResults, name: str) -> str:
 
 
 def model(path: Path) -> list[str]:
-    """What each method does to a model, at each length."""
+    """What a model gains at each length, and what each method does to it at the longest one."""
     found = in_models(summaries(path)[0])
-    lines = [f"- {in_model.answer(shape)}." for shape in found]
-    trained = any(one.recovered for shape in found for one in shape.methods)
-    heads = ["n", "method", "latency", "speed-up of the model", in_model.metric_words(found[0].metric), "change"]
+    longest = found[-1]
+    trained = any(one.recovered for one in longest.methods)
+    heads = ["latency", "speed-up of the model", in_model.metric_words(longest.metric), "change"]
     heads += ["after training", "change"] if trained else []
-    lines += ["", f"| {' | '.join(heads)} |", "|--:|---" + "|--:" * (len(heads) - 2) + "|"]
-    for shape in found:
-        for row in in_model.rows(shape, [shape.metric]):
-            cells = [str(shape.original.case.seq_len), row.name, row.latency, row.speedup, *row.quality, row.change]
-            lines.append(f"| {' | '.join(cells + ([row.recovered, row.recovered_change] if trained else []))} |")
+    lines = [*(f"- {in_model.answer(shape)}." for shape in found), "", f"At {in_model.place(longest)}:", ""]
+    lines += [f"| method | {' | '.join(heads)} |", "|---" + "|--:" * len(heads) + "|"]
+    for row in in_model.rows(longest, [longest.metric]):
+        cells = [row.name, row.latency, row.speedup, *row.quality, row.change]
+        lines.append(f"| {' | '.join(cells + ([row.recovered, row.recovered_change] if trained else []))} |")
     return lines
 
 
