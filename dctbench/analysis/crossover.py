@@ -91,8 +91,11 @@ class PayoffRange:
 
 
 def payoffs(summaries: Iterable[Summary], reference: str) -> list[PayoffRange]:
-    """Return for each method and what it keeps at which measured lengths it is faster or slower than the reference."""
-    summaries = list(summaries)
+    """Return for each method and what it keeps at which measured lengths it is faster or slower than the reference.
+
+    Trainings are left out: their latency is that of the layers which are timed beside them.
+    """
+    summaries = [summary for summary in summaries if summary.case.task is None]
     found = reference_by_shape(summaries, reference)
     rows: dict[tuple[object, ...], list[Summary]] = {}
     speedups: dict[Case, Speedup] = {}

@@ -15,6 +15,7 @@ from dctbench import analysis
 from dctbench.analysis import Payoff, Summary, Winner
 from dctbench.model import Result
 from tests.support.made import in_two_rounds, result
+from tests.support.trained import trained
 
 LATENCY = st.floats(1e-6, 10)
 
@@ -339,3 +340,12 @@ def test_a_method_that_any_other_beats_is_no_leader_even_if_the_first_is_too_noi
     )
     assert [s.case.name for s in ranking.leaders] == ["dct-x", "dct-qkv"]
     assert [s.case.name for s in ranking.leading([ranking.ranked[0], ranking.ranked[2]])] == ["dct-x", "linear"]
+
+
+def test_trainings_have_no_length_from_which_they_pay() -> None:
+    timed = [result(name, 512, seconds, ratio=ratio, round=n) for n in (1, 2, 3)
+             for name, seconds, ratio in (("sdpa", 2e-3, None), ("dct-x", 1e-3, 4))]  # fmt: skip
+    summaries = analysis.summarise([*timed, *trained("sdpa", [0.9, 0.9]), *trained("dct-x", [0.8, 0.8], ratio=4)])
+    assert [(found.case.implementation, found.case.task) for found in analysis.payoffs(summaries, "sdpa")] == [
+        ("dct-x", None)
+    ]

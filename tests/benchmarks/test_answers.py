@@ -1,0 +1,67 @@
+"""What README says of the results in the gallery, counted again from the files alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import answers
+
+
+def entries(name: str) -> Iterator[tuple[dict[str, Any], list[dict[str, list[float]]]]]:
+    """Each case of a file with the metrics of its processes."""
+    document = json.loads((answers.GALLERY / name).read_text(encoding="utf-8"))
+    for entry in document["results"]:
+        yield entry["case"], [one["metrics"] for one in entry["rounds"]]
+
+
+def test_late_calls_are_those_of_the_response_times() -> None:
+    said = "\n".join(answers.in_time(answers.GALLERY / "realtime.json"))
+    counted = {}
+    for case, rounds in entries("realtime.json"):
+        calls = [seconds for one in rounds for seconds in one["response"]]
+        late = sum(seconds > case["deadline"] for seconds in calls)
+        counted[case["implementation"], case["engine"], case["seq_len"]] = f"{late} of {len(calls)} late"
+    told = re.findall(r"(\S+) r=8 on (\w+) \(([^(]+)\([^)]+\), (\d+ of \d+ late)", said)
+    assert told
+    lengths = [int(n) for n in re.findall(r"^- n = (\d+):", said, re.MULTILINE)]
+    assert lengths == sorted({n for _, _, n in counted}, reverse=True)
+    for method, engine, _, words in told:
+        assert words in {counted[method, engine, n] for n in lengths}
+    row = next(line for line in said.splitlines() if line.startswith("| sdpa |"))
+    assert counted["sdpa", "onnxruntime", 512] in row
+
+
+def test_the_quality_of_a_model_is_the_mean_of_its_evaluation() -> None:
+    lines = answers.model(answers.GALLERY / "minilm.json")
+    means = {}
+    for case, rounds in entries("minilm.json"):
+        if case["seq_len"] == 512:
+            ratio = "" if case["ratio"] is None else f" r={case['ratio']:g}"
+            figures = next(one["evaluate.recall"] for one in rounds if "evaluate.recall" in one)
+            means[f"{case['implementation']}{ratio}"] = statistics.fmean(figures)
+    table = [line.split(" | ") for line in lines if line.startswith("| ") and "recall" not in line]
+    assert len(table) == len(means)
+    for name, _, _, recall, _ in table:
+        assert recall.startswith(f"{means[name.removeprefix('| ').removesuffix(' (as it is)')]:.3f}")
+
+
+def test_the_accuracy_of_a_method_is_the_mean_over_its_seeds() -> None:
+    lines = answers.tasks(answers.GALLERY / "accuracy.json")
+    header = next(line for line in lines if line.startswith("| method"))
+    tasks = [cell.strip().replace(" ", "/") for cell in header.split("|")[2:-2]]
+    means = {}
+    for case, rounds in entries("accuracy.json"):
+        if case["task"] is not None:
+            ratio = "" if case["ratio"] is None else f" r={case['ratio']:g}"
+            seeds = [one["accuracy"][0] for one in rounds]
+            means[f"{case['implementation']}{ratio}", case["task"]] = (len(seeds), statistics.fmean(seeds))
+    assert {count for count, _ in means.values()} == {3}
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if re.match(r"\| (?!method)\w", line)]
+    told = {(name, task): cell for name, *cells, _ in rows for task, cell in zip(tasks, cells, strict=True)}
+    assert told.keys() == means.keys()
+    for key, cell in told.items():
+        assert cell.startswith(f"{means[key][1]:.3f}")
