@@ -15,7 +15,7 @@ def entries(name: str) -> Iterator[tuple[dict[str, Any], list[dict[str, list[flo
     """Each case of a file with the metrics of its processes."""
     document = json.loads((answers.GALLERY / name).read_text(encoding="utf-8"))
     for entry in document["results"]:
-        yield entry["case"], [one["metrics"] for one in entry["rounds"]]
+        yield entry["case"], [one.get("metrics", {}) for one in entry["rounds"]]
 
 
 def test_late_calls_are_those_of_the_response_times() -> None:
