@@ -11,6 +11,8 @@ _WORDS = {"device": "", "dtype": "", "scope": "", "mode": "", "engine": "", "bat
           "head_dim": "head dim ", "threads": "threads ", "task": "", "period": "every ",
           "deadline": "due in ", "model": "", "input": "on ", "ranks": "ranks "}  # fmt: skip
 _TIMES = ("period", "deadline")
+_DEFAULTS = ("threads",)
+"""The axes that have a value of their own where none was set; of any other, a case without one has nothing to tell."""
 
 
 class Labels:
@@ -36,7 +38,8 @@ class Labels:
     def facet(self, case: Case) -> str:
         """Return the axes beside method, what it keeps, and length that differ, `train, batch 4`, or an empty text."""
         values = ((field, getattr(case, field)) for field in self.varying)
-        return ", ".join(f"{_WORDS[field]}{_value(field, value)}" for field, value in values)
+        told = [(field, value) for field, value in values if value is not None or field in _DEFAULTS]
+        return ", ".join(f"{_WORDS[field]}{_value(field, value)}" for field, value in told)
 
 
 def _value(field: str, value: object) -> str:

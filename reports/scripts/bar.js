@@ -42,7 +42,8 @@ function axisFields() {
   const ofRun = data.facets.filter((facet) => facet.run === state.facet.run);
   return data.axes.map(function (axis) {
     const values = Array.from(new Set(ofRun.map((facet) => facet.axes[axis]))).sort(compareValues);
-    const options = values.map((value) => pair(String(value), value === null ? "default" : String(value)));
+    const unset = axis === "threads" ? "default" : "-";
+    const options = values.map((value) => pair(String(value), value === null ? unset : String(value)));
     return selectField(axis, AXIS_LABELS[axis] || axis, options, String(state.facet.axes[axis]), (text) => chooseAxis(axis, text));
   });
 }

@@ -242,3 +242,11 @@ def test_one_sample_has_no_interval() -> None:
     [one] = analysis.summarise([result("sdpa", 32768, [3.61])])
     assert cells.latency_words(one) == "3.61 s"
     assert "known to a factor of more than 10" in words.stability([one])
+
+
+def test_an_axis_that_a_case_has_nothing_of_is_left_out_of_its_name() -> None:
+    timed, training = Case("sdpa", 64), Case("sdpa", 64, task="recall")
+    labels = Labels([timed, training])
+    assert (labels.place(timed), labels.place(training)) == ("n = 64", "n = 64, recall")
+    threads = Labels([timed, Case("sdpa", 64, threads=2)])
+    assert threads.place(timed) == "n = 64, threads default"
