@@ -21,6 +21,7 @@ from dctbench.model.case import (
     why_not_divided,
 )
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
+from dctbench.model.communication import Collective, Communication
 from dctbench.model.conversion import Conversion
 from dctbench.model.details import NO_DETAILS, Bound, CallSplit, Ceilings, ResultDetails, Roofline
 from dctbench.model.result import FAILED, RETRYABLE, STATUSES, Environment, Measurement, Result, Status
@@ -68,6 +69,8 @@ __all__ = [
     "Case",
     "CaseWarning",
     "Ceilings",
+    "Collective",
+    "Communication",
     "Conversion",
     "CurvePoint",
     "Environment",

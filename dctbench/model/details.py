@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, Self, get_args
 
+from dctbench.model.communication import Communication
 from dctbench.model.conversion import Conversion
 from dctbench.model.schedule import Schedule
 from dctbench.model.spectrum import Spectrum
@@ -199,8 +200,7 @@ class ResultDetails:
         training: of a case with a task: how the training went.
         conversion: of a case with a model: which of its attentions were replaced, and how a training after it went.
         spectrum: of a case with an input: how its energy is spread over frequencies.
-        communication: of a case with ranks: the backend, and by collective the calls and the bytes that rank 0 sent in
-            one call of the layer.
+        communication: of a case with ranks: what the first rank sent in one call of the layer.
         extra: unknown keys, and values that do not have the type of their field, as they were read.
     """
 
@@ -251,7 +251,7 @@ class ResultDetails:
     training: Training | None = None
     conversion: Conversion | None = None
     spectrum: Spectrum | None = None
-    communication: Mapping[str, Any] | None = None
+    communication: Communication | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __or__(self, other: ResultDetails) -> ResultDetails:
@@ -352,4 +352,5 @@ _CODECS: Mapping[str, _Codec] = {
     "training": _Codec(Training.from_json, Training.to_json),
     "conversion": _Codec(Conversion.from_json, Conversion.to_json),
     "spectrum": _Codec(Spectrum.from_json, Spectrum.to_json),
+    "communication": _Codec(Communication.from_json, Communication.to_json),
 }

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from dctbench.model import (
     CallSplit,
     Ceilings,
+    Collective,
+    Communication,
     CurvePoint,
     Probe,
     ResultDetails,
@@ -34,6 +36,7 @@ CONVERSION = Conversion(
     probes=((0.001, 0.5), (0.01, 0.75)), at_edge=True, loss_before=1.5, loss_after=0.25,
 )  # fmt: skip
 SPECTRUM = Spectrum((2, 4), {"x": (0.25, 0.5), "v": (0, 1)}, {"x": (0.2, 0.4), "v": (0.5, 0.75)})
+COMMUNICATION = Communication("gloo", "payload", {"all_reduce": Collective(1, 4096)})
 KNOWN: dict[str, Any] = {
     "stop_reason": "precise", "calls_per_sample": 4, "warmup_calls": 9, "turns": [3, 4], "pair": 2,
     "retaken": [0.02, 1], "noisy": "slow clock", "threads": 1, "cache": "warm", "inputs": "drawn", "kernel": "flash",
@@ -47,7 +50,7 @@ KNOWN: dict[str, Any] = {
     "training": TRAINING.to_json(),
     "schedule": {"rate": 50.0, "late": False, "causes": [[3, "waited"]], "priority": "refused", "memory": "locked"},
     "attempts": 2, "conversion": CONVERSION.to_json(), "spectrum": SPECTRUM.to_json(),
-    "communication": {"backend": "gloo"},
+    "communication": COMMUNICATION.to_json(),
     "int8_share": 0.5, "swept_bytes": 1 << 26, "cuda": {"cudnn": "9"}, "device_unusable": True,
 }  # fmt: skip
 """A value for every key that this version writes."""
@@ -69,6 +72,7 @@ def test_every_known_key_has_a_field() -> None:
     assert details.split == CallSplit({"attention": 0.5, "other": 1}, {"attention": 3})
     assert details.training == TRAINING
     assert details.conversion == CONVERSION
+    assert details.communication == COMMUNICATION
     assert (details.turns, details.retaken, details.flops_uncounted) == ((3, 4), (0.02, 1), ())
 
 
@@ -99,6 +103,8 @@ def test_details_that_were_decoded_equal_those_that_were_made(given: dict[str, A
     ("key", "value"),
     [("threads", "four"), ("threads", True), ("threads", None), ("stop_reason", 1), ("turns", [1, "2"]),
      ("int8_share", -5.0), ("int8_share", 1.5), ("int8_share", True), ("int8_share", "0.5"),
+     ("communication", {"backend": "gloo"}), ("communication", {**COMMUNICATION.to_json(), "collectives": {"all": 3}}),
+     ("communication", {**COMMUNICATION.to_json(), "collectives": {"all": {"calls": 1, "bytes": -1}}}),
      ("retaken", [0.0]), ("tf32", []), ("pair", 1.0), ("split", {"shares": []}),
      ("split", {"shares": {}, "seconds": {}}), ("roofline", {**QUOTIENTS, "ceilings": {"compute": 2e11}}),
      ("roofline", {**QUOTIENTS, "ceilings": None}),

@@ -15,7 +15,15 @@ from dctbench.attention.sharded.communication import CONVENTION, Silent
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine import host
 from dctbench.machine.temporary import OwnedFolder
-from dctbench.model import Case, CaseWarning, ResultDetails, WarningCode, why_not_divided
+from dctbench.model import (
+    Case,
+    CaseWarning,
+    Collective,
+    Communication,
+    ResultDetails,
+    WarningCode,
+    why_not_divided,
+)
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import DeviceModule
@@ -86,11 +94,11 @@ def measure_ranks(
         threads=share,
         cache=cache,
         inputs=f"i.i.d. N(0, 1), {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
-        communication={
-            "backend": backend(case) if group.size > 1 else "none",
-            "convention": CONVENTION,
-            "collectives": {name: {"calls": one.calls, "bytes": one.bytes} for name, one in sent.items()},
-        },
+        communication=Communication(
+            backend=backend(case) if group.size > 1 else "none",
+            convention=CONVENTION,
+            collectives={name: Collective(one.calls, one.bytes) for name, one in sent.items()},
+        ),
         absent={"memory.process": "measured for one process only", "energy": "measured for one process only"},
     )
     return collected.reply()
