@@ -107,7 +107,7 @@ def asked(store: Store, runs: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _least(call: Callable[[], object]) -> float:
-    """Return the least seconds of three tries, or of one that takes long."""
+    """Return the least seconds of up to three tries; none follows once LONG seconds were taken in all."""
     taken: list[float] = []
     while len(taken) < TRIES and sum(taken) < LONG:
         begin = time.perf_counter()
@@ -140,8 +140,8 @@ def document(found: dict[str, Any]) -> list[str]:
         f"- A day takes {size:.2f} GB, so {DAYS_KEPT} days take {DAYS_KEPT * size:.0f} GB.",
         f"- PostgreSQL {found['postgresql']} ran on the same {facts['cores_usable']} cores ({facts['cpu']}), "
         "which other",
-        f"  programs shared: load average {loads}. Each time is the least of {TRIES} tries, or of fewer "
-        "that took long; a removal was made once.",
+        f"  programs shared: load average {loads}. Each time is the least of up to {TRIES} tries; a long "
+        "question has fewer. A removal was made once.",
     ]
 
 

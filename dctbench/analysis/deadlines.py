@@ -91,7 +91,10 @@ class Deadline:
 
 
 def deadlines(summaries: Sequence[Summary], accuracies: Accuracies) -> list[Deadline]:
-    """Return the cases with a deadline whose calls were released, in groups that differ in the engine at most."""
+    """Return the cases with a deadline, in groups that share every axis but method, compression, length and engine.
+
+    Groups of which no call was released are left out.
+    """
     groups: dict[tuple[object, ...], list[Summary]] = {}
     for summary in summaries:
         if summary.case.deadline is not None and summary.method.kind is not Kind.CONTROL:

@@ -44,7 +44,7 @@ INPUTS: Mapping[str, Input] = {
               (4240, 4240)),
         Input("ecg", "PyWavelets' electrocardiogram: a token is a window of 16 samples, one sample after the other",
               "signals", (1009,)),
-        Input("text", "the sources of Python's standard library: a token is a byte"),
+        Input("text", "files of Python's standard library, those that masked-bytes tests on: a token is a byte"),
         Input(LAYER_INPUT, "minilm:LAYER, what the attention of a layer of all-MiniLM-L6-v2 gets for such text, with "
               "the weights of that layer", "examples"),
     )

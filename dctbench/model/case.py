@@ -64,8 +64,8 @@ class Case:
     each release that is not longer, in seconds. `model` names the model whose attention the method replaces (scope
     `model`), `layers` which of its attentions (`dctbench.text.layers`; None for all), and `recover` the steps of the
     training after it. `input` names the real data, or the activations, on which the error of the method is measured as
-    well (`catalog.inputs`). `ranks` is the number of processes, each with a device of its own, among which the sequence
-    is divided; None for a case that runs on one device without any of that.
+    well (`catalog.inputs`). `ranks` is the number of processes, each with a GPU or a share of the threads, among which
+    the sequence is divided; None for a case that is not measured that way.
     """
 
     implementation: str

@@ -95,10 +95,10 @@ def _answers(found: Sequence[OverRanks], ranks: int, reference: str | None, labe
         )
         beside = exact.get(replace(one.case, implementation="", ratio=None, kept=None))
         if beside is not None and beside is not point and beside.values["bytes.communicated"]:
-            line += f", {format_ratio(sent / beside.values['bytes.communicated'])} of what {reference} sends"
-        line += f"; {format_seconds(point.latency.value)}"
+            line += f", {format_ratio(sent / beside.values['bytes.communicated'])} as much as {reference}"
+        line += f"; latency {format_seconds(point.latency.value)}"
         single = one.at(1)
         if single is not None and single.latency is not None and single is not point:
-            line += f", and {format_seconds(single.latency.value)} on one"
+            line += f", against {format_seconds(single.latency.value)} on one rank"
         lines.append(line)
     return lines

@@ -41,7 +41,8 @@ class Facet:
     def opening(self) -> tuple[int, float]:
         """The length that the page opens with, and the latency of its fastest method in seconds.
 
-        It is the longest at which a method keeps the deadline, or the longest that was timed.
+        It is the longest at which a method keeps the deadline; else the longest that was timed, with an infinite
+        latency.
         """
         for ranking in reversed(self.ranking):
             within = analysis.choose(ranking, usual_budgets(self.case)).within

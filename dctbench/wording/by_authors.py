@@ -13,10 +13,11 @@ from dctbench.wording.labels import Labels
 
 TITLE = "The protocol of DCT-Former's authors beside ours"
 EXPLAINED = (
-    "Each figure is for one sequence: that of a call, divided by the batch. The authors' protocol has no warm-up, "
-    "keeps what a backward pass would need, and takes the mean of all calls. Its memory has the weights, the inputs "
-    "and two calls at once, since the output of one is held during the next. Our protocol takes the median of warm "
-    "calls without gradients. Its memory has the weights and one call, without the inputs. Theirs is of one process."
+    "Each figure is that of a call divided by the batch, so it is for one sequence. The authors' protocol has no "
+    "warm-up, keeps what a backward pass would need, and takes the mean of all calls. Its memory has the weights, the "
+    "inputs and two calls at once, since the output of one is held during the next. Our protocol takes the median of "
+    "warm calls without gradients. Its memory has the weights and one call, without the inputs. Their figures come "
+    "from one process."
 )
 HEAD = ("method", "time", "authors' time", "ratio", "memory", "authors' memory", "ratio", "authors' calls")
 UNKNOWN = "-"

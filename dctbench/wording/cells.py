@@ -139,8 +139,8 @@ def _int8_notes(summaries: Sequence[Summary]) -> list[str]:
             methods = shares.setdefault(summary.case.engine, {})
             methods.setdefault(summary.case.implementation, []).append(summary.details.int8_share)
     return [
-        f"{engine} computes in int8, of the multiply-adds of matrix products, "
-        f"{', '.join(f'{_range(found)} of {name}' for name, found in methods.items())}; the rest stays in float32"
+        f"{engine} computes part of the multiply-adds of matrix products in int8 "
+        f"({', '.join(f'{_range(found)} for {name}' for name, found in methods.items())}); the rest stays in float32"
         for engine, methods in shares.items()
         if min(min(found) for found in methods.values()) < 1
     ]

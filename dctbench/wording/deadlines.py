@@ -53,7 +53,7 @@ def at_length(found: AtLength, engines: Sequence[str]) -> str:
         return f"{n}: {answer}; exact attention is not shown to be in time"
     if exact in decision.leaders:
         return f"{n}: {answer}"
-    return f"{n}: {answer}; of exact attention {_named(exact, engines)}"
+    return f"{n}: {answer}; the fastest exact attention in time is {_named(exact, engines)}"
 
 
 def _bound(summary: Summary) -> float:
@@ -82,11 +82,11 @@ def cell(curve: Sequence[Summary]) -> str:
         shortest = late[0].timeliness
         assert shortest is not None
         few = shortest.rate_of_misses <= USUAL_MISS_RATE  # of more calls the bound could be lower
-        return f"{'not shown' if few else 'no'}: {_late(late[0])}"
+        return f"{'not shown' if few else 'no'} ({_late(late[0])})"
     most = max(_bound(summary) for summary in kept)
     lengths = [summary.case.seq_len for summary in kept]
     through = lengths == [summary.case.seq_len for summary in released[: len(kept)]]
-    where = f"to n = {lengths[-1]}" if through and len(released) > 1 else f"n = {', '.join(map(str, lengths))}"
+    where = f"up to n = {lengths[-1]}" if through and len(released) > 1 else f"n = {', '.join(map(str, lengths))}"
     more = f"; {_late(late[0])}" if late else ""
     return f"{where}, at most {format_proportion(most)} late{more}"
 

@@ -19,7 +19,7 @@ from dctbench.wording.timeliness import counted
 MEASURE_ACCURACY = "dctbench run --suite accuracy"
 """The command that gives the accuracies which are missing."""
 TEMPLATES = {
-    "none_safe": "none that stays within that is shown to be as good as exact attention",
+    "none_safe": "none within these limits is shown to be as good as exact attention",
     "none_at_all_safe": "none of them is shown to be as good as exact attention",
     "faster": " {name} is faster ({latency}), but {why}.",
     "unknown": "its accuracy was not measured",

@@ -64,7 +64,7 @@ def answer(found: InModel) -> str:
     at, model = place(found), found.original.case.model
     faster = [one for one in found.methods if one.faster and not one.control]
     if found.answer is Answer.NOT_FASTER:
-        return f"{at}: keep {found.original.case.name}: no method makes {model} surely faster"
+        return f"{at}: keep {found.original.case.name}: no method is shown to make {model} faster"
     best = faster[0]
     assert best.speedup is not None
     gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
@@ -76,8 +76,8 @@ def answer(found: InModel) -> str:
         )
     if found.answer is Answer.NOT_KEPT:
         return (
-            f"{at}: keep {found.original.case.name}: {gain}, and no faster method surely loses less than {_POINTS} of "
-            f"{metric_words(found.metric)} ({best.summary.case.name}: {change_words(_best(best, found.metric))})"
+            f"{at}: keep {found.original.case.name}: {gain}, and no faster method is shown to lose less than {_POINTS} "
+            f"of {metric_words(found.metric)} ({best.summary.case.name}: {change_words(_best(best, found.metric))})"
         )
     chosen = found.worthwhile[0]
     assert chosen.speedup is not None
@@ -124,9 +124,8 @@ def no_shares(found: InModel) -> str | None:
     if not found.unjudged:
         return None
     names = " and ".join(map(metric_words, found.unjudged))
-    figures = "its" if len(found.unjudged) == 1 else "their"
-    verb = "is" if len(found.unjudged) == 1 else "are"
-    return f"dctbench cannot tell which way {names} {verb} better, since {figures} figures are no shares from 0 to 1"
+    values = "its" if len(found.unjudged) == 1 else "their"
+    return f"dctbench cannot tell whether a higher {names} is better, because {values} values are not all from 0 to 1"
 
 
 def notes(found: Sequence[InModel]) -> list[str]:

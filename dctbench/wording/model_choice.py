@@ -29,13 +29,14 @@ def verdict(one: ModelChoice, budgets: Budgets) -> str:
     if one.chosen is not None:
         return f"{at}: replace {original.name} by {_chosen(one, one.chosen)}."
     if one.decision is Decision.KEEP:
-        return f"{at}: keep {original.name}: nothing in {original.model} is worth replacing, {_why_kept(one)}."
+        return f"{at}: keep {original.name}: nothing in {original.model} is worth replacing, because {_why_kept(one)}."
     if one.within and not one.found.evaluated:
         names = " and ".join(method.summary.case.name for method in one.within)
-        keep, cost = ("keeps", "it costs") if len(one.within) == 1 else ("keep", "they cost")
-        return f"{at}: no method can be named: {names} {keep} the budgets, but {_unknown_cost(one, cost)}."
-    kept = f" and {_judged(one)}" if one.found.evaluated else ""
-    return f"{at}: no method can be named, none that was measured in {original.model} keeps the budgets{kept}."
+        stay, cost = ("stays", "it costs") if len(one.within) == 1 else ("stay", "they cost")
+        return f"{at}, no method can be recommended: {names} {stay} within the budgets, but {_unknown_cost(one, cost)}."
+    kept = f" and keeps {_judged(one)}" if one.found.evaluated else ""
+    none = f"none that was measured in {original.model} stays within the budgets{kept}"
+    return f"{at}, no method can be recommended: {none}."
 
 
 def _chosen(one: ModelChoice, chosen: Replaced) -> str:
@@ -60,15 +61,15 @@ def _why_kept(one: ModelChoice) -> str:
     """Return why no method takes the place of the attention."""
     if not one.faster:
         over = any(method.faster and not method.control for method in one.found.methods)
-        among = " that keeps the budgets" if over else ""
-        return f"no method{among} makes it surely faster"
+        among = " within the budgets" if over else ""
+        return f"no method{among} is shown to make it faster"
     best = one.faster[0]
     assert best.speedup is not None
     gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
     if one.found.evaluated:
         lost = words.change_words(_better(best, one.found.metric))
         return (
-            f"no faster method surely loses less than {100 * one.margin:g} points of {_judged(one)} "
+            f"no faster method is shown to lose less than {100 * one.margin:g} points of {_judged(one)} "
             f"({gain}: {words.metric_words(one.found.metric)} {lost})"
         )
     return f"{gain}, but {_unknown_cost(one, 'that costs')}"

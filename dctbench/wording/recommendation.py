@@ -41,8 +41,8 @@ TEMPLATES = {
     "within": " within {limits}",
     "limit": "{budget} {amount}",
     "limit_late": "{budget} {amount} (due in {deadline})",
-    "nobody": "At {place}{within}: no method can be named, {why}.",
-    "none_keeps": "none stays within that",
+    "nobody": "At {place}{within}, no method can be recommended: {why}.",
+    "none_keeps": "none stays within these limits",
     "none_measured": "not all that they ask for was measured of any method",
     "one_breaks": "1 breaks them, and of {unmeasured} not all that they ask for was measured",
     "some_break": "{over} break them, and of {unmeasured} not all that they ask for was measured",
@@ -92,7 +92,7 @@ def _fill(template: str, **values: object) -> str:
 
 
 def _why_none(choice: Choice) -> str:
-    """Return why no method can be named: how many break the budgets, and how many lack a value."""
+    """Return why no method can be recommended: how many break the budgets, and how many lack a value."""
     over, unmeasured = len(choice.over), len(choice.unmeasured)
     if not unmeasured:
         return _fill("none_keeps")
@@ -166,7 +166,9 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     few = [len(s.medians) for s in choice.within if not s.tail_is_bound]
     if "latency_p99" in budgets.given and few:
         ran = "process" if max(few) == 1 else "processes"
-        lines.append(f"a p99 is that of the {ran} that ran: --rounds {LEAST_PROCESSES} bounds that of others, too")
+        lines.append(
+            f"the p99 covers only the {ran} that ran; --rounds {LEAST_PROCESSES} gives a bound for others as well"
+        )
     waiting = [s.case.name for s in choice.within if s.launch_bound]
     if waiting:
         lines.append(f"launch-bound, a time of the host: {', '.join(waiting)}; --engine cudagraph shows the GPU's")
@@ -186,7 +188,7 @@ def p99_takes(case: Case, confidence: float = 0.95) -> str:
         value = getattr(case, axis)
         if value is not None and [value] != list(own.get(axis, ())):
             words += [f"--{axis.replace('_', '-')}", str(value)]
-    return f"it takes {samples} samples, as {shlex.join(words)} takes"
+    return f"it needs {samples} samples: {shlex.join(words)}"
 
 
 def around(n: int, lengths: Sequence[int]) -> str:

@@ -137,7 +137,7 @@ def _ranks_share_cores(values: Mapping[str, Any]) -> str:
     cores = values["of_cores"]
     return (
         f"latency: {values['ranks']} ranks share {cores} {'core' if cores == 1 else 'cores'}, so they wait for each "
-        "other: the bytes hold for any machine, the times for none with a core for each rank"
+        "other: the byte counts hold on any machine; the times do not apply where each rank has its own core"
     )
 
 

@@ -85,7 +85,7 @@ def test_the_fastest_in_time_is_named_over_all_engines_and_exact_attention_besid
     assert words.at_length(longest, found.engines).endswith("exact attention is not shown to be in time")
     said = words.at_length(middle, found.engines)
     assert said.startswith("n = 1024: the fastest that is in time is dct-x r=8 on onnxruntime (1.00 ms")
-    assert "; of exact attention sdpa on onnxruntime (6.00 ms" in said
+    assert "; the fastest exact attention in time is sdpa on onnxruntime (6.00 ms" in said
 
 
 def test_what_is_faster_but_late_is_not_recommended() -> None:
@@ -98,12 +98,13 @@ def test_a_cell_says_to_which_length_a_method_is_in_time_and_how_late_it_is_at_t
     rate = stats.beta.ppf(0.95, 91, 210)
     assert cells(of(SWEEP)) == {
         "sdpa": {
-            "eager": f"to n = 512, at most {100 * MOST:.2g}% late; n = 1024: 90 of 300 late, at most {100 * rate:.0f}%",
-            "onnxruntime": f"to n = 1024, at most {100 * MOST:.2g}% late; n = 2048: 60 of 300 late, at most 24%",
+            "eager": f"up to n = 512, at most {100 * MOST:.2g}% late; "
+            f"n = 1024: 90 of 300 late, at most {100 * rate:.0f}%",
+            "onnxruntime": f"up to n = 1024, at most {100 * MOST:.2g}% late; n = 2048: 60 of 300 late, at most 24%",
         },
         "dct-x r=8": {
-            "eager": f"to n = 512, at most {100 * MOST:.2g}% late; n = 1024: 3 of 300 late, at most 2.6%",
-            "onnxruntime": f"to n = 2048, at most {100 * MOST:.2g}% late",
+            "eager": f"up to n = 512, at most {100 * MOST:.2g}% late; n = 1024: 3 of 300 late, at most 2.6%",
+            "onnxruntime": f"up to n = 2048, at most {100 * MOST:.2g}% late",
         },
     }
 
@@ -115,10 +116,10 @@ def test_lengths_are_listed_where_a_shorter_one_is_late() -> None:
 
 def test_too_few_calls_show_nothing_and_the_number_that_does_is_named() -> None:
     found = of(released("sdpa", 512, 1e-3, 0, calls=30))
-    assert cells(found)["sdpa"]["eager"] == "not shown: n = 512: 0 of 30 late, at most 9.5%"
+    assert cells(found)["sdpa"]["eager"] == "not shown (n = 512: 0 of 30 late, at most 9.5%)"
     assert words.at_length(found.lengths[0], found.engines).startswith("n = 512: none is shown to be in time")
     always = of(released("sdpa", 512, 1e-3, 15, calls=30))
-    assert cells(always)["sdpa"]["eager"].startswith("no: n = 512: 15 of 30 late, at most ")
+    assert cells(always)["sdpa"]["eager"].startswith("no (n = 512: 15 of 30 late, at most ")
     assert words.rule(found).endswith("30 calls cannot show that, but 299 can: --samples 299.")
     assert "cannot" not in words.rule(of(SWEEP))
 

@@ -87,7 +87,7 @@ def test_training_may_bring_the_answers_back() -> None:
 def test_methods_that_are_not_faster_change_nothing() -> None:
     found = judged(rounds("dct-kv", 10e-3, 60, ratio=2), rounds("dct-x", 20e-3, 60, ratio=2))
     assert found.answer is Answer.NOT_FASTER
-    assert words.answer(found) == "n = 128: keep sdpa: no method makes minilm surely faster"
+    assert words.answer(found) == "n = 128: keep sdpa: no method is shown to make minilm faster"
 
 
 def test_a_control_is_never_recommended() -> None:
@@ -133,7 +133,7 @@ def test_figures_that_are_no_shares_are_not_judged() -> None:
         results.append(replace(one, measurements=(*kept, Measurement("evaluate.loss", "1", (loss,) * 20))))
     [found] = in_models(summarise(results))
     assert found.answer is Answer.NOT_EVALUATED
-    assert "cannot tell which way loss is better" in words.answer(found)
+    assert "cannot tell whether a higher loss is better" in words.answer(found)
 
 
 def test_more_claims_need_more_evidence() -> None:

@@ -81,7 +81,7 @@ def test_the_verdict_states_its_bound_and_likely_causes() -> None:
     assert "late: every call was, so it was given up after 30 calls; 50.0 calls/s were completed" in verdict(late)
     mixed = verdict(late, on_schedule([0.004] * 100, round=2))
     assert "30 of 130 calls late, 23%," in mixed
-    assert "; in one process or more every call was, so it was given up; likely causes: " in mixed
+    assert "; in at least one process every call was late, so that process gave up; likely causes: " in mixed
 
 
 def test_a_budget_of_misses_is_held_against_the_upper_bound() -> None:

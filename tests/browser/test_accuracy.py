@@ -56,7 +56,7 @@ def test_exact_attention_in_int8_is_not_shipped_for_its_accuracy(browser: webdri
         browser.find_element(By.CSS_SELECTOR, f"#choices [name=engine] option[value='{engine}']").click()
         answers[engine] = browser.find_element(By.ID, "recommendation").text
     assert answers["onnxruntime-int8"].endswith(
-        "no method can be named, none of them is shown to be as good as exact attention."
+        "no method can be recommended: none of them is shown to be as good as exact attention."
     )
     assert ": ship sdpa (2.00 ms" in answers["onnxruntime"]
 

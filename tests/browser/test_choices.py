@@ -215,7 +215,7 @@ def test_a_deadline_is_a_budget_that_engine_length_and_rate_can_change(
     pick(browser, "engine", "eager")
     pick(browser, "n", "1024")
     assert answer() == expected("eager", 1024, 0.01)
-    assert "no method can be named" in answer()
+    assert "no method can be recommended" in answer()
     assert texts(browser, "#decided tbody td:nth-child(4)") == [
         "3 of 300 late, at most 2.6%",
         "90 of 300 late, at most 35%",

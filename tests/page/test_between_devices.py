@@ -24,8 +24,8 @@ def measured() -> list[Result]:
 def test_the_answer_stands_in_the_page_without_scripts() -> None:
     text = without_scripts(html([recorded(RUN, measured())]))
     assert "Bytes between devices" in text
-    assert "dct-x r=8 at n = 4096 on 2 ranks: each rank sends 1.00 MiB per call, 0.12x of what sdpa sends" in text
-    assert "5.00 ms, and 10.0 ms on one" in text
+    assert "dct-x r=8 at n = 4096 on 2 ranks: each rank sends 1.00 MiB per call, 0.12x as much as sdpa" in text
+    assert "latency 5.00 ms, against 10.0 ms on one rank" in text
     assert "Bytes between devices" not in without_scripts(page())
 
 

@@ -34,9 +34,9 @@ def test_what_int8_leaves_in_float_is_said_by_engine_and_method() -> None:
     found = [quantised("sdpa", 512, 0.75), quantised("sdpa", 1024, 0.6), quantised("dct-x", 512, 0.71)]
     whole = quantised("sdpa", 512, 1.0, "onnxruntime-int8-static")
     assert cells.error_notes(summarise([*found, whole]))[-1] == (
-        "onnxruntime-int8 computes in int8, of the multiply-adds of matrix products, 60-75% of sdpa, 71% of dct-x; "
-        "the rest stays in float32"
+        "onnxruntime-int8 computes part of the multiply-adds of matrix products in int8 (60-75% for sdpa, 71% for "
+        "dct-x); the rest stays in float32"
     )
     assert cells.error_notes(summarise([whole])) == []
     note = cells.error_notes(summarise([quantised("sdpa", 512, 0.996), quantised("dct-x", 512, 0.994)]))[-1]
-    assert "99% of sdpa, 99% of dct-x; the rest stays in float32" in note
+    assert "(99% for sdpa, 99% for dct-x); the rest stays in float32" in note

@@ -56,8 +56,8 @@ def test_budgets_are_named_and_what_breaks_them_says_how() -> None:
     assert rows["sdpa"].why.startswith("over budget: memory 64.0 KiB > 40.0 KiB")
     nobody, _ = said(known, Budgets(memory=20 * KIB))
     assert nobody == (
-        "At n = 512 within memory 20.0 KiB: no method can be named, none that stays within that is shown to be as good "
-        "as exact attention."
+        "At n = 512 within memory 20.0 KiB, no method can be recommended: none within these limits is shown to be as "
+        "good as exact attention."
     )
 
 
@@ -82,5 +82,5 @@ def test_without_budgets_nobody_stays_within_them() -> None:
     known, choice = accuracies(dct_x_8=BAD), analysis.choose(ranking, Budgets())
     found = decide(ranking, choice, known)
     assert decision.sentence(ranking, choice, found, Budgets(), Labels([]), known) == (
-        "At n = 512: no method can be named, none of them is shown to be as good as exact attention."
+        "At n = 512, no method can be recommended: none of them is shown to be as good as exact attention."
     )

@@ -26,7 +26,7 @@ MIB = 2.0**20
 @pytest.mark.parametrize(
     ("sizes", "why"),
     [
-        ([64, 64], "none stays within that"),
+        ([64, 64], "none stays within these limits"),
         ([64, None], "1 breaks them, and of 1 not all that they ask for was measured"),
         ([64, 64, None], "2 break them, and of 1 not all that they ask for was measured"),
         ([None, None], "not all that they ask for was measured of any method"),
@@ -41,7 +41,7 @@ def test_that_no_method_is_named_says_no_more_than_is_known(sizes: list[float | 
     [ranking] = analysis.rankings(analysis.summarise(results), None)
     budgets = Budgets(memory=32 * MIB)
     said = words.verdict(ranking, analysis.choose(ranking, budgets), budgets, Labels([]))
-    assert said == f"At n = 512 within memory 32.0 MiB: no method can be named, {why}."
+    assert said == f"At n = 512 within memory 32.0 MiB, no method can be recommended: {why}."
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_the_samples_of_a_p99_are_the_fewest_that_bound_it_and_the_command_takes
 
 def test_the_command_for_a_p99_measures_the_shape_that_lacks_it() -> None:
     case = Case("dct-x", 64, 8, device="cuda:0", dtype="bfloat16", scope="attention", mode="train", heads=4, threads=2)
-    command = re.search(r"dctbench (run .*) takes$", words.p99_takes(case))
+    command = re.search(r"dctbench (run .*)$", words.p99_takes(case))
     assert command
     flags = run.command.make_context("run", shlex.split(command[1])[1:]).params
     asked = suites.override(axes.chosen_suite(flags), axes.axis_values(flags))
     assert asked.name == words.P99_SUITE
     assert {one.shape for one in grid.expand_cases(asked.axes, catalog.IMPLEMENTATIONS)} == {case.shape}
     assert words.p99_takes(Case("sdpa", 64)).endswith(
-        f"dctbench run --suite {words.P99_SUITE} --samples 299 --rounds 30 --seq 64 takes"
+        f"dctbench run --suite {words.P99_SUITE} --samples 299 --rounds 30 --seq 64"
     )
 
 

@@ -42,8 +42,8 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
     (WarningCode.OTHER_PROCESSES, {"cores": 1.0, "of_cores": 2, "names": []},
      "latency: other processes used 1.0 of 2 cores while this was timed: stop them, or read the figures as too slow"),
     (WarningCode.RANKS_SHARE_CORES, {"ranks": 4, "of_cores": 2},
-     "latency: 4 ranks share 2 cores, so they wait for each other: the bytes hold for any machine, the times for none "
-     "with a core for each rank"),
+     "latency: 4 ranks share 2 cores, so they wait for each other: the byte counts hold on any machine; the "
+     "times do not apply where each rank has its own core"),
     (WarningCode.STOLEN_TIME, {"share": 0.2},
      "latency: the hypervisor gave 20% of the processor time to other machines: measure on a dedicated host, or judge "
      "by ratios only"),
@@ -66,11 +66,11 @@ MESSAGES: list[tuple[WarningCode, dict[str, Any], str]] = [
      "latency: launch-bound: the GPU waits for the host for 62% of the call, so this is a time of the host: a larger "
      "batch, --engine cudagraph or compile shows what the GPU can do"),
     (WarningCode.RANKS_SHARE_CORES, {"ranks": 4, "of_cores": 2},
-     "latency: 4 ranks share 2 cores, so they wait for each other: the bytes hold for any machine, the times for none "
-     "with a core for each rank"),
+     "latency: 4 ranks share 2 cores, so they wait for each other: the byte counts hold on any machine; the "
+     "times do not apply where each rank has its own core"),
     (WarningCode.RANKS_SHARE_CORES, {"ranks": 2, "of_cores": 1},
-     "latency: 2 ranks share 1 core, so they wait for each other: the bytes hold for any machine, the times for none "
-     "with a core for each rank"),
+     "latency: 2 ranks share 1 core, so they wait for each other: the byte counts hold on any machine; the "
+     "times do not apply where each rank has its own core"),
     (WarningCode.NOT_MEASURED, {"metric": "flops", "reason": "why"}, "flops: not measured (why)"),
     (WarningCode.NO_SHARED_WEIGHTS, {},
      "error: not measured, since the method has no v_proj and out_proj to share weights with exact attention"),

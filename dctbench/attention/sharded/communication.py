@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-CONVENTION = "payload that the rank which sends the most sends per call, by the ring algorithm"
+CONVENTION = "payload that each rank sends per call, by the ring algorithm, padded to the longest rank"
 
 
 _all_gather = getattr(dist, "all_gather_single", dist.all_gather_into_tensor)
@@ -89,7 +89,7 @@ class Communicator:
 
 
 class Silent(Communicator):
-    """A communicator that counts and sends nothing: it gives results their shapes, which is enough to count FLOPs."""
+    """A communicator that neither counts nor sends: it gives results their shapes, which is enough to count FLOPs."""
 
     def sum(self, x: Tensor) -> Tensor:
         """Return x."""

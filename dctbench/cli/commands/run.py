@@ -55,7 +55,7 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
               help="How a case gets its process: forked from one that has imported torch, or fresh (default: the "
                    "suite's; most: auto).")  # fmt: skip
 @click.option("--no-energy", cls=Flag, section=HOW, is_flag=True,
-              help="Leave out the energy of a call, which takes some seconds per case.")  # fmt: skip
+              help="Leave out the energy of a call, which takes a few seconds per case.")  # fmt: skip
 @click.option("--case-timeout", cls=Flag, section=HOW, metavar="TIME",
               help="Sample a case no longer than this, and end one whose call takes longer.")  # fmt: skip
 @click.option("--samples", cls=Flag, section=HOW, type=click.IntRange(1, MAX_SAMPLES_ASKED), metavar="N",
@@ -65,8 +65,8 @@ _WITH_RESUME = {"resume", "retry_failed", "save_baseline", "store", "output_form
 @click.option("--search", cls=Flag, section=HOW, type=click.Choice(("rate",)),
               help="Beside the schedule, search for the highest rate that a case sustains.")  # fmt: skip
 @click.option("--protocol", cls=Flag, section=HOW, type=click.Choice(get_args(MeasuringProtocol)),
-              help="Also measure as DCT-Former's authors do: no warm-up, gradients on, weights counted in the memory, "
-                   "and divided by the batch.")  # fmt: skip
+              help="Also measure as DCT-Former's authors do: no warm-up, gradients on, inputs and two calls counted "
+                   "in the memory, all divided by the batch.")  # fmt: skip
 @click.option("--budget", cls=Flag, section=HOW, metavar="TIME",
               help="Time for the whole run: 5m. Sampling time is divided by predicted cost.")  # fmt: skip
 @click.option("--jobs", cls=Flag, section=HOW, type=click.IntRange(1, MAX_JOBS), metavar="N",

@@ -53,8 +53,8 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--recover", cls=Flag, section=WHAT, metavar="STEPS",
                      help="With --model: train the converted model for so many steps to reproduce the original."),
         click.option("--input", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
-                     help="Real data on which the error is measured too, with its spectrum: noise, smooth, digits, "
-                          "photo, ecg, text, or minilm:LAYER."),
+                     help="Also measure the error, and the spectrum, on this data: noise, smooth, digits, photo, ecg, "
+                          "text or minilm:LAYER."),
         click.option("--mode", cls=Flag, section=WHAT, multiple=True, metavar="NAMES",
                      help="forward, backward or train (both)."),
         click.option("--engine", cls=Flag, section=HOW, multiple=True, metavar="NAMES",
@@ -64,7 +64,7 @@ def axis_options(suite: str) -> Callable[[Function], Function]:
         click.option("--threads", cls=Flag, section=HOW, metavar="VALUES",
                      help="Threads that torch may use (default: its own choice)."),
         click.option("--ranks", cls=Flag, section=HOW, metavar="VALUES",
-                     help="Divide the sequence among so many processes, each with a device or a share of the threads."),
+                     help="Divide the sequence among this many processes, each with a GPU or a share of the threads."),
         click.option("--period", cls=Flag, section=HOW, metavar="TIMES",
                      help="Also release calls on a schedule, one every 20ms, or 10ms,20ms for a sweep."),
         click.option("--deadline", cls=Flag, section=HOW, metavar="TIMES",

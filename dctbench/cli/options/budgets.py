@@ -17,7 +17,7 @@ def budget_options(function: Function) -> Function:
     """Add --max-latency-p99, --max-memory, --max-error, --max-miss-rate and --confidence."""
     options = [
         click.option("--max-latency-p99", cls=Flag, section="Budgets", metavar="TIME",
-                     help="99th percentile of its processes, at --confidence: 10ms; needs 299 samples."),
+                     help="Upper end of the 99th percentile, such as 10ms; needs 299 samples (459 at 99%)."),
         click.option("--max-memory", cls=Flag, section="Budgets", multiple=True, metavar="SIZE",
                      help="Tensors of a call and state of the method, such as 64MiB; or process=SIZE."),
         click.option("--max-error", cls=Flag, section="Budgets", multiple=True, metavar="SHARE",
@@ -25,7 +25,7 @@ def budget_options(function: Function) -> Function:
         click.option("--max-miss-rate", "--miss-rate", "max_miss_rate", cls=Flag, section="Budgets", metavar="SHARE",
                      help="Upper bound of the share of calls after their deadline, such as 1%; needs --period."),
         click.option("--confidence", cls=Flag, section="Budgets", type=click.Choice(gate.CONFIDENCES),
-                     help="Of the p99 and the miss rate, in percent (default: 95); p99 needs 459 samples at 99."),
+                     help="Confidence of the bounds on p99 and miss rate, in percent (default: 95)."),
     ]  # fmt: skip
     for option in reversed(options):
         function = option(function)

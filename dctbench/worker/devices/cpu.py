@@ -137,7 +137,7 @@ def process_bytes(name: str, call: Callable[[], object]) -> int:
 
 
 def energy_counter(name: str) -> Meter:
-    """Return the RAPL counters of all packages, a power sensor of the board, or a battery: with other processes.
+    """Return the meter of this machine: RAPL, a power sensor, or a battery. Each includes other processes.
 
     Raises:
         UnavailableError: without a readable one.

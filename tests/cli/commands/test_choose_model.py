@@ -58,7 +58,7 @@ def test_nothing_is_worth_replacing_where_no_method_is_faster(ask: Cli) -> None:
     assert done.code == 0
     said = " ".join(done.out.split())
     assert said.startswith(
-        "At n = 128: keep sdpa: nothing in minilm is worth replacing, no method makes it surely faster."
+        "At n = 128: keep sdpa: nothing in minilm is worth replacing, because no method is shown to make it faster."
     )
 
 
@@ -67,7 +67,7 @@ def test_what_loses_too_much_is_told_with_the_command_that_trains_it(ask: Cli) -
     done = ask(*methods)
     said = " ".join(done.out.split())
     assert done.code == 0
-    assert "keep sdpa: nothing in minilm is worth replacing, no faster method surely loses less than 2 points" in said
+    assert "keep sdpa: nothing in minilm is worth replacing, because no faster method is shown to lose less" in said
     assert "recall -3.0 points (" in said
     assert (
         "training may bring it back: dctbench run --model minilm --impl sdpa,dct-kv --ratio 2 --seq 128 --recover 200"
@@ -84,7 +84,7 @@ def test_what_keeps_the_evaluation_only_after_training_says_so(ask: Cli) -> None
 
 def test_without_an_evaluation_the_model_keeps_its_attention(ask: Cli) -> None:
     said = " ".join(ask((sdpa(None), 90), (rounds("dct-kv", 5e-3, None, ratio=2), 80)).out.split())
-    assert "keep sdpa: nothing in minilm is worth replacing, dct-kv r=2 makes it 2.00x" in said
+    assert "keep sdpa: nothing in minilm is worth replacing, because dct-kv r=2 makes it 2.00x" in said
     assert "but nothing says what that costs: evaluate(model) beside minilm would." in said
 
 
@@ -93,11 +93,11 @@ def test_without_an_evaluation_what_keeps_the_budgets_is_named_with_what_is_unkn
     done = ask(*methods, flags=("--max-memory", "64MiB"))
     assert done.code == 3
     assert (
-        "no method can be named: dct-kv r=2 keeps the budgets, but nothing says what it costs: evaluate(model) beside "
-        "minilm would." in " ".join(done.out.split())
+        "no method can be recommended: dct-kv r=2 stays within the budgets, but nothing says what it costs: "
+        "evaluate(model) beside minilm would." in " ".join(done.out.split())
     )
     none = " ".join(ask(*methods, flags=("--max-memory", "35MiB")).out.split())
-    assert "no method can be named, none that was measured in minilm keeps the budgets." in none
+    assert "no method can be recommended: none that was measured in minilm stays within the budgets." in none
 
 
 def test_an_evaluation_whose_figures_are_no_shares_is_not_called_missing(ask: Cli) -> None:
@@ -107,7 +107,7 @@ def test_an_evaluation_whose_figures_are_no_shares_is_not_called_missing(ask: Cl
         return [replace(first, measurements=(*first.measurements, more)), *rest]
 
     methods = (perplexity(sdpa(None)), 90), (perplexity(rounds("dct-kv", 5e-3, None, ratio=2)), 40)
-    why = "but dctbench cannot tell which way perplexity is better, since its figures are no shares from 0 to 1."
+    why = "but dctbench cannot tell whether a higher perplexity is better, because its values are not all from 0 to 1."
     for flags in ((), ("--max-memory", "64MiB")):
         said = " ".join(ask(*methods, flags=flags).out.split())
         assert why in said
@@ -133,11 +133,14 @@ def test_budgets_decide_together_with_quality(ask: Cli) -> None:
     nothing = ask(*methods, flags=("--max-memory", "35MiB"))
     assert nothing.code == 3
     said = " ".join(nothing.out.split())
-    assert "no method can be named, none that was measured in minilm keeps the budgets and recall." in said
+    assert (
+        "no method can be recommended: none that was measured in minilm stays within the budgets and keeps recall."
+        in said
+    )
     assert "faster, but not surely as good: dct-resample r=2, recall: -30.0 points" in said
     late = ask(*methods, flags=("--max-latency-p99", "1s"))
     assert late.code == 3
-    assert "p99 not measured: it takes 299 samples, as dctbench run --suite quick" in " ".join(late.out.split())
+    assert "p99 not measured: it needs 299 samples: dctbench run --suite quick" in " ".join(late.out.split())
     assert "--model minilm" in " ".join(late.out.split())
 
 

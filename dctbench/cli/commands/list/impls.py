@@ -20,7 +20,7 @@ from dctbench.cli.tables.damage import refuse_damage
     "--tested",
     cls=Flag,
     is_flag=True,
-    help="Those that stored runs have trained on acuity, with the width of detail that each resolves.",
+    help="List only those that stored runs have trained on acuity, with the resolution of each.",
 )
 @store_option
 @format_option
@@ -74,7 +74,7 @@ def _tested(location: str, output_format: str) -> int:
             )
         name = opened.name
     if not records:
-        click.echo("no stored run tells what a method resolves: dctbench run --suite accuracy measures it", err=True)
+        click.echo("no stored run has measured a resolution; dctbench run --suite accuracy does", err=True)
     if records or output_format != "table":
         print_list(records, output_format, "implementations", hidden=("tokens", "low", "high"))
     refuse_damage(name, damage)
