@@ -87,6 +87,8 @@ class DurationAxis:
         values = set()
         for part in text.split(","):
             seconds = parse_duration(part, self.flag)
+            if math.isclose(seconds, self.minimum):  # 100 times 1e-6 is a little less than 1e-4
+                seconds = self.minimum
             if not self.minimum <= seconds <= self.maximum:
                 raise UsageError(
                     f"{self.flag} {shorten(part.strip())!r}: out of range", hint=f"{self.flag} accepts 100us to 60s"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from dctbench.catalog.tasks import TASKS
+from dctbench.errors import UsageError
 from dctbench.machine import power_meters
-from dctbench.model import Case, RunSettings
+from dctbench.model import Case, RunSettings, TaskFacts
+from dctbench.protocol import ImplementationFacts, ModelFacts
 from dctbench.runners import Facts
 from dctbench.scheduler.estimate import estimate
 from dctbench.scheduler.pace import Pace
 from dctbench.scheduler.plan import Plan, make_plan, ordered, plan_cases
 from dctbench.spec import suites
+from dctbench.spec.axes import AxisValues
 from tests.support.made import result
 from tests.support.scripted import Scripted
 
@@ -124,3 +129,130 @@ def test_only_the_input_that_is_a_layer_has_the_heads_of_its_model() -> None:
     suite = suites.parse('[axes]\nimpl = "sdpa"\nseq = "64"\ninput = "ecg,minilm:2"\n', "mine.toml")
     shapes = {(case.input, case.heads, case.head_dim) for case in make_plan(suite, Describing(1)).cases}
     assert shapes == {("ecg", 8, 64), ("minilm:2", 12, 32)}
+
+
+OWN = "package.module:Layer"
+
+
+class Knowing(Describing):
+    """It also knows what is the user's own: a method, a task and a model."""
+
+    def __init__(self, methods: Mapping[str, ImplementationFacts], tasks: Mapping[str, TaskFacts]) -> None:
+        super().__init__(1)
+        self.methods, self.tasks = methods, tasks
+        self.asked_for: list[tuple[object, ...]] = []
+
+    def describe(
+        self,
+        implementations: Sequence[str],
+        cases: Sequence[Case],
+        tasks: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> Facts:
+        if not cases:
+            self.asked_for.append((list(implementations), list(tasks), list(inputs)))
+        return Facts(self.methods, dict.fromkeys(cases, 1), self.tasks)
+
+    def model_facts(self, target: str, seq_len: int, batch: int) -> ModelFacts:
+        self.asked_for.append((target, seq_len, batch))
+        return ModelFacts(3, 5, 2)
+
+
+def asked(**axes: Any) -> suites.Suite:
+    """The suite of this module with other axes."""
+    return suites.override(suites.parse(SUITE, "mine.toml"), AxisValues(**axes))
+
+
+@pytest.mark.parametrize(("compresses", "ratios"), [(True, {4, 8}), (False, {None})])
+def test_the_runner_tells_whether_a_method_of_the_users_own_compresses(
+    compresses: bool, ratios: set[float | None]
+) -> None:
+    runner = Knowing({OWN: ImplementationFacts(compresses)}, {})
+    cases = make_plan(asked(impl=f"sdpa,{OWN}", ratio="4,8", input="ecg,noise"), runner).cases
+    assert runner.asked_for == [([OWN], [], ["ecg", "noise"])]
+    assert {case.ratio for case in cases if case.implementation == OWN} == ratios
+    assert {case.ratio for case in cases if case.implementation == "sdpa"} == {None}
+
+
+def test_the_runner_tells_the_shapes_of_a_task_of_the_users_own() -> None:
+    task = "package.module:Task"
+    runner = Knowing({}, {task: TaskFacts(seq_len=48, batch=7, steps=10, classes=2, floor=0.5)})
+    cases = make_plan(asked(impl="sdpa", task=f"{task},mnist1d"), runner).cases
+    assert runner.asked_for == [([], [task], [])]
+    known = TASKS["mnist1d"].facts
+    assert known is not None
+    assert {(case.task, case.seq_len, case.batch) for case in cases if case.task} == {
+        (task, 48, 7), ("mnist1d", known.seq_len, known.batch),
+    }  # fmt: skip
+    assert {case.implementation for case in cases} == {"sdpa", "none", "pool", "pool-kv"}
+
+
+def test_a_model_has_its_own_heads_and_is_asked_about_the_smallest_input() -> None:
+    runner = Knowing({}, {})
+    suite = asked(model="package.module:make", impl="sdpa,dct-x", seq="128,64", batch="4,2", layers="1", recover="20")
+    cases = make_plan(suite, runner).cases
+    assert runner.asked_for == [("package.module:make", 64, 2)]
+    assert {(case.heads, case.head_dim, case.scope, case.model) for case in cases} == {
+        (3, 5, "model", "package.module:make")
+    }
+    assert {(case.implementation, case.layers, case.recover) for case in cases} == {
+        ("sdpa", None, None), ("dct-x", "1", 20),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("axes", "message", "hint"),
+    [
+        ({"layers": "0"}, "--layers is for a model", "add --model, such as --model minilm"),
+        ({"keep_first": "2"}, "--keep-first is for a model", "add --model, such as --model minilm"),
+        ({"recover": "20"}, "--recover is for a model", "add --model, such as --model minilm"),
+        (
+            {"model": "minilm", "scope": "layer"},
+            "--scope model and --model go together, and with no other scope",
+            "such as --model minilm, or --model package.module:function",
+        ),
+        (
+            {"model": "minilm", "scope": "model,layer"},
+            "--scope model and --model go together, and with no other scope",
+            "such as --model minilm, or --model package.module:function",
+        ),
+        (
+            {"scope": "model"},
+            "--scope model and --model go together, and with no other scope",
+            "such as --model minilm, or --model package.module:function",
+        ),
+        (
+            {"model": "minilm,package.module:make"},
+            "--model: one model is measured at a time",
+            "run the command once for each model",
+        ),
+        (
+            {"input": "ecg", "scope": "encoder"},
+            "--input is for the error of a layer, which --scope encoder does not have",
+            "leave out --input, or --scope encoder",
+        ),
+        (
+            {"input": "ecg", "scope": "attention,model"},
+            "--input is for the error of a layer, which --model does not have",
+            "leave out --input, or --model",
+        ),
+        (
+            {"input": "ecg", "task": "mnist1d"},
+            "--input is for the error of a layer, which --task does not have",
+            "leave out --input, or --task",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_anything_is_asked(
+    axes: dict[str, str], message: str, hint: str
+) -> None:
+    runner = Knowing({}, {})
+    with pytest.raises(UsageError) as refused:
+        make_plan(asked(**axes), runner)
+    assert (refused.value.message, refused.value.hint) == (message, hint)
+    assert runner.asked_for == []
+
+
+def test_the_input_of_a_bare_attention_is_as_good_as_that_of_a_layer() -> None:
+    cases = make_plan(asked(input="ecg", scope="attention,layer"), Knowing({}, {})).cases
+    assert {(case.input, case.scope) for case in cases} == {("ecg", "attention"), ("ecg", "layer")}

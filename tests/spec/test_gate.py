@@ -123,3 +123,90 @@ def test_a_miss_rate_is_a_share_that_some_number_of_calls_can_show() -> None:
     for wrong in ("0%", "100%", "2", "often"):
         with pytest.raises(UsageError, match="--max-miss-rate"):
             GateRules.parse({"max_miss_rate": [wrong]})
+
+
+WHOLE = GateRules(
+    reference="full", tolerance=0.1, tolerance_flops=0.01, tolerance_memory=0.02, tolerance_error=0.03,
+    max_accuracy_drop=0.01, pairs=6, max_pairs=9, confidence=0.99, at={"batch": 2},
+    budgets=Budgets(latency_p99=0.01, memory=1.0, memory_process=2.0, error_smooth=0.1, error_noise=0.2,
+                    error_input=0.3, miss_rate=0.001),
+)  # fmt: skip
+
+
+def test_every_rule_is_read_by_the_name_of_its_flag() -> None:
+    texts = {
+        "reference": ["full"], "tolerance": ["10%"], "tolerance_flops": ["1%"], "tolerance_memory": ["2%"],
+        "tolerance_error": ["0.03"], "max_accuracy_drop": ["1pt"], "pairs": ["6"], "max_pairs": [" 9 "],
+        "confidence": ["99"], "at": ["batch=2"], "max_latency_p99": ["10ms"], "max_memory": ["1B", "process=2B"],
+        "max_error": ["10%", "noise=20%", "input=30%"], "max_miss_rate": ["0.1%"],
+    }  # fmt: skip
+    assert texts.keys() == set(gate.GATE_KEYS)
+    assert GateRules.parse(texts) == WHOLE
+    assert GateRules.parse({}) == GateRules()
+
+
+def test_rules_of_one_side_alone_are_kept_whichever_side_it_is() -> None:
+    assert GateRules().over(WHOLE) == WHOLE
+    assert WHOLE.over(GateRules()) == WHOLE
+
+
+@pytest.mark.parametrize("flag", ["--pairs", "--tolerance", "--reference", "--confidence", "--max-accuracy-drop"])
+def test_a_flag_with_one_value_is_given_once(flag: str) -> None:
+    key = flag.strip("-").replace("-", "_")
+    with pytest.raises(UsageError) as refused:
+        GateRules.parse({key: ["7", "8"]})
+    assert refused.value.message == f"{flag}: expected one value, got 2"
+    assert refused.value.hint == f"such as {flag} 7"
+
+
+@pytest.mark.parametrize("key", ["max_latency_p99", "max_miss_rate"])
+def test_a_budget_with_one_value_is_given_once(key: str) -> None:
+    with pytest.raises(UsageError, match=f"^--{key.replace('_', '-')}: expected one value, got 2$"):
+        GateRules.parse({key: ["10ms", "20ms"]})
+
+
+def test_the_ends_of_each_range_are_accepted() -> None:
+    assert gate.parse_tolerance("--tolerance", ["0.1%"]) == pytest.approx(0.001)
+    assert gate.parse_tolerance("--tolerance", ["1000%"]) == pytest.approx(10)
+    assert gate.parse_tolerance("--tolerance-flops", ["0%"]) == 0
+    assert gate.parse_budgets(max_miss_rate="0.001%").miss_rate == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message", "hint"),
+    [
+        ("pairs", "201", "--pairs '201': not a number of pairs", "--pairs accepts 2 to 200"),
+        ("max_pairs", "1", "--max-pairs '1': not a number of pairs", "--max-pairs accepts 2 to 200"),
+        ("confidence", "90", "--confidence '90': no such confidence", "--confidence accepts 95 or 99, in percent"),
+        ("tolerance", "0.05%", "--tolerance '0.05%': no two runs agree to 0.0005", "such as --tolerance 10%"),
+        (
+            "tolerance_memory",
+            "1001%",
+            "--tolerance-memory '1001%': more than tenfold",
+            "such as --tolerance-memory 10%",
+        ),
+        (
+            "max_miss_rate",
+            "0.0009%",
+            "--max-miss-rate '0.0009%': out of range",
+            "--max-miss-rate accepts 0.001% to less than 100%: no number of calls shows a rate of 0",
+        ),
+        (
+            "at",
+            "length=4",
+            "--at 'length=4': not AXIS=VALUE",
+            "such as --at seq=4096; axes: seq, ratio, kept, batch, heads, head_dim, threads, period, deadline, "
+            "recover, ranks, impl, dtype, device, scope, mode, engine, task, model, layers, input",
+        ),
+        (
+            "at",
+            "seq=512..2048",
+            "--at 'seq=512..2048': one value of an axis at a time",
+            "such as --at seq=4096",
+        ),
+    ],
+)
+def test_the_whole_sentence_of_a_wrong_rule(key: str, text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        GateRules.parse({key: [text]})
+    assert (refused.value.message, refused.value.hint) == (message, hint)

@@ -346,3 +346,111 @@ def test_patience_is_several_times_the_usual_steps() -> None:
         with pytest.raises(UsageError, match=r"settings.patience must be a whole number from 2 to 1000"):
             parsed(wrong)
     assert {name for name in suites.shipped() if suites.load(name).settings.patience} == {"accuracy", "accuracy-long"}
+
+
+def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "large.toml"
+    padding = suites.MAX_SUITE_BYTES - len(GOOD.encode())
+    path.write_text(GOOD + "#" * padding, encoding="utf-8")
+    assert suites.load(str(path)).name == "mine"
+    path.write_text(GOOD + "#" * (padding + 1), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"large.toml: larger than 1048576 bytes$"):
+        suites.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("named", "name"),
+    [(r'name = "a\u0007 \t b"', "a b"), ('name = "' + "x" * 300 + '"', "x" * 200), ('name = " "', "unnamed"),
+     ("", "mine")],
+)  # fmt: skip
+def test_a_name_is_one_printable_line_and_a_suite_without_one_has_that_of_its_file(named: str, name: str) -> None:
+    assert suites.parse(GOOD.replace('name = "mine"', named), "folder/mine.toml").name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[axes]\nimpl = "sdpa"\n"seq" = 0\n', 3),
+        ('[ axes ]\nimpl = "sdpa"\n  seq=0\n', 3),
+        ('["axes"]\nimpl = "sdpa"\nseq = 0\n', 3),
+        ('axes.impl = "sdpa"\naxes.seq = 0\n', None),
+        ('[axes]\nimpl = "sdpa"\nseq = 64\n[settings]\nenv.A = 1\n', 5),
+        ('[axes]\nimpl = "sdpa"\nseq = 64\n[settings]\n[settings.env]\nA = 1\n', 5),
+    ],
+)
+def test_a_key_is_found_in_the_spellings_of_toml(text: str, line: int | None) -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse(text, "mine.toml")
+    place = "mine.toml" if line is None else f"mine.toml, line {line}"
+    assert refused.value.message.startswith(f"suite {place}: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "hint"),
+    [
+        (
+            {"input": "minilm:2", "heads": "12,8"},
+            "--heads 8: the attention of input minilm:2 has --heads 12",
+            "leave out --heads, or run the command once for minilm:2 and once for other inputs",
+        ),
+        (
+            {"input": "ecg,minilm:2", "head_dim": "64"},
+            "--head-dim 64: the attention of input minilm:2 has --head-dim 32",
+            "leave out --head-dim, or run the command once for minilm:2 and once for other inputs",
+        ),
+    ],
+)
+def test_a_layer_of_a_model_has_its_own_heads(given: dict[str, Any], message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.override(suites.parse(GOOD, "mine.toml"), AxisValues(**given))
+    assert (refused.value.message, refused.value.hint) == (message, hint)
+    suites.override(suites.parse(GOOD, "mine.toml"), AxisValues(input="minilm:2", heads="12", head_dim="32"))
+    suites.override(suites.parse(GOOD, "mine.toml"), AxisValues(input="ecg", heads="3", head_dim="5"))
+
+
+def test_a_model_and_a_task_bring_their_scope_and_other_settings_stay() -> None:
+    suite = suites.parse(GOOD, "mine.toml")
+    of_model = suites.override(suite, AxisValues(model="minilm"), rounds=7)
+    assert (of_model.axes["scope"], of_model.axes["seq"]) == (["model"], [512, 1024, 3000])
+    assert (of_model.settings.rounds, of_model.settings.case_timeout) == (7, 120.0)
+    assert suites.override(suite, AxisValues(model="minilm", scope="layer")).axes["scope"] == ["layer"]
+    of_task = suites.override(suite, AxisValues(task="recall"))
+    shapes = {axis: of_task.axes[axis] for axis in ("seq", "batch", "scope", "mode", "heads", "head_dim")}
+    assert shapes == {
+        "seq": (),
+        "batch": (),
+        "scope": ("encoder",),
+        "mode": ("train",),
+        "heads": (4,),
+        "head_dim": (16,),
+    }
+    trained = suites.parse('[axes]\nimpl = "sdpa"\ntask = "recall"\nseq = 32\n', "t.toml")
+    assert suites.override(trained, AxisValues(task="acuity")).axes["seq"] == [32]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "good"),
+    [
+        ("isolation", '"fresh"', "fresh"),
+        ("protocol", '"authors"', "authors"),
+        ("energy", "false", False),
+        ("margin", '"3pt"', 0.03),
+        ("short_rounds", "4", 4),
+    ],
+)
+def test_each_setting_is_read(key: str, value: str, good: object) -> None:
+    suite = suites.parse(GOOD.replace('case_timeout = "2m"', f"{key} = {value}"), "mine.toml")
+    assert getattr(suite.settings, key) == good
+
+
+@pytest.mark.parametrize(("key", "words"), [("isolation", "auto, zygote, fresh"), ("protocol", "authors")])
+def test_a_setting_with_words_lists_them(key: str, words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse(GOOD.replace('case_timeout = "2m"', f'{key} = "other"'), "mine.toml")
+    assert refused.value.message == f"suite mine.toml, line 9: settings.{key} must be one of {words}"
+
+
+def test_the_rules_of_a_gate_are_read_one_after_the_other() -> None:
+    text = GOOD.replace("[settings.env]", '[gate]\npairs = 7\nmax_memory = ["1KiB", "process=2KiB"]\n[settings.env]')
+    rules = suites.parse(text, "mine.toml").gate
+    assert (rules.pairs, rules.budgets.given) == (7, {"memory": 1024.0, "memory_process": 2048.0})
