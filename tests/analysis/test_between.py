@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.model import Result
-from dctbench.stats.moderated import NOTHING_KNOWN, Prior
+from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior
 from tests.support.made import result
 
 LENGTHS = [2**k for k in range(6, 14)]
@@ -53,6 +53,36 @@ def test_a_moderated_ratio_is_students_with_the_weighted_variance() -> None:
     low, high = scipy_stats.t.interval(0.95, degrees, logs.mean(), error)
     assert found is not None
     assert (found.ratio, found.low, found.high) == pytest.approx(tuple(np.exp([logs.mean(), low, high])), rel=1e-6)
+
+
+def test_a_moderated_latency_has_the_variance_of_the_case_and_that_of_the_rounds() -> None:
+    """Combined by Satterthwaite's approximation, whose degrees of freedom are rounded down to sixteenths."""
+    summaries = analysis.summarise(run(np.random.default_rng(4), 4, 0.1, shared=0.1))
+    logs = np.log([list(summary.medians.values()) for summary in summaries])
+    level = np.median(logs - logs.mean(axis=1, keepdims=True), axis=0)
+    method = summaries[3]
+    prior = method.between.own
+    assert method.between.level == pytest.approx(dict(enumerate(level, 1)))
+    assert prior.degrees > 0
+    mean, beside = logs[3].mean(), logs[3] - level
+    usual = math.exp(prior.intercept + prior.slope * mean)
+    variances = np.array([(prior.degrees * usual + 3 * beside.var(ddof=1)) / (prior.degrees + 3), level.var(ddof=1)])
+    degrees = variances.sum() ** 2 / (variances**2 / np.array([prior.degrees + 3, 3])).sum()
+    low, high = scipy_stats.t.interval(0.95, math.floor(16 * degrees) / 16, mean, math.sqrt(variances.sum() / 4))
+    assert method.latency is not None
+    assert (method.latency.value, method.latency.low, method.latency.high) == pytest.approx(
+        tuple(np.exp([mean, low, high])), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("cases", [LEAST_CASES - 1, LEAST_CASES])
+def test_so_many_cases_show_what_the_rounds_have_in_common_and_fewer_do_not(cases: int) -> None:
+    found = analysis.summarise(
+        result("sdpa", 64 * n, n * seconds, round=number)
+        for n in range(1, cases + 1)
+        for number, seconds in enumerate((1e-3, 1.1e-3), 1)
+    )
+    assert (found[0].between.level is not None) is (cases == LEAST_CASES)
 
 
 @pytest.mark.parametrize("rounds", [3, 6])

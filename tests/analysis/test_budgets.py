@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Summary, budgets
-from dctbench.model import Result, ResultDetails, Status
+from dctbench.analysis.capacity import host_memory
+from dctbench.model import Environment, Result, ResultDetails, Status
 from tests.support.made import result
 
 MIB = 2.0**20
@@ -72,6 +73,22 @@ def test_a_limit_that_is_met_exactly_is_kept() -> None:
     assert names(analysis.choose(ranking(*MEASURED), Budgets(memory=64 * MIB)).within) == ["dct-x r=8", "sdpa"]
 
 
+def test_each_budget_limits_a_figure_of_its_own() -> None:
+    values = {
+        "memory.tensor": ("B", 5.0), "memory.state": ("B", 3.0), "memory.process": ("B", 90.0),
+        "error.smooth": ("1", 0.1), "error.noise": ("1", 0.2), "error.input": ("1", 0.3),
+    }  # fmt: skip
+    [one] = analysis.summarise([result("dct-x", 512, 1e-3, ratio=8, values=values)])
+    assert budgets.budgeted(one) == {
+        "latency_p99": None, "memory": 8.0, "memory_process": 90.0, "error_smooth": 0.1, "error_noise": 0.2,
+        "error_input": 0.3, "miss_rate": None,
+    }  # fmt: skip
+    for name, value in budgets.budgeted(one).items():
+        if value is not None:
+            assert budgets.breaches(one, Budgets(**{name: value})) == []
+            assert budgets.breaches(one, Budgets(**{name: value / 2})) == [budgets.Breach(name, value, value / 2)]
+
+
 def test_a_p99_budget_is_held_against_the_bound_and_needs_299_samples() -> None:
     slow_tail = result("sdpa", 512, (1e-3,) * 298 + (9e-3,))
     few = case("dct-x", 1e-3, None, None, ratio=8)
@@ -112,6 +129,19 @@ def test_the_longest_length_that_fits_is_one_that_was_measured(
     [found] = analysis.feasible_lengths(analysis.summarise(results))
     assert (found.longest, found.first_over) == (longest, first_over)
     assert found.needed == (None if first_over is None else 60e6)
+    assert (found.case.implementation, found.case.seq_len) == ("full", 512)
+
+
+def test_the_memory_of_the_host_is_known_where_all_machines_have_the_same_and_no_gpu() -> None:
+    def machine(memory: float | None, gpu: object = None) -> Environment:
+        return Environment({"memory_bytes": memory, "gpu": gpu}, "f" * 16)
+
+    assert host_memory([machine(16e9), machine(16e9)]) == 16e9
+    assert host_memory(iter([machine(16e9)])) == 16e9  # an iterator is read once
+    assert host_memory([machine(16e9), machine(32e9)]) is None
+    assert host_memory([machine(16e9, [{"name": "NVIDIA H200"}])]) is None
+    assert host_memory([machine(None)]) is None
+    assert host_memory([]) is None
 
 
 @pytest.mark.parametrize(("count", "known"), [(298, ()), (299, (0.95,)), (458, (0.95,)), (459, (0.95, 0.99))])

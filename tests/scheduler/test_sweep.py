@@ -65,6 +65,15 @@ def test_what_happens_is_told_in_order_with_what_is_done_and_what_there_is_to_do
     assert events == told
 
 
+def test_a_result_is_stored_before_anyone_hears_of_it(store: Store) -> None:
+    def hear(event: Event) -> None:
+        if isinstance(event, CaseFinished):
+            assert event.result in store.results(RUN.id)
+
+    sweep.run_sweep(RUN, plan(1).orders(), Scripted(ok), store, hear, Specs())
+    assert len(store.results(RUN.id)) == len(CASES)
+
+
 def test_a_first_round_goes_by_length_reference_first_and_later_ones_are_shuffled_the_same_way_each_time() -> None:
     first, second, third = plan(3).orders()
     assert [case.seq_len for case in first] == [64, 64, 128, 128, 256, 256]
