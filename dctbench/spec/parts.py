@@ -38,7 +38,7 @@ def completed(axes: Axes, parts: Sequence[Axes]) -> tuple[Axes, list[Axes]]:
     """
     parts = [{**without_compression(part), **part} for part in parts]
     differing = dict.fromkeys(key for part in parts for key in part)
-    whole = [{key: part.get(key, axes.get(key, ())) for key in differing} for part in parts]
+    whole = [{key: part[key] if key in part else axes[key] for key in differing} for part in parts]
     together = {key: list(dict.fromkeys(value for part in whole for value in part[key])) for key in differing}
     return {**axes, **together}, list(whole)
 

@@ -50,6 +50,12 @@ def test_a_wrong_floor_says_what_is_wrong(text: str, said: str) -> None:
     assert said in f"{raised.value.message} {raised.value.hint}"
 
 
+def test_a_pattern_that_names_several_is_refused_with_the_remedy() -> None:
+    with pytest.raises(UsageError, match=r"^--min-accuracy 'dct\*-2pt': names [0-9]+ of them$") as refused:
+        parse_floors(["mnist1d=dct*-2pt"])
+    assert refused.value.hint == "name one; the flag may be repeated"
+
+
 def test_points_are_hundredths() -> None:
     assert parse_points("1pt", "--max-accuracy-drop") == 0.01
     with pytest.raises(UsageError, match="--max-accuracy-drop '1%': not a number of points"):

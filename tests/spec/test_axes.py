@@ -64,10 +64,13 @@ def test_an_axis_without_a_word_says_which_there_are(flag: str, hint: str) -> No
     assert (refused.value.message, refused.value.hint) == (f"--{flag}: no value given", hint)
 
 
-@pytest.mark.parametrize("flag", ["dtype", "scope", "mode", "engine"])
-def test_an_unknown_word_is_named_with_its_axis(flag: str) -> None:
-    with pytest.raises(UsageError, match=f"^unknown {flag} 'sideways'"):
-        axes.words(flag, ["sideways"])
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [*((flag, "sideways") for flag in ("dtype", "scope", "mode", "engine", "device")), ("mode", "half")],
+)
+def test_an_unknown_word_is_named_as_it_was_typed_with_its_axis(flag: str, word: str) -> None:
+    with pytest.raises(UsageError, match=f"^unknown {flag} {word!r}"):
+        axes.words(flag, [word])
 
 
 @pytest.mark.parametrize(

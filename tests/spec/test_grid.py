@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -103,6 +104,13 @@ def test_a_mistake_in_one_of_several_values_names_that_value() -> None:
     with pytest.raises(UsageError, match=r"^--ratio 'x': 'x' is not a number$") as refused:
         parse_axis("4, x", RATIO)
     assert "--ratio accepts numbers such as 4 or 2.5 from 1 to 16777216" in str(refused.value.hint)
+
+
+def test_only_the_values_of_a_range_count_whatever_its_ends() -> None:
+    """From 8192 to 16384 are log 2 / log 1.0001 steps, and both ends."""
+    assert len(parse_axis("8192..16384:x1.0001", RATIO)) == math.floor(math.log(2) / math.log(1.0001)) + 2
+    with pytest.raises(UsageError, match="more than 100,000 values"):
+        parse_axis("1..16384:x1.0000001", SEQ_LEN)
 
 
 def test_letters_of_the_grammar_may_be_large() -> None:

@@ -348,6 +348,25 @@ def test_patience_is_several_times_the_usual_steps() -> None:
     assert {name for name in suites.shipped() if suites.load(name).settings.patience} == {"accuracy", "accuracy-long"}
 
 
+def test_a_part_without_an_axis_has_the_values_of_the_suite() -> None:
+    suite = suites.parse(
+        PARTS.replace("heads = 2", "heads = 2\nbatch = [3, 5]").replace("batch = 32", ""), "parts.toml"
+    )
+    assert {(n, batch) for _, n, batch, _ in planned(suite)} == {
+        (128, 256), (512, 3), (512, 5), (1024, 3), (1024, 5),
+    }  # fmt: skip
+    assert suite.axes["batch"] == [256, 3, 5]
+
+
+def test_a_name_with_the_ending_of_a_file_is_one_in_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quick.toml").write_text(GOOD, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert (suites.load("quick.toml").name, suites.load("quick").name) == ("mine", "quick")
+    assert suites.load("quick.toml").description == ""
+
+
 def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path: Path) -> None:
     path = tmp_path / "large.toml"
     padding = suites.MAX_SUITE_BYTES - len(GOOD.encode())
