@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dctbench.errors import StoreError
-from dctbench.store import open_store
-from dctbench.store.checking import find_damage, store_info
-from tests.support.made import RUN
+from dctbench.model import FAILED
+from dctbench.store import open_store, schema
+from dctbench.store.checking import StoreInfo, find_damage, store_info
+from tests.support.made import RUN, result
+
+
+def test_the_figures_of_a_store_are_its_own(store_path: Path) -> None:
+    other = replace(RUN, id="fedcba9876543210")
+    with open_store(str(store_path)) as store:
+        store.add_run(other, [result("full", 64).case, result("full", 128).case], rounds=1)
+        store.add_results(other.id, [result("full", 64, None, status="oom"), result("full", 128, None, status="error")])
+        store.save_baseline("release", other.id)
+        store.save_baseline("later", other.id)
+        assert store_info(store) == StoreInfo(
+            location=str(store_path), bytes=store_path.stat().st_size, schema=schema.NEWEST, runs=2, baselines=3,
+            unfinished=1, results=3, failed=sum(status in FAILED for status in ("oom", "error")), whole=True,
+        )  # fmt: skip
 
 
 def test_an_intact_store_has_no_damage_and_its_records_are_counted(store_path: Path) -> None:

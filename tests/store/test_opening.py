@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from dctbench.errors import StoreError
-from dctbench.store import open_store, results_of_machine
+from dctbench.store import open_store, results_of_machine, schema
 from dctbench.store.checking import find_damage
+from dctbench.store.opening import try_folder
 from tests.store.test_contents import new_store
 from tests.support.made import RUN, result
 
@@ -72,10 +74,20 @@ def test_files_of_other_programs_are_refused_and_unchanged(tmp_path: Path) -> No
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
-    assert "empty" in refused(empty).message
-    assert "not a database" in refused(text).message
-    assert "another program" in refused(foreign).message
-    assert "folder" in refused(tmp_path).message
+    short, pipe = tmp_path / "short", tmp_path / "pipe"
+    short.write_bytes(foreign.read_bytes()[:99])
+    os.mkfifo(pipe)
+    a_file, another = "give the path of a file: --store results.sqlite", "choose another store with --store"
+    expected = {
+        empty: (f"{empty} is an empty file, not a store", "remove it, or choose another store with --store"),
+        text: (f"store {text}: file is not a database", another),
+        short: (f"store {short}: file is not a database", another),
+        foreign: (f"{foreign} is a database of another program", another),
+        tmp_path: (f"{tmp_path} is a folder, not a store", a_file),
+        pipe: (f"{pipe} is not a file", a_file),
+    }
+    found = {path: refused(path) for path in expected}
+    assert {path: (error.message, error.hint) for path, error in found.items()} == expected
 
 
 def test_a_path_may_begin_with_two_slashes(path: Path) -> None:
@@ -97,11 +109,41 @@ def test_a_newer_store_is_refused_by_name(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO dctbench_migrations VALUES (99, 'from the future', '2030')")
     connection.close()
-    assert "newer dctbench (schema 99" in refused(path).message
+    error = refused(path)
+    assert error.message == f"{path} was written by a newer dctbench (schema 99, this one knows {schema.NEWEST})"
+    assert error.hint == "upgrade dctbench, or choose another store with --store"
+
+
+def test_a_store_without_a_record_of_its_schema_is_damaged(path: Path) -> None:
+    new_store(path, result())
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM dctbench_migrations")
+    connection.close()
+    assert refused(path).message == f"store {path}: its table of migrations holds none"
+
+
+def test_a_folder_of_our_own_is_ignored_by_git_and_another_one_is_not(tmp_path: Path) -> None:
+    for folder, ignored in ((".dctbench", True), ("results", False)):
+        open_store(str(tmp_path / folder / "s.sqlite"), create=True)
+        ignore = tmp_path / folder / ".gitignore"
+        assert ignore.exists() is ignored
+    assert (tmp_path / ".dctbench" / ".gitignore").read_text() == "*\n"
+    (tmp_path / ".dctbench" / ".gitignore").write_text("mine\n")
+    open_store(str(tmp_path / ".dctbench" / "other.sqlite"), create=True)
+    assert (tmp_path / ".dctbench" / ".gitignore").read_text() == "mine\n"
+
+
+def test_a_folder_that_can_hold_a_store_is_left_as_it_was(tmp_path: Path) -> None:
+    try_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StoreError, match=f"^store {tmp_path}/none: "):
+        try_folder(tmp_path / "none")
 
 
 def test_reading_does_not_create_a_missing_store(path: Path) -> None:
-    with pytest.raises(StoreError, match="no store at"):
+    with pytest.raises(StoreError) as missing:
         open_store(str(path))
+    assert missing.value.message == f"there is no store at {path}"
+    assert missing.value.hint == "measure something first: dctbench run"
     assert not path.exists()
     assert results_of_machine(str(path), "f") == []
