@@ -38,8 +38,13 @@ METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "dct-x basis": ("dct-x", {"ratio": 8, "transform": "basis"}),
     "dct-x block:128:gemm": ("dct-x", {"ratio": 8, "transform": "block:128:gemm"}),
     "dct-x block:128:slots": ("dct-x", {"ratio": 8, "transform": "block:128:slots"}),
+    "dct-x triton": ("dct-x", {"ratio": 8, "transform": "triton"}),
 }
+TRANSFORMS = ("basis", "rfft", "block:128:gemm", "block:128:slots", "triton", "triton:64", "triton:192")
+"""Measured alone, in bfloat16. Until the fused kernel is seen to be fast here, `auto` does not choose it."""
+RATIO = 8
 LONGEST_BASIS = 16_384
+CACHES: tuple[Literal["cold", "warm"], ...] = ("cold", "warm")
 
 Found = dict[str, Any]
 
@@ -172,6 +177,53 @@ def flushing(calls: int, size: int) -> Found:
     }
 
 
+def transforms(shapes: Sequence[tuple[int, int]], calls: int, enough: Callable[[], bool]) -> Iterator[Found]:
+    """Each transform in both directions without the host, its relative error, and what it took until the first call."""
+    import torch
+
+    from dctbench.model import kept_coefficients
+    from dctbench.transforms import RfftDct
+
+    for batch, seq_len in shapes:
+        n_kept = kept_coefficients(seq_len, RATIO)
+        x, z = (torch.randn(batch, rows, 512, device=DEVICE).bfloat16() for rows in (seq_len, n_kept))
+        exact = RfftDct(seq_len, n_kept, dtype=torch.float64, device="cpu")
+        expected = exact(_some(x)), exact.inverse(_some(z))
+        for name in TRANSFORMS:
+            if enough():
+                return
+            if name == "basis" and seq_len > LONGEST_BASIS:
+                continue
+            row: Found = {"transform": name, "batch": batch, "seq_len": seq_len, "n_kept": n_kept}
+            try:
+                with torch.inference_mode():
+                    row |= _transform_times(name, x, z, expected, calls)
+            except Exception as error:  # one transform must not end the others
+                row["failed"] = f"{type(error).__name__}: {str(error)[:300]}"
+            torch.cuda.empty_cache()
+            yield row
+
+
+def _some(x: Any) -> Any:
+    """A few columns of the first sequence, in float64 on the host."""
+    return x[:1, :, :8].cpu().double()
+
+
+def _transform_times(name: str, x: Any, z: Any, expected: Sequence[Any], calls: int) -> Found:
+    from dctbench.transforms import default_cost_model, make_dct
+
+    start = perf_counter()
+    options = {"transform": name, "batch": x.shape[0], "cost_model": default_cost_model("cuda", x.dtype)}
+    made = make_dct(x.shape[1], z.shape[1], x.shape[2], dtype=x.dtype, device=DEVICE, **options)
+    got = _some(made(x)), _some(made.inverse(z))
+    found: Found = {"plan": made.plan, "ready": perf_counter() - start}
+    found["error"] = [float((one - right).norm() / right.norm()) for one, right in zip(got, expected, strict=True)]
+    for state in CACHES:
+        found[f"forward_{state}"] = _queued(lambda: made(x), calls, state)
+        found[f"inverse_{state}"] = _queued(lambda: made.inverse(z), calls, state)
+    return found
+
+
 def layers(shapes: Sequence[tuple[int, int]], calls: int, enough: Callable[[], bool]) -> Iterator[Found]:
     """Every way of timing each method at each shape, with the names of its kernels."""
     import torch
@@ -198,7 +250,7 @@ def _times(method: str, options: Mapping[str, Any], batch: int, seq_len: int, ca
     from dctbench.attention import build
     from dctbench.errors import UnavailableError, UnsupportedError
     from dctbench.transforms import default_cost_model
-    from dctbench.worker.devices import Cache, cuda, cuda_timing
+    from dctbench.worker.devices import cuda, cuda_timing
     from dctbench.worker.workload import Graphed
 
     dtype = torch.bfloat16
@@ -213,8 +265,7 @@ def _times(method: str, options: Mapping[str, Any], batch: int, seq_len: int, ca
     for _ in range(3):
         call()
     found: Found = {}
-    caches: tuple[Cache, ...] = ("cold", "warm")
-    for state in caches:
+    for state in CACHES:
         stopwatch = cuda.stopwatch(DEVICE, state)
         found[f"span_{state}"] = _median(lambda timed=stopwatch: timed(call), calls)  # type: ignore[misc]
         found[f"queued_{state}"] = _queued(call, calls, state)
@@ -262,14 +313,16 @@ def predictions(found: Mapping[str, Any]) -> list[Found]:
     )
     large = max((key for key in rows if key[0] == "dct-x block:128:gemm"), key=lambda key: key[2], default=None)
     exact = None if large is None else rows.get(("sdpa-flash", *large[1:]))
+    alone = {(row["transform"], row["seq_len"]): row for row in found.get("transforms", ()) if "failed" not in row}
+    shortest, longest = (pick((key[1] for key in alone), default=0) for pick in (min, max))
 
-    def held(test: Callable[[], bool]) -> bool | None:
+    def held(test: Callable[[], bool | None]) -> bool | None:
         try:
             return test()
         except (KeyError, TypeError):
             return None
 
-    listed: list[tuple[str, str, Callable[[], bool]]] = [
+    listed: list[tuple[str, str, Callable[[], bool | None]]] = [
         ("tables of 24 columns are faster than tables of 23",
          "rows of 23 bf16 numbers are not 16-byte aligned, which tensor cores' loads need",
          lambda: found["padding"]["24"] < found["padding"]["23"]),
@@ -285,6 +338,16 @@ def predictions(found: Mapping[str, Any]) -> list[Found]:
         ("at the longest length the DCT layer is faster than flash attention without the host",
          "its FLOPs grow with n log n and those of exact attention with the square of n",
          lambda: rows[large]["queued_cold"] < exact["queued_cold"]),  # type: ignore[index]
+        ("the fused transform is right",
+         "its kernel was checked under an interpreter, whose rounding of bfloat16 is coarser",
+         lambda: all(max(row["error"]) < 0.02 for key, row in alone.items() if key[0] == "triton")
+         if any(key[0] == "triton" for key in alone) else None),
+        ("the fused transform is faster than two products at the shortest length",
+         "it is one launch in place of two and writes nothing between them",
+         lambda: alone["triton", shortest]["forward_cold"] < alone["block:128:gemm", shortest]["forward_cold"]),
+        ("the transform in slots is faster than the fused one at the longest length",
+         "the work of the fused kernel grows with n m, and that of the slots does not",
+         lambda: alone["block:128:slots", longest]["forward_cold"] < alone["triton", longest]["forward_cold"]),
     ]  # fmt: skip
     return [{"prediction": what, "because": why, "held": held(test)} for what, why, test in listed]
 
@@ -293,13 +356,13 @@ def explore(out: Path, args: argparse.Namespace) -> Found:
     """Run the steps, and write what is known after each; a step that fails is named and the next one begins."""
     began = perf_counter()
     found: Found = {"steps": {}, "predictions": predictions({})}
-    rows: list[Found] = []
     shapes = [(int(batch), int(length)) for batch, length in (shape.split("x") for shape in args.shapes.split(","))]
 
-    def each_layer() -> list[Found]:
-        for row in layers(shapes, args.calls, lambda: perf_counter() - began > args.seconds):
+    def each(name: str, measure: Callable[..., Iterator[Found]], share: float = 1.0) -> list[Found]:
+        rows: list[Found] = []
+        for row in measure(shapes, args.calls, lambda: perf_counter() - began > share * args.seconds):
             rows.append(row)
-            _write(out, {**found, "layers": rows})
+            _write(out, {**found, name: rows})
         return rows
 
     steps: dict[str, Callable[[], Any]] = {
@@ -307,7 +370,8 @@ def explore(out: Path, args: argparse.Namespace) -> Found:
         "ceilings": lambda: ceilings(args.calls, args.size),
         "padding": lambda: padding(args.calls, args.size // 8),
         "flushing": lambda: flushing(args.calls, 512 * args.size),
-        "layers": each_layer,
+        "transforms": lambda: each("transforms", transforms, 0.5),  # the layers get what is left
+        "layers": lambda: each("layers", layers),
     }
     for name, step in steps.items():
         if perf_counter() - began > args.seconds:

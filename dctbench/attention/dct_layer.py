@@ -39,7 +39,7 @@ class DctAttention(AttentionLayer, Generic[T]):
         heads: number of heads h; must divide `dim`.
         ratio: n / n_kept, at least 1; n_kept = ceil(n / ratio).
         kept: n_kept itself, in place of `ratio`; at most n are kept.
-        transform: "auto", or the algorithm to use: "basis", "rfft", "block", "block:128", "block:128:slots".
+        transform: "auto", or the algorithm to use: "basis", "rfft", "block", "block:128", "block:128:slots", "triton".
         batch: the usual number of sequences in a call, from which "auto" chooses; every other number works, too.
         cost_model: the machine's rates, from which "auto" chooses; the shipped ones when None.
         true_lengths: transform each sequence of a masked batch at its own number of real tokens, wherever they are,
@@ -50,6 +50,7 @@ class DctAttention(AttentionLayer, Generic[T]):
 
     Raises:
         UsageError: for invalid sizes, a ratio or number kept below 1, and a transform that does not exist.
+        UnavailableError, UnsupportedError: for the transform "triton" where its kernel does not run.
     """
 
     method: ClassVar[str]

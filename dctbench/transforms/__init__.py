@@ -1,4 +1,4 @@
-"""The truncated DCT: one interface, three algorithms, and a planner that chooses among them.
+"""The truncated DCT: one interface, four algorithms, and a planner that chooses among three of them.
 
     transform = make_dct(8192, 1024, columns=512)
     z = transform(x)            # (batch, 8192, 512) -> (batch, 1024, 512)
@@ -15,6 +15,7 @@ from dctbench.transforms.dct import TruncatedDct
 from dctbench.transforms.planner import CostModel, TransformPlan, default_cost_model, make_dct, plan_dct
 from dctbench.transforms.resample import Resampler
 from dctbench.transforms.rfft import RfftDct, real_fft_flops
+from dctbench.transforms.triton_dct import TritonDct
 
 __all__ = [
     "BasisDct",
@@ -24,6 +25,7 @@ __all__ = [
     "Resampler",
     "RfftDct",
     "TransformPlan",
+    "TritonDct",
     "TruncatedDct",
     "default_cost_model",
     "make_dct",

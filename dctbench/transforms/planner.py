@@ -17,12 +17,15 @@ from dctbench.transforms.block import BlockGemmDct, BlockSlotsDct
 from dctbench.transforms.dct import TruncatedDct
 from dctbench.transforms.rfft import RfftDct, real_fft_flops
 from dctbench.transforms.slepian import TOLERANCE, expected_rank, padded_ranks
+from dctbench.transforms.triton_dct import TritonDct, max_rank, padded_rank
 
 MAX_TABLE_BYTES = 64 * 2**20
 """Plans with larger tables are used only when requested by name."""
 
 _BLOCKS = (16, 32, 64, 128, 256, 512)
 """The block lengths to consider when the block need not divide the sequence."""
+_TRITON_BLOCKS = (16, 32, 48, *range(64, 513, 32))
+"""Those of the fused kernel, which pads its rank to a power of two: the longest block of a rank is the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class CostModel:
 
 @dataclass(frozen=True, slots=True)
 class TransformPlan:
-    """An algorithm; for a block transform also the block length and the second stage, "slots" or "gemm"."""
+    """An algorithm; for "block" and "triton" the block length; for "block" the second stage, "slots" or "gemm"."""
 
     algorithm: str
     block: int | None = None
@@ -78,8 +81,9 @@ def plan_dct(
         n_kept: m.
         columns: the number of columns of one sequence (model width).
         batch: the number of sequences that one call transforms.
-        transform: "auto", or the beginning of the plan: "basis", "rfft", "block", "block:128", "block:128:slots".
-            Only "auto" respects `MAX_TABLE_BYTES`.
+        transform: "auto", or the beginning of the plan: "basis", "rfft", "block", "block:128", "block:128:slots",
+            "triton", "triton:128". Only "auto" respects `MAX_TABLE_BYTES`, and it never chooses "triton", whose speed
+            is not known.
         dtype: of the data.
         device_type: "cpu", "cuda", ...; "meta" is planned like "cpu".
         cost_model: the machine's rates; the defaults for this device and dtype when None.
@@ -95,10 +99,13 @@ def plan_dct(
     if not plans:
         raise UsageError(
             f"there is no transform {transform!r} for a sequence of {seq_len}",
-            hint="auto, basis, rfft, block, block:L with a length L, block:L:gemm, or block:L:slots where L divides",
+            hint="auto, basis, rfft, block, block:L with a length L, block:L:gemm, block:L:slots where L divides, "
+            "triton, or triton:L where 16 divides L",
         )
     if not wanted:
-        plans = [plan for plan in plans if shape.table_bytes(plan) <= MAX_TABLE_BYTES]
+        plans = [plan for plan in plans if plan.algorithm != "triton" and shape.table_bytes(plan) <= MAX_TABLE_BYTES]
+    elif wanted == ["triton"]:
+        plans = [plan for plan in plans if shape.fused_rank(plan.block or 0) <= max_rank(dtype)]
     return min(plans, key=lambda plan: (shape.seconds(plan, model), str(plan)))
 
 
@@ -117,6 +124,7 @@ def make_dct(
 
     Raises:
         UsageError: for invalid sizes and a `transform` that does not exist at this shape.
+        UnavailableError, UnsupportedError: for "triton" where its kernel does not run.
     """
     dtype = dtype or torch.get_default_dtype()
     device_type = torch.device(device or "cpu").type
@@ -135,6 +143,8 @@ def make_dct(
     if plan.algorithm == "rfft":
         return RfftDct(seq_len, n_kept, dtype=dtype, device=device)
     assert plan.block is not None
+    if plan.algorithm == "triton":
+        return TritonDct(seq_len, n_kept, block=plan.block, dtype=dtype, device=device)
     blocks = BlockSlotsDct if plan.across == "slots" else BlockGemmDct
     alignment = int((cost_model or default_cost_model(device_type, dtype)).alignment)
     return blocks(seq_len, n_kept, block=plan.block, alignment=alignment, dtype=dtype, device=device)
@@ -171,6 +181,7 @@ def _candidates(seq_len: int, wanted: Sequence[str]) -> Iterator[TransformPlan]:
             if 0 < block <= seq_len and seq_len % block == 0
         ),
         *(TransformPlan("block", block, "gemm") for block in lengths if 0 < block <= seq_len),
+        *(TransformPlan("triton", block) for block in named or _TRITON_BLOCKS if block and block % 16 == 0),
     ]
     return (plan for plan in plans if str(plan).split(":")[: len(wanted)] == list(wanted))
 
@@ -191,10 +202,20 @@ class _Shape:
         rank = expected_rank(block, self.n / self.m, self.tolerance)
         return sum(padded_ranks(-(-rank // 2), rank // 2, block, self.alignment))
 
+    def fused_rank(self, block: int) -> int:
+        """That of the fused kernel. One more than expected may be needed."""
+        return padded_rank(min(expected_rank(block, self.n / self.m, self.tolerance) + 1, block))
+
+    def folded_blocks(self, block: int) -> int:
+        """The blocks of half of the sequence."""
+        return -(-((self.n + 1) // 2) // block)
+
     def table_bytes(self, plan: TransformPlan) -> int:
         """The approximate bytes of the tables, from expected ranks."""
         if plan.block is None:
             numbers = self.n * self.m if plan.algorithm == "basis" else self.n + 2
+        elif plan.algorithm == "triton":
+            numbers = 2 * self.folded_blocks(plan.block) * self.m + (self.m + plan.block) * self.fused_rank(plan.block)
         elif plan.across == "gemm":
             numbers = -(-self.n // plan.block) * self.rank(plan.block) * self.m
         else:
@@ -212,6 +233,10 @@ class _Shape:
         elif plan.algorithm == "rfft":
             numbers *= 4
             busy = 12 * model.call * max(1, self.columns // 128) + real_fft_flops(n) * columns / model.fft
+        elif plan.algorithm == "triton":
+            assert plan.block is not None
+            products = 2 * self.fused_rank(plan.block) * self.folded_blocks(plan.block) * (2 * plan.block + m) * columns
+            busy = model.call + products / model.gemm
         else:
             assert plan.block is not None
             p = self.rank(plan.block)

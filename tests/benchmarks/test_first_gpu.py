@@ -68,6 +68,14 @@ def test_it_runs_whole_and_its_folder_is_imported_and_reported(
         assert {"span_cold", "span_warm", "queued_cold", "queued_warm", "graph_cold", "host", "kernels"} <= row.keys()
     cudnn = [row for row in found["layers"] if row["method"] == "sdpa-cudnn"]
     assert all(row["error"].startswith("UnavailableError") for row in cudnn)  # the CPU has no such kernel
+    alone = {row["transform"]: row for row in found["transforms"]}
+    assert tuple(alone) == first_gpu.TRANSFORMS
+    for name, row in alone.items():
+        if name.startswith("triton"):
+            assert row["failed"].startswith("UnavailableError: the transform triton needs ")
+        else:
+            assert max(row["error"]) < 0.01
+            assert {"ready", "forward_cold", "forward_warm", "inverse_cold", "inverse_warm"} <= row.keys()
     assert all(prediction["because"] for prediction in found["predictions"])
     assert None not in [prediction["held"] for prediction in found["predictions"]][:2]
 

@@ -26,6 +26,7 @@ OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/stats/changepoint.py": "history",
     "dctbench/store/interruptible.py": "postgres",
     "dctbench/tasks/masked_photo.py": "tasks",
+    "dctbench/transforms/triton_kernels.py": "triton",
     "dctbench/worker/engines/export.py": "onnx",
     "dctbench/worker/engines/onnx_runtime.py": "onnx",
     "dctbench/worker/engines/open_vino.py": "openvino",

@@ -13,7 +13,7 @@ from tests.support import ROOT
 
 TOOLS = frozenset({"test", "lint", "mutation", "release"})
 """Extras for working on dctbench. The other extras add features."""
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[\w,]+\])?(?:>=([\w.]+))?")
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[\w,]+\])?(?:>=([\w.]+))?(?:; .+)?")
 
 
 def required() -> dict[str, dict[str, str | None]]:
