@@ -6,8 +6,6 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ from dctbench.model import STATUSES, VerdictKind
 from dctbench.spec.suites import parse
 from dctbench.wording.verdict_markdown import MARKER
 from tests.support import ROOT
+from tests.support.command import cli_in
 from tests.support.documents import Block, blocks, fill
 
 DOCUMENTS = documents.documents()
@@ -114,11 +113,8 @@ def test_every_command_runs(
             assert cli.main([*arguments, *block.more], standalone_mode=False) == 0, words
             continue
         variables = dict(word.split("=", 1) for word in words if ASSIGNMENT.match(word))
-        done = subprocess.run(
-            [sys.executable, "-m", "dctbench", *arguments, *block.more],
-            env={**environ, **variables}, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
+        done = cli_in(tmp_path, {**environ, **variables})(*arguments, *block.more)
+        assert done.code == 0, f"{' '.join(words)}\n{done.out}{done.err}"
 
 
 @pytest.mark.parametrize("name", list(cli.list_commands(click.Context(cli))))

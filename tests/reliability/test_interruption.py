@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,8 @@ import pytest
 from dctbench.runners.lock_files import VARIABLE
 from dctbench.runners.locks import Lock
 from tests.reliability.conftest import Mount
-from tests.support.command import TINY, Cli
+from tests.support.command import TINY, Cli, start
+from tests.support.warm import Process
 
 SWEEP = ("run", "--impl", "sdpa,none", "--progress", "plain", *TINY[2:-1], "1", "--seq", "64..512")
 
@@ -72,7 +72,8 @@ def test_a_run_whose_reader_has_gone_is_measured_to_the_end(cli: Cli, tmp_path: 
 def test_a_run_that_another_process_is_measuring_is_not_resumed(
     cli: Cli, tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    process, lines = started(tmp_path, environ)
+    # With the sampling of a shell's command, it is not stopped while it writes to the store.
+    process, lines = started(tmp_path, environ, new_interpreter=True)
     wait_for("[", lines)
     process.send_signal(signal.SIGSTOP)  # alive, and unable to end before the next command looks at it
     refused = cli("run", "--resume")
@@ -118,12 +119,13 @@ def fill(folder: Path) -> None:
 
 
 def started(
-    folder: Path, environ: dict[str, str], *more: str, stdout: int = subprocess.DEVNULL
-) -> tuple[subprocess.Popen[str], IO[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dctbench", *SWEEP, *more],
-        cwd=folder, env=environ, stdout=stdout, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    folder: Path,
+    environ: dict[str, str],
+    *more: str,
+    stdout: int = subprocess.DEVNULL,
+    new_interpreter: bool = False,
+) -> tuple[Process | subprocess.Popen[str], IO[str]]:
+    process = start(*SWEEP, *more, folder=folder, environ=environ, stdout=stdout, new_interpreter=new_interpreter)
     assert process.stderr is not None
     return process, process.stderr
 

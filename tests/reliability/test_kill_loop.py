@@ -10,9 +10,7 @@ import random
 import re
 import sqlite3
 import subprocess
-import sys
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,12 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.command import FIGURES, MARK, TINY, Cli
+from tests.support.command import FIGURES, MARK, TINY, Cli, start
+from tests.support.warm import Process
 
-KILLS = 10
-LONGEST = 3.0
+KILLS, SLOWLY = 10, 3
+"""How many kills there are, and how many of them, the first, hit commands that start and import as in a shell."""
+LONGEST, LONGEST_FORKED = 3.0, 0.8
 """The longest time before a kill, in seconds: alternately after the start and after the first acknowledged result."""
 ROUNDS = 4
 SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "8", *TINY[:-1], str(ROUNDS))
@@ -39,25 +39,23 @@ def test_random_kills_lose_nothing_and_leave_no_process(
 ) -> None:
     chance = random.Random(20)
     store = tmp_path / "results.sqlite"
-    mark = uuid.uuid4().hex
-    environ |= {"DCTBENCH_STORE": str(store), MARK: mark}
+    environ |= {"DCTBENCH_STORE": str(store)}
     began = time.monotonic()
     before: Stored = {}
     kills = acknowledged = lost = untold = orphans = 0
     while True:
         command = ("run", "--resume") if unfinished(store) else SWEEP
         with (tmp_path / "told").open("w+") as told:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dctbench", *command, "--progress", "plain"],
-                cwd=tmp_path,
-                env=environ,
-                stdout=subprocess.DEVNULL,
-                stderr=told,
-            )
+            slowly = kills < SLOWLY
+            process = start(
+                *command, "--progress", "plain",
+                folder=tmp_path, environ=environ, stdout=subprocess.DEVNULL, stderr=told, new_interpreter=slowly,
+            )  # fmt: skip
             try:
                 if kills % 2:
                     wait_for_a_result(process, tmp_path / "told")
-                process.wait(timeout=chance.uniform(0, LONGEST) if kills < KILLS else 300)
+                longest = LONGEST if slowly else LONGEST_FORKED
+                process.wait(timeout=chance.uniform(0, longest) if kills < KILLS else 300)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -65,9 +63,9 @@ def test_random_kills_lose_nothing_and_leave_no_process(
             told.seek(0)
             text = told.read()
         assert process.returncode in ((0, -9) if not failed(store) else (4, -9)), text
-        orphans += len(left_behind(mark))
+        orphans += len(left_in(tmp_path))
         if store.exists():
-            checked = cli("store", "check", **{MARK: "none of it"})
+            checked = cli("store", "check")
             assert checked.code == 0, checked.err + checked.out
         after = stored(store)
         shown = len(ACKNOWLEDGED.findall(text))
@@ -85,12 +83,12 @@ def test_random_kills_lose_nothing_and_leave_no_process(
     assert acknowledged > 0
     assert not unfinished(store)
     for run in {run for run, _, _ in after}:
-        document = json.loads(cli("export", "json", run, **{MARK: "none of it"}).out)
+        document = json.loads(cli("export", "json", run).out)
         rounds = [[one["round"] for one in case["rounds"]] for case in document["results"]]
         assert rounds == [list(range(1, ROUNDS + 1))] * 4
 
 
-def wait_for_a_result(process: subprocess.Popen[bytes], told: Path) -> None:
+def wait_for_a_result(process: Process | subprocess.Popen[str], told: Path) -> None:
     """Wait until a result is acknowledged, the command has ended or a minute is over."""
     deadline = time.monotonic() + 60
     while process.poll() is None and not ACKNOWLEDGED.search(told.read_text()) and time.monotonic() < deadline:
@@ -129,10 +127,19 @@ def query(store: Path, words: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+def left_in(folder: Path) -> list[int]:
+    """Return the processes that still have this current folder after enough time to end."""
+    return _left(lambda process: process.cwd() == str(folder))
+
+
 def left_behind(mark: str) -> list[int]:
-    """Return the processes of the run that still exist after enough time to end."""
+    """Return the processes of the run with this mark that still exist after enough time to end."""
+    return _left(lambda process: process.environ().get(MARK) == mark)
+
+
+def _left(belongs: Callable[[psutil.Process], bool]) -> list[int]:
     deadline = time.monotonic() + 30
-    while alive := [one.pid for one in psutil.process_iter() if carries(one, mark)]:
+    while alive := [one.pid for one in psutil.process_iter() if _lives(one, belongs)]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.1)
@@ -140,7 +147,11 @@ def left_behind(mark: str) -> list[int]:
 
 
 def carries(process: psutil.Process, mark: str) -> bool:
+    return _lives(process, lambda one: one.environ().get(MARK) == mark)
+
+
+def _lives(process: psutil.Process, belongs: Callable[[psutil.Process], bool]) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
+        return process.status() != psutil.STATUS_ZOMBIE and belongs(process)
     except (psutil.Error, OSError):
         return False

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 from tests.reliability.layers import RECORD
 from tests.support import ROOT
-from tests.support.command import Cli
+from tests.support.command import Cli, start
 
 LAYER = "tests.reliability.layers:LeavesARecord"
 SWEEP = ("run", "--impl", LAYER, "--ratio", "2", "--seq", "16..96:+16", "--heads", "2", "--head-dim", "8",
@@ -22,13 +20,12 @@ def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
     cli: Cli, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "dctbench", *SWEEP, "--label", label],
-            cwd=tmp_path,
-            env=environ | {"PYTHONPATH": str(ROOT), RECORD: str(tmp_path / label)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        start(
+            *SWEEP,
+            "--label",
+            label,
+            folder=tmp_path,
+            environ=environ | {"PYTHONPATH": str(ROOT), RECORD: str(tmp_path / label)},
         )
         for label in ("one", "two")
     ]

@@ -110,7 +110,7 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Read both streams to their ends, wait for the end of the command, and return what was read.
+        """Read both streams to their ends and close them, wait for the end of the command, and return what was read.
 
         Raises:
             subprocess.TimeoutExpired: when it takes longer. It is not ended by that.
@@ -130,6 +130,8 @@ class Process:
                 raise subprocess.TimeoutExpired("dctbench", timeout or 0)
         self.wait(None if until is None else max(0.0, until - time.monotonic()))
         out, err = ("" if stream is None else texts[stream] for stream in (self.stdout, self.stderr))
+        for stream in texts:
+            stream.close()
         return out, err
 
 

@@ -7,8 +7,6 @@ import io
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import psutil
 import pytest
 
 from tests.support import SUPPORT
-from tests.support.command import TINY, Cli
+from tests.support.command import TINY, Cli, start
 
 SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "2,4", *TINY)
 
@@ -258,28 +256,13 @@ def test_the_step_summary_of_a_ci_job_gets_the_markdown(cli: Cli, tmp_path: Path
 def test_an_interrupted_run_keeps_what_it_has_and_says_how_to_go_on(
     cli: Cli, tmp_path: Path, environ: dict[str, str], number: signal.Signals
 ) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "dctbench",
-        "run",
-        "--impl",
-        "sdpa,none",
-        "--seq",
-        "64..512",
-        "--heads",
-        "2",
-        "--rounds",
-        "2",
-    ]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    words = ("run", "--impl", "sdpa,none", "--seq", "64..512", "--heads", "2", "--rounds", "2")
+    process = start(*words, folder=tmp_path, environ=environ)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("[ 2/16]"):
             break
-    time.sleep(0.3)
+    time.sleep(0.1)
     children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, number)
     _, rest = process.communicate(timeout=60)

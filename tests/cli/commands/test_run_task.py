@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support import ROOT
-from tests.support.command import Cli
+from tests.support.command import Cli, start
 
 OWN = "tests.support.own_tasks"
 SUITE = f"""
@@ -49,10 +48,9 @@ def test_a_killed_run_ends_with_the_numbers_of_one_that_was_left_alone(
     assert done.code == 0, done.err
     told = tmp_path / "told"
     with told.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dctbench", *words, "--store", str(killed)],
-            cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=file,
-        )  # fmt: skip
+        process = start(
+            *words, "--store", str(killed), folder=tmp_path, environ=environ, stdout=subprocess.DEVNULL, stderr=file
+        )
         deadline = time.monotonic() + 120
         while "[3/" not in told.read_text().replace(" ", "") and process.poll() is None:
             assert time.monotonic() < deadline
