@@ -13,10 +13,12 @@ GPU_SUITE ?= gpu
 # These alone are collected: other tests import packages that a machine with a GPU need not have.
 GPU_TESTS = tests/gpu tests/attention/test_cuda.py
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+# Python compiles a module when it is first imported, and keeps that: of 20,000 modules most are never imported.
+LATER := --no-compile
 # Builds with the locked setuptools: in its own environment, pip would take the newest.
-INSTALL := $(PIP) install --quiet --no-build-isolation --constraint constraints.txt --constraint lock.txt
+INSTALL := $(PIP) install --quiet $(LATER) --no-build-isolation --constraint constraints.txt --constraint lock.txt
 
-.PHONY: demo test test-slow test-all mutation gpu first-gpu lint lint-js lock docs clean
+.PHONY: demo test test-slow test-all mutation gpu first-gpu lint lint-types lint-style lint-workflows lint-js lock docs clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dctbench run
@@ -50,21 +52,29 @@ first-gpu: export PYTHONPATH := $(CURDIR)
 first-gpu:
 	$(GPU_PYTHON) -m benchmarks.first_gpu --out $(GPU_RESULTS)
 
+# Two at a time, and first the one that takes longest: the type checker.
 lint: $(VENV)/.lint-installed
+	@$(MAKE) --no-print-directory --jobs=2 lint-types lint-style lint-workflows lint-js
+
+lint-types:
+	$(VENV)/bin/mypy
+
+lint-style:
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+lint-workflows:
 	$(VENV)/bin/zizmor --offline --quiet --persona=pedantic action.yml .github
 	$(VENV)/bin/python -m tests.support.workflows build/workflows
 	@if command -v actionlint >/dev/null; then actionlint && actionlint build/workflows/*.yml; \
 		else echo "make lint: actionlint is not installed, so the workflows' syntax was not checked" >&2; fi
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-js; \
-		else echo "make lint: npm is not installed, so the page's scripts were not checked" >&2; fi
 
 # The linter and the type checker of the page's scripts; nothing of npm is packaged or needed to run dctbench.
-lint-js: reports/node_modules/.installed
-	cd reports && npm run --silent check
+lint-js:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory reports/node_modules/.installed && \
+		cd reports && npm run --silent check; \
+		else echo "make lint: npm is not installed, so the page's scripts were not checked" >&2; fi
 
 reports/node_modules/.installed: reports/package.json reports/package-lock.json
 	cd reports && npm ci --silent --no-audit --no-fund
@@ -86,7 +96,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "dctbench needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --constraint lock.txt $(TORCH)
+	$(PIP) install --quiet $(LATER) --constraint lock.txt $(TORCH)
 	$(INSTALL) setuptools wheel
 	$(INSTALL) --editable .
 	@touch $@
