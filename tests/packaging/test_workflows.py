@@ -59,10 +59,22 @@ def test_what_a_job_runs_is_here_to_be_run_by_hand() -> None:
     rules = set(re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     ran = [line for job in JOBS.values() for line in commands(job)]
     programs = [word for line in ran for word in re.findall(r"(?<!\S)\.ci/\w+", line)]
-    assert {".ci/run", ".ci/minimum", ".ci/package"} == set(programs)
+    assert {".ci/run", ".ci/minimum", ".ci/package", ".ci/cuda"} == set(programs)
     assert [name for name in programs if not os.access(ROOT / name, os.X_OK)] == []
     targets = [match[1] for line in ran if (match := re.match(r"make ([\w-]+)", line))]
     assert {"test", "test-slow", "mutation"} <= set(targets) <= rules
+
+
+def test_one_job_has_a_torch_for_cuda_and_tries_what_needs_no_gpu() -> None:
+    """All the others take the CPU build from torch's own index."""
+    assert WORKFLOWS["ci.yml"]["env"]["PIP_EXTRA_INDEX_URL"].endswith("/cpu")
+    assert {name: job["env"] for name, job in CI.items() if "env" in job} == {"cuda": {"PIP_EXTRA_INDEX_URL": ""}}
+    assert ".ci/cuda" in commands(CI["cuda"])
+    program = (ROOT / ".ci" / "cuda").read_text(encoding="utf-8")
+    tried = re.findall(r"(?<=\s)tests/[\w/.]+", program)
+    assert {"tests/worker/devices", "tests/transforms", "tests/benchmarks/test_first_gpu.py"} <= set(tried)
+    assert [path for path in tried if not (ROOT / path).exists()] == []
+    assert "assert torch.version.cuda" in program
 
 
 def test_everything_is_run_on_the_oldest_and_the_newest_python_and_the_rest_in_between() -> None:
