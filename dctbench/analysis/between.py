@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from dctbench.analysis.reference import default_reference
 from dctbench.model import Case
 from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
-from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, fit_prior, spread_of
+from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
 from dctbench.stats.robust import Interval
 
 _STEPS = 16
@@ -67,33 +67,54 @@ class Between:
     own: Prior = NOTHING_KNOWN
     level: Mapping[int, float] | None = None
 
-    def of_ratios(self, logs: Sequence[float], seconds: float) -> Estimate:
-        """Return the mean of at least two log ratios paired by round, for a case of that latency in seconds."""
+    def of_ratios(self, logs: Sequence[float], seconds: float, apart: tuple[Spread | None, Spread | None]) -> Estimate:
+        """Return the mean of at least two log ratios paired by round.
+
+        Args:
+            logs: of the ratios.
+            seconds: latency of the case.
+            apart: `apart_from_rounds` of both cases. Where too few ratios of the run show how they vary, their variance
+                is the sum of these two.
+        """
         known = self.ratio.moderate(spread_of(logs), seconds)
+        one, other = apart
+        if not self.ratio.degrees and one is not None and other is not None:
+            known = _sum_of(one, other)
         return Estimate(statistics.fmean(logs), math.sqrt(known.variance / len(logs)), known.degrees)
+
+    def apart_from_rounds(self, medians: Medians) -> Spread | None:
+        """Return the moderated variance of log latencies apart from what the rounds have in common; None if unknown."""
+        if not self.level or len(medians) < 2 or not medians.keys() <= self.level.keys():
+            return None
+        logs = {number: math.log(median) for number, median in medians.items()}
+        beside = spread_of([log - self.level[number] for number, log in logs.items()])
+        return self.own.moderate(beside, math.exp(statistics.fmean(logs.values())))
 
     def of_latencies(self, medians: Medians) -> Estimate:
         """Return the mean of the log latencies of at least two processes.
 
-        Its variance is that of the case and that of the rounds, whose degrees of freedom are the rounds less one,
-        combined by Satterthwaite's approximation (Biometrics Bull. 2, 1946).
+        Its variance is that of the case and that of the rounds, whose degrees of freedom are the rounds less one.
         """
         logs = [math.log(median) for median in medians.values()]
-        mean, count = statistics.fmean(logs), len(logs)
-        if not self.level or not medians.keys() <= self.level.keys():
+        own = self.apart_from_rounds(medians)
+        if own is None or self.level is None:
             spread = spread_of(logs)
-            return Estimate(mean, math.sqrt(spread.variance / count), spread.degrees)
-        beside = [log - self.level[number] for log, number in zip(logs, medians, strict=True)]
-        parts = (
-            self.own.moderate(spread_of(beside), math.exp(mean)),
-            spread_of([self.level[number] for number in medians]),
-        )
-        total = sum(part.variance for part in parts)
-        if not total:
-            return Estimate(mean, 0.0, parts[0].degrees)
-        degrees = total**2 / sum(part.variance**2 / part.degrees for part in parts)
-        # Rounded down, which widens the interval a little: quantiles are then computed for few different values.
-        return Estimate(mean, math.sqrt(total / count), math.floor(_STEPS * degrees) / _STEPS)
+        else:
+            spread = _sum_of(own, spread_of([self.level[number] for number in medians]))
+        return Estimate(statistics.fmean(logs), math.sqrt(spread.variance / len(logs)), spread.degrees)
+
+
+def _sum_of(one: Spread, other: Spread) -> Spread:
+    """Return the variance of a sum of independent parts.
+
+    Its degrees of freedom are those of Satterthwaite's approximation (Biometrics Bull. 2, 1946).
+    """
+    total = one.variance + other.variance
+    if not total:
+        return Spread(0.0, one.degrees)
+    degrees = total**2 / (one.variance**2 / one.degrees + other.variance**2 / other.degrees)
+    # Rounded down, which widens the interval a little: quantiles are then computed for few different values.
+    return Spread(total, math.floor(_STEPS * degrees) / _STEPS)
 
 
 def between_processes(medians: Mapping[Case, Medians]) -> Between:

@@ -102,7 +102,8 @@ def _step(shorter: Summary, longer: Summary) -> Step:
     low = high = None
     if len(common) > 1 and shorter.fingerprint == longer.fingerprint:
         logs = [math.log(longer.medians[number] / shorter.medians[number]) for number in common]
-        found = shorter.between.of_ratios(logs, shorter.latency.value).on_logarithms()
+        apart = shorter.apart_from_rounds, longer.apart_from_rounds
+        found = shorter.between.of_ratios(logs, shorter.latency.value, apart).on_logarithms()
         exponent, low, high = (end / octaves for end in (found.value, found.low, found.high))
     return Step(shorter.case.seq_len, longer.case.seq_len, exponent, low, high)
 

@@ -12,6 +12,7 @@ from dctbench.analysis.between import Between, between_processes
 from dctbench.analysis.timeliness import Timeliness, timeliness
 from dctbench.catalog.engines import ENGINES
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
+from dctbench.stats.moderated import Spread
 from dctbench.stats.modes import TwoModes, two_modes
 from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
 from dctbench.stats.tail import LEAST_PROCESSES, bound_over_processes
@@ -82,6 +83,15 @@ class Summary:
         engine = ENGINES.get(self.case.engine)
         return self.method.kind is catalog.Kind.EXACT and not (engine and engine.quantised)
 
+    @property
+    def int8_error(self) -> float | None:
+        """The relative error of an exact method in int8, else None: on the smooth input or, of a bundle, which has none
+        there, its difference from torch's output in float32.
+        """
+        if self.exact or self.method.kind is not catalog.Kind.EXACT:
+            return None
+        return self.values.get("error.smooth", self.values.get("error.engine"))
+
     def seeds(self, metric: str) -> dict[int, float]:
         """Return a metric of a training by seed, for the trainings that finished.
 
@@ -100,6 +110,11 @@ class Summary:
     def timed(self) -> Interval | None:
         """Its latency if it ran in every process; None for a case that failed in any of them."""
         return self.latency if self.status == "ok" else None
+
+    @property
+    def apart_from_rounds(self) -> Spread | None:
+        """How much its log latencies vary apart from what the rounds have in common; None where this is not known."""
+        return self.between.apart_from_rounds(self.medians)
 
     @property
     def modes(self) -> TwoModes | None:

@@ -110,6 +110,50 @@ def test_ninety_five_percent_are_that_many_and_narrower_than_each_case_alone_cou
     assert np.median(widths) < (0.75 if rounds == 3 else 0.98) * np.median(alone)
 
 
+def nine_pairs(rng: np.random.Generator, rounds: int) -> Iterator[Result]:
+    """A run of sdpa and dct-x, twice as fast, at nine lengths: too few ratios to show how ratios vary."""
+    level = rng.normal(0, 0.12, rounds)
+    for number in range(1, rounds + 1):
+        for n in range(64, 64 * 10, 64):
+            for method, factor in (("sdpa", 1.0), ("dct-x", 0.5)):
+                seconds = factor * 1e-3 * math.exp(level[number - 1] + rng.normal(0, 0.05))
+                yield result(method, n, seconds, ratio=4 if method == "dct-x" else None, round=number)
+
+
+def test_of_few_ratios_the_variance_is_that_of_both_latencies_apart_from_the_rounds() -> None:
+    summaries = analysis.summarise(nine_pairs(np.random.default_rng(4), 3))
+    reference, method = summaries[0], summaries[1]
+    between = method.between
+    assert between.ratio == NOTHING_KNOWN
+    table = np.log([[summary.medians[number] for number in (1, 2, 3)] for summary in summaries])
+    level = np.median(table - table.mean(axis=1, keepdims=True), axis=0)
+    variances, degrees = [], between.own.degrees + 2
+    for logs in table[:2]:
+        expected = math.exp(between.own.intercept + between.own.slope * logs.mean())
+        variances.append((between.own.degrees * expected + 2 * (logs - level).var(ddof=1)) / degrees)
+    combined = sum(variances) ** 2 / sum(variance**2 / degrees for variance in variances)
+    ratios = table[0] - table[1]
+    low, high = scipy_stats.t.interval(0.95, combined, ratios.mean(), math.sqrt(sum(variances) / 3))
+    found = analysis.compare(method, reference)
+    assert found is not None
+    assert (found.ratio, found.low, found.high) == pytest.approx(tuple(np.exp([ratios.mean(), low, high])), rel=2e-3)
+
+
+@pytest.mark.parametrize("rounds", [3, 6])
+def test_ninety_five_percent_hold_of_few_ratios_too(rounds: int) -> None:
+    rng = np.random.default_rng(5)
+    hits = []
+    for _ in range(150):
+        summaries = analysis.summarise(nine_pairs(rng, rounds))
+        for reference, method in zip(summaries[::2], summaries[1::2], strict=True):
+            found = analysis.compare(method, reference)
+            assert found is not None
+            assert found.low is not None
+            assert found.high is not None
+            hits.append(found.low <= 2 <= found.high)
+    assert 0.93 <= np.mean(hits) <= 0.985
+
+
 def test_the_rounds_own_component_is_not_known_better_by_more_cases() -> None:
     """The same noise of 1% in every case, and rounds that differ by 20%: the interval is that of the rounds."""
     rng = np.random.default_rng(3)
