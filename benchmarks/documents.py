@@ -22,6 +22,7 @@ from benchmarks import (
     gate_rates,
     mutation,
     pair_noise,
+    real_coverage,
     rivals,
     test_times,
 )
@@ -92,6 +93,7 @@ _TABLES: Mapping[Path, Callable[[Path], Sequence[str]]] = {
     gate_rates.RESULTS: lambda path: gate_rates.table(gate_rates.read(path)),
     mutation.RESULTS: lambda path: mutation.table(_json(path)),
     pair_noise.RESULTS: lambda path: pair_noise.table(_json(path)),
+    real_coverage.RESULTS: lambda _: real_coverage.table(real_coverage.read()),
     rivals.RESULTS: lambda path: rivals.table(_json(path)),
     test_times.RESULTS: lambda path: test_times.table(_json(path)) if path.exists() else ["Not measured yet."],
     STORE_SPEED: _store_speed,
