@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dctbench.model.canonical import JSON, SCHEMA_VERSION, canonical_json, digest
 from dctbench.model.case import (
-    DIVIDED,
     DTYPE_ALIASES,
     DTYPE_BYTES,
     ENGINES,
@@ -18,6 +17,7 @@ from dctbench.model.case import (
     kept_coefficients,
     ratio_words,
     tidy_number,
+    undivided_axis,
     why_not_divided,
 )
 from dctbench.model.codes import CaseWarning, Reason, ReasonCode, WarningCode
@@ -45,7 +45,6 @@ from dctbench.model.verdict import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Verdict
 
 __all__ = [
     "COMPARED_SETTINGS",
-    "DIVIDED",
     "DTYPE_ALIASES",
     "DTYPE_BYTES",
     "ENGINES",
@@ -102,5 +101,6 @@ __all__ = [
     "kept_coefficients",
     "ratio_words",
     "tidy_number",
+    "undivided_axis",
     "why_not_divided",
 ]

@@ -26,7 +26,7 @@ FACET_AXES = tuple(axis for axis in SHAPE_AXES if axis != "seq_len")
 
 MAX_RANKS = 64
 """The most processes among which a sequence is divided."""
-DIVIDED = {"scope": "layer", "mode": "forward", "engine": "eager"}
+_DIVIDED = {"scope": "layer", "mode": "forward", "engine": "eager"}
 """What a case with `ranks` measures, of which alone there is a form for several devices."""
 _NOT_DIVIDED = ("task", "period", "deadline", "model", "layers", "recover", "input")
 
@@ -170,10 +170,16 @@ class Case:
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
+def undivided_axis(case: Case) -> tuple[str, Any] | None:
+    """Return the axis of a case that does not go with ranks, and its value; None for a case that can have ranks."""
+    values = ((axis, getattr(case, axis)) for axis in (*_DIVIDED, *_NOT_DIVIDED))
+    return next(((axis, value) for axis, value in values if value != _DIVIDED.get(axis)), None)
+
+
 def why_not_divided(case: Case) -> str | None:
     """Return why a case can have no ranks; None for a case that can."""
-    for axis in (*DIVIDED, *_NOT_DIVIDED):
-        value = getattr(case, axis)
-        if value != DIVIDED.get(axis):
-            return f"ranks divide the forward pass of a layer in engine eager; {axis} {value} does not go with them"
-    return None
+    found = undivided_axis(case)
+    if found is None:
+        return None
+    axis, value = found
+    return f"ranks divide the forward pass of a layer in engine eager; {axis} {value} does not go with them"

@@ -144,10 +144,6 @@ def _are(table: object, types: set[type]) -> bool:
     return type(table) is dict and types.issuperset(map(type, table.values()))
 
 
-Share = float
-"""A number from 0 to 1. A file may hold any, which is then not believed."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class ResultDetails:
     """What a result records beside its measurements. A field is None if nothing was recorded.
@@ -220,7 +216,7 @@ class ResultDetails:
     plan: str | None = None
     compiler: str | None = None
     tolerance: float | None = None
-    int8_share: Share | None = None
+    int8_share: float | None = None
     flops_analytic: int | None = None
     flops_convention: str | None = None
     flops_uncounted: tuple[str, ...] | None = None
@@ -307,13 +303,6 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "bool | None": (bool,),
     "Mapping[str, Any] | None": (dict,),
 }
-_PLAIN = {
-    (key, kind): each.name
-    for each in fields(ResultDetails)
-    for key in [_KEYS.get(each.name, each.name)]
-    for kind in _TYPES.get(str(each.type), ())
-}
-"""The field of a key and the type of its value, where the value is kept as it is."""
 
 
 class _Codec(NamedTuple):
@@ -354,3 +343,11 @@ _CODECS: Mapping[str, _Codec] = {
     "spectrum": _Codec(Spectrum.from_json, Spectrum.to_json),
     "communication": _Codec(Communication.from_json, Communication.to_json),
 }
+_PLAIN = {
+    (key, kind): each.name
+    for each in fields(ResultDetails)
+    for key in [_KEYS.get(each.name, each.name)]
+    if key not in _CODECS
+    for kind in _TYPES.get(str(each.type), ())
+}
+"""The field of a key and the type of its value, where the value is kept as it is."""

@@ -19,7 +19,7 @@ from itertools import product
 from typing import Any, Protocol
 
 from dctbench.errors import UsageError
-from dctbench.model import DIVIDED, MAX_RANKS, Case, tidy_number
+from dctbench.model import MAX_RANKS, Case, tidy_number, undivided_axis
 from dctbench.text.format import format_seconds, shorten
 from dctbench.text.parse import parse_duration
 
@@ -230,7 +230,6 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
         UsageError: if an implementation needs a ratio and there is none, for a deadline that is longer than a period,
             for ranks of what is not a forward pass of a layer, and for more than 100,000 cases.
     """
-    _check_ranks(axes)
     cases: dict[Case, None] = {}
     names = ("scope", "mode", "engine", "device", "dtype", "threads", "batch", "heads", "head_dim", "model", "input",
              "ranks", "seq_len")  # fmt: skip
@@ -243,23 +242,23 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
         for values in product(*(axes.get(key) or (None,) if key in _OPTIONAL else axes[key] for key in keys)):
             shape = dict(zip(names, values, strict=True))
             for compression, schedule in product(compressions, schedules):
-                cases[Case(implementation=implementation, **compression, **shape, **schedule)] = None
+                case = Case(implementation=implementation, **compression, **shape, **schedule)
+                _check_ranks(case)
+                cases[case] = None
             if len(cases) > MAX_VALUES:
                 raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
     return list(cases)
 
 
-def _check_ranks(axes: Mapping[str, Sequence[Any]]) -> None:
+def _check_ranks(case: Case) -> None:
     """Refuse to divide anything but a forward pass of a layer among ranks.
 
     Raises:
         UsageError: naming the axis and its value.
     """
-    if not axes.get("ranks"):
-        return
-    other = [(axis, value) for axis, only in DIVIDED.items() for value in axes[axis] if value != only]
-    other += [(axis, value) for axis in ("period", "deadline", "model", "input") for value in axes.get(axis) or ()]
-    for axis, value in other:
+    found = None if case.ranks is None else undivided_axis(case)
+    if found is not None:
+        axis, value = found
         given = format_seconds(value) if isinstance(value, float) else value
         raise UsageError(
             f"--ranks divides the forward pass of a layer in engine eager; --{axis} {given} does not go with it",

@@ -51,7 +51,8 @@ class Collected:
         except WrongOutputError:
             raise
         except (UnsupportedError, UnavailableError) as reason:
-            self.details |= ResultDetails(absent={metric: reason.message})
+            told = f"{reason.message}; {reason.hint}" if reason.hint else reason.message
+            self.details |= ResultDetails(absent={metric: told})
         except Exception as failure:
             kind = "" if isinstance(failure, DctbenchError) else f"{type(failure).__name__}: "
             problem = " ".join((kind + text_of(failure)).split())[:300]

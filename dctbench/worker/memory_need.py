@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -38,14 +39,22 @@ def estimated_bytes(case: Case) -> int | None:
         return lambda: subject.call(subject.prepare(0))
 
     try:
-        parts = make_module(case, "meta").modules()
-        kernels = {attention_kernel(case, part) for part in parts if isinstance(part, SDPAttention)}
         training = case.mode != "forward"
-        return memory.predicted_tensor_bytes(make, math_attention="math" in kernels, gradients=training)
+        return memory.predicted_tensor_bytes(make, math_attention=runs_math_attention(case), gradients=training)
     except (UnsupportedError, UsageError):
         raise
     except Exception:
         return None
+
+
+def runs_math_attention(case: Case) -> bool:
+    """Return whether exact attention in the case, on one device, would run torch's composite kernel.
+
+    Raises:
+        UsageError, UnsupportedError: from the implementation, for a shape or option it refuses.
+    """
+    parts = make_module(replace(case, ranks=None), "meta").modules()
+    return any(attention_kernel(case, part) == "math" for part in parts if isinstance(part, SDPAttention))
 
 
 def refuse_what_cannot_fit(

@@ -1,7 +1,9 @@
 """Attention over several devices: the sequence is divided among ranks, which exchange what they need.
 
 The DCT of a sharded sequence is a sum of one product per rank, so one all-reduce of n_kept x dim numbers is all that
-the DCT family communicates. Exact attention needs every key and value on every rank: n x 2 dim numbers.
+the DCT family communicates. Exact attention gathers every key and value on every rank here: n x 2 dim numbers. An
+all-to-all over the heads (DeepSpeed-Ulysses, arXiv 2309.14509), which is not among these layers, would send 2 / p of
+that on p ranks.
 
 Only a forward pass of a layer has this form. `build_sharded` makes the layer of one rank.
 """

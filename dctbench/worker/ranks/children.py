@@ -15,13 +15,9 @@ from time import monotonic
 
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
 from dctbench.protocol import MeasureRequest, encode_request
+from dctbench.worker.ranks.failure import RankFailure, decode
 
-READY = "ready\n"
-LOST = "lost"
-"""What a rank says that has lost its connection to another one."""
-OUT_OF_MEMORY = "oom: "
-UNSUPPORTED = "unsupported: "
-"""How the words of a rank begin that failed in one of these ways; those of any other failure have no such beginning."""
+READY = b"ready\n"
 _START_SECONDS = 120.0  # importing torch from a cold disk
 _LISTEN_SECONDS = 0.5
 _ENDING_SECONDS = 2.0
@@ -45,13 +41,18 @@ class _Child:
 
     process: subprocess.Popen[bytes]
     pipe: int | None
-    said: str = ""
+    said: bytes = b""
+
+    @property
+    def failure(self) -> RankFailure | None:
+        """Why it failed, if it has said so."""
+        return decode(self.said.removeprefix(READY))
 
     def read(self) -> None:
         """Read from the pipe, which is ready, and close it at its end."""
         assert self.pipe is not None
         data = os.read(self.pipe, 4096)
-        self.said += data.decode("utf-8", "replace")
+        self.said += data
         if not data:
             self.close()
 
@@ -100,11 +101,9 @@ class Children:
         while any(child.pipe is not None for child in self._children.values()) and self._listen(until - monotonic()):
             pass
         # A rank that says nothing was killed. One that only lost its connection is not the one that failed.
-        spoken = [(rank, child.said.removeprefix(READY).strip()) for rank, child in self._children.items()]
-        for rank, said in sorted(spoken, key=lambda pair: not pair[1]):
-            if said != LOST and self._children[rank].pipe is None:
-                return self._error_of(rank)
-        return None
+        ended = {rank: child.failure for rank, child in self._children.items() if child.pipe is None}
+        failed = [rank for rank, said in ended.items() if said is None or said.kind != "lost"]
+        return self._error_of(min(failed, key=lambda rank: ended[rank] is None)) if failed else None
 
     def end(self, grace: float = _ENDING_SECONDS) -> None:
         """End the processes, which may end by themselves within `grace` seconds."""
@@ -137,11 +136,11 @@ class Children:
 
     def _error_of(self, rank: int) -> DctbenchError:
         """Return the error that stands for the failure of a rank, whose pipe is closed."""
-        said = self._children[rank].said.removeprefix(READY).strip()
-        for beginning, kind in ((OUT_OF_MEMORY, RankOutOfMemoryError), (UNSUPPORTED, UnsupportedError)):
-            if said.startswith(beginning):
-                return kind(f"rank {rank}: {said.removeprefix(beginning)}")
-        return RankError(f"rank {rank}: {said or self._end_of(rank)}")
+        failure = self._children[rank].failure
+        if failure is None:
+            return RankError(f"rank {rank}: {self._end_of(rank)}")
+        error = {"oom": RankOutOfMemoryError, "unsupported": UnsupportedError}.get(failure.kind, RankError)
+        return error(f"rank {rank}: {failure.message}")
 
     def _end_of(self, rank: int) -> str:
         """Return how a process ended that has closed its pipe."""

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from dctbench import catalog
-from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError, text_of
 from dctbench.protocol import MeasureRequest, decode_request
-from dctbench.worker.ranks.children import LOST, OUT_OF_MEMORY, READY, UNSUPPORTED
+from dctbench.worker.ranks.children import READY
+from dctbench.worker.ranks.failure import encode, failure_of
 from dctbench.worker.supervisor import die_with_parent
 
 
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     try:
         _follow(request, rank, folder, seconds, pipe)
     except BaseException as error:
-        _say(pipe, f"{_reason(error, request)}\n")
+        os.write(pipe, encode(failure_of(error, request.case)))
         return 1
     return 0
 
@@ -49,29 +49,11 @@ def _follow(request: MeasureRequest, rank: int, folder: Path, seconds: float, pi
     device = catalog.DEVICES[case.device_kind].load()
     device.use(device_of(case, rank))
     share_threads(case)
-    _say(pipe, READY)  # from here on a rank that fails breaks the connections of the others
+    os.write(pipe, READY)  # from here on a rank that fails breaks the connections of the others
     group = Group(case, rank, folder, seconds)
     with torch.inference_mode():
         Member(case, device, group, request.rates, request.cache or device.CACHE).follow()
     group.close()
-
-
-def _say(pipe: int, text: str) -> None:
-    os.write(pipe, text.encode("utf-8", "replace")[:4096])
-
-
-def _reason(error: BaseException, request: MeasureRequest) -> str:
-    """Return what rank 0 needs to know of a failure, in one line that begins with its kind."""
-    from dctbench.worker.ranks.group import connection_lost
-
-    if connection_lost(error):
-        return LOST
-    short = catalog.DEVICES[request.case.device_kind].load().out_of_memory(error)
-    if short is not None:
-        return f"{OUT_OF_MEMORY}{short}"
-    text = error.message if isinstance(error, DctbenchError) else f"{type(error).__name__}: {text_of(error)}"
-    kind = UNSUPPORTED if isinstance(error, (UnsupportedError, UnavailableError)) else ""
-    return kind + " ".join(text.split())[:500]
 
 
 if __name__ == "__main__":

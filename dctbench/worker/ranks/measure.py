@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dctbench.attention.sharded.communication import CONVENTION, Silent
+from dctbench.attention.sharded.communication import CONVENTION, Silent, rank_bounds
 from dctbench.errors import UnavailableError, UsageError
 from dctbench.machine import host
 from dctbench.machine.temporary import OwnedFolder
@@ -27,7 +27,7 @@ from dctbench.model import (
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import DeviceModule
-from dctbench.worker.memory_need import refuse_what_cannot_fit
+from dctbench.worker.memory_need import refuse_what_cannot_fit, runs_math_attention
 from dctbench.worker.metrics import flops, inputs, latency, memory
 from dctbench.worker.metrics.output import check_same, form_of
 from dctbench.worker.passes import Untimed, measure_errors
@@ -130,16 +130,17 @@ def _needed_by_ranks(case: Case) -> int | None:
     """Return the bytes that a call needs of the memory of one device, which ranks on a CPU share; None if unknown."""
     assert case.ranks is not None
     ranks = case.ranks
+    last = ranks - 1  # no rank has more rows
 
     def make() -> Callable[[], object]:
         # Under fake tensors, where the CPU stands for any device.
-        layer = build_rank(case, Silent(0, ranks), "cpu", None)
-        rows = -(-case.seq_len // ranks)
-        x = torch.empty(case.batch, rows, case.dim, dtype=getattr(torch, case.dtype))
+        layer = build_rank(case, Silent(last, ranks), "cpu", None)
+        first, end = rank_bounds(case.seq_len, ranks)[last:]
+        x = torch.empty(case.batch, end - first, case.dim, dtype=getattr(torch, case.dtype))
         return lambda: layer(x)
 
     try:
-        needed = memory.predicted_tensor_bytes(make)
+        needed = memory.predicted_tensor_bytes(make, math_attention=runs_math_attention(case))
     except Exception:
         return None
     return needed * ranks if case.device_kind == "cpu" else needed

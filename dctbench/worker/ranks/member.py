@@ -154,7 +154,10 @@ class Member:
         return self.group.largest(seconds)
 
     def _peak_bytes(self) -> float:
-        """Return the bytes of the rank that needs most. If it fails, rank 0 raises the error and the others go on."""
+        """Return the bytes of the rank that needs most. If a rank fails, rank 0 raises the error and the others go on.
+
+        If it fails between two collectives of the call, the others wait in the second one until that gives up.
+        """
         failure: Exception | None = None
         peak = 0.0
         try:

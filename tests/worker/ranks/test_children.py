@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -47,15 +48,26 @@ def said_by_a_rank_whose_device_fails(error: BaseException, folder: Path, monkey
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (UnavailableError("GPU 1 is used by another process"), "unsupported: GPU 1 is used by another process\n"),
-        (MemoryError(), "oom: out of memory in Python\n"),
-        (ValueError("broken"), "ValueError: broken\n"),
+        (
+            UnavailableError("GPU 1 is used by another process"),
+            {"kind": "unsupported", "message": "GPU 1 is used by another process"},
+        ),
+        (MemoryError(), {"kind": "oom", "message": "out of memory in Python"}),
+        (ValueError("bro\nken"), {"kind": "error", "message": "ValueError: bro ken"}),
     ],
 )
 def test_a_rank_that_cannot_use_its_device_says_why_and_is_never_ready(
-    error: BaseException, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, said: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert said_by_a_rank_whose_device_fails(error, tmp_path, monkeypatch) == said
+    line = said_by_a_rank_whose_device_fails(error, tmp_path, monkeypatch)
+    assert line.endswith("\n")
+    assert json.loads(line) == said
+
+
+def test_a_rank_whose_device_cannot_be_loaded_still_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "out_of_memory", raising(ImportError("no torch")))
+    line = said_by_a_rank_whose_device_fails(ImportError("no torch"), tmp_path, monkeypatch)
+    assert json.loads(line) == {"kind": "error", "message": "ImportError: no torch"}
 
 
 def children_that_say(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Children:
@@ -70,9 +82,10 @@ def children_that_say(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("words", "kind", "message"),
     [
-        ("oom: out of memory: 8 bytes", RankOutOfMemoryError, "rank 1: out of memory: 8 bytes"),
-        ("unsupported: no such layer", UnsupportedError, "rank 1: no such layer"),
-        ("ValueError: broken", RankError, "rank 1: ValueError: broken"),
+        ('{"kind":"oom","message":"out of memory: 8 bytes"}', RankOutOfMemoryError, "rank 1: out of memory: 8 bytes"),
+        ('{"kind":"unsupported","message":"no such layer"}', UnsupportedError, "rank 1: no such layer"),
+        ('{"kind":"error","message":"ValueError: broken"}', RankError, "rank 1: ValueError: broken"),
+        ("", RankError, "rank 1: its process ended with exit code 0"),
     ],
 )
 @pytest.mark.parametrize("ready", [True, False], ids=["ready", "starting"])

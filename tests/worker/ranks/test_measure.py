@@ -70,6 +70,17 @@ def test_a_case_that_cannot_fit_is_refused_before_it_runs(ranks: int) -> None:
     assert least < refused.value.needed < 8 * least
 
 
+@pytest.mark.parametrize(("method", "ratio"), [("sdpa", None), ("dct-x", 4), ("dct-kv", 4)])
+def test_the_need_is_known_where_the_number_of_ranks_does_not_divide_the_length(method: str, ratio: int | None) -> None:
+    needed = []
+    for seq_len in (4096, 4097):
+        case = replace(CASE, implementation=method, ratio=ratio, seq_len=seq_len)
+        with pytest.raises(NotEnoughMemoryError) as refused:
+            measured(case, memory_bytes=lambda name: 1000)
+        needed.append(refused.value.needed)
+    assert needed[0] < needed[1] < 1.5 * needed[0]
+
+
 def test_a_case_that_is_no_forward_pass_of_a_layer_is_refused() -> None:
     with pytest.raises(UsageError, match="scope encoder does not go with them"):
         measured(replace(CASE, scope="encoder"))
