@@ -36,8 +36,9 @@ from dctbench.page.timeliness import TimelySection, timely_section
 from dctbench.runs.lookup import RecordedRun, usual_reference
 from dctbench.runs.machines import by_machine
 from dctbench.text.format import format_count, format_seconds
-from dctbench.wording import cells
+from dctbench.wording import by_authors, cells
 from dctbench.wording import summary as words
+from dctbench.wording.by_authors import ProtocolTable, protocol_tables
 from dctbench.wording.history import sentences
 from dctbench.wording.labels import Labels
 from dctbench.wording.warnings import warning_lines
@@ -97,6 +98,7 @@ def html(
         regressions=section(compared) if compared else None,
         history=_history(*past) if past else None,
         results=sum(len(facet.summaries) for facet in contents.facets),
+        by_authors=by_authors,
         notes=cells.error_notes(summary for facet in contents.facets for summary in facet.summaries),
         style=assets.style(),
         scripts=scripts,
@@ -145,6 +147,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
         "stability": _stability(contents, number),
         "timely": _timely(contents, number),
         "between": _between(contents, number),
+        "protocols": _protocols(contents, number),
         "warnings": warning_lines(recorded.summaries, contents.labels),
         "environments": recorded.environments,
         "command": shlex.join(["dctbench", *recorded.run.argv]) if recorded.run.argv else None,
@@ -191,6 +194,11 @@ def _between(contents: Contents, number: int) -> BetweenSection | None:
     styles = looks((summary.case for summary in summaries), contents.reference)
     prefix = f"run-{number}-" if number else ""
     return between_section(summaries, styles, contents.reference, prefix=prefix)
+
+
+def _protocols(contents: Contents, number: int) -> list[ProtocolTable]:
+    """The tables of the section on the protocol of DCT-Former's authors."""
+    return protocol_tables([s for facet in contents.facets if facet.run == number for s in facet.summaries])
 
 
 def _in_model(contents: Contents, number: int) -> InModelSection | None:
