@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from dctbench import catalog
 from dctbench.catalog.inputs import HEAD_DIM as LAYER_HEAD_DIM
@@ -131,7 +131,18 @@ def parse(text: str, where: str) -> Suite:
                 f"suite {shown}: [axes] has no {required!r}", hint="a suite names at least impl, and seq or task"
             )
     defaults = {**DEFAULT_AXES, **TASK_AXES} if trains else DEFAULT_AXES
-    axes = {**defaults, **{key: reader.axis(("axes",), key, value) for key, value in raw_axes.items()}}
+    given = {key: reader.axis(("axes",), key, value) for key, value in raw_axes.items()}
+    for number, part in enumerate(own_parts or [{}], 1):
+        refused = _other_heads({**given, **part}, given.get("input", ()))
+        if refused is not None:
+            table = ("parts", str(number)) if refused.axis in part else ("axes",)
+            raise reader.error(
+                table,
+                refused.axis,
+                f"has {refused.value}, but the attention of input {refused.layer} has {refused.fixed}",
+                f"leave out {refused.axis}, or measure other inputs in [[parts]] of their own",
+            )
+    axes = {**defaults, **given}
     together, own_parts = several.completed(axes, own_parts)
     settings = reader.table(data, "settings")
     reader.only(settings, ("settings",), SETTINGS)
@@ -167,7 +178,13 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
         UsageError: for other heads than those of the model that an input is a layer of.
     """
     given = axes.given
-    _check_heads(given, given.get("input", suite.axes["input"]))
+    refused = _other_heads(given, given.get("input", suite.axes["input"]))
+    if refused is not None:
+        flag = f"--{refused.axis.replace('_', '-')}"
+        raise UsageError(
+            f"{flag} {refused.value}: the attention of input {refused.layer} has {flag} {refused.fixed}",
+            hint=f"leave out {flag}, or run the command once for {refused.layer} and once for other inputs",
+        )
     if "model" in given and "scope" not in given:
         given["scope"] = ["model"]
     dropped: dict[str, Sequence[Any]] = {}
@@ -182,16 +199,23 @@ def override(suite: Suite, axes: AxisValues, **settings: Any) -> Suite:
     )
 
 
-def _check_heads(given: Mapping[str, Sequence[Any]], inputs: Sequence[str | None]) -> None:
+class _OtherHeads(NamedTuple):
+    """A value of an axis that an input which is a layer of a model does not have: it has its own heads."""
+
+    axis: str
+    value: int
+    layer: str
+    fixed: int
+
+
+def _other_heads(given: several.Axes, inputs: Sequence[str | None]) -> _OtherHeads | None:
+    """Return the first value of the given axes that contradicts an input, or None."""
     layer = next((name for name in inputs if name is not None and layer_of(name) is not None), None)
-    for axis, fixed in {"heads": LAYER_HEADS, "head_dim": LAYER_HEAD_DIM}.items():
-        other = next((value for value in given.get(axis, ()) if value != fixed), None)
-        if layer is not None and other is not None:
-            flag = f"--{axis.replace('_', '-')}"
-            raise UsageError(
-                f"{flag} {other}: the attention of input {layer} has {flag} {fixed}",
-                hint=f"leave out {flag}, or run the command once for {layer} and once for other inputs",
-            )
+    if layer is None:
+        return None
+    fixed = {"heads": LAYER_HEADS, "head_dim": LAYER_HEAD_DIM}
+    others = ((axis, value) for axis in fixed for value in given.get(axis, ()) if value != fixed[axis])
+    return next((_OtherHeads(axis, value, layer, fixed[axis]) for axis, value in others), None)
 
 
 class _Reader:

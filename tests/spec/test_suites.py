@@ -67,6 +67,21 @@ def test_a_mistake_names_file_line_key_and_remedy(old: str, new: str, line: int,
     assert words in text
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('[axes]\nimpl = "sdpa"\nseq = 64\ninput = "minilm:2"\nheads = "4,12"\n', "line 5: axes.heads has 4"),
+        ('[axes]\nimpl = "sdpa"\nseq = 64\ninput = "ecg,minilm:2"\nhead_dim = 64\n', "line 5: axes.head_dim has 64"),
+        ('[axes]\nimpl = "sdpa"\ninput = "minilm:2"\n[[parts]]\nseq = 64\nheads = 8\n', "line 6: parts.1.heads has 8"),
+    ],
+)
+def test_a_suite_cannot_give_a_layer_of_a_model_other_heads(text: str, place: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        suites.parse(text, "mine.toml")
+    assert place in refused.value.message
+    assert "minilm:2" in refused.value.message
+
+
 def test_a_duplicate_key_and_broken_toml_are_reported_with_their_line() -> None:
     for text in (GOOD.replace("ratio = 8", "ratio = 8\nratio = 4"), GOOD.replace("[settings]", "[settings")):
         with pytest.raises(UsageError, match="line"):
@@ -331,7 +346,8 @@ def test_the_suite_paper_has_the_authors_lengths_batches_and_ratios() -> None:
     assert {(n, batch) for _, n, batch, _ in found} == {(128, 256), (512, 32), (1024, 16), (4096, 1)}
     ratios = {name: {r for other, _, _, r in found if other == name} for name, *_ in found}
     assert ratios == {
-        "dct-x": {4}, "dct-qkv": {4}, "linformer-per-head": {8}, "nystromformer": {8}, "performer": {8},
+        "dct-x": {4}, "dct-qkv": {4}, "linformer": {8}, "linformer-per-head": {8}, "nystromformer": {8},
+            "performer": {8},
         "full": {None}, "sdpa": {None}, "none": {None},
     }  # fmt: skip
     assert (suite.settings.protocol, suite.axes["scope"]) == ("authors", ["encoder"])
