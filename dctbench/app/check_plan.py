@@ -94,18 +94,16 @@ def plan_check(
     rules = resolve_rules(given, default_tolerances(suite, request.store, fingerprint))
     asked = list(suite.axes["impl"])
     known = results_of_machine(request.store, fingerprint)
-    if cases is None and suite.parts:  # a part need not have the references of another one
-        cases = make_plan(suite, runner, known).cases
+    if cases is None:  # the controls that a task brings with it say what a method is worth, and not whether it fell
+        cases = [case for case in make_plan(suite, runner, known).cases if case.implementation in asked]
+    # A reference shows how the machine changed. An accuracy does not depend on that: base and head share their seeds.
+    timed = [case for case in cases if case.task is None]
     added = (rules.reference, CONTROL)
     suite = suites.override(
         suite, AxisValues(impl=list(dict.fromkeys([*asked, *added]))), rounds=rules.pairs, short_rounds=None
     )
-    if cases is None:
-        plan = _needed(make_plan(suite, runner, known), {*asked}, added)
-    else:
-        timed = [case for case in cases if case.task is None]
-        references = [case for name in added for case in _beside(timed, name, runner)]
-        plan = plan_cases(dict.fromkeys([*cases, *references]), suite.settings, runner, known)
+    references = [case for name in added for case in _beside(timed, name, runner)]
+    plan = plan_cases(dict.fromkeys([*cases, *references]), suite.settings, runner, known)
     judged = tuple(case for case in plan.cases if case.implementation in asked)
     beside = tuple(case for case in plan.cases if case.implementation not in asked)
     if rules.at and not any(rules.budgeted(case) for case in judged):
@@ -115,20 +113,6 @@ def plan_check(
     if baseline is None or request.further_baselines:  # beside one stored run latencies are advisory anyway
         rules = with_enough_pairs(rules, judged, baseline, given, listener)
     return CheckPlan(suite, rules, plan, judged, beside, counterparts)
-
-
-def _needed(plan: Plan, asked: Container[str], references: Container[str]) -> Plan:
-    """Return the plan without what no verdict of a check needs.
-
-    A reference shows how the machine changed, which an accuracy does not depend on: base and head share their seeds.
-    The controls of accuracy say what a method is worth, and not whether it fell.
-    """
-    needed = {
-        case: number
-        for case, number in plan.rounds.items()
-        if case.implementation in asked or (case.task is None and case.implementation in references)
-    }
-    return replace(plan, rounds=needed)
 
 
 def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:

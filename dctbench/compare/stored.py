@@ -49,7 +49,9 @@ def compare_stored(
     rules = replace(rules, reference=reference or rules.reference, latency=tolerance or rules.latency)
     paired = check is not None and check.in_turn_with(base.run)
     beside = _beside(head, check)
-    longer = base.longer | head.longer
+    # A longer training that one run added need not be in the other. One that the other has by its own plan is compared.
+    planned = {case for side in (base, head) for case in side.plan if case not in side.longer}
+    longer = (base.longer | head.longer) - planned
     cases = [case for case in _in_order(head, rules) if case.implementation not in beside and case not in longer]
     counterparts = _counterparts(cases, check.instead if check and paired else None, sides[0])
     compared = {*counterparts.values(), *cases}

@@ -122,3 +122,11 @@ def test_no_other_run_needs_the_longer_trainings_of_a_baseline(tmp_path: Path) -
     assert judged == {*cases(USUAL)}
     _, planned = suite_of_baseline(replace(base, run=replace(base.run, suite="accuracy")))
     assert {*planned} == {*cases(USUAL)}
+
+
+def test_a_longer_training_that_the_other_run_planned_itself_is_compared(tmp_path: Path) -> None:
+    base = run(tmp_path, RunSettings(rounds=3, patience=4), []).recorded
+    own = replace(base.run, id=base.run.id[::-1], settings=replace(base.run.settings, patience=None))
+    head = replace(base, run=own)
+    judged = {verdict.case for verdict in compare_stored(base, head).judgement.verdicts}
+    assert judged == {*cases(USUAL), *cases(LONGER)}
