@@ -134,7 +134,7 @@ def budgeted(summary: Summary, confidence: float = 0.95) -> dict[str, float | No
         "latency_p99": tail.high if tail else None,
         "memory": summary.memory,
         "memory_process": summary.values.get("memory.process"),
-        "error_smooth": summary.values.get("error.smooth"),
+        "error_smooth": summary.values.get("error.smooth", summary.int8_error),
         "error_noise": summary.values.get("error.noise"),
         "error_input": summary.values.get("error.input"),
         "miss_rate": summary.timeliness.miss_rate(confidence).high if summary.timeliness else None,

@@ -19,7 +19,7 @@ from dctbench.text.format import (
     format_seconds_with_interval,
     format_three_digits,
 )
-from dctbench.wording.cells import failure_words, int8_error
+from dctbench.wording.cells import failure_words
 from dctbench.wording.summary import CEILINGS
 from dctbench.wording.timeliness import counted
 from dctbench.wording.warnings import message
@@ -55,7 +55,7 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
         "process": [_kibibytes(s.values.get("memory.process")) for s in summaries],
         "flops": [_flops(s.values.get("flops")) for s in summaries],
         "smooth": [_error(s.values.get("error.smooth")) for s in summaries],
-        "int8": [_error(int8_error(s)) for s in summaries],
+        "int8": [_error(s.int8_error) for s in summaries],
         "noise": [_error(s.values.get("error.noise")) for s in summaries],
         "miss_rate": [s.timeliness.miss_rate().high if s.timeliness else None for s in summaries],
         **_latencies(summaries),

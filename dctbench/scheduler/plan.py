@@ -220,7 +220,8 @@ def plan_cases(
     order = tuple(ordered(cases, reference, ORDER_SEED))
     jobs = max(map(runner.jobs, order), default=1)
     # Which meters the nodes of a cluster have is not known here.
-    meter = 0.0 if runner.several else power_meters.pass_seconds()
+    metered = settings.energy and not runner.several and any(case.device_kind == "cpu" for case in order)
+    meter = power_meters.pass_seconds() if metered else 0.0
     pace = replace(pace_of(settings), jobs=jobs, cpu_energy=meter)
     predicted = estimate(order, runner.describe((), order).flops, stored, pace)
     if rounds is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dctbench.analysis import Speedup, Summary, Winner
-from dctbench.catalog import ACCURACY, ErrorMeans, Family, Kind
+from dctbench.catalog import ACCURACY, ErrorMeans, Family
 from dctbench.stats.modes import TwoModes
 from dctbench.stats.robust import Interval
 from dctbench.text.format import (
@@ -91,15 +91,6 @@ def error_words(summary: Summary, metric: str = "error.smooth") -> str:
     if error is None:
         return "-"
     return format_relative_error(error) if summary.approximates else summary.error_means.value
-
-
-def int8_error(summary: Summary) -> float | None:
-    """The relative error of an exact method in int8, else None: on the smooth input or, of a bundle, which has none
-    there, its difference from torch's output in float32.
-    """
-    if summary.exact or summary.method.kind is not Kind.EXACT:
-        return None
-    return summary.values.get("error.smooth", summary.values.get("error.engine"))
 
 
 def memory_words(summary: Summary) -> str:

@@ -125,8 +125,9 @@ def error_costs(summary: Summary) -> str:
     if summary.exact:
         return _fill("exact")
     if summary.method.kind is Kind.EXACT:
-        error = cells.int8_error(summary)
-        return _fill("quantised_only" if error is None else "quantised", error=format_relative_error(error or 0.0))
+        if summary.int8_error is None:
+            return _fill("quantised_only")
+        return _fill("quantised", error=format_relative_error(summary.int8_error))
     if summary.approximates:
         return _fill("error" if "error.smooth" in summary.values else "no_error", error=cells.error_words(summary))
     return _fill(summary.error_means.value)

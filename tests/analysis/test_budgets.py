@@ -43,6 +43,14 @@ def names(summaries: Iterable[Summary]) -> list[str]:
     return [s.case.name for s in summaries]
 
 
+def test_the_error_of_a_bundle_in_int8_is_its_difference_from_torch() -> None:
+    values = {"error.engine": ("1", 0.07)}
+    [int8] = ranking(result("sdpa", 512, 1e-3, engine="onnxruntime-int8", values=values)).ranked
+    [float32] = ranking(result("sdpa", 512, 1e-3, engine="onnxruntime", values=values)).ranked
+    assert [breach.value for breach in budgets.breaches(int8, Budgets(error_smooth=0.05))] == [0.07]
+    assert [breach.value for breach in budgets.breaches(float32, Budgets(error_smooth=0.05))] == [None]
+
+
 def test_without_budgets_everything_is_within_and_the_fastest_leads() -> None:
     choice = analysis.choose(ranking(*MEASURED), Budgets())
     assert names(choice.within) == ["dct-x r=8", "linformer r=8", "sdpa"]

@@ -25,12 +25,12 @@ def test_late_calls_are_those_of_the_response_times() -> None:
         calls = [seconds for one in rounds for seconds in one["response"]]
         late = sum(seconds > case["deadline"] for seconds in calls)
         counted[case["implementation"], case["engine"], case["seq_len"]] = f"{late} of {len(calls)} late"
-    told = re.findall(r"(\S+) r=8 on (\w+) \(([^(]+)\([^)]+\), (\d+ of \d+ late)", said)
-    assert told
-    lengths = [int(n) for n in re.findall(r"^- n = (\d+):", said, re.MULTILINE)]
-    assert lengths == sorted({n for _, _, n in counted}, reverse=True)
-    for method, engine, _, words in told:
-        assert words in {counted[method, engine, n] for n in lengths}
+    lines = {int(n): line for n, line in re.findall(r"^- n = (\d+): (.+)$", said, re.MULTILINE)}
+    assert list(lines) == sorted({n for _, _, n in counted}, reverse=True)
+    for length, line in lines.items():
+        told = re.findall(r"(\S+) r=8 on (\w+) \([^(]+\([^)]+\), (\d+ of \d+ late)", line)
+        assert told
+        assert [words for _, _, words in told] == [counted[method, engine, length] for method, engine, _ in told]
     row = next(line for line in said.splitlines() if line.startswith("| sdpa |"))
     assert counted["sdpa", "onnxruntime", 512] in row
 
