@@ -102,7 +102,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt lock.txt
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed
-	$(INSTALL) --editable '.[test]'
+	$(INSTALL) --editable '.[test,executorch]'
 	@touch $@
 
 $(VENV)/.mutation-installed: $(VENV)/.test-installed

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dctbench.catalog import load_target
 from dctbench.errors import UnavailableError
 
+Form = Literal["onnx", "pte"]
 Precision = Literal["float32", "int8", "int8-static"]
 
 
@@ -24,6 +25,7 @@ class Engine:
         precision: of the exported model. `int8` quantises the weights beforehand and the activations in each call;
             `int8-static` has the ranges of activations from the suite's inputs.
         packages: what must be installed beside torch, by extra.
+        form: of the exported model, and the suffix of its file.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Engine:
     target: str | None = None
     precision: Precision = "float32"
     packages: Mapping[str, tuple[str, ...]] | None = None
+    form: Form = "onnx"
 
     @property
     def exported(self) -> bool:
@@ -57,8 +60,10 @@ class Engine:
 
 _EXPORT = {"onnx": ("onnx", "onnxscript", "onnxruntime")}
 _OPENVINO = {**_EXPORT, "openvino": ("openvino",)}
+_EXECUTORCH = {"executorch": ("executorch", "torchao")}
 _RUNTIME = "dctbench.worker.engines.onnx_runtime:OnnxRuntime"
 _VINO = "dctbench.worker.engines.open_vino:OpenVino"
+_XNNPACK = "dctbench.worker.engines.execu_torch:ExecuTorch"
 
 ENGINES: Mapping[str, Engine] = {
     engine.name: engine
@@ -71,6 +76,8 @@ ENGINES: Mapping[str, Engine] = {
         Engine("onnxruntime-int8-static", "the same, calibrated", _RUNTIME, "int8-static", _EXPORT),
         Engine("openvino", "exported to ONNX, run by OpenVINO", _VINO, packages=_OPENVINO),
         Engine("openvino-int8-static", "the same, calibrated", _VINO, "int8-static", _OPENVINO),
+        Engine("executorch", "lowered to XNNPACK, run by ExecuTorch", _XNNPACK, "float32", _EXECUTORCH, "pte"),
+        Engine("executorch-int8", "the same, quantised dynamically", _XNNPACK, "int8", _EXECUTORCH, "pte"),
     )
 }
 

@@ -18,7 +18,7 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 SCOPES = ("attention", "layer", "encoder", "model")
 MODES = ("forward", "backward", "train")
 ENGINES = ("eager", "compile", "cudagraph", "onnxruntime", "onnxruntime-int8", "onnxruntime-int8-static", "openvino",
-           "openvino-int8-static")  # fmt: skip
+           "openvino-int8-static", "executorch", "executorch-int8")  # fmt: skip
 
 SHAPE_AXES = ("scope", "seq_len", "batch", "heads", "head_dim", "dtype", "device", "mode", "engine", "threads", "task",
               "period", "deadline", "model", "input", "ranks")  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -54,7 +56,7 @@ def test_each_stable_fact_of_a_gpu_alone_makes_another_fingerprint(fact: str) ->
 def test_facts_that_change_by_themselves_leave_the_fingerprint_as_it_is() -> None:
     facts = dict(environment.collect({}).facts)
     for fact in ("host", "release", "virtualisation", "container", "affinity", "governor", "boost", "clocksource",
-                 "huge_pages", "load_average", "numpy", "executable", "git"):  # fmt: skip
+                 "huge_pages", "load_average", "numpy", "engines", "executable", "git"):  # fmt: skip
         assert environment.fingerprint(facts | {fact: "another"}) == environment.fingerprint(facts), fact
 
 
@@ -62,6 +64,9 @@ def test_the_facts_are_json_and_name_the_versions_that_run() -> None:
     facts = environment.collect({}).facts
     assert json.loads(json.dumps(facts)) == facts
     assert facts["torch"] == torch.__version__
+    assert facts["engines"] == {
+        name: version(name) for name in ("executorch", "onnxruntime", "openvino") if importlib.util.find_spec(name)
+    }
     assert facts["cores_usable"] >= 1
     assert facts["memory_bytes"] > 1 << 28
 

@@ -27,7 +27,9 @@ OPTIONAL = {  # the modules that may import what an extra brings
     "dctbench/store/interruptible.py": "postgres",
     "dctbench/tasks/masked_photo.py": "tasks",
     "dctbench/transforms/triton_kernels.py": "triton",
+    "dctbench/worker/engines/execu_torch.py": "executorch",
     "dctbench/worker/engines/export.py": "onnx",
+    "dctbench/worker/engines/lowering.py": "executorch",
     "dctbench/worker/engines/onnx_runtime.py": "onnx",
     "dctbench/worker/engines/open_vino.py": "openvino",
     "dctbench/worker/sources.py": "tasks signals",
@@ -55,8 +57,11 @@ def imported(source: str) -> Iterator[str]:
 
 
 def distribution_of(package: str) -> set[str]:
-    """The names of the distributions that install a package, as they are written in requirements."""
-    return {name.lower().replace("_", "-") for name in INSTALLED.get(package, ())}
+    """The names of the distributions that install a package, as they are written in requirements.
+
+    A package that is not installed counts under its own name: the oldest versions leave no room for some extras.
+    """
+    return {name.lower().replace("_", "-") for name in INSTALLED.get(package, [package])}
 
 
 def imports_of(*folders: str) -> list[tuple[str, str]]:

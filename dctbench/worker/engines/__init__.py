@@ -23,11 +23,16 @@ class Session(Protocol):
         """Load the model file `path` for runs with that many threads."""
 
     def bind(self, arguments: Sequence[Tensor], output: Tensor) -> Any:
-        """Return what `run` takes to read these inputs and write that output, without copying them.
+        """Return what `run` takes to read these inputs without copying them.
+
+        The output may be written to `output`, or to memory of the engine's own.
 
         Raises:
             UnsupportedError: for an engine that finds other shapes in the model.
         """
 
-    def run(self, bound: Any) -> None:
-        """Run the model once, by the engine's own call and nothing else."""
+    def run(self, bound: Any) -> Tensor:
+        """Run the model once, by the engine's own calls and nothing else, and return the output where it is.
+
+        The next run may overwrite it.
+        """

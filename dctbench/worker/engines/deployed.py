@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dctbench.catalog.engines import ENGINES
+from dctbench.catalog.engines import ENGINES, Form, Precision
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, ResultDetails, digest
 from dctbench.worker.collected import Collected
@@ -33,32 +33,31 @@ class Deployed(nn.Module):
         super().__init__()
         self._session = session
         self._shape, self._dtype = tuple(shape), dtype
-        self._bound: dict[tuple[int, ...], tuple[Any, Tensor, Sequence[Tensor]]] = {}
+        self._bound: dict[tuple[int, ...], tuple[Any, Sequence[Tensor]]] = {}
 
-    def bind(self, arguments: Sequence[Tensor]) -> tuple[Any, Tensor, Sequence[Tensor]]:
-        """Return the binding of these inputs with its output, the same one for the same memory."""
+    def bind(self, arguments: Sequence[Tensor]) -> tuple[Any, Sequence[Tensor]]:
+        """Return the binding of these inputs, the same one for the same memory."""
         key = tuple(argument.data_ptr() for argument in arguments)
         if key not in self._bound:
             held = [a if a.is_contiguous() else a.contiguous() for a in arguments]
             output = torch.empty(self._shape, dtype=self._dtype)
-            self._bound[key] = (self._session.bind(held, output), output, held)
+            self._bound[key] = (self._session.bind(held, output), held)
         bound = self._bound[key]
-        for copy, argument in zip(bound[2], arguments, strict=True):
+        for copy, argument in zip(bound[1], arguments, strict=True):
             if copy is not argument:
                 copy.copy_(argument)  # its values may be new
         return bound
 
-    def run(self, bound: tuple[Any, Tensor, Sequence[Tensor]]) -> Tensor:
-        """Run the model on bound inputs. The next run of the same binding overwrites the output."""
-        self._session.run(bound[0])
-        return bound[1]
+    def run(self, bound: tuple[Any, Sequence[Tensor]]) -> Tensor:
+        """Run the model on bound inputs. The next run may overwrite the output."""
+        return self._session.run(bound[0])
 
     def forward(self, *arguments: Tensor) -> Tensor:
         """Return the output for any inputs, in memory of its own."""
         held = [argument.contiguous() for argument in arguments]
         output = torch.empty(self._shape, dtype=self._dtype)
-        self._session.run(self._session.bind(held, output))
-        return output
+        seen = self._session.run(self._session.bind(held, output))
+        return seen if seen is output else output.copy_(seen)
 
 
 def deploy(case: Case, subject: Workload, scratch: str | None, rates: Rates | None, collected: Collected) -> Workload:
@@ -99,20 +98,48 @@ def check_exportable(case: Case) -> None:
 
 def model_file(case: Case, subject: Workload, folder: Path, rates: Rates | None, collected: Collected) -> Path:
     """Return the file of the model of a case, which is made if no process of the sweep has made it before."""
+    engine = ENGINES[case.engine]
+    common = replace(case, engine="eager", threads=None, period=None, deadline=None).to_record()
+    name = f"model-{digest({**common, 'rates': dict(rates or {})})}"
+    start = perf_counter()
+    path, share = (_FORMS[engine.form])(case, subject, folder / name, engine.precision)
+    if perf_counter() - start > 1e-3:
+        collected.add("compile", perf_counter() - start)
+    if share is not None:
+        collected.details |= ResultDetails(int8_share=round(share, 4))
+    return path
+
+
+def _onnx_file(case: Case, subject: Workload, stem: Path, precision: Precision) -> tuple[Path, float | None]:
+    """Return a model of ONNX and, for one in int8, the share of its multiply-adds that are."""
     from dctbench.worker.engines import export
 
-    precision = ENGINES[case.engine].precision
-    common = replace(case, engine="eager", threads=None, period=None, deadline=None).to_record()
-    float_model = folder / f"model-{digest({**common, 'rates': dict(rates or {})})}.onnx"
-    path = float_model if precision == "float32" else float_model.with_suffix(f".{precision}.onnx")
-    start = perf_counter()
+    float_model = stem.with_suffix(".onnx")
     if not float_model.exists():
         export.export(subject.module, subject.arguments[0], float_model)
+    if precision == "float32":
+        return float_model, None
+    path = stem.with_suffix(f".{precision}.onnx")
     if not path.exists():
         drawn = [make_arguments(case, draw, n) for draw in (inputs.noise, inputs.smooth) for n in range(2)]
         export.quantise(float_model, path, precision, [[a.contiguous() for a in one] for one in drawn])
-    if perf_counter() - start > 1e-3:
-        collected.add("compile", perf_counter() - start)
-    if precision != "float32":
-        collected.details |= ResultDetails(int8_share=round(export.quantised_share(path), 4))
-    return path
+    return path, export.quantised_share(path)
+
+
+def _pte_file(case: Case, subject: Workload, stem: Path, precision: Precision) -> tuple[Path, float | None]:
+    """Return a program of ExecuTorch and, for one in int8, the share of its multiply-adds that are."""
+    path = stem.with_suffix(".pte" if precision == "float32" else f".{precision}.pte")
+    if not path.exists():
+        from dctbench.worker.engines import lowering  # only here: its import takes seconds
+
+        lowering.lower(subject.module, subject.arguments[0], path, precision)
+    if precision == "float32":
+        return path, None
+    from dctbench.worker.engines.execu_torch import stated_share
+
+    return path, stated_share(path)
+
+
+_FORMS: Mapping[Form, Callable[[Case, Workload, Path, Precision], tuple[Path, float | None]]] = {
+    "onnx": _onnx_file, "pte": _pte_file,
+}  # fmt: skip

@@ -6,10 +6,8 @@ seconds.
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -18,10 +16,9 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from torch import Tensor, nn
 
 from dctbench.catalog.engines import Precision
-from dctbench.errors import UnsupportedError, text_of
+from dctbench.errors import UnsupportedError
+from dctbench.worker.engines.model_files import reason, write_whole
 
-_OPERATOR = re.compile(r"\b(?:torch\.ops\.)?((?:aten|prims|prim|higher_order)(?:\.|::)\w+(?:\.\w+)?)")
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _PRODUCTS = ("MatMul", "Gemm")
 
 
@@ -36,20 +33,9 @@ def export(module: nn.Module, arguments: Sequence[Tensor], path: Path) -> None:
             warnings.simplefilter("ignore")
             program = torch.onnx.export(module, tuple(arguments), dynamo=True, verbose=False)
         assert program is not None
-        _written(path, lambda partial: program.save(str(partial)))
+        write_whole(path, lambda partial: program.save(str(partial)))
     except Exception as error:
         raise UnsupportedError(f"torch cannot export it to ONNX: {reason(error)}") from None
-
-
-def reason(error: BaseException) -> str:
-    """Return why an export failed: the operator, if one is named, and what torch says of it."""
-    text = " ".join(_STYLE.sub("", text_of(error)).split())
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = " ".join(_STYLE.sub("", text_of(error)).split()) or text
-    found = _OPERATOR.search(text)
-    words = text[:200]
-    return f"{found[1]}: {words}" if found else words
 
 
 def quantise(model: Path, path: Path, precision: Precision, inputs: Sequence[Sequence[Tensor]]) -> None:
@@ -66,10 +52,12 @@ def quantise(model: Path, path: Path, precision: Precision, inputs: Sequence[Seq
     """
     products = list(_PRODUCTS)
     if precision == "int8":
-        _written(path, lambda p: quantize_dynamic(model, p, op_types_to_quantize=products, weight_type=QuantType.QInt8))
+        write_whole(
+            path, lambda p: quantize_dynamic(model, p, op_types_to_quantize=products, weight_type=QuantType.QInt8)
+        )
         return
     names = [wanted.name for wanted in onnx.load(model, load_external_data=False).graph.input]
-    _written(
+    write_whole(
         path,
         lambda p: quantize_static(
             model, p, _Inputs(names, inputs), op_types_to_quantize=products, weight_type=QuantType.QInt8,
@@ -89,13 +77,6 @@ class _Inputs(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> object:
         """Return the next inputs by name, or None after the last."""
         return next(self._left, None)
-
-
-def _written(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name first, since other processes read it as soon as it exists."""
-    partial = path.with_name(f"{os.getpid()}-{path.name}")
-    write(partial)
-    partial.replace(path)
 
 
 def quantised_share(path: Path) -> float:

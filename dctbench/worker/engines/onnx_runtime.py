@@ -10,7 +10,8 @@ import numpy as np
 import onnxruntime
 from torch import Tensor
 
-from dctbench.errors import UnsupportedError, text_of
+from dctbench.errors import UnsupportedError
+from dctbench.worker.engines.model_files import refusal
 
 _ERRORS_ONLY = 3
 
@@ -34,17 +35,15 @@ class OnnxRuntime:
             binding.bind_input(wanted.name, "cpu", 0, _dtype(given), tuple(given.shape), given.data_ptr())
         name = self._session.get_outputs()[0].name
         binding.bind_output(name, "cpu", 0, _dtype(output), tuple(output.shape), output.data_ptr())
-        return binding
+        return binding, output
 
-    def run(self, bound: Any) -> None:
+    def run(self, bound: Any) -> Tensor:
         """Run the model once."""
-        self._session.run_with_iobinding(bound)
+        binding, output = bound
+        self._session.run_with_iobinding(binding)
+        written: Tensor = output
+        return written
 
 
 def _dtype(tensor: Tensor) -> Any:
     return np.dtype(str(tensor.dtype).removeprefix("torch.")).type
-
-
-def refusal(error: Exception) -> str:
-    """Return the words of an engine in one line."""
-    return " ".join(text_of(error).split())[:300]

@@ -10,7 +10,7 @@ import openvino
 from torch import Tensor
 
 from dctbench.errors import UnsupportedError
-from dctbench.worker.engines.onnx_runtime import refusal
+from dctbench.worker.engines.model_files import refusal
 
 
 class OpenVino:
@@ -39,8 +39,11 @@ class OpenVino:
             request.set_output_tensor(0, openvino.Tensor(output.numpy(), shared_memory=True))
         except RuntimeError as error:  # it has inferred other shapes, as it does for a complex DFT
             raise UnsupportedError(f"OpenVINO refuses the model: {refusal(error)}") from None
-        return request
+        return request, output
 
-    def run(self, bound: Any) -> None:
+    def run(self, bound: Any) -> Tensor:
         """Run the model once."""
-        bound.infer()
+        request, output = bound
+        request.infer()
+        written: Tensor = output
+        return written

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dctbench import catalog
 from dctbench.catalog.engines import ENGINES, require
@@ -16,11 +20,16 @@ from dctbench.errors import UnavailableError, UnsupportedError
 from dctbench.model import Case, ResultDetails
 from dctbench.protocol import CaseReply
 from dctbench.transforms.planner import CostModel, plan_dct
+from dctbench.worker.collected import Collected
+from dctbench.worker.engines.deployed import deploy
 from dctbench.worker.measure import measure_case
 from dctbench.worker.metrics.latency import Sampling
+from dctbench.worker.workload import gradients, make_module, make_workload
 from tests.attention.test_contract import HERE
 
 EXPORTED = [name for name, engine in ENGINES.items() if engine.exported]
+FLOAT = [name for name in EXPORTED if ENGINES[name].precision == "float32"]
+INT8 = [name for name in EXPORTED if ENGINES[name].precision != "float32"]
 QUICK = Sampling(warmup_least=0.001, warmup_most=0.05, samples_least=3, samples_most=3, budget=0.05)
 UNSUPPORTED = {
     ("delta-net", "openvino"): "OpenVINO refuses the model",
@@ -29,15 +38,38 @@ UNSUPPORTED = {
     ("gated-delta-net-bidirectional", "openvino"): "OpenVINO refuses the model",
     ("reformer", "onnxruntime"): "prims.copy_to", ("reformer", "openvino"): "prims.copy_to",
     ("fnet", "openvino"): "OpenVINO refuses the model",
+    **{
+        (name, "executorch"): "ExecuTorch refuses the model: .*xnn_status_unsupported_parameter"
+        for name in ("delta-net", "delta-net-bidirectional", "gated-delta-net", "gated-delta-net-bidirectional")
+    },
+    ("reformer", "executorch"): "ExecuTorch cannot lower it: aten.sort.stable",
+    ("window", "executorch"): "ExecuTorch cannot lower it: aten.view.default",
 }  # fmt: skip
 """The methods that do not export, with the operator at fault, and those that an engine refuses."""
 KERNELS = {"sdpa-flash", "sdpa-efficient", "sdpa-cudnn"}
 """The methods that are one kernel of torch: exported, they would be another one."""
 
-pytestmark = [
-    pytest.mark.skipif(ENGINES[name].missing() is not None, reason=f"engine {name} is not installed")
-    for name in EXPORTED
+ANNOUNCED = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+"""What the exporters say of torch's own changes."""
+
+
+def installed(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(ENGINES[name].missing() is not None, reason=f"engine {name} is not installed")
+
+
+def chosen(names: list[str]) -> list[Any]:
+    """These engines as parameters of a test, which skips those that are not installed."""
+    return [pytest.param(name, marks=installed(name)) for name in names]
+
+
+FORMS = [
+    pytest.param([name for name in FLOAT if ENGINES[name].form == form], marks=marks, id=form)
+    for form, *marks in (
+        ("onnx", installed("onnxruntime"), installed("openvino")),
+        ("pte", installed("executorch")),
+    )
 ]
+"""The float engines by the form of model that they share."""
 
 
 @pytest.fixture(scope="module")
@@ -58,32 +90,34 @@ def measured(case: Case, scratch: Path) -> tuple[CaseReply, Mapping[str, float],
     return reply, values, ResultDetails.from_json(reply.details)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@ANNOUNCED
+@pytest.mark.parametrize("engines", FORMS)
 @pytest.mark.parametrize("name", [name for name in HERE if name not in KERNELS])
 def test_a_method_runs_in_every_float_engine_as_in_torch_or_says_which_operator_does_not(
-    name: str, scratch: Path
+    name: str, engines: list[str], scratch: Path
 ) -> None:
-    for engine in (one for one in EXPORTED if ENGINES[one].precision == "float32"):
+    suffix = f"*.{ENGINES[engines[0]].form}"
+    for engine in engines:
         if (name, engine) in UNSUPPORTED:
             with pytest.raises(UnsupportedError, match=UNSUPPORTED[name, engine]) as refused:
                 measured(case_of(name, engine), scratch)
             assert len(refused.value.message) < 400
             assert refused.value.message.isprintable()
             continue
-        before = set(scratch.glob("*.onnx"))
+        before = set(scratch.glob(suffix))
         _, values, details = measured(case_of(name, engine), scratch)
-        made = set(scratch.glob("*.onnx")) - before
+        made = set(scratch.glob(suffix)) - before
         assert values["error.engine"] <= 1e-4
         assert ("compile" in values) == (len(made) == 1)  # the other engine reads the same file
-        assert values["memory.state"] in {file.stat().st_size for file in scratch.glob("*.onnx")}
+        assert values["memory.state"] in {file.stat().st_size for file in scratch.glob(suffix)}
         assert values["setup"] > 0
         assert "memory.tensor" in details.absent
         assert details.int8_share is None
         assert "rfft" not in (details.plan or "")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize("engine", [name for name in EXPORTED if ENGINES[name].precision != "float32"])
+@ANNOUNCED
+@pytest.mark.parametrize("engine", chosen(INT8))
 def test_int8_states_its_error_and_how_much_of_the_work_it_covers(engine: str, scratch: Path) -> None:
     """Dynamic quantisation leaves the products of attention and of the transform in float. A static one covers all."""
     for name in ("sdpa", "dct-x"):
@@ -93,15 +127,75 @@ def test_int8_states_its_error_and_how_much_of_the_work_it_covers(engine: str, s
         assert details.int8_share == 1 if ENGINES[engine].precision == "int8-static" else 0 < details.int8_share < 1
 
 
-def test_dynamic_quantisation_covers_the_projections_alone(scratch: Path) -> None:
-    """Four projections of n d^2 beside two products of n^2 d: for n = 32 and d = 16, one half of the multiply-adds."""
-    _, _, details = measured(case_of("sdpa", "onnxruntime-int8"), scratch)
-    assert details.int8_share == 0.5
+@ANNOUNCED
+@pytest.mark.parametrize("engine", chosen([name for name in INT8 if ENGINES[name].precision == "int8"]))
+def test_dynamic_quantisation_covers_the_projections_alone(engine: str, scratch: Path) -> None:
+    """Four projections of n d^2 beside two products of n^2 d: for n = 32 and d = 16, one half of the multiply-adds.
+
+    dct-x keeps m = 8 coefficients: four projections of m d^2 beside two transforms of n m d and two products of m^2 d.
+    """
+    for name, share in (("sdpa", 0.5), ("dct-x", 8192 / (8192 + 8192 + 2048))):
+        _, values, details = measured(case_of(name, engine), scratch)
+        assert details.int8_share == pytest.approx(share, abs=1e-4)
+        assert values["setup"] > 0
+
+
+@ANNOUNCED
+@installed("executorch")
+def test_the_weights_of_a_program_in_int8_take_a_quarter_of_the_memory(scratch: Path) -> None:
+    sizes = []
+    for engine in ("executorch", "executorch-int8"):
+        _, values, _ = measured(replace(case_of("sdpa", engine), heads=8, head_dim=32), scratch)
+        sizes.append(values["memory.state"])
+    weights = 4 * 4 * 256**2
+    assert weights < sizes[0] < 1.1 * weights
+    assert weights / 4 < sizes[1] < 1.3 * weights / 4
+
+
+@ANNOUNCED
+@installed("executorch")
+def test_the_outputs_of_two_inputs_do_not_share_memory_where_both_are_kept(scratch: Path) -> None:
+    """All calls of a program write to the same memory."""
+    case = case_of("sdpa", "executorch")
+    with gradients(case):
+        subject = make_workload(case, make_module(case))
+        deployed = deploy(case, subject, str(scratch), None, Collected())
+        first, second = (deployed.output(arguments) for arguments in subject.arguments[:2])
+        for seen, arguments in ((first, subject.arguments[0]), (second, subject.arguments[1])):
+            torch.testing.assert_close(seen, subject.output(arguments), rtol=1e-4, atol=1e-5)
+        bound = [deployed.prepare(number) for number in range(2)]
+        for number in (0, 1, 0):  # bound once, and run in any order
+            torch.testing.assert_close(deployed.call(bound[number]), (first, second)[number])
+
+
+@ANNOUNCED
+@installed("executorch")
+def test_a_program_computes_with_as_many_threads_as_asked(scratch: Path) -> None:
+    """By the processor time of the threads that did not make the calls."""
+    from dctbench.worker.engines.execu_torch import ExecuTorch
+    from dctbench.worker.engines.lowering import lower
+
+    path, rows = scratch / "linear.pte", torch.randn(1024, 512)
+    lower(torch.nn.Linear(512, 512).eval(), (rows,), path, "float32")
+
+    def share_of_other_threads(threads: int) -> float:
+        session = ExecuTorch(path, threads)
+        bound = session.bind((rows,), rows)
+        session.run(bound)
+        whole, own = time.process_time(), time.thread_time()
+        for _ in range(40):
+            session.run(bound)
+        whole, own = time.process_time() - whole, time.thread_time() - own
+        return (whole - own) / whole
+
+    assert share_of_other_threads(1) < 0.02
+    assert 0.05 < share_of_other_threads(2) < 0.8
+    assert share_of_other_threads(1) < 0.02
 
 
 @pytest.mark.parametrize("other", [{"mode": "train"}, {"dtype": "bfloat16"}])
 def test_what_an_engine_does_not_run_is_unsupported(other: dict[str, Any], scratch: Path) -> None:
-    for engine in EXPORTED:
+    for engine in EXPORTED:  # also those that are not installed
         with pytest.raises(UnsupportedError, match="runs a forward pass in float32"):
             measured(replace(case_of("sdpa", engine), **other), scratch)
 
@@ -120,3 +214,17 @@ def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch: pytest.Mon
         require(["openvino"])
     assert refused.value.hint == "pip install 'dctbench[openvino]'"
     assert refused.value.exit_code == 6
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "executorch" else object())
+    with pytest.raises(UnavailableError, match="engine executorch-int8 is not installed") as refused:
+        require(["openvino", "executorch-int8"])
+    assert refused.value.hint == "pip install 'dctbench[executorch]'"
+
+
+@installed("executorch")
+def test_a_runtime_that_does_not_load_beside_this_torch_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dctbench.worker.engines.execu_torch import ExecuTorch
+
+    monkeypatch.setitem(sys.modules, "executorch.extension.pybindings.portable_lib", None)
+    monkeypatch.delattr("executorch.extension.pybindings.portable_lib", raising=False)
+    with pytest.raises(UnavailableError, match=f"cannot be loaded beside torch {re.escape(torch.__version__)}"):
+        ExecuTorch(Path("model.pte"), 1)
