@@ -84,6 +84,7 @@ def test_csv_and_parquet_hold_the_same_table() -> None:
         assert (float(row["value"]) if row["value"] else None) == other["value"]
         assert (float(row["p99"]) if row["p99"] else None) == other["p99"]
     assert rows[-1]["message"] == "'=1+1"
+    assert "\r" not in text("csv")  # lines end as those of every other text that is printed
     assert table.to_pylist()[-1]["message"] == "=1+1"
 
 
