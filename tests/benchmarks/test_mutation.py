@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -47,11 +48,50 @@ def test_a_judgement_holds_for_the_change_it_was_made_of() -> None:
     assert mutation.judged([one, other], [{**one, "why": "x is never 0"}]) == [{**one, "why": "x is never 0"}, other]
 
 
+@pytest.mark.parametrize("becomes", ["zip(a, b, strict=False)", "zip(a, b, strict=None)", "zip(a, b, )"])
+def test_a_zip_that_no_longer_checks_its_lengths_is_judged_already(becomes: str) -> None:
+    one = {"where": "a.py, f", "was": "zip(a, b, strict=True)", "becomes": becomes}
+    [found] = mutation.judged([one], [])
+    assert found["why"].startswith("Equivalent")
+    others = [{**one, "becomes": "zip(a, strict=True)"}, {**one, "was": "zip(a, b, strict=False)"}]
+    assert mutation.judged(others, []) == others
+
+
 def test_the_table_counts_what_was_tried_and_what_was_judged() -> None:
     survivors = [{"where": "a.py, f", "was": "1", "becomes": "2"}, {"where": "", "was": "", "becomes": "", "why": "x"}]
-    room = {"mutants": 300, "tried": 40, "noticed": 38, "survivors": survivors}
+    room = {"mutants": 300, "tried": 40, "noticed": 38, "unclear": 1, "survivors": survivors}
     lines = mutation.table({"mutmut": "3", "python": "3.11", "rooms": {"stats": room}})
-    assert lines[2] == "| `stats/` | 300 | 40 | 38 (95%) | 2 | 1 |"
+    assert lines[2] == "| `stats/` | 300 | 40 | 38 (95%) | 2 | 1 | 1 |"
+
+
+def test_what_was_stopped_is_neither_noticed_nor_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses = {
+        "dctbench.a.x_f__mutmut_1": "killed",
+        "dctbench.a.x_f__mutmut_2": "survived",
+        "dctbench.a.x_f__mutmut_3": "timeout",
+        "dctbench.a.x_f__mutmut_4": "segfault",
+        "dctbench.a.x_f__mutmut_5": "not checked",
+        "dctbench.a.x_f__mutmut_6": "no tests",
+    }
+
+    class Known:
+        def __init__(self, *about: object) -> None:
+            self.make, self.run, self.statuses = lambda: list(statuses), lambda names, left: None, lambda: statuses
+
+        def changes(self, names: Sequence[str]) -> list[dict[str, str]]:
+            return [{"name": name, "where": name, "was": "", "becomes": ""} for name in names]
+
+    monkeypatch.setattr(mutation, "Mutants", Known)
+    row = mutation.measure("stats", None, 1)
+    assert {name: row[name] for name in ("mutants", "tried", "noticed", "unclear")} == {
+        "mutants": 6, "tried": 3, "noticed": 1, "unclear": 2,
+    }  # fmt: skip
+    assert [one["where"][-1] for one in row["survivors"]] == ["2", "6"]
+
+    statuses |= dict.fromkeys(("dctbench.a.x_f__mutmut_2", "dctbench.a.x_f__mutmut_6"), "killed")
+    changed = {"name": "dctbench.a.x_f__mutmut_5", "where": "other code", "was": "", "becomes": ""}
+    again = mutation.measure_again("stats", {**row, "tried": 4, "survivors": [*row["survivors"], changed]}, 1)
+    assert again == {"mutants": 6, "tried": 3, "noticed": 3, "unclear": 2, "survivors": []}
 
 
 def test_the_stored_survivors_are_those_that_no_test_noticed_and_every_judgement_has_a_reason() -> None:

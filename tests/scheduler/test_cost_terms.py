@@ -30,7 +30,7 @@ def measured(call: float, pace: Pace | None = None, **case: Any) -> tuple[Case, 
         (1e-4, 0.2 + 10e-3, LATER_SECONDS + 1e-3),  # a short call is repeated for a millisecond
         (0.01, 0.2 + 10 * 0.01, LATER_SECONDS + 0.01),
         (0.1, 3 * 0.1 + 10 * 0.1, 3 * 0.1 + 0.1),  # three calls take longer than the warm-up
-        (0.3, 4 * 0.3, 0.0),  # a long call has no warm-up but its first
+        (0.25, 4 * 0.25, 0.0),  # a long call has no warm-up but its first
     ],
 )
 def test_a_process_starts_calls_once_warms_up_and_makes_its_other_passes(
@@ -46,7 +46,15 @@ def test_a_process_starts_calls_once_warms_up_and_makes_its_other_passes(
 
 @pytest.mark.parametrize(
     ("call", "first", "later"),
-    [(1e-4, 30e-3, 30e-3), (0.01, 0.3, 0.06), (0.1, 2.0, 0.3), (0.2, 4.0, 0.6), (0.5, 1.5, 1.5), (2.0, 2.0, 2.0)],
+    [
+        (1e-4, 30e-3, 30e-3),
+        (0.01, 0.3, 0.06),
+        (0.1, 2.0, 0.3),
+        (0.2, 4.0, 0.6),
+        (0.25, 1.5, 0.75),
+        (0.5, 1.5, 1.5),
+        (2.0, 2.0, 2.0),
+    ],
 )
 def test_sampling_takes_thirty_calls_within_its_budget_and_no_fewer_than_asked_for(
     call: float, first: float, later: float

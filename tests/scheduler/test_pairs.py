@@ -15,7 +15,7 @@ from dctbench.compare import CONFIRMING, Judgement, Rules
 from dctbench.errors import DctbenchError
 from dctbench.model import Case, Measurement, Reason, ReasonCode, Result, VerdictKind
 from dctbench.scheduler.events import CaseFinished, Event, RoundStarted, ignore
-from dctbench.scheduler.pairs import Side, check_pairs, check_stored, measure_pair
+from dctbench.scheduler.pairs import Side, check_pairs, check_stored, measure_pair, repeat_pairs
 from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
 from tests.support.made import CALIBRATION, RUN, result
@@ -266,6 +266,21 @@ def test_a_case_that_base_lacks_is_measured_once_by_itself_and_is_new(store: Sto
     assert latency(judgement) == {SHORT: VerdictKind.PASS}
     [first, *_] = [event for event in check.events if isinstance(event, CaseFinished)]
     assert first.total == 2 * 5 + 1
+
+
+def test_pairs_are_repeated_as_often_as_asked_whatever_they_show(store: Store) -> None:
+    check = Check(store, head=slow_at(1024, 9.0))
+    repeat_pairs(check.base, check.head, (SHORT, LONG), 3, check.hear)
+    for side, case in itertools.product(("base", "head"), (SHORT, LONG)):
+        assert check.rounds(side, case) == [1, 2, 3]
+    started = [event for event in check.events if isinstance(event, RoundStarted)]
+    assert started == [RoundStarted(number, 3, 2, False) for number in (1, 2, 3)]
+    finished = [event for event in check.events if isinstance(event, CaseFinished)]
+    assert [(one.done, one.total) for one in finished] == 3 * [(2, 4), (2, 4), (4, 4), (4, 4)]
+    for side in (check.base, check.head):
+        assert {(one.case, one.round) for one in store.results(side.run.id)} == {
+            (case, number) for case in (SHORT, LONG) for number in (1, 2, 3)
+        }
 
 
 def test_a_case_of_base_that_stands_for_several_has_a_round_for_each_and_head_says_which(store: Store) -> None:

@@ -126,6 +126,8 @@ def test_a_case_that_always_loses_its_place_is_an_error_and_the_sweep_goes_on(st
     [failed] = [one for one in store.results(RUN.id) if one.status == "error"]
     assert (failed.case, failed.details.attempts) == (CASES[0], MOST_LOSSES)
     assert str(failed.message).startswith("its node was lost 3 times: node ")
+    notices = [event.message.rpartition(": ")[2] for event in events if isinstance(event, Notice)]
+    assert notices == ["attempt 2 of 3 follows", "attempt 3 of 3 follows", "it counts as failed"]
 
 
 def test_a_unit_goes_on_only_on_a_machine_like_the_one_that_began_it(store: Store) -> None:

@@ -70,6 +70,11 @@ def test_the_costs_of_the_shards_are_as_equal_as_whole_shapes_allow() -> None:
     assert max(costs) <= max(largest, 1.34 * sum(costs) / 4)  # Graham (1969): at most 4/3 of the optimum
 
 
+def test_the_longest_shapes_go_to_the_first_shards_one_each() -> None:
+    shards = divided(plan([64, 512, 4096, 32768]), 4)
+    assert [{case.seq_len for case in part.cases} for part in shards] == [{32768}, {4096}, {512}, {64}]
+
+
 def test_more_shards_than_shapes_are_refused_by_every_shard() -> None:
     for number in (1, 4):
         with pytest.raises(UsageError, match=f"--shard {number}/4: the sweep has 3 shapes") as refused:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import StoreError
-from dctbench.model import Case, CaseWarning, Measurement, Result, ResultDetails, Run, WarningCode
+from dctbench.model import Case, CaseWarning, Measurement, Result, ResultDetails, Run, Status, WarningCode
 from dctbench.store import Store, open_store, results_of_machine
 from dctbench.store.decoding import result_of_row
 from dctbench.store.records import row_of_result
@@ -113,6 +113,21 @@ def test_the_same_result_twice_is_stored_once_and_the_first_stays(path: Path) ->
         assert store.add_result(RUN.id, first)
         assert not store.add_result(RUN.id, second)
         assert store.results(RUN.id) == [first]
+
+
+@pytest.mark.parametrize(
+    ("status", "replaced"),
+    [("error", True), ("timeout", True), ("skipped", True), ("oom", False), ("unsupported", False), ("ok", False)],
+)
+def test_the_first_result_stays_unless_it_failed_and_is_tried_again(path: Path, status: Status, replaced: bool) -> None:
+    first = result(seconds=1.0 if status == "ok" else None, status=status, message="why")
+    second = result(seconds=2.0)
+    with new_store(path, first) as store:
+        assert store.add_result(RUN.id, first)
+        assert not store.add_result(RUN.id, second)
+        assert store.results(RUN.id) == [first]
+        assert store.add_result(RUN.id, second, retried=True) is replaced
+        assert store.results(RUN.id) == [second if replaced else first]
 
 
 @pytest.mark.parametrize("column", ["samples", "record", "metrics"])
