@@ -277,8 +277,8 @@ def test_pairs_are_repeated_as_often_as_asked_whatever_they_show(store: Store) -
     assert started == [RoundStarted(number, 3, 2, False) for number in (1, 2, 3)]
     finished = [event for event in check.events if isinstance(event, CaseFinished)]
     assert [(one.done, one.total) for one in finished] == 3 * [(2, 4), (2, 4), (4, 4), (4, 4)]
-    for side in (check.base, check.head):
-        assert {(one.case, one.round) for one in store.results(side.run.id)} == {
+    for run in (check.base.run, check.head.run):
+        assert {(one.case, one.round) for one in store.results(run.id)} == {
             (case, number) for case in (SHORT, LONG) for number in (1, 2, 3)
         }
 

@@ -13,7 +13,8 @@ from dctbench.errors import UnavailableError
 from dctbench.model import Case, Environment, Result
 from dctbench.runners import LostError, MeasureSpec, Place
 from dctbench.runners.interleave import Turn
-from dctbench.scheduler.events import CaseFinished, Event, Notice, ignore
+from dctbench.scheduler import in_order
+from dctbench.scheduler.events import CaseFinished, Event, Notice, StillRunning, ignore
 from dctbench.scheduler.in_order import SweepOutcome
 from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.spread import MOST_LOSSES
@@ -128,6 +129,30 @@ def test_a_case_that_always_loses_its_place_is_an_error_and_the_sweep_goes_on(st
     assert str(failed.message).startswith("its node was lost 3 times: node ")
     notices = [event.message.rpartition(": ")[2] for event in events if isinstance(event, Notice)]
     assert notices == ["attempt 2 of 3 follows", "attempt 3 of 3 follows", "it counts as failed"]
+
+
+def test_long_cases_give_signs_of_life_at_every_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_order, "HEARTBEAT_SECONDS", 0.001)
+    pending: dict[Case, tuple[int, Future[Result]]] = {}
+
+    class Slow(Nodes):
+        def submit(
+            self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+        ) -> Future[Result]:
+            pending[case] = spec.round, Future()
+            return pending[case][1]
+
+    beats: list[tuple[Case, int, int]] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, StillRunning):
+            assert 0 < event.seconds < 60
+            beats.append((event.case, event.done, event.total))
+            number, future = pending.pop(event.case)
+            future.set_result(result(event.case.implementation, event.case.seq_len, round=number))
+
+    run_sweep(RUN, [CASES], Slow(ENVIRONMENT, lost={}), store, hear, Specs())
+    assert beats == [(case, done, len(CASES)) for done, case in enumerate(CASES)]
 
 
 def test_a_unit_goes_on_only_on_a_machine_like_the_one_that_began_it(store: Store) -> None:
