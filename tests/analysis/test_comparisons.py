@@ -121,6 +121,13 @@ def test_074x_never_reads_as_a_win(ratio: float, winner: Winner) -> None:
     }
 
 
+def test_a_ratio_of_exactly_1x_leans_to_neither_side() -> None:
+    leanings = [
+        analysis.Speedup(ratio, None, None).leaning for ratio in (math.nextafter(1, 0), 1.0, math.nextafter(1, 2))
+    ]
+    assert leanings == [Winner.SLOWER, Winner.TIE, Winner.FASTER]
+
+
 def test_an_interval_that_touches_1x_is_a_tie() -> None:
     """The interval of a slowdown and of a speed-up that just reach 1x, by SciPy's quantile of Student's t."""
     spread = scipy_stats.t.ppf(0.975, 1) * 0.01 * math.sqrt(2) / math.sqrt(2)
