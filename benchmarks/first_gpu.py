@@ -160,6 +160,34 @@ def padding(calls: int, blocks: int) -> Found:
     return found
 
 
+def projections(calls: int, size: int) -> Found:
+    """Queries, keys and values by three products of width 512, and by one of width 1536, of few rows and of many.
+
+    A layer has three, since its weights have names of their own. On a CPU both take the same time.
+    """
+    import torch
+    from torch.nn.functional import linear
+
+    from dctbench.worker.devices import cuda
+
+    found: Found = {}
+    stopwatch = cuda.stopwatch(DEVICE, "warm")
+    for rows in (size // 64, size // 8, 2 * size):
+        x, fused, bias = (
+            torch.randn(*shape, device=DEVICE).bfloat16() for shape in ((rows, 512), (1536, 512), (1536,))
+        )
+        apart = list(zip(fused.chunk(3), bias.chunk(3), strict=True))
+        ways: Mapping[str, Callable[[], object]] = {
+            "three": lambda x=x, apart=apart: [linear(x, *one) for one in apart],  # type: ignore[misc]
+            "one": lambda x=x, fused=fused, bias=bias: linear(x, fused, bias),  # type: ignore[misc]
+        }
+        found[str(rows)] = {
+            name: {"queued": _queued(call, calls, "warm"), "span": _median(lambda call=call: stopwatch(call), calls)}  # type: ignore[misc]
+            for name, call in ways.items()
+        }
+    return found
+
+
 def flushing(calls: int, size: int) -> Found:
     """A small copy after nothing, after reading a buffer of twice the L2 cache, and after writing one."""
     import torch
@@ -338,6 +366,10 @@ def predictions(found: Mapping[str, Any]) -> list[Found]:
         ("at the longest length the DCT layer is faster than flash attention without the host",
          "its FLOPs grow with n log n and those of exact attention with the square of n",
          lambda: rows[large]["queued_cold"] < exact["queued_cold"]),  # type: ignore[index]
+        ("one product for q, k and v is faster than three where there are few rows",
+         "a product of few rows fills few multiprocessors, and the host launches it in more time than it runs",
+         lambda: all(few["one"][way] < few["three"][way] for way in ("queued", "span"))
+         if (few := next(iter(found["projections"].values()))) else None),
         ("the fused transform is right",
          "its kernel was checked under an interpreter, whose rounding of bfloat16 is coarser",
          lambda: all(max(row["error"]) < 0.02 for key, row in alone.items() if key[0] == "triton")
@@ -370,6 +402,7 @@ def explore(out: Path, args: argparse.Namespace) -> Found:
         "ceilings": lambda: ceilings(args.calls, args.size),
         "padding": lambda: padding(args.calls, args.size // 8),
         "flushing": lambda: flushing(args.calls, 512 * args.size),
+        "projections": lambda: projections(args.calls, args.size),
         "transforms": lambda: each("transforms", transforms, 0.5),  # the layers get what is left
         "layers": lambda: each("layers", layers),
     }

@@ -68,6 +68,9 @@ def test_it_runs_whole_and_its_folder_is_imported_and_reported(
         assert {"span_cold", "span_warm", "queued_cold", "queued_warm", "graph_cold", "host", "kernels"} <= row.keys()
     cudnn = [row for row in found["layers"] if row["method"] == "sdpa-cudnn"]
     assert all(row["error"].startswith("UnavailableError") for row in cudnn)  # the CPU has no such kernel
+    assert list(found["projections"]) == ["1", "8", "128"]  # rows
+    for ways in found["projections"].values():
+        assert all(ways[way][kind] > 0 for way in ("three", "one") for kind in ("queued", "span"))
     alone = {row["transform"]: row for row in found["transforms"]}
     assert tuple(alone) == first_gpu.TRANSFORMS
     for name, row in alone.items():

@@ -20,7 +20,7 @@ try:
 except SystemExit as end:
     print("\\n@@" + json.dumps([end.code, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
-HEAVY = {"torch", "pandas", "plotly", "sqlalchemy", "numpy", "ray"}
+HEAVY = {"torch", "pandas", "plotly", "sqlalchemy", "numpy", "ray", "triton"}
 
 
 def modules_of(*arguments: str, cwd: Path, env: dict[str, str]) -> set[str]:
