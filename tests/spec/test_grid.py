@@ -154,7 +154,7 @@ def test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error(text: 
 
 @pytest.mark.slow
 @given(text=st.one_of(ITEM, NOISE, st.lists(ITEM, min_size=2, max_size=4).map(",".join)), axis=AXES)
-@settings(max_examples=20_000)
+@settings(max_examples=10_000)
 def test_any_text_at_length(text: str, axis: grid.Axis) -> None:
     check_any_text(text, axis)
 
