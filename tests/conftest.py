@@ -31,6 +31,8 @@ _folder = Path(tempfile.mkdtemp(prefix="dctbench-tests-"))
 _folder.chmod(0o755)
 os.environ["TMPDIR"] = os.environ[LOCKS] = tempfile.tempdir = str(_folder)
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+# The process that starts the others sets this first: torch's compiler translates its headers once, which takes 20 s.
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_folder / "inductor"))
 
 # In the background of a shell, or under nohup, these are ignored, and every command that is tested would inherit that.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
