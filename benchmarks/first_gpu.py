@@ -115,8 +115,7 @@ def facts(out: Path) -> Found:
     recorder = Recorder(nvml.load_library())
     uuid = str(torch.cuda.get_device_properties(0).uuid)
     recorder.nvmlDeviceGetCount()
-    handle = recorder.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("MIG-") else f"GPU-{uuid}")
-    gauge = nvml.Gauge(recorder, handle)
+    gauge = nvml.Gauge(recorder, handle_of(recorder, uuid))
     try:
         gauge.facts(), gauge.reading(), gauge.violations(), gauge.processes(), gauge.joules()
     finally:
@@ -132,6 +131,16 @@ def facts(out: Path) -> Found:
             joules = now
     found["energy_tick_seconds"] = [b - a for a, b in pairwise(changes)]
     return found
+
+
+def handle_of(library: Any, uuid: str) -> Any:
+    """NVML's handle of a GPU or of a MIG instance. torch reports the UUID of both, as a rule without the prefix."""
+    if uuid.startswith(("GPU-", "MIG-")):
+        return library.nvmlDeviceGetHandleByUUID(uuid)
+    try:
+        return library.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+    except library.NVMLError:
+        return library.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
 
 
 def ceilings(calls: int, size: int) -> Found:

@@ -103,6 +103,14 @@ def test_the_suite_gets_fresh_processes_where_a_forked_one_cannot_use_the_gpu() 
     assert first_gpu.isolation() == ["--isolation", "fresh"]
 
 
+def test_a_gpu_and_a_part_of_one_are_found_by_the_uuid_that_torch_reports() -> None:
+    library = FakeNvml(parts=("MIG-1b2c",))
+    assert first_gpu.handle_of(library, "00000000-aaaa") == first_gpu.handle_of(library, "GPU-00000000-aaaa") == 0
+    assert first_gpu.handle_of(library, "1b2c") == first_gpu.handle_of(library, "MIG-1b2c") == 100
+    with pytest.raises(FakeNvml.NVMLError):
+        first_gpu.handle_of(library, "unknown")
+
+
 def test_steps_that_have_no_time_left_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_gpu, "measure_suite", lambda out, suite: 0)
     with cuda_on_cpu(monkeypatch, FakeNvml(running={})):
