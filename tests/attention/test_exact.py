@@ -148,6 +148,18 @@ def test_a_compiler_never_sees_the_call_of_a_forced_kernel(name: str) -> None:
     assert not any("scaled_dot_product" in target for target in called)
 
 
+def test_a_device_without_a_choice_of_kernels_runs_the_composite_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is on Metal, whose torch has no function that tells the choice."""
+
+    def absent(*_: object, **__: object) -> int:
+        raise NotImplementedError("Could not run 'aten::_fused_sdp_choice' with arguments from the 'MPS' backend")
+
+    monkeypatch.setattr(torch, "_fused_sdp_choice", absent)
+    assert SDPAttention(seq_len=4, dim=4, heads=1).kernel("cpu", torch.float32) == "math"
+    with pytest.raises(UnavailableError, match="torch would run its math kernel"):
+        FlashAttention(seq_len=4, dim=4, heads=1)
+
+
 def test_no_kernel_is_named_where_none_runs() -> None:
     for layer_class in (SDPAttention, FlashAttention):
         with pytest.raises(UnsupportedError, match="meta"):

@@ -71,6 +71,18 @@ def test_a_call_below_the_ridge_is_bound_by_bandwidth_or_fits_the_cache() -> Non
     assert cached.share == pytest.approx(1e6 / 1e11 / 1e-3)
 
 
+def test_a_call_that_begins_with_an_emptied_cache_is_bound_by_bandwidth_though_its_data_would_fit() -> None:
+    """On a GPU the cache is emptied before each call, and the details say how many bytes were swept."""
+    roomy = replace(MACHINE, cache_bytes=1 << 30)
+    figures = {"flops": ("FLOP", 1e6)}
+    warm = result("sdpa", 1024, 1e-3, values=figures)
+    cold = replace(warm, details=replace(warm.details, swept_bytes=2 << 30))
+    found = [under_the_roof(one, roomy).details.roofline for one in (warm, cold)]
+    assert [one and one.bound for one in found] == ["cache", "bandwidth"]
+    assert found[1] is not None
+    assert found[1].share == pytest.approx(2 * ROW / 1e10 / 1e-3)
+
+
 def test_a_dtype_without_fast_products_has_the_ceiling_of_float32() -> None:
     assert MACHINE.compute_ceiling("float16") == 1e11
     assert MACHINE.compute_ceiling("bfloat16") == 4e11
