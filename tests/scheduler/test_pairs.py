@@ -151,6 +151,8 @@ def test_a_case_that_stays_undecided_takes_the_most_pairs_and_the_others_no_more
     assert len(check.rounds("head", LONG)) == RULES.max_pairs
     assert check.rounds("head", SHORT) == list(EVERY_PAIR)
     assert len(check.rounds("head", Case("sdpa", 1024))) == RULES.pairs
+    begins = {one.spec.round: one.runner for one in check.asked if one.case == LONG and one.begins}
+    assert all({begins[number], begins[number + 1]} == {"base", "head"} for number in range(1, RULES.max_pairs, 2))
 
 
 def test_which_side_begins_is_drawn_and_changes_within_every_two_pairs_of_a_case(store: Store) -> None:
