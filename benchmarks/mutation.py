@@ -2,11 +2,13 @@
 
     python -m benchmarks.mutation                          every room, without a limit
     python -m benchmarks.mutation stats compare --minutes 20
+    python -m benchmarks.mutation stats --again            those that survived the last time, after new tests
 
-mutmut makes the mutants and runs each in a fork, with the tests that reach the changed function. It changes what is in
-functions and methods, not properties and constants. Mutants are tried in a random order, so those tried within a
-time limit are a fair sample of the room. The result file keeps the survivors, with the reason where someone has judged
-that no test should notice one. Run it with nice where others work.
+mutmut makes the mutants and runs each in a fork, with the tests that reach the changed function, without those marked
+slow. It changes what is in functions and methods, not properties and constants. Mutants are tried in a random order, so
+those tried within a time limit are a fair sample of the room. The result file keeps the survivors, with the reason
+where someone has judged that no test should notice one. A mutant whose tests did not end in time is counted apart: on a
+busy machine that says nothing. Run it with nice where others work.
 """
 
 from __future__ import annotations
@@ -37,18 +39,35 @@ GOAL = 0.85
 ORDER_SEED = 0
 AT_ONCE = 100
 """Mutants that one call of mutmut tries. Between two calls the time limit is looked at."""
-NOTICED = ("killed", "timeout", "segfault", "suspicious")
-"""What mutmut says of a mutant that ended its tests in any way but passing."""
+NOTICED = "killed"
+"""What mutmut says of a mutant with which a test failed."""
+UNNOTICED = ("survived", "no tests")
+UNCLEAR = ("timeout", "segfault", "suspicious")
+"""What mutmut says of a mutant with which the tests were stopped: it may be noticed, or the machine may be busy."""
+_LEFT_OUT = {
+    "store": ("test_postgresql.py", "test_durability.py", "test_formats.py", "test_io_errors.py", "test_machine.py")
+}
+"""Tests by room that take minutes with each mutant that survives the others: most start processes or a server."""
 _COPIED = ("dctbench", "suites", "reports", "tests", "benchmarks", "docs", "README.md", "CHANGELOG.md")
 _FAILED = ("failed to collect stats", "Failed to run clean test")
+_STRICT = re.compile(r",?\s*strict=(True|False|None)|, (?=\))")
+_EQUAL_LENGTHS = "Equivalent: the lengths are equal, which strict= checks."
+_SHOW = """
+import sys
+from mutmut.__main__ import cli
+for name in sys.argv[1:]:
+    print(chr(12), flush=True)
+    cli(["show", name], standalone_mode=False)
+"""
+"""`mutmut show` of many in one process, each after a form feed."""
 _NAME = re.compile(r"(?P<module>[\w.]+)\.x(?P<path>ǁ\w+ǁ|_)(?P<function>\w+)__mutmut_\d+")
 _CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["dctbench"]
 only_mutate = ["dctbench/{room}/*"]
 also_copy = ["suites", "reports", "benchmarks", "docs", "README.md", "CHANGELOG.md"]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0"]
-pytest_add_cli_args_test_selection = ["tests/{room}"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", "not slow"]
+pytest_add_cli_args_test_selection = {tests}
 use_git_change_detection = false
 track_dependencies = false
 """
@@ -63,7 +82,9 @@ class Mutants:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name, **_ignoring(copy))
         configuration = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-        (folder / "pyproject.toml").write_text(configuration + _CONFIGURATION.format(room=room), encoding="utf-8")
+        left_out = [f"--ignore=tests/{room}/{name}" for name in _LEFT_OUT.get(room, ())]
+        configuration += _CONFIGURATION.format(room=room, tests=json.dumps([f"tests/{room}", *left_out]))
+        (folder / "pyproject.toml").write_text(configuration, encoding="utf-8")
 
     def make(self) -> list[str]:
         """Make them and see which test reaches which function. Returns their names.
@@ -85,13 +106,18 @@ class Mutants:
         """What is known of each by its name; `not checked` of one that was not tried."""
         return read_statuses(self._mutmut("results", "--all", "true"))
 
-    def change(self, name: str) -> dict[str, str]:
-        """Where a mutant is, and what it changes."""
-        return {"where": where(name), **read_change(self._mutmut("show", name))}
+    def changes(self, names: Sequence[str]) -> list[dict[str, str]]:
+        """Name mutants, where each is, and what it changes."""
+        _, *shown = self._python("-c", _SHOW, *names).split("\f")
+        found = zip(names, shown, strict=True)
+        return [{"name": name, "where": where(name), **read_change(text)} for name, text in found]
 
     def _mutmut(self, *arguments: str, timeout: float | None = None) -> str:
+        return self._python("-m", "mutmut", *arguments, timeout=timeout)
+
+    def _python(self, *arguments: str, timeout: float | None = None) -> str:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mutmut", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -139,13 +165,13 @@ def where(name: str) -> str:
     return f"{found['module'].replace('.', '/')}.py, {function}"
 
 
-def measure(room: str, seconds: float | None, children: int) -> dict[str, Any]:
-    """Try the mutants of a room in a random order until all are tried or the time is over."""
+def measure(room: str, seconds: float | None, children: int, most: int | None = None) -> dict[str, Any]:
+    """Try the mutants of a room in a random order until all are tried, or so many, or the time is over."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dctbench-mutation-") as folder:
         mutants = Mutants(room, Path(folder), children)
         names = mutants.make()
-        order = random.Random(ORDER_SEED).sample(names, len(names))
+        order = random.Random(ORDER_SEED).sample(names, min(len(names), most or len(names)))
         for start in range(0, len(order), AT_ONCE):
             left = None if seconds is None else seconds - (time.monotonic() - began)
             if left is not None and left <= 0:
@@ -153,24 +179,57 @@ def measure(room: str, seconds: float | None, children: int) -> dict[str, Any]:
             mutants.run(order[start : start + AT_ONCE], left)
             print(f"{room}: {sum(map(_tried, mutants.statuses().values()))} of {len(names)}", flush=True)
         statuses = mutants.statuses()
-        survivors = [mutants.change(name) for name in names if statuses[name] in ("survived", "no tests")]
-    tried = [status for status in statuses.values() if _tried(status)]
+        survivors = mutants.changes([name for name in names if statuses[name] in UNNOTICED])
+    found = list(statuses.values())
     return {
         "mutants": len(names),
-        "tried": len(tried),
-        "noticed": sum(status in NOTICED for status in tried),
-        "survivors": sorted(survivors, key=lambda one: (one["where"], one["was"], one["becomes"])),
+        "tried": sum(map(_tried, found)),
+        "noticed": found.count(NOTICED),
+        "mended": 0,
+        "unclear": sum(status in UNCLEAR for status in found),
+        "survivors": sorted(survivors, key=_change),
     }
 
 
+def measure_again(room: str, row: Mapping[str, Any], children: int) -> dict[str, Any]:
+    """Try the survivors of a room again, and return its row.
+
+    Those that are noticed by now, and those whose code is gone, count as mended. The share that was noticed stays:
+    tests that were written for a sample say nothing of the other mutants.
+    """
+    with tempfile.TemporaryDirectory(prefix="dctbench-mutation-") as folder:
+        mutants = Mutants(room, Path(folder), children)
+        names = mutants.make()
+        known = {_change(one) for one in row["survivors"]}
+        found = mutants.changes([one["name"] for one in row["survivors"] if one["name"] in names])
+        same = [one for one in found if _change(one) in known]
+        if same:
+            mutants.run([one["name"] for one in same], None)
+        statuses = mutants.statuses()
+    survivors = sorted((one for one in same if statuses[one["name"]] != NOTICED), key=_change)
+    return {**row, "mended": row["tried"] - row["noticed"] - len(survivors), "survivors": survivors}
+
+
 def _tried(status: str) -> bool:
-    return status in (*NOTICED, "survived", "no tests")
+    return status in (NOTICED, *UNNOTICED)
 
 
 def judged(survivors: Iterable[Mapping[str, str]], reasons: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
-    """The survivors, each with the reason that someone gave for it, if any."""
+    """The survivors, each with the reason that someone gave for it, if any.
+
+    One change needs nobody: `zip(strict=True)` that no longer checks the lengths.
+    """
     known = {_change(one): one["why"] for one in reasons}
-    return [{**one, **({"why": known[_change(one)]} if _change(one) in known else {})} for one in survivors]
+    found = []
+    for one in survivors:
+        why = known.get(_change(one)) or (_EQUAL_LENGTHS if _unchecked_zip(one) else None)
+        found.append({**one, **({"why": why} if why else {})})
+    return found
+
+
+def _unchecked_zip(one: Mapping[str, str]) -> bool:
+    was, becomes = (_STRICT.sub("", one[side]) for side in ("was", "becomes"))
+    return "strict=True" in one["was"] and was == becomes
 
 
 def _change(one: Mapping[str, str]) -> tuple[str, str, str]:
@@ -179,12 +238,16 @@ def _change(one: Mapping[str, str]) -> tuple[str, str, str]:
 
 def table(found: Mapping[str, Any]) -> list[str]:
     """The rooms as a Markdown table."""
-    lines = ["| room | mutants | tried | noticed | survivors | of these judged harmless |", "|---|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| room | mutants | tried | noticed | mended since | survivors | of these judged harmless | stopped |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
     for room, row in found["rooms"].items():
         harmless = sum("why" in one for one in row["survivors"])
         share = f"{row['noticed']} ({row['noticed'] / row['tried']:.0%})" if row["tried"] else "-"
         lines.append(
-            f"| `{room}/` | {row['mutants']} | {row['tried']} | {share} | {len(row['survivors'])} | {harmless} |"
+            f"| `{room}/` | {row['mutants']} | {row['tried']} | {share} | {row.get('mended', 0)} "
+            f"| {len(row['survivors'])} | {harmless} | {row.get('unclear', '?')} |"
         )
     return [*lines, "", f"By mutmut {found['mutmut']}, Python {found['python']}. The goal is {GOAL:.0%}."]
 
@@ -194,6 +257,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation", description=__doc__)
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"of {', '.join(ROOMS)}; default: all")
     parser.add_argument("--minutes", type=float, help="for each room")
+    parser.add_argument("--most", type=int, metavar="N", help="mutants of each room, drawn at random")
+    parser.add_argument("--again", action="store_true", help="only those that survived in the result file")
     parser.add_argument("--children", type=int, default=2, help="mutants at a time")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -207,7 +272,11 @@ def main() -> None:
     reasons = json.loads(JUDGED.read_text(encoding="utf-8")) if JUDGED.exists() else []
     rooms = stored["rooms"]
     for room in options.rooms or ROOMS:
-        rooms[room] = measure(room, options.minutes and 60 * options.minutes, options.children)
+        if options.again:
+            rooms[room] = measure_again(room, rooms[room], options.children)
+        else:
+            seconds = options.minutes and 60 * options.minutes
+            rooms[room] = measure(room, seconds, options.children, options.most)
     for row in rooms.values():
         row["survivors"] = judged(({k: v for k, v in one.items() if k != "why"} for one in row["survivors"]), reasons)
     python = environment.collect().facts["python"]
