@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from dctbench.worker.engines.model_files import refusal
 SHARE = "int8_share"
 """The method of a program in int8 that returns the share of its multiply-adds that are."""
 
-_STDERR = 2
 _PLACE = re.compile(r"^\[\w+\.\w+:\d+\] ", re.MULTILINE)
 
 
@@ -85,13 +83,9 @@ def _runtime() -> Any:
 @contextmanager
 def _what_is_logged(said: list[str]) -> Iterator[None]:
     """Append the lines that are logged meanwhile: an exception of ExecuTorch holds only the number of its error."""
-    kept = os.dup(_STDERR)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), _STDERR)
-        try:
+    log = io.StringIO()
+    try:
+        with redirect_stderr(log):  # to which it redirects the error stream of C++
             yield
-        finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
-            log.seek(0)
-            said += _PLACE.sub("", log.read().decode(errors="replace")).splitlines()
+    finally:
+        said += _PLACE.sub("", log.getvalue()).splitlines()

@@ -34,14 +34,15 @@ def lower(module: nn.Module, arguments: Sequence[Tensor], path: Path, precision:
     Raises:
         UnsupportedError: for a module that cannot be lowered, naming the operator at fault where torch names one.
     """
+    given = tuple(argument.contiguous() for argument in arguments)  # a program refuses other strides than these
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            program = torch.export.export(module, tuple(arguments))
+            program = torch.export.export(module, given)
             share = None
             if precision == "int8":
-                quantised = _quantised(program.module(), arguments)
-                program = torch.export.export(quantised, tuple(arguments))
+                quantised = _quantised(program.module(), given)
+                program = torch.export.export(quantised, given)
                 share = quantised_share(program.graph)
             lowered = to_edge_transform_and_lower(
                 program,

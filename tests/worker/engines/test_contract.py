@@ -141,6 +141,14 @@ def test_dynamic_quantisation_covers_the_projections_alone(engine: str, scratch:
 
 
 @ANNOUNCED
+@pytest.mark.parametrize("engines", FORMS)
+def test_queries_keys_and_values_that_are_not_contiguous_are_read_in_order(engines: list[str], scratch: Path) -> None:
+    for engine in engines:
+        _, values, _ = measured(replace(case_of("sdpa", engine), scope="attention"), scratch)
+        assert values["error.engine"] <= 1e-4
+
+
+@ANNOUNCED
 @installed("executorch")
 def test_the_weights_of_a_program_in_int8_take_a_quarter_of_the_memory(scratch: Path) -> None:
     sizes = []
