@@ -281,7 +281,9 @@ def compiler_options(case: Case) -> dict[str, str | int | bool | Callable[..., A
 def compiling(case: Case) -> Iterator[None]:
     """Around the first call: a method that torch's compiler refuses is unsupported, with the compiler's reason.
 
-    An error of the method itself, such as a wrong shape, stays one.
+    An error of the method itself, such as a wrong shape, stays one. The compiler's options hold for the process
+    meanwhile: whether weights become constants is decided while the first call is traced, by torch's setting and not by
+    the options of `torch.compile`, which begin to hold after that.
 
     Raises:
         UnsupportedError: when the compiler fails.
@@ -290,9 +292,11 @@ def compiling(case: Case) -> Iterator[None]:
         yield
         return
     from torch._dynamo.exc import TorchDynamoException, TorchRuntimeError
+    from torch._inductor import config
 
     try:
-        yield
+        with config.patch(compiler_options(case)):
+            yield
     except TorchRuntimeError:
         raise
     except TorchDynamoException as error:

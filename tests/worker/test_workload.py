@@ -19,7 +19,15 @@ from dctbench.worker.devices import cpu
 from dctbench.worker.metrics.flops import count
 from dctbench.worker.metrics.latency import Timer
 from dctbench.worker.what_ran import stated_flops
-from dctbench.worker.workload import Graphed, compiler_options, compiling, make_module, make_workload, meta_call
+from dctbench.worker.workload import (
+    Graphed,
+    compiler_options,
+    compiling,
+    gradients,
+    make_module,
+    make_workload,
+    meta_call,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +38,24 @@ from dctbench.worker.workload import Graphed, compiler_options, compiling, make_
 def test_only_a_compiled_inference_on_a_cpu_is_frozen(change: dict[str, str], frozen: bool) -> None:
     case = replace(Case("sdpa", 64, engine="compile"), **change)  # type: ignore[arg-type]
     assert compiler_options(case) == ({"freezing": True} if frozen else {})
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own, in its compiler
+@pytest.mark.parametrize(("mode", "constant"), [("forward", True), ("train", False)])
+def test_the_weights_of_a_compiled_inference_are_constants(mode: str, constant: bool) -> None:
+    """A matrix that became a constant was packed: later changes of the parameter do not reach the compiled module."""
+    torch._dynamo.reset()
+    case = Case("linear", 64, batch=1, heads=2, head_dim=8, engine="compile", mode=mode)
+    workload = make_workload(case, make_module(case, "cpu"))
+    x = workload.arguments[0]
+    with gradients(case), compiling(case):
+        first = workload.module(*x)
+    with gradients(case):
+        for parameter in workload.module.parameters():
+            if parameter.ndim == 2:
+                parameter.data.zero_()
+        again = workload.module(*x)
+    assert torch.equal(again, first) is constant
 
 
 def fails(error: Exception, engine: str = "compile") -> None:
