@@ -1,5 +1,7 @@
 """Compare dct-x and dct-qkv with the authors' order and with their own floor: `python -m benchmarks.dct_speed`.
 
+    python -m benchmarks.dct_speed --method dct-x dct-qkv --threads 1 --json benchmarks/dct_speed.json
+
 The floor of a layer is what its stages need at the rates of this machine: each takes at least its FLOPs at the rate of
 a large product and its bytes at the rate of a copy. Both rates are measured in the same loop as the layer. With
 `--threads 1` the processor time of that thread is measured, which other processes hardly change.
@@ -12,6 +14,7 @@ favours the authors' order. This is not a test: timings depend on the machine.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -20,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,10 @@ from torch import Tensor
 
 from dctbench.attention import AttentionLayer, build
 from dctbench.attention.dct_layer import FrequencyAttention
+from dctbench.machine import environment
 from dctbench.model import kept_coefficients
 
+RESULTS = Path(__file__).with_name("dct_speed.json")
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 AGREEMENT = 2e-5
 GOAL = 1.25
@@ -170,25 +175,58 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     torch.set_num_threads(options.threads)
     rows = []
     with torch.inference_mode():
-        for seq_len in options.seq:
-            for ratio in options.ratio:
-                row = measure(options.method, seq_len, ratio, options)
-                rows.append(row)
-                sdpa = f"  sdpa {row['sdpa_ms']:8.2f} ({row['speed_up_over_sdpa']:6.2f}x)" if options.sdpa else ""
-                print(
-                    f"{row['method']} {seq_len:6d} r{ratio:<4g} {row['plan']:16s} ours {row['ours_ms']:8.2f} ms"
-                    f"  floor {row['floor_ms']:8.2f} ({row['over_floor']:5.2f}x)"
-                    f"  authors {row['authors_ms']:8.2f}  {row['speed_up']:6.2f}x{sdpa}"
-                    f"  max |difference| {row['difference']:.1e}"
-                    + ("" if row["difference"] <= AGREEMENT else " (too much)")
-                    + ("" if row["others"] < 0.03 else f"  disturbed: others used {row['others']:.0%} of the machine"),
-                    flush=True,
-                )
-    speed_ups = [row["speed_up"] for row in rows]
-    print(f"geometric mean {statistics.geometric_mean(speed_ups):.2f}x, least {min(speed_ups):.2f}x", flush=True)
-    over_floor = statistics.geometric_mean(row["over_floor"] for row in rows)
-    print(f"time over floor, geometric mean {over_floor:.2f} (goal {GOAL})", flush=True)
+        for method, seq_len, ratio in itertools.product(options.method, options.seq, options.ratio):
+            row = measure(method, seq_len, ratio, options)
+            rows.append(row)
+            sdpa = f"  sdpa {row['sdpa_ms']:8.2f} ({row['speed_up_over_sdpa']:6.2f}x)" if options.sdpa else ""
+            print(
+                f"{row['method']} {seq_len:6d} r{ratio:<4g} {row['plan']:16s} ours {row['ours_ms']:8.2f} ms"
+                f"  floor {row['floor_ms']:8.2f} ({row['over_floor']:5.2f}x)"
+                f"  authors {row['authors_ms']:8.2f}  {row['speed_up']:6.2f}x{sdpa}"
+                f"  max |difference| {row['difference']:.1e}"
+                + ("" if row["difference"] <= AGREEMENT else " (too much)")
+                + ("" if row["others"] < 0.03 else f"  disturbed: others used {row['others']:.0%} of the machine"),
+                flush=True,
+            )
+    for method in options.method:
+        print(summary(method, rows), flush=True)
     return rows
+
+
+def summary(method: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The geometric means of a method, and its least gain."""
+    speed_ups = [row["speed_up"] for row in rows if row["method"] == method]
+    over_floor = statistics.geometric_mean(row["over_floor"] for row in rows if row["method"] == method)
+    return (
+        f"{method}: time over floor, geometric mean {over_floor:.2f} (goal {GOAL}); faster than the authors' order, "
+        f"geometric mean {statistics.geometric_mean(speed_ups):.2f}x, least {min(speed_ups):.2f}x"
+    )
+
+
+def with_machine(found: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """A result file with what one machine measured, in place of what it had measured with as many threads."""
+    same = ("machine", "threads", "batch")
+    others = [one for one in found["machines"] if any(one[name] != measured[name] for name in same)]
+    return {**found, "machines": [*others, measured]}
+
+
+def table(found: Mapping[str, Any]) -> list[str]:
+    """The rows of each machine as Markdown tables."""
+    lines: list[str] = []
+    for one in found["machines"]:
+        methods = list(dict.fromkeys(row["method"] for row in one["rows"]))
+        lines += ["| n | ratio | plan |" + "".join(f" `{name}` | over floor | authors' order |" for name in methods),
+                  "|--:|--:|---|" + "--:|--:|--:|" * len(methods)]  # fmt: skip
+        for shape in dict.fromkeys((row["seq_len"], row["ratio"], row["plan"]) for row in one["rows"]):
+            cells = [f" {row['ours_ms']:.2f} ms | {row['over_floor']:.2f} | {row['speed_up']:.2f}x |"
+                     for row in one["rows"] if (row["seq_len"], row["ratio"], row["plan"]) == shape]  # fmt: skip
+            lines.append(f"| {shape[0]} | {shape[1]:g} | `{shape[2]}` |" + "".join(cells))
+        machine = one["machine"]
+        measured = "processor time of one thread" if one["threads"] == 1 else f"{one['threads']} threads"
+        lines += ["", *(f"{summary(name, one['rows'])}." for name in methods),
+                  f"Forward, float32, d = {one['dim']}, {one['heads']} heads, batch {one['batch']}, {measured} "
+                  f"({machine['cpu']}, {machine['cpu_id']}, torch {machine['torch']}).", ""]  # fmt: skip
+    return lines[:-1]
 
 
 def run_again_keeping_freed_memory(arguments: Sequence[str]) -> list[dict[str, Any]]:
@@ -197,14 +235,15 @@ def run_again_keeping_freed_memory(arguments: Sequence[str]) -> list[dict[str, A
         path = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "benchmarks.dct_speed", *arguments, "--json", str(path)]
         subprocess.run(command, env=os.environ | KEEP_FREED_MEMORY, check=True)
-        rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"]
+        [measured] = json.loads(path.read_text(encoding="utf-8"))["machines"]
+        rows: list[dict[str, Any]] = measured["rows"]
         return rows
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure, print, and write the JSON file if asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dct_speed", description=__doc__)
-    parser.add_argument("--method", choices=sorted(AUTHORS), default="dct-x")
+    parser.add_argument("--method", choices=sorted(AUTHORS), nargs="+", default=["dct-x"])
     parser.add_argument("--seq", type=int, nargs="+", default=[1024, 2048, 4096, 8192])
     parser.add_argument("--ratio", type=float, nargs="+", default=[4, 8, 16, 32])
     parser.add_argument("--dim", type=int, default=512)
@@ -216,10 +255,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--tries", type=int, default=5, help="attempts at a row while other processes are busy")
     parser.add_argument("--sdpa", action="store_true", help="also time the sdpa layer")
     parser.add_argument("--both-allocators", action="store_true", help="run again with glibc's thresholds raised")
-    parser.add_argument("--json", type=Path, help="write the rows here")
+    parser.add_argument("--json", type=Path, help="write the rows of this machine into this result file")
     options = parser.parse_args(arguments)
     rows = run(options)
-    document: dict[str, Any] = {"torch": torch.__version__, "threads": options.threads, "rows": rows}
+    facts = environment.collect().facts
+    document: dict[str, Any] = {
+        "machine": {name: facts[name] for name in ("cpu", "cpu_id", "cores_usable", "torch")},
+        **{name: getattr(options, name) for name in ("dim", "heads", "batch", "threads")},
+        "rows": rows,
+    }
     if options.both_allocators:
         print("\nwith " + " ".join(f"{key}={value}" for key, value in KEEP_FREED_MEMORY.items()))
         kept = run_again_keeping_freed_memory([word for word in arguments if word != "--both-allocators"])
@@ -229,7 +273,9 @@ def main(arguments: Sequence[str]) -> None:
             name = f"{row['seq_len']:6d} r{row['ratio']:g}"
             print(f"{name:16s}{row['speed_up']:13.2f}x{other['speed_up']:9.2f}x")
     if options.json:
-        options.json.write_text(json.dumps(document, indent=1) + "\n")
+        path: Path = options.json
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"machines": []}
+        path.write_text(json.dumps(with_machine(found, document), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

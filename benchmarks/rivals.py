@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.dct_speed import interleaved
+from benchmarks.dct_speed import interleaved, with_machine
 from benchmarks.rival_forms import FORMS, Form
 from dctbench import catalog
 from dctbench.attention import build, default_kept
@@ -76,7 +76,14 @@ def fastest(row: Mapping[str, Any]) -> tuple[str, float]:
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
-    """The rows as a Markdown table."""
+    """The rows of each machine as Markdown tables."""
+    lines: list[str] = []
+    for machine in found["machines"]:
+        lines += [*_machine_table(machine), ""]
+    return lines[:-1]
+
+
+def _machine_table(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "| method | n | kept | this layer | the fastest other form | its time | ratio |",
         "|---|--:|--:|--:|---|--:|--:|",
@@ -94,12 +101,13 @@ def table(found: Mapping[str, Any]) -> list[str]:
     one = found["threads"] == 1
     measured = "processor time of one thread" if one else f"{found['threads']} threads"
     machine = found["machine"]
+    model = machine["cpu_id"] or "its model was not recorded"
     return [
         *lines,
         "",
         f"{within} of {len(ratios)} rows are within {GOAL:g} of the fastest other form. Forward, float32, "
         f"d = {found['dim']}, {found['heads']} heads, batch {found['batch']}, {measured} "
-        f"({machine['cpu']}, torch {machine['torch']}).",
+        f"({machine['cpu']}, {model}, torch {machine['torch']}).",
     ]
 
 
@@ -113,7 +121,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="per row, at least")
-    parser.add_argument("--json", type=Path, default=RESULTS, help="write the rows here")
+    parser.add_argument(
+        "--json", type=Path, default=RESULTS, help="write the rows of this machine into this result file"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     rows = []
@@ -126,11 +136,12 @@ def main(arguments: Sequence[str]) -> None:
                       f"  {rows[-1]['ours_ms'] / taken:5.2f}", flush=True)  # fmt: skip
     facts = environment.collect().facts
     document = {
-        "machine": {name: facts[name] for name in ("cpu", "cores_usable", "torch")},
+        "machine": {name: facts[name] for name in ("cpu", "cpu_id", "cores_usable", "torch")},
         **{name: getattr(options, name) for name in ("dim", "heads", "batch", "threads")},
         "rows": rows,
     }
-    options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    found = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {"machines": []}
+    options.json.write_text(json.dumps(with_machine(found, document), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ is deterministic: with equal rates the same code has the same FLOPs and bytes on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,15 @@ from dctbench.transforms.triton_dct import TritonDct, max_rank, padded_rank
 MAX_TABLE_BYTES = 64 * 2**20
 """Plans with larger tables are used only when requested by name."""
 
+_LONGEST_IN_CACHE = 8192
+"""The longest columns, 128 beside each other, whose FFT stays in the cache of a core (about 1 MiB)."""
+
+_LARGEST_RADIX = 128
+"""Larger prime factors are not transformed directly."""
+
+_BLUESTEIN = 5
+"""By how much that is slower, as measured at the prime 4,093."""
+
 _BLOCKS = (16, 32, 64, 128, 256, 512)
 """The block lengths to consider when the block need not divide the sequence."""
 _TRITON_BLOCKS = (16, 32, 48, *range(64, 513, 32))
@@ -32,7 +42,7 @@ _TRITON_BLOCKS = (16, 32, 48, *range(64, 513, 32))
 class CostModel:
     """The rates of a machine that the time of a plan depends on.
 
-    The defaults are for float32 on a CPU, measured on two Zen 5 cores (AVX-512).
+    The defaults are for float32 on a CPU: the geometric means over the CPUs in benchmarks/planner_rates.json.
 
     Attributes:
         call: the least seconds that any operation takes.
@@ -43,11 +53,11 @@ class CostModel:
         alignment: the tables of block transforms have a multiple of so many columns for each parity.
     """
 
-    call: float = 3.5e-6
-    gemm: float = 200e9
-    small_gemm: float = 170e9
-    fft: float = 19e9
-    bandwidth: float = 38e9
+    call: float = 4.7e-6
+    gemm: float = 140e9
+    small_gemm: float = 100e9
+    fft: float = 17e9
+    bandwidth: float = 30e9
     alignment: float = 1
 
 
@@ -92,21 +102,41 @@ def plan_dct(
         UsageError: for a transform that does not exist at this shape.
     """
     model = cost_model or default_cost_model(device_type, dtype)
-    tolerance = TOLERANCE.get(dtype, TOLERANCE[torch.float32])
-    shape = _Shape(seq_len, n_kept, columns, batch, dtype.itemsize, tolerance, int(model.alignment))
     wanted = [] if transform == "auto" else transform.split(":")
-    plans = [plan for plan in _candidates(seq_len, wanted) if model.fft or plan.algorithm != "rfft"]
+    plans = rated_plans(seq_len, n_kept, columns, model, batch=batch, wanted=wanted, dtype=dtype)
     if not plans:
         raise UsageError(
             f"there is no transform {transform!r} for a sequence of {seq_len}",
             hint="auto, basis, rfft, block, block:L with a length L, block:L:gemm, block:L:slots where L divides, "
             "triton, or triton:L where 16 divides L",
         )
+    return plans[0][1]
+
+
+def rated_plans(
+    seq_len: int,
+    n_kept: int,
+    columns: int,
+    cost_model: CostModel,
+    *,
+    batch: int = 1,
+    wanted: Sequence[str] = (),
+    dtype: torch.dtype = torch.float32,
+) -> list[tuple[float, TransformPlan]]:
+    """Return the expected seconds of one transform by each plan whose name begins with `wanted`, the cheapest first.
+
+    Without `wanted`, plans with tables beyond `MAX_TABLE_BYTES` are left out. Other arguments are those of `plan_dct`.
+    """
+    tolerance = TOLERANCE.get(dtype, TOLERANCE[torch.float32])
+    shape = _Shape(seq_len, n_kept, columns, batch, dtype.itemsize, tolerance, int(cost_model.alignment))
+    plans = [plan for plan in _candidates(seq_len, wanted) if cost_model.fft or plan.algorithm != "rfft"]
     if not wanted:
         plans = [plan for plan in plans if plan.algorithm != "triton" and shape.table_bytes(plan) <= MAX_TABLE_BYTES]
     elif wanted == ["triton"]:
         plans = [plan for plan in plans if shape.fused_rank(plan.block or 0) <= max_rank(dtype)]
-    return min(plans, key=lambda plan: (shape.seconds(plan, model), str(plan)))
+    return sorted(
+        ((shape.seconds(plan, cost_model), plan) for plan in plans), key=lambda rated: (rated[0], str(rated[1]))
+    )
 
 
 def make_dct(
@@ -151,7 +181,7 @@ def make_dct(
 
 
 def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
-    """Return the shipped rates: for CPUs measured (two Zen 5 cores, AVX-512, torch 2.13), else from data sheets."""
+    """Return the shipped rates: for CPUs the means over those measured, for GPUs from data sheets."""
     if device_type == "cuda":
         if dtype.itemsize == 2:
             return CostModel(call=6e-6, gemm=4e14, small_gemm=1e14, fft=2e12, bandwidth=2e12, alignment=8)
@@ -160,11 +190,11 @@ def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
 
 
 _CPU_COST_MODELS = {
-    torch.float64: CostModel(gemm=100e9, small_gemm=85e9, fft=10e9),
-    torch.bfloat16: CostModel(call=8e-6, gemm=600e9, small_gemm=300e9),
-    # Most CPUs multiply float16 slowly. The FFT runs in float32.
-    torch.float16: CostModel(gemm=2e9, small_gemm=10e9),
+    torch.float64: CostModel(call=4.6e-6, gemm=64e9, small_gemm=42e9, fft=8.4e9, bandwidth=27e9),
+    torch.bfloat16: CostModel(call=7.3e-6, gemm=360e9, small_gemm=230e9, fft=17e9, bandwidth=31e9),
+    torch.float16: CostModel(call=4.9e-6, gemm=2.3e9, small_gemm=4.9e9, fft=17e9, bandwidth=32e9),
 }
+"""From the same file. Most CPUs multiply float16 slowly; FFTs of half precision run in float32."""
 
 
 def _candidates(seq_len: int, wanted: Sequence[str]) -> Iterator[TransformPlan]:
@@ -184,6 +214,15 @@ def _candidates(seq_len: int, wanted: Sequence[str]) -> Iterator[TransformPlan]:
         *(TransformPlan("triton", block) for block in named or _TRITON_BLOCKS if block and block % 16 == 0),
     ]
     return (plan for plan in plans if str(plan).split(":")[: len(wanted)] == list(wanted))
+
+
+def _fft_flops(length: int) -> int:
+    """FLOPs of a real FFT; a length with a large prime factor is transformed by several longer FFTs (Bluestein)."""
+    rest = length
+    for factor in range(2, _LARGEST_RADIX + 1):
+        while rest % factor == 0:
+            rest //= factor
+    return real_fft_flops(length) * (_BLUESTEIN if rest > 1 else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +270,12 @@ class _Shape:
             numbers += n * m
             busy = model.call + 2 * n * m * columns / model.gemm
         elif plan.algorithm == "rfft":
-            numbers *= 4
-            busy = 12 * model.call * max(1, self.columns // 128) + real_fft_flops(n) * columns / model.fft
+            # Each pass reads and writes complex numbers or strided columns, at about half of the rate of a copy, and
+            # columns that do not fit into the cache are read again in every pass of an FFT. Fitted to measured times
+            # (benchmarks/planner_choices.json).
+            missed = max(0.0, math.log2(n / _LONGEST_IN_CACHE))
+            numbers = (16 * (n + m) + round(24 * n * missed)) * columns
+            busy = 12 * model.call * max(1, self.columns // 128) + _fft_flops(n) * columns / model.fft
         elif plan.algorithm == "triton":
             assert plan.block is not None
             products = 2 * self.fused_rank(plan.block) * self.folded_blocks(plan.block) * (2 * plan.block + m) * columns

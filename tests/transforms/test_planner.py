@@ -28,7 +28,7 @@ def test_the_choice_is_the_same_every_time_and_its_name_forces_it(seq_len: int, 
 
 @pytest.mark.parametrize(
     ("seq_len", "n_kept", "algorithm"),
-    [(64, 16, "basis"), (1024, 128, "block"), (8192, 1024, "block"), (4093, 512, "block"), (16_384, 16_384, "rfft")],
+    [(64, 16, "basis"), (1024, 128, "block"), (8192, 1024, "block"), (4093, 512, "block"), (4093, 2047, "rfft")],
 )
 def test_each_algorithm_is_chosen_where_it_was_the_fastest(seq_len: int, n_kept: int, algorithm: str) -> None:
     transform = make_dct(seq_len, n_kept, 512)
@@ -143,7 +143,7 @@ def test_each_rate_is_paid_for_what_it_measures(sizes: tuple[int, int], name: st
     slots, full = math.ceil(m / blocks), m % blocks == 0
     expected = {
         "basis": {"gemm": 2 * n * m, "small_gemm": 0, "calls": 1, "moved": n + m, "tables": n * m},
-        "rfft": {"gemm": 0, "small_gemm": 0, "calls": 24, "moved": 4 * (n + m), "tables": 0},
+        "rfft": {"gemm": 0, "small_gemm": 0, "calls": 24, "moved": 16 * (n + m), "tables": 0},
         "gemm": {"gemm": 2 * blocks * p * m, "small_gemm": 2 * n * p, "calls": 2 if whole else 6,
                  "moved": n + m + 2 * blocks * p, "tables": blocks * p * m},
         "slots": {"gemm": 0, "small_gemm": 2 * p * (n + blocks**2 + blocks * slots), "calls": 5 if full else 7,
@@ -156,6 +156,21 @@ def test_each_rate_is_paid_for_what_it_measures(sizes: tuple[int, int], name: st
     assert cost(sizes, name, call=1.0, gemm=1.0, small_gemm=1.0, fft=1.0, bandwidth=1.0) == pytest.approx(
         sum(cost(sizes, name, **{rate: 1.0}) for rate in FREE)
     )
+
+
+def test_an_fft_costs_more_for_a_prime_length_and_memory_for_columns_beyond_the_cache() -> None:
+    """4,093 is prime; 4,096 and 4,100 = 2^2 5^2 41 are not. Columns of 32,768 are two doublings beyond the cache."""
+
+    def fft(length: int) -> float:
+        return cost((length, length // 2), "rfft", fft=1.0)
+
+    def moved(length: int) -> float:
+        return cost((length, length // 2), "rfft", bandwidth=1.0) / (length * COLUMNS * 4)
+
+    assert fft(4093) > 4.9 * fft(4096)
+    assert fft(4100) < 1.1 * fft(4096)
+    assert moved(4096) == moved(8192) == 24
+    assert moved(32_768) == 24 + 2 * 24
 
 
 @pytest.mark.parametrize("transform", ["block:128:slots", "block:128:gemm"])

@@ -108,7 +108,9 @@ def copy_ceiling(device: str, synchronize: Synchronize, cache: int | None) -> fl
     return 2 * source.nbytes / quickest(_samples(lambda: target.copy_(source), synchronize, COPY_SECONDS))
 
 
-def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> CostModel:
+def cost_model(
+    dtype: torch.dtype, device: str, synchronize: Synchronize, clock: Callable[[], float] | None = None
+) -> CostModel:
     """Measure the planner's rates on the operations of the transforms, at typical shapes.
 
     `call` is a fifth of the time of a tiny block transform, which consists of five operations. The products are those
@@ -116,7 +118,8 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
     `call` is subtracted from their times. `bandwidth` is that of a copy into new memory, which every stage makes, so it
     includes the allocator's page faults.
 
-    A GPU takes 64 sequences at once: one is done before the next launch.
+    A GPU takes 64 sequences at once: one is done before the next launch. A `clock` other than that of passing time may
+    count the processor time of one thread, which other processes hardly change.
     """
     kind = torch.device(device).type
     many = 64 if kind == "cuda" else 1
@@ -125,7 +128,7 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
         return torch.randn(*shape, device=device).to(like)
 
     def least(operation: Callable[[], object], calls: int | None = None) -> float:
-        return quickest(_samples(operation, synchronize, RATE_SECONDS, calls))
+        return quickest(_samples(operation, synchronize, RATE_SECONDS, calls, clock))
 
     smallest, rows = BlockSlotsDct(16, 8, block=8, dtype=dtype, device=device), draw(1, 16, 8)
     # On a GPU calls follow each other without a wait, as they do in a layer.
@@ -140,7 +143,8 @@ def cost_model(dtype: torch.dtype, device: str, synchronize: Synchronize) -> Cos
     compress, blocks = draw(32 * many, p, 128), draw(32 * many, 128, 512)
     combine, compressed = draw(many, 512, 32 * p), draw(many, 32 * p, 512)
     columns = draw(many, 4096, 128, like=dtype if dtype.itemsize > 2 else torch.float32)  # like in the transform
-    source = draw(4096 * many, 1024)
+    # 16 MiB in every dtype: glibc maps tensors of 32 MiB or more anew in each call, which float64 alone would reach.
+    source = draw(4096 * many * 4 // dtype.itemsize, 1024)
     return CostModel(
         call=call,
         gemm=rate(2 * many * 512 * 32 * p * 512, lambda: torch.bmm(combine, compressed)),
@@ -183,27 +187,32 @@ def last_level_cache(device: str) -> int | None:
 
 
 def _samples(
-    operation: Callable[[], object], synchronize: Synchronize, seconds: float, calls: int | None = None
+    operation: Callable[[], object],
+    synchronize: Synchronize,
+    seconds: float,
+    calls: int | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> list[float]:
     """Return seconds per call after two warm-up calls, in three samples or more.
 
     A sample consists of `calls` calls, or of as many as take LEAST_SAMPLE seconds.
     """
+    clock = clock or _clock
     operation()
     synchronize()
-    start = _clock()
+    start = clock()
     operation()
     synchronize()
-    first = max(_clock() - start, 1e-7)
+    first = max(clock() - start, 1e-7)
     calls = calls or max(1, round(LEAST_SAMPLE / first + 0.5))
     samples: list[float] = []
     spent = 0.0
     while len(samples) < 3 or spent < seconds:
-        start = _clock()
+        start = clock()
         for _ in range(calls):
             operation()
         synchronize()
-        took = _clock() - start
+        took = clock() - start
         spent += took
         samples.append(took / calls)
     return samples

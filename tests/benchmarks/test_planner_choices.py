@@ -1,0 +1,63 @@
+"""The planner's choices beside the measured times of the plans, which the result file holds."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import planner_choices
+
+FOUND = json.loads(planner_choices.RESULTS.read_text(encoding="utf-8"))
+ROWS = [row for machine in FOUND["machines"] for row in machine["rows"]]
+
+
+def test_the_grid_is_whole() -> None:
+    expected = {
+        (*shape, ratio)
+        for shape in planner_choices.shapes(planner_choices.LENGTHS[-1])
+        for ratio in planner_choices.RATIOS
+    }
+    for machine in FOUND["machines"]:
+        assert {(row["seq_len"], row["columns"], row["batch"], row["ratio"]) for row in machine["rows"]} == expected
+
+
+def test_the_chosen_plan_is_the_fastest_or_near_it() -> None:
+    over = [planner_choices.slower_by(row) for row in ROWS]
+    assert statistics.geometric_mean(over) <= 1.03
+    assert sum(one <= planner_choices.GOAL for one in over) >= 0.95 * len(over)
+    assert max(over) <= 1.5
+
+
+def test_a_row_says_how_much_slower_the_chosen_plan_is_and_the_table_names_those_beyond_the_goal() -> None:
+    row: dict[str, Any] = {"seq_len": 1024, "ratio": 8, "columns": 512, "batch": 1}
+    plan = planner_choices.chosen(row)
+    row["plans_ms"] = {plan: 3.0, "basis": 1.5, "rfft": 9.0}
+    assert planner_choices.slower_by(row) == 2.0
+    assert planner_choices.slower_by({**row, "plans_ms": {"basis": 1.5}}) == float("inf")
+    machine = {"machine": {"cpu": "CPU", "cpu_id": "one"}, "threads": 1, "rows": [row]}
+    lines = planner_choices.table({"machines": [machine]})
+    assert lines[0] == "CPU (one), processor time of one thread:"
+    assert lines[4] == "| 512 | 1 | 1 | 0 | 0 | 2.00 | 2.00 |"
+    assert lines[-1] == f"| 1024 | 8 | 512 | 1 | `{plan}` | 3 | `basis` | 1.5 | 2.00 |"
+
+
+@pytest.mark.parametrize("shape", [(1024, 512, 1), (4093, 64, 8)])
+def test_every_contender_can_be_built_and_timed(shape: planner_choices.Shape) -> None:
+    row = planner_choices.measure(shape, 8, 0.0, 1)
+    assert planner_choices.chosen(row) in row["plans_ms"]
+    assert all(taken > 0 for taken in row["plans_ms"].values())
+    assert len(row["plans_ms"]) >= 3
+
+
+def test_a_machine_is_measured_into_the_result_file(tmp_path: Path) -> None:
+    path = tmp_path / "choices.json"
+    another = {"cpu": "another", "cpu_id": "one"}
+    path.write_text(json.dumps({"machines": [{"machine": another, "threads": 1, "rows": []}]}))
+    planner_choices.main(["--longest", "256", "--ratio", "8", "--seconds", "0", "--json", str(path)])
+    other, own = json.loads(path.read_text(encoding="utf-8"))["machines"]
+    assert other["machine"] == another
+    assert [(row["seq_len"], row["columns"], row["batch"]) for row in own["rows"]] == list(planner_choices.shapes(256))
