@@ -25,7 +25,19 @@ def test_the_floor_is_all_flops_where_memory_is_free_and_all_bytes_where_product
 def test_each_row_states_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = ["--seq", "256", "--ratio", "4", "--dim", "32", "--heads", "2", "--threads", "1"]
     dct_speed.main([*sizes, "--seconds", "0", "--tries", "1", "--json", str(tmp_path / "rows.json")])
-    [row] = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))["rows"]
+    found = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
+    [machine] = found["machines"]
+    [row] = machine["rows"]
     assert row["over_floor"] == pytest.approx(row["ours_ms"] / row["floor_ms"])
     assert row["difference"] <= dct_speed.AGREEMENT
     assert "time over floor, geometric mean" in capsys.readouterr().out
+    assert f"| 256 | 4 | `{row['plan']}` | {row['ours_ms']:.2f} ms |" in dct_speed.table(found)[2]
+
+
+def test_a_machine_replaces_what_it_measured_before_and_nothing_else() -> None:
+    def measured(threads: int, cpu: str) -> dict[str, object]:
+        return {"machine": {"cpu": cpu}, "threads": threads, "batch": 1, "rows": []}
+
+    found: dict[str, object] = {"machines": [measured(1, "a"), measured(2, "a"), measured(1, "b")]}
+    again = {**measured(1, "a"), "rows": ["new"]}
+    assert dct_speed.with_machine(found, again)["machines"] == [measured(2, "a"), measured(1, "b"), again]
