@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,13 @@ def test_a_machine_replaces_what_it_measured_before_and_nothing_else() -> None:
     found: dict[str, object] = {"machines": [measured(1, "a"), measured(2, "a"), measured(1, "b")]}
     again = {**measured(1, "a"), "rows": ["new"]}
     assert dct_speed.with_machine(found, again)["machines"] == [measured(2, "a"), measured(1, "b"), again]
+
+
+def test_every_cpu_is_at_least_as_much_faster_than_the_authors_order_as_the_specification_asks() -> None:
+    machines = json.loads(dct_speed.RESULTS.read_text(encoding="utf-8"))["machines"]
+    for machine in machines:
+        for method in dct_speed.AUTHORS:
+            rows = [row for row in machine["rows"] if row["method"] == method]
+            assert len(rows) == 16
+            assert statistics.geometric_mean(row["speed_up"] for row in rows) >= 3.2
+            assert max(row["difference"] for row in rows) <= dct_speed.AGREEMENT
