@@ -74,12 +74,12 @@ class Between:
             logs: of the ratios.
             seconds: latency of the case.
             apart: `apart_from_rounds` of both cases. Where too few ratios of the run show how they vary, their variance
-                is the sum of these two.
+                is the sum of these two, on the degrees of freedom of one: most of these both have from the same cases.
         """
         known = self.ratio.moderate(spread_of(logs), seconds)
         one, other = apart
         if not self.ratio.degrees and one is not None and other is not None:
-            known = _sum_of(one, other)
+            known = Spread(one.variance + other.variance, min(one.degrees, other.degrees))
         return Estimate(statistics.fmean(logs), math.sqrt(known.variance / len(logs)), known.degrees)
 
     def apart_from_rounds(self, medians: Medians) -> Spread | None:

@@ -243,22 +243,24 @@ def expand_cases(axes: Mapping[str, Sequence[Any]], methods: Mapping[str, Compre
             shape = dict(zip(names, values, strict=True))
             for compression, schedule in product(compressions, schedules):
                 case = Case(implementation=implementation, **compression, **shape, **schedule)
-                _check_ranks(case)
+                _check_ranks(case, axes)
                 cases[case] = None
             if len(cases) > MAX_VALUES:
                 raise UsageError(f"the axes give more than {MAX_VALUES:,} cases", hint="narrow one of the axes")
     return list(cases)
 
 
-def _check_ranks(case: Case) -> None:
+def _check_ranks(case: Case, axes: Mapping[str, Sequence[Any]]) -> None:
     """Refuse to divide anything but a forward pass of a layer among ranks.
 
     Raises:
-        UsageError: naming the axis and its value.
+        UsageError: naming the axis that was given and its value.
     """
     found = None if case.ranks is None else undivided_axis(case)
     if found is not None:
         axis, value = found
+        if axis == "period" and not axes.get("period"):  # without one, calls are released at the deadline
+            axis = "deadline"
         given = format_seconds(value) if isinstance(value, float) else value
         raise UsageError(
             f"--ranks divides the forward pass of a layer in engine eager; --{axis} {given} does not go with it",

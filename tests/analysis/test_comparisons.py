@@ -257,14 +257,14 @@ def test_a_crossing_is_where_straight_lines_on_logarithmic_axes_pass_one() -> No
 
 
 def test_what_is_said_of_a_run_is_corrected_for_all_that_could_be_said() -> None:
-    """p = 0.014 at one length: told where it stands alone, not beside five other lengths without a difference."""
+    """p = 0.014 at one length: told where it stands alone, not beside three other lengths without a difference."""
     logs = np.array([0.1, 0.12, 0.15])
     p = scipy_stats.ttest_1samp(logs, 0).pvalue
-    assert 0.025 / 6 < p < 0.025
+    assert 0.025 / 4 < p < 0.025
     told = tuple(np.exp(-logs))
     [alone] = analysis.payoffs(rounds({64: told}), "sdpa")
     assert alone.kind is Payoff.ALWAYS
-    [beside] = analysis.payoffs(rounds({64: told} | dict.fromkeys((1, 2, 3, 4, 5), (1.2, 1.0, 0.8))), "sdpa")
+    [beside] = analysis.payoffs(rounds({64: told} | dict.fromkeys((1, 2, 3), (1.2, 1.0, 0.8))), "sdpa")
     assert beside.kind is Payoff.UNTOLD
 
 
