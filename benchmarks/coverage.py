@@ -29,6 +29,8 @@ from dctbench.stats.tail import LEAST_PROCESSES
 
 RESULTS = Path(__file__).with_name("coverage.json")
 CASES = 36
+FEW = 9
+"""So few ratios do not show how ratios vary: their variance is that of both latencies (`analysis.between`)."""
 ROUNDS = (3, 6)
 PLANTED = (1.0, 1.5, 2.0, 3.0)
 SHARED = 0.12
@@ -94,20 +96,20 @@ def drawn(
     return made
 
 
-def machine(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def machine(rng: np.random.Generator, cases: int = CASES) -> tuple[np.ndarray, np.ndarray]:
     """True latencies of dct-x in seconds, and the standard deviations of their logarithms between processes."""
-    seconds = np.exp(rng.uniform(math.log(2e-4), math.log(0.3), CASES))
-    sd = 0.146 * (seconds / 5e-3) ** -0.3 * np.exp(rng.normal(0, 0.35, CASES))
-    return seconds, np.where(rng.random(CASES) < 0.04, 5 * sd, sd)
+    seconds = np.exp(rng.uniform(math.log(2e-4), math.log(0.3), cases))
+    sd = 0.146 * (seconds / 5e-3) ** -0.3 * np.exp(rng.normal(0, 0.35, cases))
+    return seconds, np.where(rng.random(cases) < 0.04, 5 * sd, sd)
 
 
-def intervals(rng: np.random.Generator, rounds: int, noise: Draw, runs: int) -> dict[str, float]:
+def intervals(rng: np.random.Generator, rounds: int, noise: Draw, runs: int, cases: int = CASES) -> dict[str, float]:
     """How often intervals hold the truth, and their median half-width on the logarithm."""
     ratios, noisy, latencies, widths = [], [], [], []
     for _ in range(runs):
-        seconds, sd = machine(rng)
-        summaries = analysis.summarise(drawn(rng, rounds, noise, seconds, sd, np.ones(CASES)))
-        for index in range(CASES):
+        seconds, sd = machine(rng, cases)
+        summaries = analysis.summarise(drawn(rng, rounds, noise, seconds, sd, np.ones(cases)))
+        for index in range(cases):
             reference, method = summaries[2 * index : 2 * index + 2]
             found = analysis.compare(method, reference)
             assert found is not None
@@ -252,13 +254,29 @@ def simulate(runs: int, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
                 figures = statements(rng, count, noise, runs, equal)
                 said.append({"rounds": count, "noise": name, "equal": equal, **figures})
                 print(json.dumps(said[-1]), flush=True)
-    ends = []
+    return {"cases": CASES, "runs": runs, "rows": rows, **few(runs, rounds), "statements": said, **ends(runs)}
+
+
+def few(runs: int, rounds: Sequence[int] = ROUNDS) -> dict[str, Any]:
+    """The intervals of runs with FEW ratios."""
+    rows = []
+    for count in rounds:
+        for place, (name, noise) in enumerate(NOISE.items()):
+            rng = np.random.default_rng([count, place, FEW])
+            rows.append({"rounds": count, "noise": name, **intervals(rng, count, noise, runs, FEW)})
+            print(json.dumps(rows[-1]), flush=True)
+    return {"few": rows}
+
+
+def ends(runs: int) -> dict[str, Any]:
+    """The upper ends of p99."""
+    found = []
     for processes in PROCESSES:
         for place, (name, noise) in enumerate(NOISE.items()):
             rng = np.random.default_rng([processes, place, CALLS])
-            ends.append({"processes": processes, "noise": name, "held": tails(rng, processes, noise, runs)})
-            print(json.dumps(ends[-1]), flush=True)
-    return {"cases": CASES, "runs": runs, "rows": rows, "statements": said, "tails": ends}
+            found.append({"processes": processes, "noise": name, "held": tails(rng, processes, noise, runs)})
+            print(json.dumps(found[-1]), flush=True)
+    return {"tails": found}
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -277,6 +295,10 @@ def table(found: Mapping[str, Any]) -> list[str]:
         "",
         f"{found['runs']} simulated runs per row for the intervals, and as many comparisons per change.",
         "",
+        *few_table(found),
+        "",
+        f"{found['runs']} simulated runs per row, each with {FEW} ratios.",
+        "",
         *statements_table(found),
         "",
         f"{found['runs']} simulated runs per row, of {len(METHODS)} methods and sdpa at {len(LENGTHS)} lengths.",
@@ -285,6 +307,15 @@ def table(found: Mapping[str, Any]) -> list[str]:
         "",
         f"{found['runs']} simulated runs per row, of {CALLS} calls in all processes together.",
     ]
+
+
+def few_table(found: Mapping[str, Any]) -> list[str]:
+    """The figures on runs with few ratios as a Markdown table."""
+    lines = ["| rounds | noise | few ratios held | latencies held | median half-width |", "|--:|---|--:|--:|--:|"]
+    for row in found["few"]:
+        shares = f"{row['ratios']:.1%} | {row['latencies']:.1%} | {math.expm1(row['half_width']):.0%}"
+        lines.append(f"| {row['rounds']} | {row['noise']} | {shares} |")
+    return lines
 
 
 def statements_table(found: Mapping[str, Any]) -> list[str]:

@@ -106,11 +106,10 @@ class Mutants:
         """What is known of each by its name; `not checked` of one that was not tried."""
         return read_statuses(self._mutmut("results", "--all", "true"))
 
-    def changes(self, names: Sequence[str]) -> list[dict[str, str]]:
-        """Name mutants, where each is, and what it changes."""
+    def changes(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """By name, where a mutant is, and what it changes."""
         _, *shown = self._python("-c", _SHOW, *names).split("\f")
-        found = zip(names, shown, strict=True)
-        return [{"name": name, "where": where(name), **read_change(text)} for name, text in found]
+        return {name: {"where": where(name), **read_change(text)} for name, text in zip(names, shown, strict=True)}
 
     def _mutmut(self, *arguments: str, timeout: float | None = None) -> str:
         return self._python("-m", "mutmut", *arguments, timeout=timeout)
@@ -179,7 +178,7 @@ def measure(room: str, seconds: float | None, children: int, most: int | None = 
             mutants.run(order[start : start + AT_ONCE], left)
             print(f"{room}: {sum(map(_tried, mutants.statuses().values()))} of {len(names)}", flush=True)
         statuses = mutants.statuses()
-        survivors = mutants.changes([name for name in names if statuses[name] in UNNOTICED])
+        survivors = mutants.changes([name for name in names if statuses[name] in UNNOTICED]).values()
     found = list(statuses.values())
     return {
         "mutants": len(names),
@@ -195,18 +194,20 @@ def measure_again(room: str, row: Mapping[str, Any], children: int) -> dict[str,
     """Try the survivors of a room again, and return its row.
 
     Those that are noticed by now, and those whose code is gone, count as mended. The share that was noticed stays:
-    tests that were written for a sample say nothing of the other mutants.
+    tests that were written for a sample say nothing of the other mutants. A survivor is found by what it changes, since
+    the numbers in mutmut's names move with every edit of a function.
     """
     with tempfile.TemporaryDirectory(prefix="dctbench-mutation-") as folder:
         mutants = Mutants(room, Path(folder), children)
         names = mutants.make()
         known = {_change(one) for one in row["survivors"]}
-        found = mutants.changes([one["name"] for one in row["survivors"] if one["name"] in names])
-        same = [one for one in found if _change(one) in known]
+        places = {place for place, _, _ in known}
+        found = mutants.changes([name for name in names if where(name) in places])
+        same = {name: one for name, one in found.items() if _change(one) in known}
         if same:
-            mutants.run([one["name"] for one in same], None)
+            mutants.run(list(same), None)
         statuses = mutants.statuses()
-    survivors = sorted((one for one in same if statuses[one["name"]] != NOTICED), key=_change)
+    survivors = sorted((one for name, one in same.items() if statuses[name] != NOTICED), key=_change)
     return {**row, "mended": row["tried"] - row["noticed"] - len(survivors), "survivors": survivors}
 
 
@@ -264,6 +265,8 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := sorted({*options.rooms} - {*ROOMS}):  # choices= would refuse an empty list
         parser.error(f"no such room: {', '.join(unknown)}")
+    if options.again and (options.minutes or options.most):
+        parser.error("--again tries all survivors, so it goes without --minutes and --most")
     try:
         version = metadata.version("mutmut")
     except metadata.PackageNotFoundError:
@@ -271,7 +274,9 @@ def main() -> None:
     stored = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {"rooms": {}}
     reasons = json.loads(JUDGED.read_text(encoding="utf-8")) if JUDGED.exists() else []
     rooms = stored["rooms"]
-    for room in options.rooms or ROOMS:
+    if options.again and (unknown := sorted({*options.rooms} - {*rooms})):
+        parser.error(f"{', '.join(unknown)} was not measured yet, so there is nothing to try again")
+    for room in options.rooms or (rooms if options.again else ROOMS):
         if options.again:
             rooms[room] = measure_again(room, rooms[room], options.children)
         else:

@@ -41,7 +41,7 @@ ALLOCATOR_VARIABLES = ("LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_
                         "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "PYTORCH_ALLOC_CONF")  # fmt: skip
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "KMP_AFFINITY",
                      "GOMP_CPU_AFFINITY", "ATEN_CPU_CAPABILITY")  # fmt: skip
-ENGINES = ("executorch", "onnxruntime", "openvino")
+ENGINE_PACKAGES = ("executorch", "onnxruntime", "openvino")
 """The packages that run exported models. Which of them are installed changes no other latency, so their versions are
 stored and named among differences, but are not in the fingerprint."""
 TUNING_VARIABLES = frozenset({
@@ -90,7 +90,7 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
         "libc": host.libc(),
         "torch": package_version("torch"),
         "numpy": package_version("numpy"),
-        "engines": {name: version for name in ENGINES if (version := package_version(name)) is not None},
+        "engines": {name: version for name in ENGINE_PACKAGES if (version := package_version(name)) is not None},
         "allocator": {name: variables[name] for name in ALLOCATOR_VARIABLES if name in variables},
         "thread_env": {name: variables[name] for name in THREAD_VARIABLES if name in variables},
         "executable": Path(sys.executable).name,

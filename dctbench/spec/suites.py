@@ -140,7 +140,7 @@ def parse(text: str, where: str) -> Suite:
                 table,
                 refused.axis,
                 f"has {refused.value}, but the attention of input {refused.layer} has {refused.fixed}",
-                f"leave out {refused.axis}, or measure other inputs in [[parts]] of their own",
+                f"leave out {refused.axis}, or measure other inputs in a suite of their own",
             )
     axes = {**defaults, **given}
     together, own_parts = several.completed(axes, own_parts)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,24 +78,61 @@ def test_what_was_stopped_is_neither_noticed_nor_tried(monkeypatch: pytest.Monke
         "dctbench.a.x_f__mutmut_6": "no tests",
     }
 
+    assert {name: row_of(statuses, monkeypatch)[name] for name in ("mutants", "tried", "noticed", "unclear")} == {
+        "mutants": 6, "tried": 3, "noticed": 1, "unclear": 2,
+    }  # fmt: skip
+    assert [one["was"] for one in row_of(statuses, monkeypatch)["survivors"]] == ["2", "6"]
+
+
+def in_place_of_mutmut(statuses: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, shown: Mapping[str, str]) -> None:
+    """Stand in for the mutants of a room: their statuses by name, and by name what each changes, else its number."""
+
     class Known:
         def __init__(self, *about: object) -> None:
             self.make, self.run, self.statuses = lambda: list(statuses), lambda names, left: None, lambda: statuses
 
-        def changes(self, names: Sequence[str]) -> list[dict[str, str]]:
-            return [{"name": name, "where": name, "was": "", "becomes": ""} for name in names]
+        def changes(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+            found = {name: shown.get(name, name.rpartition("_")[2]) for name in names}
+            return {name: {"where": mutation.where(name), "was": was, "becomes": ""} for name, was in found.items()}
 
     monkeypatch.setattr(mutation, "Mutants", Known)
-    row = mutation.measure("stats", None, 1)
-    assert {name: row[name] for name in ("mutants", "tried", "noticed", "unclear")} == {
-        "mutants": 6, "tried": 3, "noticed": 1, "unclear": 2,
-    }  # fmt: skip
-    assert [one["where"][-1] for one in row["survivors"]] == ["2", "6"]
 
-    statuses["dctbench.a.x_f__mutmut_2"] = "killed"
-    changed = {"name": "dctbench.a.x_f__mutmut_5", "where": "other code", "was": "", "becomes": ""}
-    again = mutation.measure_again("stats", {**row, "tried": 4, "survivors": [*row["survivors"], changed]}, 1)
-    assert again == {**row, "tried": 4, "mended": 2, "survivors": row["survivors"][1:]}
+
+def row_of(statuses: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    in_place_of_mutmut(statuses, monkeypatch, {})
+    return mutation.measure("stats", None, 1)
+
+
+def test_a_survivor_is_tried_again_under_its_new_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three survivors one is noticed by now, one is not and has another number, and one is gone."""
+    row = row_of({f"dctbench.a.x_f__mutmut_{number}": "survived" for number in (1, 2, 3)}, monkeypatch)
+    statuses = {f"dctbench.a.x_f__mutmut_{number}": status for number, status in {2: "killed", 3: "survived"}.items()}
+    in_place_of_mutmut(statuses, monkeypatch, {"dctbench.a.x_f__mutmut_2": "1", "dctbench.a.x_f__mutmut_3": "2"})
+    again = mutation.measure_again("stats", row, 1)
+    assert [one["was"] for one in again["survivors"]] == ["2"]
+    assert again == {**row, "mended": 2, "survivors": again["survivors"]}
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("stats", "--again", "--minutes", "5"), "without --minutes and --most"),
+        (("store", "--again"), "store was not measured yet"),
+    ],
+)
+def test_what_cannot_be_tried_again_is_refused(
+    flags: Sequence[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (results := tmp_path / "mutation.json").write_text('{"rooms": {}}')
+    monkeypatch.setattr(sys, "argv", ["mutation", *flags, "-o", str(results)])
+    monkeypatch.setattr(metadata, "version", lambda name: "3")
+    with pytest.raises(SystemExit):
+        mutation.main()
+    assert words in capsys.readouterr().err
 
 
 def test_the_stored_survivors_are_those_that_no_test_noticed_and_every_judgement_has_a_reason() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dctbench.catalog.engines import ENGINES
 from dctbench.machine import environment
 
 
@@ -69,6 +70,13 @@ def test_the_facts_are_json_and_name_the_versions_that_run() -> None:
     }
     assert facts["cores_usable"] >= 1
     assert facts["memory_bytes"] > 1 << 28
+
+
+def test_the_package_of_every_engine_is_recorded() -> None:
+    needed = [set().union(*(engine.packages or {}).values()) for engine in ENGINES.values() if engine.exported]
+    recorded = set(environment.ENGINE_PACKAGES)
+    assert all(packages & recorded for packages in needed)
+    assert recorded <= set().union(*needed)
 
 
 def test_processors_with_the_same_shortened_name_are_different_machines(monkeypatch: pytest.MonkeyPatch) -> None:

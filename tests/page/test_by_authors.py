@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from html import unescape
 
 from dctbench.page.html import html
@@ -21,3 +23,12 @@ def test_each_method_by_both_protocols_is_a_row_of_the_page() -> None:
 
 def test_a_run_by_our_protocol_alone_has_no_such_section() -> None:
     assert by_authors.TITLE not in unescape(without_scripts(page()))
+
+
+def test_of_several_runs_each_has_its_own_part_which_the_page_shows_with_the_run() -> None:
+    other = replace(RUN, id="fedcba9876543210", label="later")
+    text = without_scripts(html([recorded(RUN, BOTH), recorded(other, BOTH), recorded(RUN, [NEITHER])]))
+    section = text[text.index('aria-labelledby="h-by-authors"') :].partition("</section>")[0]
+    assert re.findall(r'data-run="(\d)"', section) == ["0", "1"]
+    labels = re.findall(r'aria-label="([^"]+)"', section)
+    assert len(labels) == len(set(labels)) == 2

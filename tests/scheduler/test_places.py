@@ -151,8 +151,10 @@ def test_long_cases_give_signs_of_life_at_every_place(store: Store, monkeypatch:
             number, future = pending.pop(event.case)
             future.set_result(result(event.case.implementation, event.case.seq_len, round=number))
 
-    run_sweep(RUN, [CASES], Slow(ENVIRONMENT, lost={}), store, hear, Specs())
-    assert beats == [(case, done, len(CASES)) for done, case in enumerate(CASES)]
+    run_sweep(RUN, [CASES], Slow(ENVIRONMENT, ENVIRONMENT, lost={}), store, hear, Specs())
+    assert sorted(case.id for case, _, _ in beats) == sorted(case.id for case in CASES)
+    assert [done for _, done, _ in beats] == sorted(done for _, done, _ in beats)
+    assert {total for _, _, total in beats} == {len(CASES)}
 
 
 def test_a_unit_goes_on_only_on_a_machine_like_the_one_that_began_it(store: Store) -> None:

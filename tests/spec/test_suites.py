@@ -80,6 +80,8 @@ def test_a_suite_cannot_give_a_layer_of_a_model_other_heads(text: str, place: st
         suites.parse(text, "mine.toml")
     assert place in refused.value.message
     assert "minilm:2" in refused.value.message
+    axis = place.partition(" has")[0].rpartition(".")[2]
+    assert refused.value.hint == f"leave out {axis}, or measure other inputs in a suite of their own"
 
 
 def test_a_duplicate_key_and_broken_toml_are_reported_with_their_line() -> None:

@@ -60,4 +60,5 @@ def decode(said: bytes) -> RankFailure | None:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST]
+    """Return the text in one line. Bytes of a file name that are no UTF-8 become question marks, as JSON has none."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())[:_LONGEST]

@@ -179,26 +179,30 @@ def test_the_outputs_of_two_inputs_do_not_share_memory_where_both_are_kept(scrat
 @ANNOUNCED
 @installed("executorch")
 def test_a_program_computes_with_as_many_threads_as_asked(scratch: Path) -> None:
-    """By the processor time of the threads that did not make the calls."""
+    """By the processor time of the threads that did not make the calls. On a busy machine the second one may wait."""
     from dctbench.worker.engines.execu_torch import ExecuTorch
     from dctbench.worker.engines.lowering import lower
 
     path, rows = scratch / "linear.pte", torch.randn(1024, 512)
     lower(torch.nn.Linear(512, 512).eval(), (rows,), path, "float32")
 
-    def share_of_other_threads(threads: int) -> float:
+    def share_of_other_threads(threads: int, least: float = 0.0) -> float:
         session = ExecuTorch(path, threads)
         bound = session.bind((rows,), rows)
         session.run(bound)
         whole, own = time.process_time(), time.thread_time()
-        for _ in range(40):
-            session.run(bound)
-        whole, own = time.process_time() - whole, time.thread_time() - own
-        return (whole - own) / whole
+        until = time.monotonic() + 60
+        while True:
+            for _ in range(40):
+                session.run(bound)
+            spent = time.process_time() - whole
+            share = (spent - (time.thread_time() - own)) / spent
+            if share >= least or time.monotonic() > until:
+                return share
 
-    assert share_of_other_threads(1) < 0.02
-    assert 0.05 < share_of_other_threads(2) < 0.8
-    assert share_of_other_threads(1) < 0.02
+    assert share_of_other_threads(1) < 0.05
+    assert share_of_other_threads(2, least=0.1) >= 0.1
+    assert share_of_other_threads(1) < 0.05
 
 
 @pytest.mark.parametrize("other", [{"mode": "train"}, {"dtype": "bfloat16"}])

@@ -53,7 +53,7 @@ def said_by_a_rank_whose_device_fails(error: BaseException, folder: Path, monkey
             {"kind": "unsupported", "message": "GPU 1 is used by another process"},
         ),
         (MemoryError(), {"kind": "oom", "message": "out of memory in Python"}),
-        (ValueError("bro\nken"), {"kind": "error", "message": "ValueError: bro ken"}),
+        (ValueError("bro\nken \udcff"), {"kind": "error", "message": "ValueError: bro ken ?"}),
     ],
 )
 def test_a_rank_that_cannot_use_its_device_says_why_and_is_never_ready(
