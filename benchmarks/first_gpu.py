@@ -115,7 +115,7 @@ def facts(out: Path) -> Found:
     recorder = Recorder(nvml.load_library())
     uuid = str(torch.cuda.get_device_properties(0).uuid)
     recorder.nvmlDeviceGetCount()
-    gauge = nvml.Gauge(recorder, handle_of(recorder, uuid))
+    gauge = nvml.Gauge(recorder, nvml.handle_of(recorder, uuid))
     try:
         gauge.facts(), gauge.reading(), gauge.violations(), gauge.processes(), gauge.joules()
     finally:
@@ -131,16 +131,6 @@ def facts(out: Path) -> Found:
             joules = now
     found["energy_tick_seconds"] = [b - a for a, b in pairwise(changes)]
     return found
-
-
-def handle_of(library: Any, uuid: str) -> Any:
-    """NVML's handle of a GPU or of a MIG instance. torch reports the UUID of both, as a rule without the prefix."""
-    if uuid.startswith(("GPU-", "MIG-")):
-        return library.nvmlDeviceGetHandleByUUID(uuid)
-    try:
-        return library.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-    except library.NVMLError:
-        return library.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
 
 
 def ceilings(calls: int, size: int) -> Found:
@@ -218,6 +208,7 @@ def transforms(shapes: Sequence[tuple[int, int]], calls: int, enough: Callable[[
     """Each transform in both directions without the host, its relative error, and what it took until the first call."""
     import torch
 
+    from dctbench.errors import UnavailableError, UnsupportedError
     from dctbench.model import kept_coefficients
     from dctbench.transforms import RfftDct
 
@@ -235,6 +226,8 @@ def transforms(shapes: Sequence[tuple[int, int]], calls: int, enough: Callable[[
             try:
                 with torch.inference_mode():
                     row |= _transform_times(name, x, z, expected, calls)
+            except (UnavailableError, UnsupportedError) as reason:
+                row["absent"] = reason.message
             except Exception as error:  # one transform must not end the others
                 row["failed"] = f"{type(error).__name__}: {str(error)[:300]}"
             torch.cuda.empty_cache()
@@ -350,8 +343,12 @@ def predictions(found: Mapping[str, Any]) -> list[Found]:
     )
     large = max((key for key in rows if key[0] == "dct-x block:128:gemm"), key=lambda key: key[2], default=None)
     exact = None if large is None else rows.get(("sdpa-flash", *large[1:]))
-    alone = {(row["transform"], row["seq_len"]): row for row in found.get("transforms", ()) if "failed" not in row}
-    shortest, longest = (pick((key[1] for key in alone), default=0) for pick in (min, max))
+    tried = [row for row in found.get("transforms", ()) if "absent" not in row]
+    alone = {(row["transform"], row["batch"], row["seq_len"]): row for row in tried if "failed" not in row}
+    shapes = [key[1:] for key in alone]
+    smallest = min(shapes, key=lambda shape: shape[0] * shape[1], default=())
+    longest = max(shapes, key=lambda shape: shape[1], default=())
+    fused = [row for row in tried if row["transform"].startswith("triton")]
 
     def held(test: Callable[[], bool | None]) -> bool | None:
         try:
@@ -381,14 +378,14 @@ def predictions(found: Mapping[str, Any]) -> list[Found]:
          if (few := next(iter(found["projections"].values()))) else None),
         ("the fused transform is right",
          "its kernel was checked under an interpreter, whose rounding of bfloat16 is coarser",
-         lambda: all(max(row["error"]) < 0.02 for key, row in alone.items() if key[0] == "triton")
-         if any(key[0] == "triton" for key in alone) else None),
-        ("the fused transform is faster than two products at the shortest length",
+         lambda: all("failed" not in row and all(one < 0.02 for one in row["error"]) for row in fused)
+         if fused else None),
+        ("the fused transform is faster than two products at the smallest shape",
          "it is one launch in place of two and writes nothing between them",
-         lambda: alone["triton", shortest]["forward_cold"] < alone["block:128:gemm", shortest]["forward_cold"]),
+         lambda: alone["triton", *smallest]["forward_cold"] < alone["block:128:gemm", *smallest]["forward_cold"]),
         ("the transform in slots is faster than the fused one at the longest length",
          "the work of the fused kernel grows with n m, and that of the slots does not",
-         lambda: alone["block:128:slots", longest]["forward_cold"] < alone["triton", longest]["forward_cold"]),
+         lambda: alone["block:128:slots", *longest]["forward_cold"] < alone["triton", *longest]["forward_cold"]),
     ]  # fmt: skip
     return [{"prediction": what, "because": why, "held": held(test)} for what, why, test in listed]
 

@@ -140,12 +140,26 @@ def gauge(uuid: str) -> Gauge:
         UnavailableError: without NVML, or for a GPU that NVML does not know.
     """
     nvml = load_library()
-    # torch reports the UUID of a GPU and that of a MIG instance alike, without a prefix.
+    return Gauge(nvml, handle_of(nvml, uuid))
+
+
+def handle_of(nvml: Any, uuid: str) -> Any:
+    """Return NVML's handle of the GPU, or of the MIG instance, with that UUID.
+
+    torch reports the UUIDs of both alike, without the prefix that NVML asks for.
+
+    Args:
+        nvml: the library, as `load_library` returns it.
+        uuid: with the prefix `GPU-` or `MIG-`, or without.
+
+    Raises:
+        UnavailableError: for a GPU that NVML does not know.
+    """
     names = [uuid] if uuid.startswith(("GPU-", "MIG-")) else [f"GPU-{uuid}", f"MIG-{uuid}"]
     reasons = []
     for name in names:
         try:
-            return Gauge(nvml, nvml.nvmlDeviceGetHandleByUUID(name))
+            return nvml.nvmlDeviceGetHandleByUUID(name)
         except nvml.NVMLError as error:
             reasons.append(str(error))
     raise UnavailableError(f"NVML does not know GPU {uuid}: {reasons[0]}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from tests.support.cuda_in_workers import ROOT, variables
 from tests.support.cuda_on_cpu import cuda_on_cpu
 from tests.support.nvml import FakeNvml, Recorded
 
+Row = dict[str, Any]
 SUITE = """
 name = "tiny"
 [axes]
@@ -75,12 +78,13 @@ def test_it_runs_whole_and_its_folder_is_imported_and_reported(
     assert tuple(alone) == first_gpu.TRANSFORMS
     for name, row in alone.items():
         if name.startswith("triton"):
-            assert row["failed"].startswith("UnavailableError: the transform triton needs ")
+            assert row["absent"].startswith("the transform triton needs ")
         else:
             assert max(row["error"]) < 0.01
             assert {"ready", "forward_cold", "forward_warm", "inverse_cold", "inverse_warm"} <= row.keys()
     assert all(prediction["because"] for prediction in found["predictions"])
     assert None not in [prediction["held"] for prediction in found["predictions"]][:2]
+    assert held(found, "the fused transform is right") is None  # it could not run
 
     replayed = nvml.Gauge(Recorded(json.loads((out / "nvml.json").read_text())), None)
     assert replayed.facts().name == "Made-up GPU"
@@ -103,12 +107,57 @@ def test_the_suite_gets_fresh_processes_where_a_forked_one_cannot_use_the_gpu() 
     assert first_gpu.isolation() == ["--isolation", "fresh"]
 
 
-def test_a_gpu_and_a_part_of_one_are_found_by_the_uuid_that_torch_reports() -> None:
-    library = FakeNvml(parts=("MIG-1b2c",))
-    assert first_gpu.handle_of(library, "00000000-aaaa") == first_gpu.handle_of(library, "GPU-00000000-aaaa") == 0
-    assert first_gpu.handle_of(library, "1b2c") == first_gpu.handle_of(library, "MIG-1b2c") == 100
-    with pytest.raises(FakeNvml.NVMLError):
-        first_gpu.handle_of(library, "unknown")
+def held(found: Mapping[str, Any], prediction: str) -> bool | None:
+    """Whether a prediction held for some figures."""
+    [answer] = [one["held"] for one in first_gpu.predictions(found) if one["prediction"] == prediction]
+    assert answer is None or isinstance(answer, bool)
+    return answer
+
+
+def transform_row(name: str, shape: tuple[int, int] = (1, 1024), seconds: float = 1.0, error: float = 0.0) -> Row:
+    batch, seq_len = shape
+    row = {"transform": name, "batch": batch, "seq_len": seq_len}
+    return {**row, "error": [0.0, error], "forward_cold": seconds}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({}, True),
+        ({"error": [0.0, math.nan]}, False),
+        ({"error": [math.nan, 0.0]}, False),
+        ({"error": [0.0, 0.02]}, False),
+        ({"failed": "RuntimeError: no kernel image"}, False),
+        ({"absent": "no such kernel for this shape"}, True),
+    ],
+)
+@pytest.mark.parametrize("name", ["triton", "triton:64", "triton:192"])
+def test_the_fused_transform_is_right_only_if_every_form_of_it_is_at_every_shape(
+    name: str, wrong: Mapping[str, Any], expected: bool
+) -> None:
+    rows = [transform_row(other, (batch, 1024)) for other in first_gpu.TRANSFORMS for batch in (1, 16)]
+    assert held({"transforms": rows}, "the fused transform is right") is True
+    at = [row["transform"] for row in rows].index(name)  # with batch 1; a later row has the same length
+    rows[at] |= wrong
+    assert held({"transforms": rows}, "the fused transform is right") is expected
+
+
+def test_no_judgement_of_the_fused_transform_without_a_figure_of_it() -> None:
+    rows = [transform_row("basis", error=math.nan), {**transform_row("triton"), "absent": "no GPU"}]
+    assert held({"transforms": rows}, "the fused transform is right") is None
+
+
+def test_transforms_are_compared_at_one_shape_batch_included() -> None:
+    def rows(fused: Mapping[tuple[int, int], float]) -> dict[str, list[Row]]:
+        others = [transform_row(f"block:128:{way}", shape, 2.0) for shape in fused for way in ("gemm", "slots")]
+        return {"transforms": [*others, *(transform_row("triton", *one) for one in fused.items())]}
+
+    smallest = "the fused transform is faster than two products at the smallest shape"
+    assert held(rows({(1, 1024): 1.0, (16, 1024): 3.0}), smallest) is True
+    assert held(rows({(16, 1024): 1.0, (1, 1024): 3.0}), smallest) is False
+    assert held(rows({(16, 1024): 3.0, (1, 2048): 1.0}), smallest) is True  # in all, 1 x 2048 is less
+    longest = "the transform in slots is faster than the fused one at the longest length"
+    assert held(rows({(4, 32768): 3.0, (16, 8192): 1.0}), longest) is True
 
 
 def test_steps_that_have_no_time_left_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

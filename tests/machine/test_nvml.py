@@ -120,6 +120,14 @@ def test_a_gpu_is_found_by_torchs_spelling_of_its_uuid(monkeypatch: pytest.Monke
         gpus.gauge("00000009-aaaa")
 
 
+def test_a_gpu_and_a_part_of_one_have_the_handle_of_either_spelling() -> None:
+    library = FakeNvml(parts=("MIG-1b2c",))
+    assert gpus.handle_of(library, "00000000-aaaa") == gpus.handle_of(library, "GPU-00000000-aaaa") == 0
+    assert gpus.handle_of(library, "1b2c") == gpus.handle_of(library, "MIG-1b2c") == 100
+    with pytest.raises(UnavailableError, match="NVML does not know GPU unknown: not found"):
+        gpus.handle_of(library, "unknown")
+
+
 @pytest.fixture
 def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
     made = FakeNvml()
