@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import sys
@@ -36,6 +37,8 @@ UNEVEN = (1500, 4093, 6000)
 GOAL = 1.15
 WITHIN = 3.0
 """Plans that the model expects to take more than so many times the least are not timed."""
+NOT_TIMED = "not timed"
+"""Stands for the figures of a chosen plan that the result file does not have, after rates have changed."""
 Shape = tuple[int, int, int]
 """Length, columns, batch."""
 
@@ -112,14 +115,14 @@ def table(found: Mapping[str, Any]) -> list[str]:
         facts = machine["machine"]
         measured = "processor time of one thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
         lines += [f"{facts['cpu']} ({facts['cpu_id']}), {measured}:", "",
-                  "| columns | batch | shapes | best plan chosen | within 1.15 | geometric mean | worst |",
+                  f"| columns | batch | shapes | best plan chosen | within {GOAL:g} | geometric mean | worst |",
                   "|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
         for columns, batch in dict.fromkeys((row["columns"], row["batch"]) for row in machine["rows"]):
             over = [slower_by(row) for row in machine["rows"] if (row["columns"], row["batch"]) == (columns, batch)]
             best, near = sum(one == 1 for one in over), sum(one <= GOAL for one in over)
             lines.append(
                 f"| {columns} | {batch} | {len(over)} | {best} | {near} "
-                f"| {statistics.geometric_mean(over):.2f} | {max(over):.2f} |"
+                f"| {_ratio(statistics.geometric_mean(over))} | {_ratio(max(over))} |"
             )
         slow = [row for row in machine["rows"] if slower_by(row) > GOAL]
         if slow:
@@ -133,10 +136,15 @@ def table(found: Mapping[str, Any]) -> list[str]:
             quickest = min(times, key=times.__getitem__)
             lines.append(
                 f"| {row['seq_len']} | {row['ratio']:g} | {row['columns']} | {row['batch']} | `{plan}` "
-                f"| {times[plan]:.3g} | `{quickest}` | {times[quickest]:.3g} | {slower_by(row):.2f} |"
+                f"| {f'{times[plan]:.3g}' if plan in times else NOT_TIMED} | `{quickest}` | {times[quickest]:.3g} "
+                f"| {_ratio(slower_by(row))} |"
             )
         lines.append("")
     return lines[:-1]
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else NOT_TIMED
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,8 +1,9 @@
 """The rates that the planner ships with, from every CPU that was measured: `python -m benchmarks.planner_rates`.
 
 This measures the rates of this machine in about a minute, with as many threads as torch takes, and writes a row for
-its CPU into the result file, in place of an earlier row of the same model. The shipped rates are the geometric means
-over all rows, to two digits (`shipped`). A test compares them with `default_cost_model`.
+its CPU into the result file, in place of an earlier row of the same model with as many threads. The shipped rates are
+the geometric means over the rows that have the figure, to two digits (`shipped`). A test compares them with
+`default_cost_model`.
 
 Each rate is that of the best of several rounds, as `dctbench doctor --calibrate` measures it. With `--threads 1` the
 processor time of that thread counts, which other processes hardly change. A choice depends on how the rates compare,
@@ -54,7 +55,7 @@ def measure(rounds: int) -> dict[str, Any]:
         "cores": facts["cores_usable"],
         "threads": torch.get_num_threads(),
         "torch": facts["torch"],
-        "source": f"the best of {rounds} rounds" + (", processor time" if clock else ""),
+        "source": f"by this program, the best of {rounds} rounds" + (", processor time" if clock else ""),
         "others": round(usage.cores, 2) if usage else None,
         "rates": {name: rounded(asdict(ceilings.best_of(models))) for name, models in found.items()},
     }
@@ -66,14 +67,16 @@ def rounded(rates: Mapping[str, float]) -> dict[str, float]:
 
 
 def shipped(found: Mapping[str, Any], dtype: str) -> dict[str, float]:
-    """The rates that the planner has to ship for a dtype: the geometric mean over the CPUs, to two digits."""
+    """The rates that the planner has to ship, to two digits: geometric means over the rows that have them."""
     rows = [row["rates"][dtype] for row in found["rows"]]
-    return {name: float(f"{statistics.geometric_mean(row[name] for row in rows):.2g}") for name in RATES}
+    means = {name: statistics.geometric_mean(row[name] for row in rows if name in row) for name in RATES}
+    return {name: float(f"{mean:.2g}") for name, mean in means.items()}
 
 
 def with_row(found: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The result file with a row in place of an earlier one of the same CPU model."""
-    return {**found, "rows": [*(earlier for earlier in found["rows"] if earlier["cpu_id"] != row["cpu_id"]), row]}
+    """The result file with a row in place of an earlier one of the same CPU model and number of threads."""
+    key = ("cpu", "cpu_id", "threads")
+    return {**found, "rows": [*(one for one in found["rows"] if any(one[name] != row[name] for name in key)), row]}
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -82,13 +85,21 @@ def table(found: Mapping[str, Any]) -> list[str]:
     lines = [f"| dtype | CPU | {' | '.join(heads)} |", "|---|---|" + "--:|" * len(RATES)]
     for dtype in DTYPES:
         rows = [
-            (f"{row['cpu']} ({row['cpu_id']}), threads: {row['threads']}", row["rates"][dtype]) for row in found["rows"]
+            (f"{row['cpu']} ({row['cpu_id']}), threads {row['threads']}", row["rates"][dtype]) for row in found["rows"]
         ]
         for name, rates in [*rows, ("shipped", shipped(found, dtype))]:
-            cells = (f"{rates[rate] * UNITS[rate][1]:.3g}" for rate in RATES)
+            cells = (f"{rates[rate] * UNITS[rate][1]:.3g}" if rate in rates else "-" for rate in RATES)
             lines.append(f"| {dtype} | {name} | {' | '.join(cells)} |")
-    sources = (f"{row['cpu_id']}: {row['source']}" for row in found["rows"])
-    return [*lines, "", f"Shipped is the geometric mean, to two digits. {'; '.join(sources)}."]
+    sources = (f"{row['cpu']} ({row['cpu_id']}), threads {row['threads']}: {row['source']}; {_disturbed(row)}."
+               for row in found["rows"])  # fmt: skip
+    return [*lines, "", "Shipped is the geometric mean of the figures that were measured, to two digits.", *sources]
+
+
+def _disturbed(row: Mapping[str, Any]) -> str:
+    """How much of the machine other processes used while a row was measured."""
+    if row["others"] is None:
+        return "what other processes used meanwhile was not recorded"
+    return f"other processes used {row['others']:.2f} of {row['cores']} cores meanwhile"
 
 
 def main(arguments: Sequence[str]) -> None:

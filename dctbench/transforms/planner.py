@@ -190,9 +190,9 @@ def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
 
 
 _CPU_COST_MODELS = {
-    torch.float64: CostModel(call=4.6e-6, gemm=64e9, small_gemm=42e9, fft=8.4e9, bandwidth=27e9),
-    torch.bfloat16: CostModel(call=7.3e-6, gemm=360e9, small_gemm=230e9, fft=17e9, bandwidth=31e9),
-    torch.float16: CostModel(call=4.9e-6, gemm=2.3e9, small_gemm=4.9e9, fft=17e9, bandwidth=32e9),
+    torch.float64: CostModel(call=6e-6, gemm=64e9, small_gemm=42e9, fft=8.4e9, bandwidth=20e9),
+    torch.bfloat16: CostModel(call=7.3e-6, gemm=360e9, small_gemm=230e9, fft=16e9, bandwidth=25e9),
+    torch.float16: CostModel(call=7e-6, gemm=2.3e9, small_gemm=4.9e9, fft=16e9, bandwidth=27e9),
 }
 """From the same file. Most CPUs multiply float16 slowly; FFTs of half precision run in float32."""
 

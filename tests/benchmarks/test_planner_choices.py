@@ -41,8 +41,21 @@ def test_a_row_says_how_much_slower_the_chosen_plan_is_and_the_table_names_those
     machine = {"machine": {"cpu": "CPU", "cpu_id": "one"}, "threads": 1, "rows": [row]}
     lines = planner_choices.table({"machines": [machine]})
     assert lines[0] == "CPU (one), processor time of one thread:"
+    assert lines[2] == (
+        f"| columns | batch | shapes | best plan chosen | within {planner_choices.GOAL:g} | geometric mean | worst |"
+    )
     assert lines[4] == "| 512 | 1 | 1 | 0 | 0 | 2.00 | 2.00 |"
     assert lines[-1] == f"| 1024 | 8 | 512 | 1 | `{plan}` | 3 | `basis` | 1.5 | 2.00 |"
+
+
+def test_a_chosen_plan_that_was_not_timed_is_named_so() -> None:
+    row: dict[str, Any] = {"seq_len": 1024, "ratio": 8, "columns": 512, "batch": 1, "plans_ms": {"none": 1.5}}
+    timed = {**row, "plans_ms": {planner_choices.chosen(row): 1.0}}
+    machine = {"machine": {"cpu": "CPU", "cpu_id": "one"}, "threads": 1, "rows": [row, timed]}
+    lines = planner_choices.table({"machines": [machine]})
+    assert lines[4] == "| 512 | 1 | 2 | 1 | 1 | not timed | not timed |"
+    plan = planner_choices.chosen(row)
+    assert lines[-1] == f"| 1024 | 8 | 512 | 1 | `{plan}` | not timed | `none` | 1.5 | not timed |"
 
 
 @pytest.mark.parametrize("shape", [(1024, 512, 1), (4093, 64, 8)])
