@@ -40,6 +40,8 @@ KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOL
 AGREEMENT = 2e-5
 GOAL = 1.25
 """Of the geometric mean of time over floor."""
+ROWS = ("rows", "rows_keeping_freed_memory")
+"""The lists of rows of a machine; what stands beside them holds for each row."""
 PRODUCT = 1024
 """Rows and columns of the product whose rate counts."""
 
@@ -204,10 +206,23 @@ def summary(method: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def with_machine(found: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
-    """A result file with what one machine measured, in place of what it had measured with as many threads."""
-    same = ("machine", "threads", "batch")
-    others = [one for one in found["machines"] if any(one[name] != measured[name] for name in same)]
-    return {**found, "machines": [*others, measured]}
+    """A result file with the rows that one machine measured.
+
+    A row takes the place of an earlier one of the same method, length and ratio from the same machine with the same
+    settings. All other rows stay.
+    """
+    same = [one for one in found["machines"] if _settings(one) == _settings(measured)]
+    merged = _settings(measured)
+    for name in ROWS:
+        rows = [row for one in (*same, measured) for row in one.get(name, ())]
+        if rows:
+            merged[name] = list({(row["method"], row["seq_len"], row.get("ratio")): row for row in rows}.values())
+    return {**found, "machines": [*(one for one in found["machines"] if one not in same), merged]}
+
+
+def _settings(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rows of a machine have in common: all but the rows."""
+    return {name: value for name, value in one.items() if name not in ROWS}
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
@@ -218,14 +233,18 @@ def table(found: Mapping[str, Any]) -> list[str]:
         lines += ["| n | ratio | plan |" + "".join(f" `{name}` | over floor | authors' order |" for name in methods),
                   "|--:|--:|---|" + "--:|--:|--:|" * len(methods)]  # fmt: skip
         for shape in dict.fromkeys((row["seq_len"], row["ratio"], row["plan"]) for row in one["rows"]):
-            cells = [f" {row['ours_ms']:.2f} ms | {row['over_floor']:.2f} | {row['speed_up']:.2f}x |"
-                     for row in one["rows"] if (row["seq_len"], row["ratio"], row["plan"]) == shape]  # fmt: skip
+            of_shape = {row["method"]: f" {row['ours_ms']:.2f} ms | {row['over_floor']:.2f} | {row['speed_up']:.2f}x |"
+                        for row in one["rows"] if (row["seq_len"], row["ratio"], row["plan"]) == shape}  # fmt: skip
+            cells = (of_shape.get(name, " - | - | - |") for name in methods)
             lines.append(f"| {shape[0]} | {shape[1]:g} | `{shape[2]}` |" + "".join(cells))
-        machine = one["machine"]
+        machine, others = one["machine"], [row["others"] for row in one["rows"]]
         measured = "processor time of one thread" if one["threads"] == 1 else f"{one['threads']} threads"
         lines += ["", *(f"{summary(name, one['rows'])}." for name in methods),
-                  f"Forward, float32, d = {one['dim']}, {one['heads']} heads, batch {one['batch']}, {measured} "
-                  f"({machine['cpu']}, {machine['cpu_id']}, torch {machine['torch']}).", ""]  # fmt: skip
+                  f"Forward, float32, d = {one['dim']}, {one['heads']} heads, batch {one['batch']}, "
+                  f"transform {one['transform']}, {measured} ({machine['cpu']}, {machine['cpu_id']}, "
+                  f"torch {machine['torch']}).",
+                  f"Other processes used {min(others):.0%} to {max(others):.0%} of the machine meanwhile.",
+                  ""]  # fmt: skip
     return lines[:-1]
 
 
@@ -261,17 +280,17 @@ def main(arguments: Sequence[str]) -> None:
     facts = environment.collect().facts
     document: dict[str, Any] = {
         "machine": {name: facts[name] for name in ("cpu", "cpu_id", "cores_usable", "torch")},
-        **{name: getattr(options, name) for name in ("dim", "heads", "batch", "threads")},
+        **{name: getattr(options, name) for name in ("dim", "heads", "batch", "threads", "transform")},
         "rows": rows,
     }
     if options.both_allocators:
         print("\nwith " + " ".join(f"{key}={value}" for key, value in KEEP_FREED_MEMORY.items()))
         kept = run_again_keeping_freed_memory([word for word in arguments if word != "--both-allocators"])
-        document["rows_keeping_freed_memory"] = kept
-        print(f"\n{'':16s}{'as it starts':>14s}{'kept':>10s}")
+        document[ROWS[1]] = kept
+        print(f"\n{'':24s}{'as it starts':>14s}{'kept':>10s}")
         for row, other in zip(rows, kept, strict=True):
-            name = f"{row['seq_len']:6d} r{row['ratio']:g}"
-            print(f"{name:16s}{row['speed_up']:13.2f}x{other['speed_up']:9.2f}x")
+            name = f"{row['method']:8s}{row['seq_len']:6d} r{row['ratio']:g}"
+            print(f"{name:24s}{row['speed_up']:13.2f}x{other['speed_up']:9.2f}x")
     if options.json:
         path: Path = options.json
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"machines": []}

@@ -6,6 +6,7 @@ import json
 import math
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,19 +30,67 @@ def test_each_row_states_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture
     found = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
     [machine] = found["machines"]
     [row] = machine["rows"]
+    assert {name: machine[name] for name in SETTINGS if name != "machine"} == {
+        "dim": 32, "heads": 2, "batch": 1, "threads": 1, "transform": "auto"
+    }  # fmt: skip
     assert row["over_floor"] == pytest.approx(row["ours_ms"] / row["floor_ms"])
     assert row["difference"] <= dct_speed.AGREEMENT
     assert "time over floor, geometric mean" in capsys.readouterr().out
     assert f"| 256 | 4 | `{row['plan']}` | {row['ours_ms']:.2f} ms |" in dct_speed.table(found)[2]
 
 
-def test_a_machine_replaces_what_it_measured_before_and_nothing_else() -> None:
-    def measured(threads: int, cpu: str) -> dict[str, object]:
-        return {"machine": {"cpu": cpu}, "threads": threads, "batch": 1, "rows": []}
+SETTINGS: dict[str, Any] = {
+    "machine": {"cpu": "a"}, "dim": 512, "heads": 8, "batch": 1, "threads": 1, "transform": "auto"
+}  # fmt: skip
 
-    found: dict[str, object] = {"machines": [measured(1, "a"), measured(2, "a"), measured(1, "b")]}
-    again = {**measured(1, "a"), "rows": ["new"]}
-    assert dct_speed.with_machine(found, again)["machines"] == [measured(2, "a"), measured(1, "b"), again]
+
+def row_of(method: str, seq_len: int, ratio: float, plan: str = "basis", **others: float) -> dict[str, Any]:
+    figures = {"ours_ms": 1.0, "over_floor": 2.0, "speed_up": 3.0, "others": 0.0}
+    return {"method": method, "seq_len": seq_len, "ratio": ratio, "plan": plan, **figures, **others}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"machine": {"cpu": "b"}}, {"dim": 256}, {"heads": 4}, {"batch": 2}, {"threads": 2}, {"transform": "basis"}],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_machine_with_other_settings_keeps_its_rows(other: dict[str, Any]) -> None:
+    earlier = {**SETTINGS, **other, "rows": [row_of("dct-x", 1024, 4)]}
+    measured = {**SETTINGS, "rows": [row_of("dct-x", 1024, 4, ours_ms=9.0)]}
+    assert dct_speed.with_machine({"machines": [earlier]}, measured)["machines"] == [earlier, measured]
+
+
+def test_with_equal_settings_a_row_replaces_that_of_its_method_length_and_ratio_only() -> None:
+    names = [("dct-x", 1024, 4), ("dct-qkv", 1024, 4), ("dct-x", 2048, 4), ("dct-x", 1024, 8)]
+    kept = {"rows_keeping_freed_memory": [row_of(*names[1])]}
+    earlier = {**SETTINGS, "rows": [row_of(*name) for name in names], **kept}
+    new = [row_of(*names[0], "rfft", ours_ms=9.0), row_of("dct-x", 4096, 4)]
+    found = dct_speed.with_machine({"machines": [earlier]}, {**SETTINGS, "rows": new})
+    rows = [new[0], *(row_of(*name) for name in names[1:]), new[1]]
+    assert found["machines"] == [{**SETTINGS, "rows": rows, **kept}]
+
+
+def test_a_figure_stands_under_its_method_where_plans_differ_and_the_table_says_what_was_disturbed() -> None:
+    rows = [row_of("dct-x", 1024, 4, "basis", others=0.12), row_of("dct-qkv", 1024, 4, "rfft", ours_ms=5.0, others=0.7)]
+    machine = {**SETTINGS, "machine": {"cpu": "CPU", "cpu_id": "one", "torch": "2"}, "rows": rows}
+    lines = dct_speed.table({"machines": [machine]})
+    assert lines[2:4] == [
+        "| 1024 | 4 | `basis` | 1.00 ms | 2.00 | 3.00x | - | - | - |",
+        "| 1024 | 4 | `rfft` | - | - | - | 5.00 ms | 2.00 | 3.00x |",
+    ]
+    assert "d = 512, 8 heads, batch 1, transform auto, processor time of one thread" in lines[-2]
+    assert lines[-1] == "Other processes used 12% to 70% of the machine meanwhile."
+
+
+def test_with_both_allocators_each_line_names_its_method(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row_of(method, 256, 4) for method in dct_speed.AUTHORS]
+    monkeypatch.setattr(dct_speed, "run", lambda options: rows)
+    monkeypatch.setattr(dct_speed, "run_again_keeping_freed_memory", lambda arguments: rows)
+    dct_speed.main(["--both-allocators"])
+    lines = capsys.readouterr().out.splitlines()[-len(rows) :]
+    assert [line.split()[0] for line in lines] == list(dct_speed.AUTHORS)
 
 
 def test_every_cpu_is_at_least_as_much_faster_than_the_authors_order_as_the_specification_asks() -> None:

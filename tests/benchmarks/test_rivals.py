@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks import rivals
+from benchmarks.dct_speed import with_machine
 from benchmarks.rival_forms import FORMS, Form
 from dctbench import catalog
 
@@ -45,6 +46,16 @@ def test_the_table_names_the_fastest_form_and_counts_the_rows_within_the_goal(tm
     assert line.startswith("| `window` | 256 | - | 1.20 ms | Chunks of the window's width attend")
     assert line.endswith(" | 1.00 ms | 1.20 |")
     assert summary.startswith("0 of 1 rows are within 1.15")
+
+
+def test_another_width_leaves_the_committed_rows_and_one_method_replaces_only_its_own() -> None:
+    found = json.loads(rivals.RESULTS.read_text(encoding="utf-8"))
+    committed = found["machines"][0]
+    new = {**committed["rows"][0], "ours_ms": 0.001}
+    machines = with_machine(found, {**committed, "dim": 256, "rows": [new]})["machines"]
+    assert machines[:-1] == found["machines"]
+    again = with_machine(found, {**committed, "rows": [new]})["machines"]
+    assert again == [*found["machines"][1:], {**committed, "rows": [new, *committed["rows"][1:]]}]
 
 
 def test_on_every_cpu_each_layer_is_within_the_goal_of_its_fastest_other_form() -> None:
