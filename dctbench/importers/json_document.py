@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -276,7 +276,7 @@ def _run(data: _Run) -> Run:
 
 def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
     """Return one result per round, each with its part of the samples."""
-    converted(entry.details, _Details, f"{place}.details")
+    _check_details(entry.details, f"{place}.details")
     measured = {name: figure for name, figure in entry.metrics.items() if figure is not None}
     check_names([*measured, *(figure.unit for figure in measured.values())], f"{place}.metrics")
     for name, figure in measured.items():
@@ -333,9 +333,20 @@ def _warnings(round_data: _Round, entry: _Entry, *, first: bool) -> Sequence[str
     return round_data.warnings if round_data.warnings is not UNSET else entry.warnings if first else ()
 
 
+def _check_details(table: Mapping[str, Any], place: str) -> None:
+    """Check what pages and tables read of the details.
+
+    Raises:
+        InvalidDataError: naming the place.
+    """
+    split = converted(table, _Details, place).split
+    if split is not None:
+        check_names(split.shares, f"{place}.split.shares")
+
+
 def _details(round_data: _Round, entry: _Entry, place: str, *, first: bool) -> ResultDetails:
     if round_data.details is not UNSET:
-        converted(round_data.details, _Details, place)
+        _check_details(round_data.details, place)
         return ResultDetails.from_json(sanitize_values(round_data.details))
     if first:
         return ResultDetails.from_json(sanitize_values(entry.details))

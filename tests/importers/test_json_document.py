@@ -178,6 +178,10 @@ def changed(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["run"].update(suite="a\nb"), "holds control characters"),
         (lambda d: d["run"]["settings"].update(env={"A\0": "1"}), "run: the name 'A' holds control characters"),
         (lambda d: d["results"][0]["case"].update(implementation="\x07"), "results[0].case: the name '' holds"),
+        (
+            lambda d: d["results"][0]["details"].update(split={"shares": {"\x1b": 0.5}}),
+            "results[0].details.split.shares: the name '' holds control characters",
+        ),
         (lambda d: d["results"][0]["details"].update(a=[[[[[[[1]]]]]]]), "results[0].details: nested too deeply"),
         (lambda d: d["results"][0]["details"].update(a=[0] * 20_000), "details: more than 10,000 values"),
         (lambda d: d["results"][0]["details"].update(a="x" * 200_000), "details: a text of more than 100,000"),
