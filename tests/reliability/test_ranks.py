@@ -38,17 +38,24 @@ def processes(mark: str) -> Iterator[psutil.Process]:
 
 
 def wait_for_the_rank(mark: str, *, joined: bool) -> psutil.Process:
-    """Return the process of rank 1 once it exists and, with `joined`, is connected to rank 0."""
+    """Return the process of rank 1 once it exists and, with `joined`, is connected to rank 0: for data and for control.
+
+    A rank that dies before that leaves the other one waiting until the time limit.
+    """
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for process in processes(mark):
             try:
-                if "dctbench.worker.ranks.follow" in process.cmdline() and (not joined or process.net_connections()):
+                if "dctbench.worker.ranks.follow" in process.cmdline() and (not joined or has_joined(process)):
                     return process
             except psutil.Error:
                 continue
         time.sleep(0.02)
     raise AssertionError("no rank was started")
+
+
+def has_joined(process: psutil.Process) -> bool:
+    return [one.status for one in process.net_connections()].count(psutil.CONN_ESTABLISHED) >= 2
 
 
 def no_process_is_left(mark: str) -> bool:
