@@ -20,6 +20,19 @@ from tests.support.command import MARK
 LONG = ("--impl", "sdpa", "--seq", "2048", "--ranks", "2", "--rounds", "1", "--samples", "1000", "--format", "json")
 """A case whose samples take minutes."""
 PATIENCE = 60.0
+KILLED_ONCE_READY = """
+import os, signal, sys
+
+if "dctbench.worker.ranks.follow" in sys.orig_argv:
+    write = os.write
+
+    def write_and_die(descriptor, data):
+        write(descriptor, data)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    os.write = write_and_die
+"""
+"""Rank 1 dies after it has told that it is ready, and before it joins the group."""
 
 
 @pytest.fixture
@@ -38,10 +51,7 @@ def processes(mark: str) -> Iterator[psutil.Process]:
 
 
 def wait_for_the_rank(mark: str, *, joined: bool) -> psutil.Process:
-    """Return the process of rank 1 once it exists and, with `joined`, is connected to rank 0: for data and for control.
-
-    A rank that dies before that leaves the other one waiting until the time limit.
-    """
+    """Return the process of rank 1 once it exists and, with `joined`, has both of its connections to rank 0."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for process in processes(mark):
@@ -78,6 +88,21 @@ def test_a_killed_rank_is_an_error_that_names_it(tmp_path: Path, marked: dict[st
     assert command.returncode == 4
     assert result["status"] == "error"
     assert result["message"] == "rank 1: its process was ended by SIGKILL (probably out of memory)"
+    assert no_process_is_left(marked[MARK])
+
+
+def test_a_rank_that_is_killed_before_it_joins_the_others_is_named(tmp_path: Path, marked: dict[str, str]) -> None:
+    (tmp_path / "sitecustomize.py").write_text(KILLED_ONCE_READY)
+    command = [sys.executable, "-m", "dctbench", "run", *LONG, "--case-timeout", "300s"]
+    variables = marked | {"PYTHONPATH": str(tmp_path)}
+    began = time.monotonic()
+    done = subprocess.run(
+        command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, timeout=400, check=False
+    )
+    [result] = json.loads(done.stdout)["results"]
+    assert (done.returncode, result["status"]) == (4, "error")
+    assert result["message"] == "rank 1: its process was ended by SIGKILL (probably out of memory)"
+    assert time.monotonic() - began < 250, "rank 0 waited for its time limit"
     assert no_process_is_left(marked[MARK])
 
 

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent import futures
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from time import monotonic
+from typing import TypeVar
 
 from dctbench.errors import DctbenchError, UnavailableError, UnsupportedError
 from dctbench.protocol import MeasureRequest, encode_request
@@ -20,9 +23,12 @@ from dctbench.worker.ranks.failure import RankFailure, decode
 READY = b"ready\n"
 _START_SECONDS = 120.0  # importing torch from a cold disk
 _LISTEN_SECONDS = 0.5
+_LOOK_SECONDS = 0.02
 _ENDING_SECONDS = 2.0
 _SAID_SECONDS = 2.0
 """How long a rank that failed may take to say why, once another one has lost its connection to it."""
+
+_T = TypeVar("_T")
 
 
 class RankError(DctbenchError):
@@ -94,6 +100,31 @@ class Children:
     def pids(self) -> list[int]:
         """The ids of the processes."""
         return [child.process.pid for child in self._children.values()]
+
+    def meet(self, join: Callable[[], _T]) -> _T:
+        """Return what `join` returns, which waits for the ranks to join it.
+
+        torch would wait until its time limit for a rank that ended before it joined, and nothing interrupts that. So
+        it waits in a thread, which is left behind if a rank ends.
+
+        Raises:
+            UnsupportedError, RankError: as soon as a rank has failed, and whatever `join` raises.
+        """
+        joined: futures.Future[_T] = futures.Future()
+
+        def run() -> None:
+            try:
+                joined.set_result(join())
+            except BaseException as error:
+                joined.set_exception(error)
+
+        Thread(target=run, name="join the ranks", daemon=True).start()
+        while not futures.wait([joined], _LOOK_SECONDS).done:
+            self._listen(0.0)
+            ended = any(child.pipe is None for child in self._children.values())
+            if ended and (failure := self.failure()) is not None:
+                raise failure
+        return joined.result()
 
     def failure(self) -> DctbenchError | None:
         """Return why another rank failed, once this one has lost its connection; None if all others are well."""

@@ -76,11 +76,11 @@ def measure_ranks(
     seconds = min(max(sampling.limit, _LEAST_SECONDS), _MOST_SECONDS)
     collected = Collected()
     place = None if request.scratch is None else Path(request.scratch)
-    with OwnedFolder("dctbench-ranks-", place) as owned, _ranks(request, owned.path, seconds, progress):
+    with OwnedFolder("dctbench-ranks-", place) as owned, _ranks(request, owned.path, seconds, progress) as others:
         device.use(device_of(case, 0))
         share = share_threads(case)
         torch.manual_seed(SEED)
-        group = Group(case, 0, owned.path, seconds)
+        group = others.meet(lambda: Group(case, 0, owned.path, seconds))
         with torch.inference_mode():
             start = progress.clock()
             member = Member(case, device, group, request.rates, cache)
@@ -147,7 +147,7 @@ def _needed_by_ranks(case: Case) -> int | None:
 
 
 @contextmanager
-def _ranks(request: MeasureRequest, folder: Path, seconds: float, progress: Progress) -> Iterator[None]:
+def _ranks(request: MeasureRequest, folder: Path, seconds: float, progress: Progress) -> Iterator[Children]:
     """Have the further ranks at work. If one of them fails, its reason replaces the lost connection.
 
     Their start, which takes as long as importing torch, does not count for the time limit of the case.
@@ -156,7 +156,7 @@ def _ranks(request: MeasureRequest, folder: Path, seconds: float, progress: Prog
     children = Children(request, folder, seconds, progress.step)
     progress.excuse(progress.clock() - began)
     try:
-        yield
+        yield children
     except Exception as error:
         failure = children.failure() if connection_lost(error) else None
         children.end(grace=0.0)
