@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
+import psutil
 import pytest
 
 from dctbench.runners.lock_files import VARIABLE
@@ -72,12 +74,13 @@ def test_a_run_whose_reader_has_gone_is_measured_to_the_end(cli: Cli, tmp_path: 
 def test_a_run_that_another_process_is_measuring_is_not_resumed(
     cli: Cli, tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    # With the sampling of a shell's command, it is not stopped while it writes to the store.
-    process, lines = started(tmp_path, environ, new_interpreter=True)
+    process, lines = started(tmp_path, environ)
     wait_for("[", lines)
-    process.send_signal(signal.SIGSTOP)  # alive, and unable to end before the next command looks at it
-    refused = cli("run", "--resume")
-    process.send_signal(signal.SIGCONT)
+    stop_between_writes(process, tmp_path / ".dctbench" / "results.sqlite")
+    try:
+        refused = cli("run", "--resume")
+    finally:
+        process.send_signal(signal.SIGCONT)
     assert refused.code == 2, refused.err
     [run] = cli("list", "runs", "--format", "json").json()
     assert f"run {run['run']} is being measured by process {process.pid} (" in refused.err
@@ -128,6 +131,33 @@ def started(
     process = start(*SWEEP, *more, folder=folder, environ=environ, stdout=stdout, new_interpreter=new_interpreter)
     assert process.stderr is not None
     return process, process.stderr
+
+
+def stop_between_writes(process: Process | subprocess.Popen[str], store: Path) -> None:
+    """Stop a run while it is alive and holds no lock on its store: one that holds it would lock out everybody else."""
+    for _ in range(200):
+        process.send_signal(signal.SIGSTOP)
+        wait_until_stopped(process.pid)
+        if not is_locked(store):
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+    raise AssertionError("the run holds its store at every look")
+
+
+def wait_until_stopped(pid: int) -> None:
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.001)
+
+
+def is_locked(store: Path) -> bool:
+    with closing(sqlite3.connect(store, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+        return False
 
 
 def wait_for(beginning: str, lines: IO[str]) -> None:
