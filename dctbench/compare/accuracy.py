@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from dctbench.analysis import Summary, same_length
 from dctbench.catalog import ACCURACY
+from dctbench.compare.exact import effect_of
 from dctbench.compare.rules import Rules
 from dctbench.model import Case, Reason, ReasonCode, Verdict, VerdictKind
 from dctbench.stats.multiple import holm
@@ -35,7 +36,7 @@ def accuracy_verdicts(sides: Mapping[Case, tuple[Summary, Summary]], rules: Rule
         if _unlike(*sides[case]):
             kind, reason = VerdictKind.INCOMPARABLE, Reason(ReasonCode.OTHER_STEPS)
         base, head = _means(seeds)
-        effect = None if base is None or head is None or not base else head / base
+        effect = None if base is None or head is None else effect_of(base, head)
         found[case] = Verdict(case, ACCURACY, kind, base, head, effect, tolerance=rules.accuracy, reason=reason)
     return found
 

@@ -89,6 +89,17 @@ def errors(base: Summary, head: Summary, rules: Rules) -> Iterator[Verdict]:
         yield from _values(base, head, metric, rules.error, _ROUNDING, None)
 
 
+def effect_of(base: float, head: float) -> float | None:
+    """Return head / base: 1 where both are 0, and None where base alone is 0, or where either is below 0.
+
+    Of figures of different signs a ratio says nothing. An accuracy of a user's own task may be below 0, and an imported
+    file may say anything.
+    """
+    if base < 0 or head < 0:
+        return None
+    return head / base if base else None if head else 1.0
+
+
 def _values(
     base: Summary, head: Summary, metric: str, tolerance: float, least: float, incomparable: Reason | None
 ) -> Iterator[Verdict]:
@@ -100,7 +111,7 @@ def _values(
         reason = incomparable or Reason(ReasonCode.NOT_MEASURED, {"side": side})
         yield Verdict(head.case, metric, VerdictKind.INCOMPARABLE, before, now, reason=reason)
         return
-    effect = now / before if before else None if now else 1.0
+    effect = effect_of(before, now)
     if abs(now - before) <= least:
         kind = VerdictKind.PASS
     elif now > before * (1 + tolerance):

@@ -44,8 +44,9 @@ class Verdict:
     Attributes:
         case, metric, kind: what was judged, and the conclusion.
         base, head: in the metric's SI unit; None on a side without a value.
-        effect: head / base. For latency, the change that was judged: of pairs the raw change; against a stored run
-            the change of the ratio to the reference.
+        effect: head / base, where that says something: neither is below 0, and base is above it unless both are 0. For
+            latency, the change that was judged: of pairs the raw change; against a stored run the change of the ratio
+            to the reference.
         low, high: the 95% interval of `effect`, for latency.
         raw: the raw change, where `effect` is relative to the reference.
         tolerance: the change that passes, or the limit of a budget.

@@ -84,6 +84,15 @@ def test_too_few_seeds_never_pass_whatever_an_inconclusive_verdict_counts_as() -
     assert [wide.exit_code(asked) for asked in (None, "pass", "fail")] == [3, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("by", "kind"), [(-1.7, VerdictKind.WORSE), (-0.95, VerdictKind.WORSE), (0.0, VerdictKind.BETTER)]
+)
+def test_accuracies_below_zero_are_compared_by_their_difference_and_have_no_ratio(by: float, kind: VerdictKind) -> None:
+    found = verdict(moved(by), base=[value - 0.9 for value in BASE])
+    assert (found.kind, found.effect) == (kind, None)
+    assert verdict_numbers.change(found) == f"{100 * (by + 0.9):+.1f} points"
+
+
 def test_trainings_of_other_lengths_are_not_compared() -> None:
     def found(head: list[Result], steps: int = 500) -> Judgement:
         base, now = ({s.case: s for s in learned(side)} for side in (trained("dct-x", BASE, steps=steps), head))

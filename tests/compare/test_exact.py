@@ -60,6 +60,17 @@ def test_errors_differ_by_more_than_rounding_and_more_than_the_tolerance(
     assert verdict.tolerance == 0.01
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "kind"),
+    [(-1e9, 1e9, VerdictKind.WORSE), (1e9, -1e9, VerdictKind.BETTER), (-1e9, -1e9, VerdictKind.PASS)],
+)
+def test_figures_below_zero_that_only_a_file_can_hold_have_no_ratio(
+    before: float, now: float, kind: VerdictKind
+) -> None:
+    [verdict] = counted(summary("flops", "FLOP", before), summary("flops", "FLOP", now), Rules(), True)
+    assert (verdict.kind, verdict.effect) == (kind, None)
+
+
 def test_the_error_of_an_exact_method_is_a_check_of_its_own_and_not_compared() -> None:
     base, head = summary("error.smooth", "1", 1e-6), summary("error.smooth", "1", 9e-6, tolerance=2e-5)
     assert list(errors(base, head, Rules())) == []
