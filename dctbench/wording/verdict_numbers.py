@@ -40,7 +40,7 @@ def both(verdict: Verdict) -> tuple[str, str]:
     """Return base and head; values that differ but round to the same text are written in full."""
     base, head = verdict.base, verdict.head
     texts = amount(verdict, base), amount(verdict, head)
-    if base is None or head is None or base == head or texts[0] != texts[1] or verdict.low is not None:
+    if base is None or head is None or base == head or texts[0] != texts[1] or not _is_counted(verdict):
         return texts
     return exact_amount(verdict, base), exact_amount(verdict, head)
 
@@ -57,10 +57,17 @@ def change(verdict: Verdict) -> str:
     if verdict.low is None and not 1 / _FAR < verdict.effect < _FAR:
         return f">{_FAR}x" if verdict.effect > 1 else f"<1/{_FAR}"
     text = format_ratio_with_interval(verdict.effect, verdict.low, verdict.high)
-    if text != format_ratio(1.0) or verdict.base is None or verdict.head is None or verdict.head == verdict.base:
+    if not _is_counted(verdict) or text != format_ratio(1.0):
+        return text
+    if verdict.base is None or verdict.head is None or verdict.head == verdict.base:
         return text
     more = verdict.head - verdict.base
     return f"{'+' if more > 0 else '-'}{exact_amount(verdict, abs(more))}"
+
+
+def _is_counted(verdict: Verdict) -> bool:
+    """Whether the last digits of a value say something. A latency of one process has no interval, but a raw change."""
+    return verdict.low is None and verdict.raw is None
 
 
 def limit(verdict: Verdict) -> str:

@@ -88,6 +88,8 @@ def test_the_figures_of_a_row_always_show_the_change() -> None:
     assert cells(half_more) == ("1.00 MiB", "1.50 MiB", "1.50x", "-", "exact")
     assert cells(replace(WORSE, base=0.0, head=64.0, effect=None)) == ("0 B", "64 B", "from zero", "-", "exact")
     assert cells(replace(FLOPS, head=1e9 - 2, effect=1 - 2e-9))[2] == "-2 FLOP"
+    single = replace(SLOWER, head=2.3108e-3, effect=1.0003, low=None, high=None, raw=1.08)
+    assert cells(single) == ("2.31 ms", "2.31 ms", "1.00x", "1.08x", "25%")  # a latency of one process has no interval
     far = Verdict(X, "error.smooth", VerdictKind.WORSE, 2e-7, 2.94, 2.94 / 2e-7, tolerance=0.01)
     assert cells(far)[:3] == ("2e-07", "2.94", ">1000x")
     assert cells(replace(far, kind=VerdictKind.BETTER, base=2.94, head=2e-7, effect=2e-7 / 2.94))[2] == "<1/1000"
