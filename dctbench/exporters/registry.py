@@ -20,6 +20,7 @@ from dctbench.runs import table
 from dctbench.runs.lookup import RecordedRun
 from dctbench.runs.machines import by_machine
 from dctbench.wording import markdown
+from dctbench.wording.paper_table import TITLE
 
 ALIASES: Mapping[str, str] = {"md": "markdown"}
 """Other names of formats."""
@@ -66,7 +67,7 @@ FORMATS: Mapping[str, Format] = {
             markdown.paper_markdown(part.run, list(part.environments.values()), part.summaries)
             for part in by_machine(run)
         ),
-        re.compile(rb"\A### Latency by sequence length: "),
+        re.compile(rf"\A### (?:{TITLE}|{markdown.WITHOUT_LATENCIES}): ".encode()),
     ),
     "latex": Format(
         lambda run: "\n".join(

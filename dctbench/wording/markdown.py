@@ -14,10 +14,12 @@ from dctbench.wording import acuity, by_authors
 from dctbench.wording import cells as rows
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
-from dctbench.wording.paper_table import paper_tables
+from dctbench.wording.paper_table import TITLE, paper_tables
 
 MARKER = "<!-- dctbench: results -->"
 """The first line. A comment that starts with it is ours and can be updated instead of adding a second one."""
+WITHOUT_LATENCIES = "dctbench run"
+"""What the heading of a run that only trained begins with, in place of the title of the paper's tables."""
 LONGEST = 60_000
 """Characters. GitHub refuses comments over 65,536."""
 _KEPT_FREE = 1_000
@@ -108,8 +110,9 @@ def _part(found: RecordedRun, longest: int) -> str:
 
 def paper_markdown(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary]) -> str:
     """Return a table with a row per method and a column per length; the fastest of a length and its ties are bold."""
-    lines = [f"### Latency by sequence length: {escape(run.label or run.short_id)}"]
-    for found in paper_tables(summaries):
+    tables = paper_tables(summaries)
+    lines = [f"### {TITLE if tables else WITHOUT_LATENCIES}: {escape(run.label or run.short_id)}"]
+    for found in tables:
         lines += ["", f"{escape(found.shape)}", ""] if found.shape else [""]
         lines.append("| " + " | ".join(["method", *(f"n = {length}" for length in found.lengths)]) + " |")
         lines.append("|---|" + "--:|" * len(found.lengths))

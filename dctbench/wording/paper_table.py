@@ -10,6 +10,8 @@ from dctbench.analysis import Summary
 from dctbench.text.format import format_seconds
 from dctbench.wording.labels import Labels
 
+TITLE = "Latency by sequence length"
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -32,11 +34,15 @@ MISSING = "-"
 
 
 def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
-    """Latencies by method and length, one table for each combination of the other axes."""
-    labels = Labels(summary.case for summary in summaries)
+    """Latencies by method and length, one table for each combination of the other axes.
+
+    Trainings are left out: they have an accuracy, and no latency of their own.
+    """
+    timed = [summary for summary in summaries if summary.case.task is None]
+    labels = Labels(summary.case for summary in timed)
     leaders = {id(s) for ranking in analysis.rankings(summaries, None) for s in ranking.leaders}
     shapes: dict[str, list[Summary]] = {}
-    for summary in summaries:
+    for summary in timed:
         shapes.setdefault(labels.facet(summary.case), []).append(summary)
     tables = []
     for shape, members in shapes.items():

@@ -21,6 +21,7 @@ from dctbench.model import Environment, Run
 from dctbench.runs import table as longtable
 from dctbench.runs.lookup import RecordedRun
 from tests.support.made import ENVIRONMENT, FACTS, RUN, result
+from tests.support.trained import trained
 
 RESULTS = [
     result("sdpa", 512, 2e-3, values={"memory.tensor": ("B", 2.0**20)}),
@@ -116,6 +117,16 @@ def test_the_papers_table_has_methods_as_rows_and_lengths_as_columns() -> None:
     assert r"method & $n = 512$ & $n = 1024$ \\" in latex
     assert r"sdpa & 2.00 ms & \textbf{4.15 ms} \\" in latex
     assert r"full & OOM & - \\" in latex
+
+
+def test_trainings_have_no_latency_for_the_papers_table_and_a_run_without_a_latency_has_no_such_table() -> None:
+    both = recorded(results=[*RESULTS, *trained("dct-x", [0.8, 0.9], ratio=4)])
+    alone = recorded(results=trained("dct-x", [0.8, 0.9], ratio=4))
+    for name in ("markdown", "latex"):
+        assert text(name, both) == text(name)
+        assert "Latency by sequence length" not in text(name, alone)
+        assert FORMATS[name].mark.search(text(name, alone).encode())  # so that it may be replaced
+    assert text("markdown", alone).startswith("### dctbench run: 01234567\n\nTest CPU, ")
 
 
 def test_each_shape_has_a_table_of_its_own() -> None:
