@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dctbench.analysis import Payoff, PayoffRange, Winner
 from dctbench.analysis.atlas import Sheet
+from dctbench.catalog import Kind
 from dctbench.wording.labels import Labels
 
 MISSING = "not measured"
@@ -36,8 +37,12 @@ def _partly(found: PayoffRange) -> str:
 
 
 def answer(sheet: Sheet, reference: str, labels: Labels) -> str:
-    """Return in one sentence on how many machines any method of a sheet pays off."""
-    pays = [name for name, found in sheet.rows.items() if any(one.first_win is not None for one in found.values())]
+    """Return in one sentence on how many machines any method of a sheet pays off. A control is none."""
+    pays = [
+        machine
+        for machine, found in sheet.rows.items()
+        if any(one.first_win is not None and one.method.kind is not Kind.CONTROL for one in found.values())
+    ]
     shape = labels.facet(sheet.case)
     where = f" ({shape})" if shape else ""
     span = f"between n = {sheet.lengths[0]} and {sheet.lengths[1]}"

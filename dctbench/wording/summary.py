@@ -18,6 +18,7 @@ from dctbench.text.format import (
     format_seconds,
     format_size,
     format_three_digits,
+    pluralize,
 )
 from dctbench.wording.cells import factor_words
 from dctbench.wording.labels import Labels
@@ -33,7 +34,7 @@ def fastest(ranking: Ranking) -> str:
     took = format_seconds(first.latency.value)
     reference = ranking.reference
     if len(ranking.ranked) == 1:
-        return f"only {first.case.name} was measured, {took}"
+        return f"only {first.case.name} has a latency to compare, {took}"
     if all(len(summary.medians) < 2 for summary in ranking.ranked):
         return f"{first.case.name} took the least time, {took}; one round tells nothing apart"
     leaders = ranking.leaders
@@ -159,8 +160,9 @@ def feasible(found: Feasible, labels: Labels) -> str | None:
         return None
     name = labels.curve(found.case)
     needs = "" if found.needed is None else f", which needs {format_size(found.needed)} (estimate)"
-    before = "no measured length fits" if found.longest is None else f"fits up to n = {found.longest}"
-    return f"{name}: {before}, not n = {found.first_over}{needs}"
+    if found.longest is None:
+        return f"{name}: does not fit at n = {found.first_over}{needs}"
+    return f"{name}: fits up to n = {found.longest}, not n = {found.first_over}{needs}"
 
 
 CEILINGS = {"compute": "compute", "bandwidth": "memory bandwidth", "cache": "compute, from cache"}
@@ -227,5 +229,7 @@ def stability(summaries: Iterable[Summary]) -> str:
     few, most = min(several), max(several)
     over = f"latencies over {few if few == most else f'{few} to {most}'} processes per case"
     alone = len(rounds) - len(several)
-    single = f"; of {alone} one process alone, whose ratios are not marked" if alone else ""
-    return f"{over}, {half}{spread}{single}"
+    if not alone:
+        return f"{over}, {half}{spread}"
+    which = "its ratio is" if alone == 1 else "their ratios are"
+    return f"{over}, {half}{spread}; {pluralize(alone, 'case')} ran in one process only, so {which} not marked"

@@ -45,6 +45,13 @@ def test_each_machine_has_its_own_crossing() -> None:
     )
 
 
+def test_a_control_that_is_faster_is_no_method_that_pays() -> None:
+    control = [result("none", n, 1e-9 * n, round=number) for n in LENGTHS for number in range(1, 6)]
+    [sheet] = sheets(one=[*run(700.0), *control], two=[*run(1e5), *control])
+    assert [machine for machine, row in sheet.rows.items() if all(one.first_win is None for one in row.values())] == []
+    assert answer(sheet, "sdpa", Labels([])).startswith("On 1 of 2 machines some method is faster than sdpa")
+
+
 def test_a_method_that_one_machine_lacks_and_a_shape_that_one_machine_lacks_are_kept_apart() -> None:
     more = [
         result("pool", n, 1e-9 * n * 900, ratio=4, round=number) for n in LENGTHS for number in range(1, 6)

@@ -140,7 +140,20 @@ def test_one_case_of_a_single_process_does_not_speak_for_the_others() -> None:
     found = [result(name, 512, 1e-3, round=number) for name in ("sdpa", "full") for number in (1, 2, 3)]
     text = words.stability(analysis.summarise([*found, result("dct-x", 512, 1e-3, ratio=8)]))
     assert text.startswith("latencies over 3 processes per case, ")
-    assert text.endswith("; of 1 one process alone, whose ratios are not marked")
+    assert text.endswith("; 1 case ran in one process only, so its ratio is not marked")
+    several = [result("dct-x", 512, 1e-3, ratio=ratio) for ratio in (4, 8)]
+    text = words.stability(analysis.summarise([*found, *several]))
+    assert text.endswith("; 2 cases ran in one process only, so their ratios are not marked")
+
+
+def test_a_length_that_does_not_fit_is_told_apart_from_one_that_failed() -> None:
+    def told(shorter: Result) -> str | None:
+        found = [shorter, result("full", 1024, None, status="oom", message="out of memory")]
+        [one] = analysis.feasible_lengths(analysis.summarise(found))
+        return words.feasible(one, LABELS)
+
+    assert told(result("full", 512)) == "full: fits up to n = 512, not n = 1024"
+    assert told(result("full", 512, None, status="error")) == "full: does not fit at n = 1024"
 
 
 def test_machines_are_not_compared_though_one_file_holds_both() -> None:
@@ -164,7 +177,7 @@ def test_the_fastest_is_told_with_its_margin_or_as_a_tie() -> None:
         "no clear winner among"
     )
     assert told(slow, fast, repeated=False) == "dct-x r=8 took the least time, 1.00 ms; one round tells nothing apart"
-    assert told(slow) == "only sdpa was measured, 4.00 ms"
+    assert told(slow) == "only sdpa has a latency to compare, 4.00 ms"
 
 
 def test_a_case_too_noisy_to_rule_out_is_no_tie_with_one_far_faster() -> None:
