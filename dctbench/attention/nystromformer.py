@@ -21,7 +21,8 @@ class NystromAttention(AttentionLayer):
 
     The pseudo-inverse takes six steps of the paper's iteration from Z_0 = A^T / (|A|_1 |A|_inf). Each sample and head
     has its own norms; the authors' code uses the largest of the batch, which lets one sample change the output of
-    another. There is no special case for n_kept = seq_len, where the formula holds as well.
+    another. With n_kept = seq_len every token is its own landmark; as in the authors' code, exact attention takes the
+    place of the product then, which would equal it if six steps sufficed.
 
     `convolution` adds the paper's optional skip connection: a depthwise convolution of v along the sequence, one
     filter for each head, without padded tokens. The authors' code uses 33 or 35 taps for language. The default is
@@ -73,6 +74,18 @@ class NystromAttention(AttentionLayer):
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
         real = None if key_padding_mask is None else key_padding_mask[:, None]  # (batch, 1, seq_len)
+        out = self.exact(q, k, v, real) if self.n_kept == self.seq_len else self.approximate(q, k, v, real)
+        if self.convolution is None:
+            return out
+        skipped: Tensor = self.convolution(v if real is None else v.masked_fill(~real[..., None], 0.0))
+        return out + skipped
+
+    def exact(self, q: Tensor, k: Tensor, v: Tensor, real: Tensor | None) -> Tensor:
+        """Softmax attention over the real keys; `real` bool (batch, 1, seq_len)."""
+        return scaled_dot_product_attention(q, k, v, attn_mask=None if real is None else real[:, :, None])
+
+    def approximate(self, q: Tensor, k: Tensor, v: Tensor, real: Tensor | None) -> Tensor:
+        """Softmax attention through landmarks; `real` bool (batch, 1, seq_len)."""
         landmark_q, occupied = segment_means(q, self.segments, real)  # (batch, heads, n_kept, head_dim)
         landmark_k, _ = segment_means(k, self.segments, real)
         inverse = self.pseudo_inverse(self.landmark_attention(landmark_q, landmark_k, occupied))
@@ -82,11 +95,7 @@ class NystromAttention(AttentionLayer):
         landmarks = None if occupied is None else occupied[:, :, None]  # (batch, 1, 1, n_kept)
         gathered = scaled_dot_product_attention(landmark_q, k, v, attn_mask=keys)  # (batch, heads, n_kept, head_dim)
         weighed = (inverse @ gathered.to(inverse.dtype)).to(v.dtype)
-        out = scaled_dot_product_attention(q, landmark_k, weighed, attn_mask=landmarks)
-        if self.convolution is None:
-            return out
-        skipped: Tensor = self.convolution(v if real is None else v.masked_fill(~real[..., None], 0.0))
-        return out + skipped
+        return scaled_dot_product_attention(q, landmark_k, weighed, attn_mask=landmarks)
 
     def landmark_attention(self, q: Tensor, k: Tensor, occupied: Tensor | None) -> Tensor:
         """Return A = softmax(q~ k~^T / sqrt(head_dim)), (batch, heads, n_kept, n_kept), in float32 or wider.
@@ -120,10 +129,10 @@ class NystromAttention(AttentionLayer):
     def attend_flops(self, batch: int = 1) -> int:
         """8 b n m d for the products along the sequence, 4 b m^2 d among landmarks, 48 b h m^3 for the iteration.
 
-        The paper's order, (K1 Z)(K3 V), costs 2 b h n m^2 instead of 2 b m^2 d. A convolution of c taps adds 2 b n d c.
+        The paper's order, (K1 Z)(K3 V), costs 2 b h n m^2 instead of 2 b m^2 d. Where every token is a landmark it is
+        4 b n^2 d, as for exact attention. A convolution of c taps adds 2 b n d c.
         """
         n, m, d = self.seq_len, self.n_kept, self.dim
         taps = 0 if self.convolution is None else self.convolution.kernel_size[0]
-        return 2 * batch * n * d * taps + batch * (
-            8 * n * m * d + 4 * m**2 * d + 8 * PINV_ITERATIONS * self.heads * m**3
-        )
+        through_landmarks = 8 * n * m * d + 4 * m**2 * d + 8 * PINV_ITERATIONS * self.heads * m**3
+        return batch * (2 * n * d * taps + (4 * n**2 * d if m == n else through_landmarks))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from dctbench.attention.layer import AttentionLayer
@@ -23,11 +24,13 @@ class WindowAttention(AttentionLayer):
 
     - "chunked": blocks of `half_width` queries attend to the 3 half_width keys that any of them may see, through
       `scaled_dot_product_attention`. The mask of these blocks is stored once for all heads.
-    - "flex": torch's FlexAttention with a block mask, compiled when the layer is built. Calls with a padding mask are
-      chunked.
+    - "flex": torch's FlexAttention with a block mask, compiled in the first call at its shape. Calls with a padding
+      mask are chunked.
 
-    "auto" is "flex" on a CUDA device where a probe of it runs, else "chunked". On the CPU, FlexAttention has no
-    gradients, and its kernel took 1.4 times the time of the chunks (n = 2048, d = 512, one core of an AMD EPYC).
+    "auto" is "flex" on a CUDA device where a probe of it runs, which is compiled once per process when a layer is
+    built, else "chunked". On the CPU, FlexAttention has no gradients, and its kernel took 1.4 times the time of the
+    chunks (n = 2048, d = 512, one core of an AMD EPYC). Where every token sees all others, both are exact attention,
+    and `scaled_dot_product_attention` computes it without blocks.
 
     Not causal. Padded keys get no weight, so padding never changes a real token.
 
@@ -61,13 +64,21 @@ class WindowAttention(AttentionLayer):
         self.blocks = -(-seq_len // self.block)
         self.form = self.chosen_form(form)
         self._block_mask: Any = None
-        if self.form == "flex":
+        if self.form == "flex" and not self.sees_all:
             self._block_mask = near_blocks(seq_len, self.half_width, self.q_proj.weight.device)
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether every token sees all others."""
+        return self.half_width == self.seq_len - 1
+
     def chosen_form(self, form: str) -> str:
-        """Return "flex" or "chunked" for the device and dtype of the layer's weights."""
+        """Return "flex" or "chunked" for the device and dtype of the layer's weights.
+
+        Shapes alone tell nothing of what runs, and what the probe finds is remembered: it is not made for them.
+        """
         weight = self.q_proj.weight
-        if form == "chunked" or (form == "auto" and weight.device.type != "cuda"):
+        if form == "chunked" or (form == "auto" and weight.device.type != "cuda") or isinstance(weight, FakeTensor):
             return "chunked"
         reason = flex_failure(weight.device.type, weight.dtype, self.head_dim)
         if reason and form == "flex":
@@ -76,6 +87,9 @@ class WindowAttention(AttentionLayer):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """q, k, v (batch, heads, seq_len, head_dim) -> the same shape."""
+        if self.sees_all:
+            real = None if key_padding_mask is None else key_padding_mask[:, None, None]
+            return scaled_dot_product_attention(q, k, v, attn_mask=real)
         if self._block_mask is not None and key_padding_mask is None:
             out: Tensor = compiled_flex()(q, k, v, block_mask=self._block_mask)
             return out
@@ -117,8 +131,12 @@ class WindowAttention(AttentionLayer):
     def attend_flops(self, batch: int = 1) -> int:
         """4 b N (block + 2 half_width) d, where N is the length rounded up to whole blocks.
 
-        The method itself needs 4 b n (2 half_width + 1) d, two thirds of that; the rest is masked.
+        Where every token sees all others it is 4 b n^2 d. The method itself needs 4 b n (2 half_width + 1) d, two
+        thirds of the blocks; the rest is masked. It is the count of "chunked" whichever form runs: "flex" computes
+        whole tiles of 128 x 128, which is less at a width of 128, and several times more at narrow widths.
         """
+        if self.sees_all:
+            return 4 * batch * self.seq_len**2 * self.dim
         return 4 * batch * self.blocks * self.block * (self.block + 2 * self.half_width) * self.dim
 
 

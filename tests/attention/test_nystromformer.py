@@ -48,11 +48,15 @@ def test_equals_the_golden_data_with_the_authors_scaling(golden: goldens.Golden)
 def nystrom(landmarks: int) -> Head:
     """Multiply the softmax matrices between tokens and landmarks, with the iterated pseudo-inverse of the middle one.
 
-    Landmarks are means over segments of the sequence. A segment without a real token has no landmark.
+    Landmarks are means over segments of the sequence. A segment without a real token has no landmark. With a landmark
+    for each token the authors' code computes exact attention (`num_landmarks == seq_len`).
     """
 
     def head(q: Array, k: Array, v: Array, real: Mask) -> Array:
         n, width = q.shape
+        if landmarks == n:
+            exact: Array = softmax(np.where(real[None, :], q @ k.T / np.sqrt(width), -np.inf)) @ v
+            return exact
         members = [[j for j in range(n) if j * landmarks // n == s and real[j]] for s in range(landmarks)]
         members = [segment for segment in members if segment]
         if not members:
@@ -103,6 +107,15 @@ def test_its_convolution_adds_a_filtered_v_of_real_tokens(shape: Shape, half: in
     assert layer.attend_flops() - NystromAttention(**shape.sizes, ratio=shape.ratio).attend_flops() == (
         2 * shape.seq_len * shape.dim * (2 * half + 1)
     )
+
+
+def test_with_a_landmark_for_each_token_it_costs_and_computes_exact_attention() -> None:
+    layer = build("nystromformer", seq_len=40, dim=16, heads=2, kept=64)
+    exact = build("sdpa", seq_len=40, dim=16, heads=2)
+    exact.load_state_dict(layer.state_dict())
+    x = torch.randn(2, 40, 16)
+    torch.testing.assert_close(layer(x), exact(x))
+    assert layer.flops(2) == exact.flops(2)
 
 
 @pytest.mark.parametrize("taps", [0, 34, -1])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dctbench.attention import build, window
 from dctbench.attention.window import WindowAttention
@@ -38,6 +39,19 @@ def test_a_window_as_wide_as_the_sequence_is_full_attention() -> None:
     full.load_state_dict(layer.state_dict())
     x = torch.randn(2, 50, 8)
     torch.testing.assert_close(layer(x), full(x))
+    assert layer.flops(2) == full.flops(2), "no token is attended to twice"
+
+
+def test_a_layer_of_shapes_alone_does_not_settle_which_form_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A case that may not fit is built of fake tensors first, on which a probe of FlexAttention fails.
+    monkeypatch.setattr(window, "compiled_flex", lambda: lambda q, k, v, block_mask: v)
+    window.flex_failure.cache_clear()
+    try:
+        with FakeTensorMode():
+            build("window", seq_len=300, dim=8, heads=2, half_width=20, form="flex")
+        assert build("window", seq_len=300, dim=8, heads=2, half_width=20, form="flex").form == "flex"
+    finally:
+        window.flex_failure.cache_clear()
 
 
 @pytest.mark.slow
