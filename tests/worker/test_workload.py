@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch._dynamo import exc
 
 from dctbench.attention.dct_x import DctXAttention
@@ -15,9 +15,12 @@ from dctbench.model import Case
 from dctbench.protocol import MeasureRequest
 from dctbench.transforms import default_cost_model, make_dct, plan_dct
 from dctbench.worker import serve
+from dctbench.worker.collected import Collected
 from dctbench.worker.devices import cpu
 from dctbench.worker.metrics.flops import count
 from dctbench.worker.metrics.latency import Timer
+from dctbench.worker.passes import Untimed, observe_kernels
+from dctbench.worker.progress import Progress
 from dctbench.worker.what_ran import stated_flops
 from dctbench.worker.workload import (
     Graphed,
@@ -175,3 +178,22 @@ def test_memory_under_a_cuda_graph_is_that_of_the_module_inside_it() -> None:
     graphed = replace(subject, module=Graphed(subject.module))
     assert graphed.ungraphed().module is subject.module
     assert subject.ungraphed() is subject
+
+
+class Replayed(Graphed):
+    """A graph that was recorded before: its replay computes the output without a call that torch sees."""
+
+    def forward(self, *_: Tensor) -> Tensor:
+        assert self._output is not None
+        return self._output
+
+
+def test_the_kernel_under_a_cuda_graph_is_that_of_the_module_inside_it() -> None:
+    case = Case("dct-x", 64, 4, heads=2, head_dim=8)
+    subject = make_workload(case, make_module(case))
+    graphed = Replayed(subject.module)
+    with torch.inference_mode():
+        graphed._output = subject.module(*subject.arguments[0])
+    collected = Collected()
+    observe_kernels(case, replace(subject, module=graphed), Untimed(0.0, Progress()), collected)
+    assert collected.details.kernel == "flash"
