@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,36 @@ class Quality:
     change: Interval | None
     least: float | None
 
+    def kept(self, margin: float = MARGIN) -> bool:
+        """Whether it surely loses less than the margin."""
+        return self.least is not None and self.least > -margin
+
+    @property
+    def lost(self) -> bool:
+        """Whether it surely loses more than what does not matter."""
+        return self.change is not None and self.change.high < -MARGIN
+
+    @property
+    def difference(self) -> float:
+        """How far it is from the original or, where that is not known, from 0."""
+        return self.value if self.change is None else self.change.value
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The metrics of a model with one method, at once or after a training (`trained`)."""
+
+    values: Mapping[str, Quality]
+    trained: bool
+
+    def keep(self, metrics: Sequence[str], margin: float = MARGIN) -> bool:
+        """Whether each of these metrics surely loses less than the margin."""
+        return bool(metrics) and all(name in self.values and self.values[name].kept(margin) for name in metrics)
+
+    def lose(self, metrics: Sequence[str]) -> bool:
+        """Whether any of these metrics is surely lost."""
+        return any(name in self.values and self.values[name].lost for name in metrics)
+
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
@@ -57,19 +88,24 @@ class Replaced:
 
     def keeps(self, metrics: Sequence[str], margin: float = MARGIN) -> bool:
         """Whether each of these metrics surely loses less than the margin: all at once, or all after the training."""
-        return any(_all_kept(quality, metrics, margin) for quality in (self.quality, self.recovered))
+        return self.figures(metrics, margin).keep(metrics, margin)
 
-    def keeps_at_once(self, metrics: Sequence[str], margin: float = MARGIN) -> bool:
-        """Whether they do so without a training."""
-        return _all_kept(self.quality, metrics, margin)
+    def figures(self, metrics: Sequence[str], margin: float = MARGIN) -> Figures:
+        """Return the figures that it is judged by: together at once, or together after the training.
+
+        They are those at once if these keep the metrics, and those after the training if only these do. If neither do,
+        they are those whose worst metric is better.
+        """
+        at_once, trained = Figures(self.quality, False), Figures(self.recovered, True)
+        if at_once.keep(metrics, margin) or not any(name in trained.values for name in metrics):
+            return at_once
+        if trained.keep(metrics, margin):
+            return trained
+        return max(at_once, trained, key=lambda each: _worst(each.values, metrics))
 
 
-def _all_kept(quality: Mapping[str, Quality], metrics: Sequence[str], margin: float) -> bool:
-    return bool(metrics) and all(name in quality and _kept(quality[name], margin) for name in metrics)
-
-
-def _kept(one: Quality, margin: float) -> bool:
-    return one.least is not None and one.least > -margin
+def _worst(values: Mapping[str, Quality], metrics: Sequence[str]) -> float:
+    return min((values[name].difference for name in metrics if name in values), default=-math.inf)
 
 
 class Answer(Enum):
@@ -77,6 +113,8 @@ class Answer(Enum):
 
     REPLACE = "replace"
     """Some method is surely faster, and surely loses less than the margin."""
+    NOT_TIMED = "not timed"
+    """The model as it is was not timed, so that nothing can be compared with it."""
     NOT_FASTER = "not faster"
     """No method is surely faster."""
     NOT_KEPT = "not kept"
@@ -106,9 +144,14 @@ class InModel:
         return None if self.share is None or not 0 <= self.share < 1 else 1 / (1 - self.share)
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """The metrics that sentences name: those that judge, or how much the outputs drift."""
+        return self.judged or ("drift.cosine",)
+
+    @property
     def metric(self) -> str:
-        """The metric that sentences name: the first of the evaluation, or how much the outputs drift."""
-        return self.judged[0] if self.judged else "drift.cosine"
+        """The metric of charts and tables that have room for one: the first of those."""
+        return self.named[0]
 
     @property
     def evaluated(self) -> bool:
@@ -123,8 +166,9 @@ class InModel:
     @property
     def answer(self) -> Answer:
         """What the model gains."""
-        faster = [one for one in self.methods if one.faster and not one.control]
-        if not faster:
+        if self.original.timed is None:
+            return Answer.NOT_TIMED
+        if not any(one.faster and not one.control for one in self.methods):
             return Answer.NOT_FASTER
         if not self.evaluated:
             return Answer.NOT_EVALUATED
@@ -156,9 +200,10 @@ class ModelQuality(Accuracies):
         model, one = found
         if one.keeps(model.judged):
             return Worth.AS_GOOD
-        changes = [q[model.metric].change for q in (one.quality, one.recovered) if model.metric in q]
-        lost = all(change is not None and change.high < -MARGIN for change in changes)
-        return Worth.GIVES_UP if changes and lost else Worth.UNDECIDED
+        tried = [Figures(one.quality, False), Figures(one.recovered, True)]
+        tried = [figures for figures in tried if figures.values.keys() & set(model.judged)]
+        lost = bool(tried) and all(figures.lose(model.judged) for figures in tried)
+        return Worth.GIVES_UP if lost else Worth.UNDECIDED
 
 
 def in_models(summaries: Iterable[Summary]) -> list[InModel]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dctbench.analysis.budgets import Budgets, Choice, choose
-from dctbench.analysis.in_model import MARGIN, InModel, Replaced
+from dctbench.analysis.in_model import MARGIN, Figures, InModel, Replaced
 from dctbench.analysis.ranking import Ranking
 
 
@@ -43,10 +43,9 @@ class ModelChoice:
         """Whether the model as it is keeps the budgets."""
         return any(s.case == self.found.original.case for s in self.choice.within)
 
-    @property
-    def trained(self) -> bool:
-        """Whether the chosen method keeps the quality only after its training."""
-        return self.chosen is not None and not self.chosen.keeps_at_once(self.found.judged, self.margin)
+    def figures(self, method: Replaced) -> Figures:
+        """Return the figures that a method is judged by, at once or after its training."""
+        return method.figures(self.found.named, self.margin)
 
     @property
     def decision(self) -> Decision:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dctbench import catalog
 from dctbench.analysis import Summary
 from dctbench.analysis.decision import Worth
-from dctbench.analysis.in_model import MARGIN, Answer, InModel, ModelQuality, Quality, Replaced
+from dctbench.analysis.in_model import MARGIN, Answer, Figures, InModel, ModelQuality, Quality, Replaced
 from dctbench.text.format import format_percent, format_ratio
 from dctbench.wording.cells import interval_words
 from dctbench.wording.summary import speedup_with_interval
@@ -43,6 +43,17 @@ def change_words(quality: Quality | None) -> str:
     return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
+def changes(figures: Figures, metrics: Sequence[str]) -> str:
+    """`exact: -0.3 points (-1.0 to +0.4), recall: -2.0 points (-4.1 to +0.1)`; ` after training` where that is so."""
+    words = ", ".join(f"{metric_words(name)}: {change_words(figures.values.get(name))}" for name in metrics)
+    return f"{words}{' after training' if figures.trained else ''}"
+
+
+def judged_words(found: InModel) -> str:
+    """`exact and recall`: what judges the methods."""
+    return " and ".join(map(metric_words, found.judged))
+
+
 def limit(found: InModel) -> str | None:
     """Return what attention without any cost would bring; None where its share was not measured."""
     if found.limit is None or found.share is None:
@@ -63,48 +74,51 @@ def answer(found: InModel) -> str:
     """Return what the model gains at one shape, in one sentence."""
     at, model = place(found), found.original.case.model
     faster = [one for one in found.methods if one.faster and not one.control]
+    if found.answer is Answer.NOT_TIMED:
+        return f"{at}: {model} as it is ({found.original.case.name}) was not timed, so nothing can be compared with it"
     if found.answer is Answer.NOT_FASTER:
         return f"{at}: keep {found.original.case.name}: no method is shown to make {model} faster"
     best = faster[0]
     assert best.speedup is not None
+    figures = best.figures(found.named)
     gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
     if found.answer is Answer.NOT_EVALUATED:
         what = no_shares(found) or "evaluate(model) beside the model would say what that costs"
+        trained = " after training" if figures.trained else ""
         return (
-            f"{at}: {gain}, and its outputs have a cosine of {quality_words(_best(best, found.metric))} to the "
-            f"original's; {what}"
+            f"{at}: {gain}, and its outputs have a cosine of {quality_words(figures.values.get(found.metric))} to the "
+            f"original's{trained}; {what}"
         )
     if found.answer is Answer.NOT_KEPT:
         return (
             f"{at}: keep {found.original.case.name}: {gain}, and no faster method is shown to lose less than {_POINTS} "
-            f"of {metric_words(found.metric)} ({best.summary.case.name}: {change_words(_best(best, found.metric))})"
+            f"of {judged_words(found)} ({best.summary.case.name}, {changes(figures, found.judged)})"
         )
     chosen = found.worthwhile[0]
     assert chosen.speedup is not None
-    trained = "" if chosen.quality[found.metric] is _best(chosen, found.metric) else " after training"
     return (
         f"{at}: {chosen.summary.case.name} makes {model} {speedup_with_interval(chosen.speedup)} as fast and keeps "
-        f"{metric_words(found.metric)}{trained}: {change_words(_best(chosen, found.metric))}"
+        f"{changes(chosen.figures(found.judged), found.judged)}"
     )
 
 
-def _best(one: Replaced, metric: str) -> Quality | None:
-    """The quality at once or after training, whichever is higher."""
-    found = [quality[metric] for quality in (one.quality, one.recovered) if metric in quality]
-    return max(found, key=lambda each: each.value, default=None)
-
-
 def quality_cell(summary: Summary, quality: ModelQuality) -> str:
-    """`recall 0.590`: the quality of the model with a method, at once or after training, whichever is higher."""
+    """`recall 0.590`: the quality of the model with a method, by the figures that it is judged by."""
     found = quality.of(summary)
-    if found is None:
-        values = [
-            (m.metric, m.original.values.get(m.metric)) for m in quality.models if m.original.case == summary.case
-        ]
-        return next((f"{metric_words(metric)} {value:.3f}" for metric, value in values if value is not None), "-")
-    model, one = found
-    best = _best(one, model.metric)
-    return "not measured" if best is None else f"{metric_words(model.metric)} {best.value:.3f}"
+    if found is not None:
+        model, one = found
+        values = one.figures(model.named).values
+        known = [(name, values[name].value) for name in model.named if name in values]
+        return _named(known) or "not measured"
+    original = next((model for model in quality.models if model.original.case == summary.case), None)
+    if original is None:
+        return "-"
+    figures = original.original.values
+    return _named([(name, figures[name]) for name in original.named if name in figures]) or "-"
+
+
+def _named(values: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{metric_words(name)} {value:.3f}" for name, value in values)
 
 
 def worth_words(summary: Summary, quality: ModelQuality) -> str:
@@ -115,8 +129,10 @@ def worth_words(summary: Summary, quality: ModelQuality) -> str:
     model, one = found
     if not model.evaluated:
         return "nothing evaluates the model with it"
-    said = "loses" if worth is Worth.GIVES_UP else "may lose"
-    return f"{said} {metric_words(model.metric)}: {change_words(_best(one, model.metric))}"
+    figures = one.figures(model.judged)
+    if worth is Worth.GIVES_UP:
+        return f"loses {changes(figures, [name for name in model.judged if figures.lose([name])])}"
+    return f"may lose {changes(figures, [name for name in model.judged if not figures.keep([name])])}"
 
 
 def no_shares(found: InModel) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from dctbench.analysis import Budgets
-from dctbench.analysis.in_model import Quality, Replaced
+from dctbench.analysis.in_model import Replaced
 from dctbench.analysis.model_choice import Decision, ModelChoice
 from dctbench.text.format import format_size
 from dctbench.wording import in_model as words
@@ -34,7 +34,7 @@ def verdict(one: ModelChoice, budgets: Budgets) -> str:
         names = " and ".join(method.summary.case.name for method in one.within)
         stay, cost = ("stays", "it costs") if len(one.within) == 1 else ("stay", "they cost")
         return f"{at}, no method can be recommended: {names} {stay} within the budgets, but {_unknown_cost(one, cost)}."
-    kept = f" and keeps {_judged(one)}" if one.found.evaluated else ""
+    kept = f" and keeps {words.judged_words(one.found)}" if one.found.evaluated else ""
     none = f"none that was measured in {original.model} stays within the budgets{kept}"
     return f"{at}, no method can be recommended: {none}."
 
@@ -43,18 +43,12 @@ def _chosen(one: ModelChoice, chosen: Replaced) -> str:
     summary, model = chosen.summary, one.found.original.case.model
     costs = [latency_words(summary), *([] if summary.memory is None else [format_size(summary.memory)])]
     gain = "" if chosen.speedup is None else f"it makes {model} {speedup_with_interval(chosen.speedup)} as fast "
-    trained = " after training" if one.trained else ""
-    return f"{summary.case.name}: {gain}({', '.join(costs)}) and keeps {_changes(one, chosen)}{trained}"
+    return f"{summary.case.name}: {gain}({', '.join(costs)}) and keeps {_changes(one, chosen)}"
 
 
 def _changes(one: ModelChoice, method: Replaced) -> str:
-    """`recall: -0.3 points (-1.0 to +0.4)`: the change of each figure, after training where that made the choice."""
-    of = method.recovered if one.trained and method is one.chosen else method.quality
-    return ", ".join(f"{words.metric_words(name)}: {words.change_words(of.get(name))}" for name in one.found.judged)
-
-
-def _judged(one: ModelChoice) -> str:
-    return " and ".join(map(words.metric_words, one.found.judged))
+    """`recall: -0.3 points (-1.0 to +0.4)`: the change of each figure that judges."""
+    return words.changes(one.figures(method), one.found.judged)
 
 
 def _why_kept(one: ModelChoice) -> str:
@@ -67,10 +61,9 @@ def _why_kept(one: ModelChoice) -> str:
     assert best.speedup is not None
     gain = f"{best.summary.case.name} makes it {speedup_with_interval(best.speedup)} as fast"
     if one.found.evaluated:
-        lost = words.change_words(_better(best, one.found.metric))
         return (
-            f"no faster method is shown to lose less than {100 * one.margin:g} points of {_judged(one)} "
-            f"({gain}: {words.metric_words(one.found.metric)} {lost})"
+            f"no faster method is shown to lose less than {100 * one.margin:g} points of "
+            f"{words.judged_words(one.found)} ({gain}, {_changes(one, best)})"
         )
     return f"{gain}, but {_unknown_cost(one, 'that costs')}"
 
@@ -81,19 +74,12 @@ def _unknown_cost(one: ModelChoice, cost: str) -> str:
     return words.no_shares(one.found) or f"nothing says what {cost}: evaluate(model) beside {model} would"
 
 
-def _better(method: Replaced, metric: str) -> Quality | None:
-    """The quality at once or after training, whichever is higher."""
-    found = [quality[metric] for quality in (method.quality, method.recovered) if metric in quality]
-    return max(found, key=lambda each: each.value, default=None)
-
-
 def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
     """Return what the decision leaves out: the limit, what breaks budgets, what loses too much, and what would help."""
     limit = words.limit(one.found)
     lines = [] if limit is None else [limit]
     if one.chosen is not None:
-        drifted = one.chosen.recovered if one.trained else one.chosen.quality
-        drift = drifted.get("drift.cosine")
+        drift = one.figures(one.chosen).values.get("drift.cosine")
         lines += (
             [] if drift is None else [f"its outputs have a cosine of {words.quality_words(drift)} to the original's"]
         )

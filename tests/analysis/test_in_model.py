@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from dctbench.analysis import summarise
-from dctbench.analysis.in_model import Answer, InModel, in_models
+from dctbench.analysis.decision import Worth
+from dctbench.analysis.in_model import Answer, InModel, ModelQuality, in_models
 from dctbench.model import Case, Measurement, Result
 from dctbench.wording import in_model as words
 from tests.support.made import result
@@ -48,6 +49,23 @@ def rounds(
     return found
 
 
+def with_exact(results: Sequence[Result], right: int, recovered: int | None = None) -> list[Result]:
+    """The results with a second figure of the evaluation, which comes first by its name."""
+    found = []
+    for one in results:
+        extra = [Measurement("evaluate.exact", "1", tuple(answers(right)))] if one.round == 1 else []
+        extra += [] if recovered is None else [Measurement("recovered.evaluate.exact", "1", tuple(answers(recovered)))]
+        found.append(replace(one, measurements=(*one.measurements, *extra)))
+    return found
+
+
+def judged_twice(method: Sequence[Result]) -> InModel:
+    original = with_exact(rounds("sdpa", 10e-3, 60, share=0.4), 80)
+    [found] = in_models(summarise([*original, *method]))
+    assert found.judged == ("evaluate.exact", "evaluate.recall")
+    return found
+
+
 def judged(*methods: Sequence[Result], share: float | None = 0.4, right: int | None = 60) -> InModel:
     results = [*rounds("sdpa", 10e-3, right, share=share), *(one for method in methods for one in method)]
     [found] = in_models(summarise(results))
@@ -81,7 +99,40 @@ def test_a_loss_that_cannot_be_excluded_is_no_recommendation() -> None:
 def test_training_may_bring_the_answers_back() -> None:
     found = judged(rounds("dct-kv", 5e-3, 20, ratio=2, recovered=63))
     assert found.answer is Answer.REPLACE
-    assert "keeps recall after training" in words.answer(found)
+    assert "keeps recall: +3.0 points (" in words.answer(found)
+    assert words.answer(found).endswith(") after training")
+
+
+def test_all_figures_of_the_evaluation_judge_and_all_are_told() -> None:
+    found = judged_twice(with_exact(rounds("dct-kv", 5e-3, 40, ratio=2), 80))
+    assert found.answer is Answer.NOT_KEPT
+    said = words.answer(found)
+    assert "no faster method is shown to lose less than 2 points of exact and recall (dct-kv r=2, exact: +0.0" in said
+    assert "), recall: -20.0 points (" in said
+    quality = ModelQuality((), (found,))
+    [summary] = [one.summary for one in found.methods]
+    assert quality.worth(summary) is Worth.GIVES_UP
+    assert words.worth_words(summary, quality).startswith("loses recall: -20.0 points (")
+    assert words.quality_cell(summary, quality) == "exact 0.800, recall 0.400"
+    assert words.quality_cell(found.original, quality) == "exact 0.800, recall 0.600"
+
+
+def test_figures_at_once_and_after_training_are_not_mixed() -> None:
+    """At once it answers more exactly than after the training, but it recalls only after it."""
+    found = judged_twice(with_exact(rounds("dct-kv", 5e-3, 20, ratio=2, recovered=63), 84, recovered=82))
+    assert found.answer is Answer.REPLACE
+    said = words.answer(found)
+    assert "makes minilm 2.00x" in said
+    assert "and keeps exact: +2.0 points (" in said
+    assert "), recall: +3.0 points (" in said
+    assert said.endswith(") after training")
+
+
+def test_nothing_can_be_compared_with_a_model_that_was_not_timed() -> None:
+    late = [replace(one, status="timeout", measurements=()) for one in rounds("sdpa", 10e-3, 60)]
+    [found] = in_models(summarise([*late, *rounds("dct-kv", 5e-3, 60, ratio=2)]))
+    assert found.answer is Answer.NOT_TIMED
+    assert words.answer(found) == ("n = 128: minilm as it is (sdpa) was not timed, so nothing can be compared with it")
 
 
 def test_methods_that_are_not_faster_change_nothing() -> None:
