@@ -143,6 +143,7 @@ interface State {
   reference: string | null;
   tail: "mean" | "p95" | "p99";
   kind: "tensor" | "process"; // which memory is shown
+  differences: "errors" | "all"; // whose difference from exact attention is shown: only where it is an error, or of all
   latency: number | null; // budgets
   memory: number | null;
   error: number | null;

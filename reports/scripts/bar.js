@@ -140,7 +140,7 @@ function renderBar() {
 
 /**
  * A group of radio buttons, such as mean, p95, p99.
- * @param {"tail" | "kind"} name
+ * @param {"tail" | "kind" | "differences"} name
  * @param {[string, string][]} options value and text of each
  */
 function renderToggle(name, options) {
@@ -161,4 +161,5 @@ function renderToggle(name, options) {
 function renderToggles() {
   renderToggle("tail", [["mean", "mean"], ["p95", "p95"], ["p99", "p99"]]);
   renderToggle("kind", [["tensor", "tensors of a call"], ["process", "growth of the process"]]);
+  renderToggle("differences", [["errors", "where it is an error"], ["all", "of every method"]]);
 }

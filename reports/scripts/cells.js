@@ -105,6 +105,7 @@ function noiseErrorCell(row) {
 }
 
 /**
+ * What does not approximate exact attention shows its kind, and its difference from it only if the reader asks for that.
  * @param {number | null} error
  * @param {Curve} curve
  */
@@ -112,7 +113,10 @@ function errorCell(error, curve) {
   if (error === null) {
     return "-";
   }
-  return approximates(curve) ? formatRelativeError(error) : curve.error_means;
+  if (approximates(curve)) {
+    return formatRelativeError(error);
+  }
+  return state.differences === "all" ? formatRelativeError(error) + " " + curve.error_means : curve.error_means;
 }
 
 /**

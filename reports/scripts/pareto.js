@@ -1,11 +1,13 @@
-// Error against latency at one length.
+// Error against latency at one length. The front is always of what approximates exact attention.
 const MIN_ERROR = 1e-8; // exact methods in float64 differ by less, and a logarithmic axis has no zero
 
 /** @type {ChartMaker} */
 function paretoChart() {
-  const rows = rankedRows(state.facet, state.n).filter((row) => comparableError("smooth", row) !== null && isShown(curveOf(row)));
+  const all = state.differences === "all";
+  const shownError = (/** @type {Row} */ row) => all ? valueAt("smooth", row) : comparableError("smooth", row);
+  const rows = rankedRows(state.facet, state.n).filter((row) => shownError(row) !== null && isShown(curveOf(row)));
   if (!rows.length) {
-    return emptyReason("that approximates exact attention has a measured error at " + state.at);
+    return emptyReason((all ? "" : "that approximates exact attention ") + "has a measured error at " + state.at);
   }
   const error = (/** @type {Row} */ row) => Math.max(numberAt("smooth", row), MIN_ERROR);
   const most = maximum(rows.map((row) => measuredMemory(row) || 0)) || 1;
@@ -30,7 +32,7 @@ function paretoChart() {
       y: [error(row)],
       customdata: [latencyCell(row) + ", error " + smoothErrorCell(row) + ", " + memoryHover(row)],
       hovertemplate: "%{fullData.name}<br>%{customdata}<extra></extra>",
-      marker: { color: look.color, symbol: look.symbol, size: size },
+      marker: { color: look.color, symbol: look.symbol + (approximates(curveOf(row)) ? "" : "-open"), size: size },
     };
   });
   const dotted = { color: limitColor(), dash: "dot" };

@@ -1,6 +1,7 @@
 // What the reader has chosen. It is kept in the hash of the URL only, so that a link and "back" restore it.
 const HASH_NAMES = [
-  "run", "n", "ratio", "kept", "reference", "tail", "kind", "latency", "memory", "error", "late", "hide", "find", "sort", "every",
+  "run", "n", "ratio", "kept", "reference", "tail", "kind", "differences", "latency", "memory", "error", "late", "hide", "find",
+  "sort", "every",
 ];
 /**
  * The choices in the hash, as text.
@@ -91,6 +92,7 @@ function resolveState() {
     reference: data.references.includes(choices.reference) ? choices.reference : data.reference,
     tail: choices.tail === "p95" || choices.tail === "p99" ? choices.tail : "mean",
     kind: choices.kind === "process" ? "process" : "tensor",
+    differences: choices.differences === "all" ? "all" : "errors",
     latency: choices.latency ? parseDuration(choices.latency) : null,
     memory: choices.memory ? parseSize(choices.memory) : null,
     error: choices.error ? parseShare(choices.error) : null,

@@ -154,6 +154,19 @@ def test_tails_and_kinds_of_memory_are_chosen_and_a_missing_one_is_explained(ope
     assert all(a < b for a, b in zip(traces(opened, "latency")["sdpa"], median, strict=True))  # type: ignore[operator]
 
 
+def test_a_difference_that_is_no_error_is_shown_on_request_and_marked(opened: webdriver.Chrome) -> None:
+    cells = "//tr[contains(., 'linformer r=8')]/td[contains(., 'untrained')]"
+    assert not {"linformer r=8", "dct-x r=8"} & set(traces(opened, "pareto"))
+    assert {cell.text for cell in opened.find_elements(By.XPATH, cells)} == {"untrained"}
+    front = traces(opened, "pareto")["Pareto front"]
+    toggle(opened, "differences", "all")
+    shown = traces(opened, "pareto")
+    assert {"linformer r=8", "dct-x r=8"} <= set(shown)
+    assert shown["Pareto front"] == front
+    numbers = [cell.text.split() for cell in opened.find_elements(By.XPATH, cells)]
+    assert numbers and all(len(words) == 2 and words[0] != "untrained" for words in numbers)
+
+
 @pytest.mark.parametrize(
     ("given", "budgets"),
     [
