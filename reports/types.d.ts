@@ -50,8 +50,9 @@ interface Speedups {
 interface Rows {
   columns: { [Name in keyof Values]?: Column<Values[Name]> };
   status: string; // a digit per row
-  stop: string; // a letter per row, as `bound`; `front` and `unbeaten` are "y" or "-"
+  stop: string; // a letter per row, as `bound`; `alone`, `front` and `unbeaten` are "y" or "-"
   bound: string;
+  alone: string; // whether it was timed in one round
   front: string;
   unbeaten: string;
   stops: string[];
@@ -174,6 +175,8 @@ interface DecisionOfRows {
   rows: Row[];
   budgets: Budget[];
   found: Budgeted;
+  able: Row[]; // those that the leaders were chosen from
+  told: boolean; // whether rounds tell which of these are the fastest
   leaders: Row[];
   shown: Row[];
   more: number; // unbeaten rows that are not shown

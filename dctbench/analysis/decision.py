@@ -93,24 +93,22 @@ def unbeaten(ranking: Ranking, accuracies: Accuracies = NOTHING_LEARNED) -> list
     """Return the methods of one shape that no other one beats, in order of latency.
 
     A method is beaten by one that takes no more time and no more memory, is worth as much, and is better in one of
-    these: proven by intervals of latency that do not meet, or by less memory. What a method is worth is unknown if it
-    was neither trained nor has an error that says anything. Then only the same method that keeps more beats it.
+    these: it is proven to take less time, or takes less memory. What a method is worth is unknown if it was neither
+    trained nor has an error that says anything. Then only the same method that keeps more beats it.
     """
     found: list[Summary] = []
     for summary in ranking.ranked:
-        if not any(_beats(other, summary, accuracies) for other in found):
+        if not any(_beats(other, summary, ranking, accuracies) for other in found):
             found.append(summary)
     return found
 
 
-def _beats(other: Summary, summary: Summary, accuracies: Accuracies) -> bool:
+def _beats(other: Summary, summary: Summary, ranking: Ranking, accuracies: Accuracies) -> bool:
     """Whether `other`, which took no more time, beats a method."""
-    assert other.latency is not None
-    assert summary.latency is not None
     less = None if other.memory is None or summary.memory is None else summary.memory - other.memory
     if less is None or less < 0 or not _worth_as_much(other, summary, accuracies):
         return False
-    return less > 0 or other.latency.high < summary.latency.low
+    return less > 0 or ranking.surely_faster(other, [summary])
 
 
 def _worth_as_much(other: Summary, summary: Summary, accuracies: Accuracies) -> bool:
@@ -143,14 +141,19 @@ class Decision:
 
     Attributes:
         leaders: the fastest of those that keep the budgets and are worth as much as exact attention, as far as a task
-            tells; without such a task, the fastest that keep the budgets.
+            tells; without such a task, the fastest that keep the budgets. Where one round tells nothing apart, only the
+            one that took the least time.
+        able: those that the leaders were chosen from, in order of latency.
+        told: whether rounds tell which of these are the fastest.
         learned: whether a task tells.
-        faster: the fastest that keeps the budgets, if it is no leader.
+        faster: the fastest that keeps the budgets and is proven to be faster than all leaders.
         shown: the leaders, the reference and others that nothing beats, at most six, in order of latency.
         more: how many others nothing beats.
     """
 
     leaders: tuple[Summary, ...]
+    able: tuple[Summary, ...]
+    told: bool
     learned: bool
     faster: Summary | None
     shown: tuple[Summary, ...]
@@ -166,14 +169,18 @@ def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LE
         accuracies: of all tasks that were trained.
     """
     learned = accuracies.tells
-    able = [s for s in choice.within if not learned or accuracies.worth(s) in _SAFE]
-    leaders = ranking.leading(able)
-    faster = choice.within[0] if choice.within and choice.within[0] not in leaders else None
+    able = tuple(s for s in choice.within if not learned or accuracies.worth(s) in _SAFE)
+    told = ranking.tells(able)
+    leaders = ranking.leading(able) if told else (able[0],)
+    before = choice.within[: choice.within.index(leaders[0])] if leaders else choice.within
+    faster = next((summary for summary in before if ranking.surely_faster(summary, leaders)), None)
     standing = unbeaten(ranking, accuracies)
     named = [*leaders, *([ranking.reference] if ranking.reference in ranking.ranked else []), *standing]
     chosen = _distinct(named)[:MOST]
     return Decision(
         leaders=leaders,
+        able=able,
+        told=told,
         learned=learned,
         faster=faster,
         shown=tuple(s for s in ranking.ranked if s.case in {one.case for one in chosen}),

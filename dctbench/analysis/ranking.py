@@ -64,6 +64,20 @@ class Ranking:
             if all(place in self.tied[faster] for faster in numbers[:index])
         )
 
+    def tells(self, chosen: Sequence[Summary]) -> bool:
+        """Whether rounds tell which of some cases may be the fastest of these.
+
+        One round tells nothing apart. Of cases that all have one, none is told to be the fastest, and a single case is
+        not told to be the fastest of all if any of them has one.
+        """
+        alone = [summary.in_one_round for summary in chosen]
+        return len(chosen) < 2 or not (any(alone) if len(self.leading(chosen)) == 1 else all(alone))
+
+    def surely_faster(self, faster: Summary, others: Sequence[Summary]) -> bool:
+        """Whether a case is proven to take less time than each of some others, which are behind it in the ranking."""
+        together = [faster, *others]
+        return self.tells(together) and self.leading(together) == (faster,)
+
 
 def ranked_together(summaries: Sequence[Summary], groups: int = 1) -> Ranking | None:
     """Return the ranking of cases that differ in more than their method, such as their engine, without a reference.

@@ -55,6 +55,11 @@ class Summary:
     timeliness: Timeliness | None = None
 
     @property
+    def in_one_round(self) -> bool:
+        """Whether a single process was timed, which tells nothing of the differences between processes."""
+        return len(self.medians) < 2
+
+    @property
     def launch_bound(self) -> bool:
         """Whether its latency is for a good part a time of the host, which launches the kernels of a GPU."""
         return any(warning.code is WarningCode.LAUNCH_BOUND for warning in self.warnings)

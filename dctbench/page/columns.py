@@ -78,6 +78,7 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
         "stops": stops,
         "stop": _letters(reasons, stops),
         "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),
+        "alone": "".join("y" if summary.in_one_round else "-" for summary in summaries),
         "front": _front(contents),
         "unbeaten": _unbeaten(contents, accuracies),
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),

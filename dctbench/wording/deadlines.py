@@ -10,6 +10,7 @@ from dctbench.analysis.summary import Summary
 from dctbench.stats.binomial import trials_for
 from dctbench.text.format import format_proportion, format_seconds
 from dctbench.wording import cells
+from dctbench.wording.summary import in_one_round
 from dctbench.wording.timeliness import counted
 
 
@@ -43,6 +44,9 @@ def at_length(found: AtLength, engines: Sequence[str]) -> str:
     if not decision.leaders:
         return f"{n}: none that is in time is shown to be as good as exact attention"
     names = ", ".join(_named(summary, engines) for summary in decision.leaders)
+    if not decision.told:
+        among = "in time and as good as exact attention" if decision.learned else "in time"
+        return f"{n}: {names} took the least time of those that are {among}; {in_one_round(decision.able)}"
     if len(decision.leaders) > 1:
         answer = f"no clear winner among {names}"
     elif decision.learned or decision.leaders[0] is exact:

@@ -21,12 +21,15 @@ MEASURE_ACCURACY = "dctbench run --suite accuracy"
 TEMPLATES = {
     "none_safe": "none within these limits is shown to be as good as exact attention",
     "none_at_all_safe": "none of them is shown to be as good as exact attention",
+    "among_safe": " of those that are shown to be as good as exact attention",
     "faster": " {name} is faster ({latency}), but {why}.",
     "unknown": "its accuracy was not measured",
     "measure": " Its accuracy was not measured: {command} measures it.",
     "nothing_timed": "Nothing was timed at {place}.",
     "recommended": "recommended",
     "unproven": "fastest; its accuracy was not measured",
+    "unproven_tied": "may be the fastest; its accuracy was not measured",
+    "least_time": "took the least time",
     "slower": "{factor} the time of {name}",
     "larger": "{factor} the memory of {name}",
     "over_budget": "over budget: {broken}",
@@ -73,7 +76,10 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
         nobody = recommendation.TEMPLATES["nobody"]
         return nobody.format(place=place, within=within, why=TEMPLATES["none_safe" if within else "none_at_all_safe"])
     costs = [recommendation.costs(summary, ranking.reference, budgets.confidence) for summary in decision.leaders]
-    if len(costs) == 1:
+    if not decision.told:
+        among = TEMPLATES["among_safe"]
+        answer = recommendation.least_time(place, within, decision.able, ranking, budgets, among)
+    elif len(costs) == 1:
         answer = recommendation.TEMPLATES["ship"].format(place=place, within=within, costs=costs[0])
     else:
         answer = recommendation.TEMPLATES["no_winner"].format(place=place, within=within, names=", ".join(costs))
@@ -152,8 +158,12 @@ def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accur
 
 def _leads(summary: Summary, decision: Decision) -> str:
     """Why a leader leads. Nobody recommends a method of which nothing says what it is worth."""
+    if not decision.told:
+        return TEMPLATES["least_time"]
     known = decision.learned or summary.approximates or summary.method.kind is Kind.EXACT
-    return TEMPLATES["recommended" if known else "unproven"]
+    if known:
+        return TEMPLATES["recommended"]
+    return TEMPLATES["unproven" if len(decision.leaders) == 1 else "unproven_tied"]
 
 
 def _dearer(summary: Summary, first: Summary | None) -> list[str]:

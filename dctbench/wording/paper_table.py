@@ -15,7 +15,10 @@ TITLE = "Latency by sequence length"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One latency, or a word for why there is none; `best` marks the fastest of its column and its ties."""
+    """One latency, or a word for why there is none; `best` marks the fastest of its column and its ties.
+
+    One round tells nothing apart, so it marks none.
+    """
 
     text: str
     best: bool = False
@@ -40,7 +43,8 @@ def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
     """
     timed = [summary for summary in summaries if summary.case.task is None]
     labels = Labels(summary.case for summary in timed)
-    leaders = {id(s) for ranking in analysis.rankings(summaries, None) for s in ranking.leaders}
+    told = [one for one in analysis.rankings(summaries, None) if one.tells(one.ranked)]
+    leaders = {id(s) for ranking in told for s in ranking.leaders}
     shapes: dict[str, list[Summary]] = {}
     for summary in timed:
         shapes.setdefault(labels.facet(summary.case), []).append(summary)

@@ -18,7 +18,7 @@ from dctbench.text.format import format_relative_error, format_seconds
 from dctbench.wording import cells
 from dctbench.wording.accuracy import floor_words
 from dctbench.wording.labels import Labels
-from dctbench.wording.summary import speedup_with_interval
+from dctbench.wording.summary import ONE_ROUND, in_one_round, speedup_with_interval
 from dctbench.wording.timeliness import counted
 
 P99_SUITE = "quick"
@@ -38,6 +38,7 @@ BUDGETS = {
 MEAN = "latency (p99 was not measured)"
 """What the page compares with a latency budget where no method has a p99."""
 TEMPLATES = {
+    **ONE_ROUND,
     "within": " within {limits}",
     "limit": "{budget} {amount}",
     "limit_late": "{budget} {amount} (due in {deadline})",
@@ -48,6 +49,7 @@ TEMPLATES = {
     "some_break": "{over} break them, and of {unmeasured} not all that they ask for was measured",
     "no_winner": "At {place}{within}: no clear winner among {names}.",
     "ship": "At {place}{within}: ship {costs}.",
+    "least": "At {place}{within}: {costs} took the least time{among}; {why}: measure with dctbench run --rounds 3.",
     "fastest": "At {place}{within}: the fastest is {costs}.",
     "costs": "{name} ({parts})",
     "as_fast": "{speedup} as fast as {reference}",
@@ -80,11 +82,30 @@ def verdict(
     if not choice.within:
         return _fill("nobody", place=place, within=within, why=_fill("none_keeps") if floors else _why_none(choice))
     leaders = choice.leaders
+    if not ranking.tells(choice.within):
+        return least_time(place, within, choice.within, ranking, budgets)
     if len(leaders) > 1:
         names = ", ".join(costs(summary, ranking.reference, budgets.confidence) for summary in leaders)
         return _fill("no_winner", place=place, within=within, names=names)
     template = "ship" if floors or _error_settled(leaders[0], budgets) else "fastest"
     return _fill(template, place=place, within=within, costs=costs(leaders[0], ranking.reference, budgets.confidence))
+
+
+def least_time(
+    place: str, within: str, compared: Sequence[Summary], ranking: Ranking, budgets: Budgets, among: str = ""
+) -> str:
+    """Return which of some methods took the least time, and why that does not tell which one is the fastest.
+
+    Args:
+        place: the shape.
+        within: the budgets, as text.
+        compared: the methods, in order of latency.
+        ranking: of the shape.
+        budgets: for the confidence of bounds.
+        among: what the methods have in common, as text.
+    """
+    named = costs(compared[0], ranking.reference, budgets.confidence)
+    return _fill("least", place=place, within=within, costs=named, among=among, why=in_one_round(compared))
 
 
 def _fill(template: str, **values: object) -> str:

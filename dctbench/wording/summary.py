@@ -35,8 +35,8 @@ def fastest(ranking: Ranking) -> str:
     reference = ranking.reference
     if len(ranking.ranked) == 1:
         return f"only {first.case.name} has a latency to compare, {took}"
-    if all(len(summary.medians) < 2 for summary in ranking.ranked):
-        return f"{first.case.name} took the least time, {took}; one round tells nothing apart"
+    if not ranking.tells(ranking.ranked):
+        return f"{first.case.name} took the least time, {took}; {in_one_round(ranking.ranked)}"
     leaders = ranking.leaders
     if len(leaders) > 1:
         close = [s.case.name for s in leaders if s.latency and s.latency.value < analysis.CLOSE * first.latency.value]
@@ -57,6 +57,19 @@ def fastest(ranking: Ranking) -> str:
     speedup = analysis.compare(first, reference)
     gain = f", {speedup_with_interval(speedup)} as fast as {reference.case.name}" if speedup else ""
     return f"{first.case.name} is fastest, {took}{gain}"
+
+
+ONE_ROUND = {
+    "one_round": "one round tells nothing apart",
+    "few_rounds": "{count} of {number} cases ran in one round only, which tells nothing apart",
+}
+"""Why nothing is said to be the fastest. The page's script fills in the same words."""
+
+
+def in_one_round(compared: Sequence[Summary]) -> str:
+    """Return why rounds do not tell which of some cases is the fastest, where that is so."""
+    count = sum(summary.in_one_round for summary in compared)
+    return ONE_ROUND["one_round" if count == len(compared) else "few_rounds"].format(count=count, number=len(compared))
 
 
 def _some(names: Sequence[str]) -> str:

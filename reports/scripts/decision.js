@@ -24,6 +24,43 @@ function leadingRows(rows) {
 }
 
 /**
+ * Whether rounds tell which of some rows may be the fastest of these. One round tells nothing apart: neither among rows that
+ * all have one, nor that a row is the fastest of all while one of them has one.
+ * @param {Row[]} rows in order of latency
+ */
+function roundsTell(rows) {
+  const alone = countInOneRound(rows);
+  return rows.length < 2 || (leadingRows(rows).length === 1 ? alone === 0 : alone < rows.length);
+}
+
+/** @param {Row[]} rows */
+function countInOneRound(rows) {
+  return rows.filter((row) => data.rows.alone[row] === "y").length;
+}
+
+/**
+ * Whether a row is proven to take less time than each of some others, which are behind it.
+ * @param {Row} faster
+ * @param {Row[]} others
+ */
+function isSurelyFaster(faster, others) {
+  const together = [faster, ...others];
+  return roundsTell(together) && leadingRows(together).length === 1;
+}
+
+/**
+ * Which of some rows took the least time, and why that does not tell which one is the fastest.
+ * @param {{ place: string, within: string }} where
+ * @param {Row[]} compared in order of latency
+ * @param {string} among what they have in common
+ */
+function leastTime(where, compared, among) {
+  const counts = { count: countInOneRound(compared), number: compared.length };
+  const why = phrase(counts.count === counts.number ? "one_round" : "few_rounds", counts);
+  return phrase("least", { ...where, costs: costs(compared[0]), among: among, why: why });
+}
+
+/**
  * Whether a row computes exact attention in int8, of which nothing is known that was learned in floating point.
  * @param {Row} row
  */
@@ -53,7 +90,8 @@ function decideRows() {
   const budgets = budgetsFor(rows);
   const found = sortByBudgets(rows, budgets);
   const able = data.worth.learned ? found.within.filter(isSafe) : found.within;
-  const leaders = leadingRows(able);
+  const told = roundsTell(able);
+  const leaders = told ? leadingRows(able) : able.slice(0, 1);
   const reference = rows.filter((row) => curveOf(row).method === state.reference);
   const standing = rows.filter((row) => data.rows.unbeaten[row] === "y");
   const chosen = new Set([...new Set([...leaders, ...reference, ...standing])].slice(0, MAX_DECIDED));
@@ -61,6 +99,8 @@ function decideRows() {
     rows: rows,
     budgets: budgets,
     found: found,
+    able: able,
+    told: told,
     leaders: leaders,
     shown: rows.filter((row) => chosen.has(row)),
     more: standing.filter((row) => !chosen.has(row)).length,
@@ -68,7 +108,7 @@ function decideRows() {
 }
 
 /** @param {DecisionOfRows} decision */
-function decisionSentence({ rows, budgets, found, leaders }) {
+function decisionSentence({ rows, budgets, found, able, told, leaders }) {
   if (!rows.length) {
     return phrase("nothing_timed", { place: state.at });
   }
@@ -87,9 +127,10 @@ function decisionSentence({ rows, budgets, found, leaders }) {
     return phrase("nobody", { ...where, why: phrase(where.within ? "none_safe" : "none_at_all_safe") });
   }
   const names = leaders.map(costs).join(", ");
-  const ship = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", { ...where, names: names });
-  const [faster] = found.within;
-  if (leaders.includes(faster)) {
+  const named = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", { ...where, names: names });
+  const ship = told ? named : leastTime(where, able, phrase("among_safe"));
+  const faster = found.within.slice(0, found.within.indexOf(leaders[0])).find((row) => isSurelyFaster(row, leaders));
+  if (faster === undefined) {
     return ship;
   }
   const words = { name: curveOf(faster).name, latency: latencyCell(faster), why: worthWords(faster) };
@@ -101,10 +142,11 @@ function decisionSentence({ rows, budgets, found, leaders }) {
  * @param {DecisionOfRows} decision
  * @param {Row} row
  */
-function reasonsFor({ found, leaders }, row) {
+function reasonsFor({ found, told, leaders }, row) {
   const curve = curveOf(row);
   const known = data.worth.learned || curve.exact || approximates(curve);
-  const reasons = leaders.includes(row) ? [phrase(known ? "recommended" : "unproven")] : [];
+  const leads = known ? "recommended" : leaders.length === 1 ? "unproven" : "unproven_tied";
+  const reasons = leaders.includes(row) ? [phrase(told ? leads : "least_time")] : [];
   const [, broken] = found.over.find(([over]) => over === row) ?? [row, []];
   if (broken.length) {
     reasons.push(phrase("over_budget", { broken: broken.map((budget) => breachText(budget, row)).join(", ") }));

@@ -186,6 +186,9 @@ function recommendationText(found, budgets, where) {
   if (!found.within.length) {
     return phrase("nobody", { ...where, why: reasonForNone(found) });
   }
+  if (!roundsTell(found.within)) {
+    return leastTime(where, found.within, "");
+  }
   if (found.leaders.length > 1) {
     return phrase("no_winner", { ...where, names: found.leaders.map(costs).join(", ") });
   }

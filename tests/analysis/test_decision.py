@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Ranking
@@ -23,6 +24,16 @@ def timed(
     values = {} if kib is None else {"memory.tensor": ("B", kib * KIB), "memory.state": ("B", 0.0)}
     values |= {} if error is None else {"error.smooth": ("1", error)}
     return result(name, 512, seconds, ratio=ratio, values=values)
+
+
+def in_rounds(name: str, ratio: float | None, seconds: Sequence[float], kib: float = 8) -> list[Result]:
+    """A method with a median for each round."""
+    return [replace(timed(name, ratio, took, kib), round=number) for number, took in enumerate(seconds, 1)]
+
+
+def ranking_of(*methods: Sequence[Result]) -> Ranking:
+    [ranking] = analysis.rankings(analysis.summarise(one for method in methods for one in method), "sdpa")
+    return ranking
 
 
 def ranked(*cases: Sequence) -> Ranking:  # type: ignore[type-arg]
@@ -53,6 +64,16 @@ def decided(ranking: Ranking, known: Accuracies = NOTHING_LEARNED, budgets: Budg
 def test_an_exact_method_that_needs_less_beats_all_that_are_worth_no_more() -> None:
     ranking = ranked(("sdpa", None, 1e-3, 8), ("full", None, 4e-3, 64), ("dct-x", 4, 2e-3, 16), ("dct-x", 8, 9e-4, 16))
     assert names(unbeaten(ranking)) == ["dct-x r=8", "sdpa"]
+
+
+def test_time_beats_only_if_rounds_prove_it() -> None:
+    fast, slow = [1e-3, 1.01e-3, 1.02e-3], [4e-3, 4.01e-3, 4.02e-3]
+
+    def standing(first: Sequence[float], second: Sequence[float]) -> list[str]:
+        return names(unbeaten(ranking_of(in_rounds("sdpa", None, first), in_rounds("full", None, second))))
+
+    assert standing(fast, slow) == ["sdpa"]
+    assert standing(fast[:1], slow[:1]) == standing(fast[:1], slow) == standing(fast, slow[:1]) == ["sdpa", "full"]
 
 
 def test_a_method_that_needs_more_memory_does_not_beat_by_time_alone() -> None:
@@ -103,6 +124,23 @@ def test_without_a_task_the_fastest_is_the_leader_and_with_one_the_fastest_that_
     assert found.faster is not None
     assert found.faster.case.name == "dct-x r=8"
     assert names(decided(ranking, accuracies(dct_x_4=BAD, dct_x_8=BAD)).leaders) == ["sdpa"]
+
+
+def test_what_took_less_time_is_not_called_faster_unless_it_is_told_apart() -> None:
+    exact = in_rounds("sdpa", None, [1e-3, 1.02e-3, 1.01e-3])
+    noisy = in_rounds("dct-x", 8, [0.6e-3, 1.3e-3, 0.9e-3])
+    known = accuracies(dct_x_8=BAD, dct_x_16=BAD)
+    found = decided(ranking_of(exact, noisy), known)
+    assert (names(found.leaders), found.told, found.faster) == (["sdpa"], True, None)
+    sure = decided(ranking_of(exact, noisy, in_rounds("dct-x", 16, [0.9e-3, 0.91e-3, 0.9e-3])), known)
+    assert sure.faster is not None
+    assert sure.faster.case.name == "dct-x r=16"
+
+
+def test_one_round_leaves_the_method_that_took_the_least_time_and_tells_nothing_else() -> None:
+    alone = [in_rounds("sdpa", None, [1.1e-3]), in_rounds("full", None, [1e-3]), in_rounds("dct-x", 8, [5e-4])]
+    found = decided(ranking_of(*alone), accuracies(dct_x_8=BAD))
+    assert (names(found.leaders), found.told, found.faster) == (["full"], False, None)
 
 
 def test_budgets_leave_nobody_if_only_methods_that_give_up_accuracy_keep_them() -> None:

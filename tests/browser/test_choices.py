@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from dctbench import analysis
 from dctbench.analysis import Budgets
-from dctbench.analysis.decision import NOTHING_LEARNED, decide
+from dctbench.analysis.accuracy import task_results
+from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies, decide
 from dctbench.model import Result
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
@@ -24,6 +26,7 @@ from tests.analysis.test_deadlines import SWEEP
 from tests.browser.conftest import recorded, written
 from tests.support.browser import screen, settled, texts
 from tests.support.made import in_two_rounds, result
+from tests.support.trained import whole_suite
 
 TRACES = """
 const element = document.getElementById(arguments[0]);
@@ -265,6 +268,43 @@ def test_the_errors_of_a_bundle_are_told_as_choose_tells_them(browser: webdriver
     assert "exact but for int8)" in answers[1024]
     assert "exact but for int8, relative error 0.024)" in answers[2048]
     assert "error not measured)" in answers[4096]
+
+
+def medians(name: str, n: int, seconds: Sequence[float], ratio: float | None = None) -> list[Result]:
+    """A case with a median for each round."""
+    return [result(name, n, took, ratio=ratio, round=number) for number, took in enumerate(seconds, 1)]
+
+
+UNTOLD = [
+    *medians("sdpa", 512, [2e-3]), *medians("full", 512, [3e-3]), *medians("dct-x", 512, [1e-3], 8),
+    *medians("sdpa", 1024, [2e-3, 2.02e-3]), *medians("full", 1024, [3e-3]), *medians("dct-x", 1024, [1e-3], 8),
+    *medians("sdpa", 2048, [1e-3, 1.02e-3, 1.01e-3]), *medians("dct-x", 2048, [0.6e-3, 1.3e-3, 0.9e-3], 8),
+    *medians("sdpa", 4096, [2e-3, 2.02e-3, 2.01e-3]), *medians("dct-x", 4096, [0.6e-3, 5.3e-3, 0.9e-3], 8),
+    *medians("dct-x", 4096, [1.9e-3, 1.91e-3, 1.9e-3], 4),
+]  # fmt: skip
+"""One round of all, one of some, a faster method that is not told apart, and another behind it that is."""
+
+
+@pytest.mark.parametrize("trainings", [[], whole_suite()], ids=["not trained", "trained"])
+def test_what_rounds_do_not_tell_is_not_told(
+    browser: webdriver.Chrome, tmp_path: Path, trainings: list[Result]
+) -> None:
+    found = recorded([*UNTOLD, *trainings])
+    screen(browser, 1280)
+    browser.get(written(html([found]), tmp_path))
+    settled(browser, "latency")
+    known = Accuracies(tuple(task_results(found.summaries))) if trainings else NOTHING_LEARNED
+    labels = Labels(s.case for s in found.summaries)
+    for n in (512, 1024, 2048, 4096):
+        pick(browser, "n", str(n))
+        [ranking] = [one for one in analysis.rankings(found.summaries, "sdpa") if one.seq_len == n]
+        choice = analysis.choose(ranking, Budgets())
+        decided = decide(ranking, choice, known)
+        said = first_screen.sentence(ranking, choice, decided, Budgets(), labels, known)
+        assert browser.find_element(By.ID, "recommendation").text == said
+        why = {row.name: row.why for row in first_screen.rows(ranking, choice, decided, known)}
+        names, reasons = (texts(browser, f"#decided tbody {cell}") for cell in ("th", "td:last-child"))
+        assert dict(zip(names, reasons, strict=True)) == why
 
 
 def test_a_budget_is_drawn_and_an_invalid_one_is_reported(opened: webdriver.Chrome) -> None:

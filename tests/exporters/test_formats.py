@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,6 +22,7 @@ from dctbench.exporters.registry import FORMATS
 from dctbench.model import Environment, Run
 from dctbench.runs import table as longtable
 from dctbench.runs.lookup import RecordedRun
+from dctbench.text.format import format_seconds
 from tests.support.made import ENVIRONMENT, FACTS, RUN, result
 from tests.support.trained import trained
 
@@ -105,18 +108,26 @@ def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_papers_table_has_methods_as_rows_and_lengths_as_columns() -> None:
-    lines = text("markdown").splitlines()
+    second = [replace(one, round=2) for one in RESULTS]
+    second[3] = result("dct-x", 1024, 3.5e-3, ratio=8, round=2)  # slower once and faster once: not told apart
+    several = recorded(results=[*RESULTS, *second])
+    lines = text("markdown", several).splitlines()
     assert lines[2:7] == [
         "| method | n = 512 | n = 1024 |",
         "|---|--:|--:|",
         "| sdpa | 2.00 ms | **4.15 ms** |",
-        "| dct-x r=8 | **1.00 ms** | **5.00 ms** |",
+        f"| dct-x r=8 | **1.00 ms** | **{format_seconds(math.sqrt(5e-3 * 3.5e-3))}** |",
         "| full | OOM | - |",
     ]
-    latex = text("latex").splitlines()
+    latex = text("latex", several).splitlines()
     assert r"method & $n = 512$ & $n = 1024$ \\" in latex
     assert r"sdpa & 2.00 ms & \textbf{4.15 ms} \\" in latex
     assert r"full & OOM & - \\" in latex
+
+
+def test_after_one_round_the_papers_table_marks_nothing_as_the_fastest() -> None:
+    assert "**" not in text("markdown")
+    assert r"\textbf" not in text("latex")
 
 
 def test_trainings_have_no_latency_for_the_papers_table_and_a_run_without_a_latency_has_no_such_table() -> None:

@@ -183,6 +183,12 @@ def test_numbers_kept_of_one_method_are_curves_of_their_own() -> None:
     assert len({curve["color"] for curve in data["curves"]}) == 4
 
 
+def test_the_script_knows_what_ran_in_one_round() -> None:
+    found = [result("sdpa", 512), result("sdpa", 512, round=2), result("full", 512)]
+    data = page_data(arrange([recorded(found)], "sdpa"), {})
+    assert data["rows"]["alone"] == "-y"
+
+
 def test_the_front_holds_only_what_approximates_exact_attention() -> None:
     error = {name: {"error.smooth": ("1", 0.1)} for name in ("window", "dct-x", "performer", "sdpa")}
     times = {"window": 2e-3, "dct-x": 1e-3, "performer": 3e-3, "sdpa": 4e-3}

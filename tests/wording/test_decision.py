@@ -5,22 +5,24 @@ from __future__ import annotations
 from scipy import stats
 
 from dctbench import analysis
-from dctbench.analysis import Budgets
+from dctbench.analysis import Budgets, Ranking
 from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies, decide
 from dctbench.wording import decision, recommendation
 from dctbench.wording.labels import Labels
 from tests.analysis.test_deadlines import released
-from tests.analysis.test_decision import BAD, EXACT, GOOD, KIB, accuracies, ranked
+from tests.analysis.test_decision import BAD, EXACT, GOOD, KIB, accuracies, in_rounds, ranked, ranking_of
 
 RANKING = ranked(EXACT, ("dct-x", 4, 2e-3, 32), ("dct-x", 8, 1e-3, 16))
 
 
-def said(known: Accuracies = NOTHING_LEARNED, budgets: Budgets | None = None) -> tuple[str, dict[str, decision.Row]]:
+def said(
+    known: Accuracies = NOTHING_LEARNED, budgets: Budgets | None = None, ranking: Ranking = RANKING
+) -> tuple[str, dict[str, decision.Row]]:
     budgets = budgets or Budgets()
-    choice = analysis.choose(RANKING, budgets)
-    found = decide(RANKING, choice, known)
-    rows = decision.rows(RANKING, choice, found, known)
-    return decision.sentence(RANKING, choice, found, budgets, Labels([]), known), {row.name: row for row in rows}
+    choice = analysis.choose(ranking, budgets)
+    found = decide(ranking, choice, known)
+    rows = decision.rows(ranking, choice, found, known)
+    return decision.sentence(ranking, choice, found, budgets, Labels([]), known), {row.name: row for row in rows}
 
 
 def test_what_gives_up_accuracy_is_faster_but_not_recommended() -> None:
@@ -47,6 +49,27 @@ def test_without_accuracy_the_fastest_is_named_and_the_command_that_measures_it(
     assert sentence.endswith("Its accuracy was not measured: dctbench run --suite accuracy measures it.")
     assert rows["dct-x r=8"].accuracy == "not measured"
     assert rows["dct-x r=8"].why == "fastest; its accuracy was not measured"
+
+
+def test_methods_that_are_not_told_apart_may_each_be_the_fastest() -> None:
+    tied = ranking_of(in_rounds("sdpa", None, [1e-3, 1.1e-3]), in_rounds("dct-x", 8, [1.05e-3, 1e-3]))
+    sentence, rows = said(ranking=tied)
+    assert "no clear winner among dct-x r=8 (1.02 ms" in sentence
+    assert rows["dct-x r=8"].why == "may be the fastest; its accuracy was not measured"
+
+
+def test_after_one_round_nothing_is_recommended_and_what_took_the_least_time_is_named() -> None:
+    alone = ranking_of(in_rounds("sdpa", None, [8e-3]), in_rounds("dct-x", 4, [2e-3]), in_rounds("dct-x", 8, [1e-3]))
+    remedy = "; one round tells nothing apart: measure with dctbench run --rounds 3."
+    sentence, rows = said(accuracies(dct_x_4=GOOD, dct_x_8=BAD), ranking=alone)
+    assert sentence.startswith("At n = 512: dct-x r=4 (2.00 ms")
+    assert sentence.endswith(f") took the least time of those that are shown to be as good as exact attention{remedy}")
+    assert (rows["dct-x r=4"].why, rows["dct-x r=4"].leading) == ("took the least time", True)
+    assert [name for name, row in rows.items() if row.leading] == ["dct-x r=4"]
+    sentence, rows = said(ranking=alone)
+    assert sentence.startswith("At n = 512: dct-x r=8 (1.00 ms")
+    assert f") took the least time{remedy} Its accuracy was not measured:" in sentence
+    assert rows["dct-x r=8"].why == "took the least time"
 
 
 def test_budgets_are_named_and_what_breaks_them_says_how() -> None:

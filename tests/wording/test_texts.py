@@ -177,6 +177,10 @@ def test_the_fastest_is_told_with_its_margin_or_as_a_tie() -> None:
         "no clear winner among"
     )
     assert told(slow, fast, repeated=False) == "dct-x r=8 took the least time, 1.00 ms; one round tells nothing apart"
+    several = [replace(fast, round=number) for number in (1, 2, 3)]
+    alone = "; 1 of 2 cases ran in one round only, which tells nothing apart"
+    assert told(slow, *several, repeated=False) == f"dct-x r=8 took the least time, 1.00 ms{alone}"
+    assert told(result("sdpa", 64, 5e-4), *several, repeated=False) == f"sdpa took the least time, 500 µs{alone}"
     assert told(slow) == "only sdpa has a latency to compare, 4.00 ms"
 
 

@@ -64,6 +64,19 @@ def test_without_budgets_the_fastest_is_named_with_what_it_gives_up(cli: Cli, ex
     assert "rests on run 01234567 of 2026-01-02: 4 of 4 measured; latencies over 3 processes" in done.out
 
 
+def test_after_one_round_nothing_is_called_the_fastest(cli: Cli, tmp_path: Path) -> None:
+    first = [one for one in RESULTS if one.round == 1]
+    path = tmp_path / "once.json"
+    path.write_text(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, first)), encoding="utf-8")
+    done = cli("choose", str(path), "--seq", "1024")
+    assert done.code == 0, done.err
+    answer = done.out.splitlines()[0]
+    assert answer.startswith("At n = 1024: dct-x r=8 (1.00 ms (1.00-1.00), 4.00x as fast as sdpa, 4.00 MiB, ")
+    assert answer.endswith(
+        ") took the least time; one round tells nothing apart: measure with dctbench run --rounds 3."
+    )
+
+
 @pytest.mark.parametrize(
     ("budgets", "said"),
     [
