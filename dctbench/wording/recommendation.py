@@ -63,6 +63,8 @@ TEMPLATES = {
     "untrained": "error unknown before training",
     "fastest_exact": "fastest exact method: {costs}",
     "fastest_judged": "fastest method that its error judges: {costs}",
+    "least_exact": "exact method that took the least time: {costs}",
+    "least_judged": "method that its error judges and that took the least time: {costs}",
     "over": "over budget: {name}, {broken}",
     "broken": "{budget} {amount} > {limit}",
     "broken_late": "{budget} up to {amount} > {limit}",
@@ -168,12 +170,14 @@ def limits(budgets: Budgets, case: Case) -> str:
 def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     """Return what the answer leaves out: the fastest exact method, excluded methods and why, what was not measured."""
     lines = []
-    exact = next((s for s in choice.within if s.method.kind is Kind.EXACT), None)
-    if exact is not None and exact not in choice.leaders:
-        lines.append(_fill("fastest_exact", costs=costs(exact, ranking.reference, budgets.confidence)))
-    judged = next((s for s in choice.within if s.approximates), None)
-    if budgets.limits_error and judged is not None and judged is not exact and judged not in choice.leaders:
-        lines.append(_fill("fastest_judged", costs=costs(judged, ranking.reference, budgets.confidence)))
+    exact = [s for s in choice.within if s.method.kind is Kind.EXACT]
+    if exact and exact[0] not in choice.leaders:
+        template = "fastest_exact" if ranking.tells(exact) else "least_exact"
+        lines.append(_fill(template, costs=costs(exact[0], ranking.reference, budgets.confidence)))
+    judged = [s for s in choice.within if s.approximates]
+    if budgets.limits_error and judged and judged[0] not in (*exact[:1], *choice.leaders):
+        template = "fastest_judged" if ranking.tells(judged) else "least_judged"
+        lines.append(_fill(template, costs=costs(judged[0], ranking.reference, budgets.confidence)))
     for summary, breaches in choice.over:
         lines.append(_fill("over", name=summary.case.name, broken=", ".join(broken(breach) for breach in breaches)))
     for summary, breaches in choice.unmeasured:

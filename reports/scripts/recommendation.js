@@ -214,13 +214,13 @@ function breachText(budget, row) {
  */
 function remarks(found, budgets) {
   const lines = [];
-  const exact = found.within.find((row) => curveOf(row).exact);
-  if (exact !== undefined && !found.leaders.includes(exact)) {
-    lines.push(phrase("fastest_exact", { costs: costs(exact) }));
+  const exact = found.within.filter((row) => curveOf(row).exact);
+  if (exact.length && !found.leaders.includes(exact[0])) {
+    lines.push(phrase(roundsTell(exact) ? "fastest_exact" : "least_exact", { costs: costs(exact[0]) }));
   }
-  const judged = found.within.find((row) => approximates(curveOf(row)));
-  if (limitsError(budgets) && judged !== undefined && judged !== exact && !found.leaders.includes(judged)) {
-    lines.push(phrase("fastest_judged", { costs: costs(judged) }));
+  const judged = found.within.filter((row) => approximates(curveOf(row)));
+  if (limitsError(budgets) && judged.length && judged[0] !== exact[0] && !found.leaders.includes(judged[0])) {
+    lines.push(phrase(roundsTell(judged) ? "fastest_judged" : "least_judged", { costs: costs(judged[0]) }));
   }
   found.over.forEach(function ([row, broken]) {
     const breaches = broken.map((budget) => breachText(budget, row));

@@ -155,6 +155,33 @@ def test_after_one_round_the_answer_is_what_took_the_least_time_and_how_to_learn
     assert said.startswith("At n = 512: ship sdpa")  # there is nothing to tell it apart from
 
 
+@pytest.mark.parametrize(
+    ("rounds", "exact", "judged"),
+    [
+        (
+            1,
+            "exact method that took the least time: full (",
+            "method that its error judges and that took the least time",
+        ),
+        (2, "fastest exact method: full (", "fastest method that its error judges: nystromformer kept=16 ("),
+    ],
+)
+def test_the_remarks_call_a_method_the_fastest_only_after_several_rounds(rounds: int, exact: str, judged: str) -> None:
+    times = {"dct-x": 1e-3, "nystromformer": 2e-3, "full": 4e-3, "sdpa": 6e-3}
+    kept: dict[str, dict[str, float]] = {"dct-x": {"ratio": 8}, "nystromformer": {"kept": 16}}
+    error = {"error.smooth": ("1", 0.01)}
+    found = [
+        result(name, 64, seconds, round=number, values=error, **kept.get(name, {}))  # type: ignore[arg-type]
+        for name, seconds in times.items()
+        for number in range(1, rounds + 1)
+    ]
+    [ranking] = analysis.rankings(analysis.summarise(found), None)
+    budgets = Budgets(error_smooth=0.05)
+    said = words.remarks(ranking, analysis.choose(ranking, budgets), budgets)
+    for start in (exact, judged):
+        assert [line for line in said if line.startswith(start)], said
+
+
 @pytest.mark.parametrize(("samples", "known"), [(20, False), (300, True)])
 def test_without_enough_samples_the_answer_says_that_there_is_no_p99_and_what_measures_one(
     samples: int, known: bool
