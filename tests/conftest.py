@@ -16,8 +16,9 @@ import pytest
 from hypothesis import settings
 
 from dctbench.runners.lock_files import VARIABLE as LOCKS
-from tests.support.command import FIGURES, NEW_INTERPRETERS, Cli, Done, cli_in, plain_environment, start
+from tests.support.command import FIGURES, NEW_INTERPRETERS, Cli, Done, cli_in, end_all, plain_environment, start
 from tests.support.postgresql import Server, running
+from tests.support.warm import UNHURRIED
 
 # Shared machines stall: a slow example is no failure. In CI, a change is judged by the same examples as its base.
 # Elsewhere examples vary, and those that failed are kept in .hypothesis/ and tried first.
@@ -72,6 +73,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write_line(f"{report.nodeid}: {text}")
 
 
+@pytest.fixture(autouse=True)
+def _no_command_outlives_its_test() -> Iterator[None]:
+    yield
+    end_all()
+
+
 @pytest.fixture
 def environ() -> dict[str, str]:
     """An environment without anything of ours, with one thread per process: the tests run beside each other."""
@@ -90,7 +97,7 @@ def interrupted(tmp_path: Path, environ: dict[str, str]) -> Cli:
 
     def run(*arguments: str, timeout: float = 60, **variables: str) -> Done:
         words = (*arguments, "--progress", "plain")
-        with start(*words, folder=tmp_path, environ=environ | variables) as process:
+        with start(*words, folder=tmp_path, environ=environ | variables | {UNHURRIED: "1"}) as process:
             assert process.stderr is not None
             told = list(itertools.takewhile(lambda line: not line.lstrip("[ ").startswith("1/"), process.stderr))
             process.send_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ from dctbench.runners.lock_files import VARIABLE
 from dctbench.runners.locks import Lock
 from tests.reliability.conftest import Mount
 from tests.support.command import TINY, Cli, start
-from tests.support.warm import Process
+from tests.support.warm import UNHURRIED, Process
 
 SWEEP = ("run", "--impl", "sdpa,none", "--progress", "plain", *TINY[2:-1], "1", "--seq", "64..512")
 
@@ -34,7 +34,7 @@ SWEEP = ("run", "--impl", "sdpa,none", "--progress", "plain", *TINY[2:-1], "1", 
 def test_a_second_signal_changes_nothing_about_how_a_run_ends(
     tmp_path: Path, environ: dict[str, str], first: signal.Signals, second: signal.Signals, gap: float
 ) -> None:
-    process, lines = started(tmp_path, environ)
+    process, lines = started(tmp_path, environ | {UNHURRIED: "1"})
     wait_for("[", lines)
     process.send_signal(first)
     time.sleep(gap)
@@ -74,7 +74,7 @@ def test_a_run_whose_reader_has_gone_is_measured_to_the_end(cli: Cli, tmp_path: 
 def test_a_run_that_another_process_is_measuring_is_not_resumed(
     cli: Cli, tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    process, lines = started(tmp_path, environ)
+    process, lines = started(tmp_path, environ | {UNHURRIED: "1"})
     wait_for("[", lines)
     stop_between_writes(process, tmp_path / ".dctbench" / "results.sqlite")
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.command import MARK
+from tests.support.command import MARK, start
 
 LONG = ("--impl", "sdpa", "--seq", "2048", "--ranks", "2", "--rounds", "1", "--samples", "1000", "--format", "json")
 """A case whose samples take minutes."""
@@ -79,9 +79,7 @@ def no_process_is_left(mark: str) -> bool:
 
 @pytest.mark.parametrize("joined", [False, True], ids=["while it starts", "while it measures"])
 def test_a_killed_rank_is_an_error_that_names_it(tmp_path: Path, marked: dict[str, str], joined: bool) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "dctbench", "run", *LONG], cwd=tmp_path, env=marked, stdout=subprocess.PIPE, text=True
-    ) as command:
+    with start("run", *LONG, folder=tmp_path, environ=marked, new_interpreter=True) as command:
         wait_for_the_rank(marked[MARK], joined=joined).kill()
         out, _ = command.communicate(timeout=120)
     [result] = json.loads(out)["results"]
@@ -107,10 +105,8 @@ def test_a_rank_that_is_killed_before_it_joins_the_others_is_named(tmp_path: Pat
 
 
 def test_a_rank_that_hangs_is_a_timeout(tmp_path: Path, marked: dict[str, str]) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "dctbench", "run", *LONG, "--case-timeout", "5s"],
-        cwd=tmp_path, env=marked, stdout=subprocess.PIPE, text=True,
-    ) as command:  # fmt: skip
+    limited = (*LONG, "--case-timeout", "15s")  # rank 1 imports torch within it, before it can be stopped
+    with start("run", *limited, folder=tmp_path, environ=marked, new_interpreter=True) as command:
         os.kill(wait_for_the_rank(marked[MARK], joined=True).pid, signal.SIGSTOP)
         out, _ = command.communicate(timeout=120)
     [result] = json.loads(out)["results"]

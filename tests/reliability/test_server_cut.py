@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import TINY, Cli
+from tests.support.command import TINY, Cli, start
 from tests.support.postgresql import PASSWORD, Server
 
 SWEEP = ("run", "--impl", "sdpa,none", *TINY, "--progress", "plain")
@@ -17,14 +15,7 @@ PLANNED = {(name, n, round) for name in ("sdpa", "none") for n in (64, 128) for 
 def test_a_server_that_stops_during_a_run_has_every_result_after_a_push(
     cli: Cli, tmp_path: Path, environ: dict[str, str], postgresql: Server, url: str
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dctbench", *SWEEP, "--store", url],
-        cwd=tmp_path,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start(*SWEEP, "--store", url, folder=tmp_path, environ=environ, new_interpreter=True)
     assert process.stderr is not None
     told = ""
     for line in process.stderr:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from dctbench.doctor import place
 from dctbench.errors import StoreError
 from dctbench.store import open_store
 from tests.support.made import RUN
+from tests.support.process import OwnProcess
 
 WITHOUT_LINKS = """
 import errno, os
@@ -71,10 +72,10 @@ def test_several_processes_create_one_store_without_hard_links(tmp_path: Path) -
     (site / "sitecustomize.py").write_text(WITHOUT_LINKS)
     target = tmp_path / "new" / "a.sqlite"
     environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.getcwd()])}
-    started = [
-        subprocess.Popen([sys.executable, "-c", CREATE, str(target), str(number)], env=environ) for number in range(4)
-    ]
-    assert [process.wait(timeout=300) for process in started] == [0] * 4
+    commands = [[sys.executable, "-c", CREATE, str(target), str(number)] for number in range(4)]
+    with ExitStack() as stack:
+        started = [stack.enter_context(OwnProcess(command, env=environ, text=True)) for command in commands]
+        assert [process.wait(timeout=300) for process in started] == [0] * 4
     with open_store(str(target)) as store:
         assert {int(state.run.id, 16) for state in store.runs()} == {0, 1, 2, 3}
     assert [entry.name for entry in target.parent.iterdir()] == ["a.sqlite"]

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from dctbench.store.checking import find_damage
 from dctbench.store.opening import try_folder
 from tests.store.test_contents import new_store
 from tests.support.made import RUN, result
+from tests.support.process import OwnProcess
 
 KILLED_WHILE_WRITING = """
 import os, sqlite3, sys
@@ -45,8 +47,9 @@ def test_an_unfinished_write_of_a_killed_process_is_rolled_back_on_opening(store
 def test_several_processes_can_create_one_store_at_once(tmp_path: Path) -> None:
     code = "import sys; from dctbench.store import open_store; open_store(sys.argv[1], create=True).runs()"
     target = str(tmp_path / "new" / "s.sqlite")
-    started = [subprocess.Popen([sys.executable, "-c", code, target]) for _ in range(4)]
-    assert [process.wait(timeout=120) for process in started] == [0, 0, 0, 0]
+    with ExitStack() as stack:
+        started = [stack.enter_context(OwnProcess([sys.executable, "-c", code, target], text=True)) for _ in range(4)]
+        assert [process.wait(timeout=120) for process in started] == [0, 0, 0, 0]
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["s.sqlite"]
 
 

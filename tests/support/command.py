@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.process import OwnProcess
 from tests.support.warm import Process, Stream, warm
 
 NEW_INTERPRETERS = "DCTBENCH_TESTS_NEW_INTERPRETERS"
@@ -20,6 +21,8 @@ MARK = "DCTBENCH_TEST_MARK"
 """A variable by which a test finds the processes of its command in `/proc`, which shows those of the start alone."""
 _AT_START = re.compile(rf"PYTHON(?!PATH$)|LC_|LANG|OMP_|MKL_|OPENBLAS_|GOMP_|KMP_|MALLOC_|{MARK}$")
 """Variables that matter only while an interpreter starts or loads a library."""
+_LAST_SECONDS = 60.0
+"""How long a killed command may take to end."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,24 @@ def plain_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in left_out} | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 
 
+_started: list[Process | OwnProcess] = []
+
+
+def end_all() -> None:
+    """Kill every command of `start` that still runs, and close its streams: a failed test leaves them behind.
+
+    Unless they are waited for, Python warns of them whenever it collects them, which fails whatever test then runs.
+    """
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait(_LAST_SECONDS)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
 def start(
     *arguments: str,
     folder: Path,
@@ -54,20 +75,24 @@ def start(
     stderr: Stream = subprocess.PIPE,
     new_session: bool = False,
     new_interpreter: bool = False,
-) -> Process | subprocess.Popen[str]:
-    """Start the real command in a folder; its pipes are streams of text.
+) -> Process | OwnProcess:
+    """Start the real command in a folder; its pipes are streams of text. It is ended after the test (`end_all`).
 
     It is forked from a process that has imported everything (`tests.support.warm`), unless a new interpreter is asked
     for by the caller, by `--new-interpreters`, or by a variable that matters only while an interpreter starts.
     """
     usual = plain_environment()
     at_start = any(_AT_START.match(name) and value != usual.get(name) for name, value in environ.items())
+    process: Process | OwnProcess
     if at_start or new_interpreter or NEW_INTERPRETERS in os.environ:
-        return subprocess.Popen(
+        process = OwnProcess(
             [sys.executable, "-m", "dctbench", *arguments], cwd=folder, env=environ,
             stdin=stdin, stdout=stdout, stderr=stderr, text=True, start_new_session=new_session,
         )  # fmt: skip
-    return warm().start(arguments, folder, environ, (stdin, stdout, stderr), new_session)
+    else:
+        process = warm().start(arguments, folder, environ, (stdin, stdout, stderr), new_session)
+    _started.append(process)
+    return process
 
 
 def cli_in(folder: Path, environ: dict[str, str]) -> Cli:
@@ -76,11 +101,7 @@ def cli_in(folder: Path, environ: dict[str, str]) -> Cli:
     def run(*arguments: str, timeout: float = 300, new_interpreter: bool = False, **variables: str) -> Done:
         variables = environ | variables
         with start(*arguments, folder=folder, environ=variables, new_interpreter=new_interpreter) as process:
-            try:
-                out, err = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
+            out, err = process.communicate(timeout=timeout)
         assert process.returncode is not None
         return Done(process.returncode, out, err)
 

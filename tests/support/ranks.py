@@ -9,12 +9,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.support.process import OwnProcess
 
 SEQ_LEN, DIM, HEADS, BATCH, KEPT = 37, 24, 3, 2, 8
 METHODS = ("sdpa", "dct-x", "dct-kv")
@@ -43,11 +46,13 @@ class Computed:
 def computed(size: int, folder: Path) -> dict[str, Computed]:
     """Run every method on so many processes, and return what they computed."""
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ranks = [
-        subprocess.Popen([*COMMAND, str(rank), str(size), str(folder)], env=environ, stderr=subprocess.PIPE, text=True)
-        for rank in range(size)
-    ]
-    said = [process.communicate(timeout=120)[1] for process in ranks]
+    commands = [[*COMMAND, str(rank), str(size), str(folder)] for rank in range(size)]
+    with ExitStack() as stack:
+        ranks = [
+            stack.enter_context(OwnProcess(command, env=environ, stderr=subprocess.PIPE, text=True))
+            for command in commands
+        ]
+        said = [process.communicate(timeout=120)[1] for process in ranks]
     assert [process.returncode for process in ranks] == [0] * size, said
     assert not [line for text in said for line in text.splitlines() if "Warning" in line]
     saved = [dict(np.load(folder / f"{rank}.npz")) for rank in range(size)]

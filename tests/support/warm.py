@@ -5,6 +5,7 @@ which runs `dctbench.__main__.main` and starts real supervisors, zygotes and wor
 command of a shell. The interpreter does not start and import anew, and neither does that of its workers: both are
 forked. Variables that are read while libraries are loaded, such as OMP_NUM_THREADS, are those of the first process.
 And a case warms up and samples in a tenth of the time: the least samples stay, and the time is that of other tests.
+A run that a test interrupts takes the usual time (`UNHURRIED`).
 
 Tests of what happens while an interpreter starts or imports use a new interpreter.
 """
@@ -50,6 +51,8 @@ _SETTLED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "KINETO_LOG_LEV
 """Variables that libraries read while they are loaded."""
 _MOST_SECONDS = {"warmup_least": 0.02, "warmup_most": 0.1, "budget": 0.2}
 """What a case spends at most to warm up and to sample, unless its calls are long."""
+UNHURRIED = "DCTBENCH_TESTS_UNHURRIED"
+"""A variable that is set when a case shall take as long as that of a shell: a signal must arrive before a run ends."""
 _PATH = [path for path in sys.path if path not in {"", str(ROOT)}]
 """Where a new interpreter searches for modules, without its own folder and PYTHONPATH."""
 
@@ -73,7 +76,9 @@ class Process:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is not None:  # nobody tells a command to end whose test has failed
+            self.kill()
         for stream in (self.stdout, self.stderr):
             if stream is not None:
                 stream.close()
@@ -103,7 +108,8 @@ class Process:
     def send_signal(self, number: int) -> None:
         """Send a signal to the command, and not to its workers."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended since
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill the command with SIGKILL."""
@@ -375,7 +381,8 @@ class _Forking:
 def _become_supervisor(arguments: Sequence[str], streams: Sequence[int], how: Mapping[str, Any]) -> None:
     os.setsid()
     _take_over(streams, how["env"], [], keep=how["pass_fds"])
-    vars(latency)["Sampling"] = _brief
+    if UNHURRIED not in how["env"]:
+        vars(latency)["Sampling"] = _brief
     supervisor.main(list(arguments))
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from dctbench.runners.locks import Lock
 from tests.support import ROOT
 from tests.support.command import TINY, Cli
 from tests.support.screen import Shown, on_terminal
+from tests.support.warm import UNHURRIED
 
 SWEEP = ("run", "--impl", "sdpa,dct-x", "--ratio", "2", *TINY)
 GATE = ("check", "--impl", "dct-x", "--base-impl", "dct-x", "--ratio", "2", "--seq", "64", "--heads", "2",
@@ -44,15 +47,21 @@ def test_a_row_stays_for_every_case_and_the_live_line_goes(
     assert shown.cursor
 
 
-def test_ctrl_c_leaves_a_clean_terminal_and_the_way_on(tmp_path: Path, environ: dict[str, str]) -> None:
+def ctrl_c(words: str) -> Callable[[str, int], None]:
+    """Return what types Ctrl-C, once, when these words are on the screen."""
     typed: list[int] = []
 
-    def type_it_once(text: str, group: int) -> None:
-        if "2/8" in text and not typed:
+    def watch(text: str, group: int) -> None:
+        if words in text and not typed:
             typed.append(group)
-            os.killpg(group, signal.SIGINT)
+            with suppress(ProcessLookupError):  # it has ended by itself, which its exit code tells
+                os.killpg(group, signal.SIGINT)
 
-    shown = on_terminal(*SWEEP, folder=tmp_path, environ=environ, watch=type_it_once)
+    return watch
+
+
+def test_ctrl_c_leaves_a_clean_terminal_and_the_way_on(tmp_path: Path, environ: dict[str, str]) -> None:
+    shown = on_terminal(*SWEEP, folder=tmp_path, environ=environ | {UNHURRIED: "1"}, watch=ctrl_c("2/8"))
     assert shown.code == 130, shown.text
     assert "ETA" not in shown.text
     assert "resume it with: dctbench run --resume" in shown.text
@@ -70,7 +79,10 @@ def test_why_it_waits_is_said_above_the_live_line(
         if "waiting for cpu" in text:
             lock.release()
 
-    shown = on_terminal(*command, folder=tmp_path, environ=environ, watch=end_when_told)
+    try:
+        shown = on_terminal(*command, folder=tmp_path, environ=environ, watch=end_when_told)
+    finally:
+        lock.release()
     assert shown.code == 0, shown.text
     [line] = [line for line in shown.lines if "waiting for cpu" in line]
     assert re.fullmatch(rf"waiting for cpu: process {os.getpid()} \(\S+, \S+\) is measuring on it", line)
@@ -111,12 +123,7 @@ def test_a_terminal_that_takes_nothing_back_gets_plain_lines(
 
 def test_a_resumed_run_shows_what_is_left_against_what_was_there(tmp_path: Path, environ: dict[str, str]) -> None:
     sweep = (*SWEEP[:-1], "1")
-
-    def stop(text: str, group: int) -> None:
-        if "1/4" in text:
-            os.killpg(group, signal.SIGINT)
-
-    stopped = on_terminal(*sweep, folder=tmp_path, environ=environ, watch=stop)
+    stopped = on_terminal(*sweep, folder=tmp_path, environ=environ | {UNHURRIED: "1"}, watch=ctrl_c("1/4"))
     assert stopped.code == 130, stopped.text
     shown = on_terminal("run", "--resume", folder=tmp_path, environ=environ)
     assert shown.code == 0, shown.text
