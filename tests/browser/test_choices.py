@@ -106,9 +106,9 @@ def test_back_takes_a_choice_back_and_forward_makes_it_again(opened: webdriver.C
     second = decision(opened)
     assert second != first
     opened.back()
-    WebDriverWait(opened, 10).until(lambda b: decision(b) == first)
+    WebDriverWait(opened, 60).until(lambda b: decision(b) == first)
     opened.forward()
-    WebDriverWait(opened, 10).until(lambda b: decision(b) == second)
+    WebDriverWait(opened, 60).until(lambda b: decision(b) == second)
 
 
 def test_a_click_in_the_heatmap_takes_length_and_ratio_everywhere(opened: webdriver.Chrome) -> None:
@@ -118,7 +118,7 @@ def test_a_click_in_the_heatmap_takes_length_and_ratio_everywhere(opened: webdri
     row = names[::-1].index("dct-x r=4")  # from the top
     x, y = plot.size["width"] / 6, plot.size["height"] * ((row + 0.5) / len(names) - 0.5)
     ActionChains(opened).move_to_element_with_offset(plot, int(x - plot.size["width"] / 2), int(y)).click().perform()
-    WebDriverWait(opened, 10).until(lambda b: "ratio=4" in b.current_url)
+    WebDriverWait(opened, 60).until(lambda b: "ratio=4" in b.current_url)
     assert "n=512" in opened.current_url
     assert "At n = 512" in decision(opened)
     assert set(traces(opened, "latency")) == {"sdpa", "dct-x r=4", "full", "fnet"}

@@ -29,6 +29,8 @@ SOON = 20.0
 """Seconds. An idle machine needs one or two. A wait that is not interruptible takes 40 s and more, but for a frozen
 server."""
 PATIENCE = 120.0
+AT_WORK = 0.05
+"""Seconds of processor time that a forked case has used only once it works."""
 STORE = "results.sqlite"
 SWEEP = ("run", "--impl", "sdpa,none", "--store", STORE, "--progress", "plain", *TINY[2:-1], "1", "--seq", "64..512")
 LIST = ("list", "runs", "--store", STORE)
@@ -44,6 +46,7 @@ class Scene:
     stack: ExitStack
     told: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
+    reader: threading.Thread | None = None
 
     def start(self, *command: str, **variables: str) -> int:
         """Start a command and return its process id."""
@@ -58,11 +61,20 @@ class Scene:
             )
         )
         self.stack.callback(self.process.kill)
-        threading.Thread(target=self._read, args=[self.process.stderr]).start()
+        self.reader = threading.Thread(target=self._read, args=[self.process.stderr])
+        self.reader.start()
         return self.process.pid
 
     def _read(self, lines: Iterator[str]) -> None:
         self.told += lines
+
+    def end(self) -> int:
+        """Wait until the command has ended and all that it told was read, and return its exit code."""
+        assert self.process is not None
+        assert self.reader is not None
+        code = self.process.wait(timeout=PATIENCE)
+        self.reader.join(PATIENCE)
+        return code
 
     def until(self, reached: Callable[[], object]) -> None:
         """Wait until the command waits."""
@@ -140,8 +152,18 @@ def a_zygote_that_is_stopped_between_cases(scene: Scene) -> None:
     scene.until(lambda: scene.has_told("[1/"))
     [supervisor] = [each for each in psutil.Process(pid).children() if "dctbench.worker.zygote" in each.cmdline()]
     [zygote] = supervisor.children()
+    # A zygote reports the process of a case after it has forked it. Once the case measures, it has.
+    scene.until(lambda: any(seconds_of_work(each) > AT_WORK for each in zygote.children()))
     zygote.suspend()
     scene.until(lambda: all(each.status() == psutil.STATUS_ZOMBIE for each in zygote.children()))
+
+
+def seconds_of_work(process: psutil.Process) -> float:
+    """The processor time of a process, or 0 if it has ended."""
+    try:
+        return float(sum(process.cpu_times()[:2]))
+    except psutil.Error:
+        return 0.0
 
 
 def a_device_that_is_busy(scene: Scene) -> None:
@@ -235,7 +257,7 @@ def test_a_command_that_waits_is_interrupted_soon(
         assert scene.process is not None
         began = time.monotonic()
         scene.process.send_signal(number)
-        assert scene.process.wait(timeout=PATIENCE) == 130, scene.told
+        assert scene.end() == 130, scene.told
         seconds = time.monotonic() - began
         record_property(FIGURES, f"{seconds:.2f} s")
         assert no_process_is_left(marked[MARK])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import os
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
+from dctbench.runners.locks import Lock
 from tests.reliability.layers import RECORD
 from tests.support import ROOT
 from tests.support.command import Cli, start
@@ -19,24 +21,22 @@ CASES = 6
 def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
     cli: Cli, tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    started = [
-        start(
-            *SWEEP,
-            "--label",
-            label,
-            folder=tmp_path,
-            environ=environ | {"PYTHONPATH": str(ROOT), RECORD: str(tmp_path / label)},
-        )
-        for label in ("one", "two")
-    ]
+    lock = Lock("cpu")
+    assert lock.take()
+    try:
+        started = [
+            start(
+                *SWEEP, "--label", label,
+                folder=tmp_path, environ=environ | {"PYTHONPATH": str(ROOT), RECORD: str(tmp_path / label)},
+            )
+            for label in ("one", "two")
+        ]  # fmt: skip
+        waiting = [said_that_it_waits(process.stderr) for process in started]
+    finally:
+        lock.release()  # both want the device now, whichever of them started sooner
+    assert all(f"waiting for cpu: process {os.getpid()} (" in line for line in waiting), waiting
     told = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], told
-    named = {
-        int(pid)
-        for text in told
-        for pid in re.findall(r"waiting for cpu: process (\d+) \(\S+ \S+\) is measuring", text)
-    }
-    assert named & {process.pid for process in started}, told
 
     # Each case has a process of its own. No call of another process may fall between its first and its last call.
     spans = sorted(span for label in ("one", "two") for span in calls(tmp_path / label))
@@ -50,6 +50,11 @@ def test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored(
     for label in ("one", "two"):
         results = cli("export", "json", label).json()["results"]
         assert [one["case"]["seq_len"] for one in results if one["status"] == "ok"] == list(range(16, 97, 16))
+
+
+def said_that_it_waits(lines: IO[str] | None) -> str:
+    assert lines is not None
+    return next((line for line in iter(lines.readline, "") if "waiting for cpu" in line), "it ended without waiting")
 
 
 def calls(record: Path) -> list[tuple[float, float]]:

@@ -248,13 +248,13 @@ def test_a_server_that_stops_responding_is_unreachable(
 
 def test_each_query_has_its_own_timeout(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(url)
-    monkeypatch.setattr(engines, "QUERY_TIMEOUT", 1.0)
+    monkeypatch.setattr(engines, "QUERY_TIMEOUT", 2.0)
     with open_store(url) as store:
         with store.transaction() as connection:
             for _ in range(4):
-                connection.execute(sa.select(sa.func.pg_sleep(0.4)))
-            time.sleep(1.2)  # no query was running, so nothing timed out
-            connection.execute(sa.select(sa.func.pg_sleep(0.4)))
+                connection.execute(sa.select(sa.func.pg_sleep(0.6)))
+            time.sleep(2.2)  # no query was running, so nothing timed out
+            connection.execute(sa.select(sa.func.pg_sleep(0.6)))
         begun = time.monotonic()
         with pytest.raises(UnreachableError), store.transaction() as connection:
             connection.execute(sa.select(sa.func.pg_sleep(20)))

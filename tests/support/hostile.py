@@ -483,7 +483,7 @@ class SleepsByLength(Good):
 
 
 class Stalls(Good):
-    """Has a shell stop its process for 80 ms in every tenth call in a row after a pause: calls on a schedule."""
+    """Has a shell stop its process for 80 ms in every fourth call in a row after a pause: calls on a schedule."""
 
     def __init__(self, *, seq_len: int, dim: int, heads: int, ratio: float | None = None) -> None:
         super().__init__(seq_len=seq_len, dim=dim, heads=heads)
@@ -492,7 +492,7 @@ class Stalls(Good):
 
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         self.paused = self.paused + 1 if time.monotonic() - self.ended > 0.008 else 0
-        if self.paused == 10:
+        if self.paused == 4:
             self.paused = 0
             os.system(f"kill -STOP {os.getpid()}; sleep 0.08; kill -CONT {os.getpid()}")
         output = super().forward(x)

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 
@@ -28,14 +29,25 @@ def programs() -> Path:
     return Path(plain).resolve().parent
 
 
+def free_port() -> int:
+    """Return a TCP port of loopback that stays free while the server does not run.
+
+    It is below those that the kernel gives to connections (from 32768 on), one of which could take it meanwhile.
+    """
+    with socket.socket() as probe:
+        while True:
+            port = SystemRandom().randrange(20_000, 32_000)
+            with suppress(OSError):  # another process has it
+                probe.bind(("127.0.0.1", port))
+                return port
+
+
 class Server:
     """A server with one database `bench`, reached over TCP with a password."""
 
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.programs, self.folder, self._fsync = programs(), folder, fsync
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._run(str(self.programs / "initdb"), "-D", str(folder / "data"), "-A", "scram-sha-256", "-U", "bench",
                   "--pwfile", str(self._password_file()), "--no-sync", "-E", "UTF8", "--locale", "C")  # fmt: skip
         self.start()
@@ -68,14 +80,11 @@ class Server:
 
     def freeze(self) -> None:
         """Stop answering without closing anything."""
-        for pid in self._pids():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Continue to answer."""
-        for pid in self._pids():
-            with suppress(ProcessLookupError):  # the first of them end the connections of clients that have gone
-                os.kill(pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def query(self, sql: str, database: str = "bench") -> list[tuple[object, ...]]:
         """Return the rows of a statement, in a transaction of its own."""
@@ -97,6 +106,11 @@ class Server:
         ):
             for row in rows:
                 copied.write_row(tuple(row.values()))
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._pids():
+            with suppress(ProcessLookupError):  # some end by themselves: autovacuum, or those of clients that have gone
+                os.kill(pid, number)
 
     def _pids(self) -> list[int]:
         import psutil
