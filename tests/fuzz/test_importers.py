@@ -19,6 +19,7 @@ from dctbench.store import open_store
 from dctbench.store.checking import find_damage
 from tests.fuzz.command import assert_refused, command, folder, left_in
 from tests.fuzz.documents import VALID, any_file
+from tests.support.examples import at_length
 
 GIVEN, STORE = "given.json", "results.sqlite"
 
@@ -34,7 +35,7 @@ def test_any_file_is_imported_completely_or_refused(data: bytes) -> None:
 
 @pytest.mark.slow
 @given(data=any_file())
-@settings(max_examples=10_000)
+@at_length(10_000)
 def test_any_file_at_length(data: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assets, "plotly", lambda: "")  # most of a page, the same in each, and no input reaches it

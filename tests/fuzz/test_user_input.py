@@ -20,6 +20,7 @@ from dctbench.text.parse import parse_duration, parse_share, parse_size
 from tests.fuzz.command import assert_refused, command, folder, left_in
 from tests.spec.test_suites import GOOD
 from tests.support import ROOT
+from tests.support.examples import at_length
 
 SUITES = [GOOD, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "suites").glob("*.toml")))]
 CONFIGURATION = '[tool.dctbench]\nstore = "a.sqlite"\n[tool.dctbench.run]\nseq = ["512..2048", 6000]\nquiet = true\n'
@@ -111,7 +112,7 @@ def test_any_suite_file_is_accepted_or_refused_in_one_sentence(text: str) -> Non
 
 @pytest.mark.slow
 @given(text=files(SUITES))
-@settings(max_examples=10_000)
+@at_length(10_000)
 def test_any_suite_file_at_length(text: str) -> None:
     check_suite(text)
 
@@ -133,7 +134,7 @@ def test_any_configuration_is_accepted_or_refused_in_one_sentence(text: str) -> 
 
 @pytest.mark.slow
 @given(text=files([CONFIGURATION]))
-@settings(max_examples=4000)
+@at_length(4000)
 def test_any_configuration_at_length(text: str) -> None:
     check_configuration(text)
 
@@ -157,7 +158,7 @@ def test_any_flags_are_accepted_or_refused_in_one_sentence(flags: dict[str, str]
 
 @pytest.mark.slow
 @given(flags=st.dictionaries(st.sampled_from(FLAGS), WORDS, max_size=3))
-@settings(max_examples=10_000)
+@at_length(10_000)
 def test_any_flags_at_length(flags: dict[str, str]) -> None:
     check_flags(flags)
 
