@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,11 +13,16 @@ import click
 
 from dctbench.cli import cli as command_line
 from tests.support.canary import git, plant, repository
+from tests.support.command import NEW_INTERPRETERS, start
+from tests.support.process import OwnProcess
+from tests.support.warm import Process
 
 TINY = ("--seq", "64", "--heads", "2", "--head-dim", "8")
 OK = (0,)
 EXPECTED = {"noise": (130,), "store push": (5,), "doctor": (0, 3)}
 """Exit codes of commands that are interrupted, have no server, or judge the machine, which may be unfit."""
+IN_NEW_INTERPRETERS = ("run", "check", "noise", "bundle", "doctor", "report")
+"""Commands that start other processes or import much. The others import some of the same, and are forked."""
 COMMANDS = (
     ("run", *TINY, "--impl", "sdpa,none", "--rounds", "1", "--label", "one"),
     ("run", *TINY, "--impl", "sdpa,none", "--rounds", "1", "--save-baseline", "main"),
@@ -49,18 +55,24 @@ def _names(group: click.Group, context: click.Context, above: tuple[str, ...] = 
             yield (*above, name)
 
 
+def _started(folder: Path, environ: dict[str, str], words: tuple[str, ...]) -> Process | OwnProcess:
+    """Start a command. One that has a new interpreter does not search its folder for modules, as the installed one."""
+    if words[0] not in IN_NEW_INTERPRETERS and NEW_INTERPRETERS not in os.environ:
+        return start(*words, folder=folder, environ=environ, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-P", "-m", "dctbench", *words]
+    return OwnProcess(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
 def _run(folder: Path, environ: dict[str, str], words: tuple[str, ...]) -> tuple[int, str]:
     """Run a command and return its exit code and standard error. `noise` takes minutes, so Ctrl-C ends it early."""
-    command = [sys.executable, "-P", "-m", "dctbench", *words]
-    with subprocess.Popen(
-        command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with _started(folder, environ, words) as process:
         assert process.stderr is not None
         told = []
         for line in process.stderr:
             told.append(line)
             if words[0] == "noise" and "] pair " in line:
                 process.send_signal(signal.SIGINT)
+    assert process.returncode is not None
     return process.returncode, "".join(told)
 
 

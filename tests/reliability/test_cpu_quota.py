@@ -18,15 +18,15 @@ from tests.support.command import TINY
 
 CGROUPS = Path("/sys/fs/cgroup")
 QUOTA = {
-    1: {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "5000", "cpu.shares": "262144"},
-    2: {"cpu.max": "5000 20000", "cpu.weight": "10000"},
+    1: {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "10000", "cpu.shares": "262144"},
+    2: {"cpu.max": "10000 20000", "cpu.weight": "10000"},
 }
-"""A quarter of a core, and a weight with which the group gets it even if the machine is busy with other things."""
+"""Half a core, and a weight with which the group gets it even if the machine is busy with other things."""
 
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    """A cgroup with a quarter of a core in periods of 20 ms, which is removed afterwards."""
+    """A cgroup with half a core in periods of 20 ms, which is removed afterwards."""
     if os.geteuid() != 0:
         pytest.skip("making a cgroup takes root")
     version, parent = (1, CGROUPS / "cpu") if (CGROUPS / "cpu").is_dir() else (2, CGROUPS)
@@ -61,8 +61,8 @@ def test_a_quota_is_recorded_and_makes_another_fingerprint(
     describe = [sys.executable, "-m", "dctbench.machine.environment"]
     free = printed(describe, tmp_path, environ)
     limited = printed(within(group, *describe), tmp_path, environ)
-    assert (limited["facts"]["cpu_quota"], limited["facts"]["cores_usable"]) == (0.25, 1)
-    assert free["facts"]["cpu_quota"] != 0.25
+    assert (limited["facts"]["cpu_quota"], limited["facts"]["cores_usable"]) == (0.5, 1)
+    assert free["facts"]["cpu_quota"] != 0.5
     assert limited["fingerprint"] != free["fingerprint"]
 
 
@@ -77,6 +77,6 @@ def test_a_case_that_a_quota_stopped_has_a_warning_with_the_counts(
         for warning in result["warnings"]
         if isinstance(warning, dict) and warning["code"] == "cpu_throttled"
     ]
-    assert values["quota"] == 0.25
+    assert values["quota"] == 0.5
     assert 0 < values["stopped"] <= values["periods"]
     assert values["seconds"] > 0

@@ -21,7 +21,8 @@ pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = pytest.mark.slow
 
 SWEEP = ("--seq", "64,128,256", "--impl", "sdpa,dct-x", "--ratio", "4", "--heads", "2", "--head-dim", "8",
-         "--rounds", "2", "--progress", "plain")  # fmt: skip
+         "--rounds", "2", "--budget", "6s", "--progress", "plain")  # fmt: skip
+"""Half a second for a case: shorter ones would be over before something is killed in their middle."""
 CASES = 6 * 2
 
 
@@ -171,8 +172,6 @@ def test_nodes_that_differ_are_named(site: Site, tmp_path: Path, driver: Cli) ->
         site.add(OMP_NUM_THREADS="2"),
     ]  # fmt: skip
     try:
-        refused = driver("run", *SWEEP, *site.flags, "--require-same-cpu")
-        assert (refused.code, "the nodes are of 2 kinds" in refused.err) == (3, True), refused.err
         done = driver("run", *SWEEP, *site.flags, "--format", "json")
         assert done.code == 0, done.err
         assert re.search(rf"node \S+ \({extra[0]}\) is not used: it has torch 9.9, here is ", done.err)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from dctbench.errors import UnavailableError
+from dctbench.errors import CannotJudgeError, UnavailableError
 from dctbench.model import Case
 from dctbench.protocol import CaseReply, Description, Figures, encode_reply
 from dctbench.runners import MeasureSpec
 from dctbench.runners import ray as ray_runner
 from dctbench.runners.local import LocalSettings
 from dctbench.runners.ray import RayRunner, RaySettings
-from tests.support.scripted_ray import Answer, GetTimeoutError, RayError, RayTaskError, ScriptedRay
+from tests.support.scripted_ray import Answer, GetTimeoutError, RayError, RayTaskError, ScriptedRay, about
 
 CASE = Case("sdpa", 64)
 OK = encode_reply(CaseReply("ok", [Figures("latency", "s", [1e-3])]))
@@ -22,12 +22,30 @@ DESCRIBED = encode_reply(Description({}, [1.0]))
 
 
 def opened(
-    monkeypatch: pytest.MonkeyPatch, answers: Sequence[dict[str, Answer]], notices: list[str] | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    answers: Sequence[dict[str, Answer]],
+    notices: list[str] | None = None,
+    *,
+    same_cpu: bool = False,
 ) -> tuple[RayRunner, ScriptedRay]:
     ray = ScriptedRay(answers)
     monkeypatch.setattr(ray_runner, "_connected", lambda address: ray)
     said: list[str] = [] if notices is None else notices
-    return RayRunner(LocalSettings(), RaySettings("auto", ["cpu"], deadline=10.0), said.append), ray
+    return RayRunner(LocalSettings(), RaySettings("auto", ["cpu"], 10.0, same_cpu), said.append), ray
+
+
+@pytest.mark.parametrize("same_cpu", [False, True])
+def test_nodes_of_several_kinds_are_refused_if_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, same_cpu: bool
+) -> None:
+    answers: list[dict[str, Answer]] = [{"about": lambda kind=kind: about(kind)} for kind in ("a" * 16, "b" * 16)]
+    if same_cpu:
+        with pytest.raises(CannotJudgeError, match="the nodes are of 2 kinds"):
+            opened(monkeypatch, answers, same_cpu=True)
+        return
+    runner, _ = opened(monkeypatch, answers)
+    with runner:
+        assert len(runner.places()) == 2
 
 
 def raising(error: Exception) -> Answer:

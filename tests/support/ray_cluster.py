@@ -61,6 +61,10 @@ def running(folder: Path, environ: Mapping[str, str]) -> Iterator[RayCluster]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DISABLE_IMPORT_WARNING": "1",
         "PYTHONWARNINGS": "ignore",
+        # So that a killed node is noticed soon. The cluster notices one that stalls only after five of these timeouts.
+        "RAY_health_check_period_ms": "500",
+        "RAY_health_check_timeout_ms": "5000",
+        "RAY_health_check_failure_threshold": "5",
     }
     log = (folder / "cluster.log").open("w")
     with (

@@ -14,7 +14,7 @@ from dctbench.machine import environment
 from dctbench.protocol import PROTOCOL, NodeFacts
 from tests.support.made import ENVIRONMENT
 
-Answer = Callable[[bytes], bytes]
+Answer = Callable[..., bytes]
 
 
 class RayError(Exception):
@@ -41,8 +41,8 @@ class ScriptedNode:
         self.name = name
         self.closed, self.killed = threading.Event(), threading.Event()
         self._threads = ThreadPoolExecutor(calls)
-        own: dict[str, Callable[..., Any]] = {"about": _about, "close": self._close}
-        for method, answer in {**answers, **own}.items():
+        given: dict[str, Callable[..., Any]] = {"about": about, **answers, "close": self._close}
+        for method, answer in given.items():
             setattr(self, method, SimpleNamespace(remote=self._remote(answer)))
 
     def _remote(self, answer: Callable[..., Any]) -> Callable[..., Future[Any]]:
@@ -56,7 +56,7 @@ class ScriptedRay:
     """The module, connected to a cluster.
 
     Args:
-        answers: of each node, by method, to the lines that it is sent.
+        answers: of each node, by method, to the lines that it is sent. `about` is sent none, and has a usual answer.
     """
 
     exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError, GetTimeoutError=GetTimeoutError)
@@ -96,7 +96,8 @@ class ScriptedRay:
         return
 
 
-def _about() -> bytes:
+def about(fingerprint: str = ENVIRONMENT.fingerprint) -> bytes:
+    """What a node with the packages of this machine tells about itself."""
     facts = {**ENVIRONMENT.facts, "torch": environment.package_version("torch")}
     version = environment.package_version("dctbench")
-    return msgspec.json.encode(NodeFacts(PROTOCOL, version, ENVIRONMENT.fingerprint, facts))
+    return msgspec.json.encode(NodeFacts(PROTOCOL, version, fingerprint, facts))

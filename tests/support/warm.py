@@ -5,6 +5,7 @@ which runs `dctbench.__main__.main` and starts real supervisors, zygotes and wor
 command of a shell. The interpreter does not start and import anew, and neither does that of its workers: both are
 forked. Variables that are read while libraries are loaded, such as OMP_NUM_THREADS, are those of the first process.
 And a case warms up and samples in a tenth of the time: the least samples stay, and the time is that of other tests.
+So does a calibration, with smaller products and copies.
 A run that a test interrupts takes the usual time (`UNHURRIED`).
 
 Tests of what happens while an interpreter starts or imports use a new interpreter.
@@ -42,7 +43,7 @@ from dctbench import catalog
 from dctbench.__main__ import main as run_command
 from dctbench.runners import launchers
 from dctbench.worker import supervisor
-from dctbench.worker.metrics import latency
+from dctbench.worker.metrics import ceilings, latency
 from tests.support import ROOT
 
 _REQUEST = 1 << 20
@@ -51,6 +52,11 @@ _SETTLED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "KINETO_LOG_LEV
 """Variables that libraries read while they are loaded."""
 _MOST_SECONDS = {"warmup_least": 0.02, "warmup_most": 0.1, "budget": 0.2}
 """What a case spends at most to warm up and to sample, unless its calls are long."""
+_BRIEF_CEILINGS = {
+    "ROUNDS": 2, "GEMM_SIZES": (512, 1024), "GEMM_SECONDS": 0.02, "COPY_SECONDS": 0.02, "RATE_SECONDS": 0.003,
+    "LEAST_BUFFER": 16 << 20, "MOST_BUFFER": 16 << 20,
+}  # fmt: skip
+"""What the ceilings of the machine are measured with. Those that a test stores are positive, and need not be right."""
 UNHURRIED = "DCTBENCH_TESTS_UNHURRIED"
 """A variable that is set when a case shall take as long as that of a shell: a signal must arrive before a run ends."""
 _PATH = [path for path in sys.path if path not in {"", str(ROOT)}]
@@ -383,6 +389,7 @@ def _become_supervisor(arguments: Sequence[str], streams: Sequence[int], how: Ma
     _take_over(streams, how["env"], [], keep=how["pass_fds"])
     if UNHURRIED not in how["env"]:
         vars(latency)["Sampling"] = _brief
+        vars(ceilings).update(_BRIEF_CEILINGS)
     supervisor.main(list(arguments))
 
 
