@@ -24,11 +24,13 @@ from dctbench.analysis.accuracy import MARGIN, Standing, TaskResults, task_resul
 from dctbench.analysis.resolution import acuities
 from dctbench.compare.accuracy import accuracy_verdicts
 from dctbench.compare.rules import ALPHA, Rules
-from dctbench.model import Case, Measurement, Result, VerdictKind
+from dctbench.model import Case, Measurement, Result, ResultDetails, Training, VerdictKind
 from dctbench.stats.midpoint import midpoint
 
 RESULTS = Path(__file__).with_name("accuracy_rates.json")
 SEEDS = (3, 5, 10)
+TESTED = 1000
+"""Sequences of the test."""
 FULL, NONE, SHARED, OWN = 0.80, 0.35, 0.015, 0.008
 WIDTHS = (1, 2, 4, 8, 16)
 CURVE = (0.30, 0.45, 0.80, 0.97, 1.0)
@@ -64,7 +66,9 @@ def _trained(
         parts = [
             Measurement(f"accuracy.{key}", "1", (float(values[number]),)) for key, values in (slices or {}).items()
         ]
-        results.append(Result(case, number + 1, "ok", (Measurement("accuracy", "1", (float(accuracy),)), *parts)))
+        training = Training(seed=number + 1, steps=500, probe_steps=125, test_examples=TESTED)
+        measured = (Measurement("accuracy", "1", (float(accuracy),)), *parts)
+        results.append(Result(case, number + 1, "ok", measured, details=ResultDetails(training=training)))
     [summary] = summarise(results)
     return summary
 

@@ -106,7 +106,7 @@ interface Run {
 interface Worth {
   learned: boolean; // whether a task tells methods apart
   command: string; // that measures accuracy
-  safe: boolean[]; // whether the curve is worth as much as exact attention; in int8 exact attention is not
+  safe: boolean[]; // whether the curve is worth as much as exact attention; in int8 none is
   cells: string[];
   why: string[]; // why one would not take it, or ""
 }

@@ -58,6 +58,8 @@ class Doubt(Enum):
     """Fewer than two seeds were trained with both methods, for as many steps."""
     NO_REFERENCE = "no_reference"
     """The reference was not trained."""
+    FAILED = "failed"
+    """A training of the reference or of `none` failed: what they reach together is not known."""
     NO_CONTROL = "no_control"
     """`none` was not trained, so that nothing shows whether the task needs attention."""
     NOT_TRAINED = "not_trained"
@@ -92,19 +94,31 @@ class Score:
     Attributes:
         summary: of the case.
         seeds: by round.
-        mean: over the seeds; None without one.
-        interval: of the mean; None under two seeds.
     """
 
     summary: Summary
     seeds: tuple[Seed, ...]
-    mean: float | None
-    interval: Interval | None
 
     @property
     def case(self) -> Case:
         """The case."""
         return self.summary.case
+
+    @property
+    def mean(self) -> float | None:
+        """Over the seeds; None without one."""
+        return statistics.fmean(seed.accuracy for seed in self.seeds) if self.seeds else None
+
+    @property
+    def estimate(self) -> Mean | None:
+        """The mean with its standard error; None under two seeds."""
+        values = [seed.accuracy for seed in self.seeds]
+        return mean_of(values, step=self.summary.accuracy_step) if len(values) > 1 else None
+
+    @property
+    def interval(self) -> Interval | None:
+        """Of the mean; None under two seeds."""
+        return None if self.estimate is None else self.estimate.interval()
 
     @property
     def failed(self) -> int:
@@ -126,7 +140,9 @@ class Compared:
         standing: the verdict.
         doubt: why it is undecided; else None.
         pairs: seeds that both were trained with.
-        difference: mean accuracy above that of the reference, with its interval; None under two pairs.
+        difference: mean accuracy above that of the reference, with its interval; None under two pairs, and where a
+            training of the reference failed.
+        held: whether it is as good in the joint test of all methods of the task, and not only by itself.
         kept: the share of what exact attention gains over no attention that the method keeps, with Fieller's interval;
             None where the task is not sensitive.
         solved: of a method whose seeds fall into two groups, how many solve the task; else None.
@@ -138,6 +154,7 @@ class Compared:
     doubt: Doubt | None
     pairs: int
     difference: Interval | None
+    held: bool
     kept: Interval | None
     solved: int | None
     patient: float | None
@@ -158,11 +175,12 @@ class TaskResults:
     """The methods that were trained on one task, at one shape.
 
     Attributes:
-        task: its name.
+        task: its name; with the patience of the shortest trainings, which methods are compared in.
         facts: what is known of it; None for a task that is not dctbench's own.
         reference: the score of exact attention; None if it was not trained.
         control: the score of `none`; None if it was not trained.
-        gain: accuracy of exact attention above `none`; None where this is unknown.
+        gain: accuracy of exact attention above `none`; None where this is unknown: for lack of seeds, or since some of
+            these trainings failed.
         sensitive: whether the gain is surely above `SENSITIVE` margins; None where this is unknown.
         margin: the loss that does not matter.
         methods: all but the reference, in the order of tables.
@@ -195,6 +213,12 @@ class TaskResults:
     def scores(self) -> list[Score]:
         """All scores, the reference first."""
         return [*([self.reference] if self.reference else []), *(found.score for found in self.methods)]
+
+    def score_of_reference(self, summary: Summary) -> Score | None:
+        """The score of the reference if a summary is of the same method in floating point; else None."""
+        if self.reference is None or summary.quantised:
+            return None
+        return self.reference if self.reference.case.implementation == summary.case.implementation else None
 
     @property
     def solved_without_attention(self) -> bool:
@@ -232,24 +256,28 @@ def task_results(
 
 
 def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: float) -> TaskResults:
-    """Compare the trainings of usual length, beside the longer ones of the same task."""
-    usual = groups.get(1, ())
-    everything = usual or next(iter(groups.values()))
-    task = replace(TaskName.parse(str(everything[0].case.task)), patience=1)
+    """Compare the shortest trainings, usually those of patience 1, beside the longer ones of the same task."""
+    patience, usual = min(groups.items())
+    task = TaskName.parse(str(usual[0].case.task))
     entry = TASKS.get(task.base)
     facts = entry.facts if entry else None
     floor = facts.floor if facts else 0.0
     scores = {summary.case: _score(summary, floor) for summary in usual}
-    reference_name = name or default_reference(s.case for s in everything)
+    reference_name = name or default_reference(s.case for s in usual)
     reference = _named(scores.values(), reference_name)
     control = _named(scores.values(), CONTROL)
     gain = _gain(reference, control)
     sensitive = None if gain is None else gain.interval().low > SENSITIVE * margin
-    slower = {times: [_score(s, floor) for s in members] for times, members in groups.items() if times > 1}
+    slower = {times: [_score(s, floor) for s in members] for times, members in groups.items() if times > patience}
+    held = _held(scores.values(), reference, margin) if sensitive else {}
     bound = (reference, control, sensitive, margin)
     order = method_order({case.implementation for case in scores}, reference_name)
     ordered = sorted(scores.values(), key=lambda s: (order[s.case.implementation], s.case.compression))
-    methods = tuple(_compared(score, *bound, slower, reference_name) for score in ordered if score is not reference)
+    methods = tuple(
+        _compared(score, *bound, slower, reference_name, held=score.case in held.get(score.case.implementation, ()))
+        for score in ordered
+        if score is not reference
+    )
     return TaskResults(
         task=task,
         facts=facts,
@@ -259,7 +287,7 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
         sensitive=sensitive,
         margin=margin,
         methods=methods,
-        held=_held(methods, reference, margin) if sensitive else {},
+        held=held,
     )
 
 
@@ -279,13 +307,7 @@ def _score(summary: Summary, floor: float) -> Score:
             seeds.append(Seed(result.round, measured.samples[0], at_edge=edge, seconds=spent, steps=steps))
         elif result.status in FAILED:
             seeds.append(Seed(result.round, floor, failed=True, at_edge=edge, steps=steps))
-    values = [seed.accuracy for seed in seeds]
-    return Score(
-        summary=summary,
-        seeds=tuple(seeds),
-        mean=statistics.fmean(values) if values else None,
-        interval=mean_of(values).interval() if len(values) > 1 else None,
-    )
+    return Score(summary, tuple(seeds))
 
 
 def _pairs(one: Score, other: Score) -> list[tuple[float, float]]:
@@ -298,11 +320,15 @@ def _pairs(one: Score, other: Score) -> list[tuple[float, float]]:
 def difference(one: Score, other: Score) -> Mean | None:
     """Return how far `one` is above `other`, paired by seed; None under two pairs."""
     pairs = _pairs(one, other)
-    return mean_of([a - b for a, b in pairs]) if len(pairs) > 1 else None
+    step = max(one.summary.accuracy_step, other.summary.accuracy_step)
+    return mean_of([a - b for a, b in pairs], step=step) if len(pairs) > 1 else None
 
 
 def _gain(reference: Score | None, control: Score | None) -> Mean | None:
-    return None if reference is None or control is None else difference(reference, control)
+    """A training that failed says nothing of the task, so that no gain is known beside one."""
+    if reference is None or control is None or reference.failed or control.failed:
+        return None
+    return difference(reference, control)
 
 
 def _compared(
@@ -313,11 +339,13 @@ def _compared(
     margin: float,
     slower: Mapping[int, Sequence[Score]],
     reference_name: str | None,
+    *,
+    held: bool,
 ) -> Compared:
-    found = None if reference is None else difference(score, reference)
+    found = None if reference is None or reference.failed else difference(score, reference)
     interval = None if found is None else found.interval()
     patient = _patient(score, slower, reference_name)
-    doubt = _doubt(score, reference, interval, sensitive)
+    doubt = _doubt(score, reference, control, interval, sensitive)
     if sensitive is False and score.seeds:
         standing, doubt = Standing.SILENT, None
     elif doubt is not None or interval is None:
@@ -331,17 +359,22 @@ def _compared(
         doubt=doubt,
         pairs=0 if reference is None else len(_pairs(score, reference)),
         difference=interval,
+        held=held,
         kept=_kept(score, reference, control) if sensitive else None,
         solved=_solved(score, reference, control) if sensitive else None,
         patient=patient,
     )
 
 
-def _doubt(score: Score, reference: Score | None, interval: Interval | None, sensitive: bool | None) -> Doubt | None:
+def _doubt(
+    score: Score, reference: Score | None, control: Score | None, interval: Interval | None, sensitive: bool | None
+) -> Doubt | None:
     if not score.seeds:
         return Doubt.NOT_TRAINED
     if reference is None:
         return Doubt.NO_REFERENCE
+    if reference.failed or (control is not None and control.failed):
+        return Doubt.FAILED
     if interval is None:
         return Doubt.ONE_SEED
     return Doubt.NO_CONTROL if sensitive is None else None
@@ -363,7 +396,9 @@ def _patient(score: Score, slower: Mapping[int, Sequence[Score]], reference_name
     for _, scores in sorted(slower.items(), reverse=True):
         reference = _named(scores, reference_name)
         same = next((s for s in scores if replace(s.case, task=None) == method), None)
-        if reference is not None and same is not None and (pairs := _pairs(same, reference)):
+        if reference is None or reference.failed or same is None:
+            continue
+        if pairs := _pairs(same, reference):
             return statistics.fmean(a - b for a, b in pairs)
     return None
 
@@ -384,22 +419,36 @@ def _kept(score: Score, reference: Score | None, control: Score | None) -> Inter
 
 
 def _solved(score: Score, reference: Score | None, control: Score | None) -> int | None:
-    """How many seeds solve the task, where a gap of half the gain of attention parts those that do from the others."""
+    """How many seeds solve the task, where a gap of half the gain of attention parts those that do from the others.
+
+    Those that do are near exact attention: on the average they have three quarters of its gain.
+    """
     if reference is None or control is None or reference.mean is None or control.mean is None:
         return None
     gap = (reference.mean - control.mean) / 2
     ordered = sorted(seed.accuracy for seed in score.seeds)
     parted = [count for count, (low, high) in enumerate(pairwise(ordered), 1) if high - low > gap]
-    return len(ordered) - parted[0] if parted else None
+    if not parted:
+        return None
+    upper = ordered[parted[0] :]
+    return len(upper) if statistics.fmean(upper) > reference.mean - gap / 2 else None
 
 
-def _held(methods: Sequence[Compared], reference: Score | None, margin: float) -> dict[str, tuple[Case, ...]]:
-    """By method, the cases that are as good, proven together: each method's compressions in sequence."""
+def _held(scores: Iterable[Score], reference: Score | None, margin: float) -> Mapping[str, tuple[Case, ...]]:
+    """By method, the cases that are as good, proven together."""
+    others = [score for score in scores if score is not reference]
+    known = {score.case: None if reference is None else difference(score, reference) for score in others}
+    return shown_above({case: mean for case, mean in known.items() if mean is not None}, -margin)
+
+
+def shown_above(means: Mapping[Case, Mean], bound: float) -> Mapping[str, tuple[Case, ...]]:
+    """Return by method the cases whose mean is above a bound, proven for all methods together at the level `ALPHA`.
+
+    The compressions of a method are tested in sequence, from the lowest up to the first that is not above.
+    """
     by_method: dict[str, list[tuple[Case, float]]] = {}
-    for found in methods:
-        mean = None if reference is None else difference(found.score, reference)
-        if mean is not None:
-            by_method.setdefault(found.case.implementation, []).append((found.case, mean.p_above(-margin)))
+    for case, mean in means.items():
+        by_method.setdefault(case.implementation, []).append((case, mean.p_above(bound)))
     ordered = {name: sorted(cases, key=lambda pair: -(pair[0].n_kept or 0)) for name, cases in by_method.items()}
     counts = chains([[p for _, p in cases] for cases in ordered.values()], ALPHA)
     return {

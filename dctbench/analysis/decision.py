@@ -11,8 +11,6 @@ from dctbench.analysis.accuracy import Compared, Standing, TaskResults
 from dctbench.analysis.budgets import Choice
 from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
-from dctbench.catalog import Kind
-from dctbench.model import Case
 
 MOST = 6
 """The most methods of a decision."""
@@ -24,17 +22,16 @@ class Worth(Enum):
     EXACT = "exact"
     """It computes exact attention in floating point."""
     AS_GOOD = "as_good"
-    """As good as exact attention, or better, on every such task."""
+    """As good as exact attention, or better, on every such task, in the joint test of its methods."""
     GIVES_UP = "gives_up"
     """Worse on one of them, or slow to learn it."""
     UNDECIDED = "undecided"
-    """The seeds do not tell on one of them."""
+    """The seeds do not tell on one of them, or only of this method by itself."""
     UNKNOWN = "unknown"
-    """It was not trained on one of them, no task tells methods apart, or it is exact attention in int8."""
+    """It was not trained on one of them, no task tells methods apart, or it ran in int8."""
 
 
 _SAFE = frozenset({Worth.EXACT, Worth.AS_GOOD})
-_GOOD = frozenset({Standing.AS_GOOD, Standing.BETTER})
 _GIVEN_UP = frozenset({Standing.WORSE, Standing.SLOW})
 
 
@@ -62,28 +59,25 @@ class Accuracies:
             for found in results.methods
         }
 
-    def on_each_task(self, case: Case) -> list[tuple[TaskResults, Compared | None]]:
-        """Return each task with the method of a case, whatever its length; None if it was not trained."""
+    def on_each_task(self, summary: Summary) -> list[tuple[TaskResults, Compared | None]]:
+        """Return each task with a method, whatever its length; None if it was not trained, as no method is in int8."""
+        case = summary.case
         return [
-            (results, self._compared.get((number, case.implementation, case.compression)))
-            for number, results in enumerate(self.tasks)
+            (results, None if summary.quantised else self._compared.get((n, case.implementation, case.compression)))
+            for n, results in enumerate(self.tasks)
         ]
 
     def worth(self, summary: Summary) -> Worth:
         """Return what is known of the accuracy of a method."""
         if summary.exact:
             return Worth.EXACT
-        if summary.method.kind is Kind.EXACT:  # what was learned of it in floating point does not tell of int8
-            return Worth.UNKNOWN
-        found = [one for results, one in self.on_each_task(summary.case) if results.sensitive]
-        if not found:
-            return Worth.UNKNOWN
-        standings = {None if one is None else one.standing for one in found}
-        if standings & _GIVEN_UP:
+        found = [one for results, one in self.on_each_task(summary) if results.sensitive]
+        trained = [one for one in found if one is not None]
+        if any(one.standing in _GIVEN_UP for one in trained):
             return Worth.GIVES_UP
-        if None in standings:
+        if not found or len(trained) < len(found):
             return Worth.UNKNOWN
-        return Worth.AS_GOOD if standings <= _GOOD else Worth.UNDECIDED
+        return Worth.AS_GOOD if all(one.held for one in trained) else Worth.UNDECIDED
 
 
 NOTHING_LEARNED = Accuracies()
@@ -114,16 +108,14 @@ def _beats(other: Summary, summary: Summary, ranking: Ranking, accuracies: Accur
 def _worth_as_much(other: Summary, summary: Summary, accuracies: Accuracies) -> bool:
     one, two = accuracies.worth(other), accuracies.worth(summary)
     if one is Worth.EXACT:
-        return not any(c.standing is Standing.BETTER for _, c in accuracies.on_each_task(summary.case) if c)
+        return not any(c.standing is Standing.BETTER for _, c in accuracies.on_each_task(summary) if c)
     if two is Worth.EXACT:
         return one is Worth.AS_GOOD
     if (other.case.implementation, one) == (summary.case.implementation, two):
         return (other.case.n_kept or 0) >= (summary.case.n_kept or 0)
     pairs = [
         (a.score.mean, b.score.mean, results.margin)
-        for (results, a), (_, b) in zip(
-            accuracies.on_each_task(other.case), accuracies.on_each_task(summary.case), strict=True
-        )
+        for (results, a), (_, b) in zip(accuracies.on_each_task(other), accuracies.on_each_task(summary), strict=True)
         if results.sensitive and a is not None and b is not None
     ]
     known = [(a, b, margin) for a, b, margin in pairs if a is not None and b is not None]

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dctbench import catalog
-from dctbench.analysis.accuracy import Compared, TaskResults
+from dctbench.analysis.accuracy import Compared, TaskResults, difference, shown_above
 from dctbench.analysis.budgets import Choice
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
 from dctbench.model import Case
+from dctbench.stats.paired import Mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,12 @@ class Miss(Enum):
     """Its accuracy is surely below it."""
     NOT_SHOWN = "not_shown"
     """The seeds do not show that it is above."""
+    ALONE = "alone"
+    """They show it of this method by itself, but not in the joint test of all methods."""
     SILENT = "silent"
     """The task does not tell methods apart."""
     NOT_MEASURED = "not_measured"
-    """It was not trained on the task, or not beside that reference."""
+    """It was not trained on the task, or not beside that reference, or it runs in int8, and trainings do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ def keep_floors(
 ) -> tuple[Choice, Mapping[Case, Sequence[Missed]]]:
     """Return the choice among the methods that keep all floors, and what the others miss.
 
-    A method keeps a floor only if that is shown: the lower end of its 95% interval is above. An exact method keeps
-    every floor below an exact reference, since it computes the same.
+    A method keeps a floor only if that is shown, for all methods of the task together: one threshold over many methods
+    lets the luckiest pass. An exact method keeps every floor below an exact reference, since it computes the same.
     """
     missed: dict[Case, list[Missed]] = {}
     within = []
@@ -73,40 +76,46 @@ def keep_floors(
 
 
 def _missed(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> Missed | None:
-    on_tasks = ((r, found) for r, found in accuracies.on_each_task(summary.case) if str(r.task) == floor.task)
+    on_tasks = ((r, found) for r, found in accuracies.on_each_task(summary) if str(r.task) == floor.task)
     results, found = next(on_tasks, (None, None))
     if floor.reference is None:
         return _below_value(summary, floor, results, found)
     exact = catalog.recorded_implementation(floor.reference).kind is Kind.EXACT
-    if summary.case.implementation == floor.reference or (exact and summary.method.kind is Kind.EXACT):
+    itself = summary.case.implementation == floor.reference and not summary.quantised
+    if itself or (exact and summary.exact):
         return None
-    beside = None if results is None or results.reference is None else results.reference.case.implementation
-    if results is None or found is None or found.score.mean is None or beside != floor.reference:
+    beside = None if results is None else results.reference
+    if beside is None or beside.case.implementation != floor.reference or found is None or found.score.mean is None:
         return Missed(floor, Miss.NOT_MEASURED, found)
+    assert results is not None
     if results.sensitive is False:
         return Missed(floor, Miss.SILENT, found)
     if found.difference is None or not results.sensitive:
         return Missed(floor, Miss.NOT_SHOWN, found)
-    return _judged(floor, found, found.difference.low + floor.amount, found.difference.high + floor.amount)
+    means = {one.case: difference(one.score, beside) for one in results.methods}
+    return _judged(floor, found, found.case, means, -floor.amount)
 
 
 def _below_value(
     summary: Summary, floor: AccuracyFloor, results: TaskResults | None, found: Compared | None
 ) -> Missed | None:
     """The floor is an accuracy of its own."""
-    score = None if found is None else found.score
-    if score is None and results is not None and results.reference is not None:
-        same = results.reference.case.implementation == summary.case.implementation
-        score = results.reference if same else None
-    if score is None or score.mean is None:
+    score = found.score if found is not None else None if results is None else results.score_of_reference(summary)
+    if results is None or score is None or score.mean is None:
         return Missed(floor, Miss.NOT_MEASURED, found)
-    if score.interval is None:
+    if score.estimate is None:
         return Missed(floor, Miss.NOT_SHOWN, found)
-    return _judged(floor, found, score.interval.low - floor.amount, score.interval.high - floor.amount)
+    return _judged(floor, found, score.case, {one.case: one.estimate for one in results.scores}, floor.amount)
 
 
-def _judged(floor: AccuracyFloor, found: Compared | None, low: float, high: float) -> Missed | None:
-    """Whether the room above the floor is surely positive, by the ends of its interval."""
-    if low > 0:
+def _judged(
+    floor: AccuracyFloor, found: Compared | None, case: Case, means: Mapping[Case, Mean | None], bound: float
+) -> Missed | None:
+    """Whether a case is shown to be above a bound, in the joint test of all methods of the task."""
+    known = {one: mean for one, mean in means.items() if mean is not None}
+    if case in shown_above(known, bound).get(case.implementation, ()):
         return None
-    return Missed(floor, Miss.BELOW if high < 0 else Miss.NOT_SHOWN, found)
+    interval = known[case].interval()
+    if interval.low > bound:
+        return Missed(floor, Miss.ALONE, found)
+    return Missed(floor, Miss.BELOW if interval.high < bound else Miss.NOT_SHOWN, found)

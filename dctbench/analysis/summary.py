@@ -12,6 +12,7 @@ from dctbench.analysis.between import Between, between_processes
 from dctbench.analysis.timeliness import Timeliness, timeliness
 from dctbench.catalog.engines import ENGINES
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
+from dctbench.model.task import TEST_EXAMPLES
 from dctbench.stats.moderated import Spread
 from dctbench.stats.modes import TwoModes, two_modes
 from dctbench.stats.robust import Interval, median_interval, quantile, quantile_upper_bound
@@ -83,10 +84,15 @@ class Summary:
         return self.error_means is catalog.ErrorMeans.APPROXIMATES
 
     @property
+    def quantised(self) -> bool:
+        """Whether it ran in int8, of which nothing is known that was learned in floating point."""
+        engine = ENGINES.get(self.case.engine)
+        return engine is not None and engine.quantised
+
+    @property
     def exact(self) -> bool:
         """Whether it computes softmax attention itself, and not in int8."""
-        engine = ENGINES.get(self.case.engine)
-        return self.method.kind is catalog.Kind.EXACT and not (engine and engine.quantised)
+        return self.method.kind is catalog.Kind.EXACT and not self.quantised
 
     @property
     def int8_error(self) -> float | None:
@@ -104,6 +110,13 @@ class Summary:
         """
         measured = {_seed(result): result.measurement(metric) for result in self.rounds if result.status == "ok"}
         return {seed: figure.samples[0] for seed, figure in measured.items() if figure is not None}
+
+    @property
+    def accuracy_step(self) -> float:
+        """What one sequence of the test adds to an accuracy: the accuracy of a training is not known better."""
+        trainings = (result.details.training for result in self.rounds)
+        tested = [training.test_examples for training in trainings if training and training.test_examples]
+        return 1 / min(tested, default=TEST_EXAMPLES)
 
     @property
     def training_steps(self) -> dict[int, int]:

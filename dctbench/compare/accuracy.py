@@ -19,7 +19,8 @@ def accuracy_verdicts(sides: Mapping[Case, tuple[Summary, Summary]], rules: Rule
 
     It is worse if it fell by more than the rules allow, and Student's t test over the seeds proves that it fell, with
     Holm's correction over all cases. It passes if the 95% interval of the change is above the allowed fall. The same
-    code gives the same accuracies on one machine, so that equal seeds pass at once.
+    code gives the same accuracies on one machine, so that equal seeds pass at once. Seeds that all changed by the same
+    are no such case: accuracies move in steps of one example, and are not known better.
 
     Args:
         sides: base and head of each case.
@@ -27,7 +28,7 @@ def accuracy_verdicts(sides: Mapping[Case, tuple[Summary, Summary]], rules: Rule
         level: of false alarms over all cases together.
     """
     pairs = {case: _accuracies(*summaries) for case, summaries in sides.items()}
-    known = {case: mean_of([b - a for a, b in found]) for case, found in pairs.items() if len(found) > 1}
+    known = {case: _change(found, sides[case]) for case, found in pairs.items() if len(found) > 1}
     fallen = _proven({case: Mean(-mean.value, mean.error, mean.degrees) for case, mean in known.items()}, level)
     risen = _proven(known, level)
     found = {}
@@ -71,6 +72,12 @@ def _accuracies(base: Summary, head: Summary) -> list[tuple[float, float]]:
     """The accuracies of base and head in each seed that they share."""
     before, now = base.seeds(ACCURACY), head.seeds(ACCURACY)
     return [(before[seed], now[seed]) for seed in _shared(base, head)]
+
+
+def _change(pairs: Sequence[tuple[float, float]], sides: tuple[Summary, Summary]) -> Mean:
+    """The mean change of at least two seeds."""
+    changes = [head - base for base, head in pairs]
+    return mean_of(changes, step=max(side.accuracy_step for side in sides) if any(changes) else 0.0)
 
 
 def _means(pairs: Sequence[tuple[float, float]]) -> tuple[float | None, float | None]:

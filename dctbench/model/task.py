@@ -13,6 +13,8 @@ PROBE_SHARE = 4
 HEADS, HEAD_DIM = 4, 16
 """The shape of the model that tasks train, unless another one is asked for."""
 MOST_PATIENCE = 1000
+TEST_EXAMPLES = 512
+"""The sequences that a trained model is tested on, unless its task states another number."""
 
 _PATIENCE = re.compile(r"([1-9][0-9]{0,3})x", re.ASCII)
 _BASE = re.compile(r"[A-Za-z][\w.-]{0,59}|[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
@@ -99,7 +101,7 @@ class TaskFacts:
     vocabulary: int | None = None
     channels: int = 1
     per_position: bool = True
-    test_examples: int = 512
+    test_examples: int = TEST_EXAMPLES
     train_examples: int | None = None
     slices: tuple[str, ...] = ()
     smooth: bool = False

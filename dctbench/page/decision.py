@@ -142,8 +142,8 @@ def decision_data(contents: Contents, accuracies: Accuracies) -> dict[str, Any]:
     def method(case: Case) -> tuple[object, ...]:
         return (case.implementation, case.compression, case.layers, case.recover)
 
-    # The last one counts: exact attention in floating point. The script itself knows which facets are in int8.
-    every = sorted((s for facet in contents.facets for s in facet.summaries), key=lambda summary: summary.exact)
+    # The last one counts: the method in floating point. The script itself knows which facets are in int8.
+    every = sorted((s for f in contents.facets for s in f.summaries), key=lambda summary: not summary.quantised)
     summaries = {method(summary.case): summary for summary in every}
     curves = [summaries[method(case)] for case in contents.curves]
     return {

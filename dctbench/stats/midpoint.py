@@ -28,11 +28,12 @@ class Midpoint:
 
     Attributes:
         value: None if the mean curve does not pass one half between the measured widths.
-        low: None if the interval reaches beyond the narrowest measured width.
-        high: None if the interval reaches beyond the widest one.
+        low: None if the interval reaches beyond the narrowest measured width, and for a single curve.
+        high: None if the interval reaches beyond the widest one, and for a single curve.
         beyond: how the mean curve lies if `value` is None: "finer" if it is at least one half at every width from the
             narrowest on, "coarser" if it is below at the widest.
         narrowest, widest: the measured widths at the ends.
+        curves: how many there were. A single one has no interval.
     """
 
     value: float | None
@@ -41,6 +42,7 @@ class Midpoint:
     beyond: str | None
     narrowest: float
     widest: float
+    curves: int
 
 
 def midpoint(widths: Sequence[float], curves: Sequence[Sequence[float]]) -> Midpoint:
@@ -64,7 +66,7 @@ def midpoint(widths: Sequence[float], curves: Sequence[Sequence[float]]) -> Midp
     value = None if place is None else math.exp(place)
     beyond = None if place is not None else "finer" if mean[-1] >= HALF else "coarser"
     low, high = _interval(widths, logs, curves, place) if len(curves) > 1 else (None, None)
-    return Midpoint(value, low, high, beyond, widths[0], widths[-1])
+    return Midpoint(value, low, high, beyond, widths[0], widths[-1], len(curves))
 
 
 def _at(logs: Sequence[float], curve: Sequence[float], log: float) -> float:

@@ -2,6 +2,9 @@
 
 A mean of differences has Student's t interval. Where the repetitions split the same fixed data into training and test
 parts, they overlap and the differences are correlated: `overlap` corrects the variance for that.
+
+Values that are read in steps, such as a share of so many examples, may be equal by chance, which proves nothing: `step`
+is the least spread that they are taken to have.
 """
 
 from __future__ import annotations
@@ -37,11 +40,12 @@ class Mean:
         return tail if t > 0 else 1 - tail
 
 
-def mean_of(values: Sequence[float], overlap: float = 0.0) -> Mean:
+def mean_of(values: Sequence[float], overlap: float = 0.0, step: float = 0.0) -> Mean:
     """Return the mean of at least two repetitions.
 
     The variance of the mean is (1/S + overlap) s^2. `overlap` is n_test / n_train for random splits of the same data
-    (Nadeau and Bengio, Machine Learning 52, 2003), and 0 where every repetition draws its own data.
+    (Nadeau and Bengio, Machine Learning 52, 2003), and 0 where every repetition draws its own data. `step` is the least
+    difference of two values: s is at least as large.
 
     Raises:
         ValueError: for fewer than two values, or a negative overlap.
@@ -49,7 +53,8 @@ def mean_of(values: Sequence[float], overlap: float = 0.0) -> Mean:
     count = len(values)
     if count < 2 or overlap < 0:
         raise ValueError("a standard error needs at least two repetitions, and an overlap of at least 0")
-    return Mean(statistics.fmean(values), math.sqrt((1 / count + overlap) * statistics.variance(values)), count - 1)
+    variance = max(statistics.variance(values), step * step)
+    return Mean(statistics.fmean(values), math.sqrt((1 / count + overlap) * variance), count - 1)
 
 
 def quotient(above: Sequence[float], below: Sequence[float], overlap: float = 0.0) -> Interval | None:

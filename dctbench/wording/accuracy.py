@@ -24,6 +24,7 @@ SLOW_MEANS = "worse after the usual steps, but as good after longer training"
 DOUBTS: Mapping[Doubt, str] = {
     Doubt.WIDE: "these seeds do not tell",
     Doubt.ONE_SEED: "one seed tells nothing apart",
+    Doubt.FAILED: "trainings of exact attention or of none failed",
     Doubt.NO_REFERENCE: "exact attention was not trained beside it",
     Doubt.NO_CONTROL: "none was not trained, so nothing shows whether the task needs attention",
     Doubt.NOT_TRAINED: "no training ended",
@@ -76,6 +77,12 @@ def _percent(share: float) -> str:
 def seeds_words(count: int) -> str:
     """`3 seeds, a look` or `10 seeds`: fewer than ten are no claim."""
     return pluralize(count, "seed") + ("" if count >= CLAIM else ", a look")
+
+
+def range_of_seeds(counts: Sequence[int]) -> str:
+    """`3 to 10 seeds, a look` where methods have different numbers; else as `seeds_words`."""
+    fewest = seeds_words(min(counts))
+    return fewest if min(counts) == max(counts) else fewest.replace(" ", f" to {max(counts)} ", 1)
 
 
 def standing_words(found: Compared) -> str:
@@ -133,22 +140,33 @@ def headline(results: TaskResults) -> str:
     where = f"On {task_title(results)}"
     if results.reference is None:
         return f"{where}, exact attention was not trained, so no method can be judged"
-    reference = results.reference.case.name
-    if results.control is None:
-        return f"{where}, none was not trained, so nothing shows whether the task needs attention"
-    if results.gain is None or results.sensitive is None:
-        return f"{where}, one seed tells nothing apart"
     if not results.sensitive:
-        gains = f"{reference} gains {difference_words(results.gain)} over none"
-        needed = f"a task must surely show more than {points_of(SENSITIVE * results.margin)}"
-        return f"{where}, this task says nothing: {gains}, and {needed}"
+        return f"{where}, {_why_silent(results, results.reference)}"
+    reference = results.reference.case.name
     held = [_up_to(results, cases) for cases in results.held.values() if cases]
-    seeds = seeds_words(max((found.pairs for found in results.methods), default=0))
+    named = {case for cases in results.held.values() for case in cases}
+    counts = [found.pairs for found in results.methods if found.case in named or (not named and found.pairs > 1)]
+    seeds = seeds_words(min(counts, default=0))
     margin = f"within {points_of(results.margin)}"
     if not held:
         return f"{where}, no method is shown to be as good as {reference}, {margin} ({seeds})"
     verb = "is" if len(held) == 1 else "are"
     return f"{where}, {listed(held)} {verb} as good as {reference}, {margin} ({seeds})"
+
+
+def _why_silent(results: TaskResults, reference: Score) -> str:
+    """Return why a task does not tell methods apart."""
+    if results.control is None:
+        return "none was not trained, so nothing shows whether the task needs attention"
+    both = {score.case.name: score for score in (reference, results.control) if score.failed}
+    if both:
+        failures = [f"{s.failed} of {pluralize(len(s.seeds), 'training')} of {name} failed" for name, s in both.items()]
+        return f"{listed(failures)}, so no method can be judged"
+    if results.gain is None:
+        return "one seed tells nothing apart"
+    gains = f"{reference.case.name} gains {difference_words(results.gain)} over none"
+    needed = f"a task must surely show more than {points_of(SENSITIVE * results.margin)}"
+    return f"this task says nothing: {gains}, and {needed}"
 
 
 def points_of(share: float) -> str:
@@ -181,6 +199,13 @@ def floor_words(floor: AccuracyFloor) -> str:
     return f"{on} at most {points_of(floor.amount)} below {floor.reference}"
 
 
+_SURE: Mapping[Miss, str] = {
+    Miss.BELOW: "",
+    Miss.NOT_SHOWN: "not shown to be enough: ",
+    Miss.ALONE: "enough by itself, but not in the joint test of all methods: ",
+}
+
+
 def missed_words(name: str, missed: Sequence[Missed]) -> str:
     """`accuracy: dct-x r=8, -2.1 points (-2.6 to -1.6) against sdpa on mnist1d`: why a method misses its floors."""
     parts = []
@@ -191,8 +216,7 @@ def missed_words(name: str, missed: Sequence[Missed]) -> str:
         elif one.why is Miss.SILENT:
             parts.append(f"the task {task_words(TaskName.parse(one.floor.task))} says nothing")
         else:
-            sure = "" if one.why is Miss.BELOW else "not shown to be enough: "
-            parts.append(f"{sure}{_measured(one)} {on}")
+            parts.append(f"{_SURE[one.why]}{_measured(one)} {on}")
     return f"accuracy: {name}, {'; '.join(parts)}"
 
 
@@ -212,7 +236,7 @@ def resolution_words(found: Midpoint | None) -> str:
     if found.value is None:
         finer = found.beyond == "finer"
         return f"finer than {_tokens(found.narrowest)}" if finer else f"coarser than {_tokens(found.widest)}"
-    if found.low is None and found.high is None:
+    if found.curves < 2:
         return f"{_short(found.value)} tokens"
     low = f"below {found.narrowest:g}" if found.low is None else _short(found.low)
     high = f"above {found.widest:g}" if found.high is None else _short(found.high)

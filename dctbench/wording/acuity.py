@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import task_results
 from dctbench.analysis.resolution import Acuity, acuities
-from dctbench.wording.accuracy import resolution_words, seeds_words, task_title
+from dctbench.wording.accuracy import range_of_seeds, resolution_words, task_title
 
 RESOLUTION = "resolution"
 EXPLAINED = (
@@ -54,6 +54,6 @@ def acuity_tables(summaries: Sequence[Summary], reference: str | None = None) ->
     for results in task_results(summaries, reference):
         found = acuities(results)
         if found:
-            seeds = seeds_words(max(len(one.seeds) for one in found))
+            seeds = range_of_seeds([len(one.seeds) for one in found])
             tables.append(acuity_table(found, f"{task_title(results)}, {seeds}"))
     return tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dctbench import analysis
@@ -24,6 +25,7 @@ TEMPLATES = {
     "among_safe": " of those that are shown to be as good as exact attention",
     "faster": " {name} is faster ({latency}), but {why}.",
     "unknown": "its accuracy was not measured",
+    "not_measured": accuracy.NOT_MEASURED,
     "measure": " Its accuracy was not measured: {command} measures it.",
     "nothing_timed": "Nothing was timed at {place}.",
     "recommended": "recommended",
@@ -36,6 +38,12 @@ TEMPLATES = {
     "not_shown": "And {count} more that nothing else beats; the table below has all.",
 }
 """The sentences by their purpose, beside those of `recommendation`. The page's script fills in the same ones."""
+_DOUBTFUL: Mapping[Standing, str] = {
+    Standing.WORSE: "worse on {tasks}",
+    Standing.SLOW: "slow to learn on {tasks}",
+    Standing.UNDECIDED: "undecided on {tasks}",
+}
+_ALONE = "as good on {tasks} by itself, but not in the joint test of all methods"
 LARGER = 1.05
 """From this factor on, memory is a reason against a method."""
 
@@ -95,13 +103,13 @@ def accuracy_cell(summary: Summary, accuracies: Accuracies) -> str:
     if isinstance(accuracies, ModelQuality):
         return in_model.quality_cell(summary, accuracies)
     parts = []
-    for results, found in accuracies.on_each_task(summary.case):
+    for results, found in accuracies.on_each_task(summary):
         name = accuracy.task_words(results.task)
         if found is not None and found.score.mean is not None:
             parts.append(f"{name} {found.score.mean:.3f}, {accuracy.STANDINGS[found.standing]}")
-        elif results.reference is not None and results.reference.case.implementation == summary.case.implementation:
-            parts.append(f"{name} {results.reference.mean:.3f}")
-    return "; ".join(parts) or accuracy.NOT_MEASURED
+        elif (score := results.score_of_reference(summary)) is not None:
+            parts.append(f"{name} {score.mean:.3f}")
+    return "; ".join(parts) or TEMPLATES["not_measured"]
 
 
 def worth_words(summary: Summary, accuracies: Accuracies) -> str:
@@ -116,16 +124,11 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
         return ""
     if worth is Worth.UNKNOWN:
         return TEMPLATES["unknown"]
-    found = [(accuracy.task_words(r.task), one.standing) for r, one in accuracies.on_each_task(summary.case)
-             if r.sensitive and one is not None]  # fmt: skip
-    parts = []
-    for standing, words in (
-        (Standing.WORSE, "worse"), (Standing.SLOW, "slow to learn"), (Standing.UNDECIDED, "undecided"),
-    ):  # fmt: skip
-        names = [name for name, one in found if one is standing]
-        if names:
-            parts.append(f"{words} on {accuracy.listed(names)}")
-    return "; ".join(parts)
+    said: dict[str, list[str]] = {words: [] for words in (*_DOUBTFUL.values(), _ALONE)}
+    for results, one in accuracies.on_each_task(summary):
+        if results.sensitive and one is not None and not one.held:
+            said[_DOUBTFUL.get(one.standing, _ALONE)].append(accuracy.task_words(results.task))
+    return "; ".join(words.format(tasks=accuracy.listed(names)) for words, names in said.items() if names)
 
 
 def rows(ranking: Ranking, choice: Choice, decision: Decision, accuracies: Accuracies) -> list[Row]:

@@ -61,19 +61,12 @@ function leastTime(where, compared, among) {
 }
 
 /**
- * Whether a row computes exact attention in int8, of which nothing is known that was learned in floating point.
- * @param {Row} row
- */
-function isQuantised(row) {
-  return curveOf(row).exact && !isExact(row);
-}
-
-/**
- * Whether a row is worth as much as exact attention.
+ * Whether a row of the chosen facet is worth as much as exact attention. Accuracy was learned in floating point and tells
+ * nothing of int8.
  * @param {Row} row
  */
 function isSafe(row) {
-  return data.worth.safe[curveOf(row).number] && !isQuantised(row);
+  return data.worth.safe[curveOf(row).number] && !state.facet.quantised;
 }
 
 /**
@@ -81,7 +74,7 @@ function isSafe(row) {
  * @param {Row} row
  */
 function worthWords(row) {
-  return data.worth.learned && isQuantised(row) ? phrase("unknown") : data.worth.why[curveOf(row).number];
+  return data.worth.learned && state.facet.quantised ? phrase("unknown") : data.worth.why[curveOf(row).number];
 }
 
 /** @returns {DecisionOfRows} */
@@ -190,7 +183,7 @@ function decisionRow(decision, row) {
     latencyCell(row),
     ...(state.facet.deadline === null ? [] : [lateCell(row)]),
     heldMemoryCell(row),
-    data.worth.cells[curve.number],
+    state.facet.quantised ? phrase("not_measured") : data.worth.cells[curve.number],
     approximates(curve) && !isExact(row) ? smoothErrorCell(row) : "-",
     reasonsFor(decision, row),
   ];

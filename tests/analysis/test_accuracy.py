@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
 from dctbench.analysis.accuracy import Compared, Doubt, Standing, TaskResults, task_results
+from dctbench.model import Result
 from tests.support.trained import learned, trained
 
 FULL = [0.80, 0.82, 0.81]
@@ -54,9 +57,10 @@ def test_a_wider_margin_lets_a_larger_loss_pass() -> None:
 
 
 def test_a_task_says_nothing_unless_exact_attention_surely_gains_four_margins() -> None:
-    none = [full - 0.081 for full in FULL]
+    half = scipy_stats.t.ppf(0.975, 2) * 1e-3 / math.sqrt(3)  # equal gains are known to one of a thousand examples
+    none = [full - 0.0801 - half for full in FULL]
     assert results(control=none).sensitive is True
-    none = [full - 0.079 for full in FULL]
+    none = [full - 0.0799 - half for full in FULL]
     found = results(trained("dct-x", shifted(0.1), ratio=4), control=none)
     assert found.sensitive is False
     assert method(found, "dct-x r=4").standing is Standing.SILENT
@@ -107,7 +111,13 @@ def test_rates_at_the_edge_of_the_grid_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "solved"), [([0.80, 0.35, 0.81], 2), ([0.3, 0.33, 0.8], 1), ([0.5, 0.6, 0.7], None)]
+    ("accuracies", "solved"),
+    [
+        ([0.80, 0.35, 0.81], 2),
+        ([0.3, 0.33, 0.8], 1),
+        ([0.5, 0.6, 0.7], None),
+        ([0.31, 0.60, 0.61], None),  # two groups, of which neither is near exact attention
+    ],
 )
 def test_seeds_in_two_groups_are_counted_by_whether_they_solve_the_task(
     accuracies: list[float], solved: int | None
@@ -125,6 +135,58 @@ def test_worse_is_slow_if_longer_training_makes_up_for_it() -> None:
     assert method(results(worse, *still), "dct-x r=2").standing is Standing.WORSE
 
 
+def test_a_failed_reference_makes_nobody_slow() -> None:
+    worse = trained("dct-x", shifted(-0.2, 0.001), ratio=2)
+    longer = [trained("sdpa", [None], task="mnist1d/4x"), trained("dct-x", [0.7], ratio=2, task="mnist1d/4x")]
+    one = method(results(worse, *longer), "dct-x r=2")
+    assert (one.standing, one.patient) == (Standing.WORSE, None)
+
+
+def test_the_shortest_trainings_are_compared_if_all_are_longer_than_usual() -> None:
+    def at(patience: str, by: float) -> list[list[Result]]:
+        task = f"mnist1d/{patience}"
+        known = [trained("sdpa", FULL, task=task), trained("none", NONE, task=task)]
+        return [*known, trained("dct-x", shifted(by, 0.001), task=task, ratio=4)]
+
+    [alone] = task_results(learned(*at("4x", 0.0)))
+    assert (str(alone.task), method(alone, "dct-x r=4").standing) == ("mnist1d/4x", Standing.AS_GOOD)
+    [both] = task_results(learned(*at("16x", 0.0), *at("4x", -0.1)))
+    assert (str(both.task), method(both, "dct-x r=4").standing) == ("mnist1d/4x", Standing.SLOW)
+
+
+@pytest.mark.parametrize(
+    ("reference", "control"),
+    [([None, None, None], NONE), ([0.80, None, 0.81], NONE), (FULL, [None, None, None]), (FULL, [0.3, None, 0.3])],
+)
+def test_failed_trainings_of_exact_attention_or_of_none_say_nothing_of_the_task(
+    reference: list[float | None], control: list[float | None]
+) -> None:
+    good = trained("dct-x", shifted(0.0, 0.001), ratio=4)
+    [found] = task_results(learned(trained("sdpa", reference), trained("none", control), good))
+    one = method(found, "dct-x r=4")
+    assert (found.gain, found.sensitive, found.solved_without_attention, found.held) == (None, None, False, {})
+    assert (one.standing, one.doubt, one.kept, one.solved) == (Standing.UNDECIDED, Doubt.FAILED, None, None)
+    assert (one.difference is None) is (None in reference)
+
+
+def test_equal_differences_are_known_to_one_example_of_the_test() -> None:
+    """Two seeds that both lose 25 of 1,000 examples prove a loss; 5 of 200 may be chance."""
+    lost = []
+    for examples in (1000, 200):
+        known = ((0.900, 0.910), (0.300, 0.310), (0.875, 0.885))
+        cases = [("sdpa", None), ("none", None), ("dct-x", 4)]
+        made = [
+            trained(name, values, ratio=ratio, test_examples=examples)
+            for (name, ratio), values in zip(cases, known, strict=True)
+        ]
+        [found] = task_results(learned(*made))
+        lost.append(method(found, "dct-x r=4"))
+        half = scipy_stats.t.ppf(0.975, 1) / examples / math.sqrt(2)
+        assert lost[-1].difference is not None
+        assert (lost[-1].difference.low, lost[-1].difference.high) == pytest.approx((-0.025 - half, -0.025 + half))
+    assert [one.standing for one in lost] == [Standing.WORSE, Standing.UNDECIDED]
+
+
 def test_ratios_hold_in_sequence_and_stop_at_the_first_that_does_not() -> None:
     def at(ratio: int, by: float) -> list:  # type: ignore[type-arg]
         return trained("dct-x", shifted(by, 0.0005), ratio=ratio)
@@ -132,6 +194,10 @@ def test_ratios_hold_in_sequence_and_stop_at_the_first_that_does_not() -> None:
     found = results(at(2, 0.0), at(4, -0.001), at(8, -0.3), at(16, 0.0))
     assert [case.ratio for case in found.held["dct-x"]] == [2, 4]
     assert [case.ratio for case in found.held.get("none", ())] == []
+    assert [(one.case.ratio, one.standing, one.held) for one in found.methods if one.case.ratio] == [
+        (2, Standing.AS_GOOD, True), (4, Standing.AS_GOOD, True), (8, Standing.WORSE, False),
+        (16, Standing.AS_GOOD, False),
+    ]  # fmt: skip
 
 
 def test_ten_seeds_are_a_claim_and_three_a_look() -> None:

@@ -157,8 +157,23 @@ def test_at_most_six_are_shown_and_the_reference_is_always_among_them() -> None:
     assert found.more == 11 - MOST
 
 
-def test_exact_attention_in_int8_is_not_worth_what_it_is_in_floating_point() -> None:
-    cases = [result("sdpa", 512, 1e-3, engine="onnxruntime-int8"), result("sdpa", 512, 2e-3, engine="onnxruntime")]
-    int8, floating = analysis.summarise(in_two_rounds(cases))
+def test_nothing_is_worth_in_int8_what_it_is_in_floating_point() -> None:
+    engines = ("onnxruntime-int8", "onnxruntime")
+    cases = [result(name, 512, 1e-3, engine=engine, ratio=ratio) for name, ratio in (("sdpa", None), ("dct-x", 4))
+             for engine in engines]  # fmt: skip
+    exact_int8, exact, int8, floating = analysis.summarise(in_two_rounds(cases))
     for known in (NOTHING_LEARNED, accuracies(dct_x_8=GOOD), ModelQuality()):
-        assert (known.worth(int8), known.worth(floating)) == (Worth.UNKNOWN, Worth.EXACT)
+        assert (known.worth(exact_int8), known.worth(exact)) == (Worth.UNKNOWN, Worth.EXACT)
+    known = accuracies(dct_x_4=GOOD)
+    assert (known.worth(int8), known.worth(floating)) == (Worth.UNKNOWN, Worth.AS_GOOD)
+    assert accuracies(dct_x_4=BAD).worth(int8) is Worth.UNKNOWN
+
+
+def test_a_ratio_that_is_as_good_only_by_itself_is_not_shipped() -> None:
+    """Ratios are tested in sequence: r=16 came out well after r=4 and r=8 had failed."""
+    ranking = ranked(EXACT, ("dct-x", 16, 1e-3, 8))
+    known = accuracies(dct_x_4=BAD, dct_x_8=BAD, dct_x_16=GOOD)
+    [fast, _] = ranking.ranked
+    assert known.worth(fast) is Worth.UNDECIDED
+    assert names(decided(ranking, known).leaders) == ["sdpa"]
+    assert names(decided(ranking, accuracies(dct_x_4=GOOD, dct_x_8=GOOD, dct_x_16=GOOD)).leaders) == ["dct-x r=16"]

@@ -10,6 +10,7 @@ from dctbench.analysis.accuracy import task_results
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.floors import AccuracyFloor, Miss, keep_floors
 from tests.analysis.test_decision import BAD, EXACT, GOOD, UNSURE, accuracies, names, ranked
+from tests.support.made import in_two_rounds, result
 from tests.support.trained import learned, trained
 
 RANKING = ranked(EXACT, ("full", None, 9e-3, 64), ("dct-x", 4, 2e-3, 8), ("dct-x", 8, 1e-3, 8), ("fnet", None, 3e-3, 8))
@@ -50,3 +51,33 @@ def test_an_accuracy_of_its_own_needs_no_reference(least: float, passes: bool) -
     assert ("dct-x r=4" in within) is passes
     assert ("sdpa" in within) is passes
     assert missed["full"] is Miss.NOT_MEASURED
+
+
+def test_one_threshold_over_many_methods_is_kept_in_the_joint_test_only() -> None:
+    lucky = accuracies(dct_x_4=BAD, dct_x_8=GOOD)
+    assert kept(BELOW_SDPA, lucky)[1]["dct-x r=8"] is Miss.ALONE
+    assert kept(AccuracyFloor("mnist1d", None, 0.75), lucky)[1]["dct-x r=8"] is Miss.ALONE
+    assert "dct-x r=8" in kept(BELOW_SDPA, accuracies(dct_x_4=GOOD, dct_x_8=GOOD))[0]
+
+
+def test_a_floor_of_the_size_of_the_margin_is_kept_by_those_that_are_as_good() -> None:
+    values = {f"dct_x_{ratio}": (0.8 - ratio / 500, 0.808, 0.82) for ratio in (2, 4, 6, 8)}
+    known = accuracies(**values, dct_kv_4=UNSURE, pool_4=GOOD)
+    [results] = known.tasks
+    ranking = ranked(EXACT, *(("dct-x", ratio, 1e-3 / ratio, 8) for ratio in (2, 4, 6, 8)))
+    choice, _ = keep_floors(ranking, analysis.choose(ranking, Budgets()), [BELOW_SDPA], known)
+    held = [case.name for case in results.held["dct-x"]]
+    assert 0 < len(held) < 4
+    assert set(names(choice.within)) == {"sdpa", *held}
+
+
+@pytest.mark.parametrize(
+    "floor", [BELOW_SDPA, AccuracyFloor("mnist1d", "dct-x", 0.02), AccuracyFloor("mnist1d", None, 0.1)]
+)
+def test_nothing_keeps_a_floor_in_int8(floor: AccuracyFloor) -> None:
+    cases = [result(name, 512, 1e-3, engine="onnxruntime-int8", ratio=ratio)
+             for name, ratio in (("sdpa", None), ("full", None), ("dct-x", 4))]  # fmt: skip
+    [ranking] = analysis.rankings(analysis.summarise(in_two_rounds(cases)), "sdpa")
+    choice, missed = keep_floors(ranking, analysis.choose(ranking, Budgets()), [floor], accuracies(dct_x_4=GOOD))
+    assert choice.within == ()
+    assert {miss.why for misses in missed.values() for miss in misses} == {Miss.NOT_MEASURED}

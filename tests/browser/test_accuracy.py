@@ -14,7 +14,7 @@ from tests.browser.test_page import violations
 from tests.page.test_accuracy import TIMED
 from tests.support.browser import screen, settled
 from tests.support.made import in_two_rounds, result
-from tests.support.trained import whole_suite
+from tests.support.trained import trained, whole_suite
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,33 @@ def test_a_page_of_trainings_alone_opens_without_errors(browser: webdriver.Chrom
     assert not browser.find_element(By.ID, "problem").is_displayed()
 
 
-def test_exact_attention_in_int8_is_not_shipped_for_its_accuracy(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    timed = [result("sdpa", 256, 1e-3, engine="onnxruntime-int8"), result("sdpa", 256, 2e-3, engine="onnxruntime")]
-    found = recorded([*in_two_rounds(timed), *whole_suite()])
+def test_nothing_is_shipped_in_int8_for_its_accuracy_in_floating_point(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    timed = [
+        result(name, 256, seconds * share, ratio=ratio, engine=engine)
+        for name, ratio, seconds in (("sdpa", None, 4e-3), ("dct-x", 4, 2e-3))
+        for engine, share in (("onnxruntime-int8", 0.5), ("onnxruntime", 1.0))
+    ]
+    accuracies = {("sdpa", None): [0.8, 0.81, 0.82], ("dct-x", 4): [0.8, 0.811, 0.82], ("none", None): [0.3, 0.31, 0.3]}
+    learned = [one for (name, ratio), values in accuracies.items() for one in trained(name, values, ratio=ratio)]
+    found = recorded([*in_two_rounds(timed), *learned])
     screen(browser, 1280)
     browser.get(written(html([found]), tmp_path))
     settled(browser, "latency")
-    answers = {}
+    answers, cells = {}, {}
     for engine in ("onnxruntime-int8", "onnxruntime"):
         browser.find_element(By.CSS_SELECTOR, f"#choices [name=engine] option[value='{engine}']").click()
         answers[engine] = browser.find_element(By.ID, "recommendation").text
+        cells[engine] = [
+            cell.text for cell in browser.find_elements(By.CSS_SELECTOR, "#decided tbody td:nth-last-child(3)")
+        ]
     assert answers["onnxruntime-int8"].endswith(
         "no method can be recommended: none of them is shown to be as good as exact attention."
     )
-    assert ": ship sdpa (2.00 ms" in answers["onnxruntime"]
+    assert ": ship dct-x r=4 (2.00 ms" in answers["onnxruntime"]
+    assert cells["onnxruntime-int8"] == ["not measured", "not measured"]
+    assert cells["onnxruntime"] == ["mnist1d 0.810, as good", "mnist1d 0.810"]
 
 
 def test_a_share_of_late_calls_is_no_budget_where_nothing_has_a_deadline(

@@ -60,6 +60,20 @@ def test_the_interval_and_the_proof_are_those_of_scipys_paired_t_test() -> None:
     assert verdict(head, -low - 1e-6).kind is VerdictKind.INCONCLUSIVE
 
 
+def test_equal_falls_are_known_to_one_example_of_the_test() -> None:
+    """Two seeds that fall alike: p is that of Student's t with a standard deviation of one of a thousand examples."""
+    base, by = [0.80, 0.81], 0.012
+    p = scipy_stats.t.sf(by * 1000 * 2**0.5, 1)
+    assert 0.01 < p < 0.05 / 2
+    alone = verdict([value - by for value in base], base=base)
+    assert alone.kind is VerdictKind.WORSE
+    assert verdict([value - 0.004 for value in base], allowed=0.003, base=base).kind is VerdictKind.INCONCLUSIVE
+
+
+def test_equal_seeds_pass_at_once_whatever_one_example_is_worth() -> None:
+    assert verdict([0.8, 0.81], allowed=0.0005, base=[0.8, 0.81]).kind is VerdictKind.PASS
+
+
 def test_many_cases_need_more_proof_by_holms_correction() -> None:
     head = moved(-0.015, 6)
     pairs = [

@@ -8,9 +8,10 @@ import pytest
 from dctbench.page.accuracy import AccuracySection, accuracy_section
 from dctbench.page.html import html
 from dctbench.page.palette import looks
+from dctbench.wording.markdown import markdown
 from tests.page.test_html import recorded, without_scripts
 from tests.support.made import RUN, in_two_rounds, result
-from tests.support.trained import SHAPE, learned, whole_suite
+from tests.support.trained import SHAPE, learned, trained, whole_suite
 
 WIDTH = {"batch": SHAPE["batch"], "heads": SHAPE["heads"], "head_dim": SHAPE["head_dim"]}
 TIMED = in_two_rounds(
@@ -111,6 +112,20 @@ def test_answers_and_tables_stand_in_the_page_without_scripts() -> None:
     assert "On mnist1d, n = 40, dct-x up to r = 4 and pool r=4 are as good as sdpa" in text
     assert "this task is solved without attention" in text
     assert "finer than 1 token" in text
+
+
+def test_longer_trainings_alone_are_told_in_every_form() -> None:
+    accuracies = {"sdpa": (0.8, 0.82, 0.81), "dct-x": (0.799, 0.82, 0.811), "none": (0.3, 0.31, 0.32)}
+    run = recorded(RUN, [one for name, seeds in accuracies.items() for one in trained(name, seeds, task="mnist1d/4x")])
+    assert "On mnist1d 4x, n = 40, dct-x is as good as sdpa" in without_scripts(html([run]))
+    assert "3 of 3 measured" in markdown([run])
+
+
+def test_failed_trainings_of_exact_attention_do_not_make_a_task_solved_without_it() -> None:
+    results = [*trained("sdpa", [None] * 3), *trained("none", [0.3, 0.31, 0.32]), *trained("dct-x", [0.8, 0.81, 0.8])]
+    text = without_scripts(html([recorded(RUN, results)]))
+    assert "On mnist1d, n = 40, 3 of 3 trainings of sdpa failed, so no method can be judged" in text
+    assert "solved without attention" not in text
 
 
 def test_without_trainings_the_page_names_the_command_that_measures_accuracy() -> None:

@@ -38,6 +38,15 @@ def test_equal_differences_are_sure() -> None:
     assert (found.p_above(0.1), found.p_above(0.25)) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("values", [[0.25, 0.25, 0.25], [0.25, 0.2501, 0.2499]])
+def test_values_that_are_read_in_steps_are_not_known_better_than_one_step(values: list[float]) -> None:
+    found = mean_of(values, step=0.01)
+    assert found.error == pytest.approx(0.01 / math.sqrt(3))
+    assert found.p_above(0.24) == pytest.approx(scipy_stats.t.sf(math.sqrt(3), 2))
+    wide = [0.2, 0.3, 0.25]
+    assert mean_of(wide, step=0.01) == mean_of(wide)
+
+
 @pytest.mark.parametrize(("values", "overlap"), [([0.1], 0.0), ([], 0.0), ([0.1, 0.2], -0.1)])
 def test_one_repetition_has_no_standard_error(values: list[float], overlap: float) -> None:
     with pytest.raises(ValueError, match="two repetitions"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dctbench.analysis.accuracy import Standing, TaskResults, task_results
+from dctbench.analysis.accuracy import Doubt, Standing, TaskResults, task_results
 from dctbench.analysis.resolution import acuities
 from dctbench.model import TaskName
-from dctbench.stats.midpoint import Midpoint
+from dctbench.stats.midpoint import Midpoint, midpoint
 from dctbench.wording import accuracy as words
 from tests.support.trained import learned, trained, whole_suite
 
@@ -32,7 +32,7 @@ def test_the_answer_of_a_task_names_what_is_as_good_and_up_to_which_ratio(suite:
 
 def test_a_task_that_says_nothing_says_why(suite: dict[str, TaskResults]) -> None:
     assert words.headline(suite["masked-bytes"]) == (
-        "On masked-bytes, n = 256, this task says nothing: sdpa gains +1.0 points (+1.0 to +1.0) over none, and a task "
+        "On masked-bytes, n = 256, this task says nothing: sdpa gains +1.0 points (+0.8 to +1.2) over none, and a task "
         "must surely show more than 8 points"
     )
 
@@ -54,6 +54,39 @@ def test_ten_seeds_are_no_look() -> None:
     ten = [0.8] * 10
     [found] = task_results(learned(trained("sdpa", ten), trained("none", [0.3] * 10), trained("dct-x", ten, ratio=4)))
     assert words.headline(found) == ("On mnist1d, n = 40, dct-x r=4 is as good as sdpa, within 2 points (10 seeds)")
+
+
+def test_a_claim_rests_on_the_fewest_seeds_of_those_that_it_names() -> None:
+    ten, three = [0.8, 0.81] * 5, [0.8, 0.81, 0.8]
+    known = [trained("sdpa", ten), trained("none", [0.3, 0.31] * 5), trained("pool", [0.6, 0.62] * 5, ratio=4)]
+    [found] = task_results(learned(*known, trained("dct-x", three, ratio=4)))
+    good = "dct-x r=4 is as good as sdpa, within 2 points"
+    assert words.headline(found) == f"On mnist1d, n = 40, {good} (3 seeds, a look)"
+    [found] = task_results(learned(*known, trained("dct-x", ten, ratio=4), trained("linformer", [0.4, 0.5], ratio=4)))
+    assert words.headline(found) == f"On mnist1d, n = 40, {good} (10 seeds)"
+    [found] = task_results(learned(*known, trained("linformer", [0.4, 0.5], ratio=4)))
+    assert words.headline(found) == (
+        "On mnist1d, n = 40, no method is shown to be as good as sdpa, within 2 points (2 seeds, a look)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "control", "said"),
+    [
+        ([None, None, None], [0.3, 0.3, 0.3], "3 of 3 trainings of sdpa failed"),
+        ([0.8, None, 0.8], [0.3, 0.3, 0.3], "1 of 3 trainings of sdpa failed"),
+        ([0.8, 0.8, 0.8], [0.3, None, None], "2 of 3 trainings of none failed"),
+        ([0.8, None], [None], "1 of 2 trainings of sdpa failed and 1 of 1 training of none failed"),
+    ],
+)
+def test_failed_trainings_of_exact_attention_or_of_none_are_named(
+    reference: list[float | None], control: list[float | None], said: str
+) -> None:
+    summaries = learned(trained("sdpa", reference), trained("none", control), trained("dct-x", [0.8, 0.8], ratio=4))
+    [found] = task_results(summaries)
+    assert words.headline(found) == f"On mnist1d, n = 40, {said}, so no method can be judged"
+    one = next(one for one in found.methods if one.case.ratio == 4)
+    assert words.doubts(one) == ["trainings of exact attention or of none failed"]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +111,11 @@ def test_slow_is_explained_by_the_longer_training() -> None:
         )
     )  # fmt: skip
     text = next(words.method_sentence(one) for one in found.methods if one.case.ratio == 2)
-    assert text.startswith("dct-x r=2: slow, 0.0 points after longer training, -30.0 points (-30.0 to -30.0)")
+    assert text.startswith("dct-x r=2: slow, 0.0 points after longer training, -30.0 points (-30.2 to -29.8)")
 
 
 def test_every_standing_has_a_word_and_every_doubt_a_sentence() -> None:
+    assert words.DOUBTS.keys() == set(Doubt)
     assert words.STANDINGS.keys() == set(Standing)
     assert len(set(words.STANDINGS.values())) == len(Standing)
 
@@ -93,17 +127,25 @@ def test_a_task_name_is_words() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Midpoint(2.83, 2.5, 3.2, None, 1, 16), "2.8 tokens (2.5 to 3.2)"),
-        (Midpoint(1.2, None, 1.5, None, 1, 16), "1.2 tokens (below 1 to 1.5)"),
-        (Midpoint(14.0, 12.0, None, None, 1, 16), "14.0 tokens (12.0 to above 16)"),
-        (Midpoint(2.83, None, None, None, 1, 16), "2.8 tokens"),
-        (Midpoint(None, None, 1, "finer", 1, 16), "finer than 1 token"),
-        (Midpoint(None, 16, None, "coarser", 1, 16), "coarser than 16 tokens"),
+        (Midpoint(2.83, 2.5, 3.2, None, 1, 16, 3), "2.8 tokens (2.5 to 3.2)"),
+        (Midpoint(1.2, None, 1.5, None, 1, 16, 3), "1.2 tokens (below 1 to 1.5)"),
+        (Midpoint(14.0, 12.0, None, None, 1, 16, 3), "14.0 tokens (12.0 to above 16)"),
+        (Midpoint(2.83, None, None, None, 1, 16, 1), "2.8 tokens"),
+        (Midpoint(3.5, None, None, None, 1, 16, 2), "3.5 tokens (below 1 to above 16)"),
+        (Midpoint(None, None, 1, "finer", 1, 16, 3), "finer than 1 token"),
+        (Midpoint(None, 16, None, "coarser", 1, 16, 3), "coarser than 16 tokens"),
         (None, "not measured"),
     ],
 )
 def test_a_resolution_is_told_with_its_interval_or_its_side(found: Midpoint | None, said: str) -> None:
     assert words.resolution_words(found) == said
+
+
+def test_an_interval_beyond_both_ends_is_told() -> None:
+    found = midpoint((1, 16), [(0.1, 0.9), (0.4, 0.5)])
+    assert words.resolution_words(found).endswith(" tokens (below 1 to above 16)")
+    alone = midpoint((1, 16), [(0.1, 0.9)])
+    assert words.resolution_words(alone) == "4.0 tokens"  # halfway on the logarithm
 
 
 def test_the_resolution_of_each_method_is_told(suite: dict[str, TaskResults]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dctbench import analysis
 from dctbench.exporters.latex import latex
+from dctbench.model import Result
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.acuity import acuity_tables
 from dctbench.wording.markdown import markdown, paper_markdown
 from tests.support.made import ENVIRONMENT, RUN, result
-from tests.support.trained import ACUITY, whole_suite
+from tests.support.trained import ACUITY, learned, trained, whole_suite
 
 RESULTS = whole_suite()
 SUMMARIES = analysis.summarise(RESULTS)
@@ -25,6 +26,17 @@ def test_each_method_has_its_accuracy_at_each_width_and_its_resolution() -> None
     assert resolutions["none"] == "coarser than 16 tokens"
     # Halfway between chance, 0.125, and exact attention, 1.0, is 0.5625: between 0.46 at 1 and 0.74 at 2.
     assert resolutions["dct-x r=4"].startswith("1.3 tokens (")
+
+
+def test_the_title_tells_how_many_seeds_the_methods_have() -> None:
+    def at(name: str, count: int) -> list[Result]:
+        slices = {f"h{width}": [0.5] * count for width in (1, 2)}
+        return trained(name, [0.5] * count, task="acuity", seq_len=64, slices=slices)
+
+    [table] = acuity_tables(learned(at("sdpa", 12), at("dct-x", 3)))
+    assert table.title == "acuity, n = 64, 3 to 12 seeds, a look"
+    [table] = acuity_tables(learned(at("sdpa", 12), at("dct-x", 10)))
+    assert table.title == "acuity, n = 64, 10 to 12 seeds"
 
 
 def test_markdown_and_latex_have_it_and_a_run_without_such_a_task_has_none() -> None:

@@ -11,6 +11,7 @@ from dctbench.wording import decision, recommendation
 from dctbench.wording.labels import Labels
 from tests.analysis.test_deadlines import released
 from tests.analysis.test_decision import BAD, EXACT, GOOD, KIB, accuracies, in_rounds, ranked, ranking_of
+from tests.support.made import in_two_rounds, result
 
 RANKING = ranked(EXACT, ("dct-x", 4, 2e-3, 32), ("dct-x", 8, 1e-3, 16))
 
@@ -34,6 +35,27 @@ def test_what_gives_up_accuracy_is_faster_but_not_recommended() -> None:
     assert rows["dct-x r=4"].accuracy == "mnist1d 0.810, as good"
     assert rows["dct-x r=8"].why == "worse on mnist1d"
     assert rows["sdpa"].why == "4.00x the time of dct-x r=4; 2.00x the memory of dct-x r=4"
+
+
+def test_what_is_as_good_only_by_itself_is_faster_but_not_recommended() -> None:
+    sentence, rows = said(accuracies(dct_x_4=BAD, dct_x_8=GOOD))
+    assert sentence.startswith("At n = 512: ship sdpa (8.00 ms")
+    assert rows["dct-x r=8"].why == "as good on mnist1d by itself, but not in the joint test of all methods"
+    assert sentence.endswith(f"), but {rows['dct-x r=8'].why}.")
+
+
+def test_what_was_learned_in_floating_point_is_not_told_of_int8() -> None:
+    cases = [result(name, 512, seconds, ratio=ratio, engine="onnxruntime-int8")
+             for name, seconds, ratio in (("sdpa", 2e-3, None), ("dct-x", 1e-3, 4))]  # fmt: skip
+    [ranking] = analysis.rankings(analysis.summarise(in_two_rounds(cases)), "sdpa")
+    known, choice = accuracies(dct_x_4=GOOD), analysis.choose(ranking, Budgets())
+    found = decide(ranking, choice, known)
+    assert decision.sentence(ranking, choice, found, Budgets(), Labels([]), known).endswith(
+        "no method can be recommended: none of them is shown to be as good as exact attention."
+    )
+    rows = decision.rows(ranking, choice, found, known)
+    told = {(row.accuracy, row.why.split("; ")[0]) for row in rows}
+    assert told == {("not measured", "its accuracy was not measured")}
 
 
 def test_keeping_exact_attention_is_a_recommendation() -> None:

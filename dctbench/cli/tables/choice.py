@@ -86,7 +86,9 @@ def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
     for summary in choice.leaders:
         if outcome.accuracies.worth(summary) is not Worth.EXACT:
             known = accuracy_cell(summary, outcome.accuracies)
-            if known == NOT_MEASURED:
+            if summary.quantised:
+                lines.append(f"accuracy of {summary.case.name} in int8 not measured: trainings are in floating point")
+            elif known == NOT_MEASURED:
                 lines.append(f"accuracy of {summary.case.name} not measured: {MEASURE_ACCURACY} measures it")
             else:
                 lines.append(f"accuracy of {summary.case.name}: {known}")
@@ -114,7 +116,7 @@ def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
             "error.input": s.values.get("error.input"),
             "accuracy": {
                 str(results.task): one.score.mean
-                for results, one in outcome.accuracies.on_each_task(s.case)
+                for results, one in outcome.accuracies.on_each_task(s)
                 if one is not None and one.score.mean is not None
             },
         }

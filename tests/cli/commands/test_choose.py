@@ -263,10 +263,27 @@ def test_a_floor_of_accuracy_excludes_what_gives_up_more_and_names_what_it_measu
     assert done.code == 0, done.err
     lines = " ".join(done.out.split())
     assert lines.startswith("At n = 1024 within accuracy on mnist1d at most 2 points below sdpa: ship performer r=8 (")
-    assert "accuracy: dct-x r=8, -30.0 points (-30.0 to -30.0) against sdpa on mnist1d" in lines
+    assert "accuracy: dct-x r=8, -30.0 points (-30.2 to -29.8) against sdpa on mnist1d" in lines
     assert "accuracy of performer r=8: mnist1d 0.810, as good" in lines
     by_task = cli("choose", str(path), "--seq", "1024", "--task", "mnist1d")
     assert by_task.out == done.out
+
+
+def test_what_was_learned_in_floating_point_is_not_told_of_int8(cli: Cli, tmp_path: Path) -> None:
+    learned = [
+        *trained("sdpa", (0.80, 0.81, 0.82)), *trained("none", (0.30, 0.31, 0.32)),
+        *trained("dct-x", (0.80, 0.811, 0.819), ratio=8),
+    ]  # fmt: skip
+    timed = [replace(one, case=replace(one.case, engine="onnxruntime-int8")) for one in RESULTS if one.status == "ok"]
+    path = tmp_path / "int8.json"
+    path.write_text(dumps(document(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, [*timed, *learned])), encoding="utf-8")
+    done = cli("choose", str(path), "--seq", "1024", "--min-accuracy", "mnist1d=sdpa-2pt")
+    lines = " ".join(done.out.split())
+    assert "ship" not in lines
+    assert "accuracy: dct-x r=8, not measured on mnist1d" in lines
+    assert "accuracy: sdpa, not measured on mnist1d" in lines
+    lines = " ".join(cli("choose", str(path), "--seq", "1024").out.split())
+    assert "accuracy of dct-x r=8 in int8 not measured: trainings are in floating point" in lines
 
 
 def test_a_floor_on_a_task_that_nobody_trained_on_names_the_command(cli: Cli, exported: str) -> None:
