@@ -3,6 +3,9 @@
 A case has few processes. What the other cases show narrows its interval (`stats.moderated`). The latencies of a round
 also have a component in common: the machine was faster or slower then. It cancels in ratios paired by round. More cases
 do not make it better known.
+
+A clock has steps, so that processes may take equal times by chance. The `step` of a latency, as a share of it, is the
+least that its processes are taken to differ by.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dctbench.analysis.reference import default_reference
 from dctbench.model import Case
@@ -18,6 +22,10 @@ from dctbench.stats.distributions import student_t_quantile, student_t_two_sided
 from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior, Spread, fit_prior, spread_of
 from dctbench.stats.robust import Interval
 
+CLOCK_STEPS: Mapping[str, float] = MappingProxyType({"cuda": 5e-7})
+"""Seconds that two times of a device differ by, if they differ: CUDA promises half a microsecond for its events."""
+CLOCK_STEP = 1e-7
+"""The same of every other device: that of `perf_counter` on Windows. On Linux and macOS it is less."""
 _STEPS = 16
 """The steps of one degree of freedom."""
 Medians = Mapping[int, float]
@@ -48,8 +56,6 @@ class Estimate:
 
     def p_value(self) -> float:
         """The two-sided p-value of "the geometric mean is 1"."""
-        if not self.error:
-            return float(not self.mean)
         return student_t_two_sided(self.mean / self.error, self.degrees)
 
 
@@ -67,7 +73,9 @@ class Between:
     own: Prior = NOTHING_KNOWN
     level: Mapping[int, float] | None = None
 
-    def of_ratios(self, logs: Sequence[float], seconds: float, apart: tuple[Spread | None, Spread | None]) -> Estimate:
+    def of_ratios(
+        self, logs: Sequence[float], seconds: float, apart: tuple[Spread | None, Spread | None], step: float
+    ) -> Estimate:
         """Return the mean of at least two log ratios paired by round.
 
         Args:
@@ -75,12 +83,13 @@ class Between:
             seconds: latency of the case.
             apart: `apart_from_rounds` of both cases. Where too few ratios of the run show how they vary, their variance
                 is the sum of these two, on the degrees of freedom of one: most of these both have from the same cases.
+            step: the larger one of both latencies.
         """
         known = self.ratio.moderate(spread_of(logs), seconds)
         one, other = apart
         if not self.ratio.degrees and one is not None and other is not None:
             known = Spread(one.variance + other.variance, min(one.degrees, other.degrees))
-        return Estimate(statistics.fmean(logs), math.sqrt(known.variance / len(logs)), known.degrees)
+        return _estimate(logs, known, step)
 
     def apart_from_rounds(self, medians: Medians) -> Spread | None:
         """Return the moderated variance of log latencies apart from what the rounds have in common; None if unknown."""
@@ -90,7 +99,7 @@ class Between:
         beside = spread_of([log - self.level[number] for number, log in logs.items()])
         return self.own.moderate(beside, math.exp(statistics.fmean(logs.values())))
 
-    def of_latencies(self, medians: Medians) -> Estimate:
+    def of_latencies(self, medians: Medians, step: float) -> Estimate:
         """Return the mean of the log latencies of at least two processes.
 
         Its variance is that of the case and that of the rounds, whose degrees of freedom are the rounds less one.
@@ -101,7 +110,12 @@ class Between:
             spread = spread_of(logs)
         else:
             spread = _sum_of(own, spread_of([self.level[number] for number in medians]))
-        return Estimate(statistics.fmean(logs), math.sqrt(spread.variance / len(logs)), spread.degrees)
+        return _estimate(logs, spread, step)
+
+
+def _estimate(logs: Sequence[float], spread: Spread, step: float) -> Estimate:
+    variance = max(spread.variance, step * step)
+    return Estimate(statistics.fmean(logs), math.sqrt(variance / len(logs)), spread.degrees)
 
 
 def _sum_of(one: Spread, other: Spread) -> Spread:

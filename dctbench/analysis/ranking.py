@@ -133,6 +133,7 @@ def _tied(ranked: Sequence[Summary], level: float) -> tuple[frozenset[int], ...]
     rounds = [sorted(summary.medians) for summary in ranked]
     logs = [[math.log(s.medians[number]) for number in numbers] for s, numbers in zip(ranked, rounds, strict=True)]
     apart = [summary.apart_from_rounds for summary in ranked]
+    steps = [summary.clock_step for summary in ranked]
     found = []
     for first, summary in enumerate(ranked):
         own, numbers = logs[first], rounds[first]
@@ -146,7 +147,8 @@ def _tied(ranked: Sequence[Summary], level: float) -> tuple[frozenset[int], ...]
             elif numbers == rounds[second] and other.fingerprint == summary.fingerprint:
                 assert other.latency is not None
                 differences = [b - a for a, b in zip(own, logs[second], strict=True)]
-                known = other.between.of_ratios(differences, other.latency.value, (apart[first], apart[second]))
+                both, step = (apart[first], apart[second]), max(steps[first], steps[second])
+                known = other.between.of_ratios(differences, other.latency.value, both, step)
                 if not known.is_above_one(level):
                     later.append(second)
             elif not _proven_slower(other, summary, level):

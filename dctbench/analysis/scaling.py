@@ -103,7 +103,8 @@ def _step(shorter: Summary, longer: Summary) -> Step:
     if len(common) > 1 and shorter.fingerprint == longer.fingerprint:
         logs = [math.log(longer.medians[number] / shorter.medians[number]) for number in common]
         apart = shorter.apart_from_rounds, longer.apart_from_rounds
-        found = shorter.between.of_ratios(logs, shorter.latency.value, apart).on_logarithms()
+        step = max(shorter.clock_step, longer.clock_step)
+        found = shorter.between.of_ratios(logs, shorter.latency.value, apart, step).on_logarithms()
         exponent, low, high = (end / octaves for end in (found.value, found.low, found.high))
     return Step(shorter.case.seq_len, longer.case.seq_len, exponent, low, high)
 

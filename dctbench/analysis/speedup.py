@@ -64,7 +64,8 @@ def compare(method: Summary, reference: Summary | None) -> Speedup | None:
     logs = [math.log(reference.medians[number] / method.medians[number]) for number in common]
     if len(logs) >= 2 and method.case != reference.case:
         apart = method.apart_from_rounds, reference.apart_from_rounds
-        estimate = method.between.of_ratios(logs, method.timed.value, apart)
+        step = max(method.clock_step, reference.clock_step)
+        estimate = method.between.of_ratios(logs, method.timed.value, apart, step)
         paired = estimate.interval()
         return Speedup(paired.value, paired.low, paired.high, estimate.p_value())
     return Speedup(reference.timed.value / method.timed.value, None, None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dctbench import catalog
-from dctbench.analysis.between import Between, between_processes
+from dctbench.analysis.between import CLOCK_STEP, CLOCK_STEPS, Between, between_processes
 from dctbench.analysis.timeliness import Timeliness, timeliness
 from dctbench.catalog.engines import ENGINES
 from dctbench.model import Case, CaseWarning, Result, ResultDetails, Status, WarningCode, canonical_json
@@ -133,6 +133,11 @@ class Summary:
     def apart_from_rounds(self) -> Spread | None:
         """How much its log latencies vary apart from what the rounds have in common; None where this is not known."""
         return self.between.apart_from_rounds(self.medians)
+
+    @property
+    def clock_step(self) -> float:
+        """The step of the clock that took its latency, as a share of this; only for a case that was timed."""
+        return _clock_step(self.rounds, self.medians)
 
     @property
     def modes(self) -> TwoModes | None:
@@ -267,7 +272,7 @@ def _summary(
         case=case,
         status=worst.status,
         message=worst.message,
-        latency=_latency(medians, samples, between),
+        latency=_latency(rounds, medians, samples, between),
         samples=tuple(samples),
         values=values,
         units=units,
@@ -285,9 +290,17 @@ def _unique(warnings: Iterable[CaseWarning]) -> tuple[CaseWarning, ...]:
     return tuple({canonical_json(warning.to_json()): warning for warning in warnings}.values())
 
 
-def _latency(medians: Mapping[int, float], samples: Sequence[float], between: Between) -> Interval | None:
+def _clock_step(rounds: Sequence[Result], medians: Mapping[int, float]) -> float:
+    step = CLOCK_STEPS.get(rounds[0].case.device_kind, CLOCK_STEP)
+    sample = min(result.details.calls_per_sample or 1 for result in rounds) * min(medians.values())
+    return step / max(step, sample)  # a file may say that a call took less than any clock can tell
+
+
+def _latency(
+    rounds: Sequence[Result], medians: Mapping[int, float], samples: Sequence[float], between: Between
+) -> Interval | None:
     if len(medians) >= 2:
-        return between.of_latencies(medians).interval()
+        return between.of_latencies(medians, _clock_step(rounds, medians)).interval()
     return median_interval(samples) if samples else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy import stats as scipy_stats
 from dctbench import analysis
 from dctbench.model import Result
 from dctbench.stats.moderated import LEAST_CASES, NOTHING_KNOWN, Prior
-from tests.support.made import result
+from tests.support.made import in_two_rounds, result
 
 LENGTHS = [2**k for k in range(6, 14)]
 
@@ -166,3 +167,23 @@ def test_the_rounds_own_component_is_not_known_better_by_more_cases() -> None:
 
 def test_a_prior_is_never_above_what_was_seen() -> None:
     assert Prior(0.0, 5.0, 4.0, most=0.02).at(1e3) == 0.02
+
+
+@pytest.mark.parametrize(("device", "step", "calls"), [("cpu", 1e-7, 1), ("cuda:0", 5e-7, 1), ("cuda:0", 5e-7, 10)])
+def test_equal_rounds_are_known_to_one_step_of_the_clock(device: str, step: float, calls: int) -> None:
+    """Two rounds with the same ratio are no proof beyond what the clock tells apart."""
+    for seconds in (1.0001e-3, 1.001e-3, 1.1e-3):
+        made = [result("sdpa", 512, 1e-3, device=device), result("full", 512, seconds, device=device)]
+        timed = [replace(one, details=replace(one.details, calls_per_sample=calls)) for one in made]
+        reference, method = analysis.summarise(in_two_rounds(timed))
+        one = analysis.compare(method, reference)
+        error = step / calls / 1e-3 / math.sqrt(2)
+        low, high = scipy_stats.t.interval(0.95, 1, -math.log(seconds / 1e-3), error)
+        assert one is not None
+        assert one.p is not None
+        assert (one.low, one.high) == pytest.approx((math.exp(low), math.exp(high)), rel=1e-9)
+        assert one.p == pytest.approx(2 * scipy_stats.t.sf(math.log(seconds / 1e-3) / error, 1), rel=1e-6)
+        assert method.latency is not None
+        assert method.latency.low < method.latency.value < method.latency.high
+        [ranking] = analysis.rankings([reference, method], "sdpa")
+        assert (len(ranking.leaders) == 1) is (one.p / 2 <= 0.025)

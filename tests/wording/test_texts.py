@@ -132,7 +132,7 @@ def test_a_case_that_failed_in_a_later_process_is_a_failure_that_says_what_it_to
     assert words.payoff(payoff, "sdpa", LABELS).endswith("were not measured at a common length")
     assert (
         words.stability(summaries)
-        == "latencies over 2 processes per case, half of them known to a factor of 1 or better"
+        == "latencies over 2 processes per case, half of them known to a factor of 1.01 or better"
     )
 
 
