@@ -30,6 +30,7 @@ DOUBTS: Mapping[Doubt, str] = {
     Doubt.NOT_TRAINED: "no training ended",
 }
 NOT_MEASURED = "not measured"
+ALONE = "by itself, but not in the joint test of all methods"
 
 
 def task_title(results: TaskResults) -> str:
@@ -114,8 +115,12 @@ def remarks(score: Score) -> list[str]:
 
 
 def doubts(found: Compared) -> list[str]:
-    """What a verdict in one word leaves out: why it is undecided, what `slow` means, and seeds in two groups."""
+    """What a verdict in one word leaves out: why it is undecided, what `slow` means, what is good only by itself, and
+    seeds in two groups.
+    """
     lines = [] if found.doubt is None else [DOUBTS[found.doubt]]
+    if found.standing in (Standing.BETTER, Standing.AS_GOOD) and not found.held:
+        lines.append(f"{STANDINGS[found.standing]} {ALONE}")
     lines += [SLOW_MEANS] if found.standing is Standing.SLOW else []
     solved = solved_words(found)
     return [*lines, solved] if solved else lines
@@ -202,7 +207,7 @@ def floor_words(floor: AccuracyFloor) -> str:
 _SURE: Mapping[Miss, str] = {
     Miss.BELOW: "",
     Miss.NOT_SHOWN: "not shown to be enough: ",
-    Miss.ALONE: "enough by itself, but not in the joint test of all methods: ",
+    Miss.ALONE: f"enough {ALONE}: ",
 }
 
 

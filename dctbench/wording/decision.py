@@ -43,7 +43,7 @@ _DOUBTFUL: Mapping[Standing, str] = {
     Standing.SLOW: "slow to learn on {tasks}",
     Standing.UNDECIDED: "undecided on {tasks}",
 }
-_ALONE = "as good on {tasks} by itself, but not in the joint test of all methods"
+_ALONE = f"as good on {{tasks}} {accuracy.ALONE}"
 LARGER = 1.05
 """From this factor on, memory is a reason against a method."""
 

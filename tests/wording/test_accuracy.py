@@ -114,6 +114,19 @@ def test_slow_is_explained_by_the_longer_training() -> None:
     assert text.startswith("dct-x r=2: slow, 0.0 points after longer training, -30.0 points (-30.2 to -29.8)")
 
 
+def test_what_is_as_good_only_by_itself_is_said() -> None:
+    seeds = {2: [0.5, 0.51, 0.5], 4: [0.8, 0.811, 0.82], 8: [0.9, 0.911, 0.92]}
+    known = [trained("sdpa", [0.8, 0.81, 0.82]), trained("none", [0.3, 0.31, 0.3])]
+    [found] = task_results(learned(*known, *(trained("dct-x", seeds[ratio], ratio=ratio) for ratio in seeds)))
+    said = {one.case.ratio: words.doubts(one) for one in found.methods if one.case.ratio}
+    assert said == {
+        2: [],
+        4: ["as good by itself, but not in the joint test of all methods"],
+        8: ["better by itself, but not in the joint test of all methods"],
+    }
+    assert "no method is shown to be as good as sdpa" in words.headline(found)
+
+
 def test_every_standing_has_a_word_and_every_doubt_a_sentence() -> None:
     assert words.DOUBTS.keys() == set(Doubt)
     assert words.STANDINGS.keys() == set(Standing)
