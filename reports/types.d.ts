@@ -105,7 +105,7 @@ interface Run {
 /** What is known of the accuracy of each curve. */
 interface Worth {
   learned: boolean; // whether a task tells methods apart
-  command: string; // that measures accuracy
+  commands: string[]; // that measure the accuracy of each curve
   safe: boolean[]; // whether the curve is worth as much as exact attention; in int8 none is
   cells: string[];
   why: string[]; // why one would not take it, or ""

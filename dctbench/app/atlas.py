@@ -15,6 +15,8 @@ from dctbench.runs.machines import by_machine, machine_name
 from dctbench.scheduler.events import Listener, Notice, ignore
 from dctbench.store import is_url, open_store
 
+_EXPORT = "dctbench export json --anonymous -o FOLDER/machine.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtlasRequest:
@@ -59,19 +61,22 @@ def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
     if not sheets:
         raise UsageError(
             f"{' and '.join(request.sources)}: no method was measured beside {request.reference}",
-            hint="export a run of several lengths: dctbench export json --anonymous -o FOLDER/machine.json",
+            hint="export a run of several lengths: " + _EXPORT,
         )
     shown = {name for sheet in sheets for name in sheet.rows}
     return Atlas(request.reference, sheets, {name: part for name, part in machines.items() if name in shown})
 
 
-def gallery_problems(sources: Iterable[str]) -> dict[str, list[str]]:
+def gallery_problems(sources: Sequence[str]) -> dict[str, list[str]]:
     """Return what keeps each file of the sources out of a gallery; files without problems are left out.
 
     Raises:
-        UsageError: when a source is neither a folder nor a file.
+        UsageError: when a source is neither a folder nor a file, and when there is no file.
     """
-    return {str(path): found for path in _files(sources) if (found := problems(path))}
+    files = list(_files(sources))
+    if not files:
+        raise UsageError(f"{' and '.join(sources)}: no exported file", hint="export one: " + _EXPORT)
+    return {str(path): found for path in files if (found := problems(path))}
 
 
 def _files(sources: Iterable[str]) -> Iterator[Path]:

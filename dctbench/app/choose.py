@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dctbench import analysis, catalog, errors
@@ -110,8 +111,8 @@ def _samples(budgets: Budgets) -> int | None:
 def _stored(request: ChooseRequest) -> RecordedRun:
     """Return the run to answer from.
 
-    It is the named run or, by default, the latest that timed a method at the length, else the latest of all. Runs that
-    were measured by themselves come before those that took turns with a base.
+    It is the named run or, by default, the latest that timed a method at the length, else the latest of those whose
+    lengths are the nearest. Runs that were measured by themselves come before those that took turns with a base.
     """
     if request.run:
         return resolve(request.store, request.run)
@@ -119,12 +120,20 @@ def _stored(request: ChooseRequest) -> RecordedRun:
         # A run of the suite `noise` measures only two methods, many times, to learn about the machine.
         runs = [state.run for state in reversed(opened.runs([])) if state.stored and state.run.suite != "noise"]
         ids = [run.id for run in sorted(runs, key=in_turns)]
-        planned = [i for i in ids if any(_in_question(case, request) for case in opened.plan(i)[0])]
+        lengths = {i: {c.seq_len for c in opened.plan(i)[0] if _matches(c, request)} for i in ids}
+    planned = [i for i in ids if request.seq_len in lengths[i]]
     for run_id in planned:
         found = resolve(request.store, run_id)
         if analysis.rankings([s for s in found.summaries if _in_question(s.case, request)], None):
             return found
-    return resolve(request.store, ids[0] if ids else "latest")
+    nearest = min(ids, key=lambda i: _distance(request.seq_len, lengths[i]), default="latest")
+    return resolve(request.store, nearest)
+
+
+def _distance(n: int, lengths: Collection[int]) -> tuple[bool, float]:
+    """Return a key that is smaller the more measured lengths tell of n: those on both sides of it most."""
+    around = any(m < n for m in lengths) and any(m > n for m in lengths)
+    return not around, min((abs(math.log(m / n)) for m in lengths), default=math.inf)
 
 
 def _in_question(case: Case, request: ChooseRequest) -> bool:
@@ -186,14 +195,16 @@ def _answer_in_model(
 
 
 def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
-    """Return what was learned on each task: by the run that answers or, where it has none, by the latest of the store.
+    """Return what was learned on each task, by the run that answers.
+
+    Where it has trained on no task, or not on one that a floor names, the latest run of the store that did tells.
 
     Raises:
         NothingMeasuredError: when no run has trained on a task that a floor names.
     """
     wanted = {floor.task for floor in request.floors}
     known = {str(results.task): results for results in _results(found)}
-    if not wanted <= known.keys():
+    if not known or not wanted <= known.keys():
         known = _stored_results(request.store) | known
     for floor in request.floors:
         if floor.task not in known:

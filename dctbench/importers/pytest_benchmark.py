@@ -4,7 +4,8 @@ How a benchmark is mapped:
 
 - The fields of the case come from `extra_info` and `params`, by name. `extra_info` takes precedence.
   `implementation` and `seq_len` are required (`impl`, `seq` and `n` are accepted as short names). `ratio` or `kept`,
-  `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional.
+  `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads`, `task`, `model`, `layers`,
+  `recover`, `input`, `period`, `deadline` and `ranks` are optional.
 - `stats.data`, in seconds per call, becomes the samples of one round.
 - `machine_info` becomes the environment. Its fingerprint is a hash of these facts, so that the results are never
   mistaken for measurements of dctbench.
@@ -23,7 +24,7 @@ from msgspec import Meta, Struct
 from dctbench.importers.fields import MAX_CASES
 from dctbench.importers.json_document import case_of
 from dctbench.model import Environment, Measurement, Result, ResultDetails, Run, digest, tidy_number
-from dctbench.text.fields import Whole, utc
+from dctbench.text.fields import CaseFields, Whole, utc
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, Seconds, Text, check_free, converted
 
@@ -51,11 +52,9 @@ class _File(Struct):
     version: Annotated[str, Meta(max_length=40)] = "?"
 
 
-class _Fields(Struct, omit_defaults=True):
-    """The fields of a case with their defaults."""
+class _Fields(CaseFields, omit_defaults=True, kw_only=True):
+    """The fields of a case, with the defaults of those that a benchmark need not name."""
 
-    implementation: Name
-    seq_len: Whole
     ratio: Annotated[float, Meta(ge=1, le=2**24)] | None = None
     batch: Whole = 1
     heads: Whole = 8
@@ -67,7 +66,6 @@ class _Fields(Struct, omit_defaults=True):
     engine: Name = "eager"
     threads: Whole | None = None
     task: Name | None = None
-    kept: Whole | None = None
 
 
 def parse(data: bytes) -> tuple[Run, dict[str, Environment], list[Result]]:

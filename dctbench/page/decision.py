@@ -15,7 +15,7 @@ from dctbench.model import Case
 from dctbench.page.facets import Contents, Facet
 from dctbench.wording import accuracy, decision, in_model
 from dctbench.wording import deadlines as words
-from dctbench.wording.decision import MEASURE_ACCURACY, Row
+from dctbench.wording.decision import Row, measuring_command
 
 _SAFE = (Worth.EXACT, Worth.AS_GOOD)
 
@@ -148,7 +148,7 @@ def decision_data(contents: Contents, accuracies: Accuracies) -> dict[str, Any]:
     curves = [summaries[method(case)] for case in contents.curves]
     return {
         "learned": accuracies.tells,
-        "command": MEASURE_ACCURACY,
+        "commands": [measuring_command(case) for case in contents.curves],
         "safe": [accuracies.worth(summary) in _SAFE for summary in curves],
         "cells": [decision.accuracy_cell(summary, accuracies) for summary in curves],
         "why": [decision.worth_words(summary, accuracies) for summary in curves],

@@ -28,13 +28,16 @@ _NAMES_SOMEBODY = re.compile(
 
 
 def is_result_file(path: Path) -> bool:
-    """Return whether a JSON file is meant to be a result file of dctbench: another one lies beside it at times."""
+    """Return whether a JSON file is meant to be a result file of dctbench: another one lies beside it at times.
+
+    A file that cannot be read is: it may be one that was cut off, and reading it tells its user.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
-            return False
+            return True
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False
+        return True
     return isinstance(data, dict) and {"schema_version", "results"} <= data.keys()
 
 

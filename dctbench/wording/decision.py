@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Choice, Ranking, Summary
-from dctbench.analysis.accuracy import Standing
+from dctbench.analysis.accuracy import CONTROL, Standing
 from dctbench.analysis.decision import Accuracies, Decision, Worth
 from dctbench.analysis.in_model import ModelQuality
 from dctbench.catalog import Kind
+from dctbench.model import Case, ratio_words
 from dctbench.text.format import format_ratio
 from dctbench.wording import accuracy, cells, in_model, recommendation
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 from dctbench.wording.timeliness import counted
 
-MEASURE_ACCURACY = "dctbench run --suite accuracy"
-"""The command that gives the accuracies which are missing."""
 TEMPLATES = {
     "none_safe": "none within these limits is shown to be as good as exact attention",
     "none_at_all_safe": "none of them is shown to be as good as exact attention",
@@ -48,6 +48,15 @@ LARGER = 1.05
 """From this factor on, memory is a reason against a method."""
 
 
+def measuring_command(case: Case) -> str:
+    """Return the command that measures the accuracy of the method of a case, with what it keeps."""
+    words = ["dctbench", "run", "--suite", "accuracy"]
+    words += ["--impl", ",".join(dict.fromkeys([analysis.REFERENCE, case.implementation, CONTROL]))]
+    words += [] if case.ratio is None else ["--ratio", ratio_words(case.ratio)]
+    words += [] if case.kept is None else ["--kept", str(case.kept)]
+    return shlex.join(words)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A method of the decision, as text. `leading` marks what the sentence names."""
@@ -74,7 +83,7 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
         alone = decision.leaders[0] if len(decision.leaders) == 1 else None
         if alone is None or alone.method.kind is Kind.EXACT or alone.approximates:
             return answer
-        return answer + TEMPLATES["measure"].format(command=MEASURE_ACCURACY)
+        return answer + TEMPLATES["measure"].format(command=measuring_command(alone.case))
     place = labels.place(ranking.ranked[0].case)
     limits = recommendation.limits(budgets, ranking.ranked[0].case)
     within = recommendation.TEMPLATES["within"].format(limits=limits) if budgets.given else ""

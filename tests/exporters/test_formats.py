@@ -186,6 +186,18 @@ def test_github_action_benchmark_gets_what_should_shrink_and_apart_what_should_g
     assert second(recorded(results=RESULTS[2:4])) is None
 
 
+def test_github_action_benchmark_is_told_that_accuracy_should_grow() -> None:
+    learned = trained("dct-x", (0.5, 0.6), ratio=8)
+    smaller = json.loads(text("github-action-benchmark", recorded(results=learned)))
+    second = FORMATS["github-action-benchmark"].second
+    assert second is not None
+    bigger = json.loads(str(second(recorded(results=learned))))
+    assert not [entry for entry in smaller if "accuracy" in entry["name"]]
+    assert [(entry["value"], entry["unit"]) for entry in bigger if entry["name"].endswith("/ accuracy")] == [
+        (pytest.approx(0.55), "1")
+    ]
+
+
 def test_pytest_benchmark_has_every_figure_that_its_compare_reads() -> None:
     found = json.loads(text("pytest-benchmark"))
     assert set(found) == {"machine_info", "commit_info", "datetime", "version", "benchmarks"}

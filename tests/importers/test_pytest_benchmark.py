@@ -16,6 +16,7 @@ from dctbench.exporters.pytest_benchmark import pytest_benchmark
 from dctbench.importers import parse, read_file
 from dctbench.model import Case
 from tests.importers.test_json_document import RESULTS
+from tests.support import ROOT
 from tests.support.made import ENVIRONMENT, RUN
 
 REAL = Path(__file__).parent / "files" / "pytest-benchmark-5.json"
@@ -87,6 +88,14 @@ def test_a_number_kept_is_part_of_the_case() -> None:
 def test_an_invalid_number_of_cores_is_left_out(count: object) -> None:
     _, environments, _ = parse(changed(lambda d: d["machine_info"]["cpu"].update(count=count)), "given.json")
     assert next(iter(environments.values())).facts["cores_usable"] is None
+
+
+@pytest.mark.parametrize("name", ["minilm", "realtime"])
+def test_models_and_schedules_are_read_back_from_our_own_export(name: str) -> None:
+    run, environments, results = read_file(str(ROOT / "reports" / "gallery" / f"{name}.json"))
+    summaries = [summary for summary in analysis.summarise(results) if summary.samples]
+    _, _, again = parse(dumps(pytest_benchmark(run, environments, summaries)).encode(), "given.json")
+    assert [result.case for result in again] == [summary.case for summary in summaries]
 
 
 def test_our_own_export_is_read_back_with_its_cases_and_samples() -> None:

@@ -78,7 +78,16 @@ def test_a_file_with_a_flaw_is_refused_by_name(tmp_path: Path, change: Change, s
 
 
 def test_another_json_file_is_no_result_file(tmp_path: Path) -> None:
-    for number, text in enumerate(['{"results": 1}', "[]", "no JSON", "[" * 100_000]):
+    for number, text in enumerate(['{"results": 1}', "[]"]):
         path = tmp_path / f"{number}.json"
         path.write_text(text, encoding="utf-8")
         assert not is_result_file(path)
+
+
+def test_a_file_that_was_cut_off_is_meant_and_refused_by_name(tmp_path: Path) -> None:
+    for number, text in enumerate([SHORT.read_text(encoding="utf-8")[:5000], "no JSON", "[" * 100_000]):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text, encoding="utf-8")
+        assert is_result_file(path)
+        [problem] = problems(path)
+        assert path.name in problem

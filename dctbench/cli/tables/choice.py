@@ -22,7 +22,7 @@ from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import model_choice, recommendation
 from dctbench.wording.accuracy import NOT_MEASURED, missed_words
-from dctbench.wording.decision import MEASURE_ACCURACY, accuracy_cell
+from dctbench.wording.decision import accuracy_cell, measuring_command
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import escape
 from dctbench.wording.summary import coverage, stability
@@ -89,7 +89,8 @@ def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
             if summary.quantised:
                 lines.append(f"accuracy of {summary.case.name} in int8 not measured: trainings are in floating point")
             elif known == NOT_MEASURED:
-                lines.append(f"accuracy of {summary.case.name} not measured: {MEASURE_ACCURACY} measures it")
+                command = measuring_command(summary.case)
+                lines.append(f"accuracy of {summary.case.name} not measured: {command} measures it")
             else:
                 lines.append(f"accuracy of {summary.case.name}: {known}")
     return lines

@@ -81,6 +81,18 @@ def test_files_that_may_not_be_published_are_named(cli: Cli, folder: Path) -> No
     assert (done.code, "gallery/two.json: '/home/' may name somebody" in done.err) == (2, True), done.err
 
 
+def test_a_file_that_was_cut_off_is_named_and_an_empty_folder_is_no_gallery(
+    cli: Cli, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "cut.json").write_text((folder / "one.json").read_text(encoding="utf-8")[:1000], encoding="utf-8")
+    for words in (("atlas", "gallery", "--check"), ("atlas", "gallery")):
+        done = cli(*words)
+        assert (done.code, "cut.json" in done.err) == (2, True), done.err
+    (tmp_path / "empty").mkdir()
+    done = cli("atlas", "empty", "--check")
+    assert (done.code, "empty: no exported file" in done.err) == (2, True), done.err
+
+
 @pytest.mark.parametrize(
     ("source", "code", "sentence"),
     [("nowhere", 2, "nowhere: no such file or folder"), ("none.sqlite", 5, "there is no store at none.sqlite"),

@@ -209,6 +209,10 @@ def test_the_latest_run_answers_that_timed_a_method_at_the_length(cli: Cli, tmp_
     assert f"rests on run {early}" in cli("choose", early, "--seq", "1024").out
     nowhere = cli("choose", "--seq", "4096")
     assert (nowhere.code, f"run {failed}: n = 4096 was not measured" in nowhere.err) == (3, True)
+    wide = stored(tmp_path, 7, [result("sdpa", 256), result("sdpa", 8192)])
+    stored(tmp_path, 8, [result("sdpa", 2048)])  # the latest and nearer, but on one side only
+    nowhere = cli("choose", "--seq", "4096")
+    assert f"run {wide}: n = 4096 was not measured; the nearest measured lengths are 256 and 8192" in nowhere.err
 
 
 def test_a_run_by_itself_answers_before_one_that_took_turns_with_a_base(cli: Cli, tmp_path: Path) -> None:
@@ -267,6 +271,17 @@ def test_a_floor_of_accuracy_excludes_what_gives_up_more_and_names_what_it_measu
     assert "accuracy of performer r=8: mnist1d 0.810, as good" in lines
     by_task = cli("choose", str(path), "--seq", "1024", "--task", "mnist1d")
     assert by_task.out == done.out
+
+
+def test_what_another_run_of_the_store_has_learned_is_told(cli: Cli, tmp_path: Path) -> None:
+    learned = [
+        *trained("sdpa", (0.80, 0.81, 0.82)), *trained("none", (0.30, 0.31, 0.32)),
+        *trained("dct-x", (0.5, 0.51, 0.52), ratio=8),
+    ]  # fmt: skip
+    stored(tmp_path, 1, learned)
+    stored(tmp_path, 2, RESULTS)
+    lines = " ".join(cli("choose", "--seq", "1024").out.split())
+    assert "accuracy of dct-x r=8: mnist1d 0.510, worse" in lines
 
 
 def test_what_was_learned_in_floating_point_is_not_told_of_int8(cli: Cli, tmp_path: Path) -> None:
