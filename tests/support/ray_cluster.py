@@ -61,6 +61,8 @@ def running(folder: Path, environ: Mapping[str, str]) -> Iterator[RayCluster]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DISABLE_IMPORT_WARNING": "1",
         "PYTHONWARNINGS": "ignore",
+        # Ray gives its workers nearly the least priority: beside other tests they would hardly get a processor.
+        "RAY_worker_niceness": "0",
         # So that a killed node is noticed soon. The cluster notices one that stalls only after five of these timeouts.
         "RAY_health_check_period_ms": "500",
         "RAY_health_check_timeout_ms": "5000",
