@@ -34,6 +34,7 @@ __all__ = [
     "IMPLEMENTATIONS",
     "METRICS",
     "MODELS",
+    "MODEL_HINT",
     "RECOVERED",
     "Device",
     "ErrorMeans",
@@ -91,6 +92,8 @@ MODELS: Mapping[str, Model] = {
     )
 }  # fmt: skip
 
+MODEL_HINT = f"a model is package.module:function, hf:FOLDER, hf:NAME, or one of: {', '.join(MODELS)}"
+
 DEVICES: Mapping[str, Device] = {
     device.name: device
     for device in (
@@ -109,7 +112,4 @@ def checked_model(word: str) -> str:
     """
     if word in MODELS or (word.startswith(HF_PREFIX) and len(word) > len(HF_PREFIX)) or TARGET.fullmatch(word):
         return word
-    problem = unknown("model", word, MODELS)
-    raise UsageError(
-        problem.message, hint=f"a model is package.module:function, hf:FOLDER, hf:NAME, or one of: {', '.join(MODELS)}"
-    )
+    raise UsageError(unknown("model", word, MODELS).message, hint=MODEL_HINT)

@@ -126,15 +126,36 @@ def words(flag: str, values: Sequence[str]) -> list[str]:
     if flag == "layers":  # one value holds commas
         return [checked_layers(value) for value in values]
     flat = [word.strip() for value in values for word in value.split(",") if word.strip()]
-    fixed = WORD_AXES[flag]
     if not flat:
-        fixed = tuple(INPUTS) if flag == "input" else fixed
-        known = f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {flag}s`"
-        raise UsageError(f"--{flag}: no value given", hint=known)
+        raise UsageError(f"--{flag}: no value given", hint=_known(flag))
     if flag in _GRAMMARS:
         return _GRAMMARS[flag](flat)
+    fixed = WORD_AXES[flag]
     assert fixed is not None
     return catalog.select(flag, [DTYPE_ALIASES.get(word, word) if flag == "dtype" else word for word in flat], fixed)
+
+
+def one_implementation(flag: str, text: str) -> str:
+    """Return the implementation that the text of a flag such as `--base-impl` names.
+
+    Raises:
+        UsageError: for an empty text, an unknown name, and several implementations.
+    """
+    flat = [word.strip() for word in text.split(",") if word.strip()]
+    if not flat:
+        raise UsageError(f"{flag}: no value given", hint=_known("impl"))
+    names = catalog.select_implementations(flat)
+    if len(names) != 1:
+        raise UsageError(f"{flag} {text!r}: {len(names)} implementations", hint="name one: dct-x")
+    return names[0]
+
+
+def _known(axis: str) -> str:
+    """Return the hint that says which values an axis of names has."""
+    if axis == "model":
+        return catalog.MODEL_HINT
+    fixed = tuple(INPUTS) if axis == "input" else WORD_AXES[axis]
+    return f"known: {', '.join(fixed)}" if fixed else f"see `dctbench list {axis}s`"
 
 
 def _devices(flat: Sequence[str]) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dctbench import catalog
 from dctbench.analysis import Budgets
 from dctbench.errors import UsageError
 from dctbench.spec import axes, grid
@@ -101,7 +100,7 @@ def _single(flag: str, texts: Sequence[str]) -> str:
 
 def parse_reference(flag: str, texts: Sequence[str]) -> str:
     """Parse the name of an implementation."""
-    return catalog.select_implementations([_single(flag, texts)])[0]
+    return axes.one_implementation(flag, _single(flag, texts))
 
 
 def parse_pairs(flag: str, texts: Sequence[str]) -> int:
@@ -163,13 +162,13 @@ def parse_budgets(
 
 
 def at(texts: Sequence[str]) -> dict[str, Any]:
-    """Parse `seq=4096` or `impl=dct-x,ratio=8` into values by field of a case.
+    """Parse `seq=4096`, `impl=dct-x,ratio=8` or `model=minilm,layers=0,2,4` into values by field of a case.
 
     Raises:
         UsageError: for an unknown axis or an invalid value.
     """
     found: dict[str, Any] = {}
-    for text in (part for whole in texts for part in whole.split(",") if part.strip()):
+    for text in (part for whole in texts for part in _places(whole)):
         name, _, value = (word.strip() for word in text.partition("="))
         if value and name in axes.NUMERIC_AXES and axes.is_field(name):
             values: Sequence[Any] = grid.parse_values(value, axes.NUMERIC_AXES[name])
@@ -182,6 +181,17 @@ def at(texts: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"--at {text!r}: one value of an axis at a time", hint="such as --at seq=4096")
         found[axes.field(name)] = values[0]
     return found
+
+
+def _places(whole: str) -> list[str]:
+    """Split `impl=dct-x,layers=0,2` at the commas between axes: one value of `layers` holds commas, and no other."""
+    parts: list[str] = []
+    for word in filter(str.strip, whole.split(",")):
+        if parts and "=" not in word and parts[-1].partition("=")[0].strip() == "layers":
+            parts[-1] += f",{word}"
+        else:
+            parts.append(word)
+    return parts
 
 
 _PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+import click
 import pytest
 
+from dctbench.cli.commands.list import command
 from dctbench.errors import UsageError
 from dctbench.model import Case
 from dctbench.spec import axes
 from dctbench.spec.axes import AxisValues
+from tests.support import ROOT
 
 
 @pytest.mark.parametrize(
@@ -56,12 +60,28 @@ def test_words_are_separated_by_commas_or_repeated_flags(flag: str, typed: Seque
         ("mode", "known: forward, backward, train"),
         ("input", "known: noise, smooth, digits, photo, ecg, text, minilm"),
         ("task", "see `dctbench list tasks`"),
+        ("model", "a model is package.module:function, hf:FOLDER, hf:NAME, or one of: minilm"),
     ],
 )
 def test_an_axis_without_a_word_says_which_there_are(flag: str, hint: str) -> None:
     with pytest.raises(UsageError) as refused:
         axes.words(flag, [" ,", ""])
     assert (refused.value.message, refused.value.hint) == (f"--{flag}: no value given", hint)
+
+
+def test_the_lists_that_hints_name_exist() -> None:
+    lists = command.list_commands(click.Context(command))
+    for flag in axes.WORD_AXES.keys() - {"layers"}:  # its grammar has a hint of its own
+        with pytest.raises(UsageError) as refused:
+            axes.words(flag, [""])
+        for name in re.findall("dctbench list ([a-z]+)", str(refused.value.hint)):
+            assert name in lists
+
+
+def test_the_example_of_a_suite_in_the_documents_names_every_axis() -> None:
+    text = (ROOT / "docs" / "suites.md").read_text(encoding="utf-8")
+    example = text.partition("# Axes are named like the flags.")[2].partition("[settings]")[0]
+    assert axes.NUMERIC_AXES.keys() | axes.WORD_AXES.keys() <= set(re.findall(r"\w+", example))
 
 
 @pytest.mark.parametrize(

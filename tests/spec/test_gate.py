@@ -20,6 +20,9 @@ from dctbench.spec.gate import GateRules
         ("dtype=fp16", {"dtype": "float16"}),
         ("impl=package.module:Layer", {"implementation": "package.module:Layer"}),
         ("impl=dct-x, mode=train", {"implementation": "dct-x", "mode": "train"}),
+        ("layers=0,2,4", {"layers": "0,2,4"}),
+        ("layers=4, 0,", {"layers": "0,4"}),
+        ("model=minilm,layers=0,2,seq=64", {"model": "minilm", "layers": "0,2", "seq_len": 64}),
     ],
 )
 def test_a_place_is_named_as_by_the_flags_and_found_by_the_fields_of_a_case(
@@ -37,6 +40,9 @@ def test_a_place_is_named_as_by_the_flags_and_found_by_the_fields_of_a_case(
         ("mode=sideways", "sideways"),
         ("length=4096", "not AXIS=VALUE"),
         ("seq", "not AXIS=VALUE"),
+        ("seq=1024,2048", "--at '2048': not AXIS=VALUE"),
+        ("layers=0,2,impl", "--layers '0,2,impl'"),
+        ("layers=0,2,head-dim=8", "--at 'head-dim=8': not AXIS=VALUE"),
         ("seq=", "not AXIS=VALUE"),
         ("keep_first=2", "not AXIS=VALUE"),
     ],
