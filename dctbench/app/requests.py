@@ -15,14 +15,12 @@ from dctbench.analysis.floors import AccuracyFloor
 from dctbench.compare.noise import LEAST_PAIRS
 from dctbench.errors import UsageError
 from dctbench.model import CacheState, Isolation, MeasuringProtocol, Search, Shards
+from dctbench.runners.interpreters import program
 from dctbench.spec import suites
-from dctbench.spec.axes import AxisValues
+from dctbench.spec.axes import AxisValues, one_implementation
 from dctbench.spec.gate import GateRules
 from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, TRAINING_TIMEOUT, Suite
-from dctbench.store import checked_baseline_name, clean_label
-
-DEFAULT_STORE = ".dctbench/results.sqlite"
-"""The store in the current folder."""
+from dctbench.store import DEFAULT_STORE, checked_baseline_name, clean_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +212,10 @@ class CheckRequest:
                 f"{flags}: a check has one base" if given else "a check needs a base to compare with",
                 hint="give one of --base-python, --base-impl and --baseline",
             )
+        if self.base_python is not None:
+            program(self.base_python)
+        if self.base_impl is not None:
+            object.__setattr__(self, "base_impl", one_implementation("--base-impl", self.base_impl))
         _check_names(self)
         if self.save_baseline is not None and self.baseline is None:
             raise UsageError(

@@ -9,11 +9,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from dctbench import errors
-from dctbench.app.requests import DEFAULT_STORE
 from dctbench.model import Run, digest
 from dctbench.runners.locks import Lock
 from dctbench.scheduler.events import Listener, Notice
-from dctbench.store import is_url, open_for_run
+from dctbench.store import DEFAULT_STORE, is_url, open_for_run
 
 if TYPE_CHECKING:
     from dctbench.store import Store

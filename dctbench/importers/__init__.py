@@ -41,6 +41,8 @@ def read_file(path: str) -> Parsed:
         UsageError: when the file cannot be read, is of neither kind or is invalid. The message names the file and the
             place in it.
     """
+    if not path:  # as a path, it would be the current folder
+        raise UsageError("cannot read '': the name of the file is empty", hint=_HINT)
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)

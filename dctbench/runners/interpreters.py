@@ -23,18 +23,28 @@ def other_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name not in _PATH_VARIABLES}
 
 
+def program(python: str) -> str:
+    """Return the path of the program that --base-python names.
+
+    Raises:
+        UsageError: when there is none.
+    """
+    path = shutil.which(python)
+    if path is None:
+        raise UsageError(
+            f"--base-python {python!r}: no such program",
+            hint="give the path of an interpreter, such as other-env/bin/python",
+        )
+    return path
+
+
 def interpreter(python: str, variables: Mapping[str, str]) -> tuple[Environment, str | None, str]:
     """Return the environment of an interpreter, and the version and the folder of the dctbench that it imports.
 
     Raises:
         UsageError: when it cannot be run, has no dctbench, or has one with another protocol version.
     """
-    path = shutil.which(python)
-    if path is None:
-        raise UsageError(
-            f"--base-python {python}: no such program",
-            hint="give the path of an interpreter, such as other-env/bin/python",
-        )
+    path = program(python)
     try:
         done = subprocess.run(
             [path, "-P", "-m", "dctbench.machine.environment"],

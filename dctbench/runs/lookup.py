@@ -175,6 +175,6 @@ def from_file(path: str) -> RecordedRun:
 def _means_a_file(reference: str) -> bool:
     """Return whether there is such a file, or the reference looks like the path of one."""
     try:
-        return "/" in reference or reference.endswith(".json") or Path(reference).exists()
+        return "/" in reference or reference.endswith(".json") or (reference != "" and Path(reference).exists())
     except (OSError, ValueError):  # a name that is too long, or with a null character
         return False

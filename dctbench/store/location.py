@@ -14,6 +14,8 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+DEFAULT_STORE = ".dctbench/results.sqlite"
+"""The store in the current folder."""
 MASK = "***"
 _URL = re.compile(r"(?:[A-Za-z][\w+.-]*)?://|postgres(?:ql)?(?:\+\w+)?:")
 """Where a URL begins, also one without a scheme or with a slash too few."""

@@ -24,7 +24,7 @@ from dctbench.store.contents import Store
 from dctbench.store.engines import postgresql_engine, sqlite_engine, transaction
 from dctbench.store.errors import DamagedError, MissingError
 from dctbench.store.failures import translated
-from dctbench.store.location import has_keywords, is_url, masked
+from dctbench.store.location import DEFAULT_STORE, has_keywords, is_url, masked
 from dctbench.store.schema_check import check_complete, check_schema
 
 _MAGIC = b"SQLite format 3\x00"
@@ -68,7 +68,9 @@ def _open_file(location: str, create: bool) -> Store:
         exists = path.exists()
     if not exists:
         if not create:
-            raise MissingError(f"there is no store at {location}", hint="measure something first: dctbench run")
+            typed = location != DEFAULT_STORE
+            hint = "check the path" if typed else "measure something first: dctbench run"
+            raise MissingError(f"there is no store at {location}", hint=hint)
         _create_file(path)
     _check_file(path)
     _refuse_planted_journal(path)
@@ -242,7 +244,7 @@ def _open_url(location: str, create: bool) -> Store:
                     hint="use a separate database or schema (?options=-csearch_path%3Dbench)",
                 )
             if not create:
-                raise MissingError(f"there is no store in {name}", hint="measure something first: dctbench run")
+                raise MissingError(f"there is no store in {name}", hint="check the URL")
             _create_tables(connection)
         newest = _newest_migration(connection)
     if newest is None:

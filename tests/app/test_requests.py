@@ -10,6 +10,7 @@ from dctbench.app.requests import CheckRequest, ChooseRequest, NoiseRequest, Res
 from dctbench.errors import UsageError
 from dctbench.model import RunSettings
 from dctbench.spec.axes import AxisValues
+from dctbench.spec.gate import GateRules
 
 
 def test_a_request_without_anything_is_the_suite_quick_with_its_own_settings() -> None:
@@ -25,6 +26,11 @@ def test_what_is_asked_for_replaces_what_the_suite_says() -> None:
     assert (suite.axes["dtype"], suite.axes["heads"]) == (["bfloat16"], [2])
     settings = suite.settings
     assert (settings.rounds, settings.budget, settings.cache, settings.prune) == (2, 60.0, "cold", False)
+
+
+def test_the_base_of_a_check_has_the_name_of_the_one_implementation_that_a_glob_selects() -> None:
+    assert CheckRequest(base_impl="nystrom*").base_impl == "nystromformer"
+    assert CheckRequest(base_impl=" dct-x").base_impl == "dct-x"
 
 
 def test_values_of_axes_are_the_same_as_text_and_as_a_sequence() -> None:
@@ -46,6 +52,12 @@ def test_values_of_axes_are_the_same_as_text_and_as_a_sequence() -> None:
         (lambda: NoiseRequest(rounds=1), "--rounds 1"),
         (CheckRequest, "a check needs a base to compare with"),
         (lambda: CheckRequest(baseline="main", base_impl="full"), "--base-impl and --baseline: a check has one base"),
+        (lambda: CheckRequest(base_impl=" ,"), "--base-impl: no value given"),
+        (lambda: CheckRequest(base_impl="dct*"), "--base-impl 'dct*': "),
+        (lambda: CheckRequest(base_impl="dtc-x"), "dtc-x"),
+        (lambda: CheckRequest(base_python=""), "--base-python '': no such program"),
+        (lambda: CheckRequest(base_python="no/such/python"), "--base-python 'no/such/python': no such program"),
+        (lambda: CheckRequest(base_impl="full", rules=GateRules.parse({"reference": [""]})), "--reference: no value"),
         (lambda: CheckRequest(base_impl="full", save_baseline="main"), "--save-baseline"),
         (lambda: ChooseRequest(seq_len=64, axes=AxisValues(heads=[2, 4])), "--heads: one value"),
         (lambda: ChooseRequest(seq_len=64, run="main", measure=True), "--measure makes a new run"),

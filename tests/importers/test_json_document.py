@@ -265,6 +265,11 @@ def test_an_unreadable_file_is_refused_in_one_sentence(name: str, tmp_path: Path
         read_file(name and str(tmp_path / name))
 
 
+def test_an_empty_name_is_no_file_though_it_is_the_current_folder_as_a_path() -> None:
+    with pytest.raises(UsageError, match=r"^cannot read '': the name of the file is empty$"):
+        read_file("")
+
+
 def test_rounds_in_any_order_are_sorted() -> None:
     def turn(data: Any) -> None:
         data["results"][1]["rounds"].reverse()

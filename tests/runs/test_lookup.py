@@ -56,6 +56,7 @@ def test_what_is_in_the_store_comes_before_a_file_of_that_name(store: str) -> No
 def test_an_error_speaks_of_what_was_plainly_meant(store: str) -> None:
     for location, reference, kind, words in (
         (store, "nothing", UsageError, "no run 'nothing'"),
+        (store, "", UsageError, "no run ''"),
         (store, "nothing.json", UsageError, "cannot read nothing.json"),
         (store, "./no/thing", UsageError, "cannot read ./no/thing"),
         ("absent.sqlite", "latest", StoreError, "no store at absent.sqlite"),

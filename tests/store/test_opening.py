@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dctbench.app.requests import RunRequest
 from dctbench.errors import StoreError
-from dctbench.store import open_store, results_of_machine, schema
+from dctbench.store import MissingError, open_store, results_of_machine, schema
 from dctbench.store.checking import find_damage
 from dctbench.store.opening import try_folder
 from tests.store.test_contents import new_store
@@ -143,10 +144,19 @@ def test_a_folder_that_can_hold_a_store_is_left_as_it_was(tmp_path: Path) -> Non
         try_folder(tmp_path / "none")
 
 
+def test_where_no_store_was_named_a_missing_one_means_that_nothing_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingError) as missing:
+        open_store(RunRequest().store)
+    assert missing.value.hint == "measure something first: dctbench run"
+
+
 def test_reading_does_not_create_a_missing_store(path: Path) -> None:
     with pytest.raises(StoreError) as missing:
         open_store(str(path))
     assert missing.value.message == f"there is no store at {path}"
-    assert missing.value.hint == "measure something first: dctbench run"
+    assert missing.value.hint == "check the path"
     assert not path.exists()
     assert results_of_machine(str(path), "f") == []

@@ -206,8 +206,9 @@ def test_a_database_of_another_program_is_refused_and_unchanged(postgresql: Serv
 
 def test_reading_creates_no_tables(url: str) -> None:
     assert results_of_machine(url, "f") == []
-    with pytest.raises(StoreError, match="there is no store in"):
+    with pytest.raises(StoreError, match="there is no store in") as missing:
         open_store(url)
+    assert missing.value.hint == "check the URL"
 
 
 @pytest.mark.parametrize(

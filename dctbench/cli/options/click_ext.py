@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from dctbench import __version__
+from dctbench.store import DEFAULT_STORE
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "md")
@@ -71,7 +72,7 @@ def store_option(function: Function) -> Function:
     """`--store`, with its variable and default."""
     return click.option(
         "--store", cls=Flag, section=EVERYWHERE, metavar="PATH|URL", envvar="DCTBENCH_STORE", show_envvar=True,
-        default=".dctbench/results.sqlite", show_default=True, help="Where results are kept.",
+        default=DEFAULT_STORE, show_default=True, help="Where results are kept.",
     )(function)  # fmt: skip
 
 
