@@ -11,18 +11,19 @@ from dctbench import errors
 from dctbench.app import check_baseline
 from dctbench.app.baselines import SavedBaseline, save_baseline
 from dctbench.app.check_plan import CheckPlan, plan_check
-from dctbench.app.check_sides import measure_head, measure_pairs
+from dctbench.app.check_sides import inspect_base, measure_head, measure_pairs
 from dctbench.app.requests import CheckRequest
 from dctbench.catalog import engines
-from dctbench.compare import ComparisonOutcome
+from dctbench.compare import ComparisonOutcome, Rules
 from dctbench.machine import nvml
 from dctbench.model import Case
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runs.lookup import RecordedRun, resolve
-from dctbench.scheduler.events import Listener, Notice, ignore
+from dctbench.scheduler.events import Listener, Notice, SideName, ignore
+from dctbench.scheduler.plan import Plan, plan_cases
 from dctbench.spec import suites
 from dctbench.spec.suites import Suite
-from dctbench.store import MissingError, open_for_run
+from dctbench.store import MissingError, open_for_run, results_of_machine
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -55,6 +56,19 @@ class CheckOutcome:
         return self.comparison.exit_code
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedCheck:
+    """What a check measures before it adds pairs for undecided cases.
+
+    Attributes:
+        sides: the plan of head and, unless it is a stored run, of base: their cases, with a round for each pair.
+        rules: of the verdicts.
+    """
+
+    sides: Mapping[SideName, Plan]
+    rules: Rules
+
+
 def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
     """Measure head, and base where it is not stored, until every verdict is reached. Nothing is printed.
 
@@ -69,21 +83,11 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
         StoreError: when the store cannot be written.
         InterruptedRunError: in place of KeyboardInterrupt; what was measured is stored.
     """
-    baselines = [_baseline(request.store, reference) for reference in request.baselines]
-    check_baseline.check_runs_of_base(baselines)
-    baseline = baselines[0] if baselines else None
-    suite, cases = _suite(request, baseline)
     with ExitStack() as stack:
-        head = stack.enter_context(paired_runner(suite, listener) if baseline is None else _runner(suite, listener))
-        nvml.require(suite.axes["device"], head.variables, head.unusable)
-        engines.require(suite.axes["engine"])
-        plan = plan_check(suite, cases, request, baseline, head, listener)
-        base = None
-        if baseline is None:
-            base = stack.enter_context(paired_runner(suite, listener, request.base_python))
+        ready = _ready(request, stack, listener)
         store = stack.enter_context(open_for_run(request.store, lambda text: listener(Notice(text)), create=True))
         try:
-            outcome = _measured(plan, request, baselines, base, head, store, listener)
+            outcome = _measured(ready, request, store, listener)
         except KeyboardInterrupt:
             raise errors.InterruptedRunError(
                 f"interrupted: what was measured is stored in {store.name}",
@@ -96,19 +100,55 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
         return CheckOutcome(outcome, saved)
 
 
-def _measured(
-    plan: CheckPlan,
-    request: CheckRequest,
-    baselines: Sequence[RecordedRun],
-    base: LocalRunner | None,
-    head: LocalRunner,
-    store: Store,
-    listener: Listener,
-) -> ComparisonOutcome:
-    if baselines:
-        return measure_head(plan, request, baselines, head, store, listener)
-    assert base is not None
-    return measure_pairs(plan, request, base, head, store, listener)
+def plan(request: CheckRequest, listener: Listener = ignore) -> PlannedCheck:
+    """Return what `check` would measure if no verdict needs more pairs, with an estimate of the time.
+
+    Raises the same errors, but opens no store to write to.
+    """
+    with ExitStack() as stack:
+        ready = _ready(request, stack, listener)
+        planned, rules, head = ready.plan, ready.plan.rules, ready.head
+        if ready.base is None:
+            return PlannedCheck({"head": planned.plan}, rules)
+        lacking = frozenset[Case]()
+        if request.base_impl is None:
+            lacking, _ = inspect_base(planned, ready.base, head, listener)
+        rounds = planned.base_rounds(lacking)
+        known = results_of_machine(request.store, head.environment.fingerprint)
+        base = plan_cases(rounds, planned.suite.settings, head, known, rounds)
+        return PlannedCheck({"head": planned.plan, "base": base}, rules)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A check up to its first measurement: its plan, stored runs of base or else the runner of base, that of head."""
+
+    plan: CheckPlan
+    baselines: Sequence[RecordedRun]
+    base: LocalRunner | None
+    head: LocalRunner
+
+
+def _ready(request: CheckRequest, stack: ExitStack, listener: Listener) -> _Ready:
+    """Plan a check, with its runners on the stack."""
+    baselines = [_baseline(request.store, reference) for reference in request.baselines]
+    check_baseline.check_runs_of_base(baselines)
+    baseline = baselines[0] if baselines else None
+    suite, cases = _suite(request, baseline)
+    head = stack.enter_context(paired_runner(suite, listener) if baseline is None else _runner(suite, listener))
+    nvml.require(suite.axes["device"], head.variables, head.unusable)
+    engines.require(suite.axes["engine"])
+    planned = plan_check(suite, cases, request, baseline, head, listener)
+    base = None
+    if baseline is None:
+        base = stack.enter_context(paired_runner(suite, listener, request.base_python))
+    return _Ready(planned, baselines, base, head)
+
+
+def _measured(ready: _Ready, request: CheckRequest, store: Store, listener: Listener) -> ComparisonOutcome:
+    if ready.base is None:
+        return measure_head(ready.plan, request, ready.baselines, ready.head, store, listener)
+    return measure_pairs(ready.plan, request, ready.base, ready.head, store, listener)
 
 
 def _suite(request: CheckRequest, baseline: RecordedRun | None) -> tuple[Suite, Sequence[Case] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler.events import Listener
 from dctbench.scheduler.plan import Plan, make_plan, plan_cases
 from dctbench.spec import suites
-from dctbench.spec.axes import AxisValues, words
+from dctbench.spec.axes import AxisValues
 from dctbench.spec.grid import Compression
 from dctbench.spec.suites import Suite
 from dctbench.store import results_of_machine
@@ -29,7 +30,7 @@ class CheckPlan:
     Attributes:
         suite: with the settings of both sides.
         rules: of the verdicts.
-        plan: every case of head.
+        plan: every case of head, with as many rounds as there are pairs at least.
         judged: the cases that get a verdict.
         beside: the references that are measured beside them.
         counterparts: base's case for each judged one.
@@ -41,6 +42,13 @@ class CheckPlan:
     judged: tuple[Case, ...]
     beside: tuple[Case, ...]
     counterparts: Mapping[Case, Case]
+
+    def base_rounds(self, lacking: Container[Case] = ()) -> dict[Case, int]:
+        """Return how often base measures each of its cases, if no pair is added: one that several cases are compared
+        with is measured beside each of them. Base does not have the counterparts of the cases in `lacking`.
+        """
+        shared = Counter([*(self.counterparts[case] for case in self.judged if case not in lacking), *self.beside])
+        return {case: count * self.rules.pairs for case, count in shared.items()}
 
     def sampling(self, alone: Container[Case]) -> dict[str, dict[str, float]]:
         """Return, by case id, how many samples the budgets of p99 and miss rate need. Both sides get the same.
@@ -112,6 +120,7 @@ def plan_check(
     counterparts = _counterparts(request.base_impl, judged, runner)
     if baseline is None or request.further_baselines:  # beside one stored run latencies are advisory anyway
         rules = with_enough_pairs(rules, judged, baseline, given, listener)
+    plan = replace(plan, rounds=dict.fromkeys(plan.cases, rules.pairs))
     return CheckPlan(suite, rules, plan, judged, beside, counterparts)
 
 
@@ -119,10 +128,7 @@ def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRu
     """Return what each case is compared with: itself, or the same shape of the method that --base-impl names."""
     if base_impl is None:
         return {case: case for case in judged}
-    names = words("impl", [base_impl])
-    if len(names) != 1:
-        raise errors.UsageError(f"--base-impl {base_impl!r}: {len(names)} implementations", hint="name one: dct-x")
-    return _same_shapes(judged, names[0], runner)
+    return _same_shapes(judged, base_impl, runner)
 
 
 def _beside(cases: Sequence[Case], reference: str, runner: LocalRunner) -> list[Case]:

@@ -30,15 +30,14 @@ def measure_pairs(
 ) -> ComparisonOutcome:
     """Measure pairs of processes, base and head in turns, until every verdict is reached."""
     name = request.base_impl
-    lacking, warnings = (frozenset[Case](), []) if name else _inspect_base(plan, base, head, listener)
-    planned = dict.fromkeys([*(plan.counterparts[c] for c in plan.judged if c not in lacking), *plan.beside])
+    lacking, warnings = (frozenset[Case](), []) if name else inspect_base(plan, base, head, listener)
     base_run = _run(plan, request, "base", base, base_impl=name)
     head_run = _run(plan, request, "head", head, warnings, base=base_run.id, base_impl=name)
     specs = Specs(plan.sampling(lacking), store.calibrations(head.environment.fingerprint))
     tell_of_clocks(store, head_run, listener)
     listener(CheckPlanned(head_run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
     sides = (
-        _side(plan, base_run, base, list(planned), store, specs),
+        _side(plan, base_run, base, list(plan.base_rounds(lacking)), store, specs),
         _side(plan, head_run, head, plan.plan.cases, store, specs),
     )
     judgement = pairs.check_pairs(*sides, plan.counterparts, plan.beside, lacking, plan.rules, listener)
@@ -97,7 +96,7 @@ def _outcome(
     )
 
 
-def _inspect_base(
+def inspect_base(
     plan: CheckPlan, base: LocalRunner, head: LocalRunner, listener: Listener
 ) -> tuple[frozenset[Case], list[str]]:
     """Return the cases whose implementation base does not know, which are NEW, and warnings about shared code.

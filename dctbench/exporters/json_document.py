@@ -92,9 +92,12 @@ def metric_values(summary: Summary) -> JSON:
     return metrics
 
 
-def plan_document(cases: Sequence[Case], estimate: Mapping[str, Any]) -> JSON:
-    """Return what `--dry-run` prints: the cases, and the estimate in seconds."""
-    return {"cases": [case.to_json() for case in cases], "estimate": dict(estimate)}
+def plan_document(
+    cases: Sequence[Case], estimate: Mapping[str, Any], sides: Mapping[Case, Sequence[str]] | None = None
+) -> JSON:
+    """Return what `--dry-run` prints: the cases, of a check with the sides that measure them, and the estimate."""
+    more = {case: {} if sides is None else {"sides": list(sides[case])} for case in cases}
+    return {"cases": [case.to_json() | more[case] for case in cases], "estimate": dict(estimate)}
 
 
 _line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

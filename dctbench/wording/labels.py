@@ -37,12 +37,13 @@ class Labels:
 
     def facet(self, case: Case) -> str:
         """Return the axes beside method, what it keeps, and length that differ, `train, batch 4`, or an empty text."""
-        values = ((field, getattr(case, field)) for field in self.varying)
-        told = [(field, value) for field, value in values if value is not None or field in _DEFAULTS]
-        return ", ".join(f"{_WORDS[field]}{_value(field, value)}" for field, value in told)
+        values = ((field, axis_value(case, field)) for field in self.varying)
+        return ", ".join(f"{_WORDS[field]}{value}" for field, value in values if value)
 
 
-def _value(field: str, value: object) -> str:
-    if isinstance(value, float) and field in _TIMES:
-        return format_seconds(value)
-    return "default" if value is None else str(value)
+def axis_value(case: Case, field: str) -> str:
+    """Return the value of a field of a case in words, `20 ms` for a period; an empty text if there is none to tell."""
+    value = getattr(case, field)
+    if value is None:
+        return "default" if field in _DEFAULTS else ""
+    return format_seconds(value) if field in _TIMES else str(value)

@@ -30,10 +30,10 @@ class Describing(Scripted):
         return Facts({}, dict.fromkeys(cases))
 
 
-def planned(folder: Path, cases: Sequence[Case] | None = None, **axes: str) -> CheckPlan:
+def planned(folder: Path, cases: Sequence[Case] | None = None, *, base_impl: str = "pool", **axes: str) -> CheckPlan:
     runner = Describing(lambda case, round: result(case.implementation, case.seq_len, 1e-3, round=round))
     suite = suites.override(suites.load("ci"), AxisValues(**axes))
-    request = CheckRequest(base_impl="pool", store=str(folder / "none.sqlite"))
+    request = CheckRequest(base_impl=base_impl, store=str(folder / "none.sqlite"))
     return plan_check(suite, cases, request, None, runner, lambda event: None)  # type: ignore[arg-type]
 
 
@@ -52,6 +52,16 @@ def test_a_reference_that_is_judged_itself_is_not_trained_beside_another_trainin
     timed = [case for case in found.judged if not case.task and case.implementation == "dct-x"]
     assert not _references(trained, found.plan.cases, found.rules)
     assert {case.implementation for case in _references(timed, found.plan.cases, found.rules)} == {"sdpa", "none"}
+
+
+def test_base_is_measured_beside_every_case_that_it_is_compared_with_but_those_that_it_lacks(tmp_path: Path) -> None:
+    found = planned(tmp_path, impl="dct-x", seq="64", ratio="4,8", base_impl="full")
+    [full] = set(found.counterparts.values())
+    [lacking, _] = found.judged
+    pairs = found.rules.pairs
+    assert found.plan.rounds == dict.fromkeys([*found.judged, *found.beside], pairs)
+    assert found.base_rounds() == {full: 2 * pairs, **dict.fromkeys(found.beside, pairs)}
+    assert found.base_rounds({lacking}) == {full: pairs, **dict.fromkeys(found.beside, pairs)}
 
 
 def test_each_part_of_a_suite_has_its_references_though_another_part_names_them(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from dctbench.app.check import check
+from dctbench import errors
+from dctbench.app.check import check, plan
 from dctbench.app.requests import CheckRequest
 from dctbench.cli.options.axes import AXES, axis_options, axis_values, chosen_suite
 from dctbench.cli.options.baselines import print_saved, save_baseline_option
@@ -24,6 +25,7 @@ from dctbench.cli.options.click_ext import (
     version_option,
 )
 from dctbench.cli.tables.comparison import print_outcome
+from dctbench.cli.tables.plan import print_check_plan
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
@@ -76,6 +78,8 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @click.option("--junit", cls=Flag, section=_SHOWN, metavar="FILE", help="Also write the verdicts as JUnit XML.")
 @force_option(_SHOWN)
 @click.option("--all", "everything", cls=Flag, section=_SHOWN, is_flag=True, help="Also show what passed.")
+@click.option("--dry-run", cls=Flag, section=_SHOWN, is_flag=True,
+              help="Print the plan with an estimate, and measure nothing.")  # fmt: skip
 @progress_option(_SHOWN)
 @store_option
 @format_option
@@ -105,6 +109,11 @@ def command(**flags: Any) -> int:
         command=typed_command(),
     )
     outlive_readers()
+    if flags["dry_run"]:
+        with Display(flags["progress"]) as display:
+            planned = plan(request, display)
+        print_check_plan(planned, flags["output_format"])
+        return errors.EXIT_OK
     junit = None if flags["junit"] is None else Path(flags["junit"])
     with Display(flags["progress"]) as display:
         outcome = check(request, _checking_file(junit, flags["force"], display))

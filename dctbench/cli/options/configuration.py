@@ -34,6 +34,8 @@ _CODE = ("impl", "base_impl", "reference", "task", "model")
 """Options that name code if their value is `module:Class`, or `module:function` of a model."""
 _PROGRAMS = ("base_python",)
 _CONSENTS = ("force",)
+_UNMEASURED = ("dry_run",)
+"""Options with which nothing is measured. As a default, they would end every gate with exit code 0."""
 _SERVERS = ("address",)
 _WRITTEN = ("output", "junit", "store", "into")
 """Options that name what a command writes. A folder may redirect it within itself only."""
@@ -150,6 +152,8 @@ def _value(option: click.Option, value: Any, key: str) -> Any:
     items = value if isinstance(value, list) else [value]
     if option.name in _CONSENTS:
         raise _invalid(key, "cannot be set there", "give it on the command line, for the file that it is for")
+    if option.name in _UNMEASURED:
+        raise _invalid(key, "cannot be set there", "give --dry-run on the command line: a check with it never fails")
     if option.is_flag:
         if not isinstance(value, bool):
             raise _invalid(key, f"must be true or false, not {value!r}")

@@ -17,6 +17,7 @@ import pytest
 
 from dctbench.compare import CONFIRMING
 from dctbench.exporters.json_document import document, dumps
+from dctbench.model import Case
 from tests.support import ROOT
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, RUN, result
@@ -42,6 +43,10 @@ def environment(folder: Path, plant: str = "", module: str = "attention/dct_x.py
 
 def verdicts(done):
     return {(v["case"]["implementation"], v["metric"]): v["kind"] for v in done.json()["verdicts"]}
+
+
+def sorted_cases(planned):
+    return sorted(planned.json()["cases"], key=lambda case: (case["implementation"], case["ratio"] or 0))
 
 
 def test_a_check_needs_exactly_one_base(cli: Cli) -> None:
@@ -170,6 +175,9 @@ def test_a_layer_that_base_cannot_load_cannot_be_judged_and_one_that_it_lacks_is
     for name in ("needy", "recent"):
         (head / f"{name}.py").write_text(LAYER)
     flags = ("--impl", "needy:Layer,recent:Layer", "--base-python", base, "--format", "json")
+    planned = cli("check", *EASY, *flags, "--dry-run", PYTHONPATH=str(head)).json()["cases"]
+    assert {case["implementation"] for case in planned if "base" not in case["sides"]} == {"recent:Layer"}
+    assert {case["implementation"] for case in planned if "base" in case["sides"]} == {"needy:Layer", "sdpa", "none"}
     done = cli("check", *EASY, *flags, PYTHONPATH=str(head))
     assert done.code == 3, done.err
     said = {v["case"]["implementation"]: v for v in done.json()["verdicts"]}
@@ -182,11 +190,17 @@ def test_a_layer_that_base_cannot_load_cannot_be_judged_and_one_that_it_lacks_is
     ]
 
 
-def test_one_case_of_base_takes_turns_with_each_case_of_head_that_it_stands_for(cli: Cli) -> None:
+def test_one_case_of_base_takes_turns_with_each_case_of_head_that_it_stands_for(cli: Cli, tmp_path: Path) -> None:
     flags = (*EASY, "--impl", "dct-x", "--ratio", "4,8", "--base-impl", "sdpa", "--reference", "full")
+    planned = cli("check", *flags, "--dry-run", "--format", "json")
+    assert not (tmp_path / ".dctbench").exists()
     done = cli("check", *flags, "--format", "json")
     assert done.code in (0, 1), done.err
     base, head = (cli("export", "json", run).json() for run in ("latest~1", "latest"))
+    for side, measured in (("base", base), ("head", head)):
+        said = [Case.from_json(case) for case in planned.json()["cases"] if side in case["sides"]]
+        assert {case.id for case in said} == {entry["case_id"] for entry in measured["results"]}
+    assert "4 cases x 2 pairs, about" in planned.err  # both of dct-x, full and none
     [sdpa] = [entry for entry in base["results"] if entry["case"]["implementation"] == "sdpa"]
     of_base = {one["round"] for one in sdpa["rounds"]}
     judged = [entry for entry in head["results"] if entry["case"]["implementation"] == "dct-x"]
@@ -209,6 +223,15 @@ def test_a_stored_baseline_is_judged_and_a_case_that_is_gone_is_missing(cli: Cli
     measured = cli("run", *TINY, "--impl", "dct-x,sdpa,none", "--ratio", "4,8", "--rounds", "2", "--label", "main")
     assert measured.code == 0, measured.err
     everything = ("--impl", "dct-x,sdpa,none", "--ratio", "4,8", "--baseline", "main", "--format", "json")
+    planned = cli(
+        "check", *EASY[-4:], "--baseline", "main", "--dry-run", "--format", "json"
+    )  # its cases, by no axis flag
+    assert planned.code == 0, planned.err
+    assert [(case["implementation"], case["ratio"], case["sides"]) for case in sorted_cases(planned)] == [
+        ("dct-x", 4, ["head"]), ("dct-x", 8, ["head"]), ("none", None, ["head"]), ("sdpa", None, ["head"]),
+    ]  # fmt: skip
+    assert "4 cases x 2 processes, about" in planned.err
+    assert len(cli("list", "runs", "--format", "json").json()) == 1  # nothing but the baseline
     done = cli("check", *EASY, *everything)
     assert done.code == 0, done.err
     assert done.json()["head"]["suite"] == "quick"  # the baseline's: another would have other settings

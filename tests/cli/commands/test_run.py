@@ -93,6 +93,14 @@ def test_a_dry_run_prints_the_plan_with_an_estimate_and_measures_nothing(cli: Cl
     assert not (tmp_path / ".dctbench").exists()
 
 
+def test_a_dry_run_shows_the_axes_in_which_cases_differ(cli: Cli) -> None:
+    flags = ("--impl", "sdpa", "--seq", "64", "--scope", "attention,layer", "--mode", "forward,train")
+    header, *rows = [line.split() for line in cli("run", *flags, "--dry-run").out.splitlines()]
+    assert "engine" not in header
+    shown = {(row[header.index("scope") - len(header)], row[header.index("mode") - len(header)]) for row in rows}
+    assert shown == {(scope, mode) for scope in ("attention", "layer") for mode in ("forward", "train")}
+
+
 def test_without_flags_the_suite_quick_is_planned(cli: Cli) -> None:
     plan = cli("run", "--dry-run", "--format", "json").json()
     assert len(plan["cases"]) == 4 * (3 + 2 * 3)

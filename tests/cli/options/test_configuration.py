@@ -14,6 +14,16 @@ from dctbench.errors import UsageError
 from tests.support.command import TINY, Cli
 
 
+@pytest.mark.parametrize("table", ["[tool.dctbench]", "[tool.dctbench.check]"])
+def test_no_default_makes_a_gate_pass_without_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"{table}\ndry-run = true\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="dry-run cannot be set there"):
+        defaults(command_line, click.Context(command_line))
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
