@@ -105,7 +105,7 @@ interface Run {
 /** What is known of the accuracy of each curve. */
 interface Worth {
   learned: boolean; // whether a task tells methods apart
-  commands: string[]; // that measure the accuracy of each curve
+  how: string[]; // the command that measures the accuracy of each curve, in words
   safe: boolean[]; // whether the curve is worth as much as exact attention; in int8 none is
   cells: string[];
   why: string[]; // why one would not take it, or ""

@@ -7,7 +7,7 @@ training that failed counts at the task's floor. Nothing is averaged over tasks.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
@@ -224,6 +224,24 @@ class TaskResults:
     def solved_without_attention(self) -> bool:
         """Whether `none` comes so close to the reference that the task does not need attention."""
         return self.gain is not None and self.gain.value <= SENSITIVE * self.margin
+
+
+def without_longer(found: Iterable[TaskResults], asked: Collection[str] = ()) -> list[TaskResults]:
+    """Leave out tasks that are there with fewer steps as well, unless they are asked for by name.
+
+    Of several runs, one may have trained on `mnist1d`, and another one on `mnist1d/4x` alone.
+    """
+    every = list(found)
+    least: dict[tuple[TaskName, int], int] = {}
+    for results in every:
+        key = (replace(results.task, patience=1), results.case.seq_len)
+        least[key] = min(results.task.patience, least.get(key, results.task.patience))
+    return [
+        results
+        for results in every
+        if str(results.task) in asked
+        or results.task.patience == least[replace(results.task, patience=1), results.case.seq_len]
+    ]
 
 
 def task_results(

@@ -11,6 +11,7 @@ from dctbench.analysis.accuracy import Compared, Standing, TaskResults
 from dctbench.analysis.budgets import Choice
 from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
+from dctbench.model import Case
 
 MOST = 6
 """The most methods of a decision."""
@@ -60,12 +61,18 @@ class Accuracies:
         }
 
     def on_each_task(self, summary: Summary) -> list[tuple[TaskResults, Compared | None]]:
-        """Return each task with a method, whatever its length; None if it was not trained, as no method is in int8."""
+        """Return each task with a method, whatever its length; None where nothing was learned of it.
+
+        That is so for a method that was not trained, for every method in int8, and for a number kept that the task
+        does not fill: a training that kept every token says nothing of a case that does not.
+        """
         case = summary.case
-        return [
-            (results, None if summary.quantised else self._compared.get((n, case.implementation, case.compression)))
-            for n, results in enumerate(self.tasks)
-        ]
+
+        def told(number: int) -> Compared | None:
+            found = self._compared.get((number, case.implementation, case.compression))
+            return None if found is None or summary.quantised or _keeps_more(found.case, case) else found
+
+        return [(results, told(number)) for number, results in enumerate(self.tasks)]
 
     def worth(self, summary: Summary) -> Worth:
         """Return what is known of the accuracy of a method."""
@@ -78,6 +85,11 @@ class Accuracies:
         if not found or len(trained) < len(found):
             return Worth.UNKNOWN
         return Worth.AS_GOOD if all(one.held for one in trained) else Worth.UNDECIDED
+
+
+def _keeps_more(trained: Case, case: Case) -> bool:
+    """Whether a training kept every token, and a case with the same number kept does not."""
+    return case.kept is not None and trained.n_kept == trained.seq_len and case.n_kept != case.seq_len
 
 
 NOTHING_LEARNED = Accuracies()

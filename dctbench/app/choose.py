@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dctbench import analysis, catalog, errors
 from dctbench.analysis import REFERENCE, Budgets, Choice, Ranking, Summary
-from dctbench.analysis.accuracy import CONTROL, TaskResults, task_results
+from dctbench.analysis.accuracy import CONTROL, TaskResults, task_results, without_longer
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.floors import Missed, keep_floors
 from dctbench.analysis.in_model import MARGIN, in_models
@@ -131,7 +132,7 @@ def _stored(request: ChooseRequest) -> RecordedRun:
 
 
 def _distance(n: int, lengths: Collection[int]) -> tuple[bool, float]:
-    """Return a key that is smaller the more measured lengths tell of n: those on both sides of it most."""
+    """Return a key that sorts runs: those with lengths on both sides of n come first, then those with the nearest."""
     around = any(m < n for m in lengths) and any(m > n for m in lengths)
     return not around, min((abs(math.log(m / n)) for m in lengths), default=math.inf)
 
@@ -204,8 +205,11 @@ def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
     """
     wanted = {floor.task for floor in request.floors}
     known = {str(results.task): results for results in _results(found)}
-    if not known or not wanted <= known.keys():
+    if not wanted <= known.keys():
         known = _stored_results(request.store) | known
+    elif not known:
+        with suppress(errors.StoreError):  # what it tells is welcome, and nothing that was asked for
+            known = _stored_results(request.store)
     for floor in request.floors:
         if floor.task not in known:
             raise NotTrainedError(
@@ -213,7 +217,7 @@ def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
                 hint=f"train on it: dctbench run --task {floor.task} --impl "
                 f"{','.join(dict.fromkeys([REFERENCE, *(s.case.implementation for s in found.summaries), CONTROL]))}",
             )
-    return Accuracies(tuple(known.values()))
+    return Accuracies(tuple(without_longer(known.values(), wanted)))
 
 
 def _results(found: RecordedRun) -> list[TaskResults]:

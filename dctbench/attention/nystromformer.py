@@ -21,8 +21,8 @@ class NystromAttention(AttentionLayer):
 
     The pseudo-inverse takes six steps of the paper's iteration from Z_0 = A^T / (|A|_1 |A|_inf). Each sample and head
     has its own norms; the authors' code uses the largest of the batch, which lets one sample change the output of
-    another. With n_kept = seq_len every token is its own landmark; as in the authors' code, exact attention takes the
-    place of the product then, which would equal it if six steps sufficed.
+    another. With n_kept = seq_len every token is its own landmark. The layer then computes exact attention, as the
+    authors' code does; six steps of the iteration would not reach it.
 
     `convolution` adds the paper's optional skip connection: a depthwise convolution of v along the sequence, one
     filter for each head, without padded tokens. The authors' code uses 33 or 35 taps for language. The default is

@@ -75,7 +75,7 @@ class WindowAttention(AttentionLayer):
     def chosen_form(self, form: str) -> str:
         """Return "flex" or "chunked" for the device and dtype of the layer's weights.
 
-        Shapes alone tell nothing of what runs, and what the probe finds is remembered: it is not made for them.
+        Fake tensors are not probed: the probe would fail on them, and its result is cached.
         """
         weight = self.q_proj.weight
         if form == "chunked" or (form == "auto" and weight.device.type != "cuda") or isinstance(weight, FakeTensor):

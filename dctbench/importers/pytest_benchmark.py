@@ -4,8 +4,9 @@ How a benchmark is mapped:
 
 - The fields of the case come from `extra_info` and `params`, by name. `extra_info` takes precedence.
   `implementation` and `seq_len` are required (`impl`, `seq` and `n` are accepted as short names). `ratio` or `kept`,
-  `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads`, `task`, `model`, `layers`,
-  `recover`, `input`, `period`, `deadline` and `ranks` are optional.
+  `batch`, `heads`, `head_dim`, `dtype`, `device`, `scope`, `mode`, `engine`, `threads` and `task` are optional. The
+  other fields of a case, such as `model` and `period`, are read from benchmarks that dctbench exported, which have a
+  `case_id`: elsewhere these words may mean anything.
 - `stats.data`, in seconds per call, becomes the samples of one round.
 - `machine_info` becomes the environment. Its fingerprint is a hash of these facts, so that the results are never
   mistaken for measurements of dctbench.
@@ -31,6 +32,7 @@ from dctbench.text.untrusted import MAX_SAMPLES, Free, InvalidDataError, Name, S
 SUITE = "pytest-benchmark"
 _MAX_CORES = 2**24
 _MAX_VERSION = 16  # characters; the column `dctbench_version` holds 40, which PostgreSQL enforces
+_OURS = ("model", "layers", "recover", "input", "period", "deadline", "ranks")
 _SPELLINGS = {"impl": "implementation", "seq": "seq_len", "n": "seq_len"}
 
 
@@ -103,6 +105,8 @@ def _result(benchmark: _Benchmark, place: str, environment: Environment) -> Resu
     for key, table in (("params", benchmark.params or {}), ("extra_info", benchmark.extra_info)):
         check_free(table, f"{place}.{key}")
         given |= {_SPELLINGS.get(field, field): value for field, value in table.items()}
+    if "case_id" not in given:
+        given = {field: value for field, value in given.items() if field not in _OURS}
     for required in ("implementation", "seq_len"):
         if required not in given:
             raise InvalidDataError(f"{place} ({name}): neither params nor extra_info contains {required}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dctbench import analysis
-from dctbench.analysis.accuracy import TaskResults, task_results
+from dctbench.analysis.accuracy import TaskResults, task_results, without_longer
 from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.deadlines import but_for_engine, deadlines
 from dctbench.analysis.decision import Accuracies, Worth, decide
@@ -15,7 +15,7 @@ from dctbench.model import Case
 from dctbench.page.facets import Contents, Facet
 from dctbench.wording import accuracy, decision, in_model
 from dctbench.wording import deadlines as words
-from dctbench.wording.decision import Row, measuring_command
+from dctbench.wording.decision import Row
 
 _SAFE = (Worth.EXACT, Worth.AS_GOOD)
 
@@ -79,7 +79,7 @@ def learned(contents: Contents) -> Accuracies:
     for recorded in contents.runs:
         for results in task_results(recorded.summaries, contents.reference, recorded.run.settings.margin):
             found.setdefault((str(results.task), results.case.seq_len), results)
-    return Accuracies(tuple(found.values()))
+    return Accuracies(tuple(without_longer(found.values())))
 
 
 def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -> DecisionSection:
@@ -148,7 +148,7 @@ def decision_data(contents: Contents, accuracies: Accuracies) -> dict[str, Any]:
     curves = [summaries[method(case)] for case in contents.curves]
     return {
         "learned": accuracies.tells,
-        "commands": [measuring_command(case) for case in contents.curves],
+        "how": [decision.how_to_measure(case) for case in contents.curves],
         "safe": [accuracies.worth(summary) in _SAFE for summary in curves],
         "cells": [decision.accuracy_cell(summary, accuracies) for summary in curves],
         "why": [decision.worth_words(summary, accuracies) for summary in curves],

@@ -12,6 +12,7 @@ from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import Standing, TaskResults, task_results
 from dctbench.catalog import Kind
 from dctbench.model import Case
+from dctbench.model.task import MOST_PATIENCE
 
 
 def longer_trainings(summaries: Iterable[Summary], times: int, margin: float | None = None) -> list[Case]:
@@ -22,7 +23,7 @@ def longer_trainings(summaries: Iterable[Summary], times: int, margin: float | N
 
     Args:
         summaries: of a run.
-        times: how many times the usual steps.
+        times: how many times the steps of the trainings that the run has.
         margin: the loss of accuracy that does not matter; None for the default.
     """
     found: list[Case] = []
@@ -32,10 +33,10 @@ def longer_trainings(summaries: Iterable[Summary], times: int, margin: float | N
             for one in results.methods
             if one.standing is Standing.WORSE and one.score.summary.method.kind is not Kind.CONTROL
         ]
-        if short and results.reference is not None:
+        if short and results.reference is not None and results.task.patience * times <= MOST_PATIENCE:
             found += [_longer(case, results, times) for case in (results.reference.case, *short)]
     return found
 
 
 def _longer(case: Case, results: TaskResults, times: int) -> Case:
-    return replace(case, task=str(replace(results.task, patience=times)))
+    return replace(case, task=str(replace(results.task, patience=results.task.patience * times)))

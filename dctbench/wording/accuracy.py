@@ -77,13 +77,14 @@ def _percent(share: float) -> str:
 
 def seeds_words(count: int) -> str:
     """`3 seeds, a look` or `10 seeds`: fewer than ten are no claim."""
-    return pluralize(count, "seed") + ("" if count >= CLAIM else ", a look")
+    return range_of_seeds([count])
 
 
 def range_of_seeds(counts: Sequence[int]) -> str:
     """`3 to 10 seeds, a look` where methods have different numbers; else as `seeds_words`."""
-    fewest = seeds_words(min(counts))
-    return fewest if min(counts) == max(counts) else fewest.replace(" ", f" to {max(counts)} ", 1)
+    fewest, most = min(counts), max(counts)
+    words = pluralize(most, "seed")
+    return (words if fewest == most else f"{fewest} to {words}") + ("" if fewest >= CLAIM else ", a look")
 
 
 def standing_words(found: Compared) -> str:

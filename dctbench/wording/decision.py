@@ -12,6 +12,7 @@ from dctbench.analysis.accuracy import CONTROL, Standing
 from dctbench.analysis.decision import Accuracies, Decision, Worth
 from dctbench.analysis.in_model import ModelQuality
 from dctbench.catalog import Kind
+from dctbench.catalog.tasks import TASKS
 from dctbench.model import Case, ratio_words
 from dctbench.text.format import format_ratio
 from dctbench.wording import accuracy, cells, in_model, recommendation
@@ -19,6 +20,8 @@ from dctbench.wording.labels import Labels
 from dctbench.wording.summary import speedup_with_interval
 from dctbench.wording.timeliness import counted
 
+IN_FLOATING_POINT = "trainings are in floating point"
+TOO_SHORT = "the tasks of the suite accuracy are not longer than what it keeps"
 TEMPLATES = {
     "none_safe": "none within these limits is shown to be as good as exact attention",
     "none_at_all_safe": "none of them is shown to be as good as exact attention",
@@ -26,7 +29,8 @@ TEMPLATES = {
     "faster": " {name} is faster ({latency}), but {why}.",
     "unknown": "its accuracy was not measured",
     "not_measured": accuracy.NOT_MEASURED,
-    "measure": " Its accuracy was not measured: {command} measures it.",
+    "measure": " Its accuracy was not measured: {how}.",
+    "measure_int8": f" Its accuracy in int8 was not measured: {IN_FLOATING_POINT}.",
     "nothing_timed": "Nothing was timed at {place}.",
     "recommended": "recommended",
     "unproven": "fastest; its accuracy was not measured",
@@ -48,13 +52,25 @@ LARGER = 1.05
 """From this factor on, memory is a reason against a method."""
 
 
-def measuring_command(case: Case) -> str:
-    """Return the command that measures the accuracy of the method of a case, with what it keeps."""
+def measuring_command(case: Case) -> str | None:
+    """Return the command that measures the accuracy of the method of a case, with what it keeps.
+
+    None if a task is so short that the method would keep all of it.
+    """
+    lengths = [task.facts.seq_len for task in TASKS.values() if task.facts is not None]
+    if case.kept is not None and case.kept >= min(lengths):
+        return None
     words = ["dctbench", "run", "--suite", "accuracy"]
     words += ["--impl", ",".join(dict.fromkeys([analysis.REFERENCE, case.implementation, CONTROL]))]
     words += [] if case.ratio is None else ["--ratio", ratio_words(case.ratio)]
     words += [] if case.kept is None else ["--kept", str(case.kept)]
     return shlex.join(words)
+
+
+def how_to_measure(case: Case) -> str:
+    """`dctbench run ... measures it`, or why no task can tell the accuracy of the method of a case."""
+    command = measuring_command(case)
+    return TOO_SHORT if command is None else f"{command} measures it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +95,7 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
     Without a task that tells methods apart this is the answer of `dctbench choose`, and the accuracy that is missing.
     """
     if not decision.learned:
-        answer = recommendation.verdict(ranking, choice, budgets, labels)
-        alone = decision.leaders[0] if len(decision.leaders) == 1 else None
-        if alone is None or alone.method.kind is Kind.EXACT or alone.approximates:
-            return answer
-        return answer + TEMPLATES["measure"].format(command=measuring_command(alone.case))
+        return recommendation.verdict(ranking, choice, budgets, labels) + _lacking(decision)
     place = labels.place(ranking.ranked[0].case)
     limits = recommendation.limits(budgets, ranking.ranked[0].case)
     within = recommendation.TEMPLATES["within"].format(limits=limits) if budgets.given else ""
@@ -105,6 +117,16 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
         return answer
     latency, why = cells.latency_words(faster), worth_words(faster, accuracies)
     return answer + TEMPLATES["faster"].format(name=faster.case.name, latency=latency, why=why)
+
+
+def _lacking(decision: Decision) -> str:
+    """The sentence on the accuracy of the method that is recommended, where it is not known and would matter."""
+    alone = decision.leaders[0] if len(decision.leaders) == 1 else None
+    if alone is None or alone.method.kind is Kind.EXACT or alone.approximates:
+        return ""
+    if alone.quantised:
+        return TEMPLATES["measure_int8"]
+    return TEMPLATES["measure"].format(how=how_to_measure(alone.case))
 
 
 def accuracy_cell(summary: Summary, accuracies: Accuracies) -> str:

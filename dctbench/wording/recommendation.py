@@ -167,15 +167,21 @@ def limits(budgets: Budgets, case: Case) -> str:
     return ", ".join(parts)
 
 
+def named_in_answer(ranking: Ranking, choice: Choice) -> Sequence[Summary]:
+    """Return the methods that the answer names: the leaders, or what took the least time if rounds do not tell."""
+    return choice.leaders if ranking.tells(choice.within) else choice.within[:1]
+
+
 def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     """Return what the answer leaves out: the fastest exact method, excluded methods and why, what was not measured."""
     lines = []
+    named = named_in_answer(ranking, choice)
     exact = [s for s in choice.within if s.method.kind is Kind.EXACT]
-    if exact and exact[0] not in choice.leaders:
+    if exact and exact[0] not in named:
         template = "fastest_exact" if ranking.tells(exact) else "least_exact"
         lines.append(_fill(template, costs=costs(exact[0], ranking.reference, budgets.confidence)))
     judged = [s for s in choice.within if s.approximates]
-    if budgets.limits_error and judged and judged[0] not in (*exact[:1], *choice.leaders):
+    if budgets.limits_error and judged and judged[0] not in (*exact[:1], *named):
         template = "fastest_judged" if ranking.tells(judged) else "least_judged"
         lines.append(_fill(template, costs=costs(judged[0], ranking.reference, budgets.confidence)))
     for summary, breaches in choice.over:
@@ -186,7 +192,7 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     if budgets.limits_error:
         unjudged = [s for s in choice.within if not s.approximates]
         lines += [_fill("unjudged", name=s.case.name, why=error_costs(s)) for s in unjudged]
-    asked = ranking.ranked if "latency_p99" in budgets.given else choice.leaders
+    asked = ranking.ranked if "latency_p99" in budgets.given else named
     if any(s.tail(budgets.confidence) is None for s in asked):
         lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case, budgets.confidence)}")
     few = [len(s.medians) for s in choice.within if not s.tail_is_bound]
@@ -198,9 +204,9 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     waiting = [s.case.name for s in choice.within if s.launch_bound]
     if waiting:
         lines.append(f"launch-bound, a time of the host: {', '.join(waiting)}; --engine cudagraph shows the GPU's")
-    if any(s.approximates and not _error_settled(s, budgets) for s in choice.leaders):
+    if any(s.approximates and not _error_settled(s, budgets) for s in named):
         lines.append("no error budget was given: --max-error 5% admits only what is close to exact attention")
-    return lines if budgets.limits_error else [*lines, *cells.error_notes(choice.leaders)]
+    return lines if budgets.limits_error else [*lines, *cells.error_notes(named)]
 
 
 def p99_takes(case: Case, confidence: float = 0.95) -> str:

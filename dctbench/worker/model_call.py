@@ -130,11 +130,13 @@ def make_model_call(case: Case, options: Mapping[str, object]) -> ModelCall:
         raise UnsupportedError(f"a model is measured in mode forward, not {case.mode}")
     if ENGINES[case.engine].exported:
         raise UnsupportedError(f"a model is run by torch, and not by engine {case.engine!r}")
-    assert case.model is not None
-    subject = load_subject(case.model, case.dtype, case.device)
-    inputs = subject.inputs(case.seq_len, case.batch, 0)
-    found = find(subject, inputs)
-    _check_reproduces(case, subject, found, inputs)
+    structural = needs_input(case.implementation)
+    rounded = case.dtype not in ("float32", "float64")
+    if rounded:  # by more than the tolerance of the check; the model is freed before the other one is loaded
+        check_reproduces(*_found(case, "float32"), structural=structural)
+    subject, found, inputs = _found(case, case.dtype)
+    if not rounded:
+        check_reproduces(subject, found, inputs, structural=structural)
     converted = convert(
         subject,
         found,
@@ -147,17 +149,12 @@ def make_model_call(case: Case, options: Mapping[str, object]) -> ModelCall:
     return ModelCall(converted.model, Conversions(subject, found, converted), inputs)
 
 
-def _check_reproduces(case: Case, subject: Subject, found: Found, inputs: Inputs) -> None:
-    """Check exact attention in the place of the model's own; see `check_reproduces`.
-
-    Half precision rounds more than the tolerance of the check, so for it the model is loaded once more, in float32.
-    """
-    if case.dtype not in ("float32", "float64"):
-        assert case.model is not None
-        subject = load_subject(case.model, "float32", case.device)
-        inputs = subject.inputs(case.seq_len, case.batch, 0)
-        found = find(subject, inputs)
-    check_reproduces(subject, found, inputs, structural=needs_input(case.implementation))
+def _found(case: Case, dtype: str) -> tuple[Subject, Found, Inputs]:
+    """Load the model of a case in a dtype, and find its attentions."""
+    assert case.model is not None
+    subject = load_subject(case.model, dtype, case.device)
+    inputs = subject.inputs(case.seq_len, case.batch, 0)
+    return subject, find(subject, inputs), inputs
 
 
 def rotating_arguments(case: Case, module: ModelCall) -> list[tuple[Tensor, ...]]:

@@ -105,12 +105,15 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
   if (!rows.length) {
     return phrase("nothing_timed", { place: state.at });
   }
-  const { learned, commands } = data.worth;
+  const { learned, how } = data.worth;
   const { answer } = recommend(state.at, rows, budgets);
   if (!learned) {
     const [alone, other] = leaders;
     const known = alone === undefined || other !== undefined || curveOf(alone).exact || approximates(curveOf(alone));
-    return known ? answer : answer + phrase("measure", { command: commands[curveOf(alone).number] });
+    if (known) {
+      return answer;
+    }
+    return answer + (state.facet.quantised ? phrase("measure_int8") : phrase("measure", { how: how[curveOf(alone).number] }));
   }
   if (!found.within.length) {
     return answer;

@@ -214,12 +214,13 @@ function breachText(budget, row) {
  */
 function remarks(found, budgets) {
   const lines = [];
+  const named = roundsTell(found.within) ? found.leaders : found.within.slice(0, 1);
   const exact = found.within.filter((row) => curveOf(row).exact);
-  if (exact.length && !found.leaders.includes(exact[0])) {
+  if (exact.length && !named.includes(exact[0])) {
     lines.push(phrase(roundsTell(exact) ? "fastest_exact" : "least_exact", { costs: costs(exact[0]) }));
   }
   const judged = found.within.filter((row) => approximates(curveOf(row)));
-  if (limitsError(budgets) && judged.length && judged[0] !== exact[0] && !found.leaders.includes(judged[0])) {
+  if (limitsError(budgets) && judged.length && judged[0] !== exact[0] && !named.includes(judged[0])) {
     lines.push(phrase(roundsTell(judged) ? "fastest_judged" : "least_judged", { costs: costs(judged[0]) }));
   }
   found.over.forEach(function ([row, broken]) {

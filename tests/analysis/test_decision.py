@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Ranking
-from dctbench.analysis.accuracy import task_results
+from dctbench.analysis.accuracy import task_results, without_longer
 from dctbench.analysis.decision import MOST, NOTHING_LEARNED, Accuracies, Decision, Worth, decide, unbeaten
 from dctbench.analysis.in_model import ModelQuality
 from dctbench.model import Result
@@ -113,6 +113,24 @@ def test_worth_is_known_only_if_every_telling_task_was_trained() -> None:
         "sdpa": Worth.EXACT, "dct-x r=4": Worth.AS_GOOD, "dct-x r=8": Worth.GIVES_UP, "fnet": Worth.UNKNOWN,
         "dct-kv r=4": Worth.UNDECIDED,
     }  # fmt: skip
+
+
+def test_a_training_that_kept_every_token_tells_nothing_of_a_longer_sequence() -> None:
+    cases = [trained("sdpa", [0.8, 0.81, 0.82]), trained("none", [0.3, 0.31, 0.32])]
+    known = [Accuracies(tuple(task_results(learned(*cases, trained("linformer", GOOD, kept=k))))) for k in (16, 64)]
+    short, long = (analysis.summarise(in_two_rounds([result("linformer", n, 1e-3, kept=64)]))[0] for n in (40, 4096))
+    assert [known[1].worth(summary) for summary in (short, long)] == [Worth.AS_GOOD, Worth.UNKNOWN]
+    few = analysis.summarise(in_two_rounds([result("linformer", 4096, 1e-3, kept=16)]))[0]
+    assert known[0].worth(few) is Worth.AS_GOOD
+
+
+def test_longer_trainings_of_another_run_are_no_task_of_their_own() -> None:
+    usual = [trained("sdpa", [0.8, 0.81, 0.82]), trained("none", [0.3, 0.31, 0.32])]
+    longer = [trained("sdpa", [0.8, 0.81, 0.82], task="mnist1d/4x"), trained("dct-x", GOOD, task="mnist1d/4x")]
+    found = [*task_results(learned(*usual)), *task_results(learned(*longer))]
+    assert [str(one.task) for one in without_longer(found)] == ["mnist1d"]
+    assert [str(one.task) for one in without_longer(found, {"mnist1d/4x"})] == ["mnist1d", "mnist1d/4x"]
+    assert [str(one.task) for one in without_longer(found[1:])] == ["mnist1d/4x"]
 
 
 def test_without_a_task_the_fastest_is_the_leader_and_with_one_the_fastest_that_is_as_good() -> None:

@@ -98,6 +98,14 @@ def test_models_and_schedules_are_read_back_from_our_own_export(name: str) -> No
     assert [result.case for result in again] == [summary.case for summary in summaries]
 
 
+def test_what_others_call_a_model_or_layers_is_no_part_of_the_case() -> None:
+    given = {"model": "bert-base", "layers": 6, "input": "random", "period": "weekly"}
+    data = changed(lambda d: d["benchmarks"][0]["extra_info"].update(given))
+    _, _, results = parse(data, "given.json")
+    case = results[0].case
+    assert (case.model, case.layers, case.input, case.period) == (None, None, None, None)
+
+
 def test_our_own_export_is_read_back_with_its_cases_and_samples() -> None:
     summaries = analysis.summarise(RESULTS)
     written = pytest_benchmark(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, summaries)

@@ -24,6 +24,16 @@ def test_nothing_is_trained_longer_where_nothing_falls_short_or_the_task_says_no
     assert longer_trainings(learned(REFERENCE, SHORT), 4) == []
 
 
+def test_longer_is_longer_than_the_trainings_of_the_run() -> None:
+    summaries = learned(
+        trained("sdpa", [0.9, 0.91, 0.92], task="mnist1d/8x"),
+        trained("none", [0.1, 0.11, 0.12], task="mnist1d/8x"),
+        trained("dct-x", [0.5, 0.51, 0.52], ratio=4, task="mnist1d/8x"),
+    )
+    assert [case.task for case in longer_trainings(summaries, 4)] == ["mnist1d/32x", "mnist1d/32x"]
+    assert longer_trainings(summaries, 1000) == []
+
+
 def test_the_margin_decides_what_falls_short() -> None:
     summaries = learned(REFERENCE, CONTROL, NEAR)
     assert [case.implementation for case in longer_trainings(summaries, 2)] == ["sdpa", "dct-x"]

@@ -18,6 +18,7 @@ def trained(
     *,
     task: str = "mnist1d",
     ratio: float | None = None,
+    kept: int | None = None,
     seq_len: int = 40,
     slices: Mapping[str, Sequence[float]] | None = None,
     edge: Sequence[int] = (),
@@ -31,7 +32,7 @@ def trained(
         slices: by name, an accuracy per training.
         edge: the rounds in which the best rate was at the edge of the grid.
     """
-    case = Case(implementation, seq_len, ratio, task=task, **SHAPE)
+    case = Case(implementation, seq_len, ratio, kept=kept, task=task, **SHAPE)
     results = []
     for number, accuracy in enumerate(accuracies, 1):
         training = Training(

@@ -170,3 +170,12 @@ def test_the_resolution_of_each_method_is_told(suite: dict[str, TaskResults]) ->
 
 def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
     assert [words.points(share) for share in (-0.0001, 0.0001, 0.012, -0.5)] == ["0.0", "0.0", "+1.2", "-50.0"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [([1], "1 seed, a look"), ([2, 1], "1 to 2 seeds, a look"), ([3, 12], "3 to 12 seeds, a look"),
+     ([12, 10], "10 to 12 seeds"), ([10], "10 seeds")],
+)  # fmt: skip
+def test_seeds_are_a_claim_from_ten_on(counts: list[int], said: str) -> None:
+    assert words.range_of_seeds(counts) == said

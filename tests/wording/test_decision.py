@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from scipy import stats
 
 from dctbench import analysis
 from dctbench.analysis import Budgets, Ranking
 from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies, decide
+from dctbench.model import Case
 from dctbench.wording import decision, recommendation
+from dctbench.wording.decision import measuring_command
 from dctbench.wording.labels import Labels
 from tests.analysis.test_deadlines import released
 from tests.analysis.test_decision import BAD, EXACT, GOOD, KIB, accuracies, in_rounds, ranked, ranking_of
@@ -72,6 +75,19 @@ def test_without_accuracy_the_fastest_is_named_and_the_command_that_measures_it(
     assert sentence.endswith(f"Its accuracy was not measured: {command} measures it.")
     assert rows["dct-x r=8"].accuracy == "not measured"
     assert rows["dct-x r=8"].why == "fastest; its accuracy was not measured"
+
+
+@pytest.mark.parametrize(
+    ("case", "command"),
+    [
+        (Case("dct-kv", 4096, 16), "dctbench run --suite accuracy --impl sdpa,dct-kv,none --ratio 16"),
+        (Case("linear", 4096), "dctbench run --suite accuracy --impl sdpa,linear,none"),
+        (Case("linformer", 4096, kept=16), "dctbench run --suite accuracy --impl sdpa,linformer,none --kept 16"),
+        (Case("linformer", 4096, kept=256), None),
+    ],
+)
+def test_the_command_trains_what_the_case_keeps_unless_a_task_is_shorter(case: Case, command: str | None) -> None:
+    assert measuring_command(case) == command
 
 
 def test_methods_that_are_not_told_apart_may_each_be_the_fastest() -> None:

@@ -22,7 +22,7 @@ from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import model_choice, recommendation
 from dctbench.wording.accuracy import NOT_MEASURED, missed_words
-from dctbench.wording.decision import accuracy_cell, measuring_command
+from dctbench.wording.decision import IN_FLOATING_POINT, accuracy_cell, how_to_measure
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import escape
 from dctbench.wording.summary import coverage, stability
@@ -83,14 +83,13 @@ def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
     lines = recommendation.remarks(ranking, choice, request.budgets)
     missed = outcome.missed[number]
     lines += [missed_words(s.case.name, missed[s.case]) for s in ranking.ranked if s.case in missed]
-    for summary in choice.leaders:
+    for summary in recommendation.named_in_answer(ranking, choice):
         if outcome.accuracies.worth(summary) is not Worth.EXACT:
             known = accuracy_cell(summary, outcome.accuracies)
             if summary.quantised:
-                lines.append(f"accuracy of {summary.case.name} in int8 not measured: trainings are in floating point")
+                lines.append(f"accuracy of {summary.case.name} in int8 not measured: {IN_FLOATING_POINT}")
             elif known == NOT_MEASURED:
-                command = measuring_command(summary.case)
-                lines.append(f"accuracy of {summary.case.name} not measured: {command} measures it")
+                lines.append(f"accuracy of {summary.case.name} not measured: {how_to_measure(summary.case)}")
             else:
                 lines.append(f"accuracy of {summary.case.name}: {known}")
     return lines
