@@ -12,6 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dctbench.app.requests import RunRequest, Where
+from dctbench.app.run import RunOutcome
+from dctbench.cli.commands import run as run_command
+from dctbench.errors import UsageError
+from dctbench.scheduler.events import Listener
 from tests.support import SUPPORT
 from tests.support.command import TINY, Cli, start
 from tests.support.warm import UNHURRIED
@@ -91,6 +96,22 @@ def test_a_dry_run_prints_the_plan_with_an_estimate_and_measures_nothing(cli: Cl
     ]
     assert all(float(row["seconds"]) > 0 for row in rows)
     assert not (tmp_path / ".dctbench").exists()
+
+
+def test_the_flags_of_a_cluster_say_where_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[RunRequest] = []
+
+    def measure(request: RunRequest, listener: Listener) -> RunOutcome:
+        asked.append(request)
+        raise UsageError("measured nothing")
+
+    monkeypatch.setattr(run_command, "run", measure)
+    flags = ("--runner", "ray", "--address", "10.0.0.1:6379", "--require-same-cpu", "--runner-timeout", "5s")
+    with pytest.raises(UsageError, match="measured nothing"):
+        run_command.command.main([*flags, "--progress", "none"], standalone_mode=False)
+    assert [request.where for request in asked] == [
+        Where(runner="ray", address="10.0.0.1:6379", require_same_cpu=True, timeout=5.0)
+    ]
 
 
 def test_a_dry_run_shows_the_axes_in_which_cases_differ(cli: Cli) -> None:
