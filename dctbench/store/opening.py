@@ -38,6 +38,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSY
 """How file systems without hard links refuse one: FAT, and some that are mounted over a network or by FUSE."""
 _RENAME_SECONDS = 10.0
 _ADVISORY_LOCK = schema.APPLICATION_ID
+_MEASURE = "measure something first: dctbench run"
 
 
 def open_store(location: str, *, create: bool = False) -> Store:
@@ -68,8 +69,8 @@ def _open_file(location: str, create: bool) -> Store:
         exists = path.exists()
     if not exists:
         if not create:
-            typed = location != DEFAULT_STORE
-            hint = "check the path" if typed else "measure something first: dctbench run"
+            named = location != DEFAULT_STORE
+            hint = f"check the path, or {_MEASURE}" if named else _MEASURE
             raise MissingError(f"there is no store at {location}", hint=hint)
         _create_file(path)
     _check_file(path)
@@ -244,7 +245,7 @@ def _open_url(location: str, create: bool) -> Store:
                     hint="use a separate database or schema (?options=-csearch_path%3Dbench)",
                 )
             if not create:
-                raise MissingError(f"there is no store in {name}", hint="check the URL")
+                raise MissingError(f"there is no store in {name}", hint=f"check the URL, or {_MEASURE}")
             _create_tables(connection)
         newest = _newest_migration(connection)
     if newest is None:

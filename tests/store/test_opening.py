@@ -157,6 +157,6 @@ def test_reading_does_not_create_a_missing_store(path: Path) -> None:
     with pytest.raises(StoreError) as missing:
         open_store(str(path))
     assert missing.value.message == f"there is no store at {path}"
-    assert missing.value.hint == "check the path"
+    assert missing.value.hint == "check the path, or measure something first: dctbench run"
     assert not path.exists()
     assert results_of_machine(str(path), "f") == []

@@ -208,7 +208,7 @@ def test_reading_creates_no_tables(url: str) -> None:
     assert results_of_machine(url, "f") == []
     with pytest.raises(StoreError, match="there is no store in") as missing:
         open_store(url)
-    assert missing.value.hint == "check the URL"
+    assert missing.value.hint == "check the URL, or measure something first: dctbench run"
 
 
 @pytest.mark.parametrize(
