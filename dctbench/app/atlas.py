@@ -13,6 +13,7 @@ from dctbench.runs.gallery import is_result_file, problems
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, from_file, recorded
 from dctbench.runs.machines import by_machine, machine_name
 from dctbench.scheduler.events import Listener, Notice, ignore
+from dctbench.spec.axes import check_given
 from dctbench.store import is_url, open_store
 
 _EXPORT = "dctbench export json --anonymous -o FOLDER/machine.json"
@@ -25,10 +26,16 @@ class AtlasRequest:
     Attributes:
         sources: folders of exported files, exported files, and stores by path or URL.
         reference: the method that the others are compared with.
+
+    Raises:
+        UsageError: for an empty reference.
     """
 
     sources: Sequence[str]
     reference: str = analysis.REFERENCE
+
+    def __post_init__(self) -> None:
+        check_given("--reference", self.reference)
 
 
 @dataclass(frozen=True, slots=True)

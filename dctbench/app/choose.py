@@ -115,7 +115,7 @@ def _stored(request: ChooseRequest) -> RecordedRun:
     It is the named run or, by default, the latest that timed a method at the length, else the latest of those whose
     lengths are the nearest. Runs that were measured by themselves come before those that took turns with a base.
     """
-    if request.run:
+    if request.run is not None:
         return resolve(request.store, request.run)
     with open_store(request.store) as opened:
         # A run of the suite `noise` measures only two methods, many times, to learn about the machine.
@@ -148,7 +148,7 @@ def _matches(case: Case, request: ChooseRequest) -> bool:
 def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | None) -> ChooseOutcome:
     summaries = [s for s in found.summaries if _matches(s.case, request)]
     here = [s for s in summaries if s.case.seq_len == request.seq_len]
-    if request.reference:
+    if request.reference is not None:
         reference = found.reference(request.reference)
     else:
         reference = analysis.default_reference(s.case for s in summaries)

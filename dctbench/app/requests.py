@@ -17,7 +17,7 @@ from dctbench.errors import UsageError
 from dctbench.model import CacheState, Isolation, MeasuringProtocol, Search, Shards
 from dctbench.runners.interpreters import program
 from dctbench.spec import suites
-from dctbench.spec.axes import AxisValues, one_implementation
+from dctbench.spec.axes import AxisValues, check_given, one_implementation
 from dctbench.spec.gate import GateRules
 from dctbench.spec.suites import MAX_JOBS, MAX_ROUNDS, MAX_SAMPLES_ASKED, TRAINING_TIMEOUT, Suite
 from dctbench.store import DEFAULT_STORE, checked_baseline_name, clean_label
@@ -247,8 +247,8 @@ class ChooseRequest:
         store, command: as in `RunRequest`.
 
     Raises:
-        UsageError: for more than one value of an axis, a run beside `measure`, and what is for a model without one or
-            for a layer with one.
+        UsageError: for more than one value of an axis, an empty reference, a run beside `measure`, and what is for a
+            model without one or for a layer with one.
     """
 
     seq_len: int
@@ -274,11 +274,13 @@ class ChooseRequest:
                 "--min-accuracy and --task are for a layer: a model has its own evaluation",
                 hint="leave them out, or give --max-loss 2pt",
             )
+        if self.reference is not None:
+            check_given("--reference", self.reference)
         if self.reference is not None and self.axes.model is not None:
             raise UsageError(
                 "--reference is for a layer: a model is compared with the model as it is", hint="leave it out"
             )
-        if self.measure and self.run:
+        if self.measure and self.run is not None:
             raise UsageError("--measure makes a new run", hint="leave out RUN, or --measure")
 
 

@@ -141,13 +141,21 @@ def one_implementation(flag: str, text: str) -> str:
     Raises:
         UsageError: for an empty text, an unknown name, and several implementations.
     """
-    flat = [word.strip() for word in text.split(",") if word.strip()]
-    if not flat:
-        raise UsageError(f"{flag}: no value given", hint=_known("impl"))
-    names = catalog.select_implementations(flat)
+    check_given(flag, text)
+    names = catalog.select_implementations([word.strip() for word in text.split(",") if word.strip()])
     if len(names) != 1:
         raise UsageError(f"{flag} {text!r}: {len(names)} implementations", hint="name one: dct-x")
     return names[0]
+
+
+def check_given(flag: str, text: str) -> None:
+    """Refuse an empty text of a flag that names an implementation, which need not be one of the catalog.
+
+    Raises:
+        UsageError: for a text of nothing but spaces and commas.
+    """
+    if not any(map(str.strip, text.split(","))):
+        raise UsageError(f"{flag}: no value given", hint=_known("impl"))
 
 
 def _known(axis: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dctbench.app.atlas import AtlasRequest
 from dctbench.app.requests import CheckRequest, ChooseRequest, NoiseRequest, ResumeRequest, RunRequest
 from dctbench.errors import UsageError
 from dctbench.model import RunSettings
@@ -61,6 +62,9 @@ def test_values_of_axes_are_the_same_as_text_and_as_a_sequence() -> None:
         (lambda: CheckRequest(base_impl="full", save_baseline="main"), "--save-baseline"),
         (lambda: ChooseRequest(seq_len=64, axes=AxisValues(heads=[2, 4])), "--heads: one value"),
         (lambda: ChooseRequest(seq_len=64, run="main", measure=True), "--measure makes a new run"),
+        (lambda: ChooseRequest(seq_len=64, run="", measure=True), "--measure makes a new run"),
+        (lambda: ChooseRequest(seq_len=64, reference=""), "--reference: no value given"),
+        (lambda: AtlasRequest(sources=["lab.sqlite"], reference=" "), "--reference: no value given"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_line_that_names_its_flag(make: Callable[[], object], words: str) -> None:

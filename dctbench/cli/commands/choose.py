@@ -47,7 +47,7 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
         "dctbench choose --seq 6000 --max-error 5% --measure",
     ),
 )
-@click.argument("run", default="", metavar="[RUN]")
+@click.argument("run", required=False, metavar="[RUN]")
 @click.option("--seq", cls=Flag, section=_WHAT, required=True, metavar="N", help="The sequence length to decide for.")
 @click.option("--device", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this device.")
 @click.option("--dtype", cls=Flag, section=_WHAT, metavar="NAME", help="Only results of this dtype.")
@@ -103,7 +103,7 @@ _FILTERS = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "hea
 @store_option
 @format_option
 @version_option
-def command(run: str, seq: str, measure: bool, store: str, output_format: str, **flags: Any) -> int:
+def command(run: str | None, seq: str, measure: bool, store: str, output_format: str, **flags: Any) -> int:
     """Recommend an attention for a length, within budgets, and show the results behind it.
 
     The answer comes from RUN or, by default, from the latest run that measured the length. Runs that took turns with a
@@ -121,7 +121,7 @@ def command(run: str, seq: str, measure: bool, store: str, output_format: str, *
         budgets=budgets,
         floors=parse_floors(flags["min_accuracy"], flags["task"]),
         max_loss=None if flags["max_loss"] is None else parse_points(flags["max_loss"], "--max-loss"),
-        run=run or None,
+        run=run,
         measure=measure,
         store=store,
         command=typed_command(),

@@ -186,6 +186,13 @@ def test_a_reference_that_the_run_lacks_is_named_with_the_nearest_before_anythin
     assert "8.00x (8.00-8.00) as fast as full" in done.out
 
 
+def test_an_empty_run_is_not_the_latest(cli: Cli, tmp_path: Path) -> None:
+    stored(tmp_path, 1, [result("sdpa", 1024)])
+    done = cli("choose", "", "--seq", "1024")
+    assert (done.code, done.out) == (2, "")
+    assert "no run ''" in done.err
+
+
 def stored(tmp_path: Path, number: int, results: list[Result], **run: Any) -> str:
     """A run in the store of the folder, the later the higher its number; its id."""
     made = replace(RUN, id=f"{number:x}" * 16, started_at=f"2026-01-0{number}T00:00:00.000000+00:00", **run)
