@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING
 from dctbench import errors
 from dctbench.app import check_baseline
 from dctbench.app.baselines import SavedBaseline, save_baseline
-from dctbench.app.check_plan import CheckPlan, plan_check
-from dctbench.app.check_sides import inspect_base, measure_head, measure_pairs
+from dctbench.app.check_plan import CheckPlan, DryRun, plan_check
+from dctbench.app.check_sides import inspect_base, measure_head, measure_pairs, run_of_head
 from dctbench.app.requests import CheckRequest
 from dctbench.catalog import engines
-from dctbench.compare import ComparisonOutcome, Rules
+from dctbench.compare import ComparisonOutcome
 from dctbench.machine import nvml
 from dctbench.model import Case
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runs.lookup import RecordedRun, resolve
-from dctbench.scheduler.events import Listener, Notice, SideName, ignore
-from dctbench.scheduler.plan import Plan, plan_cases
+from dctbench.scheduler.events import Listener, Notice, ignore
 from dctbench.spec import suites
 from dctbench.spec.suites import Suite
-from dctbench.store import MissingError, open_for_run, results_of_machine
+from dctbench.store import MissingError, open_for_run
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -54,19 +53,6 @@ class CheckOutcome:
     def exit_code(self) -> int:
         """0 when nothing got worse, 1 when something did, 3 when there is no verdict on something."""
         return self.comparison.exit_code
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCheck:
-    """What a check measures before it adds pairs for undecided cases.
-
-    Attributes:
-        sides: the plan of head and, unless it is a stored run, of base: their cases, with a round for each pair.
-        rules: of the verdicts.
-    """
-
-    sides: Mapping[SideName, Plan]
-    rules: Rules
 
 
 def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
@@ -100,23 +86,19 @@ def check(request: CheckRequest, listener: Listener = ignore) -> CheckOutcome:
         return CheckOutcome(outcome, saved)
 
 
-def plan(request: CheckRequest, listener: Listener = ignore) -> PlannedCheck:
-    """Return what `check` would measure if no verdict needs more pairs, with an estimate of the time.
+def dry_run(request: CheckRequest, listener: Listener = ignore) -> DryRun:
+    """Return what `check` would measure if no verdict needs more processes, with an estimate of the time.
 
     Raises the same errors, but opens no store to write to.
     """
     with ExitStack() as stack:
         ready = _ready(request, stack, listener)
-        planned, rules, head = ready.plan, ready.plan.rules, ready.head
         if ready.base is None:
-            return PlannedCheck({"head": planned.plan}, rules)
-        lacking = frozenset[Case]()
-        if request.base_impl is None:
-            lacking, _ = inspect_base(planned, ready.base, head, listener)
-        rounds = planned.base_rounds(lacking)
-        known = results_of_machine(request.store, head.environment.fingerprint)
-        base = plan_cases(rounds, planned.suite.settings, head, known, rounds)
-        return PlannedCheck({"head": planned.plan, "base": base}, rules)
+            baseline = ready.baselines[0]
+            _, because = run_of_head(ready.plan, request, baseline, ready.head)
+            return ready.plan.beside_stored(baseline.summaries, comparable=because is None)
+        lacking, _ = inspect_base(ready.plan, request, ready.base, ready.head, listener)
+        return ready.plan.in_pairs(lacking)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,34 @@ from dctbench import catalog, errors
 from dctbench.analysis import REFERENCE, Summary
 from dctbench.app.check_rules import default_tolerances, resolve_rules, with_enough_pairs
 from dctbench.app.requests import CheckRequest
+from dctbench.catalog import ACCURACY
 from dctbench.compare import CONTROL, Rules
 from dctbench.model import Case
 from dctbench.runners.local import LocalRunner
 from dctbench.runs.lookup import RecordedRun
-from dctbench.scheduler.events import Listener
+from dctbench.scheduler.events import Listener, SideName
 from dctbench.scheduler.plan import Plan, make_plan, plan_cases
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from dctbench.spec.grid import Compression
 from dctbench.spec.suites import Suite
 from dctbench.store import results_of_machine
+
+_ONCE = range(1, 2)
+"""The numbers of processes that a case may have if further ones could not decide it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a check measures if no verdict needs more processes.
+
+    Attributes:
+        sides: the plan of head and, unless it is a stored run, of base.
+        most: how many processes a case has at most where it stays undecided.
+    """
+
+    sides: Mapping[SideName, Plan]
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +47,8 @@ class CheckPlan:
     Attributes:
         suite: with the settings of both sides.
         rules: of the verdicts.
-        plan: every case of head, with as many rounds as there are pairs at least.
+        plan: every case of head. How often it is measured depends on base: see `in_pairs` and `beside_stored`.
+        base: every case of base; None where base is a stored run.
         judged: the cases that get a verdict.
         beside: the references that are measured beside them.
         counterparts: base's case for each judged one.
@@ -39,16 +57,56 @@ class CheckPlan:
     suite: Suite
     rules: Rules
     plan: Plan
+    base: Plan | None
     judged: tuple[Case, ...]
     beside: tuple[Case, ...]
     counterparts: Mapping[Case, Case]
 
-    def base_rounds(self, lacking: Container[Case] = ()) -> dict[Case, int]:
-        """Return how often base measures each of its cases, if no pair is added: one that several cases are compared
-        with is measured beside each of them. Base does not have the counterparts of the cases in `lacking`.
+    def in_pairs(self, lacking: Container[Case]) -> DryRun:
+        """Return what both sides measure in turns. Those in `lacking`, which base does not have, have no pairs.
+
+        A case of base that several cases of head are compared with is measured beside each of them.
         """
-        shared = Counter([*(self.counterparts[case] for case in self.judged if case not in lacking), *self.beside])
-        return {case: count * self.rules.pairs for case, count in shared.items()}
+        assert self.base is not None
+        pairs = range(self.rules.pairs, self.rules.max_pairs + 1)
+        numbers = {case: _ONCE if case in lacking else pairs for case in self.judged}
+        head = self._rounds(numbers)
+        of_base = [(self.counterparts.get(case, case), number) for case, number in head.items() if case not in lacking]
+        repeats, rounds = Counter(case for case, _ in of_base), dict(of_base)
+        base = replace(
+            self.base, rounds={case: rounds[case] for case in self.base.cases if case in rounds}, repeats=repeats
+        )
+        return DryRun({"base": base, "head": replace(self.plan, rounds=head)}, _most(numbers))
+
+    def beside_stored(self, stored: Sequence[Summary], *, comparable: bool) -> DryRun:
+        """Return what head measures beside a stored run, whose latencies are `comparable` or not.
+
+        A case whose latency compares with none has one process, and a training no more seeds than base.
+        """
+        pairs = range(self.rules.pairs, self.rules.max_pairs + 1)
+        alone = self.untimed(stored) if comparable else self.judged
+        seeds = {summary.case: max(summary.seeds(ACCURACY), default=1) for summary in stored}
+        numbers = {
+            case: _at_most(pairs, seeds.get(case, 1)) if case.task is not None else _ONCE if case in alone else pairs
+            for case in self.judged
+        }
+        return DryRun({"head": replace(self.plan, rounds=self._rounds(numbers))}, _most(numbers))
+
+    def _rounds(self, numbers: Mapping[Case, range]) -> dict[Case, int]:
+        """Return the fewest processes of each case of head that has any, by the numbers that judged ones may have.
+
+        References are measured beside the timed cases of their shape, and so as often as the one that is most.
+        """
+        fewest = {case: number.start for case, number in numbers.items()}
+        beside: dict[tuple[object, ...], int] = {}
+        for case, number in fewest.items():
+            if case.task is None:
+                beside[case.shape] = max(number, beside.get(case.shape, 0))
+        rounds = {case: fewest.get(case, 0) for case in self.plan.cases}
+        for case in self.plan.cases:
+            if case.implementation in (self.rules.reference, CONTROL):
+                rounds[case] = max(rounds[case], beside.get(case.shape, 0))
+        return {case: number for case, number in rounds.items() if number}
 
     def sampling(self, alone: Container[Case]) -> dict[str, dict[str, float]]:
         """Return, by case id, how many samples the budgets of p99 and miss rate need. Both sides get the same.
@@ -120,8 +178,18 @@ def plan_check(
     counterparts = _counterparts(request.base_impl, judged, runner)
     if baseline is None or request.further_baselines:  # beside one stored run latencies are advisory anyway
         rules = with_enough_pairs(rules, judged, baseline, given, listener)
-    plan = replace(plan, rounds=dict.fromkeys(plan.cases, rules.pairs))
-    return CheckPlan(suite, rules, plan, judged, beside, counterparts)
+    base = None
+    if baseline is None:
+        base = plan_cases(dict.fromkeys([*counterparts.values(), *beside]), suite.settings, runner, known)
+    return CheckPlan(suite, rules, plan, base, judged, beside, counterparts)
+
+
+def _at_most(numbers: range, limit: int) -> range:
+    return range(min(numbers.start, limit), min(numbers.stop - 1, limit) + 1)
+
+
+def _most(numbers: Mapping[Case, range]) -> int:
+    return max((number.stop - 1 for number in numbers.values()), default=1)
 
 
 def _counterparts(base_impl: str | None, judged: Sequence[Case], runner: LocalRunner) -> dict[Case, Case]:

@@ -13,7 +13,7 @@ from dctbench.app.new_run import new_run
 from dctbench.app.requests import CheckRequest
 from dctbench.compare import ComparisonOutcome, Judgement, differences, incomparable_because
 from dctbench.compare.check_settings import check_settings
-from dctbench.model import Case, Environment, Run
+from dctbench.model import Case, Environment, Reason, Run
 from dctbench.runners.local import LocalRunner
 from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler import pairs
@@ -30,15 +30,16 @@ def measure_pairs(
 ) -> ComparisonOutcome:
     """Measure pairs of processes, base and head in turns, until every verdict is reached."""
     name = request.base_impl
-    lacking, warnings = (frozenset[Case](), []) if name else inspect_base(plan, base, head, listener)
+    lacking, warnings = inspect_base(plan, request, base, head, listener)
+    planned = plan.in_pairs(lacking).sides
     base_run = _run(plan, request, "base", base, base_impl=name)
     head_run = _run(plan, request, "head", head, warnings, base=base_run.id, base_impl=name)
     specs = Specs(plan.sampling(lacking), store.calibrations(head.environment.fingerprint))
     tell_of_clocks(store, head_run, listener)
-    listener(CheckPlanned(head_run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=True))
+    listener(CheckPlanned(head_run, planned, plan.judged, plan.rules, head.environment, store.name))
     sides = (
-        _side(plan, base_run, base, list(plan.base_rounds(lacking)), store, specs),
-        _side(plan, head_run, head, plan.plan.cases, store, specs),
+        _side(plan, base_run, base, planned["base"].cases, store, specs),
+        _side(plan, head_run, head, planned["head"].cases, store, specs),
     )
     judgement = pairs.check_pairs(*sides, plan.counterparts, plan.beside, lacking, plan.rules, listener)
     return _outcome(plan, request, base_run, head_run, judgement, [base.environment], head)
@@ -57,15 +58,14 @@ def measure_head(
     Further baselines show how much runs of the same code differ.
     """
     baseline, *further = baselines
-    run = _run(plan, request, "head", head, base=baseline.run.id)
+    run, because = run_of_head(plan, request, baseline, head)
+    planned = plan.beside_stored(baseline.summaries, comparable=because is None).sides
     here = head.environment.fingerprint
-    fingerprints = {result.fingerprint for result in baseline.results}
     known = set(plan.plan.cases)
-    because = incomparable_because(baseline.run, run, (fingerprints, {here}))
     sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
     tell_of_clocks(store, run, listener)
-    listener(CheckPlanned(run, plan.plan, plan.judged, plan.rules, head.environment, store.name, paired=False))
-    side = _side(plan, run, head, plan.plan.cases, store, Specs(sampling, store.calibrations(here)))
+    listener(CheckPlanned(run, planned, plan.judged, plan.rules, head.environment, store.name))
+    side = _side(plan, run, head, planned["head"].cases, store, Specs(sampling, store.calibrations(here)))
     judgement = pairs.check_stored(
         side,
         baseline.summaries,
@@ -73,7 +73,7 @@ def measure_head(
         plan.beside,
         [summary.case for summary in baseline.summaries if summary.case not in known],
         because,
-        here in fingerprints,
+        here in _fingerprints(baseline),
         plan.rules,
         listener,
         [run.summaries for run in further],
@@ -96,13 +96,29 @@ def _outcome(
     )
 
 
+def run_of_head(
+    plan: CheckPlan, request: CheckRequest, baseline: RecordedRun, head: LocalRunner
+) -> tuple[Run, Reason | None]:
+    """Return a new run of head, and why its latencies cannot be compared with those of a stored run, if so."""
+    run = _run(plan, request, "head", head, base=baseline.run.id)
+    fingerprints = _fingerprints(baseline), {head.environment.fingerprint}
+    return run, incomparable_because(baseline.run, run, fingerprints)
+
+
+def _fingerprints(baseline: RecordedRun) -> set[str]:
+    return {result.fingerprint for result in baseline.results}
+
+
 def inspect_base(
-    plan: CheckPlan, base: LocalRunner, head: LocalRunner, listener: Listener
+    plan: CheckPlan, request: CheckRequest, base: LocalRunner, head: LocalRunner, listener: Listener
 ) -> tuple[frozenset[Case], list[str]]:
     """Return the cases whose implementation base does not know, which are NEW, and warnings about shared code.
 
-    If an implementation cannot be loaded for another reason, measuring it in base stores that failure.
+    If an implementation cannot be loaded for another reason, measuring it in base stores that failure. With --base-impl
+    both sides are the same code.
     """
+    if request.base_impl is not None:
+        return frozenset(), []
     lacking, sources = set(), dict[str, str]()
     for name in dict.fromkeys(case.implementation for case in plan.judged):
         try:

@@ -16,8 +16,8 @@ from dctbench.compare.check_settings import check_settings
 from dctbench.compare.noise import Noise, noise
 from dctbench.model import Result
 from dctbench.scheduler import pairs
-from dctbench.scheduler.events import CheckPlanned, Listener, Notice, ignore
-from dctbench.scheduler.plan import make_plan
+from dctbench.scheduler.events import CheckPlanned, Listener, Notice, SideName, ignore
+from dctbench.scheduler.plan import Plan, make_plan
 from dctbench.scheduler.specs import Specs
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
@@ -68,7 +68,8 @@ def measure_noise(request: NoiseRequest, listener: Listener = ignore) -> NoiseOu
             specs = Specs({}, store.calibrations(runner.environment.fingerprint))
             sides.append(pairs.Side(run, runner, store, specs))
         tell_of_clocks(store, sides[1].run, listener)
-        listener(CheckPlanned(sides[1].run, plan, plan.cases, rules, head.environment, store.name, paired=True))
+        both: dict[SideName, Plan] = {"base": plan, "head": plan}
+        listener(CheckPlanned(sides[1].run, both, plan.cases, rules, head.environment, store.name))
         try:
             pairs.repeat_pairs(sides[0], sides[1], plan.cases, rounds, listener)
         except KeyboardInterrupt:

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from dctbench.machine.periodic import longest_seconds
 from dctbench.model import DTYPE_BYTES, Case, Result
@@ -73,6 +74,7 @@ AUTHORS_OTHER_CALLS = 4
 """Two calls under the profiler, which slows them down."""
 LEAST_CALL = 1e-3
 """Shorter calls are repeated within one sample of this length."""
+_ONCE: Mapping[Case, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +170,12 @@ class Estimate:
         search = self.pace.search and round == 1
         return longest_seconds(max(case.period, self.calls[case]), self.pace.releases, search=search)
 
-    def total(self, rounds: Mapping[Case, int]) -> float:
-        """Seconds for all of the cases in all of their rounds."""
+    def total(self, rounds: Mapping[Case, int], repeats: Mapping[Case, int] = _ONCE) -> float:
+        """Seconds for all of the cases in all of their rounds; `repeats` as in `Plan`. Each round starts one parent."""
         starts = most_rounds(rounds) * ZYGOTE_SECONDS if any(map(self.pace.forked, rounds)) else 0.0
-        return starts + sum(self.seconds(case, n) for case, most in rounds.items() for n in range(1, most + 1))
+        return starts + sum(
+            repeats.get(case, 1) * self.seconds(case, n) for case, most in rounds.items() for n in range(1, most + 1)
+        )
 
 
 def estimate(

@@ -6,7 +6,7 @@ An exception that it raises ends the run; what is stored stays stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,20 +49,18 @@ class CheckPlanned:
 
     Attributes:
         run: of head.
-        plan: the cases of head.
-        judged: those of them that get a verdict.
+        sides: the plan of each side that is measured, if no verdict needs more processes. Base and head take turns.
+        judged: the cases of head that get a verdict.
         rules: of the verdicts.
         environment, store: as in `RunPlanned`.
-        paired: whether base and head take turns; otherwise head alone is measured.
     """
 
     run: Run
-    plan: Plan
+    sides: Mapping[SideName, Plan]
     judged: Sequence[Case]
     rules: Rules
     environment: Environment
     store: str
-    paired: bool
 
 
 @dataclass(frozen=True, slots=True)

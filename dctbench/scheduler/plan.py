@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dctbench import catalog
@@ -32,11 +32,14 @@ class Plan:
         rounds: the number of rounds of each case; the cases in the order of the first round.
         reference: the implementation that rows are compared with.
         estimate: how long it takes.
+        repeats: how often each round of a case is measured, if not once: a case of base is measured beside every case
+            of head that is compared with it.
     """
 
     rounds: Mapping[Case, int]
     reference: str | None
     estimate: Estimate
+    repeats: Mapping[Case, int] = field(default_factory=dict)
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -50,13 +53,18 @@ class Plan:
 
     @property
     def processes(self) -> list[tuple[Case, int]]:
-        """Every case with the number of every round of it."""
-        return [(case, number) for case, most in self.rounds.items() for number in range(1, most + 1)]
+        """Every case with the number of every round of it, as often as that is measured."""
+        return [
+            (case, number)
+            for case, most in self.rounds.items()
+            for number in range(1, most + 1)
+            for _ in range(self.repeats.get(case, 1))
+        ]
 
     @property
     def seconds(self) -> float:
         """Predicted duration of the whole plan."""
-        return self.estimate.total(self.rounds)
+        return self.estimate.total(self.rounds, self.repeats)
 
     def sampling_budgets(self, total: float) -> dict[tuple[str, int], float]:
         """Seconds of sampling for each case id and round, so that the plan takes about `total` seconds.
@@ -75,7 +83,7 @@ class Plan:
     def least_seconds(self) -> float:
         """Duration with the least number of samples everywhere: no smaller budget can be kept."""
         least = replace(self.estimate, pace=replace(self.estimate.pace, budget=0.0))
-        return least.total(self.rounds)
+        return least.total(self.rounds, self.repeats)
 
     def seconds_left(self, budget: float | None = None, stored: Iterable[Result] = ()) -> float:
         """Predicted duration of what has no result yet.

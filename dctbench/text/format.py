@@ -105,8 +105,9 @@ def format_relative_error(value: float) -> str:
 
 
 def pluralize(number: int, noun: str) -> str:
-    """Return the number and its noun: `1 regression`, `2 regressions`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """Return the number and its noun: `1 regression`, `2 regressions`, `2 processes`."""
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{'' if number == 1 else ending}"
 
 
 def shorten(text: str, longest: int = 40) -> str:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dctbench import catalog
-from dctbench.app.check_plan import CheckPlan, _same_shape, plan_check
+from dctbench.analysis import summarise
+from dctbench.app.check_plan import CheckPlan, DryRun, _same_shape, plan_check
 from dctbench.app.requests import CheckRequest
-from dctbench.model import Case
+from dctbench.model import Case, Reason, ReasonCode, Result
 from dctbench.runners import Facts
-from dctbench.scheduler.pairs import _references
+from dctbench.scheduler.estimate import ZYGOTE_SECONDS
+from dctbench.scheduler.pairs import Side, _references, check_pairs, check_stored
+from dctbench.scheduler.plan import Plan
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
-from tests.support.made import result
-from tests.support.scripted import Scripted
+from dctbench.store import Store, open_store
+from tests.support.made import RUN, result
+from tests.support.scripted import Asked, Scripted
+from tests.support.trained import trained
 
 
 class Describing(Scripted):
@@ -54,14 +63,99 @@ def test_a_reference_that_is_judged_itself_is_not_trained_beside_another_trainin
     assert {case.implementation for case in _references(timed, found.plan.cases, found.rules)} == {"sdpa", "none"}
 
 
-def test_base_is_measured_beside_every_case_that_it_is_compared_with_but_those_that_it_lacks(tmp_path: Path) -> None:
-    found = planned(tmp_path, impl="dct-x", seq="64", ratio="4,8", base_impl="full")
+def settled(found: CheckPlan) -> CheckPlan:
+    """The plan under rules by which no case gets more than three pairs."""
+    return replace(found, rules=replace(found.rules, pairs=3, max_pairs=3))
+
+
+def sure(case: Case, number: int) -> Result:
+    """The same figures in each process."""
+    if case.task is None:
+        return replace(result(seconds=2e-3, round=number), case=case)
+    return replace(trained(case.implementation, [0.8] * number)[-1], case=case)
+
+
+def side(store: Store, name: str, log: list[Asked | str]) -> Side:
+    run = replace(RUN, id=name.ljust(16, "0"))
+    store.add_run(run, [], 3)
+    store.add_environment(run.id, Scripted.environment)
+    return Side(run, Scripted(sure, name, log), store)
+
+
+def asked(log: Sequence[Asked | str], runner: str) -> Counter[Case]:
+    """How many processes of each case a runner was asked for."""
+    return Counter(one.case for one in log if isinstance(one, Asked) and one.runner == runner)
+
+
+def processes(plan: Plan) -> Counter[Case]:
+    return Counter(case for case, _ in plan.processes)
+
+
+def in_pairs(found: CheckPlan, folder: Path, lacking: frozenset[Case] = frozenset()) -> DryRun:
+    """What is planned, which is also what the loop over pairs then measures."""
+    log: list[Asked | str] = []
+    dry = found.in_pairs(lacking)
+    with open_store(str(folder / "pairs.sqlite"), create=True) as store:
+        base, head = side(store, "base", log), side(store, "head", log)
+        check_pairs(base, head, found.counterparts, found.beside, lacking, found.rules, lambda event: None)
+    for name, plan in dry.sides.items():
+        assert processes(plan) == asked(log, name)
+        assert plan.most_rounds == sum(isinstance(one, str) and one.startswith(f"{name} ready") for one in log)
+    return dry
+
+
+def test_base_is_planned_beside_every_case_that_it_is_compared_with_and_starts_once_a_pair(tmp_path: Path) -> None:
+    found = settled(planned(tmp_path, impl="dct-x", seq="64", ratio="4,8", base_impl="full"))
     [full] = set(found.counterparts.values())
-    [lacking, _] = found.judged
-    pairs = found.rules.pairs
-    assert found.plan.rounds == dict.fromkeys([*found.judged, *found.beside], pairs)
-    assert found.base_rounds() == {full: 2 * pairs, **dict.fromkeys(found.beside, pairs)}
-    assert found.base_rounds({lacking}) == {full: pairs, **dict.fromkeys(found.beside, pairs)}
+    dry = in_pairs(found, tmp_path)
+    base = dry.sides["base"]
+    assert processes(base) == {full: 2 * 3, **dict.fromkeys(found.beside, 3)}
+    alone = sum(base.estimate.seconds(case, number) for case, number in base.processes)
+    assert base.seconds == pytest.approx(alone + 3 * ZYGOTE_SECONDS)
+
+
+def test_a_case_that_base_lacks_and_the_references_beside_it_alone_are_planned_once(tmp_path: Path) -> None:
+    found = settled(planned(tmp_path, impl="dct-x", seq="64,128", ratio="4", base_impl="dct-x"))
+    [lacking] = [case for case in found.judged if case.seq_len == 128]
+    dry = in_pairs(found, tmp_path, frozenset({lacking}))
+    assert dry.sides["head"].rounds == {case: 3 if case.seq_len == 64 else 1 for case in found.plan.cases}
+    assert lacking not in dry.sides["base"].rounds
+    assert dry.most == 3
+    assert found.in_pairs(found.judged).most == 1
+
+
+@pytest.mark.parametrize("because", [None, Reason(ReasonCode.OTHER_ENVIRONMENT)])
+def test_beside_a_stored_run_a_latency_that_compares_with_none_is_planned_once_and_a_training_by_the_seeds_of_base(
+    tmp_path: Path, because: Reason | None
+) -> None:
+    found = settled(planned(tmp_path, impl="dct-x", task="recall", ratio="4", seq="64,128,256"))
+    trains = {case.seq_len: case for case in found.judged if case.task}
+    timed = {case.seq_len: case for case in found.judged if not case.task}
+    # 64 with its references, 128 without any, 256 not at all
+    known = [timed[64], *(case for case in found.beside if case.seq_len == 64), timed[128]]
+    stored = summarise([sure(case, number) for case in known for number in (1, 2, 3)])
+    stored += summarise(
+        [sure(trains[length], seed) for length, seeds in ((64, 4), (128, 2)) for seed in range(1, seeds + 1)]
+    )
+    dry = found.beside_stored(stored, comparable=because is None)
+    log: list[Asked | str] = []
+    with open_store(str(tmp_path / "stored.sqlite"), create=True) as store:
+        head = side(store, "head", log)
+        check_stored(head, stored, found.judged, found.beside, (), because, True, found.rules, lambda event: None)
+    assert processes(dry.sides["head"]) == asked(log, "head")
+    rounds, often = dry.sides["head"].rounds, 3 if because is None else 1
+    assert [rounds[timed[length]] for length in (64, 128, 256)] == [often, 1, 1]
+    assert [rounds[trains[length]] for length in (64, 128, 256)] == [3, 2, 1]
+    assert dry.most == 3
+
+
+def test_a_case_of_a_stored_run_that_no_verdict_needs_is_not_planned(tmp_path: Path) -> None:
+    """A reference of the check that measured the baseline, where another one is asked for now."""
+    former = Case("full", 64)
+    found = settled(planned(tmp_path, [Case("dct-x", 64, 4), former], impl="dct-x", ratio="4"))
+    assert former in found.plan.cases
+    head = found.beside_stored([], comparable=True).sides["head"]
+    assert {case.implementation for case in head.cases} == {"dct-x", "sdpa", "none"}
 
 
 def test_each_part_of_a_suite_has_its_references_though_another_part_names_them(tmp_path: Path) -> None:

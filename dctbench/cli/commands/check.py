@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dctbench import errors
-from dctbench.app.check import check, plan
+from dctbench.app.check import check, dry_run
 from dctbench.app.requests import CheckRequest
 from dctbench.cli.options.axes import AXES, axis_options, axis_values, chosen_suite
 from dctbench.cli.options.baselines import print_saved, save_baseline_option
@@ -25,7 +25,7 @@ from dctbench.cli.options.click_ext import (
     version_option,
 )
 from dctbench.cli.tables.comparison import print_outcome
-from dctbench.cli.tables.plan import print_check_plan
+from dctbench.cli.tables.plan import print_dry_run
 from dctbench.cli.terminal.files import check_writable, write_whole
 from dctbench.cli.terminal.progress import Display
 from dctbench.cli.terminal.streams import outlive_readers, typed, typed_command
@@ -111,8 +111,8 @@ def command(**flags: Any) -> int:
     outlive_readers()
     if flags["dry_run"]:
         with Display(flags["progress"]) as display:
-            planned = plan(request, display)
-        print_check_plan(planned, flags["output_format"])
+            planned = dry_run(request, display)
+        print_dry_run(planned, flags["output_format"])
         return errors.EXIT_OK
     junit = None if flags["junit"] is None else Path(flags["junit"])
     with Display(flags["progress"]) as display:

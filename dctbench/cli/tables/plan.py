@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dctbench.app.check import PlannedCheck
+from dctbench.app.check_plan import DryRun
 from dctbench.cli.tables.records import print_records
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.plan_size import plan_size
@@ -15,7 +15,7 @@ from dctbench.exporters.json_document import dumps, plan_document
 from dctbench.model import Case
 from dctbench.model.case import FACET_AXES
 from dctbench.scheduler.plan import Plan
-from dctbench.text.format import format_duration, pluralize
+from dctbench.text.format import format_duration
 from dctbench.wording.labels import axis_value
 
 _ALWAYS = frozenset({"task", "batch", "heads", "head_dim", "dtype", "device"})
@@ -31,19 +31,17 @@ def print_plan(plan: Plan, budget: float | None, output_format: str) -> None:
     _print_size(plan_size(plan), plan, total_seconds)
 
 
-def print_check_plan(planned: PlannedCheck, output_format: str) -> None:
+def print_dry_run(planned: DryRun, output_format: str) -> None:
     """Print the cases of a check with the sides that measure them and an estimate for each, over both sides."""
-    plans, rules = planned.sides, planned.rules
+    plans, head = planned.sides, planned.sides["head"]
     sides = {
         case: [name for name, plan in plans.items() if case in plan.rounds]
         for case in dict.fromkeys(case for plan in plans.values() for case in plan.cases)
     }
     total_seconds = sum(plan.seconds for plan in plans.values())
     _print_cases(list(plans.values()), sides, total_seconds, output_format)
-    times = f"{rules.pairs} {'pairs' if 'base' in plans else 'processes'}"
-    more = f", up to {rules.max_pairs} where undecided" if rules.max_pairs > rules.pairs else ""
-    head = plans["head"]
-    _print_size(f"{pluralize(len(head.cases), 'case')} x {times}{more}", head, total_seconds)
+    more = f", up to {planned.most} where undecided" if planned.most > head.most_rounds else ""
+    _print_size(plan_size(head, "pair" if "base" in plans else "process") + more, head, total_seconds)
 
 
 def _print_cases(plans: Sequence[Plan], sides: Sides | None, total_seconds: float, output_format: str) -> None:

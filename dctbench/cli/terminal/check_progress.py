@@ -28,7 +28,7 @@ class CheckProgress:
     def __init__(self, event: CheckPlanned, live: bool) -> None:
         self.live = live
         self.header = _header(event)
-        self.unit = "pair" if event.paired else "process"
+        self.unit = "pair" if "base" in event.sides else "process"
         self.began = self.last_printed = monotonic()
         self.round = self.now = ""
         self.up = ExitStack()
@@ -88,9 +88,9 @@ class CheckProgress:
 
 
 def _header(event: CheckPlanned) -> str:
-    facts, plan = event.environment.facts, event.plan
-    seconds = plan.seconds * (2 if event.paired else 1)
-    caveat = plan.estimate.caveat and f" ({plan.estimate.caveat})"
+    facts, estimate = event.environment.facts, event.sides["head"].estimate
+    seconds = sum(plan.seconds for plan in event.sides.values())
+    caveat = estimate.caveat and f" ({estimate.caveat})"
     tolerance = by_device({c.device_kind: event.rules.tolerance(c) for c in event.judged}, format_percent)
     return (
         f"dctbench check   {facts['cpu']}, {facts['cores_usable']} cores · "

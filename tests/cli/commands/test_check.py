@@ -7,6 +7,7 @@ must fail is counted (bytes, FLOPs, a failure) or planted tenfold.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,13 @@ def environment(folder: Path, plant: str = "", module: str = "attention/dct_x.py
 
 def verdicts(done):
     return {(v["case"]["implementation"], v["metric"]): v["kind"] for v in done.json()["verdicts"]}
+
+
+def about(text: str) -> str:
+    """The estimate of the time in what a check says, and in what --dry-run says."""
+    estimate: str
+    [estimate] = re.findall(r"(?:about|est\.) (.+?) \(", text)
+    return estimate
 
 
 def sorted_cases(planned):
@@ -175,7 +183,9 @@ def test_a_layer_that_base_cannot_load_cannot_be_judged_and_one_that_it_lacks_is
     for name in ("needy", "recent"):
         (head / f"{name}.py").write_text(LAYER)
     flags = ("--impl", "needy:Layer,recent:Layer", "--base-python", base, "--format", "json")
-    planned = cli("check", *EASY, *flags, "--dry-run", PYTHONPATH=str(head)).json()["cases"]
+    dry = cli("check", *EASY, *flags, "--dry-run", PYTHONPATH=str(head))
+    assert "4 cases x 1 to 2 pairs, about" in dry.err
+    planned = dry.json()["cases"]
     assert {case["implementation"] for case in planned if "base" not in case["sides"]} == {"recent:Layer"}
     assert {case["implementation"] for case in planned if "base" in case["sides"]} == {"needy:Layer", "sdpa", "none"}
     done = cli("check", *EASY, *flags, PYTHONPATH=str(head))
@@ -201,6 +211,7 @@ def test_one_case_of_base_takes_turns_with_each_case_of_head_that_it_stands_for(
         said = [Case.from_json(case) for case in planned.json()["cases"] if side in case["sides"]]
         assert {case.id for case in said} == {entry["case_id"] for entry in measured["results"]}
     assert "4 cases x 2 pairs, about" in planned.err  # both of dct-x, full and none
+    assert about(planned.err) == about(done.err)
     [sdpa] = [entry for entry in base["results"] if entry["case"]["implementation"] == "sdpa"]
     of_base = {one["round"] for one in sdpa["rounds"]}
     judged = [entry for entry in head["results"] if entry["case"]["implementation"] == "dct-x"]
@@ -249,8 +260,12 @@ def test_a_baseline_file_of_another_machine_compares_what_is_counted_and_says_th
     fingerprint = next(iter(json.loads(text)["environments"]))
     (tmp_path / "main.json").write_text(text.replace(fingerprint, "0" * len(fingerprint)))
     flags = ("--impl", "dct-x,sdpa,none", "--ratio", "8", "--baseline", "main.json", "--format", "json")
+    assert "3 cases x 1 process, about" in cli("check", *EASY, *flags, "--dry-run", "--max-pairs", "5").err
     done = cli("check", *EASY, *flags)
     assert done.code == 3, done.err
+    assert {name: len(samples) for name, samples in samples_of(cli, "latest").items()} == {
+        "dct-x": 1, "sdpa": 1, "none": 1,
+    }  # fmt: skip
     found = verdicts(done)
     assert found["dct-x", "latency"] == "INCOMPARABLE"
     assert found["dct-x", "flops"] == "PASS"
