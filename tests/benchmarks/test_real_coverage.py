@@ -26,7 +26,7 @@ def test_equal_rounds_hold_everywhere_and_know_the_ratio() -> None:
     found = real_coverage.held(run({("sdpa", None): [2e-3] * 8, ("dct-x", 4): [1e-3] * 8}), 3)
     shares = {name: value for name, value in found.items() if name != "half_width"}
     assert shares == {"ratios_others": 1, "ratios_all": 1, "latencies_others": 1, "latencies_all": 1}
-    assert found["half_width"] == pytest.approx(0, abs=1e-9)
+    assert 0 < found["half_width"] < 1e-3  # one step of the clock is a ten-thousandth of these latencies
 
 
 def test_a_window_is_held_against_the_rounds_that_are_not_in_it() -> None:
