@@ -63,8 +63,8 @@ class Accuracies:
     def on_each_task(self, summary: Summary) -> list[tuple[TaskResults, Compared | None]]:
         """Return each task with a method, whatever its length; None where nothing was learned of it.
 
-        That is so for a method that was not trained, for every method in int8, and for a number kept that the task
-        does not fill: a training that kept every token says nothing of a case that does not.
+        That is so for a method that was not trained, for every method in int8, and where the number kept spans the
+        whole task: a training that kept every token says nothing of a case that does not.
         """
         case = summary.case
 

@@ -17,7 +17,7 @@ from dctbench.analysis.model_choice import Decision, ModelChoice, choose_in_mode
 from dctbench.app.requests import ChooseRequest, RunRequest
 from dctbench.app.run import RunOutcome, run
 from dctbench.compare.check_settings import in_turns
-from dctbench.model import Case
+from dctbench.model import Case, Run
 from dctbench.runs.lookup import RecordedRun, known_reference, recorded, resolve
 from dctbench.scheduler.events import Listener, ignore
 from dctbench.spec.axes import of
@@ -47,6 +47,7 @@ class ChooseOutcome:
         accuracies: what stored runs learned on tasks.
         missed: for each answer, the floors of accuracy that methods do not keep.
         in_model: for each answer, the decision for the model that the question names; none without one.
+        trained_in: the other runs of the store that accuracies come from.
     """
 
     recorded: RecordedRun
@@ -57,6 +58,7 @@ class ChooseOutcome:
     accuracies: Accuracies
     missed: Sequence[Mapping[Case, Sequence[Missed]]]
     in_model: Sequence[ModelChoice] = ()
+    trained_in: Sequence[Run] = ()
 
     @property
     def exit_code(self) -> int:
@@ -159,14 +161,14 @@ def _answer(request: ChooseRequest, found: RecordedRun, measured: RunOutcome | N
     planned = sum(_in_question(case, request) for case in found.plan)
     if request.axes.model is not None:
         return _answer_in_model(request, found, here, planned, rankings, measured)
-    accuracies = _learned(request, found)
+    accuracies, trained_in = _learned(request, found)
     answers, missed = [], []
     for ranking in rankings:
         choice = analysis.choose(ranking, request.budgets)
         kept, misses = keep_floors(ranking, choice, request.floors, accuracies)
         answers.append((ranking, kept))
         missed.append(misses)
-    return ChooseOutcome(found, here, planned, answers, measured, accuracies, missed)
+    return ChooseOutcome(found, here, planned, answers, measured, accuracies, missed, trained_in=trained_in)
 
 
 def _answer_in_model(
@@ -195,16 +197,16 @@ def _answer_in_model(
     return ChooseOutcome(found, here, planned, answers, measured, Accuracies(()), [{} for _ in answers], decided)
 
 
-def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
-    """Return what was learned on each task, by the run that answers.
+def _learned(request: ChooseRequest, found: RecordedRun) -> tuple[Accuracies, list[Run]]:
+    """Return what was learned on each task by the run that answers, and the other runs that tell of it.
 
     Where it has trained on no task, or not on one that a floor names, the latest run of the store that did tells.
 
     Raises:
-        NothingMeasuredError: when no run has trained on a task that a floor names.
+        NotTrainedError: when no run has trained on a task that a floor names.
     """
     wanted = {floor.task for floor in request.floors}
-    known = {str(results.task): results for results in _results(found)}
+    known = {str(results.task): (results, found.run) for results in _results(found)}
     if not wanted <= known.keys():
         known = _stored_results(request.store) | known
     elif not known:
@@ -217,21 +219,23 @@ def _learned(request: ChooseRequest, found: RecordedRun) -> Accuracies:
                 hint=f"train on it: dctbench run --task {floor.task} --impl "
                 f"{','.join(dict.fromkeys([REFERENCE, *(s.case.implementation for s in found.summaries), CONTROL]))}",
             )
-    return Accuracies(tuple(without_longer(known.values(), wanted)))
+    told = without_longer((results for results, _ in known.values()), wanted)
+    runs = {run.id: run for run in (known[str(results.task)][1] for results in told) if run.id != found.run.id}
+    return Accuracies(tuple(told)), list(runs.values())
 
 
 def _results(found: RecordedRun) -> list[TaskResults]:
     return task_results(found.summaries, margin=found.run.settings.margin)
 
 
-def _stored_results(store: str) -> dict[str, TaskResults]:
-    """Return by task what the latest run learned that trained on it."""
-    known: dict[str, TaskResults] = {}
+def _stored_results(store: str) -> dict[str, tuple[TaskResults, Run]]:
+    """Return by task what the latest run learned that trained on it, and that run."""
+    known: dict[str, tuple[TaskResults, Run]] = {}
     try:
         with open_store(store) as opened:
             for state in opened.runs([]):
                 if state.stored and any(case.task is not None for case in opened.plan(state.run.id)[0]):
-                    known |= {str(r.task): r for r in _results(recorded(opened, state.run))}
+                    known |= {str(r.task): (r, state.run) for r in _results(recorded(opened, state.run))}
     except MissingError:
         return known
     return known

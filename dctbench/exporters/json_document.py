@@ -93,11 +93,19 @@ def metric_values(summary: Summary) -> JSON:
 
 
 def plan_document(
-    cases: Sequence[Case], estimate: Mapping[str, Any], sides: Mapping[Case, Sequence[str]] | None = None
+    cases: Sequence[Case], seconds: float, *, measured_here: bool, sides: Mapping[Case, Sequence[str]] | None = None
 ) -> JSON:
-    """Return what `--dry-run` prints: the cases, of a check with the sides that measure them, and the estimate."""
+    """Return what `--dry-run` prints.
+
+    Args:
+        cases: that would be measured.
+        seconds: how long that takes.
+        measured_here: whether this rests on what was measured in this environment.
+        sides: of a check, those that measure each case.
+    """
     more = {case: {} if sides is None else {"sides": list(sides[case])} for case in cases}
-    return {"cases": [case.to_json() | more[case] for case in cases], "estimate": dict(estimate)}
+    estimate = {"seconds": round(seconds, 3), "rates_measured_here": measured_here}
+    return {"cases": [case.to_json() | more[case] for case in cases], "estimate": estimate}
 
 
 _line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

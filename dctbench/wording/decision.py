@@ -21,7 +21,7 @@ from dctbench.wording.summary import speedup_with_interval
 from dctbench.wording.timeliness import counted
 
 IN_FLOATING_POINT = "trainings are in floating point"
-TOO_SHORT = "the tasks of the suite accuracy are not longer than what it keeps"
+TOO_SHORT = "a task of the suite accuracy is so short that it would keep all of it"
 TEMPLATES = {
     "none_safe": "none within these limits is shown to be as good as exact attention",
     "none_at_all_safe": "none of them is shown to be as good as exact attention",

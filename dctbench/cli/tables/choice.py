@@ -18,7 +18,7 @@ from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import print_sentences
 from dctbench.compare.check_settings import in_turns
 from dctbench.exporters.json_document import dumps
-from dctbench.model import Case
+from dctbench.model import Case, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import model_choice, recommendation
 from dctbench.wording.accuracy import NOT_MEASURED, missed_words
@@ -37,6 +37,7 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
             dumps(
                 {
                     "run": found.run.id,
+                    "trained_in": [run.id for run in outcome.trained_in],
                     "answers": [_entry(outcome, number, request, labels) for number in range(len(answers))],
                 }
             )
@@ -47,11 +48,12 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
             [record for number in range(len(answers)) for record in _records(outcome, number, request)], "csv"
         )
         return
-    basis = _basis(found, outcome.summaries, outcome.planned)
+    basis = [_basis(found, outcome.summaries, outcome.planned)]
+    basis += [f"accuracy rests on {', '.join(map(_named, outcome.trained_in))}"] if outcome.trained_in else []
     for number in range(len(answers)):
         verdict = _sentence(outcome, number, request, labels)
         remarks = _remarks(outcome, number, request)
-        remarks = [*remarks, basis] if number == len(answers) - 1 else remarks
+        remarks = [*remarks, *basis] if number == len(answers) - 1 else remarks
         if output_format == "md":
             lines = (escape(verdict), "", *(f"- {escape(remark)}" for remark in remarks))
             print_document("".join(f"{line}\n" for line in lines))
@@ -60,12 +62,17 @@ def print_choice(outcome: ChooseOutcome, request: ChooseRequest, output_format: 
             print_sentences(remarks, "  ")
 
 
+def _named(run: Run) -> str:
+    """`run 1234abcd (nightly) of 2026-01-02`."""
+    label = f" ({run.label})" if run.label else ""
+    return f"run {run.short_id}{label} of {run.started_at[:10]}"
+
+
 def _basis(found: RecordedRun, here: Sequence[Summary], planned: int) -> str:
     """Return which run the answer is based on, how many of the planned cases it has, and how precise they are."""
-    label = f" ({found.run.label})" if found.run.label else ""
-    run = f"run {found.run.short_id}{label} of {found.run.started_at[:10]}"
     in_turn = "; in turns with another process, where a method may take longer than by itself"
-    return f"rests on {run}: {coverage(here, planned)}; {stability(here)}{in_turn if in_turns(found.run) else ''}"
+    precise = f"{coverage(here, planned)}; {stability(here)}"
+    return f"rests on {_named(found.run)}: {precise}{in_turn if in_turns(found.run) else ''}"
 
 
 def _sentence(outcome: ChooseOutcome, number: int, request: ChooseRequest, labels: Labels) -> str:

@@ -51,8 +51,8 @@ def _print_cases(plans: Sequence[Plan], sides: Sides | None, total_seconds: floa
         for case, number in plan.processes:
             seconds[case] = seconds.get(case, 0.0) + plan.estimate.seconds(case, number)
     if output_format == "json":
-        figures = {"seconds": round(total_seconds, 3), "rates_measured_here": plans[0].estimate.measured}
-        print_document(dumps(plan_document(list(seconds), figures, sides)))
+        here = plans[0].estimate.measured
+        print_document(dumps(plan_document(list(seconds), total_seconds, measured_here=here, sides=sides)))
         return
     print_records((_fields if output_format == "csv" else _cells)(seconds, sides), output_format)
 

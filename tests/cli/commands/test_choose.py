@@ -285,10 +285,12 @@ def test_what_another_run_of_the_store_has_learned_is_told(cli: Cli, tmp_path: P
         *trained("sdpa", (0.80, 0.81, 0.82)), *trained("none", (0.30, 0.31, 0.32)),
         *trained("dct-x", (0.5, 0.51, 0.52), ratio=8),
     ]  # fmt: skip
-    stored(tmp_path, 1, learned)
+    trainings = stored(tmp_path, 1, learned, label="trainings")
     stored(tmp_path, 2, RESULTS)
     lines = " ".join(cli("choose", "--seq", "1024").out.split())
     assert "accuracy of dct-x r=8: mnist1d 0.510, worse" in lines
+    assert lines.endswith(f"accuracy rests on run {trainings} (trainings) of 2026-01-01")
+    assert cli("choose", "--seq", "1024", "--format", "json").json()["trained_in"] == ["1" * 16]
 
 
 def test_what_was_learned_in_floating_point_is_not_told_of_int8(cli: Cli, tmp_path: Path) -> None:
