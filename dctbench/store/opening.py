@@ -12,6 +12,7 @@ import os
 import shlex
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -74,8 +75,11 @@ def _open_file(location: str, create: bool) -> Store:
             raise MissingError(f"there is no store at {location}", hint=hint)
         _create_file(path)
     _check_file(path)
-    _refuse_planted_journal(path)
-    engine = sqlite_engine(path)
+    with translated(location):
+        # SQLite follows a link and looks for the journal beside its target. From here on, both look at the same file.
+        real = path.resolve(strict=True)
+    _refuse_planted_journal(real)
+    engine = sqlite_engine(real)
     with translated(location), transaction(engine) as connection:
         missing = check_schema(connection, location)
         newest = _newest_migration(connection)
@@ -114,6 +118,9 @@ def _refuse_planted_journal(path: Path) -> None:
 
     SQLite writes such a name for a transaction over several databases. Ours never has more than one, so the journal was
     put there by someone else, and the file that it names may be any file of the user. A named pipe would block.
+
+    Args:
+        path: of the store, without links.
     """
     for ending in _JOURNAL_ENDINGS:
         journal = path.with_name(path.name + ending)
@@ -149,8 +156,10 @@ def _create_file(path: Path) -> None:
     with translated(str(path)):
         _refuse_orphaned_journal(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.parent.name == ".dctbench" and not (path.parent / ".gitignore").exists():
-            (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
+        if path.parent.name == ".dctbench" and not path.parent.is_symlink():  # a link may lead into another project
+            # "x" follows no link, not even one that leads nowhere.
+            with suppress(FileExistsError), (path.parent / ".gitignore").open("x", encoding="ascii") as file:
+                file.write("*\n")
         with OwnedFolder(_NEW_STORE, path.parent) as folder:
             fresh = folder.path / path.name
             engine = sqlite_engine(fresh, create=True)
@@ -212,7 +221,8 @@ def _refuse_orphaned_journal(path: Path) -> None:
     """Refuse a path with the journal of a store that is gone: SQLite would replay it into the new store.
 
     The journal is not moved away, and the store is looked for again after the journal was found: another process may
-    have just created the store and begun to write to it, and the journal may be part of that.
+    have just created the store and begun to write to it, and the journal may be part of that. Only beside the path itself
+    can a journal matter, since no store is created at the end of a link.
     """
     for ending in _JOURNAL_ENDINGS:
         journal = path.with_name(path.name + ending)

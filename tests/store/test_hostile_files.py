@@ -117,6 +117,34 @@ def test_a_journal_that_names_a_file_of_the_user_is_refused_and_the_file_stays(s
         assert store.find_run().run == RUN
 
 
+def test_such_a_journal_beside_the_target_of_a_link_is_refused_too(store_path: Path, tmp_path: Path) -> None:
+    victim, link, second = (tmp_path / name for name in ("victim", "link.sqlite", "link to the link.sqlite"))
+    victim.write_text("thesis\n")
+    link.symlink_to(store_path)
+    second.symlink_to(link)
+    journal = store_path.with_name(store_path.name + "-journal")
+    journal.write_bytes(journal_that_names(store_path, victim))
+    for one in (link, second):
+        with pytest.raises(StoreError, match="names a file that SQLite would delete") as refused:
+            open_store(str(one))
+        assert f"mv {journal} {journal}.orphaned" in str(refused.value.hint)
+        assert victim.read_text() == "thesis\n"
+    journal.unlink()
+    with open_store(str(second)) as store:
+        assert store.find_run().run == RUN
+    with closing(sqlite3.connect(link)) as connection:  # so that the test does not pass with a harmless journal
+        journal.write_bytes(journal_that_names(store_path, victim))
+        connection.execute("SELECT count(*) FROM runs").fetchone()
+    assert not victim.exists()
+
+
+def test_no_store_is_created_at_the_end_of_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.sqlite").symlink_to(tmp_path / "new.sqlite")
+    with pytest.raises(StoreError, match="is not a file"):
+        open_store(str(tmp_path / "link.sqlite"), create=True)
+    assert [one.name for one in tmp_path.iterdir()] == ["link.sqlite"]
+
+
 @pytest.mark.parametrize("ending", ["-journal", "-wal"])
 @pytest.mark.parametrize(
     ("plant", "words"),

@@ -137,6 +137,20 @@ def test_a_folder_of_our_own_is_ignored_by_git_and_another_one_is_not(tmp_path: 
     assert (tmp_path / ".dctbench" / ".gitignore").read_text() == "mine\n"
 
 
+def test_nothing_is_written_through_a_link_that_was_there_before_the_store(tmp_path: Path) -> None:
+    project, other = tmp_path / "project", tmp_path / "other"
+    (project / ".dctbench").mkdir(parents=True)
+    (project / ".dctbench" / ".gitignore").symlink_to(tmp_path / "victim")
+    with open_store(str(project / ".dctbench" / "results.sqlite"), create=True) as store:
+        assert store.runs() == []
+    assert not (tmp_path / "victim").exists()
+    other.mkdir()
+    (tmp_path / ".dctbench").symlink_to(other)
+    with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
+        assert store.runs() == []
+    assert [one.name for one in other.iterdir()] == ["results.sqlite"]
+
+
 def test_a_folder_that_can_hold_a_store_is_left_as_it_was(tmp_path: Path) -> None:
     try_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []
