@@ -221,8 +221,8 @@ def _refuse_orphaned_journal(path: Path) -> None:
     """Refuse a path with the journal of a store that is gone: SQLite would replay it into the new store.
 
     The journal is not moved away, and the store is looked for again after the journal was found: another process may
-    have just created the store and begun to write to it, and the journal may be part of that. Only beside the path itself
-    can a journal matter, since no store is created at the end of a link.
+    have just created the store and begun to write to it, and the journal may be part of that. Only a journal beside the
+    path itself matters, since no store is created at the end of a link.
     """
     for ending in _JOURNAL_ENDINGS:
         journal = path.with_name(path.name + ending)
