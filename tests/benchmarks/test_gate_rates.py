@@ -38,11 +38,10 @@ def test_a_gate_counts_only_when_it_fails_for_what_was_planted() -> None:
     assert (planted["gates"], planted["hits"], planted["inconclusive"], planted["seconds"]) == (4, 2, 1, 70)
     assert planted["others"] == 1
     assert (planted["called"], planted["planted"], same["planted"]) == (3, 8, 0)  # one gate in two caught, 3 cases in 8
-    head, _, *rows, by_current_rule = gate_rates.table(gates)
-    assert "same: 1 of 1 gates; 10%: none yet;" in by_current_rule
-    assert "40%: 2 of 4 gates (3 of 8 cases called);" in by_current_rule
+    head, _, *rows, earlier = gate_rates.table(gates)
+    assert earlier == "Earlier gates that failed: the same code: 0 of 1."
     assert "| changed cases called |" in head
-    assert rows[0].startswith("| the same code | 2 | 1 | 50.0% (1.3% to 98.7%) | - | - |")
+    assert rows[0].startswith("| the same code | 1 | 1 | 100.0% (2.5% to 100.0%) | - | - |")
     assert rows[1].startswith("| waits 40% longer | 4 | 2 | 50.0% (6.8% to 93.2%) | 3 of 8 | 1.40x | 1 | 1 |")
 
 
