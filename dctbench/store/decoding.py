@@ -304,13 +304,13 @@ _READERS = {
 
 
 def with_time(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a row of `results` with `stored_at` set to 0 when it is not a valid time.
+    """Return a row of `results` with the latest time as `stored_at` when it is not a valid one.
 
-    No seal covers this column. It only decides which of two results of one case and round stays in a merge.
+    No seal covers this column. It only decides which of two results from two sources of a merge stays.
     """
     stored_at = row["stored_at"]
     valid = isinstance(stored_at, int | float) and 0 <= stored_at <= _LATEST
-    return row if valid else {**row, "stored_at": 0.0}
+    return row if valid else {**row, "stored_at": _LATEST}
 
 
 _INVALID = (InvalidDataError, msgspec.MsgspecError, RecursionError, ValueError)

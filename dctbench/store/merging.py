@@ -2,8 +2,10 @@
 
 Merging is idempotent, and the order of the stores does not matter. On a conflict:
 
-- Of two results for one (run, case, round), a measurement wins over a failure and a failure over a skipped result;
-  then the earlier one wins.
+- Of two results for one (run, case, round), a measurement wins over a failure and a failure over a skipped result. Of
+  two of the same kind, that of the target stays: whoever made a source could write any time into it. Between two
+  sources, the earlier one wins.
+- Calibrations and environments of the target stay. Between two sources, the later calibration wins.
 - Of two records of one run, the earlier start wins. Those of two shards are joined (`store.joining`).
 - A run that the target has keeps its place in the order of runs; any other arrives now.
 - Of two plans for one case, the one with more rounds wins.
@@ -14,7 +16,7 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,13 +29,30 @@ from dctbench.store.contents import Store
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.errors import DamagedError
 from dctbench.store.joining import differing_keys, shards_of
-from dctbench.store.upsert import insert_keeping_first, insert_keeping_last
+from dctbench.store.upsert import insert_keeping_first, insert_keeping_last, status_rank
 from dctbench.text.format import pluralize
 from dctbench.text.sanitize import sanitize_text
 
 Rows = list[Mapping[str, Any]]
+_Key = tuple[Any, ...]
+"""The values of the primary key of a row."""
 DamagedRows = list[tuple[Mapping[str, Any], str]]
 """Rows that fail their check, each with a description of its damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What the target had before the merge, or has from it.
+
+    Attributes:
+        calibrations: the records of its own calibrations.
+        environments: its own environments.
+        merged: the results that came from a source.
+    """
+
+    calibrations: Mapping[_Key, str]
+    environments: Collection[_Key]
+    merged: set[_Key] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +75,12 @@ class ShardedRun:
 class MergeSummary:
     """What a merge did.
 
-    `seen` counts the intact results of the sources. `results` of them were new, and `replaced` took the place of a
-    worse one. `left_out` results were not copied because of damage, which `damaged` describes. Results whose run
-    cannot even be counted are neither in `seen` nor in `left_out`. `baselines` counts the names that were set, and
-    `baselines_ignored` those that were not copied because nobody asked for it. `sharded` are the runs that came in
-    shards.
+    `seen` counts the intact results of the sources. `results` of them were new, `replaced` took the place of a failure
+    or a skipped result, and `differing` are neither better nor worse than another one that stays. `left_out` results
+    were not copied because of damage, which `damaged` describes. Results whose run cannot even be counted are neither
+    in `seen` nor in `left_out`. `baselines` counts the names that were set, and `baselines_ignored` those that were not
+    copied because nobody asked for it. `calibrations_ignored` were not copied because the target has another one of
+    that device. `sharded` are the runs that came in shards.
     """
 
     runs: int = 0
@@ -69,6 +89,8 @@ class MergeSummary:
     replaced: int = 0
     baselines: int = 0
     baselines_ignored: int = 0
+    calibrations_ignored: int = 0
+    differing: int = 0
     left_out: int = 0
     sharded: list[ShardedRun] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
@@ -89,18 +111,32 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
     summary = MergeSummary()
     runs = [(source, _intact_runs(source, summary)) for source in sources]
     _refuse_conflicts([(into, into.rows(sa.select(schema.runs))), *runs])
+    target = _look_at(into)
     for source, run in _by_arrival(runs):
-        _merge_run(source, into, run, summary)
+        _merge_run(source, into, run, target, summary)
     summary.sharded = _sharded(into, (run for _, rows in runs for run in rows))
     for source in sources:
         with _damage_noted("calibrations", summary):
-            _merge_calibrations(source, into, summary)
+            _merge_calibrations(source, into, target, summary)
         with _damage_noted("baselines", summary):
             if baselines:
                 _merge_baselines(source, into, summary)
             else:
                 summary.baselines_ignored += len(_pointers(source) - _pointers(into))
     return summary
+
+
+def _look_at(into: Store) -> _Target:
+    calibrations, environments = schema.calibrations, schema.environments
+    rows = into.rows(sa.select(*calibrations.primary_key, calibrations.c.record))
+    return _Target(
+        {_key(calibrations, row): row["record"] for row in rows},
+        {_key(environments, row) for row in into.rows(sa.select(*environments.primary_key))},
+    )
+
+
+def _key(table: sa.Table, row: Mapping[Any, Any]) -> _Key:
+    return tuple(row[column.name] for column in table.primary_key)
 
 
 def _sharded(into: Store, runs: Iterable[Mapping[str, Any]]) -> list[ShardedRun]:
@@ -157,7 +193,7 @@ def _refuse_conflicts(stores: Sequence[tuple[Store, Rows]]) -> None:
                 )
 
 
-def _merge_run(source: Store, into: Store, run: Mapping[str, Any], summary: MergeSummary) -> None:
+def _merge_run(source: Store, into: Store, run: Mapping[str, Any], target: _Target, summary: MergeSummary) -> None:
     try:
         cases, environments, results = _rows_of_run(source, run["id"])
     except DamagedError as error:  # a page of the file cannot be read; other runs may be on other pages
@@ -167,29 +203,54 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], summary: Merg
     intact = list(map(decoding.with_time, _note_damaged("results", results, summary)))
     kept = _planned_results(run["id"], planned, damaged_cases, intact, summary)
     summary.left_out += len(results) - len(kept)
-    known = _note_damaged("environments", environments, summary)
+    known = [
+        row
+        for row in _note_damaged("environments", environments, summary)
+        if _key(schema.environments, row) not in target.environments
+    ]
     with into.transaction() as connection:
         into.join_run(connection, run)
         if planned:
             connection.execute(insert_keeping_first(into, schema.cases, ("rounds", "position", "sha256")), planned)
         if known:
             connection.execute(insert_keeping_first(into, schema.environments, ("sha256",)), known)
-    _merge_results(into, kept, summary)
+    _merge_results(into, run["id"], kept, target.merged, summary)
     summary.runs += 1
     summary.seen += len(kept)
 
 
-def _merge_results(into: Store, rows: Rows, summary: MergeSummary) -> None:
-    """Insert new results, then replace worse ones: two statements, so that the two can be counted separately."""
+def _merge_results(into: Store, run_id: str, rows: Rows, merged: set[_Key], summary: MergeSummary) -> None:
+    """Insert new results, then replace worse ones: two statements, so that the two can be counted separately.
+
+    A result that came from another source (`merged`) also gives way to an earlier one.
+    """
     table = schema.results
-    insert = into.insert(table).on_conflict_do_nothing().returning(table.c.round)
-    replace = insert_keeping_first(into, table, ("status", "stored_at", "sha256")).returning(table.c.round)
+    insert = into.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    better = insert_keeping_first(into, table, ("status",)).returning(table.c.round)
+    earlier = insert_keeping_first(into, table, ("status", "stored_at", "sha256"))
+    summary.differing += _count_differing(into, run_id, rows)
     for batch in batches(rows):
         with into.transaction() as connection:
-            new = len(connection.execute(insert, batch).all())
-            replaced = len(connection.execute(replace, batch).all()) if new < len(batch) else 0
-        summary.results += new
+            new = {_key(table, row) for row in connection.execute(insert, batch).mappings()}
+            replaced = len(connection.execute(better, batch).all()) if len(new) < len(batch) else 0
+            again = [row for row in batch if _key(table, row) in merged]
+            if again:
+                connection.execute(earlier, again)
+        merged |= new
+        summary.results += len(new)
         summary.replaced += replaced
+
+
+def _count_differing(into: Store, run_id: str, rows: Rows) -> int:
+    """Return for how many rows the target has another result that is neither better nor worse. The seals tell."""
+    table = schema.results
+    query = sa.select(*table.primary_key, table.c.status, table.c.sha256).where(table.c.run_id == run_id)
+    known = {_key(table, row): row for row in into.rows(query)}
+    pairs = ((row, known[_key(table, row)]) for row in rows if _key(table, row) in known)
+    return sum(
+        row["sha256"] != other["sha256"] and status_rank(row["status"]) == status_rank(other["status"])
+        for row, other in pairs
+    )
 
 
 def _rows_of_run(source: Store, run_id: str) -> tuple[Rows, Rows, Rows]:
@@ -246,9 +307,18 @@ def _damage_noted(what: str, summary: MergeSummary) -> Iterator[None]:
         summary.damaged.append(f"{what}: {error.message}")
 
 
-def _merge_calibrations(source: Store, into: Store, summary: MergeSummary) -> None:
-    """Copy calibrations. Of two for one device the later one stays, as when a device is calibrated again."""
-    for row in _note_damaged("calibrations", source.rows(sa.select(schema.calibrations)), summary):
+def _merge_calibrations(source: Store, into: Store, target: _Target, summary: MergeSummary) -> None:
+    """Copy calibrations of devices that the target has none of. Of two from sources the later one stays.
+
+    A calibration decides which results count as plausible from now on. A later time is no reason to trust another store
+    more than the own one, since anybody can write one; `doctor --calibrate` renews the own calibration.
+    """
+    table = schema.calibrations
+    for row in _note_damaged("calibrations", source.rows(sa.select(table)), summary):
+        own = target.calibrations.get(_key(table, row))
+        if own is not None:
+            summary.calibrations_ignored += own != row["record"]
+            continue
         incoming = decoding.calibration_of_row(row)
         existing = into.calibration(row["fingerprint"], row["device"])
         if existing is None or existing.measured_at < incoming.measured_at:

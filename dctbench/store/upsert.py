@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,9 +36,18 @@ def _insert(store: Store, table: sa.Table, order: Sequence[str], wins: Callable[
     )
 
 
+_RANKS: Mapping[int, frozenset[str]] = {1: frozenset(FAILED), 2: frozenset({"skipped"})}
+"""A measurement, and that a case cannot be measured, have 0."""
+
+
+def status_rank(status: str) -> int:
+    """Return which place a status has when results are ordered by it. 0 is the best."""
+    return next((rank for rank, words in _RANKS.items() if status in words), 0)
+
+
 def _sort_key(column: Any) -> Any:
     if column.name == "rounds":
         return -column
     if column.name != "status":
         return column
-    return sa.case((one_of(column, FAILED), 1), (column == "skipped", 2), else_=0)
+    return sa.case(*((one_of(column, words), rank) for rank, words in _RANKS.items()), else_=0)

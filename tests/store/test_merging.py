@@ -130,6 +130,59 @@ def test_of_two_calibrations_of_a_device_the_later_one_stays(tmp_path: Path, ord
         assert [store.calibration(f"elsewhere{number}") for number in (0, 1)] == [old, old]
 
 
+def test_a_measurement_of_the_target_stays_whatever_the_times_in_a_source(tmp_path: Path) -> None:
+    """Whoever makes a store can seal any figure with any time, and the seal does not cover the time."""
+    own = [result("sdpa", 64, 1.0), result("sdpa", 128, None, status="timeout")]
+    mine = part(tmp_path / "mine.sqlite", own)
+    for number, stored_at in enumerate((0.0, 1.0, "junk", -1.0, 1e300)):
+        theirs = part(tmp_path / f"{number}.sqlite", [result("sdpa", 64, 0.01), result("sdpa", 128, 0.02)])
+        with sqlite3.connect(theirs) as connection:
+            connection.execute("UPDATE results SET stored_at = ?", [stored_at])
+        connection.close()
+        done = merged(Path(mine), theirs)
+        replaced = int(number == 0)  # the failure gives way once; from then on, the result is the same
+        assert (done.results, done.replaced, done.differing) == (0, replaced, 1)
+        with open_store(mine) as store:
+            assert store.results(RUN.id) == [own[0], result("sdpa", 128, 0.02)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_between_two_sources_a_result_without_a_valid_time_counts_as_the_later_one(
+    tmp_path: Path, order: tuple[int, int]
+) -> None:
+    sound, odd = (
+        part(tmp_path / f"{n}.sqlite", [result("sdpa", 64, seconds)]) for n, seconds in enumerate([1.0, 0.01])
+    )
+    with sqlite3.connect(odd) as connection:
+        connection.execute("UPDATE results SET stored_at = 'junk'")
+    connection.close()
+    done = merged(tmp_path / "all.sqlite", *((sound, odd)[i] for i in order))
+    assert (done.seen, done.results, done.replaced, done.differing) == (2, 1, 0, 1)
+    with open_store(str(tmp_path / "all.sqlite")) as store:
+        assert store.results(RUN.id) == [result("sdpa", 64, 1.0)]
+
+
+def test_calibrations_and_environments_of_the_target_stay(tmp_path: Path) -> None:
+    forged = replace(CALIBRATION, bandwidth=1.0, measured_at="2999-01-01T00:00:00+00:00")
+    lies = [replace(ENVIRONMENT, facts={**ENVIRONMENT.facts, "memory_bytes": number}) for number in range(1, 9)]
+    mine = part(tmp_path / "mine.sqlite", [])
+    with open_store(mine) as store:
+        store.add_calibration("here", CALIBRATION)
+    for number, lie in enumerate(lies):  # several: the seal of one may come before that of the own record
+        theirs = str(tmp_path / f"{number}.sqlite")
+        with open_store(theirs, create=True) as store:
+            store.add_run(
+                replace(RUN, started_at="2026-01-02T03:04:05.000000+00:00", argv=("run", "5")), CASES, rounds=2
+            )
+            store.add_environment(RUN.id, lie)
+            store.add_calibration("here", forged)
+        assert merged(Path(mine), theirs).calibrations_ignored == 1
+    assert merged(Path(mine), mine).calibrations_ignored == 0
+    with open_store(mine) as store:
+        assert store.calibration("here") == CALIBRATION
+        assert store.environments(RUN.id) == {ENVIRONMENT.fingerprint: ENVIRONMENT}
+
+
 def test_merging_a_store_into_itself_changes_nothing(tmp_path: Path) -> None:
     path = part(tmp_path / "a.sqlite", [result("sdpa", 64, 1.0)])
     assert merged(Path(path), path).results == 0

@@ -54,8 +54,14 @@ def copy_stores(sources: Sequence[str], target: str, output_format: str, *, base
 def _print_counts(done: MergeSummary, target: str) -> None:
     parts = [f"{done.results} results of {pluralize(done.runs, 'run')} are new in {target}"]
     parts += [f"{done.replaced} replaced worse ones"] if done.replaced else []
-    parts += [f"{done.seen - done.results - done.replaced} were there already"]
+    parts += [f"{done.seen - done.results - done.replaced - done.differing} were there already"]
     click.echo(", ".join(parts), err=True)
+    if done.differing:
+        left_out = pluralize(done.differing, "result")
+        click.echo(f"{left_out} left out: {target} has another one of the same case and round", err=True)
+    if done.calibrations_ignored:
+        left_out = pluralize(done.calibrations_ignored, "calibration")
+        click.echo(f"{left_out} left out: {target} has another one of the same device", err=True)
     if done.baselines:
         click.echo(f"{pluralize(done.baselines, 'baseline')} set", err=True)
     if done.baselines_ignored:
