@@ -53,11 +53,11 @@ def write_whole(
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     with _in_words(path, flag):
-        if _cannot_be_replaced(path):
-            path.write_bytes(data)
-            return path
         target = path.resolve()
         _refuse_link_out(path, target, force)
+        if _cannot_be_replaced(path):
+            path.write_bytes(data)  # not the target: that of /dev/stdout has no name
+            return path
         permissions = _permissions(target, mark, force)
         with _partial(target) as (file, name):
             file.write(data)
@@ -77,9 +77,9 @@ def check_writable(path: Path, mark: re.Pattern[bytes], flag: str = "-o", *, for
         UsageError: when `write_whole` would raise it.
     """
     with _in_words(path, flag):
+        target = path.resolve()
+        _refuse_link_out(path, target, force)
         if not _cannot_be_replaced(path):
-            target = path.resolve()
-            _refuse_link_out(path, target, force)
             _permissions(target, mark, force)
             with _partial(target):
                 pass

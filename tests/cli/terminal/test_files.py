@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +33,14 @@ FOREIGN = (
     b'{"machine_info": {}, "benchmarks": [{"fullname": "tests/test_speed.py::test_one"}]}',
     b'[\n  {\n    "name": "speed n=3",\n    "value": 1}]',
 )
+
+TO_STANDARD_OUTPUT = """
+import re
+from pathlib import Path
+from dctbench.cli.terminal.files import check_writable, write_whole
+check_writable(Path("/dev/stdout"), re.compile(b"mark"))
+write_whole(Path("/dev/stdout"), b"content", re.compile(b"mark"))
+"""
 
 
 def recorded(run: Run = RUN) -> RecordedRun:
@@ -111,3 +122,32 @@ def test_a_link_out_of_the_folder_is_followed_only_by_force(tmp_path: Path, monk
     own = tmp_path / "own"  # not in the folder: whoever works there did not make it
     own.symlink_to(outside)
     write_whole(own, content, mark)
+
+
+def test_a_link_to_a_device_or_a_pipe_out_of_the_folder_is_followed_only_by_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    monkeypatch.chdir(folder)
+    mark, content = FORMATS["json"].mark, FORMATS["json"].write(recorded())
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as reader:
+        for name, target in (("device", Path("/dev/null")), ("pipe", pipe)):
+            path = Path(name)
+            path.symlink_to(target)
+            for write in (lambda: check_writable(path, mark), lambda: write_whole(path, content, mark)):  # noqa: B023
+                with pytest.raises(UsageError, match="it is a link out of this folder, to ") as refused:
+                    write()
+                assert refused.value.hint == "name another file with -o, or replace it with --force"
+        assert reader.read() == ""
+        check_writable(Path("pipe"), mark, force=True)
+        write_whole(Path("pipe"), content, mark, force=True)
+        assert reader.read() == content
+
+
+def test_a_device_that_the_user_names_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = subprocess.run([sys.executable, "-c", TO_STANDARD_OUTPUT], capture_output=True, check=True)
+    assert out.stdout == b"content"
+    write_whole(Path("/dev/null"), b"content", FORMATS["json"].mark)
