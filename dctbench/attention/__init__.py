@@ -16,7 +16,7 @@ from dctbench import catalog
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.errors import UsageError
 
-__all__ = ["AttentionLayer", "build", "default_kept", "error_means", "source_file", "uses_ratio"]
+__all__ = ["AttentionLayer", "build", "default_kept", "error_means", "source_file", "takes_seed", "uses_ratio"]
 
 
 def build(
@@ -137,6 +137,17 @@ def uses_ratio(name: str) -> bool:
     layer_class = entry.load()
     names = inspect.signature(layer_class).parameters
     return bool(getattr(layer_class, "uses_ratio", "ratio" in names or "kept" in names))
+
+
+def takes_seed(name: str) -> bool:
+    """Return whether the implementation `name` takes the `seed` of what it draws and does not learn.
+
+    Random features are an example. Without the argument they are the same in every layer.
+
+    Raises:
+        UsageError: for an unknown name, and for a class that cannot be imported.
+    """
+    return "seed" in inspect.signature(catalog.implementation(name).load()).parameters
 
 
 def source_file(name: str) -> str | None:

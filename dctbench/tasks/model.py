@@ -106,22 +106,24 @@ class TaskModel(nn.Module):
 
 
 def seeded(
-    make: Callable[[Callable[[], nn.Module]], TaskModel], layer: Callable[[], nn.Module], seed: int
+    make: Callable[[Callable[[], nn.Module]], TaskModel], layer: Callable[[int], nn.Module], seed: int
 ) -> TaskModel:
     """Return a model whose weights depend on the seed, and are the same for every method wherever methods share them.
 
-    A method's own parameters are drawn by its own rule, from a state that depends on the seed and the block alone.
+    A method's own parameters are drawn by its own rule, from a state that depends on the seed and the block alone, and
+    so is what it draws and does not learn, such as random features.
 
     Args:
         make: makes the model from a function that makes its attention layers.
-        layer: makes an attention layer.
+        layer: makes an attention layer, from a seed for what a method draws with a generator of its own.
         seed: of the round.
     """
     blocks = iter(range(LAYERS))
 
     def seeded_layer() -> nn.Module:
-        torch.manual_seed(number(seed, "layer", next(blocks)))
-        return layer()
+        block = next(blocks)
+        torch.manual_seed(number(seed, "layer", block))
+        return layer(number(seed, "features", block))
 
     model = make(seeded_layer)
     own = {id(parameter) for module in model.attentions for parameter in _own(module)}

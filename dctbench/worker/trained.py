@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dctbench import catalog
-from dctbench.attention import build
+from dctbench.attention import build, takes_seed
 from dctbench.catalog.tasks import task as task_entry
 from dctbench.errors import DctbenchError, UnsupportedError, UsageError, text_of
 from dctbench.model import Case, CaseWarning, ResultDetails, TaskFacts, TaskName, WarningCode
@@ -35,6 +35,7 @@ from dctbench.worker.collected import Collected
 from dctbench.worker.devices import DeviceModule
 from dctbench.worker.metrics import memory
 from dctbench.worker.training import CrashedError, DivergedError, Tested, Trainer
+from dctbench.worker.workload import planner_options
 
 _TRACEBACK = 20_000
 _READS_ANSWERS = 0.1
@@ -146,11 +147,14 @@ def make_model(case: Case, seed: int, device: str | None = None) -> TaskModel:
     name, task = _task(case)
     dtype, place = getattr(torch, case.dtype), device or case.device
     order = torch.randperm(case.seq_len, generator=weight_generator(seed, "order")) if name.scrambled else None
+    # The rates that are shipped: a plan of one machine's own would round otherwise than that of another.
+    options = planner_options(case, None) | layer_options(case)
+    seeded_features = takes_seed(case.implementation)
 
-    def layer() -> nn.Module:
+    def layer(features: int) -> nn.Module:
         return build(
             case.implementation, seq_len=case.seq_len, dim=case.dim, heads=case.heads, ratio=case.ratio,
-            kept=case.kept, dtype=dtype, device=place, **layer_options(case),
+            kept=case.kept, dtype=dtype, device=place, **options, **({"seed": features} if seeded_features else {}),
         )  # fmt: skip
 
     def model(attention: Callable[[], nn.Module]) -> TaskModel:

@@ -17,6 +17,7 @@ from dctbench.errors import UnsupportedError, UsageError
 from dctbench.model import Case, ResultDetails, Training
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.tasks import UNASKED, Examples
+from dctbench.transforms import plan_dct
 from dctbench.worker import training
 from dctbench.worker.serve import measure
 from dctbench.worker.trained import CheatsError, make_model, train_case, training_flops
@@ -148,6 +149,25 @@ def test_methods_share_their_weights_and_a_method_has_its_own_for_each_seed() ->
     assert all(torch.equal(again[key], value) for key, value in models["linformer"].items())
     assert not torch.equal(make_model(case, 6).state_dict()["head.weight"], sdpa["head.weight"])
     assert models["delta-net"]["blocks.0.attention.convolutions.0.weight"].shape[-1] == 4  # as in its paper
+
+
+@pytest.mark.parametrize(("name", "drawn", "ratio"), [("performer", "omega", 4), ("reformer", "rotations", None)])
+def test_what_a_method_draws_and_does_not_learn_differs_between_seeds_and_between_blocks(
+    name: str, drawn: str, ratio: float | None
+) -> None:
+    case = Case(name, 64, ratio, batch=2, heads=2, head_dim=8, scope="encoder", mode="train", task="acuity")
+    found = [model.blocks[block].get_buffer(f"attention.{drawn}")
+             for model in (make_model(case, 1), make_model(case, 2)) for block in range(2)]  # fmt: skip
+    assert len({tuple(one.flatten().tolist()) for one in found}) == 4
+    assert torch.equal(make_model(case, 2).blocks[1].get_buffer(f"attention.{drawn}"), found[3])
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_transform_is_planned_for_the_batch_that_is_trained(batch: int) -> None:
+    case = Case("dct-x", 256, 4, batch=batch, heads=1, head_dim=64, scope="encoder", mode="train", task="acuity")
+    plans = {each: str(plan_dct(256, 64, 64, batch=each)) for each in (1, 64)}
+    assert plans[1] != plans[64]
+    assert [layer.transform.plan for layer in make_model(case, 1).attentions] == [plans[batch]] * 2
 
 
 def test_exact_attention_cannot_tell_a_scrambled_sequence_and_the_dct_can() -> None:
