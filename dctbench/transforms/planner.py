@@ -57,7 +57,7 @@ class CostModel:
     gemm: float = 140e9
     small_gemm: float = 100e9
     fft: float = 17e9
-    bandwidth: float = 30e9
+    bandwidth: float = 33e9
     alignment: float = 1
 
 
@@ -190,9 +190,9 @@ def default_cost_model(device_type: str, dtype: torch.dtype) -> CostModel:
 
 
 _CPU_COST_MODELS = {
-    torch.float64: CostModel(call=6e-6, gemm=64e9, small_gemm=42e9, fft=8.4e9, bandwidth=20e9),
-    torch.bfloat16: CostModel(call=7.3e-6, gemm=360e9, small_gemm=230e9, fft=16e9, bandwidth=25e9),
-    torch.float16: CostModel(call=7e-6, gemm=2.3e9, small_gemm=4.9e9, fft=16e9, bandwidth=27e9),
+    torch.float64: CostModel(call=6.4e-6, gemm=66e9, small_gemm=42e9, fft=8.7e9, bandwidth=23e9),
+    torch.bfloat16: CostModel(call=7.4e-6, gemm=360e9, small_gemm=230e9, fft=16e9, bandwidth=33e9),
+    torch.float16: CostModel(call=7e-6, gemm=2.4e9, small_gemm=4.9e9, fft=16e9, bandwidth=31e9),
 }
 """From the same file. Most CPUs multiply float16 slowly; FFTs of half precision run in float32."""
 
