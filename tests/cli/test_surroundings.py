@@ -242,6 +242,7 @@ def test_defaults_for_one_command_or_for_resuming_are_no_mistake_elsewhere(cli: 
     assert refused.code == 2
     assert re.search(r"No such option.*--keep", refused.err)
     assert "see dctbench store info --help" in refused.err
+    assert "see dctbench store prune --help" in cli("store", "prune", "--keep").err
     assert "--retry-failed needs --resume" in cli("run", "--retry-failed", *tiny).err
 
 

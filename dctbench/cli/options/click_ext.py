@@ -33,6 +33,14 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = examples
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the line. Every error knows its command, so that the hint names this command's help."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:  # click's parser leaves the context out where a flag lacks its value
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags by section, in the order in which they are declared."""
         sections: dict[str, list[tuple[str, str]]] = {}
