@@ -62,6 +62,8 @@ class Doubt(Enum):
     """A training of the reference or of `none` failed: what they reach together is not known."""
     NO_CONTROL = "no_control"
     """`none` was not trained, so that nothing shows whether the task needs attention."""
+    BLIND = "blind"
+    """It falls short, but in half of its seeds no learning rate had learned anything when one was chosen."""
     NOT_TRAINED = "not_trained"
     """No training of the method ended: it does not run at this shape, or was not tried."""
 
@@ -75,6 +77,7 @@ class Seed:
         accuracy: on the test; the task's floor if it failed.
         failed: whether it ended in an error or a timeout.
         at_edge: whether the best learning rate was the smallest or the largest that was tried.
+        blind: whether no learning rate did better than a guess when one was chosen.
         seconds: of the training; None if it failed.
         steps: of the training; None if this is not known.
     """
@@ -83,6 +86,7 @@ class Seed:
     accuracy: float
     failed: bool = False
     at_edge: bool = False
+    blind: bool = False
     seconds: float | None = None
     steps: int | None = None
 
@@ -129,6 +133,11 @@ class Score:
     def at_edge(self) -> int:
         """How many trainings used the smallest or the largest learning rate."""
         return sum(seed.at_edge for seed in self.seeds)
+
+    @property
+    def blind(self) -> int:
+        """In how many trainings no learning rate did better than a guess when one was chosen."""
+        return sum(seed.blind for seed in self.seeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +289,16 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
     entry = TASKS.get(task.base)
     facts = entry.facts if entry else None
     floor = facts.floor if facts else 0.0
-    scores = {summary.case: _score(summary, floor) for summary in usual}
+    guess = facts.guess if facts else None
+    scores = {summary.case: _score(summary, floor, guess) for summary in usual}
     reference_name = name or default_reference(s.case for s in usual)
     reference = _named(scores.values(), reference_name)
     control = _named(scores.values(), CONTROL)
     gain = _gain(reference, control)
     sensitive = None if gain is None else gain.interval().low > SENSITIVE * margin
-    slower = {times: [_score(s, floor) for s in members] for times, members in groups.items() if times > patience}
+    slower = {
+        times: [_score(s, floor, guess) for s in members] for times, members in groups.items() if times > patience
+    }
     held = _held(scores.values(), reference, margin) if sensitive else {}
     bound = (reference, control, sensitive, margin)
     order = method_order({case.implementation for case in scores}, reference_name)
@@ -313,16 +325,17 @@ def _named(scores: Iterable[Score], name: str | None) -> Score | None:
     return next((score for score in scores if score.case.implementation == name and score.seeds), None)
 
 
-def _score(summary: Summary, floor: float) -> Score:
+def _score(summary: Summary, floor: float, guess: float | None) -> Score:
     seeds = []
     for result in summary.rounds:
         training = result.details.training
         measured, seconds = result.measurement("accuracy"), result.measurement("train.seconds")
         edge = training is not None and training.at_edge
+        blind = training is not None and guess is not None and training.chosen_blindly(guess)
         steps = None if training is None else training.steps
         if result.status == "ok" and measured is not None:
             spent = None if seconds is None else seconds.samples[0]
-            seeds.append(Seed(result.round, measured.samples[0], at_edge=edge, seconds=spent, steps=steps))
+            seeds.append(Seed(result.round, measured.samples[0], at_edge=edge, blind=blind, seconds=spent, steps=steps))
         elif result.status in FAILED:
             seeds.append(Seed(result.round, floor, failed=True, at_edge=edge, steps=steps))
     return Score(summary, tuple(seeds))
@@ -371,6 +384,8 @@ def _compared(
     else:
         standing = _standing(interval, margin, patient)
         doubt = Doubt.WIDE if standing is Standing.UNDECIDED else None
+        if standing is Standing.WORSE and patient is None and 2 * score.blind >= len(score.seeds):
+            standing, doubt = Standing.UNDECIDED, Doubt.BLIND
     return Compared(
         score=score,
         standing=standing,

@@ -62,7 +62,7 @@ TASKS: Mapping[str, Task] = {
         Task(
             "recall", f"{_TASKS}.recall:Recall", "does it find a value by its key, wherever that stands?",
             "dctbench",
-            TaskFacts(seq_len=64, batch=32, steps=600, classes=32, floor=1 / 32, chance=1 / 16, vocabulary=66),
+            TaskFacts(seq_len=64, batch=32, steps=1000, classes=32, floor=1 / 32, chance=1 / 16, vocabulary=66),
         ),
         Task(
             "mnist1d", f"{_TASKS}.mnist1d:Mnist1d", "does it classify smooth series?",

@@ -8,6 +8,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
 TrainingFailure = Literal["crashed", "diverged"]
+VALIDATION_EXAMPLES = 256
+"""The most sequences that a probe is validated on."""
+_SURELY = 5
+"""So many standard errors above a guess are no chance, in any of thousands of probes."""
+
+
+def surely_above(accuracy: float, guess: float, answers: int) -> bool:
+    """Whether so many answers show that a model does better than a guess of that accuracy."""
+    return accuracy > guess + _SURELY * math.sqrt(guess * (1 - guess) / answers)
 
 
 class Probe(NamedTuple):
@@ -66,6 +75,13 @@ class Training:
     failure: TrainingFailure | None = None
     failed_step: int | None = None
     failed_rate: float | None = None
+
+    def chosen_blindly(self, guess: float) -> bool:
+        """Whether no rate did better in its probe than a guess of that accuracy, so that the best rate is not known."""
+        validated = round(self.answers * min(1.0, VALIDATION_EXAMPLES / max(1, self.test_examples)))
+        if len(self.probes) < 2 or not validated:
+            return False
+        return not any(p.accuracy is not None and surely_above(p.accuracy, guess, validated) for p in self.probes)
 
     def to_json(self) -> dict[str, Any]:
         """The training as a result stores it."""

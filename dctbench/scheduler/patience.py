@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from dctbench.analysis import Summary
-from dctbench.analysis.accuracy import Standing, TaskResults, task_results
+from dctbench.analysis.accuracy import Doubt, Standing, TaskResults, task_results
 from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.model.task import MOST_PATIENCE
@@ -31,7 +31,8 @@ def longer_trainings(summaries: Iterable[Summary], times: int, margin: float | N
         short = [
             one.case
             for one in results.methods
-            if one.standing is Standing.WORSE and one.score.summary.method.kind is not Kind.CONTROL
+            if (one.standing is Standing.WORSE or one.doubt is Doubt.BLIND)
+            and one.score.summary.method.kind is not Kind.CONTROL
         ]
         if short and results.reference is not None and results.task.patience * times <= MOST_PATIENCE:
             found += [_longer(case, results, times) for case in (results.reference.case, *short)]

@@ -27,6 +27,7 @@ DOUBTS: Mapping[Doubt, str] = {
     Doubt.FAILED: "trainings of exact attention or of none failed",
     Doubt.NO_REFERENCE: "exact attention was not trained beside it",
     Doubt.NO_CONTROL: "none was not trained, so nothing shows whether the task needs attention",
+    Doubt.BLIND: "no learning rate had learned anything when one was chosen, so longer training must show",
     Doubt.NOT_TRAINED: "no training ended",
 }
 NOT_MEASURED = "not measured"
@@ -103,7 +104,7 @@ def standing_words(found: Compared) -> str:
 
 
 def remarks(score: Score) -> list[str]:
-    """What should be known of the trainings of a method: those that failed, and rates at the edge of the grid."""
+    """What should be known of the trainings of a method: those that failed, and how rates were chosen."""
     count, lines = len(score.seeds), []
     if score.failed:
         reasons = sorted({str(r.details.training.failure) for r in score.summary.rounds
@@ -112,6 +113,8 @@ def remarks(score: Score) -> list[str]:
         lines.append(f"{score.failed} of {pluralize(count, 'training')} failed{why} and counted at the floor")
     if score.at_edge:
         lines.append(f"the best learning rate was at the edge of the grid in {score.at_edge} of {count}")
+    if score.blind:
+        lines.append(f"no learning rate did better than a guess when one was chosen, in {score.blind} of {count}")
     return lines
 
 

@@ -8,7 +8,7 @@ by bit on the same machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from dctbench.errors import DctbenchError
 from dctbench.model import CurvePoint, Probe, Training
 from dctbench.model.task import PROBE_SHARE, RATES
+from dctbench.model.training import VALIDATION_EXAMPLES, surely_above
 from dctbench.tasks import UNASKED, Examples, Split, Task
 from dctbench.tasks.model import TaskModel
 from dctbench.tasks.seeding import data_generator
@@ -28,7 +29,6 @@ from dctbench.tasks.seeding import data_generator
 WARM_UP = 0.1
 """The share of the steps in which the rate rises to its value; it then falls to zero as a cosine."""
 BETAS, WEIGHT_DECAY, LARGEST_GRADIENT = (0.9, 0.98), 0.01, 1.0
-VALIDATION_EXAMPLES = 256
 CURVE_POINTS = 8
 
 
@@ -107,30 +107,39 @@ class Trainer:
     def choose_rate(self) -> float:
         """Train with every rate for a quarter of the steps, and return the rate that is best on validation data.
 
+        The accuracy counts, or the loss while no rate does better than a guess: accuracies then differ by chance alone.
         Of equally good rates the smaller one wins. What was found is added to the record.
 
         Raises:
             CrashedError: when the model raises an error.
             DivergedError: when every rate diverges.
         """
-        probes: list[Probe] = []
+        tested: dict[float, Tested | None] = {}
         last: DivergedError | None = None
         for rate in self.rates:
             try:
                 model = self.make()
                 for _ in self.train(model, rate, self.probe_steps):
                     pass
-                probes.append(Probe(rate, self.validate(model)))
+                tested[rate] = self.validate(model)
             except DivergedError as diverged:
                 last = diverged
-                probes.append(Probe(rate, None))
-        self.record = replace(self.record, probes=tuple(probes))
-        if last is not None and all(probe.accuracy is None for probe in probes):
+                tested[rate] = None
+        probes = tuple(Probe(rate, None if one is None else one.accuracy) for rate, one in tested.items())
+        self.record = replace(self.record, probes=probes)
+        ended = {rate: one for rate, one in tested.items() if one is not None}
+        if last is not None and not ended:
             raise last
-        best = max(probes, key=lambda probe: (-1.0 if probe.accuracy is None else probe.accuracy, -probe.rate))
-        at_edge = len(self.rates) > 1 and best.rate in (self.rates[0], self.rates[-1])
-        self.record = replace(self.record, rate=best.rate, at_edge=at_edge)
-        return best.rate
+        rate = self._best(ended)
+        at_edge = len(self.rates) > 1 and rate in (self.rates[0], self.rates[-1])
+        self.record = replace(self.record, rate=rate, at_edge=at_edge)
+        return rate
+
+    def _best(self, tested: Mapping[float, Tested]) -> float:
+        guess = self.task.facts.guess
+        if any(surely_above(one.accuracy, guess, one.answers) for one in tested.values()):
+            return max(tested, key=lambda rate: (tested[rate].accuracy, -rate))
+        return min(tested, key=lambda rate: (not math.isfinite(tested[rate].loss), tested[rate].loss, rate))
 
     def train_in_full(self, rate: float) -> tuple[TaskModel, float]:
         """Return a model that was trained in full, and the seconds that its steps took. The curve goes to the record.
@@ -146,7 +155,7 @@ class Trainer:
             losses.append(loss)
             if step % points == 0 or step == self.steps:
                 seconds += self.clock() - began
-                point = CurvePoint(step, math.fsum(losses) / len(losses), self.validate(model))
+                point = CurvePoint(step, math.fsum(losses) / len(losses), self.validate(model).accuracy)
                 self.record = replace(self.record, curve=(*self.record.curve, point))
                 losses.clear()
                 began = self.clock()
@@ -196,13 +205,13 @@ class Trainer:
             chosen, order = order[: self.batch], order[self.batch :]
             yield Examples(fixed.inputs[chosen], fixed.targets[chosen])
 
-    def validate(self, model: TaskModel) -> float:
-        """Return the accuracy on validation data."""
+    def validate(self, model: TaskModel) -> Tested:
+        """Return how a model does on validation data."""
         if self._validation is None:
             self._validation = self.examples("validation")
         examples = self._validation
         logits = self.answers(model, examples.inputs)
-        return scored(logits, examples).accuracy
+        return scored(logits, examples)
 
     def examples(self, split: Split) -> Examples:
         """Return the examples of validation or test, the same ones at every call."""

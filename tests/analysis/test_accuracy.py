@@ -111,6 +111,30 @@ def test_rates_at_the_edge_of_the_grid_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("loss", "blind", "expected"),
+    [
+        (-0.3, (1, 2), (Standing.UNDECIDED, Doubt.BLIND)),
+        (-0.3, (2,), (Standing.WORSE, None)),  # two of three seeds had a rate that was known to work
+        (0.0, (1, 2, 3), (Standing.AS_GOOD, None)),  # good even so
+    ],
+)
+def test_a_method_whose_rates_were_chosen_blindly_is_not_called_worse(
+    loss: float, blind: tuple[int, ...], expected: tuple[Standing, Doubt | None]
+) -> None:
+    one = method(results(trained("dct-x", shifted(loss, 0.001), ratio=4, blind=blind)), "dct-x r=4")
+    assert (one.standing, one.doubt) == expected
+    assert one.score.blind == len(blind)
+
+
+def test_longer_training_tells_whether_a_blind_choice_was_to_blame() -> None:
+    short = trained("dct-x", shifted(-0.3, 0.001), ratio=4, blind=(1, 2, 3))
+    for accuracy, expected in ((0.81, Standing.SLOW), (0.4, Standing.WORSE)):
+        longer = [trained(name, [value], ratio=ratio, task="mnist1d/4x")
+                  for name, value, ratio in (("sdpa", 0.82, None), ("dct-x", accuracy, 4))]  # fmt: skip
+        assert method(results(short, *longer), "dct-x r=4").standing is expected
+
+
+@pytest.mark.parametrize(
     ("accuracies", "solved"),
     [
         ([0.80, 0.35, 0.81], 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -84,6 +84,27 @@ def test_a_training_of_another_form_is_kept_as_it_is(key: str, value: object) ->
     stored = {**TRAINING.to_json(), key: value}
     details = ResultDetails.from_json({"training": stored})
     assert (details.training, details.extra) == (None, {"training": stored})
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "answers", "blind"),
+    [
+        ((0.07, None), 4096, True),  # five standard errors above 1/16 end at 0.0814 if 4,096 answers are validated
+        ((0.07, 0.083), 4096, False),
+        ((0.07, 0.08), 8192, True),  # of 512 sequences, 256 are validated: 0.0814 again, and not 0.0759
+        ((0.07, 0.083), 1024, True),
+        ((0.07,), 4096, False),  # one rate leaves nothing to choose
+        ((), 4096, False),
+        ((0.07, None), 0, False),  # the training failed
+    ],
+)
+def test_a_rate_is_chosen_blindly_if_no_probe_did_better_than_a_guess(
+    accuracies: tuple[float | None, ...], answers: int, blind: bool
+) -> None:
+    probes = tuple(Probe(0.001 * number, accuracy) for number, accuracy in enumerate(accuracies, 1))
+    tested = 512 if answers == 8192 else 256
+    found = replace(TRAINING, probes=probes, answers=answers, test_examples=tested)
+    assert found.chosen_blindly(1 / 16) is blind
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=8))

@@ -19,6 +19,12 @@ def test_what_falls_short_is_trained_longer_beside_exact_attention_and_nothing_e
     ]  # fmt: skip
 
 
+def test_what_fell_short_by_a_blind_choice_of_rate_is_trained_longer() -> None:
+    unknown = trained("dct-x", [0.5, 0.51, 0.52], ratio=4, blind=(1, 2, 3))
+    found = longer_trainings(learned(REFERENCE, CONTROL, unknown), 4)
+    assert [case.implementation for case in found] == ["sdpa", "dct-x"]
+
+
 def test_nothing_is_trained_longer_where_nothing_falls_short_or_the_task_says_nothing() -> None:
     assert longer_trainings(learned(REFERENCE, CONTROL, *OTHERS), 4) == []
     assert longer_trainings(learned(REFERENCE, SHORT), 4) == []

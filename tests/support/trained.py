@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dctbench.analysis import Summary, summarise
-from dctbench.model import Case, Measurement, Result, ResultDetails, Training
+from dctbench.model import Case, Measurement, Probe, Result, ResultDetails, Training
+from dctbench.model.task import RATES
 from tests.support.made import ENVIRONMENT
 
 SHAPE: Mapping[str, Any] = {"batch": 50, "heads": 4, "head_dim": 16, "scope": "encoder", "mode": "train"}
@@ -22,6 +23,7 @@ def trained(
     seq_len: int = 40,
     slices: Mapping[str, Sequence[float]] | None = None,
     edge: Sequence[int] = (),
+    blind: Sequence[int] = (),
     seconds: float = 7.0,
     steps: int = 500,
     test_examples: int = 1000,
@@ -31,12 +33,14 @@ def trained(
     Args:
         slices: by name, an accuracy per training.
         edge: the rounds in which the best rate was at the edge of the grid.
+        blind: the rounds in which no rate did better than a guess in its probe.
     """
     case = Case(implementation, seq_len, ratio, kept=kept, task=task, **SHAPE)
     results = []
     for number, accuracy in enumerate(accuracies, 1):
         training = Training(
             seed=number, steps=steps, probe_steps=125, rate=3e-3, at_edge=number in edge, test_examples=test_examples,
+            answers=test_examples, probes=tuple(Probe(rate, 0.1 if number in blind else 0.5) for rate in RATES),
             failure=None if accuracy is not None else "crashed", failed_step=None if accuracy is not None else 100,
         )  # fmt: skip
         measurements = []

@@ -37,6 +37,19 @@ def test_a_task_that_says_nothing_says_why(suite: dict[str, TaskResults]) -> Non
     )
 
 
+def test_a_blind_choice_of_learning_rates_is_told() -> None:
+    [found] = task_results(learned(
+        trained("sdpa", [0.8, 0.82, 0.81]), trained("none", [0.3, 0.31, 0.32]),
+        trained("dct-x", [0.5, 0.52, 0.51], ratio=4, blind=(1, 3)),
+    ))  # fmt: skip
+    one = next(found for found in found.methods if found.case.implementation == "dct-x")
+    assert words.method_sentence(one).startswith("dct-x r=4: undecided, -30.0 points")
+    assert "no learning rate had learned anything when one was chosen, so longer training must show" in words.doubts(
+        one
+    )
+    assert words.remarks(one.score) == ["no learning rate did better than a guess when one was chosen, in 2 of 3"]
+
+
 def test_a_method_is_told_with_its_verdict_its_share_and_its_failures(suite: dict[str, TaskResults]) -> None:
     assert sentence(suite, "mnist1d", "dct-x r=4") == (
         "dct-x r=4: better, +4.0 points (+3.0 to +5.0); keeps 110% (107% to 112%) of what attention gains; the best "

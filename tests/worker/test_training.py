@@ -65,6 +65,24 @@ def test_a_training_stores_accuracy_by_slice_how_its_rate_was_chosen_and_its_cur
     assert found.parameters == sum(p.numel() for p in make_model(FIRST, 1).parameters())
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "rate"),
+    [((0.25, 0.30, 0.26, 0.24), 1e-2), ((0.25, 0.9, 0.26, 0.9), 3e-3), ((0.3, 0.37, 0.3, 0.3), 3e-3)],
+)
+def test_the_loss_chooses_the_rate_while_no_accuracy_is_more_than_a_guess(
+    monkeypatch: pytest.MonkeyPatch, accuracies: tuple[float, ...], rate: float
+) -> None:
+    """384 answers with a chance of 0.25 have a standard error of 0.022: 0.36 is surely more, 0.30 is not."""
+    probes = iter([training.Tested(*pair, {}, 384) for pair in zip(accuracies, (1.4, 1.39, 1.2, 1.3), strict=True)])
+    monkeypatch.setattr(training.Trainer, "train", lambda *_: iter(()))
+    monkeypatch.setattr(training.Trainer, "validate", lambda *_: next(probes))
+    trainer = training.Trainer(own_tasks.First(), 24, 8, 1, "cpu", lambda: make_model(FIRST, 1))
+    assert trainer.choose_rate() == rate
+    found = replace(trainer.record, answers=384)
+    assert found.chosen_blindly(0.25) == (max(accuracies) < 0.36)
+    assert [probe.accuracy for probe in found.probes] == list(accuracies)
+
+
 def test_the_same_seed_gives_the_same_figures_bit_by_bit_and_another_seed_others() -> None:
     first, again, other = (figures(reply(FIRST, seed)) for seed in (3, 3, 4))
     learned = ["accuracy", "accuracy.low", "accuracy.high", "loss"]
