@@ -17,7 +17,7 @@ from dctbench.errors import UnsupportedError, UsageError
 from dctbench.model import Case, ResultDetails, Training
 from dctbench.protocol import CaseReply, MeasureRequest
 from dctbench.tasks import UNASKED, Examples
-from dctbench.transforms import plan_dct
+from dctbench.transforms import TruncatedDct, plan_dct
 from dctbench.worker import training
 from dctbench.worker.serve import measure
 from dctbench.worker.trained import CheatsError, make_model, train_case, training_flops
@@ -185,7 +185,8 @@ def test_a_transform_is_planned_for_the_batch_that_is_trained(batch: int) -> Non
     case = Case("dct-x", 256, 4, batch=batch, heads=1, head_dim=64, scope="encoder", mode="train", task="acuity")
     plans = {each: str(plan_dct(256, 64, 64, batch=each)) for each in (1, 64)}
     assert plans[1] != plans[64]
-    assert [layer.transform.plan for layer in make_model(case, 1).attentions] == [plans[batch]] * 2
+    transforms = [layer.get_submodule("transform") for layer in make_model(case, 1).attentions]
+    assert [one.plan for one in transforms if isinstance(one, TruncatedDct)] == [plans[batch]] * 2
 
 
 def test_exact_attention_cannot_tell_a_scrambled_sequence_and_the_dct_can() -> None:
