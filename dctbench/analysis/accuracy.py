@@ -384,7 +384,8 @@ def _compared(
     else:
         standing = _standing(interval, margin, patient)
         doubt = Doubt.WIDE if standing is Standing.UNDECIDED else None
-        if standing is Standing.WORSE and patient is None and 2 * score.blind >= len(score.seeds):
+        blind = score is not control and 2 * score.blind >= len(score.seeds)
+        if standing is Standing.WORSE and patient is None and blind:
             standing, doubt = Standing.UNDECIDED, Doubt.BLIND
     return Compared(
         score=score,

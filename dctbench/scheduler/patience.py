@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from dctbench.analysis import Summary
 from dctbench.analysis.accuracy import Doubt, Standing, TaskResults, task_results
-from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.model.task import MOST_PATIENCE
 
@@ -18,8 +17,8 @@ from dctbench.model.task import MOST_PATIENCE
 def longer_trainings(summaries: Iterable[Summary], times: int, margin: float | None = None) -> list[Case]:
     """Return the trainings that show whether the methods that fall short of exact attention are slow.
 
-    Exact attention is trained longer beside them, for comparison. Controls are left out, and so are tasks that say
-    nothing.
+    Exact attention is trained longer beside them, for comparison. `none` is left out, since no training gives it
+    attention, and so are tasks that say nothing.
 
     Args:
         summaries: of a run.
@@ -31,8 +30,7 @@ def longer_trainings(summaries: Iterable[Summary], times: int, margin: float | N
         short = [
             one.case
             for one in results.methods
-            if (one.standing is Standing.WORSE or one.doubt is Doubt.BLIND)
-            and one.score.summary.method.kind is not Kind.CONTROL
+            if (one.standing is Standing.WORSE or one.doubt is Doubt.BLIND) and one.score is not results.control
         ]
         if short and results.reference is not None and results.task.patience * times <= MOST_PATIENCE:
             found += [_longer(case, results, times) for case in (results.reference.case, *short)]

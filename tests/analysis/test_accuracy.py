@@ -126,6 +126,11 @@ def test_a_method_whose_rates_were_chosen_blindly_is_not_called_worse(
     assert one.score.blind == len(blind)
 
 
+def test_the_method_without_attention_is_worse_whatever_its_rates() -> None:
+    [found] = task_results(learned(trained("sdpa", FULL), trained("none", NONE, blind=(1, 2, 3))))
+    assert method(found, "none").standing is Standing.WORSE
+
+
 def test_longer_training_tells_whether_a_blind_choice_was_to_blame() -> None:
     short = trained("dct-x", shifted(-0.3, 0.001), ratio=4, blind=(1, 2, 3))
     for accuracy, expected in ((0.81, Standing.SLOW), (0.4, Standing.WORSE)):
