@@ -16,6 +16,7 @@ from dctbench.errors import UsageError
 from dctbench.importers import json_document, pytest_benchmark
 from dctbench.importers.fields import MAX_BYTES, MAX_VALUES
 from dctbench.model import Environment, Result, Run
+from dctbench.text.files import read_limited
 from dctbench.text.untrusted import InvalidDataError, validation_message
 
 Parsed = tuple[Run, dict[str, Environment], list[Result]]
@@ -44,8 +45,7 @@ def read_file(path: str) -> Parsed:
     if not path:  # as a path, it would be the current folder
         raise UsageError("cannot read '': the name of the file is empty", hint=_HINT)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_limited(Path(path), MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a valid file name"
         raise UsageError(f"cannot read {path}: {reason}", hint=_HINT) from None
@@ -59,12 +59,7 @@ def parse(data: bytes, name: str) -> Parsed:
         UsageError: when the data is invalid.
     """
     try:
-        if len(data) > MAX_BYTES:
-            raise InvalidDataError(f"larger than {MAX_BYTES >> 20} MiB")
-        # A value follows a comma or opens a list or table, so this limits the number of values before decoding.
-        if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
-            raise InvalidDataError(f"more than {MAX_VALUES:,} values")
-        data = data.removeprefix(b"\xef\xbb\xbf")
+        data = within_limits(data)
         kind = msgspec.json.decode(data, type=_FileKeys)
         for key, reader in _READERS.items():
             if getattr(kind, key) is not msgspec.UNSET:
@@ -79,6 +74,20 @@ def parse(data: bytes, name: str) -> Parsed:
     except RecursionError:
         problem = "nested too deeply"
     raise UsageError(f"{name}: {problem}", hint=_HINT)
+
+
+def within_limits(data: bytes) -> bytes:
+    """Return the bytes of a JSON file without a byte order mark, to be decoded.
+
+    Raises:
+        InvalidDataError: when they are more, or hold more values, than a result file may have.
+    """
+    if len(data) > MAX_BYTES:
+        raise InvalidDataError(f"larger than {MAX_BYTES >> 20} MiB")
+    # A value follows a comma or opens a list or table, so this limits the number of values before decoding.
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
+        raise InvalidDataError(f"more than {MAX_VALUES:,} values")
+    return data.removeprefix(b"\xef\xbb\xbf")
 
 
 _HINT = "give a file written by `dctbench export json`, `--format json` or `pytest --benchmark-json`"

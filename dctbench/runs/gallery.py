@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dctbench.analysis import REFERENCE
 from dctbench.errors import UsageError
+from dctbench.importers import within_limits
 from dctbench.importers.fields import MAX_BYTES
 from dctbench.machine.disclosure import LABELLED
 from dctbench.model import Environment
 from dctbench.runs.lookup import RecordedRun, from_file
+from dctbench.text.files import read_limited
+from dctbench.text.untrusted import InvalidDataError
 
 LEAST_ROUNDS = 3
 LEAST_LENGTHS = 3
@@ -27,18 +31,25 @@ _NAMES_SOMEBODY = re.compile(
 """A home folder, an address for mail, an address of a machine."""
 
 
+class _FileKeys(msgspec.Struct):
+    """The keys that every result file has. Their values are not decoded."""
+
+    schema_version: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    results: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 def is_result_file(path: Path) -> bool:
     """Return whether a JSON file is meant to be a result file of dctbench: another one lies beside it at times.
 
     A file that cannot be read is: it may be one that was cut off, and reading it tells its user.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return True
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        keys = msgspec.json.decode(within_limits(read_limited(path, MAX_BYTES + 1)), type=_FileKeys)
+    except msgspec.ValidationError:  # JSON, but no table
+        return False
+    except (OSError, InvalidDataError, msgspec.DecodeError, RecursionError):
         return True
-    return isinstance(data, dict) and {"schema_version", "results"} <= data.keys()
+    return keys.schema_version is not msgspec.UNSET and keys.results is not msgspec.UNSET
 
 
 def problems(path: Path) -> list[str]:

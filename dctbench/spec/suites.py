@@ -20,6 +20,7 @@ from dctbench.spec import parts as several
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
 from dctbench.spec.gate import GATE_KEYS, GateRules
 from dctbench.spec.grid import parse_values
+from dctbench.text.files import read_limited
 from dctbench.text.parse import parse_duration, parse_points
 from dctbench.text.sanitize import sanitize_text
 from dctbench.text.toml import check_integers, parse_toml
@@ -90,9 +91,10 @@ def load(name: str) -> Suite:
     if name.endswith(".toml") or "/" in name or "\\" in name:
         path, shown = Path(name), _one_line(name)
         try:
-            if path.stat().st_size > MAX_SUITE_BYTES:
+            data = read_limited(path, MAX_SUITE_BYTES + 1)
+            if len(data) > MAX_SUITE_BYTES:
                 raise UsageError(f"suite {shown}: larger than {MAX_SUITE_BYTES} bytes")
-            text = path.read_text(encoding="utf-8")
+            text = data.decode("utf-8")
         except (OSError, ValueError) as error:
             if isinstance(error, UsageError):
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,31 @@ def test_another_json_file_is_no_result_file(tmp_path: Path) -> None:
         assert not is_result_file(path)
 
 
+def test_a_file_of_too_many_values_is_not_decoded_to_see_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "many.json"
+    path.write_text("[1, 2, 3]", encoding="utf-8")
+    assert not is_result_file(path)
+    monkeypatch.setattr("dctbench.importers.MAX_VALUES", 2)
+    assert is_result_file(path)
+    assert problems(path) == [f"{path}: more than 2 values"]
+
+
+def test_a_device_or_a_pipe_among_the_files_is_refused_by_name_and_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    for name, words in (("pipe.json", "not JSON"), ("device.json", "neither a file nor a pipe")):
+        path = tmp_path / name
+        assert is_result_file(path)
+        [problem] = problems(path)
+        assert name in problem
+        assert words in problem
+
+
 def test_a_file_that_was_cut_off_is_meant_and_refused_by_name(tmp_path: Path) -> None:
-    for number, text in enumerate([SHORT.read_text(encoding="utf-8")[:5000], "no JSON", "[" * 100_000]):
+    nested = '{"results": ' + "[" * 100_000
+    for number, text in enumerate([SHORT.read_text(encoding="utf-8")[:5000], "no JSON", nested]):
         path = tmp_path / f"{number}.json"
         path.write_text(text, encoding="utf-8")
         assert is_result_file(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -393,6 +394,15 @@ def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path: Path) ->
     path.write_text(GOOD + "#" * (padding + 1), encoding="utf-8")
     with pytest.raises(UsageError, match=r"large.toml: larger than 1048576 bytes$"):
         suites.load(str(path))
+
+
+def test_a_device_or_a_pipe_in_place_of_a_suite_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "device.toml").symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"device.toml: neither a file nor a pipe$"):
+        suites.load(str(tmp_path / "device.toml"))
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(UsageError, match=r"pipe.toml: \[axes\] has no 'impl'$"):
+        suites.load(str(tmp_path / "pipe.toml"))
 
 
 @pytest.mark.parametrize(
