@@ -220,3 +220,14 @@ def test_accuracy_on_a_slice_is_a_metric_of_which_more_is_better() -> None:
     assert [name for name, metric in catalog.METRICS.items() if metric.larger_is_better] == [
         "accuracy", "drift.cosine", "drift.tokens", "drift.top1", "drift.neighbours", "evaluate",
     ]  # fmt: skip
+
+
+def test_only_figures_that_can_be_measured_are_those_of_a_metric() -> None:
+    sound = {"latency": [1e-10, 1e6], "kernel_time": [0.0], "accuracy.h4": [0.0, 1.0], "error.noise": [0.0, 6.5],
+             "drift.cosine": [-1.0, 1.0000000000000004], "evaluate": [-1e9, 1e9], "memory.state": [0.0]}  # fmt: skip
+    for name, figures in sound.items():
+        assert catalog.why_not_measured(name, figures) is None
+    assert catalog.why_not_measured("latency", [1.0, 0.0]) == "0 is less than 1e-10"
+    assert catalog.why_not_measured("accuracy.h4", [1.25]) == "1.25 is more than 1"
+    assert catalog.why_not_measured("recovered.loss", [-1.0]) == "-1 is less than 0"
+    assert catalog.why_not_measured("of a package", [-1e300]) is None

@@ -22,7 +22,16 @@ from dctbench.catalog.implementation_table import (
     recorded_implementation,
     select_implementations,
 )
-from dctbench.catalog.metric_table import ACCURACY, EVALUATE, METRICS, RECOVERED, Metric, metric, metrics
+from dctbench.catalog.metric_table import (
+    ACCURACY,
+    EVALUATE,
+    METRICS,
+    RECOVERED,
+    Metric,
+    metric,
+    metrics,
+    why_not_measured,
+)
 from dctbench.catalog.names import TARGET, added, load_target, nearest, select, unknown
 from dctbench.errors import UsageError
 
@@ -55,6 +64,7 @@ __all__ = [
     "select",
     "select_implementations",
     "unknown",
+    "why_not_measured",
 ]
 
 HF_PREFIX = "hf:"

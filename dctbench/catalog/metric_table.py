@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dctbench.catalog.names import added
@@ -20,6 +20,10 @@ from dctbench.text.quantity import (
     Quantity,
 )
 
+_PART = replace(SHARE, least=0.0, most=1.0)
+"""A share of counted things. Others, such as a cosine, can be below 0 or round to more than 1."""
+_BY_DEVICE = replace(SECONDS, least=0.0)
+"""By the clock of a device, whose steps may be longer than a kernel."""
 ACCURACY = "accuracy"
 EVALUATE = "evaluate"
 RECOVERED = "recovered."
@@ -66,8 +70,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("error.smooth", RELATIVE_ERROR, "the same on a smooth input, AR(1) with rho = 0.95"),
         Metric("error.input", RELATIVE_ERROR, "the same on the input that --input names"),
         Metric("error.engine", RELATIVE_ERROR, "relative difference between an exported model's output and torch's"),
-        Metric("queued_time", SECONDS, "one call on the GPU if its kernels need not wait for the host (CUDA)"),
-        Metric("kernel_time", SECONDS, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
+        Metric("queued_time", _BY_DEVICE, "one call on the GPU if its kernels need not wait for the host (CUDA)"),
+        Metric("kernel_time", _BY_DEVICE, "the GPU's own time in one call, without the gaps between kernels (CUDA)"),
         Metric("energy", JOULES, "energy of one call above what the idle device uses"),
         Metric("bytes.communicated", BYTES, "payload that each rank sends per call, by the ring algorithm (--ranks)"),
         Metric("response", SECONDS, "from the intended release of a call on a schedule to its end (--period)"),
@@ -94,7 +98,7 @@ METRICS: Mapping[str, Metric] = {
             SECONDS,
             "the call that compiles (engine compile), records the graph (cudagraph), or the export of a model",
         ),
-        Metric(ACCURACY, SHARE, "of a trained model on a task's test; one figure per seed", larger_is_better=True),
+        Metric(ACCURACY, _PART, "of a trained model on a task's test; one figure per seed", larger_is_better=True),
         Metric("loss", NATS, "cross-entropy of a trained model on a task's test"),
         Metric("attention.share", SHARE, "share of a model's time that its own attention takes, projections included"),
         Metric(
@@ -151,5 +155,20 @@ def metric(name: str) -> Metric | None:
         return replace(METRICS[EVALUATE], name=name)
     if name.startswith(f"{ACCURACY}."):
         part = name.removeprefix(f"{ACCURACY}.")
-        return Metric(name, SHARE, f"accuracy on the slice {part} of a task's test", larger_is_better=True)
+        return Metric(name, _PART, f"accuracy on the slice {part} of a task's test", larger_is_better=True)
     return METRICS.get(name)
+
+
+def why_not_measured(name: str, figures: Iterable[float]) -> str | None:
+    """Return why one of the figures is none of that metric, such as a negative time, or None.
+
+    A metric of a package or of a later version can have any figures.
+    """
+    known = metric(name)
+    if known is None or known.quantity is None:
+        return None
+    least, most = known.quantity.least, known.quantity.most
+    wrong = next((figure for figure in figures if not least <= figure <= most), None)
+    if wrong is None:
+        return None
+    return f"{wrong:g} is less than {least:g}" if wrong < least else f"{wrong:g} is more than {most:g}"

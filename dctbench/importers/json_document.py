@@ -313,13 +313,16 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
 def _others(round_data: _Round, measured: dict[str, _Metric], place: str, *, first: bool) -> Iterator[Measurement]:
     """Return the metrics of a round except latency. If the round lists none, they all belong to the first round."""
     if round_data.metrics is UNSET:
-        for name, figure in measured.items() if first else ():
-            yield Measurement(name, figure.unit, (figure.value,))
-        return
-    for name, values in round_data.metrics.items():
+        figures = {name: (figure.value,) for name, figure in measured.items()} if first else {}
+    else:
+        figures = {name: tuple(values) for name, values in round_data.metrics.items()}
+    for name, values in figures.items():
         if name not in measured:
             raise InvalidDataError(f"{place}.metrics.{name}: not among the metrics of its case")
-        yield Measurement(name, measured[name].unit, tuple(values))
+        reason = catalog.why_not_measured(name, values)
+        if reason is not None:
+            raise InvalidDataError(f"{place}.metrics.{name}: {reason}")
+        yield Measurement(name, measured[name].unit, values)
 
 
 def _message(round_data: _Round, entry: _Entry) -> str | None:

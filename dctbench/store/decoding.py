@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar
@@ -73,8 +73,6 @@ _USUAL_LATENCIES = bytes(range(0x3E, 0x41))
 """The last bytes of numbers from 4.7e-10 to 1.3e5, which are latencies."""
 _USUAL_NUMBERS = bytes([*range(0x46), *range(0x80, 0xC6)])
 """The last bytes of numbers below 3e29 and above -3e29."""
-_SHORTEST, _LONGEST = 1e-10, 1e6
-"""Of a latency in seconds, as `text.untrusted.Seconds` has it."""
 _CALIBRATE = "measure it again: dctbench doctor --calibrate"
 _SAVE_AGAIN = "save it again: dctbench run --save-baseline NAME"
 _HINTS: Mapping[str, str] = {"calibrations": _CALIBRATE, "baselines": _SAVE_AGAIN}
@@ -141,13 +139,17 @@ _statuses = frozenset(STATUSES)
 
 
 class _Layout(NamedTuple):
-    """Which part of the samples of a result belongs to which metric."""
+    """Which part of the samples of a result belongs to which metric.
+
+    `latency` is the part that is one, and `others` are the other metrics of which only some figures are possible.
+    """
 
     names: list[str]
     units: list[str]
     places: list[slice]
     bytes: int
     latency: slice | None
+    others: list[tuple[str, slice, float, float]]
 
 
 def run_of_row(row: Mapping[str, Any]) -> Run:
@@ -346,7 +348,7 @@ def _parts_of_result(
     layout = _layout(_text(row, "metrics"))
     if len(data) != layout.bytes:
         raise InvalidDataError("samples: another number than its metrics have")
-    samples = _check_samples(bytes(data), layout.latency)
+    samples = _check_samples(bytes(data), layout)
     record = _record(_text(row, "record"))
     return record, tuple(map(_warning, record.warnings)) if record.warnings else (), layout, samples
 
@@ -362,24 +364,32 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return value
 
 
-def _check_samples(data: bytes, latency: slice | None) -> tuple[float, ...]:
+def _check_samples(data: bytes, layout: _Layout) -> tuple[float, ...]:
     """Return the samples of a result, all finite and in the range of their metrics.
 
     Args:
         data: of the samples, as little-endian float64.
-        latency: which of them are seconds of a call.
+        layout: which of them belong to which metric.
     """
     samples: tuple[float, ...] = struct.unpack(f"<{len(data) // 8}d", data)
     # The last byte of a sample is its sign and the high bits of its exponent. Almost always it shows the range, and a
     # comparison of every sample would take longer than the rest of the reading.
     high = data[7::8]
-    if latency is not None and high[latency].translate(None, _USUAL_LATENCIES):
-        timed = samples[latency]
-        if not all(_SHORTEST <= sample <= _LONGEST for sample in timed):
-            raise InvalidDataError("samples: a latency that no clock shows")
+    if layout.latency is not None and high[layout.latency].translate(None, _USUAL_LATENCIES):
+        _check_range("latency", samples[layout.latency])
+    for metric, place, least, most in layout.others:
+        for sample in samples[place]:
+            if not least <= sample <= most:
+                _check_range(metric, samples[place])
     if high.translate(None, _USUAL_NUMBERS) and not all(-LARGEST <= sample <= LARGEST for sample in samples):
         raise InvalidDataError("samples: not a number, or one beyond all limits")
     return samples
+
+
+def _check_range(metric: str, samples: Sequence[float]) -> None:
+    reason = catalog.why_not_measured(metric, samples)
+    if reason is not None:
+        raise InvalidDataError(f"samples: {metric}: {reason}")
 
 
 def _record(text: str) -> _Record:
@@ -411,7 +421,7 @@ _codes = frozenset(code.value for code in WarningCode)
 
 @lru_cache(maxsize=4096)
 def _layout(text: str) -> _Layout:
-    names, units, places, start, latency = [], [], [], 0, None
+    names, units, places, others, start, latency = [], [], [], [], 0, None
     for metric, unit, count in _decode_metrics(text):
         known = catalog.metric(metric)
         if known is not None and unit != known.unit:
@@ -424,8 +434,10 @@ def _layout(text: str) -> _Layout:
         start += count
         if metric == "latency":
             latency = places[-1]
+        elif known is not None and known.quantity is not None:
+            others.append((metric, places[-1], known.quantity.least, known.quantity.most))
     check_names([*names, *units], "metrics")
-    return _Layout(names, units, places, start * struct.calcsize("d"), latency)
+    return _Layout(names, units, places, start * struct.calcsize("d"), latency, others)
 
 
 @lru_cache(maxsize=65536)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,20 +17,25 @@ class Quantity:
         unit: the SI unit, `1` for a plain number.
         format: three digits and a convenient multiple of the unit: `1.50 MiB`.
         format_exactly: all digits that matter, for two values that `format` writes alike: `1,572,872 B`.
+        least, most: what a value can be. Any other was not measured.
     """
 
     unit: str
     format: Callable[[float], str]
     format_exactly: Callable[[float], str]
+    least: float = -math.inf
+    most: float = math.inf
 
 
-SECONDS = Quantity("s", format_seconds, lambda value: f"{value:.6g} s")
-BYTES = Quantity("B", format_size, lambda value: f"{value:,.0f} B")
-FLOP = Quantity("FLOP", lambda value: format_count(value, "FLOP"), lambda value: f"{value:,.0f} FLOP")
-JOULES = Quantity("J", lambda value: format_count(value, "J"), lambda value: f"{value:.6g} J")
-HERTZ = Quantity("Hz", lambda value: format_count(value, "Hz"), lambda value: f"{value:.6g} Hz")
-CALLS = Quantity("1", lambda value: f"{value:.0f}", lambda value: f"{value:.0f}")
-PROPORTION = Quantity("1", format_proportion, lambda value: f"{value:.6g}")
-RELATIVE_ERROR = Quantity("1", format_relative_error, lambda value: f"{value:.6g}")
+SHORTEST, LONGEST = 1e-10, 1e6
+"""Seconds. The range suits every machine and keeps the exponentials of intervals finite."""
+SECONDS = Quantity("s", format_seconds, lambda value: f"{value:.6g} s", SHORTEST, LONGEST)
+BYTES = Quantity("B", format_size, lambda value: f"{value:,.0f} B", 0.0)
+FLOP = Quantity("FLOP", lambda value: format_count(value, "FLOP"), lambda value: f"{value:,.0f} FLOP", 0.0)
+JOULES = Quantity("J", lambda value: format_count(value, "J"), lambda value: f"{value:.6g} J", 0.0)
+HERTZ = Quantity("Hz", lambda value: format_count(value, "Hz"), lambda value: f"{value:.6g} Hz", 0.0)
+CALLS = Quantity("1", lambda value: f"{value:.0f}", lambda value: f"{value:.0f}", 0.0)
+PROPORTION = Quantity("1", format_proportion, lambda value: f"{value:.6g}", 0.0, 1.0)
+RELATIVE_ERROR = Quantity("1", format_relative_error, lambda value: f"{value:.6g}", 0.0)
 SHARE = Quantity("1", lambda value: f"{value:.3f}", lambda value: f"{value:.6g}")
-NATS = Quantity("nat", lambda value: f"{value:.3g} nat", lambda value: f"{value:.6g} nat")
+NATS = Quantity("nat", lambda value: f"{value:.3g} nat", lambda value: f"{value:.6g} nat", 0.0)

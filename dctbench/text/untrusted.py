@@ -1,6 +1,7 @@
 """Limits on data from files and measured processes: texts, numbers and free-form tables, and errors in words.
 
-Both sources have the same limits, so everything that was stored can be exported and read back.
+Both sources have the same limits, so everything that was stored can be exported and read back. Which figures a metric
+can have is in `catalog.why_not_measured`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
+from dctbench.text.quantity import LONGEST, SHORTEST
 from dctbench.text.sanitize import sanitize_text
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -23,8 +25,8 @@ MAX_TEXT = 100_000
 
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Seconds = Annotated[float, Meta(ge=1e-10, le=1e6)]
-"""A latency. The range suits every machine and keeps the exponentials of intervals finite."""
+Seconds = Annotated[float, Meta(ge=SHORTEST, le=LONGEST)]
+"""A latency."""
 LARGEST = 1e30
 Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Free = Annotated[dict[str, Any], Meta(max_length=1000)]

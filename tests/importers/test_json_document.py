@@ -172,6 +172,12 @@ def changed(change: Callable[[Any], object]) -> bytes:
             "latency must have samples, and no other metric may",
         ),
         (lambda d: d["results"][0]["metrics"]["setup"].update(value=1e300), "value: expected float <= 1e+30"),
+        (lambda d: d["results"][0]["rounds"][1]["metrics"].update(setup=[0.0]), "setup: 0 is less than 1e-10"),
+        (lambda d: d["results"][0]["rounds"][1]["metrics"].update(setup=[1.0, 1e7]), "setup: 1e+07 is more than 1e+06"),
+        (
+            lambda d: d["results"][0]["metrics"]["setup"].update(value=-3),
+            "results[0].rounds[0].metrics.setup: -3 is less than 1e-10",
+        ),
         (lambda d: d["results"][0]["metrics"]["setup"].update(unit="\x1b"), "metrics: the name '' holds control"),
         (lambda d: d["results"][0]["metrics"]["latency"].update(unit="ms"), "latency: the unit 'ms' instead of 's'"),
         (lambda d: d["results"][0]["metrics"]["setup"].update(unit="B"), "metrics.setup: the unit 'B' instead of 's'"),

@@ -58,6 +58,15 @@ def samples(*values: float) -> bytes:
     return struct.pack(f"<{len(values)}d", *values)
 
 
+IMPOSSIBLE = [
+    ("response", "s", 1.0, 0.0), ("response", "s", 1.0, -3.0), ("train.seconds", "s", 1.0, -1e30),
+    ("kernel_time", "s", 0.0, -1e-9), ("accuracy", "1", 1.0, 1.01), ("accuracy.h4", "1", 0.0, -0.01),
+    ("miss_rate", "1", 0.5, 1.5), ("memory.tensor", "B", 0.0, -1.0), ("flops", "FLOP", 0.0, -1.0),
+    ("energy", "J", 0.0, -1e-3), ("error.noise", "1", 0.0, -1e-9), ("loss", "nat", 0.0, -0.1),
+    ("recovered.recover.seconds", "s", 1.0, 0.0),
+]  # fmt: skip
+"""Figures that no measurement can have, each beside one that some measurement has."""
+BESIDE = list({metric: (metric, unit, good) for metric, unit, good, _ in IMPOSSIBLE}.values())
 ROWS: list[tuple[str, Mapping[str, Any]]] = [
     ("results", {"status": "excellent"}),
     ("results", {"status": b"ok"}),
@@ -68,7 +77,9 @@ ROWS: list[tuple[str, Mapping[str, Any]]] = [
     *(("results", {"metrics": LATENCY, "samples": samples(value)})
       for value in (-1.0, 0.0, float("nan"), float("inf"), 1e-11, 1e7)),
     *(("results", {"metrics": '[["setup","s",1]]', "samples": samples(value)})
-      for value in (float("nan"), float("-inf"), 1e31)),
+      for value in (float("nan"), float("-inf"), 1e31, -1.0, 0.0, 1e7)),
+    *(("results", {"metrics": json.dumps([["latency", "s", 1], [metric, unit, 2]]), "samples": samples(1.0, good, bad)})
+      for metric, unit, good, bad in IMPOSSIBLE),
     ("results", {"metrics": LATENCY, "samples": samples(1.0, 1.0)}),
     ("results", {"metrics": LATENCY, "samples": b"\0" * 7}),
     ("results", {"metrics": LATENCY, "samples": "text"}),
@@ -188,12 +199,18 @@ def test_free_texts_are_read_without_control_characters(store_path: Path) -> Non
 
 
 def test_latencies_and_numbers_at_their_limits_are_intact(store_path: Path) -> None:
-    metrics = '[["latency","s",4],["setup","s",3]]'
+    metrics = '[["latency","s",4],["evaluate","1",3]]'
     values = (1e-10, 1e6, 4e-10, 2e5, -1e30, 1e30, 0.0)
     rewrite(store_path, "results", metrics=metrics, samples=samples(*values))
     with open_store(str(store_path)) as store:
         [found] = store.results(RUN.id)
-    assert found.measurements == (Measurement("latency", "s", values[:4]), Measurement("setup", "s", values[4:]))
+    assert found.measurements == (Measurement("latency", "s", values[:4]), Measurement("evaluate", "1", values[4:]))
+
+    metrics = json.dumps([["latency", "s", 1], *([metric, unit, 1] for metric, unit, *_ in BESIDE)])
+    rewrite(store_path, "results", metrics=metrics, samples=samples(1.0, *(good for *_, good in BESIDE)))
+    with open_store(str(store_path)) as store:
+        [found] = store.results(RUN.id)
+    assert [one.samples for one in found.measurements[1:]] == [(good,) for *_, good in BESIDE]
 
 
 def test_a_record_without_fields_that_only_later_versions_have_is_intact(store_path: Path) -> None:
