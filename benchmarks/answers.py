@@ -37,7 +37,8 @@ def tasks(path: Path) -> list[str]:
         resolution = next((r for case, r in widths.items() if case.name == name), None)
         cells = [_cell(results, name) for results in found]
         lines.append(f"| {name} | {' | '.join([*cells, accuracy.resolution_words(resolution)])} |")
-    return lines
+    trained = {score.case.name: said for one in found for score in one.scores if (said := accuracy.trained_with(score))}
+    return [*lines, *(f"\n`{name}` was {accuracy.listed(said)}." for name, said in trained.items())]
 
 
 def _with_margin(path: Path) -> tuple[list[Summary], None, float | None]:

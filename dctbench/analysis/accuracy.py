@@ -109,6 +109,11 @@ class Score:
         return self.summary.case
 
     @property
+    def options(self) -> Mapping[str, int | float | str | bool]:
+        """The options of the layer that was trained, other than its defaults. Nothing else is measured with them."""
+        return next((r.details.training.options for r in self.summary.rounds if r.details.training), {})
+
+    @property
     def mean(self) -> float | None:
         """Over the seeds; None without one."""
         return statistics.fmean(seed.accuracy for seed in self.seeds) if self.seeds else None

@@ -26,6 +26,8 @@ class Worth(Enum):
     """As good as exact attention, or better, on every such task, in the joint test of its methods."""
     GIVES_UP = "gives_up"
     """Worse on one of them, or slow to learn it."""
+    OTHER_LAYER = "other_layer"
+    """As good, but with options that latency, memory and error were not measured with."""
     UNDECIDED = "undecided"
     """The seeds do not tell on one of them, or only of this method by itself."""
     UNKNOWN = "unknown"
@@ -84,7 +86,9 @@ class Accuracies:
             return Worth.GIVES_UP
         if not found or len(trained) < len(found):
             return Worth.UNKNOWN
-        return Worth.AS_GOOD if all(one.held for one in trained) else Worth.UNDECIDED
+        if not all(one.held for one in trained):
+            return Worth.UNDECIDED
+        return Worth.OTHER_LAYER if any(one.score.options for one in trained) else Worth.AS_GOOD
 
 
 def _keeps_more(trained: Case, case: Case) -> bool:
@@ -128,7 +132,7 @@ def _worth_as_much(other: Summary, summary: Summary, accuracies: Accuracies) -> 
     pairs = [
         (a.score.mean, b.score.mean, results.margin)
         for (results, a), (_, b) in zip(accuracies.on_each_task(other), accuracies.on_each_task(summary), strict=True)
-        if results.sensitive and a is not None and b is not None
+        if results.sensitive and a is not None and b is not None and not (a.score.options or b.score.options)
     ]
     known = [(a, b, margin) for a, b, margin in pairs if a is not None and b is not None]
     if known and len(known) == len(accuracies.telling):

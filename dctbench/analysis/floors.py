@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dctbench import catalog
-from dctbench.analysis.accuracy import Compared, TaskResults, difference, shown_above
+from dctbench.analysis.accuracy import Compared, Score, TaskResults, difference, shown_above
 from dctbench.analysis.budgets import Choice
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.ranking import Ranking
@@ -43,6 +43,8 @@ class Miss(Enum):
     """They show it of this method by itself, but not in the joint test of all methods."""
     SILENT = "silent"
     """The task does not tell methods apart."""
+    OTHER_LAYER = "other_layer"
+    """It was trained with options that latency, memory and error were not measured with."""
     NOT_MEASURED = "not_measured"
     """It was not trained on the task, or not beside that reference, or it runs in int8, and trainings do not."""
 
@@ -93,7 +95,7 @@ def _missed(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> M
     if found.difference is None or not results.sensitive:
         return Missed(floor, Miss.NOT_SHOWN, found)
     means = {one.case: difference(one.score, beside) for one in results.methods}
-    return _judged(floor, found, found.case, means, -floor.amount)
+    return _judged(floor, found, found.score, means, -floor.amount)
 
 
 def _below_value(
@@ -105,16 +107,17 @@ def _below_value(
         return Missed(floor, Miss.NOT_MEASURED, found)
     if score.estimate is None:
         return Missed(floor, Miss.NOT_SHOWN, found)
-    return _judged(floor, found, score.case, {one.case: one.estimate for one in results.scores}, floor.amount)
+    return _judged(floor, found, score, {one.case: one.estimate for one in results.scores}, floor.amount)
 
 
 def _judged(
-    floor: AccuracyFloor, found: Compared | None, case: Case, means: Mapping[Case, Mean | None], bound: float
+    floor: AccuracyFloor, found: Compared | None, score: Score, means: Mapping[Case, Mean | None], bound: float
 ) -> Missed | None:
-    """Whether a case is shown to be above a bound, in the joint test of all methods of the task."""
+    """Whether a method is shown to be above a bound, in the joint test of all methods of the task."""
+    case = score.case
     known = {one: mean for one, mean in means.items() if mean is not None}
     if case in shown_above(known, bound).get(case.implementation, ()):
-        return None
+        return Missed(floor, Miss.OTHER_LAYER, found) if score.options else None
     interval = known[case].interval()
     if interval.low > bound:
         return Missed(floor, Miss.ALONE, found)

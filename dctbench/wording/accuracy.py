@@ -104,8 +104,8 @@ def standing_words(found: Compared) -> str:
 
 
 def remarks(score: Score) -> list[str]:
-    """What should be known of the trainings of a method: those that failed, and how rates were chosen."""
-    count, lines = len(score.seeds), []
+    """What should be known of the trainings of a method: what its layer had, failures, and how rates were chosen."""
+    count, lines = len(score.seeds), trained_with(score)
     if score.failed:
         reasons = sorted({str(r.details.training.failure) for r in score.summary.rounds
                           if r.details.training and r.details.training.failure})  # fmt: skip
@@ -116,6 +116,21 @@ def remarks(score: Score) -> list[str]:
     if score.blind:
         lines.append(f"no learning rate did better than a guess when one was chosen, in {score.blind} of {count}")
     return lines
+
+
+def trained_with(score: Score) -> list[str]:
+    """`trained with a convolution of 33 taps, which latency and error leave out`; empty for a layer without options."""
+    options = _options(score)
+    return [f"trained {options}, which latency and error leave out"] if options else []
+
+
+def _options(score: Score) -> str:
+    """`with a convolution of 33 taps`; empty for a layer without options."""
+    named = [
+        f"a convolution of {value} taps" if name == "convolution" else f"{name} {value}"
+        for name, value in score.options.items()
+    ]
+    return f"with {listed(named)}" if named else ""
 
 
 def doubts(found: Compared) -> list[str]:
@@ -185,14 +200,17 @@ def points_of(share: float) -> str:
 
 
 def _up_to(results: TaskResults, held: Sequence[Case]) -> str:
-    """`dct-x up to r = 4` where several ratios were trained; the name of the case otherwise."""
+    """`dct-x up to r = 4` where several ratios were trained, else the name of the case; and with which options."""
     last = held[-1]
-    trained = [found.case for found in results.methods if found.case.implementation == last.implementation]
+    trained = [found.score for found in results.methods if found.case.implementation == last.implementation]
     if len(trained) == 1:
-        return last.name
-    if last.kept is not None:
-        return f"{last.implementation} down to {last.kept} kept"
-    return f"{last.implementation} up to r = {ratio_words(last.ratio or 1)}"
+        name = last.name
+    elif last.kept is not None:
+        name = f"{last.implementation} down to {last.kept} kept"
+    else:
+        name = f"{last.implementation} up to r = {ratio_words(last.ratio or 1)}"
+    options = _options(trained[0])
+    return f"{name} ({options})" if options else name
 
 
 def listed(names: Sequence[str]) -> str:
@@ -212,6 +230,7 @@ _SURE: Mapping[Miss, str] = {
     Miss.BELOW: "",
     Miss.NOT_SHOWN: "not shown to be enough: ",
     Miss.ALONE: f"enough {ALONE}: ",
+    Miss.OTHER_LAYER: "enough: ",
 }
 
 
@@ -226,6 +245,8 @@ def missed_words(name: str, missed: Sequence[Missed]) -> str:
             parts.append(f"the task {task_words(TaskName.parse(one.floor.task))} says nothing")
         else:
             parts.append(f"{_SURE[one.why]}{_measured(one)} {on}")
+            if one.why is Miss.OTHER_LAYER and one.found is not None:
+                parts[-1] += f", but {listed(trained_with(one.found.score))}"
     return f"accuracy: {name}, {'; '.join(parts)}"
 
 

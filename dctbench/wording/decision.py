@@ -28,6 +28,7 @@ TEMPLATES = {
     "among_safe": " of those that are shown to be as good as exact attention",
     "faster": " {name} is faster ({latency}), but {why}.",
     "unknown": "its accuracy was not measured",
+    "other_layer": "its latency leaves out what it was trained with",
     "not_measured": accuracy.NOT_MEASURED,
     "measure": " Its accuracy was not measured: {how}.",
     "measure_int8": f" Its accuracy in int8 was not measured: {IN_FLOATING_POINT}.",
@@ -130,17 +131,21 @@ def _lacking(decision: Decision) -> str:
 
 
 def accuracy_cell(summary: Summary, accuracies: Accuracies) -> str:
-    """`acuity 0.834, worse; mnist1d 0.860, better`; `not measured` for a method that was not trained."""
+    """`acuity 0.834, worse; mnist1d 0.860, better`, and with what the layer was trained that nothing else has.
+
+    `not measured` for a method that was not trained.
+    """
     if isinstance(accuracies, ModelQuality):
         return in_model.quality_cell(summary, accuracies)
-    parts = []
+    parts, trained_with = [], list[str]()
     for results, found in accuracies.on_each_task(summary):
         name = accuracy.task_words(results.task)
         if found is not None and found.score.mean is not None:
             parts.append(f"{name} {found.score.mean:.3f}, {accuracy.STANDINGS[found.standing]}")
+            trained_with = accuracy.trained_with(found.score)
         elif (score := results.score_of_reference(summary)) is not None:
             parts.append(f"{name} {score.mean:.3f}")
-    return "; ".join(parts) or TEMPLATES["not_measured"]
+    return "; ".join([*parts, *trained_with]) or TEMPLATES["not_measured"]
 
 
 def worth_words(summary: Summary, accuracies: Accuracies) -> str:
@@ -153,8 +158,8 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
     worth = accuracies.worth(summary)
     if worth in (Worth.EXACT, Worth.AS_GOOD) or not accuracies.telling:
         return ""
-    if worth is Worth.UNKNOWN:
-        return TEMPLATES["unknown"]
+    if worth in (Worth.UNKNOWN, Worth.OTHER_LAYER):
+        return TEMPLATES[worth.value]
     said: dict[str, list[str]] = {words: [] for words in (*_DOUBTFUL.values(), _ALONE)}
     for results, one in accuracies.on_each_task(summary):
         if results.sensitive and one is not None and not one.held:

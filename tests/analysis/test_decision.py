@@ -115,6 +115,22 @@ def test_worth_is_known_only_if_every_telling_task_was_trained() -> None:
     }  # fmt: skip
 
 
+def with_a_convolution(values: Sequence[float] = GOOD) -> Accuracies:
+    """What was learned of nystromformer with a convolution, of sdpa and of none."""
+    cases = [trained("sdpa", [0.8, 0.81, 0.82]), trained("none", [0.3, 0.31, 0.32])]
+    cases.append(trained("nystromformer", values, ratio=4, options={"convolution": 33}))
+    return Accuracies(tuple(task_results(learned(*cases, trained("dct-x", BAD, ratio=4)))))
+
+
+def test_the_accuracy_of_a_layer_with_options_is_not_that_of_the_layer_that_was_timed() -> None:
+    ranking = ranked(EXACT, ("nystromformer", 4, 1e-3, 8), ("dct-x", 4, 2e-3, 16))
+    fast, known = ranking.ranked[0], with_a_convolution()
+    assert known.worth(fast) is Worth.OTHER_LAYER
+    assert with_a_convolution(BAD).worth(fast) is Worth.GIVES_UP  # not even with the convolution
+    assert names(decided(ranking, known).leaders) == ["sdpa"]
+    assert names(unbeaten(ranking, known)) == ["nystromformer r=4", "dct-x r=4", "sdpa"]
+
+
 def test_a_training_that_kept_every_token_tells_nothing_of_a_longer_sequence() -> None:
     cases = [trained("sdpa", [0.8, 0.81, 0.82]), trained("none", [0.3, 0.31, 0.32])]
     known = [Accuracies(tuple(task_results(learned(*cases, trained("linformer", GOOD, kept=k))))) for k in (16, 64)]

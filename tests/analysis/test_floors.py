@@ -9,7 +9,8 @@ from dctbench.analysis import Budgets
 from dctbench.analysis.accuracy import task_results
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.floors import AccuracyFloor, Miss, keep_floors
-from tests.analysis.test_decision import BAD, EXACT, GOOD, UNSURE, accuracies, names, ranked
+from dctbench.wording.accuracy import missed_words
+from tests.analysis.test_decision import BAD, EXACT, GOOD, UNSURE, accuracies, names, ranked, with_a_convolution
 from tests.support.made import in_two_rounds, result
 from tests.support.trained import learned, trained
 
@@ -43,6 +44,18 @@ def test_a_task_that_says_nothing_lets_only_exact_methods_pass() -> None:
     within, missed = kept(BELOW_SDPA, Accuracies(tuple(task_results(learned(*cases)))))
     assert within == ["sdpa", "full"]
     assert missed["dct-x r=4"] is Miss.SILENT
+
+
+@pytest.mark.parametrize("floor", [BELOW_SDPA, AccuracyFloor("mnist1d", None, 0.7)])
+def test_a_layer_with_options_does_not_keep_a_floor_for_the_layer_that_was_timed(floor: AccuracyFloor) -> None:
+    ranking = ranked(EXACT, ("nystromformer", 4, 1e-3, 8))
+    choice, missed = keep_floors(ranking, analysis.choose(ranking, Budgets()), [floor], with_a_convolution())
+    assert names(choice.within) == ["sdpa"]
+    [[miss]] = missed.values()
+    assert miss.why is Miss.OTHER_LAYER
+    assert missed_words("nystromformer r=4", [miss]).endswith(
+        " on mnist1d, but trained with a convolution of 33 taps, which latency and error leave out"
+    )
 
 
 @pytest.mark.parametrize(("least", "passes"), [(0.7, True), (0.9, False)])

@@ -27,6 +27,7 @@ def trained(
     seconds: float = 7.0,
     steps: int = 500,
     test_examples: int = 1000,
+    options: Mapping[str, int] | None = None,
 ) -> list[Result]:
     """Return a training per accuracy, in rounds 1, 2 and so on; None is a training that crashed at step 100.
 
@@ -34,6 +35,7 @@ def trained(
         slices: by name, an accuracy per training.
         edge: the rounds in which the best rate was at the edge of the grid.
         blind: the rounds in which no rate did better than a guess in its probe.
+        options: of the layer, other than its defaults.
     """
     case = Case(implementation, seq_len, ratio, kept=kept, task=task, **SHAPE)
     results = []
@@ -42,6 +44,7 @@ def trained(
             seed=number, steps=steps, probe_steps=125, rate=3e-3, at_edge=number in edge, test_examples=test_examples,
             answers=test_examples, probes=tuple(Probe(rate, 0.1 if number in blind else 0.5) for rate in RATES),
             failure=None if accuracy is not None else "crashed", failed_step=None if accuracy is not None else 100,
+            options=options or {},
         )  # fmt: skip
         measurements = []
         if accuracy is not None:

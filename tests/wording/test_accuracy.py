@@ -63,6 +63,20 @@ def test_a_method_is_told_with_its_verdict_its_share_and_its_failures(suite: dic
     assert "1 of 3 trainings failed (crashed) and counted at the floor" in failed
 
 
+def test_what_a_layer_was_trained_with_is_told_with_its_accuracy() -> None:
+    [found] = task_results(learned(
+        trained("sdpa", [0.8, 0.82, 0.81]), trained("none", [0.3, 0.31, 0.32]),
+        trained("nystromformer", [0.8, 0.82, 0.81], ratio=4, options={"convolution": 33}),
+    ))  # fmt: skip
+    assert words.headline(found).startswith(
+        "On mnist1d, n = 40, nystromformer r=4 (with a convolution of 33 taps) is as good as sdpa"
+    )
+    [one] = [found for found in found.methods if found.case.implementation == "nystromformer"]
+    assert words.method_sentence(one).endswith(
+        "; trained with a convolution of 33 taps, which latency and error leave out"
+    )
+
+
 def test_ten_seeds_are_no_look() -> None:
     ten = [0.8] * 10
     [found] = task_results(learned(trained("sdpa", ten), trained("none", [0.3] * 10), trained("dct-x", ten, ratio=4)))

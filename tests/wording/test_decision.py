@@ -13,7 +13,17 @@ from dctbench.wording import decision, recommendation
 from dctbench.wording.decision import measuring_command
 from dctbench.wording.labels import Labels
 from tests.analysis.test_deadlines import released
-from tests.analysis.test_decision import BAD, EXACT, GOOD, KIB, accuracies, in_rounds, ranked, ranking_of
+from tests.analysis.test_decision import (
+    BAD,
+    EXACT,
+    GOOD,
+    KIB,
+    accuracies,
+    in_rounds,
+    ranked,
+    ranking_of,
+    with_a_convolution,
+)
 from tests.support.made import in_two_rounds, result
 
 RANKING = ranked(EXACT, ("dct-x", 4, 2e-3, 32), ("dct-x", 8, 1e-3, 16))
@@ -38,6 +48,16 @@ def test_what_gives_up_accuracy_is_faster_but_not_recommended() -> None:
     assert rows["dct-x r=4"].accuracy == "mnist1d 0.810, as good"
     assert rows["dct-x r=8"].why == "worse on mnist1d"
     assert rows["sdpa"].why == "4.00x the time of dct-x r=4; 2.00x the memory of dct-x r=4"
+
+
+def test_what_was_trained_with_more_than_was_timed_is_faster_but_not_recommended() -> None:
+    sentence, rows = said(with_a_convolution(), ranking=ranked(EXACT, ("nystromformer", 4, 1e-3, 8)))
+    assert sentence.startswith("At n = 512: ship sdpa (8.00 ms")
+    assert sentence.endswith("), but its latency leaves out what it was trained with.")
+    assert rows["nystromformer r=4"].why == "its latency leaves out what it was trained with"
+    assert rows["nystromformer r=4"].accuracy == (
+        "mnist1d 0.810, as good; trained with a convolution of 33 taps, which latency and error leave out"
+    )
 
 
 def test_what_is_as_good_only_by_itself_is_faster_but_not_recommended() -> None:
