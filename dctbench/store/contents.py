@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,8 +190,14 @@ class Store:
         return self._states(sa.true(), damage)
 
     def state(self, run_id: str) -> RunState:
-        """Return a run and its progress. `run_id` is the full id of a stored run."""
-        return self._states(schema.runs.c.id == run_id, None)[0]
+        """Return a run and its progress. `run_id` is the full id of a stored run.
+
+        Raises:
+            DamagedError: when its record is damaged or missing. Another process may have just removed the run.
+        """
+        for found in self._states(schema.runs.c.id == run_id, None):
+            return found
+        raise DamagedError(f"run {run_id} is no longer in {self.name}", hint="see dctbench list runs")
 
     def progress(self, run_id: str) -> RunState | None:
         """Return a run and its progress, or None when the store does not have it, or only a damaged record of it."""
@@ -226,6 +233,7 @@ class Store:
 
         Raises:
             UsageError: when no run matches, or several ids have that prefix.
+            DamagedError: when it is a baseline whose run is missing.
         """
         table = schema.runs
         query = sa.select(table.c.id, table.c.label).order_by(*schema.ARRIVAL)
@@ -235,6 +243,12 @@ class Store:
         found = find_run_id(known, reference, self._run_of_baseline)
         if found is None:
             raise UsageError(f"no run {reference!r} in {self.name}", hint="see dctbench list runs")
+        if all(found != run_id for run_id, _ in known):
+            forget = shlex.join(["dctbench", "store", "forget", reference])
+            raise DamagedError(
+                f"the baseline {reference!r} points to run {found}, which is not in {self.name}",
+                hint=f"save it again (dctbench run --save-baseline NAME), or remove the name: {forget}",
+            )
         return self.state(found)
 
     def save_baseline(self, name: str, run_id: str) -> Baseline:

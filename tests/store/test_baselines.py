@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dctbench.errors import StoreError, UsageError
-from dctbench.store import Store, checked_baseline_name, open_store
+from dctbench.store import DamagedError, Store, checked_baseline_name, open_store
+from dctbench.store.checking import find_damage
+from dctbench.store.contents import RunState
 from dctbench.store.merging import merge
 from dctbench.store.outbox import OUTBOX, open_for_run
+from dctbench.store.pruning import remove_runs
 from tests.support.made import ENVIRONMENT, RUN, result
 from tests.support.postgresql import Server
 
@@ -72,6 +76,29 @@ def test_a_name_for_a_missing_run_is_refused(store: Store) -> None:
     with pytest.raises(StoreError):
         store.save_baseline("main", "a" * 16)
     assert store.baselines() == []
+
+
+def test_a_name_whose_run_is_lost_says_so_and_how_to_go_on(store: Store) -> None:
+    store.save_baseline("last release", LATER.id)
+    with closing(sqlite3.connect(store.name)) as connection:  # which enforces no foreign key
+        connection.execute("DELETE FROM runs WHERE id = ?", [LATER.id])
+        connection.commit()
+    with pytest.raises(DamagedError, match=f"'last release' points to run {LATER.id}, which is not in ") as lost:
+        store.find_run("last release")
+    assert str(lost.value.hint).endswith("dctbench store forget 'last release'")
+    assert f"the baseline 'last release' points to run {LATER.id}, which is missing" in find_damage(store)
+
+
+def test_a_run_that_is_removed_while_it_is_looked_for_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = Store.state
+
+    def removed_meanwhile(self: Store, run_id: str) -> RunState:
+        remove_runs(self, [run_id])
+        return look(self, run_id)
+
+    monkeypatch.setattr(Store, "state", removed_meanwhile)
+    with pytest.raises(DamagedError, match=f"run {LATER.id} is no longer in "):
+        store.find_run("latest")
 
 
 def test_a_changed_pointer_is_damage(store: Store) -> None:

@@ -1,12 +1,15 @@
-"""`dctbench store merge`: what it says of baselines, and of what it leaves out."""
+"""`dctbench store merge` and `forget`: what they say of baselines, and of what is left out or lost."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from click.testing import CliRunner
 
+from dctbench.cli.commands.store import forget
 from dctbench.cli.commands.store.merge import command
 from dctbench.store import open_store
 from tests.support.made import CALIBRATION, RUN, result
@@ -41,3 +44,17 @@ def test_a_merge_says_which_results_and_calibrations_it_leaves_out(tmp_path: Pat
         f"1 result left out: {target} has another one of the same case and round",
         f"1 calibration left out: {target} has another one of the same device",
     ]
+
+
+def test_the_name_of_a_run_that_is_lost_can_be_forgotten(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.sqlite")
+    with open_store(path, create=True) as store:
+        store.add_run(RUN, [], rounds=1)
+        store.save_baseline("main", RUN.id)
+    with closing(sqlite3.connect(path)) as connection:  # which enforces no foreign key
+        connection.execute("DELETE FROM runs")
+        connection.commit()
+    done = CliRunner().invoke(forget.command, ["main", "--store", path])
+    assert (done.exit_code, done.output) == (0, "baseline 'main' is forgotten\n")
+    with open_store(path) as store:
+        assert store.baselines() == []

@@ -26,6 +26,7 @@ def command(name: str, store: str) -> int:
 
     name = typed(name)
     with open_store(store) as opened:
-        run_id = forget_baseline(opened, name)
-        click.echo(f"baseline {name!r} is forgotten; run {opened.state(run_id).run.short_id} stays", err=True)
+        state = opened.progress(forget_baseline(opened, name))
+    stays = "" if state is None else f"; run {state.run.short_id} stays"
+    click.echo(f"baseline {name!r} is forgotten{stays}", err=True)
     return errors.EXIT_OK
