@@ -12,7 +12,8 @@ type Winner = "f" | "s" | "t";
 /** What the columns hold, by name. */
 interface Values {
   curve: number; // index in PageData.curves
-  count: number; // samples
+  accuracy: number; // of a training
+  count: number; // samples of the latency or, of a training, seeds
   mean: number; // µs, as all latencies
   below: number; // how far the interval of the latency reaches below it, in thousandths of it
   above: number;

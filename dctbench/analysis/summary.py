@@ -112,6 +112,11 @@ class Summary:
         return {seed: figure.samples[0] for seed, figure in measured.items() if figure is not None}
 
     @property
+    def counted(self) -> int:
+        """How many samples its main figure has: timed calls or, of the accuracy of a training, seeds."""
+        return len(self.samples) or len(self.seeds(catalog.ACCURACY))
+
+    @property
     def accuracy_step(self) -> float:
         """What one sequence of the test adds to an accuracy: the accuracy of a training is not known better."""
         trainings = (result.details.training for result in self.rounds)

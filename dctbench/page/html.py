@@ -256,10 +256,10 @@ def _rows(contents: Contents) -> list[dict[str, Any]]:
                     "flops": format_count(summary.values["flops"], "FLOP") if "flops" in summary.values else "-",
                     "smooth": cells.error_words(summary),
                     "noise": cells.error_words(summary, "error.noise"),
-                    "samples": len(summary.samples),
+                    "samples": summary.counted,
                     "stop": summary.details.stop_reason or "",
                     "warnings": len(summary.warnings),
-                    "ok": summary.timed is not None,
+                    "ok": summary.status == "ok",
                 }
             )
     return found

@@ -48,16 +48,16 @@ class SummaryRow:
 def row(summary: Summary, speedup: Speedup | None, labels: Labels) -> SummaryRow:
     """The row of one case with its speed-up over the reference, named among the cases of `labels`."""
     case = summary.case
-    trained = summary.status == "ok" and ACCURACY in summary.values
-    failure = None if summary.timed or trained else failure_words(summary)
+    ok = summary.status == "ok"
+    learned = summary.values.get(ACCURACY) if ok else None
     return SummaryRow(
         case=labels.curve(case),
         seq_len=str(case.seq_len),
-        latency=f"accuracy {summary.values[ACCURACY]:.3f}" if trained else latency_words(summary),
+        latency=latency_words(summary) if learned is None else f"accuracy {learned:.3f}",
         speedup=marked(speedup),
         memory="-" if summary.memory is None else format_size(summary.memory),
         error=error_words(summary, "error.smooth" if case.input is None else "error.input"),
-        failure=failure,
+        failure=None if ok else failure_words(summary),
     )
 
 

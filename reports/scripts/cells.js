@@ -4,11 +4,15 @@ const WINNER_MARKS = { f: "▲", s: "▼", t: "=" };
 /** @type {Record<string, string>} */
 const SHORT_STATUS = { oom: "OOM", error: "failed" };
 
-/** @param {Row} row */
+/**
+ * The latency, or the accuracy of a training, which has none.
+ * @param {Row} row
+ */
 function latencyCell(row) {
   const mean = secondsAt("mean", row);
   if (mean === null) {
-    return "-";
+    const accuracy = valueAt("accuracy", row);
+    return accuracy === null ? "-" : "accuracy " + accuracy.toFixed(3);
   }
   if (valueAt("count", row) === 1) {
     return formatSeconds(mean); // one sample has no interval

@@ -178,7 +178,7 @@ function sentence(code) {
 }
 
 /**
- * Why a row has no latency.
+ * Why a row has failed; null for one that has not.
  * @param {Row} row
  */
 function failureOf(row) {

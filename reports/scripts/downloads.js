@@ -39,6 +39,7 @@ function recordOf(row) {
     p95_s: rounded(secondsAt("p95", row)),
     p99_s: rounded(secondsAt("p99", row)),
     p99_high_s: rounded(secondsAt("p99_high", row)),
+    accuracy: valueAt("accuracy", row),
     samples: valueAt("count", row) || 0,
     reference: state.reference,
     times_as_fast: speedupRatio(row),

@@ -164,7 +164,7 @@ function measureDetails(body) {
 function rowElements(row, position) {
   const columns = visibleColumns();
   const isOpen = openRows.has(row);
-  const failed = secondsAt("mean", row) === null;
+  const failed = statusOf(row) !== "ok";
   const over = checkBudgets(budgetsFor([row]), row).broken.length > 0;
   const classes = [failed && "failed", lengthOf(row) === state.n && "here", over && "over"].filter(Boolean).join(" ");
   const attributes = { type: "button", "data-row": row, "aria-expanded": String(isOpen), onclick: () => toggleRow(row) };

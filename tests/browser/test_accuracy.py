@@ -41,6 +41,9 @@ def test_a_page_of_trainings_alone_opens_without_errors(browser: webdriver.Chrom
     screen(browser, 1280)
     browser.get(written(html([recorded(whole_suite())]), tmp_path))
     settled(browser, "task-0-0-acuity")
+    rows = [row.text for row in browser.find_elements(By.CSS_SELECTOR, "#window tbody tr:not(.spacer)")]
+    assert any("accuracy 0.8" in row for row in rows)
+    assert not any(row.endswith("ok") for row in rows)
     assert browser.get_log("browser") == []
     assert not browser.find_element(By.ID, "problem").is_displayed()
 

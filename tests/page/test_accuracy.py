@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import plotly.graph_objects as go
 import pytest
 
 from dctbench.page.accuracy import AccuracySection, accuracy_section
+from dctbench.page.data import page_data
+from dctbench.page.facets import arrange
 from dctbench.page.html import html
 from dctbench.page.palette import looks
 from dctbench.wording.markdown import markdown
@@ -112,6 +116,27 @@ def test_answers_and_tables_stand_in_the_page_without_scripts() -> None:
     assert "On mnist1d, n = 40, dct-x up to r = 4 and pool r=4 are as good as sdpa" in text
     assert "this task is solved without attention" in text
     assert "finer than 1 token" in text
+
+
+def test_a_training_is_no_failure_in_the_table_of_all_results() -> None:
+    results = [*trained("sdpa", [0.5, 0.625]), *trained("none", [0.25, None])]
+    text = without_scripts(html([recorded(RUN, results)]))
+    section = text.split('aria-labelledby="h-results"')[1].split("</section>")[0]
+    [learned, failed] = re.findall(r"<tr.*?</tr>", section, flags=re.DOTALL)[1:]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", learned)[1] == "accuracy 0.562"
+    assert re.findall(r"<td[^>]*>([^<]*) <small>", learned) == ["2"]  # seeds
+    assert 'class="failed"' not in learned
+    assert 'class="failed"' in failed
+    assert "RuntimeError: broken at step 100" in failed
+
+
+def test_the_script_gets_the_accuracy_of_a_training_and_why_another_failed() -> None:
+    results = [*trained("sdpa", [0.5, 0.625]), *trained("none", [0.25, None])]
+    data = page_data(arrange([recorded(RUN, results)], "sdpa"), {})
+    found = data["rows"]["columns"]
+    assert found["accuracy"] == [0.562, None]  # as the table without scripts rounds it
+    assert found["failure"][0] is None
+    assert found["failure"][1] is not None
 
 
 def test_longer_trainings_alone_are_told_in_every_form() -> None:

@@ -26,6 +26,12 @@ def test_a_training_that_failed_with_a_seed_shows_why() -> None:
     assert "RuntimeError: broken at step 100" in shown.failure
 
 
+def test_a_result_with_neither_latency_nor_accuracy_has_not_failed() -> None:
+    [summary] = summarise([result("sdpa", 512, None, values={"memory.tensor": ("B", 8.0), "memory.state": ("B", 0.0)})])
+    shown = row(summary, None, Labels([summary.case]))
+    assert (shown.latency, shown.memory, shown.failure) == ("-", "8 B", None)
+
+
 def test_what_int8_leaves_in_float_is_said_by_engine_and_method() -> None:
     def quantised(name: str, n: int, share: float, engine: str = "onnxruntime-int8") -> Result:
         ratio = None if name == "sdpa" else 4
