@@ -24,6 +24,7 @@ from dctbench.spec.axes import of
 from dctbench.spec.grid import expand_cases
 from dctbench.store import MissingError, open_store
 from dctbench.wording import recommendation
+from dctbench.wording.commands import typed_value
 
 
 class NotTrainedError(errors.CannotJudgeError):
@@ -247,8 +248,24 @@ def _nothing_measured(
     run = f"run {found.run.short_id}"
     lengths = sorted({s.case.seq_len for s in summaries if s.latency})
     if not lengths:
-        return NothingMeasuredError(f"{run} has no results for this question")
+        return NothingMeasuredError(_unknown_value(request, found) or f"{run} has no results for this question")
     if here:
         failed = ", ".join(f"{s.case.name} {s.status}" for s in here)
         return NothingMeasuredError(f"{run}: at n = {request.seq_len} no method was timed ({failed})")
     return NothingMeasuredError(f"{run}: {recommendation.around(request.seq_len, lengths)}")
+
+
+def _unknown_value(request: ChooseRequest, found: RecordedRun) -> str | None:
+    """Return which value that was asked for no result has, and the values that there are; None if each has one."""
+    cases = set(found.plan)
+    if request.run is None:
+        with open_store(request.store) as opened:
+            cases.update(case for state in opened.runs([]) if state.stored for case in opened.plan(state.run.id)[0])
+    for axis, [value] in request.axes.given.items():
+        known = {of(case, axis) for case in cases}
+        if value not in known:
+            there = ", ".join(typed_value(axis, one) for one in sorted(known - {None}))
+            flag = f"--{axis.replace('_', '-')}"
+            where = "no stored result has" if request.run is None else f"no result of run {found.run.short_id} has"
+            return f"{where} {flag} {typed_value(axis, value)}, {f'only {there}' if there else 'and none has another'}"
+    return None

@@ -17,15 +17,12 @@ from dctbench.analysis import PayoffRange, Placed, Ranking, Speedup, Summary
 from dctbench.analysis.budgets import usual_budgets
 from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
+from dctbench.wording.commands import shape_flags
 from dctbench.wording.labels import Labels
 
 AXES = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "task", "period",
         "deadline", "model", "input", "ranks")  # fmt: skip
 """The axes on which the facets of a run differ, in the order of the page's controls."""
-_FLAGS = {"device": "--device", "dtype": "--dtype", "scope": "--scope", "mode": "--mode", "engine": "--engine",
-          "batch": "--batch", "heads": "--heads", "head_dim": "--head-dim", "threads": "--threads",
-          "period": "--period", "deadline": "--deadline", "model": "--model",
-          "input": "--input", "ranks": "--ranks"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,7 @@ class Facet:
     @property
     def flags(self) -> str:
         """The flags with which `dctbench run` measures this facet again, without method, what it keeps, and length."""
-        values = ((flag, getattr(self.case, axis)) for axis, flag in _FLAGS.items())
-        return shlex.join(word for flag, value in values if value is not None for word in (flag, str(value)))
+        return shlex.join(shape_flags(self.case))
 
     @cached_property
     def shapes(self) -> list[tuple[int, int, tuple[Summary, ...]]]:

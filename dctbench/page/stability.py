@@ -184,7 +184,8 @@ def _facts(found: Sequence[Stability], chosen: Case) -> list[str]:
         )
     untailed = sum(one.summary.p99 is None for one in found)
     if untailed:
-        facts.append(f"p99 not measured for {untailed} of {len(found)} cases: {p99_takes(chosen)}")
+        there = [one.summary.case for one in found if one.summary.case.shape == chosen.shape]
+        facts.append(f"p99 not measured for {untailed} of {len(found)} cases: {p99_takes(there)}")
     return facts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -45,7 +46,10 @@ MAX_SAMPLES_ASKED = 100_000
 MAX_ROUNDS = 1000
 MAX_JOBS = 1024
 MAX_SUITE_BYTES = 1 << 20
-_AMOUNTS: Mapping[str, Callable[[str, str], float]] = {"case_timeout": parse_duration, "margin": parse_points}
+_AMOUNTS: Mapping[str, Callable[[str, str], float]] = {
+    "case_timeout": partial(parse_duration, bare_seconds=True),
+    "margin": parse_points,
+}
 """How the settings with a unit are read."""
 _MOST = {"rounds": MAX_ROUNDS, "short_rounds": MAX_ROUNDS, "samples": MAX_SAMPLES_ASKED, "jobs": MAX_JOBS,
          "patience": MOST_PATIENCE}  # fmt: skip

@@ -20,13 +20,18 @@ _POINTS = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,4})?) ?pt", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e-?[0-9]{1,2})?)(%)?", re.ASCII)
 
 
-def parse_duration(text: str, flag: str) -> float:
-    """Return the seconds of `90`, `90s`, `500ms`, `30us`, `2m` or `1h`.
+def parse_duration(text: str, flag: str, *, bare_seconds: bool = False) -> float:
+    """Return the seconds of `90s`, `500ms`, `30us`, `2m` or `1h`.
+
+    Args:
+        text: as typed.
+        flag: for the message.
+        bare_seconds: accept `90` as 90 seconds, where nobody means milliseconds: for how long a run may take.
 
     Raises:
         UsageError: for anything else, for zero, and for more than MAX_DURATION.
     """
-    seconds = _seconds(text, flag, "120s, 2m, 500ms")
+    seconds = _seconds(text, flag, "120s, 2m, 500ms", "write {0}ms, or {0}s if that is meant", bare=bare_seconds)
     if seconds > MAX_DURATION:
         days = round(MAX_DURATION / 86_400)
         raise UsageError(
@@ -44,19 +49,32 @@ def parse_age(text: str, flag: str) -> float:
     match = _AGE.fullmatch(text.strip())
     if match and int(match[1]):
         return int(match[1]) * 86_400.0
-    return _seconds(text, flag, "30d, 12h")
+    return _seconds(text, flag, "30d, 12h", "write {0}d, or {0}h if that is meant")
 
 
-def _seconds(text: str, flag: str, examples: str) -> float:
+def _seconds(text: str, flag: str, examples: str, units: str, *, bare: bool = False) -> float:
     match = _DURATION.fullmatch(text.strip())
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if seconds <= 0:
+    seconds = _product(match) if match else 0.0
+    if match is None or seconds <= 0:
         raise UsageError(f"{flag} {shorten(text)!r}: not a time", hint=f"{flag} accepts a time above zero: {examples}")
+    if match[2] is None and not bare:
+        raise UsageError(f"{flag} {shorten(text)!r}: a time without its unit", hint=units.format(match[1]))
     return seconds
 
 
+def _product(duration: re.Match[str]) -> float:
+    return float(duration[1]) * _SECONDS[duration[2]]
+
+
+def typed_duration(seconds: float) -> str:
+    """Return the shortest text of which `parse_duration` makes these seconds: `20ms`, `1.5s`."""
+    texts = [f"{seconds / _SECONDS[unit]:.6f}".rstrip("0").rstrip(".") + unit for unit in ("s", "ms", "us")]
+    same = [text for text in texts if (match := _DURATION.fullmatch(text)) and _product(match) == seconds]
+    return min(same, key=len, default=texts[-1])
+
+
 def parse_size(text: str, flag: str) -> float:
-    """Return the bytes of `64MiB`, `2GiB`, `64M` (binary), `64MB` (decimal) or a bare number of bytes.
+    """Return the bytes of `64MiB`, `2GiB`, `64M` (binary), `64MB` (decimal) or `512B`.
 
     Raises:
         UsageError: for anything else, and for zero.
@@ -70,6 +88,11 @@ def parse_size(text: str, flag: str) -> float:
     if value <= 0:
         raise UsageError(
             f"{flag} {shorten(text)!r}: not a size", hint=f"{flag} accepts bytes above zero: 64MiB, 2GiB, 500kB"
+        )
+    if match is None or match[2] is None:
+        raise UsageError(
+            f"{flag} {shorten(text)!r}: a size without its unit",
+            hint=f"write {text.strip()}MiB, or {text.strip()}B if that is meant",
         )
     return value
 

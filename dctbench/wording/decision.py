@@ -112,7 +112,9 @@ def sentence(ranking: Ranking, choice: Choice, decision: Decision, budgets: Budg
     elif len(costs) == 1:
         answer = recommendation.TEMPLATES["ship"].format(place=place, within=within, costs=costs[0])
     else:
-        answer = recommendation.TEMPLATES["no_winner"].format(place=place, within=within, names=", ".join(costs))
+        answer = recommendation.TEMPLATES["no_winner"].format(
+            place=place, within=within, names=", ".join(costs), unjudged=""
+        )
     faster = decision.faster
     if faster is None:
         return answer

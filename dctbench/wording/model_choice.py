@@ -11,6 +11,7 @@ from dctbench.text.format import format_size
 from dctbench.wording import in_model as words
 from dctbench.wording import recommendation
 from dctbench.wording.cells import latency_words
+from dctbench.wording.commands import method_flags
 from dctbench.wording.summary import speedup_with_interval
 
 RECOVER_STEPS = 200
@@ -89,8 +90,8 @@ def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
         lacking = ", ".join(recommendation.BUDGETS[breach.budget] for breach in breaches)
         lines.append(f"not measured: {lacking} of {summary.case.name}")
     if any(breach.budget == "latency_p99" for _, breaches in one.choice.unmeasured for breach in breaches):
-        case = one.found.original.case
-        lines.append(f"p99 not measured: {recommendation.p99_takes(case, budgets.confidence)}")
+        cases = [one.found.original.case, *(method.summary.case for method in one.found.methods)]
+        lines.append(f"p99 not measured: {recommendation.p99_takes(cases, budgets.confidence)}")
     lossy = [method for method in one.within if method is not one.chosen and _lossy(one, method)]
     lines += [
         f"faster, but not surely as good: {method.summary.case.name}, {_changes(one, method)}" for method in lossy
@@ -108,10 +109,6 @@ def recover_command(one: ModelChoice, methods: list[Replaced]) -> str:
     """Return the command that measures some methods after a training."""
     case = one.found.original.case
     cases = [method.summary.case for method in methods]
-    names = ",".join(dict.fromkeys([case.implementation, *(each.implementation for each in cases)]))
-    flags = ["--model", str(case.model), "--impl", names]
-    for flag, values in (("--ratio", [c.ratio for c in cases]), ("--kept", [c.kept for c in cases])):
-        given = sorted({value for value in values if value is not None})
-        flags += [flag, ",".join(f"{value:g}" for value in given)] if given else []
+    flags = ["--model", str(case.model), *method_flags([case, *cases])]
     flags += ["--seq", str(case.seq_len), *(["--batch", str(case.batch)] if case.batch != 1 else [])]
     return shlex.join(["dctbench", "run", *flags, "--recover", str(RECOVER_STEPS)])

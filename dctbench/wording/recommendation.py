@@ -17,15 +17,13 @@ from dctbench.stats.tail import LEAST_PROCESSES
 from dctbench.text.format import format_relative_error, format_seconds
 from dctbench.wording import cells
 from dctbench.wording.accuracy import floor_words
+from dctbench.wording.commands import method_flags, shape_flags
 from dctbench.wording.labels import Labels
 from dctbench.wording.summary import ONE_ROUND, in_one_round, speedup_with_interval
 from dctbench.wording.timeliness import counted
 
 P99_SUITE = "quick"
 """The shipped suite whose axes the command that takes enough samples to bound a p99 starts from."""
-_SHAPE = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period", "deadline",
-          "input", "model", "ranks")  # fmt: skip
-"""The axes that are added to the command where the suite has other values."""
 BUDGETS = {
     "latency_p99": "p99 latency",
     "memory": "memory",
@@ -44,13 +42,15 @@ TEMPLATES = {
     "limit_late": "{budget} {amount} (due in {deadline})",
     "nobody": "At {place}{within}, no method can be recommended: {why}.",
     "none_keeps": "none stays within these limits",
-    "none_measured": "not all that they ask for was measured of any method",
+    "none_measured": "no method has every figure that these limits need",
     "one_breaks": "1 breaks them, and of {unmeasured} not all that they ask for was measured",
     "some_break": "{over} break them, and of {unmeasured} not all that they ask for was measured",
-    "no_winner": "At {place}{within}: no clear winner among {names}.",
+    "no_winner": "At {place}{within}: no clear winner among {names}{unjudged}.",
     "ship": "At {place}{within}: ship {costs}.",
     "least": "At {place}{within}: {costs} took the least time{among}; {why}: measure with dctbench run --rounds 3.",
-    "fastest": "At {place}{within}: the fastest is {costs}.",
+    "fastest": "At {place}{within}: the fastest is {costs}{unjudged}.",
+    "leader_unjudged": "; the error of {names} is not judged",
+    "leader_unjudged_but": "; the error of {names} is not judged, and the fastest method shown to keep it is {judged}",
     "costs": "{name} ({parts})",
     "as_fast": "{speedup} as fast as {reference}",
     "no_memory": "memory not measured",
@@ -86,11 +86,13 @@ def verdict(
     leaders = choice.leaders
     if not ranking.tells(choice.within):
         return least_time(place, within, choice.within, ranking, budgets)
+    unjudged = _unjudged(choice) if budgets.limits_error and not floors else ""
     if len(leaders) > 1:
         names = ", ".join(costs(summary, ranking.reference, budgets.confidence) for summary in leaders)
-        return _fill("no_winner", place=place, within=within, names=names)
+        return _fill("no_winner", place=place, within=within, names=names, unjudged=unjudged)
     template = "ship" if floors or _error_settled(leaders[0], budgets) else "fastest"
-    return _fill(template, place=place, within=within, costs=costs(leaders[0], ranking.reference, budgets.confidence))
+    named = costs(leaders[0], ranking.reference, budgets.confidence)
+    return _fill(template, place=place, within=within, costs=named, unjudged=unjudged)
 
 
 def least_time(
@@ -122,6 +124,19 @@ def _why_none(choice: Choice) -> str:
     if not over:
         return _fill("none_measured")
     return _fill("one_breaks" if over == 1 else "some_break", over=over, unmeasured=unmeasured)
+
+
+def _unjudged(choice: Choice) -> str:
+    """Return of which leaders a limit of the error says nothing, and the fastest method that keeps the limit."""
+    names = ", ".join(s.case.name for s in choice.leaders if not _judged(s))
+    judged = next((s.case.name for s in choice.within if _judged(s)), None)
+    if not names:
+        return ""
+    return _fill("leader_unjudged" if judged is None else "leader_unjudged_but", names=names, judged=judged)
+
+
+def _judged(summary: Summary) -> bool:
+    return summary.approximates or summary.exact
 
 
 def _error_settled(summary: Summary, budgets: Budgets) -> bool:
@@ -194,7 +209,7 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
         lines += [_fill("unjudged", name=s.case.name, why=error_costs(s)) for s in unjudged]
     asked = ranking.ranked if "latency_p99" in budgets.given else named
     if any(s.tail(budgets.confidence) is None for s in asked):
-        lines.append(f"p99 not measured: {p99_takes(ranking.ranked[0].case, budgets.confidence)}")
+        lines.append(f"p99 not measured: {p99_takes([s.case for s in ranking.ranked], budgets.confidence)}")
     few = [len(s.medians) for s in choice.within if not s.tail_is_bound]
     if "latency_p99" in budgets.given and few:
         ran = "process" if max(few) == 1 else "processes"
@@ -209,17 +224,14 @@ def remarks(ranking: Ranking, choice: Choice, budgets: Budgets) -> list[str]:
     return lines if budgets.limits_error else [*lines, *cells.error_notes(named)]
 
 
-def p99_takes(case: Case, confidence: float = 0.95) -> str:
-    """Return how many samples a p99 of that shape needs, and the command that takes them, in as many processes as a
-    bound for other processes needs.
+def p99_takes(cases: Sequence[Case], confidence: float = 0.95) -> str:
+    """Return how many samples a p99 needs, and the command that takes them of some cases of one shape, in as many
+    processes as a bound for other processes needs.
     """
-    own, samples = suites.load(P99_SUITE).axes, trials_for(0.01, confidence)
-    words = ["dctbench", "run", "--suite", P99_SUITE, "--samples", str(samples)]
-    words += ["--rounds", str(LEAST_PROCESSES), "--seq", str(case.seq_len)]
-    for axis in _SHAPE:
-        value = getattr(case, axis)
-        if value is not None and [value] != list(own.get(axis, ())):
-            words += [f"--{axis.replace('_', '-')}", str(value)]
+    samples = trials_for(0.01, confidence)
+    words = ["dctbench", "run", "--suite", P99_SUITE, "--samples", str(samples), "--rounds", str(LEAST_PROCESSES)]
+    words += [*method_flags(cases), "--seq", str(cases[0].seq_len)]
+    words += shape_flags(cases[0], suites.load(P99_SUITE).axes)
     return f"it needs {samples} samples: {shlex.join(words)}"
 
 

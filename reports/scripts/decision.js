@@ -123,7 +123,7 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
     return phrase("nobody", { ...where, why: phrase(where.within ? "none_safe" : "none_at_all_safe") });
   }
   const names = leaders.map(costs).join(", ");
-  const named = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", { ...where, names: names });
+  const named = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", { ...where, names: names, unjudged: "" });
   const ship = told ? named : leastTime(where, able, phrase("among_safe"));
   const faster = found.within.slice(0, found.within.indexOf(leaders[0])).find((row) => isSurelyFaster(row, leaders));
   if (faster === undefined) {

@@ -124,10 +124,10 @@ function formatRelativeError(value) {
   return value < 1e-3 ? toExponentialPadded(value, 0) : formatThreeDigits(value);
 }
 
-const DURATION = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)?$/;
+const DURATION = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)$/;
 /** @type {Record<string, number>} */
 const UNIT_SECONDS = { us: 1e-6, "µs": 1e-6, ms: 1e-3, s: 1, m: 60, min: 60, h: 3600 };
-const SIZE = /^([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(B|[kKMGT]i?B?)?$/;
+const SIZE = /^([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(B|[kKMGT]i?B?)$/;
 /** @type {Record<string, number>} */
 const POWERS = { k: 1, K: 1, M: 2, G: 3, T: 4 };
 const SHARE = /^([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e-?[0-9]{1,2})?)(%)?$/;
@@ -139,7 +139,7 @@ const SHARE = /^([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e-?[0-9]{1,2})?)(%)?$/;
  */
 function parseDuration(text) {
   const match = DURATION.exec(text.trim());
-  const value = match ? Number(match[1]) * UNIT_SECONDS[match[2] || "s"] : 0;
+  const value = match ? Number(match[1]) * UNIT_SECONDS[match[2]] : 0;
   return value > 0 ? value : null;
 }
 
@@ -152,7 +152,7 @@ function parseSize(text) {
   if (!match) {
     return null;
   }
-  const unit = match[2] || "B";
+  const unit = match[2];
   const base = unit.slice(1) === "B" ? 1000 : 1024;
   const value = Number(match[1]) * (unit === "B" ? 1 : base ** POWERS[unit[0]]);
   return value > 0 ? value : null;

@@ -189,12 +189,28 @@ function recommendationText(found, budgets, where) {
   if (!roundsTell(found.within)) {
     return leastTime(where, found.within, "");
   }
+  const unjudged = limitsError(budgets) ? unjudgedText(found) : "";
   if (found.leaders.length > 1) {
-    return phrase("no_winner", { ...where, names: found.leaders.map(costs).join(", ") });
+    return phrase("no_winner", { ...where, names: found.leaders.map(costs).join(", "), unjudged: unjudged });
   }
   const [leader] = found.leaders;
   const settled = isExact(leader) || (limitsError(budgets) && approximates(curveOf(leader)));
-  return phrase(settled ? "ship" : "fastest", { ...where, costs: costs(leader) });
+  return phrase(settled ? "ship" : "fastest", { ...where, costs: costs(leader), unjudged: unjudged });
+}
+
+/**
+ * Of which leaders a limit of the error says nothing, and the fastest row that keeps the limit.
+ * @param {Budgeted} found
+ */
+function unjudgedText(found) {
+  const isJudged = (/** @type {Row} */ row) => approximates(curveOf(row)) || isExact(row);
+  const names = found.leaders.filter((row) => !isJudged(row)).map((row) => curveOf(row).name);
+  const judged = found.within.find(isJudged);
+  if (!names.length) {
+    return "";
+  }
+  const values = { names: names.join(", "), judged: judged === undefined ? "" : curveOf(judged).name };
+  return phrase(judged === undefined ? "leader_unjudged" : "leader_unjudged_but", values);
 }
 
 /**
@@ -233,7 +249,7 @@ function remarks(found, budgets) {
   });
   found.within.forEach(function (row) {
     if (limitsError(budgets) && !approximates(curveOf(row))) {
-      lines.push(phrase("unjudged", { name: curveOf(row).name, why: errorCosts(row) }));
+      lines.push(phrase("not_judged", { name: curveOf(row).name, why: errorCosts(row) }));
     }
   });
   return lines;

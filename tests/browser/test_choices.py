@@ -175,7 +175,7 @@ def test_a_difference_that_is_no_error_is_shown_on_request_and_marked(opened: we
     ("given", "budgets"),
     [
         ({"memory": "20MiB"}, Budgets(memory=20 * 2**20)),
-        ({"memory": "16777220"}, Budgets(memory=16 * 2**20 + 4)),
+        ({"memory": "16777220B"}, Budgets(memory=16 * 2**20 + 4)),
         ({"error": "5%"}, Budgets(error_smooth=0.05)),
         ({"error": "1e-9"}, Budgets(error_smooth=1e-9)),
         ({"memory": "1kB", "error": "2%"}, Budgets(memory=1000, error_smooth=0.02)),

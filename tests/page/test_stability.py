@@ -66,7 +66,7 @@ def test_the_facts_say_what_the_medians_are_based_on() -> None:
     assert "round 3 took 1.20x the time of round 1" in facts
     assert "the median was precise enough in 5, the time budget was used up in 1 of 6 processes" in facts
     assert "1 disturbed sample of 1 case was taken again" in facts
-    assert f"p99 not measured for 2 of 2 cases: {p99_takes(Case('sdpa', 512))}" in facts
+    assert f"p99 not measured for 2 of 2 cases: {p99_takes([Case('sdpa', 512), Case('full', 512)])}" in facts
     assert "0 of 42 samples lie more than 5 scaled MADs above" in facts
     assert "took turns" not in facts
     turned = [replace(one, details=replace(one.details, turns=(3, 4))) for one in steady()]

@@ -163,7 +163,7 @@ def command(ctx: click.Context, /, **flags: Any) -> int:
 
 
 def _duration(text: str | None, flag: str) -> float | None:
-    return None if text is None else parse_duration(text, flag)
+    return None if text is None else parse_duration(text, flag, bare_seconds=True)
 
 
 def _refuse_axes(ctx: click.Context) -> None:

@@ -120,7 +120,7 @@ def test_when_nothing_keeps_the_budgets_no_method_is_named(cli: Cli, exported: s
     assert done.out.count("over budget") == 4
     unknown = cli("choose", exported, "--seq", "1024", "--max-memory", "process=1GiB")
     assert unknown.code == 3
-    assert "not all that they ask for was measured of any method" in unknown.out
+    assert "no method has every figure that these limits need" in unknown.out
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,8 @@ def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, 
     ("asked", "said"),
     [
         (("--seq", "2048", "--scope", "layer", "--max-error", "noise=5%", "--max-error", "5%"), "nearest measured"),
-        (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "has no results for this question"),
+        (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "--device cuda:0, only cpu"),
+        (("--seq", "1024", "--deadline", "12ms"), "has --deadline 12ms, and none has another"),
     ],
 )
 def test_the_command_that_measures_what_is_missing_asks_the_same_question(

@@ -1,0 +1,42 @@
+"""Cases as the flags of the command that measures them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dctbench.model import Case, ratio_words
+from dctbench.text.parse import typed_duration
+
+_AXES = ("task", "device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_dim", "threads", "period",
+         "deadline", "model", "input", "ranks")  # fmt: skip
+_TIMES = ("period", "deadline")
+
+
+def shape_flags(case: Case, known: Mapping[str, Sequence[object]] | None = None) -> list[str]:
+    """Return the flags of a case's shape without its length.
+
+    Args:
+        case: of the shape.
+        known: by axis, the values that a suite has without a flag.
+    """
+    words = []
+    for axis in _AXES:
+        value = getattr(case, axis)
+        if value is not None and [value] != list((known or {}).get(axis, ())):
+            words += [f"--{axis.replace('_', '-')}", typed_value(axis, value)]
+    return words
+
+
+def typed_value(axis: str, value: object) -> str:
+    """Return the value of an axis of shapes as a user types it: times have a unit."""
+    return typed_duration(value) if axis in _TIMES and isinstance(value, float) else str(value)
+
+
+def method_flags(cases: Iterable[Case]) -> list[str]:
+    """Return the flags of the methods of some cases, and of what these keep."""
+    cases = list(cases)
+    words = ["--impl", ",".join(dict.fromkeys(case.implementation for case in cases))]
+    ratios = sorted({case.ratio for case in cases if case.ratio is not None})
+    kept = sorted({case.kept for case in cases if case.kept is not None})
+    words += ["--ratio", ",".join(map(ratio_words, ratios))] if ratios else []
+    return [*words, "--kept", ",".join(map(str, kept))] if kept else words
