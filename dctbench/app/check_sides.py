@@ -61,7 +61,7 @@ def measure_head(
     run, because = run_of_head(plan, request, baseline, head)
     planned = plan.beside_stored(baseline.summaries, comparable=because is None).sides
     here = head.environment.fingerprint
-    known = set(plan.plan.cases)
+    known = {*plan.plan.cases, *baseline.longer}  # no other run need have a longer training that base added
     sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
     tell_of_clocks(store, run, listener)
     listener(CheckPlanned(run, planned, plan.judged, plan.rules, head.environment, store.name))

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dctbench import analysis
 from dctbench.analysis.accuracy import Standing, task_results
 from dctbench.app.check_baseline import suite_of_baseline
+from dctbench.app.check_plan import plan_check
+from dctbench.app.check_sides import measure_head
+from dctbench.app.requests import CheckRequest
 from dctbench.app.run import RunOutcome, measure
 from dctbench.compare.stored import compare_stored
-from dctbench.model import Case, Result, RunSettings
+from dctbench.model import Case, Result, RunSettings, VerdictKind
 from dctbench.runners import Facts
-from dctbench.scheduler.events import Event, RunPlanned
+from dctbench.scheduler.events import Event, RunPlanned, ignore
 from dctbench.scheduler.patience import longer_trainings
 from dctbench.scheduler.plan import plan_cases
 from dctbench.store import open_store
@@ -131,3 +135,16 @@ def test_a_longer_training_that_the_other_run_planned_itself_is_compared(tmp_pat
     head = replace(base, run=own)
     judged = {verdict.case for verdict in compare_stored(base, head).judgement.verdicts}
     assert judged == {*cases(USUAL), *cases(LONGER)}
+
+
+def test_a_check_beside_a_baseline_needs_none_of_its_longer_trainings(tmp_path: Path) -> None:
+    base = run(tmp_path, RunSettings(rounds=3, patience=4), []).recorded
+    base = replace(base, run=replace(base.run, suite="accuracy"))
+    assert base.longer
+    runner: Any = Trainer(lambda case, round: RESULTS[case, round])
+    request = CheckRequest(baseline=base.run.id, store=str(tmp_path / "results.sqlite"))
+    plan = plan_check(*suite_of_baseline(base), request, base, runner, ignore)
+    with open_store(request.store) as store:
+        outcome = measure_head(plan, request, [base], runner, store, ignore)
+    assert {v.case: v.kind for v in outcome.judgement.verdicts} == dict.fromkeys(cases(USUAL), VerdictKind.PASS)
+    assert outcome.exit_code == 0
