@@ -28,7 +28,8 @@ _ROUNDING = 1e-6
 def status_verdict(case: Case, base: Summary | None, head: Summary | None) -> Verdict | None:
     """Return a verdict on a case that does not run on both sides; None where there are figures to compare.
 
-    A base that ran in any round has figures, however it ended later. Only a case that never ran in base can be fixed.
+    A base that ran in any round has figures, however it ended later. Only a case that never ran in base can be fixed,
+    and one that ran there fails newly where it never runs in head.
     """
     values = {name: ending(one) for name, one in (("base", base), ("head", head)) if one and one.status != "ok"}
     if head is None:
@@ -37,7 +38,7 @@ def status_verdict(case: Case, base: Summary | None, head: Summary | None) -> Ve
         kind, code = VerdictKind.NEW, ReasonCode.NEW
     elif base is None:
         kind, code = VerdictKind.NEWLY_FAILING, ReasonCode.NEW_AND_FAILS
-    elif len(values) == 2:
+    elif len(values) == 2 and (ran(head) or not ran(base)):
         kind, code = VerdictKind.INCOMPARABLE, ReasonCode.FAILS_ON_BOTH_SIDES
     elif head.status != "ok":
         kind, code = VerdictKind.NEWLY_FAILING, ReasonCode.HEAD_FAILED

@@ -126,6 +126,29 @@ def test_why_a_case_does_not_run_on_both_sides_is_a_code_with_both_endings() -> 
     assert status_verdict(X, fine, fine) is None
 
 
+@pytest.mark.parametrize(
+    ("base", "head", "kind"),
+    [
+        ("ok ok error", "error error error", VerdictKind.NEWLY_FAILING),
+        ("error ok ok", "oom", VerdictKind.NEWLY_FAILING),
+        ("error error", "error error", VerdictKind.INCOMPARABLE),
+        ("ok error ok", "ok ok error", VerdictKind.INCOMPARABLE),
+        ("error error", "ok error", VerdictKind.INCOMPARABLE),
+    ],
+)
+def test_a_case_that_ran_in_base_and_never_runs_in_head_fails_newly(base: str, head: str, kind: VerdictKind) -> None:
+    sides: list[Summary] = []
+    for statuses in (base, head):
+        rounds = [
+            result("dct-x", 1024, 1e-3 if one == "ok" else None, ratio=8, status=one, round=number)  # type: ignore[arg-type]
+            for number, one in enumerate(statuses.split(), 1)
+        ]
+        sides += summarise(rounds)
+    verdict = status_verdict(X, *sides)
+    assert verdict is not None
+    assert verdict.kind is kind
+
+
 @pytest.mark.parametrize("message", ["No module named 'needed'", None])
 def test_a_base_that_could_not_load_the_case_fixed_nothing(message: str | None) -> None:
     failed = result("dct-x", 1024, None, ratio=8, status="error", message=message)
