@@ -229,7 +229,11 @@ def _sensitivity(timed: Mapping[Case, Timed], comparison: Comparison, rules: Rul
 
     None where that is within the tolerance, or where no case has enough processes.
     """
-    stored = [(one.change, one.primary) for one in timed.values() if isinstance(one.change, Unpaired)]
+    stored = [
+        (one.change, one.primary)
+        for one in timed.values()
+        if isinstance(one.change, Unpaired) and one.change.count  # head has no latency where there is none
+    ]
     level = _level(comparison, rules) / max(1, len(stored))
     factors = [factor for change, primary in stored if (factor := change.detectable(primary, level))]
     if not factors:
@@ -325,9 +329,7 @@ def _compared(
         [base] = summarise(result for result in base.rounds if result.status == "ok")
     shown = second if second is not None and second.change.count else first
     if shown is None or latency_call is None or not shown.change.count:
-        reason = (
-            failed or comparison.incomparable_because or Reason(ReasonCode.NO_REFERENCE, {"reference": rules.reference})
-        )
+        reason = failed or comparison.incomparable_because or _lacking(base, head, rules)
         latency = _incomparable(base, head, rules, reason)
     else:
         latency = _latency(base, head, rules, shown, latency_call)
@@ -346,6 +348,14 @@ def _sides(comparison: Comparison, case: Case) -> tuple[Summary, Summary]:
     assert base is not None
     assert head is not None
     return base, head
+
+
+def _lacking(base: Summary, head: Summary, rules: Rules) -> Reason:
+    """Return what a latency lacks that cannot be compared: itself on one side, or else its reference."""
+    for name, one in (("base", base), ("head", head)):
+        if one.latency is None:
+            return Reason(ReasonCode.NOT_MEASURED, {"side": name})
+    return Reason(ReasonCode.NO_REFERENCE, {"reference": rules.reference})
 
 
 def _incomparable(base: Summary, head: Summary, rules: Rules, reason: Reason) -> Verdict:

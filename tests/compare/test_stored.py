@@ -66,6 +66,19 @@ def test_a_slowdown_of_a_check_that_its_confirming_processes_did_not_show_is_non
     assert verdict.reason == Reason(ReasonCode.NOT_CONFIRMED, {"then": None, "first": "slower"})
 
 
+@pytest.mark.parametrize("side", ["base", "head"])
+def test_a_case_without_a_latency_on_one_side_has_verdicts_on_the_rest(side: str) -> None:
+    """As an exported file may have it."""
+    flops = (Measurement("flops", "FLOP", (1e9,)),)
+    timed = [replace(one, measurements=(*one.measurements, *flops)) for one in rounds(3)]
+    counted = [one if one.case.ratio is None else replace(one, measurements=flops) for one in timed]
+    sides = {"base": timed, "head": timed} | {side: counted}
+    outcome = compare_stored(recorded(sides["base"]), recorded(sides["head"], head=True))
+    found = {v.metric: (v.kind, v.reason) for v in outcome.judgement.verdicts if v.case.implementation == "dct-x"}
+    reason = Reason(ReasonCode.NOT_MEASURED, {"side": side})
+    assert found == {"latency": (VerdictKind.INCOMPARABLE, reason), "flops": (VerdictKind.PASS, None)}
+
+
 def test_the_reference_is_one_that_both_runs_have_unless_it_is_named() -> None:
     full = in_rounds("full", [4e-3] * 3)
     base = [*full, *in_rounds("dct-x", [2e-3] * 3, ratio=8)]
