@@ -94,9 +94,8 @@ def dry_run(request: CheckRequest, listener: Listener = ignore) -> DryRun:
     with ExitStack() as stack:
         ready = _ready(request, stack, listener)
         if ready.base is None:
-            baseline = ready.baselines[0]
-            _, because = run_of_head(ready.plan, request, baseline, ready.head)
-            return ready.plan.beside_stored(baseline.summaries, comparable=because is None)
+            _, because = run_of_head(ready.plan, request, ready.baselines, ready.head)
+            return ready.plan.beside_stored(ready.baselines[0].summaries, comparable=because is None)
         lacking, _ = inspect_base(ready.plan, request, ready.base, ready.head, listener)
         return ready.plan.in_pairs(lacking)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dctbench import __version__, catalog, errors
 from dctbench.app.check_plan import CheckPlan
@@ -58,7 +58,7 @@ def measure_head(
     Further baselines show how much runs of the same code differ.
     """
     baseline, *further = baselines
-    run, because = run_of_head(plan, request, baseline, head)
+    run, because = run_of_head(plan, request, baselines, head)
     planned = plan.beside_stored(baseline.summaries, comparable=because is None).sides
     here = head.environment.fingerprint
     known = {*plan.plan.cases, *baseline.longer}  # no other run need have a longer training that base added
@@ -78,7 +78,8 @@ def measure_head(
         listener,
         [run.summaries for run in further],
     )
-    return _outcome(plan, request, baseline.run, run, judgement, list(baseline.environments.values()), head)
+    found = _outcome(plan, request, baseline.run, run, judgement, list(baseline.environments.values()), head)
+    return replace(found, further=tuple(one.run for one in further))
 
 
 def _outcome(
@@ -97,10 +98,11 @@ def _outcome(
 
 
 def run_of_head(
-    plan: CheckPlan, request: CheckRequest, baseline: RecordedRun, head: LocalRunner
+    plan: CheckPlan, request: CheckRequest, baselines: Sequence[RecordedRun], head: LocalRunner
 ) -> tuple[Run, Reason | None]:
-    """Return a new run of head, and why its latencies cannot be compared with those of a stored run, if so."""
-    run = _run(plan, request, "head", head, base=baseline.run.id)
+    """Return a new run of head, and why its latencies cannot be compared with those of the first baseline, if so."""
+    baseline, *further = baselines
+    run = _run(plan, request, "head", head, base=baseline.run.id, further=tuple(one.run.id for one in further))
     fingerprints = _fingerprints(baseline), {head.environment.fingerprint}
     return run, incomparable_because(baseline.run, run, fingerprints)
 
@@ -150,7 +152,7 @@ def _run(
     side: SideName,
     runner: LocalRunner,
     warnings: Sequence[str] = (),
-    **about: str | None,
+    **about: Any,
 ) -> Run:
     asked = list(dict.fromkeys(case.implementation for case in plan.judged))
     label = request.label or "check"

@@ -44,6 +44,9 @@ class Change(Protocol):
     def stored(self, series: str | None) -> int | None:
         """How many processes a stored base has, to which none can be added; None for pairs."""
 
+    def alone(self, series: str | None) -> bool:
+        """Whether base is a single stored run in that series; False for pairs."""
+
     @property
     def anytime(self) -> bool:
         """Whether the p-values hold at any number of looks; if not, they are corrected for LOOKS looks."""
@@ -84,6 +87,10 @@ class Paired:
     def stored(self, series: str | None) -> int | None:
         """How many processes a stored base has; None, since both sides of a pair are measured here."""
         return None
+
+    def alone(self, series: str | None) -> bool:
+        """False: both sides of a pair are measured here."""
+        return False
 
     @property
     def anytime(self) -> bool:
@@ -126,10 +133,10 @@ class Paired:
 class Unpaired:
     """Processes of head and processes of a stored run: seconds, or seconds per second of a reference.
 
-    `seconds` is the latency of base. `priors` is what the other cases say of the variance, by series.
-    `looks` is how often the processes are tested before a decision. `runs` holds the mean logarithms of all base runs,
-    by series, where there are several: they show how much runs of the same code differ, which processes of one run do
-    not. `run_priors` is what the other cases say of that variance.
+    `seconds` is the latency of base, of several runs their geometric mean. `priors` is what the other cases say of the
+    variance, by series. `looks` is how often the processes are tested before a decision. `runs` holds the mean
+    logarithms of all base runs, by series, where there are several: they show how much runs of the same code differ,
+    which processes of one run do not. `run_priors` is what the other cases say of that variance.
     """
 
     raw: tuple[tuple[float, ...], tuple[float, ...]]
@@ -148,6 +155,10 @@ class Unpaired:
     def stored(self, series: str | None) -> int | None:
         """How many processes the stored base has."""
         return len(self._series(series)[0])
+
+    def alone(self, series: str | None) -> bool:
+        """Whether a single run of base is known, so that nothing shows how much runs of the same code differ."""
+        return self.between_runs(series) is None
 
     @property
     def anytime(self) -> bool:
@@ -285,6 +296,7 @@ def unpaired(
     assert base.latency is not None
     head_rounds, base_rounds = _rounds(head, fresh), _rounds(base, False)
     beside = {name: (_rounds(b, False), _rounds(h, fresh)) for name, (b, h) in references.items()}
+    runs = _runs(base, {name: pair[0] for name, pair in references.items()}, further)
     against = {
         name: (_ratios(base_rounds, base_side), _ratios(head_rounds, head_side))
         for name, (base_side, head_side) in beside.items()
@@ -292,8 +304,8 @@ def unpaired(
     return Unpaired(
         raw=(tuple(base_rounds.values()), tuple(head_rounds.values())),
         against={name: sides for name, sides in against.items() if all(sides)},
-        seconds=base.latency.value,
-        runs=_runs(base, {name: pair[0] for name, pair in references.items()}, further),
+        seconds=math.exp(statistics.fmean(runs[None])) if None in runs else base.latency.value,
+        runs=runs,
     )
 
 

@@ -32,6 +32,7 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
         side: which of the two it is.
         asked: the implementations that were judged; the others were measured as references.
         base: in head's run, the id of the run that it was compared with.
+        further: the ids of more stored runs of the same code as that one.
         base_impl: unset where base was a stored run; else both were measured in turn, and it is the implementation
             that stood for every base, if one did.
         warnings: sentences on why its verdicts may be worth little.
@@ -41,6 +42,7 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
     side: Literal["base", "head"]
     asked: tuple[str, ...] | None = None
     base: str | None = None
+    further: tuple[str, ...] = ()
     base_impl: str | UnsetType | None = UNSET
     warnings: tuple[str, ...] = ()
     reference: str = REFERENCE
@@ -62,6 +64,10 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
     def in_turns(self) -> bool:
         """Whether its processes took turns with those of another run."""
         return self.base_impl is not UNSET
+
+    def judged_against(self, run: Run) -> bool:
+        """Whether the check compared this one with `run`, as one of its bases."""
+        return run.id in (self.base, *self.further)
 
     def in_turn_with(self, run: Run) -> bool:
         """Whether this one and `run` are the head and the base of one check, measured in pairs."""
@@ -89,9 +95,9 @@ def check_settings(
     asked: Sequence[str],
     rules: Rules,
     warnings: Sequence[str] = (),
-    **about: str | None,
+    **about: Any,
 ) -> dict[str, Any]:
-    """What is stored under `check` of a run's settings; `about` is `base` and `base_impl` where they are known."""
+    """What is stored under `check` of a run's settings; `about` is `base`, `further` and `base_impl` where known."""
     found = CheckSettings(
         side=side,
         asked=tuple(asked),

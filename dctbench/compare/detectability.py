@@ -56,13 +56,15 @@ class Detectability:
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """What a comparison of two stored runs could see.
+    """What a comparison with stored runs could see.
 
     Attributes:
         factor: the change, as a ratio, that is found in half of such comparisons: the median over the cases.
         base, head: the fewest processes that a case has on either side.
+        runs: the fewest runs of base that have a case. From two on, they are the unit of the test.
     """
 
     factor: float
     base: int
     head: int
+    runs: int = 1

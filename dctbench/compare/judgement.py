@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dctbench.analysis import Summary, summarise
@@ -11,7 +11,7 @@ from dctbench.compare import exact
 from dctbench.compare.accuracy import accuracy_verdicts, wants_a_seed
 from dctbench.compare.change import Change, Unpaired, moderated, paired, unpaired
 from dctbench.compare.detectability import Detectability, Sensitivity
-from dctbench.compare.latency import LatencyCall, Timed, latency_calls
+from dctbench.compare.latency import LatencyCall, Timed, latency_calls, tested_cases
 from dctbench.compare.rules import ALPHA, CONTROL, Rules, floor
 from dctbench.model import IMPROVEMENTS, REGRESSIONS, UNDECIDED, Case, Reason, ReasonCode, Verdict, VerdictKind
 
@@ -25,11 +25,13 @@ _KINDS = {
     LatencyCall.OPEN: VerdictKind.INCONCLUSIVE,
     LatencyCall.DISPUTED: VerdictKind.INCONCLUSIVE,
     LatencyCall.UNPROVEN: VerdictKind.INCONCLUSIVE,
+    LatencyCall.MAY_BE_DRIFT: VerdictKind.INCONCLUSIVE,
 }
 _REASONS = {
     LatencyCall.OPEN: Reason(ReasonCode.NEEDS_PROCESSES),
     LatencyCall.DISPUTED: Reason(ReasonCode.REFERENCES_DISAGREE),
     LatencyCall.UNPROVEN: Reason(ReasonCode.PROCESSES_DISAGREE),
+    LatencyCall.MAY_BE_DRIFT: Reason(ReasonCode.MAY_BE_DRIFT),
 }
 
 
@@ -66,6 +68,14 @@ class Comparison:
         lost = {c.implementation for c in beside if exact.ran(self.head[c]) and not exact.ran(self.base[c])}
         return next((name for name in names if name in lost), None)
 
+    def repeats(self, *cases: Case) -> list[Mapping[Case, Summary]]:
+        """Return the further runs of base that timed all of some cases of base."""
+        return [
+            run
+            for run in self.further
+            if all(case in run and run[case].status == "ok" and run[case].latency is not None for case in cases)
+        ]
+
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
         """Return the references of a case's shape that ran on both sides, without the case itself.
 
@@ -92,7 +102,7 @@ class Judgement:
         drift: the median change head / base of each reference over all shapes.
         blind: set where the processes of a gate cannot prove any slowdown.
         sensitivity: the least change beside a stored run that could show, where it is beyond the tolerance.
-        advisory: whether latencies fail nothing, since base is a single stored run.
+        advisory: the judged cases whose latency fails nothing, since a single stored run of base has it.
         launch_bound: the judged cases whose latency is for a good part a time of the host.
     """
 
@@ -102,7 +112,7 @@ class Judgement:
     drift: Mapping[str, float] = field(default_factory=dict)
     blind: Detectability | None = None
     sensitivity: Sensitivity | None = None
-    advisory: bool = False
+    advisory: tuple[Case, ...] = ()
     launch_bound: tuple[Case, ...] = ()
 
     def by_case(self) -> dict[Case, VerdictKind]:
@@ -193,20 +203,20 @@ def judge(comparison: Comparison, rules: Rules) -> Judgement:
         open=still,
         confirming=confirming,
         drift=_drift(comparison, rules),
-        blind=None if _advisory(comparison, rules) else _blind(first, rules),
-        sensitivity=None if comparison.paired else _sensitivity(first, comparison, rules),
-        advisory=bool(first) and _advisory(comparison, rules),
+        blind=_blind(first, rules),
+        sensitivity=_sensitivity(first, rules, _level(comparison, rules)),
+        advisory=tuple(case for case, one in first.items() if one.change.count and _advisory(one, rules)),
         launch_bound=tuple(case for case in first if comparison.head[case].launch_bound),
     )
 
 
-def _advisory(comparison: Comparison, rules: Rules) -> bool:
-    """Whether this is a gate beside a single stored run.
+def _advisory(one: Timed, rules: Rules) -> bool:
+    """Whether this is a case of a gate that only a single stored run has.
 
     Two runs of the same code differ by more than their processes show, and the ratio to the reference does not cancel
     that. A second run of base shows by how much.
     """
-    return rules.confirm and not comparison.paired and not comparison.further
+    return rules.confirm and one.alone
 
 
 def _both(first: LatencyCall, again: LatencyCall) -> LatencyCall:
@@ -224,30 +234,40 @@ def _level(comparison: Comparison, rules: Rules) -> float:
     return ALPHA if rules.confirm or comparison.paired else ALPHA / 2
 
 
-def _sensitivity(timed: Mapping[Case, Timed], comparison: Comparison, rules: Rules) -> Sensitivity | None:
-    """Return what could show of a typical case beside a stored run, at Holm's first level.
+def _sensitivity(timed: Mapping[Case, Timed], rules: Rules, level: float) -> Sensitivity | None:
+    """Return what could show of a typical case beside stored runs, at Holm's first level.
 
-    None where that is within the tolerance, or where no case has enough processes.
+    None for pairs, where that is within the tolerance, and where no case has enough processes. Cases of a gate that
+    are advisory are left out: of them no change shows, however large.
     """
+    tested = tested_cases(timed, rules)
     stored = [
-        (one.change, one.primary)
-        for one in timed.values()
-        if isinstance(one.change, Unpaired) and one.change.count  # head has no latency where there is none
+        (one.change, one.primary) for one in tested if isinstance(one.change, Unpaired) and not _advisory(one, rules)
     ]
-    level = _level(comparison, rules) / max(1, len(stored))
-    factors = [factor for change, primary in stored if (factor := change.detectable(primary, level))]
+    factors = [
+        factor for change, primary in stored if (factor := change.detectable(primary, level / len(tested))) is not None
+    ]
     if not factors:
         return None
     factor = statistics.median(factors)
     if factor <= 1 + statistics.median(map(rules.tolerance, timed)):
         return None
     counts = [change.processes(primary) for change, primary in stored]
-    return Sensitivity(factor, min(base for base, _ in counts), min(head for _, head in counts))
+    return Sensitivity(
+        factor,
+        base=min(base for base, _ in counts),
+        head=min(head for _, head in counts),
+        runs=min(len(change.runs.get(primary, ())) for change, primary in stored) or 1,
+    )
 
 
 def _blind(timed: Mapping[Case, Timed], rules: Rules) -> Detectability | None:
-    """Return what a gate's processes can detect if that is too little; None for two stored runs."""
-    stored = [one.change.stored(one.primary) for one in timed.values() if one.change.count]
+    """Return what a gate's processes can detect if that is too little; None for two stored runs.
+
+    Cases that are advisory are left out, since no number of processes could prove anything of them.
+    """
+    able = [one for one in timed.values() if one.change.count and not _advisory(one, rules)]
+    stored = [one.change.stored(one.primary) for one in able]
     if not stored or not rules.confirm:
         return None
     detectability = Detectability(
@@ -293,19 +313,31 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         if base is None or head is None or base.latency is None or base.status != "ok":
             continue
         references = comparison.references(case, (rules.reference, CONTROL))
-        beside = None if case.implementation == rules.reference else rules.reference
-        if beside is not None and beside not in references:
+        if case.implementation != rules.reference and rules.reference not in references:
             continue  # without its reference a change cannot be distinguished from drift
+        primary, seconds = None, base.latency.value
         if comparison.paired:
             change: Change = paired(base, head, references, fresh)
         else:
-            change = unpaired(base, head, references, fresh, comparison.further)
-        primary = None if comparison.paired else beside
+            primary = _beside(case, references, rules)
+            beside = [references[primary][0].case] if primary else []
+            change = stored = unpaired(base, head, references, fresh, comparison.repeats(base.case, *beside))
+            seconds = stored.seconds
         if primary is not None and change.count and primary not in change.series:
             continue
         controls = tuple(name for name in references if name != primary and name in change.series)
-        timed[case] = Timed(case, change, primary, controls, base.latency.value, floor(case))
+        timed[case] = Timed(case, change, primary, controls, seconds, floor(case))
     return timed if comparison.paired else _moderated(timed, LOOKS if rules.confirm else 1)
+
+
+def _beside(case: Case, references: Mapping[str, object], rules: Rules) -> str | None:
+    """Return what the latencies of stored runs are divided by, which cancels how fast the machine was at each time.
+
+    That is the reference. The reference itself is divided by the control, or by nothing where a side lacks that.
+    """
+    if case.implementation != rules.reference:
+        return rules.reference
+    return CONTROL if CONTROL in references else None
 
 
 def _moderated(timed: Mapping[Case, Timed], looks: int) -> dict[Case, Timed]:
@@ -332,11 +364,11 @@ def _compared(
         reason = failed or comparison.incomparable_because or _lacking(base, head, rules)
         latency = _incomparable(base, head, rules, reason)
     else:
-        latency = _latency(base, head, rules, shown, latency_call)
+        latency = _latency(head, rules, shown, latency_call)
         if shown is second and called is not None and latency_call is not called:
             then = latency.reason.code.value if latency.reason else None
             latency = replace(latency, reason=Reason(ReasonCode.NOT_CONFIRMED, {"then": then, "first": called.value}))
-        if _advisory(comparison, rules) and latency.kind in (VerdictKind.SLOWER, VerdictKind.FASTER):
+        if _advisory(shown, rules) and latency.kind in (VerdictKind.SLOWER, VerdictKind.FASTER):
             kind = VerdictKind.INCONCLUSIVE if latency.kind is VerdictKind.SLOWER else VerdictKind.PASS
             latency = replace(latency, kind=kind, reason=Reason(ReasonCode.RUN_TO_RUN, {"first": latency_call.value}))
     return [latency, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
@@ -366,15 +398,14 @@ def _incomparable(base: Summary, head: Summary, rules: Rules, reason: Reason) ->
     return Verdict(head.case, LATENCY, VerdictKind.INCOMPARABLE, before, now, raw=raw, tolerance=allowed, reason=reason)
 
 
-def _latency(base: Summary, head: Summary, rules: Rules, shown: Timed, latency_call: LatencyCall) -> Verdict:
-    assert base.latency is not None
+def _latency(head: Summary, rules: Rules, shown: Timed, latency_call: LatencyCall) -> Verdict:
     assert head.latency is not None
     interval = shown.change.interval(shown.primary)
     return Verdict(
         head.case,
         LATENCY,
         _KINDS[latency_call],
-        base.latency.value,
+        shown.seconds,
         head.latency.value,
         effect=shown.change.effect(shown.primary),
         low=interval.low if interval else None,
@@ -390,14 +421,16 @@ def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
 
     Pairs are compared turn by turn, like everything else in them: a slow turn gives few samples and counts the same.
     """
-    form: Callable[..., Change] = paired if comparison.paired else unpaired
     drift = {}
     for name in (rules.reference, CONTROL):
         changes = []
         for case, head in comparison.head.items():
             base = comparison.base.get(case)
             if case.implementation == name and base and base.latency and head.latency:
-                change = form(base, head, {}, False)
+                if comparison.paired:
+                    change: Change = paired(base, head, {}, False)
+                else:
+                    change = unpaired(base, head, {}, False, comparison.repeats(case))
                 changes += [change.effect(None)] if change.count else []
         if changes:
             drift[name] = statistics.median(changes)

@@ -28,6 +28,8 @@ class LatencyCall(Enum):
     """No more processes are allowed, and the raw change and the changes against the references disagree."""
     UNPROVEN = "unproven"
     """No more processes are allowed, and the change is beyond the tolerance, but the test does not reject."""
+    MAY_BE_DRIFT = "may be drift"
+    """The change is beyond the tolerance, and nothing beside the case tells it from a change of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,15 @@ class Timed:
     """Latency of base, which turns a share into seconds for the floor."""
     floor: float
 
+    @property
+    def alone(self) -> bool:
+        """Whether base is a single stored run, which does not show how much runs of the same code differ."""
+        return self.change.alone(self.primary)
+
 
 def latency_calls(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPHA) -> dict[Case, LatencyCall]:
-    """Return one decision per case, with Holm's correction over all of them."""
-    counted = [one for one in timed.values() if one.change.count]
+    """Return one decision per case, with Holm's correction over all that are tested."""
+    counted = tested_cases(timed, rules)
     tested = [
         (one.change, one.primary, rules.tolerance(one.case)) if _looked_at(one, rules) else None for one in counted
     ]
@@ -59,6 +66,20 @@ def latency_calls(timed: Mapping[Case, Timed], rules: Rules, alpha: float = ALPH
         {one.case for one, held in zip(counted, found, strict=True) if held} for found in (slower, faster)
     )
     return {case: _latency_call(one, case in slower_cases, case in faster_cases, rules) for case, one in timed.items()}
+
+
+def tested_cases(timed: Mapping[Case, Timed], rules: Rules) -> list[Timed]:
+    """Return the cases that share the level: those that have processes on both sides, and whose change can be told."""
+    return [one for one in timed.values() if one.change.count and _can_be_told(one, rules)]
+
+
+def _can_be_told(one: Timed, rules: Rules) -> bool:
+    """Whether a change can be told from one of the machine.
+
+    Not between two stored runs, where no reference was measured beside the case on both sides. Of a gate beside a
+    single stored run `judge` says so itself.
+    """
+    return rules.confirm or one.primary is not None or not one.alone
 
 
 def _looked_at(one: Timed, rules: Rules) -> bool:
@@ -71,19 +92,27 @@ def _latency_call(one: Timed, slower: bool, faster: bool, rules: Rules) -> Laten
     change = one.change
     if change.count < rules.pairs:
         return LatencyCall.OPEN
-    most = change.count >= rules.max_pairs
+    most = _at_most(one, rules)
     moves = {series: _movement(one, series, rules) for series in (one.primary, *one.controls)}
     move, agreed = moves[one.primary], len(set(moves.values())) == 1
+    if move is not LatencyCall.WITHIN and not _can_be_told(one, rules):
+        return LatencyCall.MAY_BE_DRIFT
     if agreed and (slower if move is LatencyCall.SLOWER else faster and move is LatencyCall.FASTER):
         return move
     worse = LatencyCall.SLOWER in moves.values()
     if move is LatencyCall.WITHIN and not worse and (most or _plainly_within(one, rules)):
         return LatencyCall.WITHIN
-    if not most:
-        return LatencyCall.OPEN
-    if not worse:  # a gain that is not proven fails nothing
-        return LatencyCall.WITHIN
+    if not most or not worse:  # a gain that is not proven fails nothing
+        return LatencyCall.WITHIN if most else LatencyCall.OPEN
     return LatencyCall.UNPROVEN if agreed else LatencyCall.DISPUTED
+
+
+def _at_most(one: Timed, rules: Rules) -> bool:
+    """Whether a case has as many processes as it may have: then what fails nothing is within the tolerance.
+
+    Two stored runs fail nothing, and have what they have. So of them only what is plainly within is called so.
+    """
+    return (rules.confirm or one.change.anytime) and one.change.count >= rules.max_pairs
 
 
 def _movement(one: Timed, series: str | None, rules: Rules) -> LatencyCall:

@@ -35,6 +35,7 @@ class ComparisonOutcome:
     """A finished comparison. `exit_code` is the command's, with --inconclusive applied.
 
     `informs` is set where two stored runs were compared: nothing more can be measured, and nothing fails.
+    `further` are more stored runs of the same code as `base`, whose figures are then means over all of them.
     """
 
     base: Run
@@ -44,6 +45,7 @@ class ComparisonOutcome:
     differences: tuple[Difference, ...]
     exit_code: int
     informs: bool = False
+    further: tuple[Run, ...] = ()
 
 
 def differences(base: Iterable[Environment], head: Iterable[Environment]) -> tuple[Difference, ...]:
@@ -72,6 +74,7 @@ def forwarded(outcome: ComparisonOutcome, disclosure: Disclosure) -> ComparisonO
         outcome,
         base=disclosure.run(outcome.base),
         head=disclosure.run(outcome.head),
+        further=tuple(map(disclosure.run, outcome.further)),
         judgement=replace(outcome.judgement, verdicts=verdicts),
         differences=tuple(
             Difference(one.fact, disclosure.text(one.base), disclosure.text(one.head)) for one in outcome.differences

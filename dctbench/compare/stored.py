@@ -28,9 +28,10 @@ def compare_stored(
 
     Args:
         base, head: the runs.
-        reference: whose latency beside a case's cancels drift; when None, that of the check which measured head, else
-            sdpa or full, if it ran in both. All other rules are also those of that check, including budgets.
-        tolerance: of latency, a share; when None, that of that check, else the default for the devices of head.
+        reference: whose latency beside a case's cancels drift; when None, that of the check which measured head and
+            compared it with base, else sdpa or full, if it ran in both. All other rules are also those of such a check,
+            including budgets.
+        tolerance: of latency, a share; when None, that of such a check, else the default for the devices of head.
 
     Raises:
         CannotJudgeError: when either has no results.
@@ -43,9 +44,7 @@ def compare_stored(
     sides = [{summary.case: summary for summary in side.summaries} for side in (base, head)]
     check = read_check_settings(head.run)
     usual = Rules(reference=default_reference(set(sides[0]) & set(sides[1])) or REFERENCE)
-    rules = replace(check.rules if check else usual, pairs=FEWEST, confirm=False)
-    if check is None or check.base != base.run.id:  # how many processes were the most says something of its own sides
-        rules = replace(rules, max_pairs=usual.max_pairs)
+    rules = as_stored(check.rules if check and check.judged_against(base.run) else usual)
     rules = replace(rules, reference=reference or rules.reference, latency=tolerance or rules.latency)
     paired = check is not None and check.in_turn_with(base.run)
     beside = _beside(head, check)
@@ -75,6 +74,11 @@ def compare_stored(
         exit_code=0 if _compared(judgement.verdicts) else CannotJudgeError.exit_code,
         informs=True,
     )
+
+
+def as_stored(rules: Rules) -> Rules:
+    """Return rules as they hold for runs of which nothing more can be measured."""
+    return replace(rules, pairs=FEWEST, confirm=False)
 
 
 def _beside(head: RecordedRun, check: CheckSettings | None) -> frozenset[str]:

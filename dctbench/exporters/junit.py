@@ -60,6 +60,7 @@ def junit_xml(outcome: ComparisonOutcome) -> str:
         **{f"warning.{number}": text for number, text in enumerate(verdict_sentences.warnings(outcome), 1)},
         "exit_code": outcome.exit_code,
         "base": verdict_sentences.run_words(outcome.base),
+        **{f"base.{number}": verdict_sentences.run_words(run) for number, run in enumerate(outcome.further, 2)},
         "head": verdict_sentences.run_words(outcome.head),
         **{f"drift.{name}": change for name, change in outcome.judgement.drift.items()},
         **{f"differs.{one.fact}": f"{one.base} -> {one.head}" for one in outcome.differences},

@@ -18,13 +18,17 @@ _FIGURES = ("base", "head", "effect", "low", "high", "raw", "tolerance")
 
 
 def check_document(outcome: ComparisonOutcome) -> JSON:
-    """Return the document of `check` and `compare`. `effect` is head / base, `raw` the same without the reference."""
+    """Return the document of `check` and `compare`. `effect` is head / base, `raw` the same without the reference.
+
+    `further` are more runs of the same code as `base`; what the verdicts say of base is then their mean.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "exit_code": outcome.exit_code,
         "summary": opening(outcome),
         "base": run_document(outcome.base),
         "head": run_document(outcome.head),
+        "further": [run_document(run) for run in outcome.further],
         "drift": dict(outcome.judgement.drift),
         "verdicts": [_entry(verdict) for verdict in outcome.judgement.verdicts],
         "environment_differences": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dctbench.catalog import ACCURACY
-from dctbench.compare import ComparisonOutcome, Difference
+from dctbench.compare import CONTROL, ComparisonOutcome, Difference
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
 from dctbench.compare.detectability import Detectability, Sensitivity
 from dctbench.compare.exact import STATUS
@@ -46,11 +46,9 @@ _BUDGET_REMEDIES = {
     "miss_rate": "a miss rate takes calls on a schedule: add --period 20ms --deadline 10ms",
 }
 """What would make a verdict possible on a budget whose value was not measured."""
-_ANOTHER = "name a second run of base with another --baseline, or measure in turns with dctbench check --base-python"
-_ADVISORY = (
-    "latencies are advisory: one stored run does not show how much runs of the same code differ, so none is called "
-    f"SLOWER; {_ANOTHER}"
-)
+_IN_TURN = "in turn with dctbench check --base-python"
+_ANOTHER = f"name a second run of base with another --baseline, or measure {_IN_TURN}"
+_FURTHER = f"name further runs of base with --baseline, or measure {_IN_TURN}"
 _DISTURBED = 1.05
 """A raw change that differs from the change against the reference by this factor is mentioned."""
 
@@ -136,7 +134,8 @@ def remedies(outcome: ComparisonOutcome) -> list[str]:
     for (kind, _, advice), verdicts in met.items():
         first = case_at_place(verdicts[0], labels)
         where = first if len(verdicts) == 1 else f"{len(verdicts)} cases, such as {first}"
-        lines.append(f"{kind.value}, {where}: {_metric_and_reason(verdicts[0])}; {advice}")
+        line = f"{kind.value}, {where}: {_metric_and_reason(verdicts[0])}"
+        lines.append(f"{line}; {advice}" if advice else line)
     return lines
 
 
@@ -145,10 +144,26 @@ def warnings(outcome: ComparisonOutcome) -> list[str]:
     check = _check(outcome)
     found = [_line(text) for text in check.warnings] if check else []
     judgement = outcome.judgement
-    found += [_ADVISORY] if judgement.advisory else []
+    found += [_advisory(judgement.advisory, outcome)] if judgement.advisory else []
     found += [cannot_fail(judgement.blind)] if judgement.blind else []
     found += [not_seen(judgement.sensitivity)] if judgement.sensitivity else []
     return found + ([_launch_bound(judgement.launch_bound, labels_of(outcome))] if judgement.launch_bound else [])
+
+
+def _advisory(cases: Sequence[Case], outcome: ComparisonOutcome) -> str:
+    """Say of which cases no slowdown can be called SLOWER, why, and the remedy; without a full stop."""
+    if not outcome.further:
+        return (
+            "latencies are advisory: one stored run does not show how much runs of the same code differ, so none is "
+            f"called SLOWER; {_ANOTHER}"
+        )
+    labels = labels_of(outcome)
+    first = f"{labels.curve(cases[0])} n={cases[0].seq_len}"
+    if len(cases) == 1:
+        text = f"the latency of {first} is advisory: no second run of base has it with its reference, so it"
+        return f"{text} is not called SLOWER; {_FURTHER}"
+    text = f"the latencies of {len(cases)} cases, such as {first}, are advisory: no second run of base has them with "
+    return f"{text}their reference, so none of them is called SLOWER; {_FURTHER}"
 
 
 def _launch_bound(cases: Sequence[Case], labels: Labels) -> str:
@@ -162,12 +177,12 @@ def _launch_bound(cases: Sequence[Case], labels: Labels) -> str:
 
 
 def not_seen(found: Sensitivity) -> str:
-    """Say which change a comparison of stored runs could not have shown, and the remedy; without a full stop."""
+    """Say which change a comparison with stored runs could not have shown, and the remedy; without a full stop."""
+    change = f"a change under {format_ratio(found.factor)} of a typical case could not be told from noise"
+    if found.runs > 1:  # how much they differ decides, which no number of processes makes less
+        return f"{change} with {found.runs} runs of base; {_FURTHER}"
     processes = f"{found.base}" if found.base == found.head else f"{found.base} and {found.head}"
-    return (
-        f"a change under {format_ratio(found.factor)} of a typical case could not be told from noise with {processes} "
-        "processes per side; measure both runs with more --rounds, or in turn with dctbench check --base-python"
-    )
+    return f"{change} with {processes} processes per side; measure both runs with more --rounds, or {_IN_TURN}"
 
 
 def cannot_fail(found: Detectability) -> str:
@@ -184,7 +199,7 @@ def cannot_fail(found: Detectability) -> str:
 
 
 def remedy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
-    """Return what would make that verdict possible."""
+    """Return what would make that verdict possible; empty where a warning about the whole check says it already."""
     if verdict.metric == STATUS:
         return "fix it, or leave it out of the comparison"
     if verdict.metric == LATENCY:
@@ -200,19 +215,26 @@ def remedy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
 
 def _remedy_of_latency(verdict: Verdict, outcome: ComparisonOutcome) -> str:
     code = verdict.reason.code if verdict.reason else None
-    if code is ReasonCode.RUN_TO_RUN:
-        return (
-            "name a second run of base with another --baseline, or measure in turns with dctbench check --base-python"
-        )
-    if verdict.kind is VerdictKind.INCONCLUSIVE and outcome.informs:
-        return "measure both runs again with more --rounds, or in turn with dctbench check --base-python"
     if verdict.kind is VerdictKind.INCONCLUSIVE:
-        return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
+        return _remedy_of_doubt(code, outcome)
     if code is ReasonCode.BASE_FAILED_SOMETIMES:
         return "fix base or choose another: its latencies come only from the processes that did not fail"
     if code is ReasonCode.NO_REFERENCE:
         return f"measure {outcome.rules.reference} at that shape on both sides, or name another with --reference"
     return "measure both sides here and now: dctbench check --base-python or --base-impl"
+
+
+def _remedy_of_doubt(code: ReasonCode | None, outcome: ComparisonOutcome) -> str:
+    """Return what would decide a latency; empty where `_advisory` says it."""
+    if code is ReasonCode.RUN_TO_RUN:
+        return ""
+    if code is ReasonCode.MAY_BE_DRIFT and outcome.rules.reference != CONTROL:
+        return f"measure {CONTROL} beside it in both runs, or measure both {_IN_TURN}"
+    if outcome.informs:
+        return f"measure both runs again with more --rounds, or {_IN_TURN}"
+    if _beside_stored_runs(outcome):
+        return _FURTHER if outcome.further else _ANOTHER
+    return f"allow more processes than --max-pairs {outcome.rules.max_pairs}, or measure where less else runs"
 
 
 def _remedy_of_accuracy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
@@ -221,8 +243,7 @@ def _remedy_of_accuracy(verdict: Verdict, outcome: ComparisonOutcome) -> str:
         return "train both sides with one version of the task"
     if outcome.informs:
         return "train more seeds in both runs with --rounds, the same seeds in each"
-    check = _check(outcome)
-    if check is not None and not check.in_turns:
+    if _beside_stored_runs(outcome):
         return "train a baseline of more seeds with dctbench run --rounds, and allow as many with --max-pairs"
     return f"allow more seeds than --max-pairs {outcome.rules.max_pairs}"
 
@@ -252,17 +273,24 @@ def differences(found: Sequence[Difference]) -> list[str]:
 
 
 def sides(outcome: ComparisonOutcome) -> list[str]:
-    """Return which run is base and which is head, and the method that stands in for every base, if there is one."""
+    """Return which runs are base and which is head, and the method that stands in for every base, if there is one."""
     check = _check(outcome)
     method = check.instead if check else None
     instead = f"{_line(method)} at each shape, " if method else ""
-    return [f"base: {instead}{run_words(outcome.base)}", f"head: {run_words(outcome.head)}"]
+    bases = [f"base: {instead}{run_words(outcome.base)}", *(f"base: {run_words(run)}" for run in outcome.further)]
+    return [*bases, f"head: {run_words(outcome.head)}"]
 
 
 def _check(outcome: ComparisonOutcome) -> CheckSettings | None:
     """Return the settings of the check that compared both runs; None if no check did."""
     found = read_check_settings(outcome.head)
     return found if found and found.base == outcome.base.id else None
+
+
+def _beside_stored_runs(outcome: ComparisonOutcome) -> bool:
+    """Whether a check has measured head alone."""
+    check = _check(outcome)
+    return check is not None and not check.in_turns
 
 
 def run_words(run: Run) -> str:

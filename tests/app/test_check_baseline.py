@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_what_is_not_known_here_any_more_is_missing(cli: Cli, tmp_path: Path) ->
     assert "no implementation of the baseline is known here: withdrawn" in done.err
 
 
-def test_two_runs_of_base_are_needed_for_a_latency_to_fail(cli: Cli) -> None:
+def test_two_runs_of_base_are_needed_for_a_latency_to_fail(cli: Cli, tmp_path: Path) -> None:
     flags = ("--impl", "dct-x,sdpa", "--seq", "64", "--ratio", "8", *TINY, "--rounds", "2", "-q")
     for name in ("main", "again"):
         assert cli("run", *flags, "--save-baseline", name).code == 0
@@ -102,6 +103,11 @@ def test_two_runs_of_base_are_needed_for_a_latency_to_fail(cli: Cli) -> None:
     both = cli("check", "--baseline", "main", "--baseline", "again", *easy)
     assert both.code in (0, 3), both.err  # a change of tenfold is not seen, but two processes may not prove that
     assert "advisory" not in both.out
+    named = [line.split(" of ")[0] for line in both.out.splitlines() if line.startswith("base: run ")]
+    assert cli("export", "json", "-o", "head.json").code == 0
+    of = json.loads((tmp_path / "head.json").read_text())["run"]["settings"]["check"]
+    assert named == [f"base: run {run[:8]}" for run in (of["base"], *of["further"])]
+    assert len(set(named)) == 2
     twice = cli("check", "--baseline", "main", "--baseline", "main", *easy)
     assert twice.code == 2
     assert "twice" in twice.err

@@ -15,7 +15,7 @@ from dctbench.analysis import Budgets
 from dctbench.compare import TOLERANCES, Rules, incomparable_because
 from dctbench.compare.check_settings import check_settings, read_check_settings
 from dctbench.compare.stored import compare_stored
-from dctbench.model import Reason, ReasonCode, RunSettings, VerdictKind
+from dctbench.model import Reason, ReasonCode, Run, RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.reasons import reason_line
 from tests.support.made import ENVIRONMENT, result
@@ -44,6 +44,7 @@ def test_the_rules_of_a_check_are_read_back_from_its_json(rules: Rules) -> None:
     assert not against_stored.in_turn_with(BASE)
 
 
+OTHER = replace(BASE, id="d" * 16)
 GOOD = {"side": "head", "asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.25, "base": BASE.id, "base_impl": None}
 
 
@@ -53,7 +54,7 @@ GOOD = {"side": "head", "asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.
         {"tolerance": "0.1"}, {"tolerance": 0}, {"tolerance": -1}, {"tolerance": True}, {"tolerance": {"cpu": "wide"}},
         {"reference": {"a": 1}}, {"asked": "dct-x"}, {"asked": [1]}, {"side": "middle"}, {"base_impl": 3},
         {"budgets": {"memory": "64MiB"}}, {"budgets": 5}, {"at": {"__class__": 1}}, {"at": ["seq=64"]},
-        {"max_pairs": 0}, {"tolerance_memory": -0.1},
+        {"max_pairs": 0}, {"tolerance_memory": -0.1}, {"further": "c" * 16}, {"further": [3]},
     ))],
 )  # fmt: skip
 def test_what_no_check_can_have_written_is_no_checks_run(check: Any) -> None:
@@ -107,6 +108,20 @@ def test_the_stored_sides_of_a_check_are_judged_by_its_own_rules(
     )
     found = {verdict.metric: verdict.kind for verdict in outcome.judgement.verdicts}
     assert {metric: found.get(metric) for metric in kinds} == kinds
+
+
+@pytest.mark.parametrize(("run", "limited"), [(BASE, True), (replace(BASE, id="c" * 16), True), (OTHER, False)])
+def test_the_rules_of_a_check_hold_beside_its_own_bases_alone(run: Run, limited: bool) -> None:
+    rules = Rules(reference="none", latency=0.5, budgets=Budgets(memory=4000.0))
+    head = run_of(check_settings("head", ["dct-x"], rules, base=BASE.id, further=("c" * 16,)))
+    sides = [
+        RecordedRun(one, {ENVIRONMENT.fingerprint: ENVIRONMENT}, results(), [one.case for one in results()])
+        for one in (run, head)
+    ]
+    outcome = compare_stored(*sides)
+    assert (outcome.rules.reference, outcome.rules.latency) == (("none", 0.5) if limited else ("sdpa", TOLERANCES))
+    assert ("budget.memory" in {v.metric for v in outcome.judgement.verdicts}) is limited
+    assert {v.case.implementation for v in outcome.judgement.verdicts} == {"dct-x"}
 
 
 def test_the_stored_sides_of_a_check_that_took_all_its_pairs_are_decided_as_they_were_there() -> None:

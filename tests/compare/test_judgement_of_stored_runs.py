@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dctbench.compare import CONFIRMING
+from dctbench.compare.stored import as_stored
 from dctbench.model import Reason, ReasonCode, ResultDetails, VerdictKind
-from tests.compare.test_judgement import compare, kinds, reasons, side, slow
+from tests.compare.test_judgement import RULES, compare, failing, kinds, reasons, side, slow
 
 
 def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():
@@ -59,3 +60,74 @@ def test_a_second_run_of_base_shows_how_much_runs_differ():
     apart = compare(base, head, paired=False, further=[side(range(1, 6), slow(1.35), 0.01, 3)])
     assert kinds(apart) == {"dct-x": VerdictKind.INCONCLUSIVE}
     assert reasons(apart, "latency") == [Reason(ReasonCode.PROCESSES_DISAGREE)]
+
+
+AGAIN = {"noise": 0.01, "seed": 2}
+
+
+def lacking(name):
+    """A second run of base without a method."""
+    return [one for one in side(range(1, 6), **AGAIN) if one.case.implementation != name]
+
+
+SOMETIMES = failing(side(range(1, 6), **AGAIN), ["dct-x"], (3,))
+
+
+@pytest.mark.parametrize("second", [lacking("dct-x"), lacking("sdpa"), SOMETIMES])
+def test_a_second_run_of_base_that_lacks_a_case_shows_nothing_of_it(second):
+    base, head = side(range(1, 6), noise=0.01), side(BOTH, slow(1.4), 0.01, 1)
+    judgement = compare(base, head, paired=False, further=[second])
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCONCLUSIVE}
+    assert reasons(judgement, "latency") == [Reason(ReasonCode.RUN_TO_RUN, {"first": "slower"})]
+    assert [case.implementation for case in judgement.advisory] == ["dct-x"]
+    assert judgement.exit_code() == 3
+
+
+def test_a_run_of_base_that_lacks_a_case_takes_nothing_from_the_others():
+    base, head = side(range(1, 6), noise=0.01), side(BOTH, slow(1.4), 0.01, 1)
+    others = [side(range(1, 6), noise=0.01, seed=2)] * 4
+    known = compare(base, head, paired=False, further=[*others, lacking("dct-x")])
+    assert kinds(known) == {"dct-x": VerdictKind.SLOWER}
+    everything = compare(base, head, paired=False, further=[lacking("dct-x")], judged=("dct-x", "none"))
+    assert [case.implementation for case in everything.advisory] == ["dct-x"]
+
+
+def test_the_figures_of_several_runs_of_base_are_their_means():
+    """Geometric ones, so that head / base is the raw change."""
+    base, again, head = side(range(1, 6)), side(range(1, 6), slow(1.44)), side(range(1, 6), lambda name, number: 1.5)
+    judgement = compare(base, head, paired=False, further=[again])
+    [verdict] = [v for v in judgement.verdicts if v.metric == "latency"]
+    assert verdict.base == pytest.approx(2e-3 * 1.2)
+    assert verdict.head == pytest.approx(3e-3)
+    assert verdict.raw == pytest.approx(1.5 / 1.2)
+    assert verdict.effect == pytest.approx(1 / 1.2)
+    steady = compare(base, base, paired=False, further=[side(range(1, 6), lambda name, number: 1.44)])
+    assert steady.drift == {name: pytest.approx(1 / 1.2) for name in ("sdpa", "none")}
+
+
+STORED = as_stored(RULES)
+EIGHT = range(1, 9)
+
+
+def without_control(results):
+    return [one for one in results if one.case.implementation != "none"]
+
+
+@pytest.mark.parametrize("factor", [1.4, 0.7])
+def test_a_machine_that_was_slower_on_the_second_day_made_no_reference_slower(factor):
+    base, head = side(EIGHT, noise=0.01), side(EIGHT, lambda name, number: factor, 0.01, 1)
+    both = {"rules": STORED, "paired": False, "judged": ("sdpa", "dct-x")}
+    beside = compare(base, head, **both)
+    assert kinds(beside) == {"sdpa": VerdictKind.PASS, "dct-x": VerdictKind.PASS}
+    alone = compare(without_control(base), without_control(head), **both)
+    assert kinds(alone) == {"sdpa": VerdictKind.INCONCLUSIVE, "dct-x": VerdictKind.PASS}
+    [reason] = [v.reason for v in alone.verdicts if v.kind is VerdictKind.INCONCLUSIVE]
+    assert reason == Reason(ReasonCode.MAY_BE_DRIFT)
+
+
+def test_a_reference_that_changed_beside_the_control_is_slower():
+    base, head = side(EIGHT, noise=0.01), side(EIGHT, lambda name, _: 1.5 if name == "sdpa" else 1.0, 0.01, 1)
+    found = compare(base, head, rules=STORED, paired=False, judged=("sdpa",))
+    assert kinds(found) == {"sdpa": VerdictKind.SLOWER}
+    [verdict] = [v for v in found.verdicts if v.metric == "latency"]
+    assert verdict.effect == pytest.approx(1.5, rel=0.02)

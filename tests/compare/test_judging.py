@@ -10,11 +10,12 @@ from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.compare import CONFIRMING, Comparison, Judgement, Rules, judge
+from dctbench.compare.stored import as_stored
 from dctbench.model import Result, VerdictKind
 from dctbench.wording.verdict_sentences import not_seen
 from tests.support.made import result
 
-STORED = Rules(pairs=2, max_pairs=1000, confirm=False)
+STORED = as_stored(Rules())
 
 
 def rounds(seconds: Sequence[float], first: int = 1) -> list[Result]:
@@ -26,10 +27,12 @@ def rounds(seconds: Sequence[float], first: int = 1) -> list[Result]:
     ]
 
 
-def judged(base: Sequence[Result], head: Sequence[Result], rules: Rules) -> Judgement:
-    sides = [{s.case: s for s in analysis.summarise(results)} for results in (base, head)]
-    cases = {case: case for case in sides[1] if case.implementation != "sdpa"}
-    return judge(Comparison(sides[0], sides[1], cases, paired=False), rules)
+def judged(
+    base: Sequence[Result], head: Sequence[Result], rules: Rules, *further: Sequence[Result], everything: bool = False
+) -> Judgement:
+    before, now, *more = ({s.case: s for s in analysis.summarise(results)} for results in (base, head, *further))
+    cases = {case: case for case in now if everything or case.implementation != "sdpa"}
+    return judge(Comparison(before, now, cases, paired=False, further=more), rules)
 
 
 BASE = [2e-3 + i * 1e-6 for i in range(5)]
@@ -53,6 +56,11 @@ def test_a_gate_pays_for_two_looks_and_a_comparison_of_two_runs_for_two_directio
     assert judged(fast, slow, STORED).verdicts[0].kind is (VerdictKind.SLOWER if proven else VerdictKind.INCONCLUSIVE)
     assert (judged(slow, fast, STORED).verdicts[0].kind is VerdictKind.FASTER) is proven
     assert judged(fast, slow, Rules(pairs=5, max_pairs=15)).confirming is proven
+    # Nothing can be told of a reference without another beside it, so the others do not pay for its test.
+    kinds = {v.case.implementation: v.kind for v in judged(fast, slow, STORED, everything=True).verdicts}
+    assert kinds == {
+        "sdpa": VerdictKind.PASS, "dct-x": VerdictKind.SLOWER if proven else VerdictKind.INCONCLUSIVE
+    }  # fmt: skip
 
 
 def test_the_pairs_of_a_gate_are_judged_later_as_they_were_there() -> None:
@@ -86,10 +94,25 @@ def test_two_stored_runs_say_what_they_could_not_have_shown() -> None:
     assert not_seen(found).startswith(
         f"a change under {found.factor:.2f}x of a typical case could not be told from noise"
     )
-    # A gate looks twice, for slowdowns alone.
-    assert judged(rounds(noisy), rounds(noisy), Rules(pairs=2, max_pairs=3)).sensitivity == found
     assert judged(rounds(BASE), rounds(BASE), STORED).sensitivity is None  # all beyond the tolerance would have shown
     assert judged(rounds(noisy[:1]), rounds(noisy), STORED).sensitivity is None
+
+
+def test_a_gate_could_not_have_shown_less_than_the_runs_of_base_differ() -> None:
+    runs = [rounds([seconds] * 3) for seconds in (2e-3, 2.4e-3, 2.2e-3)]
+    rules = Rules(pairs=2, max_pairs=3)
+    found = judged(runs[0], runs[0], rules, *runs[1:]).sensitivity
+    assert found is not None
+    assert found.runs == 3
+    # One case: Student's t with the run as the unit, at 5% on one side. A gate looks twice, for slowdowns alone.
+    logs = np.log([2.0, 2.4, 2.2])
+    apart = np.sqrt(logs.var(ddof=1) * (1 + 1 / 3))
+    assert found.factor == pytest.approx(np.exp(scipy_stats.t.ppf(0.975, 2) * apart))
+    assert not_seen(found) == (
+        f"a change under {found.factor:.2f}x of a typical case could not be told from noise with 3 runs of base; name "
+        "further runs of base with --baseline, or measure in turn with dctbench check --base-python"
+    )
+    assert judged(runs[0], runs[0], rules).sensitivity is None  # beside one run no change shows, however large
 
 
 def test_a_tripled_latency_is_called_slower_among_36_cases_of_three_noisy_rounds() -> None:

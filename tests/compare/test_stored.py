@@ -50,6 +50,17 @@ def test_one_process_proves_nothing_against_however_many(seconds: float) -> None
     assert kind is VerdictKind.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("count", [6, 20])
+def test_what_is_not_told_apart_is_never_called_unchanged_however_many_processes_there_are(count: int) -> None:
+    """Processes of one and of four milliseconds: the interval of the change reaches far beyond 1.25."""
+    noisy = [*in_rounds("sdpa", [4e-3] * count), *in_rounds("dct-x", [1e-3, 4e-3] * (count // 2), ratio=8)]
+    outcome = compare_stored(recorded(noisy), recorded(noisy, head=True))
+    [verdict] = [v for v in outcome.judgement.verdicts if v.case.implementation == "dct-x"]
+    assert verdict.high is not None
+    assert verdict.high > 1.25
+    assert (verdict.kind, verdict.reason) == (VerdictKind.INCONCLUSIVE, Reason(ReasonCode.NEEDS_PROCESSES))
+
+
 def test_a_slowdown_between_two_runs_needs_no_fresh_processes_and_fails_nothing() -> None:
     outcome = compare_stored(recorded(rounds(6)), recorded(rounds(6, 4e-3), head=True))
     kinds = {v.case.implementation: v.kind for v in outcome.judgement.verdicts if v.metric == "latency"}

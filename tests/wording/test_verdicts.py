@@ -18,9 +18,11 @@ from dctbench.cli.tables.comparison import text_lines
 from dctbench.compare import ComparisonOutcome, Difference, Rules
 from dctbench.compare.check_settings import check_settings
 from dctbench.compare.detectability import Detectability
+from dctbench.compare.outcome import forwarded
 from dctbench.exporters.json_document import dumps
 from dctbench.exporters.junit import junit_xml
 from dctbench.exporters.verdicts import check_document, verdicts_csv
+from dctbench.machine.disclosure import Disclosure
 from dctbench.model import Case, CaseWarning, Reason, ReasonCode, RunSettings, Verdict, VerdictKind, WarningCode
 from dctbench.page.regressions import section
 from dctbench.wording import verdict_sentences
@@ -264,6 +266,68 @@ def test_a_method_that_stands_for_every_base_is_named() -> None:
     ] == ("base: full at each shape, main, run bbbbbbbb of 2026-01-01 10:20 UTC, dctbench 0.1.0")
 
 
+def test_every_run_of_base_is_named_in_every_form() -> None:
+    again = replace(BASE, id="c" * 16, label="main-again")
+    made = replace(outcome(SLOWER), further=(again,))
+    line = "main-again, run cccccccc of 2026-01-01 10:20 UTC, dctbench 0.1.0"
+    assert verdict_sentences.sides(made)[1] == f"base: {line}"
+    assert f"base: {line}" in list(text_lines(made, 120, everything=False, by_words=False))
+    assert f"base: {line}" in shown(verdicts_markdown(made))
+    assert f'name="base.2" value="{line}"' in junit_xml(made)
+    assert f"base: {line}" in section(made).sides
+    assert [run["id"] for run in check_document(made)["further"]] == [again.id]
+    secret = replace(again, label="of bench-1")
+    told = forwarded(replace(made, further=(secret,)), Disclosure(words={"bench-1": "(host)"}))
+    assert [run.label for run in told.further] == ["of (host)"]
+
+
+ADVISED = "or measure in turn with dctbench check --base-python"
+
+
+def test_an_advisory_latency_is_told_once_with_what_would_decide_it() -> None:
+    unsure = replace(OPEN, case=X, reason=Reason(ReasonCode.RUN_TO_RUN, {"first": "slower"}))
+    made = outcome(unsure, FASTER, exit_code=3)
+    made = replace(made, judgement=replace(made.judgement, advisory=(X, FASTER.case)))
+    assert verdict_sentences.remedies(made) == [
+        "latencies are advisory: one stored run does not show how much runs of the same code differ, so none is called "
+        f"SLOWER; name a second run of base with another --baseline, {ADVISED}",
+        "INCONCLUSIVE, dct-x r=8 at n = 1024: latency, slower than the stored run, but two runs of the same code may "
+        "differ as much",
+    ]
+    several = replace(made, further=(BASE,))
+    assert verdict_sentences.warnings(several) == [
+        "the latencies of 2 cases, such as dct-x r=8 n=1024, are advisory: no second run of base has them with their "
+        f"reference, so none of them is called SLOWER; name further runs of base with --baseline, {ADVISED}"
+    ]
+    one = replace(several, judgement=replace(made.judgement, advisory=(X,)))
+    assert verdict_sentences.warnings(one) == [
+        "the latency of dct-x r=8 n=1024 is advisory: no second run of base has it with its reference, so it is not "
+        f"called SLOWER; name further runs of base with --baseline, {ADVISED}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "about", "several", "remedy"),
+    [
+        (ReasonCode.PROCESSES_DISAGREE, {"base_impl": None}, False,
+         "allow more processes than --max-pairs 15, or measure where less else runs"),
+        (ReasonCode.PROCESSES_DISAGREE, {}, False, f"name a second run of base with another --baseline, {ADVISED}"),
+        (ReasonCode.PROCESSES_DISAGREE, {}, True, f"name further runs of base with --baseline, {ADVISED}"),
+        (ReasonCode.MAY_BE_DRIFT, None, False,
+         "measure none beside it in both runs, or measure both in turn with dctbench check --base-python"),
+    ],
+)  # fmt: skip
+def test_what_would_decide_a_latency_depends_on_what_can_be_measured_again(
+    reason: ReasonCode, about: dict[str, str | None] | None, several: bool, remedy: str
+) -> None:
+    check = None if about is None else check_settings("head", ["dct-x"], Rules(), base=BASE.id, **about)
+    made = outcome(
+        replace(OPEN, reason=Reason(reason)), head=replace(HEAD, settings=RunSettings(check=check)), informs=not check
+    )
+    [line] = verdict_sentences.remedies(replace(made, further=(BASE,) if several else ()))
+    assert line.endswith(f"; {remedy}")
+
+
 def test_a_gate_that_can_prove_nothing_says_so_in_every_form() -> None:
     seeing = outcome(PASSED, exit_code=0)
     blind = replace(seeing, judgement=replace(seeing.judgement, blind=Detectability(10, None, 2)))
@@ -294,8 +358,8 @@ def test_what_makes_a_check_worth_little_is_said_in_every_form() -> None:
 def test_the_document_is_the_one_that_programs_were_promised() -> None:
     made = check_document(outcome(SLOWER, FAILING, differences=[Difference("torch", "2.12.0", "2.13.0")]))
     assert json.loads(dumps(made)) == made
-    assert list(made) == ["schema_version", "exit_code", "summary", "base", "head", "drift", "verdicts",
-                          "environment_differences", "warnings"]  # fmt: skip
+    assert list(made) == ["schema_version", "exit_code", "summary", "base", "head", "further", "drift",
+                          "verdicts", "environment_differences", "warnings"]  # fmt: skip
     assert (made["schema_version"], made["exit_code"], made["drift"]) == (1, 1, {"sdpa": 1.0, "none": 1.0})
     assert (made["base"]["id"], made["base"]["label"], made["head"]["id"]) == (BASE.id, "main", HEAD.id)
     slower, failing = made["verdicts"]

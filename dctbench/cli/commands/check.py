@@ -117,7 +117,8 @@ def command(**flags: Any) -> int:
     junit = None if flags["junit"] is None else Path(flags["junit"])
     with Display(flags["progress"]) as display:
         outcome = check(request, _checking_file(junit, flags["force"], display))
-    comparison = forwarded(outcome.comparison, Disclosure.here(outcome.comparison.base, outcome.comparison.head))
+    found = outcome.comparison
+    comparison = forwarded(found, Disclosure.here(found.base, *found.further, found.head))
     print_outcome(comparison, flags["output_format"], everything=flags["everything"])
     if junit is not None:
         write_whole(junit, junit_xml(comparison), MARK, "--junit", force=flags["force"])
