@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -318,7 +319,7 @@ def test_an_advisory_latency_is_told_once_with_what_would_decide_it() -> None:
     ],
 )  # fmt: skip
 def test_what_would_decide_a_latency_depends_on_what_can_be_measured_again(
-    reason: ReasonCode, about: dict[str, str | None] | None, several: bool, remedy: str
+    reason: ReasonCode, about: dict[str, Any] | None, several: bool, remedy: str
 ) -> None:
     check = None if about is None else check_settings("head", ["dct-x"], Rules(), base=BASE.id, **about)
     made = outcome(
