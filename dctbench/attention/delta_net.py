@@ -71,6 +71,7 @@ class DeltaNet(AttentionLayer):
         if self.both_directions:
             forwards, backwards = out.chunk(2)
             out = forwards + backwards.flip(2)
+        out = out.to(self.norm.weight.dtype)  # under autocast it differs
         projected: Tensor = self.out_proj(self.gated(self.join_heads(self.norm(out)), x))
         return projected
 

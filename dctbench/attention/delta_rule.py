@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from dctbench.attention.precision import own_precision
+
 CHUNK = 64
 """Positions per chunk; a power of two, as `inverse_of_unit_lower` requires."""
 
@@ -38,7 +40,8 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, log_decay: Tensor 
     """
     kernel = fla_kernel(v.device.type, v.dtype, gated=log_decay is not None)
     if kernel is None:
-        return in_chunks(q, k, v, beta, log_decay)
+        with own_precision(v):
+            return in_chunks(q, k, v, beta, log_decay)
     rows = {"q": q.to(v.dtype), "k": k.to(v.dtype), "v": v, "beta": beta} | (
         {} if log_decay is None else {"g": log_decay}
     )

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import elu
 
 from dctbench.attention.layer import AttentionLayer
+from dctbench.attention.precision import own_precision
 
 
 class LinearAttention(AttentionLayer):
@@ -47,12 +48,13 @@ def normalised_product(
     dtype = v.dtype
     if dtype == torch.float16:  # sums over a long sequence exceed its maximum, 65,504
         phi_q, phi_k, v = phi_q.float(), phi_k.float(), v.float()
-    state = phi_k.transpose(-2, -1) @ v  # (batch, heads, features, head_dim)
-    total = phi_k.sum(-2)  # (batch, heads, features)
-    if eps:
-        state, total = state + eps * v.sum(-2, keepdim=True), (total + eps * keys).to(total.dtype)
-    summed = phi_q @ state
-    normaliser = phi_q @ total[..., None]  # (batch, heads, seq_len, 1)
+    with own_precision(v):
+        state = phi_k.transpose(-2, -1) @ v  # (batch, heads, features, head_dim)
+        total = phi_k.sum(-2)  # (batch, heads, features)
+        if eps:
+            state, total = state + eps * v.sum(-2, keepdim=True), (total + eps * keys).to(total.dtype)
+        summed = phi_q @ state
+        normaliser = phi_q @ total[..., None]  # (batch, heads, seq_len, 1)
     if eps:
         summed += eps * state.sum(-2, keepdim=True)
         normaliser += eps * total.sum(-1)[..., None, None]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
+from dctbench.attention.precision import own_precision
 from dctbench.attention.segments import segment_means, segment_table
 from dctbench.errors import UsageError
 
@@ -88,13 +89,15 @@ class NystromAttention(AttentionLayer):
         """Softmax attention through landmarks; `real` bool (batch, 1, seq_len)."""
         landmark_q, occupied = segment_means(q, self.segments, real)  # (batch, heads, n_kept, head_dim)
         landmark_k, _ = segment_means(k, self.segments, real)
-        inverse = self.pseudo_inverse(self.landmark_attention(landmark_q, landmark_k, occupied))
+        with own_precision(q):
+            inverse = self.pseudo_inverse(self.landmark_attention(landmark_q, landmark_k, occupied))
 
         # Multiplied from right to left, three thin products, so that no n x n_kept matrix is stored.
         keys = None if real is None else real[:, :, None]  # (batch, 1, 1, seq_len)
         landmarks = None if occupied is None else occupied[:, :, None]  # (batch, 1, 1, n_kept)
         gathered = scaled_dot_product_attention(landmark_q, k, v, attn_mask=keys)  # (batch, heads, n_kept, head_dim)
-        weighed = (inverse @ gathered.to(inverse.dtype)).to(v.dtype)
+        with own_precision(q):
+            weighed = (inverse @ gathered.to(inverse.dtype)).to(v.dtype)
         return scaled_dot_product_attention(q, landmark_k, weighed, attn_mask=landmarks)
 
     def landmark_attention(self, q: Tensor, k: Tensor, occupied: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.attention.linear import normalised_product
+from dctbench.attention.precision import own_precision
 from dctbench.errors import UsageError
 
 EPSILON = 1e-4
@@ -105,7 +106,8 @@ class PerformerAttention(AttentionLayer):
     def exponents(self, x: Tensor) -> Tensor:
         """Return w x for scaled x and each feature w: a new tensor (..., seq_len, n_kept), float32 or wider."""
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        exponents: Tensor = x @ (self.omega.to(x.dtype).T * self.head_dim**-0.25)
+        with own_precision(x):
+            exponents: Tensor = x @ (self.omega.to(x.dtype).T * self.head_dim**-0.25)
         return exponents
 
     def half_squares(self, x: Tensor) -> Tensor:

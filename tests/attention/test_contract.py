@@ -68,6 +68,28 @@ def test_only_kernels_of_torch_may_be_missing_and_they_say_why() -> None:
 # Shapes and types
 
 
+def with_its_options(name: str) -> list[dict[str, int]]:
+    """The options that a method is tried with: none, and the convolution that trainings give it."""
+    convolution = catalog.IMPLEMENTATIONS[name].convolution
+    return [{}] if convolution is None else [{}, {"convolution": convolution}]
+
+
+@every
+@pytest.mark.parametrize("real_tokens", [None, (50, 31)])
+def test_it_runs_under_autocast_forward_and_backward(name: str, real_tokens: tuple[int, ...] | None) -> None:
+    mask = None if real_tokens is None else leading(50, *real_tokens)
+    for options in with_its_options(name):
+        layer, x = made(name, dtype=torch.float32, **options), rows(2, 50, dtype=torch.float32).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            y = layer(x, mask)
+        y.float().sum().backward()
+        wanted = layer(x, mask)
+        real = slice(None) if mask is None else mask
+        assert (y - wanted)[real].norm() < 0.02 * wanted[real].norm()
+        assert x.grad is not None
+        assert x.grad.isfinite().all()
+
+
 @every
 @pytest.mark.parametrize("seq_len", [1, 2, 7, 64, 97])
 @pytest.mark.parametrize("ratio", [1, 2.5, 1000])
