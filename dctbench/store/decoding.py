@@ -160,7 +160,6 @@ def run_of_row(row: Mapping[str, Any]) -> Run:
     """
     with _checked("runs", row):
         read = _columns(row, _RunRow)
-        utc(read.started_at, "started_at")
         argv = msgspec.convert(_json(read.argv), _Words)
         settings = msgspec.convert(_json(read.settings), Free)
         check_free(settings, "settings")
@@ -170,7 +169,7 @@ def run_of_row(row: Mapping[str, Any]) -> Run:
             label=None if read.label is None else clean_label(read.label),
             suite=read.suite,
             argv=tuple(map(sanitize_text, argv)),
-            started_at=read.started_at,
+            started_at=utc(read.started_at, "started_at"),
             dctbench_version=sanitize_text(read.dctbench_version),
             settings=RunSettings.from_json(sanitize_values(settings)),
         )
@@ -235,8 +234,7 @@ def baseline_of_row(row: Mapping[str, Any]) -> Baseline:
     with _checked("baselines", row):
         read = _columns(row, _BaselineRow)
         check_names([read.name], "name")
-        utc(read.saved_at, "saved_at")
-        return Baseline(read.name, read.run_id, read.saved_at)
+        return Baseline(read.name, read.run_id, utc(read.saved_at, "saved_at"))
 
 
 def result_of_row(row: Mapping[str, Any], case: Case) -> Result:

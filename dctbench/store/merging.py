@@ -24,12 +24,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from dctbench.errors import StoreError
+from dctbench.machine.calibration import Calibration
 from dctbench.store import decoding, schema
 from dctbench.store.contents import Store
 from dctbench.store.engines import batches, rows_of
 from dctbench.store.errors import DamagedError
 from dctbench.store.joining import differing_keys, shards_of
 from dctbench.store.upsert import insert_keeping_first, insert_keeping_last, status_rank
+from dctbench.text.fields import utc
 from dctbench.text.format import pluralize
 from dctbench.text.sanitize import sanitize_text
 
@@ -321,8 +323,13 @@ def _merge_calibrations(source: Store, into: Store, target: _Target, summary: Me
             continue
         incoming = decoding.calibration_of_row(row)
         existing = into.calibration(row["fingerprint"], row["device"])
-        if existing is None or existing.measured_at < incoming.measured_at:
+        if existing is None or _measured_at(existing) < _measured_at(incoming):
             into.add_calibration(row["fingerprint"], incoming)
+
+
+def _measured_at(calibration: Calibration) -> str:
+    """Return when it was measured in a form that can be compared: another program may have written another zone."""
+    return utc(calibration.measured_at, "measured_at")
 
 
 def _pointers(store: Store) -> set[tuple[str, str]]:

@@ -16,6 +16,7 @@ from dctbench.model import Case, Measurement
 from dctbench.store import DamagedError, Store, open_store
 from dctbench.store.checking import find_damage
 from dctbench.store.merging import merge
+from dctbench.store.pruning import removable
 from dctbench.store.records import SEALED, seal
 from tests.support.made import ENVIRONMENT, RUN, result
 
@@ -196,6 +197,24 @@ def test_free_texts_are_read_without_control_characters(store_path: Path) -> Non
             found.details.plan, environment.facts["cpu"]]  # fmt: skip
     assert all(text in repr(told) for text in ("before", "'a", "'b", "'c", "'d", "'e"))
     assert not any(unwanted in repr(told) for unwanted in ("\\x1b", "\\x9b", "\\x7f"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:00.000000+00:00"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000+00:00"),
+        ("2026-01-01T00:00:00.5+14:00", "2025-12-31T10:00:00.500000+00:00"),
+    ],
+)
+def test_times_are_read_in_utc_whatever_zone_a_row_has(store_path: Path, written: str, read: str) -> None:
+    rewrite(store_path, "runs", started_at=written)
+    rewrite(store_path, "baselines", saved_at=written)
+    with open_store(str(store_path)) as store:
+        [state] = store.runs()
+        [baseline] = store.baselines()
+        assert (state.run.started_at, baseline.saved_at) == (read, read)
+        assert removable([state], keep=None, older_than=1.0, unfinished=True) == [state]
 
 
 def test_latencies_and_numbers_at_their_limits_are_intact(store_path: Path) -> None:

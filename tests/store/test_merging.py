@@ -116,7 +116,7 @@ def test_of_two_plans_the_one_with_more_rounds_stays(tmp_path: Path, order: tupl
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_of_two_calibrations_of_a_device_the_later_one_stays(tmp_path: Path, order: tuple[int, int]) -> None:
-    old = replace(CALIBRATION, bandwidth=9e10, measured_at="2026-01-02T03:04:05+00:00")
+    old = replace(CALIBRATION, bandwidth=9e10, measured_at="2026-01-02T03:04:07+00:01")  # another zone
     new = replace(CALIBRATION, bandwidth=1e10, measured_at="2026-01-02T03:04:06+00:00")
     stores = []
     for number, calibration in enumerate((old, new)):
