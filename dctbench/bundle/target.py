@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import math
 import os
 import platform
 import random
@@ -50,7 +51,8 @@ def main() -> int:
     bundle = json.loads((HERE / "bundle.json").read_text(encoding="utf-8"))
     if asked.one is not None:
         entry = next(one for one in bundle["cases"] if one["case_id"] == asked.one)
-        print(json.dumps(measure(entry, bundle, priority=asked.priority, with_energy=not asked.no_energy)))
+        found = measure(entry, bundle, priority=asked.priority, with_energy=not asked.no_energy)
+        print(json.dumps(found, allow_nan=False))
         return 0
     rounds = bundle["rounds"] if asked.rounds is None else asked.rounds
     if rounds < 1:
@@ -62,7 +64,7 @@ def main() -> int:
 def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, with_energy: bool) -> int:
     """Measure every case `rounds` times, and write the results after each round."""
     facts = environment()
-    document = earlier(path, bundle, facts) or new_document(bundle, facts, priority=priority)
+    document = earlier(path, bundle, facts, priority=priority) or new_document(bundle, facts, priority=priority)
     measured = [entry for entry in document["results"] if entry["status"] != "unsupported"]
     first = 1 + max((one["round"] for entry in measured for one in entry["rounds"]), default=0)
     failed = False
@@ -77,7 +79,7 @@ def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, 
             shown = found["message"] or f"{1e3 * statistics.median(found['latency']):.3f} ms"
             print(f"[round {number}, {done}/{len(order)}] {entry['name']} n={entry['case']['seq_len']}  {shown}")
         partial = path.with_name(path.name + ".part")
-        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         os.replace(partial, path)
     print(f"{path} is written. On a machine with dctbench: dctbench import {path.name}")
     return 4 if failed else 0
@@ -131,7 +133,8 @@ def measure(entry: dict[str, Any], bundle: dict[str, Any], *, priority: bool, wi
         "setup": [setup], "memory.state": [(HERE / entry["model"]).stat().st_size], "first_call": [first_call],
         "error.engine": [difference],
     }  # fmt: skip
-    if entry["precision"] == "float32" and not difference <= bundle["largest_difference"]:
+    too_large = entry["precision"] == "float32" and difference > bundle["largest_difference"]
+    if too_large or not math.isfinite(difference):
         return {
             "status": "error", "latency": [], "metrics": {}, "details": {},
             "message": f"the output differs from the one that torch computed by {difference:.2g}",
@@ -302,19 +305,32 @@ def result(entry: dict[str, Any], facts: dict[str, Any], key: str) -> dict[str, 
     }  # fmt: skip
 
 
-def earlier(path: Path, bundle: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | None:
+def earlier(path: Path, bundle: dict[str, Any], facts: dict[str, Any], *, priority: bool) -> dict[str, Any] | None:
     """Return the document that rounds are added to, or None if there is none.
 
     Raises:
-        SystemExit: for results of another bundle or of another machine.
+        SystemExit: for results of another bundle or machine, for those that were measured in the other way (with or
+            without priority), and for a file that was damaged.
     """
     if not path.exists():
         return None
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    known = [digest([bundle["id"], fingerprint(facts), priority]) for priority in (False, True)]
-    if document["run"]["id"] not in known:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except ValueError as error:
+        raise SystemExit(f"error: {path} cannot be extended: {error}; name another file with -o") from None
+    known = {digest([bundle["id"], fingerprint(facts), way]): way for way in (False, True)}
+    way = known.get(document["run"]["id"])
+    if way is None:
         raise SystemExit(f"error: {path} holds results of another bundle or machine; name another file with -o")
+    if way != priority:
+        how = "with" if way else "without"
+        raise SystemExit(f"error: {path} was measured {how} --priority; name another file with -o")
     return document
+
+
+def refuse(word: str) -> Any:
+    """Refuse NaN and infinities, which no JSON has."""
+    raise ValueError(f"{word} is not a number")
 
 
 def has_energy(document: dict[str, Any], case_id: str) -> bool:

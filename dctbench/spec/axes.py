@@ -99,7 +99,9 @@ def _parsed(axis: str, value: Any) -> Sequence[Any]:
     items: list[Any] = [value] if isinstance(value, str | int | float) else list(value)
     if axis in WORD_AXES:
         return words(axis, items)
-    return grid.parse_values(",".join(map(str, items)), NUMERIC_AXES[axis])
+    known = NUMERIC_AXES[axis]
+    unit = "s" if isinstance(known, grid.DurationAxis) else ""
+    return grid.parse_values(",".join(one if isinstance(one, str) else f"{one}{unit}" for one in items), known)
 
 
 def field(axis: str) -> str:

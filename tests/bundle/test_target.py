@@ -97,6 +97,43 @@ def test_a_model_that_computes_something_else_is_an_error(target: Target) -> Non
     assert "differs from the one that torch computed by 0.5" in done.stdout
 
 
+def test_an_output_that_is_not_a_number_is_an_error_in_any_precision(target: Target) -> None:
+    described = target.folder / "made" / "bundle.json"
+    before = described.read_text(encoding="utf-8")
+    bundle = json.loads(before)
+    [entry] = bundle["cases"]
+    entry["precision"] = "int8"
+    expected = target.folder / "made" / entry["expected"]
+    held = expected.read_bytes()
+    described.write_text(json.dumps(bundle), encoding="utf-8")
+    numpy.save(expected, numpy.nan * numpy.load(expected), allow_pickle=False)
+    try:
+        done = target.python("made/run.py", "-o", "nan.json")
+    finally:
+        described.write_text(before, encoding="utf-8")
+        expected.write_bytes(held)
+    assert done.returncode == 4
+    assert "differs from the one that torch computed by nan" in done.stdout
+    assert target.cli("import", "nan.json", "--store", "nan.sqlite").code == 0
+
+
+def test_rounds_with_and_without_priority_are_not_mixed(target: Target) -> None:
+    """Nor are they added to a file that no JSON reader would read."""
+    assert target.python("made/run.py", "-o", "usual.json", "--no-energy").returncode == 0
+    path = target.folder / "usual.json"
+    held = path.read_text(encoding="utf-8")
+    done = target.python("made/run.py", "-o", "usual.json", "--priority")
+    assert (done.returncode, done.stderr) == (
+        1, "error: usual.json was measured without --priority; name another file with -o\n",
+    )  # fmt: skip
+    path.write_text(held.replace('"value": ', '"value": NaN, "was": ', 1), encoding="utf-8")
+    done = target.python("made/run.py", "-o", "usual.json")
+    assert (done.returncode, done.stderr) == (
+        1, "error: usual.json cannot be extended: NaN is not a number; name another file with -o\n",
+    )  # fmt: skip
+    assert "NaN" in path.read_text(encoding="utf-8")
+
+
 def test_results_of_another_bundle_are_not_extended(target: Target) -> None:
     (target.folder / "other.json").write_text('{"run": {"id": "0123"}}', encoding="utf-8")
     done = target.python("made/run.py", "-o", "other.json")

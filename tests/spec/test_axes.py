@@ -102,6 +102,7 @@ def test_an_unknown_word_is_named_as_it_was_typed_with_its_axis(flag: str, word:
         ({"seq": [128, 64, 64]}, {"seq": [64, 128]}),
         ({"kept": "default"}, {"kept": ["default"]}),
         ({"period": "20ms", "impl": "sdpa"}, {"period": [0.02], "impl": ["sdpa"]}),
+        ({"period": [0.02, 1e-4], "deadline": 0.0001}, {"period": [1e-4, 0.02], "deadline": [1e-4]}),  # seconds
         ({"impl": ["sdpa", "full"], "device": "cuda"}, {"impl": ["sdpa", "full"], "device": ["cuda:0"]}),
     ],
 )
