@@ -183,7 +183,7 @@ class CheckRequest:
         suite: as in `RunRequest`. None means what the baseline measured or, without a baseline, the suite `ci`.
         axes: values in place of the suite's.
         rules: of the verdicts; they override the suite's `[gate]`.
-        inconclusive: how a check ends if nothing is worse but a verdict is missing; None for exit code 3.
+        inconclusive: how a check ends if nothing is worse but verdicts are INCONCLUSIVE; None for exit code 3.
         label, store, command: as in `RunRequest`.
         save_baseline: a name that points to head's run if the check passes; only with `baseline`.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from dctbench import catalog
 from dctbench.analysis import REFERENCE, Speedup, Summary, compare, summarise, with_marks
 from dctbench.compare.check_settings import in_turns, read_check_settings
 from dctbench.errors import UsageError
@@ -109,6 +110,20 @@ def find_case(store: Store, text: str) -> Case:
     raise UsageError(f"no stored run has a case {text!r}", hint="name it by its id, or such as 'dct-x r=8 n=4096'")
 
 
+def find_reference(store: Store, case: Case, name: str) -> str:
+    """Return the name of a reference, which some stored run has at the shape of the case.
+
+    Raises:
+        UsageError: when none has, naming those that there are.
+        StoreError: when the store cannot be read.
+    """
+    planned = {one for state in store.runs() for one in store.plan(state.run.id)[0]} - {case}
+    known = {one.implementation for one in planned if one == _beside(case, one.implementation)}
+    if name not in known:
+        raise catalog.unknown("reference beside that case", name, known)
+    return name
+
+
 def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     """The series of a case over the runs of one environment and equal settings.
 
@@ -117,9 +132,7 @@ def history(store: Store, case: Case, reference: str = REFERENCE) -> History:
     Raises:
         StoreError: when the store cannot be read.
     """
-    beside = replace(case, implementation=reference, ratio=None, kept=None)
-    if reference == REFERENCE:  # in a model it is the model as it is, whichever layers a method replaces
-        beside = replace(beside, layers=None, recover=None)
+    beside = _beside(case, reference)
     series: dict[tuple[str, str], list[Point]] = {}
     newest, untimed = ("", ""), 0
     for state in store.runs():
@@ -162,6 +175,14 @@ def change_points(found: History) -> list[ChangePoint]:
         )
         for start, before, after in zip(starts, levels, levels[1:], strict=False)
     ]
+
+
+def _beside(case: Case, reference: str) -> Case:
+    """Return the case of the reference at the shape of a case."""
+    beside = replace(case, implementation=reference, ratio=None, kept=None)
+    if reference == REFERENCE:  # in a model it is the model as it is, whichever layers a method replaces
+        beside = replace(beside, layers=None, recover=None)
+    return beside
 
 
 def _place(run: Run, summary: Summary) -> tuple[str, str]:

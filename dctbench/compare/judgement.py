@@ -136,25 +136,32 @@ class Judgement:
         alone = (VerdictKind.NEW, VerdictKind.FIXED)
         return any(verdict.kind not in alone and verdict.budget is None for verdict in self.verdicts)
 
+    @property
+    def unprovable(self) -> frozenset[str]:
+        """The metrics that are inconclusive however quiet the machine is.
+
+        Latency where no slowdown could have been proven, accuracy where there are too few seeds.
+        """
+        unsure = (verdict for verdict in self.verdicts if verdict.kind is VerdictKind.INCONCLUSIVE)
+        return frozenset(
+            verdict.metric
+            for verdict in unsure
+            if verdict.reason == Reason(ReasonCode.TOO_FEW_SEEDS) or (self.blind and verdict.metric == LATENCY)
+        )
+
     def exit_code(self, inconclusive: str | None = None) -> int:
         """Return 0 for fine, 1 for worse, 3 for cannot judge; INCONCLUSIVE becomes 0 or 1 if `inconclusive` says so.
 
-        An inconclusive latency never passes where no slowdown could have been proven, and an accuracy not where there
-        are too few seeds: then the cause is not noise.
+        What is `unprovable` never passes: then the cause is not noise.
         """
         kinds = {verdict.kind for verdict in self.verdicts}
         if kinds & REGRESSIONS:
             return 1
         if VerdictKind.INCOMPARABLE in kinds or not self.compares:
             return 3
-        unsure = [verdict for verdict in self.verdicts if verdict.kind is VerdictKind.INCONCLUSIVE]
-        unable = any(
-            verdict.reason == Reason(ReasonCode.TOO_FEW_SEEDS) or (self.blind and verdict.metric == LATENCY)
-            for verdict in unsure
-        )
-        if unable and inconclusive == "pass":
+        if self.unprovable and inconclusive == "pass":
             return 3
-        if unsure:
+        if VerdictKind.INCONCLUSIVE in kinds:
             return {"pass": 0, "fail": 1}.get(inconclusive or "", 3)
         return 0
 

@@ -316,9 +316,22 @@ def closing(outcome: ComparisonOutcome) -> str:
         else:
             why = "nothing is worse than base"
     else:
-        why = "cannot judge: "
-        why += "some cases are undecided" if kinds & UNDECIDED else "there is nothing to compare with"
+        why = f"cannot judge: {_causes(outcome)}"
     return f"exit {code}: {why}"
+
+
+def _causes(outcome: ComparisonOutcome) -> str:
+    """Return why there is no verdict. Some causes remain whatever --inconclusive says."""
+    judgement = outcome.judgement
+    kinds = {verdict.kind for verdict in judgement.verdicts}
+    if not kinds & UNDECIDED:
+        return "there is nothing to compare with"
+    found = ["some cases are incomparable"] if VerdictKind.INCOMPARABLE in kinds else []
+    unprovable = judgement.unprovable
+    found += ["no slowdown could be proven"] if LATENCY in unprovable else []
+    found += ["there are too few seeds"] if ACCURACY in unprovable else []
+    found += ["some cases are undecided"] if VerdictKind.INCONCLUSIVE in kinds and not unprovable else []
+    return " and ".join(found)
 
 
 def _metric_and_reason(verdict: Verdict) -> str:

@@ -232,6 +232,12 @@ def test_doubts_of_one_kind_are_told_once_with_their_number() -> None:
     )
 
 
+APART = replace(PASSED, kind=VerdictKind.INCOMPARABLE, reason=Reason(ReasonCode.OTHER_ENVIRONMENT))
+FEW = replace(UNSURE, reason=Reason(ReasonCode.TOO_FEW_SEEDS))
+BLIND = outcome(OPEN, exit_code=3)
+BLIND = replace(BLIND, judgement=replace(BLIND.judgement, blind=Detectability(10, None, 2)))
+
+
 @pytest.mark.parametrize(
     ("made", "told"),
     [
@@ -245,9 +251,14 @@ def test_doubts_of_one_kind_are_told_once_with_their_number() -> None:
             "exit 0: two stored runs were compared; only dctbench check fails on what is worse",
         ),
         (outcome(OPEN, exit_code=3), "exit 3: cannot judge: some cases are undecided"),
+        (outcome(OPEN, APART, exit_code=3), "exit 3: cannot judge: some cases are incomparable and some cases are "
+         "undecided"),
+        (outcome(APART, exit_code=3), "exit 3: cannot judge: some cases are incomparable"),
+        (BLIND, "exit 3: cannot judge: no slowdown could be proven"),
+        (outcome(FEW, exit_code=3), "exit 3: cannot judge: there are too few seeds"),
         (outcome(exit_code=3), "exit 3: cannot judge: there is nothing to compare with"),
     ],
-)
+)  # fmt: skip
 def test_the_last_line_says_what_the_exit_code_means(made: ComparisonOutcome, told: str) -> None:
     assert verdict_sentences.closing(made) == told
 

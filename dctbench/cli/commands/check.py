@@ -69,7 +69,7 @@ _BASE, _RULES, _LIMITS, _STORED, _SHOWN = (
 @click.option("--max-pairs", cls=Flag, section=_RULES, metavar="N",
               help="The most pairs of an undecided case (default: the suite's, 15, or enough for proof).")  # fmt: skip
 @click.option("--inconclusive", cls=Flag, section=_RULES, type=click.Choice(("pass", "fail")),
-              help="Exit with 0 or 1 instead of 3 when nothing is worse but a verdict is missing.")  # fmt: skip
+              help="Exit with 0 or 1 instead of 3 where verdicts are INCONCLUSIVE.")  # fmt: skip
 @budget_options
 @click.option("--at", cls=Flag, section=_LIMITS, multiple=True, metavar="AXIS=VALUE",
               help="Apply the budgets to these cases only, such as seq=4096,impl=dct-x.")  # fmt: skip

@@ -26,9 +26,11 @@ _HOW, _SHOWN = "How to compare", "What is shown"
 @click.argument("base", default="", metavar="[A]")
 @click.argument("head", default="latest", metavar="[B]")
 @click.option("--reference", cls=Flag, section=_HOW, metavar="IMPL",
-              help="Implementation whose latency cancels drift (default: sdpa or full).")  # fmt: skip
+              help="Implementation whose latency cancels drift (default: that of the check of B against A, if there was "
+                   "one, else sdpa or full).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_HOW, metavar="PCT",
-              help="How much slower is accepted (default: 25%; GPU 7%).")  # fmt: skip
+              help="How much slower is accepted (default: that of the check of B against A, if there was one, else 25%; "
+                   "GPU 7%).")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_HOW, metavar="CASE",
               help="Instead of A and B: one case over all stored runs, such as 'dct-x r=8 n=4096'; "
                    "from ten runs on it needs the extra `history`.")  # fmt: skip
@@ -56,8 +58,12 @@ def command(
     if case is not None:
         if base:
             raise errors.UsageError("--history takes no runs: it covers all of them", hint="leave out A and B")
+        for flag, given in (("--tolerance", tolerance is not None), ("--all", everything)):
+            if given:
+                why = "it shows every run and judges none"
+                raise errors.UsageError(f"--history takes no {flag}: {why}", hint=f"leave out {flag}")
         with open_store(store) as opened:
-            print_history(opened, case, output_format)
+            print_history(opened, case, output_format, reference)
         return errors.EXIT_OK
     if not base:
         raise errors.UsageError("compare needs a run to compare with", hint="dctbench compare latest~1 latest")

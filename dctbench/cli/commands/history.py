@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dctbench.analysis import REFERENCE
 from dctbench.cli.tables.records import print_records, records_text
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import print_sentences
-from dctbench.compare.history import ChangePoint, History, change_points, find_case, history
+from dctbench.compare.history import ChangePoint, History, change_points, find_case, find_reference, history
 from dctbench.exporters.json_document import dumps
 from dctbench.stats.robust import Interval
 from dctbench.text.format import format_ratio
@@ -27,20 +28,23 @@ _BARS = "▁▂▃▄▅▆▇█"
 _WIDEST = 60
 
 
-def print_history(store: Store, case: str, output_format: str) -> None:
+def print_history(store: Store, case: str, output_format: str, reference: str | None = None) -> None:
     """Print the latency of one case over the stored runs, with its change points.
 
     Args:
         store: an open store.
         case: an id, the start of one, or a name and a length such as `dct-x r=8 n=4096`.
         output_format: table, json, csv or md.
+        reference: the implementation whose latency beside it is shown; None for sdpa.
 
     Raises:
-        UsageError: when no stored run has such a case, or the name fits several.
+        UsageError: when no stored run has such a case or such a reference beside it, or the name fits several.
         UnavailableError: without the extra `history`, when there are enough runs to look for change points.
         StoreError: when the store cannot be read.
     """
-    found = history(store, find_case(store, case))
+    followed = find_case(store, case)
+    beside = REFERENCE if reference is None else find_reference(store, followed, reference)
+    found = history(store, followed, beside)
     changes = change_points(found)
     summary = sentences(found, changes)
     if output_format == "json":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dctbench.cli.tables.records import print_records
+from dctbench.cli.tables.records import print_records, records_text
 from dctbench.cli.terminal.files import print_document
 from dctbench.cli.terminal.wrap import print_sentences
 from dctbench.compare.noise import JUDGED, Noise
 from dctbench.exporters.json_document import dumps
 from dctbench.text.format import format_percent
+from dctbench.wording.markdown import escape
 
 
 def records(noise: Noise) -> list[dict[str, Any]]:
@@ -45,15 +46,20 @@ def print_noise(noise: Noise, output_format: str) -> None:
         }
         for entry in noise.cases
     ]
+    if output_format == "md":
+        lines = "".join(f"- {escape(line)}\n" for line in _sentences(noise))
+        print_document(f"{records_text(texts, 'md')}\n{lines}")
+        return
     print_records(texts, output_format)
-    if output_format == "table":
-        kind = "quiet" if noise.quiet else "shared or busy"
-        single, judged, tolerance = map(format_percent, (noise.single, noise.judged, noise.tolerance))
-        print_sentences(
-            [
-                "",
-                f"95% of pairs of the same code differ by less than {single}, "
-                f"and 95% of medians of {JUDGED} pairs by less than {judged}.",
-                f"This looks like a {kind} machine: judge latency with a tolerance of {tolerance}.",
-            ]
-        )
+    print_sentences(["", *_sentences(noise)])
+
+
+def _sentences(noise: Noise) -> list[str]:
+    """Return what follows from all cases together."""
+    kind = "quiet" if noise.quiet else "shared or busy"
+    single, judged, tolerance = map(format_percent, (noise.single, noise.judged, noise.tolerance))
+    return [
+        f"95% of pairs of the same code differ by less than {single}, "
+        f"and 95% of medians of {JUDGED} pairs by less than {judged}.",
+        f"This looks like a {kind} machine: judge latency with a tolerance of {tolerance}.",
+    ]

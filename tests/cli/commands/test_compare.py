@@ -103,7 +103,7 @@ def test_another_environment_leaves_what_does_not_depend_on_it_and_says_what_dif
     write(tmp_path / "head.json", HEAD, ALIKE)
     nothing = cli(*FILES)
     assert nothing.code == 3
-    assert nothing.out.splitlines()[-1] == "exit 3: cannot judge: some cases are undecided"
+    assert nothing.out.splitlines()[-1] == "exit 3: cannot judge: some cases are incomparable"
 
 
 def test_a_difference_to_a_single_process_is_inconclusive(cli: Cli, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import io
 import pytest
 
 from dctbench.analysis import summarise
-from dctbench.cli.tables.noise import records
+from dctbench.cli.tables.noise import print_noise, records
 from dctbench.cli.tables.records import records_text
 from dctbench.compare.noise import noise
 from dctbench.model import Case
+from dctbench.text.format import format_percent
 from tests.support.command import Cli
 from tests.support.made import result
 
@@ -25,6 +26,24 @@ def test_programs_get_cases_by_the_names_of_every_document_and_shares_as_numbers
     rows = {row["implementation"]: row for row in csv.DictReader(io.StringIO(records_text(told, "csv")))}
     assert (rows["none"]["seq_len"], rows["none"]["case_id"]) == ("512", Case("none", 512).id)
     assert [float(rows["none"][name]) for name in ("pairs", "single", "judged")] == [5, 0, 0]
+
+
+def test_people_are_told_the_tolerance_in_the_terminal_and_in_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    slow = {"sdpa": 1.0, "none": 1.4}  # head's processes of none take 1.4 times as long, which no drift explains
+    base, head = (
+        [result(name, 512, 1e-3 * by[name], round=number) for name in slow for number in range(1, 6)]
+        for by in (dict.fromkeys(slow, 1.0), slow)
+    )
+    found = noise(summarise(base), summarise(head))
+    assert found is not None
+    said = f"judge latency with a tolerance of {format_percent(found.tolerance)}."
+    for form in ("table", "md"):
+        print_noise(found, form)
+        text = capsys.readouterr().out
+        lines = [line for line in text.splitlines() if line.replace("\\", "").endswith(said)]
+        assert len(lines) == 1
+        assert lines[0].startswith("- This looks like" if form == "md" else "This looks like")
+        assert f"{format_percent(found.single)}" in text.replace("\\", "")
 
 
 @pytest.mark.slow

@@ -64,7 +64,16 @@ def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> No
     followed = cli("compare", "--history", case)
     assert followed.code == 0, followed.err
     assert "9 more" in followed.out
-    assert cli("compare", "--history", "never n=1").code == 2
+    assert "vs full" in cli("compare", "--history", case, "--reference", "full").out
+    for flags, said in (
+        (("never n=1",), "no stored run has a case 'never n=1'"),
+        ((case, "--reference", "ful"), "unknown reference beside that case 'ful'; did you mean 'full'?"),
+        ((case, "--reference", "sdpa"), "unknown reference beside that case 'sdpa'"),  # the case itself
+        ((case, "--tolerance", "10%"), "--history takes no --tolerance"),
+        ((case, "--all"), "--history takes no --all"),
+    ):
+        refused = cli("compare", "--history", *flags)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
     assert cli("compare").code == 2
 
 
