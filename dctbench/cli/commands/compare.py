@@ -26,11 +26,11 @@ _HOW, _SHOWN = "How to compare", "What is shown"
 @click.argument("base", default="", metavar="[A]")
 @click.argument("head", default="latest", metavar="[B]")
 @click.option("--reference", cls=Flag, section=_HOW, metavar="IMPL",
-              help="Implementation whose latency cancels drift (default: that of the check of B against A, if there was "
-                   "one, else sdpa or full).")  # fmt: skip
+              help="Implementation whose latency cancels drift (default: that of the check of B against A, if there "
+                   "was one, else sdpa or full).")  # fmt: skip
 @click.option("--tolerance", cls=Flag, section=_HOW, metavar="PCT",
-              help="How much slower is accepted (default: that of the check of B against A, if there was one, else 25%; "
-                   "GPU 7%).")  # fmt: skip
+              help="How much slower is accepted (default: that of the check of B against A, if there was one, else "
+                   "25%; GPU 7%).")  # fmt: skip
 @click.option("--history", "case", cls=Flag, section=_HOW, metavar="CASE",
               help="Instead of A and B: one case over all stored runs, such as 'dct-x r=8 n=4096'; "
                    "from ten runs on it needs the extra `history`.")  # fmt: skip
