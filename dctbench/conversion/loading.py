@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from dctbench import catalog
 from dctbench.conversion.pretrained import load_pretrained
-from dctbench.conversion.subject import SEED, TRAINING_SEED, Inputs, Subject, arguments, scores
+from dctbench.conversion.subject import SEED, Inputs, Purpose, Subject, arguments, scores
 from dctbench.errors import UsageError
 
 
@@ -53,29 +53,34 @@ def load(target: str) -> Subject:
 
 def _inputs_of(
     target: str, model: nn.Module, inputs: Callable[..., object] | None
-) -> Callable[[int, int, int, bool], Inputs]:
+) -> Callable[[int, int, int, Purpose], Inputs]:
     """Return how to make inputs: by the user's function, or noise of the width of the first attention."""
 
-    def own(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+    def own(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
         assert inputs is not None
-        number += TRAINING_SEED if training else 0
-        torch.manual_seed(SEED + number)
+        torch.manual_seed(purpose.value + number)
         made = arguments(inputs(seq_len, batch))
-        if number == 0:
+        if purpose.value + number == SEED:
             return made
         torch.manual_seed(SEED)
         first = arguments(inputs(seq_len, batch))
-        same = all(torch.equal(a, b) for a, b in zip(_flat(made), _flat(first), strict=True))
-        return _rolled(made, number) if same else made
+        if not all(torch.equal(a, b) for a, b in zip(_flat(made), _flat(first), strict=True)):
+            return made
+        if purpose is not Purpose.COMPARE:
+            raise UsageError(
+                "inputs() returns the same tensors at every call, so there are no others to train on: let it draw them "
+                "with torch, which is seeded anew before each call"
+            )
+        return _rolled(made, number)
 
-    def noise(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+    def noise(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
         attention = next((m for m in model.modules() if isinstance(m, nn.MultiheadAttention)), None)
         if attention is None:
             raise UsageError(
                 f"{target}: dctbench does not know what to call this model with",
                 hint="write inputs(seq_len, batch) beside the function: a tensor, a tuple, or a dict of keywords",
             )
-        source = torch.Generator().manual_seed(SEED + number + (TRAINING_SEED if training else 0))
+        source = torch.Generator().manual_seed(purpose.value + number)
         shape = (batch, seq_len) if attention.batch_first else (seq_len, batch)
         return (torch.randn(*shape, attention.embed_dim, generator=source),), {}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dctbench.catalog import HF_PREFIX
-from dctbench.conversion.subject import Inputs, Subject
+from dctbench.conversion.subject import Inputs, Purpose, Subject
 from dctbench.conversion.texts import running_text
 from dctbench.errors import UnavailableError, UnsupportedError, text_of
 
@@ -53,21 +53,19 @@ def load_pretrained(target: str, evaluate: Any = None) -> Subject:
     most = getattr(model.config, "max_position_embeddings", None)
 
     @cache
-    def tokens(training: bool) -> Tensor:
+    def tokens(purpose: Purpose) -> Tensor:
         try:
             tokenizer = package.AutoTokenizer.from_pretrained(name, local_files_only=True)
         except (OSError, ValueError) as error:
             raise UnsupportedError(
                 f"{target}: it has no tokenizer, so dctbench does not know its inputs: {text_of(error).splitlines()[0]}"
             ) from None
-        return torch.tensor(
-            tokenizer(running_text(training=training), add_special_tokens=False, verbose=False)["input_ids"]
-        )
+        return torch.tensor(tokenizer(running_text(purpose), add_special_tokens=False, verbose=False)["input_ids"])
 
-    def inputs(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
         if isinstance(most, int) and seq_len > most:
             raise UnsupportedError(f"n = {seq_len} is more than the {most} positions of the model")
-        text = tokens(training)
+        text = tokens(purpose)
         start = number * batch * seq_len % max(1, len(text) - batch * seq_len)
         ids = text[start : start + batch * seq_len]
         if len(ids) < batch * seq_len:

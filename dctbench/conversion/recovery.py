@@ -14,13 +14,13 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from dctbench.conversion.subject import Called, Subject, real_tokens_of
+from dctbench.conversion.subject import Called, Purpose, Subject, real_tokens_of
 from dctbench.errors import UnsupportedError
 
 RATES = (1e-4, 3e-4, 1e-3)
 BATCH = 8
-HELD_OUT = range(1000, 1004)
-"""The numbers of the inputs by which a rate is chosen; outputs are compared on others."""
+HELD_OUT = range(4)
+"""The numbers of the held-out inputs by which a rate is chosen; outputs are compared on others."""
 WARM_UP = 0.1
 WEIGHT_DECAY = 0.01
 CLIP = 1.0
@@ -59,6 +59,7 @@ def recover(subject: Subject, converted: nn.Module, seq_len: int, steps: int, se
 
     Raises:
         UnsupportedError: when no rate gives a finite loss.
+        UsageError: when the model's own inputs are always the same.
     """
     start = perf_counter()
     before = held_out_loss(subject, converted, seq_len)
@@ -78,7 +79,7 @@ def recover(subject: Subject, converted: nn.Module, seq_len: int, steps: int, se
 def held_out_loss(subject: Subject, model: nn.Module, seq_len: int) -> float:
     """Return the mean loss over the held-out inputs."""
     with torch.no_grad():
-        losses = [_loss(subject, model, seq_len, number, training=False) for number in HELD_OUT]
+        losses = [_loss(subject, model, seq_len, number, Purpose.CHOOSE) for number in HELD_OUT]
     return float(torch.stack(losses).mean())
 
 
@@ -95,15 +96,15 @@ def _trained(subject: Subject, model: nn.Module, seq_len: int, steps: int, rate:
         for group in optimizer.param_groups:
             group["lr"] = rate * scale
         optimizer.zero_grad(set_to_none=True)
-        _loss(subject, student, seq_len, seed * steps + step, training=True).backward()
+        _loss(subject, student, seq_len, seed * steps + step, Purpose.TRAIN).backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), CLIP)
         optimizer.step()
     return student
 
 
-def _loss(subject: Subject, model: nn.Module, seq_len: int, number: int, *, training: bool) -> Tensor:
+def _loss(subject: Subject, model: nn.Module, seq_len: int, number: int, purpose: Purpose) -> Tensor:
     """Return the squared difference of the outputs over the squared size of the original's."""
-    inputs = subject.inputs(seq_len, BATCH, number, training=training)
+    inputs = subject.inputs(seq_len, BATCH, number, purpose)
     with torch.no_grad():
         target = Called(subject.model)(*inputs[0], **inputs[1])
     output = Called(model)(*inputs[0], **inputs[1])

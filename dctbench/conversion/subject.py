@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ from torch import Tensor, nn
 from dctbench.errors import UnsupportedError, UsageError, text_of
 
 SEED = 0
-TRAINING_SEED = 1 << 20
 MASKS = ("attention_mask", "key_padding_mask", "src_key_padding_mask")
 _OUTPUTS = ("last_hidden_state", "logits")
 
@@ -23,22 +23,36 @@ Scores = Mapping[str, Sequence[float]]
 """What an evaluation returned, by name; the name is empty for one that returns no names."""
 
 
+class Purpose(Enum):
+    """What inputs are for. Each purpose has inputs of its own; the value is the seed of its first ones.
+
+    torch's generator for CPUs takes only the lower 32 bits of a seed.
+    """
+
+    COMPARE = SEED
+    """The model is timed with these, and outputs are compared."""
+    TRAIN = 1 << 20
+    CHOOSE = 1 << 30
+    """Held out: a learning rate is chosen by the loss on these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A model in eval mode, how to make its inputs, and how to evaluate it."""
 
     target: str
     model: nn.Module
-    make_inputs: Callable[[int, int, int, bool], Inputs]
+    make_inputs: Callable[[int, int, int, Purpose], Inputs]
     evaluate: Callable[[nn.Module, int], Scores] | None
 
-    def inputs(self, seq_len: int, batch: int, number: int, *, training: bool = False) -> Inputs:
-        """Return the arguments of call `number`. Equal numbers give equal inputs; those for training are others.
+    def inputs(self, seq_len: int, batch: int, number: int, purpose: Purpose = Purpose.COMPARE) -> Inputs:
+        """Return the arguments of call `number`. Equal numbers give equal inputs; those for another purpose are others.
 
         Raises:
             UnsupportedError: for a length that the model does not take.
+            UsageError: when the model's own inputs are always the same, and others are needed.
         """
-        return self.make_inputs(seq_len, batch, number, training)
+        return self.make_inputs(seq_len, batch, number, purpose)
 
 
 class Called(nn.Module):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import random
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from dctbench.conversion.subject import Purpose
 
 MODULES = ("argparse", "ast", "calendar", "configparser", "copy", "csv", "datetime", "difflib", "doctest", "dis",
            "fractions", "functools", "gettext", "heapq", "imaplib", "inspect", "ipaddress", "locale", "mailbox",
@@ -18,8 +20,12 @@ MODULES = ("argparse", "ast", "calendar", "configparser", "copy", "csv", "dateti
            "uuid", "warnings", "weakref", "webbrowser", "zipfile")  # fmt: skip
 LEAST_DOCSTRING = 60
 LEAST_BODY = 120
-HELD_OUT = 200
-"""The first functions are never trained on."""
+STRETCHES: Mapping[Purpose, slice] = {
+    Purpose.COMPARE: slice(200),
+    Purpose.CHOOSE: slice(200, 300),
+    Purpose.TRAIN: slice(300, None),
+}
+"""Which of the functions are for which purpose; they have no function in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,9 @@ def functions() -> tuple[Function, ...]:
     return tuple(ordered)
 
 
-def running_text(*, training: bool) -> str:
-    """Return functions one after the other, prose and code: those to train on, or those held out."""
-    chosen = functions()[HELD_OUT:] if training else functions()[:HELD_OUT]
-    return "\n\n".join(f"{one.docstring}\n{one.body}" for one in chosen)
+def running_text(purpose: Purpose) -> str:
+    """Return functions one after the other, prose and code: those for a purpose."""
+    return "\n\n".join(f"{one.docstring}\n{one.body}" for one in functions()[STRETCHES[purpose]])
 
 
 def _functions_of(module: str) -> Iterator[Function]:

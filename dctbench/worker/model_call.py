@@ -19,7 +19,7 @@ from dctbench.conversion.convert import Converted, Found, check_reproduces, conv
 from dctbench.conversion.drift import SEQUENCES, drift
 from dctbench.conversion.loading import load
 from dctbench.conversion.recovery import recover
-from dctbench.conversion.subject import Called, Inputs, Subject
+from dctbench.conversion.subject import Called, Inputs, Purpose, Subject
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, Conversion, ResultDetails
 from dctbench.protocol import ModelFacts
@@ -93,8 +93,8 @@ def load_subject(target: str, dtype: str = "float32", device: str = "cpu") -> Su
             value = value.clone()
         return value.to(device, getattr(torch, dtype) if value.is_floating_point() else None)
 
-    def inputs(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
-        positional, named = subject.make_inputs(seq_len, batch, number, training)
+    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
+        positional, named = subject.make_inputs(seq_len, batch, number, purpose)
         return tuple(map(moved, positional)), {name: moved(value) for name, value in named.items()}
 
     return Subject(subject.target, subject.model, inputs, subject.evaluate)

