@@ -161,6 +161,8 @@ class Compared:
             None where the task is not sensitive.
         solved: of a method whose seeds fall into two groups, how many solve the task; else None.
         patient: mean difference in the longer trainings; None if there are none.
+        shared: the mean accuracies of the method and of the reference in the seeds that both were trained with, where
+            one of them has further seeds, which its own mean counts; else None.
     """
 
     score: Score
@@ -172,6 +174,7 @@ class Compared:
     kept: Interval | None
     solved: int | None
     patient: float | None
+    shared: tuple[float, float] | None
 
     @property
     def case(self) -> Case:
@@ -353,6 +356,14 @@ def _pairs(one: Score, other: Score) -> list[tuple[float, float]]:
     return [(a.accuracy, b.accuracy) for a, b in shared if same_length(a.steps, b.steps)]
 
 
+def _shared(score: Score, reference: Score) -> tuple[float, float] | None:
+    pairs = _pairs(score, reference)
+    if not pairs or len(pairs) == len(score.seeds) == len(reference.seeds):
+        return None
+    own, other = zip(*pairs, strict=True)
+    return statistics.fmean(own), statistics.fmean(other)
+
+
 def difference(one: Score, other: Score) -> Mean | None:
     """Return how far `one` is above `other`, paired by seed; None under two pairs."""
     pairs = _pairs(one, other)
@@ -397,6 +408,7 @@ def _compared(
         standing=standing,
         doubt=doubt,
         pairs=0 if reference is None else len(_pairs(score, reference)),
+        shared=None if found is None or reference is None else _shared(score, reference),
         difference=interval,
         held=held,
         kept=_kept(score, reference, control) if sensitive else None,

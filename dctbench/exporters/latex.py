@@ -10,7 +10,7 @@ from dctbench.model import Environment, Run
 from dctbench.wording import acuity, by_authors
 from dctbench.wording.acuity import AcuityTable
 from dctbench.wording.by_authors import ProtocolTable
-from dctbench.wording.paper_table import TITLE, PaperTable, paper_tables
+from dctbench.wording.paper_table import BOLD, TITLE, PaperTable, paper_tables
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -44,7 +44,8 @@ def _table(table: PaperTable, machines: str, run: Run) -> list[str]:
     about = ", ".join(text for text in (table.shape, machines, f"run {run.short_id}") if text)
     rows = [[escape(name), *(_cell(cell.text, cell.best) for cell in cells)] for name, cells in table.methods]
     head = ["method", *(f"$n = {length}$" for length in table.lengths)]
-    return _tabular(f"{TITLE} ({escape(about)})", head, rows)
+    bold = f". {BOLD}" if table.has_bold else ""
+    return _tabular(f"{TITLE} ({escape(about)}){bold}", head, rows)
 
 
 def _acuity(table: AcuityTable, machines: str, run: Run) -> list[str]:

@@ -53,12 +53,14 @@ def timely_section(
         return None
     # Neither a case that is never late nor one that always is needs a chart as much as those in between.
     drawn = sorted(found, key=lambda pair: (pair[1].late, not pair[1].misses, -pair[0].case.seq_len))[:MOST_CURVES]
-    lengths = sorted({summary.case.seq_len for summary, _ in drawn}, reverse=True)
-    dash_of = {length: DASHES[number % len(DASHES)] for number, length in enumerate(lengths)}
+    # The color tells the method, so the dash has to tell everything else: length, engine, period and so on.
+    shapes = list({summary.case.shape: summary.case.seq_len for summary, _ in drawn}.items())[: len(DASHES)]
+    shapes.sort(key=lambda shape: -shape[1])
+    dash_of = {shape: dash for (shape, _), dash in zip(shapes, DASHES, strict=False)}
     curves = [
-        Curve(f"{labels.curve(s.case)}, n = {s.case.seq_len}", styles[s.case], dash_of[s.case.seq_len], kept)
+        Curve(f"{labels.curve(s.case)}, n = {s.case.seq_len}", styles[s.case], dash_of[s.case.shape], kept)
         for s, kept in found
-        if any(s is one for one, _ in drawn)
+        if any(s is one for one, _ in drawn) and s.case.shape in dash_of
     ]
     late = [curve for curve in curves if curve.kept.misses]
     figures = {f"{prefix}responses": distribution(curves)}

@@ -18,7 +18,9 @@ _HOMES = (
     rf"{_START}/root{_END}",
     rf"(?<!\w)[A-Za-z]:\\Users\\{_NAME}",
 )
-_PATH = re.compile(rf"(?<![\w.~/-])(?:(?:~|\.{{1,2}}|[A-Za-z]:)[/\\]|/+)(?:{_NAME}[/\\])*({_NAME})?[/\\]?")
+_SYSTEM = rf"/(?:sys|proc)(?![\w.-])|/dev/{_NAME}(?![/\\])"
+"""Paths that are the same on every machine, and name nobody: not what users put below /dev/shm."""
+_PATH = re.compile(rf"(?<![\w.~/-])(?!{_SYSTEM})(?:(?:~|\.{{1,2}}|[A-Za-z]:)[/\\]|/+)(?:{_NAME}[/\\])*({_NAME})?[/\\]?")
 _OWNER = re.compile(rf"[/\\](?:home|Users)[/\\]({_NAME})")
 
 
@@ -39,7 +41,9 @@ def _homes(home: str) -> re.Pattern[str]:
 
 
 def paths_as_names(text: str) -> str:
-    """Return the text with the last part in place of every path. Call `home_as_tilde` first."""
+    """Return the text with the last part in place of every path, but those of the system, such as /sys/class. Call
+    `home_as_tilde` first.
+    """
     if "/" not in text and "\\" not in text:
         return text
     return _PATH.sub(lambda found: found[1] or found[0][:1], text)

@@ -141,6 +141,9 @@ def doubts(found: Compared) -> list[str]:
     if found.standing in (Standing.BETTER, Standing.AS_GOOD) and not found.held:
         lines.append(f"{STANDINGS[found.standing]} {ALONE}")
     lines += [SLOW_MEANS] if found.standing is Standing.SLOW else []
+    if found.shared is not None:
+        own, beside = found.shared
+        lines.append(f"compared by {pluralize(found.pairs, 'seed')} of both: {own:.3f} beside {beside:.3f}")
     solved = solved_words(found)
     return [*lines, solved] if solved else lines
 

@@ -15,6 +15,9 @@ def cell(found: PayoffRange | None) -> str:
     if found is None or found.kind is Payoff.UNKNOWN:
         return MISSING
     first, last = found.points[0].length, found.points[-1].length
+    if first == last:
+        state = {Payoff.ALWAYS: "faster", Payoff.NEVER: "slower", Payoff.UNTOLD: "not told apart"}[found.kind]
+        return f"{state} at {first} (one length)"
     alike = {
         Payoff.ALWAYS: f"always, from {first}",
         Payoff.NEVER: f"never, up to {last}",

@@ -9,10 +9,13 @@ from dctbench.model import Run
 from dctbench.stats.changepoint import LEAST_POINTS
 from dctbench.text.format import format_ratio, format_seconds, pluralize
 
+OWN_INTERVALS = "the intervals are those of this case alone; in a report, all cases of a run narrow them together"
+
 
 def sentences(found: History, changes: Sequence[ChangePoint]) -> list[str]:
     """Return sentences on a series, its changes of level, and the runs that were left out."""
-    return [*_trend(found, changes), *_left_out(found)]
+    own = [OWN_INTERVALS] if found.points else []
+    return [*_trend(found, changes), *_left_out(found), *own]
 
 
 def when(run: Run) -> str:
@@ -23,9 +26,10 @@ def when(run: Run) -> str:
 def _trend(found: History, changes: Sequence[ChangePoint]) -> list[str]:
     if not found.points:
         return ["no stored run has a latency of this case"]
-    span = f"{pluralize(len(found.points), 'run')} from {when(found.points[0].run)} to {when(found.points[-1].run)}"
+    first, last = when(found.points[0].run), when(found.points[-1].run)
+    span = pluralize(len(found.points), "run") + (f" from {first} to {last}" if len(found.points) > 1 else f", {first}")
     if found.missing:
-        return [f"{span}: for changes of level it takes {LEAST_POINTS}, {found.missing} more"]
+        return [f"{span}: changes of level need {LEAST_POINTS} runs"]
     if not changes:
         return [f"{span}: no change of level stands out from the noise"]
     return [span, *(_change(found, change) for change in changes)]

@@ -14,7 +14,7 @@ from dctbench.wording import acuity, by_authors
 from dctbench.wording import cells as rows
 from dctbench.wording import summary as words
 from dctbench.wording.labels import Labels
-from dctbench.wording.paper_table import TITLE, paper_tables
+from dctbench.wording.paper_table import BOLD, TITLE, paper_tables
 
 MARKER = "<!-- dctbench: results -->"
 """The first line. A comment that starts with it is ours and can be updated instead of adding a second one."""
@@ -119,6 +119,7 @@ def paper_markdown(run: Run, environments: Sequence[Environment], summaries: Seq
         for name, cells in found.methods:
             texts = [f"**{escape(cell.text)}**" if cell.best else escape(cell.text) for cell in cells]
             lines.append("| " + " | ".join([escape(name), *texts]) + " |")
+    lines += ["", BOLD] if any(found.has_bold for found in tables) else []
     lines += _acuity(summaries)
     lines += _by_authors(summaries)
     return "\n".join([*lines, "", _provenance(run, environments)]) + "\n"

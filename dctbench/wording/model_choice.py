@@ -93,9 +93,10 @@ def remarks(one: ModelChoice, budgets: Budgets) -> list[str]:
         cases = [one.found.original.case, *(method.summary.case for method in one.found.methods)]
         lines.append(f"p99 not measured: {recommendation.p99_takes(cases, budgets.confidence)}")
     lossy = [method for method in one.within if method is not one.chosen and _lossy(one, method)]
-    lines += [
-        f"faster, but not surely as good: {method.summary.case.name}, {_changes(one, method)}" for method in lossy
-    ]
+    for method in lossy:
+        lost = one.figures(method).lose(one.found.judged)
+        why = "faster, but loses quality" if lost else "faster, but not surely as good"
+        lines.append(f"{why}: {method.summary.case.name}, {_changes(one, method)}")
     if one.chosen is None and lossy and not any(method.recovered for method in one.found.methods):
         lines.append(f"training may bring it back: {recover_command(one, lossy)}")
     return [*lines, *words.notes([one.found])]

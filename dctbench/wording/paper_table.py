@@ -11,6 +11,7 @@ from dctbench.text.format import format_seconds
 from dctbench.wording.labels import Labels
 
 TITLE = "Latency by sequence length"
+BOLD = "Bold: the fastest, and what is not told apart from it; controls are left out of this."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class PaperTable:
     lengths: tuple[int, ...]
     methods: tuple[tuple[str, tuple[Cell, ...]], ...]
 
+    @property
+    def has_bold(self) -> bool:
+        """Whether any of its cells is marked."""
+        return any(cell.best for _, cells in self.methods for cell in cells)
+
 
 MISSING = "-"
 
@@ -43,10 +49,12 @@ def paper_tables(summaries: Sequence[Summary]) -> list[PaperTable]:
     """
     timed = [summary for summary in summaries if summary.case.task is None]
     labels = Labels(summary.case for summary in timed)
+    usual = analysis.default_reference(summary.case for summary in timed)
     told = [one for one in analysis.rankings(summaries, None) if one.tells(one.ranked)]
     leaders = {id(s) for ranking in told for s in ranking.leaders}
     shapes: dict[str, list[Summary]] = {}
-    for summary in timed:
+    order = analysis.method_order({s.case.implementation for s in timed}, usual)
+    for summary in sorted(timed, key=lambda s: (order[s.case.implementation], s.case.compression)):
         shapes.setdefault(labels.facet(summary.case), []).append(summary)
     tables = []
     for shape, members in shapes.items():

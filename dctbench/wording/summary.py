@@ -90,14 +90,16 @@ def payoff(found: PayoffRange, reference: str, labels: Labels) -> str:
         return f"{name} and {reference} were not measured at a common length"
     if found.kind is not Payoff.PARTLY:
         first, last = found.points[0], found.points[-1]
-        span = f"n = {first.length}" if first is last else f"n = {first.length} to {last.length}"
         low, high = format_ratio(first.speedup.ratio), format_ratio(last.speedup.ratio)
         what = {
-            Payoff.ALWAYS: f"is faster than {reference} at every measured length",
-            Payoff.NEVER: f"is slower than {reference} at every measured length",
-            Payoff.UNTOLD: f"is not told apart from {reference} at any measured length",
+            Payoff.ALWAYS: f"is faster than {reference}",
+            Payoff.NEVER: f"is slower than {reference}",
+            Payoff.UNTOLD: f"is not told apart from {reference}",
         }[found.kind]
-        return f"{name} {what}, {span} ({low if first is last else f'{low} to {high}'})"
+        if first is last:
+            return f"{name} {what} at n = {first.length}, the only measured length ({low})"
+        where = "at any measured length" if found.kind is Payoff.UNTOLD else "at every measured length"
+        return f"{name} {what} {where}, n = {first.length} to {last.length} ({low} to {high})"
     parts: list[str] = []
     for state, words in (
         (Winner.FASTER, f"is faster than {reference}"),

@@ -67,16 +67,25 @@ def labels_of(outcome: ComparisonOutcome) -> Labels:
 
 
 def opening(outcome: ComparisonOutcome) -> str:
-    """`2 regressions, 1 improvement, 38 unchanged, 3 inconclusive, runner drift 1.00x`, counted by case."""
+    """`2 regressions, 1 improvement, 38 unchanged, 3 inconclusive, runner drift 1.00x`, counted by case.
+
+    A case that head was not asked for has not become worse, and is counted by itself.
+    """
     kinds = Counter(outcome.judgement.by_case().values())
+    if kinds and kinds.keys() <= {VerdictKind.MISSING, VerdictKind.NEW}:
+        alone = ((VerdictKind.MISSING, "base"), (VerdictKind.NEW, "head"))
+        counts = [f"{kinds[kind]} only in {side}" for kind, side in alone if kinds[kind]]
+        return f"{', '.join(counts)}; nothing could be compared"
     parts = [
-        pluralize(_number(kinds, REGRESSIONS), "regression"),
+        pluralize(_number(kinds, REGRESSIONS - {VerdictKind.MISSING}), "regression"),
         pluralize(_number(kinds, IMPROVEMENTS), "improvement"),
         f"{kinds[VerdictKind.PASS]} unchanged",
         f"{kinds[VerdictKind.INCONCLUSIVE]} inconclusive",
     ]
     parts += [
-        f"{kinds[kind]} {kind.value.lower()}" for kind in (VerdictKind.INCOMPARABLE, VerdictKind.NEW) if kinds[kind]
+        f"{kinds[kind]} {kind.value.lower()}"
+        for kind in (VerdictKind.MISSING, VerdictKind.INCOMPARABLE, VerdictKind.NEW)
+        if kinds[kind]
     ]
     return ", ".join([*parts, drift_words(outcome)])
 

@@ -45,6 +45,13 @@ def test_each_machine_has_its_own_crossing() -> None:
     )
 
 
+def test_a_single_length_is_no_claim_of_always() -> None:
+    [sheet] = sheets(one=[one for one in run(1.0) if one.case.seq_len == LENGTHS[0]])
+    [column] = sheet.columns
+    [row] = sheet.rows.values()
+    assert cell(row[column]) == f"faster at {LENGTHS[0]} (one length)"
+
+
 def test_a_control_that_is_faster_is_no_method_that_pays() -> None:
     control = [result("none", n, 1e-9 * n, round=number) for n in LENGTHS for number in range(1, 6)]
     [sheet] = sheets(one=[*run(700.0), *control], two=[*run(1e5), *control])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -121,8 +122,11 @@ def test_the_newest_run_says_which_environment_is_meant(store: Store) -> None:
     found = history(store, METHOD)
     assert (len(found.points), found.elsewhere, found.fingerprint) == (1, 16, "e" * 16)
     assert change_points(found) == []
-    [sentence, _] = sentences(found, [])
-    assert sentence.endswith("for changes of level it takes 10, 9 more")
+    [sentence, _, intervals] = sentences(found, [])
+    assert re.fullmatch(r"1 run, 20\d\d-\d\d-\d\d \d\d:\d\d: changes of level need 10 runs", sentence)
+    assert (
+        intervals == "the intervals are those of this case alone; in a report, all cases of a run narrow them together"
+    )
 
 
 @pytest.mark.parametrize("text", ["dct-x r=8 n=64", " dct-x r=8   n = 64 ", METHOD.id, METHOD.id[:6]])

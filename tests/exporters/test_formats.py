@@ -23,6 +23,7 @@ from dctbench.model import Environment, Run
 from dctbench.runs import table as longtable
 from dctbench.runs.lookup import RecordedRun
 from dctbench.text.format import format_seconds
+from dctbench.wording.paper_table import BOLD
 from tests.support.made import ENVIRONMENT, FACTS, RUN, result
 from tests.support.trained import trained
 
@@ -112,13 +113,16 @@ def test_the_papers_table_has_methods_as_rows_and_lengths_as_columns() -> None:
     second[3] = result("dct-x", 1024, 3.5e-3, ratio=8, round=2)  # slower once and faster once: not told apart
     several = recorded(results=[*RESULTS, *second])
     lines = text("markdown", several).splitlines()
-    assert lines[2:7] == [
+    assert lines[2:9] == [
         "| method | n = 512 | n = 1024 |",
         "|---|--:|--:|",
         "| sdpa | 2.00 ms | **4.15 ms** |",
-        f"| dct-x r=8 | **1.00 ms** | **{format_seconds(math.sqrt(5e-3 * 3.5e-3))}** |",
         "| full | OOM | - |",
+        f"| dct-x r=8 | **1.00 ms** | **{format_seconds(math.sqrt(5e-3 * 3.5e-3))}** |",
+        "",
+        BOLD,
     ]
+    assert BOLD in text("latex", several)
     latex = text("latex", several).splitlines()
     assert r"method & $n = 512$ & $n = 1024$ \\" in latex
     assert r"sdpa & 2.00 ms & \textbf{4.15 ms} \\" in latex
@@ -126,6 +130,7 @@ def test_the_papers_table_has_methods_as_rows_and_lengths_as_columns() -> None:
 
 
 def test_after_one_round_the_papers_table_marks_nothing_as_the_fastest() -> None:
+    assert BOLD not in text("markdown") + text("latex")
     assert "**" not in text("markdown")
     assert r"\textbf" not in text("latex")
 

@@ -47,6 +47,11 @@ def test_of_a_path_only_its_last_part_is_told() -> None:
     assert paths_as_names(text) == 'File "x.py", line 3, in y.py and z, 10 tokens/s, n / n_kept'
 
 
+def test_paths_of_the_system_are_told_but_not_what_users_put_there() -> None:
+    text = "no energy meter under /sys/class: see /proc/cpuinfo, /dev/nvidia0; /dev/shm/alice/x.npy, /system/alice/y"
+    assert paths_as_names(text) == "no energy meter under /sys/class: see /proc/cpuinfo, /dev/nvidia0; x.npy, y"
+
+
 def test_the_values_of_variables_that_affect_speed_are_told_and_of_libraries_the_names() -> None:
     env = {"OMP_NUM_THREADS": "2", "API_KEY": "planted-key", "LD_PRELOAD": "/home/alice/lib/libtcmalloc.so.4"}
     run = replace(RUN, settings=RunSettings(env=env))

@@ -33,7 +33,7 @@ def test_a_payoff_is_corrected_for_all_facets_of_its_run() -> None:
         [facet] = [facet for facet in contents.facets if facet.case.batch == 1]
         [(_, told[len(contents.facets)])] = reference_sentences(contents, facet, "sdpa").payoffs
     assert told == {
-        1: "dct-x r=8 is faster than sdpa at every measured length, n = 64 (1.13x)",
-        2: "dct-x r=8 is not told apart from sdpa at any measured length, n = 64 (1.13x)",
+        1: "dct-x r=8 is faster than sdpa at n = 64, the only measured length (1.13x)",
+        2: "dct-x r=8 is not told apart from sdpa at n = 64, the only measured length (1.13x)",
     }
     assert {p.kind for p in analysis.payoffs(analysis.summarise(found), "sdpa")} == {analysis.Payoff.UNTOLD}

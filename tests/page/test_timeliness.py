@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dctbench.analysis import summarise
 from dctbench.page.html import html
 from dctbench.page.palette import looks
@@ -44,3 +46,17 @@ def test_calls_in_time_need_no_chart_of_misses_and_other_runs_no_section() -> No
     assert section is not None
     assert section.in_order is None
     assert timely_section(summarise([result()]), {}, Labels([])) is None
+
+
+def test_no_two_cases_look_alike_where_engines_differ() -> None:
+    results = [
+        replace(on_schedule([0.004] * 299), case=replace(on_schedule([0.004]).case, seq_len=n, engine=engine))
+        for n in (512, 1024, 2048)
+        for engine in ("eager", "onnxruntime")
+    ]
+    summaries = summarise(results)
+    section = timely_section(summaries, looks([s.case for s in summaries], None), Labels(s.case for s in summaries))
+    assert section is not None
+    traces = section.figures["responses"]["data"]
+    assert len({(trace["line"]["color"], trace["line"]["dash"]) for trace in traces}) == len(traces) == 5
+    assert section.undrawn == 1

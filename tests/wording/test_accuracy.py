@@ -97,6 +97,15 @@ def test_a_claim_rests_on_the_fewest_seeds_of_those_that_it_names() -> None:
     )
 
 
+def test_seeds_without_a_counterpart_are_told_with_the_means_that_the_verdict_compares() -> None:
+    summaries = learned(
+        trained("sdpa", [0.8, 0.82]), trained("none", [0.3, 0.31]), trained("dct-x", [0.8, 0.84, 0.2], ratio=4)
+    )
+    [found] = task_results(summaries)
+    said = {one.case.name: [line for line in words.doubts(one) if "both" in line] for one in found.methods}
+    assert said == {"dct-x r=4": ["compared by 2 seeds of both: 0.820 beside 0.810"], "none": []}  # and not 0.613
+
+
 @pytest.mark.parametrize(
     ("reference", "control", "said"),
     [
@@ -109,7 +118,9 @@ def test_a_claim_rests_on_the_fewest_seeds_of_those_that_it_names() -> None:
 def test_failed_trainings_of_exact_attention_or_of_none_are_named(
     reference: list[float | None], control: list[float | None], said: str
 ) -> None:
-    summaries = learned(trained("sdpa", reference), trained("none", control), trained("dct-x", [0.8, 0.8], ratio=4))
+    summaries = learned(
+        trained("sdpa", reference), trained("none", control), trained("dct-x", [0.8] * len(reference), ratio=4)
+    )
     [found] = task_results(summaries)
     assert words.headline(found) == f"On mnist1d, n = 40, {said}, so no method can be judged"
     one = next(one for one in found.methods if one.case.ratio == 4)

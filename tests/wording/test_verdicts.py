@@ -63,6 +63,16 @@ def test_the_opening_counts_cases_by_their_gravest_verdict() -> None:
     )
 
 
+def test_cases_of_one_side_alone_are_no_regressions_in_the_opening() -> None:
+    missing = [Verdict(Case("pool", n), "status", VerdictKind.MISSING) for n in (64, 128)]
+    new = Verdict(Case("none", 64), "status", VerdictKind.NEW)
+    assert opening(outcome(*missing, new, drift={})) == "2 only in base, 1 only in head; nothing could be compared"
+    assert opening(outcome(new, drift={})) == "1 only in head; nothing could be compared"
+    assert opening(outcome(SLOWER, *missing)) == (
+        "1 regression, 0 improvements, 0 unchanged, 0 inconclusive, 2 missing, runner drift 1.00x"
+    )
+
+
 def test_rows_come_gravest_first_and_what_did_not_change_is_counted() -> None:
     found = relevant(outcome(*MIXED))
     assert [(row.kind, row.metric) for row in found.rows] == [

@@ -32,7 +32,7 @@ _PAGE = "The page"
     "atlas",
     cls=Command,
     context_settings=CONTEXT,
-    examples=("dctbench atlas reports/gallery", "dctbench atlas lab.sqlite results.json -o lab.html"),
+    examples=("dctbench atlas reports/gallery/machines", "dctbench atlas lab.sqlite results.json -o lab.html"),
 )
 @click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE|STORE|URL ...")
 @click.option("--reference", cls=Flag, metavar="IMPL", default=REFERENCE, show_default=True,

@@ -19,7 +19,7 @@ _SHARES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A case in a chart: its name, its look, which tells methods apart, a dash that tells lengths apart, its calls."""
+    """A case in a chart: its name, its look, which tells methods apart, a dash that tells the rest, its calls."""
 
     name: str
     look: Look
