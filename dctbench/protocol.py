@@ -16,7 +16,9 @@ from msgspec import Meta, Struct
 from dctbench.model import CacheState, Case, Isolation, MeasuringProtocol, Status, TaskFacts
 from dctbench.text.sanitize import sanitize_values
 from dctbench.text.untrusted import (
+    MAX_METRICS,
     MAX_SAMPLES,
+    MAX_WARNINGS,
     Free,
     InvalidDataError,
     Name,
@@ -160,9 +162,9 @@ class CaseReply(Struct, frozen=True, forbid_unknown_fields=True):
     """The reply to `MeasureRequest`, which is one of these whatever happened. `details` as a result stores them."""
 
     status: Status
-    measurements: list[Figures] = []
+    measurements: Annotated[list[Figures], Meta(max_length=MAX_METRICS)] = []
     message: Text | None = None
-    warnings: Annotated[list[Text | WarningRecord], Meta(max_length=1000)] = []
+    warnings: Annotated[list[Text | WarningRecord], Meta(max_length=MAX_WARNINGS)] = []
     details: Free = {}
 
 

@@ -45,6 +45,7 @@ from dctbench.text.sanitize import sanitize_text, sanitize_values
 from dctbench.text.untrusted import (
     MAX_METRICS,
     MAX_SAMPLES,
+    MAX_WARNINGS,
     Free,
     InvalidDataError,
     Name,
@@ -56,7 +57,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord, read_warning
 
-Warnings = Annotated[list[Text | WarningRecord], Meta(max_length=1000)]
+Warnings = Annotated[list[Text | WarningRecord], Meta(max_length=MAX_WARNINGS)]
 """Earlier versions wrote sentences instead of records."""
 
 
