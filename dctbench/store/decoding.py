@@ -53,6 +53,7 @@ from dctbench.text.untrusted import (
     LARGEST,
     MAX_METRICS,
     MAX_SAMPLES,
+    MAX_WARNINGS,
     Free,
     InvalidDataError,
     Name,
@@ -124,7 +125,7 @@ class _Record(Struct):
     """The JSON in `results.record`."""
 
     message: Text | None
-    warnings: Annotated[tuple[Text | WarningRecord, ...], Meta(max_length=1000)]
+    warnings: Annotated[tuple[Text | WarningRecord, ...], Meta(max_length=MAX_WARNINGS)]
     details: Free
     fingerprint: Fingerprint
     host: Host
@@ -352,7 +353,11 @@ def _parts_of_result(
 
 
 def _columns(row: Mapping[str, Any], kind: type[_T]) -> _T:
-    return msgspec.convert({name: row[name] for name in kind.__struct_fields__}, kind)
+    values = {name: row[name] for name in kind.__struct_fields__}
+    for name, value in values.items():
+        if isinstance(value, str) and "\0" in value:  # which PostgreSQL cannot store
+            raise InvalidDataError(f"{name}: a null character")
+    return msgspec.convert(values, kind)
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:

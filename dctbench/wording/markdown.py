@@ -25,13 +25,13 @@ LONGEST = 60_000
 _KEPT_FREE = 1_000
 """Characters reserved for the note that some rows were left out."""
 _SHOWN, _MOST_PLACES = 10, 50
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&]|(?<=:)/|(?<=www)\.)", re.IGNORECASE)
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&$]|(?<=:)/|(?<=www)\.)", re.IGNORECASE)
 _MENTION = re.compile(r"@(?=\w)")
 _ISSUE = re.compile(r"(#|\bGH-)(?=\d)", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
-    """Return text that Markdown shows literally, also in a table cell: no markup, no link, no @mention, no #1."""
+    """Return text that Markdown shows literally, also in a table cell: no markup, formula, link, @mention or #1."""
     escaped = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
     return _ISSUE.sub("\\1\u200b", _MENTION.sub("@\u200b", escaped))
 

@@ -446,7 +446,7 @@ def test_markdown_is_never_too_long_and_counts_what_it_leaves_out(number: int, l
 @pytest.mark.parametrize(
     "text",
     ["</details><img src=x onerror=alert(1)>", "a|b", "`x` **y** _z_", "&copy; &lt;", "[a](https://e.org)", "~~s~~",
-     "https://e.org/x", "www.e.org", "-->", "# h", "\\"],
+     "https://e.org/x", "www.e.org", "-->", "# h", "\\", "$x$ $$y$$"],
 )  # fmt: skip
 def test_nothing_from_a_label_or_message_is_markup(text: str) -> None:
     made = outcome(
