@@ -18,7 +18,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, scaled_dot_product_attention
+from torch.nn.functional import linear
 
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.errors import UnsupportedError, UsageError
@@ -55,6 +55,8 @@ class DctAttention(AttentionLayer, Generic[T]):
 
     method: ClassVar[str]
     """The name in the catalog, for messages."""
+
+    attention_methods = ("attend_among",)  # `attend` transforms as well
 
     padding_leak = "the transform spans the padded length; true_lengths=True transforms each sequence at its own"
 
@@ -162,11 +164,6 @@ class DctAttention(AttentionLayer, Generic[T]):
                 length, checked_n_kept(self.method, length, self.ratio, self.kept), algorithm, like.dtype, like.device
             )
         return self.other_lengths[key]  # type: ignore[return-value]
-
-    def attend_among(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Softmax attention in each head: q (batch, rows, dim) over the rows of k and v -> the shape of q."""
-        q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
-        return self.join_heads(scaled_dot_product_attention(q, k, v))
 
     def extra_repr(self) -> str:
         """The arguments that `print(layer)` shows."""

@@ -32,6 +32,7 @@ class DeltaNet(AttentionLayer):
         UsageError: for invalid sizes and fewer than one tap.
     """
 
+    attention_methods = ("recurrence",)
     both_directions: ClassVar[bool] = False
 
     def __init__(

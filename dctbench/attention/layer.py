@@ -6,8 +6,11 @@ that works on a shorter sequence or in another domain (the DCT family, FNet) ove
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench.errors import UnsupportedError, UsageError
 from dctbench.model import kept_coefficients
@@ -32,6 +35,9 @@ class AttentionLayer(nn.Module):
 
     padded_content_leak: str = ""
     """How the *content of padded positions* changes the output at real tokens; empty if it never does."""
+
+    attention_methods: ClassVar[tuple[str, ...]] = ("attend", "attend_among")
+    """The methods that do the work on queries, keys and values, for the split of a call's time."""
 
     def __init__(
         self,
@@ -83,6 +89,21 @@ class AttentionLayer(nn.Module):
             UnsupportedError: for a method that does not work on projected heads.
         """
         raise UnsupportedError(f"{type(self).__name__} has no q, k, v form: it needs the layer's input")
+
+    def attend_among(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Softmax attention in each head.
+
+        Args:
+            q: (batch, rows, dim).
+            k, v: (batch, keys, dim).
+            mask: bool (batch, keys), True = visible; None means that all are.
+
+        Returns:
+            (batch, rows, dim).
+        """
+        visible = None if mask is None else mask[:, None, None, :]
+        q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
+        return self.join_heads(scaled_dot_product_attention(q, k, v, attn_mask=visible))
 
     def flops(self, batch: int = 1) -> int:
         """FLOPs of one forward call without a mask, projections included, by formula (multiply-add = 2)."""

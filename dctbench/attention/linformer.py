@@ -67,10 +67,7 @@ class LinformerAttention(AttentionLayer):
         # E (x W^T + 1 b^T) = (E x) W^T + (E 1) b^T
         k = torch.addcmul(linear(short, self.k_proj.weight), ones, self.k_proj.bias)
         v = torch.addcmul(linear(short, self.v_proj.weight), ones, self.v_proj.bias)
-        attended = scaled_dot_product_attention(
-            self.split_heads(self.q_proj(x)), self.split_heads(k), self.split_heads(v)
-        )
-        out: Tensor = self.out_proj(self.join_heads(attended))
+        out: Tensor = self.out_proj(self.attend_among(self.q_proj(x), k, v))
         return out
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:

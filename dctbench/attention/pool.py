@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
 from dctbench.attention.segments import segment_means, segment_table
@@ -43,11 +42,9 @@ class PooledAttention(AttentionLayer):
         """x (batch, seq_len, dim) -> the same shape."""
         self.check(x, key_padding_mask)
         pooled, occupied = segment_means(x, self.segments, key_padding_mask)  # (batch, n_kept, dim)
-        q, k, v = (self.split_heads(proj(pooled)) for proj in (self.q_proj, self.k_proj, self.v_proj))
-        mask = None if occupied is None else occupied[:, None, None, :]
-        attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (batch, heads, n_kept, head_dim)
+        attended = self.attend_among(self.q_proj(pooled), self.k_proj(pooled), self.v_proj(pooled), occupied)
         # All positions of a window share one output, so the projection is applied once per window.
-        out: Tensor = self.out_proj(self.join_heads(attended))
+        out: Tensor = self.out_proj(attended)  # (batch, n_kept, dim)
         return out.index_select(1, self.window)
 
     def flops(self, batch: int = 1) -> int:

@@ -41,11 +41,8 @@ class PooledKvAttention(AttentionLayer):
         """x (batch, seq_len, dim) -> the same shape."""
         self.check(x, key_padding_mask)
         pooled, occupied = segment_means(x, self.segments, key_padding_mask)  # (batch, n_kept, dim)
-        q = self.split_heads(self.q_proj(x))
-        k, v = self.split_heads(self.k_proj(pooled)), self.split_heads(self.v_proj(pooled))
-        mask = None if occupied is None else occupied[:, None, None, :]
-        attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (batch, heads, seq_len, head_dim)
-        out: Tensor = self.out_proj(self.join_heads(attended))
+        attended = self.attend_among(self.q_proj(x), self.k_proj(pooled), self.v_proj(pooled), occupied)
+        out: Tensor = self.out_proj(attended)  # (batch, seq_len, dim)
         return out
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:

@@ -43,6 +43,7 @@ class ReformerAttention(AttentionLayer):
         seed: of the rotations R.
     """
 
+    attention_methods = ("attend_among_buckets",)
     padding_leak = "the number of hash buckets follows the padded length"
 
     k_proj: nn.Linear | None  # type: ignore[assignment]
@@ -80,32 +81,35 @@ class ReformerAttention(AttentionLayer):
     def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """x (batch, seq_len, dim) -> the same shape."""
         self.check(x, key_padding_mask)
-        batch = x.shape[0]
         q = self.q_proj(x).unflatten(-1, (self.heads, self.head_dim))  # (batch, seq_len, heads, head_dim)
         v = self.v_proj(x).unflatten(-1, (self.heads, self.head_dim))
+        out: Tensor = self.out_proj(self.attend_among_buckets(q, v, key_padding_mask))
+        return out
+
+    def attend_among_buckets(self, q: Tensor, v: Tensor, key_padding_mask: Tensor | None) -> Tensor:
+        """Hash, sort and attend: q, v (batch, seq_len, heads, head_dim) -> (batch, seq_len, dim)."""
         bucket = self.hash(q, key_padding_mask)  # (batch, heads, rounds, length)
         order = bucket.argsort(dim=-1, stable=True)  # position of each place in the sorted sequence
-        place = torch.empty_like(order).scatter_(-1, order, torch.arange(self.length, device=x.device).expand_as(order))
+        place = torch.empty_like(order).scatter_(-1, order, torch.arange(self.length, device=q.device).expand_as(order))
 
-        precision = torch.promote_types(x.dtype, torch.float32)
+        precision = torch.promote_types(q.dtype, torch.float32)
         k = normalize(q.to(precision), dim=-1).to(q.dtype)
         rows = self.rows_of(order)
         queries = in_order(q, rows).unflatten(1, (self.chunks, self.chunk))
         before = self.with_last_chunk_first(rows)
         keys, values = (self.windows(in_order(part, before)) for part in (k, v))
         if self.attend_across_buckets:
-            bias = self.chunk_bias(key_padding_mask, precision, x.device)
+            bias = self.chunk_bias(key_padding_mask, precision, q.device)
         else:
             bias = self.bucket_bias(bucket, order, place, precision).flatten(0, 2)
         out, logsumexp = attention_with_logsumexp(queries, keys, values, bias)
 
         # Sorted by position again: each token's rows, one per round, joined with the weights of the rounds.
-        first = torch.arange(0, place.numel(), self.length, device=x.device).view(*place.shape[:3], 1)
+        first = torch.arange(0, place.numel(), self.length, device=q.device).view(*place.shape[:3], 1)
         of_token = (place + first)[..., : self.seq_len].permute(0, 3, 1, 2).reshape(-1, self.rounds)
         weights = torch.softmax(logsumexp.reshape(-1)[of_token], dim=-1).to(out.dtype)
         joined = embedding_bag(of_token, out.reshape(-1, self.head_dim), mode="sum", per_sample_weights=weights)
-        projected: Tensor = self.out_proj(joined.view(batch, self.seq_len, self.dim))
-        return projected
+        return joined.view(-1, self.seq_len, self.dim)
 
     def hash(self, q: Tensor, key_padding_mask: Tensor | None) -> Tensor:
         """Return the bucket of each position in each round, (batch, heads, rounds, length).

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
 from dctbench.attention.dct_layer import linear_of_dct
 from dctbench.attention.layer import AttentionLayer, checked_n_kept
@@ -57,11 +56,6 @@ class ShardedLayer(AttentionLayer):
         self.communicator = communicator
         bounds = rank_bounds(seq_len, communicator.size)
         self.start, self.stop = bounds[communicator.rank], bounds[communicator.rank + 1]
-
-    def attend_among(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Softmax attention in each head: q (batch, rows, dim) over the rows of k and v -> the shape of q."""
-        q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
-        return self.join_heads(scaled_dot_product_attention(q, k, v))
 
 
 class ShardedSdpa(ShardedLayer):

@@ -17,7 +17,6 @@ from torch import nn
 from torch.autograd.profiler import profile, record_function
 
 from dctbench.attention import AttentionLayer
-from dctbench.attention.dct_layer import DctAttention
 from dctbench.errors import UnsupportedError
 from dctbench.transforms import Resampler, TruncatedDct
 
@@ -55,7 +54,7 @@ def split(module: nn.Module, call: Callable[[], object], device: str = "cpu", re
         repeats: how many calls are profiled. A single one is not preceded by another.
 
     Returns:
-        None if the call ran neither a transform nor attention among heads, such as FNet or a user's own layer.
+        None if the call ran neither a transform nor work on queries, keys and values: FNet, or a user's own layer.
 
     Raises:
         UnsupportedError: if the profiler has no times of the device.
@@ -80,10 +79,8 @@ def _marked(module: nn.Module) -> Iterator[None]:
             if isinstance(part, Resampler | TruncatedDct):
                 inside.update(part.modules())  # the two transforms of a resampler need no marks
                 names = {"forward": "transform", "inverse": "transform"}
-            elif isinstance(part, DctAttention):
-                names = {"forward": "layer", "attend_among": "attention"}
             elif isinstance(part, AttentionLayer):
-                names = {"forward": "layer", "attend": "attention"}
+                names = {"forward": "layer"} | dict.fromkeys(part.attention_methods, "attention")
             else:
                 continue
             for name, mark in names.items():

@@ -10,16 +10,19 @@ import torch
 from torch import nn
 from torch.autograd.profiler import profile
 
+from dctbench import catalog
+from dctbench.catalog import Family
 from dctbench.model import Case
 from dctbench.worker.metrics import inputs
 from dctbench.worker.metrics.split import PARTS, split
 from dctbench.worker.workload import make_arguments, make_module
+from tests.attention.test_contract import HERE
 
-DCT = ("dct-x", "dct-qkv", "dct-ideal", "dct-resample", "dct-kv")
+SPLIT = [name for name in HERE if name not in ("fnet", "none")]
 
 
 def made(implementation: str, **given: Any) -> tuple[nn.Module, Callable[[], object]]:
-    ratio = 4 if implementation.startswith("dct") else None
+    ratio = 4 if catalog.IMPLEMENTATIONS[implementation].uses_ratio else None
     case = Case(implementation, 64, ratio, heads=2, head_dim=8, **given)
     module, arguments = make_module(case), make_arguments(case, inputs.noise)
     return module, lambda: module(*arguments)
@@ -33,7 +36,7 @@ def count(call: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("implementation", "scope"), [*((name, "layer") for name in DCT), ("dct-qkv", "attention"), ("dct-x", "encoder")]
+    ("implementation", "scope"), [*((name, "layer") for name in SPLIT), ("dct-qkv", "attention"), ("dct-x", "encoder")]
 )
 @torch.inference_mode()
 def test_the_parts_contain_every_operation_of_the_call_once(implementation: str, scope: str) -> None:
@@ -45,17 +48,9 @@ def test_the_parts_contain_every_operation_of_the_call_once(implementation: str,
     assert set(found.seconds) == set(found.operations) == set(PARTS)
     assert sum(found.shares.values()) == pytest.approx(1)
     assert min(found.seconds.values()) >= 0
-    assert found.operations["transform"] > 0
+    assert (found.operations["transform"] > 0) is (catalog.IMPLEMENTATIONS[implementation].family is Family.DCT)
     assert found.operations["attention"] > 0
     assert (found.operations["projections"] > 0) is (scope != "attention")
-
-
-@torch.inference_mode()
-def test_exact_attention_has_no_transform() -> None:
-    found = split(*made("sdpa"))
-    assert found is not None
-    assert found.operations["transform"] == 0
-    assert min(found.operations["attention"], found.operations["projections"]) > 0
 
 
 @torch.inference_mode()
