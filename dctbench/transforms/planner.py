@@ -21,7 +21,7 @@ from dctbench.transforms.slepian import TOLERANCE, expected_rank, padded_ranks
 from dctbench.transforms.triton_dct import TritonDct, max_rank, padded_rank
 
 MAX_TABLE_BYTES = 64 * 2**20
-"""Plans with larger tables are used only when requested by name."""
+"""Plans with larger tables are used only when requested by name, and where there is no other plan."""
 
 _LONGEST_IN_CACHE = 8192
 """The longest columns, 128 beside each other, whose FFT stays in the cache of a core (about 1 MiB)."""
@@ -92,8 +92,8 @@ def plan_dct(
         columns: the number of columns of one sequence (model width).
         batch: the number of sequences that one call transforms.
         transform: "auto", or the beginning of the plan: "basis", "rfft", "block", "block:128", "block:128:slots",
-            "triton", "triton:128". Only "auto" respects `MAX_TABLE_BYTES`, and it never chooses "triton", whose speed
-            is not known.
+            "triton", "triton:128". Only "auto" respects `MAX_TABLE_BYTES`; if no plan does, it takes the one with the
+            smallest tables. It never chooses "triton", whose speed is not known.
         dtype: of the data.
         device_type: "cpu", "cuda", ...; "meta" is planned like "cpu".
         cost_model: the machine's rates; the defaults for this device and dtype when None.
@@ -125,13 +125,16 @@ def rated_plans(
 ) -> list[tuple[float, TransformPlan]]:
     """Return the expected seconds of one transform by each plan whose name begins with `wanted`, the cheapest first.
 
-    Without `wanted`, plans with tables beyond `MAX_TABLE_BYTES` are left out. Other arguments are those of `plan_dct`.
+    Without `wanted`, plans with tables beyond `MAX_TABLE_BYTES` are left out; if there are no others, the one with the
+    smallest tables remains. Other arguments are those of `plan_dct`.
     """
     tolerance = TOLERANCE.get(dtype, TOLERANCE[torch.float32])
     shape = _Shape(seq_len, n_kept, columns, batch, dtype.itemsize, tolerance, int(cost_model.alignment))
     plans = [plan for plan in _candidates(seq_len, wanted) if cost_model.fft or plan.algorithm != "rfft"]
     if not wanted:
-        plans = [plan for plan in plans if plan.algorithm != "triton" and shape.table_bytes(plan) <= MAX_TABLE_BYTES]
+        plans = [plan for plan in plans if plan.algorithm != "triton"]
+        smallest = min(plans, key=lambda plan: (shape.table_bytes(plan), str(plan)))
+        plans = [plan for plan in plans if shape.table_bytes(plan) <= MAX_TABLE_BYTES] or [smallest]
     elif wanted == ["triton"]:
         plans = [plan for plan in plans if shape.fused_rank(plan.block or 0) <= max_rank(dtype)]
     return sorted(

@@ -84,6 +84,15 @@ def test_a_basis_beyond_the_bound_is_made_only_when_forced() -> None:
     assert make_dct(4096, 1024, 512, transform="basis").table_bytes == 4096 * 1024 * 4
 
 
+def test_where_every_table_is_beyond_the_bound_the_smallest_is_made() -> None:
+    no_fft = CostModel(fft=0.0)
+    chosen = plan_dct(20_011, 5003, 512, cost_model=no_fft)  # a prime: no block divides it
+    tables = {plan: make_dct(20_011, 5003, 512, transform=plan, device="meta").table_bytes
+              for plan in ("basis", *(f"block:{block}:gemm" for block in (16, 32, 64, 128, 256, 512)))}  # fmt: skip
+    assert min(tables.values()) > MAX_TABLE_BYTES
+    assert tables[str(chosen)] == min(tables.values())
+
+
 @pytest.mark.parametrize("wrong", ["fft", "block:100:slots", "block:2000", "block:0", "block:64:basis", "Basis", ""])
 def test_a_transform_that_does_not_exist_is_a_usage_error(wrong: str) -> None:
     with pytest.raises(UsageError, match="no transform"):
