@@ -191,10 +191,18 @@ function decisionRow(decision, row) {
     reasonsFor(decision, row),
   ];
   const wide = new Set([-3, -1]); // accuracy, and why
+  const titles = decisionTitles();
   const made = cells.map(function (cell, place) {
-    return make("td", { class: wide.has(place - cells.length) && "why" }, ...keepNumbersTogether(cell));
+    const attributes = { class: wide.has(place - cells.length) && "why", "data-title": titles[place] };
+    return make("td", attributes, ...keepNumbersTogether(cell));
   });
   return make("tr", { class: decision.leaders.includes(row) && "here" }, make("th", { scope: "row" }, curve.name), ...made);
+}
+
+/** The titles of the columns after the first. On a narrow screen each cell shows its own. */
+function decisionTitles() {
+  const late = state.facet.deadline === null ? [] : ["late"];
+  return [state.reference ? "vs " + state.reference : "speed-up", "latency", ...late, "memory", "accuracy", "error", "why, or why not"];
 }
 
 /** Whether the reader has set a budget. */
@@ -219,7 +227,7 @@ function renderDecision() {
   byId("remarks").replaceChildren(...lines.map((line) => make("li", {}, ...keepNumbersTogether(line))));
   byId("remarks").hidden = !lines.length;
   find("#decided tbody").replaceChildren(...rows);
-  find("#decided thead th:nth-child(2)").textContent = state.reference ? "vs " + state.reference : "speed-up";
+  find("#decided thead th:nth-child(2)").textContent = decisionTitles()[0];
   find("#decided thead .late").hidden = state.facet.deadline === null;
   byId("decided").hidden = !rows.length;
   byId("undecided").textContent = more;

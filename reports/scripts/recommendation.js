@@ -249,7 +249,7 @@ function remarks(found, budgets) {
   });
   found.within.forEach(function (row) {
     if (limitsError(budgets) && !approximates(curveOf(row))) {
-      lines.push(phrase("not_judged", { name: curveOf(row).name, why: errorCosts(row) }));
+      lines.push(phrase("unjudged", { name: curveOf(row).name, why: errorCosts(row) }));
     }
   });
   return lines;

@@ -232,3 +232,23 @@ def test_what_changed_since_a_baseline_is_drawn(
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert violations(browser) == []
     assert browser.get_log("browser") == []
+
+
+def test_a_narrow_screen_has_a_card_for_each_method_and_the_recommended_one_first(
+    browser: webdriver.Chrome, page: str
+) -> None:
+    screen(browser, 390)
+    browser.get(page)
+    settled(browser, "latency")
+    cards = browser.find_elements(By.CSS_SELECTOR, "#decided tbody tr")
+    assert len(cards) > 1
+    first = min(cards, key=lambda card: card.rect["y"])
+    assert first.get_attribute("class") == "here"
+    assert browser.execute_script("const d = document.getElementById('decided'); return d.scrollWidth <= d.clientWidth")
+    titles = browser.execute_script(
+        "return Array.from(arguments[0].querySelectorAll('td'), (cell) => getComputedStyle(cell, '::before').content)",
+        first,
+    )
+    heads = [head.get_attribute("textContent") for head in browser.find_elements(By.CSS_SELECTOR, "#decided thead th")]
+    assert [title.strip('" ').split(" ")[0] for title in titles[:2]] == ["vs", "latency"]
+    assert [title for title in heads if title != "late"][1:4] == ["vs sdpa", "latency", "memory"]

@@ -14,9 +14,11 @@ from dctbench.analysis import Budgets
 from dctbench.cli.commands import run
 from dctbench.cli.options import axes
 from dctbench.model import Case, CaseWarning, WarningCode
+from dctbench.page.assets import source
 from dctbench.scheduler import pace
 from dctbench.spec import grid, suites
 from dctbench.stats import robust
+from dctbench.wording import decision
 from dctbench.wording import recommendation as words
 from dctbench.wording.labels import Labels
 from tests.support.made import in_two_rounds, result
@@ -210,3 +212,13 @@ def test_a_launch_bound_latency_is_a_time_of_the_host_and_the_answer_says_so() -
     [ranking] = analysis.rankings(analysis.summarise(results), None)
     said = "\n".join(words.remarks(ranking, analysis.choose(ranking, Budgets()), Budgets()))
     assert "launch-bound, a time of the host: dct-x r=8; --engine cudagraph" in said
+
+
+def test_the_script_fills_in_no_sentence_that_does_not_exist() -> None:
+    known = words.TEMPLATES.keys() | decision.TEMPLATES.keys()
+    for name in ("recommendation", "decision"):
+        script = source(f"scripts/{name}.js")
+        calls = re.findall(r"phrase\(((?:[^(){}]|\([^(){}]*\))*)", script)
+        named = {text for call in calls for text in re.findall(r'"(\w+)"', call)}
+        assert named
+        assert named <= known
