@@ -1,7 +1,7 @@
 """Is every method as fast here as we know how to write it? `python -m benchmarks.rivals` compares, in about 3 minutes.
 
-Each layer of the catalog runs at its default settings beside the other forms of its formula in `rival_forms`, with
-equal weights and checked to give equal results. Calls alternate in one process, so that a slow moment of the machine
+Each layer that has other forms of its formula in `rival_forms` runs at its default settings beside them, with equal
+weights and checked to give equal results. Calls alternate in one process, so that a slow moment of the machine
 affects all. With one thread, the default, the processor time of that thread is measured: time that other processes take
 is not in it, although they still compete for the cache. A ratio above 1 means that our layer is slower than the fastest
 of the other forms.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad, silu
 
-from dctbench.attention.delta_rule import delta_rule, in_chunks_flops
+from dctbench.attention.delta_rule import delta_rule, in_chunks_flops, kernel_name
 from dctbench.attention.layer import AttentionLayer
 from dctbench.errors import UsageError
 
@@ -34,6 +34,7 @@ class DeltaNet(AttentionLayer):
 
     attention_methods = ("recurrence",)
     both_directions: ClassVar[bool] = False
+    decays: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -92,6 +93,10 @@ class DeltaNet(AttentionLayer):
         precision = torch.promote_types(v.dtype, torch.float32)  # the norm of a row of zeros would underflow in float16
         q, k = (normalize(part.to(precision), dim=-1) for part in (q, k))
         return delta_rule(q, k, v, beta.transpose(1, 2), None if log_decay is None else log_decay.transpose(1, 2))
+
+    def kernel(self, device_type: str, dtype: torch.dtype) -> str:
+        """Return what computes the recurrence there: "fla", flash-linear-attention, or "chunks", torch's products."""
+        return kernel_name(device_type, dtype, gated=self.decays)
 
     def convolved(self, x: Tensor, which: int) -> Tensor:
         """Apply short convolution `which` of q, k, v: (batch, seq_len, dim) -> the same shape."""

@@ -50,6 +50,11 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, log_decay: Tensor 
     return read
 
 
+def kernel_name(device_type: str, dtype: torch.dtype, *, gated: bool) -> str:
+    """Return what computes the delta rule here: "fla", or "chunks" for torch's products."""
+    return "chunks" if fla_kernel(device_type, dtype, gated=gated) is None else "fla"
+
+
 @functools.cache
 def fla_kernel(device_type: str, dtype: torch.dtype, *, gated: bool) -> Callable[..., Any] | None:
     """Return the kernel of flash-linear-attention, or None where it does not run: it is for half precision on CUDA.

@@ -25,6 +25,8 @@ class GatedDeltaNet(DeltaNet):
     Padded tokens write nothing and decay nothing, so padding never changes a real token.
     """
 
+    decays = True
+
     def __init__(
         self,
         *,

@@ -13,8 +13,8 @@ from dctbench.machine.disclosure import Disclosure
 from dctbench.machine.environment import STABLE, STABLE_OF_GPU
 from dctbench.model import Environment, Reason, ReasonCode, Run
 
-_SHOWN = (*STABLE, "dctbench", "numpy", "engines", "release", "governor", "boost", "affinity", "cpu_quota",
-          "huge_pages", "host", "memory_bytes")  # fmt: skip
+_SHOWN = (*STABLE, "dctbench", "numpy", "flash_linear_attention", "engines", "release", "governor", "boost", "affinity",
+          "cpu_quota", "huge_pages", "host", "memory_bytes")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

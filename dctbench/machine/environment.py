@@ -96,6 +96,9 @@ def collect(variables: Mapping[str, str] | None = None) -> Environment:
         "executable": Path(sys.executable).name,
         "git": git_state(),
     }
+    fla = package_version("flash-linear-attention")  # it runs the delta rule on a GPU
+    if fla is not None:  # so that environments without it do not differ from those of earlier versions
+        facts["flash_linear_attention"] = fla
     return Environment(facts, fingerprint(facts))
 
 

@@ -8,6 +8,7 @@ import torch
 
 from dctbench import catalog
 from dctbench.attention import error_means
+from dctbench.attention.delta_net import DeltaNet
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.attention.window import WindowAttention
 from dctbench.catalog.engines import ENGINES
@@ -61,10 +62,12 @@ def attention_kernel(case: Case, part: SDPAttention) -> str:
 
 
 def _named_kernel(case: Case, module: torch.nn.Module) -> str | None:
-    """Return the kernel that parts of the module name: exact attention, and the window where FlexAttention runs."""
+    """Return the kernel that a part of the module names: exact attention, FlexAttention in a window, the delta rule."""
     for part in module.modules():
         if isinstance(part, SDPAttention):
             return attention_kernel(case, part)
         if isinstance(part, WindowAttention) and part.form == "flex":
             return part.form
+        if isinstance(part, DeltaNet):
+            return part.kernel(case.device_kind, getattr(torch, case.dtype))
     return None

@@ -129,11 +129,14 @@ def test_kernels_of_flash_linear_attention_get_its_layout(gated: bool, monkeypat
     expected = delta_rule.delta_rule(q, k, v, beta, decay)
     monkeypatch.setattr(delta_rule, "fla_kernel", lambda *_, gated: find("cuda", torch.bfloat16, gated=gated))
     torch.testing.assert_close(delta_rule.delta_rule(q, k, v, beta, decay), expected)
+    layer = (GatedDeltaNet if gated else DeltaNet)(seq_len=8, dim=4, heads=2)
+    assert layer.kernel("cuda", torch.bfloat16) == "fla"
 
 
 def test_without_the_package_there_is_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fla.ops.delta_rule", None)
     assert delta_rule.fla_kernel.__wrapped__("cuda", torch.bfloat16, gated=False) is None
+    assert DeltaNet(seq_len=8, dim=4, heads=2).kernel("cpu", torch.bfloat16) == "chunks"
 
 
 def test_a_convolution_without_taps_is_refused() -> None:

@@ -57,7 +57,8 @@ def test_each_stable_fact_of_a_gpu_alone_makes_another_fingerprint(fact: str) ->
 def test_facts_that_change_by_themselves_leave_the_fingerprint_as_it_is() -> None:
     facts = dict(environment.collect({}).facts)
     for fact in ("host", "release", "virtualisation", "container", "affinity", "governor", "boost", "clocksource",
-                 "huge_pages", "load_average", "numpy", "engines", "executable", "git"):  # fmt: skip
+                 "huge_pages", "load_average", "numpy", "flash_linear_attention", "engines", "executable",
+                 "git"):  # fmt: skip
         assert environment.fingerprint(facts | {fact: "another"}) == environment.fingerprint(facts), fact
 
 
@@ -70,6 +71,19 @@ def test_the_facts_are_json_and_name_the_versions_that_run() -> None:
     }
     assert facts["cores_usable"] >= 1
     assert facts["memory_bytes"] > 1 << 28
+
+
+def test_the_version_of_flash_linear_attention_is_a_fact_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def installed(fla: str | None) -> None:
+        known = {"flash-linear-attention": fla}
+        monkeypatch.setattr(environment, "package_version", lambda name: known.get(name))
+
+    installed(None)
+    assert "flash_linear_attention" not in environment.collect({}).facts
+    installed("0.3.2")
+    assert environment.collect({}).facts["flash_linear_attention"] == "0.3.2"
 
 
 def test_the_package_of_every_engine_is_recorded() -> None:

@@ -202,7 +202,14 @@ def test_the_stored_plan_names_the_long_transform_and_the_short_one(name: str, s
 
 @pytest.mark.parametrize(
     ("name", "kernel"),
-    [("dct-x", "flash"), ("sdpa", "flash"), ("sdpa-math", "math"), ("window", "flash"), ("full", None)],
+    [
+        ("dct-x", "flash"),
+        ("sdpa", "flash"),
+        ("sdpa-math", "math"),
+        ("window", "flash"),
+        ("full", None),
+        ("delta-net", "chunks"),
+    ],
 )
 def test_the_kernel_inside_a_method_is_recorded(name: str, kernel: str | None) -> None:
     case = Case(name, 64, 4 if name == "dct-x" else None, heads=2, head_dim=8)
