@@ -445,11 +445,13 @@ def _layout(text: str) -> _Layout:
 
 @lru_cache(maxsize=65536)
 def _case(text: str) -> tuple[Case, str]:
-    """Return a case and its id."""
+    """Return a case and its id. Its task may have any name, since older versions did not check it."""
     data = _json(text)
     msgspec.convert(data, CaseFields)
     case = Case.from_json(data)
     check_case(case, "record")
+    if case.device_kind not in catalog.DEVICES:
+        raise InvalidDataError(f"record.device: unknown device {case.device!r}")
     return case, case.id
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import struct
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,15 @@ def test_a_row_beyond_the_limits_of_a_result_file_is_damaged(
         with open_store(str(store_path.with_name("copy.sqlite")), create=True) as into:
             assert merge([store], into, baselines=True).damaged
             assert find_damage(into) == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("device", "toaster"), ("device", "c*"), ("dtype", "float7")])
+def test_a_case_of_what_has_no_name_is_damaged_also_under_its_own_id(store_path: Path, field: str, value: str) -> None:
+    odd = Case.from_json({**result().case.to_json(), field: value})
+    with open_store(str(store_path)) as store:
+        store.add_run(replace(RUN, id="f" * 16), [odd], rounds=1)
+        with pytest.raises(DamagedError, match=rf"is not valid: record\.{field}: "):
+            store.plan("f" * 16)
 
 
 def test_the_same_rows_unchanged_are_intact(store_path: Path) -> None:
