@@ -161,8 +161,8 @@ class Compared:
             None where the task is not sensitive.
         solved: of a method whose seeds fall into two groups, how many solve the task; else None.
         patient: mean difference in the longer trainings; None if there are none.
-        shared: the mean accuracies of the method and of the reference in the seeds that both were trained with, where
-            one of them has further seeds, which its own mean counts; else None.
+        shared: the scores of the method and of the reference in the seeds that both were trained with, where one of
+            them has further seeds; else None.
     """
 
     score: Score
@@ -174,7 +174,12 @@ class Compared:
     kept: Interval | None
     solved: int | None
     patient: float | None
-    shared: tuple[float, float] | None
+    shared: tuple[Score, Score] | None
+
+    @property
+    def counted(self) -> Score:
+        """The score over the seeds that the verdict compares."""
+        return self.score if self.shared is None else self.shared[0]
 
     @property
     def case(self) -> Case:
@@ -349,26 +354,26 @@ def _score(summary: Summary, floor: float, guess: float | None) -> Score:
     return Score(summary, tuple(seeds))
 
 
-def _pairs(one: Score, other: Score) -> list[tuple[float, float]]:
-    """The accuracies of both in each seed that both were trained with, for as many steps."""
+def _pairs(one: Score, other: Score) -> list[tuple[Seed, Seed]]:
+    """Each seed that both were trained with, for as many steps."""
     beside = {seed.round: seed for seed in other.seeds}
     shared = [(seed, beside[seed.round]) for seed in one.seeds if seed.round in beside]
-    return [(a.accuracy, b.accuracy) for a, b in shared if same_length(a.steps, b.steps)]
+    return [(a, b) for a, b in shared if same_length(a.steps, b.steps)]
 
 
-def _shared(score: Score, reference: Score) -> tuple[float, float] | None:
+def _shared(score: Score, reference: Score) -> tuple[Score, Score] | None:
     pairs = _pairs(score, reference)
-    if not pairs or len(pairs) == len(score.seeds) == len(reference.seeds):
+    if len(pairs) == len(score.seeds) == len(reference.seeds):
         return None
     own, other = zip(*pairs, strict=True)
-    return statistics.fmean(own), statistics.fmean(other)
+    return replace(score, seeds=own), replace(reference, seeds=other)
 
 
 def difference(one: Score, other: Score) -> Mean | None:
     """Return how far `one` is above `other`, paired by seed; None under two pairs."""
     pairs = _pairs(one, other)
     step = max(one.summary.accuracy_step, other.summary.accuracy_step)
-    return mean_of([a - b for a, b in pairs], step=step) if len(pairs) > 1 else None
+    return mean_of([a.accuracy - b.accuracy for a, b in pairs], step=step) if len(pairs) > 1 else None
 
 
 def _gain(reference: Score | None, control: Score | None) -> Mean | None:
@@ -450,7 +455,7 @@ def _patient(score: Score, slower: Mapping[int, Sequence[Score]], reference_name
         if reference is None or reference.failed or same is None:
             continue
         if pairs := _pairs(same, reference):
-            return statistics.fmean(a - b for a, b in pairs)
+            return statistics.fmean(a.accuracy - b.accuracy for a, b in pairs)
     return None
 
 

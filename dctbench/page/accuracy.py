@@ -231,7 +231,7 @@ def _cells(score: Score | None, found: Compared | None) -> tuple[str, str, str, 
     if found is None:
         return (words.accuracy_words(score), "reference", "-", "-")
     return (
-        words.accuracy_words(score),
+        words.accuracy_words(found.counted),
         words.STANDINGS[found.standing],
         "-" if found.difference is None else words.difference_words(found.difference, ""),
         "-" if found.kept is None else words.kept_words(found.kept),

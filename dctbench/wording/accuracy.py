@@ -142,8 +142,8 @@ def doubts(found: Compared) -> list[str]:
         lines.append(f"{STANDINGS[found.standing]} {ALONE}")
     lines += [SLOW_MEANS] if found.standing is Standing.SLOW else []
     if found.shared is not None:
-        own, beside = found.shared
-        lines.append(f"compared by {pluralize(found.pairs, 'seed')} of both: {own:.3f} beside {beside:.3f}")
+        own, beside = (f"{score.mean:.3f}" for score in found.shared)
+        lines.append(f"compared by {pluralize(found.pairs, 'seed')} of both: {own} beside {beside}")
     solved = solved_words(found)
     return [*lines, solved] if solved else lines
 

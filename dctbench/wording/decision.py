@@ -142,8 +142,8 @@ def accuracy_cell(summary: Summary, accuracies: Accuracies) -> str:
     parts, trained_with = [], list[str]()
     for results, found in accuracies.on_each_task(summary):
         name = accuracy.task_words(results.task)
-        if found is not None and found.score.mean is not None:
-            parts.append(f"{name} {found.score.mean:.3f}, {accuracy.STANDINGS[found.standing]}")
+        if found is not None and found.counted.mean is not None:
+            parts.append(f"{name} {found.counted.mean:.3f}, {accuracy.STANDINGS[found.standing]}")
             trained_with = accuracy.trained_with(found.score)
         elif (score := results.score_of_reference(summary)) is not None:
             parts.append(f"{name} {score.mean:.3f}")

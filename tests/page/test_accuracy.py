@@ -146,6 +146,19 @@ def test_longer_trainings_alone_are_told_in_every_form() -> None:
     assert "3 of 3 measured" in markdown([run])
 
 
+def test_the_table_has_the_mean_over_the_seeds_that_the_verdict_compares() -> None:
+    results = [
+        *trained("sdpa", [0.8, 0.82]), *trained("none", [0.3, 0.31]), *trained("dct-x", [0.8, 0.84, 0.2], ratio=4),
+    ]  # fmt: skip
+    summaries = learned(results)
+    found = accuracy_section(summaries, summaries, looks((s.case for s in summaries), "sdpa"), reference="sdpa")
+    assert found is not None
+    [part] = found.parts
+    told = {row.name: row.cells[0][0] for row in part.rows}
+    assert told["dct-x r=4"].startswith("0.820 ±")  # and not the 0.613 of three seeds
+    assert "; compared by 2 seeds of both: 0.820 beside 0.810; " in part.remarks[0]
+
+
 def test_failed_trainings_of_exact_attention_do_not_make_a_task_solved_without_it() -> None:
     results = [*trained("sdpa", [None] * 3), *trained("none", [0.3, 0.31, 0.32]), *trained("dct-x", [0.8, 0.81, 0.8])]
     text = without_scripts(html([recorded(RUN, results)]))

@@ -122,9 +122,9 @@ def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
             "error.noise": s.values.get("error.noise"),
             "error.input": s.values.get("error.input"),
             "accuracy": {
-                str(results.task): one.score.mean
+                str(results.task): one.counted.mean
                 for results, one in outcome.accuracies.on_each_task(s)
-                if one is not None and one.score.mean is not None
+                if one is not None and one.counted.mean is not None
             },
         }
         | ({"quality": _quality(s)} if outcome.in_model else {})
