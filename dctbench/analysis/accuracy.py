@@ -13,11 +13,12 @@ from enum import Enum
 from itertools import pairwise
 
 from dctbench.analysis.reference import default_reference
+from dctbench.analysis.scores import Score, difference, only_shared, score_of, shared_seeds
 from dctbench.analysis.summary import Summary, method_order, same_length
 from dctbench.catalog.tasks import TASKS
-from dctbench.model import FAILED, Case, TaskFacts, TaskName
+from dctbench.model import Case, TaskFacts, TaskName
 from dctbench.stats.chains import chains
-from dctbench.stats.paired import Mean, mean_of, quotient
+from dctbench.stats.paired import Mean, quotient
 from dctbench.stats.robust import Interval
 
 MARGIN = 0.02
@@ -66,83 +67,6 @@ class Doubt(Enum):
     """It falls short, but in half of its seeds no learning rate had learned anything when one was chosen."""
     NOT_TRAINED = "not_trained"
     """No training of the method ended: it does not run at this shape, or was not tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seed:
-    """One training: its accuracy, and what should be known of it.
-
-    Attributes:
-        round: its number, which is the seed.
-        accuracy: on the test; the task's floor if it failed.
-        failed: whether it ended in an error or a timeout.
-        at_edge: whether the best learning rate was the smallest or the largest that was tried.
-        blind: whether no learning rate did better than a guess when one was chosen.
-        seconds: of the training; None if it failed.
-        steps: of the training; None if this is not known.
-    """
-
-    round: int
-    accuracy: float
-    failed: bool = False
-    at_edge: bool = False
-    blind: bool = False
-    seconds: float | None = None
-    steps: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """The accuracy of one method on one task.
-
-    Attributes:
-        summary: of the case.
-        seeds: by round.
-    """
-
-    summary: Summary
-    seeds: tuple[Seed, ...]
-
-    @property
-    def case(self) -> Case:
-        """The case."""
-        return self.summary.case
-
-    @property
-    def options(self) -> Mapping[str, int | float | str | bool]:
-        """The options of the layer that was trained, other than its defaults. Nothing else is measured with them."""
-        return next((r.details.training.options for r in self.summary.rounds if r.details.training), {})
-
-    @property
-    def mean(self) -> float | None:
-        """Over the seeds; None without one."""
-        return statistics.fmean(seed.accuracy for seed in self.seeds) if self.seeds else None
-
-    @property
-    def estimate(self) -> Mean | None:
-        """The mean with its standard error; None under two seeds."""
-        values = [seed.accuracy for seed in self.seeds]
-        return mean_of(values, step=self.summary.accuracy_step) if len(values) > 1 else None
-
-    @property
-    def interval(self) -> Interval | None:
-        """Of the mean; None under two seeds."""
-        return None if self.estimate is None else self.estimate.interval()
-
-    @property
-    def failed(self) -> int:
-        """How many trainings failed."""
-        return sum(seed.failed for seed in self.seeds)
-
-    @property
-    def at_edge(self) -> int:
-        """How many trainings used the smallest or the largest learning rate."""
-        return sum(seed.at_edge for seed in self.seeds)
-
-    @property
-    def blind(self) -> int:
-        """In how many trainings no learning rate did better than a guess when one was chosen."""
-        return sum(seed.blind for seed in self.seeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,14 +227,14 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
     facts = entry.facts if entry else None
     floor = facts.floor if facts else 0.0
     guess = facts.guess if facts else None
-    scores = {summary.case: _score(summary, floor, guess) for summary in usual}
+    scores = {summary.case: score_of(summary, floor, guess) for summary in usual}
     reference_name = name or default_reference(s.case for s in usual)
     reference = _named(scores.values(), reference_name)
     control = _named(scores.values(), CONTROL)
     gain = _gain(reference, control)
     sensitive = None if gain is None else gain.interval().low > SENSITIVE * margin
     slower = {
-        times: [_score(s, floor, guess) for s in members] for times, members in groups.items() if times > patience
+        times: [score_of(s, floor, guess) for s in members] for times, members in groups.items() if times > patience
     }
     held = _held(scores.values(), reference, margin) if sensitive else {}
     bound = (reference, control, sensitive, margin)
@@ -336,44 +260,6 @@ def _results(groups: Mapping[int, Sequence[Summary]], name: str | None, margin: 
 
 def _named(scores: Iterable[Score], name: str | None) -> Score | None:
     return next((score for score in scores if score.case.implementation == name and score.seeds), None)
-
-
-def _score(summary: Summary, floor: float, guess: float | None) -> Score:
-    seeds = []
-    for result in summary.rounds:
-        training = result.details.training
-        measured, seconds = result.measurement("accuracy"), result.measurement("train.seconds")
-        edge = training is not None and training.at_edge
-        blind = training is not None and guess is not None and training.chosen_blindly(guess)
-        steps = None if training is None else training.steps
-        if result.status == "ok" and measured is not None:
-            spent = None if seconds is None else seconds.samples[0]
-            seeds.append(Seed(result.round, measured.samples[0], at_edge=edge, blind=blind, seconds=spent, steps=steps))
-        elif result.status in FAILED:
-            seeds.append(Seed(result.round, floor, failed=True, at_edge=edge, steps=steps))
-    return Score(summary, tuple(seeds))
-
-
-def _pairs(one: Score, other: Score) -> list[tuple[Seed, Seed]]:
-    """Each seed that both were trained with, for as many steps."""
-    beside = {seed.round: seed for seed in other.seeds}
-    shared = [(seed, beside[seed.round]) for seed in one.seeds if seed.round in beside]
-    return [(a, b) for a, b in shared if same_length(a.steps, b.steps)]
-
-
-def _shared(score: Score, reference: Score) -> tuple[Score, Score] | None:
-    pairs = _pairs(score, reference)
-    if len(pairs) == len(score.seeds) == len(reference.seeds):
-        return None
-    own, other = zip(*pairs, strict=True)
-    return replace(score, seeds=own), replace(reference, seeds=other)
-
-
-def difference(one: Score, other: Score) -> Mean | None:
-    """Return how far `one` is above `other`, paired by seed; None under two pairs."""
-    pairs = _pairs(one, other)
-    step = max(one.summary.accuracy_step, other.summary.accuracy_step)
-    return mean_of([a.accuracy - b.accuracy for a, b in pairs], step=step) if len(pairs) > 1 else None
 
 
 def _gain(reference: Score | None, control: Score | None) -> Mean | None:
@@ -412,8 +298,8 @@ def _compared(
         score=score,
         standing=standing,
         doubt=doubt,
-        pairs=0 if reference is None else len(_pairs(score, reference)),
-        shared=None if found is None or reference is None else _shared(score, reference),
+        pairs=0 if reference is None else len(shared_seeds(score, reference)),
+        shared=None if found is None or reference is None else only_shared(score, reference),
         difference=interval,
         held=held,
         kept=_kept(score, reference, control) if sensitive else None,
@@ -454,8 +340,8 @@ def _patient(score: Score, slower: Mapping[int, Sequence[Score]], reference_name
         same = next((s for s in scores if replace(s.case, task=None) == method), None)
         if reference is None or reference.failed or same is None:
             continue
-        if pairs := _pairs(same, reference):
-            return statistics.fmean(a.accuracy - b.accuracy for a, b in pairs)
+        if shared := shared_seeds(same, reference):
+            return statistics.fmean(a.accuracy - b.accuracy for a, b in shared)
     return None
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dctbench import catalog
-from dctbench.analysis.accuracy import Compared, Score, TaskResults, difference, shown_above
+from dctbench.analysis.accuracy import Compared, TaskResults, shown_above
 from dctbench.analysis.budgets import Choice
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.ranking import Ranking
+from dctbench.analysis.scores import Score, difference
 from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
 from dctbench.model import Case

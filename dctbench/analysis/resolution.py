@@ -10,7 +10,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dctbench.analysis.accuracy import Score, TaskResults
+from dctbench.analysis.accuracy import TaskResults
+from dctbench.analysis.scores import Score
 from dctbench.model import Case, Result
 from dctbench.stats.midpoint import Midpoint, midpoint
 from dctbench.stats.paired import mean_of

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dctbench.analysis import Summary
-from dctbench.analysis.accuracy import Compared, Score, TaskResults, task_results
+from dctbench.analysis.accuracy import Compared, TaskResults, task_results
 from dctbench.analysis.resolution import acuities
+from dctbench.analysis.scores import Score
 from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.page.charts.accuracy import Cost, accuracy_chart, acuity_chart, kept_chart

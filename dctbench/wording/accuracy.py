@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dctbench.analysis.accuracy import CLAIM, SENSITIVE, Compared, Doubt, Score, Standing, TaskResults
+from dctbench.analysis.accuracy import CLAIM, SENSITIVE, Compared, Doubt, Standing, TaskResults
 from dctbench.analysis.floors import AccuracyFloor, Miss, Missed
+from dctbench.analysis.scores import Score
 from dctbench.model import Case, TaskName, ratio_words
 from dctbench.stats.midpoint import Midpoint
 from dctbench.stats.robust import Interval

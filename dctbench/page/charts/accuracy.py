@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from html import escape
 
 from dctbench.analysis import front
-from dctbench.analysis.accuracy import Compared, Score, TaskResults
+from dctbench.analysis.accuracy import Compared, TaskResults
 from dctbench.analysis.resolution import Acuity
+from dctbench.analysis.scores import Score
 from dctbench.catalog import Kind
 from dctbench.model import Case, ratio_words
 from dctbench.page.charts.axes import Figure, second_axis
