@@ -313,12 +313,11 @@ def _results(entry: _Entry, case: Case, place: str) -> Iterator[Result]:
 
 def _others(round_data: _Round, measured: dict[str, _Metric], place: str, *, first: bool) -> Iterator[Measurement]:
     """Return the metrics of a round except latency. If the round lists none, they all belong to the first round."""
-    if round_data.metrics is UNSET:
-        figures: dict[str, tuple[float, ...]] = (
-            {name: (figure.value,) for name, figure in measured.items()} if first else {}
-        )
-    else:
+    figures: dict[str, tuple[float, ...]] = {}
+    if round_data.metrics is not UNSET:
         figures = {name: tuple(values) for name, values in round_data.metrics.items()}
+    elif first:
+        figures = {name: (figure.value,) for name, figure in measured.items()}
     for name, values in figures.items():
         if name not in measured:
             raise InvalidDataError(f"{place}.metrics.{name}: not among the metrics of its case")

@@ -78,7 +78,7 @@ def test_the_version_of_flash_linear_attention_is_a_fact_where_it_is_installed(
 ) -> None:
     def installed(fla: str | None) -> None:
         known = {"flash-linear-attention": fla}
-        monkeypatch.setattr(environment, "package_version", lambda name: known.get(name))
+        monkeypatch.setattr(environment, "package_version", known.get)
 
     installed(None)
     assert "flash_linear_attention" not in environment.collect({}).facts

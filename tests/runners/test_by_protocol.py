@@ -54,7 +54,7 @@ def test_what_both_say_together_keeps_to_the_limits_and_can_be_stored(tmp_path: 
     more = [Figures(f"evaluate.{number}", "1", [1.0]) for number in range(MAX_METRICS - 1)]
     words = {f"word {number}": 1 for number in range(1000)}
     ours = CaseReply("ok", [*OURS.measurements, *more], warnings=list(many), details=words)
-    others = (
+    others: tuple[CaseReply | Failure, ...] = (
         CaseReply("ok", THEIRS.measurements * 2, warnings=list(many), details=THEIRS.details),
         Failure("killed by SIGKILL"),
         CaseReply("oom", message="too large"),
