@@ -26,16 +26,22 @@ BEND = 0.35
 MARGIN = 2
 NEAREST = 3
 """No path comes nearer to an earlier one than this, in pixels."""
+ALIKE = 2.0
+"""In a picture the circles would be as far apart with the other answer, but for so many pixels."""
 _TRIES = 200
 
 Picture = NDArray[np.float32]
-Path = list[tuple[float, float]]
+Point = tuple[float, float]
+Path = list[Point]
+Ends = tuple[Point, Point]
+"""Of a path, or of two paths: where the circles are."""
 
 
 class Pathfinder(Task):
     """Two dashed paths, distractors, and a circle at two ends: of one path (1) or of different ones (0).
 
-    Only following the dashes from end to end tells. Both answers are equally likely.
+    Only following the dashes from end to end tells: in each picture the circles could also be at two ends with the
+    other answer that are as far apart. Both answers are equally likely.
     """
 
     facts: ClassVar[TaskFacts] = stated("pathfinder")
@@ -53,25 +59,30 @@ class Pathfinder(Task):
 
     def picture(self, rng: np.random.Generator, joined: bool) -> Picture:
         """Return one picture (32, 32), 0 to 1."""
-        while True:
-            paths: list[Path] = []
-            for steps in (STEPS, STEPS, *(DISTRACTOR_STEPS,) * DISTRACTORS):
-                path = self.path(rng, steps, paths)
-                if path is None:
-                    break
-                paths.append(path)
-            else:
-                break
+        paths, of_one, of_two = self.layout(rng)
         picture = np.zeros((SIDE, SIDE), np.float32)
         for path in paths:
             for number, (row, column) in enumerate(path):
                 if number % (STROKE + GAP) < STROKE:
                     picture[round(row), round(column)] = 1
-        first, second = paths[:2]
-        for row, column in (first[0], first[-1] if joined else second[-1]):
+        for row, column in of_one if joined else of_two:
             top, left = round(row) - 1, round(column) - 1
             picture[top : top + 3, left : left + 3] = 1
         return picture
+
+    def layout(self, rng: np.random.Generator) -> tuple[list[Path], Ends, Ends]:
+        """Return all paths, the two long ones first, and the ends for both answers: of one path, and of two."""
+        while True:
+            paths: list[Path] = []
+            for number, steps in enumerate((STEPS, STEPS, *(DISTRACTOR_STEPS,) * DISTRACTORS), 1):
+                path = self.path(rng, steps, paths)
+                if path is None:
+                    break
+                paths.append(path)
+                if number == 2 and not (alike := ends_alike(*paths)):
+                    break
+            else:
+                return paths, *alike[rng.integers(len(alike))]
 
     def path(self, rng: np.random.Generator, steps: int, others: list[Path]) -> Path | None:
         """Return a path of that many points which stays in the picture and away from the others, or None."""
@@ -91,3 +102,10 @@ class Pathfinder(Task):
             if len(path) == steps:
                 return path
         return None
+
+
+def ends_alike(first: Path, second: Path) -> list[tuple[Ends, Ends]]:
+    """Return the ends of one path with the ends of two that are as far apart, for all that there are."""
+    of_one = [(path[0], path[-1]) for path in (first, second)]
+    of_two = [(one, other) for one in (first[0], first[-1]) for other in (second[0], second[-1])]
+    return [(a, b) for a in of_one for b in of_two if abs(math.dist(*a) - math.dist(*b)) <= ALIKE]

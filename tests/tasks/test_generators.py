@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -229,11 +231,26 @@ def test_the_circles_of_pathfinder_are_at_the_ends_of_one_path_or_of_two(monkeyp
     monkeypatch.setattr(
         Pathfinder, "path", lambda *_: [(float(row), float(3 + c)) for row in [next(rows)] for c in range(25)]
     )
-    for joined, ends in ((True, {(4, 3), (4, 27)}), (False, {(4, 3), (9, 27)})):
+    of_one, of_two = [{(4, 3), (4, 27)}, {(9, 3), (9, 27)}], [{(4, 3), (9, 27)}, {(4, 27), (9, 3)}]
+    for joined, ends in ((True, of_one), (False, of_two)):
         picture = Pathfinder().picture(rng(0), joined)
         centres = {(r, c) for r in range(1, 31) for c in range(1, 31) if picture[r - 1 : r + 2, c - 1 : c + 2].all()}
-        assert centres == ends
+        assert centres in ends
         assert [picture[4, c] for c in range(5, 26)] == [float((c - 3) % 5 < 3) for c in range(5, 26)]
+
+
+def test_how_far_apart_the_circles_of_pathfinder_are_says_nothing() -> None:
+    task, generator = Pathfinder(), rng(3)
+    layouts = [task.layout(generator) for _ in range(150)]
+    distances = np.array([(math.dist(*of_one), math.dist(*of_two)) for _, of_one, of_two in layouts])
+    assert (np.abs(distances[:, 0] - distances[:, 1]) <= 2).all()
+    thresholds = np.unique(distances)
+    below = [(distances[:, answer] < thresholds[:, None]).mean(1) for answer in (0, 1)]
+    assert 0.5 + np.abs(below[0] - below[1]).max() / 2 < 0.55  # the share of right answers by the best threshold
+    for paths, of_one, of_two in layouts:
+        ends = [{path[0], path[-1]} for path in paths[:2]]
+        assert set(of_one) in ends
+        assert [len(set(of_two) & both) for both in ends] == [1, 1]
 
 
 def test_paths_of_pathfinder_stay_apart_and_answers_are_balanced() -> None:
