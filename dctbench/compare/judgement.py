@@ -408,6 +408,9 @@ def _incomparable(base: Summary, head: Summary, rules: Rules, reason: Reason) ->
 def _latency(head: Summary, rules: Rules, shown: Timed, latency_call: LatencyCall) -> Verdict:
     assert head.latency is not None
     interval = shown.change.interval(shown.primary)
+    reason = _REASONS.get(latency_call)
+    if latency_call is LatencyCall.UNPROVEN and isinstance(shown.change, Unpaired) and not shown.alone:
+        reason = Reason(ReasonCode.TOO_FEW_RUNS)  # of which the test is, so that no more processes would prove it
     return Verdict(
         head.case,
         LATENCY,
@@ -419,7 +422,7 @@ def _latency(head: Summary, rules: Rules, shown: Timed, latency_call: LatencyCal
         high=interval.high if interval else None,
         raw=shown.change.effect(None),
         tolerance=rules.tolerance(head.case),
-        reason=_REASONS.get(latency_call),
+        reason=reason,
     )
 
 

@@ -95,6 +95,7 @@ class ReasonCode(Enum):
     NOT_CONFIRMED = "not_confirmed"  # then: the code of the reason that fresh processes gave instead, or None;
     # first: slower or faster; slower where it is missing
     RUN_TO_RUN = "run_to_run"  # first: slower or faster, which one stored run cannot tell from how much runs differ
+    TOO_FEW_RUNS = "too_few_runs"  # no values: the change is beyond the tolerance, and the runs of base do not prove it
     MAY_BE_DRIFT = "may_be_drift"  # no values: nothing tells the change from one of the machine between two runs
     TOO_FEW_SEEDS = "too_few_seeds"  # no values: fewer than two seeds were trained on both sides
     SEEDS_DO_NOT_TELL = "seeds_do_not_tell"  # no values: the accuracy may have fallen by more than is allowed

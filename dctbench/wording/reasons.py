@@ -26,6 +26,7 @@ _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.REFERENCES_DISAGREE: "the raw change and the change against the references disagree",
     ReasonCode.PROCESSES_DISAGREE: "beyond the tolerance, but not in enough of the processes",
     ReasonCode.RUN_TO_RUN: "{first} than the stored run, but two runs of the same code may differ as much",
+    ReasonCode.TOO_FEW_RUNS: "beyond the tolerance, but not proven by so few runs of base",
     ReasonCode.MAY_BE_DRIFT: "beyond the tolerance, but nothing beside it tells that from a change of the machine",
     ReasonCode.TOO_FEW_SEEDS: "fewer than two seeds were trained on both sides",
     ReasonCode.SEEDS_DO_NOT_TELL: "it may have fallen by more than is allowed: more seeds are needed",

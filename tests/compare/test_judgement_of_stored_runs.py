@@ -59,7 +59,7 @@ def test_a_second_run_of_base_shows_how_much_runs_differ():
     assert not known.advisory
     apart = compare(base, head, paired=False, further=[side(range(1, 6), slow(1.35), 0.01, 3)])
     assert kinds(apart) == {"dct-x": VerdictKind.INCONCLUSIVE}
-    assert reasons(apart, "latency") == [Reason(ReasonCode.PROCESSES_DISAGREE)]
+    assert reasons(apart, "latency") == [Reason(ReasonCode.TOO_FEW_RUNS)]
 
 
 AGAIN = {"noise": 0.01, "seed": 2}

@@ -42,6 +42,7 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
      "faster at first, but fresh processes did not confirm it"),
     (ReasonCode.RUN_TO_RUN, {"first": "slower"},
      "slower than the stored run, but two runs of the same code may differ as much"),
+    (ReasonCode.TOO_FEW_RUNS, {}, "beyond the tolerance, but not proven by so few runs of base"),
     (ReasonCode.MAY_BE_DRIFT, {},
      "beyond the tolerance, but nothing beside it tells that from a change of the machine"),
     (ReasonCode.TOO_FEW_SEEDS, {}, "fewer than two seeds were trained on both sides"),

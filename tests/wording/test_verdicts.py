@@ -334,7 +334,7 @@ def test_an_advisory_latency_is_told_once_with_what_would_decide_it() -> None:
         (ReasonCode.PROCESSES_DISAGREE, {"base_impl": None}, False,
          "allow more processes than --max-pairs 15, or measure where less else runs"),
         (ReasonCode.PROCESSES_DISAGREE, {}, False, f"name a second run of base with another --baseline, {ADVISED}"),
-        (ReasonCode.PROCESSES_DISAGREE, {}, True, f"name further runs of base with --baseline, {ADVISED}"),
+        (ReasonCode.TOO_FEW_RUNS, {}, True, f"name further runs of base with --baseline, {ADVISED}"),
         (ReasonCode.MAY_BE_DRIFT, None, False,
          "measure none beside it in both runs, or measure both in turn with dctbench check --base-python"),
     ],
