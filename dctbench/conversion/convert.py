@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dctbench import catalog
-from dctbench.attention import build
+from dctbench.attention import build, takes_seed
 from dctbench.conversion.interface import is_pretrained, replace_inside, rotary, watching
 from dctbench.conversion.multihead import MultiheadAdapter
 from dctbench.conversion.projections import ProjectionAdapter
@@ -138,6 +138,8 @@ def convert(
     def make(site: Site) -> nn.Module:
         like = next(model.get_submodule(site.name).parameters())
         assert site.length is not None
+        # Random features that are the same in every layer know less than those of each layer's own.
+        own = {"seed": available.index(site)} if takes_seed(method) else {}
         return build(
             method,
             seq_len=site.length,
@@ -147,7 +149,7 @@ def convert(
             kept=kept,
             dtype=like.dtype,
             device=like.device,
-            **options,
+            **{**own, **options},
         )
 
     for site in chosen:

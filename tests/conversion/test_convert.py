@@ -42,6 +42,15 @@ def test_methods_that_are_exact_at_ratio_1_reproduce_the_model(name: str, method
     np.testing.assert_allclose(output(converted.model, inputs), output(model.model, inputs), atol=2e-5)
 
 
+def test_each_layer_has_random_features_of_its_own_which_are_the_same_every_time() -> None:
+    model, found, _ = found_in("encoder")
+    first, again = ([value for name, value in convert(model, found, "performer", ratio=2).model.named_buffers()
+                     if name.endswith("omega")] for _ in range(2))  # fmt: skip
+    assert len(first) == 2
+    assert not torch.equal(*first)
+    assert all(map(torch.equal, first, again))
+
+
 def test_a_converted_model_computes_what_the_layer_with_its_weights_does() -> None:
     """Attention by hand with the layer of dct-x in its place, built here from the weights of the model."""
     model, found, inputs = found_in("classifier")
