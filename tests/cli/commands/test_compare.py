@@ -52,7 +52,7 @@ def test_what_changed_is_told_and_the_rest_counted(cli: Cli) -> None:
     done = cli(*FILES)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "2 regressions, 0 improvements, 2 unchanged, 0 inconclusive, 1 new, runner drift 1.00x",
+        "1 regression, 0 improvements, 2 unchanged, 0 inconclusive, 1 missing, 1 new, runner drift 1.00x",
         "",
         "verdict  case              n  metric                base         head             change    raw  tolerance",
         "SLOWER   dct-x r=8      1024  latency            2.00 ms      3.00 ms  1.50x (1.50-1.50)  1.50x        25%",
