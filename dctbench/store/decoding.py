@@ -142,7 +142,8 @@ _statuses = frozenset(STATUSES)
 class _Layout(NamedTuple):
     """Which part of the samples of a result belongs to which metric.
 
-    `latency` is the part that is one, and `others` are the other metrics of which only some figures are possible.
+    `latency` is the part that is one. Of the other metrics of which only some figures are possible, `single` are those
+    with one sample and its place, and `several` those with more, each with the least and the most that is possible.
     """
 
     names: list[str]
@@ -150,7 +151,8 @@ class _Layout(NamedTuple):
     places: list[slice]
     bytes: int
     latency: slice | None
-    others: list[tuple[str, slice, float, float]]
+    single: list[tuple[str, int, float, float]]
+    several: list[tuple[str, slice, float, float]]
 
 
 def run_of_row(row: Mapping[str, Any]) -> Run:
@@ -380,10 +382,12 @@ def _check_samples(data: bytes, layout: _Layout) -> tuple[float, ...]:
     high = data[7::8]
     if layout.latency is not None and high[layout.latency].translate(None, _USUAL_LATENCIES):
         _check_range("latency", samples[layout.latency])
-    for metric, place, least, most in layout.others:
-        for sample in samples[place]:
-            if not least <= sample <= most:
-                _check_range(metric, samples[place])
+    for metric, place, least, most in layout.single:
+        if not least <= samples[place] <= most:
+            _check_range(metric, samples[place : place + 1])
+    for metric, part, least, most in layout.several:
+        if not all(least <= sample <= most for sample in samples[part]):
+            _check_range(metric, samples[part])
     if high.translate(None, _USUAL_NUMBERS) and not all(-LARGEST <= sample <= LARGEST for sample in samples):
         raise InvalidDataError("samples: not a number, or one beyond all limits")
     return samples
@@ -424,7 +428,9 @@ _codes = frozenset(code.value for code in WarningCode)
 
 @lru_cache(maxsize=4096)
 def _layout(text: str) -> _Layout:
-    names, units, places, others, start, latency = [], [], [], [], 0, None
+    names, units, places, start, latency = [], [], [], 0, None
+    single: list[tuple[str, int, float, float]] = []
+    several: list[tuple[str, slice, float, float]] = []
     for metric, unit, count in _decode_metrics(text):
         known = catalog.metric(metric)
         if known is not None and unit != known.unit:
@@ -438,9 +444,13 @@ def _layout(text: str) -> _Layout:
         if metric == "latency":
             latency = places[-1]
         elif known is not None and known.quantity is not None:
-            others.append((metric, places[-1], known.quantity.least, known.quantity.most))
+            least, most = known.quantity.least, known.quantity.most
+            if count == 1:
+                single.append((metric, start - 1, least, most))
+            else:
+                several.append((metric, places[-1], least, most))
     check_names([*names, *units], "metrics")
-    return _Layout(names, units, places, start * struct.calcsize("d"), latency, others)
+    return _Layout(names, units, places, start * struct.calcsize("d"), latency, single, several)
 
 
 @lru_cache(maxsize=65536)
