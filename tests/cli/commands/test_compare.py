@@ -16,7 +16,6 @@ from dctbench.store.importing import import_run
 from tests.support.command import Cli
 from tests.support.made import ENVIRONMENT, FACTS, result
 from tests.support.outcomes import BASE, HEAD, in_rounds
-from tests.support.trained import trained
 
 ALIKE = in_rounds("sdpa", [4e-3] * 5)
 BEFORE = [
@@ -128,17 +127,6 @@ def checked(tmp_path: Path, base: Sequence[Result], head: Sequence[Result], **ab
     with open_store(str(tmp_path / ".dctbench" / "results.sqlite"), create=True) as store:
         for run, results in zip(runs, (base, head), strict=True):
             import_run(store, run, [ENVIRONMENT], results)
-
-
-def test_accuracies_below_zero_are_compared_in_points(cli: Cli, tmp_path: Path) -> None:
-    for name, run, by in (("base.json", BASE, 0.0), ("head.json", HEAD, -1.7)):
-        results = [result for ratio in (4, 8) for result in trained("dct-x", [0.8 + by, 0.81 + by], ratio=ratio)]
-        write(tmp_path / name, run, results)
-    done = cli(*FILES)
-    assert (done.code, done.err) == (0, "")
-    assert [line.split()[:3] for line in done.out.splitlines() if "-170.0 points" in line][:2] == [
-        ["WORSE", "dct-x", "r=4"], ["WORSE", "dct-x", "r=8"],
-    ]  # fmt: skip
 
 
 def test_the_two_sides_of_a_check_are_compared_by_its_pairs_without_the_references_it_added(
