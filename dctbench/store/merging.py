@@ -5,8 +5,8 @@ Merging is idempotent, and the order of the stores does not matter. On a conflic
 - Of two results for one (run, case, round), a measurement wins over a failure and a failure over a skipped result. Of
   two of the same kind, that of the target stays: whoever made a source could write any time into it. Between two
   sources, the earlier one wins.
-- Calibrations and environments of the target stay. Between two sources, the later calibration wins.
-- Of two records of one run, the earlier start wins. Those of two shards are joined (`store.joining`).
+- Calibrations, environments and records of whole runs that the target has stay. Between two sources, the later
+  calibration and the earlier start of a run win. Records of two shards are joined (`store.joining`).
 - A run that the target has keeps its place in the order of runs; any other arrives now.
 - Of two plans for one case, the one with more rounds wins.
 - Of two runs under one baseline name, the one that was saved later wins. Baselines are copied only on request: a gate
@@ -47,11 +47,13 @@ class _Target:
     """What the target had before the merge, or has from it.
 
     Attributes:
+        runs: the ids of its own runs of which it has no mere shard.
         calibrations: the records of its own calibrations.
         environments: its own environments.
         merged: the results that came from a source.
     """
 
+    runs: Collection[str]
     calibrations: Mapping[_Key, str]
     environments: Collection[_Key]
     merged: set[_Key] = field(default_factory=set)
@@ -112,8 +114,9 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
     """
     summary = MergeSummary()
     runs = [(source, _intact_runs(source, summary)) for source in sources]
-    _refuse_conflicts([(into, into.rows(sa.select(schema.runs))), *runs])
-    target = _look_at(into)
+    own = into.rows(sa.select(schema.runs))
+    _refuse_conflicts([(into, own), *runs])
+    target = _look_at(into, own)
     for source, run in _by_arrival(runs):
         _merge_run(source, into, run, target, summary)
     summary.sharded = _sharded(into, (run for _, rows in runs for run in rows))
@@ -128,10 +131,11 @@ def merge(sources: Sequence[Store], into: Store, *, baselines: bool = False) -> 
     return summary
 
 
-def _look_at(into: Store) -> _Target:
+def _look_at(into: Store, runs: Rows) -> _Target:
     calibrations, environments = schema.calibrations, schema.environments
     rows = into.rows(sa.select(*calibrations.primary_key, calibrations.c.record))
     return _Target(
+        {run["id"] for run in runs if decoding.damaged("runs", run) is None and shards_of(run) is None},
         {_key(calibrations, row): row["record"] for row in rows},
         {_key(environments, row) for row in into.rows(sa.select(*environments.primary_key))},
     )
@@ -211,7 +215,8 @@ def _merge_run(source: Store, into: Store, run: Mapping[str, Any], target: _Targ
         if _key(schema.environments, row) not in target.environments
     ]
     with into.transaction() as connection:
-        into.join_run(connection, run)
+        if run["id"] not in target.runs:
+            into.join_run(connection, run)
         if planned:
             connection.execute(insert_keeping_first(into, schema.cases, ("rounds", "position", "sha256")), planned)
         if known:

@@ -162,6 +162,17 @@ def test_between_two_sources_a_result_without_a_valid_time_counts_as_the_later_o
         assert store.results(RUN.id) == [result("sdpa", 64, 1.0)]
 
 
+def test_the_record_of_a_run_of_the_target_stays(tmp_path: Path) -> None:
+    """With an earlier start, the run would be older than `prune --older-than` allows."""
+    mine = part(tmp_path / "mine.sqlite", [result("sdpa", 64, 1.0)], second=5)
+    theirs = part(tmp_path / "theirs.sqlite", [result("sdpa", 128, 1.0)], second=1)
+    assert merged(Path(mine), theirs).results == 1
+    with open_store(mine) as store:
+        [state] = store.runs()
+    assert (state.run.started_at, state.run.argv) == ("2026-01-02T03:04:05.000000+00:00", ("run", "5"))
+    assert state.stored == 2
+
+
 def test_calibrations_and_environments_of_the_target_stay(tmp_path: Path) -> None:
     forged = replace(CALIBRATION, bandwidth=1.0, measured_at="2999-01-01T00:00:00+00:00")
     lies = [replace(ENVIRONMENT, facts={**ENVIRONMENT.facts, "memory_bytes": number}) for number in range(1, 9)]
