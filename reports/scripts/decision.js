@@ -123,7 +123,8 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
     return phrase("nobody", { ...where, why: phrase(where.within ? "none_safe" : "none_at_all_safe") });
   }
   const names = leaders.map(costs).join(", ");
-  const named = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", { ...where, names: names, unjudged: "" });
+  const several = { ...where, names: names, unjudged: "" };
+  const named = leaders.length === 1 ? phrase("ship", { ...where, costs: names }) : phrase("no_winner", several);
   const ship = told ? named : leastTime(where, able, phrase("among_safe"));
   const faster = found.within.slice(0, found.within.indexOf(leaders[0])).find((row) => isSurelyFaster(row, leaders));
   if (faster === undefined) {
@@ -202,7 +203,8 @@ function decisionRow(decision, row) {
 /** The titles of the columns after the first. On a narrow screen each cell shows its own. */
 function decisionTitles() {
   const late = state.facet.deadline === null ? [] : ["late"];
-  return [state.reference ? "vs " + state.reference : "speed-up", "latency", ...late, "memory", "accuracy", "error", "why, or why not"];
+  const speedup = state.reference ? "vs " + state.reference : "speed-up";
+  return [speedup, "latency", ...late, "memory", "accuracy", "error", "why, or why not"];
 }
 
 /** Whether the reader has set a budget. */

@@ -94,3 +94,10 @@ def test_two_runs_share_a_page_but_no_figure() -> None:
     assert "At n = 2048, dct-x r=8 is fastest" in text
     assert "At n = 512, full is fastest, 2.00 ms, 2.50x (2.50-2.50) as fast as sdpa" in text
     assert "<h1>run 01234567 and other</h1>" in text
+
+
+def test_where_memory_was_not_measured_nothing_is_told_to_fit() -> None:
+    text = without_scripts(html([recorded(results=in_two_rounds([result("sdpa", 512), result("full", 512)]))]))
+    assert "memory was not measured" in text
+    assert "No measured length ran out of memory." in text
+    assert "Every measured length fits" not in text

@@ -46,3 +46,9 @@ def test_a_model_without_an_evaluation_keeps_its_attention() -> None:
     said = first_sentence(rounds("sdpa", 10e-3, None), rounds("dct-kv", 5e-3, None, ratio=2))
     assert said.startswith("At n = 128: ship sdpa")
     assert "nothing evaluates the model with it" in said
+
+
+def test_accuracy_in_a_model_is_not_told_to_be_unmeasured() -> None:
+    text = without_scripts(html([recorded(results=[*rounds("sdpa", 10e-3, 60), *rounds("dct-kv", 5e-3, 61, ratio=2)])]))
+    assert "Accuracy was not measured" not in text
+    assert "What each method does to the model stands under <q>In your model</q>" in text
