@@ -13,6 +13,7 @@ from dctbench.errors import UsageError
 from dctbench.model import DTYPE_ALIASES, DTYPE_BYTES, ENGINES, MODES, SCOPES, Case
 from dctbench.spec import grid
 from dctbench.text.layers import checked_layers
+from dctbench.text.parse import typed_duration
 
 NUMERIC_AXES: Mapping[str, grid.Axis | grid.DurationAxis] = {
     "seq": grid.SEQ_LEN,
@@ -100,8 +101,8 @@ def _parsed(axis: str, value: Any) -> Sequence[Any]:
     if axis in WORD_AXES:
         return words(axis, items)
     known = NUMERIC_AXES[axis]
-    unit = "s" if isinstance(known, grid.DurationAxis) else ""
-    return grid.parse_values(",".join(one if isinstance(one, str) else f"{one}{unit}" for one in items), known)
+    typed = typed_duration if isinstance(known, grid.DurationAxis) else str
+    return grid.parse_values(",".join(one if isinstance(one, str) else typed(one) for one in items), known)
 
 
 def field(axis: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -108,6 +109,13 @@ def test_an_unknown_word_is_named_as_it_was_typed_with_its_axis(flag: str, word:
 )
 def test_values_are_given_as_on_the_command_line_or_one_by_one(given: dict[str, Any], expected: dict[str, Any]) -> None:
     assert AxisValues(**given).given == expected
+
+
+@pytest.mark.parametrize("text", ["33.3333ms", "16.666667ms", "100us", "0.5s"])
+def test_values_that_were_read_once_are_read_again_as_the_same(text: str) -> None:
+    read = AxisValues(period=text)
+    assert AxisValues(period=read.period) == read
+    assert replace(read, seq=512).given["period"] == read.given["period"]
 
 
 def test_a_wrong_value_of_an_axis_names_its_flag() -> None:
