@@ -27,11 +27,16 @@ def summaries(path: Path) -> tuple[list[Summary], float | None]:
 
 
 def tasks(path: Path) -> list[str]:
-    """Which method is as good as exact attention on each task, and the accuracy and verdict of each method."""
-    found = task_results(*_with_margin(path))
+    """Which method is as good as exact attention on each task, and the accuracy and verdict of each method.
+
+    A task that has had other steps since then is left out: what a short training shows is no answer any more.
+    """
+    every = task_results(*_with_margin(path))
+    found = [results for results in every if _steps(results) == _steps_now(results)]
     widths = {one.case: one.resolution for results in found for one in acuities(results)}
     heads = [accuracy.task_words(results.task) for results in found]
     lines = [f"- {accuracy.headline(results)}." for results in found]
+    lines += [_outdated(results) for results in every if results not in found]
     lines += ["", f"| method | {' | '.join(heads)} | resolution |", "|---" + "|--:" * (len(heads) + 1) + "|"]
     for name in dict.fromkeys(score.case.name for results in found for score in results.scores):
         resolution = next((r for case, r in widths.items() if case.name == name), None)
@@ -39,6 +44,21 @@ def tasks(path: Path) -> list[str]:
         lines.append(f"| {name} | {' | '.join([*cells, accuracy.resolution_words(resolution)])} |")
     trained = {score.case.name: said for one in found for score in one.scores if (said := accuracy.trained_with(score))}
     return [*lines, *(f"\n`{name}` was {accuracy.listed(said)}." for name, said in trained.items())]
+
+
+def _steps(results: TaskResults) -> int | None:
+    return next((seed.steps for score in results.scores for seed in score.seeds), None)
+
+
+def _steps_now(results: TaskResults) -> int | None:
+    return None if results.facts is None else results.facts.full_steps(results.task)
+
+
+def _outdated(results: TaskResults) -> str:
+    return (
+        f"- On {accuracy.task_title(results)}, this file has trainings of {_steps(results):,} steps. The task has "
+        f"{_steps_now(results):,} now, so it is left out."
+    )
 
 
 def _with_margin(path: Path) -> tuple[list[Summary], None, float | None]:
