@@ -63,7 +63,7 @@ def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> No
     assert "1 run" in text
     followed = cli("compare", "--history", case)
     assert followed.code == 0, followed.err
-    assert "9 more" in followed.out
+    assert "changes of level need 10 runs" in followed.out
     assert "vs full" in cli("compare", "--history", case, "--reference", "full").out
     for flags, said in (
         (("never n=1",), "no stored run has a case 'never n=1'"),
