@@ -19,8 +19,8 @@ _HOMES = (
     rf"(?<!\w)[A-Za-z]:\\Users\\{_NAME}",
 )
 _SYSTEM = rf"/(?:sys|proc)(?![\w.-])|/dev/{_NAME}+(?![/\\])"
-"""Paths that are the same on every machine, and name nobody: not what users put below /dev/shm. The second `+` takes the
-whole name, or none of it would be left before the slash."""
+"""Paths that are the same on every machine, and name nobody: not what users put below /dev/shm. The second `+` takes
+the whole name, since a part of it would not be followed by a slash."""
 _PATH = re.compile(rf"(?<![\w.~/-])(?!{_SYSTEM})(?:(?:~|\.{{1,2}}|[A-Za-z]:)[/\\]|/+)(?:{_NAME}[/\\])*({_NAME})?[/\\]?")
 _OWNER = re.compile(rf"[/\\](?:home|Users)[/\\]({_NAME})")
 
