@@ -32,7 +32,7 @@ def tasks(path: Path) -> list[str]:
     A task that has had other steps since then is left out: what a short training shows is no answer any more.
     """
     every = task_results(*_with_margin(path))
-    found = [results for results in every if _steps(results) == _steps_now(results)]
+    found = [results for results in every if not _has_other_steps(results)]
     widths = {one.case: one.resolution for results in found for one in acuities(results)}
     heads = [accuracy.task_words(results.task) for results in found]
     lines = [f"- {accuracy.headline(results)}." for results in found]
@@ -46,8 +46,14 @@ def tasks(path: Path) -> list[str]:
     return [*lines, *(f"\n`{name}` was {accuracy.listed(said)}." for name, said in trained.items())]
 
 
+def _has_other_steps(results: TaskResults) -> bool:
+    then, now = _steps(results), _steps_now(results)
+    return then is not None and now is not None and then != now
+
+
 def _steps(results: TaskResults) -> int | None:
-    return next((seed.steps for score in results.scores for seed in score.seeds), None)
+    known = (seed.steps for score in results.scores for seed in score.seeds)
+    return next((steps for steps in known if steps is not None), None)
 
 
 def _steps_now(results: TaskResults) -> int | None:

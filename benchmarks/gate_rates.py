@@ -202,11 +202,13 @@ def table(gates: Sequence[dict[str, Any]]) -> list[str]:
             f"| {words[row['kind']]} | {row['gates']} | {row['hits']} | {rate} | {cases} | {change} | "
             f"{row['others']} | {row['inconclusive']} | {row['seconds']:.0f} s |"
         )
+    if len(lines) == 2:
+        lines = [f"No gate has been counted since {CURRENT_SINCE[:10]}."]
     earlier = [
         f"{words[row['kind']]}: {row['hits']} of {row['gates']}"
         for row in counted([gate for gate in gates if not is_current(gate)])
     ]
-    return [*lines, "", f"Earlier gates that failed: {'; '.join(earlier)}."]
+    return [*lines, "", f"Earlier gates that failed: {'; '.join(earlier)}."] if earlier else lines
 
 
 def read(path: Path = RESULTS) -> list[dict[str, Any]]:

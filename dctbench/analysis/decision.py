@@ -130,7 +130,7 @@ def _worth_as_much(other: Summary, summary: Summary, accuracies: Accuracies) -> 
     if (other.case.implementation, one) == (summary.case.implementation, two):
         return (other.case.n_kept or 0) >= (summary.case.n_kept or 0)
     pairs = [
-        (a.score.mean, b.score.mean, results.margin)
+        (a.counted.mean, b.counted.mean, results.margin)
         for (results, a), (_, b) in zip(accuracies.on_each_task(other), accuracies.on_each_task(summary), strict=True)
         if results.sensitive and a is not None and b is not None and not (a.score.options or b.score.options)
     ]

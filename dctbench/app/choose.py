@@ -48,7 +48,7 @@ class ChooseOutcome:
         accuracies: what stored runs learned on tasks.
         missed: for each answer, the floors of accuracy that methods do not keep.
         in_model: for each answer, the decision for the model that the question names; none without one.
-        trained_in: the other runs of the store that accuracies come from.
+        trained_in: the other runs of the store that accuracies of its methods come from.
     """
 
     recorded: RecordedRun
@@ -221,8 +221,11 @@ def _learned(request: ChooseRequest, found: RecordedRun) -> tuple[Accuracies, li
                 f"{','.join(dict.fromkeys([REFERENCE, *(s.case.implementation for s in found.summaries), CONTROL]))}",
             )
     told = without_longer((results for results, _ in known.values()), wanted)
-    runs = {run.id: run for run in (known[str(results.task)][1] for results in told) if run.id != found.run.id}
-    return Accuracies(tuple(told)), list(runs.values())
+    accuracies = Accuracies(tuple(told))
+    every = [one for summary in found.summaries for one in accuracies.on_each_task(summary)]
+    telling = wanted | {str(results.task) for results, compared in every if compared is not None}
+    runs = {run.id: run for task, (_, run) in known.items() if task in telling and run.id != found.run.id}
+    return accuracies, list(runs.values())
 
 
 def _results(found: RecordedRun) -> list[TaskResults]:

@@ -12,7 +12,7 @@ from dctbench import errors
 from dctbench.model import Run, digest
 from dctbench.runners.locks import Lock
 from dctbench.scheduler.events import Listener, Notice
-from dctbench.store import DEFAULT_STORE, is_url, open_for_run
+from dctbench.store import is_url, open_for_run, store_flags
 
 if TYPE_CHECKING:
     from dctbench.store import Store
@@ -96,8 +96,7 @@ def resume_command(run: Run, store: str, flags: Sequence[str] = ()) -> str:
         store: its path, or its URL without the password.
         flags: further flags, quoted for a shell.
     """
-    place = [] if store == DEFAULT_STORE else ["--store", shlex.quote(store)]
-    return " ".join(["dctbench run --resume", run.short_id, *flags, *place])
+    return " ".join(["dctbench run --resume", run.short_id, *flags, *map(shlex.quote, store_flags(store))])
 
 
 @contextmanager

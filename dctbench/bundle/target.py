@@ -316,10 +316,12 @@ def earlier(path: Path, bundle: dict[str, Any], facts: dict[str, Any], *, priori
         return None
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except ValueError as error:
-        raise SystemExit(f"error: {path} cannot be extended: {error}; name another file with -o") from None
+        measured_as = document["run"]["id"]
+    except (ValueError, KeyError, TypeError) as error:
+        why = error if isinstance(error, ValueError) else "it holds no results"
+        raise SystemExit(f"error: {path} cannot be extended: {why}; name another file with -o") from None
     known = {digest([bundle["id"], fingerprint(facts), way]): way for way in (False, True)}
-    way = known.get(document["run"]["id"])
+    way = known.get(measured_as)
     if way is None:
         raise SystemExit(f"error: {path} holds results of another bundle or machine; name another file with -o")
     if way != priority:

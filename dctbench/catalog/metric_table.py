@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -160,7 +161,7 @@ def metric(name: str) -> Metric | None:
 
 
 def why_not_measured(name: str, figures: Iterable[float]) -> str | None:
-    """Return why one of the figures is none of that metric, such as a negative time, or None.
+    """Return why a figure is impossible for that metric, such as a negative time; None if all are possible.
 
     A metric of a package or of a later version can have any figures.
     """
@@ -171,4 +172,6 @@ def why_not_measured(name: str, figures: Iterable[float]) -> str | None:
     wrong = next((figure for figure in figures if not least <= figure <= most), None)
     if wrong is None:
         return None
+    if math.isnan(wrong):
+        return "not a number"
     return f"{wrong:g} is less than {least:g}" if wrong < least else f"{wrong:g} is more than {most:g}"

@@ -120,7 +120,7 @@ def find_reference(store: Store, case: Case, name: str) -> str:
     planned = {one for state in store.runs() for one in store.plan(state.run.id)[0]} - {case}
     known = {one.implementation for one in planned if one == _beside(case, one.implementation)}
     if name not in known:
-        raise catalog.unknown("reference beside that case", name, known)
+        raise catalog.unknown("reference of that case", name, known)
     return name
 
 

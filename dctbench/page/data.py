@@ -15,7 +15,7 @@ from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.capacity import host_memory
 from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies
 from dctbench.catalog.engines import ENGINES
-from dctbench.model import STATUSES, Case, ratio_words
+from dctbench.model import STATUSES, Case
 from dctbench.page import columns, narrative
 from dctbench.page.charts.axes import Figure
 from dctbench.page.decision import decision_data
@@ -25,6 +25,7 @@ from dctbench.page.palette import looks
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import decision, recommendation
 from dctbench.wording import summary as words
+from dctbench.wording.commands import method_flags
 
 
 def page_data(
@@ -102,10 +103,7 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
     found = []
     for case in contents.curves:
         look, method = styles[case], catalog.recorded_implementation(case.implementation)
-        flags = ["--impl", case.implementation]
-        flags += [] if case.ratio is None else ["--ratio", ratio_words(case.ratio)]
-        flags += [] if case.kept is None else ["--kept", str(case.kept)]
-        flags += [] if case.layers is None else ["--layers", case.layers]
+        flags = method_flags([case])
         flags += [] if case.recover is None else ["--recover", str(case.recover)]
         found.append(
             {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dctbench.model import Result
 from dctbench.store.errors import DamagedError, MissingError, UnreachableError
-from dctbench.store.location import DEFAULT_STORE, conceal, is_url, masked
+from dctbench.store.location import DEFAULT_STORE, conceal, is_url, masked, store_flags
 from dctbench.store.naming import checked_baseline_name, clean_label
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_STORE", "DamagedError", "MissingError", "RunState", "Store", "UnreachableError",
            "checked_baseline_name", "clean_label", "conceal", "is_url", "masked", "open_for_run", "open_store",
-           "results_of_machine", "try_folder"]  # fmt: skip
+           "results_of_machine", "store_flags", "try_folder"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

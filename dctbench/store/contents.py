@@ -23,6 +23,7 @@ from dctbench.store.errors import DamagedError
 from dctbench.store.failures import translated
 from dctbench.store.gc_pause import gc_paused
 from dctbench.store.joining import joined_runs
+from dctbench.store.location import store_flags
 from dctbench.store.naming import checked_baseline_name, find_run_id
 
 _T = TypeVar("_T")
@@ -244,10 +245,12 @@ class Store:
         if found is None:
             raise UsageError(f"no run {reference!r} in {self.name}", hint="see dctbench list runs")
         if all(found != run_id for run_id, _ in known):
-            forget = shlex.join(["dctbench", "store", "forget", reference])
+            place = store_flags(self.name)
+            forget = shlex.join(["dctbench", "store", "forget", reference, *place])
+            again = shlex.join(["dctbench", "run", "--save-baseline", reference, *place])
             raise DamagedError(
                 f"the baseline {reference!r} points to run {found}, which is not in {self.name}",
-                hint=f"save it again (dctbench run --save-baseline NAME), or remove the name: {forget}",
+                hint=f"save it again ({again}), or remove the name: {forget}",
             )
         return self.state(found)
 

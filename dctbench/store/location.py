@@ -126,3 +126,8 @@ def _is_secret(key: str, value: str) -> bool:
 
 def _shown_values(key: str, given: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(MASK if _is_secret(key, value) else value for value in ((given,) if isinstance(given, str) else given))
+
+
+def store_flags(store: str) -> list[str]:
+    """Return the flags that name a store, by its path or its URL without the password; none for the default one."""
+    return [] if store == DEFAULT_STORE else ["--store", store]

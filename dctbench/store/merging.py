@@ -233,19 +233,21 @@ def _merge_results(into: Store, run_id: str, rows: Rows, merged: set[_Key], summ
     """
     table = schema.results
     insert = into.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
-    better = insert_keeping_first(into, table, ("status",)).returning(table.c.round)
+    better = insert_keeping_first(into, table, ("status",)).returning(*table.primary_key)
     earlier = insert_keeping_first(into, table, ("status", "stored_at", "sha256"))
     summary.differing += _count_differing(into, run_id, rows)
     for batch in batches(rows):
         with into.transaction() as connection:
             new = {_key(table, row) for row in connection.execute(insert, batch).mappings()}
-            replaced = len(connection.execute(better, batch).all()) if len(new) < len(batch) else 0
+            replaced = set()
+            if len(new) < len(batch):
+                replaced = {_key(table, row) for row in connection.execute(better, batch).mappings()}
             again = [row for row in batch if _key(table, row) in merged]
             if again:
                 connection.execute(earlier, again)
-        merged |= new
+        merged |= new | replaced
         summary.results += len(new)
-        summary.replaced += replaced
+        summary.replaced += len(replaced)
 
 
 def _count_differing(into: Store, run_id: str, rows: Rows) -> int:

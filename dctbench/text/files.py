@@ -1,4 +1,4 @@
-"""Read files that others may have made: not more than is allowed, from no device, and without waiting for nobody."""
+"""Read files that others may have made: no more than is allowed, no device, and never wait for a writer to come."""
 
 from __future__ import annotations
 

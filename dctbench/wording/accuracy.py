@@ -28,7 +28,7 @@ DOUBTS: Mapping[Doubt, str] = {
     Doubt.FAILED: "trainings of exact attention or of none failed",
     Doubt.NO_REFERENCE: "exact attention was not trained beside it",
     Doubt.NO_CONTROL: "none was not trained, so nothing shows whether the task needs attention",
-    Doubt.BLIND: "no learning rate had learned anything when one was chosen, so longer training must show",
+    Doubt.BLIND: "its learning rates were chosen blindly in half of the seeds or more; longer training tells",
     Doubt.NOT_TRAINED: "no training ended",
 }
 NOT_MEASURED = "not measured"

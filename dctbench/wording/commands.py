@@ -33,10 +33,12 @@ def typed_value(axis: str, value: object) -> str:
 
 
 def method_flags(cases: Iterable[Case]) -> list[str]:
-    """Return the flags of the methods of some cases, and of what these keep."""
+    """Return the flags of the methods of some cases, of what these keep, and of the layers that they replace."""
     cases = list(cases)
     words = ["--impl", ",".join(dict.fromkeys(case.implementation for case in cases))]
     ratios = sorted({case.ratio for case in cases if case.ratio is not None})
     kept = sorted({case.kept for case in cases if case.kept is not None})
     words += ["--ratio", ",".join(map(ratio_words, ratios))] if ratios else []
-    return [*words, "--kept", ",".join(map(str, kept))] if kept else words
+    words += ["--kept", ",".join(map(str, kept))] if kept else []
+    layers = dict.fromkeys(case.layers for case in cases if case.layers is not None)
+    return [*words, *(word for places in layers for word in ("--layers", places))]

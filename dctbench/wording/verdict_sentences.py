@@ -308,6 +308,8 @@ def closing(outcome: ComparisonOutcome) -> str:
         why = "head is worse than base" if kinds & REGRESSIONS else "some cases are undecided (--inconclusive fail)"
         if kinds & REGRESSIONS == {VerdictKind.OVER_BUDGET}:
             why = "head is over its budget"
+        elif kinds & REGRESSIONS == {VerdictKind.MISSING}:
+            why = "cases of base are missing in head"
     elif code == 0:
         if outcome.informs:
             why = "two stored runs were compared; only dctbench check fails on what is worse"

@@ -45,6 +45,12 @@ def test_a_gate_counts_only_when_it_fails_for_what_was_planted() -> None:
     assert rows[1].startswith("| waits 40% longer | 4 | 2 | 50.0% (6.8% to 93.2%) | 3 of 8 | 1.40x | 1 | 1 |")
 
 
+def test_a_table_without_gates_of_now_says_so() -> None:
+    gate = {"kind": "same", "exit": 0, "seconds": 60, "verdicts": [], "at": "2026-11-24"}
+    assert gate_rates.table([]) == ["No gate has been counted since 2026-11-30."]
+    assert gate_rates.table([gate])[1:] == ["", "Earlier gates that failed: the same code: 0 of 1."]
+
+
 def test_the_planted_cases_are_those_of_the_suite() -> None:
     axes = suites.load("ci").axes
     assert {"dct-x"} <= set(axes["impl"])

@@ -69,6 +69,24 @@ def test_the_front_of_a_task_has_no_controls_and_no_beaten_method(timed: Accurac
     assert scrambled["x"] == pytest.approx([4e-5, 5e-5, 1e-4])
 
 
+def test_a_chart_shows_what_the_verdict_compares_and_no_front_has_a_layer_that_was_not_timed() -> None:
+    beside = [
+        *trained("sdpa", [0.8, 0.82]), *trained("none", [0.3, 0.32]),
+        *trained("dct-x", [0.8, 0.84, 0.2], ratio=4),
+        *trained("linear", [0.9, 0.92], options={"convolution": 33}),
+    ]  # fmt: skip
+    timed = [*TIMED, *in_two_rounds([result("linear", 40, 3e-5, **WIDTH)])]
+    summaries = learned(beside, timed)
+    styles = looks((summary.case for summary in summaries), "sdpa")
+    found = accuracy_section(summaries, summaries, styles, reference="sdpa")
+    assert found is not None
+    traces = {t["name"]: t for t in found.figures["task-0-0"]["data"] if t.get("showlegend") is None}
+    assert traces["dct-x r=4"]["y"] == [pytest.approx(0.82)]  # of the two seeds that sdpa has as well
+    assert traces["dct-x r=4"]["customdata"][0].startswith("0.820")
+    assert "trained with a convolution of 33 taps" in traces["linear"]["customdata"][0]
+    assert traces["Pareto front"]["x"] == pytest.approx([5e-5])
+
+
 def test_every_seed_is_a_dot_and_controls_are_hollow(timed: AccuracySection) -> None:
     traces = timed.figures["task-1-0"]["data"]
     seeds = [trace for trace in traces if trace.get("showlegend") is False]

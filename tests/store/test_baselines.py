@@ -85,7 +85,7 @@ def test_a_name_whose_run_is_lost_says_so_and_how_to_go_on(store: Store) -> None
         connection.commit()
     with pytest.raises(DamagedError, match=f"'last release' points to run {LATER.id}, which is not in ") as lost:
         store.find_run("last release")
-    assert str(lost.value.hint).endswith("dctbench store forget 'last release'")
+    assert str(lost.value.hint).endswith(f"dctbench store forget 'last release' --store {store.name}")
     assert f"the baseline 'last release' points to run {LATER.id}, which is missing" in find_damage(store)
 
 

@@ -89,6 +89,18 @@ def test_a_measurement_wins_over_a_failure_and_a_failure_over_a_skipped_result(t
         assert store.results(RUN.id) == two
 
 
+def test_of_two_that_replace_a_failure_the_one_that_was_stored_first_stays(tmp_path: Path) -> None:
+    stores = [part(tmp_path / f"{taken}.sqlite", [result("sdpa", 64, taken)]) for taken in (1.0, 2.0)]
+    outcomes = []
+    for number, order in enumerate((stores, stores[::-1])):
+        into = tmp_path / f"into-{number}.sqlite"
+        part(into, [result("sdpa", 64, None, status="timeout")])
+        assert merged(into, *order).replaced == 1
+        with open_store(str(into)) as store:
+            outcomes.append(store.results(RUN.id))
+    assert outcomes[0] == outcomes[1] == [result("sdpa", 64, 1.0)]
+
+
 @pytest.mark.parametrize("first", [1.0, 2.0])
 @pytest.mark.parametrize("first_is_merged_first", [True, False])
 def test_of_two_measurements_the_one_that_was_stored_first_stays(

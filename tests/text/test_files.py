@@ -1,4 +1,4 @@
-"""Reading files of others: a limited number of bytes, from no device, and without waiting for nobody."""
+"""Files of others: only so many bytes are read, none of a device, and nothing waits for a writer who never comes."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_a_blind_choice_of_learning_rates_is_told() -> None:
     ))  # fmt: skip
     one = next(found for found in found.methods if found.case.implementation == "dct-x")
     assert words.method_sentence(one).startswith("dct-x r=4: undecided, -30.0 points")
-    assert "no learning rate had learned anything when one was chosen, so longer training must show" in words.doubts(
+    assert "its learning rates were chosen blindly in half of the seeds or more; longer training tells" in words.doubts(
         one
     )
     assert words.remarks(one.score) == ["no learning rate did better than a guess when one was chosen, in 2 of 3"]

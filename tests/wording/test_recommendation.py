@@ -108,6 +108,8 @@ def test_the_command_for_a_p99_measures_the_methods_and_the_shape_that_lack_it(s
     asked = suites.override(axes.chosen_suite(flags), axes.axis_values(flags))
     assert asked.name == words.P99_SUITE
     assert set(grid.expand_cases(asked.axes, catalog.IMPLEMENTATIONS)) == set(cases)
+    in_a_model = [Case("sdpa", 64, model="mine:model"), Case("dct-kv", 64, 2.0, model="mine:model", layers="2..")]
+    assert " --layers 2.. " in words.p99_takes(in_a_model)
     assert words.p99_takes([Case("sdpa", 64)]).endswith(
         f"dctbench run --suite {words.P99_SUITE} --samples 299 --rounds 30 --impl sdpa --seq 64"
     )
@@ -127,7 +129,7 @@ def test_a_method_that_its_error_does_not_judge_is_named_with_the_reason_and_not
     assert said.startswith("At n = 64 within error on the smooth input 0.050: the fastest is dct-x r=8 (1.00 ms")
     assert said.endswith(
         "1.00 MiB, another function than softmax attention); the error of dct-x r=8 is not judged, and the fastest "
-        "method shown to keep it is sdpa."
+        "shown to keep the limit is sdpa."
     )
     worth = "accuracy after training shows its worth"
     assert [line for line in words.remarks(ranking, choice, budgets) if line.startswith("not judged")] == [

@@ -50,6 +50,8 @@ from tests.support.outcomes import (
     outcome,
 )
 
+MISSED = Verdict(Case("pool", 64), "status", VerdictKind.MISSING)
+
 
 def test_the_opening_counts_cases_by_their_gravest_verdict() -> None:
     assert opening(outcome(*MIXED)) == ("3 regressions, 1 improvement, 1 unchanged, 1 inconclusive, runner drift 1.00x")
@@ -253,6 +255,8 @@ BLIND = replace(BLIND, judgement=replace(BLIND.judgement, blind=Detectability(10
     [
         (outcome(SLOWER), "exit 1: head is worse than base"),
         (outcome(OVER), "exit 1: head is over its budget"),
+        (outcome(MISSED, PASSED), "exit 1: cases of base are missing in head"),
+        (outcome(MISSED, SLOWER), "exit 1: head is worse than base"),
         (outcome(OPEN), "exit 1: some cases are undecided (--inconclusive fail)"),
         (outcome(PASSED, exit_code=0), "exit 0: nothing is worse than base"),
         (outcome(OPEN, exit_code=0), "exit 0: nothing is known to be worse (--inconclusive pass)"),

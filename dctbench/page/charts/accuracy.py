@@ -15,7 +15,7 @@ from dctbench.model import Case, ratio_words
 from dctbench.page.charts.axes import Figure, second_axis
 from dctbench.page.palette import Look
 from dctbench.stats.robust import Interval
-from dctbench.wording.accuracy import accuracy_words, kept_words, resolution_words, standing_words
+from dctbench.wording.accuracy import accuracy_words, kept_words, resolution_words, standing_words, trained_with
 
 _NEUTRAL = "#7d8590"
 _SEED_SIZE, _MEAN_SIZE = 5, 11
@@ -47,10 +47,13 @@ def accuracy_chart(
     drawn = [score for score in results.scores if score.mean is not None and score.case in costs]
     if not drawn:
         return None
-    standings = {found.case: standing_words(found) for found in results.methods}
-    traces = [_front(drawn, costs)]
+    judged = {found.case: found for found in results.methods}
+    counted = {score.case: judged[score.case].counted if score.case in judged else score for score in drawn}
+    traces = [_front(list(counted.values()), costs)]
     for score in drawn:
-        traces += _method(score, costs[score.case], styles[score.case], standings.get(score.case, "the reference"))
+        found = judged.get(score.case)
+        words = ["the reference" if found is None else standing_words(found), *trained_with(score)]
+        traces += _method(score, counted[score.case], costs[score.case], styles[score.case], words)
     seconds = [costs[score.case].seconds for score in drawn]
     values = [seed.accuracy for score in drawn for seed in score.seeds]
     return {
@@ -71,8 +74,11 @@ def _range(values: Sequence[float], least: float, most: float) -> list[float]:
 
 
 def _front(drawn: Sequence[Score], costs: Mapping[Case, Cost]) -> Figure:
-    """The methods that no other one beats in both, as steps. Controls are no candidates."""
-    able = [s for s in drawn if s.summary.method.kind is not Kind.CONTROL]
+    """The methods that no other one beats in both, as steps.
+
+    Controls are no candidates, and neither are layers that were trained with what their cost leaves out.
+    """
+    able = [s for s in drawn if s.summary.method.kind is not Kind.CONTROL and not s.options]
     points = [(costs[s.case].seconds, -(s.mean or 0.0)) for s in able]
     kept = [points[i] for i in front(points)]
     return {
@@ -82,7 +88,8 @@ def _front(drawn: Sequence[Score], costs: Mapping[Case, Cost]) -> Figure:
     }  # fmt: skip
 
 
-def _method(score: Score, cost: Cost, look: Look, standing: str) -> list[Figure]:
+def _method(score: Score, counted: Score, cost: Cost, look: Look, about: Sequence[str]) -> list[Figure]:
+    """Every seed of a method as a dot, and the mean of those that its verdict compares."""
     control = score.summary.method.kind is Kind.CONTROL
     name = escape(score.case.name, quote=False)
     seeds = {
@@ -92,13 +99,13 @@ def _method(score: Score, cost: Cost, look: Look, standing: str) -> list[Figure]
                    "symbol": ["x-thin-open" if seed.failed else "circle" for seed in score.seeds]},
     }  # fmt: skip
     symbol = f"{look.symbol}-open" if control else look.symbol
-    hover = f"{accuracy_words(score)}, {cost.words}<br>{escape(standing, quote=False)}"
+    hover = "<br>".join([f"{accuracy_words(counted)}, {cost.words}", *(escape(line, quote=False) for line in about)])
     mean = {
         "type": "scatter", "mode": "markers", "name": name, "legendgroup": score.case.id,
-        "x": [cost.seconds], "y": [score.mean], "customdata": [hover],
+        "x": [cost.seconds], "y": [counted.mean], "customdata": [hover],
         "hovertemplate": "%{fullData.name}<br>%{customdata}<extra></extra>",
         "marker": {"color": look.color, "size": _MEAN_SIZE, "symbol": symbol},
-        "error_y": _bar(score.mean or 0.0, score.interval, look),
+        "error_y": _bar(counted.mean or 0.0, counted.interval, look),
         "error_x": _bar(cost.seconds, cost.interval, look),
     }  # fmt: skip
     return [seeds, mean]

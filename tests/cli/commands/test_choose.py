@@ -292,6 +292,11 @@ def test_what_another_run_of_the_store_has_learned_is_told(cli: Cli, tmp_path: P
     assert "accuracy of dct-x r=8: mnist1d 0.510, worse" in lines
     assert lines.endswith(f"accuracy rests on run {trainings} (trainings) of 2026-01-01")
     assert cli("choose", "--seq", "1024", "--format", "json").json()["trained_in"] == ["1" * 16]
+    others = [*trained("sdpa", (0.80, 0.81)), *trained("none", (0.30, 0.31)), *trained("fnet", (0.5, 0.51))]
+    stored(tmp_path / "another", 1, others)
+    stored(tmp_path / "another", 2, RESULTS)
+    place = ("--store", str(tmp_path / "another" / ".dctbench" / "results.sqlite"))
+    assert "accuracy rests on" not in cli("choose", "--seq", "1024", *place).out
 
 
 def test_what_was_learned_in_floating_point_is_not_told_of_int8(cli: Cli, tmp_path: Path) -> None:

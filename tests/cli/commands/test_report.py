@@ -67,8 +67,8 @@ def test_a_case_is_followed_over_the_stored_runs(cli: Cli, tmp_path: Path) -> No
     assert "vs full" in cli("compare", "--history", case, "--reference", "full").out
     for flags, said in (
         (("never n=1",), "no stored run has a case 'never n=1'"),
-        ((case, "--reference", "ful"), "unknown reference beside that case 'ful'; did you mean 'full'?"),
-        ((case, "--reference", "sdpa"), "unknown reference beside that case 'sdpa'"),  # the case itself
+        ((case, "--reference", "ful"), "unknown reference of that case 'ful'; did you mean 'full'?"),
+        ((case, "--reference", "sdpa"), "unknown reference of that case 'sdpa'"),  # the case itself
         ((case, "--tolerance", "10%"), "--history takes no --tolerance"),
         ((case, "--all"), "--history takes no --all"),
     ):
