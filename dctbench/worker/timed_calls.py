@@ -20,8 +20,10 @@ def check_timed_calls(
 
     The input of the first call, written in place into an input that had other values, must give the first output again.
     Then some of its rows are drawn anew, and the output must change; and so once more with others of its rows, since a
-    method that remembers outputs by a part of their input may have seen that part change. A long call has no calls to spare: the output of
-    its last sample must differ from the first output, and `other_passes` repeats the first output.
+    method that remembers outputs by a part of their input may have seen that part change.
+
+    A long call has no calls to spare: the output of its last sample must differ from the first output, and
+    `other_passes` repeats the first output.
 
     Raises:
         WrongOutputError: for an output that is wrong, or that does not follow its input.

@@ -28,7 +28,9 @@ def check(name: str, before: int) -> None:
 
     timer = latency.Timer(subject.prepare, subject.call, stopwatch, renew=subject.renew)
     with torch.inference_mode():
-        expected = subject.call(subject.prepare_first()).clone()
+        first = subject.call(subject.prepare_first())
+        assert first is not None
+        expected = first.clone()
         timer.time(1)
         timer.calls = before
         check_timed_calls(case, subject, expected, timer, 1, Untimed(1e-4, Progress()))
