@@ -324,7 +324,7 @@ def table(found: Mapping[str, Any]) -> list[str]:
 def targets(found: Mapping[str, Any]) -> list[str]:
     """What is asked of comparisons, and which figures miss that."""
     shares = " and ".join(f"{least:.0%} of changes of {factor:g}x" for factor, least in LEAST_FOUND.items())
-    asked = f"At most {MOST_FALSE_ALARMS:.0%} of comparisons shall have a false alarm, and at least {shares} be found."
+    asked = f"At most {MOST_FALSE_ALARMS:.0%} of comparisons should have a false alarm, and at least {shares} be found."
     missed = [
         f"a false alarm in {row['false_alarms']:.1%} ({_of(row)})"
         for row in found["rows"]

@@ -64,7 +64,7 @@ class Doubt(Enum):
     NO_CONTROL = "no_control"
     """`none` was not trained, so that nothing shows whether the task needs attention."""
     BLIND = "blind"
-    """It falls short, but in half of its seeds no learning rate had learned anything when one was chosen."""
+    """It falls short, but in at least half of its seeds no learning rate had learned anything when one was chosen."""
     NOT_TRAINED = "not_trained"
     """No training of the method ended: it does not run at this shape, or was not tried."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from dctbench import __version__, catalog, errors
 from dctbench.app.check_plan import CheckPlan
@@ -12,7 +12,7 @@ from dctbench.app.clocks import tell_of_clocks
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import CheckRequest
 from dctbench.compare import ComparisonOutcome, Judgement, differences, incomparable_because
-from dctbench.compare.check_settings import check_settings
+from dctbench.compare.check_settings import Against, check_settings
 from dctbench.model import Case, Environment, Reason, Run
 from dctbench.runners.local import LocalRunner
 from dctbench.runs.lookup import RecordedRun
@@ -152,11 +152,11 @@ def _run(
     side: SideName,
     runner: LocalRunner,
     warnings: Sequence[str] = (),
-    **about: Any,
+    **against: Unpack[Against],
 ) -> Run:
     asked = list(dict.fromkeys(case.implementation for case in plan.judged))
     label = request.label or "check"
-    settings = replace(plan.suite.settings, check=check_settings(side, asked, plan.rules, warnings, **about))
+    settings = replace(plan.suite.settings, check=check_settings(side, asked, plan.rules, warnings, **against))
     version = __version__ if side == "head" else runner.version or "unknown"
     label = label if side == "head" else f"{label} (base)"
     return new_run(plan.suite.name, settings, label, request.command, version)

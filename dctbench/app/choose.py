@@ -270,5 +270,5 @@ def _unknown_value(request: ChooseRequest, found: RecordedRun) -> str | None:
             there = ", ".join(typed_value(axis, one) for one in sorted(known - {None}))
             flag = f"--{axis.replace('_', '-')}"
             where = "no stored result has" if request.run is None else f"no result of run {found.run.short_id} has"
-            return f"{where} {flag} {typed_value(axis, value)}, {f'only {there}' if there else 'and none has another'}"
+            return f"{where} {flag} {typed_value(axis, value)}, {f'only {there}' if there else 'and none has any'}"
     return None

@@ -12,7 +12,7 @@ from dctbench.app.clocks import tell_of_clocks
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import NoiseRequest
 from dctbench.compare import Rules
-from dctbench.compare.check_settings import check_settings
+from dctbench.compare.check_settings import Against, check_settings
 from dctbench.compare.noise import Noise, noise
 from dctbench.model import Result
 from dctbench.scheduler import pairs
@@ -60,8 +60,9 @@ def measure_noise(request: NoiseRequest, listener: Listener = ignore) -> NoiseOu
         asked = list(suite.axes["impl"])
         sides: list[pairs.Side] = []
         for name, runner in (("base", base), ("head", head)):
-            about = {"base": sides[0].run.id, "base_impl": None} if sides else {"base_impl": None}
-            settings = replace(suite.settings, check=check_settings("head" if sides else "base", asked, rules, **about))
+            against: Against = {"base": sides[0].run.id, "base_impl": None} if sides else {"base_impl": None}
+            check = check_settings("head" if sides else "base", asked, rules, **against)
+            settings = replace(suite.settings, check=check)
             run = new_run(SUITE, settings, SUITE if sides else f"{SUITE} ({name})", request.command)
             store.add_run(run, plan.cases, rounds)
             store.add_environment(run.id, runner.environment)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -90,14 +90,22 @@ class CheckSettings(Struct, frozen=True, kw_only=True):
         )
 
 
+class Against(TypedDict, total=False):
+    """What the run of a side was compared with: `base`, `further` and `base_impl` of `CheckSettings`."""
+
+    base: str
+    further: tuple[str, ...]
+    base_impl: str | None
+
+
 def check_settings(
     side: Literal["base", "head"],
     asked: Sequence[str],
     rules: Rules,
     warnings: Sequence[str] = (),
-    **about: Any,
+    **against: Unpack[Against],
 ) -> dict[str, Any]:
-    """What is stored under `check` of a run's settings; `about` is `base`, `further` and `base_impl` where known."""
+    """What is stored under `check` of a run's settings."""
     found = CheckSettings(
         side=side,
         asked=tuple(asked),
@@ -111,7 +119,7 @@ def check_settings(
         max_pairs=rules.max_pairs,
         budgets=rules.budgets,
         at=dict(rules.at),
-        **about,
+        **against,
     )
     plain: dict[str, Any] = msgspec.to_builtins(found)
     return plain

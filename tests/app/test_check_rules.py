@@ -11,7 +11,7 @@ import pytest
 
 from dctbench.app.check_rules import default_tolerances, resolve_rules, with_enough_pairs
 from dctbench.compare import TOLERANCES, Rules
-from dctbench.compare.check_settings import check_settings
+from dctbench.compare.check_settings import Against, check_settings
 from dctbench.errors import UsageError
 from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler.events import Event, Notice
@@ -28,8 +28,11 @@ def measured(store: str) -> None:
     """Store what `dctbench noise` stores on a quiet machine: two runs of the same code that took turns."""
     still = [*in_rounds("sdpa", [4e-3] * 6), *in_rounds("dct-x", [2e-3, 2.001e-3] * 3, ratio=8)]
     with open_store(store, create=True) as opened:
-        for run_id, about in (("b" * 16, {}), ("a" * 16, {"base": "b" * 16})):
-            check = check_settings("head" if about else "base", ["sdpa", "dct-x"], Rules(), base_impl=None, **about)
+        sides: list[tuple[str, Against]] = [
+            ("b" * 16, {"base_impl": None}), ("a" * 16, {"base": "b" * 16, "base_impl": None}),
+        ]  # fmt: skip
+        for run_id, against in sides:
+            check = check_settings("head" if "base" in against else "base", ["sdpa", "dct-x"], Rules(), **against)
             run = replace(RUN, id=run_id, suite="noise", settings=replace(RUN.settings, check=check))
             import_run(opened, run, [ENVIRONMENT], still)
 

@@ -7,7 +7,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +16,7 @@ from markdown_it import MarkdownIt
 from dctbench.analysis import Budgets
 from dctbench.cli.tables.comparison import text_lines
 from dctbench.compare import ComparisonOutcome, Difference, Rules
-from dctbench.compare.check_settings import check_settings
+from dctbench.compare.check_settings import Against, check_settings
 from dctbench.compare.detectability import Detectability
 from dctbench.compare.outcome import forwarded
 from dctbench.exporters.json_document import dumps
@@ -49,6 +48,11 @@ from tests.support.outcomes import (
     judged,
     outcome,
 )
+
+
+def beside_base(about: Against) -> Against:
+    return {**about, "base": BASE.id}
+
 
 MISSED = Verdict(Case("pool", 64), "status", VerdictKind.MISSING)
 
@@ -222,9 +226,9 @@ UNSURE = Verdict(
         (None, "train more seeds in both runs with --rounds, the same seeds in each"),
     ],
 )
-def test_an_undecided_accuracy_needs_seeds(about: dict[str, str] | None, remedy: str) -> None:
+def test_an_undecided_accuracy_needs_seeds(about: Against | None, remedy: str) -> None:
     """In pairs both sides train more, a stored run must have them already, and two stored runs are measured again."""
-    check = None if about is None else check_settings("head", ["dct-x"], Rules(), base=BASE.id, **about)
+    check = None if about is None else check_settings("head", ["dct-x"], Rules(), **beside_base(about))
     head = replace(HEAD, settings=RunSettings(check=check))
     [line] = verdict_sentences.remedies(outcome(UNSURE, head=head, informs=about is None))
     assert line == (
@@ -344,9 +348,9 @@ def test_an_advisory_latency_is_told_once_with_what_would_decide_it() -> None:
     ],
 )  # fmt: skip
 def test_what_would_decide_a_latency_depends_on_what_can_be_measured_again(
-    reason: ReasonCode, about: dict[str, Any] | None, several: bool, remedy: str
+    reason: ReasonCode, about: Against | None, several: bool, remedy: str
 ) -> None:
-    check = None if about is None else check_settings("head", ["dct-x"], Rules(), base=BASE.id, **about)
+    check = None if about is None else check_settings("head", ["dct-x"], Rules(), **beside_base(about))
     made = outcome(
         replace(OPEN, reason=Reason(reason)), head=replace(HEAD, settings=RunSettings(check=check)), informs=not check
     )

@@ -138,7 +138,7 @@ def test_a_length_that_was_not_measured_is_not_guessed(cli: Cli, exported: str, 
     [
         (("--seq", "2048", "--scope", "layer", "--max-error", "noise=5%", "--max-error", "5%"), "nearest measured"),
         (("--seq", "1024", "--device", "cuda:0", "--store", "my results.sqlite"), "--device cuda:0, only cpu"),
-        (("--seq", "1024", "--deadline", "12ms"), "has --deadline 12ms, and none has another"),
+        (("--seq", "1024", "--deadline", "12ms"), "has --deadline 12ms, and none has any"),
     ],
 )
 def test_the_command_that_measures_what_is_missing_asks_the_same_question(
