@@ -42,7 +42,7 @@ def test_what_the_committed_figures_miss_of_their_targets_is_said_beside_them() 
     ]  # fmt: skip
     asked, said = coverage.targets(found)
     assert asked == (
-        "At most 5% of comparisons shall have a false alarm, and at least 50% of changes of 2x and 85% of changes of "
+        "At most 5% of comparisons should have a false alarm, and at least 50% of changes of 2x and 85% of changes of "
         "3x be found."
     )
     assert said == f"**Missed:** {'; '.join(missed)}."
