@@ -35,7 +35,7 @@ from dctbench.model import (
 )
 from dctbench.store.errors import SALVAGE, DamagedError
 from dctbench.store.naming import clean_label
-from dctbench.store.records import damaged_seal, described
+from dctbench.store.records import SEALED, damaged_seal, described, seal
 from dctbench.text.fields import (
     CaseFields,
     Facts,
@@ -314,6 +314,18 @@ def with_time(row: Mapping[str, Any]) -> Mapping[str, Any]:
     stored_at = row["stored_at"]
     valid = isinstance(stored_at, int | float) and 0 <= stored_at <= _LATEST
     return row if valid else {**row, "stored_at": _LATEST}
+
+
+_TIMES = {"runs": "started_at", "baselines": "saved_at"}
+
+
+def in_utc(table: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an intact row with its time in UTC, as this program writes it, so that times compare as text."""
+    column = _TIMES.get(table)
+    if column is None or (time := utc(row[column], column)) == row[column]:
+        return row
+    found = {**row, column: time}
+    return found | {"sha256": seal(found, SEALED[table])}
 
 
 _INVALID = (InvalidDataError, msgspec.MsgspecError, RecursionError, ValueError)

@@ -366,13 +366,13 @@ def _note_damaged(table: str, rows: Rows, summary: MergeSummary) -> Rows:
 
 
 def _split(table: str, rows: Rows) -> tuple[Rows, DamagedRows]:
-    """Split rows of a table into intact and damaged ones."""
+    """Split rows of a table into intact ones, their times in UTC, and damaged ones."""
     intact: Rows = []
     damaged: DamagedRows = []
     for row in rows:
         damage = decoding.damaged(table, row)
         if damage is None:
-            intact.append(row)
+            intact.append(decoding.in_utc(table, row))
         else:
             damaged.append((row, damage))
     return intact, damaged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import struct
 from collections.abc import Mapping
@@ -228,6 +229,24 @@ def test_times_are_read_in_utc_whatever_zone_a_row_has(store_path: Path, written
         [baseline] = store.baselines()
         assert (state.run.started_at, baseline.saved_at) == (read, read)
         assert removable([state], keep=None, older_than=1.0, unfinished=True) == [state]
+
+
+def test_times_in_other_zones_are_compared_as_times_when_stores_are_merged(store_path: Path, tmp_path: Path) -> None:
+    early, late = "2026-01-01T11:00:00+05:00", "2026-01-01T10:00:00.000000+00:00"  # as text, the early one is later
+    sources = []
+    for number, time in enumerate((late, early)):
+        sources.append(tmp_path / f"{number}.sqlite")
+        shutil.copy(store_path, sources[-1])
+        rewrite(sources[-1], "runs", started_at=time, argv=json.dumps([time]))
+        rewrite(sources[-1], "baselines", saved_at=time)
+    with open_store(str(tmp_path / "target.sqlite"), create=True) as target:
+        merge([open_store(str(source)) for source in sources], target, baselines=True)
+        [state] = target.runs()
+        [baseline] = target.baselines()
+        assert state.run.started_at == "2026-01-01T06:00:00.000000+00:00"
+        assert state.run.argv == (early,)
+        assert baseline.saved_at == late
+        assert find_damage(target) == []
 
 
 def test_latencies_and_numbers_at_their_limits_are_intact(store_path: Path) -> None:
