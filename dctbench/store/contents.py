@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
@@ -18,7 +17,7 @@ from dctbench.errors import UsageError
 from dctbench.machine.calibration import Calibration
 from dctbench.model import FAILED, RETRYABLE, Baseline, Case, Environment, Result, Run
 from dctbench.store import decoding, records, schema
-from dctbench.store.engines import HURRY_SECONDS, batches, insert, rows_of, sqlite_engine, transaction
+from dctbench.store.engines import batches, hurry, insert, rows_of, transaction
 from dctbench.store.errors import DamagedError
 from dctbench.store.failures import translated
 from dctbench.store.gc_pause import gc_paused
@@ -206,8 +205,7 @@ class Store:
 
     def hurry(self) -> None:
         """From now on wait for other processes a short time only, as a command that was interrupted must."""
-        self.engine.dispose()
-        self.engine = sqlite_engine(Path(self.name), patience=HURRY_SECONDS)
+        hurry(self.engine)
 
     def _states(self, condition: sa.ColumnElement[bool], damage: list[str] | None) -> list[RunState]:
         runs, cases, results = schema.runs, schema.cases, schema.results

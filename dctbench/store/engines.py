@@ -23,6 +23,7 @@ from dctbench.store.location import masked
 from dctbench.store.patience import SLICE_SECONDS, PatientConnection
 
 BUSY_TIMEOUT = 60.0
+"""The seconds to wait for another process that has locked the file."""
 QUERY_TIMEOUT = 60.0
 """Seconds after which a server that does not respond counts as unreachable. A frozen or unplugged one never says so."""
 HURRY_SECONDS = 0.3
@@ -30,20 +31,19 @@ HURRY_SECONDS = 0.3
 _CONNECT = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
-def sqlite_engine(path: Path, *, create: bool = False, patience: float = BUSY_TIMEOUT) -> sa.Engine:
+def sqlite_engine(path: Path, *, create: bool = False) -> sa.Engine:
     """Return an engine for an SQLite file whose acknowledged commits survive a power cut.
 
     Args:
         path: of the file.
         create: whether SQLite may create it. It would otherwise create an empty file in the place of a missing one.
-        patience: the seconds to wait for another process that has locked the file.
     """
     # The empty authority is needed: SQLite would take the first folder of a path that begins with // for one.
     uri = f"file://{quote(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=SLICE_SECONDS, factory=PatientConnection)
-        connection.patience = patience
+        connection.patience = BUSY_TIMEOUT
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
@@ -79,6 +79,18 @@ def sqlite_engine(path: Path, *, create: bool = False, patience: float = BUSY_TI
         connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def hurry(engine: sa.Engine) -> None:
+    """From now on, connections to an SQLite file wait only `HURRY_SECONDS` for another process that has locked it.
+
+    The engine stays, and with it the file that was checked: its path was resolved when the store was opened.
+    """
+
+    @sa.event.listens_for(engine, "connect", insert=True)
+    def _hurry(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+        assert isinstance(connection, PatientConnection)
+        connection.patience = HURRY_SECONDS
 
 
 class _Allowance:

@@ -8,10 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dctbench.store import open_store
+from dctbench.store.engines import HURRY_SECONDS
 from dctbench.store.patience import SLICE_SECONDS, PatientConnection
+from tests.support.made import RUN
 
 
 @pytest.fixture
@@ -86,3 +90,22 @@ def test_other_errors_are_raised_at_once(path: Path) -> None:
         pytest.raises(sqlite3.OperationalError, match="no such table: absent"),
     ):
         connection.execute("SELECT * FROM absent")
+
+
+def test_a_store_in_a_hurry_waits_a_short_time_for_the_file_that_it_opened(tmp_path: Path) -> None:
+    for name in ("mine", "theirs"):
+        with open_store(str(tmp_path / name), create=True):
+            pass
+    link = tmp_path / "link"
+    link.symlink_to("mine")
+    with open_store(str(link)) as store:
+        store.hurry()
+        link.unlink()
+        link.symlink_to("theirs")  # its journal was not looked at
+        store.add_run(RUN, [], rounds=1)
+        with store.engine.connect() as connection:
+            own: Any = connection.connection.dbapi_connection
+            assert own.patience == HURRY_SECONDS
+    with open_store(str(tmp_path / "mine")) as mine, open_store(str(tmp_path / "theirs")) as theirs:
+        assert [state.run for state in mine.runs()] == [RUN]
+        assert theirs.runs() == []
