@@ -29,7 +29,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 10
+PROTOCOL = 11
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -139,6 +139,7 @@ class NodeCase(Struct, frozen=True):
     case: Case
     round: int
     sampling: dict[str, int | float] = {}
+    rates: dict[str, float] | None = None
 
 
 class NodeFacts(Struct, frozen=True, forbid_unknown_fields=True):

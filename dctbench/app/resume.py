@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dctbench import __version__, errors
 from dctbench.app.code_loading import check_stored_run
+from dctbench.app.continuing import tell_of_code
 from dctbench.app.requests import ResumeRequest
 from dctbench.app.run import RunOutcome, measure
 from dctbench.app.runners import open_runner
@@ -30,7 +31,8 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
 
     Raises:
         UsageError: when there is nothing to resume, or the run cannot be resumed.
-        CannotJudgeError: when the run was started by another version or in another environment.
+        CannotJudgeError: when the run was started by another version, in another environment, or with other planner
+            rates.
         StoreError: when the store cannot be read or written.
         InterruptedRunError: in place of KeyboardInterrupt; what was measured is stored.
     """
@@ -45,6 +47,7 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
         devices = list(dict.fromkeys(case.device for case in rounds))
         with open_runner(request.where, run.settings, devices, listener) as runner:
             _check_environment(store, run, runner)
+            tell_of_code(store, run, runner.environment, listener)
             stored = store.resume_run(run)
             plan = plan_cases(rounds, run.settings, runner, stored, rounds)
             if request.retry_failed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dctbench import errors
 from dctbench.app.baselines import SavedBaseline, save_baseline
 from dctbench.app.clocks import tell_of_clocks
+from dctbench.app.continuing import check_rates, tell_of_code
 from dctbench.app.new_run import new_run
 from dctbench.app.requests import RunRequest
 from dctbench.app.runners import open_runner
@@ -84,6 +85,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
         stored: Sequence[Result] = ()
         if request.shard is not None:
             stored = stored_of_shard(store, started, planned, runner.environment)
+            tell_of_code(store, started, runner.environment, listener)
         tell_of_clocks(store, started, listener)
         store.add_run(started, planned.cases, planned.rounds)
         return measure(started, planned, runner, store, listener, stored=stored, baseline=request.save_baseline)
@@ -125,6 +127,7 @@ def measure(
     # The ceilings of one machine say nothing of another one.
     known = store.calibrations(runner.environment.fingerprint) if len(runner.environments) == 1 else {}
     specs = Specs({}, known, plan.estimate.pace, budgets)
+    check_rates(run, stored, runner.environment, specs)
     listener(RunPlanned(plan, runner.environment, store.name, budget, stored))
     sweep = run_sweep(
         run, plan.orders(), runner, store, listener, specs, stored=stored, prune=run.settings.prune, retried=retried

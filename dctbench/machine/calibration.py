@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from dctbench.model import JSON
+from dctbench.model import JSON, digest
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 """The dtypes that are calibrated, in the order in which they are shown."""
@@ -71,6 +71,11 @@ class Calibration:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
         return cls(**data)
+
+
+def rates_digest(rates: Mapping[str, float] | None) -> str | None:
+    """Return a digest that tells rates of the planner apart; None for those that are shipped."""
+    return None if rates is None else digest(dict(rates))
 
 
 _WIDER = {"float16": ("float32",), "bfloat16": ("float32",)}

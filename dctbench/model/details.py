@@ -163,6 +163,7 @@ class ResultDetails:
         kernel: the fused attention kernels that a call runs, by torch's names, or `flex`.
         kernels: kernels that one call started on the device.
         plan: of the transforms.
+        plan_rates: a digest of the rates with which the planner chose it; None for those that are shipped.
         compiler: the options of `torch.compile` that were set, by name.
         tolerance: the relative error allowed to an exact method.
         int8_share: of the multiply-adds of matrix products, those that an exported model computes in int8.
@@ -214,6 +215,7 @@ class ResultDetails:
     kernel: str | None = None
     kernels: int | None = None
     plan: str | None = None
+    plan_rates: str | None = None
     compiler: str | None = None
     tolerance: float | None = None
     int8_share: float | None = None

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from dctbench.errors import DctbenchError
-from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, Environment, Measurement, Result, ResultDetails, TaskFacts
 from dctbench.protocol import CaseReply, Figures, ImplementationFacts, ModelFacts
 from dctbench.runners.interleave import Turn
@@ -42,12 +41,13 @@ class MeasureSpec:
         round: number of the process, from 1. The first measures everything, later ones only the latency. It is the seed
             of a training.
         sampling: settings of the sampling (`worker.metrics.latency.Sampling`) in place of the runner's.
-        calibration: of the case's device: its rates let the transform planner choose the same plan every time.
+        rates: of the case's device, for the transform planner; None for those that are shipped. With the same rates, it
+            chooses the same plan every time.
     """
 
     round: int
     sampling: Mapping[str, float] = field(default_factory=dict)
-    calibration: Calibration | None = None
+    rates: Mapping[str, float] | None = None
 
     @property
     def timing_only(self) -> bool:

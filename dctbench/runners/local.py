@@ -18,7 +18,6 @@ from msgspec import Struct, structs
 from dctbench import catalog
 from dctbench.errors import AbsentError, DctbenchError, UnavailableError, UsageError
 from dctbench.machine import environment, host, nvml, periodic
-from dctbench.machine.calibration import Calibration
 from dctbench.machine.temporary import OwnedFolder
 from dctbench.model import (
     CacheState,
@@ -192,7 +191,7 @@ class LocalRunner:
             sampling=sampling,
             scratch=str(self._scratch.path),
             cache=self.settings.cache,
-            rates=_rates(case, spec.calibration),
+            rates=spec.rates,
             timing_only=spec.timing_only,
             seed=spec.round,
             energy=self.settings.energy,
@@ -381,10 +380,3 @@ def _scheduled_seconds(case: Case, sampling: Mapping[str, Any]) -> float:
 def _beside_others(case: Case) -> bool:
     """Whether cases like this one need not have their device for themselves: trainings, a thread each."""
     return case.task is not None and case.device_kind == "cpu"
-
-
-def _rates(case: Case, calibration: Calibration | None) -> Mapping[str, float] | None:
-    """The planner's rates with as many threads as the case has, so that it always plans the same transforms."""
-    if calibration is None or case.threads not in (None, calibration.threads):
-        return None
-    return calibration.rates(case.dtype)

@@ -57,7 +57,7 @@ class Node:
     def measure(self, request: bytes) -> bytes:
         """Return the line of a `CaseReply` to a `NodeCase`."""
         asked = msgspec.json.decode(request, type=NodeCase)
-        result = self._runner.submit(asked.case, MeasureSpec(asked.round, asked.sampling)).result()
+        result = self._runner.submit(asked.case, MeasureSpec(asked.round, asked.sampling, asked.rates)).result()
         return encode_reply(reply_from_result(result))
 
     def describe(self, request: bytes) -> bytes:

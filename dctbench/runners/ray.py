@@ -224,7 +224,8 @@ class RayRunner:
 
     def _measure(self, place: Place, case: Case, spec: MeasureSpec) -> Result:
         reservation, actor = self._actors[place]
-        request = msgspec.json.encode(NodeCase(case, spec.round, dict(spec.sampling)))
+        rates = None if spec.rates is None else dict(spec.rates)
+        request = msgspec.json.encode(NodeCase(case, spec.round, dict(spec.sampling), rates))
         try:
             reference = actor.measure.remote(request)
             line = self._ray.get(reference)  # the node ends what hangs, and Ray tells when the node is lost

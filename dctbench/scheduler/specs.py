@@ -32,4 +32,11 @@ class Specs:
         sampling = dict(self.pace.sampling(round) if self.pace else {})
         if (case.id, round) in self.budgets:
             sampling["budget"] = self.budgets[case.id, round]
-        return MeasureSpec(round, {**sampling, **self.sampling.get(case.id, {})}, self.calibrations.get(case.device))
+        return MeasureSpec(round, {**sampling, **self.sampling.get(case.id, {})}, self.rates(case))
+
+    def rates(self, case: Case) -> Mapping[str, float] | None:
+        """The planner's rates with as many threads as the case has; None for those that are shipped."""
+        calibration = self.calibrations.get(case.device)
+        if calibration is None or case.threads not in (None, calibration.threads):
+            return None
+        return calibration.rates(case.dtype)

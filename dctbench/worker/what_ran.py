@@ -12,6 +12,7 @@ from dctbench.attention.delta_net import DeltaNet
 from dctbench.attention.sdpa import SDPAttention
 from dctbench.attention.window import WindowAttention
 from dctbench.catalog.engines import ENGINES
+from dctbench.machine.calibration import rates_digest
 from dctbench.model import Case, ResultDetails
 from dctbench.worker.devices import DeviceModule
 from dctbench.worker.metrics import error, flops
@@ -23,6 +24,7 @@ def what_ran(case: Case, device: DeviceModule, module: torch.nn.Module, rates: R
     entry = catalog.implementation(case.implementation)
     exact = entry.kind is catalog.Kind.EXACT
     own = entry.family is catalog.Family.OWN
+    plan = " + ".join(dict.fromkeys(_plans(module))) or None
     return ResultDetails(
         error_means=error_means(case.implementation).value if own else None,
         flops_convention=flops.CONVENTION,
@@ -30,7 +32,8 @@ def what_ran(case: Case, device: DeviceModule, module: torch.nn.Module, rates: R
         tolerance=error.tolerance(case.dtype, device.tf32_products(case.device)) if exact else None,
         kernel=None if ENGINES[case.engine].exported else _named_kernel(case, module),
         compiler=", ".join(compiler_options(case)) or None,
-        plan=" + ".join(dict.fromkeys(_plans(module))) or None,
+        plan=plan,
+        plan_rates=None if plan is None else rates_digest(rates),
     )
 
 

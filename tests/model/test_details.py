@@ -51,6 +51,7 @@ KNOWN: dict[str, Any] = {
     "schedule": {"rate": 50.0, "late": False, "causes": [[3, "waited"]], "priority": "refused", "memory": "locked"},
     "attempts": 2, "conversion": CONVERSION.to_json(), "spectrum": SPECTRUM.to_json(),
     "communication": COMMUNICATION.to_json(),
+    "plan_rates": "0123456789abcdef",
     "int8_share": 0.5, "swept_bytes": 1 << 26, "cuda": {"cudnn": "9"}, "device_unusable": True,
 }  # fmt: skip
 """A value for every key that this version writes."""

@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from dctbench.errors import UnavailableError, UsageError
-from dctbench.machine.calibration import Calibration
 from dctbench.model import Case, CaseWarning, Result, WarningCode
 from dctbench.protocol import InspectRequest, TorchReply
 from dctbench.runners import MeasureSpec
@@ -72,15 +71,20 @@ def test_a_case_has_every_metric_and_details_of_the_call(runner: LocalRunner) ->
     assert result.fingerprint == runner.environment.fingerprint
 
 
-@pytest.mark.parametrize(("threads", "plan"), [(None, "rfft"), (2, "rfft"), (1, str(plan_dct(512, 128, 512)))])
-def test_calibrated_rates_are_used_only_with_the_same_number_of_threads(
-    runner: LocalRunner, threads: int | None, plan: str
-) -> None:
-    rates = {"call": 0.0, "gemm": 1.0, "small_gemm": 1.0, "fft": 1e18, "bandwidth": 1e18}
-    calibration = Calibration("cpu", 2, {}, 1e10, None, cost_models={"float32": rates})
-    spec = MeasureSpec(2, calibration=calibration)
-    result = runner.submit(Case("dct-x", 512, 4, threads=threads), spec).result(timeout=120)
-    assert (result.details.plan, plan != "rfft") == (plan, threads == 1)
+def test_the_planner_chooses_by_the_given_rates_and_the_result_tells_them_apart(runner: LocalRunner) -> None:
+    fast_fft = {"call": 0.0, "gemm": 1.0, "small_gemm": 1.0, "fft": 1e18, "bandwidth": 1e18}
+    slow_fft = {**fast_fft, "gemm": 1e18, "small_gemm": 1e18, "fft": 1.0}
+    found = {}
+    for name, rates in (("shipped", None), ("fast", fast_fft), ("again", dict(fast_fft)), ("slow", slow_fft)):
+        result = runner.submit(Case("dct-x", 512, 4), MeasureSpec(2, rates=rates)).result(timeout=120)
+        found[name] = (result.details.plan, result.details.plan_rates)
+    assert found["shipped"] == (str(plan_dct(512, 128, 512)), None)
+    assert found["fast"][0] == "rfft"
+    assert found["slow"][0] != "rfft"
+    assert found["fast"] == found["again"]
+    assert len({rates for _, rates in found.values()}) == 3
+    without = runner.submit(Case("sdpa", 64), MeasureSpec(2, rates=fast_fft)).result(timeout=120)
+    assert (without.details.plan, without.details.plan_rates) == (None, None)
 
 
 @pytest.mark.parametrize(

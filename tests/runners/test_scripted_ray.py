@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from dctbench.errors import CannotJudgeError, UnavailableError
 from dctbench.model import Case
-from dctbench.protocol import CaseReply, Description, Figures, encode_reply
+from dctbench.protocol import CaseReply, Description, Figures, NodeCase, encode_reply
 from dctbench.runners import MeasureSpec
 from dctbench.runners import ray as ray_runner
 from dctbench.runners.local import LocalSettings
@@ -69,6 +70,22 @@ def test_every_node_measures_at_once_however_many_there_are(monkeypatch: pytest.
         assert len(runner.places()) == nodes
         futures = [runner.submit(CASE, MeasureSpec(1), place=place) for place in runner.places()]
         assert {future.result().status for future in futures} == {"ok"}
+
+
+@pytest.mark.parametrize("rates", [None, {"fft": 1e9, "gemm": 2e9}])
+def test_a_node_plans_with_the_rates_of_its_machine(
+    monkeypatch: pytest.MonkeyPatch, rates: dict[str, float] | None
+) -> None:
+    asked: list[NodeCase] = []
+
+    def measure(line: bytes) -> bytes:
+        asked.append(msgspec.json.decode(line, type=NodeCase))
+        return OK
+
+    runner, _ = opened(monkeypatch, [{"measure": measure}])
+    with runner:
+        runner.submit(CASE, MeasureSpec(2, {"budget": 1.0}, rates), place=runner.places()[0]).result()
+    assert asked == [NodeCase(CASE, 2, {"budget": 1.0}, rates)]
 
 
 @pytest.mark.parametrize(
