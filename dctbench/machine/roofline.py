@@ -33,7 +33,7 @@ def bytes_at_least(case: Case, state_bytes: float = 0.0) -> int:
     bound.
 
     Args:
-        case: the case.
+        case: the case, in any scope but `model`: the sizes of a model's inputs and outputs are its own.
         state_bytes: bytes of parameters and buffers (`memory.state`), read once in each direction; 0 for a bound that
             also holds for methods that do not read all of their state.
     """
@@ -70,12 +70,16 @@ def roofline(
 ) -> Roofline | None:
     """Return the roofline of a call that took `seconds`, or None if the machine was not calibrated for it.
 
+    A call of a whole model has none, since the bytes that it must move are not known.
+
     With `emptied` the cache held nothing of the call when it began, so that the memory is a limit in any case.
 
     The ceilings hold for one device, one number of threads, and the dtypes that were measured.
     """
     compute = machine.compute_ceiling(case.dtype)
     if compute is None or machine.device != case.device or case.threads not in (None, machine.threads):
+        return None
+    if case.scope == "model":
         return None
     ceilings = Ceilings(compute, machine.bandwidth)
     moved = bytes_at_least(case, state_bytes)
@@ -101,10 +105,12 @@ def fastest_possible(case: Case, flops: float, machine: Calibration) -> float:
 
     The bound rejects results, so it is generous. Compute: the ceiling of the fastest dtype, since a kernel
     may convert, scaled up to the threads of the case. Memory: inputs and output only, less what the last-level cache
-    may hold.
+    may hold; nothing for a whole model.
     """
     more_threads = max(1.0, (case.threads or machine.threads) / machine.threads)
     by_compute = flops / (max(machine.gemm.values()) * more_threads)
+    if case.scope == "model":
+        return by_compute
     from_memory = max(0, bytes_at_least(case) - (machine.cache_bytes or 0))
     return max(by_compute, from_memory / (machine.bandwidth * more_threads))
 

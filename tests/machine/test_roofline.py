@@ -16,7 +16,7 @@ from dctbench.machine.roofline import (
     roofline,
     under_the_roof,
 )
-from dctbench.model import Case, Ceilings, ResultDetails
+from dctbench.model import SCOPES, Case, Ceilings, ResultDetails
 from tests.support.made import result
 
 MACHINE = Calibration("cpu", 2, {"float32": 1e11, "bfloat16": 4e11, "float16": 1e9}, 1e10, 1 << 20)
@@ -137,6 +137,20 @@ def test_a_result_gets_its_roofline_or_becomes_an_error() -> None:
     assert under_the_roof(slow, None) is slow
     elsewhere = result("sdpa", 1024, 1e-6, values=figures, device="cuda:0")
     assert under_the_roof(elsewhere, MACHINE) is elsewhere
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_result_of_every_scope_is_held_to_the_ceilings_and_a_model_has_no_place_below_them(scope: str) -> None:
+    """The bytes that a model must move are not known. What it must compute is."""
+    given: dict[str, Any] = {"values": {"flops": ("FLOP", 1e10)}, "scope": scope}
+    honest = result("sdpa", 1024, 0.2, **given)
+    placed = under_the_roof(honest, MACHINE)
+    assert placed.status == "ok"
+    assert placed.measurements == honest.measurements
+    assert (placed.details.roofline is None) == (scope == "model")
+    by_compute = 1e10 / 4e11
+    assert under_the_roof(result("sdpa", 1024, by_compute / MARGIN / 1.01, **given), MACHINE).status == "error"
+    assert under_the_roof(result("sdpa", 1024, by_compute, **given), MACHINE).status == "ok"
 
 
 def test_later_rounds_use_the_methods_own_formula() -> None:

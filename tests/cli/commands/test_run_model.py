@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dctbench.store import open_store
 from tests.support.command import Cli
+from tests.support.made import CALIBRATION
 
 SHORT = ("--seq", "16", "--rounds", "1")
 NEEDS_TRANSFORMERS = pytest.mark.skipif(
@@ -43,6 +46,20 @@ def test_a_model_is_measured_stored_reported_and_exported(cli: Cli, tmp_path: Pa
     page = (tmp_path / "page.html").read_text()
     assert "In your model" in page
     assert "tests.support.models:encoder at n = 16" in page
+
+
+def test_a_model_is_measured_on_a_calibrated_machine(cli: Cli, tmp_path: Path) -> None:
+    words = ("run", "--model", "tests.support.models:encoder", "--impl", "sdpa", *SHORT, "--format", "json")
+    assert cli(*words).code == 0
+    with open_store(str(tmp_path / ".dctbench" / "results.sqlite")) as store:
+        [state] = store.runs()
+        [fingerprint] = store.environments(state.run.id)
+        store.add_calibration(fingerprint, replace(CALIBRATION, gemm={"float32": 1e18}))
+    done = cli(*words)
+    assert done.code == 0, done.err
+    [one] = done.json()["results"]
+    assert one["status"] == "ok", one["message"]
+    assert "flops" in one["metrics"]
 
 
 @pytest.mark.parametrize(
