@@ -133,8 +133,8 @@ class InOrder:
             for future in landed:
                 measured = future.result()
                 flight = self.flying.pop(future)
-                self.started.remove(flight)
                 self.keep(under_the_roof(measured, self.specs.calibrations.get(flight.case.device)))
+                self.started.remove(flight)  # not before its result is stored, which an interruption may prevent
 
     def keep(self, result: Result, place: str = "") -> None:
         """Store a result at once, and tell the listener."""

@@ -138,11 +138,11 @@ class Spread(InOrder):
         except LostError as error:
             self._lost(lane, flight, error)
             return
-        self.started.remove(flight)
         task = lane.tasks.popleft()
         if self._losses[task]:
             measured = replace(measured, details=measured.details | ResultDetails(attempts=self._losses[task] + 1))
         self.keep(under_the_roof(measured, self.specs.calibrations.get(flight.case.device)), lane.place.name)
+        self.started.remove(flight)
         self._advance(lane)
 
     def _lost(self, lane: _Lane, flight: Flight, error: LostError) -> None:

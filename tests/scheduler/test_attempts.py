@@ -62,6 +62,24 @@ def test_what_ends_a_sweep_while_the_process_lives_is_no_attempt(store: Store, e
     assert [one.case for one in store.results(RUN.id)] == CASES[:1]
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_an_interruption_while_a_result_is_stored_is_no_attempt(
+    store: Store, several: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    runner = Watching(store)
+    runner.several = several
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "add_result", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(store, runner)
+    assert len(runner.seen) == 1
+    assert store.attempts(RUN.id) == {}
+    assert sweep(store, runner).statuses == {"ok": 4}
+
+
 def test_a_case_that_ended_the_run_twice_is_an_error_and_is_skipped_in_later_rounds(store: Store) -> None:
     store.start_case(RUN.id, CASES[0], 1)
     once = Watching(store)
