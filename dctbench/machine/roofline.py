@@ -74,20 +74,22 @@ def roofline(
 
     With `emptied` the cache held nothing of the call when it began, so that the memory is a limit in any case.
 
-    The ceilings hold for one device, one number of threads, and the dtypes that were measured.
+    The ceilings hold for one number of threads and the dtypes that were measured. Those of ranks are those of all their
+    devices together, as their FLOPs are, and each rank reads a state of its own.
     """
     compute = machine.compute_ceiling(case.dtype)
     if compute is None or machine.device != case.device or case.threads not in (None, machine.threads):
         return None
     if case.scope == "model":
         return None
-    ceilings = Ceilings(compute, machine.bandwidth)
-    moved = bytes_at_least(case, state_bytes)
-    by_compute, by_memory = flops / compute, moved / machine.bandwidth
+    devices = _devices(case)
+    ceilings = Ceilings(devices * compute, devices * machine.bandwidth)
+    moved = bytes_at_least(case, state_bytes * (case.ranks or 1))
+    by_compute, by_memory = flops / ceilings.compute, moved / ceilings.bandwidth
     bound: Bound = "compute"
     least_seconds = by_compute
     if by_memory > by_compute:
-        fits = not emptied and machine.cache_bytes is not None and moved <= machine.cache_bytes
+        fits = not emptied and machine.cache_bytes is not None and moved <= devices * machine.cache_bytes
         bound, least_seconds = ("cache", by_compute) if fits else ("bandwidth", by_memory)
     return Roofline(
         intensity=flops / moved,
@@ -100,19 +102,25 @@ def roofline(
     )
 
 
+def _devices(case: Case) -> int:
+    """How many devices work on a case: ranks share the CPU, and have a GPU each."""
+    return 1 if case.device_kind == "cpu" else case.ranks or 1
+
+
 def fastest_possible(case: Case, flops: float, machine: Calibration) -> float:
     """Return a lower bound of the seconds of any method on this machine.
 
     The bound rejects results, so it is generous. Compute: the ceiling of the fastest dtype, since a kernel
-    may convert, scaled up to the threads of the case. Memory: inputs and output only, less what the last-level cache
-    may hold; nothing for a whole model.
+    may convert, scaled up to the threads and devices of the case. Memory: inputs and output only, less what the
+    last-level caches may hold; nothing for a whole model.
     """
-    more_threads = max(1.0, (case.threads or machine.threads) / machine.threads)
-    by_compute = flops / (max(machine.gemm.values()) * more_threads)
+    devices = _devices(case)
+    scale = devices * max(1.0, (case.threads or machine.threads) / machine.threads)
+    by_compute = flops / (max(machine.gemm.values()) * scale)
     if case.scope == "model":
         return by_compute
-    from_memory = max(0, bytes_at_least(case) - (machine.cache_bytes or 0))
-    return max(by_compute, from_memory / (machine.bandwidth * more_threads))
+    from_memory = max(0, bytes_at_least(case) - devices * (machine.cache_bytes or 0))
+    return max(by_compute, from_memory / (machine.bandwidth * scale))
 
 
 def faster_than_possible(case: Case, seconds: float, flops: float, machine: Calibration) -> str | None:

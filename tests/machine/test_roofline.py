@@ -117,6 +117,29 @@ def test_more_threads_than_calibrated_with_are_allowed_for() -> None:
     assert fastest_possible(case(threads=1), 8e10, MACHINE) == fastest_possible(case(), 8e10, MACHINE)
 
 
+def test_ranks_have_the_ceilings_of_as_many_gpus_but_share_one_cpu() -> None:
+    """Eight GPUs at 60% of what one can compute are honest. One CPU would be at 4.8 times its ceiling."""
+    at_60_percent = 8e12 / (8 * 0.6 * 4e11)
+    machine = replace(MACHINE, device="cuda:0")
+    figures = {"flops": ("FLOP", 8e12), "memory.state": ("B", 4096.0)}
+    shape = {"heads": 8, "head_dim": 64, "dtype": "bfloat16", "ranks": 8}
+    several = under_the_roof(result("sdpa", 1024, at_60_percent, values=figures, device="cuda:0", **shape), machine)
+    assert several.details.roofline is not None
+    assert several.details.roofline.share == pytest.approx(0.6)
+    assert several.details.roofline.ceilings == Ceilings(8 * 4e11, 8 * 1e10)
+    assert several.details.roofline.intensity == 8e12 / (ROW + 8 * 4096)  # each rank reads its own parameters
+    one_cpu = under_the_roof(result("sdpa", 1024, at_60_percent, values=figures, **shape), MACHINE)
+    assert str(one_cpu.message).startswith("implausible: ")
+
+
+def test_data_that_fits_the_caches_of_all_gpus_need_not_come_from_their_memory() -> None:
+    machine = replace(MACHINE, device="cuda:0", cache_bytes=ROW)
+    assert fastest_possible(case(device="cuda:0", ranks=2), 1.0, machine) == 1.0 / (2 * 4e11)
+    found = roofline(case(device="cuda:0", ranks=2), 1e-3, 1e6, 0, machine)
+    assert found is not None
+    assert found.bound == "cache"
+
+
 def test_data_that_fits_the_cache_need_not_come_from_memory() -> None:
     assert fastest_possible(case(), 1.0, MACHINE) == (2 * ROW - (1 << 20)) / 1e10
     assert fastest_possible(case(), 1.0, replace(MACHINE, cache_bytes=1 << 30)) == 1.0 / 4e11
