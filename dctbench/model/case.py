@@ -101,6 +101,13 @@ class Case:
         return self.device.partition(":")[0]
 
     @property
+    def devices(self) -> tuple[str, ...]:
+        """The device of each rank: GPUs from that of the case on, or the same one for all; else its device alone."""
+        ranks = self.ranks or 1
+        kind, _, index = self.device.partition(":")
+        return tuple(f"{kind}:{int(index) + rank}" for rank in range(ranks)) if index else (self.device,) * ranks
+
+    @property
     def n_kept(self) -> int | None:
         """Coefficients (positions, landmarks, features) kept, at most n; None for a case without compression."""
         if self.kept is not None:

@@ -116,8 +116,8 @@ class Runner(Protocol):
     def ready(self, device: str, round: int) -> Future[None]:
         """Start what the cases of a round start from, ahead of the first of them."""
 
-    def device(self, device: str) -> AbstractContextManager[None]:
-        """The device for this runner alone: others wait their turn."""
+    def hold(self, devices: Sequence[str]) -> AbstractContextManager[None]:
+        """The devices for this runner alone: others wait their turn."""
 
     def jobs(self, case: Case) -> int:
         """How many cases like this one may be submitted at a time, to run side by side."""

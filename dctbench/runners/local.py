@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -222,7 +222,7 @@ class LocalRunner:
 
         def run() -> Result:
             if turn is None:
-                with self.device(case.device):
+                with self.hold(case.devices):
                     done = ask_beside(ask(request, read))
             else:
                 try:
@@ -343,16 +343,24 @@ class LocalRunner:
         """
 
         def run() -> _T | Failure:
-            with self.device(holding) if holding else nullcontext():
+            with self.hold([holding] if holding else []):
                 launcher = Fresh(self.variables, self.python, self._closing)
                 return self._lane.exchange(request, timeout, launcher, lambda line: decode_reply(line, kind)).reply
 
         return self._thread.submit(run).result()
 
     @contextmanager
-    def device(self, device: str) -> Iterator[None]:
-        """Hold the device for this run alone; other runs on this machine wait."""
-        lock = Lock(nvml.physical(device, self.variables).replace(":", "-"))
+    def hold(self, devices: Sequence[str]) -> Iterator[None]:
+        """Hold the devices for this run alone; other runs on this machine wait."""
+        names = {nvml.physical(device, self.variables): device for device in devices}
+        with ExitStack() as stack:
+            for name in sorted(names):  # one order for all runs, so that no two of them wait for each other
+                stack.enter_context(self._lock(name, names[name]))
+            yield
+
+    @contextmanager
+    def _lock(self, name: str, device: str) -> Iterator[None]:
+        lock = Lock(name.replace(":", "-"))
         if lock.remark and not self._remarked:
             self._on_wait(f"warning: {lock.remark}")
             self._remarked = True

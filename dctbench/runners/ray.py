@@ -166,7 +166,7 @@ class RayRunner:
         return self._threads.submit(lambda: None)
 
     @contextmanager
-    def device(self, device: str) -> Iterator[None]:
+    def hold(self, devices: Sequence[str]) -> Iterator[None]:
         """Nothing: the nodes are reserved already."""
         yield
 

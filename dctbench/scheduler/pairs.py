@@ -153,7 +153,7 @@ def measure_in_turns(
     """Measure two cases of one device in processes that take turns; the first begins. Each has a runner of its own."""
     turns = Alternation()
     runner, case, spec = first
-    with runner.device(case.device):
+    with runner.hold(case.devices):
         one = runner.submit(case, spec, Turn(turns, 0))
         two = second[0].submit(*second[1:], Turn(turns, 1))
         return one.result(), two.result()

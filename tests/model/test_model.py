@@ -55,6 +55,19 @@ def test_kept_is_what_remains_at_any_length_but_never_more_than_the_length(
     assert case.row != Case("nystromformer", seq_len, 8).row
 
 
+@pytest.mark.parametrize(
+    ("device", "ranks", "devices"),
+    [
+        ("cuda:1", 3, ("cuda:1", "cuda:2", "cuda:3")),
+        ("cuda:1", None, ("cuda:1",)),
+        ("cpu", 2, ("cpu", "cpu")),
+        ("cpu", None, ("cpu",)),
+    ],
+)
+def test_ranks_have_a_gpu_each_and_share_the_cpu(device: str, ranks: int | None, devices: tuple[str, ...]) -> None:
+    assert Case("sdpa", 64, device=device, ranks=ranks).devices == devices
+
+
 def test_the_json_form_has_the_promised_keys_in_order() -> None:
     assert list(Case("sdpa", 8).to_json()) == [
         "implementation", "scope", "seq_len", "ratio", "kept", "n_kept", "batch", "heads", "head_dim", "dtype",

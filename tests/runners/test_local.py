@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from dctbench.errors import UnavailableError, UsageError
+from dctbench.machine import nvml
 from dctbench.model import Case, CaseWarning, Result, WarningCode
 from dctbench.protocol import InspectRequest, TorchReply
 from dctbench.runners import MeasureSpec
@@ -208,6 +209,32 @@ def test_a_case_waits_while_another_run_measures_on_its_device(monkeypatch: pyte
         assert measured(waiting, "none").status == "ok"
     assert messages == ["waiting for cpu: process 4711 is measuring on it"]
     lock.close()
+
+
+def test_a_case_with_ranks_has_the_gpus_of_all_of_them_in_one_order_for_all_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`cuda:1` is GPU-a and comes first, whichever of the two a run calls its first."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    gpus = {"cuda:0": "GPU-b", "cuda:1": "GPU-a"}
+    monkeypatch.setattr(nvml, "physical", lambda device, variables=None: gpus[device])
+    messages: list[str] = []
+    free: list[bool] = []
+    with (tmp_path / "dctbench-GPU-b.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def unlock(text: str) -> None:
+            other = Lock("GPU-a")
+            messages.append(text)
+            free.append(other.take())
+            other.release()
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+        with LocalRunner(LocalSettings(sampling=QUICK), on_wait=unlock) as waiting:
+            case = Case("sdpa", 16, heads=2, head_dim=8, device="cuda:0", ranks=2)
+            assert waiting.submit(case, MeasureSpec(1)).result(timeout=120).status == "skipped"
+    assert messages == ["waiting for cuda:0: another process is measuring on it"]
+    assert free == [False]
 
 
 def test_the_next_case_is_unaffected(runner: LocalRunner) -> None:

@@ -81,10 +81,10 @@ class Scripted:
         return future
 
     @contextmanager
-    def device(self, device: str) -> Iterator[None]:
-        self.log.append(f"{self.name} takes {device}")
+    def hold(self, devices: Sequence[str]) -> Iterator[None]:
+        self.log.append(f"{self.name} takes {' '.join(devices)}")
         yield
-        self.log.append(f"{self.name} returns {device}")
+        self.log.append(f"{self.name} returns {' '.join(devices)}")
 
     def jobs(self, case: Case) -> int:
         return 1

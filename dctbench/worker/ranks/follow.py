@@ -42,12 +42,12 @@ def main(argv: list[str]) -> int:
 def _follow(request: MeasureRequest, rank: int, folder: Path, seconds: float, pipe: int) -> None:
     import torch
 
-    from dctbench.worker.ranks.group import Group, device_of
+    from dctbench.worker.ranks.group import Group
     from dctbench.worker.ranks.member import Member, share_threads
 
     case = request.case
     device = catalog.DEVICES[case.device_kind].load()
-    device.use(device_of(case, rank))
+    device.use(case.devices[rank])
     share_threads(case)
     os.write(pipe, READY)  # from here on a rank that fails breaks the connections of the others
     group = Group(case, rank, folder, seconds)

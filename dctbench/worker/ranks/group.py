@@ -33,12 +33,6 @@ def backend(case: Case) -> str:
     return BACKENDS[case.device_kind]
 
 
-def device_of(case: Case, rank: int) -> str:
-    """Return the device of a rank: the CPU for all of them, or GPUs from that of the case on."""
-    kind, _, index = case.device.partition(":")
-    return f"{kind}:{int(index) + rank}" if index else kind
-
-
 class Group:
     """One rank among those of a case. A group of one needs no other process and sends nothing.
 

@@ -33,7 +33,7 @@ from dctbench.worker.metrics.output import check_same, form_of
 from dctbench.worker.passes import Untimed, measure_errors
 from dctbench.worker.progress import Progress
 from dctbench.worker.ranks.children import Children
-from dctbench.worker.ranks.group import Group, backend, connection_lost, device_of
+from dctbench.worker.ranks.group import Group, backend, connection_lost
 from dctbench.worker.ranks.member import Member, Order, build_rank, share_threads
 from dctbench.worker.what_ran import what_ran
 from dctbench.worker.workload import SEED, Rates, Workload, make_arguments, make_module
@@ -77,7 +77,7 @@ def measure_ranks(
     collected = Collected()
     place = None if request.scratch is None else Path(request.scratch)
     with OwnedFolder("dctbench-ranks-", place) as owned, _ranks(request, owned.path, seconds, progress) as others:
-        device.use(device_of(case, 0))
+        device.use(case.device)
         share = share_threads(case)
         torch.manual_seed(SEED)
         group = others.meet(lambda: Group(case, 0, owned.path, seconds))
@@ -116,10 +116,10 @@ def _check(case: Case, device: DeviceModule) -> None:
     if case.ranks > 1:
         backend(case)
     build_rank(case, Silent(0, case.ranks), "meta", None)
-    for rank in range(1, case.ranks):
-        absent = device.unavailable(device_of(case, rank))
+    for rank, name in enumerate(case.devices[1:], 1):
+        absent = device.unavailable(name)
         if absent is not None:
-            raise UnavailableError(f"rank {rank} needs {device_of(case, rank)}: {absent}")
+            raise UnavailableError(f"rank {rank} needs {name}: {absent}")
     if case.ranks == 1:
         refuse_what_cannot_fit(replace(case, ranks=None), device)
     else:

@@ -20,7 +20,7 @@ from dctbench.worker.metrics import inputs, latency
 from dctbench.worker.metrics.output import Form, check_form
 from dctbench.worker.passes import Untimed
 from dctbench.worker.progress import Progress
-from dctbench.worker.ranks.group import Group, connection_lost, device_of
+from dctbench.worker.ranks.group import Group, connection_lost
 from dctbench.worker.timed_calls import check_timed_calls
 from dctbench.worker.workload import SEED, Rates, Workload, make_arguments, planner_options
 
@@ -83,7 +83,7 @@ class Member:
 
     def __init__(self, case: Case, device: DeviceModule, group: Group, rates: Rates | None, cache: Cache) -> None:
         self.case, self.device, self.group = case, device, group
-        self.name = device_of(case, group.rank)
+        self.name = case.devices[group.rank]
         self._sweep = device.stopwatch(self.name, "cold") if cache == "cold" else None
         self._stopwatch = device.stopwatch(self.name, "warm")
         self.module = build_rank(case, group.communicator, self.name, rates)
