@@ -44,7 +44,7 @@ def resume(request: ResumeRequest, listener: Listener = ignore) -> RunOutcome:
         rounds = store.planned_rounds(run.id)
         check_stored_run(run)
         opened.claim(run, request.save_baseline, ["--retry-failed"] if request.retry_failed else [])
-        devices = list(dict.fromkeys(case.device for case in rounds))
+        devices = list(dict.fromkeys(device for case in rounds for device in case.devices))
         with open_runner(request.where, run.settings, devices, listener) as runner:
             _check_environment(store, run, runner)
             tell_of_code(store, run, runner.environment, listener)

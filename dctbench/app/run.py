@@ -72,7 +72,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
     suite = request.resolved_suite
     with (
         session(listener) as opened,
-        open_runner(request.where, suite.settings, suite.axes["device"], listener) as runner,
+        open_runner(request.where, suite.settings, suite.devices, listener) as runner,
     ):
         whole = _planned(suite, request, runner)
         started = new_run(suite.name, suite.settings, request.label, request.command)
@@ -94,7 +94,7 @@ def run(request: RunRequest, listener: Listener = ignore) -> RunOutcome:
 def plan(request: RunRequest, listener: Listener = ignore) -> Plan:
     """Return the plan of what `run` would measure, with an estimate of the time. Raises the same errors."""
     suite = request.resolved_suite
-    with open_runner(request.where, suite.settings, suite.axes["device"], listener) as runner:
+    with open_runner(request.where, suite.settings, suite.devices, listener) as runner:
         planned = _planned(suite, request, runner)
         planned = planned if request.shard is None else shard_of(planned, request.shard)
         _tell_of_budget(request, planned, listener)

@@ -102,10 +102,8 @@ class Case:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The device of each rank: GPUs from that of the case on, or the same one for all; else its device alone."""
-        ranks = self.ranks or 1
-        kind, _, index = self.device.partition(":")
-        return tuple(f"{kind}:{int(index) + rank}" for rank in range(ranks)) if index else (self.device,) * ranks
+        """The device of each rank, or its device alone."""
+        return devices_of_ranks(self.device, self.ranks)
 
     @property
     def n_kept(self) -> int | None:
@@ -175,6 +173,13 @@ class Case:
         """The inverse of `to_json` and `to_record`. Other keys, derived or of a later version, are ignored."""
         known = {f.name for f in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})
+
+
+def devices_of_ranks(device: str, ranks: int | None) -> tuple[str, ...]:
+    """Return the device of each rank: GPUs from this one on, or another device for all of them."""
+    kind, _, index = device.partition(":")
+    count = ranks or 1
+    return tuple(f"{kind}:{int(index) + rank}" for rank in range(count)) if index else (device,) * count
 
 
 def undivided_axis(case: Case) -> tuple[str, Any] | None:

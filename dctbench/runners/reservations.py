@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dctbench.machine.nvml import parse_index
+
 RESOURCE = "dctbench"
 """A custom resource by which a cluster says which of its nodes may measure. Without it, all of them may."""
 
@@ -31,30 +33,29 @@ class Reservation:
 def reservations(nodes: Iterable[Mapping[str, Any]], devices: Sequence[str]) -> list[Reservation]:
     """Return what to reserve, one reservation for each case that may run at once.
 
-    A node is reserved as a whole: by all of its custom resource, if any node offers it, else by all of its CPUs and
-    GPUs. If only GPUs are measured, each GPU is reserved by itself, with its share of the CPUs.
+    A node is reserved as a whole: all of its CPUs, GPUs and custom resource. If only `cuda:0` is measured, each GPU is
+    reserved by itself, with its share of the CPUs: the process of a reservation calls its GPU so.
 
     Args:
         nodes: as `ray.nodes()` returns them.
-        devices: of the cases. A node without GPUs is of no use if GPUs are among them.
+        devices: of the cases, and of all their ranks. A node that lacks some of them is of no use.
     """
     alive = sorted((node for node in nodes if node["Alive"]), key=lambda node: str(node["NodeID"]))
     offering = [node for node in alive if node["Resources"].get(RESOURCE)]
     kinds = {device.partition(":")[0] for device in devices}
+    wanted = max((parse_index(device) + 1 for device in devices if device.startswith("cuda")), default=0)
     found: list[Reservation] = []
     for node in offering or alive:
         has = node["Resources"]
         cpus, gpus, amount = (float(has.get(name, 0)) for name in ("CPU", "GPU", RESOURCE))
-        if ("cuda" in kinds and not gpus) or not (cpus or amount):
+        if gpus < wanted or not (cpus or amount):
             continue
         name = f"{node['NodeManagerAddress']} ({node['NodeID'][:6]})"
-        if amount:
-            found.append(Reservation(node["NodeID"], name, amount=amount))
-        elif kinds == {"cuda"}:
+        if kinds == {"cuda"} and wanted == 1:
             share = cpus // gpus
             found += [
                 Reservation(node["NodeID"], f"{name} GPU {number}", cpus=share, gpus=1.0) for number in range(int(gpus))
             ]
         else:
-            found.append(Reservation(node["NodeID"], name, cpus=cpus, gpus=gpus))
+            found.append(Reservation(node["NodeID"], name, cpus=cpus, gpus=gpus, amount=amount))
     return found

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
+from itertools import chain, product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -15,7 +16,7 @@ from dctbench.catalog.inputs import HEAD_DIM as LAYER_HEAD_DIM
 from dctbench.catalog.inputs import HEADS as LAYER_HEADS
 from dctbench.catalog.inputs import layer_of
 from dctbench.errors import UsageError
-from dctbench.model import Isolation, MeasuringProtocol, RunSettings
+from dctbench.model import Isolation, MeasuringProtocol, RunSettings, devices_of_ranks
 from dctbench.model.task import HEAD_DIM, HEADS, MOST_PATIENCE
 from dctbench.spec import parts as several
 from dctbench.spec.axes import NUMERIC_AXES, WORD_AXES, AxisValues, words
@@ -79,6 +80,12 @@ class Suite:
     def sweeps(self) -> list[several.Axes]:
         """All axes of each part, or of the suite if it has no parts."""
         return [{**self.axes, **part} for part in self.parts] or [self.axes]
+
+    @property
+    def devices(self) -> list[str]:
+        """What its cases run on, the GPUs of all ranks among them."""
+        pairs = product(self.axes["device"], self.axes["ranks"] or [None])
+        return list(dict.fromkeys(chain.from_iterable(starmap(devices_of_ranks, pairs))))
 
 
 def shipped() -> list[str]:

@@ -42,6 +42,12 @@ def test_a_suite_file_gives_axes_with_defaults_and_settings() -> None:
     assert made.settings == RunSettings(rounds=5, case_timeout=120.0, env={"MALLOC_TRIM_THRESHOLD_": "1"})
 
 
+def test_the_devices_of_a_suite_are_those_of_all_its_ranks() -> None:
+    text = GOOD.replace("ratio = 8", 'ratio = 8\ndevice = ["cpu", "cuda:1"]\nranks = [1, 3]')
+    assert suites.parse(text, "mine.toml").devices == ["cpu", "cuda:1", "cuda:2", "cuda:3"]
+    assert suites.parse(GOOD, "mine.toml").devices == ["cpu"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
