@@ -122,7 +122,7 @@ def test_ranks_have_the_ceilings_of_as_many_gpus_but_share_one_cpu() -> None:
     at_60_percent = 8e12 / (8 * 0.6 * 4e11)
     machine = replace(MACHINE, device="cuda:0")
     figures = {"flops": ("FLOP", 8e12), "memory.state": ("B", 4096.0)}
-    shape = {"heads": 8, "head_dim": 64, "dtype": "bfloat16", "ranks": 8}
+    shape: dict[str, Any] = {"heads": 8, "head_dim": 64, "dtype": "bfloat16", "ranks": 8}
     several = under_the_roof(result("sdpa", 1024, at_60_percent, values=figures, device="cuda:0", **shape), machine)
     assert several.details.roofline is not None
     assert several.details.roofline.share == pytest.approx(0.6)
