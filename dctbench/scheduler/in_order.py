@@ -118,10 +118,11 @@ class InOrder:
 
     def known(self, case: Case, number: int, here: Environment) -> Result | None:
         """The result of a case that need not run, or that has ended the run too often; None for any other."""
+        skipped = self.history.skipped(case, number, here)
         deaths = self.attempts.get((case.id, number), 0)
-        if deaths >= (MOST_DEATHS if case.task is None else MOST_DEATHS_IN_TRAINING):
-            return self.history.skipped(case, number) or ended_the_run(case, number, deaths, here)
-        return self.history.skipped(case, number)
+        if skipped is None and deaths >= (MOST_DEATHS if case.task is None else MOST_DEATHS_IN_TRAINING):
+            return ended_the_run(case, number, deaths, here)
+        return skipped
 
     def land(self, below: int = 1) -> None:
         """Wait until fewer than `below` cases are in flight, and store the results of the others."""

@@ -197,6 +197,38 @@ def test_a_unit_that_need_not_run_at_all_leaves_its_place_to_the_next(store: Sto
     assert found == {(name, n): expected[n] for n in expected for name in ("sdpa", "full")}
 
 
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ((128, 64, 512, 256), {128: "oom", 64: "ok", 512: "skipped", 256: "ok"}),
+        ((128, 512, 256, 64), {128: "oom", 512: "ok", 256: "skipped", 64: "ok"}),
+    ],
+    ids=["one that failed limits no other", "one that succeeded lifts no limit of another"],
+)
+def test_what_fits_is_known_of_each_machine_by_itself(
+    store: Store, lengths: Sequence[int], expected: dict[int, str]
+) -> None:
+    """The first place takes the first and the third length, and has too little memory from n = 128 on."""
+
+    class Unequal(Nodes):
+        def submit(
+            self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+        ) -> Future[Result]:
+            assert place is not None
+            if place.environment == OTHER and case.seq_len >= 128:
+                self.script = lambda case, round: result("sdpa", case.seq_len, None, status="oom", message="")
+            else:
+                self.script = lambda case, round: result("sdpa", case.seq_len)
+            return super().submit(case, spec, turn, place)
+
+    plan = [Case("sdpa", n) for n in lengths]
+    run_sweep(RUN, [plan], Unequal(OTHER, ENVIRONMENT, lost={}), store, ignore, Specs())
+    results = store.results(RUN.id)
+    assert {one.case.seq_len: one.status for one in results} == expected
+    of_small = {one.case.seq_len for one in results if one.fingerprint == OTHER.fingerprint}
+    assert of_small == {lengths[0], lengths[2]}
+
+
 def test_a_resumed_unit_waits_for_its_kind_of_machine(store: Store) -> None:
     begun = replace(result("sdpa", 64), fingerprint=OTHER.fingerprint)
     store.add_environment(RUN.id, OTHER)
