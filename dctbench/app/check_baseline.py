@@ -14,7 +14,7 @@ from dctbench.app.code_loading import check_stored_run, own_code, own_models
 from dctbench.compare import incomparable_because
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.errors import UsageError
-from dctbench.model import Case, Run
+from dctbench.model import Case, Reason, ReasonCode, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.spec import axes, suites
 from dctbench.spec.suites import Suite
@@ -46,8 +46,9 @@ def check_runs_of_base(baselines: Sequence[RecordedRun]) -> None:
         hint = "name two runs of the same code on this machine, such as --baseline main --baseline main-again"
         if found.run.id in (other.run.id for other in baselines[:place]):
             raise UsageError(f"--baseline names run {name} twice", hint=hint)
-        fingerprints = set(first.environments), set(found.environments)
-        reason = incomparable_because(first.run, found.run, fingerprints)
+        reason = incomparable_because(first.run, found.run)
+        if first.environments.keys().isdisjoint(found.environments):
+            reason = Reason(ReasonCode.OTHER_ENVIRONMENT)
         if reason is not None:
             text = f"--baseline: run {name} does not compare with run {first.run.short_id}: {reason_line(reason)}"
             raise UsageError(text, hint=hint)

@@ -52,6 +52,7 @@ class CheckPlan:
         judged: the cases that get a verdict.
         beside: the references that are measured beside them.
         counterparts: base's case for each judged one.
+        fingerprint: of the environment in which head is measured.
     """
 
     suite: Suite
@@ -61,6 +62,7 @@ class CheckPlan:
     judged: tuple[Case, ...]
     beside: tuple[Case, ...]
     counterparts: Mapping[Case, Case]
+    fingerprint: str
 
     def in_pairs(self, lacking: Container[Case]) -> DryRun:
         """Return what both sides measure in turns. Those in `lacking`, which base does not have, have no pairs.
@@ -79,7 +81,7 @@ class CheckPlan:
         return DryRun({"base": base, "head": replace(self.plan, rounds=head)}, _most(numbers))
 
     def beside_stored(self, stored: Sequence[Summary], *, comparable: bool) -> DryRun:
-        """Return what head measures beside a stored run, whose latencies are `comparable` or not.
+        """Return what head measures beside a stored run. Its latencies of head's environment are `comparable` or not.
 
         A case whose latency compares with none has one process, and a training no more seeds than base.
         """
@@ -128,8 +130,11 @@ class CheckPlan:
         }
 
     def untimed(self, stored: Sequence[Summary]) -> list[Case]:
-        """Return the judged cases without a latency in a baseline, or without one of the reference beside them."""
-        ran = [summary.case for summary in stored if summary.status == "ok"]
+        """Return the judged cases without a latency in a baseline, or without one of the reference beside them.
+
+        Latencies of another environment do not count.
+        """
+        ran = [one.case for one in stored if one.status == "ok" and one.fingerprint == self.fingerprint]
         beside = {case.shape for case in ran if case.implementation == self.rules.reference}
         return [case for case in self.judged if case not in ran or case.shape not in beside]
 
@@ -177,11 +182,12 @@ def plan_check(
         raise errors.UsageError(f"--at: no case of this check has {there}", hint="name a place that is measured")
     counterparts = _counterparts(request.base_impl, judged, runner)
     if baseline is None or request.further_baselines:  # beside one stored run latencies are advisory anyway
-        rules = with_enough_pairs(rules, judged, baseline, given, listener)
+        stored = None if baseline is None else [one for one in baseline.summaries if one.fingerprint == fingerprint]
+        rules = with_enough_pairs(rules, judged, stored, given, listener)
     base = None
     if baseline is None:
         base = plan_cases(dict.fromkeys([*counterparts.values(), *beside]), suite.settings, runner, known)
-    return CheckPlan(suite, rules, plan, base, judged, beside, counterparts)
+    return CheckPlan(suite, rules, plan, base, judged, beside, counterparts, fingerprint)
 
 
 def _at_most(numbers: range, limit: int) -> range:

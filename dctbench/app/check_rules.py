@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dctbench import errors
-from dctbench.analysis import summarise
+from dctbench.analysis import Summary, summarise
 from dctbench.compare import TOLERANCES, Rules
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.compare.detectability import Detectability
 from dctbench.compare.noise import noise
 from dctbench.model import Case
-from dctbench.runs.lookup import RecordedRun
 from dctbench.scheduler.events import Listener, Notice
 from dctbench.spec.gate import GateRules
 from dctbench.spec.suites import Suite
@@ -53,7 +52,7 @@ def resolve_rules(given: GateRules, tolerances: Mapping[str, float]) -> Rules:
 
 
 def with_enough_pairs(
-    rules: Rules, judged: Sequence[Case], baseline: RecordedRun | None, given: GateRules, listener: Listener
+    rules: Rules, judged: Sequence[Case], stored: Sequence[Summary] | None, given: GateRules, listener: Listener
 ) -> Rules:
     """Return the rules with as many pairs at most as it takes to prove a slowdown, unless the number was given.
 
@@ -63,15 +62,15 @@ def with_enough_pairs(
     Args:
         rules: of the verdicts.
         judged: the cases that get a verdict.
-        baseline: the base, or None if base is measured in turns with head.
+        stored: what a stored base measured in the environment of head, or None if base is measured in turns with head.
         given: by the user and the suite.
         listener: called with the warning.
     """
-    stored = None if baseline is None else {s.case: len(s.medians) for s in baseline.summaries if s.medians}
-    timed = [case for case in judged if case.task is None and (stored is None or case in stored)]
+    processes = None if stored is None else {s.case: len(s.medians) for s in stored if s.medians}
+    timed = [case for case in judged if case.task is None and (processes is None or case in processes)]
     if not timed:
         return rules
-    fewest = None if stored is None else min(stored[case] for case in timed)
+    fewest = None if processes is None else min(processes[case] for case in timed)
     detectability = Detectability(len(timed), fewest, rules.max_pairs)
     if detectability.enough:
         return rules

@@ -60,12 +60,12 @@ def measure_head(
     baseline, *further = baselines
     run, because = run_of_head(plan, request, baselines, head)
     planned = plan.beside_stored(baseline.summaries, comparable=because is None).sides
-    here = head.environment.fingerprint
     known = {*plan.plan.cases, *baseline.longer}  # no other run need have a longer training that base added
     sampling = plan.sampling(plan.judged if because else plan.untimed(baseline.summaries))
     tell_of_clocks(store, run, listener)
     listener(CheckPlanned(run, planned, plan.judged, plan.rules, head.environment, store.name))
-    side = _side(plan, run, head, planned["head"].cases, store, Specs(sampling, store.calibrations(here)))
+    specs = Specs(sampling, store.calibrations(head.environment.fingerprint))
+    side = _side(plan, run, head, planned["head"].cases, store, specs)
     judgement = pairs.check_stored(
         side,
         baseline.summaries,
@@ -73,7 +73,6 @@ def measure_head(
         plan.beside,
         [summary.case for summary in baseline.summaries if summary.case not in known],
         because,
-        here in _fingerprints(baseline),
         plan.rules,
         listener,
         [run.summaries for run in further],
@@ -100,15 +99,10 @@ def _outcome(
 def run_of_head(
     plan: CheckPlan, request: CheckRequest, baselines: Sequence[RecordedRun], head: LocalRunner
 ) -> tuple[Run, Reason | None]:
-    """Return a new run of head, and why its latencies cannot be compared with those of the first baseline, if so."""
+    """Return a new run of head, and why no latency of it compares with those of the first baseline, if so."""
     baseline, *further = baselines
     run = _run(plan, request, "head", head, base=baseline.run.id, further=tuple(one.run.id for one in further))
-    fingerprints = _fingerprints(baseline), {head.environment.fingerprint}
-    return run, incomparable_because(baseline.run, run, fingerprints)
-
-
-def _fingerprints(baseline: RecordedRun) -> set[str]:
-    return {result.fingerprint for result in baseline.results}
+    return run, incomparable_because(baseline.run, run)
 
 
 def inspect_base(

@@ -44,8 +44,7 @@ class Comparison:
         counterparts: for each judged case of head its case in base, which differs with --base-impl.
         paired: whether the rounds of both sides were measured in turn, as pairs.
         missing: cases of base that are not in the plan of head.
-        incomparable_because: why the latencies of the two sides cannot be compared; None where they can.
-        same_machine: whether both sides ran on one machine.
+        incomparable_because: why no latency of the two sides compares; None where those of one environment do.
         further: more stored runs of the same code as base, which show how much runs differ.
     """
 
@@ -55,12 +54,20 @@ class Comparison:
     paired: bool
     missing: Sequence[Case] = ()
     incomparable_because: Reason | None = None
-    same_machine: bool = True
     further: Sequence[Mapping[Case, Summary]] = ()
 
     def sides(self, case: Case) -> tuple[Summary | None, Summary | None]:
         """A judged case on either side."""
         return self.base.get(self.counterparts[case]), self.head.get(case)
+
+    def one_environment(self, *measured: Summary) -> bool:
+        """Whether these ran in one environment, so that their latencies compare. A run may hold cases of several.
+
+        Sides that took turns were on one machine, and what else differs between them is what is compared. A file from
+        elsewhere may name no environment, and then nothing is known to be the same.
+        """
+        found = {summary.fingerprint for summary in measured}
+        return self.paired or (len(found) == 1 and "" not in found)
 
     def broken(self, case: Case, names: Iterable[str]) -> str | None:
         """Return the first reference of the case's shape (or the case) that runs in head and never ran in base."""
@@ -69,22 +76,25 @@ class Comparison:
         return next((name for name in names if name in lost), None)
 
     def repeats(self, *cases: Case) -> list[Mapping[Case, Summary]]:
-        """Return the further runs of base that timed all of some cases of base."""
-        return [
-            run
-            for run in self.further
-            if all(case in run and run[case].status == "ok" and run[case].latency is not None for case in cases)
-        ]
+        """Return the further runs of base that timed all of some cases of base, in the environment of base."""
+
+        def timed(run: Mapping[Case, Summary], case: Case) -> bool:
+            one = run.get(case)
+            return one is not None and one.timed is not None and self.one_environment(self.base[case], one)
+
+        return [run for run in self.further if all(timed(run, case) for case in cases)]
 
     def references(self, case: Case, names: Iterable[str]) -> dict[str, tuple[Summary, Summary]]:
-        """Return the references of a case's shape that ran on both sides, without the case itself.
+        """Return the references that ran beside a case on both sides, without the case itself.
 
         A reference that compresses stands for one case on both sides: as the judged case does, or else the least.
         """
         found = {}
+        own = [summary for summary in self.sides(case) if summary is not None]
         for name in names:
             beside = [c for c in self.head if c.implementation == name and c.shape == case.shape and c in self.base]
             beside = [c for c in beside if self.head[c].status == self.base[c].status == "ok"]
+            beside = [c for c in beside if self.one_environment(*own, self.base[c], self.head[c])]
             if beside and name != case.implementation:
                 same = min(beside, key=lambda c: (c.compression != case.compression, c.compression))
                 found[name] = (self.base[same], self.head[same])
@@ -319,6 +329,8 @@ def _timed(comparison: Comparison, rules: Rules, cases: Iterable[Case], *, fresh
         base, head = comparison.sides(case)
         if base is None or head is None or base.latency is None or base.status != "ok":
             continue
+        if not comparison.one_environment(base, head):
+            continue
         references = comparison.references(case, (rules.reference, CONTROL))
         if case.implementation != rules.reference and rules.reference not in references:
             continue  # without its reference a change cannot be distinguished from drift
@@ -368,8 +380,7 @@ def _compared(
         [base] = summarise(result for result in base.rounds if result.status == "ok")
     shown = second if second is not None and second.change.count else first
     if shown is None or latency_call is None or not shown.change.count:
-        reason = failed or comparison.incomparable_because or _lacking(base, head, rules)
-        latency = _incomparable(base, head, rules, reason)
+        latency = _incomparable(base, head, rules, failed or _incomparable_because(comparison, base, head, rules))
     else:
         latency = _latency(head, rules, shown, latency_call)
         if shown is second and called is not None and latency_call is not called:
@@ -378,7 +389,8 @@ def _compared(
         if _advisory(shown, rules) and latency.kind in (VerdictKind.SLOWER, VerdictKind.FASTER):
             kind = VerdictKind.INCONCLUSIVE if latency.kind is VerdictKind.SLOWER else VerdictKind.PASS
             latency = replace(latency, kind=kind, reason=Reason(ReasonCode.RUN_TO_RUN, {"first": latency_call.value}))
-    return [latency, *exact.counted(base, head, rules, comparison.same_machine), *exact.errors(base, head, rules)]
+    one_machine = comparison.one_environment(base, head)
+    return [latency, *exact.counted(base, head, rules, one_machine), *exact.errors(base, head, rules)]
 
 
 def _sides(comparison: Comparison, case: Case) -> tuple[Summary, Summary]:
@@ -389,8 +401,12 @@ def _sides(comparison: Comparison, case: Case) -> tuple[Summary, Summary]:
     return base, head
 
 
-def _lacking(base: Summary, head: Summary, rules: Rules) -> Reason:
-    """Return what a latency lacks that cannot be compared: itself on one side, or else its reference."""
+def _incomparable_because(comparison: Comparison, base: Summary, head: Summary, rules: Rules) -> Reason:
+    """Return why a latency cannot be compared; where nothing else forbids it, a side or the reference is lacking."""
+    if not comparison.one_environment(base, head):
+        return Reason(ReasonCode.OTHER_ENVIRONMENT)
+    if comparison.incomparable_because is not None:
+        return comparison.incomparable_because
     for name, one in (("base", base), ("head", head)):
         if one.latency is None:
             return Reason(ReasonCode.NOT_MEASURED, {"side": name})
@@ -436,7 +452,9 @@ def _drift(comparison: Comparison, rules: Rules) -> dict[str, float]:
         changes = []
         for case, head in comparison.head.items():
             base = comparison.base.get(case)
-            if case.implementation == name and base and base.latency and head.latency:
+            if case.implementation != name or base is None or not comparison.one_environment(base, head):
+                continue
+            if base.latency and head.latency:
                 if comparison.paired:
                     change: Change = paired(base, head, {}, False)
                 else:

@@ -54,15 +54,13 @@ def compare_stored(
     cases = [case for case in _in_order(head, rules) if case.implementation not in beside and case not in longer]
     counterparts = _counterparts(cases, check.instead if check and paired else None, sides[0])
     compared = {*counterparts.values(), *cases}
-    fingerprints = set(base.environments), set(head.environments)
     comparison = Comparison(
         base=sides[0],
         head=sides[1],
         counterparts=counterparts,
         paired=paired,
         missing=[c for c in sides[0] if c not in compared and c not in longer and c.implementation not in beside],
-        incomparable_because=None if paired else incomparable_because(base.run, head.run, fingerprints),
-        same_machine=paired or bool(fingerprints[0] & fingerprints[1]),
+        incomparable_because=None if paired else incomparable_because(base.run, head.run),
     )
     judgement = judge(comparison, rules)
     return ComparisonOutcome(

@@ -81,7 +81,7 @@ class ReasonCode(Enum):
     RUNS_NOW = "runs_now"  # base: how it ended, where head runs
     BASE_BROKEN = "base_broken"  # base: how it ended; reference: one that does not run in base either
     BASE_FAILED_SOMETIMES = "base_failed_sometimes"  # base: how its first process that failed ended
-    OTHER_ENVIRONMENT = "other_environment"  # no values: base and head have no fingerprint in common
+    OTHER_ENVIRONMENT = "other_environment"  # no values: base and head have different fingerprints
     OTHER_MANNER = "other_manner"  # base_in_turns: whether base took turns with another process, unlike head
     OTHER_SETTING = "other_setting"  # setting: its name; base, head: its values
     OTHER_PLAN = "other_plan"  # base, head: their transform plans, on two machines

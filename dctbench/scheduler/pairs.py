@@ -166,7 +166,6 @@ def check_stored(
     beside: Sequence[Case],
     missing: Sequence[Case],
     incomparable_because: Reason | None,
-    same_machine: bool,
     rules: Rules,
     listener: Listener,
     further: Sequence[Sequence[Summary]] = (),
@@ -178,15 +177,14 @@ def check_stored(
         stored: of the baseline.
         judged, beside, rules, listener: as in `check_pairs`.
         missing: cases of the baseline that head was not asked for.
-        incomparable_because: why the latencies of the two cannot be compared; None where they can.
-        same_machine: whether the baseline was taken on this machine.
+        incomparable_because: why no latency of the two compares; None where those of one environment do.
         further: more stored runs of the same code as the baseline.
     """
     base, *more = ({summary.case: summary for summary in run} for run in (stored, *further))
 
     def comparison() -> Comparison:
         same = {case: case for case in judged}
-        return Comparison(base, head.summaries, same, False, missing, incomparable_because, same_machine, more)
+        return Comparison(base, head.summaries, same, False, missing, incomparable_because, more)
 
     def measure(cases: Sequence[Case], number: int) -> None:
         for done, case in enumerate(cases, 1):

@@ -21,7 +21,7 @@ from dctbench.scheduler.plan import Plan
 from dctbench.spec import suites
 from dctbench.spec.axes import AxisValues
 from dctbench.store import Store, open_store
-from tests.support.made import RUN, result
+from tests.support.made import RUN, elsewhere, result
 from tests.support.scripted import Asked, Scripted
 from tests.support.trained import trained
 
@@ -124,16 +124,20 @@ def test_a_case_that_base_lacks_and_the_references_beside_it_alone_are_planned_o
     assert found.in_pairs(found.judged).most == 1
 
 
-@pytest.mark.parametrize("because", [None, Reason(ReasonCode.OTHER_ENVIRONMENT)])
+@pytest.mark.parametrize(
+    ("because", "there"),
+    [(None, False), (Reason(ReasonCode.OTHER_MANNER, {"base_in_turns": True}), False), (None, True)],
+)
 def test_beside_a_stored_run_a_latency_that_compares_with_none_is_planned_once_and_a_training_by_the_seeds_of_base(
-    tmp_path: Path, because: Reason | None
+    tmp_path: Path, because: Reason | None, there: bool
 ) -> None:
     found = settled(planned(tmp_path, impl="dct-x", task="recall", ratio="4", seq="64,128,256"))
     trains = {case.seq_len: case for case in found.judged if case.task}
     timed = {case.seq_len: case for case in found.judged if not case.task}
     # 64 with its references, 128 without any, 256 not at all
     known = [timed[64], *(case for case in found.beside if case.seq_len == 64), timed[128]]
-    stored = summarise([sure(case, number) for case in known for number in (1, 2, 3)])
+    measured = [sure(case, number) for case in known for number in (1, 2, 3)]
+    stored = summarise(elsewhere(measured) if there else measured)
     stored += summarise(
         [sure(trains[length], seed) for length, seeds in ((64, 4), (128, 2)) for seed in range(1, seeds + 1)]
     )
@@ -141,9 +145,9 @@ def test_beside_a_stored_run_a_latency_that_compares_with_none_is_planned_once_a
     log: list[Asked | str] = []
     with open_store(str(tmp_path / "stored.sqlite"), create=True) as store:
         head = side(store, "head", log)
-        check_stored(head, stored, found.judged, found.beside, (), because, True, found.rules, lambda event: None)
+        check_stored(head, stored, found.judged, found.beside, (), because, found.rules, lambda event: None)
     assert processes(dry.sides["head"]) == asked(log, "head")
-    rounds, often = dry.sides["head"].rounds, 3 if because is None else 1
+    rounds, often = dry.sides["head"].rounds, 1 if because or there else 3
     assert [rounds[timed[length]] for length in (64, 128, 256)] == [often, 1, 1]
     assert [rounds[trains[length]] for length in (64, 128, 256)] == [3, 2, 1]
     assert dry.most == 3

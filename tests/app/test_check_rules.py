@@ -92,8 +92,8 @@ def test_more_processes_are_allowed_where_a_proof_takes_them_and_nobody_said_how
 ) -> None:
     rules = Rules(max_pairs=given or 15)
     heard: list[Event] = []
-    baseline = None if rounds is None else many(rounds)
-    found = with_enough_pairs(rules, many(1).plan, baseline, GateRules(max_pairs=given), heard.append)
+    stored = None if rounds is None else many(rounds).summaries
+    found = with_enough_pairs(rules, many(1).plan, stored, GateRules(max_pairs=given), heard.append)
     assert found == replace(rules, max_pairs=most)
     notices = [event.message for event in heard if isinstance(event, Notice)]
     assert len(notices) == bool(warned)

@@ -145,13 +145,13 @@ def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_
     turned = [run_of(check_settings(side, ["dct-x"], Rules(), base=BASE.id, base_impl=name)) for side, name in of_sides]
     alone = [BASE, run_of(check_settings("head", ["dct-x"], Rules(), base=BASE.id))]
     for manner in (turned, alone):
-        assert {incomparable_because(one, other, ({"f"}, {"f"})) for one in manner for other in manner} == {None}
+        assert {incomparable_because(one, other) for one in manner for other in manner} == {None}
     for one, other in itertools.product(turned, alone):
         for base, head, said in (
             (one, other, "measured in turns with another process, here by itself, and that alone changes latencies"),
             (other, one, "measured by itself, here in turns with another process, and that alone changes latencies"),
         ):
-            reason = incomparable_because(base, head, ({"f"}, {"f"}))
+            reason = incomparable_because(base, head)
             assert reason == Reason(ReasonCode.OTHER_MANNER, {"base_in_turns": base is one})
             assert reason_line(reason) == said
 
@@ -163,7 +163,7 @@ def test_what_was_measured_in_turns_compares_with_no_run_by_itself_but_with_its_
 )  # fmt: skip
 def test_settings_that_are_absent_or_empty_are_equal(base: dict[str, Any], head: dict[str, Any], equal: bool) -> None:
     sides = (replace(BASE, settings=RunSettings.from_json(base)), replace(HEAD, settings=RunSettings.from_json(head)))
-    reason = incomparable_because(*sides, ({"f"}, {"f"}))
+    reason = incomparable_because(*sides)
     assert (reason is None) is equal
     assert reason is None or reason.code is ReasonCode.OTHER_SETTING
     assert (sides[0].compared_settings == sides[1].compared_settings) is equal

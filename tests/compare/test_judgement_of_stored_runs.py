@@ -10,14 +10,40 @@ from dctbench.compare import CONFIRMING
 from dctbench.compare.stored import as_stored
 from dctbench.model import Reason, ReasonCode, ResultDetails, VerdictKind
 from tests.compare.test_judgement import RULES, compare, failing, kinds, reasons, side, slow
+from tests.support.made import elsewhere
 
 
 def test_processes_of_another_environment_are_counted_but_not_timed_against_each_other():
-    reason = Reason(ReasonCode.OTHER_ENVIRONMENT)
-    judgement = compare(side(range(1, 6)), side(range(1, 2), slow(3.0)), paired=False, incomparable_because=reason)
+    judgement = compare(elsewhere(side(range(1, 6))), side(range(1, 2), slow(3.0)), paired=False)
     assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert reasons(judgement, "latency") == [Reason(ReasonCode.OTHER_ENVIRONMENT)]
     assert kinds(judgement, "flops") == {"dct-x": VerdictKind.PASS}
-    assert judgement.open == ()
+    assert (judgement.open, judgement.drift, judgement.exit_code()) == ((), {}, 3)
+
+
+def test_an_environment_that_a_file_does_not_name_is_no_ones():
+    unnamed = [replace(one, fingerprint="") for one in side(range(1, 6))]
+    judgement = compare(unnamed, unnamed, paired=False)
+    assert reasons(judgement, "latency") == [Reason(ReasonCode.OTHER_ENVIRONMENT)]
+
+
+def test_sides_that_took_turns_compare_whatever_else_differs_between_them():
+    """As with another version of torch in the interpreter of base."""
+    judgement = compare(elsewhere(side(range(1, 6))), side(range(1, 6)))
+    assert kinds(judgement) == {"dct-x": VerdictKind.PASS}
+    assert judgement.drift == {"sdpa": pytest.approx(1.0), "none": pytest.approx(1.0)}
+
+
+@pytest.mark.parametrize("parts", [(True, False), (False, True), (True, True)])
+def test_a_reference_of_another_environment_than_its_case_cancels_nothing(parts):
+    def merged(results, moved):
+        return [found for one in results for found in (elsewhere([one]) if moved and one.case.ratio is None else [one])]
+
+    sides = [merged(side(range(1, 6)), moved) for moved in parts]
+    judgement = compare(*sides, paired=False)
+    assert kinds(judgement) == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert reasons(judgement, "latency") == [Reason(ReasonCode.NO_REFERENCE, {"reference": "sdpa"})]
+    assert bool(judgement.drift) is all(parts)
 
 
 def test_flops_of_another_transform_plan_compare_on_one_machine_only():
@@ -25,10 +51,10 @@ def test_flops_of_another_transform_plan_compare_on_one_machine_only():
         return [replace(found, details=ResultDetails(plan=name)) for found in results]
 
     base, head = planned("fft", side(range(1, 6))), planned("basis", side(range(1, 6)))
-    elsewhere = compare(base, head, paired=False, same_machine=False)
-    assert kinds(elsewhere, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
-    assert reasons(elsewhere, "flops") == [Reason(ReasonCode.OTHER_PLAN, {"base": "fft", "head": "basis"})]
-    assert kinds(compare(base, head), "flops") == {"dct-x": VerdictKind.PASS}
+    apart = compare(elsewhere(base), head, paired=False)
+    assert kinds(apart, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
+    assert reasons(apart, "flops") == [Reason(ReasonCode.OTHER_PLAN, {"base": "fft", "head": "basis"})]
+    assert kinds(compare(base, head, paired=False), "flops") == {"dct-x": VerdictKind.PASS}
 
 
 def test_stored_runs_are_compared_by_the_ratio_to_the_reference():
@@ -73,7 +99,9 @@ def lacking(name):
 SOMETIMES = failing(side(range(1, 6), **AGAIN), ["dct-x"], (3,))
 
 
-@pytest.mark.parametrize("second", [lacking("dct-x"), lacking("sdpa"), SOMETIMES])
+@pytest.mark.parametrize(
+    "second", [lacking("dct-x"), lacking("sdpa"), SOMETIMES, elsewhere(side(range(1, 6), **AGAIN))]
+)
 def test_a_second_run_of_base_that_lacks_a_case_shows_nothing_of_it(second):
     base, head = side(range(1, 6), noise=0.01), side(BOTH, slow(1.4), 0.01, 1)
     judgement = compare(base, head, paired=False, further=[second])

@@ -14,7 +14,7 @@ from dctbench.compare.stored import compare_stored
 from dctbench.errors import CannotJudgeError
 from dctbench.model import Measurement, Reason, ReasonCode, Result, ResultDetails, RunSettings, VerdictKind
 from dctbench.runs.lookup import RecordedRun
-from tests.support.made import ENVIRONMENT
+from tests.support.made import ELSEWHERE, ENVIRONMENT, elsewhere
 from tests.support.outcomes import BASE, HEAD, in_rounds
 
 
@@ -134,14 +134,28 @@ def planned(results: Sequence[Result], plan: str, *, head: bool = False) -> Reco
 
 def test_other_transform_plans_compare_on_one_machine_and_how_two_machines_differ_is_told() -> None:
     base, head = planned(rounds(3), "fft"), planned(rounds(3), "basis", head=True)
-    there = replace(ENVIRONMENT, facts={**ENVIRONMENT.facts, "torch": "2.12.0"}, fingerprint="e" * 16)
-    moved = replace(base, environments={there.fingerprint: there})
-    for before, kind, differ in ((base, VerdictKind.PASS, ()), (moved, VerdictKind.INCOMPARABLE, ("torch",))):
+    moved = replace(base, environments={ELSEWHERE.fingerprint: ELSEWHERE}, results=elsewhere(base.results))
+    for before, kind, differ in ((base, VerdictKind.PASS, ()), (moved, VerdictKind.INCOMPARABLE, ("cpu",))):
         outcome = compare_stored(before, head)
         flops = {v.kind for v in outcome.judgement.verdicts if v.metric == "flops"}
         assert flops == {kind}
         assert tuple(one.fact for one in outcome.differences) == differ
         assert (outcome.base, outcome.head) == (BASE, HEAD)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_of_a_run_that_two_machines_measured_the_cases_of_one_machine_compare_alone(swapped: bool) -> None:
+    """The other machine has a dct-x that is twice as fast beside the same sdpa."""
+    longer = [*in_rounds("sdpa", [8e-3] * 6, 2048), *in_rounds("dct-x", [4e-3] * 6, 2048, ratio=8)]
+    there = [*in_rounds("sdpa", [8e-3] * 6, 2048), *in_rounds("dct-x", [2e-3] * 6, 2048, ratio=8)]
+    places = {one.fingerprint: one for one in (ENVIRONMENT, ELSEWHERE)}
+    merged = replace(recorded([*rounds(6), *elsewhere(there)], head=swapped), environments=places)
+    whole = recorded([*rounds(6), *longer], head=not swapped)
+    outcome = compare_stored(*((whole, merged) if swapped else (merged, whole)))
+    found = {v.case.seq_len: (v.kind, v.reason) for v in outcome.judgement.verdicts if v.case.ratio}
+    apart = (VerdictKind.INCOMPARABLE, Reason(ReasonCode.OTHER_ENVIRONMENT))
+    assert found == {1024: (VerdictKind.PASS, None), 2048: apart}
+    assert outcome.exit_code == 0
 
 
 def test_runs_that_share_no_case_compare_nothing_and_a_run_without_results_is_refused() -> None:

@@ -18,7 +18,7 @@ from dctbench.scheduler.events import CaseFinished, Event, RoundStarted, ignore
 from dctbench.scheduler.pairs import Side, check_pairs, check_stored, measure_pair, repeat_pairs
 from dctbench.scheduler.specs import Specs
 from dctbench.store import Store, open_store
-from tests.support.made import CALIBRATION, RUN, result
+from tests.support.made import CALIBRATION, RUN, elsewhere, result
 from tests.support.scripted import Asked, Scripted
 from tests.support.trained import learned, trained
 
@@ -310,7 +310,7 @@ def test_head_alone_against_a_stored_run_is_slower_only_after_fresh_processes(
     check = Check(store, head=slow_at(1024, by))
     stored = summarise(stored_rounds(2e-3))
     again = [stored]  # a second run of base, beside which latencies are no longer advisory
-    judgement = check_stored(check.head, stored, (SHORT,), REFERENCES, (), None, True, RULES, check.hear, again)
+    judgement = check_stored(check.head, stored, (SHORT,), REFERENCES, (), None, RULES, check.hear, again)
     assert latency(judgement) == {SHORT: kind}
     confirming = list(FRESH_PAIRS) if by > 1 else []
     assert check.rounds("head", SHORT) == [*EVERY_PAIR, *confirming]
@@ -322,10 +322,9 @@ def test_head_alone_against_a_stored_run_is_slower_only_after_fresh_processes(
 
 def test_what_head_was_not_asked_for_is_missing_and_other_machines_are_not_timed(store: Store) -> None:
     check = Check(store, head=slow_at(1024, 4.0))
-    stored = summarise(stored_rounds(2e-3, ("dct-x", "dct-kv", "sdpa", "none")))
+    stored = summarise(elsewhere(stored_rounds(2e-3, ("dct-x", "dct-kv", "sdpa", "none"))))
     gone = Case("dct-kv", 1024)
-    why = Reason(ReasonCode.OTHER_ENVIRONMENT)
-    judgement = check_stored(check.head, stored, (SHORT,), REFERENCES, (gone,), why, False, RULES, ignore)
+    judgement = check_stored(check.head, stored, (SHORT,), REFERENCES, (gone,), None, RULES, ignore)
     assert latency(judgement) == {SHORT: VerdictKind.INCOMPARABLE}
     assert {v.case for v in judgement.verdicts if v.kind is VerdictKind.MISSING} == {gone}
     assert check.rounds("head", SHORT) == [1]
@@ -354,7 +353,7 @@ def train(store: Store, accuracy: Callable[[str, int], float], seeds: int | None
         judgement = check((TRAINED,), ())
     else:
         stored = learned(trained("dct-x", [accuracy("base", seed) for seed in range(1, seeds + 1)], ratio=4))
-        judgement = check_stored(check.head, stored, (TRAINED,), (), (), None, True, RULES, ignore)
+        judgement = check_stored(check.head, stored, (TRAINED,), (), (), None, RULES, ignore)
     return judgement, check.rounds("head", TRAINED)
 
 

@@ -14,9 +14,10 @@ from dctbench.model import Environment, Result, Run, RunSettings
 from dctbench.store import open_store
 from dctbench.store.importing import import_run
 from tests.support.command import Cli
-from tests.support.made import ENVIRONMENT, FACTS, result
+from tests.support.made import ELSEWHERE, ENVIRONMENT, FACTS, elsewhere, result
 from tests.support.outcomes import BASE, HEAD, in_rounds
 
+DCT_X = ("dct-x", "latency")
 ALIKE = in_rounds("sdpa", [4e-3] * 5)
 BEFORE = [
     *ALIKE,
@@ -103,6 +104,18 @@ def test_another_environment_leaves_what_does_not_depend_on_it_and_says_what_dif
     nothing = cli(*FILES)
     assert nothing.code == 3
     assert nothing.out.splitlines()[-1] == "exit 3: cannot judge: some cases are incomparable"
+
+
+def test_a_run_of_two_machines_is_compared_where_one_machine_measured_both_sides(cli: Cli, tmp_path: Path) -> None:
+    there = elsewhere([*in_rounds("sdpa", [8e-3] * 5, 2048), *in_rounds("dct-x", [1e-3] * 5, 2048, ratio=8)])
+    places = {one.fingerprint: one for one in (ENVIRONMENT, ELSEWHERE)}
+    (tmp_path / "base.json").write_text(dumps(document(BASE, places, [*BEFORE, *there])), encoding="utf-8")
+    here = [*in_rounds("sdpa", [8e-3] * 5, 2048), *in_rounds("dct-x", [4e-3] * 5, 2048, ratio=8)]
+    write(tmp_path / "head.json", HEAD, [*AFTER, *here])
+    verdicts = cli(*FILES, "--format", "json").json()["verdicts"]
+    found = {v["case"]["seq_len"]: v for v in verdicts if (v["case"]["implementation"], v["metric"]) == DCT_X}
+    assert {n: v["kind"] for n, v in found.items()} == {1024: "SLOWER", 2048: "INCOMPARABLE"}
+    assert found[2048]["reason"] == "measured in another environment, and latencies compare only within one"
 
 
 def test_a_difference_to_a_single_process_is_inconclusive(cli: Cli, tmp_path: Path) -> None:
