@@ -177,9 +177,10 @@ def at(texts: Sequence[str]) -> dict[str, Any]:
         else:
             known = ", ".join(filter(axes.is_field, (*axes.NUMERIC_AXES, *axes.WORD_AXES)))
             raise UsageError(f"--at {text!r}: not AXIS=VALUE", hint=f"such as --at seq=4096; axes: {known}")
-        if len(values) != 1:
+        field_name = axes.field(name)
+        if len(values) != 1 or found.get(field_name, values[0]) != values[0]:
             raise UsageError(f"--at {text!r}: one value of an axis at a time", hint="such as --at seq=4096")
-        found[axes.field(name)] = values[0]
+        found[field_name] = values[0]
     return found
 
 

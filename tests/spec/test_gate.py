@@ -55,6 +55,15 @@ def test_a_text_that_names_no_single_place_is_refused(text: str, words: str) -> 
     assert "keep_first" not in refused.value.hint  # it sets the field of another axis
 
 
+@pytest.mark.parametrize("texts", [["seq=4096", "seq=8192"], ["seq=4096,seq=8192"], ["impl=dct-x", "impl=sdpa"]])
+def test_a_second_value_of_an_axis_is_refused_wherever_it_stands(texts: list[str]) -> None:
+    second = texts[-1].rpartition(",")[2]
+    with pytest.raises(UsageError) as refused:
+        gate.at(texts)
+    assert refused.value.message == f"--at {second!r}: one value of an axis at a time"
+    assert gate.at([texts[0].partition(",")[0]] * 2) == gate.at([texts[0].partition(",")[0]])
+
+
 @pytest.mark.parametrize(
     ("given", "field", "limit"),
     [
