@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dctbench import errors
-from dctbench.analysis import Summary, summarise
+from dctbench.analysis import Budgets, Summary, summarise
 from dctbench.compare import TOLERANCES, Rules
 from dctbench.compare.check_settings import read_check_settings
 from dctbench.compare.detectability import Detectability
@@ -46,7 +46,7 @@ def resolve_rules(given: GateRules, tolerances: Mapping[str, float]) -> Rules:
         accuracy=usual.accuracy if given.max_accuracy_drop is None else given.max_accuracy_drop,
         pairs=pairs,
         max_pairs=most,
-        budgets=given.budgets if given.confidence is None else replace(given.budgets, confidence=given.confidence),
+        budgets=Budgets(**given.limits, confidence=given.confidence or usual.budgets.confidence),
         at=given.at,
     )
 

@@ -20,13 +20,13 @@ CONFIDENCES = ("95", "99")
 BUDGETS = ("max_latency_p99", "max_memory", "max_error", "max_miss_rate")
 GATE_KEYS = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs", *BUDGETS, "confidence", "at")
 """The keys of `[gate]`. Each means what its flag of `dctbench check` means."""
-_BUDGET_FIELDS = {
-    "max_latency_p99": ("latency_p99",),
-    "max_memory": ("memory", "memory_process"),
-    "max_error": ("error_smooth", "error_noise", "error_input"),
-    "max_miss_rate": ("miss_rate",),
+_LIMITS = {
+    "max_latency_p99": {"latency_p99"},
+    "max_memory": {"memory", "memory_process"},
+    "max_error": {"error_smooth", "error_noise", "error_input"},
+    "max_miss_rate": {"miss_rate"},
 }
-"""The fields of `Budgets` that each flag sets: a flag replaces all of them."""
+"""The limits that each flag sets, by their names in `Budgets`: a flag replaces all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +40,9 @@ class GateRules:
         max_accuracy_drop: how far the accuracy on a task may fall: 0.01 for a point.
         pairs: the number of pairs of processes for every case.
         max_pairs: the most pairs for an undecided case.
-        budgets: the limits of head.
-        confidence: of the bounds that the budgets of p99 and miss rate are compared with: 0.95 or 0.99.
-        at: the cases that the budgets apply to, by field of `Case`; all of them when empty.
+        limits: the most that head may need, by the names of the limits in `analysis.Budgets`.
+        confidence: of the bounds that the limits of p99 and miss rate are compared with: 0.95 or 0.99.
+        at: the cases that the limits apply to, by field of `Case`; all of them when empty.
     """
 
     reference: str | None = None
@@ -53,7 +53,7 @@ class GateRules:
     max_accuracy_drop: float | None = None
     pairs: int | None = None
     max_pairs: int | None = None
-    budgets: Budgets = field(default_factory=Budgets)
+    limits: Mapping[str, float] = field(default_factory=dict)
     confidence: float | None = None
     at: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,26 +70,21 @@ class GateRules:
             for name in ("max_latency_p99", "max_miss_rate")
             if name in texts
         }
-        limits = parse_budgets(
+        budgets = parse_budgets(
             single.get("max_latency_p99"),
             texts.get("max_memory", ()),
             texts.get("max_error", ()),
             single.get("max_miss_rate"),
         )
-        return cls(**values, budgets=limits)
+        return cls(**values, limits=budgets.given)
 
     def over(self, other: GateRules) -> GateRules:
         """Return these rules, completed by those of `other`."""
         names = ("reference", *TOLERANCES, "max_accuracy_drop", "pairs", "max_pairs", "confidence")
         values = {name: getattr(other if getattr(self, name) is None else self, name) for name in names}
-        limits: dict[str, float] = {}
-        for group in _BUDGET_FIELDS.values():
-            limits |= _set(self.budgets, group) or _set(other.budgets, group)
-        return GateRules(**values, budgets=Budgets(**limits), at=self.at or other.at)
-
-
-def _set(limits: Budgets, names: Sequence[str]) -> dict[str, float]:
-    return {name: limit for name, limit in limits.given.items() if name in names}
+        replaced = {name for group in _LIMITS.values() if self.limits.keys() & group for name in group}
+        kept = {name: limit for name, limit in other.limits.items() if name not in replaced}
+        return GateRules(**values, limits={**kept, **self.limits}, at=self.at or other.at)
 
 
 def _single(flag: str, texts: Sequence[str]) -> str:

@@ -100,15 +100,25 @@ def test_more_processes_are_allowed_where_a_proof_takes_them_and_nobody_said_how
     assert all(warned in notice for notice in notices)
 
 
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_limits_are_held_at_the_confidence_that_is_given_with_them(confidence: float) -> None:
+    """As `dctbench.check` takes them from a request, completed by a suite that says nothing."""
+    given = GateRules(limits={"latency_p99": 0.01}, confidence=confidence)
+    budgets = resolve_rules(given.over(GateRules()), TOLERANCES).budgets
+    assert (budgets.given, budgets.confidence) == ({"latency_p99": 0.01}, confidence)
+
+
 def test_the_rules_of_a_user_win_over_those_of_a_suite_and_leave_the_others() -> None:
     suite = GateRules.parse({"tolerance": ["10%"], "pairs": ["3"], "max_memory": ["process=1GiB"], "max_error": ["5%"]})
     user = GateRules.parse({"tolerance": ["20%"], "max_memory": ["64MiB"], "at": ["seq=64"]})
     both = user.over(suite)
     assert (both.tolerance, both.pairs, both.max_pairs) == (0.2, 3, None)
-    assert both.budgets.given == {"memory": 64 * 2**20, "error_smooth": 0.05}  # --max-memory replaces the suite's
+    assert both.limits == {"memory": 64 * 2**20, "error_smooth": 0.05}  # --max-memory replaces the suite's
     assert both.at == {"seq_len": 64}
     assert GateRules().over(suite) == suite
     assert resolve_rules(both, TOLERANCES).latency == 0.2
     assert resolve_rules(GateRules(), TOLERANCES) == Rules()
+    with pytest.raises(TypeError, match="latency_p9"):
+        resolve_rules(GateRules(limits={"latency_p9": 0.01}).over(suite), TOLERANCES)
     with pytest.raises(UsageError, match="--max-pairs 4 is less than --pairs 5"):
         resolve_rules(GateRules(max_pairs=4), TOLERANCES)

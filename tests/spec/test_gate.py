@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dctbench.analysis import Budgets
 from dctbench.errors import UsageError
 from dctbench.spec import gate
 from dctbench.spec.gate import GateRules
@@ -114,14 +113,14 @@ def test_a_tolerance_that_nothing_or_everything_meets_says_why(text: str, proble
 
 
 def test_the_rules_of_flags_are_completed_by_those_of_a_suite_group_by_group() -> None:
-    flags = GateRules(pairs=3, budgets=Budgets(memory=1.0))
+    flags = GateRules(pairs=3, limits={"memory": 1.0})
     suite = GateRules(
-        pairs=5, max_pairs=9, budgets=Budgets(memory=2.0, memory_process=3.0, error_noise=0.5), at={"batch": 2}
+        pairs=5, max_pairs=9, limits={"memory": 2.0, "memory_process": 3.0, "error_noise": 0.5}, at={"batch": 2}
     )
     found = flags.over(suite)
     assert (found.pairs, found.max_pairs, found.at) == (3, 9, {"batch": 2})
     # A flag replaces the whole of its group: the suite's limit of the process's memory is not its own any more.
-    assert found.budgets.given == {"memory": 1.0, "error_noise": 0.5}
+    assert found.limits == {"memory": 1.0, "error_noise": 0.5}
 
 
 def test_a_confidence_is_95_or_99_percent_and_a_flag_replaces_that_of_a_suite() -> None:
@@ -134,7 +133,7 @@ def test_a_confidence_is_95_or_99_percent_and_a_flag_replaces_that_of_a_suite() 
 
 
 def test_a_miss_rate_is_a_share_that_some_number_of_calls_can_show() -> None:
-    assert GateRules.parse({"max_miss_rate": ["0.1%"]}).budgets.miss_rate == pytest.approx(0.001)
+    assert GateRules.parse({"max_miss_rate": ["0.1%"]}).limits == {"miss_rate": pytest.approx(0.001)}
     for wrong in ("0%", "100%", "2", "often"):
         with pytest.raises(UsageError, match="--max-miss-rate"):
             GateRules.parse({"max_miss_rate": [wrong]})
@@ -143,8 +142,8 @@ def test_a_miss_rate_is_a_share_that_some_number_of_calls_can_show() -> None:
 WHOLE = GateRules(
     reference="full", tolerance=0.1, tolerance_flops=0.01, tolerance_memory=0.02, tolerance_error=0.03,
     max_accuracy_drop=0.01, pairs=6, max_pairs=9, confidence=0.99, at={"batch": 2},
-    budgets=Budgets(latency_p99=0.01, memory=1.0, memory_process=2.0, error_smooth=0.1, error_noise=0.2,
-                    error_input=0.3, miss_rate=0.001),
+    limits={"latency_p99": 0.01, "memory": 1.0, "memory_process": 2.0, "error_smooth": 0.1, "error_noise": 0.2,
+            "error_input": 0.3, "miss_rate": 0.001},
 )  # fmt: skip
 
 

@@ -403,4 +403,4 @@ def test_a_setting_with_words_lists_them(key: str, words: str) -> None:
 def test_the_rules_of_a_gate_are_read_one_after_the_other() -> None:
     text = GOOD.replace("[settings.env]", '[gate]\npairs = 7\nmax_memory = ["1KiB", "process=2KiB"]\n[settings.env]')
     rules = suites.parse(text, "mine.toml").gate
-    assert (rules.pairs, rules.budgets.given) == (7, {"memory": 1024.0, "memory_process": 2048.0})
+    assert (rules.pairs, rules.limits) == (7, {"memory": 1024.0, "memory_process": 2048.0})
