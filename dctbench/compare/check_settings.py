@@ -16,13 +16,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from dctbench.analysis import REFERENCE, Budgets
 from dctbench.compare.rules import TOLERANCES, Rules
 from dctbench.model import Case, Run
-from dctbench.spec.gate import LEAST_TOLERANCE, MOST_PAIRS
+from dctbench.spec.gate import CONFIDENCES, LEAST_TOLERANCE, MOST_PAIRS
 from dctbench.text.untrusted import InvalidDataError, converted
 
 _Share = Annotated[float, Meta(ge=0, le=1e6)]
 _OfLatency = Annotated[float, Meta(ge=LEAST_TOLERANCE, le=1e6)]
 _USUAL = Rules()
 _AXES = frozenset(field.name for field in fields(Case))
+_CONFIDENCES = frozenset(int(percent) / 100 for percent in CONFIDENCES)
 
 
 class CheckSettings(Struct, frozen=True, kw_only=True):
@@ -134,7 +135,12 @@ def read_check_settings(run: Run) -> CheckSettings | None:
         found = converted(stored, CheckSettings, "check")
     except InvalidDataError:
         return None
-    return found if set(found.at) <= _AXES else None
+    return found if set(found.at) <= _AXES and _possible(found.budgets) else None
+
+
+def _possible(budgets: Budgets) -> bool:
+    """Whether these can be the budgets of a check."""
+    return budgets.confidence in _CONFIDENCES and all(limit >= 0 for limit in budgets.given.values())
 
 
 def in_turns(run: Run) -> bool:

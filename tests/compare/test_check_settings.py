@@ -23,7 +23,7 @@ from tests.support.outcomes import BASE, HEAD, in_rounds, judged
 
 RULES = [
     Rules(),
-    Rules("full", 0.1, 0.01, 0.2, 0.03, max_pairs=40, budgets=Budgets(memory=1e6, error_smooth=0.1)),
+    Rules("full", 0.1, 0.01, 0.2, 0.03, max_pairs=40, budgets=Budgets(memory=1e6, error_smooth=0.1, confidence=0.99)),
     Rules(latency={**TOLERANCES, "cpu": 0.31}, at={"seq_len": 1024, "ratio": 8.0, "implementation": "dct-x"}),
 ]
 
@@ -53,7 +53,9 @@ GOOD = {"side": "head", "asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.
     [None, 5, [], {}, *({**GOOD, **wrong} for wrong in (
         {"tolerance": "0.1"}, {"tolerance": 0}, {"tolerance": -1}, {"tolerance": True}, {"tolerance": {"cpu": "wide"}},
         {"reference": {"a": 1}}, {"asked": "dct-x"}, {"asked": [1]}, {"side": "middle"}, {"base_impl": 3},
-        {"budgets": {"memory": "64MiB"}}, {"budgets": 5}, {"at": {"__class__": 1}}, {"at": ["seq=64"]},
+        {"budgets": {"memory": "64MiB"}}, {"budgets": 5}, {"budgets": {"memory": -1.0}},
+        *({"budgets": {"latency_p99": 0.01, "confidence": wrong}} for wrong in (0.0, -1.0, 0.9, 1.0, 5.0)),
+        {"at": {"__class__": 1}}, {"at": ["seq=64"]},
         {"max_pairs": 0}, {"tolerance_memory": -0.1}, {"further": "c" * 16}, {"further": [3]},
     ))],
 )  # fmt: skip

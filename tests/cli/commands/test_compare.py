@@ -206,3 +206,12 @@ def test_the_report_of_a_check_compares_it_with_its_base_and_with_nothing_else_t
     write(tmp_path / "head.json", replace(HEAD, settings=RunSettings.from_json(settings)), head)
     assert cli("report", "head.json").code == 0
     assert "No baseline was given" in page.read_text(encoding="utf-8")
+
+
+def test_a_confidence_that_no_check_has_is_ignored(cli: Cli, tmp_path: Path) -> None:
+    """From 30 processes on a p99 has a bound over processes, which takes a confidence between 0 and 1."""
+    results = [*in_rounds("sdpa", [4e-3] * 30), *in_rounds("dct-x", [2e-3, 2.01e-3] * 15, ratio=8)]
+    checked(tmp_path, results, results, budgets={"latency_p99": 1.0, "confidence": 0.0})
+    done = cli("compare", "latest~1", "latest", "--format", "json")
+    assert done.code == 0, done.err
+    assert {verdict["metric"] for verdict in done.json()["verdicts"]} == {"latency"}
