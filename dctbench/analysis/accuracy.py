@@ -190,6 +190,17 @@ def without_longer(found: Iterable[TaskResults], asked: Collection[str] = ()) ->
     ]
 
 
+def told_first(runs: Iterable[Sequence[TaskResults]]) -> list[list[TaskResults]]:
+    """Return what counts of several runs: of those that trained on a task at one length, the first one tells."""
+    told: set[tuple[TaskName, int]] = set()
+    counted = []
+    for results in runs:
+        new = [one for one in results if (one.task, one.case.seq_len) not in told]
+        told.update((one.task, one.case.seq_len) for one in new)
+        counted.append(new)
+    return counted
+
+
 def task_results(
     summaries: Iterable[Summary], reference: str | None = None, margin: float | None = None
 ) -> list[TaskResults]:

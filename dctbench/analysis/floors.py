@@ -52,11 +52,12 @@ class Miss(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A floor that a method does not keep, why, and what was measured of it."""
+    """A floor that a method does not keep, why, and what was measured of it, in which trainings on the task."""
 
     floor: AccuracyFloor
     why: Miss
     found: Compared | None
+    results: TaskResults | None
 
 
 def keep_floors(
@@ -65,12 +66,13 @@ def keep_floors(
     """Return the choice among the methods that keep all floors, and what the others miss.
 
     A method keeps a floor only if that is shown, for all methods of the task together: one threshold over many methods
-    lets the luckiest pass. An exact method keeps every floor below an exact reference, since it computes the same.
+    lets the luckiest pass. Where the task was trained at several shapes, it must be shown at each of them. An exact
+    method keeps every floor below an exact reference, since it computes the same.
     """
     missed: dict[Case, list[Missed]] = {}
     within = []
     for summary in choice.within:
-        misses = [miss for floor in floors if (miss := _missed(summary, floor, accuracies)) is not None]
+        misses = [miss for floor in floors for miss in _misses(summary, floor, accuracies)]
         if misses:
             missed[summary.case] = misses
         else:
@@ -78,9 +80,16 @@ def keep_floors(
     return replace(choice, within=tuple(within), leaders=ranking.leading(within)), missed
 
 
-def _missed(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> Missed | None:
-    on_tasks = ((r, found) for r, found in accuracies.on_each_task(summary) if str(r.task) == floor.task)
-    results, found = next(on_tasks, (None, None))
+def _misses(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> list[Missed]:
+    """Return a miss for each shape of the task at which a method does not keep a floor."""
+    on_task = [(r, found) for r, found in accuracies.on_each_task(summary) if str(r.task) == floor.task]
+    misses = [_missed(summary, floor, results, found) for results, found in on_task or [(None, None)]]
+    return [miss for miss in misses if miss is not None]
+
+
+def _missed(
+    summary: Summary, floor: AccuracyFloor, results: TaskResults | None, found: Compared | None
+) -> Missed | None:
     if floor.reference is None:
         return _below_value(summary, floor, results, found)
     exact = catalog.recorded_implementation(floor.reference).kind is Kind.EXACT
@@ -89,14 +98,14 @@ def _missed(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> M
         return None
     beside = None if results is None else results.reference
     if beside is None or beside.case.implementation != floor.reference or found is None or found.score.mean is None:
-        return Missed(floor, Miss.NOT_MEASURED, found)
+        return Missed(floor, Miss.NOT_MEASURED, found, results)
     assert results is not None
     if results.sensitive is False:
-        return Missed(floor, Miss.SILENT, found)
+        return Missed(floor, Miss.SILENT, found, results)
     if found.difference is None or not results.sensitive:
-        return Missed(floor, Miss.NOT_SHOWN, found)
+        return Missed(floor, Miss.NOT_SHOWN, found, results)
     means = {one.case: difference(one.score, beside) for one in results.methods}
-    return _judged(floor, found, found.score, means, -floor.amount)
+    return _judged(floor, results, found, found.score, means, -floor.amount)
 
 
 def _below_value(
@@ -105,21 +114,27 @@ def _below_value(
     """The floor is an accuracy of its own."""
     score = found.score if found is not None else None if results is None else results.score_of_reference(summary)
     if results is None or score is None or score.mean is None:
-        return Missed(floor, Miss.NOT_MEASURED, found)
+        return Missed(floor, Miss.NOT_MEASURED, found, results)
     if score.estimate is None:
-        return Missed(floor, Miss.NOT_SHOWN, found)
-    return _judged(floor, found, score, {one.case: one.estimate for one in results.scores}, floor.amount)
+        return Missed(floor, Miss.NOT_SHOWN, found, results)
+    means = {one.case: one.estimate for one in results.scores}
+    return _judged(floor, results, found, score, means, floor.amount)
 
 
 def _judged(
-    floor: AccuracyFloor, found: Compared | None, score: Score, means: Mapping[Case, Mean | None], bound: float
+    floor: AccuracyFloor,
+    results: TaskResults,
+    found: Compared | None,
+    score: Score,
+    means: Mapping[Case, Mean | None],
+    bound: float,
 ) -> Missed | None:
     """Whether a method is shown to be above a bound, in the joint test of all methods of the task."""
     case = score.case
     known = {one: mean for one, mean in means.items() if mean is not None}
     if case in shown_above(known, bound).get(case.implementation, ()):
-        return Missed(floor, Miss.OTHER_LAYER, found) if score.options else None
+        return Missed(floor, Miss.OTHER_LAYER, found, results) if score.options else None
     interval = known[case].interval()
     if interval.low > bound:
-        return Missed(floor, Miss.ALONE, found)
-    return Missed(floor, Miss.BELOW if interval.high < bound else Miss.NOT_SHOWN, found)
+        return Missed(floor, Miss.ALONE, found, results)
+    return Missed(floor, Miss.BELOW if interval.high < bound else Miss.NOT_SHOWN, found, results)

@@ -6,10 +6,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from dctbench import analysis, catalog, errors
 from dctbench.analysis import REFERENCE, Budgets, Choice, Ranking, Summary
-from dctbench.analysis.accuracy import CONTROL, TaskResults, task_results, without_longer
+from dctbench.analysis.accuracy import CONTROL, TaskResults, task_results, told_first, without_longer
 from dctbench.analysis.decision import Accuracies
 from dctbench.analysis.floors import Missed, keep_floors
 from dctbench.analysis.in_model import MARGIN, in_models
@@ -201,48 +202,51 @@ def _answer_in_model(
 def _learned(request: ChooseRequest, found: RecordedRun) -> tuple[Accuracies, list[Run]]:
     """Return what was learned on each task by the run that answers, and the other runs that tell of it.
 
-    Where it has trained on no task, or not on one that a floor names, the latest run of the store that did tells.
+    Where it has trained on no task, or not on one that a floor names, other runs of the store tell: of each task and
+    length the latest one that trained on it.
 
     Raises:
         NotTrainedError: when no run has trained on a task that a floor names.
     """
     wanted = {floor.task for floor in request.floors}
-    known = {str(results.task): (results, found.run) for results in _results(found)}
-    if not wanted <= known.keys():
-        known = _stored_results(request.store) | known
-    elif not known:
+    own = _results(found)
+    runs = [(found.run, own)]
+    if not wanted <= {str(results.task) for results in own}:
+        runs += _stored_results(request.store)
+    elif not own:
         with suppress(errors.StoreError):  # what it tells is welcome, and nothing that was asked for
-            known = _stored_results(request.store)
+            runs += _stored_results(request.store)
+    told = told_first(results for _, results in runs)
+    known = list(chain.from_iterable(told))
     for floor in request.floors:
-        if floor.task not in known:
+        if floor.task not in map(str, (results.task for results in known)):
             raise NotTrainedError(
                 f"no stored run has trained on {floor.task}",
                 hint=f"train on it: dctbench run --task {floor.task} --impl "
                 f"{','.join(dict.fromkeys([REFERENCE, *(s.case.implementation for s in found.summaries), CONTROL]))}",
             )
-    told = without_longer((results for results, _ in known.values()), wanted)
-    accuracies = Accuracies(tuple(told))
+    accuracies = Accuracies(tuple(without_longer(known, wanted)))
     every = [one for summary in found.summaries for one in accuracies.on_each_task(summary)]
-    telling = wanted | {str(results.task) for results, compared in every if compared is not None}
-    runs = {run.id: run for task, (_, run) in known.items() if task in telling and run.id != found.run.id}
-    return accuracies, list(runs.values())
+    telling = [results for results, compared in every if compared is not None or str(results.task) in wanted]
+    others = zip(runs[1:], told[1:], strict=True)
+    return accuracies, [run for (run, _), counted in others if any(results in telling for results in counted)]
 
 
 def _results(found: RecordedRun) -> list[TaskResults]:
     return task_results(found.summaries, margin=found.run.settings.margin)
 
 
-def _stored_results(store: str) -> dict[str, tuple[TaskResults, Run]]:
-    """Return by task what the latest run learned that trained on it, and that run."""
-    known: dict[str, tuple[TaskResults, Run]] = {}
+def _stored_results(store: str) -> list[tuple[Run, list[TaskResults]]]:
+    """Return the runs that trained on a task, the latest first, and what each of them learned."""
     try:
         with open_store(store) as opened:
-            for state in opened.runs([]):
-                if state.stored and any(case.task is not None for case in opened.plan(state.run.id)[0]):
-                    known |= {str(r.task): (r, state.run) for r in _results(recorded(opened, state.run))}
+            return [
+                (state.run, _results(recorded(opened, state.run)))
+                for state in reversed(opened.runs([]))
+                if state.stored and any(case.task is not None for case in opened.plan(state.run.id)[0])
+            ]
     except MissingError:
-        return known
-    return known
+        return []
 
 
 def _nothing_measured(

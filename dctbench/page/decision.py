@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from dctbench import analysis
-from dctbench.analysis.accuracy import TaskResults, task_results, without_longer
+from dctbench.analysis.accuracy import task_results, told_first, without_longer
 from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.deadlines import but_for_engine, deadlines
 from dctbench.analysis.decision import Accuracies, Worth, decide
@@ -69,17 +70,14 @@ class DecisionSection:
 
 
 def learned(contents: Contents) -> Accuracies:
-    """Return what was learned on each task, by the first run on the page that trained on it.
+    """Return what was learned on each task at each length, by the first run on the page that trained on it there.
 
     For a run of a model it is what its methods are worth in that model.
     """
     if contents.facets[0].case.model is not None:
         return ModelQuality((), tuple(in_models(contents.runs[contents.facets[0].run].summaries)))
-    found: dict[tuple[str, int], TaskResults] = {}
-    for recorded in contents.runs:
-        for results in task_results(recorded.summaries, contents.reference, recorded.run.settings.margin):
-            found.setdefault((str(results.task), results.case.seq_len), results)
-    return Accuracies(tuple(without_longer(found.values())))
+    runs = (task_results(run.summaries, contents.reference, run.run.settings.margin) for run in contents.runs)
+    return Accuracies(tuple(without_longer(chain.from_iterable(told_first(runs)))))
 
 
 def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -> DecisionSection:

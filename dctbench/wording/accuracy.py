@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dctbench.analysis.accuracy import CLAIM, SENSITIVE, Compared, Doubt, Standing, TaskResults
 from dctbench.analysis.floors import AccuracyFloor, Miss, Missed
@@ -11,6 +11,7 @@ from dctbench.model import Case, TaskName, ratio_words
 from dctbench.stats.midpoint import Midpoint
 from dctbench.stats.robust import Interval
 from dctbench.text.format import format_percent, pluralize
+from dctbench.wording.labels import Labels
 
 STANDINGS: Mapping[Standing, str] = {
     Standing.BETTER: "better",
@@ -46,6 +47,12 @@ def task_words(task: TaskName) -> str:
     words += ["scrambled"] if task.scrambled else []
     words += [f"{task.patience}x"] if task.patience > 1 else []
     return " ".join(words)
+
+
+def place_of(results: TaskResults, tasks: Iterable[TaskResults]) -> str:
+    """` at n = 64` where a task was trained at several shapes; else an empty text."""
+    same = [one.case for one in tasks if one.task == results.task]
+    return f" at {Labels(same).place(results.case)}" if len(same) > 1 else ""
 
 
 def accuracy_words(score: Score) -> str:
@@ -238,17 +245,24 @@ _SURE: Mapping[Miss, str] = {
 }
 
 
-def missed_words(name: str, missed: Sequence[Missed]) -> str:
-    """`accuracy: dct-x r=8, -2.1 points (-2.6 to -1.6) against sdpa on mnist1d`: why a method misses its floors."""
+def missed_words(name: str, missed: Sequence[Missed], tasks: Sequence[TaskResults]) -> str:
+    """`accuracy: dct-x r=8, -2.1 points (-2.6 to -1.6) against sdpa on mnist1d`: why a method misses its floors.
+
+    Args:
+        name: of the method.
+        missed: its floors.
+        tasks: all trainings, so that those on a task at several shapes are told apart.
+    """
     parts = []
     for one in missed:
-        on = f"on {task_words(TaskName.parse(one.floor.task))}"
+        place = "" if one.results is None else place_of(one.results, tasks)
+        task = f"{task_words(TaskName.parse(one.floor.task))}{place}"
         if one.why is Miss.NOT_MEASURED:
-            parts.append(f"not measured {on}")
+            parts.append(f"not measured on {task}")
         elif one.why is Miss.SILENT:
-            parts.append(f"the task {task_words(TaskName.parse(one.floor.task))} says nothing")
+            parts.append(f"the task {task} says nothing")
         else:
-            parts.append(f"{_SURE[one.why]}{_measured(one)} {on}")
+            parts.append(f"{_SURE[one.why]}{_measured(one)} on {task}")
             if one.why is Miss.OTHER_LAYER and one.found is not None:
                 parts[-1] += f", but {listed(trained_with(one.found.score))}"
     return f"accuracy: {name}, {'; '.join(parts)}"

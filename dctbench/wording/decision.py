@@ -141,7 +141,7 @@ def accuracy_cell(summary: Summary, accuracies: Accuracies) -> str:
         return in_model.quality_cell(summary, accuracies)
     parts, trained_with = [], list[str]()
     for results, found in accuracies.on_each_task(summary):
-        name = accuracy.task_words(results.task)
+        name = accuracy.task_words(results.task) + accuracy.place_of(results, accuracies.tasks)
         if found is not None and found.counted.mean is not None:
             parts.append(f"{name} {found.counted.mean:.3f}, {accuracy.STANDINGS[found.standing]}")
             trained_with = accuracy.trained_with(found.score)
@@ -165,7 +165,8 @@ def worth_words(summary: Summary, accuracies: Accuracies) -> str:
     said: dict[str, list[str]] = {words: [] for words in (*_DOUBTFUL.values(), _ALONE)}
     for results, one in accuracies.on_each_task(summary):
         if results.sensitive and one is not None and not one.held:
-            said[_DOUBTFUL.get(one.standing, _ALONE)].append(accuracy.task_words(results.task))
+            name = accuracy.task_words(results.task) + accuracy.place_of(results, accuracies.tasks)
+            said[_DOUBTFUL.get(one.standing, _ALONE)].append(name)
     return "; ".join(words.format(tasks=accuracy.listed(names)) for words, names in said.items() if names)
 
 

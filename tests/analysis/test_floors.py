@@ -53,7 +53,7 @@ def test_a_layer_with_options_does_not_keep_a_floor_for_the_layer_that_was_timed
     assert names(choice.within) == ["sdpa"]
     [[miss]] = missed.values()
     assert miss.why is Miss.OTHER_LAYER
-    assert missed_words("nystromformer r=4", [miss]).endswith(
+    assert missed_words("nystromformer r=4", [miss], with_a_convolution().tasks).endswith(
         " on mnist1d, but trained with a convolution of 33 taps, which latency and error leave out"
     )
 

@@ -21,7 +21,7 @@ from dctbench.exporters.json_document import dumps
 from dctbench.model import Case, Run
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import model_choice, recommendation
-from dctbench.wording.accuracy import NOT_MEASURED, missed_words
+from dctbench.wording.accuracy import NOT_MEASURED, missed_words, place_of
 from dctbench.wording.decision import IN_FLOATING_POINT, accuracy_cell, how_to_measure
 from dctbench.wording.labels import Labels
 from dctbench.wording.markdown import escape
@@ -89,7 +89,9 @@ def _remarks(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
     ranking, choice = outcome.answers[number]
     lines = recommendation.remarks(ranking, choice, request.budgets)
     missed = outcome.missed[number]
-    lines += [missed_words(s.case.name, missed[s.case]) for s in ranking.ranked if s.case in missed]
+    lines += [
+        missed_words(s.case.name, missed[s.case], outcome.accuracies.tasks) for s in ranking.ranked if s.case in missed
+    ]
     for summary in recommendation.named_in_answer(ranking, choice):
         if outcome.accuracies.worth(summary) is not Worth.EXACT:
             known = accuracy_cell(summary, outcome.accuracies)
@@ -122,7 +124,7 @@ def _records(outcome: ChooseOutcome, number: int, request: ChooseRequest) -> lis
             "error.noise": s.values.get("error.noise"),
             "error.input": s.values.get("error.input"),
             "accuracy": {
-                str(results.task): one.counted.mean
+                f"{results.task}{place_of(results, outcome.accuracies.tasks)}": one.counted.mean
                 for results, one in outcome.accuracies.on_each_task(s)
                 if one is not None and one.counted.mean is not None
             },

@@ -299,6 +299,51 @@ def test_what_another_run_of_the_store_has_learned_is_told(cli: Cli, tmp_path: P
     assert "accuracy rests on" not in cli("choose", "--seq", "1024", *place).out
 
 
+GOOD, BAD = (0.80, 0.811, 0.819), (0.5, 0.51, 0.52)
+
+
+def on_acuity(n: int, performer: tuple[float, ...]) -> list[Result]:
+    """Trainings at a length, with the accuracies of performer r=8."""
+    fixed = {"task": "acuity", "seq_len": n}
+    known = [*trained("sdpa", (0.80, 0.81, 0.82), **fixed), *trained("none", (0.30, 0.31, 0.32), **fixed)]  # type: ignore[arg-type]
+    return [*known, *trained("performer", performer, ratio=8, **fixed)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("in_one_run", [True, False])
+@pytest.mark.parametrize("worse_at", [64, 256])
+def test_a_floor_holds_at_every_length_that_its_task_was_trained_at(
+    cli: Cli, tmp_path: Path, worse_at: int, in_one_run: bool
+) -> None:
+    lengths = [on_acuity(n, BAD if n == worse_at else GOOD) for n in (64, 256)]
+    if in_one_run:
+        stored(tmp_path, 1, [*lengths[0], *lengths[1], *RESULTS])
+    else:
+        for number, results in enumerate([*lengths, RESULTS], 1):
+            stored(tmp_path, number, results)
+    asked = ("choose", "--seq", "1024", "--min-accuracy", "acuity=sdpa-2pt")
+    lines = " ".join(cli(*asked).out.split())
+    assert lines.startswith("At n = 1024 within accuracy on acuity at most 2 points below sdpa: ship sdpa (")
+    assert f"accuracy: performer r=8, -30.0 points (-30.2 to -29.8) against sdpa on acuity at n = {worse_at}" in lines
+    assert lines.count("not measured on acuity at n = 64") == lines.count("not measured on acuity at n = 256") == 1
+    [answer] = cli(*asked, "--format", "json").json()["answers"]
+    [performer] = [one for one in answer["methods"] if one["case"]["implementation"] == "performer"]
+    assert performer["verdict"] == "accuracy"
+    means = {n: pytest.approx(0.51 if n == worse_at else 0.81) for n in (64, 256)}
+    assert performer["accuracy"] == {f"acuity at n = {n}": mean for n, mean in means.items()}
+
+
+def test_the_report_and_the_choice_tell_the_same_of_a_task_at_several_shapes(cli: Cli, tmp_path: Path) -> None:
+    wide = [replace(one, case=replace(one.case, heads=8)) for one in on_acuity(64, BAD)]
+    results = [one for one in RESULTS if one.case.implementation in ("sdpa", "performer")]
+    stored(tmp_path, 1, [*on_acuity(64, GOOD), *wide, *results])
+    told = "acuity at n = 64, heads 4 0.810, as good; acuity at n = 64, heads 8 0.510, worse"
+    assert f"accuracy of performer r=8: {told}" in " ".join(cli("choose", "--seq", "1024").out.split())
+    assert cli("report", "-o", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert told in page
+    assert "worse on acuity at n = 64, heads 8" in page
+
+
 def test_what_was_learned_in_floating_point_is_not_told_of_int8(cli: Cli, tmp_path: Path) -> None:
     learned = [
         *trained("sdpa", (0.80, 0.81, 0.82)), *trained("none", (0.30, 0.31, 0.32)),
