@@ -25,7 +25,7 @@ Cells = Sequence[Sequence[str]]
 
 
 def print_records(records: Sequence[Mapping[str, Any]], output_format: str) -> None:
-    """Print records with the same keys as a table, JSON, CSV or Markdown."""
+    """Print records as a table, JSON, CSV or Markdown. What a record lacks is an empty cell."""
     text = records_text(records, output_format)
     if output_format == "table":
         click.echo(text, nl=False)
@@ -45,8 +45,8 @@ def records_text(records: Sequence[Mapping[str, Any]], output_format: str) -> st
     if output_format == "json":
         return dumps(records)
     records = [flat(record) for record in records]
-    titles = list(records[0]) if records else []
-    cells = [["" if record[title] is None else str(record[title]) for title in titles] for record in records]
+    titles = list(dict.fromkeys(title for record in records for title in record))
+    cells = [["" if record.get(title) is None else str(record[title]) for title in titles] for record in records]
     if output_format == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows(

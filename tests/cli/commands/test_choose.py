@@ -248,6 +248,17 @@ def test_json_and_csv_hold_the_same_answer(cli: Cli, exported: str) -> None:
     assert float(rows[0]["latency"]) == pytest.approx(1e-3)
 
 
+def test_csv_has_a_column_for_each_task_that_is_empty_for_methods_that_were_not_trained(
+    cli: Cli, tmp_path: Path
+) -> None:
+    stored(tmp_path, 1, [*RESULTS, *on_acuity(64, GOOD)])
+    done = cli("choose", "--seq", "1024", "--format", "csv")
+    assert done.code == 0, done.err
+    accuracy = {row["implementation"]: row["acuity"] for row in csv.DictReader(io.StringIO(done.out))}
+    assert float(accuracy.pop("performer")) == pytest.approx(0.81)
+    assert accuracy == {"sdpa": "", "full": "", "dct-x": ""}
+
+
 def test_measuring_answers_from_a_new_run_which_is_stored_with_samples_enough_for_a_p99(cli: Cli) -> None:
     asked = ("choose", "--seq", "16", "--max-latency-p99", "10s", "--format", "json")
     done = cli(*asked, "--measure", "--progress", "none")
