@@ -6,6 +6,8 @@
     512..8192:+512     adding
     512..2048,6000     several parts, joined by commas
 
+A range from 0 needs an adding step, 0..4:+1.
+
 `parse_values` reads every numeric axis, so flags and suite files accept the same text.
 """
 
@@ -166,6 +168,8 @@ def _steps(low: float, high: float, step: str, axis: Axis, room: int) -> set[flo
         factor = _literal(amount, integer=False)
         if factor <= 1:
             raise _InvalidItemError("a multiplying step must be greater than 1")
+        if not low:
+            raise _InvalidItemError(f"a range from 0 cannot multiply; write {low}..{high}:+1")
         count = math.log(high / low) / math.log(factor)
         series: Iterator[float] = (low * factor**i for i in range(1, int(min(count, MAX_VALUES)) + 2))
     elif kind == "+":

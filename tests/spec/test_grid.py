@@ -30,7 +30,7 @@ STEP = st.builds(
 RANGE = st.builds("..{}{}".format, NUMBER, st.one_of(st.just(""), STEP))
 ITEM = st.builds("{}{}".format, NUMBER, st.one_of(st.just(""), RANGE))
 NOISE = st.text(alphabet="0123456789.,:x+kK-eE_ \t²٣nan", max_size=30)
-AXES = st.sampled_from([SEQ_LEN, RATIO])
+AXES = st.sampled_from([SEQ_LEN, RATIO, grid.KEEP_FIRST])
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,15 @@ def test_the_least_and_the_greatest_value_are_accepted() -> None:
             parse_axis(wrong, grid.KEEP_FIRST)
 
 
+@pytest.mark.parametrize("text", ["0..4", "0..4:x2", "0..4:x1.5"])
+def test_a_range_from_0_that_would_multiply_is_refused_and_one_that_adds_is_not(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_values(text, grid.KEEP_FIRST)
+    assert refused.value.message == f"--keep-first {text!r}: a range from 0 cannot multiply; write 0..4:+1"
+    assert parse_values("0..4:+1", grid.KEEP_FIRST) == [0, 1, 2, 3, 4]
+    assert parse_values("0..4:+3", grid.KEEP_FIRST) == [0, 3, 4]
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("100us", 1e-4), ("60s", 60.0), (" 5ms , 1ms ", None)])
 def test_times_lie_within_their_bounds(text: str, seconds: float | None) -> None:
     assert grid.PERIOD.parse(text) == ([1e-3, 5e-3] if seconds is None else [seconds])
@@ -160,6 +169,7 @@ def test_more_values_than_the_limit_are_refused_in_words() -> None:
 @given(text=st.one_of(ITEM, NOISE, st.lists(ITEM, min_size=2, max_size=4).map(",".join)), axis=AXES)
 @settings(max_examples=400)
 @example(text="1..16777216:+1", axis=RATIO)
+@example(text="0..0", axis=grid.KEEP_FIRST)
 def test_any_text_gives_sorted_distinct_values_in_bounds_or_a_usage_error(text: str, axis: grid.Axis) -> None:
     check_any_text(text, axis)
 
