@@ -183,8 +183,8 @@ def decide(ranking: Ranking, choice: Choice, accuracies: Accuracies = NOTHING_LE
     before = choice.within[: choice.within.index(leaders[0])] if leaders else choice.within
     faster = next((summary for summary in before if ranking.surely_faster(summary, leaders)), None)
     standing = unbeaten(ranking, accuracies)
-    named = [*leaders, *([ranking.reference] if ranking.reference in ranking.ranked else []), *standing]
-    chosen = _distinct(named)[:MOST]
+    reference = [ranking.reference] if ranking.reference in ranking.ranked else []
+    chosen = _distinct([*reference, *leaders, *standing])[:MOST]
     return Decision(
         leaders=leaders,
         able=able,

@@ -191,6 +191,18 @@ def test_at_most_six_are_shown_and_the_reference_is_always_among_them() -> None:
     assert found.more == 11 - MOST
 
 
+def test_the_reference_is_shown_beside_six_methods_that_are_not_told_apart() -> None:
+    swing = (1.0, 1.3, 0.8, 1.1)
+    tied = [
+        in_rounds(name, 8, [1e-3 * swing[(number + turn) % 4] for turn in range(4)])
+        for number, name in enumerate(("dct-x", "dct-kv", "linformer", "nystromformer", "performer", "dct-qkv"))
+    ]
+    found = decided(ranking_of(in_rounds("sdpa", None, [20e-3, 20.1e-3, 20.2e-3, 20e-3], kib=64), *tied))
+    assert len(found.leaders) == MOST
+    assert (len(found.shown), found.shown[-1].case.name) == (MOST, "sdpa")
+    assert found.more == 1
+
+
 def test_nothing_is_worth_in_int8_what_it_is_in_floating_point() -> None:
     engines = ("onnxruntime-int8", "onnxruntime")
     cases = [result(name, 512, 1e-3, engine=engine, ratio=ratio) for name, ratio in (("sdpa", None), ("dct-x", 4))
