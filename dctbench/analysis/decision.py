@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
@@ -90,6 +90,16 @@ class Accuracies:
             return Worth.UNDECIDED
         return Worth.OTHER_LAYER if any(one.score.options for one in trained) else Worth.AS_GOOD
 
+    def at_least_as_good(self, one: Summary, other: Summary) -> bool | None:
+        """Whether the figures of a method are nowhere below those of another one; None unless all of both are known."""
+        known = [
+            (a.counted.mean, b.counted.mean)
+            for (results, a), (_, b) in zip(self.on_each_task(one), self.on_each_task(other), strict=True)
+            if results.sensitive and a is not None and b is not None and not (a.score.options or b.score.options)
+        ]
+        pairs = [(a, b) for a, b in known if a is not None and b is not None]
+        return all(a >= b for a, b in pairs) if pairs and len(pairs) == len(self.telling) else None
+
 
 def _keeps_more(trained: Case, case: Case) -> bool:
     """Whether a training kept every token, and a case with the same number kept does not."""
@@ -104,7 +114,8 @@ def unbeaten(ranking: Ranking, accuracies: Accuracies = NOTHING_LEARNED) -> list
 
     A method is beaten by one that takes no more time and no more memory, is worth as much, and is better in one of
     these: it is proven to take less time, or takes less memory. What a method is worth is unknown if it was neither
-    trained nor has an error that says anything. Then only the same method that keeps more beats it.
+    trained nor has an error that says anything. Then only the same method that keeps more beats it, in the same layers
+    of a model and after the same training.
     """
     found: list[Summary] = []
     for summary in ranking.ranked:
@@ -127,16 +138,11 @@ def _worth_as_much(other: Summary, summary: Summary, accuracies: Accuracies) -> 
         return not any(c.standing is Standing.BETTER for _, c in accuracies.on_each_task(summary) if c)
     if two is Worth.EXACT:
         return one is Worth.AS_GOOD
-    if (other.case.implementation, one) == (summary.case.implementation, two):
+    if one is two and replace(other.case, ratio=None, kept=None) == replace(summary.case, ratio=None, kept=None):
         return (other.case.n_kept or 0) >= (summary.case.n_kept or 0)
-    pairs = [
-        (a.counted.mean, b.counted.mean, results.margin)
-        for (results, a), (_, b) in zip(accuracies.on_each_task(other), accuracies.on_each_task(summary), strict=True)
-        if results.sensitive and a is not None and b is not None and not (a.score.options or b.score.options)
-    ]
-    known = [(a, b, margin) for a, b, margin in pairs if a is not None and b is not None]
-    if known and len(known) == len(accuracies.telling):
-        return all(a >= b for a, b, _ in known)
+    known = accuracies.at_least_as_good(other, summary)
+    if known is not None:
+        return known
     if other.approximates and summary.approximates:
         errors = [s.values.get("error.smooth") for s in (other, summary)]
         return errors[0] is not None and errors[1] is not None and errors[0] <= errors[1]

@@ -205,6 +205,17 @@ class ModelQuality(Accuracies):
         lost = bool(tried) and all(figures.lose(model.judged) for figures in tried)
         return Worth.GIVES_UP if lost else Worth.UNDECIDED
 
+    def at_least_as_good(self, one: Summary, other: Summary) -> bool | None:
+        """Whether no figure of the evaluation is below that with another method; None unless all of both are known."""
+        found, beside = self.of(one), self.of(other)
+        if found is None or beside is None or not found[0].evaluated:
+            return None
+        judged = found[0].judged
+        above, below = (method.figures(judged).values for _, method in (found, beside))
+        if any(name not in above or name not in below for name in judged):
+            return None
+        return all(above[name].value >= below[name].value for name in judged)
+
 
 def in_models(summaries: Iterable[Summary]) -> list[InModel]:
     """Return one entry for each shape at which a model was measured as it is, in order of length."""

@@ -9,8 +9,9 @@ from dctbench import analysis
 from dctbench.analysis import Budgets, Ranking
 from dctbench.analysis.accuracy import task_results, without_longer
 from dctbench.analysis.decision import MOST, NOTHING_LEARNED, Accuracies, Decision, Worth, decide, unbeaten
-from dctbench.analysis.in_model import ModelQuality
-from dctbench.model import Result
+from dctbench.analysis.in_model import ModelQuality, in_models
+from dctbench.model import Measurement, Result
+from tests.analysis.test_in_model import rounds
 from tests.support.made import in_two_rounds, result
 from tests.support.trained import learned, trained
 
@@ -213,6 +214,35 @@ def test_nothing_is_worth_in_int8_what_it_is_in_floating_point() -> None:
     known = accuracies(dct_x_4=GOOD)
     assert (known.worth(int8), known.worth(floating)) == (Worth.UNKNOWN, Worth.AS_GOOD)
     assert accuracies(dct_x_4=BAD).worth(int8) is Worth.UNKNOWN
+
+
+def in_a_model(name: str, seconds: float, right: int, kib: float, **case: object) -> list[Result]:
+    """A method in a model: right answers of a hundred inputs, and memory."""
+    recovered = case.pop("recovered", None)
+    memory = (Measurement("memory.tensor", "B", (kib * KIB,)), Measurement("memory.state", "B", (0.0,)))
+    return [
+        replace(one, case=replace(one.case, **case), measurements=(*one.measurements, *memory))  # type: ignore[arg-type]
+        for one in rounds(name, seconds, right, ratio=None if name == "sdpa" else 4, recovered=recovered)  # type: ignore[arg-type]
+    ]
+
+
+def test_a_method_in_all_layers_of_a_model_does_not_hide_itself_in_fewer_or_after_a_training() -> None:
+    results = [
+        *in_a_model("sdpa", 10e-3, 60, 64),
+        *in_a_model("dct-kv", 5e-3, 57, 8),
+        *in_a_model("dct-kv", 6e-3, 57, 10, recover=64, recovered=59),
+        *in_a_model("dct-kv", 7e-3, 60, 12, layers="3.."),
+        *in_a_model("dct-kv", 8e-3, 56, 16, layers="4.."),
+        *in_a_model("linformer", 6e-3, 50, 10),
+    ]
+    summaries = analysis.summarise(results)
+    [ranking] = analysis.rankings(summaries, "sdpa")
+    known = ModelQuality((), tuple(in_models(summaries)))
+    standing = [(s.case.implementation, s.case.layers, s.case.recover) for s in unbeaten(ranking, known)]
+    assert standing == [("dct-kv", None, None), ("dct-kv", None, 64), ("dct-kv", "3..", None), ("sdpa", None, None)]
+    unjudged = unbeaten(ranking, ModelQuality((), tuple(replace(one, judged=()) for one in known.models)))
+    assert [s.case.layers for s in unjudged if s.case.implementation == "dct-kv"] == [None, None, "3..", "4.."]
+    assert [s.case.layers for s in decided(ranking, known).shown if s.case.layers] == ["3.."]
 
 
 def test_a_ratio_that_is_as_good_only_by_itself_is_not_shipped() -> None:
