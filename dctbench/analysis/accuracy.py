@@ -110,11 +110,6 @@ class Compared:
         """The case of the method."""
         return self.score.case
 
-    @property
-    def is_claim(self) -> bool:
-        """Whether there are enough seeds for more than a look."""
-        return self.pairs >= CLAIM
-
 
 @dataclass(frozen=True, slots=True)
 class TaskResults:
@@ -368,6 +363,7 @@ def _kept(score: Score, reference: Score | None, control: Score | None) -> Inter
     return quotient(
         [own.accuracy - least.accuracy for own, _, least in shared],
         [most.accuracy - least.accuracy for _, most, least in shared],
+        step=max(one.summary.accuracy_step for one in (score, reference, control)),
     )
 
 

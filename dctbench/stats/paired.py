@@ -1,7 +1,7 @@
 """Differences between two methods over paired repetitions, such as seeds, and their quotients.
 
-A mean of differences has Student's t interval. Where the repetitions split the same fixed data into training and test
-parts, they overlap and the differences are correlated: `overlap` corrects the variance for that.
+A mean of differences has Student's t interval, and a quotient of means has Fieller's. Every repetition draws its own
+data, so that repetitions are independent.
 
 Values that are read in steps, such as a share of so many examples, may be equal by chance, which proves nothing: `step`
 is the least spread that they are taken to have.
@@ -40,28 +40,27 @@ class Mean:
         return tail if t > 0 else 1 - tail
 
 
-def mean_of(values: Sequence[float], overlap: float = 0.0, step: float = 0.0) -> Mean:
+def mean_of(values: Sequence[float], step: float = 0.0) -> Mean:
     """Return the mean of at least two repetitions.
 
-    The variance of the mean is (1/S + overlap) s^2. `overlap` is n_test / n_train for random splits of the same data
-    (Nadeau and Bengio, Machine Learning 52, 2003), and 0 where every repetition draws its own data. `step` is the least
-    difference of two values: s is at least as large.
+    `step` is the least difference of two values: their standard deviation is taken to be at least as large.
 
     Raises:
-        ValueError: for fewer than two values, or a negative overlap.
+        ValueError: for fewer than two values.
     """
     count = len(values)
-    if count < 2 or overlap < 0:
-        raise ValueError("a standard error needs at least two repetitions, and an overlap of at least 0")
+    if count < 2:
+        raise ValueError("a standard error needs at least two repetitions")
     variance = max(statistics.variance(values), step * step)
-    return Mean(statistics.fmean(values), math.sqrt((1 / count + overlap) * variance), count - 1)
+    return Mean(statistics.fmean(values), math.sqrt(variance / count), count - 1)
 
 
-def quotient(above: Sequence[float], below: Sequence[float], overlap: float = 0.0) -> Interval | None:
+def quotient(above: Sequence[float], below: Sequence[float], step: float = 0.0) -> Interval | None:
     """Return mean(above) / mean(below) of paired values with Fieller's interval.
 
     A quotient q lies in the interval if mean(above - q below) does not differ from 0 by the t test (Fieller, J. R.
-    Stat. Soc. B 16, 1954). This takes account of the correlation within pairs.
+    Stat. Soc. B 16, 1954). This takes account of the correlation within pairs. `step` is the least difference of two
+    values: the standard deviation of above - q below is taken to be at least as large.
 
     Returns:
         The quotient and its interval, or None if mean(below) may be 0: no interval is bounded then.
@@ -74,11 +73,12 @@ def quotient(above: Sequence[float], below: Sequence[float], overlap: float = 0.
         raise ValueError("a quotient needs at least two pairs")
     top, bottom = statistics.fmean(above), statistics.fmean(below)
     t = student_t_quantile(count - 1)
-    scale = t * t * (1 / count + overlap)
+    scale = t * t / count
     a = bottom * bottom - scale * statistics.variance(below)
     if a <= 0:
         return None
     b = top * bottom - scale * statistics.covariance(above, below)
     c = top * top - scale * statistics.variance(above)
     root = math.sqrt(max(0.0, b * b - a * c))
-    return Interval(top / bottom, (b - root) / a, (b + root) / a)
+    half = abs(t * step / math.sqrt(count) / bottom)  # where that spread is a step
+    return Interval(top / bottom, min((b - root) / a, top / bottom - half), max((b + root) / a, top / bottom + half))
