@@ -16,6 +16,7 @@ from dctbench.analysis.summary import Summary
 from dctbench.catalog import Kind
 from dctbench.model import Case
 from dctbench.stats.paired import Mean
+from dctbench.stats.robust import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,21 @@ class Miss(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A floor that a method does not keep, why, and what was measured of it, in which trainings on the task."""
+    """A floor that a method does not keep.
+
+    Attributes:
+        floor: the floor.
+        why: the reason.
+        results: the trainings on the task at one shape; None without any.
+        score: of the method in them; None if it was not trained.
+        difference: how far the method is above the reference of the floor; None where that is not known.
+    """
 
     floor: AccuracyFloor
     why: Miss
-    found: Compared | None
     results: TaskResults | None
+    score: Score | None
+    difference: Interval | None = None
 
 
 def keep_floors(
@@ -82,59 +92,53 @@ def keep_floors(
 
 def _misses(summary: Summary, floor: AccuracyFloor, accuracies: Accuracies) -> list[Missed]:
     """Return a miss for each shape of the task at which a method does not keep a floor."""
+    exact = floor.reference is not None and catalog.recorded_implementation(floor.reference).kind is Kind.EXACT
+    if exact and summary.exact:
+        return []
     on_task = [(r, found) for r, found in accuracies.on_each_task(summary) if str(r.task) == floor.task]
-    misses = [_missed(summary, floor, results, found) for results, found in on_task or [(None, None)]]
-    return [miss for miss in misses if miss is not None]
+    misses = [_missed(summary, floor, results, found) for results, found in on_task]
+    return [miss for miss in misses if miss is not None] if misses else [Missed(floor, Miss.NOT_MEASURED, None, None)]
 
 
-def _missed(
-    summary: Summary, floor: AccuracyFloor, results: TaskResults | None, found: Compared | None
-) -> Missed | None:
+def _missed(summary: Summary, floor: AccuracyFloor, results: TaskResults, found: Compared | None) -> Missed | None:
+    score = results.score_of_reference(summary) if found is None else found.score
     if floor.reference is None:
-        return _below_value(summary, floor, results, found)
-    exact = catalog.recorded_implementation(floor.reference).kind is Kind.EXACT
-    itself = summary.case.implementation == floor.reference and not summary.quantised
-    if itself or (exact and summary.exact):
+        return _below_value(floor, results, score)
+    beside = [one for one in results.scores if one.case.implementation == floor.reference]
+    if score is not None and score in beside:
         return None
-    beside = None if results is None else results.reference
-    if beside is None or beside.case.implementation != floor.reference or found is None or found.score.mean is None:
-        return Missed(floor, Miss.NOT_MEASURED, found, results)
-    assert results is not None
+    if score is None or score.mean is None or len(beside) != 1 or beside[0].mean is None:
+        return Missed(floor, Miss.NOT_MEASURED, results, score)
     if results.sensitive is False:
-        return Missed(floor, Miss.SILENT, found, results)
-    if found.difference is None or not results.sensitive:
-        return Missed(floor, Miss.NOT_SHOWN, found, results)
-    means = {one.case: difference(one.score, beside) for one in results.methods}
-    return _judged(floor, results, found, found.score, means, -floor.amount)
+        return Missed(floor, Miss.SILENT, results, score)
+    [reference] = beside
+    means = {one.case: difference(one, reference) for one in results.scores if one is not reference}
+    if reference.failed or means[score.case] is None or not results.sensitive:
+        return Missed(floor, Miss.NOT_SHOWN, results, score)
+    return _judged(floor, results, score, means, -floor.amount)
 
 
-def _below_value(
-    summary: Summary, floor: AccuracyFloor, results: TaskResults | None, found: Compared | None
-) -> Missed | None:
+def _below_value(floor: AccuracyFloor, results: TaskResults, score: Score | None) -> Missed | None:
     """The floor is an accuracy of its own."""
-    score = found.score if found is not None else None if results is None else results.score_of_reference(summary)
-    if results is None or score is None or score.mean is None:
-        return Missed(floor, Miss.NOT_MEASURED, found, results)
+    if score is None or score.mean is None:
+        return Missed(floor, Miss.NOT_MEASURED, results, score)
     if score.estimate is None:
-        return Missed(floor, Miss.NOT_SHOWN, found, results)
-    means = {one.case: one.estimate for one in results.scores}
-    return _judged(floor, results, found, score, means, floor.amount)
+        return Missed(floor, Miss.NOT_SHOWN, results, score)
+    return _judged(floor, results, score, {one.case: one.estimate for one in results.scores}, floor.amount)
 
 
 def _judged(
-    floor: AccuracyFloor,
-    results: TaskResults,
-    found: Compared | None,
-    score: Score,
-    means: Mapping[Case, Mean | None],
-    bound: float,
+    floor: AccuracyFloor, results: TaskResults, score: Score, means: Mapping[Case, Mean | None], bound: float
 ) -> Missed | None:
     """Whether a method is shown to be above a bound, in the joint test of all methods of the task."""
-    case = score.case
     known = {one: mean for one, mean in means.items() if mean is not None}
-    if case in shown_above(known, bound).get(case.implementation, ()):
-        return Missed(floor, Miss.OTHER_LAYER, found, results) if score.options else None
-    interval = known[case].interval()
-    if interval.low > bound:
-        return Missed(floor, Miss.ALONE, found, results)
-    return Missed(floor, Miss.BELOW if interval.high < bound else Miss.NOT_SHOWN, found, results)
+    interval = known[score.case].interval()
+    if score.case in shown_above(known, bound).get(score.case.implementation, ()):
+        if not score.options:
+            return None
+        why = Miss.OTHER_LAYER
+    elif interval.low > bound:
+        why = Miss.ALONE
+    else:
+        why = Miss.BELOW if interval.high < bound else Miss.NOT_SHOWN
+    return Missed(floor, why, results, score, None if floor.reference is None else interval)

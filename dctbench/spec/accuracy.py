@@ -38,6 +38,12 @@ def _floor(text: str) -> AccuracyFloor:
     below = _BELOW.fullmatch(amount)
     if below:
         [reference] = _single(amount, catalog.select_implementations([below["reference"]]), flag)
+        if catalog.implementation(reference).uses_ratio:
+            raise UsageError(
+                f"{flag} {shorten(text)!r}: {reference} has an accuracy for each number that it keeps",
+                hint=f"name a method that keeps everything, such as {flag} {task}={REFERENCE}-{below['points']}, or an "
+                f"accuracy, such as {flag} {task}=90%",
+            )
         return AccuracyFloor(name, reference, parse_points(below["points"], flag))
     share = parse_share(amount, flag)
     if share > 1:

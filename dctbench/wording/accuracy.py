@@ -263,18 +263,15 @@ def missed_words(name: str, missed: Sequence[Missed], tasks: Sequence[TaskResult
             parts.append(f"the task {task} says nothing")
         else:
             parts.append(f"{_SURE[one.why]}{_measured(one)} on {task}")
-            if one.why is Miss.OTHER_LAYER and one.found is not None:
-                parts[-1] += f", but {listed(trained_with(one.found.score))}"
+            if one.why is Miss.OTHER_LAYER and one.score is not None:
+                parts[-1] += f", but {listed(trained_with(one.score))}"
     return f"accuracy: {name}, {'; '.join(parts)}"
 
 
 def _measured(missed: Missed) -> str:
-    found = missed.found
-    if found is None:
-        return "its accuracy"
-    if missed.floor.reference is not None and found.difference is not None:
-        return f"{difference_words(found.difference)} against {missed.floor.reference}"
-    return accuracy_words(found.score)
+    if missed.difference is not None:
+        return f"{difference_words(missed.difference)} against {missed.floor.reference}"
+    return "its accuracy" if missed.score is None else accuracy_words(missed.score)
 
 
 def resolution_words(found: Midpoint | None) -> str:

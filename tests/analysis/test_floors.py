@@ -58,6 +58,26 @@ def test_a_layer_with_options_does_not_keep_a_floor_for_the_layer_that_was_timed
     )
 
 
+def test_a_floor_may_be_below_a_method_that_is_not_exact() -> None:
+    ranking = ranked(
+        EXACT, ("fnet", None, 3e-3, 8), ("linear", None, 2e-3, 8), ("dct-x", 4, 1e-3, 8), ("pool", 4, 1e-3, 8)
+    )
+    cases = [trained("sdpa", [0.8, 0.81, 0.82]), trained("none", [0.3, 0.31, 0.32]),
+             trained("fnet", [0.6, 0.61, 0.62]), trained("linear", [0.599, 0.611, 0.62]),
+             trained("dct-x", [0.5, 0.51, 0.521], ratio=4)]  # fmt: skip
+    known = Accuracies(tuple(task_results(learned(*cases))))
+    floor = AccuracyFloor("mnist1d", "fnet", 0.02)
+    choice, missed = keep_floors(ranking, analysis.choose(ranking, Budgets()), [floor], known)
+    assert names(choice.within) == ["linear", "fnet", "sdpa"]
+    [[miss]] = [misses for case, misses in missed.items() if case.implementation == "dct-x"]
+    assert miss.why is Miss.BELOW
+    said = missed_words("dct-x r=4", [miss], known.tasks)
+    assert said.startswith("accuracy: dct-x r=4, -10.0 points (")
+    assert said.endswith(" against fnet on mnist1d")
+    unknown, _ = keep_floors(ranking, analysis.choose(ranking, Budgets()), [floor], accuracies(dct_x_4=GOOD))
+    assert names(unknown.within) == []
+
+
 @pytest.mark.parametrize(("least", "passes"), [(0.7, True), (0.9, False)])
 def test_an_accuracy_of_its_own_needs_no_reference(least: float, passes: bool) -> None:
     within, missed = kept(AccuracyFloor("mnist1d", None, least), accuracies(dct_x_4=GOOD))

@@ -17,7 +17,7 @@ from dctbench.text.parse import parse_points
     [
         ("mnist1d=sdpa-2pt", AccuracyFloor("mnist1d", "sdpa", 0.02)),
         ("mnist1d/scrambled = full-0.5 pt", AccuracyFloor("mnist1d/scrambled", "full", 0.005)),
-        ("acuity=dct-x-1pt", AccuracyFloor("acuity", "dct-x", 0.01)),
+        ("acuity=gated-delta-net-1pt", AccuracyFloor("acuity", "gated-delta-net", 0.01)),
         ("recall=90%", AccuracyFloor("recall", None, 0.9)),
         ("recall=0.5", AccuracyFloor("recall", None, 0.5)),
     ],
@@ -42,6 +42,8 @@ def test_task_alone_means_two_points_below_sdpa_unless_a_floor_is_given() -> Non
         ("mnist1d=150%", "no accuracy is above 100%"),
         ("mnist1d=sdpa", "not a share"),
         ("mnist1d=dct*-2pt", "names"),
+        ("mnist1d=dct-kv-2pt", "dct-kv has an accuracy for each number that it keeps"),
+        ("mnist1d=performer-2pt", "such as --min-accuracy mnist1d=sdpa-2pt, or an accuracy, such as"),
     ],
 )
 def test_a_wrong_floor_says_what_is_wrong(text: str, said: str) -> None:

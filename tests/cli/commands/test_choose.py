@@ -372,6 +372,14 @@ def test_what_was_learned_in_floating_point_is_not_told_of_int8(cli: Cli, tmp_pa
     assert "accuracy of dct-x r=8 in int8 not measured: trainings are in floating point" in lines
 
 
+def test_a_floor_below_a_method_that_compresses_is_refused_with_the_remedy(cli: Cli, exported: str) -> None:
+    done = cli("choose", exported, "--seq", "1024", "--min-accuracy", "recall=dct-kv-2pt")
+    assert (done.code, done.out) == (2, "")
+    said = " ".join(done.err.split())
+    assert "--min-accuracy 'recall=dct-kv-2pt': dct-kv has an accuracy for each number that it keeps" in said
+    assert "such as --min-accuracy recall=sdpa-2pt, or an accuracy, such as --min-accuracy recall=90%" in said
+
+
 def test_a_floor_on_a_task_that_nobody_trained_on_names_the_command(cli: Cli, exported: str) -> None:
     done = cli("choose", exported, "--seq", "1024", "--min-accuracy", "recall=50%")
     assert done.code == 3
