@@ -40,7 +40,7 @@ def atlas(machines: Mapping[str, Iterable[Summary]], reference: str) -> list[She
     """Return a sheet for each shape, the one that most machines have measured first.
 
     Args:
-        machines: the summaries of each machine's run, by the name of the machine.
+        machines: the summaries of each machine, by its name. Those of a facet are of one run.
         reference: the method that the others are compared with. A machine without it tells nothing.
     """
     facets: dict[tuple[object, ...], dict[str, list[PayoffRange]]] = {}
@@ -50,6 +50,11 @@ def atlas(machines: Mapping[str, Iterable[Summary]], reference: str) -> list[She
                 facets.setdefault(found.case.facet, {}).setdefault(machine, []).append(found)
     sheets = [_sheet(by_machine) for by_machine in facets.values()]
     return sorted(sheets, key=lambda sheet: -len(sheet.rows))
+
+
+def compared_facets(summaries: Iterable[Summary], reference: str) -> list[tuple[object, ...]]:
+    """Return the facets in which a run compares some method with the reference."""
+    return list(dict.fromkeys(found.case.facet for found in payoffs(summaries, reference) if found.points))
 
 
 def _sheet(by_machine: Mapping[str, Sequence[PayoffRange]]) -> Sheet:

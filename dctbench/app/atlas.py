@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dctbench import analysis
-from dctbench.analysis.atlas import Sheet, atlas
+from dctbench.analysis import Summary
+from dctbench.analysis.atlas import Sheet, atlas, compared_facets
 from dctbench.errors import UsageError
 from dctbench.runs.gallery import is_result_file, problems
 from dctbench.runs.lookup import RecordedRun, disclosure, forwarded, from_file, recorded
@@ -40,38 +41,42 @@ class AtlasRequest:
 
 @dataclass(frozen=True, slots=True)
 class Atlas:
-    """The answer: a sheet for each shape, and the run of each machine, by the name of the machine."""
+    """The answer: a sheet for each shape, and the runs that they show, by the name of the machine."""
 
     reference: str
     sheets: Sequence[Sheet]
-    runs: dict[str, RecordedRun]
+    runs: Mapping[str, Sequence[RecordedRun]]
 
 
 def make_atlas(request: AtlasRequest, listener: Listener = ignore) -> Atlas:
-    """Read all sources and compare the methods on each machine. Of two runs of one machine, the later one counts.
+    """Read all sources and compare the methods on each machine.
+
+    Of the runs of one machine, the latest one that compares anything at a shape counts there, by its start: a file has
+    no other order, and a run that is imported late is no later one.
 
     Raises:
         UsageError: when a source cannot be read, or none has anything to compare.
         StoreError: when a store cannot be read.
     """
-    latest: dict[str, RecordedRun] = {}
+    latest: dict[str, dict[tuple[object, ...], RecordedRun]] = {}
     for whole in _runs(request.sources, listener):
         for part in by_machine(whole):
-            if not part.results:
-                continue
-            fingerprint = part.results[0].fingerprint
-            known = latest.get(fingerprint)
-            if known is None or known.run.started_at < part.run.started_at:
-                latest[fingerprint] = part
-    machines = {machine_name(part): part for part in latest.values()}
-    sheets = atlas({name: part.summaries for name, part in machines.items()}, request.reference)
-    if not sheets:
+            for facet in compared_facets(part.summaries, request.reference):
+                here = latest.setdefault(part.results[0].fingerprint, {})
+                if facet not in here or here[facet].run.started_at < part.run.started_at:
+                    here[facet] = part
+    if not latest:
         raise UsageError(
             f"{' and '.join(request.sources)}: no method was measured beside {request.reference}",
             hint="export a run of several lengths: " + _EXPORT,
         )
-    shown = {name for sheet in sheets for name in sheet.rows}
-    return Atlas(request.reference, sheets, {name: part for name, part in machines.items() if name in shown})
+    machines: dict[str, list[Summary]] = {}
+    runs: dict[str, list[RecordedRun]] = {}
+    for here in latest.values():
+        name = machine_name(next(iter(here.values())))
+        machines[name] = [one for facet, part in here.items() for one in part.summaries if one.case.facet == facet]
+        runs[name] = list({part.run.id: part for part in here.values()}.values())
+    return Atlas(request.reference, atlas(machines, request.reference), runs)
 
 
 def gallery_problems(sources: Sequence[str]) -> dict[str, list[str]]:

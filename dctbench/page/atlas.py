@@ -20,7 +20,10 @@ _STATES = {Winner.FASTER: "faster", Winner.SLOWER: "slower", Winner.TIE: "tie"}
 
 
 def atlas_html(
-    sheets: Sequence[Sheet], runs: Mapping[str, RecordedRun], reference: str, heading: str = "Where does it pay?"
+    sheets: Sequence[Sheet],
+    runs: Mapping[str, Sequence[RecordedRun]],
+    reference: str,
+    heading: str = "Where does it pay?",
 ) -> str:
     """Return the page.
 
@@ -50,7 +53,11 @@ def atlas_html(
             }
             for sheet in sheets
         ],
-        runs=[(name, found.run, next(iter(found.environments.values()), None)) for name, found in runs.items()],
+        runs=[
+            (name, found.run, next(iter(found.environments.values()), None))
+            for name, several in runs.items()
+            for found in several
+        ],
     )
     return page
 
