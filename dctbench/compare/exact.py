@@ -66,12 +66,13 @@ def ending(summary: Summary) -> str:
 def counted(base: Summary, head: Summary, rules: Rules, same_machine: bool) -> Iterator[Verdict]:
     """Compare FLOPs and tensor bytes.
 
-    With the same transform plan they compare between machines too. Two plans compare only on one machine: there the
-    planner had the same rates, so the difference is a change in head.
+    With the same transform plan they compare between machines too. Two plans compare only on one machine, where the
+    planner had the same rates: then the difference is a change in head.
     """
-    plans = [summary.details.plan for summary in (base, head)]
-    differ = Reason(ReasonCode.OTHER_PLAN, {"base": plans[0], "head": plans[1]})
-    other_plan = differ if plans[0] != plans[1] and not same_machine else None
+    before, now = base.details, head.details
+    differ = Reason(ReasonCode.OTHER_PLAN, {"base": before.plan, "head": now.plan})
+    same_choice = same_machine and before.plan_rates == now.plan_rates
+    other_plan = None if before.plan == now.plan or same_choice else differ
     limits = {"flops": rules.flops, "memory.tensor": rules.memory, "memory.state": rules.memory}
     for metric, tolerance in limits.items():
         yield from _values(base, head, metric, tolerance, 0.0, other_plan)

@@ -84,7 +84,7 @@ class ReasonCode(Enum):
     OTHER_ENVIRONMENT = "other_environment"  # no values: base and head have different fingerprints
     OTHER_MANNER = "other_manner"  # base_in_turns: whether base took turns with another process, unlike head
     OTHER_SETTING = "other_setting"  # setting: its name; base, head: its values
-    OTHER_PLAN = "other_plan"  # base, head: their transform plans, on two machines
+    OTHER_PLAN = "other_plan"  # base, head: their transform plans, on two machines or by other rates
     NO_REFERENCE = "no_reference"  # reference: was not measured beside the case on both sides
     NOT_MEASURED = "not_measured"  # side: base or head; no values where only head counts
     NEEDS_PROCESSES = "needs_processes"  # no values: the processes so far decide nothing

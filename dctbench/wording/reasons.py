@@ -20,7 +20,7 @@ _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.BASE_FAILED_SOMETIMES: "base failed in some of its processes ({base})",
     ReasonCode.OTHER_ENVIRONMENT: "measured in another environment, and latencies compare only within one",
     ReasonCode.OTHER_SETTING: "measured with another setting of {setting}: {base}, here {head}",
-    ReasonCode.OTHER_PLAN: "another transform plan on another machine: {base}, here {head}",
+    ReasonCode.OTHER_PLAN: "another transform plan, on another machine or by another calibration: {base}, here {head}",
     ReasonCode.NO_REFERENCE: "the reference {reference} was not measured beside it on both sides",
     ReasonCode.NEEDS_PROCESSES: "more processes are needed",
     ReasonCode.REFERENCES_DISAGREE: "the raw change and the change against the references disagree",

@@ -46,15 +46,18 @@ def test_a_reference_of_another_environment_than_its_case_cancels_nothing(parts)
     assert bool(judgement.drift) is all(parts)
 
 
-def test_flops_of_another_transform_plan_compare_on_one_machine_only():
-    def planned(name, results):
-        return [replace(found, details=ResultDetails(plan=name)) for found in results]
+def test_flops_of_another_transform_plan_compare_only_where_one_machine_chose_both_by_the_same_rates():
+    def planned(name, rates=None):
+        return [replace(found, details=ResultDetails(plan=name, plan_rates=rates)) for found in side(range(1, 6))]
 
-    base, head = planned("fft", side(range(1, 6))), planned("basis", side(range(1, 6)))
-    apart = compare(elsewhere(base), head, paired=False)
-    assert kinds(apart, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
-    assert reasons(apart, "flops") == [Reason(ReasonCode.OTHER_PLAN, {"base": "fft", "head": "basis"})]
+    base, head = planned("fft"), planned("basis")
+    for before, now in ((elsewhere(base), head), (base, planned("basis", "a" * 16))):
+        apart = compare(before, now, paired=False)
+        assert kinds(apart, "flops") == {"dct-x": VerdictKind.INCOMPARABLE}
+        assert reasons(apart, "flops") == [Reason(ReasonCode.OTHER_PLAN, {"base": "fft", "head": "basis"})]
     assert kinds(compare(base, head, paired=False), "flops") == {"dct-x": VerdictKind.PASS}
+    alike = compare(planned("fft"), planned("fft", "a" * 16), paired=False)
+    assert kinds(alike, "flops") == {"dct-x": VerdictKind.PASS}
 
 
 def test_stored_runs_are_compared_by_the_ratio_to_the_reference():

@@ -27,7 +27,7 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (ReasonCode.OTHER_SETTING, {"setting": "cache", "base": "cold", "head": None},
      "measured with another setting of cache: cold, here None"),
     (ReasonCode.OTHER_PLAN, {"base": "fft", "head": "basis"},
-     "another transform plan on another machine: fft, here basis"),
+     "another transform plan, on another machine or by another calibration: fft, here basis"),
     (ReasonCode.NO_REFERENCE, {"reference": "sdpa"},
      "the reference sdpa was not measured beside it on both sides"),
     (ReasonCode.NOT_MEASURED, {"side": "base"}, "not measured in base"),
