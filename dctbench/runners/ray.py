@@ -234,7 +234,7 @@ class RayRunner:
         except self._ray.exceptions.RayError as error:
             raise self._lost(place, reservation, actor, error) from error
         try:
-            reply = responses.case_reply(case, line)
+            reply = responses.case_reply(case, line, drop_unknown=True)
         except InvalidDataError as error:
             reply = CaseReply(status="error", message=f"the answer of its node is not valid: {error}")
         return result_from_reply(case, spec.round, reply, place.environment)

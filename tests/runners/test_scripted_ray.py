@@ -72,6 +72,14 @@ def test_every_node_measures_at_once_however_many_there_are(monkeypatch: pytest.
         assert {future.result().status for future in futures} == {"ok"}
 
 
+def test_a_metric_of_a_package_that_only_the_node_has_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = [Figures("latency", "s", [1e-3]), Figures("sparsity", "share", [0.5])]
+    runner, _ = opened(monkeypatch, [{"measure": lambda line: encode_reply(CaseReply("ok", figures))}])
+    with runner:
+        measured = runner.submit(CASE, MeasureSpec(1), place=runner.places()[0]).result()
+    assert (measured.status, [one.metric for one in measured.measurements]) == ("ok", ["latency"])
+
+
 @pytest.mark.parametrize("rates", [None, {"fft": 1e9, "gemm": 2e9}])
 def test_a_node_plans_with_the_rates_of_its_machine(
     monkeypatch: pytest.MonkeyPatch, rates: dict[str, float] | None
