@@ -93,11 +93,15 @@ class RayRunner:
         self._local, self._settings, self._on_notice = local, settings, on_notice
         self._actors: dict[Place, tuple[Reservation, Any]] = {}
         self._renewals: list[Future[tuple[Reservation, Any, Environment]]] = []
+        self._only_kind: str | None = None  # the fingerprint of all nodes, where others are refused
+        self._refused: set[str] = set()  # ids of nodes
         self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="dctbench-ray")
         self._closing = threading.Event()
         try:
             self._reserve(monotonic() + settings.deadline)
-            self._require_one_kind()
+            if settings.same_cpu:
+                self._require_one_kind()
+                self._only_kind = self.environment.fingerprint
         except BaseException:
             self.__exit__()
             raise
@@ -141,7 +145,8 @@ class RayRunner:
             if monotonic() >= deadline:
                 raise self._no_node("was left")
             if not self._renewals:
-                self._renew(reservations(self._ray.nodes(), self._settings.devices))
+                nodes = [node for node in self._ray.nodes() if node["NodeID"] not in self._refused]
+                self._renew(reservations(nodes, self._settings.devices))
             sleep(_LOOK_SECONDS)
             self._take_renewals()
         return list(self._actors)
@@ -281,8 +286,16 @@ class RayRunner:
                 reservation, actor, found = renewal.result()
             except DctbenchError as error:
                 self._on_notice(f"warning: {error.message}")
-            else:
+                continue
+            if self._only_kind in (None, found.fingerprint):
                 self._actors[Place(reservation.name, found)] = reservation, actor
+                continue
+            self._ray.kill(actor)
+            self._refused.add(reservation.node)
+            self._on_notice(
+                f"warning: node {reservation.name} is not used: --require-same-cpu, and it is {_kind(found)}, unlike "
+                "the others"
+            )
 
     def _start(self, reservation: Reservation) -> tuple[Reservation, Any, Environment]:
         """Start the process of a node, and ask what the node is.
@@ -334,15 +347,16 @@ class RayRunner:
 
     def _require_one_kind(self) -> None:
         kinds = {place.environment.fingerprint: place for place in self._actors}
-        if self._settings.same_cpu and len(kinds) > 1:
-            named = ", ".join(
-                f"{place.name} is {place.environment.facts['cpu']} ({fingerprint[:6]})"
-                for fingerprint, place in kinds.items()
-            )
+        if len(kinds) > 1:
+            named = ", ".join(f"{place.name} is {_kind(place.environment)}" for place in kinds.values())
             raise CannotJudgeError(
                 f"--require-same-cpu: the nodes are of {len(kinds)} kinds: {named}",
                 hint="leave the flag out for a part of the report for each kind",
             )
+
+
+def _kind(environment: Environment) -> str:
+    return f"{environment.facts['cpu']} ({environment.fingerprint[:6]})"
 
 
 def _connected(address: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from dctbench.errors import CannotJudgeError, UnavailableError
 from dctbench.model import Case
 from dctbench.protocol import CaseReply, Description, Figures, NodeCase, encode_reply
-from dctbench.runners import MeasureSpec
+from dctbench.runners import LostError, MeasureSpec
 from dctbench.runners import ray as ray_runner
 from dctbench.runners.local import LocalSettings
 from dctbench.runners.ray import RayRunner, RaySettings
@@ -47,6 +47,26 @@ def test_nodes_of_several_kinds_are_refused_if_that_was_asked_for(
     runner, _ = opened(monkeypatch, answers)
     with runner:
         assert len(runner.places()) == 2
+
+
+def test_a_node_of_another_kind_is_refused_later_too_if_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second node is lost, and comes back as another machine."""
+    kinds = iter(["a" * 16, "b" * 16])
+    notices: list[str] = []
+    answers: list[dict[str, Answer]] = [
+        {"about": lambda: about("a" * 16)},
+        {"about": lambda: about(next(kinds)), "measure": raising(RayError("its node died"))},
+    ]
+    runner, ray = opened(monkeypatch, answers, notices, same_cpu=True)
+    with runner:
+        stays, lost = sorted(runner.places(), key=lambda place: place.name)
+        assert isinstance(runner.submit(CASE, MeasureSpec(1), place=lost).exception(), LostError)
+        while runner.returning():
+            assert runner.places() == [stays]
+        assert runner.places() == [stays]
+        assert ray.started[-1].killed.is_set()
+    [notice] = notices
+    assert notice.startswith(f"warning: node {lost.name} is not used: --require-same-cpu, and it is Test CPU (bbbbbb)")
 
 
 def raising(error: Exception) -> Answer:
