@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dctbench import errors
@@ -124,10 +124,9 @@ def measure(
     """
     budget = run.settings.budget
     budgets = {} if budget is None else plan.sampling_budgets(budget)
-    # The ceilings of one machine say nothing of another one.
-    known = store.calibrations(runner.environment.fingerprint) if len(runner.environments) == 1 else {}
-    specs = Specs({}, known, plan.estimate.pace, budgets)
-    check_rates(run, stored, runner.environment, specs)
+    specs = Specs({}, store.calibrations(runner.environment.fingerprint), plan.estimate.pace, budgets)
+    for here in runner.environments:
+        check_rates(run, stored, here, replace(specs, calibrations=store.calibrations(here.fingerprint)))
     listener(RunPlanned(plan, runner.environment, store.name, budget, stored))
     sweep = run_sweep(
         run, plan.orders(), runner, store, listener, specs, stored=stored, prune=run.settings.prune, retried=retried

@@ -19,7 +19,7 @@ class Specs:
         sampling: settings of the sampling by case id, for the cases whose sampling differs from the runner's.
         pace: of the processes of a run, by round; None where the runner's settings hold in every round.
         budgets: seconds of sampling by case id and round, where the whole run has a budget.
-        calibrations: what this machine can do at most, by device.
+        calibrations: what the machine can do at most, by device. At several places, each has those of its machine.
     """
 
     sampling: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

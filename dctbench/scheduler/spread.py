@@ -15,6 +15,7 @@ from dctbench.runners import LostError, Place
 from dctbench.scheduler import in_order
 from dctbench.scheduler.events import CaseStarted, Notice, StillRunning
 from dctbench.scheduler.in_order import Flight, InOrder, SweepOutcome, Task, failed
+from dctbench.scheduler.specs import Specs
 from dctbench.text.format import pluralize
 
 LOOK_SECONDS = 2.0
@@ -41,6 +42,7 @@ class Spread(InOrder):
         self._machines: dict[tuple[object, ...], str] = {}
         self._lanes: dict[Place, _Lane] = {}
         self._losses: Counter[Task] = Counter()
+        self._specs: dict[str, Specs] = {}
         for result in stored:
             self._pin(result)
         return super().measure(plan, stored)
@@ -62,6 +64,13 @@ class Spread(InOrder):
         """Remember on which machine a unit is measured. What was skipped has the fingerprint of its cause."""
         if result.status != "skipped":
             self._machines.setdefault(result.case.unit, result.fingerprint)
+
+    def _specs_at(self, place: Place) -> Specs:
+        """How cases are measured at a place: the ceilings and rates of one machine say nothing of another one."""
+        here = place.environment.fingerprint
+        if here not in self._specs:
+            self._specs[here] = replace(self.specs, calibrations=self.store.calibrations(here))
+        return self._specs[here]
 
     def _occupy(self) -> None:
         """Give each free place a unit."""
@@ -106,7 +115,7 @@ class Spread(InOrder):
                 lane.flight, lane.heard = Flight(case, number), monotonic()
                 self.started.add(lane.flight)
                 self.store.start_case(self.run.id, case, number)
-                lane.future = self.runner.submit(case, self.specs.of(case, number), place=lane.place)
+                lane.future = self.runner.submit(case, self._specs_at(lane.place).of(case, number), place=lane.place)
                 return
             lane.tasks.popleft()
             self.keep(known, lane.place.name)
@@ -141,7 +150,8 @@ class Spread(InOrder):
         task = lane.tasks.popleft()
         if self._losses[task]:
             measured = replace(measured, details=measured.details | ResultDetails(attempts=self._losses[task] + 1))
-        self.keep(under_the_roof(measured, self.specs.calibrations.get(flight.case.device)), lane.place.name)
+        ceilings = self._specs_at(lane.place).calibrations.get(flight.case.device)
+        self.keep(under_the_roof(measured, ceilings), lane.place.name)
         self.started.remove(flight)
         self._advance(lane)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from dctbench.scheduler.specs import Specs
 from dctbench.scheduler.spread import MOST_LOSSES
 from dctbench.scheduler.sweep import run_sweep
 from dctbench.store import Store, open_store
-from tests.support.made import ENVIRONMENT, RUN, result
+from tests.support.made import CALIBRATION, ENVIRONMENT, RUN, result
 from tests.support.scripted import Scripted
 
 CASES = [Case(name, n) for n in (64, 128, 256, 512) for name in ("sdpa", "full")]
@@ -129,6 +129,37 @@ def test_a_case_that_always_loses_its_place_is_an_error_and_the_sweep_goes_on(st
     assert str(failed.message).startswith("its node was lost 3 times: node ")
     notices = [event.message.rpartition(": ")[2] for event in events if isinstance(event, Notice)]
     assert notices == ["attempt 2 of 3 follows", "attempt 3 of 3 follows", "it counts as failed"]
+
+
+def test_each_place_is_judged_by_its_own_ceilings_and_plans_with_its_own_rates(store: Store) -> None:
+    """1 TFLOP/s is more than the first machine can do, and little for the one that takes its place."""
+    ceilings = {ENVIRONMENT.fingerprint: 1e11, OTHER.fingerprint: 1e13}
+    for fingerprint, ceiling in ceilings.items():
+        rates = {"float32": {"gemm": ceiling}}
+        calibration = replace(CALIBRATION, gemm={"float32": ceiling}, cost_models=rates)
+        store.add_calibration(fingerprint, calibration)
+    asked: list[tuple[str, Mapping[str, float] | None]] = []
+
+    class Changing(Nodes):
+        def submit(
+            self, case: Case, spec: MeasureSpec, turn: Turn | None = None, place: Place | None = None
+        ) -> Future[Result]:
+            assert place is not None
+            asked.append((place.environment.fingerprint, spec.rates))
+            future = super().submit(case, spec, turn, place)
+            if len(asked) == 4:  # after two units
+                self.live = [Place("another node", OTHER)]
+            return future
+
+    nodes = Changing(ENVIRONMENT, lost={})
+    nodes.script = lambda case, round: result(
+        case.implementation, case.seq_len, 1e-3, round=round, values={"flops": ("FLOP", 1e9)}
+    )
+    specs = Specs(calibrations=store.calibrations(ENVIRONMENT.fingerprint))
+    run_sweep(RUN, [CASES], nodes, store, ignore, specs)
+    found = {(one.fingerprint, one.status) for one in store.results(RUN.id)}
+    assert found == {(ENVIRONMENT.fingerprint, "error"), (OTHER.fingerprint, "ok")}
+    assert all(rates == {"gemm": ceilings[fingerprint]} for fingerprint, rates in asked)
 
 
 def test_long_cases_give_signs_of_life_at_every_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
