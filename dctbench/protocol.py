@@ -29,7 +29,7 @@ from dctbench.text.untrusted import (
 )
 from dctbench.text.warning_values import WarningRecord
 
-PROTOCOL = 11
+PROTOCOL = 12
 TURN = b"turn\n"
 """What a worker sends when it waits for its turn. The runner replies with an empty line."""
 ALIVE = b"alive\n"
@@ -122,9 +122,14 @@ Request = (
 
 
 class NodeSettings(Struct, frozen=True):
-    """How a node of a cluster runs the cases of one driver: see `runners.local.LocalSettings`."""
+    """How a node of a cluster runs the cases of one driver: see `runners.local.LocalSettings`.
+
+    `devices` are those of the cases.
+    """
 
     case_timeout: float
+    free_within: float
+    devices: list[str]
     env: dict[str, str] = {}
     sampling: dict[str, int | float] = {}
     isolation: Isolation = "auto"

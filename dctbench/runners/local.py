@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, Self, TypeVar
 
 from msgspec import Struct, structs
@@ -55,6 +56,7 @@ from dctbench.runners.launchers import Fresh, GoneError
 from dctbench.runners.locks import Lock, temporary_folder
 from dctbench.runners.trainers import TRAINING, Trainers
 from dctbench.runners.variables import inherited
+from dctbench.text.format import format_duration
 
 DESCRIBE_TIMEOUT = 120.0
 PROBE_TIMEOUT = 120.0
@@ -76,6 +78,7 @@ class LocalSettings:
         jobs: trainings at a time on the processor; None for as many as there are cores.
         energy: whether the energy of a call is measured.
         protocol: by which protocol each case is also measured, in a process of its own; None for ours alone.
+        free_within: seconds after which a device on which another run measures is given up.
     """
 
     case_timeout: float = 120.0
@@ -86,6 +89,7 @@ class LocalSettings:
     jobs: int | None = None
     energy: bool = True
     protocol: MeasuringProtocol | None = None
+    free_within: float = math.inf
 
 
 class LocalRunner:
@@ -351,7 +355,11 @@ class LocalRunner:
 
     @contextmanager
     def hold(self, devices: Sequence[str]) -> Iterator[None]:
-        """Hold the devices for this run alone; other runs on this machine wait."""
+        """Hold the devices for this run alone; other runs on this machine wait.
+
+        Raises:
+            UnavailableError: when another run holds one for too long.
+        """
         names = {nvml.physical(device, self.variables): device for device in devices}
         with ExitStack() as stack:
             for name in sorted(names):  # one order for all runs, so that no two of them wait for each other
@@ -366,7 +374,11 @@ class LocalRunner:
             self._remarked = True
         try:
             announced = False
+            deadline = monotonic() + self.settings.free_within
             while not lock.take():
+                if monotonic() >= deadline:
+                    limit = format_duration(self.settings.free_within)
+                    raise UnavailableError(f"{device} was not free within {limit}: {lock.holder} is measuring on it")
                 if not announced:
                     self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it")
                     announced = True

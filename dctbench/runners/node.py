@@ -46,16 +46,27 @@ class Node:
             read.cache,
             energy=read.energy,
             protocol=read.protocol,
+            free_within=read.free_within,
         )
+        self._devices = read.devices
         self._runner = LocalRunner(local)
 
     def about(self) -> bytes:
-        """Return JSON of `protocol.NodeFacts`."""
-        here = self._runner.environment
+        """Return JSON of `protocol.NodeFacts`, once no other run measures on the devices.
+
+        Raises:
+            UnavailableError: when one does for too long.
+        """
+        with self._runner.hold(self._devices):
+            here = self._runner.environment
         return msgspec.json.encode(NodeFacts(PROTOCOL, self._runner.version, here.fingerprint, dict(here.facts)))
 
     def measure(self, request: bytes) -> bytes:
-        """Return the line of a `CaseReply` to a `NodeCase`."""
+        """Return the line of a `CaseReply` to a `NodeCase`.
+
+        Raises:
+            UnavailableError: when another run measures on its device for too long.
+        """
         asked = msgspec.json.decode(request, type=NodeCase)
         result = self._runner.submit(asked.case, MeasureSpec(asked.round, asked.sampling, asked.rates)).result()
         return encode_reply(reply_from_result(result))

@@ -63,7 +63,7 @@ class RaySettings:
     Attributes:
         address: HOST:PORT of a cluster, or `auto` for the one that this machine belongs to.
         devices: of the cases that will run.
-        deadline: seconds to wait for nodes that are free.
+        deadline: seconds to wait for nodes that are free, and for a device of a node on which another run measures.
         same_cpu: whether to refuse nodes of different fingerprints.
     """
 
@@ -234,8 +234,6 @@ class RayRunner:
         try:
             reference = actor.measure.remote(request)
             line = self._ray.get(reference)  # the node ends what hangs, and Ray tells when the node is lost
-        except self._ray.exceptions.RayTaskError as error:
-            raise DctbenchError(f"node {place.name}: {_reason(error)}") from error
         except self._ray.exceptions.RayError as error:
             raise self._lost(place, reservation, actor, error) from error
         try:
@@ -310,6 +308,8 @@ class RayRunner:
         settings = msgspec.json.encode(
             NodeSettings(
                 local.case_timeout,
+                self._settings.deadline,
+                list(self._settings.devices),
                 dict(local.env),
                 dict(local.sampling),
                 local.isolation,

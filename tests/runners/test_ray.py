@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -157,6 +159,19 @@ def test_a_device_that_no_node_has_is_named_at_the_deadline_and_nothing_is_store
 ) -> None:
     done = driver("run", "--device", "cuda:0", *site.flags, "--runner-timeout", "1s")
     assert (done.code, "offers cuda:0 within 1s" in done.err) == (6, True), done.err
+    assert not (tmp_path / ".dctbench").exists()
+
+
+def test_a_node_on_which_a_run_outside_the_cluster_measures_is_named_and_not_waited_for_for_ever(
+    site: Site, tmp_path: Path, driver: Cli
+) -> None:
+    site.want(1)
+    with ExitStack() as stack:
+        for folder in site.folder.glob("locks-*"):
+            held = stack.enter_context((folder / "dctbench-cpu.lock").open("a"))
+            fcntl.flock(held, fcntl.LOCK_EX)
+        done = driver("run", *SWEEP, *site.flags, "--runner-timeout", "5s")
+    assert (done.code, "was not free within 5s" in done.err) == (6, True), done.err
     assert not (tmp_path / ".dctbench").exists()
 
 

@@ -76,6 +76,22 @@ def raising(error: Exception) -> Answer:
     return answer
 
 
+@pytest.mark.parametrize(
+    "error", [RayError("its node died"), RayTaskError("cpu was not free within 1min")], ids=["lost", "busy"]
+)
+def test_a_node_that_cannot_measure_is_given_up_with_the_reason_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    runner, ray = opened(monkeypatch, [{"measure": raising(error)}])
+    with runner:
+        [place] = runner.places()
+        lost = runner.submit(CASE, MeasureSpec(1), place=place).exception()
+        assert isinstance(lost, LostError)
+        assert lost.message == f"node {place.name} was lost ({error})"
+        assert runner.places() != [place]
+    assert [node.killed.is_set() for node in ray.started] == [True, True]
+
+
 def test_every_node_measures_at_once_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """More nodes than a pool of threads has by default, 32 at most. None answers before all of them are asked."""
     nodes = 40

@@ -1,0 +1,36 @@
+"""The node's side of a cluster: what it says of the machine, and how long it waits for its devices."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dctbench.errors import UnavailableError
+from dctbench.model import Case
+from dctbench.protocol import NodeCase, NodeFacts, NodeSettings
+from dctbench.runners import node as node_module
+from dctbench.runners.lock_files import VARIABLE
+from dctbench.runners.node import Node
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Node]:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setattr(node_module, "_restore_variables", lambda: None)  # those of this process, for this process
+    made = Node(msgspec.json.encode(NodeSettings(60.0, 0.0, ["cpu"])))
+    yield made
+    made.close()
+
+
+def test_a_node_is_not_ready_while_another_run_measures_on_its_device(node: Node, tmp_path: Path) -> None:
+    case = msgspec.json.encode(NodeCase(Case("none", 16, heads=2, head_dim=8), 1))
+    with (tmp_path / "dctbench-cpu.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for ask in (node.about, lambda: node.measure(case)):
+            with pytest.raises(UnavailableError, match=r"^cpu was not free within 0s: another process is measuring"):
+                ask()
+    assert msgspec.json.decode(node.about(), type=NodeFacts).facts["cores_usable"]
