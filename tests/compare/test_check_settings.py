@@ -54,7 +54,7 @@ GOOD = {"side": "head", "asked": ["dct-x"], "reference": "sdpa", "tolerance": 0.
         {"tolerance": "0.1"}, {"tolerance": 0}, {"tolerance": -1}, {"tolerance": True}, {"tolerance": {"cpu": "wide"}},
         {"reference": {"a": 1}}, {"asked": "dct-x"}, {"asked": [1]}, {"side": "middle"}, {"base_impl": 3},
         {"budgets": {"memory": "64MiB"}}, {"budgets": 5}, {"budgets": {"memory": -1.0}},
-        *({"budgets": {"latency_p99": 0.01, "confidence": wrong}} for wrong in (0.0, -1.0, 0.9, 1.0, 5.0)),
+        *({"budgets": {"latency_p99": 0.01, "confidence": share}} for share in (0.0, -1.0, 0.9, 1.0, 5.0)),
         {"at": {"__class__": 1}}, {"at": ["seq=64"]},
         {"max_pairs": 0}, {"tolerance_memory": -0.1}, {"further": "c" * 16}, {"further": [3]},
     ))],

@@ -35,18 +35,18 @@ def test_a_case_has_the_pace_of_its_round_its_budget_and_its_own_sampling_in_tha
 
 
 @pytest.mark.parametrize(
-    ("case", "known", "used"),
+    ("case", "others", "used"),
     [
-        (Case("dct-x", 512, 4), {}, True),
-        (Case("dct-x", 512, 4, threads=2), {}, True),
-        (Case("dct-x", 512, 4, threads=1), {}, False),
-        (Case("dct-x", 512, 4, dtype="bfloat16"), {}, False),
-        (Case("dct-x", 512, 4, device="cuda:0"), {}, False),
-        (Case("dct-x", 512, 4), {"others": DISTURBING_CORES}, False),
+        (Case("dct-x", 512, 4), 0.0, True),
+        (Case("dct-x", 512, 4, threads=2), 0.0, True),
+        (Case("dct-x", 512, 4, threads=1), 0.0, False),
+        (Case("dct-x", 512, 4, dtype="bfloat16"), 0.0, False),
+        (Case("dct-x", 512, 4, device="cuda:0"), 0.0, False),
+        (Case("dct-x", 512, 4), DISTURBING_CORES, False),
     ],
 )
 def test_calibrated_rates_are_used_with_the_threads_and_the_dtype_that_they_were_measured_with(
-    case: Case, known: dict[str, float], used: bool
+    case: Case, others: float, used: bool
 ) -> None:
-    calibration = replace(Calibration("cpu", 2, {}, 1e10, None, cost_models={"float32": RATES}), **known)
+    calibration = Calibration("cpu", 2, {}, 1e10, None, cost_models={"float32": RATES}, others=others)
     assert Specs(calibrations={"cpu": calibration}).of(case, 1).rates == (RATES if used else None)
