@@ -127,6 +127,7 @@ function formatRelativeError(value) {
 const DURATION = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)$/;
 /** @type {Record<string, number>} */
 const UNIT_SECONDS = { us: 1e-6, "µs": 1e-6, ms: 1e-3, s: 1, m: 60, min: 60, h: 3600 };
+const MAX_DURATION = 14 * 86400; // s
 const SIZE = /^([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(B|[kKMGT]i?B?)$/;
 /** @type {Record<string, number>} */
 const POWERS = { k: 1, K: 1, M: 2, G: 3, T: 4 };
@@ -140,7 +141,7 @@ const SHARE = /^([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e-?[0-9]{1,2})?)(%)?$/;
 function parseDuration(text) {
   const match = DURATION.exec(text.trim());
   const value = match ? Number(match[1]) * UNIT_SECONDS[match[2]] : 0;
-  return value > 0 ? value : null;
+  return value > 0 && value <= MAX_DURATION ? value : null;
 }
 
 /**
