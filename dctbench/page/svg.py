@@ -51,9 +51,12 @@ def latency_svg(summaries: Sequence[Summary], styles: Mapping[Case, Look], label
 
 
 def _scale(low: float, high: float, first: float, last: float) -> Scale:
-    """Return the logarithmic map from [low, high] to [first, last]. A single value is mapped to the middle."""
+    """Return the logarithmic map from [low, high] to [first, last].
+
+    A single value is mapped to the middle, with a tenth of it on either side so that ticks beside it stand apart.
+    """
     if low == high:
-        return lambda value: (first + last) / 2
+        low, high = low / 1.1, high * 1.1
     return lambda value: round(first + (last - first) * math.log(value / low) / math.log(high / low), 1)
 
 
@@ -64,7 +67,7 @@ def _axes(svg: ElementTree.Element, x: Scale, y: Scale, lengths: Sequence[int], 
         _line(svg, x(value), _TOP, x(value), bottom)
         _text(svg, text, x(value), bottom + 18, "middle")
     for value, text in zip(up["tickvals"], up["ticktext"], strict=True):
-        if min(seconds) * 0.9 <= value <= max(seconds) * 1.1:
+        if _TOP <= y(value) <= bottom:
             _line(svg, _LEFT, y(value), right, y(value))
             _text(svg, text, _LEFT - 8, y(value) + 4, "end")
     _text(svg, "sequence length n", (_LEFT + right) / 2, HEIGHT - 8, "middle")

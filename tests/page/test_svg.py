@@ -12,7 +12,7 @@ import pytest
 from dctbench import analysis
 from dctbench.model import Result
 from dctbench.page.palette import looks
-from dctbench.page.svg import latency_svg
+from dctbench.page.svg import HEIGHT, latency_svg
 from dctbench.wording.labels import Labels
 from tests.support.made import result
 
@@ -49,6 +49,26 @@ def test_one_length_and_markup_in_a_name_are_drawn_as_they_are() -> None:
     texts = [element.text for element in svg.iter("text")]
     assert "mine:<b>&" in texts
     assert all(math.isfinite(float(c.attrib["cx"])) for c in svg.iter("circle"))
+
+
+@pytest.mark.parametrize("seconds", [(1e-3,), (7e-3, 7e-3), (1e-3, 1.01e-3), (3e-5, 3e-1)])
+def test_each_label_of_a_time_stands_at_its_height_within_the_chart(seconds: tuple[float, ...]) -> None:
+    svg = drawing(*(result("sdpa", 512 * 2**power, time) for power, time in enumerate(seconds)))
+    assert svg is not None
+    labels = [element for element in svg.iter("text") if element.attrib["text-anchor"] == "end"]
+    heights = {to_seconds(label.text or ""): float(label.attrib["y"]) - 4 for label in labels}
+    heights |= {time: float(c.attrib["cy"]) for time, c in zip(seconds, svg.iter("circle"), strict=True)}
+    assert len(labels) >= 2
+    assert all(0 < height < HEIGHT - 40 for height in heights.values())
+    times = sorted(heights)
+    slopes = [(heights[a] - heights[b]) / math.log(b / a) for a, b in pairwise(times)]
+    assert slopes == pytest.approx([slopes[0]] * len(slopes), rel=0.05)
+    assert slopes[0] > 0
+
+
+def to_seconds(text: str) -> float:
+    number, unit = text.split(" ")
+    return float(number) * {"s": 1, "ms": 1e-3, "µs": 1e-6}[unit]
 
 
 def test_nothing_timed_is_no_chart() -> None:
