@@ -132,13 +132,18 @@ def test_numbers_and_ranges_stay_on_one_line(browser: webdriver.Chrome, tmp_path
         assert set(lines.values()) == {1}
 
 
+def printed(browser: webdriver.Chrome) -> list[str]:
+    """The texts of the pages of the report on paper."""
+    paper = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
+    made = browser.execute_cdp_cmd("Page.printToPDF", paper)
+    return [found.extract_text() for found in PdfReader(io.BytesIO(base64.b64decode(made["data"]))).pages]
+
+
 def test_every_printed_page_has_content_and_every_chart_is_printed(browser: webdriver.Chrome, page: str) -> None:
     screen(browser, 1280, "dark")
     browser.get(page)
     settled(browser, "latency")
-    paper = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
-    printed = browser.execute_cdp_cmd("Page.printToPDF", paper)
-    pages = [found.extract_text() for found in PdfReader(io.BytesIO(base64.b64decode(printed["data"]))).pages]
+    pages = printed(browser)
     assert [number for number, text in enumerate(pages) if not text.split()] == []
     whole = "\n".join(pages)
     for words in (
@@ -150,6 +155,20 @@ def test_every_printed_page_has_content_and_every_chart_is_printed(browser: webd
     ):
         assert words in whole
     assert "max latency" not in whole
+
+
+def test_what_was_chosen_is_printed_without_the_controls(browser: webdriver.Chrome, page: str) -> None:
+    screen(browser, 1280)
+    browser.get("about:blank")
+    browser.get(f"{page}#n=512&ratio=8&memory=20MiB")
+    settled(browser, "latency")
+    first = " ".join(printed(browser)[0].split())
+    assert "n = 512, batch 1 · vs sdpa · ratio 8 · ≤ 20.0 MiB" in first
+    assert "Copy link" not in first
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get("about:blank")
+    browser.get(page)
+    assert " · vs sdpa" not in printed(browser)[0]
 
 
 def test_the_keyboard_reaches_filters_table_and_downloads(browser: webdriver.Chrome, page: str) -> None:
