@@ -2,7 +2,7 @@
 
 /** The index of a result in every column. */
 type Row = number;
-/** What a curve says, and its name, so that the line can be hidden with its curve: [name, encoded sentence]. */
+/** A line about a curve, and its name, so that it can be hidden with it; an empty name for no curve: [name, encoded sentence]. */
 type Line = [string, string];
 /** One entry per row; row -> entry where few rows have one; the entry itself where all rows have the same. */
 type Column<T> = (T | null)[] | Record<Row, T> | (T extends string | number ? T : never);
@@ -77,7 +77,7 @@ interface Facet {
   scalings: Line[];
   misfits: Line[];
   nearest: Record<number, string>;
-  energy: string[];
+  energy: Line[];
   by_reference: Record<string, { shapes: Record<number, [string, string]>; payoffs: Line[] }>;
 }
 

@@ -21,7 +21,10 @@ from dctbench.wording.labels import Labels
 _PLAIN = Labels([])
 
 Line = tuple[str, str]
-"""The name of a curve and a sentence about it, so that the sentence can be hidden with its curve."""
+"""The name of a curve and a sentence about it, so that the sentence can be hidden with its curve.
+
+The name is empty where the sentence is about no single curve.
+"""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class FacetSentences:
     misfits: tuple[Line, ...]
     nearest: tuple[tuple[int, str], ...]
     roofs: tuple[Line, ...]
-    energy: tuple[str, ...]
+    energy: tuple[Line, ...]
 
 
 def reference_sentences(contents: Contents, facet: Facet, reference: str | None) -> ReferenceSentences:
@@ -92,7 +95,7 @@ def facet_sentences(facet: Facet, reference: str | None, labels: Labels) -> Face
             (_PLAIN.curve(found.case), words.scaling(found, _PLAIN)) for found in analysis.scalings(facet.summaries)
         ),
         misfits=tuple((_PLAIN.curve(f.case), text) for f in feasible if (text := words.feasible(f, _PLAIN))),
-        nearest=tuple((length, f"At {at}, {words.nearest_roof(placed)}.") for length, at, placed in under),
+        nearest=tuple((length, f"At {at}, {words.nearest_roof(placed)}") for length, at, placed in under),
         roofs=tuple((p.summary.case.name, f"{p.summary.case.name}: {words.roof_words(p)}") for p in longest),
         energy=tuple(_energy(facet.summaries)),
     )
@@ -109,7 +112,7 @@ def encoded(contents: Contents, sentences: Sentences) -> list[dict[str, Any]]:
                 "scalings": _lines(general.scalings, code),
                 "misfits": _lines(general.misfits, code),
                 "nearest": {length: code(text) for length, text in general.nearest},
-                "energy": [code(line) for line in general.energy],
+                "energy": _lines(general.energy, code),
                 "by_reference": {
                     name or "": _encoded(reference_sentences(contents, facet, name), code)
                     for name in contents.references or (None,)
@@ -142,7 +145,7 @@ def _shape(ranking: Ranking, labels: Labels) -> ShapeSentences:
 def _leanest(ranking: Ranking, at: str) -> str:
     known = [s.memory for s in ranking.ranked if s.memory is not None]
     if not known:
-        return f"At {at}, memory was not measured."
+        return f"At {at}, memory was not measured"
     least = min(known)
     names = [s.case.name for s in ranking.ranked if s.memory == least]
     shown = [*names[:2], f"{len(names) - 2} more"] if len(names) > 3 else names
@@ -151,7 +154,7 @@ def _leanest(ranking: Ranking, at: str) -> str:
     reference = ranking.reference
     if reference is not None and reference.memory is not None and reference.memory > least:
         answer += f" against {format_size(reference.memory)} for {reference.case.name}"
-    return f"{answer}."
+    return answer
 
 
 def _meter(summary: Summary) -> str:
@@ -161,12 +164,13 @@ def _meter(summary: Summary) -> str:
     return f" above idle, by {source}" if isinstance(source, str) else ""
 
 
-def _energy(summaries: Sequence[Summary]) -> list[str]:
+def _energy(summaries: Sequence[Summary]) -> list[Line]:
     """The energy of a call of each case, or each reason why it was not measured."""
-    measured = [
-        f"{_PLAIN.curve(s.case)} at n = {s.case.seq_len}: {format_count(s.values['energy'], 'J')} a call{_meter(s)}"
-        for s in summaries
-        if "energy" in s.values
-    ]
+    measured = [(_PLAIN.curve(s.case), _joules(s)) for s in summaries if "energy" in s.values]
     reasons = dict.fromkeys(s.details.absent["energy"] for s in summaries if "energy" in s.details.absent)
-    return measured or [f"not measured: {reason}" for reason in reasons]
+    return measured or [("", f"not measured: {reason}") for reason in reasons]
+
+
+def _joules(summary: Summary) -> str:
+    energy = format_count(summary.values["energy"], "J")
+    return f"{_PLAIN.curve(summary.case)} at n = {summary.case.seq_len}: {energy} a call{_meter(summary)}"

@@ -77,6 +77,11 @@ function worthWords(row) {
   return data.worth.learned && state.facet.quantised ? phrase("unknown") : data.worth.why[curveOf(row).number];
 }
 
+/** What the decision is about: the chosen length and facet, and the chosen ratio and number kept. */
+function decidedPlace() {
+  return [state.at, ...chosenCompression()].join(", ");
+}
+
 /** @returns {DecisionOfRows} */
 function decideRows() {
   const rows = rankedRows(state.facet, state.n).filter((row) => keepsAsChosen(curveOf(row)));
@@ -103,10 +108,10 @@ function decideRows() {
 /** @param {DecisionOfRows} decision */
 function decisionSentence({ rows, budgets, found, able, told, leaders }) {
   if (!rows.length) {
-    return phrase("nothing_timed", { place: state.at });
+    return phrase("nothing_timed", { place: decidedPlace() });
   }
   const { learned, how } = data.worth;
-  const { answer } = recommend(state.at, rows, budgets);
+  const { answer } = recommend(decidedPlace(), rows, budgets);
   if (!learned) {
     const [alone, other] = leaders;
     const known = alone === undefined || other !== undefined || curveOf(alone).exact || approximates(curveOf(alone));
@@ -118,7 +123,7 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
   if (!found.within.length) {
     return answer;
   }
-  const where = placeWithin(state.at, budgets);
+  const where = placeWithin(decidedPlace(), budgets);
   if (!leaders.length) {
     return phrase("nobody", { ...where, why: phrase(where.within ? "none_safe" : "none_at_all_safe") });
   }
@@ -216,7 +221,7 @@ function typedBudget() {
 function renderDecision() {
   const decision = decideRows();
   const answer = decisionSentence(decision);
-  const { details } = recommend(state.at, decision.rows, decision.budgets);
+  const { details } = recommend(decidedPlace(), decision.rows, decision.budgets);
   const lines = typedBudget() ? limitLines(details) : []; // the table has all about the deadline
   const rows = decision.shown.map((row) => decisionRow(decision, row));
   const more = decision.more ? phrase("not_shown", { count: decision.more }) : "";

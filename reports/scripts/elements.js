@@ -66,13 +66,14 @@ const MAX_LINES = 12;
  * Fill a list that Python renders too. Lines beyond MAX_LINES are folded.
  * @param {string} id
  * @param {string[]} lines
+ * @param {string} [empty] why there are none, if that is not what Python says
  */
-function renderList(id, lines) {
+function renderList(id, lines, empty) {
   const list = find('[data-list="' + id + '"]');
   const item = (/** @type {string} */ line) => make("li", {}, ...keepNumbersTogether(line + "."));
   const parts = [];
   if (!lines.length) {
-    parts.push(make("p", { class: "note" }, list.dataset.empty ?? ""));
+    parts.push(make("p", { class: "note" }, empty ?? list.dataset.empty ?? ""));
   } else {
     parts.push(make("ul", {}, ...lines.slice(0, MAX_LINES).map(item)));
   }

@@ -9,24 +9,35 @@ function renderSections() {
   const facet = state.facet;
   const { shapes, payoffs } = facet.by_reference[state.reference || ""];
   const names = new Set(data.curves.filter(isShown).map((curve) => curve.name));
-  const linesOf = (/** @type {Line[]} */ lines) => lines.filter(([name]) => names.has(name)).map(([, code]) => sentence(code));
   const placed = rankedRows(facet, state.n).filter((row) => valueAt("rate", row) !== null && isShown(curveOf(row)));
-  renderList("payoffs", linesOf(payoffs));
-  renderList("misfits", linesOf(facet.misfits));
-  renderList("scalings", linesOf(facet.scalings));
+  renderLines("payoffs", payoffs, names);
+  renderLines("misfits", facet.misfits, names);
+  renderLines("scalings", facet.scalings, names);
+  renderLines("energy", facet.energy, names);
   renderList("roofs", placed.map(rooflineSentence));
-  renderList("energy", facet.energy.map(sentence));
   const [fastest, leanest] = (shapes[state.n] ?? []).map(sentence);
   const nothing = phrase("nothing_timed", { place: state.at });
   setText("fastest", fastest === undefined ? nothing : "At " + state.at + ", " + fastest + allCompressionsSuffix() + ".");
-  setText("leanest", leanest === undefined ? nothing : leanest);
-  setText("nearest", facet.nearest[state.n] ? sentence(facet.nearest[state.n]) : "");
+  setText("leanest", leanest === undefined ? nothing : leanest + allCompressionsSuffix() + ".");
+  setText("nearest", facet.nearest[state.n] ? sentence(facet.nearest[state.n]) + allCompressionsSuffix() + "." : "");
   findAll("[data-facets]").forEach(function (part) {
     part.hidden = !(part.dataset.facets ?? "").split(" ").includes(String(facet.number));
   });
   findAll("[data-run]").forEach((part) => (part.hidden = Number(part.dataset.run) !== facet.run));
   findAll('[data-text="reference"]').forEach((element) => (element.textContent = state.reference));
   findAll('[data-text="at"]').forEach((element) => (element.textContent = " at " + state.at));
+}
+
+/**
+ * Fill a list with the lines about the shown curves, and those about no curve.
+ * @param {string} id
+ * @param {Line[]} lines
+ * @param {Set<string>} names of the shown curves
+ */
+function renderLines(id, lines, names) {
+  const shown = lines.filter(([name]) => name === "" || names.has(name));
+  const none = lines.length ? "Only methods that are not shown have an entry here." : undefined;
+  renderList(id, shown.map(([, code]) => sentence(code)), none);
 }
 
 /**

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,14 @@ from dctbench import analysis
 from dctbench.analysis import Budgets
 from dctbench.analysis.accuracy import task_results
 from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies, decide
-from dctbench.model import Result
+from dctbench.model import Result, ResultDetails
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording import decision as first_screen
 from dctbench.wording import recommendation
 from dctbench.wording.labels import Labels
 from tests.analysis.test_deadlines import SWEEP
-from tests.browser.conftest import recorded, written
+from tests.browser.conftest import MIB, ROOF, recorded, written
 from tests.support.browser import screen, settled, texts
 from tests.support.made import in_two_rounds, result
 from tests.support.trained import whole_suite
@@ -365,6 +366,29 @@ def test_the_choice_of_a_ratio_holds_for_the_decision_and_going_back_never_break
     opened.execute_script("arguments[0].focus(); history.back()", find)
     WebDriverWait(opened, 30).until(lambda _: find.get_attribute("value") == "")
     assert opened.get_log("browser") == []
+
+
+def test_every_sentence_says_whether_it_is_about_the_chosen_ratio_or_about_all(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    def metered(name: str, seconds: float, mebibytes: int, ratio: float | None = None) -> Result:
+        values = {"memory.tensor": ("B", mebibytes * MIB), "memory.state": ("B", 0.0), "energy": ("J", seconds)}
+        one = result(name, 512, seconds, ratio=ratio, values=values)
+        return replace(one, details=ResultDetails.from_json({"roofline": ROOF}))
+
+    found = [metered("sdpa", 4e-3, 8), metered("dct-x", 2e-3, 4, 4), metered("dct-x", 1e-3, 2, 16)]
+    browser.get(f"{written(html([recorded(in_two_rounds(found))]), tmp_path)}#ratio=4")
+    assert browser.find_element(By.ID, "recommendation").text.startswith(
+        "At n = 512, ratio 4: the fastest is dct-x r=4"
+    )
+    for name in ("fastest", "leanest", "nearest"):
+        assert "dct-x r=16" in said(browser, name)
+        assert said(browser, name).endswith(" (of all ratios).")
+    assert [line.partition(" at ")[0] for line in texts(browser, "[data-list=energy] li")] == ["sdpa", "dct-x r=4"]
+    for name in ("sdpa", "dct-x r=4"):
+        legend = browser.find_element(By.CSS_SELECTOR, f"[data-legend=latency] button[value='{name}']")
+        browser.execute_script("arguments[0].click()", legend)
+    assert texts(browser, "[data-list=energy]") == ["Only methods that are not shown have an entry here."]
 
 
 def test_a_number_kept_is_chosen_beside_the_ratio_and_leaves_the_methods_by_ratio(
