@@ -81,7 +81,7 @@ interface Facet {
   by_reference: Record<string, { shapes: Record<number, [string, string]>; payoffs: Line[] }>;
 }
 
-/** A method at a ratio or a number kept. */
+/** A method at a ratio or a number kept, with the layers of a model that it replaces. */
 interface Curve {
   number: number; // set by loadData
   name: string;

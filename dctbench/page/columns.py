@@ -11,7 +11,7 @@ from dctbench.analysis.capacity import needed_bytes
 from dctbench.analysis.decision import Accuracies, unbeaten
 from dctbench.catalog import ACCURACY
 from dctbench.model import STATUSES
-from dctbench.page.facets import Contents
+from dctbench.page.facets import Contents, curve_of
 from dctbench.page.packing import ALPHABET, Formatter, Sentences, bits, brief, columns, pairs, scaled, steps
 from dctbench.text.format import (
     format_ratio,
@@ -44,11 +44,11 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
     character per result.
     """
     summaries = [summary for facet in contents.facets for summary in facet.summaries]
-    numbers = {(case.implementation, case.compression): number for number, case in enumerate(contents.curves)}
+    numbers = {curve_of(case): number for number, case in enumerate(contents.curves)}
     placed = [one for facet in contents.facets for one in facet.placed]
     most = max(1, SAMPLES // max(1, sum(bool(summary.samples) for summary in summaries)))
     table: dict[str, Values] = {
-        "curve": [numbers[s.case.implementation, s.case.compression] for s in summaries],
+        "curve": [numbers[curve_of(s.case)] for s in summaries],
         "accuracy": [_accuracy(s) for s in summaries],
         "count": [s.counted or None for s in summaries],
         "p95": [_time(s.p95 if s.timed else None) for s in summaries],

@@ -25,6 +25,11 @@ AXES = ("device", "dtype", "scope", "mode", "engine", "batch", "heads", "head_di
 """The axes on which the facets of a run differ, in the order of the page's controls."""
 
 
+def curve_of(case: Case) -> tuple[object, ...]:
+    """Return what distinguishes the curves of a page: the method, what it keeps, and what it replaces in a model."""
+    return (case.implementation, case.compression, case.layers, case.recover)
+
+
 @dataclass(frozen=True)
 class Facet:
     """The results of one run that differ in method, what it keeps, and length only, in the order of the tables."""
@@ -106,9 +111,9 @@ class Contents:
 
     @cached_property
     def curves(self) -> list[Case]:
-        """A case for each method and ratio or number kept, in the order of the tables."""
-        found = {(c.implementation, c.compression): c for facet in self.facets for c in facet.cases}
-        methods = analysis.method_order((name for name, _ in found), self.reference)
+        """A case for each curve, in the order of the tables."""
+        found = {curve_of(case): case for facet in self.facets for case in facet.cases}
+        methods = analysis.method_order((case.implementation for case in found.values()), self.reference)
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.compression))
 
     @cached_property

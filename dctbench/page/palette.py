@@ -1,4 +1,4 @@
-"""The look of each method, the same in every figure: hue, dash and marker by method, lightness by what it keeps.
+"""The look of each method, the same in every figure: hue, dash and marker by method, lightness by curve of the method.
 
 The hues can be distinguished with any colour vision. Dash and marker distinguish methods in black and white.
 """
@@ -31,18 +31,18 @@ class Look:
 def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
     """Return the look of each case. It does not depend on the length. The reference is a thick neutral line."""
     cases = list(cases)
-    kept: dict[str, set[tuple[float, int]]] = {}
+    steps: dict[str, set[tuple[object, ...]]] = {}
     for case in cases:
-        kept.setdefault(case.implementation, set()).add(case.compression)
-    ramps = {name: sorted(found) for name, found in kept.items()}
-    methods = {name: index for index, name in enumerate(kept)}
+        steps.setdefault(case.implementation, set()).add(_step(case))
+    ramps = {name: sorted(found) for name, found in steps.items()}
+    methods = {name: index for index, name in enumerate(steps)}
     found = {}
     for case in cases:
         if case.implementation == reference:
             found[case] = Look(_NEUTRAL, "solid", "circle", 4.0)
             continue
         index, ramp = methods[case.implementation], ramps[case.implementation]
-        share = ramp.index(case.compression) / max(1, len(ramp) - 1) if any(case.compression) else 0.3
+        share = ramp.index(_step(case)) / max(1, len(ramp) - 1) if any(case.compression) else 0.3
         lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
         found[case] = Look(
             color=_hex(_HUES[index % len(_HUES)], lightness),
@@ -51,6 +51,11 @@ def looks(cases: Iterable[Case], reference: str | None) -> dict[Case, Look]:
             width=2.0,
         )
     return found
+
+
+def _step(case: Case) -> tuple[object, ...]:
+    """What orders the curves of a method: what it keeps, and what it replaces in a model."""
+    return (case.compression, case.layers or "", case.recover or 0)
 
 
 def _hex(hue: float, lightness: float) -> str:

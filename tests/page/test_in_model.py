@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dctbench.analysis import summarise
+from dctbench.model import Result
+from dctbench.page.data import page_data
+from dctbench.page.facets import arrange
 from dctbench.page.html import html
 from dctbench.page.in_model import in_model_section
 from dctbench.page.palette import looks
@@ -52,3 +57,20 @@ def test_accuracy_in_a_model_is_not_told_to_be_unmeasured() -> None:
     text = without_scripts(html([recorded(results=[*rounds("sdpa", 10e-3, 60), *rounds("dct-kv", 5e-3, 61, ratio=2)])]))
     assert "Accuracy was not measured" not in text
     assert "What each method does to the model stands under <q>In your model</q>" in text
+
+
+def at(n: int, found: list[Result], **changes: object) -> list[Result]:
+    return [replace(one, case=replace(one.case, seq_len=n, **changes)) for one in found]  # type: ignore[arg-type]
+
+
+def test_each_choice_of_layers_is_a_curve_of_its_own() -> None:
+    original, method = rounds("sdpa", 10e-3, 60), rounds("dct-kv", 5e-3, 61, ratio=2)
+    first, later = at(128, method, layers="0"), at(128, method, layers="1..")
+    names = ["sdpa", "dct-kv r=2 layers=0", "dct-kv r=2 layers=1.."]
+    apart = [[*original, *first], [*original, *later]]
+    for runs, curves in (([[*original, *first, *later]], [0, 1, 2]), (apart, [0, 1, 0, 2])):
+        data = page_data(arrange([recorded(results=found) for found in runs], "sdpa"), {})
+        assert [curve["name"] for curve in data["curves"]] == names
+        assert [curve["flags"].partition("--layers ")[2] for curve in data["curves"]] == ["", "0", "1.."]
+        assert len({curve["color"] for curve in data["curves"]}) == 3
+        assert data["rows"]["columns"]["curve"] == curves
