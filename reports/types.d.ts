@@ -12,6 +12,7 @@ type Winner = "f" | "s" | "t";
 /** What the columns hold, by name. */
 interface Values {
   curve: number; // index in PageData.curves
+  worth: number; // index in Rows.worths
   accuracy: number; // of a training
   count: number; // samples of the latency or, of a training, seeds
   mean: number; // µs, as all latencies
@@ -41,6 +42,9 @@ interface Values {
 }
 type Latency = "mean" | "p95" | "p99" | "p99_high";
 
+/** Whether a row is worth as much as exact attention, its accuracy, and why one would not take it, or "". */
+type Worth = [boolean, string, string];
+
 /** The results compared with one reference. */
 interface Speedups {
   columns: { ratio?: Column<number>; low?: Column<number>; high?: Column<number> };
@@ -57,6 +61,7 @@ interface Rows {
   front: string;
   unbeaten: string;
   stops: string[];
+  worths: Worth[];
   speedups: Record<string, Speedups>;
 }
 
@@ -70,6 +75,7 @@ interface Facet {
   flags: string;
   opens: number; // the length that is shown first
   deadline: number | null; // s
+  learned: boolean; // whether anything tells what its methods are worth
   miss_rate: number | null; // that the deadline admits
   quantised: boolean; // whether its engine computes in int8
   ceilings: [number, number][]; // FLOP/s and bytes/s of each machine
@@ -89,6 +95,7 @@ interface Curve {
   ratio: number | null;
   kept: number | null;
   flags: string;
+  how: string; // the command that measures its accuracy, in words
   exact: boolean;
   family: string; // of the method, such as "dct"
   error_means: "approximates" | "other" | "untrained"; // what its difference from exact attention says
@@ -101,15 +108,6 @@ interface Run {
   title: string;
   id: string;
   capacity: number | null; // bytes
-}
-
-/** What is known of the accuracy of each curve. */
-interface Worth {
-  learned: boolean; // whether a task tells methods apart
-  how: string[]; // the command that measures the accuracy of each curve, in words
-  safe: boolean[]; // whether the curve is worth as much as exact attention; in int8 none is
-  cells: string[];
-  why: string[]; // why one would not take it, or ""
 }
 
 interface PageData {
@@ -127,7 +125,6 @@ interface PageData {
     budgets: { latency_p99: string; memory: string; error_smooth: string; miss_rate: string };
     mean: string;
   };
-  worth: Worth;
   roof: { template: string; ceilings: string[] };
   figures: Record<string, Chart>;
   rows: Rows;

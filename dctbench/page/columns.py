@@ -8,10 +8,10 @@ from typing import Any
 from dctbench import analysis
 from dctbench.analysis import Placed, Ranking, Summary, Winner
 from dctbench.analysis.capacity import needed_bytes
-from dctbench.analysis.decision import Accuracies, unbeaten
+from dctbench.analysis.decision import Worth, unbeaten
 from dctbench.catalog import ACCURACY
 from dctbench.model import STATUSES
-from dctbench.page.facets import Contents, curve_of
+from dctbench.page.facets import Contents, Facet, curve_of
 from dctbench.page.packing import ALPHABET, Formatter, Sentences, bits, brief, columns, pairs, scaled, steps
 from dctbench.text.format import (
     format_ratio,
@@ -21,6 +21,7 @@ from dctbench.text.format import (
     format_three_digits,
 )
 from dctbench.wording.cells import failure_words
+from dctbench.wording.decision import accuracy_cell, worth_words
 from dctbench.wording.summary import CEILINGS
 from dctbench.wording.timeliness import counted
 from dctbench.wording.warnings import message
@@ -31,12 +32,13 @@ STAGES = ("projections", "attention", "transform", "other")
 _STOPS = 32
 """The most stop reasons. dctbench has five; an imported file may have others."""
 _MICRO, _MEGA, _GIGA = 1e-6, 1e6, 1e9
+_SAFE = (Worth.EXACT, Worth.AS_GOOD)
 _WINNERS = {Winner.FASTER: "f", Winner.SLOWER: "s", Winner.TIE: "t"}
 
 Values = list[float | None]
 
 
-def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) -> dict[str, Any]:
+def results(contents: Contents, sentences: Sentences) -> dict[str, Any]:
     """Return every result of every facet, in the order of the facets.
 
     Times are in µs, the growth of the process in KiB, FLOPs in millions, and rates in GFLOP/s. The ends of an interval
@@ -64,11 +66,14 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
         **_ranks(contents),
         **_roofs(placed),
     }
+    worths = [worth for facet in contents.facets for worth in _worths(contents, facet)]
+    known = {worth: number for number, worth in enumerate(dict.fromkeys(worths))}
     reasons = [s.details.stop_reason for s in summaries]
     stops = list(dict.fromkeys(reason for reason in reasons if reason is not None))[:_STOPS]
     reasons = [reason if reason in stops else None for reason in reasons]
     others: dict[str, list[Any]] = {
         "ties": _ties(contents),
+        "worth": [known[worth] for worth in worths],
         "samples": [_samples(s, most) for s in summaries],
         "split": [_split(summary) for summary in summaries],
         "failure": [None if s.status == "ok" else sentences.coded(failure_words(s)) for s in summaries],
@@ -78,14 +83,21 @@ def results(contents: Contents, sentences: Sentences, accuracies: Accuracies) ->
     return {
         "columns": columns({name: _whole(values) for name, values in table.items()} | others),
         "stops": stops,
+        "worths": list(known),
         "stop": _letters(reasons, stops),
         "bound": _letters([one.bound if one else None for one in placed], list(CEILINGS)),
         "alone": "".join("y" if summary.in_one_round else "-" for summary in summaries),
         "front": _front(contents),
-        "unbeaten": _unbeaten(contents, accuracies),
+        "unbeaten": _unbeaten(contents),
         "status": "".join(str(STATUSES.index(s.status)) for s in summaries),
         "speedups": {name: _speedups(contents, name) for name in contents.references},
     }
+
+
+def _worths(contents: Contents, facet: Facet) -> list[tuple[bool, str, str]]:
+    """For each result: whether it is worth as much as exact attention, its accuracy, and why one would not take it."""
+    known = contents.accuracies(facet)
+    return [(known.worth(s) in _SAFE, accuracy_cell(s, known), worth_words(s, known)) for s in facet.summaries]
 
 
 def _accuracy(summary: Summary) -> float | None:
@@ -186,12 +198,13 @@ def _front(contents: Contents) -> str:
     return "".join(marks)
 
 
-def _unbeaten(contents: Contents, accuracies: Accuracies) -> str:
+def _unbeaten(contents: Contents) -> str:
     """A character per result: `y` if no other method of its shape beats it."""
     marks = []
-    for summaries, ranking in _ranked_shapes(contents):
-        best = {summary.case for summary in unbeaten(ranking, accuracies)} if ranking else set()
-        marks += ["y" if s.case in best else "-" for s in summaries]
+    for facet in contents.facets:
+        known = contents.accuracies(facet)
+        best = {summary.case for ranking in facet.ranking for summary in unbeaten(ranking, known)}
+        marks += ["y" if s.case in best else "-" for s in facet.summaries]
     return "".join(marks)
 
 

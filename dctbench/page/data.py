@@ -13,12 +13,10 @@ from typing import Any
 from dctbench import analysis, catalog
 from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.capacity import host_memory
-from dctbench.analysis.decision import NOTHING_LEARNED, Accuracies
 from dctbench.catalog.engines import ENGINES
 from dctbench.model import STATUSES, Case
 from dctbench.page import columns, narrative
 from dctbench.page.charts.axes import Figure
-from dctbench.page.decision import decision_data
 from dctbench.page.facets import AXES, Contents, Facet
 from dctbench.page.packing import Sentences
 from dctbench.page.palette import looks
@@ -28,18 +26,15 @@ from dctbench.wording import summary as words
 from dctbench.wording.commands import method_flags
 
 
-def page_data(
-    contents: Contents, figures: Mapping[str, Figure], accuracies: Accuracies = NOTHING_LEARNED
-) -> dict[str, Any]:
+def page_data(contents: Contents, figures: Mapping[str, Figure]) -> dict[str, Any]:
     """Return everything that the script needs, ready for `embedded`.
 
     Args:
         contents: of the page.
         figures: the figures made in Python, by name.
-        accuracies: what was learned of each method.
     """
     sentences = Sentences()
-    rows = columns.results(contents, sentences, accuracies)
+    rows = columns.results(contents, sentences)
     encoded = narrative.encoded(contents, sentences)
     first = 0
     facets = []
@@ -61,7 +56,6 @@ def page_data(
             "budgets": recommendation.BUDGETS,
             "mean": recommendation.MEAN,
         },
-        "worth": decision_data(contents, accuracies),
         "roof": {"template": words.ROOF_TEMPLATE, "ceilings": list(words.CEILINGS.values())},
         "figures": figures,
         "rows": rows,
@@ -90,6 +84,7 @@ def _facet(facet: Facet, first: int, contents: Contents) -> dict[str, Any]:
         "flags": facet.flags,
         "opens": facet.opening[0],
         "deadline": facet.case.deadline,
+        "learned": contents.accuracies(facet).tells,
         "miss_rate": usual_budgets(facet.case).miss_rate,
         "quantised": (engine := ENGINES.get(facet.case.engine)) is not None and engine.quantised,
         "ceilings": list(map(list, analysis.distinct_ceilings(filter(None, facet.placed)))),
@@ -113,6 +108,7 @@ def _curves(contents: Contents) -> list[dict[str, Any]]:
                 "ratio": case.ratio,
                 "kept": case.kept,
                 "flags": shlex.join(flags),
+                "how": decision.how_to_measure(case),
                 "exact": method.kind is catalog.Kind.EXACT,
                 "error_means": meanings[case.implementation].value,
                 "color": look.color,

@@ -1,24 +1,18 @@
-"""The first screen: what to ship at the longest length, and what the script needs to decide for other choices."""
+"""The first screen: what to ship at the longest length."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
 
 from dctbench import analysis
-from dctbench.analysis.accuracy import task_results, told_first, without_longer
 from dctbench.analysis.budgets import usual_budgets
 from dctbench.analysis.deadlines import but_for_engine, deadlines
-from dctbench.analysis.decision import Accuracies, Worth, decide
-from dctbench.analysis.in_model import ModelQuality, in_models
-from dctbench.model import Case
+from dctbench.analysis.decision import decide
+from dctbench.analysis.in_model import ModelQuality
 from dctbench.page.facets import Contents, Facet
 from dctbench.wording import accuracy, decision, in_model
 from dctbench.wording import deadlines as words
 from dctbench.wording.decision import Row
-
-_SAFE = (Worth.EXACT, Worth.AS_GOOD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +63,14 @@ class DecisionSection:
     deadlines: tuple[DeadlinePart, ...]
 
 
-def learned(contents: Contents) -> Accuracies:
-    """Return what was learned on each task at each length, by the first run on the page that trained on it there.
-
-    For a run of a model it is what its methods are worth in that model.
-    """
-    if contents.facets[0].case.model is not None:
-        return ModelQuality((), tuple(in_models(contents.runs[contents.facets[0].run].summaries)))
-    runs = (task_results(run.summaries, contents.reference, run.run.settings.margin) for run in contents.runs)
-    return Accuracies(tuple(without_longer(chain.from_iterable(told_first(runs)))))
-
-
-def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -> DecisionSection:
+def decision_section(contents: Contents, facet: Facet) -> DecisionSection:
     """Return the first screen for the length that a facet opens with, within its deadline if it has one."""
+    accuracies = contents.accuracies(facet)
     rankings = facet.rankings(contents.reference)
     answers = tuple(accuracy.headline(results) for results in accuracies.tasks)
     if isinstance(accuracies, ModelQuality):
         answers = tuple(map(in_model.answer, accuracies.models))
-    kept = _deadlines(contents, accuracies)
+    kept = _deadlines(contents)
     if not rankings:
         place = contents.labels.place(facet.summaries[-1].case)
         said = decision.TEMPLATES["nothing_timed"].format(place=place)
@@ -107,10 +91,11 @@ def decision_section(contents: Contents, facet: Facet, accuracies: Accuracies) -
     )
 
 
-def _deadlines(contents: Contents, accuracies: Accuracies) -> tuple[DeadlinePart, ...]:
+def _deadlines(contents: Contents) -> tuple[DeadlinePart, ...]:
     found = []
     for run, recorded in enumerate(contents.runs):
         ordered = analysis.arranged(recorded.summaries, contents.reference)
+        accuracies = contents.accuracies(next(facet for facet in contents.facets if facet.run == run))
         for deadline in deadlines(ordered, accuracies):
             facets = tuple(
                 number
@@ -132,22 +117,3 @@ def _deadlines(contents: Contents, accuracies: Accuracies) -> tuple[DeadlinePart
                 )
             )
     return tuple(found)
-
-
-def decision_data(contents: Contents, accuracies: Accuracies) -> dict[str, Any]:
-    """Return for each curve its accuracy and whether it is worth as much as exact attention, for the script."""
-
-    def method(case: Case) -> tuple[object, ...]:
-        return (case.implementation, case.compression, case.layers, case.recover)
-
-    # The last one counts: the method in floating point. The script itself knows which facets are in int8.
-    every = sorted((s for f in contents.facets for s in f.summaries), key=lambda summary: not summary.quantised)
-    summaries = {method(summary.case): summary for summary in every}
-    curves = [summaries[method(case)] for case in contents.curves]
-    return {
-        "learned": accuracies.tells,
-        "how": [decision.how_to_measure(case) for case in contents.curves],
-        "safe": [accuracies.worth(summary) in _SAFE for summary in curves],
-        "cells": [decision.accuracy_cell(summary, accuracies) for summary in curves],
-        "why": [decision.worth_words(summary, accuracies) for summary in curves],
-    }

@@ -11,10 +11,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 from dctbench import analysis, catalog
 from dctbench.analysis import PayoffRange, Placed, Ranking, Speedup, Summary
+from dctbench.analysis.accuracy import task_results, told_first, without_longer
 from dctbench.analysis.budgets import usual_budgets
+from dctbench.analysis.decision import Accuracies
+from dctbench.analysis.in_model import ModelQuality, in_models
 from dctbench.model import Case
 from dctbench.runs.lookup import RecordedRun
 from dctbench.wording.commands import shape_flags
@@ -115,6 +119,21 @@ class Contents:
         found = {curve_of(case): case for facet in self.facets for case in facet.cases}
         methods = analysis.method_order((case.implementation for case in found.values()), self.reference)
         return sorted(found.values(), key=lambda case: (methods[case.implementation], case.compression))
+
+    @cached_property
+    def _learned(self) -> Accuracies:
+        """What was learned on each task at each length, by the first run on the page that trained on it there."""
+        runs = (task_results(run.summaries, self.reference, run.run.settings.margin) for run in self.runs)
+        return Accuracies(tuple(without_longer(chain.from_iterable(told_first(runs)))))
+
+    @cached_property
+    def _in_models(self) -> Sequence[ModelQuality]:
+        """What methods are worth in the models of each run."""
+        return [ModelQuality((), tuple(in_models(recorded.summaries))) for recorded in self.runs]
+
+    def accuracies(self, facet: Facet) -> Accuracies:
+        """Return what is known of the accuracy of the methods of a facet: in its model or, without one, from tasks."""
+        return self._learned if facet.case.model is None else self._in_models[facet.run]
 
     @cached_property
     def _whole(self) -> Mapping[int, Sequence[Summary]]:

@@ -24,7 +24,7 @@ from dctbench.page.charts.axes import Figure
 from dctbench.page.charts.history import history_chart
 from dctbench.page.charts.regressions import regressions_chart
 from dctbench.page.data import embedded, page_data
-from dctbench.page.decision import decision_section, learned
+from dctbench.page.decision import decision_section
 from dctbench.page.facets import Contents, Facet, arrange
 from dctbench.page.in_model import InModelSection, in_model_section
 from dctbench.page.palette import looks
@@ -75,7 +75,6 @@ def html(
     runs = [part for run in runs for part in by_machine(run)]
     contents = arrange(runs, reference or usual_reference(runs))
     first = contents.facets[0]
-    accuracies = learned(contents)
     against = narrative.reference_sentences(contents, first, contents.reference)
     shown = [_run(contents, number) for number in range(len(runs))]
     parts = ("stability", "accuracy", "spectrum", "in_model", "timely", "between")
@@ -88,7 +87,7 @@ def html(
         heading=heading or " and ".join(run.title for run in runs),
         runs=shown,
         reference=contents.reference,
-        decision=decision_section(contents, first, accuracies),
+        decision=decision_section(contents, first),
         longest=against.shapes[-1] if against.shapes else None,
         latency_svg=_drawing(first, contents.reference),
         payoffs=against.payoffs,
@@ -104,7 +103,7 @@ def html(
         scripts=scripts,
         script_hashes=[assets.source_hash(text) for text in scripts.values()],
         packed=_packed if compress else None,
-        data=embedded(page_data(contents, figures, accuracies)),
+        data=embedded(page_data(contents, figures)),
     )  # fmt: skip
     return page
 

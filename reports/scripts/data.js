@@ -57,7 +57,7 @@ function valueAt(name, row) {
 
 /**
  * A number that every row has, or that the caller has found in this row.
- * @param {"curve" | "rank" | "below" | "above" | "rate" | "share" | "intensity" | "smooth"} name
+ * @param {"curve" | "worth" | "rank" | "below" | "above" | "rate" | "share" | "intensity" | "smooth"} name
  * @param {Row} row
  */
 function numberAt(name, row) {
@@ -81,6 +81,14 @@ function statusOf(row) {
 /** @param {Row} row */
 function curveOf(row) {
   return data.curves[numberAt("curve", row)];
+}
+
+/**
+ * What is known of the accuracy of a row.
+ * @param {Row} row
+ */
+function worthOf(row) {
+  return data.rows.worths[numberAt("worth", row)];
 }
 
 /**

@@ -60,23 +60,6 @@ function leastTime(where, compared, among) {
   return phrase("least", { ...where, costs: costs(compared[0]), among: among, why: why });
 }
 
-/**
- * Whether a row of the chosen facet is worth as much as exact attention. Accuracy was learned in floating point and tells
- * nothing of int8.
- * @param {Row} row
- */
-function isSafe(row) {
-  return data.worth.safe[curveOf(row).number] && !state.facet.quantised;
-}
-
-/**
- * Why one would not take a row for its accuracy; empty for one that is as good.
- * @param {Row} row
- */
-function worthWords(row) {
-  return data.worth.learned && state.facet.quantised ? phrase("unknown") : data.worth.why[curveOf(row).number];
-}
-
 /** What the decision is about: the chosen length and facet, and the chosen ratio and number kept. */
 function decidedPlace() {
   return [state.at, ...chosenCompression()].join(", ");
@@ -87,7 +70,7 @@ function decideRows() {
   const rows = rankedRows(state.facet, state.n).filter((row) => keepsAsChosen(curveOf(row)));
   const budgets = budgetsFor(rows);
   const found = sortByBudgets(rows, budgets);
-  const able = data.worth.learned ? found.within.filter(isSafe) : found.within;
+  const able = state.facet.learned ? found.within.filter((row) => worthOf(row)[0]) : found.within;
   const told = roundsTell(able);
   const leaders = told ? leadingRows(able) : able.slice(0, 1);
   const reference = rows.filter((row) => curveOf(row).method === state.reference);
@@ -110,15 +93,14 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
   if (!rows.length) {
     return phrase("nothing_timed", { place: decidedPlace() });
   }
-  const { learned, how } = data.worth;
   const { answer } = recommend(decidedPlace(), rows, budgets);
-  if (!learned) {
+  if (!state.facet.learned) {
     const [alone, other] = leaders;
     const known = alone === undefined || other !== undefined || curveOf(alone).exact || approximates(curveOf(alone));
     if (known) {
       return answer;
     }
-    return answer + (state.facet.quantised ? phrase("measure_int8") : phrase("measure", { how: how[curveOf(alone).number] }));
+    return answer + (state.facet.quantised ? phrase("measure_int8") : phrase("measure", { how: curveOf(alone).how }));
   }
   if (!found.within.length) {
     return answer;
@@ -135,7 +117,7 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
   if (faster === undefined) {
     return ship;
   }
-  const words = { name: curveOf(faster).name, latency: latencyCell(faster), why: worthWords(faster) };
+  const words = { name: curveOf(faster).name, latency: latencyCell(faster), why: worthOf(faster)[2] };
   return ship + phrase("faster", words);
 }
 
@@ -146,14 +128,14 @@ function decisionSentence({ rows, budgets, found, able, told, leaders }) {
  */
 function reasonsFor({ found, told, leaders }, row) {
   const curve = curveOf(row);
-  const known = data.worth.learned || curve.exact || approximates(curve);
+  const known = state.facet.learned || curve.exact || approximates(curve);
   const leads = known ? "recommended" : leaders.length === 1 ? "unproven" : "unproven_tied";
   const reasons = leaders.includes(row) ? [phrase(told ? leads : "least_time")] : [];
   const [, broken] = found.over.find(([over]) => over === row) ?? [row, []];
   if (broken.length) {
     reasons.push(phrase("over_budget", { broken: broken.map((budget) => breachText(budget, row)).join(", ") }));
   }
-  const worth = worthWords(row);
+  const worth = worthOf(row)[2];
   return [...reasons, ...(worth ? [worth] : []), ...dearer(row, leaders[0])].join("; ");
 }
 
@@ -192,7 +174,7 @@ function decisionRow(decision, row) {
     latencyCell(row),
     ...(state.facet.deadline === null ? [] : [lateCell(row)]),
     heldMemoryCell(row),
-    state.facet.quantised ? phrase("not_measured") : data.worth.cells[curve.number],
+    worthOf(row)[1],
     approximates(curve) && !isExact(row) ? smoothErrorCell(row) : "-",
     reasonsFor(decision, row),
   ];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from dctbench.page.html import html
+from tests.analysis.test_in_model import rounds
 from tests.browser.conftest import recorded, written
 from tests.browser.test_page import violations
 from tests.page.test_accuracy import TIMED
-from tests.support.browser import screen, settled
+from tests.support.browser import screen, settled, texts
 from tests.support.made import in_two_rounds, result
 from tests.support.trained import trained, whole_suite
 
@@ -75,6 +77,24 @@ def test_nothing_is_shipped_in_int8_for_its_accuracy_in_floating_point(
     assert ": ship dct-x r=4 (2.00 ms" in answers["onnxruntime"]
     assert cells["onnxruntime-int8"] == ["not measured", "not measured"]
     assert cells["onnxruntime"] == ["mnist1d 0.810, as good", "mnist1d 0.810"]
+
+
+def test_a_shorter_length_shows_and_recommends_by_its_own_quality(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    original, good = rounds("sdpa", 10e-3, 60), rounds("dct-kv", 5e-3, 61, ratio=2)
+    longer = [replace(one, case=replace(one.case, seq_len=512)) for one in [*original, *good]]
+    found = [*original, *rounds("dct-kv", 5e-3, 30, ratio=2), *longer]
+    screen(browser, 1280)
+    browser.get(written(html([recorded(found)]), tmp_path))
+    settled(browser, "latency")
+    shown = {}
+    for n in ("512", "128"):
+        browser.find_element(By.CSS_SELECTOR, f"#choices [name=n] option[value='{n}']").click()
+        sentence = browser.find_element(By.ID, "recommendation").text
+        shown[n] = [sentence.partition(" (")[0], *texts(browser, "#decided tbody td:nth-last-child(3)")]
+    assert shown == {
+        "512": ["At n = 512: ship dct-kv r=2", "recall 0.610", "recall 0.600"],
+        "128": ["At n = 128: ship sdpa", "recall 0.300", "recall 0.600"],
+    }
 
 
 def test_a_share_of_late_calls_is_no_budget_where_nothing_has_a_deadline(

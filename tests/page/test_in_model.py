@@ -15,6 +15,7 @@ from dctbench.page.in_model import in_model_section
 from dctbench.page.palette import looks
 from tests.analysis.test_in_model import rounds
 from tests.page.test_html import recorded, without_scripts
+from tests.support.made import result
 
 
 def test_the_section_has_the_answer_a_row_per_method_and_a_chart() -> None:
@@ -74,3 +75,33 @@ def test_each_choice_of_layers_is_a_curve_of_its_own() -> None:
         assert [curve["flags"].partition("--layers ")[2] for curve in data["curves"]] == ["", "0", "1.."]
         assert len({curve["color"] for curve in data["curves"]}) == 3
         assert data["rows"]["columns"]["curve"] == curves
+
+
+def accuracies(*runs: list[Result]) -> dict[tuple[int, int, str], tuple[bool, str]]:
+    """By run, length and curve: whether the script may recommend a row, and its accuracy."""
+    data = page_data(arrange([recorded(results=found) for found in runs], "sdpa"), {})
+    column = data["rows"]["columns"]
+    return {
+        (facet["run"], length, data["curves"][column["curve"][row]]["name"]): data["rows"]["worths"][
+            column["worth"][row]
+        ][:2]
+        for facet in data["facets"]
+        for length, first, count in facet["shapes"]
+        for row in range(first, first + count)
+    }
+
+
+def test_each_length_of_each_run_has_its_own_quality() -> None:
+    original = rounds("sdpa", 10e-3, 60)
+    good, bad = rounds("dct-kv", 5e-3, 61, ratio=2), rounds("dct-kv", 5e-3, 30, ratio=2)
+    found = accuracies(
+        [*original, *bad, *at(512, original), *at(512, good)],
+        [*original, *good],
+        [result("sdpa", 128), result("dct-kv", 128, ratio=2)],
+    )
+    assert {key: value for key, value in found.items() if "dct-kv" in key[2]} == {
+        (0, 128, "dct-kv r=2"): (False, "recall 0.300"),
+        (0, 512, "dct-kv r=2"): (True, "recall 0.610"),
+        (1, 128, "dct-kv r=2"): (True, "recall 0.610"),
+        (2, 128, "dct-kv r=2"): (False, "not measured"),
+    }
