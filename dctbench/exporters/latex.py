@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
+from dctbench.runs.machines import machine_words
 from dctbench.wording import acuity, by_authors
 from dctbench.wording.acuity import AcuityTable
 from dctbench.wording.by_authors import ProtocolTable
@@ -27,7 +28,7 @@ def escape(text: str) -> str:
 
 def latex(run: Run, environments: Sequence[Environment], summaries: Sequence[Summary]) -> str:
     """Return one `table` per shape, for booktabs. The fastest methods of a length are bold, ties included."""
-    machines = "; ".join(f"{e.facts['cpu']}, torch {e.facts['torch']}" for e in environments)
+    machines = machine_words(environments)
     head = [
         "% \\usepackage{booktabs}; \\usepackage[T1]{fontenc}; \\usepackage{textcomp}",
         f"% dctbench {_comment(run.dctbench_version)}, run {_comment(run.id)}, {_comment(run.started_at)}",

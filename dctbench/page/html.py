@@ -16,7 +16,6 @@ from typing import Any
 from dctbench.analysis import Summary
 from dctbench.compare import ComparisonOutcome
 from dctbench.compare.history import ChangePoint, History
-from dctbench.model import Environment
 from dctbench.page import assets, narrative
 from dctbench.page.accuracy import AccuracySection, accuracy_section
 from dctbench.page.between_devices import BetweenSection, between_section
@@ -34,7 +33,7 @@ from dctbench.page.stability import MOST_LENGTHS, StabilitySection, stability_se
 from dctbench.page.svg import latency_svg
 from dctbench.page.timeliness import TimelySection, timely_section
 from dctbench.runs.lookup import RecordedRun, usual_reference
-from dctbench.runs.machines import by_machine
+from dctbench.runs.machines import by_machine, machine_words
 from dctbench.text.format import format_count, format_seconds
 from dctbench.wording import by_authors, cells
 from dctbench.wording import summary as words
@@ -135,7 +134,7 @@ def _run(contents: Contents, number: int) -> dict[str, Any]:
     return {
         "title": recorded.title,
         "run": recorded.run,
-        "machine": _machine(recorded.environments.values()),
+        "machine": machine_words(recorded.environments.values()),
         "shape": _shape(recorded.summaries),
         "verdict": f"At {shapes[-1].at}, {shapes[-1].fastest}." if shapes else "Nothing was timed.",
         "coverage": words.coverage(recorded.summaries, len(recorded.plan)),
@@ -205,19 +204,6 @@ def _in_model(contents: Contents, number: int) -> InModelSection | None:
     summaries = [s for facet in contents.facets if facet.run == number for s in facet.summaries]
     styles = looks((s.case for s in summaries), contents.reference)
     return in_model_section(summaries, styles, prefix=f"run-{number}-" if number else "")
-
-
-def _machine(environments: Any) -> str:
-    found: list[Environment] = list(environments)
-    parts = dict.fromkeys(_machine_words(environment) for environment in found)
-    return "; ".join(parts)
-
-
-def _machine_words(environment: Environment) -> str:
-    facts = environment.facts
-    known = {"cores_usable": "{} cores", "torch": "torch {}"}
-    parts = [form.format(facts[key]) for key, form in known.items() if facts.get(key) is not None]
-    return ", ".join([str(facts["cpu"]), *parts])
 
 
 def _shape(summaries: Sequence[Summary]) -> str:

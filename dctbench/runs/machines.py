@@ -6,12 +6,15 @@ Each part is read as a run by itself, so no curve, crossing or table combines tw
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from dctbench.machine.disclosure import neutral_label
-from dctbench.model import Case, Result
+from dctbench.model import Case, Environment, Result
 from dctbench.runs.lookup import RecordedRun
+from dctbench.text.format import pluralize
+
+_UNKNOWN = "a machine"
 
 
 def by_machine(found: RecordedRun) -> list[RecordedRun]:
@@ -48,24 +51,29 @@ def _part(found: RecordedRun, fingerprint: str, results: Sequence[Result], plan:
 
 
 def machine_name(found: RecordedRun) -> str:
-    """Return what the machine of a run is, as far as its speed depends on it: `AMD EPYC 7763, 4 cores, torch 2.13.0`.
-
-    Virtual machines often hide the model, so family and model number stand beside it. The start of the fingerprint
-    distinguishes machines of one type.
-    """
+    """Return the machine of a run and the start of its fingerprint, which distinguishes machines of one type."""
     [fingerprint, environment] = next(iter(found.environments.items()), ("", None))
-    if environment is None:
-        return "a machine"
+    return _UNKNOWN if environment is None else f"{_words(environment)} ({fingerprint[:6]})"
+
+
+def machine_words(environments: Iterable[Environment]) -> str:
+    """Return what machines are, as far as their speed depends on it: `NVIDIA H200, AMD EPYC, 4 cores, torch 2.13.0`.
+
+    What is not known is left out. Machines of which the same is known are named once.
+    """
+    return "; ".join(dict.fromkeys(map(_words, environments))) or _UNKNOWN
+
+
+def _words(environment: Environment) -> str:
+    """Return what one machine is. Virtual machines often hide the model of a CPU, so its numbers stand beside it."""
     facts = environment.facts
-    gpus = [str(gpu["name"]) for gpu in facts.get("gpu") or () if isinstance(gpu, dict) and "name" in gpu]
-    cores = facts.get("cores_usable")
+    cores, torch = facts.get("cores_usable"), facts.get("torch")
     numbers = str(facts.get("cpu_id") or "").split()  # vendor, family, model and stepping of an x86 processor
-    family = f"family {numbers[1]} model {numbers[2]}" if len(numbers) == 4 else ""
     parts = [
-        *dict.fromkeys(gpus),
+        *dict.fromkeys(str(gpu["name"]) for gpu in facts.get("gpu") or () if "name" in gpu),
         str(facts["cpu"]),
-        family,
-        f"{cores} cores" if cores else "",
-        f"torch {facts['torch']}",
+        f"family {numbers[1]} model {numbers[2]}" if len(numbers) == 4 else "",
+        pluralize(cores, "core") if cores else "",
+        f"torch {torch}" if torch else "",
     ]
-    return f"{', '.join(part for part in parts if part)} ({fingerprint[:6]})"
+    return ", ".join(part for part in parts if part)

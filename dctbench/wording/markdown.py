@@ -9,6 +9,7 @@ from dctbench import analysis
 from dctbench.analysis import Summary
 from dctbench.model import Environment, Run
 from dctbench.runs.lookup import RecordedRun
+from dctbench.runs.machines import machine_words
 from dctbench.text.format import pluralize
 from dctbench.wording import acuity, by_authors
 from dctbench.wording import cells as rows
@@ -153,8 +154,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _provenance(run: Run, environments: Sequence[Environment]) -> str:
-    machines = "; ".join(f"{e.facts['cpu']}, torch {e.facts['torch']}" for e in environments)
-    return f"{escape(machines)}. Run `{run.id}`, {escape(run.started_at)}."
+    return f"{escape(machine_words(environments))}. Run `{run.id}`, {escape(run.started_at)}."
 
 
 def _table(summaries: Sequence[Summary], reference: str | None, labels: Labels) -> tuple[list[str], list[str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from dctbench.importers import parse
 from dctbench.model import Environment, Result, WarningCode
 from dctbench.page.html import html
 from dctbench.runs.lookup import RecordedRun
-from dctbench.runs.machines import by_machine
+from dctbench.runs.machines import by_machine, machine_name, machine_words
 from dctbench.wording.markdown import markdown
 from tests.support.made import ENVIRONMENT, RUN, in_two_rounds, result
 
@@ -67,6 +69,47 @@ def test_every_output_has_a_part_for_each_machine_and_no_crossing_between_them()
     assert "At n = 1024, dct-x r=8 is fastest" in page
     assert str(FORMATS["markdown"].write(BOTH)).count("### Latency") == 2
     assert str(FORMATS["latex"].write(BOTH)).count(r"\begin{table}") == 2
+
+
+GPU = {"name": "NVIDIA H200", "uuid": "GPU-1234", "driver": "550", "power_cap_watts": None}
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [
+        ({}, "Test CPU, 2 cores, torch 2.13.0"),
+        ({"gpu": [GPU, GPU]}, "NVIDIA H200, Test CPU, 2 cores, torch 2.13.0"),
+        ({"gpu": [GPU, {"name": "Other GPU"}, {}]}, "NVIDIA H200, Other GPU, Test CPU, 2 cores, torch 2.13.0"),
+        ({"cpu_id": "AuthenticAMD 25 17 1"}, "Test CPU, family 25 model 17, 2 cores, torch 2.13.0"),
+        ({"cores_usable": 1}, "Test CPU, 1 core, torch 2.13.0"),
+        ({"cores_usable": None, "torch": None}, "Test CPU"),
+    ],
+)
+def test_every_output_names_a_machine_by_its_gpus_first_and_leaves_out_what_is_unknown(
+    facts: dict[str, Any], named: str
+) -> None:
+    environment = Environment({**ENVIRONMENT.facts, **facts}, ENVIRONMENT.fingerprint)
+    run = replace(BOTH, environments={environment.fingerprint: environment}, results=HERE_RESULTS)
+    assert f"\n{named}. Run `{RUN.id}`" in str(FORMATS["markdown"].write(run))
+    assert f". {named}. Run `{RUN.id}`" in markdown([run])
+    assert f"({named}, run {RUN.short_id})" in str(FORMATS["latex"].write(run))
+    assert re.search(rf"[ >]{re.escape(named)} *<", html([run]))
+    assert machine_name(run) == f"{named} (ffffff)"
+
+
+def test_machines_of_which_nothing_differs_are_named_once_and_without_any_there_is_no_empty_sentence() -> None:
+    assert machine_words([ENVIRONMENT, ENVIRONMENT, OTHER]) == (
+        "Test CPU, 2 cores, torch 2.13.0; Other CPU, 2 cores, torch 2.13.0"
+    )
+    assert f"\na machine. Run `{RUN.id}`" in str(FORMATS["markdown"].write(replace(BOTH, environments={})))
+
+
+def test_the_provenance_of_a_page_shows_each_fact_of_a_gpu_and_no_python() -> None:
+    environment = Environment({**ENVIRONMENT.facts, "gpu": [GPU, {"name": "Other GPU"}]}, ENVIRONMENT.fingerprint)
+    page = html([replace(BOTH, environments={environment.fingerprint: environment}, results=HERE_RESULTS)])
+    told = page.split('id="h-provenance"')[1].split("</section>")[0]
+    assert "<td>name NVIDIA H200; uuid GPU-1234; driver 550, name Other GPU</td>" in told
+    assert not re.search(r"[{}]|&#39;|None", told)
 
 
 def test_rounds_on_another_machine_are_left_out_of_the_statistics_and_told() -> None:
