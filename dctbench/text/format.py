@@ -6,11 +6,14 @@ import math
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_DECIMAL = ("", "k", "M", "G", "T", "P", "E")
+_DECIMAL = (
+    (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"),
+    (1e-9, "n"),
+)  # fmt: skip
 
 
 def format_three_digits(value: float) -> str:
-    """Format with three significant digits and no exponent: 0.123, 4.56, 78.9, 1234."""
+    """Format with three significant digits, but at most three decimals, and no exponent: 0.012, 4.56, 78.9, 1234."""
     if value == 0:
         return "0"
     digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2 if abs(value) >= 0.9995 else 3
@@ -59,12 +62,10 @@ def format_size(value: float) -> str:
 
 
 def format_count(value: float, unit: str) -> str:
-    """Format with a decimal multiple of a unit: 12.9 GFLOP."""
-    step = 0
-    while abs(value) >= 999.5 and step < len(_DECIMAL) - 1:
-        value /= 1000
-        step += 1
-    return f"{format_three_digits(value)} {_DECIMAL[step]}{unit}"
+    """Format with a decimal multiple of a unit: 12.9 GFLOP, 440 µJ."""
+    fitting = (pair for pair in _DECIMAL if abs(value) >= pair[0] * 0.9995)
+    scale, prefix = next(fitting, _DECIMAL[-1]) if value else (1.0, "")
+    return f"{format_three_digits(value / scale)} {prefix}{unit}"
 
 
 def format_ratio(value: float) -> str:
@@ -100,8 +101,10 @@ def format_proportion(value: float) -> str:
 
 
 def format_relative_error(value: float) -> str:
-    """Format a relative error: `4e-07` below 1e-3, else with three significant digits."""
-    return f"{value:.0e}" if value < 1e-3 else format_three_digits(value)
+    """Format a relative error with one digit below 1e-3, two below 0.1, else three: 4e-07, 0.0015, 0.012, 0.250."""
+    if value < 1e-3:
+        return f"{value:.0e}"
+    return f"{value:.4f}" if value < 0.00995 else format_three_digits(value)
 
 
 def pluralize(number: int, noun: str) -> str:

@@ -45,7 +45,7 @@ function secondAxis(seconds, title) {
 function countAxis(values, title, unit) {
   const number = (/** @type {number} */ value, /** @type {number} */ digits) => String(Number(value.toPrecision(digits)));
   const format = (/** @type {number} */ value) => (unit ? shorten(formatCount(value, unit)) : number(value, 3));
-  const formatExact = (/** @type {number} */ value) => (unit ? exactAmount(value, 1000, DECIMAL, unit) : number(value, 6));
+  const formatExact = (/** @type {number} */ value) => (unit ? formatExactCount(value, unit) : number(value, 6));
   return decimalAxis(values, title, 2, format, formatExact);
 }
 
@@ -124,7 +124,7 @@ function byteAxis(sizes, title) {
     return Object.assign(axis, ticks(powers, powers.map((size) => shorten(formatSize(size)))));
   }
   const unit = 1024 ** Math.floor(Math.log2(minimum(sizes)) / 10);
-  return Object.assign(axis, evenTicks(sizes, (size) => exactAmount(size, 1024, BINARY, ""), unit));
+  return Object.assign(axis, evenTicks(sizes, formatExactSize, unit));
 }
 
 /** @param {number[]} errors */
@@ -147,19 +147,22 @@ function formatExactSeconds(seconds) {
 }
 
 /**
- * A value with a prefixed unit and up to six digits.
  * @param {number} value
- * @param {number} base 1000 or 1024
- * @param {string[]} prefixes
  * @param {string} unit
  */
-function exactAmount(value, base, prefixes, unit) {
+function formatExactCount(value, unit) {
+  const [scale, prefix] = decimalPrefix(value);
+  return Number((value / scale).toPrecision(6)) + " " + prefix + unit;
+}
+
+/** @param {number} size in bytes */
+function formatExactSize(size) {
   let step = 0;
-  while (value >= base && step < prefixes.length - 1) {
-    value /= base;
+  while (size >= 1024 && step < BINARY.length - 1) {
+    size /= 1024;
     step += 1;
   }
-  return Number(value.toPrecision(6)) + " " + prefixes[step] + unit;
+  return Number(size.toPrecision(6)) + " " + BINARY[step];
 }
 
 /**

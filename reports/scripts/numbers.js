@@ -3,7 +3,10 @@
 /** @type {[number, string][]} */
 const SECONDS = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]];
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-const DECIMAL = ["", "k", "M", "G", "T", "P", "E"];
+/** @type {[number, string][]} */
+const DECIMAL = [
+  [1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"],
+];
 
 /**
  * Like toFixed, but a tie goes to the even digit, as in Python.
@@ -71,16 +74,22 @@ function formatSize(value) {
 }
 
 /**
+ * The decimal multiple that suits a value, and its prefix.
+ * @param {number} value
+ * @returns {[number, string]}
+ */
+function decimalPrefix(value) {
+  const found = DECIMAL.find(([least]) => Math.abs(value) >= least * 0.9995) || DECIMAL[DECIMAL.length - 1];
+  return value === 0 ? [1, ""] : found;
+}
+
+/**
  * @param {number} value
  * @param {string} unit
  */
 function formatCount(value, unit) {
-  let step = 0;
-  while (Math.abs(value) >= 999.5 && step < DECIMAL.length - 1) {
-    value /= 1000;
-    step += 1;
-  }
-  return formatThreeDigits(value) + " " + DECIMAL[step] + unit;
+  const [scale, prefix] = decimalPrefix(value);
+  return formatThreeDigits(value / scale) + " " + prefix + unit;
 }
 
 /**
@@ -121,7 +130,10 @@ function formatPercent(share) {
 
 /** @param {number} value */
 function formatRelativeError(value) {
-  return value < 1e-3 ? toExponentialPadded(value, 0) : formatThreeDigits(value);
+  if (value < 1e-3) {
+    return toExponentialPadded(value, 0);
+  }
+  return value < 0.00995 ? toFixedHalfEven(value, 4) : formatThreeDigits(value);
 }
 
 const DURATION = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)$/;

@@ -7,8 +7,9 @@ from scipy import stats as scipy_stats
 
 from dctbench import analysis
 from dctbench.page.facets import arrange
-from dctbench.page.narrative import reference_sentences
+from dctbench.page.narrative import facet_sentences, reference_sentences
 from dctbench.runs.lookup import RecordedRun
+from dctbench.wording.labels import Labels
 from tests.support.made import ENVIRONMENT, RUN, result
 
 LOGS = np.array([0.1, 0.12, 0.15])
@@ -37,3 +38,9 @@ def test_a_payoff_is_corrected_for_all_facets_of_its_run() -> None:
         2: "dct-x r=8 is not told apart from sdpa at n = 64, the only measured length (1.13x)",
     }
     assert {p.kind for p in analysis.payoffs(analysis.summarise(found), "sdpa")} == {analysis.Payoff.UNTOLD}
+
+
+def test_the_energy_of_a_short_call_is_no_zero() -> None:
+    found = [result("sdpa", 64, values={"energy": ("J", 4.4e-4)})]
+    contents = arrange([RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [])], "sdpa")
+    assert facet_sentences(contents.facets[0], "sdpa", Labels([])).energy == ("sdpa at n = 64: 440 µJ a call",)

@@ -13,6 +13,7 @@ from dctbench.text.format import (
     format_seconds,
     format_size,
 )
+from dctbench.text.quantity import JOULES
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,12 @@ from dctbench.text.format import (
         (format_size, 32 << 20, "32.0 MiB"),
         (format_size, 1023.9 * 1024, "1.00 MiB"),
         (format_count, 12.9e9, "12.9 GFLOP"),
+        (format_count, 999.6, "1.00 kFLOP"),
+        (format_count, 0.0, "0 FLOP"),
+        (format_count, 0.9996, "1.00 FLOP"),
+        (format_count, 0.0123, "12.3 mFLOP"),
+        (format_count, 4.4e-4, "440 µFLOP"),
+        (format_count, 5e-11, "0.050 nFLOP"),
         (format_ratio, 0.736, "0.74x"),
         (format_ratio, 1.0, "1.00x"),
         (format_ratio, 12.34, "12.3x"),
@@ -37,6 +44,9 @@ from dctbench.text.format import (
         (format_percent, 0.004, "0.4%"),
         (format_percent, 0.12, "12%"),
         (format_relative_error, 3.6e-7, "4e-07"),
+        (format_relative_error, 0.00149, "0.0015"),
+        (format_relative_error, 0.00994, "0.0099"),
+        (format_relative_error, 0.00996, "0.010"),
         (format_relative_error, 0.0123, "0.012"),
         (format_relative_error, 4.31, "4.31"),
     ],
@@ -44,3 +54,10 @@ from dctbench.text.format import (
 def test_figures_read_as_people_write_them(write: object, value: float, text: str) -> None:
     written = write(value, "FLOP") if write is format_count else write(value)  # type: ignore[operator]
     assert written == text
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"), [(12.3, "12.3 J"), (0.0123, "12.3 mJ"), (4.4e-4, "440 µJ"), (3e-9, "3.00 nJ")]
+)
+def test_the_energy_of_a_short_call_is_not_zero(joules: float, text: str) -> None:
+    assert JOULES.format(joules) == text
