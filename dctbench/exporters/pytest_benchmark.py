@@ -14,11 +14,29 @@ from dctbench.text.sanitize import sanitize_values
 
 
 def pytest_benchmark(run: Run, environments: Mapping[str, Environment], summaries: Sequence[Summary]) -> JSON:
-    """Return the file: a benchmark per case with a latency, its samples in seconds and its case in `extra_info`."""
-    facts: Mapping[str, Any] = next((found.facts for found in environments.values()), {})
+    """Return the file: a benchmark per case with a latency, its samples in seconds and its case in `extra_info`.
+
+    The format has one machine and one commit for all benchmarks. Where several machines measured them, both are empty
+    there, and stand in the `extra_info` of each benchmark.
+    """
+    written = [summary for summary in summaries if summary.samples]
+    measured = {one.fingerprint: _origin(environments.get(one.fingerprint)) for one in written}
+    shared = len(measured) < 2
+    origin = next(iter(measured.values()), _origin(None)) if shared else {"machine_info": {}, "commit_info": {}}
+    return {
+        **origin,
+        "datetime": run.started_at,
+        "version": "4.0.0",
+        "benchmarks": [_benchmark(one, {} if shared else measured[one.fingerprint]) for one in written],
+    }
+
+
+def _origin(environment: Environment | None) -> JSON:
+    """Return the machine and the commit of an environment."""
+    facts: Mapping[str, Any] = environment.facts if environment else {}
     git = facts.get("git")
     commit = git if isinstance(git, dict) else {}
-    written: JSON = sanitize_values(
+    origin: JSON = sanitize_values(
         {
             "machine_info": {
                 "node": facts.get("host"),
@@ -26,15 +44,12 @@ def pytest_benchmark(run: Run, environments: Mapping[str, Environment], summarie
                 "cpu": {"brand_raw": facts.get("cpu"), "count": facts.get("cores_usable")},
             },
             "commit_info": {"id": commit.get("commit"), "dirty": commit.get("dirty")},
-            "datetime": run.started_at,
-            "version": "4.0.0",
         }
     )
-    benchmarks = [_benchmark(summary) for summary in summaries if summary.samples]
-    return {**written, "benchmarks": benchmarks}
+    return origin
 
 
-def _benchmark(summary: Summary) -> JSON:
+def _benchmark(summary: Summary, origin: JSON) -> JSON:
     case = summary.case
     params = {key: value for key, value in case.to_json().items() if value is not None and key != "n_kept"}
     metrics = {metric: {"unit": summary.units[metric], "value": value} for metric, value in summary.values.items()}
@@ -44,7 +59,7 @@ def _benchmark(summary: Summary) -> JSON:
         "fullname": f"dctbench::{series_name(case)}",
         "params": params,
         "param": case.name,
-        "extra_info": {**params, "case_id": case.id, "metrics": metrics},
+        "extra_info": {**params, "case_id": case.id, "metrics": metrics, **origin},
         "options": {},
         "stats": _stats(summary.samples),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -110,6 +111,20 @@ def test_the_provenance_of_a_page_shows_each_fact_of_a_gpu_and_no_python() -> No
     told = page.split('id="h-provenance"')[1].split("</section>")[0]
     assert "<td>name NVIDIA H200; uuid GPU-1234; driver 550, name Other GPU</td>" in told
     assert not re.search(r"[{}]|&#39;|None", told)
+
+
+def test_a_benchmark_of_several_machines_names_its_own_and_one_of_a_single_machine_has_it_on_top() -> None:
+    def written(run: RecordedRun) -> Any:
+        return json.loads(str(FORMATS["pytest-benchmark"].write(run)))
+
+    both = written(BOTH)
+    assert (both["machine_info"], both["commit_info"]) == ({}, {})
+    assert {
+        (one["params"]["seq_len"], one["extra_info"]["machine_info"]["cpu"]["brand_raw"]) for one in both["benchmarks"]
+    } == {(512, "Test CPU"), (1024, "Other CPU")}
+    alone = written(replace(BOTH, results=OTHER_RESULTS))
+    assert alone["machine_info"]["cpu"]["brand_raw"] == "Other CPU"
+    assert not any("machine_info" in one["extra_info"] for one in alone["benchmarks"])
 
 
 def test_rounds_on_another_machine_are_left_out_of_the_statistics_and_told() -> None:
