@@ -10,7 +10,7 @@ from dctbench.analysis.scores import Score
 from dctbench.model import Case, TaskName, ratio_words
 from dctbench.stats.midpoint import Midpoint
 from dctbench.stats.robust import Interval
-from dctbench.text.format import format_percent, pluralize
+from dctbench.text.format import pluralize
 from dctbench.wording.labels import Labels
 
 STANDINGS: Mapping[Standing, str] = {
@@ -77,11 +77,12 @@ def difference_words(found: Interval, unit: str = " points") -> str:
 
 def kept_words(found: Interval) -> str:
     """`81% (79% to 83%)`."""
-    return f"{format_percent(found.value)} ({_percent(found.low)} to {_percent(found.high)})"
+    return f"{_percent(found.value)} ({_percent(found.low)} to {_percent(found.high)})"
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f}%"
+    text = f"{share * 100:.0f}%"
+    return "0%" if text == "-0%" else text
 
 
 def seeds_words(count: int) -> str:

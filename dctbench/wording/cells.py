@@ -78,6 +78,12 @@ def factor_words(factor: float) -> str:
     return f"a factor of {format_factor(factor)}" if factor <= _UNKNOWN else f"a factor of more than {_UNKNOWN}"
 
 
+def median_known_words(factor: float) -> str:
+    """`half of them known to a factor of 1.12 or better`, or that half of them are known less well than words say."""
+    known = f"half of them known to {factor_words(factor)} or better"
+    return known if factor <= _UNKNOWN else f"half of them not known to a factor of {_UNKNOWN}"
+
+
 def marked(speedup: Speedup | None) -> str:
     """`▲ 3.20x`, `▼ 0.74x`, `= 1.05x`; `1.05x` where no mark was set; `-` where nothing could be compared."""
     if speedup is None or speedup.mark is None:

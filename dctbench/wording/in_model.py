@@ -10,6 +10,7 @@ from dctbench.analysis import Summary
 from dctbench.analysis.decision import Worth
 from dctbench.analysis.in_model import MARGIN, Answer, Figures, InModel, ModelQuality, Quality, Replaced
 from dctbench.text.format import format_percent, format_ratio
+from dctbench.wording.accuracy import difference_words
 from dctbench.wording.cells import interval_words
 from dctbench.wording.summary import speedup_with_interval
 
@@ -39,8 +40,7 @@ def change_words(quality: Quality | None) -> str:
     """`-4.0 points (-9.1 to +1.2)`: the difference from the original on the same inputs."""
     if quality is None or quality.change is None:
         return "-"
-    value, low, high = (100 * each for each in (quality.change.value, quality.change.low, quality.change.high))
-    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
+    return difference_words(quality.change)
 
 
 def changes(figures: Figures, metrics: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from dctbench.text.format import (
     format_three_digits,
     pluralize,
 )
-from dctbench.wording.cells import factor_words
+from dctbench.wording.cells import factor_words, median_known_words
 from dctbench.wording.labels import Labels
 
 MOST_NAMES = 3
@@ -232,14 +232,14 @@ def stability(summaries: Iterable[Summary]) -> str:
     if not widths:
         return "nothing was timed"
     rounds = [len(summary.medians) for summary in timed]
-    half = f"half of them known to {factor_words(widths[len(widths) // 2])} or better"
+    half = median_known_words(widths[len(widths) // 2])
     wide = sum(width > analysis.WIDE for width in widths)
     spread = f"; {wide} of {len(widths)} not to {factor_words(analysis.WIDE)}" if wide else ""
     if max(rounds) < 2:
-        return (
-            f"latencies of one process per case, {half} within it; one round tells nothing of the differences between "
-            f"processes, so no ratio is marked{spread}"
-        )
+        one_round = "one round tells nothing of the differences between processes, so no ratio is marked"
+        if max(len(summary.samples) for summary in timed) == 1:
+            return f"latencies of one sample per case, so nothing tells how precise they are; {one_round}"
+        return f"latencies of one process per case, {half} within it; {one_round}{spread}"
     several = [number for number in rounds if number > 1]
     few, most = min(several), max(several)
     over = f"latencies over {few if few == most else f'{few} to {most}'} processes per case"

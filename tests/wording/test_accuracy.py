@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from dctbench.analysis.accuracy import Doubt, Standing, TaskResults, task_results
+from dctbench.analysis.in_model import Quality
 from dctbench.analysis.resolution import acuities
 from dctbench.model import TaskName
 from dctbench.stats.midpoint import Midpoint, midpoint
+from dctbench.stats.robust import Interval
 from dctbench.wording import accuracy as words
+from dctbench.wording.in_model import change_words
 from tests.support.trained import learned, trained, whole_suite
 
 
@@ -217,3 +220,8 @@ def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
 )  # fmt: skip
 def test_seeds_are_a_claim_from_ten_on(counts: list[int], said: str) -> None:
     assert words.range_of_seeds(counts) == said
+
+
+def test_a_zero_has_no_sign() -> None:
+    assert words.kept_words(Interval(-0.003, -0.02, 0.003)) == "0% (-2% to 0%)"
+    assert change_words(Quality(0.5, None, Interval(-0.0003, -0.0004, 0.0012), None)) == "0.0 points (0.0 to +0.1)"

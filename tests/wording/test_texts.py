@@ -213,7 +213,7 @@ def test_markdown_shows_verdict_table_and_provenance() -> None:
     )
     assert "- n = 512: linformer r=4 is fastest" in text
     assert "| dct-x r=8 | 512 | 4.00 ms (4.00-4.00) | ▼ 0.50x | - | other |" in text
-    assert "Test CPU, torch 2.13.0" in text
+    assert "Test CPU, 2 cores, torch 2.13.0" in text
 
 
 def test_the_markdown_of_a_large_run_can_still_be_posted_and_says_what_it_leaves_out() -> None:
@@ -258,7 +258,19 @@ def test_no_cell_runs_as_a_formula(cell: str) -> None:
 def test_one_sample_has_no_interval() -> None:
     [one] = analysis.summarise([result("sdpa", 32768, [3.61])])
     assert cells.latency_words(one) == "3.61 s"
-    assert "known to a factor of more than 10" in words.stability([one])
+    assert words.stability([one]) == (
+        "latencies of one sample per case, so nothing tells how precise they are; one round tells nothing of the "
+        "differences between processes, so no ratio is marked"
+    )
+
+
+def test_latencies_that_are_hardly_known_are_not_called_known() -> None:
+    far_apart = [
+        result(name, 512, [seconds], round=n) for name in ("sdpa", "full") for n, seconds in ((1, 0.1), (2, 9.0))
+    ]
+    assert words.stability(analysis.summarise(far_apart)) == (
+        "latencies over 2 processes per case, half of them not known to a factor of 10; 2 of 2 not to a factor of 1.1"
+    )
 
 
 def test_an_axis_that_a_case_has_nothing_of_is_left_out_of_its_name() -> None:
