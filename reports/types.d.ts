@@ -157,6 +157,7 @@ interface Budget {
   name: string;
   limit: number;
   format: (value: number) => string;
+  formatInFull: (value: number) => string;
   valueOf: (row: Row) => number | null;
 }
 

@@ -10,7 +10,7 @@ from dctbench.analysis.ranking import Ranking
 from dctbench.analysis.summary import Summary
 from dctbench.model import Case
 from dctbench.stats.binomial import trials_for
-from dctbench.text.quantity import BYTES, PROPORTION, RELATIVE_ERROR, SECONDS, Quantity
+from dctbench.text.quantity import AT_MOST, BYTES, RELATIVE_ERROR, SECONDS, Quantity
 
 USUAL_MISS_RATE = 0.01
 """What a deadline admits where no rate is given: as with a p99, one call in a hundred may be late."""
@@ -24,7 +24,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         "error_smooth": RELATIVE_ERROR,
         "error_noise": RELATIVE_ERROR,
         "error_input": RELATIVE_ERROR,
-        "miss_rate": PROPORTION,
+        "miss_rate": AT_MOST,
     }
 )
 """The quantity that each budget limits, by its name in `Budgets`."""

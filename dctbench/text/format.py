@@ -100,6 +100,15 @@ def format_proportion(value: float) -> str:
     return f"{scaled:.1f}%" if scaled >= 0.995 else f"{scaled:.2g}%"
 
 
+def format_at_most(value: float) -> str:
+    """Format an upper bound of a share like `format_proportion`, but rounded up so that it does not claim too much."""
+    scaled = value * 100
+    if scaled == 0:
+        return format_proportion(value)
+    step = 1.0 if scaled >= 9.95 else 0.1 if scaled >= 0.995 else 10.0 ** (math.floor(math.log10(scaled)) - 1)
+    return format_proportion(math.ceil(round(scaled / step, 6)) * step / 100)
+
+
 def format_relative_error(value: float) -> str:
     """Format a relative error with one digit below 1e-3, two below 0.1, else three: 4e-07, 0.0015, 0.012, 0.250."""
     if value < 1e-3:

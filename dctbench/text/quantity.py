@@ -6,7 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dctbench.text.format import format_count, format_proportion, format_relative_error, format_seconds, format_size
+from dctbench.text.format import (
+    format_at_most,
+    format_count,
+    format_proportion,
+    format_relative_error,
+    format_seconds,
+    format_size,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,12 @@ class Quantity:
     least: float = -math.inf
     most: float = math.inf
 
+    def format_apart(self, one: float, other: float) -> tuple[str, str]:
+        """Return the texts of two values: exact ones where the values differ and `format` writes both alike."""
+        alike = one != other and self.format(one) == self.format(other)
+        write = self.format_exactly if alike else self.format
+        return write(one), write(other)
+
 
 SHORTEST, LONGEST = 1e-10, 1e6
 """Seconds. The range suits every machine and keeps the exponentials of intervals finite."""
@@ -35,7 +48,8 @@ FLOP = Quantity("FLOP", lambda value: format_count(value, "FLOP"), lambda value:
 JOULES = Quantity("J", lambda value: format_count(value, "J"), lambda value: f"{value:.6g} J", 0.0)
 HERTZ = Quantity("Hz", lambda value: format_count(value, "Hz"), lambda value: f"{value:.6g} Hz", 0.0)
 CALLS = Quantity("1", lambda value: f"{value:.0f}", lambda value: f"{value:.0f}", 0.0)
-PROPORTION = Quantity("1", format_proportion, lambda value: f"{value:.6g}", 0.0, 1.0)
+PROPORTION = Quantity("1", format_proportion, lambda value: f"{100 * value:.6g}%", 0.0, 1.0)
+AT_MOST = Quantity("1", format_at_most, PROPORTION.format_exactly, 0.0, 1.0)
 RELATIVE_ERROR = Quantity("1", format_relative_error, lambda value: f"{value:.6g}", 0.0)
 SHARE = Quantity("1", lambda value: f"{value:.3f}", lambda value: f"{value:.6g}")
 NATS = Quantity("nat", lambda value: f"{value:.3g} nat", lambda value: f"{value:.6g} nat", 0.0)

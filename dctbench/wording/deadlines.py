@@ -8,7 +8,7 @@ from dctbench.analysis.budgets import USUAL_MISS_RATE
 from dctbench.analysis.deadlines import AtLength, Deadline, in_time
 from dctbench.analysis.summary import Summary
 from dctbench.stats.binomial import trials_for
-from dctbench.text.format import format_proportion, format_seconds
+from dctbench.text.format import format_at_most, format_seconds
 from dctbench.wording import cells
 from dctbench.wording.summary import in_one_round
 from dctbench.wording.timeliness import counted
@@ -26,7 +26,7 @@ def rule(found: Deadline) -> str:
     """What is called in time and, where too few calls were released to show it, how many show it."""
     limit = found.budgets.miss_rate
     assert limit is not None
-    words = f"In time: with 95% confidence at most {format_proportion(limit)} of the calls end after their deadline."
+    words = f"In time: with 95% confidence at most {format_at_most(limit)} of the calls end after their deadline."
     needed = trials_for(limit)
     if found.fewest_calls is None or found.fewest_calls >= needed:
         return words
@@ -65,7 +65,7 @@ def _bound(summary: Summary) -> float:
 
 
 def _named(summary: Summary, engines: Sequence[str]) -> str:
-    """`dct-x r=8 on onnxruntime (1.19 ms, 0 of 300 late, at most 0.99%)`."""
+    """`dct-x r=8 on onnxruntime (1.19 ms, 0 of 300 late, at most 1.0%)`."""
     where = f" on {summary.case.engine}" if len(engines) > 1 else ""
     late = f", {counted(summary.timeliness)}" if summary.timeliness else ""
     return f"{summary.case.name}{where} ({cells.latency_words(summary)}{late})"
@@ -92,7 +92,7 @@ def cell(curve: Sequence[Summary]) -> str:
     through = lengths == [summary.case.seq_len for summary in released[: len(kept)]]
     where = f"up to n = {lengths[-1]}" if through and len(released) > 1 else f"n = {', '.join(map(str, lengths))}"
     more = f"; {_late(late[0])}" if late else ""
-    return f"{where}, at most {format_proportion(most)} late{more}"
+    return f"{where}, at most {format_at_most(most)} late{more}"
 
 
 def _late(summary: Summary) -> str:

@@ -178,7 +178,7 @@ def limits(budgets: Budgets, case: Case) -> str:
         late = name == "miss_rate" and case.deadline is not None
         deadline = format_seconds(case.deadline) if late and case.deadline else ""
         template = "limit_late" if late else "limit"
-        parts.append(_fill(template, budget=BUDGETS[name], amount=_amount(name, limit), deadline=deadline))
+        parts.append(_fill(template, budget=BUDGETS[name], amount=QUANTITIES[name].format(limit), deadline=deadline))
     return ", ".join(parts)
 
 
@@ -247,10 +247,6 @@ def around(n: int, lengths: Sequence[int]) -> str:
 def broken(breach: Breach) -> str:
     """`memory 64.0 MiB > 32.0 MiB`; of a miss rate its upper bound, `miss rate up to 2.6% > 1.0%`."""
     assert breach.value is not None
-    amount, limit = _amount(breach.budget, breach.value), _amount(breach.budget, breach.limit)
+    amount, limit = QUANTITIES[breach.budget].format_apart(breach.value, breach.limit)
     template = "broken_late" if breach.budget == "miss_rate" else "broken"
     return _fill(template, budget=BUDGETS[breach.budget], amount=amount, limit=limit)
-
-
-def _amount(budget: str, value: float) -> str:
-    return QUANTITIES[budget].format(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dctbench.analysis import Summary, Timeliness
 from dctbench.machine import periodic
-from dctbench.text.format import format_proportion, format_seconds, format_three_digits
+from dctbench.text.format import format_at_most, format_proportion, format_seconds, format_three_digits
 from dctbench.wording.labels import Labels
 
 CAUSES = {
@@ -34,12 +34,12 @@ def verdict(summary: Summary, labels: Labels) -> str:
 
 
 def outcome(kept: Timeliness) -> str:
-    """`in time in all 300 calls; at most 0.99% are late (95%; 1.5% at 99%)`, or how many were late, and likely why."""
+    """`in time in all 300 calls; at most 1.0% are late (95%; 1.6% at 99%)`, or how many were late, and likely why."""
     if kept.late and kept.misses == kept.calls:
         completed = f"{format_three_digits(kept.rate)} calls/s were completed"
         return f"late: every call was, so it was given up after {kept.calls} calls; {completed}{_because(kept)}"
     rate, surely = kept.miss_rate(), kept.miss_rate(0.99)
-    most = f"{format_proportion(rate.high)} are late (95%; {format_proportion(surely.high)} at 99%)"
+    most = f"{format_at_most(rate.high)} are late (95%; {format_at_most(surely.high)} at 99%)"
     if not kept.misses:
         return f"in time in all {kept.calls:,} calls; at most {most}"
     share = f"{format_proportion(kept.rate_of_misses)}, and at most {most}"
@@ -58,7 +58,7 @@ def counted(kept: Timeliness, confidence: float = 0.95) -> str:
     words = f"{kept.misses:,} of {kept.calls:,} late"
     if kept.misses == kept.calls:
         return words
-    return f"{words}, at most {format_proportion(kept.miss_rate(confidence).high)}"
+    return f"{words}, at most {format_at_most(kept.miss_rate(confidence).high)}"
 
 
 def _because(kept: Timeliness) -> str:

@@ -39,10 +39,10 @@ def exact_amount(verdict: Verdict, value: float) -> str:
 def both(verdict: Verdict) -> tuple[str, str]:
     """Return base and head; values that differ but round to the same text are written in full."""
     base, head = verdict.base, verdict.head
-    texts = amount(verdict, base), amount(verdict, head)
-    if base is None or head is None or base == head or texts[0] != texts[1] or not _is_counted(verdict):
-        return texts
-    return exact_amount(verdict, base), exact_amount(verdict, head)
+    known = quantity(verdict)
+    if base is None or head is None or known is None or not _is_counted(verdict):
+        return amount(verdict, base), amount(verdict, head)
+    return known.format_apart(base, head)
 
 
 def change(verdict: Verdict) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dctbench.analysis.budgets import QUANTITIES
 from dctbench.catalog import ACCURACY
 from dctbench.compare import CONTROL, ComparisonOutcome, Difference
 from dctbench.compare.check_settings import CheckSettings, read_check_settings
@@ -87,11 +88,9 @@ def _over(verdict: Verdict) -> str:
     """`its memory is 80.0 MiB, over the limit of 64.0 MiB`."""
     assert verdict.head is not None
     assert verdict.tolerance is not None
-    texts = [verdict_numbers.amount(verdict, value) for value in (verdict.head, verdict.tolerance)]
-    if texts[0] == texts[1]:
-        texts = [verdict_numbers.exact_amount(verdict, value) for value in (verdict.head, verdict.tolerance)]
     assert verdict.budget is not None
-    text = f"{_BUDGETS[verdict.budget]} is {texts[0]}, over the limit of {texts[1]}"
+    amount, limit = QUANTITIES[verdict.budget].format_apart(verdict.head, verdict.tolerance)
+    text = f"{_BUDGETS[verdict.budget]} is {amount}, over the limit of {limit}"
     return f"{text} ({reason_line(verdict.reason)})" if verdict.reason else text
 
 

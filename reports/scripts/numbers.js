@@ -93,13 +93,18 @@ function formatCount(value, unit) {
 }
 
 /**
- * Two significant digits at most, as Python's .2g below 10.
+ * So many significant digits at most, as Python's .2g.
  * @param {number} value
+ * @param {number} digits
  */
-function toTwoDigits(value) {
-  const short = toExponentialPadded(value, 1); // the exponent is that of the rounded value
+function toSignificant(value, digits) {
+  const short = toExponentialPadded(value, digits - 1); // the exponent is that of the rounded value
   const power = Number(short.split("e")[1]);
-  return power < -4 ? short.replace(".0e", "e") : toFixedHalfEven(value, 1 - power).replace(/\.?0+$/, "");
+  if (power < -4 || power >= digits) {
+    return short.replace(/\.?0*e/, "e");
+  }
+  const text = toFixedHalfEven(value, digits - 1 - power);
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
 /** @param {number} value */
@@ -107,7 +112,7 @@ function formatRatio(value) {
   if (value >= 9.995) {
     return toFixedHalfEven(value, 1) + "x";
   }
-  return (value >= 0.095 ? toFixedHalfEven(value, 2) : toTwoDigits(value)) + "x";
+  return (value >= 0.095 ? toFixedHalfEven(value, 2) : toSignificant(value, 2)) + "x";
 }
 
 /**
@@ -119,7 +124,20 @@ function formatProportion(share) {
   if (scaled === 0 || scaled >= 9.95) {
     return toFixedHalfEven(scaled, 0) + "%";
   }
-  return (scaled >= 0.995 ? toFixedHalfEven(scaled, 1) : toTwoDigits(scaled)) + "%";
+  return (scaled >= 0.995 ? toFixedHalfEven(scaled, 1) : toSignificant(scaled, 2)) + "%";
+}
+
+/**
+ * An upper bound of a share, rounded up so that it does not claim too much.
+ * @param {number} share
+ */
+function formatAtMost(share) {
+  const scaled = share * 100;
+  if (scaled === 0) {
+    return formatProportion(share);
+  }
+  const step = scaled >= 9.95 ? 1 : scaled >= 0.995 ? 0.1 : 10 ** (Math.floor(Math.log10(scaled)) - 1);
+  return formatProportion((Math.ceil(Number(toFixedHalfEven(scaled / step, 6))) * step) / 100);
 }
 
 /** @param {number} share */
@@ -134,6 +152,27 @@ function formatRelativeError(value) {
     return toExponentialPadded(value, 0);
   }
   return value < 0.00995 ? toFixedHalfEven(value, 4) : formatThreeDigits(value);
+}
+
+// All digits that matter, for two values that are written alike.
+/** @param {number} value */
+function formatInFull(value) {
+  return toSignificant(value, 6);
+}
+
+/** @param {number} share */
+function formatShareInFull(share) {
+  return toSignificant(share * 100, 6) + "%";
+}
+
+/** @param {number} seconds */
+function formatSecondsInFull(seconds) {
+  return toSignificant(seconds, 6) + " s";
+}
+
+/** @param {number} size in bytes */
+function formatSizeInFull(size) {
+  return toFixedHalfEven(size, 0).replace(/\B(?=(\d{3})+$)/g, ",") + " B";
 }
 
 const DURATION = /^([0-9]{1,9}(?:\.[0-9]{1,6})?)(us|µs|ms|s|m|min|h)$/;

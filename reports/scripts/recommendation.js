@@ -23,15 +23,15 @@ function phrase(name, values = {}) {
  */
 function activeBudgets() {
   const names = data.choice.budgets;
-  /** @type {[string, number | null, Budget["format"], Budget["valueOf"]][]} */
+  /** @type {[string, number | null, Budget["format"], Budget["format"], Budget["valueOf"]][]} */
   const known = [
-    [names.latency_p99, state.latency, formatSeconds, (row) => secondsAt("p99_high", row)],
-    [names.memory, state.memory, formatSize, measuredMemory],
-    [names.error_smooth, state.error, formatRelativeError, (row) => valueAt("smooth", row)],
-    [names.miss_rate, state.late, formatProportion, (row) => valueAt("miss_rate", row)],
+    [names.latency_p99, state.latency, formatSeconds, formatSecondsInFull, (row) => secondsAt("p99_high", row)],
+    [names.memory, state.memory, formatSize, formatSizeInFull, measuredMemory],
+    [names.error_smooth, state.error, formatRelativeError, formatInFull, (row) => valueAt("smooth", row)],
+    [names.miss_rate, state.late, formatAtMost, formatShareInFull, (row) => valueAt("miss_rate", row)],
   ];
-  return known.flatMap(([name, limit, format, valueOf]) =>
-    limit === null ? [] : [{ name: name, limit: limit, format: format, valueOf: valueOf }],
+  return known.flatMap(([name, limit, format, formatInFull, valueOf]) =>
+    limit === null ? [] : [{ name, limit, format, formatInFull, valueOf }],
   );
 }
 
@@ -214,12 +214,14 @@ function unjudgedText(found) {
 }
 
 /**
- * How a row breaks a budget.
+ * How a row breaks a budget. A value and a limit that are written alike are written in full.
  * @param {Budget} budget
  * @param {Row} row
  */
 function breachText(budget, row) {
-  const [amount, limit] = [budget.valueOf(row) ?? NaN, budget.limit].map(budget.format);
+  const values = [budget.valueOf(row) ?? NaN, budget.limit];
+  const texts = values.map(budget.format);
+  const [amount, limit] = texts[0] === texts[1] ? values.map(budget.formatInFull) : texts;
   const template = budget.name === data.choice.budgets.miss_rate ? "broken_late" : "broken";
   return phrase(template, { budget: budget.name, amount: amount, limit: limit });
 }

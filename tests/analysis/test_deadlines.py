@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -52,8 +53,6 @@ SWEEP = [
     *released("dct-x", 1024, 1e-3, 0, ratio=8, engine="onnxruntime"),
     *released("dct-x", 2048, 5e-3, 0, ratio=8, engine="onnxruntime", resident=80.5 * 2**20),
 ]
-MOST = stats.beta.ppf(0.95, 1, 300)
-"""The bound of the share after 300 calls of which none was late."""
 
 
 def of(results: Sequence[Result]) -> Deadline:
@@ -108,25 +107,24 @@ def test_a_cell_says_to_which_length_a_method_is_in_time_and_how_late_it_is_at_t
     rate = stats.beta.ppf(0.95, 91, 210)
     assert cells(of(SWEEP)) == {
         "sdpa": {
-            "eager": f"up to n = 512, at most {100 * MOST:.2g}% late; "
-            f"n = 1024: 90 of 300 late, at most {100 * rate:.0f}%",
-            "onnxruntime": f"up to n = 1024, at most {100 * MOST:.2g}% late; n = 2048: 60 of 300 late, at most 24%",
+            "eager": f"up to n = 512, at most 1.0% late; n = 1024: 90 of 300 late, at most {math.ceil(100 * rate)}%",
+            "onnxruntime": "up to n = 1024, at most 1.0% late; n = 2048: 60 of 300 late, at most 25%",
         },
         "dct-x r=8": {
-            "eager": f"up to n = 512, at most {100 * MOST:.2g}% late; n = 1024: 3 of 300 late, at most 2.6%",
-            "onnxruntime": f"up to n = 2048, at most {100 * MOST:.2g}% late",
+            "eager": "up to n = 512, at most 1.0% late; n = 1024: 3 of 300 late, at most 2.6%",
+            "onnxruntime": "up to n = 2048, at most 1.0% late",
         },
     }
 
 
 def test_lengths_are_listed_where_a_shorter_one_is_late() -> None:
     found = of([*released("sdpa", 512, 1e-3, 90), *released("sdpa", 1024, 1e-3, 0)])
-    assert cells(found)["sdpa"]["eager"].startswith("n = 1024, at most 0.99% late; n = 512: 90 of 300 late")
+    assert cells(found)["sdpa"]["eager"].startswith("n = 1024, at most 1.0% late; n = 512: 90 of 300 late")
 
 
 def test_too_few_calls_show_nothing_and_the_number_that_does_is_named() -> None:
     found = of(released("sdpa", 512, 1e-3, 0, calls=30))
-    assert cells(found)["sdpa"]["eager"] == "not shown (n = 512: 0 of 30 late, at most 9.5%)"
+    assert cells(found)["sdpa"]["eager"] == "not shown (n = 512: 0 of 30 late, at most 9.6%)"
     assert words.at_length(found.lengths[0], found.engines).startswith("n = 512: none is shown to be in time")
     always = of(released("sdpa", 512, 1e-3, 15, calls=30))
     assert cells(always)["sdpa"]["eager"].startswith("no (n = 512: 15 of 30 late, at most ")

@@ -71,10 +71,10 @@ def test_the_verdict_states_its_bound_and_likely_causes() -> None:
 
     assert verdict(on_schedule([0.004] * 299)) == (
         "dct-x r=4 at n = 512, every 20.0 ms, due in 10.0 ms: in time in all 299 calls; at most 1.0% are late (95%; "
-        "1.5% at 99%)"
+        "1.6% at 99%)"
     )
     assert verdict(*ROUNDS).endswith(
-        "4 of 300 calls late, 1.3%, and at most 3.0% are late (95%; 3.8% at 99%); up to 3 in a row; likely causes: the "
+        "4 of 300 calls late, 1.3%, and at most 3.1% are late (95%; 3.9% at 99%); up to 3 in a row; likely causes: the "
         "call before it was still running (2), other programs had the cores (1), unknown (1)"
     )
     late = on_schedule([0.04] * 30, dict.fromkeys(range(30), "compute"), late=True)

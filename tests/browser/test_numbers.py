@@ -11,6 +11,7 @@ from selenium import webdriver
 from dctbench.errors import UsageError
 from dctbench.page.assets import source
 from dctbench.text.format import (
+    format_at_most,
     format_count,
     format_percent,
     format_proportion,
@@ -22,6 +23,7 @@ from dctbench.text.format import (
     format_three_digits,
 )
 from dctbench.text.parse import parse_duration, parse_share, parse_size
+from dctbench.text.quantity import AT_MOST, BYTES, RELATIVE_ERROR, SECONDS
 
 EDGES = [
     0.0,
@@ -74,6 +76,11 @@ def values() -> list[float]:
         ("interval", lambda value: format_seconds_with_interval(value, 0.9 * value, 1.3 * value)),
         ("unknown", lambda value: format_seconds_with_interval(value, 0.05 * value, 1.3 * value)),
         ("formatThreeDigits", format_three_digits),
+        ("formatAtMost", format_at_most),
+        ("formatInFull", RELATIVE_ERROR.format_exactly),
+        ("formatShareInFull", AT_MOST.format_exactly),
+        ("formatSecondsInFull", SECONDS.format_exactly),
+        ("formatSizeInFull", BYTES.format_exactly),
         ("flops", lambda value: format_count(value, "FLOP")),
     ],
 )

@@ -18,9 +18,9 @@ def test_the_page_opens_with_the_engine_and_length_that_keep_the_deadline() -> N
     assert sentence.startswith(
         "At n = 2048, onnxruntime within miss rate 1.0% (due in 10.0 ms): the fastest is dct-x r=8"
     )
-    assert "0 of 300 late, at most 0.99%" in sentence
+    assert "0 of 300 late, at most 1.0%" in sentence
     assert "80.5 MiB resident" in sentence  # as a bundle measures it
-    assert "over budget: miss rate up to 24% &gt; 1.0%" in text
+    assert "over budget: miss rate up to 25% &gt; 1.0%" in text
     assert "A call every 20.0 ms, due in 10.0 ms" in text
 
 

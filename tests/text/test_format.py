@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dctbench.text.format import (
+    format_at_most,
     format_count,
     format_duration,
     format_percent,
+    format_proportion,
     format_ratio,
     format_relative_error,
     format_seconds,
@@ -43,6 +47,15 @@ from dctbench.text.quantity import JOULES
         (format_ratio, 0.0123, "0.012x"),
         (format_percent, 0.004, "0.4%"),
         (format_percent, 0.12, "12%"),
+        (format_at_most, 0.00993614, "1.0%"),
+        (format_at_most, 0.0099, "0.99%"),
+        (format_at_most, 0.01, "1.0%"),
+        (format_at_most, 0.0102, "1.1%"),
+        (format_at_most, 0.0991, "10%"),
+        (format_at_most, 0.125, "13%"),
+        (format_at_most, 0.0, "0%"),
+        (format_at_most, 1.0, "100%"),
+        (format_at_most, 3.01e-8, "3.1e-06%"),
         (format_relative_error, 3.6e-7, "4e-07"),
         (format_relative_error, 0.00149, "0.0015"),
         (format_relative_error, 0.00994, "0.0099"),
@@ -54,6 +67,13 @@ from dctbench.text.quantity import JOULES
 def test_figures_read_as_people_write_them(write: object, value: float, text: str) -> None:
     written = write(value, "FLOP") if write is format_count else write(value)  # type: ignore[operator]
     assert written == text
+
+
+@given(st.floats(1e-9, 1.0))
+def test_a_bound_is_written_as_no_less_than_it_is_and_as_little_more_as_its_digits_allow(share: float) -> None:
+    percent = float(format_at_most(share).removesuffix("%"))
+    assert 100 * share * (1 - 1e-6) <= percent <= 1.11 * 100 * share
+    assert format_at_most(percent / 100) == format_proportion(percent / 100)
 
 
 @pytest.mark.parametrize(

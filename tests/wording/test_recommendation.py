@@ -74,6 +74,24 @@ def test_a_bundle_has_no_error_but_that_of_its_engine(
 
 
 @pytest.mark.parametrize(
+    ("budget", "value", "limit", "said"),
+    [
+        ("memory", 80 * MIB, 64 * MIB, "memory 80.0 MiB > 64.0 MiB"),
+        ("memory", 64 * MIB + 8, 64 * MIB, "memory 67,108,872 B > 67,108,864 B"),
+        ("latency_p99", 0.01001, 0.01, "p99 latency 0.01001 s > 0.01 s"),
+        ("error_smooth", 0.00149, 0.001, "error on the smooth input 0.0015 > 0.0010"),
+        ("error_smooth", 0.05049, 0.05, "error on the smooth input 0.05049 > 0.05"),
+        ("miss_rate", 0.0102, 0.01, "miss rate up to 1.1% > 1.0%"),
+        ("miss_rate", 0.0126, 0.0124, "miss rate up to 1.26% > 1.24%"),
+    ],
+)
+def test_what_breaks_a_limit_is_written_as_more_than_the_limit(
+    budget: str, value: float, limit: float, said: str
+) -> None:
+    assert words.broken(analysis.Breach(budget, value, limit)) == said
+
+
+@pytest.mark.parametrize(
     ("length", "named"),
     [(600, "lengths are 512 and 1024"), (2000, "lengths are 1024 and 4096"), (64, "(the nearest is 256)"),
      (9999, "(the nearest is 4096)")],
