@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dctbench.model import Case
 
-_FURTHER = ("model", "recover", "input", "period", "deadline")
+_FURTHER = ("model", "input", "period", "deadline")
 
 
 def series_name(case: Case) -> str:

@@ -129,11 +129,12 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The method as tables name it: `dct-x r=8`, `nystromformer kept=64`, `sdpa`, `dct-kv r=2 layers=2..`."""
+        """The method as tables name it: `dct-x r=8`, `nystromformer kept=64`, `dct-kv r=2 layers=2.. recover=200`."""
         words = [self.implementation]
         words += [] if self.kept is None else [f"kept={self.kept}"]
         words += [] if self.ratio is None else [f"r={ratio_words(self.ratio)}"]
         words += [] if self.layers is None else [f"layers={self.layers}"]
+        words += [] if self.recover is None else [f"recover={self.recover}"]
         return " ".join(words)
 
     @property

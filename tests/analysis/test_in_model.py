@@ -170,7 +170,7 @@ def test_layers_and_training_keep_cases_apart_and_comparable() -> None:
     some = replace(plain, layers="2..", recover=100)
     assert plain.shape == some.shape
     assert plain.row != some.row
-    assert some.name == "dct-kv r=2 layers=2.."
+    assert some.name == "dct-kv r=2 layers=2.. recover=100"
     assert Case.from_json(some.to_json()) == some
     assert "model" not in Case("sdpa", 128).to_record()
 

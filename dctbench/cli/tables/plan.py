@@ -70,7 +70,7 @@ def _cells(seconds: Mapping[Case, float], sides: Sides | None) -> list[dict[str,
     """Return what tells the cases apart, for people: the usual columns, and every other one in which they differ."""
     cases = list(seconds)
     trains = any(case.task is not None for case in cases)
-    others = [axis for axis in (*FACET_AXES, "recover") if axis not in _ALWAYS]
+    others = [axis for axis in FACET_AXES if axis not in _ALWAYS]
     varying = [axis for axis in others if len({getattr(case, axis) for case in cases}) > 1]
     by_side = sides is not None and len(set(map(tuple, sides.values()))) > 1
     return [
