@@ -162,7 +162,7 @@ def convert(
                 "dctbench knows"
             )
         else:
-            adapter.replace(model, site, found.calls[site.name], make)
+            model = adapter.replace(model, site, found.calls[site.name], make)
     if inside:
         replace_inside(model, inside)
     left = tuple(site.name for site in available if site not in chosen)
@@ -225,5 +225,5 @@ def _nothing(subject: Subject, found: Found) -> str:
             "linear projections of queries, keys, values and outputs by their usual names, and for the attention "
             "interface of transformers"
         )
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in list(found.refused.items())[:3])
+    reasons = "; ".join(f"{name or 'the model itself'}: {reason}" for name, reason in list(found.refused.items())[:3])
     return f"none of the {len(found.sites)} attentions of {subject.target} can be replaced: {reasons}"

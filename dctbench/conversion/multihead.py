@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from dctbench.conversion.sites import Call, MakeLayer, Site, copy_projections, parent_of
+from dctbench.conversion.sites import Call, MakeLayer, Site, copy_projections, substitute
 from dctbench.errors import UnsupportedError
 
 _NAMES = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask", "average_attn_weights", "is_causal")
@@ -44,7 +44,7 @@ class MultiheadAdapter:
         elif given.get("attn_mask") is not None:
             site.refuse("it has a mask among tokens (attn_mask), which may be causal")
 
-    def replace(self, model: nn.Module, site: Site, call: Call, make: MakeLayer) -> None:
+    def replace(self, model: nn.Module, site: Site, call: Call, make: MakeLayer) -> nn.Module:
         """Put a `ReplacedMultihead` in the place of the module."""
         original = cast("nn.MultiheadAttention", model.get_submodule(site.name))
         layer = make(site)
@@ -56,8 +56,7 @@ class MultiheadAdapter:
             if original.in_proj_bias is not None:
                 weights[f"{name}.bias"] = original.in_proj_bias.chunk(3)[index]
         copy_projections(layer, weights)
-        parent, name = parent_of(model, site.name)
-        setattr(parent, name, ReplacedMultihead(layer, original))
+        return substitute(model, site.name, ReplacedMultihead(layer, original))
 
 
 class ReplacedMultihead(nn.Module):

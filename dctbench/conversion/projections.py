@@ -22,6 +22,7 @@ from dctbench.conversion.sites import (
     parent_of,
     real_tokens,
     same_rows,
+    substitute,
 )
 
 HEADS = ("heads", "num_heads", "num_attention_heads", "n_heads")
@@ -99,18 +100,17 @@ class ProjectionAdapter:
         ):
             site.refuse("its mask differs from query to query: it is causal, or local")
 
-    def replace(self, model: nn.Module, site: Site, call: Call, make: MakeLayer) -> None:
+    def replace(self, model: nn.Module, site: Site, call: Call, make: MakeLayer) -> nn.Module:
         """Put a `ReplacedModule` in the place of the module. An output projection outside it moves inside."""
         module = model.get_submodule(site.name)
         layout = _layout(model, site.name, module)
         assert layout is not None
         layer = make(site)
         copy_projections(layer, linear_weights(_linears(model, site.name, module, layout)))
-        parent, name = parent_of(model, site.name)
-        setattr(parent, name, ReplacedModule(layer, call.output))
         if layout.out.startswith("."):
-            holder, last = parent_of(parent, layout.out[1:])
+            holder, last = parent_of(parent_of(model, site.name)[0], layout.out[1:])
             setattr(holder, last, nn.Identity())
+        return substitute(model, site.name, ReplacedModule(layer, call.output))
 
 
 def projection_weights(model: nn.Module, path: str) -> dict[str, Tensor]:

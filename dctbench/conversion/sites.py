@@ -17,6 +17,7 @@ MakeLayer = Callable[["Site"], nn.Module]
 class Site:
     """One attention of a model.
 
+    `name` is its path, which is empty for a model that is itself an attention.
     `length` is the number of tokens that it saw when the model was run once, None if it was not called. `refusal` says
     why it cannot be replaced; None if it can. `outside` are the paths of modules that belong to it and stand beside it.
     """
@@ -53,8 +54,8 @@ class Adapter(Protocol):
     def look(self, site: Site, module: nn.Module, call: Call) -> None:
         """Learn from a call how long the sequence is, and refuse what the adapter cannot pass on."""
 
-    def replace(self, model: nn.Module, site: Site, call: Call, make: MakeLayer) -> None:
-        """Put a layer with the weights of the site in its place."""
+    def replace(self, model: nn.Module, site: Site, call: Call, make: MakeLayer) -> nn.Module:
+        """Put a layer with the weights of the site in its place, and return the model: a new one if it was the site."""
 
 
 def same_rows(mask: Tensor) -> bool:
@@ -94,6 +95,22 @@ def parent_of(model: nn.Module, path: str) -> tuple[nn.Module, str]:
     """Return the module that holds the one at `path`, and its name there."""
     parent, _, name = path.rpartition(".")
     return model.get_submodule(parent), name
+
+
+def substitute(model: nn.Module, path: str, replacement: nn.Module) -> nn.Module:
+    """Put a module in the place of the one at `path`, and wherever else the model holds that one.
+
+    Returns:
+        The model, which is the replacement itself if `path` is empty.
+    """
+    original = model.get_submodule(path)
+    if original is model:
+        return replacement
+    for holder in list(model.modules()):
+        for name, child in list(holder._modules.items()):
+            if child is original:
+                setattr(holder, name, replacement)
+    return model
 
 
 def linear_weights(named: Mapping[str, nn.Linear]) -> dict[str, Tensor]:

@@ -67,6 +67,30 @@ def test_a_converted_model_computes_what_the_layer_with_its_weights_does() -> No
     np.testing.assert_allclose(output(convert(model, found, "dct-x", ratio=3).model, inputs), expected, atol=1e-6)
 
 
+def test_a_model_that_is_itself_an_attention_is_replaced() -> None:
+    """`none` keeps the projections alone: out_proj(v_proj(x))."""
+    model, found, inputs = found_in("attention")
+    converted = convert(model, found, "none")
+    assert converted.replaced == ("",)
+    x, original = inputs[0][0], model.model
+    with torch.inference_mode():
+        expected = original.get_submodule("out_proj")(original.get_submodule("v_proj")(x))
+    np.testing.assert_allclose(output(converted.model, inputs), expected, atol=1e-6)
+    check_reproduces(model, found, inputs, structural=True)
+
+
+def test_an_attention_that_several_blocks_share_is_replaced_in_all_of_them() -> None:
+    model, found, inputs = found_in("shared")
+    converted = convert(model, found, "none")
+    assert len(converted.replaced) == 1
+    x, attention = inputs[0][0], model.model.get_submodule("blocks.0.attention")
+    with torch.inference_mode():
+        for _ in range(3):
+            x = x + attention.get_submodule("out_proj")(attention.get_submodule("v_proj")(x))
+    np.testing.assert_allclose(output(converted.model, inputs), x, rtol=1e-5, atol=1e-5)
+    check_reproduces(model, found, inputs, structural=True)
+
+
 def test_a_model_with_the_length_first_is_replaced_as_well() -> None:
     model = subject("sequence_first")
     inputs: Inputs = ((torch.randn(N, BATCH, WIDTH),), {})

@@ -42,6 +42,40 @@ class Projections(nn.Module):
         return out
 
 
+def attention() -> nn.Module:
+    """A model that is itself an attention."""
+    return Projections()
+
+
+class Block(nn.Module):
+    """An attention and the sum with its input."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.attention(x)
+        return out
+
+
+class Shared(nn.Module):
+    """Three blocks with one attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        attention = Projections()
+        self.blocks = nn.Sequential(*(Block(attention) for _ in range(3)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.blocks(x)
+        return out
+
+
+def shared() -> nn.Module:
+    return Shared()
+
+
 class Classifier(nn.Module):
     """Two attentions by hand and a mean: one vector per input."""
 
