@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -111,6 +111,12 @@ class Runner(Protocol):
         """Queue one case; a device runs one at a time, unless two take turns on a device that is held for both.
 
         `place` is one of `places()`; a runner with a single place needs none.
+        """
+
+    def wait(self, futures: Iterable[Future[Result]], timeout: float | None = None) -> set[Future[Result]]:
+        """Wait until one of its futures is done or the time is over, and return those that are done.
+
+        What the runner has to say meanwhile is said in this thread.
         """
 
     def ready(self, device: str, round: int) -> Future[None]:

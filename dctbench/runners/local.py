@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -54,6 +54,7 @@ from dctbench.runners.interpreters import interpreter, other_variables
 from dctbench.runners.lane import Lane
 from dctbench.runners.launchers import Fresh, GoneError
 from dctbench.runners.locks import Lock, temporary_folder
+from dctbench.runners.notices import Notices
 from dctbench.runners.trainers import TRAINING, Trainers
 from dctbench.runners.variables import inherited
 from dctbench.text.format import format_duration
@@ -100,7 +101,7 @@ class LocalRunner:
     Args:
         settings: how.
         on_wait: called with a message when a device is busy with another run's case, or its lock is not where others
-            look for it.
+            look for it. It is called in the thread that made the runner, at the latest when that waits for a result.
         python: the interpreter of the children, by default this one; the dctbench installed for it is measured.
 
     Raises:
@@ -131,7 +132,8 @@ class LocalRunner:
             self.variables = other_variables(self.variables)
             self.environment, self.version, self.package = interpreter(python, self.variables)
         self._place = Place("", self.environment)
-        self._on_wait = on_wait
+        self._notices = Notices(on_wait)
+        self._on_wait = self._notices.put
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dctbench-runner")
         try:
             self._thread.submit(int)  # at once, so that a machine that allows no more threads says so here
@@ -237,6 +239,10 @@ class LocalRunner:
             return self._result(case, spec.round, done)
 
         return self._thread.submit(run)
+
+    def wait(self, futures: Iterable[Future[Result]], timeout: float | None = None) -> set[Future[Result]]:
+        """Wait for the first of the futures; see `Runner`."""
+        return self._notices.wait(futures, timeout)
 
     def jobs(self, case: Case) -> int:
         """How many cases like this one run at a time: trainings on the processor side by side, all others alone."""
@@ -351,7 +357,9 @@ class LocalRunner:
                 launcher = Fresh(self.variables, self.python, self._closing)
                 return self._lane.exchange(request, timeout, launcher, lambda line: decode_reply(line, kind)).reply
 
-        return self._thread.submit(run).result()
+        future = self._thread.submit(run)
+        self._notices.wait([future])
+        return future.result()
 
     @contextmanager
     def hold(self, devices: Sequence[str]) -> Iterator[None]:

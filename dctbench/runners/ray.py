@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic, sleep
@@ -165,6 +165,10 @@ class RayRunner:
         assert place is not None
         assert turn is None
         return self._threads.submit(self._measure, place, case, spec)
+
+    def wait(self, futures: Iterable[Future[Result]], timeout: float | None = None) -> set[Future[Result]]:
+        """Wait for the first of the futures; see `Runner`. The nodes have nothing to say meanwhile."""
+        return wait(futures, timeout, FIRST_COMPLETED).done
 
     def ready(self, device: str, round: int) -> Future[None]:
         """Nothing: each node starts what it needs."""

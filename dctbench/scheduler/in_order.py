@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -127,7 +127,7 @@ class InOrder:
     def land(self, below: int = 1) -> None:
         """Wait until fewer than `below` cases are in flight, and store the results of the others."""
         while len(self.flying) >= below:
-            landed, _ = wait(self.flying, timeout=HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
+            landed = self.runner.wait(self.flying, HEARTBEAT_SECONDS)
             if not landed:
                 longest = next(iter(self.flying.values()))
                 self.listener(StillRunning(longest.case, monotonic() - longest.began, self.done, self.total))

@@ -40,7 +40,9 @@ class Side:
 
     def measure(self, case: Case, round: int) -> Result:
         """Measure a case in a process that runs by itself, and store the result."""
-        return self.keep(self.runner.submit(case, self.specs.of(case, round)).result())
+        future = self.runner.submit(case, self.specs.of(case, round))
+        self.runner.wait([future])
+        return self.keep(future.result())
 
     def keep(self, measured: Result) -> Result:
         """Store a result."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -130,7 +130,7 @@ class Spread(InOrder):
         timeout = min(quiet - (monotonic() - lane.heard) for lane in running.values())
         if self._waiting:
             timeout = min(timeout, LOOK_SECONDS)
-        ended, _ = wait(running, timeout=max(0.0, timeout), return_when=FIRST_COMPLETED)
+        ended = self.runner.wait(running, max(0.0, timeout))
         for future, lane in running.items():
             assert lane.flight is not None
             if future in ended:

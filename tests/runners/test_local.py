@@ -8,8 +8,10 @@ import shlex
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import psutil
@@ -50,7 +52,12 @@ def make_runner(monkeypatch: pytest.MonkeyPatch, timeout: float) -> LocalRunner:
 
 
 def measured(runner: LocalRunner, implementation: str) -> Result:
-    return runner.submit(Case(implementation, 16, heads=2, head_dim=8), MeasureSpec(1)).result(timeout=120)
+    return landed(runner, runner.submit(Case(implementation, 16, heads=2, head_dim=8), MeasureSpec(1)))
+
+
+def landed(runner: LocalRunner, future: Future[Result]) -> Result:
+    assert runner.wait([future], timeout=120) == {future}
+    return future.result()
 
 
 def test_a_case_has_every_metric_and_details_of_the_call(runner: LocalRunner) -> None:
@@ -192,9 +199,12 @@ def test_a_zygote_that_dies_between_cases_is_replaced(runner: LocalRunner) -> No
     assert [(one.status, one.details.isolation) for one in after] == [("ok", "fresh"), ("ok", "zygote")]
 
 
-def test_a_case_waits_while_another_run_measures_on_its_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_case_waits_while_another_run_measures_on_its_device_and_this_thread_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     messages: list[str] = []
+    threads: list[threading.Thread] = []
     lock = (tmp_path / "dctbench-cpu.lock").open("w+")
     fcntl.flock(lock, fcntl.LOCK_EX)
     lock.write("process 4711")
@@ -203,11 +213,13 @@ def test_a_case_waits_while_another_run_measures_on_its_device(monkeypatch: pyte
 
     def unlock(text: str) -> None:
         messages.append(text)
+        threads.append(threading.current_thread())
         fcntl.flock(lock, fcntl.LOCK_UN)
 
     with LocalRunner(settings, on_wait=unlock) as waiting:
         assert measured(waiting, "none").status == "ok"
     assert messages == ["waiting for cpu: process 4711 is measuring on it"]
+    assert threads == [threading.current_thread()]
     lock.close()
 
 
@@ -232,7 +244,7 @@ def test_a_case_with_ranks_has_the_gpus_of_all_of_them_in_one_order_for_all_runs
 
         with LocalRunner(LocalSettings(sampling=QUICK), on_wait=unlock) as waiting:
             case = Case("sdpa", 16, heads=2, head_dim=8, device="cuda:0", ranks=2)
-            assert waiting.submit(case, MeasureSpec(1)).result(timeout=120).status == "skipped"
+            assert landed(waiting, waiting.submit(case, MeasureSpec(1))).status == "skipped"
     assert messages == ["waiting for cuda:0: another process is measuring on it"]
     assert free == [False]
 

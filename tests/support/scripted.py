@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -73,6 +73,9 @@ class Scripted:
         future: Future[Result] = Future()
         future.set_result(self.script(case, spec.round))
         return future
+
+    def wait(self, futures: Iterable[Future[Result]], timeout: float | None = None) -> set[Future[Result]]:
+        return wait(futures, timeout, FIRST_COMPLETED).done
 
     def ready(self, device: str, round: int) -> Future[None]:
         self.log.append(f"{self.name} ready for {device} in round {round}")
