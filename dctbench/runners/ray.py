@@ -48,6 +48,8 @@ CONNECT_SECONDS = 60.0
 REPLY_SECONDS = 300.0
 """How much longer than a description a node may take to reply, for starts."""
 _LOOK_SECONDS = 1.0
+_ANSWER_SECONDS = 30.0
+"""How much longer than the deadline the first node may take, for its start."""
 _PORT_SECONDS = 10.0
 _CLOSE_SECONDS = 10.0
 _MOST_THREADS = 10_000
@@ -262,7 +264,9 @@ class RayRunner:
                 raise self._no_node(f"offers {' and '.join(dict.fromkeys(self._settings.devices))}")
             sleep(_LOOK_SECONDS)
         self._renew(wanted)
-        while self._renewals and monotonic() < deadline + _LOOK_SECONDS:
+        # Each node has until the deadline to say that it is free: without any, it is said of each why not.
+        last = monotonic() + self._settings.deadline + _ANSWER_SECONDS
+        while self._renewals and monotonic() < (deadline + _LOOK_SECONDS if self._actors else last):
             sleep(_LOOK_SECONDS / 10)
             self._take_renewals()
         if not self._actors:
