@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
@@ -41,7 +41,8 @@ class Notices:
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             left = None if deadline is None else max(0.0, deadline - monotonic())
-            ended = wait([*wanted, self._news], left, FIRST_COMPLETED).done
+            waited: list[Future[Any]] = [*wanted, self._news]
+            ended = wait(waited, left, FIRST_COMPLETED).done
             for text in self._take():
                 self._deliver(text)
             if not ended or ended & wanted:

@@ -28,11 +28,12 @@ def opened(
     notices: list[str] | None = None,
     *,
     same_cpu: bool = False,
+    deadline: float = 10.0,
 ) -> tuple[RayRunner, ScriptedRay]:
     ray = ScriptedRay(answers)
     monkeypatch.setattr(ray_runner, "_connected", lambda address: ray)
     said: list[str] = [] if notices is None else notices
-    return RayRunner(LocalSettings(), RaySettings("auto", ["cpu"], 10.0, same_cpu), said.append), ray
+    return RayRunner(LocalSettings(), RaySettings("auto", ["cpu"], deadline, same_cpu), said.append), ray
 
 
 @pytest.mark.parametrize("same_cpu", [False, True])
@@ -67,6 +68,24 @@ def test_a_node_of_another_kind_is_refused_later_too_if_that_was_asked_for(monke
         assert ray.started[-1].killed.is_set()
     [notice] = notices
     assert notice.startswith(f"warning: node {lost.name} is not used: --require-same-cpu, and it is Test CPU (bbbbbb)")
+
+
+def test_the_only_node_is_named_with_the_reason_when_it_is_not_free_before_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own deadline begins, and ends, a little later than that of the driver."""
+    monkeypatch.setattr(ray_runner, "_LOOK_SECONDS", 0.0)
+    notices: list[str] = []
+    over = threading.Event()
+
+    def busy() -> bytes:
+        over.wait(timeout=30)
+        return about()
+
+    with pytest.raises(UnavailableError, match=r"could be used within 1s$"):
+        opened(monkeypatch, [{"about": busy}], notices, deadline=1.0)
+    over.set()
+    assert notices == ["warning: node 10.0.0.1 (000000) is not used: it was not free within 1s"]
 
 
 def raising(error: Exception) -> Answer:
