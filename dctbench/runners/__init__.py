@@ -20,12 +20,14 @@ class Facts:
     """What only an implementation's own code knows, asked in a process that may import torch.
 
     `methods` by name, without those that broke when they were asked; `flops` of one forward pass by case, or of all
-    forward passes of a training, None where a method states no formula; `tasks` by the base of their names.
+    forward passes of a training, None where a method states no formula; `tasks` by the base of their names;
+    `unanswered` says why some method could not be asked, None if all of them were.
     """
 
     methods: Mapping[str, ImplementationFacts]
     flops: Mapping[Case, int | None]
     tasks: Mapping[str, TaskFacts] = field(default_factory=dict)
+    unanswered: str | None = None
 
     @property
     def sources(self) -> dict[str, str]:

@@ -286,6 +286,7 @@ class LocalRunner:
         """
         names = dict.fromkeys([*implementations, *(case.implementation for case in cases)])
         built_in = [name for name in names if name in catalog.IMPLEMENTATIONS]
+        unanswered: str | None = None
         methods: dict[str, ImplementationFacts] = {}
         flops: dict[Case, int | None] = dict.fromkeys(cases)
         for group in [built_in, *([name] for name in names if name not in built_in)]:
@@ -296,6 +297,7 @@ class LocalRunner:
             if isinstance(reply, Failure):
                 if reply.refused:
                     raise (AbsentError if reply.absent else UsageError)(reply.message, hint=reply.hint)
+                unanswered = unanswered or f"{group[0] if group != built_in else 'dctbench'}: {reply.message}"
                 continue
             methods |= reply.implementations
             flops |= {case: None if n is None else int(n) for case, n in zip(group_cases, reply.flops, strict=True)}
@@ -310,7 +312,7 @@ class LocalRunner:
             if isinstance(reply, Failure):
                 kind = UnavailableError if reply.unavailable else DctbenchError
                 raise kind(reply.message, hint=reply.hint)
-        return Facts(methods, flops, facts)
+        return Facts(methods, flops, facts, unanswered)
 
     def _describe(
         self, names: list[str], cases: list[Case], tasks: Sequence[str] = (), inputs: Sequence[str] = ()
@@ -320,8 +322,7 @@ class LocalRunner:
         def read(line: bytes) -> Description | Failure:
             return responses.description(line, asked)
 
-        timeout = min(DESCRIBE_TIMEOUT, self.settings.case_timeout)
-        return self._lane.exchange(asked, timeout, self._lane.launcher("cpu", 1), read).reply
+        return self._lane.exchange(asked, DESCRIBE_TIMEOUT, self._lane.launcher("cpu", 1), read).reply
 
     def unusable(self, devices: Sequence[str]) -> dict[str, str]:
         """Ask a worker which of the devices its torch cannot use, and why. A worker that fails can use none."""

@@ -34,12 +34,15 @@ class Plan:
         estimate: how long it takes.
         repeats: how often each round of a case is measured, if not once: a case of base is measured beside every case
             of head that is compared with it.
+        unanswered: why some method could not be asked for its FLOPs, so that other machines may plan otherwise; None
+            if all of them were.
     """
 
     rounds: Mapping[Case, int]
     reference: str | None
     estimate: Estimate
     repeats: Mapping[Case, int] = field(default_factory=dict)
+    unanswered: str | None = None
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -231,10 +234,11 @@ def plan_cases(
     metered = settings.energy and not runner.several and any(case.device_kind == "cpu" for case in order)
     meter = power_meters.pass_seconds() if metered else 0.0
     pace = replace(pace_of(settings), jobs=jobs, cpu_energy=meter)
-    predicted = estimate(order, runner.describe((), order).flops, stored, pace)
+    facts = runner.describe((), order)
+    predicted = estimate(order, facts.flops, stored, pace)
     if rounds is None:
         rounds = rounds_by_case(order, reference, predicted.anywhere.__getitem__, settings)
-    return Plan({case: rounds[case] for case in order}, reference, predicted)
+    return Plan({case: rounds[case] for case in order}, reference, predicted, unanswered=facts.unanswered)
 
 
 def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Case]:

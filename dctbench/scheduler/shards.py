@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dctbench.errors import UsageError
+from dctbench.errors import UnavailableError, UsageError
 from dctbench.model import Case, Run, Shards, canonical_json, digest
 from dctbench.scheduler.plan import Plan
 from dctbench.text.format import pluralize
@@ -31,7 +31,14 @@ def shard_of(plan: Plan, shard: Shards) -> Plan:
 
     Raises:
         UsageError: when the plan has fewer units than there are shards.
+        UnavailableError: when a method could not be asked for its FLOPs here, which other machines divide the sweep by.
     """
+    if plan.unanswered is not None:
+        raise UnavailableError(
+            f"--shard {shard}: all machines divide a sweep by the FLOPs of its methods, which could not be asked for "
+            f"here ({plan.unanswered})",
+            hint="run the command again, and leave out a method that never answers",
+        )
     found = units(plan.cases)
     if len(found) < shard.of:
         shapes = pluralize(len(found), "shape")

@@ -120,6 +120,8 @@ def test_an_implementation_that_dies_when_described_does_not_affect_others(runne
     )
     assert [case.implementation for case, flops in facts.flops.items() if flops] == ["sdpa"]
     assert set(facts.flops) == set(cases)
+    assert str(facts.unanswered).startswith("hostile:DiesWhenDescribed: ")
+    assert runner.describe(["sdpa"], cases[-1:]).unanswered is None
 
 
 def test_only_the_implementation_that_cannot_be_imported_is_named(runner: LocalRunner) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctbench.errors import UsageError
+from dctbench.errors import UnavailableError, UsageError
 from dctbench.model import Case, Result, Shards
 from dctbench.scheduler.estimate import estimate
 from dctbench.scheduler.plan import Plan, ordered
@@ -80,6 +80,13 @@ def test_more_shards_than_shapes_are_refused_by_every_shard() -> None:
         with pytest.raises(UsageError, match=f"--shard {number}/4: the sweep has 3 shapes") as refused:
             shard_of(plan([64, 128, 256]), Shards(frozenset({number}), 4))
         assert refused.value.hint == "use at most 3 shards"
+
+
+def test_a_machine_that_could_not_ask_the_methods_measures_no_shard() -> None:
+    """Without their FLOPs it would divide the sweep otherwise, and a unit would be lost or measured twice."""
+    unanswered = replace(plan([64, 128, 256]), unanswered="dctbench: timeout after 120 s")
+    with pytest.raises(UnavailableError, match=r"--shard 2/3: .* \(dctbench: timeout after 120 s\)$"):
+        shard_of(unanswered, Shards(frozenset({2}), 3))
 
 
 def test_the_shards_of_one_sweep_have_one_id_and_another_sweep_has_another() -> None:

@@ -75,6 +75,17 @@ def test_a_shard_that_makes_no_sense_is_refused_in_a_sentence(cli: Cli, flags: t
     assert (done.code, sentence in done.err) == (2, True), done.err
 
 
+def test_a_shard_of_methods_that_cannot_be_asked_is_refused_since_others_would_divide_the_sweep_otherwise(
+    cli: Cli,
+) -> None:
+    flags = ("--impl", "sdpa,tests.support.hostile:VanishesWhenBuilt", "--ratio", "4", "--label", "nightly", *TINY)
+    done = cli("run", *flags, "--shard", "1/2")
+    assert done.code == 6, done.err
+    said = " ".join(done.err.split())
+    assert "--shard 1/2: all machines divide a sweep by the FLOPs of its methods" in said
+    assert "hostile:VanishesWhenBuilt" in said
+
+
 def test_a_dry_run_shows_the_part_of_a_shard(cli: Cli) -> None:
     parts = [cli("run", *FLAGS, "--shard", f"{i}/2", "--dry-run", "--format", "json").json()["cases"] for i in (1, 2)]
     assert sorted(len(cases) for cases in parts) == [2, 2]
