@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -144,6 +145,7 @@ class LocalRunner:
         self._closing = Closing()
         self._lane = self._new_lane()
         self._trainers = Trainers(settings.jobs or host.usable_cores(), self._new_lane)
+        self._asking = threading.Lock()
         self._remarked = False
 
     def __enter__(self) -> Self:
@@ -187,7 +189,7 @@ class LocalRunner:
         """Measure `case` in a process of its own. Whatever becomes of that process, the future holds a Result.
 
         With a `turn`, the process runs only while it has the turn, on a device that the caller holds. Trainings on the
-        processor run beside one another, a thread each, and need not have it for themselves.
+        processor run beside one another, a thread each, and never beside a timed case.
         """
         sampling = {"limit": self.settings.case_timeout, **self.settings.sampling, **spec.sampling}
         if turn is not None:
@@ -220,7 +222,8 @@ class LocalRunner:
             return by_protocol.joined(done, ask(other, partial(read, latency=by_protocol.AUTHORS_LATENCY)))
 
         def train(lane: Lane) -> Result:
-            done = lane.exchange(request, timeout, lane.launcher(case.device, TRAINING), read)
+            with self.hold([case.device] if turn is None else [], shared=True):
+                done = lane.exchange(request, timeout, lane.launcher(case.device, TRAINING), read)
             return self._result(case, spec.round, done)
 
         if _beside_others(case):
@@ -363,8 +366,10 @@ class LocalRunner:
         return future.result()
 
     @contextmanager
-    def hold(self, devices: Sequence[str]) -> Iterator[None]:
+    def hold(self, devices: Sequence[str], *, shared: bool = False) -> Iterator[None]:
         """Hold the devices for this run alone; other runs on this machine wait.
+
+        With `shared`, hold them beside others that share them too, while those that want them alone wait.
 
         Raises:
             UnavailableError: when another run holds one for too long.
@@ -372,30 +377,35 @@ class LocalRunner:
         names = {nvml.physical(device, self.variables): device for device in devices}
         with ExitStack() as stack:
             for name in sorted(names):  # one order for all runs, so that no two of them wait for each other
-                stack.enter_context(self._lock(name, names[name]))
+                stack.enter_context(self._lock(name, names[name], shared))
             yield
 
     @contextmanager
-    def _lock(self, name: str, device: str) -> Iterator[None]:
+    def _lock(self, name: str, device: str, shared: bool) -> Iterator[None]:
         lock = Lock(name.replace(":", "-"))
-        if lock.remark and not self._remarked:
-            self._on_wait(f"warning: {lock.remark}")
-            self._remarked = True
         try:
-            announced = False
-            deadline = monotonic() + self.settings.free_within
-            while not lock.take():
-                if monotonic() >= deadline:
-                    limit = format_duration(self.settings.free_within)
-                    raise UnavailableError(f"{device} was not free within {limit}: {lock.holder} is measuring on it")
-                if not announced:
-                    self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it")
-                    announced = True
-                if self._closing.wait(_LOCK_SECONDS):
-                    raise DctbenchError("the runner is closed")
+            with self._asking:  # of trainings that wait side by side, one says so
+                self._take(lock, device, shared)
             yield
         finally:
             lock.release()
+
+    def _take(self, lock: Lock, device: str, shared: bool) -> None:
+        if lock.remark and not self._remarked:
+            self._on_wait(f"warning: {lock.remark}")
+            self._remarked = True
+        announced = False
+        deadline = monotonic() + self.settings.free_within
+        while not lock.take(shared=shared):
+            if self._closing.is_set():
+                raise DctbenchError("the runner is closed")
+            if monotonic() >= deadline:
+                limit = format_duration(self.settings.free_within)
+                raise UnavailableError(f"{device} was not free within {limit}: {lock.holder} is measuring on it")
+            if not announced:
+                self._on_wait(f"waiting for {device}: {lock.holder} is measuring on it")
+                announced = True
+            self._closing.wait(_LOCK_SECONDS)
 
 
 def _scheduled_seconds(case: Case, sampling: Mapping[str, Any]) -> float:
@@ -407,5 +417,5 @@ def _scheduled_seconds(case: Case, sampling: Mapping[str, Any]) -> float:
 
 
 def _beside_others(case: Case) -> bool:
-    """Whether cases like this one need not have their device for themselves: trainings, a thread each."""
+    """Whether cases like this one share their device with each other: trainings, a thread each."""
     return case.task is not None and case.device_kind == "cpu"

@@ -43,15 +43,19 @@ class Lock:
         """Where the file of the lock lies."""
         return self._path.parent
 
-    def take(self) -> bool:
+    def take(self, *, shared: bool = False) -> bool:
         """Try to take the lock and return whether this process has it now.
+
+        Args:
+            shared: take it beside others that share it too, and keep out only those that want it alone.
 
         Raises:
             LockError: when the file system has no locks, or the file cannot be opened again.
         """
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         while True:
             try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._descriptor, kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
             except OSError as error:  # some network file systems

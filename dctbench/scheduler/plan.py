@@ -245,8 +245,8 @@ def ordered(cases: Iterable[Case], reference: str | None, seed: int) -> list[Cas
     """Return the order of a first round: by length, so that the first case that does not fit spares the longer ones.
 
     Within a length methods are shuffled, so that none always runs on a machine that the same other one has
-    heated. The reference comes first at its length, because the other rows are read as ratios to it. Trainings come
-    first, since they need not wait until the machine is free.
+    heated. The reference comes first at its length, because the other rows are read as ratios to it. Trainings, which
+    run side by side, come before all that needs the machine for itself.
     """
     shuffled = sorted(cases, key=lambda case: case.id)
     random.Random(seed).shuffle(shuffled)

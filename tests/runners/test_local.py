@@ -24,6 +24,7 @@ from dctbench.protocol import InspectRequest, TorchReply
 from dctbench.runners import MeasureSpec
 from dctbench.runners.closing import Closing
 from dctbench.runners.exchange import exchange
+from dctbench.runners.interleave import Alternation, Turn
 from dctbench.runners.launchers import Child, _Lines
 from dctbench.runners.local import LocalRunner, LocalSettings
 from dctbench.runners.lock_files import VARIABLE
@@ -33,6 +34,8 @@ from dctbench.transforms import plan_dct
 from dctbench.wording.warnings import message
 from tests.support import SUPPORT
 
+TRAINING = Case("none", 40, scope="layer", mode="train", task="mnist1d")
+"""A training that is unsupported, which is found in the place where it would run."""
 QUICK = {"warmup_least": 0.0, "warmup_most": 0.01, "budget": 0.01, "samples_least": 3}
 
 
@@ -221,6 +224,50 @@ def test_a_case_waits_while_another_run_measures_on_its_device_and_this_thread_i
     assert messages == ["waiting for cpu: process 4711 is measuring on it"]
     assert threads == [threading.current_thread()]
     lock.close()
+
+
+def test_trainings_wait_while_another_run_times_a_case_and_one_of_them_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    messages: list[str] = []
+    with (tmp_path / "dctbench-cpu.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def unlock(text: str) -> None:
+            messages.append(text)
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+        with LocalRunner(LocalSettings(jobs=2), on_wait=unlock) as waiting:
+            futures = [waiting.submit(TRAINING, MeasureSpec(seed)) for seed in (1, 2)]
+            assert [future.result(timeout=300).status for future in futures] == ["unsupported"] * 2
+    assert messages == ["waiting for cpu: another process is measuring on it"]
+
+
+def test_a_timed_case_waits_for_the_trainings_of_another_run_and_trainings_do_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    messages: list[str] = []
+    other = Lock("cpu")
+    assert other.take(shared=True)
+
+    def unlock(text: str) -> None:
+        messages.append(text)
+        other.release()
+
+    with LocalRunner(LocalSettings(sampling=QUICK), on_wait=unlock) as runner:
+        assert runner.submit(TRAINING, MeasureSpec(1)).result(timeout=300).status == "unsupported"
+        assert messages == []
+        assert measured(runner, "none").status == "ok"
+    [told] = messages
+    assert told.startswith(f"waiting for cpu: process {os.getpid()} (")
+
+
+def test_a_training_that_has_a_turn_does_not_wait_for_the_device_that_its_caller_holds(runner: LocalRunner) -> None:
+    with runner.hold(["cpu"]):
+        trained = runner.submit(TRAINING, MeasureSpec(1), Turn(Alternation(), 0))
+        assert trained.result(timeout=300).status == "unsupported"
 
 
 def test_a_case_with_ranks_has_the_gpus_of_all_of_them_in_one_order_for_all_runs(
