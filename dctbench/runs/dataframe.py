@@ -36,9 +36,9 @@ def load_results(store_or_file: str | os.PathLike[str]) -> pd.DataFrame:
     | ranks | Int64 | processes among which the sequence is divided; missing where it is not |
     | ratio, kept | float, Int64 | n / n_kept, or the number asked for at any length; missing where not set |
     | status, message | category, text | ok, oom, timeout, unsupported, error or skipped, and the reason |
-    | rounds | Int64 | processes that were started |
+    | rounds | Int64 | rounds that have a result, also those that were skipped after a failure |
     | metric, unit | category | the metric and its unit (`s`, `B`, `FLOP`, `J`, `1`) |
-    | value | float | latency: median of the rounds' medians; others: from the first round that has them |
+    | value | float | latency: geometric mean of the rounds' medians; trainings: mean; others: of the first round |
     | low, high | float | latency: ends of the 95% interval between rounds (of one round: within it) |
     | p99, p99_high | float | latency: 99th percentile of single calls and its upper end at 95%, from 299 samples on |
     | count | Int64 | samples behind the value |

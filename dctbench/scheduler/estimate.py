@@ -142,7 +142,7 @@ class Estimate:
         if call >= LONG_CALL and not self.pace.exactly:
             least = max(1, min(least, math.ceil(LONG_SECONDS / call)))
             return least * call
-        budget = self.pace.budget if round == 1 else LATER_SECONDS
+        budget = self.pace.budget if round == 1 else self.pace.later_budget
         return max(least * call, min(budget, SAMPLING_CALLS * max(call, LEAST_CALL)))
 
     def seconds(self, case: Case, round: int) -> float:

@@ -37,7 +37,7 @@ class Pace:
         energy: whether energy is measured.
         cpu_energy: seconds that the pass takes on a processor, by its meter; 0 without one.
         samples_least, budget, warmup: of the first round: the least samples, and the least seconds of both phases.
-        later_samples: the least samples of a later round.
+        later_samples, later_budget: of a later round: the least samples, and the least seconds of sampling.
         exactly: whether a long call needs all of these samples too, since somebody asked for them.
         limit: seconds after which a process begins no further call.
         releases: the calls of a process on the schedule of its case, if it has one.
@@ -53,6 +53,7 @@ class Pace:
     budget: float = SAMPLING_SECONDS
     warmup: float = 0.2
     later_samples: int = SAMPLES_PER_PROCESS
+    later_budget: float = LATER_SECONDS
     exactly: bool = False
     limit: float = math.inf
     releases: int = RELEASES
@@ -76,7 +77,7 @@ class Pace:
         if self.exactly:  # a tail needs samples of single calls, and as many as were asked for
             settings |= {"long_seconds": 1e9, "calls_most": 1}
         if round > 1:
-            settings |= {"budget": LATER_SECONDS, "warmup_least": LATER_SECONDS, "warmup_most": LATER_WARMUP_MOST}
+            settings |= {"budget": self.later_budget, "warmup_least": LATER_SECONDS, "warmup_most": LATER_WARMUP_MOST}
         return settings
 
 

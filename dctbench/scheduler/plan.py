@@ -85,7 +85,7 @@ class Plan:
     @property
     def least_seconds(self) -> float:
         """Duration with the least number of samples everywhere: no smaller budget can be kept."""
-        least = replace(self.estimate, pace=replace(self.estimate.pace, budget=0.0))
+        least = replace(self.estimate, pace=replace(self.estimate.pace, budget=0.0, later_budget=0.0))
         return least.total(self.rounds, self.repeats)
 
     def seconds_left(self, budget: float | None = None, stored: Iterable[Result] = ()) -> float:

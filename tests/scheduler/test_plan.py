@@ -112,6 +112,8 @@ def test_a_budget_is_spread_by_predicted_sampling_after_what_processes_cost_besi
     for process, cost in sampling.items():
         assert shares[process] == pytest.approx(3.0 * cost / sum(sampling.values()))
     assert set(plan.sampling_budgets(besides / 2).values()) == {0.0}
+    # With no budget, the first round of 1 ms calls has 20 samples and the second one three; that of 4 ms calls has 20.
+    assert plan.least_seconds == pytest.approx(besides + 20 * 1e-3 + 3 * 1e-3 + 20 * 4e-3)
 
 
 def test_the_whole_takes_as_long_as_its_processes_and_the_starts_of_their_parents() -> None:
