@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from dctbench.store import open_store
+from tests.support import SUPPORT
 from tests.support.command import TINY, Cli, Done
 from tests.support.documents import blocks
 
@@ -78,8 +79,8 @@ def test_a_shard_that_makes_no_sense_is_refused_in_a_sentence(cli: Cli, flags: t
 def test_a_shard_of_methods_that_cannot_be_asked_is_refused_since_others_would_divide_the_sweep_otherwise(
     cli: Cli,
 ) -> None:
-    flags = ("--impl", "sdpa,tests.support.hostile:VanishesWhenBuilt", "--ratio", "4", "--label", "nightly", *TINY)
-    done = cli("run", *flags, "--shard", "1/2")
+    flags = ("--impl", "sdpa,hostile:VanishesWhenBuilt", "--ratio", "4", "--label", "nightly", *TINY)
+    done = cli("run", *flags, "--shard", "1/2", PYTHONPATH=str(SUPPORT))
     assert done.code == 6, done.err
     said = " ".join(done.err.split())
     assert "--shard 1/2: all machines divide a sweep by the FLOPs of its methods" in said
