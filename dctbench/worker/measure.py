@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from dctbench import catalog
 from dctbench.catalog.engines import ENGINES
 from dctbench.catalog.inputs import check_length
-from dctbench.machine.physical import most_flops_per_second
 from dctbench.model import Case, ResultDetails
 from dctbench.protocol import CaseReply
-from dctbench.text.format import format_count, format_size
+from dctbench.text.format import format_size
 from dctbench.worker import threads
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import Cache, DeviceModule
@@ -37,7 +36,7 @@ from dctbench.worker.passes import (
     other_passes,
 )
 from dctbench.worker.progress import Progress
-from dctbench.worker.timed_calls import check_timed_calls
+from dctbench.worker.timed_calls import check_timed_calls, refuse_the_impossible
 from dctbench.worker.what_ran import what_ran
 from dctbench.worker.workload import (
     SEED,
@@ -132,7 +131,7 @@ def measure_case(
     collected.details |= _manner(device, case.device, cache, samples, subject.drawn)
     with collected.attempt("description"):  # it must not cost what was measured
         collected.details |= what_ran(case, device, module, rates) | device.describe(case.device)
-    _refuse_the_impossible(case, min(samples.seconds), collected)
+    refuse_the_impossible(case, collected)
     if not timing_only and collected.details.kernel is None and not ENGINES[case.engine].exported:
         observe_kernels(case, subject, untimed, collected)
     return collected.reply()
@@ -154,20 +153,6 @@ def _manner(device: DeviceModule, name: str, cache: Cache, samples: latency.Samp
         noisy=samples.noisy,
         inputs=f"{drawn}, {inputs.ROTATION} in rotation, rewritten between samples, seed {SEED}",
     )
-
-
-def _refuse_the_impossible(case: Case, seconds: float, collected: Collected) -> None:
-    """Refuse a call that is faster than the device can physically compute.
-
-    Raises:
-        ImplausibleError: naming the rate and the ceiling.
-    """
-    counted = next((one.samples[0] for one in collected.measurements if one.metric == "flops"), None)
-    work = counted if counted is not None else collected.details.flops_analytic
-    most = most_flops_per_second(case.device_kind, collected.details.device_name)
-    if work and most is not None and work / seconds > most:
-        rate, ceiling = format_count(work / seconds, "FLOP/s"), format_count(most, "FLOP/s")
-        raise latency.ImplausibleError(f"implausible: {rate} where this device can do {ceiling} at the very most")
 
 
 def _construct(

@@ -120,10 +120,7 @@ def other_passes(
         _memory_in_one_call(case, device, subject, expected, untimed, collected)
     else:
         _memory(case, device, subject, untimed, collected)
-        with collected.attempt("unwritten outputs"):
-            untimed.begin()
-            ungraphed = subject.ungraphed()  # the replay of a graph allocates nothing
-            check_written(lambda: ungraphed.module(*ungraphed.arguments[0]).detach())
+        check_whole_output(subject, untimed, collected)
 
     if case.mode == "forward" and case.engine == "eager":
         with collected.attempt("split"):
@@ -144,6 +141,18 @@ def other_passes(
         collected.add("energy", used.joules)
         reading = {"source": counter.source, "idle_watts": used.idle_watts, "calls": used.calls}
         collected.details |= ResultDetails(energy=reading)
+
+
+def check_whole_output(subject: Workload, untimed: Untimed, collected: Collected) -> None:
+    """Check that a short call writes its whole output. Of a long one, `measure_errors` checks that.
+
+    Raises:
+        WrongOutputError: otherwise.
+    """
+    with collected.attempt("unwritten outputs"):
+        untimed.begin()
+        ungraphed = subject.ungraphed()  # the replay of a graph allocates nothing
+        check_written(lambda: ungraphed.module(*ungraphed.arguments[0]).detach())
 
 
 def _memory(case: Case, device: DeviceModule, subject: Workload, untimed: Untimed, collected: Collected) -> None:

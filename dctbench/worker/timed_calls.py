@@ -1,4 +1,4 @@
-"""The check of timed calls: what was timed must have computed the output of its input."""
+"""The checks of timed calls: what was timed must have computed the output of its input, in a time that is possible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from dctbench.machine.physical import most_flops_per_second
 from dctbench.model import Case
+from dctbench.text.format import format_count
+from dctbench.worker.collected import Collected
 from dctbench.worker.metrics import inputs, latency
 from dctbench.worker.metrics.output import check_depends_on_input, check_form, check_same
 from dctbench.worker.passes import Untimed
@@ -45,3 +48,21 @@ def check_timed_calls(
     check_depends_on_input(restored, renewed)
     if not subject.pool:  # of inputs from a pool, every part is another one
         check_depends_on_input(renewed, output(subject.renew))
+
+
+def refuse_the_impossible(case: Case, collected: Collected) -> None:
+    """Refuse calls that are faster than their devices can physically compute, once all of the case was measured.
+
+    Raises:
+        ImplausibleError: naming the rate and the ceiling.
+    """
+    samples = {one.metric: one.samples for one in collected.measurements}
+    seconds = min(samples["latency"])
+    work = samples["flops"][0] if "flops" in samples else collected.details.flops_analytic
+    most = most_flops_per_second(case.device_kind, collected.details.device_name)
+    if not work or most is None:
+        return
+    most *= len(set(case.devices))
+    if work / seconds > most:
+        rate, ceiling = format_count(work / seconds, "FLOP/s"), format_count(most, "FLOP/s")
+        raise latency.ImplausibleError(f"implausible: {rate} where this device can do {ceiling} at the very most")

@@ -122,7 +122,7 @@ def test_what_a_method_keeps_counts_as_its_state_wherever_it_hides_it() -> None:
 
 def test_a_rate_that_no_processor_has_is_refused_without_a_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measured().status == "ok"
-    monkeypatch.setattr("dctbench.worker.measure.most_flops_per_second", lambda kind, name: 1e3)
+    monkeypatch.setattr("dctbench.worker.timed_calls.most_flops_per_second", lambda kind, name: 1e3)
     with pytest.raises(ImplausibleError, match=r"implausible: .*FLOP/s where this device can do 1.00 kFLOP/s"):
         measured()
 

@@ -30,11 +30,12 @@ from dctbench.worker.devices import DeviceModule
 from dctbench.worker.memory_need import refuse_what_cannot_fit, runs_math_attention
 from dctbench.worker.metrics import flops, inputs, latency, memory
 from dctbench.worker.metrics.output import check_same, form_of
-from dctbench.worker.passes import Untimed, measure_errors
+from dctbench.worker.passes import Untimed, check_whole_output, measure_errors
 from dctbench.worker.progress import Progress
 from dctbench.worker.ranks.children import Children
 from dctbench.worker.ranks.group import Group, backend, connection_lost
 from dctbench.worker.ranks.member import Member, Order, build_rank, share_threads
+from dctbench.worker.timed_calls import refuse_the_impossible
 from dctbench.worker.what_ran import what_ran
 from dctbench.worker.workload import SEED, Rates, Workload, make_arguments, make_module
 
@@ -65,7 +66,8 @@ def measure_ranks(
         UnsupportedError, UnavailableError: for a method without a sharded form, and for devices that are not there.
         NotEnoughMemoryError: before running a case that cannot fit.
         RankError: for a rank that ended or failed.
-        WrongOutputError: for an output that differs from that of one device, or between calls.
+        WrongOutputError: for an output that differs from that of one device or between calls, or is unwritten.
+        ImplausibleError: for calls that are faster than the devices can compute.
     """
     case = request.case
     _check(case, device)
@@ -101,6 +103,7 @@ def measure_ranks(
         ),
         absent={"memory.process": "measured for one process only", "energy": "measured for one process only"},
     )
+    refuse_the_impossible(case, collected)
     return collected.reply()
 
 
@@ -212,6 +215,8 @@ def _measure(
                 if untimed.long:
                     untimed.begin(1 + group.size)  # the layer on one device takes about as long as all ranks together
                 _check_against_one_device(case, whole, request.rates)
+        elif not untimed.long:
+            check_whole_output(member.subject, untimed, collected)
         subject = Workload(case, whole, [], member.comparable, None, form_of(case))
         measure_errors(case, device, subject, request.scratch, untimed, collected)
     group.communicator.sent = sent

@@ -17,7 +17,8 @@ from dctbench.text.warning_values import read_warning
 from dctbench.wording.warnings import message
 from dctbench.worker.devices import cpu
 from dctbench.worker.memory_need import NotEnoughMemoryError
-from dctbench.worker.metrics.latency import Sampling
+from dctbench.worker.metrics.latency import ImplausibleError, Sampling
+from dctbench.worker.metrics.output import WrongOutputError
 from dctbench.worker.passes import Untimed
 from dctbench.worker.ranks.measure import measure_ranks
 
@@ -84,6 +85,31 @@ def test_the_need_is_known_where_the_number_of_ranks_does_not_divide_the_length(
 def test_a_case_that_is_no_forward_pass_of_a_layer_is_refused() -> None:
     with pytest.raises(UsageError, match="scope encoder does not go with them"):
         measured(replace(CASE, scope="encoder"))
+
+
+def test_a_layer_on_one_rank_must_write_its_whole_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one rank there is no other output to compare with, and the method may be one's own."""
+
+    class Short(Untimed):
+        long = False
+
+    def refuse(call: Callable[[], torch.Tensor]) -> None:
+        assert call().shape == (1, CASE.seq_len, CASE.dim)
+        raise WrongOutputError("unwritten")
+
+    monkeypatch.setattr("dctbench.worker.passes.check_written", refuse)
+    monkeypatch.setattr("dctbench.worker.ranks.measure.Untimed", Short)
+    with pytest.raises(WrongOutputError, match="unwritten"):
+        measured(replace(CASE, ranks=1))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_ranks_that_are_faster_than_their_device_can_be_are_refused(
+    ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dctbench.worker.timed_calls.most_flops_per_second", lambda kind, name: 1e3)
+    with pytest.raises(ImplausibleError, match=r"implausible: .*FLOP/s where this device can do 1.00 kFLOP/s"):
+        measured(replace(CASE, ranks=ranks))
 
 
 def test_a_pass_that_fails_on_a_rank_costs_its_own_metric_only() -> None:
