@@ -240,7 +240,9 @@ def test_trainings_wait_while_another_run_times_a_case_and_one_of_them_says_so(
 
         with LocalRunner(LocalSettings(jobs=2), on_wait=unlock) as waiting:
             futures = [waiting.submit(TRAINING, MeasureSpec(seed)) for seed in (1, 2)]
-            assert [future.result(timeout=300).status for future in futures] == ["unsupported"] * 2
+            for future in futures:
+                assert waiting.wait([future], timeout=300) == {future}
+                assert future.result().status == "unsupported"
     assert messages == ["waiting for cpu: another process is measuring on it"]
 
 
