@@ -107,7 +107,7 @@ def test_all_figures_of_the_evaluation_judge_and_all_are_told() -> None:
     found = judged_twice(with_exact(rounds("dct-kv", 5e-3, 40, ratio=2), 80))
     assert found.answer is Answer.NOT_KEPT
     said = words.answer(found)
-    assert "no faster method is shown to lose less than 2 points of exact and recall (dct-kv r=2, exact: +0.0" in said
+    assert "no faster method is shown to lose less than 2 points of exact and recall (dct-kv r=2, exact: 0.0" in said
     assert "), recall: -20.0 points (" in said
     quality = ModelQuality((), (found,))
     [summary] = [one.summary for one in found.methods]
