@@ -137,8 +137,8 @@ def scores(evaluate: Callable[..., object], model: nn.Module, seq_len: int) -> S
 
 
 def _numbers(value: Any) -> list[float]:
-    if isinstance(value, Tensor):
-        value = value.flatten().tolist()
+    if hasattr(value, "tolist"):  # a tensor, or an array of NumPy, which has any number of dimensions
+        value = value.reshape(-1).tolist()
     numbers = [float(one) for one in value] if isinstance(value, Sequence | Iterator) else [float(value)]
     if not numbers:
         raise ValueError("no number")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -101,6 +102,9 @@ def test_the_compared_tensor_is_the_last_hidden_state_or_the_first_tensor() -> N
         (0.5, {"": [0.5]}),
         ([1, 0], {"": [1.0, 0.0]}),
         (torch.tensor([0.25, 0.5]), {"": [0.25, 0.5]}),
+        (np.array([[1.0, 0.0], [0.5, 0.25]]), {"": [1.0, 0.0, 0.5, 0.25]}),
+        (np.float32(0.5), {"": [0.5]}),
+        ({"recall": np.array([True, False])}, {"recall": [1.0, 0.0]}),
         ({"recall": [1.0], "mrr": 0.5}, {"recall": [1.0], "mrr": [0.5]}),
     ],
 )
