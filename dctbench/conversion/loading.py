@@ -1,13 +1,14 @@
 """Loads what `--model` names.
 
-`package.module:function` returns the model. Beside the function, the module may have `inputs(seq_len, batch)`, which
-returns a tensor, a tuple of positional arguments or a dict of keyword arguments, and `evaluate(model)`, which returns a
-number, a sequence of numbers (one for each input), or a dict of them by name. Shares, of which more is better, are
-judged. `hf:FOLDER` and `hf:NAME` are models of transformers that are on this machine.
+`package.module:NAME` is a model, or a function that returns one. Beside it, the module may have `inputs(seq_len,
+batch)`, which returns a tensor, a tuple of positional arguments or a dict of keyword arguments, and `evaluate(model)`,
+which returns a number, a sequence of numbers (one for each input), or a dict of them by name. Shares, of which more is
+better, are judged. `hf:FOLDER` and `hf:NAME` are models of transformers that are on this machine.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,13 +34,14 @@ def load(target: str) -> Subject:
     if target.startswith(catalog.HF_PREFIX):
         return load_pretrained(target)
     made = catalog.load_target(target)
-    model = made() if callable(made) else made
+    # A model itself is callable, too. It is copied, since the module keeps it and a later load may want another dtype.
+    model = copy.deepcopy(made) if isinstance(made, nn.Module) else made() if callable(made) else made
     if isinstance(model, Subject):  # a shipped example, which knows its inputs itself
         return model
     if not isinstance(model, nn.Module):
         raise UsageError(
-            f"{target}: returned a {type(model).__name__}, not a torch.nn.Module",
-            hint="--model names a function without arguments that returns the model",
+            f"{target}: {'returned' if callable(made) else 'is'} a {type(model).__name__}, not a torch.nn.Module",
+            hint="--model names a function without arguments that returns the model, or the model itself",
         )
     beside = sys.modules[target.partition(":")[0]]
     evaluate = getattr(beside, "evaluate", None)

@@ -11,3 +11,11 @@ def encoder() -> nn.Module:
 
 def plain() -> nn.Module:
     return nn.Linear(3, 3)
+
+
+def number() -> int:
+    return 3
+
+
+made = encoder()
+text = "no model"

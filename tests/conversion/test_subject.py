@@ -54,6 +54,21 @@ def test_inputs_that_are_always_the_same_are_rolled_and_not_trained_on(
             of.inputs(4, 1, 1, purpose)
 
 
+def test_a_model_itself_can_be_named_and_no_load_changes_it_for_the_next() -> None:
+    first = load("tests.conversion.bare:made").model.to(torch.bfloat16)
+    again = load("tests.conversion.bare:made").model
+    assert type(again) is nn.TransformerEncoder
+    assert not again.training
+    assert {parameter.dtype for parameter in first.parameters()} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("name", "says"), [("text", "is a str"), ("number", "returned a int")])
+def test_what_is_no_model_is_refused(name: str, says: str) -> None:
+    with pytest.raises(UsageError, match=f"{says}, not a torch.nn.Module"):
+        load(f"tests.conversion.bare:{name}")
+
+
 def test_a_model_without_inputs_gets_noise_of_the_width_of_its_attention() -> None:
 
     of = load("tests.conversion.bare:encoder")
