@@ -58,7 +58,23 @@ def main() -> int:
     if rounds < 1:
         print("error: --rounds accepts 1 or more", file=sys.stderr)
         return 2
-    return run_all(bundle, rounds, Path(asked.output), priority=asked.priority, with_energy=not asked.no_energy)
+    output = Path(asked.output)
+    problem = unwritable(output)
+    if problem is not None:
+        print(f"error: {output} cannot be written: {problem}; name another file with -o", file=sys.stderr)
+        return 2
+    return run_all(bundle, rounds, output, priority=asked.priority, with_energy=not asked.no_energy)
+
+
+def unwritable(path: Path) -> str | None:
+    """Return why results cannot be written to a file, or None, so that no round is measured and then lost."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if path.is_dir():
+        return "it is a folder"
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"the folder {path.parent} is not writable"
+    return None
 
 
 def run_all(bundle: dict[str, Any], rounds: int, path: Path, *, priority: bool, with_energy: bool) -> int:

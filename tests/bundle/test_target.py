@@ -134,6 +134,18 @@ def test_rounds_with_and_without_priority_are_not_mixed(target: Target) -> None:
     assert "NaN" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("output", "why"), [("none/results.json", "there is no folder none"), ("made", "it is a folder")]
+)
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(
+    target: Target, output: str, why: str
+) -> None:
+    done = target.python("made/run.py", "-o", output)
+    assert done.returncode == 2
+    assert done.stderr == f"error: {output} cannot be written: {why}; name another file with -o\n"
+    assert done.stdout == ""
+
+
 def test_results_of_another_bundle_are_not_extended(target: Target) -> None:
     (target.folder / "other.json").write_text('{"run": {"id": "0123"}}', encoding="utf-8")
     done = target.python("made/run.py", "-o", "other.json")
