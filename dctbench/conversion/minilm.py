@@ -69,12 +69,16 @@ def recall(model: nn.Module, folder: str, seq_len: int) -> Scores:
 
 
 def _embed(model: nn.Module, folder: str, texts: tuple[str, ...], seq_len: int) -> Tensor:
-    """Return the normalised mean of the outputs at real tokens, (texts, dim), as sentence-transformers does."""
+    """Return the normalised mean of the outputs at real tokens, (texts, dim), as sentence-transformers does.
+
+    It is computed on the CPU in float32, wherever the model is.
+    """
     parts = []
     ids, real = _tokens(folder, texts, seq_len)
     for start in range(0, len(texts), BATCH):
         mask = real[start : start + BATCH]
-        hidden = model(input_ids=ids[start : start + BATCH], attention_mask=mask).last_hidden_state
+        out = model(input_ids=ids[start : start + BATCH], attention_mask=mask)
+        hidden = out.last_hidden_state.to("cpu", torch.float32)
         weights = mask[..., None].to(hidden.dtype)
         parts.append((hidden * weights).sum(1) / weights.sum(1))
     return normalize(torch.cat(parts), dim=1)

