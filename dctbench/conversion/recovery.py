@@ -1,20 +1,22 @@
 """Train a converted model to reproduce the outputs of its original, on inputs without labels.
 
 Every method gets the same steps, the same rates to choose from, and in a round the same inputs in the same order. Each
-rate is tried for a quarter of the steps; the one with the smallest loss on held-out inputs trains in full.
+rate is tried for a quarter of the steps; the one with the smallest loss on held-out inputs trains in full. A model in
+half precision trains in float32 and is rounded afterwards, since a step is less than half precision resolves.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dctbench.conversion.subject import Called, Purpose, Subject, real_tokens_of
+from dctbench.conversion.subject import Called, Inputs, Purpose, Subject, real_tokens_of
 from dctbench.errors import UnsupportedError
 
 RATES = (1e-4, 3e-4, 1e-3)
@@ -24,6 +26,7 @@ HELD_OUT = range(4)
 WARM_UP = 0.1
 WEIGHT_DECAY = 0.01
 CLIP = 1.0
+HALF = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,16 @@ def recover(subject: Subject, converted: nn.Module, seq_len: int, steps: int, se
     """
     start = perf_counter()
     before = held_out_loss(subject, converted, seq_len)
+    teacher = _in_float32(subject)
     probes = {}
     for rate in RATES:
-        tried = _trained(subject, converted, seq_len, max(1, steps // 4), rate, seed)
+        tried = _trained(teacher, converted, seq_len, max(1, steps // 4), rate, seed)
         probes[rate] = held_out_loss(subject, tried, seq_len)
     finite = {rate: loss for rate, loss in probes.items() if math.isfinite(loss)}
     if not finite:
         raise UnsupportedError(f"training diverged at each of the rates {', '.join(map(str, RATES))}")
     rate = min(finite, key=finite.__getitem__)
-    model = _trained(subject, converted, seq_len, steps, rate, seed)
+    model = _trained(teacher, converted, seq_len, steps, rate, seed)
     after = held_out_loss(subject, model, seq_len)
     return Recovery(model, rate, probes, before, after, perf_counter() - start)
 
@@ -83,9 +87,29 @@ def held_out_loss(subject: Subject, model: nn.Module, seq_len: int) -> float:
     return float(torch.stack(losses).mean())
 
 
-def _trained(subject: Subject, model: nn.Module, seq_len: int, steps: int, rate: float, seed: int) -> nn.Module:
+def _in_float32(subject: Subject) -> Subject:
+    """Return the original with whatever is in half precision in float32, its inputs as well."""
+
+    def widened(value: Any) -> Any:
+        half = isinstance(value, Tensor) and value.dtype in HALF
+        return value.float() if half else value
+
+    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
+        positional, named = subject.inputs(seq_len, batch, number, purpose)
+        return tuple(map(widened, positional)), {name: widened(value) for name, value in named.items()}
+
+    return replace(subject, model=_widened(subject.model), make_inputs=inputs)
+
+
+def _widened(model: nn.Module) -> nn.Module:
+    """Return a copy of a model, in float32 if it was in half precision."""
+    copied = copy.deepcopy(model)
+    return copied.float() if any(value.dtype in HALF for value in copied.parameters()) else copied
+
+
+def _trained(teacher: Subject, model: nn.Module, seq_len: int, steps: int, rate: float, seed: int) -> nn.Module:
     """Return a trained copy: AdamW, linear warm-up, then a cosine to zero. Dropout stays off."""
-    student = copy.deepcopy(model).eval()
+    student = _widened(model).eval()
     for parameter in student.parameters():
         parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
@@ -96,10 +120,12 @@ def _trained(subject: Subject, model: nn.Module, seq_len: int, steps: int, rate:
         for group in optimizer.param_groups:
             group["lr"] = rate * scale
         optimizer.zero_grad(set_to_none=True)
-        _loss(subject, student, seq_len, seed * steps + step, Purpose.TRAIN).backward()
+        _loss(teacher, student, seq_len, seed * steps + step, Purpose.TRAIN).backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), CLIP)
         optimizer.step()
-    return student
+    trained = copy.deepcopy(model)
+    trained.load_state_dict(student.state_dict())  # rounds to the dtype of the model
+    return trained.eval()
 
 
 def _loss(subject: Subject, model: nn.Module, seq_len: int, number: int, purpose: Purpose) -> Tensor:
@@ -111,5 +137,6 @@ def _loss(subject: Subject, model: nn.Module, seq_len: int, number: int, purpose
     real = real_tokens_of(inputs)
     if real is not None and target.shape[:2] == real.shape:
         target, output = target[real], output[real]
+    target, output = target.float(), output.float()  # a sum of squares is more than float16 holds
     loss: Tensor = (output - target).square().sum() / target.square().sum().clamp(min=1e-30)
     return loss

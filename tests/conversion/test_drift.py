@@ -106,6 +106,34 @@ def test_training_brings_a_model_back_and_leaves_the_converted_one_as_it_is() ->
     assert done.after == held_out_loss(of, done.model, N)
 
 
+def in_dtype(of: Subject, dtype: torch.dtype) -> Subject:
+    def inputs(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
+        return tuple(value.to(dtype) for value in of.inputs(seq_len, batch, number, purpose)[0]), {}
+
+    return Subject(of.target, of.model.to(dtype), inputs, None)
+
+
+def test_the_loss_in_float16_is_that_of_float32_where_squares_add_up_to_more_than_float16_holds() -> None:
+    n = 4000  # 8 sequences of 4000 tokens of width 5: the squares add up to about 160 000
+    of = subject(Perturbed(0.0))
+    expected = held_out_loss(of, Perturbed(0.3), n)
+    found = held_out_loss(in_dtype(of, torch.float16), Perturbed(0.3).half(), n)
+    assert expected > 0.1
+    np.testing.assert_allclose(found, expected, rtol=0.01)
+
+
+def test_a_model_in_half_precision_is_trained_by_steps_that_half_precision_cannot_resolve() -> None:
+    """bfloat16 has no number between 1 and 1.0078, and steps are of 0.001 at most."""
+    for dtype in (torch.float16, torch.bfloat16):
+        of = in_dtype(subject(Perturbed(0.0)), dtype)
+        done = recover(of, Perturbed(0.02).to(dtype), N, steps=60, seed=1)
+        assert done.after < 0.5 * done.before
+        assert isinstance(done.model, Perturbed)
+        assert done.model.weight.diagonal().max() < 1.01  # it was 1.02
+        assert {parameter.dtype for parameter in done.model.parameters()} == {dtype}
+        assert {parameter.dtype for parameter in of.model.parameters()} == {dtype}
+
+
 def test_equal_seeds_train_alike_and_others_do_not() -> None:
     of = subject(Perturbed(0.0))
     weights = []
