@@ -127,6 +127,11 @@ def test_an_evaluation_returns_numbers_by_name(returned: object, expected: dict[
     assert scores(lambda model: returned, nn.Identity(), 8) == expected
 
 
+def test_an_evaluation_draws_the_same_inputs_for_every_model() -> None:
+    first, second = (scores(lambda model: torch.rand(3), nn.Identity(), 8) for _ in range(2))
+    assert first == second
+
+
 def test_an_evaluation_may_ask_for_the_length() -> None:
     assert scores(lambda model, seq_len: seq_len, nn.Identity(), 8) == {"": [8.0]}
 
