@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
 from dctbench.conversion.subject import Called, Subject, real_tokens_of
+from dctbench.errors import UnsupportedError
 
 SEQUENCES = 32
 """Input sequences that are compared; neighbours are looked for among them."""
@@ -39,6 +40,9 @@ def drift(subject: Subject, changed: nn.Module, seq_len: int, batch: int, sequen
         seq_len: length of the inputs.
         batch: sequences in one call.
         sequences: how many are compared at least.
+
+    Raises:
+        UnsupportedError: for a model that returns one number for each input.
     """
     before, after = Called(subject.model), Called(changed)
     pooled: list[tuple[Tensor, Tensor]] = []
@@ -54,6 +58,11 @@ def drift(subject: Subject, changed: nn.Module, seq_len: int, batch: int, sequen
                 expected, found = _pool(expected, real), _pool(found, real)
             elif expected.ndim == 2:
                 same.append(expected.argmax(1) == found.argmax(1))
+            if expected.ndim < 2 or expected[0].numel() == 1:
+                raise UnsupportedError(
+                    "the model returns one number for each input, and a cosine of single numbers is only a sign; "
+                    "evaluate() can compare them"
+                )
             pooled.append((expected.flatten(1), found.flatten(1)))
     expected, found = (torch.cat(parts) for parts in zip(*pooled, strict=True))
     return Drift(

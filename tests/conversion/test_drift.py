@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from dctbench.conversion.drift import drift, same_neighbours
 from dctbench.conversion.recovery import RATES, held_out_loss, recover
 from dctbench.conversion.subject import Inputs, Purpose, Subject
+from dctbench.errors import UnsupportedError
 
 N, WIDTH = 6, 5
 
@@ -75,6 +77,23 @@ def test_a_model_with_one_vector_per_input_has_an_agreement_of_the_largest_outpu
     w = (torch.eye(WIDTH) + 0.9).double().numpy()
     assert found.top1 == (x.argmax(1) == (x @ w).argmax(1)).tolist()
     assert found.tokens is None
+
+
+class Regression(nn.Module):
+    """(batch, length, width) -> one number for each input, of shape (batch,) or (batch, 1)."""
+
+    def __init__(self, keepdim: bool) -> None:
+        super().__init__()
+        self.keepdim = keepdim
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(1).sum(1, keepdim=self.keepdim)
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_single_numbers_have_no_drift(keepdim: bool) -> None:
+    with pytest.raises(UnsupportedError, match="one number for each input, and a cosine of single numbers is only a"):
+        drift(subject(Regression(keepdim)), Regression(keepdim), N, batch=4, sequences=8)
 
 
 def test_neighbours_are_the_nearest_other_inputs_by_cosine() -> None:
