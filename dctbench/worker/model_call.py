@@ -30,6 +30,13 @@ from dctbench.worker.progress import Progress
 
 REFERENCE = "sdpa"
 SHARE_CALLS = 5
+CASTS = {
+    "float64": nn.Module.double,
+    "float32": nn.Module.float,
+    "bfloat16": nn.Module.bfloat16,
+    "float16": nn.Module.half,
+}
+"""By dtype. `Module.to` would also make complex buffers real."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ def tensors_of(inputs: Inputs) -> tuple[Tensor, ...]:
 def load_subject(target: str, dtype: str = "float32", device: str = "cpu") -> Subject:
     """Load a model with its inputs, on a device, in a dtype. An evaluation may call it with tensors of any other."""
     subject = load(target)
-    subject.model.to(device=device, dtype=getattr(torch, dtype))
+    CASTS[dtype](subject.model.to(device))
 
     def moved(value: Any) -> Any:
         if not isinstance(value, Tensor):

@@ -125,6 +125,23 @@ def decoder() -> nn.Module:
     return Decoder()
 
 
+class Rotated(nn.Module):
+    """Attention, then a product with complex numbers of absolute value 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = Projections()
+        self.register_buffer("turn", torch.polar(torch.ones(WIDTH), torch.arange(float(WIDTH))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = (self.attention(x) * self.turn).imag
+        return out
+
+
+def rotated() -> nn.Module:
+    return Rotated()
+
+
 class Restless(nn.Module):
     """Gives another output at each call."""
 

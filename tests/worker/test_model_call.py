@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from dctbench.errors import UnsupportedError
 from dctbench.model import Case
 from dctbench.worker.model_call import load_subject, make_model_call
+from tests.support.models import WIDTH
 
 
 def case(model: str, dtype: str) -> Case:
@@ -24,6 +25,14 @@ def test_attention_that_does_more_is_refused_in_every_dtype(dtype: str) -> None:
 def test_rounding_to_half_precision_is_no_reason_to_refuse_a_model() -> None:
     module = make_model_call(case("encoder", "bfloat16"), {})
     assert {parameter.dtype for parameter in module.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_complex_buffers_stay_complex(dtype: str) -> None:
+    model = load_subject("tests.support.models:rotated", dtype).model
+    expected = torch.polar(torch.ones(WIDTH), torch.arange(float(WIDTH)))
+    assert torch.equal(model.get_buffer("turn"), expected)
+    assert {parameter.dtype for parameter in model.parameters()} == {getattr(torch, dtype)}
 
 
 class Seen(nn.Module):
