@@ -17,7 +17,7 @@ from dctbench.attention import build, takes_seed
 from dctbench.conversion.interface import is_pretrained, replace_inside, rotary, watching
 from dctbench.conversion.multihead import MultiheadAdapter
 from dctbench.conversion.projections import ProjectionAdapter
-from dctbench.conversion.sites import Adapter, Call, Site
+from dctbench.conversion.sites import Adapter, Call, Site, takes_weights
 from dctbench.conversion.subject import Called, Inputs, Subject, real_tokens_of
 from dctbench.errors import UnsupportedError
 from dctbench.text.layers import chosen_layers
@@ -56,13 +56,15 @@ class Converted:
     """A model with its attention replaced.
 
     `replaced` are the paths of the attentions that a method has now, `kept` those that could have been replaced and
-    were left, and `refused` says why others could not be.
+    were left, and `refused` says why others could not be. `random` are those of `replaced` with weights that are not
+    the model's, since the layer does not have its projections.
     """
 
     model: nn.Module
     replaced: tuple[str, ...]
     kept: tuple[str, ...]
     refused: dict[str, str]
+    random: tuple[str, ...]
 
 
 def find(subject: Subject, inputs: Inputs) -> Found:
@@ -134,6 +136,7 @@ def convert(
     chosen = [available[index] for index in chosen_layers(layers, len(available))]
     model = copy.deepcopy(subject.model)
     inside: dict[str, nn.Module] = {}
+    random: list[str] = []
 
     def make(site: Site) -> nn.Module:
         like = next(model.get_submodule(site.name).parameters())
@@ -152,6 +155,12 @@ def convert(
             **{**own, **options},
         )
 
+    def make_with_projections(site: Site) -> nn.Module:
+        layer = make(site)
+        if not takes_weights(layer, site.dim):
+            random.append(site.name)
+        return layer
+
     for site in chosen:
         adapter = found.adapters.get(site.name)
         if site.name in found.inside and not structural:
@@ -162,11 +171,11 @@ def convert(
                 "dctbench knows"
             )
         else:
-            model = adapter.replace(model, site, found.calls[site.name], make)
+            model = adapter.replace(model, site, found.calls[site.name], make_with_projections)
     if inside:
         replace_inside(model, inside)
     left = tuple(site.name for site in available if site not in chosen)
-    return Converted(model.eval(), tuple(site.name for site in chosen), left, found.refused)
+    return Converted(model.eval(), tuple(site.name for site in chosen), left, found.refused, tuple(random))
 
 
 def needs_input(method: str) -> bool:

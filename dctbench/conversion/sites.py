@@ -91,6 +91,13 @@ def copy_projections(layer: nn.Module, weights: Mapping[str, Tensor]) -> None:
                 own.zero_()
 
 
+def takes_weights(layer: nn.Module, dim: int) -> bool:
+    """Return whether a layer has no weights, or takes those of a site: it has at least `v_proj` and `out_proj`."""
+    own = dict(layer.named_parameters())
+    needed = (own.get(f"{name}.weight") for name in ("v_proj", "out_proj"))
+    return not own or all(weight is not None and weight.shape == (dim, dim) for weight in needed)
+
+
 def parent_of(model: nn.Module, path: str) -> tuple[nn.Module, str]:
     """Return the module that holds the one at `path`, and its name there."""
     parent, _, name = path.rpartition(".")

@@ -21,7 +21,7 @@ from dctbench.conversion.loading import load
 from dctbench.conversion.recovery import recover
 from dctbench.conversion.subject import Called, Inputs, Purpose, Scores, Subject
 from dctbench.errors import UnsupportedError
-from dctbench.model import Case, Conversion, ResultDetails
+from dctbench.model import Case, CaseWarning, Conversion, ResultDetails, WarningCode
 from dctbench.protocol import ModelFacts
 from dctbench.worker.collected import Collected
 from dctbench.worker.devices import DeviceModule
@@ -206,7 +206,10 @@ def measure_model(
         sequences=-(-SEQUENCES // case.batch) * case.batch,
     )
     if seed == 1:
-        _quality(case, of, of.converted.model, collected, "")
+        if of.converted.random:
+            collected.warnings += _random_weights(of)
+        else:
+            _quality(case, of, of.converted.model, collected, "")
         if case.implementation == REFERENCE:
             with collected.attempt("attention.share"):
                 collected.add("attention.share", attention_share(case, of, device))
@@ -226,6 +229,16 @@ def measure_model(
             _quality(case, of, done.model, collected, catalog.RECOVERED)
     collected.details |= ResultDetails(conversion=record)
     progress.excuse(progress.clock() - began)
+
+
+def _random_weights(of: Conversions) -> list[CaseWarning]:
+    """Return why the outputs of a model whose attention has random weights are not compared."""
+    reason = (
+        "the method has no v_proj and out_proj for the weights of the model, so its own are random: give it these "
+        "projections, or train it with --recover"
+    )
+    metrics = ["drift", *([] if of.subject.evaluate is None else [catalog.EVALUATE])]
+    return [CaseWarning(WarningCode.NOT_MEASURED, {"metric": metric, "reason": reason}) for metric in metrics]
 
 
 def _quality(case: Case, of: Conversions, model: nn.Module, collected: Collected, prefix: str) -> None:

@@ -91,6 +91,15 @@ def test_an_attention_that_several_blocks_share_is_replaced_in_all_of_them() -> 
     check_reproduces(model, found, inputs, structural=True)
 
 
+def test_layers_without_the_projections_of_the_model_have_random_weights() -> None:
+    for name in ("encoder", "classifier"):
+        model, found, _ = found_in(name)
+        unusual = convert(model, found, "tests.support.models:FusedLayer", layers="1")
+        assert unusual.random == unusual.replaced
+        for method in ("sdpa", "none", "reformer", "fnet"):  # fnet has no weights at all
+            assert convert(model, found, method).random == ()
+
+
 def test_a_model_with_the_length_first_is_replaced_as_well() -> None:
     model = subject("sequence_first")
     inputs: Inputs = ((torch.randn(N, BATCH, WIDTH),), {})

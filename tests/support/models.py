@@ -175,3 +175,17 @@ def evaluate(model: nn.Module, seq_len: int) -> dict[str, list[float]]:
     """Whether the mean output of ten inputs is positive."""
     drawn = torch.randn(10, seq_len, WIDTH, generator=torch.Generator().manual_seed(3))
     return {"positive": [float(model(one[None]).mean() > 0) for one in drawn]}
+
+
+class FusedLayer(nn.Module):
+    """Exact attention whose projections have other names than the usual ones: an implementation, not a model."""
+
+    def __init__(self, *, seq_len: int, dim: int, heads: int, **options: object) -> None:
+        super().__init__()
+        self.heads = heads
+        self.fused, self.last = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.fused(x).chunk(3, dim=-1))
+        out: Tensor = self.last(nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return out

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dctbench.store import open_store
+from tests.support import ROOT
 from tests.support.command import Cli
 from tests.support.made import CALIBRATION
 
@@ -86,6 +87,22 @@ def test_a_model_that_cannot_be_measured_is_one_sentence(
     assert done.code == code
     assert says in " ".join(done.err.split())
     assert "Traceback" not in done.err
+
+
+def test_outputs_of_a_layer_with_random_weights_are_compared_after_training_only(cli: Cli) -> None:
+    done = cli("run", "--model", "tests.support.models:encoder", "--impl", "tests.support.models:FusedLayer", *SHORT,
+               "--recover", "2", "--format", "json", PYTHONPATH=str(ROOT))  # fmt: skip
+    assert done.code == 0, done.err
+    one = next(one for one in done.json()["results"] if one["case"]["implementation"] != "sdpa")
+    assert one["status"] == "ok", one["message"]
+    assert {"latency", "recovered.drift.cosine", "recovered.evaluate.positive"} <= set(one["metrics"])
+    assert not {"drift.cosine", "evaluate.positive"} & set(one["metrics"])
+    told = [warning["message"] for warning in one["warnings"]]
+    for metric in ("drift", "evaluate"):
+        assert any(
+            text.startswith(f"{metric}: not measured (the method has no v_proj and out_proj for the weights")
+            for text in told
+        )
 
 
 def test_a_suite_without_a_model_cannot_name_its_layers(cli: Cli, tmp_path: Path) -> None:
