@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import datetime
 import hashlib
+import importlib.util
 import json
 import math
 import os
@@ -30,6 +31,7 @@ else:  # the copies beside this program, in a bundle
     import periodic  # type: ignore[no-redef]
     import power_meters  # type: ignore[no-redef]
 
+PACKAGES = ("numpy", "onnxruntime")
 HERE = Path(__file__).resolve().parent
 WARM_UP_SECONDS = 0.2
 LEAST_SAMPLE_SECONDS = 1e-3
@@ -58,6 +60,12 @@ def main() -> int:
     if rounds < 1:
         print("error: --rounds accepts 1 or more", file=sys.stderr)
         return 2
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f"error: this Python has no {' and no '.join(missing)}; pip install {' '.join(PACKAGES)}", file=sys.stderr
+        )
+        return 6
     output = Path(asked.output)
     problem = unwritable(output)
     if problem is not None:
@@ -326,13 +334,15 @@ def earlier(path: Path, bundle: dict[str, Any], facts: dict[str, Any], *, priori
 
     Raises:
         SystemExit: for results of another bundle or machine, for those that were measured in the other way (with or
-            without priority), and for a file that was damaged.
+            without priority), and for a file that was damaged or cannot be read.
     """
     if not path.exists():
         return None
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
         measured_as = document["run"]["id"]
+    except OSError as error:
+        raise SystemExit(f"error: {path} cannot be read: {error.strerror}; name another file with -o") from None
     except (ValueError, KeyError, TypeError) as error:
         why = error if isinstance(error, ValueError) else "it holds no results"
         raise SystemExit(f"error: {path} cannot be extended: {why}; name another file with -o") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from typing import Any
 import numpy
 import pytest
 
+from dctbench.bundle import target as bundled
 from dctbench.catalog.engines import ENGINES
+from dctbench.machine import energy, periodic, power_meters
 from tests.support.command import Cli, cli_in, plain_environment
 
 pytestmark = pytest.mark.skipif(ENGINES["onnxruntime"].missing() is not None, reason="no onnxruntime")
@@ -134,18 +137,6 @@ def test_rounds_with_and_without_priority_are_not_mixed(target: Target) -> None:
     assert "NaN" in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("output", "why"), [("none/results.json", "there is no folder none"), ("made", "it is a folder")]
-)
-def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(
-    target: Target, output: str, why: str
-) -> None:
-    done = target.python("made/run.py", "-o", output)
-    assert done.returncode == 2
-    assert done.stderr == f"error: {output} cannot be written: {why}; name another file with -o\n"
-    assert done.stdout == ""
-
-
 def test_results_of_another_bundle_are_not_extended(target: Target) -> None:
     (target.folder / "other.json").write_text('{"run": {"id": "0123"}}', encoding="utf-8")
     done = target.python("made/run.py", "-o", "other.json")
@@ -186,3 +177,30 @@ def test_a_bundle_measures_no_error_on_inputs(cli: Cli, tmp_path: Path) -> None:
     assert done.code == 2
     assert "--input: a bundle measures no error on inputs leave out --input" in " ".join(done.err.split())
     assert not (tmp_path / "made").exists()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """The program of a bundle without cases, and what lies beside it."""
+    for module, name in ((bundled, "run.py"), (energy, ""), (periodic, ""), (power_meters, "")):
+        shutil.copy(str(module.__file__), tmp_path / name)
+    (tmp_path / "bundle.json").write_text('{"rounds": 1, "cases": []}', encoding="utf-8")
+    return tmp_path / "run.py"
+
+
+@pytest.mark.parametrize(("output", "why"), [("none/results.json", "there is no folder none"), (".", "it is a folder")])
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(
+    program: Path, output: str, why: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, program.name, "-o", output], cwd=program.parent, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {output} cannot be written: {why}; name another file with -o\n"
+
+
+def test_packages_that_a_target_lacks_are_named(program: Path) -> None:
+    plain = os.path.realpath(sys.executable)  # not that of the virtual environment
+    done = subprocess.run([plain, "-S", str(program)], capture_output=True, text=True, check=False)
+    assert done.returncode == 6
+    assert done.stderr == "error: this Python has no numpy and no onnxruntime; pip install numpy onnxruntime\n"
