@@ -43,4 +43,6 @@ def test_a_payoff_is_corrected_for_all_facets_of_its_run() -> None:
 def test_the_energy_of_a_short_call_is_no_zero() -> None:
     found = [result("sdpa", 64, values={"energy": ("J", 4.4e-4)})]
     contents = arrange([RecordedRun(RUN, {ENVIRONMENT.fingerprint: ENVIRONMENT}, found, [])], "sdpa")
-    assert facet_sentences(contents.facets[0], "sdpa", Labels([])).energy == (("sdpa", "sdpa at n = 64: 440 µJ a call"),)
+    assert facet_sentences(contents.facets[0], "sdpa", Labels([])).energy == (
+        ("sdpa", "sdpa at n = 64: 440 µJ a call"),
+    )
