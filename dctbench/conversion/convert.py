@@ -19,7 +19,7 @@ from dctbench.conversion.multihead import MultiheadAdapter
 from dctbench.conversion.projections import ProjectionAdapter
 from dctbench.conversion.sites import Adapter, Call, Site, takes_weights
 from dctbench.conversion.subject import Called, Inputs, Subject, real_tokens_of
-from dctbench.errors import UnsupportedError
+from dctbench.errors import UnsupportedError, text_of
 from dctbench.text.layers import chosen_layers
 
 TOLERANCE = 1e-4
@@ -196,12 +196,24 @@ def check_reproduces(subject: Subject, found: Found, inputs: Inputs, *, structur
             return out
 
     before = output(subject.model)
+    if not before.isfinite().all():
+        raise UnsupportedError(
+            f"{subject.target} returns values that are not finite, so no other model can be compared with it; let it "
+            "return finite ones, for example by masking with a large negative number"
+        )
     if not difference(before, output(subject.model), inputs) <= TOLERANCE:
         raise UnsupportedError(
             f"{subject.target} gives another output for the same input, so no other model can be compared with it"
         )
     converted = convert(subject, found, REFERENCE, structural=structural)
-    changed = difference(before, output(converted.model), inputs)
+    try:
+        after = output(converted.model)
+    except (AttributeError, TypeError) as error:
+        raise UnsupportedError(
+            f"with exact attention in the place of its own, {subject.target} cannot be called ({text_of(error)}): it "
+            "may use what its attention returns beside its output, such as the weights, which a replacement lacks"
+        ) from error
+    changed = difference(before, after, inputs)
     if not changed <= TOLERANCE:
         raise UnsupportedError(
             f"with exact attention in the place of its own, {subject.target} gives other outputs (relative difference "

@@ -32,13 +32,21 @@ class MultiheadAdapter:
     def look(self, site: Site, module: nn.Module, call: Call) -> None:
         """Learn the length; refuse cross-attention, masks among tokens, and causal attention."""
         given = dict(zip(_NAMES, call.arguments, strict=False)) | dict(call.keywords)
-        query = cast("Tensor", given["query"])
+        query, key, value = (given.get(name) for name in ("query", "key", "value"))
+        if not (isinstance(query, Tensor) and isinstance(key, Tensor) and isinstance(value, Tensor)):
+            site.refuse("it is called without a query, key and value, unlike nn.MultiheadAttention")
+            return
         assert isinstance(module, nn.MultiheadAttention)
         site.length = query.shape[1 if module.batch_first and query.ndim == 3 else 0]
         if query.ndim != 3:
             site.refuse("its input has no batch")
-        if given["key"] is not query or given["value"] is not query:
-            site.refuse("it is cross-attention: its keys come from another sequence")
+        if key is not query or value is not query:
+            alike = key.shape == value.shape == query.shape
+            site.refuse(
+                "its query, key and value are not one tensor: positions are added, or a tensor was computed twice"
+                if alike and (key is query or torch.equal(key, query) or torch.equal(value, query))
+                else "it is cross-attention: its keys come from another sequence"
+            )
         if given.get("is_causal"):
             site.refuse("it is causal")
         elif given.get("attn_mask") is not None:

@@ -90,10 +90,10 @@ class ProjectionAdapter:
                 call.mask = value
             elif name not in _INPUTS and _holds_tensor(value):
                 site.refuse(f"it is called with {name}, which a replacement cannot take")
-        others = [value for value in call.arguments[1:] if isinstance(value, Tensor)]
+        others = [value for value in call.arguments[1:] if isinstance(value, Tensor) and value is not x]
         if others and call.mask is None and "attention_mask" not in call.keywords:
             call.mask = others.pop(0)
-        if any(value is not x for value in others):
+        if others:
             site.refuse("it is called with another tensor beside its input: cross-attention, or positions")
         if call.mask is not None and (
             call.mask.ndim not in (2, 4) or (call.mask.ndim == 4 and not same_rows(call.mask))

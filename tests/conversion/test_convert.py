@@ -173,6 +173,33 @@ def test_attention_that_does_more_than_attention_is_refused_by_what_it_computes(
         check_reproduces(model, found, inputs, structural=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("single_own", "without a query, key and value"),
+        ("single_positions", "not one tensor: positions are added"),
+        ("single_copies", "not one tensor: .* computed twice"),
+    ],
+)
+def test_a_refusal_says_how_the_attention_is_called(name: str, says: str) -> None:
+    with pytest.raises(UnsupportedError, match=says):
+        found_in(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("single_weights", "beside its output, such as the weights"), ("single_infinite", "not finite")]
+)
+def test_a_model_that_cannot_be_compared_is_refused_with_the_reason(name: str, says: str) -> None:
+    model, found, inputs = found_in(name)
+    with pytest.raises(UnsupportedError, match=says):
+        check_reproduces(model, found, inputs, structural=True)
+
+
+def test_an_attention_that_gets_its_input_as_query_key_and_value_is_replaced() -> None:
+    model, found, inputs = found_in("thrice")
+    check_reproduces(model, found, inputs, structural=True)
+
+
 def test_a_model_without_attention_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="no attention that dctbench can replace"):
         found_in("without_attention")

@@ -158,6 +158,76 @@ def restless() -> nn.Module:
     return Restless()
 
 
+class Own(nn.MultiheadAttention):
+    """A call of its own, with one tensor."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        out: Tensor = super().forward(x, x, x, need_weights=False)[0]
+        return out
+
+
+class Single(nn.Module):
+    """One attention, called in a way that is given."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        of = Own if way == "own" else nn.MultiheadAttention
+        self.attention = of(WIDTH, HEADS, batch_first=True)
+        self.way = way
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.way == "own":
+            return self.attention(x)  # type: ignore[no-any-return]
+        position = torch.ones(WIDTH)
+        query = x + position if self.way == "positions" else x
+        key = x.clone() if self.way == "copies" else query
+        out, weights = self.attention(query, key, x)
+        if self.way == "weights":
+            out = out + weights.sum()
+        return out.masked_fill(out > 0, -torch.inf) if self.way == "infinite" else out  # type: ignore[no-any-return]
+
+
+def single_own() -> nn.Module:
+    return Single("own")
+
+
+def single_positions() -> nn.Module:
+    return Single("positions")
+
+
+def single_copies() -> nn.Module:
+    return Single("copies")
+
+
+def single_weights() -> nn.Module:
+    return Single("weights")
+
+
+def single_infinite() -> nn.Module:
+    return Single("infinite")
+
+
+class Thrice(nn.Module):
+    """An attention by hand that is called with its input as query, key and value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = ThreeInputs()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.attention(x, x, x)
+        return out
+
+
+class ThreeInputs(Projections):
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(query)
+
+
+def thrice() -> nn.Module:
+    return Thrice()
+
+
 def without_attention() -> nn.Module:
     return nn.Linear(WIDTH, WIDTH)
 
