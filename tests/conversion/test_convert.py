@@ -127,6 +127,18 @@ def test_padding_stays_padding() -> None:
     )
 
 
+@pytest.mark.parametrize("layers", [None, "1"])
+def test_an_encoder_that_nests_padded_inputs_is_replaced(layers: str | None) -> None:
+    model = subject("nesting")
+    padded = torch.zeros(BATCH, N, dtype=torch.bool)
+    padded[0, -3:] = True
+    inputs: Inputs = ((torch.randn(BATCH, N, WIDTH),), {"src_key_padding_mask": padded})
+    found = find(model, inputs)
+    assert [site.length for site in found.replaceable] == [N, N]
+    check_reproduces(model, found, inputs, structural=True)
+    assert output(convert(model, found, "none", layers=layers).model, inputs).shape == (BATCH, N, WIDTH)
+
+
 def test_layers_can_be_chosen_and_the_others_stay() -> None:
     model, found, inputs = found_in("encoder")
     first = convert(model, found, "none", layers="0")

@@ -14,6 +14,11 @@ def encoder() -> nn.Module:
     return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
 
+def nesting() -> nn.Module:
+    """The same as torch makes it by default: with padding, its layers get nested tensors."""
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(WIDTH, HEADS, 64, batch_first=True), 2)
+
+
 def sequence_first() -> nn.Module:
     """The same with inputs (length, batch, width)."""
     return nn.TransformerEncoder(nn.TransformerEncoderLayer(WIDTH, HEADS, 64), 1, enable_nested_tensor=False)
