@@ -18,7 +18,7 @@ from dctbench.conversion.interface import is_pretrained, replace_inside, rotary,
 from dctbench.conversion.multihead import MultiheadAdapter
 from dctbench.conversion.projections import ProjectionAdapter
 from dctbench.conversion.sites import Adapter, Call, Site, takes_weights
-from dctbench.conversion.subject import Called, Inputs, Subject, real_tokens_of
+from dctbench.conversion.subject import Called, Inputs, Subject, real_part, real_tokens_of
 from dctbench.errors import UnsupportedError, text_of
 from dctbench.text.layers import chosen_layers
 
@@ -195,13 +195,13 @@ def check_reproduces(subject: Subject, found: Found, inputs: Inputs, *, structur
             out: Tensor = Called(model)(*inputs[0], **inputs[1])
             return out
 
-    before = output(subject.model)
+    before, real = output(subject.model), real_tokens_of(inputs, subject.model)
     if not before.isfinite().all():
         raise UnsupportedError(
             f"{subject.target} returns values that are not finite, so no other model can be compared with it; let it "
             "return finite ones, for example by masking with a large negative number"
         )
-    if not difference(before, output(subject.model), inputs) <= TOLERANCE:
+    if not difference(before, output(subject.model), real) <= TOLERANCE:
         raise UnsupportedError(
             f"{subject.target} gives another output for the same input, so no other model can be compared with it"
         )
@@ -213,7 +213,7 @@ def check_reproduces(subject: Subject, found: Found, inputs: Inputs, *, structur
             f"with exact attention in the place of its own, {subject.target} cannot be called ({text_of(error)}): it "
             "may use what its attention returns beside its output, such as the weights, which a replacement lacks"
         ) from error
-    changed = difference(before, after, inputs)
+    changed = difference(before, after, real)
     if not changed <= TOLERANCE:
         raise UnsupportedError(
             f"with exact attention in the place of its own, {subject.target} gives other outputs (relative difference "
@@ -221,12 +221,9 @@ def check_reproduces(subject: Subject, found: Found, inputs: Inputs, *, structur
         )
 
 
-def difference(before: Tensor, after: Tensor, inputs: Inputs) -> float:
-    """Return the relative difference of two outputs of a model, over the real tokens if the inputs have a mask."""
-    real = real_tokens_of(inputs)
-    if real is not None and before.shape[:2] == real.shape:
-        before, after = before[real], after[real]
-    before, after = before.double(), after.double()
+def difference(before: Tensor, after: Tensor, real: Tensor | None) -> float:
+    """Return the relative difference of two outputs of a model, over the real tokens if its inputs have a mask."""
+    before, after = real_part(before, real).double(), real_part(after, real).double()
     return float((after - before).norm() / before.norm().clamp(min=1e-30))
 
 

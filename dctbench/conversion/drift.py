@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
-from dctbench.conversion.subject import Called, Subject, real_tokens_of
+from dctbench.conversion.subject import Called, Subject, length_first, real_tokens_of
 from dctbench.errors import UnsupportedError
 
 SEQUENCES = 32
@@ -38,13 +38,15 @@ def drift(subject: Subject, changed: nn.Module, seq_len: int, batch: int, sequen
         subject: the original, with its inputs.
         changed: the converted model.
         seq_len: length of the inputs.
-        batch: sequences in one call.
+        batch: sequences in one call, or one less.
         sequences: how many are compared at least.
 
     Raises:
         UnsupportedError: for a model that returns one number for each input.
     """
     before, after = Called(subject.model), Called(changed)
+    if batch == seq_len:
+        batch = max(1, batch - 1)  # so that the two can be told apart in an output
     pooled: list[tuple[Tensor, Tensor]] = []
     tokens: list[Tensor] = []
     same: list[Tensor] = []
@@ -52,8 +54,10 @@ def drift(subject: Subject, changed: nn.Module, seq_len: int, batch: int, sequen
         for number in range(-(-sequences // batch)):
             inputs = subject.inputs(seq_len, batch, number)
             expected, found = (model(*inputs[0], **inputs[1]).double() for model in (before, after))
-            real = real_tokens_of(inputs)
+            real = real_tokens_of(inputs, subject.model)
             if expected.ndim == 3:
+                if length_first(expected, batch):
+                    expected, found = expected.transpose(0, 1), found.transpose(0, 1)
                 tokens.append(_token_cosine(expected, found, real))
                 expected, found = _pool(expected, real), _pool(found, real)
             elif expected.ndim == 2:

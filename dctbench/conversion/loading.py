@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dctbench import catalog
 from dctbench.conversion.pretrained import load_pretrained
-from dctbench.conversion.subject import SEED, Inputs, Purpose, Subject, arguments, scores
+from dctbench.conversion.subject import SEED, Inputs, Purpose, Subject, arguments, length_first, scores
 from dctbench.errors import UsageError
 
 
@@ -75,7 +75,7 @@ def _inputs_of(
                 "inputs() returns the same tensors at every call, so there are no others to train on: let it draw them "
                 "with torch, which is seeded anew before each call"
             )
-        return _rolled(made, number)
+        return _rolled(made, batch, number)
 
     def noise(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
         attention = next((m for m in model.modules() if isinstance(m, nn.MultiheadAttention)), None)
@@ -95,10 +95,12 @@ def _flat(inputs: Inputs) -> Iterator[Tensor]:
     return (value for value in (*inputs[0], *inputs[1].values()) if isinstance(value, Tensor))
 
 
-def _rolled(inputs: Inputs, number: int) -> Inputs:
+def _rolled(inputs: Inputs, batch: int, number: int) -> Inputs:
     """Return other inputs of the same kind, for a function that always returns the same ones."""
 
     def roll(value: Any) -> Any:
-        return value.roll(number, dims=1) if isinstance(value, Tensor) and value.ndim > 1 else value
+        if not isinstance(value, Tensor) or value.ndim < 2:
+            return value
+        return value.roll(number, dims=0 if length_first(value, batch) else 1)
 
     return tuple(map(roll, inputs[0])), {name: roll(value) for name, value in inputs[1].items()}

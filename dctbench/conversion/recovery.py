@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dctbench.conversion.subject import Called, Inputs, Purpose, Subject, real_tokens_of
+from dctbench.conversion.subject import Called, Inputs, Purpose, Subject, real_part, real_tokens_of
 from dctbench.errors import UnsupportedError
 
 RATES = (1e-4, 3e-4, 1e-3)
@@ -134,9 +134,8 @@ def _loss(subject: Subject, model: nn.Module, seq_len: int, number: int, purpose
     with torch.no_grad():
         target = Called(subject.model)(*inputs[0], **inputs[1])
     output = Called(model)(*inputs[0], **inputs[1])
-    real = real_tokens_of(inputs)
-    if real is not None and target.shape[:2] == real.shape:
-        target, output = target[real], output[real]
+    real = real_tokens_of(inputs, subject.model)
+    target, output = real_part(target, real), real_part(output, real)
     target, output = target.float(), output.float()  # a sum of squares is more than float16 holds
     loss: Tensor = (output - target).square().sum() / target.square().sum().clamp(min=1e-30)
     return loss

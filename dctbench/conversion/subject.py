@@ -89,14 +89,37 @@ def first_tensor(output: object) -> Tensor:
     raise UnsupportedError(f"the model returns a {type(output).__name__} without a tensor")
 
 
-def real_tokens_of(inputs: Inputs) -> Tensor | None:
-    """Return the padding mask among the arguments of a model, bool (batch, length) with True = real token, or None."""
+def real_tokens_of(inputs: Inputs, model: nn.Module) -> Tensor | None:
+    """Return the padding mask among the arguments of a model, bool (batch, length) with True = real token, or None.
+
+    torch's modules mark padding, and transformers marks real tokens. A `key_padding_mask` is torch's in a model that
+    holds torch's attention; in any other model it marks real tokens, as for dctbench's layers.
+    """
     for name in MASKS:
         value = inputs[1].get(name)
         if isinstance(value, Tensor) and value.ndim == 2:
-            # torch's own modules mark padding; transformers marks real tokens
-            return value == 0 if name == "src_key_padding_mask" else value.to(torch.bool)
+            torchs = any(isinstance(module, nn.MultiheadAttention) for module in model.modules())
+            padding = name == "src_key_padding_mask" or (name == "key_padding_mask" and torchs)
+            return value == 0 if padding else value.to(torch.bool)
     return None
+
+
+def length_first(value: Tensor, batch: int) -> bool:
+    """Whether the length stands before the batch, as in torch's modules by default. Not known if the two are equal."""
+    return value.ndim > 1 and value.shape[0] != batch and value.shape[1] == batch
+
+
+def real_part(output: Tensor, real: Tensor | None) -> Tensor:
+    """Return an output at its real tokens, (tokens, dim), or all of it where no mask fits.
+
+    Args:
+        output: (batch, length, dim), or with the length first.
+        real: bool (batch, length), or None.
+    """
+    if real is None:
+        return output
+    real = real.T if length_first(output, len(real)) else real
+    return output[real] if real.shape == output.shape[:2] else output
 
 
 def arguments(made: object) -> Inputs:

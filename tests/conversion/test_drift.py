@@ -60,6 +60,33 @@ def test_cosines_compare_means_over_tokens_and_tokens() -> None:
     assert found.top1 is None
 
 
+class Turned(nn.Module):
+    """The same model in the layout that torch's modules have by default: (length, batch, width)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor, **mask: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.model(x.transpose(0, 1), **mask).transpose(0, 1)
+        return out
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("batch", [1, 2, N])
+def test_the_figures_of_a_model_with_the_length_first_are_those_of_the_same_model(batch: int, masked: bool) -> None:
+    usual = subject(Perturbed(0.0), masked)
+
+    def turned(seq_len: int, batch: int, number: int, purpose: Purpose) -> Inputs:
+        (x,), mask = usual.inputs(seq_len, batch, number, purpose)
+        return (x.transpose(0, 1),), mask
+
+    of = Subject("turned", Turned(Perturbed(0.0)), turned, None)
+    found = drift(of, Turned(Perturbed(0.3)), N, batch, sequences=10)
+    assert found == drift(usual, Perturbed(0.3), N, batch, sequences=10)
+    assert len(found.cosine) == 10
+
+
 def test_padding_is_left_out() -> None:
     of = subject(Perturbed(0.0), masked=True)
     found = drift(of, Perturbed(0.3), N, batch=4, sequences=8)

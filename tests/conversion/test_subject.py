@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from importlib.util import find_spec
 from itertools import combinations
@@ -15,7 +16,15 @@ from torch import nn
 
 from dctbench import catalog
 from dctbench.conversion.loading import load
-from dctbench.conversion.subject import Purpose, arguments, first_tensor, real_tokens_of, scores
+from dctbench.conversion.subject import (
+    Purpose,
+    arguments,
+    first_tensor,
+    length_first,
+    real_part,
+    real_tokens_of,
+    scores,
+)
 from dctbench.conversion.texts import STRETCHES, functions, running_text
 from dctbench.errors import UnavailableError, UnsupportedError, UsageError
 
@@ -94,12 +103,31 @@ def test_other_inputs_are_refused() -> None:
 
 def test_masks_of_both_conventions_mark_real_tokens() -> None:
     mask = torch.tensor([[1, 1, 0]])
-    assert real_tokens_of(((), {"attention_mask": mask})).tolist() == [[True, True, False]]  # type: ignore[union-attr]
-    padded = torch.tensor([[False, False, True]])
-    assert real_tokens_of(((), {"src_key_padding_mask": padded})).tolist() == [  # type: ignore[union-attr]
-        [True, True, False]
-    ]
-    assert real_tokens_of(((mask,), {})) is None
+    padded, additive = torch.tensor([[False, False, True]]), torch.tensor([[0.0, 0.0, -math.inf]])
+    own, torchs = nn.Linear(2, 2), nn.TransformerEncoderLayer(4, 2, 4)
+    for model, name, given in (
+        (own, "attention_mask", mask), (torchs, "attention_mask", mask), (own, "key_padding_mask", mask),
+        (torchs, "key_padding_mask", padded), (torchs, "key_padding_mask", additive),
+        (own, "src_key_padding_mask", padded), (torchs, "src_key_padding_mask", additive),
+    ):  # fmt: skip
+        found = real_tokens_of(((), {name: given}), model)
+        assert found is not None
+        assert found.tolist() == [[True, True, False]], (type(model), name)
+    assert real_tokens_of(((mask,), {}), own) is None
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_an_output_with_the_length_first_is_told_by_the_batch(batch: int) -> None:
+    output = torch.arange(7 * batch * 3).reshape(7, batch, 3)
+    real = torch.rand(batch, 7, generator=torch.Generator().manual_seed(0)) > 0.4
+    assert length_first(output, batch)
+    assert not length_first(output.transpose(0, 1), batch)
+    wanted = {tuple(output[t, b].tolist()) for b in range(batch) for t in range(7) if real[b, t]}
+    for form in (output, output.transpose(0, 1)):
+        assert {tuple(row) for row in real_part(form, real).tolist()} == wanted
+    short = output[:4]
+    assert real_part(short, real) is short  # no mask of another length fits
+    assert real_part(output, None) is output
 
 
 def test_the_compared_tensor_is_the_last_hidden_state_or_the_first_tensor() -> None:
