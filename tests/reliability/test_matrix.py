@@ -121,7 +121,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
     ),
     "read-only store": (FULL_DISK + "test_a_store_on_a_read_only_file_system_can_be_read",),
     "two runs on one device": (
-        LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device",
+        LOCAL + "test_a_case_waits_while_another_run_measures_on_its_device_and_this_thread_is_told",
         TWO_RUNS + "test_two_commands_at_once_take_turns_on_the_device_and_both_runs_are_stored",
     ),
     "two runs on one store": (
