@@ -37,11 +37,14 @@ def tasks(path: Path) -> list[str]:
     heads = [accuracy.task_words(results.task) for results in found]
     lines = [f"- {accuracy.headline(results)}." for results in found]
     lines += [_outdated(results) for results in every if results not in found]
-    lines += ["", f"| method | {' | '.join(heads)} | resolution |", "|---" + "|--:" * (len(heads) + 1) + "|"]
+    resolution = ["resolution"] if widths else []
+    lines += ["", f"| method | {' | '.join(heads + resolution)} |", "|---" + "|--:" * len(heads + resolution) + "|"]
     for name in dict.fromkeys(score.case.name for results in found for score in results.scores):
-        resolution = next((r for case, r in widths.items() if case.name == name), None)
         cells = [_cell(results, name) for results in found]
-        lines.append(f"| {name} | {' | '.join([*cells, accuracy.resolution_words(resolution)])} |")
+        if widths:
+            width = next((found for case, found in widths.items() if case.name == name), None)
+            cells.append(accuracy.resolution_words(width))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     trained = {score.case.name: said for one in found for score in one.scores if (said := accuracy.trained_with(score))}
     return [*lines, *(f"\n`{name}` was {accuracy.listed(said)}." for name, said in trained.items())]
 
@@ -112,6 +115,7 @@ def in_time(path: Path) -> list[str]:
 ANSWERS: Mapping[Path, Callable[[Path], Sequence[str]]] = {
     GALLERY / "accuracy.json": tasks,
     GALLERY / "accuracy-long.json": tasks,
+    GALLERY / "recall-long.json": tasks,
     GALLERY / "minilm.json": model,
     GALLERY / "realtime.json": in_time,
 }

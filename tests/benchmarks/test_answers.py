@@ -55,10 +55,11 @@ def test_the_quality_of_a_model_is_the_mean_of_its_evaluation() -> None:
 def tasks_of(lines: list[str]) -> list[str]:
     """The tasks of a table, by name."""
     header = next(line for line in lines if line.startswith("| method"))
-    return [cell.strip().replace(" ", "/") for cell in header.split("|")[2:-2]]
+    heads = [cell.strip() for cell in header.split("|")[2:-1]]
+    return [head.replace(" ", "/") for head in heads if head != "resolution"]
 
 
-@pytest.mark.parametrize("name", ["accuracy.json", "accuracy-long.json"])
+@pytest.mark.parametrize("name", ["accuracy.json", "accuracy-long.json", "recall-long.json"])
 def test_a_task_that_has_other_steps_now_is_left_out_and_named(name: str) -> None:
     lines = answers.tasks(answers.GALLERY / name)
     document = json.loads((answers.GALLERY / name).read_text(encoding="utf-8"))
