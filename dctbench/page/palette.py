@@ -15,7 +15,8 @@ _HUES = (0.58, 0.08, 0.44, 0.92, 0.14, 0.75, 0.33, 0.02, 0.52, 0.84)  # shares o
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon")
 _NEUTRAL = "#7d8590"
-_LIGHTNESS = (0.38, 0.68)  # readable on white and on near-black
+_LIGHTNESS = (0.38, 0.68)
+"""A compromise of one ramp on both grounds: light yellows have little contrast on white, dark blues on near-black."""
 
 
 @dataclass(frozen=True, slots=True)
